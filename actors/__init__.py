@@ -1,0 +1,1 @@
+"""What acts: the tasks, sockets and clocks of wcsd, each noun an actor or a service."""

@@ -1,0 +1,229 @@
+"""The server put together: who gets what, and the order of start and stop.
+
+    services    media plane, hook dispatcher, operator's socket, web
+    signalling  supervisor (all sessions and streams), gateway
+
+Shutdown goes from the outside in: stop listening; sessions and their streams end and say so; the hooks that are still
+queued are sent; then the rest. The whole ladder has one time limit (`shutdown_timeout`), after which the log names what
+was still there. A service that crashes takes the server with it.
+"""
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+
+import trio
+from attrs import asdict
+
+from actors.actor import StopReason
+from actors.app_store import AppStoreError, open_app_store
+from actors.directory import Directory
+from actors.gateway import Door, Gateway
+from actors.hooks.dispatcher import HookDispatcher
+from actors.listeners import ListenerError, open_listener, server_tls
+from actors.local_node import LocalNode
+from actors.logs import get_logger
+from actors.media.plane import MediaPlane
+from actors.media.sockets import open_media_sockets
+from actors.operator.server import OperatorSocketError, serve_operator
+from actors.session import Session, SessionServices, Socket
+from actors.state_folder import StateFolder
+from actors.stream import Broadcast, Stream, StreamServices
+from actors.stream_keepalive import StreamKeepAlive
+from actors.supervisor import Supervisor
+from actors.web.app import create_app
+from actors.web.health import Readiness
+from actors.web.page import PageInfo
+from actors.web.server import serve_web
+from config.apps_file import AppFileError
+from config.settings import Settings
+from config.version import VERSION
+
+log = get_logger("server")
+
+SHUTDOWN = StopReason(cause="shutdown")
+HTTP_USER_TIMEOUT = 30.0
+"""Seconds after which a REST client that does not take its answer is dropped by the system."""
+
+
+class CannotStart(Exception):
+    """The server cannot run here; the text tells the operator why."""
+
+
+class Server:
+    """All parts of one server. The constructor opens every socket, or raises CannotStart."""
+
+    def __init__(self, settings: Settings, state: StateFolder) -> None:
+        self._settings = settings
+        self._state = state
+        self._asked_to_close = trio.Event()
+        self._web_closing = trio.Event()
+        self._ladder = trio.CancelScope()
+        self.node_id = state.node_id()
+        try:
+            self._apps = open_app_store(state.apps_path)
+            self._certificate, self._key = _certificate(settings, state)
+            self._listeners = _open_listeners(settings)
+            self._plane = MediaPlane(open_media_sockets(settings), settings)
+        except (ListenerError, AppFileError, AppStoreError, OSError, ValueError) as error:
+            raise CannotStart(str(error)) from error
+        self._supervisor = Supervisor()
+        self._directory: Directory[Broadcast] = Directory()
+        self._dispatcher = HookDispatcher(settings, find_app=self._apps.by_key)
+        self._gateway = self._make_gateway()
+        self._node = LocalNode(self.node_id, self._supervisor, self._statistics)
+
+    # -- life --------------------------------------------------------------------------------------
+
+    @property
+    def is_closing(self) -> bool:
+        return self._asked_to_close.is_set()
+
+    def close(self) -> None:
+        """Begin the shutdown; `run` returns at its end."""
+        self._ladder.deadline = trio.current_time() + self._settings.shutdown_timeout
+        self._asked_to_close.set()
+
+    async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
+        """Serve until `close`; `on_ready` is called once every listener is served."""
+        with self._ladder:
+            async with trio.open_nursery() as services:
+                await self._start_services(services)
+                await self._serve_signalling(on_ready)
+                await self._dispatcher.drain(self._settings.shutdown_timeout)
+                self._web_closing.set()
+                services.cancel_scope.cancel()
+        if self._ladder.cancelled_caught:
+            log.error("shutdown took too long", left=self._supervisor.remaining()[:20])
+        log.info("stopped")
+
+    async def _start_services(self, services: trio.Nursery) -> None:
+        services.start_soon(self._plane.run)
+        services.start_soon(self._dispatcher.run)
+        try:
+            await services.start(serve_operator, self._state.socket_path, self._apps)
+        except OperatorSocketError as error:
+            raise CannotStart(str(error)) from error
+        services.start_soon(self._serve_web)
+
+    async def _serve_signalling(self, on_ready: Callable[["Server"], None]) -> None:
+        async with trio.open_nursery() as signalling:
+            await signalling.start(self._supervisor.run)
+            await signalling.start(self._gateway.run)
+            keep_alive = StreamKeepAlive(self._settings, self._live_streams)
+            if self._settings.keep_alive_streaming_sessions_enabled:
+                signalling.start_soon(keep_alive.run)
+            on_ready(self)
+            await self._asked_to_close.wait()
+            keep_alive.stop(SHUTDOWN)
+            self._gateway.close()
+            self._supervisor.close(SHUTDOWN)
+
+    async def _serve_web(self) -> None:
+        app = create_app(self._node, self._settings, page_info=self._page_info(), ready=self._readiness)
+        await serve_web(
+            app,
+            plain=self._listeners["http"],
+            tls=self._listeners["https"],
+            cert=self._certificate,
+            key=self._key,
+            settings=self._settings,
+            shutdown=self._web_closing,
+        )
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def _make_gateway(self) -> Gateway:
+        tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
+        doors = [Door(listener=self._listeners["ws"]), Door(listener=self._listeners["wss"], tls=tls)]
+        services = SessionServices(
+            node_id=self.node_id,
+            supervisor=self._supervisor,
+            dispatcher=self._dispatcher,
+            apps=self._apps,
+            streams=StreamServices(
+                plane=self._plane, directory=self._directory, settings=self._settings, wall_clock=time.time
+            ),
+            make_token=lambda: secrets.token_urlsafe(24),
+        )
+
+        def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
+            return Session(socket, session_id=session_id, origin=origin, services=services)
+
+        return Gateway(doors, supervisor=self._supervisor, make_session=make_session, settings=self._settings)
+
+    def _page_info(self) -> PageInfo:
+        return PageInfo(version=VERSION, ws=_bound(self._listeners["ws"]), wss=_bound(self._listeners["wss"]))
+
+    def _live_streams(self) -> Iterator[Stream]:
+        return (stream for stream in self._supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
+
+    def _readiness(self) -> Readiness:
+        return Readiness(missing=("shutting down",) if self.is_closing else ())
+
+    def _statistics(self) -> Mapping[str, Mapping[str, int]]:
+        media = {key: value for key, value in asdict(self._plane.statistics()).items() if isinstance(value, int)}
+        return {
+            "connection": {
+                "connections": self._supervisor.session_count,
+                "connections_websocket": self._gateway.connection_count,
+            },
+            "streams": self._supervisor.count_streams(),
+            "media": media,
+            "hooks": asdict(self._dispatcher.statistics()),
+        }
+
+    # -- what others are told ----------------------------------------------------------------------
+
+    @property
+    def ready_line(self) -> str:
+        """Every address as really bound."""
+        tcp = " ".join(f"{name}={_shown(_bound(listener))}" for name, listener in self._listeners.items())
+        media = ",".join(_shown(address) for address in self._plane.addresses)
+        return f"wcsd ready {tcp} media={media}"
+
+    @property
+    def start_page(self) -> str:
+        """The address of the start page, for people."""
+        address, port = _bound(self._listeners["http"])
+        host = "localhost" if ip_address(address).is_unspecified else address
+        return f"http://{_shown((host, port))}/"
+
+
+def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:
+    if settings.wss_cert is not None and settings.wss_key is not None:
+        return settings.wss_cert, settings.wss_key
+    return state.certificate()
+
+
+def _open_listeners(settings: Settings) -> dict[str, socket.socket]:
+    """ws, wss, http and https, in this order; none stays open when one cannot be had."""
+    silence = settings.keep_alive_server_interval * settings.keep_alive_probes
+    wanted = {
+        "ws": (settings.ws_address, settings.ws_port, silence),
+        "wss": (settings.wss_address, settings.wss_port, silence),
+        "http": (settings.http_address, settings.http_port, HTTP_USER_TIMEOUT),
+        "https": (settings.https_address, settings.https_port, HTTP_USER_TIMEOUT),
+    }
+    opened: dict[str, socket.socket] = {}
+    try:
+        for name, (address, port, timeout) in wanted.items():
+            opened[name] = open_listener(address, port, name=name, user_timeout=timeout)
+    except ListenerError:
+        for listener in opened.values():
+            listener.close()
+        raise
+    return opened
+
+
+def _bound(listener: socket.socket) -> tuple[str, int]:
+    name = listener.getsockname()
+    return name[0], name[1]
+
+
+def _shown(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,183 @@
+"""One HTTP/1.1 connection to a backend: h11 over a trio stream.
+
+Every failure is one of httpx's errors, told apart by whether the backend can have taken the request:
+
+    httpx.ConnectError       refused, unreachable, dropped during the TLS handshake
+    httpx.ReadError          reset before an answer began
+    NoAnswer                 closed before an answer began
+    httpx.RemoteProtocolError    what came is no HTTP, or ended in the middle
+    AnswerTooLarge, TlsFailed    as they say
+"""
+
+import contextlib
+import ssl
+
+import h11
+import httpx
+import trio
+
+from actors.hooks.resolver import Resolver
+
+READ_SIZE = 65_536
+_END = h11.EndOfMessage()
+ADDRESS_PATIENCE = 3.0
+"""Seconds for one address to answer while there is another one to try."""
+
+
+class NoAnswer(httpx.RemoteProtocolError):
+    """The backend has closed the connection instead of answering."""
+
+
+class AnswerTooLarge(httpx.TransportError):
+    """The backend's answer is longer than the limit."""
+
+
+class TlsFailed(httpx.TransportError):
+    """No trust in the backend's certificate, or no common TLS version."""
+
+
+class Connection:
+    """One connection, used by one call at a time. Closing never waits."""
+
+    def __init__(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
+        self._stream = stream
+        self._socket = stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket
+        self._http = h11.Connection(h11.CLIENT)
+        self.idle_until = 0.0
+        """When to give it up unused, on trio's clock."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether an idle connection has something to read: an end, or bytes that nobody asked for."""
+        return bool(self._socket.is_readable())
+
+    def close(self) -> None:
+        """Close the socket, now. For TLS without a farewell: HTTP says by itself where an answer ends."""
+        self._socket.close()
+
+    async def exchange(self, request: httpx.Request, *, max_size: int) -> tuple[httpx.Response, bool]:
+        """Send `request` and read the whole answer. Also says whether the connection may be used again."""
+        await self._send(request)
+        head = await self._receive_head()
+        content = await self._receive_content(max_size)
+        # No encoding was offered; with such a header httpx would decode, without a limit, what is no JSON anyway.
+        headers = [(name, value) for name, value in head.headers if name != b"content-encoding"]
+        response = httpx.Response(head.status_code, headers=headers, content=content, request=request)
+        return response, self._start_next()
+
+    async def _send(self, request: httpx.Request) -> None:
+        data = self._written(request)
+        # A backend may answer before it has read everything, and close: its answer counts.
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._stream.send_all(data)
+
+    def _written(self, request: httpx.Request) -> bytes:
+        try:
+            head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+            data = b"".join(self._http.send(event) or b"" for event in (head, h11.Data(data=request.content), _END))
+        except h11.LocalProtocolError as error:
+            raise httpx.LocalProtocolError(f"a request that HTTP does not allow: {error}") from error
+        return data
+
+    async def _receive_head(self) -> h11.Response:
+        while True:
+            event = await self._next_event(begun=False)
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse):
+                raise httpx.RemoteProtocolError("the answer does not begin like one")
+
+    async def _receive_content(self, max_size: int) -> bytes:
+        content = bytearray()
+        while True:
+            event = await self._next_event(begun=True)
+            if not isinstance(event, h11.Data):
+                return bytes(content)
+            content += event.data
+            if len(content) > max_size:
+                raise AnswerTooLarge(f"the answer is longer than {max_size} bytes")
+
+    async def _next_event(self, *, begun: bool) -> object:
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                data = await self._receive_some(begun=begun)
+                if not data and not begun:
+                    raise NoAnswer("closed without an answer")
+                self._http.receive_data(data)
+        except h11.RemoteProtocolError as error:
+            raise httpx.RemoteProtocolError(f"not the HTTP that was expected: {error}") from error
+        return event
+
+    async def _receive_some(self, *, begun: bool) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(READ_SIZE))
+        except trio.BrokenResourceError as error:
+            if begun:
+                raise httpx.RemoteProtocolError("reset in the middle of an answer") from error
+            raise httpx.ReadError("reset without an answer") from error
+
+    def _start_next(self) -> bool:
+        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if not done or self._http.trailing_data[0]:
+            return False
+        self._http.start_next_cycle()
+        return True
+
+
+async def connect(url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext) -> Connection:
+    """Open a connection for `url`, trying its host's addresses one after the other. Raises what is listed above."""
+    stream = await _connect_any(url.host, port_of(url), resolver)
+    if url.scheme != "https":
+        return Connection(stream)
+    try:
+        return Connection(await _secured(stream, url.host, tls))
+    except BaseException:
+        stream.socket.close()
+        raise
+
+
+def port_of(url: httpx.URL) -> int:
+    """The port that `url` means."""
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+async def _connect_any(host: str, port: int, resolver: Resolver) -> trio.SocketStream:
+    *others, last = await resolver.resolve(host)
+    for address in others:
+        try:
+            with trio.fail_after(ADDRESS_PATIENCE):
+                stream = await trio.open_tcp_stream(address, port)
+        except (OSError, trio.TooSlowError):
+            continue
+        resolver.prefer(host, address)
+        return stream
+    try:
+        stream = await trio.open_tcp_stream(last, port)
+    except OSError as error:
+        raise httpx.ConnectError(f"{host} port {port}: {_reason(error)}") from error
+    resolver.prefer(host, last)
+    return stream
+
+
+def _reason(error: OSError) -> str:
+    # trio sums up the attempts in a cause of its own: one error, or a group of them
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    told = cause if isinstance(cause, OSError) else error
+    return told.strerror or str(told)
+
+
+async def _secured(stream: trio.SocketStream, host: str, tls: ssl.SSLContext) -> trio.SSLStream[trio.SocketStream]:
+    try:
+        secured = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
+    except ValueError as error:
+        raise TlsFailed(f"TLS: {error}") from error
+    try:
+        await secured.do_handshake()
+    except trio.BrokenResourceError as error:
+        cause = error.__cause__
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            raise TlsFailed(f"TLS: {cause.reason or cause}") from error
+        raise httpx.ConnectError("dropped during the TLS handshake") from error
+    return secured

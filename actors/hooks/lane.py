@@ -1,0 +1,298 @@
+"""What a session and its streams hold to call their backend: one lane, and a keep-alive slot for each stream.
+
+    gate        the caller waits for its turn and for the answer; its cancellation is the call's
+    notify      the caller does not wait
+    event       client and backend are told; the client after the backend's answer, where that may overwrite the event
+
+Calls of one lane never overlap and keep their order. A call that is not to be made, for the application does not have
+the method or the backend has disabled it, takes no place in the lane.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import trio
+
+from actors.hooks.queue import HookQueue, Notification
+from actors.hooks.sender import HookCall, HookSender
+from actors.logs import get_logger
+from config.apps import App
+from config.settings import Settings
+from protocol.hooks import (
+    Allow,
+    HookMethod,
+    NotSent,
+    Outcome,
+    RestClientConfig,
+    RestPolicy,
+    TimedOut,
+    Unreachable,
+    Verdict,
+    Warn,
+    apply_client_exclude,
+    apply_rest_exclude,
+    verdict,
+)
+
+log = get_logger("hooks")
+
+STOPPED = Unreachable(cause="hooks have stopped")
+
+
+class Services(Protocol):
+    """What a lane needs of its dispatcher."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def sender(self) -> HookSender: ...
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can still be made."""
+
+    def current_app(self, app: App) -> App:
+        """The application as it is now: operators change them while sessions last."""
+
+    def spawn(self, run: Callable[[], Any]) -> None:
+        """Begin a task in which an async function runs; it must not raise."""
+
+
+class HookLane:
+    """The calls of one session. `on_warning(method, info)` tells of an event's failure; it must not raise or wait."""
+
+    def __init__(
+        self,
+        services: Services,
+        queue: HookQueue,
+        *,
+        app: App,
+        session_id: str,
+        on_warning: Callable[[HookMethod, str], None],
+    ) -> None:
+        self.config = RestClientConfig()
+        """The backend's policies; those of its answer once `connect` was allowed."""
+        self._services = services
+        self._queue = queue
+        self._app = app
+        self._session_id = session_id
+        self._on_warning = on_warning
+        self._closed = False
+
+    @property
+    def app(self) -> App:
+        """The application of the session, as it is now."""
+        return self._services.current_app(self._app)
+
+    def sends(self, method: HookMethod) -> bool:
+        """Whether the backend is called for `method` at all."""
+        return (
+            not self._services.settings.disable_rest_requests
+            and method in self.app.methods
+            and self.config.for_method(method).rest_policy is not RestPolicy.DISABLE
+        )
+
+    def overwrites(self, method: HookMethod) -> bool:
+        """Whether `method` is an event to be shown to the client only after the backend's answer: use `overwrite`."""
+        return self.sends(method) and self.config.for_method(method).rest_policy is RestPolicy.OVERWRITE
+
+    async def gate(self, method: HookMethod, body: dict[str, Any]) -> Verdict:
+        """Ask the backend, after everything that was asked or told before, and wait for its answer.
+
+        One deadline (`rest_request_timeout`) holds for the whole, time in the lane included.
+        """
+        if not self.sends(method):
+            return verdict(method, self.config.for_method(method), NotSent(), body)
+        judged = self._judge(method, body, await self._ask(method, body))
+        if isinstance(judged, Allow) and judged.config is not None:
+            self.config = judged.config
+        return judged
+
+    def notify(self, method: HookMethod, body: dict[str, Any], *, last: bool = False) -> None:
+        """Tell the backend, never waiting. `last` marks the end of a stream or session, which is dropped last."""
+        if self._accepts(method):
+            self._queue.notify(self._notification(method, body, last=last))
+
+    def event(
+        self,
+        method: HookMethod,
+        body: dict[str, Any],
+        *,
+        deliver: Callable[[dict[str, Any]], None],
+        last: bool = False,
+    ) -> None:
+        """Tell client and backend of an event, never waiting; `deliver` gets what the client is to see, exactly once.
+
+        The client hears at once, except where the backend may overwrite the event: then it hears after the answer, or
+        after `rest_request_timeout` without one. `deliver` must not raise or wait; it may be called after `close`.
+        """
+        if not self.overwrites(method) or not self._accepts(method):
+            deliver(apply_client_exclude(body, self.config.for_method(method)))
+            self.notify(method, body, last=last)
+            return
+        answer = self._queue_overwrite(method, body, last=last)
+
+        async def show_answer() -> None:
+            judged = await answer.wait(self._timeout)
+            if isinstance(judged, Warn):
+                self._on_warning(method, judged.info)
+            shown = judged.body if isinstance(judged, Allow) else body
+            deliver(apply_client_exclude(shown, self.config.for_method(method)))
+
+        self._services.spawn(show_answer)
+
+    def keep_alive_slot(self) -> "KeepAliveSlot":
+        """A slot for one stream's keep-alives, outside the lane."""
+        return KeepAliveSlot(self._services, self)
+
+    def close(self) -> None:
+        """Take no more calls. Those that wait are still made."""
+        self._closed = True
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _timeout(self) -> float:
+        return self._services.settings.rest_request_timeout
+
+    def _accepts(self, method: HookMethod) -> bool:
+        if not self.sends(method):
+            return False
+        if self._closed or not self._services.is_open:
+            log.warning("hook came too late", method=method.value, session=self._session_id)
+            return False
+        return True
+
+    def call(self, method: HookMethod, body: dict[str, Any], *, keep_alive: bool = False) -> HookCall:
+        """The call as it would be made now."""
+        return HookCall(
+            app=self.app,
+            method=method,
+            session_id=self._session_id,
+            body=apply_rest_exclude(body, self.config.for_method(method)),
+            keep_alive=keep_alive,
+        )
+
+    def _queue_overwrite(self, method: HookMethod, body: dict[str, Any], *, last: bool) -> "_PendingAnswer":
+        too_late = verdict(method, self.config.for_method(method), TimedOut(seconds=self._timeout), body)
+        answer = _PendingAnswer(too_late)
+        notification = self._notification(method, body, last=last)
+        notification.on_verdict = answer.take
+        self._queue.notify(notification)
+        return answer
+
+    async def _ask(self, method: HookMethod, body: dict[str, Any]) -> Outcome:
+        if self._closed or not self._services.is_open:
+            return STOPPED
+        timeout = self._timeout
+        deadline = trio.current_time() + timeout
+        with self._queue.turn() as turn:
+            with trio.move_on_at(deadline):
+                await turn.granted.wait()
+            if not turn.granted.is_set():
+                return self._services.sender.report_lost_turn(self.call(method, body), timeout)
+            if turn.refused:
+                return STOPPED
+            return await self._services.sender.send(self.call(method, body), timeout=timeout, deadline=deadline)
+
+    def _notification(self, method: HookMethod, body: dict[str, Any], *, last: bool) -> Notification:
+        return Notification(
+            method=method,
+            body=body,
+            session_id=self._session_id,
+            last=last,
+            queue=self._queue,
+            send=self._send,
+            on_verdict=self._on_event_verdict(method),
+        )
+
+    async def _send(self, notification: Notification) -> None:
+        method, body = notification.method, notification.body
+        timeout = self._timeout
+        judged: Verdict = Allow(body=body)
+        try:
+            call = self.call(method, body)
+            outcome = await self._services.sender.send(call, timeout=timeout, deadline=trio.current_time() + timeout)
+            judged = self._judge(method, body, outcome)
+        finally:
+            notification.on_verdict(judged)
+
+    def _on_event_verdict(self, method: HookMethod) -> Callable[[Verdict], None]:
+        def warn(judged: Verdict) -> None:
+            if isinstance(judged, Warn) and not self._closed:
+                self._on_warning(method, judged.info)
+
+        return warn
+
+    def _judge(self, method: HookMethod, body: dict[str, Any], outcome: Outcome) -> Verdict:
+        judged = verdict(method, self.config.for_method(method), outcome, body)
+        for warning in judged.warnings if isinstance(judged, Allow) else ():
+            log.warning("odd answer", method=method.value, session=self._session_id, what=warning)
+        return judged
+
+
+class _PendingAnswer:
+    """The verdict on an event that the client waits for; `too_late` is the one that holds if none comes in time."""
+
+    def __init__(self, too_late: Verdict) -> None:
+        self._verdict = too_late
+        self._answered = trio.Event()
+
+    def take(self, judged: Verdict) -> None:
+        self._verdict = judged
+        self._answered.set()
+
+    async def wait(self, timeout: float) -> Verdict:
+        with trio.move_on_after(timeout):
+            await self._answered.wait()
+        return self._verdict
+
+
+class KeepAliveSlot:
+    """One stream's keep-alives: at most one under way, none waiting, gone with the stream."""
+
+    def __init__(self, services: Services, lane: HookLane) -> None:
+        self._services = services
+        self._lane = lane
+        self._scope: trio.CancelScope | None = None
+        self._closed = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether one would be sent now: the last is answered, the stream lives, the backend wants them."""
+        return (
+            self._scope is None
+            and not self._closed
+            and self._services.is_open
+            and self._lane.sends(HookMethod.STREAM_KEEP_ALIVE_EVENT)
+        )
+
+    def send(self, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> bool:
+        """Send one if the slot is ready, and say whether it was sent.
+
+        `on_verdict` is called with what came of it, unless the slot is closed before. It must not raise or wait.
+        """
+        if not self.is_ready:
+            return False
+        scope = self._scope = trio.CancelScope()
+        self._services.spawn(lambda: self._run(scope, body, on_verdict))
+        return True
+
+    def close(self) -> None:
+        """End with the stream: what is under way is torn down, and nothing is sent any more."""
+        self._closed = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _run(self, scope: trio.CancelScope, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> None:
+        method = HookMethod.STREAM_KEEP_ALIVE_EVENT
+        timeout = self._services.settings.rest_request_timeout
+        try:
+            with scope:
+                call = self._lane.call(method, body, keep_alive=True)
+                outcome = await self._services.sender.send(
+                    call, timeout=timeout, deadline=trio.current_time() + timeout
+                )
+        finally:
+            self._scope = None
+        if not self._closed:
+            on_verdict(verdict(method, self._lane.config.for_method(method), outcome, body))

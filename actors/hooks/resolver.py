@@ -1,0 +1,78 @@
+"""Names to addresses, so that a name server that hangs holds up its own backend alone.
+
+A look-up runs in a thread, for the system's resolver knows no other way. Threads that hang cannot be ended, only left
+behind; so each host has a few of its own, counted until they really end. An address is kept for a short while.
+"""
+
+import ipaddress
+import math
+import socket
+from collections.abc import Callable
+
+import httpx
+import trio
+from attrs import define, field
+
+THREADS_PER_HOST = 4
+CACHE_SECONDS = 10.0
+
+
+class CannotResolve(httpx.TransportError):
+    """The host's name leads to no address."""
+
+
+def system_lookup(host: str) -> tuple[str, ...]:
+    """Ask the system's resolver; blocks for as long as that takes. Raises OSError, UnicodeError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@define(eq=False)
+class _Host:
+    limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(THREADS_PER_HOST))
+    asking: trio.Lock = field(factory=trio.Lock)
+    addresses: tuple[str, ...] = ()
+    fresh_until: float = -math.inf
+
+
+class Resolver:
+    """Looks names up, one question about a name at a time, and remembers the answers for `CACHE_SECONDS`."""
+
+    def __init__(self, lookup: Callable[[str], tuple[str, ...]] = system_lookup) -> None:
+        self._lookup = lookup
+        self._hosts: dict[str, _Host] = {}
+
+    async def resolve(self, name: str) -> tuple[str, ...]:
+        """The addresses of `name`, at least one, in the system's order. Raises CannotResolve."""
+        if _is_address(name):
+            return (name,)
+        host = self._hosts.setdefault(name, _Host())
+        if trio.current_time() >= host.fresh_until:
+            async with host.asking:
+                if trio.current_time() >= host.fresh_until:
+                    await self._ask(name, host)
+        return host.addresses
+
+    def prefer(self, name: str, address: str) -> None:
+        """Name `address`, which has just worked, first, until the next look-up."""
+        host = self._hosts.get(name)
+        if host is not None and address in host.addresses:
+            host.addresses = (address, *(other for other in host.addresses if other != address))
+
+    async def _ask(self, name: str, host: _Host) -> None:
+        try:
+            addresses = await trio.to_thread.run_sync(self._lookup, name, limiter=host.limiter, abandon_on_cancel=True)
+        except (OSError, UnicodeError) as error:
+            raise CannotResolve(f"{name}: {error}") from error
+        if not addresses:
+            raise CannotResolve(f"{name}: no address")
+        host.addresses = addresses
+        host.fresh_until = trio.current_time() + CACHE_SECONDS
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""Listening TCP sockets and their TLS, opened before anything serves on them.
+
+Whoever serves gets an opened socket: the ready line can name the port that the system chose, and a port that is taken
+stops the start before half of the server runs.
+"""
+
+import errno
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted; the system may allow fewer (net.core.somaxconn)."""
+
+
+class ListenerError(Exception):
+    """A socket or certificate cannot be used. The message names the setting to look at."""
+
+
+def open_listener(address: str | None, port: int, *, name: str, user_timeout: float) -> socket.socket:
+    """Listen on `address` (None: every address, IPv6 and IPv4 together where the machine has both) and `port` (0: any).
+
+    `name` is the first part of the settings' keys, such as `http`. After `user_timeout` seconds without an
+    acknowledgement the system drops an accepted connection: of a peer that has vanished, but also of one that lives
+    and does not read (RFC 5482; accepted sockets inherit the option).
+    Raises ListenerError.
+    """
+    if address is not None:
+        return _listen(address, port, name, user_timeout)
+    try:
+        return _listen("::", port, name, user_timeout)
+    except _NoSuchAddress:
+        return _listen("0.0.0.0", port, name, user_timeout)
+
+
+def server_tls(certificate: Path, key: Path, *, protocols: Sequence[str]) -> ssl.SSLContext:
+    """TLS 1.2 and up with this PEM certificate chain and key, offering `protocols` by ALPN. Raises ListenerError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(list(protocols))
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ListenerError(f"wss.cert={certificate}, wss.key={key}: cannot be used for TLS: {error}") from error
+    return context
+
+
+class _NoSuchAddress(ListenerError):
+    """The machine does not have this address, or no addresses of this family."""
+
+
+def _listen(address: str, port: int, name: str, user_timeout: float) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _explained(error, address, port, name) from error
+    try:
+        _set_options(listener, address, user_timeout)
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _explained(error, address, port, name) from error
+    return listener
+
+
+def _set_options(listener: socket.socket, address: str, user_timeout: float) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(user_timeout * 1000))
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address == "::" else 1)
+
+
+def _explained(error: OSError, address: str, port: int, name: str) -> ListenerError:
+    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return ListenerError(f"{name}.port={port}: another program, perhaps another wcsd, listens on {where}")
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
+            return _NoSuchAddress(f"{name}.address={address}: this machine does not have that address")
+        case errno.EACCES:
+            return ListenerError(f"{name}.port={port}: this user may not listen there; try a port from 1024 up")
+    return ListenerError(f"{name}.address={address}, {name}.port={port}: {error.strerror}")

@@ -1,0 +1,47 @@
+"""What the media plane tells the owner of a stream, and how it refuses one."""
+
+from attrs import frozen
+
+from protocol.signaling.statuses import StreamInfo
+
+
+@frozen
+class Connected:
+    """DTLS is up: the peer proved its certificate and SRTP keys are installed."""
+
+
+@frozen
+class Flowing:
+    """The first RTP packet of a publisher was accepted."""
+
+
+@frozen(kw_only=True)
+class Resized:
+    """The published picture has a new size, in pixels. The first size known counts as new."""
+
+    width: int
+    height: int
+
+
+@frozen(kw_only=True)
+class Failed:
+    """The media ended against everybody's will. Nothing of it is alive any more; `close` is still to be called."""
+
+    info: StreamInfo
+
+
+@frozen
+class PeerClosed:
+    """The browser ended its side (DTLS close_notify). Nothing is alive any more; `close` is still to be called."""
+
+
+MediaFact = Connected | Flowing | Resized | Failed | PeerClosed
+
+
+class MediaRefused(Exception):
+    """The offer is not served. `info` is the text for the peer, `detail` says more, for the log."""
+
+    def __init__(self, info: StreamInfo, detail: str) -> None:
+        super().__init__(f"{info}: {detail}")
+        self.info = info
+        self.detail = detail

@@ -1,0 +1,157 @@
+"""One published track on its way to the viewers: the track, its router, and a fan-out for each variant in use."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from actors.media.sender import FanOut, PacketSender, Slot
+from actors.media.statistics import RateMeter
+from protocol.sfu.outgoing import OutgoingTrack, Variant
+from protocol.sfu.router import TrackRouter, ViewerRequests
+from protocol.sfu.track import AUDIO_RING, VIDEO_RING, IncomingTrack, MediaPacket
+from protocol.webrtc.rtcp import SenderReport, build_sdes, forward_sender_report
+from protocol.webrtc.sdp import MediaKind, SourceTrack, TrackPlan
+
+_RTP_HEADER = 12
+
+
+@define(eq=False, kw_only=True)
+class Viewer:
+    """One viewer of one track. `send_rtcp` encrypts and sends to it."""
+
+    outgoing: OutgoingTrack
+    slot: Slot
+    send_rtcp: Callable[[bytes], None]
+    requests: ViewerRequests = field(factory=ViewerRequests)
+    fan_out: FanOut | None = None
+    before: tuple[int, int] = (0, 0)  # what the fan-out had sent, and in how many bytes, when the viewer came in
+    reported: tuple[int, float] = (0, 0.0)  # the sender report that it got last, and when
+
+    @property
+    def sent(self) -> tuple[int, int]:
+        """Packets and bytes sent to it, without resends."""
+        if self.fan_out is None:
+            return 0, 0
+        packets, octets = self.fan_out.packets - self.before[0], self.fan_out.octets - self.before[1]
+        missed = self.slot.dropped + self.slot.failed
+        return packets - missed, octets - (octets * missed // packets if packets else 0)
+
+
+class Feed:
+    """A published track and its viewers. `asked` is called when a key frame request may have become due."""
+
+    def __init__(
+        self,
+        plan: TrackPlan,
+        sender: PacketSender,
+        *,
+        ssrc: int,
+        rtx_ssrc: int,
+        cname: str,
+        now: float,
+        asked: Callable[[], None],
+    ) -> None:
+        is_video = plan.kind is MediaKind.VIDEO
+        self.source = SourceTrack(kind=plan.kind, codec=plan.codec, ssrc=ssrc, rtx_ssrc=rtx_ssrc if is_video else None)
+        self.track = IncomingTrack(
+            codec=plan.codec.name,
+            clock_rate=plan.codec.clock_rate,
+            ssrc=ssrc,
+            nack=is_video and "nack" in plan.codec.rtcp_feedback,
+            ring_size=VIDEO_RING if is_video else AUDIO_RING,
+        )
+        self.router = TrackRouter(gated=is_video)
+        self.rate = RateMeter(now)
+        self.cname = cname
+        self._asked = asked
+        self._sender = sender
+        self._fan_outs: dict[Variant, FanOut] = {}
+        self._viewers: dict[OutgoingTrack, Viewer] = {}
+        self._last_report: SenderReport | None = None
+
+    def join(self, viewer: Viewer, now: float) -> None:
+        """Take in a viewer that is connected."""
+        self._viewers[viewer.outgoing] = viewer
+        self.router.join(viewer.outgoing, now)
+        self._asked()
+
+    def leave(self, viewer: Viewer) -> None:
+        """No packet goes to this viewer from here on. One that is not in is ignored."""
+        if self._viewers.pop(viewer.outgoing, None) is None:
+            return
+        variant = viewer.outgoing.variant
+        self.router.leave(viewer.outgoing)
+        if viewer.fan_out is not None:
+            viewer.fan_out.remove(viewer.slot)
+            if not len(viewer.fan_out):
+                self._fan_outs.pop(variant, None)
+
+    def readdress(self, viewer: Viewer) -> None:
+        """The socket or the address in the viewer's slot has changed."""
+        if viewer.fan_out is not None:
+            viewer.fan_out.readdress(viewer.slot)
+
+    def forward(self, packet: MediaPacket, now: float) -> int:
+        """Send a packet to all viewers; how many copies that made."""
+        for outgoing in self.router.admit(packet, self.track.highest):
+            self._start(self._viewers[outgoing], packet.sequence, now)
+        copies = 0
+        for variant, data in self.router.copies(packet):
+            fan_out = self._fan_outs[variant]
+            fan_out.send(data, packet.sequence)
+            copies += len(fan_out)
+        return copies
+
+    def request_key_frame(self, viewer: Viewer, now: float) -> None:
+        """A viewer cannot go on without one (PLI, FIR)."""
+        self.router.requests.request(now, not_before=viewer.requests.not_before(now))
+        self._asked()
+
+    def report(self, report: SenderReport, now: float) -> None:
+        """Pass the publisher's clocks on to every viewer; players align audio and video by them."""
+        self.track.take_sender_report(report, now)
+        self._last_report = report
+        for viewer in self._viewers.values():
+            if viewer.outgoing.start >= 0:
+                self._send_report(viewer, report, now)
+
+    def lost_packets(self, viewer: Viewer, wanted: Sequence[int], now: float) -> list[bytes]:
+        """The packets behind a viewer's NACK as it may have them again. What the server lacks itself is passed over."""
+        found = []
+        for number in wanted:
+            sequence = viewer.outgoing.source_sequence(number, self.track.highest)
+            packet = None if sequence is None else self.track.ring.get(sequence)
+            if sequence is None or packet is None:
+                continue
+            if viewer.outgoing.budget.allow(sequence, len(packet), self.rate.bytes_per_second, now):
+                found.append(viewer.outgoing.resend(packet))
+        return found
+
+    @property
+    def has_viewers(self) -> bool:
+        return bool(self._viewers)
+
+    def close(self) -> None:
+        """The publisher is gone: nothing goes to anybody any more."""
+        for viewer in list(self._viewers.values()):
+            self.leave(viewer)
+
+    def _start(self, viewer: Viewer, sequence: int, now: float) -> None:
+        variant = viewer.outgoing.variant
+        fan_out = self._fan_outs.get(variant)
+        if fan_out is None:
+            fan_out = self._fan_outs[variant] = self._sender.open()
+        viewer.slot.start = sequence
+        viewer.fan_out = fan_out
+        viewer.before = fan_out.packets, fan_out.octets
+        fan_out.add(viewer.slot)
+        if self._last_report is not None:
+            self._send_report(viewer, self._last_report, now)
+
+    def _send_report(self, viewer: Viewer, report: SenderReport, now: float) -> None:
+        viewer.reported = report.lsr, now
+        packets, octets = viewer.sent
+        sender_report = forward_sender_report(
+            report, ssrc=self.source.ssrc, packet_count=packets, octet_count=octets - packets * _RTP_HEADER
+        )
+        viewer.send_rtcp(sender_report + build_sdes(self.source.ssrc, self.cname))

@@ -1,0 +1,88 @@
+"""The sockets, and which peer is reached where. Shared by all transports of one media plane."""
+
+from collections import Counter as CounterOf
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from actors.media.deadlines import Deadlines
+from actors.media.sender import PacketSender
+from actors.media.sockets import MediaSocket
+from actors.media.statistics import Counters
+from config.settings import Settings
+from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.ice import IcePath
+from protocol.webrtc.stun import Address
+
+if TYPE_CHECKING:
+    from actors.media.transport import Transport
+
+
+class Network:
+    """Plain tables and a send function; the media plane's task and the calls of its users are the only ones inside.
+
+    `clock` is monotonic seconds, `entropy(n)` gives n random bytes. `woken` is called when somebody's deadline may have
+    become the earliest one.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[MediaSocket],
+        settings: Settings,
+        context: DtlsContext,
+        sender: PacketSender,
+        *,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        woken: Callable[[float], None],
+    ) -> None:
+        self.sockets = tuple(sockets)
+        self.settings = settings
+        self.context = context
+        self.sender = sender
+        self.clock = clock
+        self.entropy = entropy
+        self.counters = Counters()
+        self.streams: CounterOf[str] = CounterOf()  # by signalling session
+        self.deadlines: Deadlines[Transport] = Deadlines()
+        self.handshakes: set[Transport] = set()  # those whose DTLS is armed and not yet up
+        self.transports: dict[str, Transport] = {}  # by our ICE user fragment
+        self.routes: tuple[dict[Address, Transport], ...] = tuple({} for _ in sockets)  # by socket and peer address
+        self._woken = woken
+
+    def random_number(self, bits: int) -> int:
+        """A random number of so many bits, a multiple of 8; never 0."""
+        return int.from_bytes(self.entropy(bits // 8), "big") or 1
+
+    def schedule(self, transport: "Transport") -> None:
+        when = transport.deadline
+        self.deadlines.set(transport, when)
+        self._woken(when)
+
+    def send(self, data: bytes, path: IcePath) -> None:
+        """Send one datagram, or lose it: nothing here waits."""
+        try:
+            self.sockets[path.local].socket.sendto(data, path.remote)
+        except OSError:
+            self.counters.send_errors += 1
+
+    def route(self, path: IcePath, transport: "Transport") -> None:
+        """Packets from this path are the transport's. Another owner loses it: the claim is proved by credentials."""
+        self.routes[path.local][path.remote] = transport
+
+    def unroute(self, path: IcePath, transport: "Transport") -> None:
+        if self.routes[path.local].get(path.remote) is transport:
+            del self.routes[path.local][path.remote]
+
+    def add(self, transport: "Transport") -> None:
+        self.transports[transport.ufrag] = transport
+        self.streams[transport.session_id] += 1
+
+    def forget(self, transport: "Transport") -> None:
+        del self.transports[transport.ufrag]
+        self.streams[transport.session_id] -= 1
+        if not self.streams[transport.session_id]:
+            del self.streams[transport.session_id]
+        self.handshakes.discard(transport)
+        self.deadlines.remove(transport)
+        for path in transport.paths:
+            self.unroute(path, transport)

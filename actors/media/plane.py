@@ -1,0 +1,225 @@
+"""The media plane: one task that owns the UDP sockets, all peers and all their timers.
+
+It is a service, not an actor. Others call its plain methods, which never wait; what happens to a stream's media is told
+by the `post` that its owner gave. Media itself never leaves this package: a publisher's packet is decrypted, and
+encrypted and sent again for every viewer, before the next one is read.
+
+    wait until a socket is readable, or the next deadline
+      -> read up to MAX_DRAIN datagrams of each readable socket, handle each     no await in between
+      -> handle those whose deadline has come
+"""
+
+import secrets
+import selectors
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import trio
+
+from actors.logs import get_logger
+from actors.media.facts import MediaFact, MediaRefused
+from actors.media.network import Network
+from actors.media.playback import Playback
+from actors.media.publication import Publication
+from actors.media.sender import PacketSender, PortableSender
+from actors.media.sockets import MediaSocket
+from actors.media.statistics import MediaStatistics
+from actors.media.transport import Transport
+from config.settings import Settings
+from protocol.signaling.statuses import StreamInfo
+from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
+from protocol.webrtc.offer import parse_offer
+from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
+from protocol.webrtc.stun import Address, StunError
+from protocol.webrtc.stun import parse as parse_stun
+
+MAX_DRAIN = 128  # datagrams read from one socket before others get their turn
+_MAX_DATAGRAM = 2048  # more than any path carries in one piece
+
+log = get_logger("media")
+
+
+class MediaPlane:
+    """See above. It owns the sockets from here on, and closes them at the end of `run`."""
+
+    def __init__(
+        self, sockets: Sequence[MediaSocket], settings: Settings, *, sender: PacketSender | None = None
+    ) -> None:
+        self._network = Network(
+            sockets,
+            settings,
+            DtlsContext.create(),
+            sender or PortableSender(),
+            clock=trio.current_time,
+            entropy=secrets.token_bytes,
+            woken=self._wake_by,
+        )
+        self._waiting: trio.CancelScope | None = None
+        self._current: Transport | None = None  # whose packet or timer is being handled
+        self._ended = False
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The addresses that the sockets are bound to."""
+        return tuple(entry.local for entry in self._network.sockets)
+
+    def statistics(self) -> MediaStatistics:
+        network = self._network
+        ends = Counter(type(transport.end) for transport in network.transports.values())
+        return MediaStatistics(
+            sender=network.sender.name,
+            publishers=ends[Publication],
+            players=ends[Playback],
+            handshakes=len(network.handshakes),
+            addresses=sum(map(len, network.routes)),
+            **network.counters.snapshot(),
+        )
+
+    # -- for streams ---------------------------------------------------------------------------------------------
+
+    def publish(self, offer: str, *, session_id: str, post: Callable[[MediaFact], None]) -> Publication:
+        """Take a publisher. Raises MediaRefused; `post` is not called before this returns."""
+        parsed = self._admit(offer, session_id)
+        try:
+            plans = negotiate_publish(parsed, self._network.settings.codecs)
+        except SdpError as error:
+            raise _refusal(error) from None
+        return Publication(self._network, parsed, plans, session_id, post)
+
+    def play(
+        self, offer: str, publication: Publication, *, session_id: str, post: Callable[[MediaFact], None]
+    ) -> Playback:
+        """Take a player of `publication`. Raises MediaRefused; `post` is not called before this returns."""
+        parsed = self._admit(offer, session_id)
+        try:
+            plans = negotiate_play(parsed, publication.sources)
+        except SdpError as error:
+            raise _refusal(error) from None
+        return Playback(self._network, parsed, plans, publication, session_id, post)
+
+    def _admit(self, offer: str, session_id: str) -> Offer:
+        network = self._network
+        if self._ended:
+            raise MediaRefused(StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY, "the media plane has ended")
+        if network.streams[session_id] >= network.settings.max_streams_per_session:
+            raise MediaRefused(StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY, "the session has too many streams")
+        try:
+            return parse_offer(offer)
+        except SdpError as error:
+            raise _refusal(error) from None
+
+    # -- the task ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until cancelled; then every peer gets a DTLS close_notify and the sockets are closed."""
+        with selectors.DefaultSelector() as selector:
+            for local, entry in enumerate(self._network.sockets):
+                selector.register(entry.socket, selectors.EVENT_READ, local)
+            try:
+                while True:
+                    await self._wait(selector.fileno())
+                    for key, _ in selector.select(0):
+                        self._drain(key.data)
+                    self._run_timers()
+            finally:
+                self._shut_down()
+
+    async def _wait(self, descriptor: int) -> None:
+        """Until a socket is readable or a deadline comes; one that is set meanwhile counts too, see `_wake_by`."""
+        with trio.CancelScope(deadline=self._network.deadlines.earliest) as self._waiting:
+            await trio.lowlevel.wait_readable(descriptor)
+        self._waiting = None
+
+    def _wake_by(self, when: float) -> None:
+        if self._waiting is not None and when < self._waiting.deadline:
+            self._waiting.deadline = when
+
+    def _drain(self, local: int) -> None:
+        receive = self._network.sockets[local].socket.recvfrom
+        counters = self._network.counters
+        for _ in range(MAX_DRAIN):
+            try:
+                data, source = receive(_MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:
+                counters.receive_errors += 1
+                return
+            counters.datagrams += 1
+            self._guarded(self._on_datagram, data, source, local)
+
+    def _run_timers(self) -> None:
+        now = self._network.clock()
+        for transport in self._network.deadlines.due(now):
+            self._guarded(self._on_time, transport, now)
+
+    def _shut_down(self) -> None:
+        self._ended = True
+        for transport in list(self._network.transports.values()):
+            self._guarded(self._close, transport)
+        for entry in self._network.sockets:
+            entry.socket.close()
+
+    # -- one peer at a time --------------------------------------------------------------------------------------
+
+    def _guarded(self, handler: Callable[..., None], *args: object) -> None:
+        """The one place where an unexpected error ends: with the peer that it happened to, not with the plane."""
+        self._blame(None)
+        try:
+            handler(*args)
+        except Exception as error:  # noqa: BLE001  whatever it is, only its peer may fall
+            self._network.counters.crashed += 1
+            transport = self._current
+            log.error("media crashed", crash=error, session=transport.session_id if transport else None)
+            if transport is not None:
+                transport.fail(StreamInfo.FAILED_BY_ERROR)
+
+    def _blame(self, transport: Transport | None) -> None:
+        self._current = transport
+
+    def _on_datagram(self, data: bytes, source: Address, local: int) -> None:
+        """Tell protocols apart by the first byte (RFC 7983), RTCP from RTP by the second (RFC 5761)."""
+        network = self._network
+        first = data[0] if len(data) > 1 else 255
+        if first < 4:
+            self._on_stun(data, source, local)
+            return
+        self._current = transport = network.routes[local].get(source)
+        if transport is None:
+            network.counters.unknown_address += 1
+        elif 128 <= first < 192:
+            take = transport.on_srtcp if 192 <= data[1] <= 223 else transport.on_srtp
+            take(data, network.clock())
+        elif 20 <= first < 64:
+            transport.on_dtls(data, source, local, network.clock())
+        else:
+            network.counters.unexpected += 1
+
+    def _on_stun(self, data: bytes, source: Address, local: int) -> None:
+        """Whatever is not a check for a living user fragment is met with silence: no answer, nothing to amplify."""
+        network = self._network
+        try:
+            message = parse_stun(data)
+        except StunError:
+            network.counters.stun_ignored += 1
+            return
+        self._current = transport = network.transports.get(message.local_ufrag or "")
+        if transport is None:
+            network.counters.stun_ignored += 1
+        else:
+            transport.on_stun(message, source, local, network.clock())
+
+    def _on_time(self, transport: Transport, now: float) -> None:
+        self._current = transport
+        transport.on_time(now)
+
+    def _close(self, transport: Transport) -> None:
+        self._current = transport
+        transport.close()
+
+
+def _refusal(error: SdpError) -> MediaRefused:
+    no_codec = isinstance(error, NoCommonCodecs)
+    info = StreamInfo.NO_COMMON_CODECS if no_codec else StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY
+    return MediaRefused(info, error.message)

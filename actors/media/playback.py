@@ -1,0 +1,203 @@
+"""A played stream: one viewer of a publication."""
+
+import math
+from collections.abc import Sequence
+
+from actors.media.feed import Feed, Viewer
+from actors.media.network import Network
+from actors.media.publication import Publication, local_transport
+from actors.media.sender import Slot
+from actors.media.statistics import RateMeter, StreamMediaStatistics
+from actors.media.transport import Post, Transport
+from protocol.sfu.outgoing import OutgoingTrack
+from protocol.webrtc.answer import write_answer
+from protocol.webrtc.rtcp import (
+    BitrateEstimate,
+    FullIntraRequest,
+    Nack,
+    PictureLoss,
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    SenderReport,
+)
+from protocol.webrtc.sdp import Direction, MediaKind, Offer, TrackPlan
+
+
+class _PlayedTrack:
+    """One track of the playback: its place in the feed, and what the viewer says of it."""
+
+    def __init__(self, feed: Feed, viewer: Viewer) -> None:
+        self.feed = feed
+        self.viewer = viewer
+        self.lost = 0
+        self.round_trip = 0.0
+
+    def take_report(self, block: ReportBlock, now: float) -> None:
+        self.lost = max(block.packets_lost, 0)
+        lsr, sent_at = self.viewer.reported
+        if block.lsr and block.lsr == lsr:
+            self.round_trip = max(now - sent_at - block.dlsr / 65536, 0.0)
+
+
+class Playback:
+    """What the owner of a played stream holds."""
+
+    def __init__(
+        self,
+        network: Network,
+        offer: Offer,
+        plans: Sequence[TrackPlan],
+        publication: Publication,
+        session_id: str,
+        post: Post,
+    ) -> None:
+        self._network = network
+        self._publication = publication
+        self._plans = {plan.kind: plan for plan in plans}
+        self._tracks: dict[int, _PlayedTrack] = {}  # by the SSRC that we send
+        self._rate = RateMeter(network.clock())
+        self._nacks = self._plis = self._resent = self._resent_bytes = self._available = 0
+        self._transport = Transport(network, offer, self, session_id, post)
+        self.answer = write_answer(
+            offer,
+            plans,
+            local_transport(network, self._transport),
+            direction=Direction.SENDONLY,
+            cname=publication.stream_id,
+            stream_id=publication.stream_id,
+        )
+
+    # -- for the owner -------------------------------------------------------------------------------------------
+
+    @property
+    def audio_codec(self) -> str | None:
+        """Canonical name (OPUS, PCMU, PCMA), None without audio."""
+        return self._codec(MediaKind.AUDIO)
+
+    @property
+    def video_codec(self) -> str | None:
+        """Canonical name (VP8, H264, VP9, AV1), None without video."""
+        return self._codec(MediaKind.VIDEO)
+
+    @property
+    def closed(self) -> bool:
+        return self._transport.closed
+
+    def close(self) -> None:
+        """End it: no packet from here on, then DTLS close_notify. Idempotent."""
+        self._transport.close()
+
+    def statistics(self) -> StreamMediaStatistics:
+        packets, octets = self._sent()
+        self._rate.sample(octets, self._network.clock())
+        tracks = self._tracks.values()
+        return StreamMediaStatistics(
+            packets=packets,
+            bytes=octets,
+            bitrate_kbps=0 if self.closed else self._rate.kbps,
+            lost=sum(track.lost for track in tracks),
+            nacks=self._nacks,
+            plis=self._plis,
+            resent=self._resent,
+            dropped=sum(track.viewer.slot.dropped + track.viewer.slot.failed for track in tracks),
+            round_trip=max((track.round_trip for track in tracks), default=0.0),
+            available_kbps=self._available,
+        )
+
+    # -- for the transport ---------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float:
+        return math.inf
+
+    def on_connected(self, now: float) -> None:
+        if not self._publication.closed:
+            for plan in self._plans.values():
+                self._join(plan, now)
+
+    def on_moved(self) -> None:
+        path = self._transport.path
+        if path is not None:
+            for track in self._tracks.values():
+                track.viewer.slot.socket = self._network.sockets[path.local].socket
+                track.viewer.slot.address = path.remote
+                track.feed.readdress(track.viewer)
+
+    def on_closed(self) -> None:
+        for track in self._tracks.values():
+            track.feed.leave(track.viewer)
+
+    def on_rtp(self, data: bytes, now: float) -> None:
+        self._network.counters.unexpected += 1  # a player has nothing to send
+
+    def on_time(self, now: float) -> None:
+        pass
+
+    def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
+        for packet in packets:
+            match packet:
+                case Nack(media_ssrc=ssrc, lost=lost):
+                    self._resend(ssrc, lost, now)
+                case PictureLoss(media_ssrc=ssrc):
+                    self._request_key_frame(ssrc, now)
+                case FullIntraRequest(entries=entries):
+                    for ssrc, _ in entries:
+                        self._request_key_frame(ssrc, now)
+                case ReceiverReport(reports=blocks) | SenderReport(reports=blocks):
+                    self._take_reports(blocks, now)
+                case BitrateEstimate(bitrate=bitrate):
+                    self._available = bitrate // 1000
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _join(self, plan: TrackPlan, now: float) -> None:
+        transport, network = self._transport, self._network
+        path, feed = transport.path, self._publication.feed(plan.kind)
+        if path is None or transport.transmitter is None:
+            return
+        outgoing = OutgoingTrack(
+            payload_type=plan.codec.payload_type,
+            rtx_payload_type=plan.rtx_payload_type,
+            rtx_ssrc=plan.rtx_ssrc,
+            rtx_sequence=network.random_number(16),
+            now=now,
+        )
+        slot = Slot(transmitter=transport.transmitter, socket=network.sockets[path.local].socket, address=path.remote)
+        viewer = Viewer(outgoing=outgoing, slot=slot, send_rtcp=transport.send_rtcp)
+        self._tracks[feed.source.ssrc] = _PlayedTrack(feed, viewer)
+        feed.join(viewer, now)
+
+    def _resend(self, ssrc: int, lost: Sequence[int], now: float) -> None:
+        track = self._tracks.get(ssrc)
+        if track is None:
+            return
+        self._nacks += len(lost)
+        for packet in track.feed.lost_packets(track.viewer, lost, now):
+            self._resent += 1
+            self._resent_bytes += len(packet)
+            self._network.counters.resent += 1
+            self._transport.send_rtp(packet)
+
+    def _request_key_frame(self, ssrc: int, now: float) -> None:
+        track = self._tracks.get(ssrc)
+        if track is not None and track.feed.source.kind is MediaKind.VIDEO:
+            self._plis += 1
+            track.feed.request_key_frame(track.viewer, now)
+
+    def _take_reports(self, blocks: Sequence[ReportBlock], now: float) -> None:
+        self._rate.sample(self._sent()[1], now)
+        for block in blocks:
+            track = self._tracks.get(block.ssrc)
+            if track is not None:
+                track.take_report(block, now)
+
+    def _sent(self) -> tuple[int, int]:
+        counts = [track.viewer.sent for track in self._tracks.values()]
+        return (
+            sum(packets for packets, _ in counts) + self._resent,
+            sum(octets for _, octets in counts) + self._resent_bytes,
+        )
+
+    def _codec(self, kind: MediaKind) -> str | None:
+        return self._plans[kind].codec.name if kind in self._plans else None

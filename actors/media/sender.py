@@ -1,0 +1,116 @@
+"""Encrypting and sending: the loop over viewers that every forwarded packet goes through.
+
+A `FanOut` is the set of viewers that get the same plaintext: one track, one payload type, one sequence offset. Viewers
+come and go by `add` and `remove`; a packet goes to all of them by one call of `send`. What a viewer needs (keys,
+socket, address) is laid down once, in `add`, so that the loop itself only encrypts and sends.
+
+A sender that works on permanent memory slots and hands the kernel many packets in one call fits behind the same two
+protocols: it sorts the viewers of a `FanOut` by socket into groups of slots in `add`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import pylibsrtp
+from attrs import define, field
+
+from actors.media.sockets import UdpSocket
+from protocol.webrtc.srtp import SrtpTransmitter
+from protocol.webrtc.stun import Address
+
+_Target = tuple[Callable[[bytes], bytes], Callable[[bytes, Address], int], Address, "Slot"]
+
+
+@define(eq=False, kw_only=True)
+class Slot:
+    """One viewer's place in a `FanOut`.
+
+    `start` is the extended sequence number of its first packet; -1 before it has one. `dropped` counts packets that the
+    kernel had no room for, `failed` those that could not be encrypted or sent at all.
+    """
+
+    transmitter: SrtpTransmitter = field(repr=False)
+    socket: UdpSocket = field(repr=False)
+    address: Address
+    start: int = -1
+    dropped: int = 0
+    failed: int = 0
+
+
+class FanOut(Protocol):
+    """The viewers that get the same plaintext.
+
+    `packets` and `octets` count what went to a viewer that is in all along.
+    """
+
+    packets: int
+    octets: int
+
+    def __len__(self) -> int:
+        """How many viewers are in."""
+
+    def add(self, slot: Slot) -> None:
+        """Take a viewer in; its first packet is the next one sent."""
+
+    def remove(self, slot: Slot) -> None:
+        """No packet goes to this viewer from here on. One that is not in is ignored."""
+
+    def readdress(self, slot: Slot) -> None:
+        """The viewer's socket or address has changed."""
+
+    def send(self, packet: bytes, sequence: int) -> None:
+        """Send one RTP packet to every viewer whose start is not behind the extended `sequence`. Never waits."""
+
+
+class PacketSender(Protocol):
+    """Makes fan-outs. `name` says which implementation it is."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> FanOut: ...
+
+
+class PortableSender:
+    """libsrtp through pylibsrtp's `Session.protect` and one `sendto` for each packet; runs everywhere."""
+
+    name = "portable"
+
+    def open(self) -> FanOut:
+        return _PortableFanOut()
+
+
+class _PortableFanOut:
+    def __init__(self) -> None:
+        self.packets = 0
+        self.octets = 0
+        self._targets: dict[Slot, _Target] = {}
+        self._newest_start = -1
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def add(self, slot: Slot) -> None:
+        self._newest_start = max(self._newest_start, slot.start)
+        self.readdress(slot)
+
+    def remove(self, slot: Slot) -> None:
+        self._targets.pop(slot, None)
+
+    def readdress(self, slot: Slot) -> None:
+        self._targets[slot] = slot.transmitter.session.protect, slot.socket.sendto, slot.address, slot
+
+    def send(self, packet: bytes, sequence: int) -> None:
+        self.packets += 1
+        self.octets += len(packet)
+        late = sequence < self._newest_start  # older than somebody's first packet, whose SRTP would not bear it
+        # The hot loop: everything that a viewer needs stands in its target, nothing is looked up.
+        for protect, sendto, address, slot in self._targets.values():
+            if late and sequence < slot.start:
+                continue
+            try:
+                sendto(protect(packet), address)
+            except BlockingIOError:
+                slot.dropped += 1
+            except (OSError, pylibsrtp.Error):
+                slot.failed += 1

@@ -1,0 +1,123 @@
+"""The UDP sockets of the media plane: one for each address told to peers, all on one port, never the wildcard.
+
+A socket bound to the wildcard answers from whatever address the route prefers, which need not be the one that was
+asked; ICE then never gets past checking.
+"""
+
+import errno
+import socket
+from collections.abc import Sequence
+
+from attrs import field, frozen
+
+from actors.interfaces import machine_addresses
+from actors.logs import get_logger
+from config.addresses import MediaAddress, media_addresses
+from config.settings import Settings
+
+Address = tuple[str, int]
+UdpSocket = socket.socket
+
+_PORT_TRIES = 50
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # Linux; the socket module has no names for them
+
+log = get_logger("media")
+
+
+@frozen(kw_only=True, eq=False)
+class MediaSocket:
+    """One bound socket: `local` as bound, `advertised` the addresses that lead to it, with its port."""
+
+    socket: UdpSocket = field(repr=False)
+    local: Address
+    advertised: tuple[Address, ...]
+
+
+def open_media_sockets(settings: Settings) -> list[MediaSocket]:
+    """Open and bind them all, or none.
+
+    Raises OSError when an address or the port cannot be had, ValueError (in words for the operator) when `ip` names an
+    address that this machine does not have. An address that was only found on the machine, not configured, may fail:
+    it is left out with a warning as long as another one works.
+    """
+    wanted = _by_local(media_addresses(settings, machine_addresses()))
+    if not wanted:
+        raise ValueError("this machine has no address for media; name one by the setting ip")
+    configured = bool(settings.ip or settings.ip_local)
+    for _ in range(_PORT_TRIES if settings.media_port_from == 0 else 1):
+        opened = _bind_all(wanted, settings.media_port_from, all_needed=configured)
+        if opened is not None:
+            for entry in opened:
+                _size_buffers(entry, settings.media_socket_buffer)
+            return opened
+    raise OSError(errno.EADDRINUSE, f"no UDP port is free on all of {', '.join(wanted)}")
+
+
+def _by_local(addresses: Sequence[MediaAddress]) -> dict[str, list[str]]:
+    """Local address -> the public ones that lead to it."""
+    found: dict[str, list[str]] = {}
+    for address in addresses:
+        found.setdefault(address.local, []).append(address.public)
+    return found
+
+
+def _bind_all(wanted: dict[str, list[str]], port: int, *, all_needed: bool) -> list[MediaSocket] | None:
+    """With port 0 the first socket chooses and the others follow; None when its choice is taken on another address."""
+    any_port = port == 0
+    opened: list[MediaSocket] = []
+    failure: OSError | None = None
+    for local, public in wanted.items():
+        try:
+            bound = _bind(local, port)
+        except OSError as error:
+            taken = any_port and opened and error.errno == errno.EADDRINUSE
+            if all_needed or error.errno == errno.EADDRINUSE:
+                _close_all(opened)
+                if taken:
+                    return None
+                raise OSError(error.errno, f"cannot bind UDP {local} port {port}: {error.strerror}") from error
+            log.warning("media address left out", address=local, error=error.strerror)
+            failure = error
+            continue
+        port = bound.getsockname()[1]
+        advertised = tuple((address, port) for address in public)
+        opened.append(MediaSocket(socket=bound, local=(local, port), advertised=advertised))
+    if not opened and failure is not None:
+        raise failure
+    return opened
+
+
+def _bind(address: str, port: int) -> UdpSocket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _close_all(sockets: Sequence[MediaSocket]) -> None:
+    for entry in sockets:
+        entry.socket.close()
+
+
+def _size_buffers(entry: MediaSocket, size: int) -> None:
+    """A burst to 1,000 viewers needs megabytes; the kernel's usual 200 kB hold 185 packets."""
+    for option, force, sysctl in (
+        (socket.SO_SNDBUF, _SO_SNDBUFFORCE, "net.core.wmem_max"),
+        (socket.SO_RCVBUF, _SO_RCVBUFFORCE, "net.core.rmem_max"),
+    ):
+        try:
+            entry.socket.setsockopt(socket.SOL_SOCKET, force, size)
+        except OSError:  # not root, or not Linux
+            entry.socket.setsockopt(socket.SOL_SOCKET, option, size)
+        granted = entry.socket.getsockopt(socket.SOL_SOCKET, option) // 2  # Linux counts its own overhead
+        if granted < size:
+            log.warning(
+                "media socket buffer is small", address=entry.local[0], bytes=granted, wanted=size, sysctl=sysctl
+            )

@@ -1,0 +1,116 @@
+"""What the media plane counts."""
+
+from attrs import asdict, define, frozen
+
+
+@frozen(kw_only=True)
+class StreamMediaStatistics:
+    """Figures of one published or played stream since it began, audio and video together.
+
+    `packets` and `bytes` are RTP without encryption: received from a publisher, sent to a player. `lost` is what never
+    came (of a player: what it reports). `nacks` counts packets asked for again by whoever receives, `resent` those
+    given again, `plis` key frame requests made by whoever receives. `dropped` are packets that the system's socket
+    buffer or the bitrate limit had no room for. `round_trip` in seconds, `available_kbps` by the player's estimate; 0
+    unknown.
+    """
+
+    packets: int
+    bytes: int
+    bitrate_kbps: int
+    lost: int
+    nacks: int
+    plis: int
+    resent: int = 0
+    dropped: int = 0
+    round_trip: float = 0.0
+    available_kbps: int = 0
+
+
+@frozen(kw_only=True)
+class MediaStatistics:
+    """Figures of the whole media plane: first what is now, then counters since the start."""
+
+    sender: str
+    publishers: int
+    players: int
+    handshakes: int
+    addresses: int
+    datagrams: int
+    stun_checks: int
+    stun_ignored: int
+    unknown_address: int
+    unexpected: int
+    srtp_errors: int
+    receive_errors: int
+    malformed: int
+    over_bitrate: int
+    forwarded: int
+    resent: int
+    send_errors: int
+    failed: int
+    crashed: int
+
+
+@define(kw_only=True)
+class Counters:
+    """The running counters behind `MediaStatistics`, of the same names.
+
+    `stun_ignored`: STUN that is no valid check. `unknown_address`: anything else from an address that no valid check
+    came from. `unexpected`: packets of a known peer that fit nowhere (unknown SSRC, payload type or first byte, media
+    before keys). `forwarded` counts each viewer's copy. `failed` counts streams whose media failed, `crashed` those
+    among them that failed by an error of ours.
+    """
+
+    datagrams: int = 0
+    stun_checks: int = 0
+    stun_ignored: int = 0
+    unknown_address: int = 0
+    unexpected: int = 0
+    srtp_errors: int = 0
+    receive_errors: int = 0
+    malformed: int = 0
+    over_bitrate: int = 0
+    forwarded: int = 0
+    resent: int = 0
+    send_errors: int = 0
+    failed: int = 0
+    crashed: int = 0
+
+    def snapshot(self) -> dict[str, int]:
+        return asdict(self)
+
+
+class RateMeter:
+    """The rate of a growing byte counter, over the time between samples of at least `interval` seconds."""
+
+    def __init__(self, now: float, *, interval: float = 1.0) -> None:
+        self.bytes_per_second = 0.0
+        self._interval = interval
+        self._sampled = (now, 0)
+
+    def sample(self, total_bytes: int, now: float) -> None:
+        then, before = self._sampled
+        if now - then >= self._interval:
+            self.bytes_per_second = (total_bytes - before) / (now - then)
+            self._sampled = now, total_bytes
+
+    @property
+    def kbps(self) -> int:
+        return round(self.bytes_per_second * 8 / 1000)
+
+
+class BitrateLimit:
+    """Lets bytes through up to a rate, with bursts of one second's worth."""
+
+    def __init__(self, kbps: int, now: float) -> None:
+        self._rate = kbps * 125.0
+        self._room = self._rate
+        self._at = now
+
+    def allow(self, size: int, now: float) -> bool:
+        self._room = min(self._rate, self._room + (now - self._at) * self._rate)
+        self._at = now
+        if self._room < size:
+            return False
+        self._room -= size
+        return True

@@ -1,0 +1,214 @@
+"""The program `wcs`: sends the operator's commands to the server and shows the answers.
+
+It knows nothing of the commands: the server reads them, and says what to show. The standard library is all that it
+imports, so that it starts fast and runs where the server's libraries are not.
+"""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from actors.operator.tables import render
+from actors.places import SOCKET_NAME, default_state_folder
+
+ANSWER_TIMEOUT = 30.0
+"""Seconds that the server may be silent while it owes an answer."""
+MAX_ANSWER_SIZE = 64 * 1024 * 1024
+
+USAGE = """\
+usage: wcs [--state DIR] [--json] [COMMAND...]
+
+Sends COMMAND to the server that runs on this machine. Without COMMAND, commands are read from the standard input,
+one a line, up to the first that fails; passwords are best given there, where no list of processes shows them.
+
+  --state DIR   the server's state folder; default: {default}
+  --json        print each answer as a line of JSON
+  --help        this text
+
+Exit codes: 0 done, or nothing to do   1 refused   2 not a command   3 no server answers   4 the server failed
+
+Commands:
+"""
+
+
+class Exit(IntEnum):
+    """What the program's exit code means."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    FAILED = 4
+
+
+_EXIT_OF_ERROR = {"refused": Exit.REFUSED, "usage": Exit.USAGE, "failed": Exit.FAILED, "unreachable": Exit.UNREACHABLE}
+
+
+class Unreachable(Exception):
+    """No server answers; the text says where it was sought and why that failed."""
+
+
+class BadUsage(Exception):
+    """The program's own options are wrong."""
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    state: Path
+    as_json: bool
+    wants_help: bool
+    words: list[str]
+
+
+def main() -> None:
+    """Run with the process's arguments and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # as the process's arguments are read
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `wcs show apps | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.DONE
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; the exit code."""
+    try:
+        options = read_options(arguments)
+    except BadUsage as error:
+        print(f"wcs: {error}\nTry 'wcs --help'.", file=sys.stderr)
+        return Exit.USAGE
+    if options.wants_help:
+        print(_help_text(), end="")
+        return Exit.DONE
+    if options.words:
+        return _perform({"words": options.words}, options, place="")
+    if sys.stdin.isatty():
+        print("wcs: no command. Try 'wcs --help'.", file=sys.stderr)
+        return Exit.USAGE
+    return _perform_all(sys.stdin, options)
+
+
+def read_options(arguments: Sequence[str]) -> Options:
+    """The program's options, which stand before the command; BadUsage if they are wrong."""
+    state, as_json, wants_help = default_state_folder(), False, False
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option, glued, value = rest.pop(0).partition("=")
+        if option == "--state":
+            if not glued and not rest:
+                raise BadUsage("--state needs a folder")
+            state = Path(value if glued else rest.pop(0))
+        elif option == "--json" and not glued:
+            as_json = True
+        elif option in ("-h", "--help") and not glued:
+            wants_help = True
+        else:
+            raise BadUsage(f"unknown option {option!r}")
+    return Options(state, as_json, wants_help, rest)
+
+
+def _help_text() -> str:
+    from protocol.grammar import help_text  # only here: what is seldom wanted costs a start nothing
+
+    return USAGE.format(default=default_state_folder()) + help_text() + "\n"
+
+
+def _perform_all(lines: TextIO, options: Options) -> int:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        code = _perform({"line": line}, options, place=f"line {number}: ")
+        if code != Exit.DONE:
+            return code
+    return Exit.DONE
+
+
+def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
+    """One command: ask, show, and say how it went."""
+    try:
+        answer = ask(options.state / SOCKET_NAME, request)
+    except Unreachable as error:
+        answer = {"ok": False, "error": "unreachable", "message": str(error)}
+    if options.as_json:
+        print(json.dumps(answer), flush=True)
+    elif answer["ok"]:
+        _show(answer)
+    else:
+        print(f"wcs: {place}{answer['message']}", file=sys.stderr)
+    return Exit.DONE if answer["ok"] else _EXIT_OF_ERROR.get(answer["error"], Exit.FAILED)
+
+
+def _show(answer: dict[str, Any]) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in render(answer["rows"], width):
+        print(line)
+    if answer["message"]:
+        print(answer["message"])
+    sys.stdout.flush()
+
+
+def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """The server's answer to one request; Unreachable if there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_TIMEOUT)
+        _connect(connection, path)
+        try:
+            with contextlib.suppress(BrokenPipeError):  # a server that wants no requests has said why
+                connection.sendall(json.dumps(request).encode() + b"\n")
+            line = b"".join(_chunks_of_line(connection))
+        except TimeoutError:
+            raise Unreachable(f"the server at {path} did not answer within {ANSWER_TIMEOUT:.0f} s") from None
+        except OSError as error:
+            raise Unreachable(f"the server at {path} went away: {error.strerror or error}") from None
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "ok" not in answer:
+        raise Unreachable(f"the server at {path} ended the conversation; the command may or may not have been done")
+    return answer
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    try:
+        connection.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise Unreachable(
+            f"no server runs on the state folder {path.parent} (nobody listens on {path}); "
+            "start wcsd, or name its folder with --state"
+        ) from None
+    except PermissionError:
+        raise Unreachable(f"no permission to use {path}; run wcs as the user that runs the server") from None
+    except OSError as error:  # a path too long for a Unix socket among them
+        raise Unreachable(f"cannot connect to {path}: {error.strerror or error}") from None
+
+
+def _chunks_of_line(connection: socket.socket) -> Iterator[bytes]:
+    received = 0
+    while received <= MAX_ANSWER_SIZE:
+        chunk = connection.recv(65536)
+        received += len(chunk)
+        yield chunk
+        if not chunk or chunk.endswith(b"\n"):
+            return
+
+
+if __name__ == "__main__":
+    main()

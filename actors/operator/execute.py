@@ -1,0 +1,154 @@
+"""What each command does. Pure: a table goes in; a table and the answer come out."""
+
+from collections.abc import Callable, Iterable
+
+from config.apps import ALL_METHODS, App, AppError, AppTable, check_method
+from protocol.commands import (
+    AddApp,
+    AddAppRestMethods,
+    Command,
+    Help,
+    RemoveApp,
+    RemoveAppRestMethods,
+    ShowAppRestMethods,
+    ShowApps,
+    ShowRestMethods,
+    UpdateApp,
+)
+from protocol.grammar import help_text
+from protocol.nearest import did_you_mean, shortened
+from protocol.operator import Done, Row
+
+Result = tuple[AppTable, Done]
+
+
+def execute(command: Command, table: AppTable) -> Result:
+    """The table after the command, and what to tell the operator. AppError if it cannot be done."""
+    match command:
+        case ShowApps(detail=detail):
+            return table, _show_apps(table, detail)
+        case AddApp():
+            return _add_app(command, table)
+        case UpdateApp():
+            return _update_app(command, table)
+        case RemoveApp(name=name):
+            return _remove_app(name, table)
+        case ShowRestMethods():
+            return table, _show_methods(ALL_METHODS)
+        case ShowAppRestMethods(app=app):
+            return table, _show_methods(_app_by_key(app, table).ordered_methods)
+        case AddAppRestMethods():
+            return _add_methods(command, table)
+        case RemoveAppRestMethods():
+            return _remove_methods(command, table)
+        case Help():
+            return table, Done(message=help_text())
+
+
+def _show_apps(table: AppTable, detail: bool) -> Done:
+    if not table.apps:
+        return Done(message="there are no applications")
+    return Done(rows=[_detail_row(app) if detail else _row(app) for app in table.apps])
+
+
+def _row(app: App) -> Row:
+    return {"name": app.name, "key": app.key, "url": app.url, "methods": len(app.methods)}
+
+
+def _detail_row(app: App) -> Row:
+    return {
+        "name": app.name,
+        "key": app.key,
+        "url": app.url,
+        "rest_username": app.rest_username,
+        "rest_password": app.rest_password is not None,  # never the password itself
+        "owner": app.owner,
+        "main_class": app.main_class,
+        "callback_class": app.callback_class,
+        "methods": app.ordered_methods,
+    }
+
+
+def _show_methods(methods: Iterable[str]) -> Done:
+    rows: list[Row] = [{"method": method} for method in methods]
+    return Done(rows=rows, message="" if rows else "no REST methods")
+
+
+def _add_app(command: AddApp, table: AppTable) -> Result:
+    said = command.fields.said()
+    app = App(name=command.name, key=command.key, url=command.url).with_fields(**said)
+    present = table.by_name(app.name)
+    if present is None:
+        return table.added(app), Done(message=f"application {app.name!r} added, without REST methods", changed=True)
+    differing = [name for name in ("key", "url", *said) if getattr(present, name) != getattr(app, name)]
+    if differing:
+        raise AppError(
+            f"application {app.name!r} is there already, with another {', '.join(differing)}; change it by 'update app'"
+        )
+    return table, Done(message=f"application {app.name!r} is there already")
+
+
+def _update_app(command: UpdateApp, table: AppTable) -> Result:
+    app = _app_by_name(command.name, table)
+    updated = app.with_fields(**command.fields.said())
+    if updated == app:
+        return table, Done(message=f"application {app.name!r} is like that already")
+    return table.replaced(app, updated), Done(message=f"application {app.name!r} updated", changed=True)
+
+
+def _remove_app(name: str, table: AppTable) -> Result:
+    app = table.by_name(name) or table.by_key(name)
+    if app is None:
+        return table, Done(message=f"no application {shortened(name)}{_meant(name, table)}; nothing to remove")
+    return table.removed(app), Done(message=f"application {app.name!r} removed", changed=True)
+
+
+def _add_methods(command: AddAppRestMethods, table: AppTable) -> Result:
+    return _change_methods(command, table, frozenset.union, ("added", "there already"))
+
+
+def _remove_methods(command: RemoveAppRestMethods, table: AppTable) -> Result:
+    return _change_methods(command, table, frozenset.difference, ("removed", "not there"))
+
+
+def _change_methods(
+    command: AddAppRestMethods | RemoveAppRestMethods,
+    table: AppTable,
+    combine: Callable[[frozenset[str], frozenset[str]], frozenset[str]],
+    outcomes: tuple[str, str],
+) -> Result:
+    """`outcomes` say what happened to a method that was touched, and to one that was not."""
+    app = _app_by_key(command.app, table)
+    for method in command.methods:
+        check_method(method)
+    named = frozenset(command.methods or ALL_METHODS)
+    methods = combine(app.methods, named)
+    touched = methods ^ app.methods
+    told = [(outcomes[0], touched), (outcomes[1], named - touched)]
+    message = f"{app.name}: " + "; ".join(f"{', '.join(_ordered(some))} {what}" for what, some in told if some)
+    if not touched:
+        return table, Done(message=message)
+    return table.replaced(app, app.with_fields(methods=methods)), Done(message=message, changed=True)
+
+
+def _ordered(methods: frozenset[str]) -> list[str]:
+    return [method for method in ALL_METHODS if method in methods]
+
+
+def _app_by_key(identifier: str, table: AppTable) -> App:
+    """The application with this key or, for those who think in names, with this name."""
+    return _found(table.by_key(identifier) or table.by_name(identifier), identifier, table)
+
+
+def _app_by_name(identifier: str, table: AppTable) -> App:
+    return _found(table.by_name(identifier) or table.by_key(identifier), identifier, table)
+
+
+def _found(app: App | None, identifier: str, table: AppTable) -> App:
+    if app is None:
+        raise AppError(f"unknown application {shortened(identifier)}{_meant(identifier, table)}")
+    return app
+
+
+def _meant(identifier: str, table: AppTable) -> str:
+    return did_you_mean(identifier, [word for app in table.apps for word in (app.name, app.key)])

@@ -1,0 +1,192 @@
+"""The operator's end of the server: a Unix socket that answers commands, one JSON object a line.
+
+Who may connect may change everything, so the socket belongs to its owner alone (mode 0600). The owner's programs may
+still be broken: lines are bounded, reads and writes have deadlines, and there is a limit of connections.
+"""
+
+import socket
+import stat
+from pathlib import Path
+
+import trio
+
+from actors.app_store import AppStore, AppStoreError
+from actors.logs import get_logger
+from actors.operator.execute import execute
+from config.apps import AppError, AppTable
+from protocol.commands import Command, parse
+from protocol.grammar import CommandError
+from protocol.operator import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, decode_request, encode_answer
+
+MAX_CONNECTIONS = 16
+IDLE_TIMEOUT = 300.0
+"""Seconds without a request, after which a connection is closed."""
+LINE_TIMEOUT = 10.0
+"""Seconds from a request's first byte to its last one."""
+SEND_TIMEOUT = 10.0
+"""Seconds for an answer to be taken."""
+
+_log = get_logger("operator")
+
+
+class OperatorSocketError(Exception):
+    """The operator's socket cannot be opened; the text names its path and the cause."""
+
+
+class _LineTooLong(Exception):
+    """A request is longer than it may be; where it ends is not known."""
+
+
+async def serve_operator(
+    path: Path, store: AppStore, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Answer the operator's commands on a Unix socket at `path`, until cancelled.
+
+    A socket that a dead server left there is replaced. OperatorSocketError: something else is there, or alive, or the
+    path cannot be used.
+    """
+    limit = trio.CapacityLimiter(MAX_CONNECTIONS)
+
+    async def answer_connection(stream: trio.SocketStream) -> None:
+        await _serve_connection(stream, store, limit)
+
+    with _open_socket(path) as listening:
+        identity = _identity(path)
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+        try:
+            task_status.started()
+            await trio.serve_listeners(answer_connection, [listener])
+        finally:
+            _remove_own(path, identity)
+
+
+def _open_socket(path: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        listening.bind(str(path))
+        path.chmod(0o600)  # before listen(): until then nobody can connect
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise OperatorSocketError(f"cannot open the operator's socket {path}: {error.strerror or error}") from error
+    except OperatorSocketError:
+        listening.close()
+        raise
+    return listening
+
+
+def _remove_stale(path: Path) -> None:
+    """Make room at `path` if a server that is gone left its socket there."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OperatorSocketError(f"cannot open the operator's socket {path}: something else is there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a server with a full backlog lives, and must not hold us
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except BlockingIOError:
+            pass
+    raise OperatorSocketError(f"another server answers on the operator's socket {path}")
+
+
+def _remove_own(path: Path, identity: tuple[int, int] | None) -> None:
+    """Take the socket away, unless a server that came after us has put its own there."""
+    if _identity(path) == identity:
+        path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+async def _serve_connection(stream: trio.SocketStream, store: AppStore, limit: trio.CapacityLimiter) -> None:
+    with stream.socket:
+        try:
+            limit.acquire_nowait()
+        except trio.WouldBlock:
+            await _refuse(stream, "too many connections; try again later")
+            return
+        try:
+            await _answer_requests(stream, store)
+        finally:
+            limit.release()
+
+
+async def _refuse(stream: trio.SocketStream, message: str) -> None:
+    """Say why the connection is closed, if the other side listens at all."""
+    try:
+        await _send(stream, NotDone(error=ErrorKind.FAILED, message=message))
+    except (trio.BrokenResourceError, trio.TooSlowError):
+        return
+
+
+async def _answer_requests(stream: trio.SocketStream, store: AppStore) -> None:
+    buffer = bytearray()
+    try:
+        while (line := await _next_line(stream, buffer)) is not None:
+            await _send(stream, await _answer(line, store))
+    except _LineTooLong:
+        await _refuse(stream, f"the request is longer than {MAX_REQUEST_SIZE} bytes")
+    except (trio.BrokenResourceError, trio.TooSlowError) as error:
+        _log.debug("operator connection ended", cause=type(error).__name__)
+
+
+async def _next_line(stream: trio.SocketStream, buffer: bytearray) -> bytes | None:
+    """The next line, without its end; None at the end of the stream. What follows the line stays in `buffer`."""
+    if not buffer:
+        with trio.fail_after(IDLE_TIMEOUT):
+            buffer += await stream.receive_some()
+    with trio.fail_after(LINE_TIMEOUT):
+        searched = 0
+        while (end := buffer.find(b"\n", searched)) < 0:
+            searched = len(buffer)
+            if searched > MAX_REQUEST_SIZE:
+                raise _LineTooLong
+            chunk = await stream.receive_some()
+            if not chunk:
+                return None
+            buffer += chunk
+    if end > MAX_REQUEST_SIZE:
+        raise _LineTooLong
+    line = bytes(buffer[:end])
+    del buffer[: end + 1]
+    return line
+
+
+async def _answer(line: bytes, store: AppStore) -> Answer:
+    try:
+        words = decode_request(line)
+        return await _carry_out(parse(words), store) if words else Done()
+    except CommandError as error:
+        return NotDone(error=ErrorKind.USAGE, message=error.message)
+    except AppError as error:
+        return NotDone(error=ErrorKind.REFUSED, message=str(error))
+    except AppStoreError as error:
+        _log.error("applications not kept", cause=str(error))
+        return NotDone(error=ErrorKind.FAILED, message=str(error))
+
+
+async def _carry_out(command: Command, store: AppStore) -> Answer:
+    def change(table: AppTable) -> tuple[AppTable, Done]:
+        return execute(command, table)
+
+    done = await store.change(change)
+    if done.changed:
+        _log.info("applications changed", change=done.message)
+    return done
+
+
+async def _send(stream: trio.SocketStream, answer: Answer) -> None:
+    with trio.fail_after(SEND_TIMEOUT):
+        await stream.send_all(encode_answer(answer))

@@ -1,0 +1,249 @@
+"""What a session does with each request of an established client.
+
+Nothing here waits: a request that needs the backend's word is continued by a helper task, so that one slow answer
+does not hold up the client's other frames. The lane keeps the calls of one session in order.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from actors.actor import ActorStopped, StopReason
+from actors.logs import get_logger
+from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
+from actors.supervisor import AlreadyInUse, Supervisor
+from protocol.hooks import (
+    DEFAULT_METHOD_CONFIG,
+    Allow,
+    HookContext,
+    HookMethod,
+    Verdict,
+    data_body,
+    data_status_body,
+    snapshot_body,
+    stream_event_body,
+)
+from protocol.signaling.frames import (
+    AvailableStream,
+    AvailableStreamAnswer,
+    ClientFrame,
+    DataStatusEvent,
+    Fail,
+    Finish,
+    NotifySessionDebugEvent,
+    NotifyStreamEvent,
+    NotifyStreamStatusEvent,
+    PlayStream,
+    PublishStream,
+    PushLogs,
+    SendData,
+    SendStreamEvent,
+    ServerFrame,
+    SessionDebug,
+    SipRequest,
+    Snapshot,
+    StopRequest,
+    SubmitBugReport,
+    UnknownFrame,
+)
+from protocol.signaling.statuses import DataStatus, StreamEventType, StreamInfo, StreamStatus
+
+log = get_logger("session")
+
+MAX_WAITING = 256
+"""Requests of one session that may wait for its backend at a time, beside its streams."""
+
+
+class Requests:
+    """The streams of one session and the answers to its requests."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        context: HookContext,
+        supervisor: Supervisor,
+        services: StreamServices,
+        nursery: Callable[[], trio.Nursery],
+    ) -> None:
+        self.streams: dict[str, Stream] = {}
+        """The session's live streams, by mediaSessionId."""
+        self._owner = owner
+        self._context = context
+        self._supervisor = supervisor
+        self._services = services
+        self._nursery = nursery
+        self._waiting = 0
+
+    def stop_streams(self, reason: StopReason) -> None:
+        """End every stream of the session."""
+        for stream in tuple(self.streams.values()):
+            stream.stop(reason)
+
+    def serve(self, frame: ClientFrame) -> None:
+        """Answer `frame`, now or when the backend has."""
+        match frame:
+            case PublishStream() | PlayStream():
+                self._start_stream(frame)
+            case StopRequest():
+                self._stop_stream(frame)
+            case AvailableStream():
+                self._send(self._availability(frame))
+            case SendStreamEvent():
+                self._pass_stream_event(frame)
+            case SendData():
+                self._take_data(frame)
+            case Snapshot():
+                self._take_snapshot(frame)
+            case SessionDebug() | PushLogs() | SubmitBugReport():
+                self._take_diagnostics(frame)
+            case SipRequest():
+                self._send(Finish(call_id=frame.call_id))
+            case UnknownFrame():
+                log.debug("unknown message", session=self._owner.session_id, message=frame.message)
+
+    # -- streams -----------------------------------------------------------------------------------
+
+    def _start_stream(self, request: PublishStream | PlayStream) -> None:
+        kind = PublishedStream if isinstance(request, PublishStream) else PlayedStream
+        if len(self.streams) >= self._services.settings.max_streams_per_session:
+            log.warning("too many streams in a session", session=self._owner.session_id)
+            self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
+            return
+        if request.transport == "TCP":
+            log.info("media over TCP was asked for; UDP is answered", id=request.media_session_id)
+        stream = kind(request, self._owner, self._services)
+        try:
+            self._supervisor.adopt_stream(stream)
+        except AlreadyInUse:
+            self._refuse_stream(request, StreamInfo.MEDIASESSION_ID_ALREADY_IN_USE)
+        except ActorStopped:
+            self._refuse_stream(request, StreamInfo.SESSION_NOT_READY)
+        else:
+            self.streams[request.media_session_id] = stream
+
+    def _refuse_stream(self, request: PublishStream | PlayStream, info: StreamInfo) -> None:
+        if request.media_session_id in self.streams:
+            # A status frame would end the client's own running stream of this id.
+            self._send(Fail(api_method=request.message, id=request.media_session_id, info=info))
+            return
+        self._send(
+            NotifyStreamStatusEvent(
+                media_session_id=request.media_session_id,
+                status=StreamStatus.FAILED,
+                info=info,
+                name=request.name,
+                published=request.published,
+            )
+        )
+
+    def _stop_stream(self, frame: StopRequest) -> None:
+        stream = self.streams.get(frame.media_session_id)
+        if stream is not None:
+            stream.client_stop()
+
+    def _availability(self, frame: AvailableStream) -> AvailableStreamAnswer:
+        available = self._services.directory.is_announced(frame.name)
+        info = "" if available else StreamInfo.STREAM_NOT_FOUND
+        return AvailableStreamAnswer(media_session_id=frame.media_session_id, available=available, info=info)
+
+    def _pass_stream_event(self, frame: SendStreamEvent) -> None:
+        stream = self.streams.get(frame.media_session_id)
+        if not isinstance(stream, PublishedStream) or not stream.is_live or not frame.type.is_from_publisher:
+            log.debug("stream event ignored", session=self._owner.session_id, type=frame.type)
+            return
+        publisher = stream
+        method = HookMethod.SEND_STREAM_EVENT
+        body = stream_event_body(
+            self._context, media_session_id=frame.media_session_id, event_type=frame.type, payload=frame.payload
+        )
+        if self._owner.lane.config.for_method(method) == DEFAULT_METHOD_CONFIG:
+            # The answer changes nothing, so a mute need not wait for the backend.
+            self._owner.lane.notify(method, body)
+            publisher.stream_event(frame.type, frame.payload)
+            return
+
+        def decided(verdict: Verdict) -> None:
+            if isinstance(verdict, Allow):
+                publisher.stream_event(frame.type, verdict.body.get("payload"))
+            else:
+                self._send(Fail(api_method=frame.message, info=verdict.info))
+
+        self._ask(method, body, decided)
+
+    # -- data and the rest -------------------------------------------------------------------------
+
+    def _take_data(self, frame: SendData) -> None:
+        def decided(verdict: Verdict) -> None:
+            accepted = isinstance(verdict, Allow)
+            status = DataStatus.ACCEPTED if accepted else DataStatus.FAILED
+            info = None if isinstance(verdict, Allow) else verdict.info
+            body = data_status_body(self._context, operation_id=frame.operation_id, status=status, info=info)
+            event = DataStatusEvent(operation_id=frame.operation_id, status=status, info=info)
+            self._owner.lane.event(HookMethod.DATA_STATUS_EVENT, body, deliver=lambda shown: self._send(event))
+
+        body = data_body(self._context, operation_id=frame.operation_id, payload=frame.payload)
+        if not self._ask(HookMethod.ON_DATA_EVENT, body, decided):
+            info = "Too many requests are waiting for the backend"
+            self._send(DataStatusEvent(operation_id=frame.operation_id, status=DataStatus.FAILED, info=info))
+
+    def _take_snapshot(self, frame: Snapshot) -> None:
+        def failed(info: str) -> None:
+            self._send(
+                NotifyStreamEvent(
+                    media_session_id=frame.media_session_id,
+                    type=StreamEventType.SNAPSHOT_FAILED,
+                    payload={"info": info},
+                )
+            )
+
+        def decided(verdict: Verdict) -> None:
+            if not isinstance(verdict, Allow):
+                failed(verdict.info)
+            elif self._services.directory.is_announced(frame.name):
+                failed("Snapshots are not supported")
+            else:
+                failed(StreamInfo.STREAM_NOT_FOUND)
+
+        body = snapshot_body(self._context, name=frame.name, media_session_id=frame.media_session_id)
+        if not self._ask(HookMethod.SNAPSHOT, body, decided):
+            failed("Too many requests are waiting for the backend")
+
+    def _take_diagnostics(self, frame: SessionDebug | PushLogs | SubmitBugReport) -> None:
+        match frame:
+            case SessionDebug():
+                method, fields = HookMethod.SESSION_DEBUG, {"command": frame.command}
+            case PushLogs():
+                method, fields = HookMethod.PUSH_LOGS, {"logs": frame.logs}
+            case SubmitBugReport():
+                method = HookMethod.SUBMIT_BUG_REPORT
+                fields = frame.report if isinstance(frame.report, dict) else {"report": frame.report}
+
+        def decided(verdict: Verdict) -> None:
+            if not isinstance(verdict, Allow):
+                self._send(Fail(api_method=frame.message, info=verdict.info))
+            elif isinstance(frame, SessionDebug):
+                status = "STARTED" if frame.command == "start" else "STOPPED"
+                self._send(NotifySessionDebugEvent(status=status))
+
+        self._ask(method, {**fields, **self._context.body()}, decided)
+
+    # -- the backend's word ------------------------------------------------------------------------
+
+    def _ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
+        """Call the backend and go on with its verdict. False when too many requests wait already."""
+        if self._waiting >= MAX_WAITING:
+            log.warning("too many requests wait for the backend", session=self._owner.session_id, method=method)
+            return False
+        self._waiting += 1
+        self._nursery().start_soon(self._continue, method, body, decided)
+        return True
+
+    async def _continue(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> None:
+        try:
+            decided(await self._owner.lane.gate(method, body))
+        finally:
+            self._waiting -= 1
+
+    def _send(self, frame: ServerFrame) -> None:
+        self._owner.send(frame)

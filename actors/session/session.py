@@ -1,0 +1,326 @@
+"""A session: one WebSocket, from the first frame to the close.
+
+    reader task   socket -> decode -> mailbox       never waits for anything slow; a full mailbox ends the session
+    writer task   outbox -> socket                  each send under a deadline; a client that does not read is dropped
+    pinger task   ping every few seconds            a client that answers none of ten is gone
+
+The writer is shielded, so that the last frames (why each stream ended) still leave when the session is stopped.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+import trio
+from attrs import frozen
+from trio_websocket import ConnectionClosed
+
+from actors.actor import Actor, ActorStopped, MailboxFull, StopReason
+from actors.app_store import AppStore
+from actors.hooks.dispatcher import HookDispatcher
+from actors.hooks.lane import HookLane
+from actors.logs import get_logger
+from actors.session.outbox import Outbox, OutboxFull
+from actors.session.requests import Requests
+from actors.stream import Owner, Stream, StreamServices
+from actors.stream.reasons import SESSION_DISCONNECT
+from actors.supervisor import Supervisor
+from protocol.filters import ConnectionDescription
+from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
+from protocol.signaling.codec import FrameError, decode, encode
+from protocol.signaling.frames import (
+    ClientFrame,
+    Connection,
+    ConnectMediaTransport,
+    Fail,
+    GetUserData,
+    GetVersion,
+    Ping,
+    PingFrame,
+    Pong,
+    PongFrame,
+    ServerFrame,
+)
+from protocol.signaling.session import Admission, SessionLife, SessionState
+from protocol.signaling.statuses import SessionStatus
+
+log = get_logger("session")
+
+OUTBOX_BYTES = 8 * 1024 * 1024
+SEND_TIMEOUT = 10.0
+"""Seconds that the client may take to receive one frame."""
+FAREWELL_TIMEOUT = 3.0
+"""Seconds for the frames still queued when the session stops."""
+CLOSE_TIMEOUT = 1.5
+"""Seconds for the closing handshake after that."""
+CONNECTION_TIMEOUT = 15.0
+"""Seconds from the open socket to the `connection` frame."""
+SDK_VERSION = "5.2.2109-wcsd"
+"""What `getVersion` says: mobile SDKs parse a WCS version."""
+
+CLIENT_CLOSED = StopReason(cause="client-closed")
+NOT_READING = StopReason(cause="client-does-not-read")
+FLOODED = StopReason(cause="client-floods")
+PING_TIMEOUT = StopReason(cause="ping-timeout")
+REFUSED = StopReason(cause="refused")
+PROTOCOL_ERROR = StopReason(cause="protocol-error")
+NO_CONNECTION_FRAME = StopReason(cause="no-connection-frame")
+MEDIA_TRANSPORT = StopReason(cause="media-transport-unsupported")
+
+_CLOSE_CODES = {NOT_READING: 1008, FLOODED: 1008, PROTOCOL_ERROR: 1008, NO_CONNECTION_FRAME: 1008}
+
+
+class Socket(Protocol):
+    """The WebSocket, as `trio_websocket.WebSocketConnection` is one."""
+
+    async def get_message(self) -> str | bytes: ...
+    async def send_message(self, message: str) -> None: ...
+    async def aclose(self, code: int = 1000, reason: str | None = None) -> None: ...
+
+
+@frozen(kw_only=True)
+class SessionServices:
+    """What all sessions of a server share."""
+
+    node_id: str
+    supervisor: Supervisor
+    dispatcher: HookDispatcher
+    apps: AppStore
+    streams: StreamServices
+    make_token: Callable[[], str]
+
+
+@frozen(kw_only=True)
+class Heard:
+    """A frame from the client, good or bad."""
+
+    frame: ClientFrame | FrameError
+
+
+class Session(Actor[Heard]):
+    """One client."""
+
+    mailbox_size: ClassVar[int] = 256
+
+    def __init__(self, socket: Socket, *, session_id: str, origin: str | None, services: SessionServices) -> None:
+        super().__init__()
+        self.session_id = session_id
+        self._socket = socket
+        self._origin = origin
+        self._services = services
+        self._settings = services.streams.settings
+        self._created = int(services.streams.wall_clock() * 1000)
+        self._life = SessionLife()
+        self._outbox = Outbox(max_bytes=OUTBOX_BYTES)
+        self._writing = trio.CancelScope(shield=True)
+        self._silent_pings = 0
+        self._connection = Connection()
+        self._connected_body: dict[str, Any] = {}
+        self._lane: HookLane | None = None
+        self._requests: Requests | None = None
+
+    def __repr__(self) -> str:
+        return f"Session({self.session_id})"
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        for helper in (self._write, self._read, self._expect_connection):
+            self.nursery.start_soon(helper)
+
+    async def handle(self, message: Heard) -> None:
+        frame = message.frame
+        if isinstance(frame, FrameError):
+            self._refuse_frame(frame)
+            return
+        for note in frame.notes:
+            log.debug("ignored in a client frame", session=self.session_id, note=note)
+        match self._life.admit(frame):
+            case Admission.TAKE:
+                await self._take(frame)
+            case Admission.REFUSE:
+                self.send(Fail(api_method=frame.message, info="The session is already established"))
+            case Admission.CLOSE:
+                self._close_stranger(frame)
+
+    def teardown(self, reason: StopReason) -> None:
+        if self._requests is not None:
+            self._requests.stop_streams(SESSION_DISCONNECT)
+        if self._lane is not None:
+            if self._connected_body:
+                body = connection_status_body(self._connected_body, status=SessionStatus.DISCONNECTED)
+                self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
+            self._lane.close()
+        self._outbox.close()
+        self._writing.deadline = trio.current_time() + FAREWELL_TIMEOUT
+
+    async def on_stop(self, reason: StopReason) -> None:
+        with trio.move_on_after(CLOSE_TIMEOUT):
+            await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), reason.info or None)
+
+    def epitaph(self) -> dict[str, object]:
+        return {"id": self.session_id, "app": self._connection.app_key}
+
+    def describe(self) -> ConnectionDescription:
+        """This session as REST sees it."""
+        established = self._life.state is SessionState.ESTABLISHED
+        return ConnectionDescription(
+            node_id=self._services.node_id,
+            app_key=self._connection.app_key,
+            session_id=self.session_id,
+            status=SessionStatus.ESTABLISHED if established else SessionStatus.PENDING,
+            create_date=self._created,
+            client_version=self._connection.client_version or None,
+            client_os_version=self._connection.client_os_version or None,
+            client_browser_version=self._connection.client_browser_version or None,
+            media_providers=self._connection.media_providers,
+            origin=self._origin,
+            streams=len(self._requests.streams) if self._requests is not None else 0,
+        )
+
+    # -- frames in ---------------------------------------------------------------------------------
+
+    async def _take(self, frame: ClientFrame) -> None:
+        match frame:
+            case Connection():
+                await self._connect(frame)
+            case Ping():
+                self.send(PongFrame())
+            case Pong():
+                pass
+            case _ if self._requests is not None:
+                self._requests.serve(frame)
+
+    def _refuse_frame(self, error: FrameError) -> None:
+        log.debug("unusable frame", session=self.session_id, fault=error.message)
+        known = self._requests is not None and error.media_session_id in self._requests.streams
+        self.send(error.fail if known else error.answer)
+        if self._life.state is not SessionState.ESTABLISHED:
+            self.stop(PROTOCOL_ERROR)
+
+    def _close_stranger(self, frame: ClientFrame) -> None:
+        if isinstance(frame, ConnectMediaTransport):
+            self.stop(MEDIA_TRANSPORT)
+            return
+        self.send(Fail(api_method=frame.message, info="The first frame must be `connection`"))
+        self.stop(PROTOCOL_ERROR)
+
+    # -- connecting --------------------------------------------------------------------------------
+
+    async def _connect(self, frame: Connection) -> None:
+        self._connection = frame
+        app = self._services.apps.by_key(frame.app_key)
+        if app is None:
+            self._refuse(f"Unknown application key {frame.app_key[:64]!r}")
+            return
+        context = self._context()
+        self._lane = self._services.dispatcher.open_lane(app=app, session_id=self.session_id, on_warning=self._warn)
+        body = connect_body(context, frame.raw, origin=self._origin)
+        verdict = await self._lane.gate(HookMethod.CONNECT, body)
+        if not isinstance(verdict, Allow):
+            self._connected_body = body
+            status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
+            self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)
+            self._refuse(verdict.info)
+            return
+        self._establish(self._lane, body, verdict.body)
+
+    def _establish(self, lane: HookLane, sent: dict[str, Any], answered: dict[str, Any]) -> None:
+        self._connected_body = answered
+        self._life.establish()
+        owner = Owner(
+            node_id=self._services.node_id,
+            app_key=self._connection.app_key,
+            session_id=self.session_id,
+            lane=lane,
+            send=self.send,
+            forget=self._forget,
+        )
+        self._requests = Requests(
+            owner, self._context(), self._services.supervisor, self._services.streams, lambda: self.nursery
+        )
+        token = self._services.make_token()
+        body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
+        changed = {key: value for key, value in answered.items() if sent.get(key) != value}
+
+        def deliver(shown: dict[str, Any]) -> None:
+            echo = GetUserData.echo(self._connection, auth_token=token, extra=changed)
+            hidden = body.keys() - shown.keys()
+            self.send(GetUserData(data={key: value for key, value in echo.data.items() if key not in hidden}))
+            self.send(GetVersion(version=SDK_VERSION))
+            self.send(PingFrame())
+
+        lane.event(HookMethod.CONNECTION_STATUS_EVENT, body, deliver=deliver)
+        self.nursery.start_soon(self._ping)
+        log.info("session established", id=self.session_id, app=self._connection.app_key, origin=self._origin)
+
+    def _refuse(self, info: str) -> None:
+        log.info("session refused", id=self.session_id, info=info)
+        self.send(Fail(api_method="ConnectionStatusEvent", status=SessionStatus.FAILED, info=info))
+        self.stop(REFUSED)
+
+    def _context(self) -> HookContext:
+        return HookContext(node_id=self._services.node_id, app_key=self._connection.app_key, session_id=self.session_id)
+
+    # -- frames out --------------------------------------------------------------------------------
+
+    def send(self, frame: ServerFrame) -> None:
+        """Queue a frame for the client; never waits, never fails. A client that does not read is dropped."""
+        try:
+            self._outbox.put(encode(frame))
+        except OutboxFull:
+            self.stop(NOT_READING)
+
+    def _warn(self, method: HookMethod, info: str) -> None:
+        """The ErrorEvent of the WCS pages: without `apiMethod`, so that it touches no stream."""
+        self.send(Fail(info=info, extra={"method": str(method)}))
+
+    def _forget(self, stream: Stream) -> None:
+        if self._requests is not None:
+            self._requests.streams.pop(stream.media_session_id, None)
+
+    # -- helper tasks ------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                text = await self._socket.get_message()
+                self._silent_pings = 0
+                if isinstance(text, str):
+                    self.post(Heard(frame=_decoded(text)))
+        except ConnectionClosed:
+            self.stop(CLIENT_CLOSED)
+        except MailboxFull:
+            self.stop(FLOODED)
+        except ActorStopped:
+            pass
+
+    async def _write(self) -> None:
+        with self._writing:
+            try:
+                while (text := await self._outbox.get()) is not None:
+                    with trio.fail_after(SEND_TIMEOUT):
+                        await self._socket.send_message(text)
+            except trio.TooSlowError:
+                self.stop(NOT_READING)
+            except ConnectionClosed:
+                self.stop(CLIENT_CLOSED)
+
+    async def _ping(self) -> None:
+        while True:
+            await trio.sleep(self._settings.keep_alive_server_interval)
+            if self._silent_pings >= self._settings.keep_alive_probes:
+                self.stop(PING_TIMEOUT)
+            self._silent_pings += 1
+            self.send(PingFrame())
+
+    async def _expect_connection(self) -> None:
+        await trio.sleep(CONNECTION_TIMEOUT)
+        if self._life.state is SessionState.OPEN:
+            self.stop(NO_CONNECTION_FRAME)
+
+
+def _decoded(text: str) -> ClientFrame | FrameError:
+    try:
+        return decode(text)
+    except FrameError as error:
+        return error

@@ -1,0 +1,77 @@
+"""What lies between one publication and its players: the media they attach to, who they are, and the mute state.
+
+Players hold this, never the publisher or its session.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from actors.actor import StopReason
+from actors.media.publication import Publication
+from protocol.signaling.statuses import StreamEventType
+
+
+class Player(Protocol):
+    """A playing stream as its broadcast sees it."""
+
+    @property
+    def media_session_id(self) -> str: ...
+    def stop(self, reason: StopReason) -> None: ...
+    def pass_event(self, event: StreamEventType, payload: Any) -> None: ...
+
+
+_MUTES = {
+    StreamEventType.AUDIO_MUTED: ("audio", True),
+    StreamEventType.AUDIO_UNMUTED: ("audio", False),
+    StreamEventType.VIDEO_MUTED: ("video", True),
+    StreamEventType.VIDEO_UNMUTED: ("video", False),
+}
+
+
+class Broadcast:
+    """One publication that can be played."""
+
+    def __init__(self, publication: Publication) -> None:
+        self.publication = publication
+        self._players: dict[str, Player] = {}
+        self._muted = {"audio": False, "video": False}
+
+    def __len__(self) -> int:
+        """How many players hang on this publication."""
+        return len(self._players)
+
+    @property
+    def audio_muted(self) -> bool:
+        """What a late joiner must be told, since no event is repeated for it."""
+        return self._muted["audio"]
+
+    @property
+    def video_muted(self) -> bool:
+        """What a late joiner must be told, since no event is repeated for it."""
+        return self._muted["video"]
+
+    def attach(self, player: Player) -> None:
+        """`player` falls with this broadcast and hears its events from now on."""
+        self._players[player.media_session_id] = player
+
+    def detach(self, player: Player) -> None:
+        """`player` has ended. Idempotent."""
+        self._players.pop(player.media_session_id, None)
+
+    def pass_event(self, event: StreamEventType, payload: Any) -> None:
+        """Tell every player of the publisher's event, and keep the mute state for those who come later."""
+        if event in _MUTES:
+            kind, muted = _MUTES[event]
+            self._muted[kind] = muted
+        for player in self._all():
+            player.pass_event(event, payload)
+
+    def ended(self, reason: StopReason) -> None:
+        """The publication is over: every player stops with `reason`."""
+        for player in self._all():
+            player.stop(reason)
+        self._players.clear()
+
+    def _all(self) -> Iterator[Player]:
+        # A player that stops detaches itself, so walk over a copy.
+        return iter(tuple(self._players.values()))

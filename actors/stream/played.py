@@ -1,0 +1,97 @@
+"""A played stream: it finds a broadcast, waits for its media if need be, and takes what the publisher sends."""
+
+from typing import Any
+
+from attrs import evolve
+
+from actors.directory import NotPublished, NotReady
+from actors.media.playback import Playback
+from actors.stream.broadcast import Broadcast
+from actors.stream.reasons import failed
+from actors.stream.stream import Stream, traffic_of
+from protocol.filters import StreamDescription
+from protocol.hooks import HookContext, HookMethod, stream_event_body
+from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent
+from protocol.signaling.statuses import StreamEventType, StreamInfo
+
+
+class PlayedStream(Stream):
+    """One playback, from the client's `playStream` to its STOPPED or FAILED."""
+
+    published = False
+    _start_hook = HookMethod.PLAY_STREAM
+    _end_hook = HookMethod.STOP_STREAM
+
+    _broadcast: Broadcast | None = None
+    _playback: Playback | None = None
+
+    def pass_event(self, event: StreamEventType, payload: Any) -> None:
+        """An event of the broadcast, for this player and, under the name `StreamEvent`, for its backend."""
+        body = stream_event_body(
+            HookContext(node_id=self._owner.node_id, app_key=self.app_key, session_id=self._owner.session_id),
+            media_session_id=self.media_session_id,
+            event_type=event,
+            payload=payload,
+        )
+
+        def deliver(shown: dict[str, Any]) -> None:
+            self._owner.send(
+                NotifyStreamEvent(media_session_id=self.media_session_id, type=event, payload=shown.get("payload"))
+            )
+
+        if event.is_from_publisher:
+            self._owner.lane.event(HookMethod.STREAM_EVENT, body, deliver=deliver)
+        else:
+            deliver(body)
+
+    async def _set_up(self) -> Playback | None:
+        if not await self._permitted():
+            return None
+        broadcast = await self._find()
+        if broadcast is None:
+            return None
+        # No await from here on: what was found is still there when the player hangs on it.
+        self._playback = self._services.plane.play(
+            self.request.sdp, broadcast.publication, session_id=self._owner.session_id, post=self._note
+        )
+        self._broadcast = broadcast
+        broadcast.attach(self)
+        return self._playback
+
+    async def _find(self) -> Broadcast | None:
+        try:
+            return await self._services.directory.locate(self.name, timeout=self._services.settings.play_wait_timeout)
+        except NotReady:
+            self.stop(failed(StreamInfo.PUBLISH_STREAM_IS_NOT_READY))
+        except NotPublished:
+            self.stop(failed(_absent(self.name)))
+        return None
+
+    def _withdraw(self) -> None:
+        if self._broadcast is not None:
+            self._broadcast.detach(self)
+
+    def _connected(self) -> None:
+        self._go_live()
+
+    def _status_frame(self, description: StreamDescription) -> NotifyStreamStatusEvent:
+        frame = super()._status_frame(description)
+        if self._broadcast is None:
+            return frame
+        return evolve(frame, audio_muted=self._broadcast.audio_muted, video_muted=self._broadcast.video_muted)
+
+    def _picture(self) -> dict[str, Any]:
+        if self._broadcast is None or self._playback is None:
+            return {"width": self.request.width, "height": self.request.height, "bitrate": self.request.bitrate}
+        publication, traffic = self._broadcast.publication, traffic_of(self._playback)
+        return {
+            "width": publication.width or self.request.width,
+            "height": publication.height or self.request.height,
+            "bitrate": traffic.bitrate_kbps or self.request.bitrate,
+            "traffic": traffic,
+        }
+
+
+def _absent(name: str) -> StreamInfo:
+    """Names with a scheme (`rtsp://...`, `vod://...`) ask for a source that this server does not have."""
+    return StreamInfo.FAILED_TO_GET_AGENT_STORAGE if "://" in name else StreamInfo.SESSION_DOES_NOT_EXIST

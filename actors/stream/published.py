@@ -1,0 +1,78 @@
+"""A published stream: it holds a name, feeds a broadcast, and its players fall with it."""
+
+from typing import Any
+
+from actors.directory import Claim, NameInUse
+from actors.media.publication import Publication
+from actors.stream.broadcast import Broadcast
+from actors.stream.reasons import PUBLISHER_STOP, failed
+from actors.stream.stream import Stream, traffic_of
+from protocol.hooks import HookMethod
+from protocol.signaling.statuses import StreamEventType, StreamInfo
+
+
+class PublishedStream(Stream):
+    """One publication, from the client's `publishStream` to its UNPUBLISHED or FAILED."""
+
+    published = True
+    _start_hook = HookMethod.PUBLISH_STREAM
+    _end_hook = HookMethod.UN_PUBLISH_STREAM
+
+    _claim: Claim[Broadcast] | None = None
+    _broadcast: Broadcast | None = None
+    _publication: Publication | None = None
+
+    def stream_event(self, event: StreamEventType, payload: Any) -> None:
+        """The publisher's mute state or data: to every player; kept for those who join later."""
+        if self._broadcast is not None and self.reason is None:
+            self._broadcast.pass_event(event, payload)
+
+    async def _set_up(self) -> Publication | None:
+        try:
+            self._claim = await self._services.directory.claim(self.name, self.media_session_id)
+            if not await self._permitted():
+                return None
+            if self.name != self._claim.name:
+                self._claim.release()
+                self._claim = await self._services.directory.claim(self.name, self.media_session_id)
+        except NameInUse:
+            self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
+            return None
+        self._publication = self._services.plane.publish(
+            self.request.sdp, session_id=self._owner.session_id, post=self._note
+        )
+        self._broadcast = Broadcast(self._publication)
+        return self._publication
+
+    def _withdraw(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+        if self._publication is not None:
+            self._publication.close()
+        if self._broadcast is not None:
+            self._broadcast.ended(PUBLISHER_STOP)
+
+    def _flowing(self) -> None:
+        if self._claim is None or self._broadcast is None:
+            return
+        # Playable first, told second: pages play a stream the moment they hear of it.
+        self._claim.announce(self._broadcast)
+        self._go_live()
+
+    def _resized(self, width: int, height: int) -> None:
+        if self._broadcast is not None:
+            size = {"streamerVideoWidth": width, "streamerVideoHeight": height}
+            self._broadcast.pass_event(StreamEventType.RESIZE, size)
+
+    def _picture(self) -> dict[str, Any]:
+        publication = self._publication
+        if publication is None:
+            return {"width": self.request.width, "height": self.request.height, "bitrate": self.request.bitrate}
+        traffic = traffic_of(publication)
+        return {
+            "width": publication.width or self.request.width,
+            "height": publication.height or self.request.height,
+            "bitrate": traffic.bitrate_kbps or self.request.bitrate,
+            "viewers": len(self._broadcast) if self._broadcast is not None else 0,
+            "traffic": traffic,
+        }

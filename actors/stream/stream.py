@@ -1,0 +1,316 @@
+"""What published and played streams share.
+
+    on_start     asks the backend, takes the name or finds the broadcast, answers the offer
+    handle       what the media plane reports, what the client wants
+    teardown     name freed, media closed, players told, one terminal status to client and backend: all inside stop()
+
+A stream's task never touches a packet: the media plane forwards them and posts the few facts that matter here.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import evolve, frozen
+
+from actors.actor import Actor, ActorStopped, MailboxFull, StopReason
+from actors.directory import Directory
+from actors.hooks.lane import HookLane, KeepAliveSlot
+from actors.logs import get_logger
+from actors.media.facts import Connected, Failed, Flowing, MediaFact, MediaRefused, PeerClosed, Resized
+from actors.media.plane import MediaPlane
+from actors.media.playback import Playback
+from actors.media.publication import Publication
+from actors.stream.broadcast import Broadcast
+from actors.stream.reasons import USER, denied, failed
+from config.settings import Settings
+from protocol.filters import StreamDescription, StreamTraffic
+from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
+from protocol.signaling.frames import Fail, NotifyStreamStatusEvent, ServerFrame, SetRemoteSDP, StreamRequest
+from protocol.signaling.statuses import StreamInfo
+from protocol.signaling.stream import StreamLife
+
+log = get_logger("stream")
+
+
+@frozen(kw_only=True)
+class Owner:
+    """The session that a stream belongs to, as the stream needs it."""
+
+    node_id: str
+    app_key: str
+    session_id: str
+    lane: HookLane
+    send: Callable[[ServerFrame], None]
+    """Queue a frame for the client; never waits, never fails."""
+    forget: Callable[["Stream"], None]
+    """The stream has ended."""
+
+
+@frozen(kw_only=True)
+class StreamServices:
+    """What all streams of a server share."""
+
+    plane: MediaPlane
+    directory: Directory[Broadcast]
+    settings: Settings
+    wall_clock: Callable[[], float]
+    """Seconds since the epoch, for `createDate`."""
+
+
+@frozen(kw_only=True)
+class ClientStop:
+    """The client sent `unPublishStream` or `stopStream`."""
+
+
+StreamMessage = MediaFact | ClientStop
+
+
+class Stream(Actor[StreamMessage]):
+    """One media session."""
+
+    published: bool
+    _start_hook: HookMethod
+    _end_hook: HookMethod
+
+    def __init__(self, request: StreamRequest, owner: Owner, services: StreamServices) -> None:
+        super().__init__()
+        self.request = request
+        self.name = request.name
+        self._owner = owner
+        self._services = services
+        self._life = StreamLife(published=self.published)
+        self._media: Publication | Playback | None = None
+        self._info: str | None = None
+        self._created = int(services.wall_clock() * 1000)
+        self.keep_alive_slot: KeepAliveSlot = owner.lane.keep_alive_slot()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.media_session_id})"
+
+    @property
+    def media_session_id(self) -> str:
+        return self.request.media_session_id
+
+    @property
+    def app_key(self) -> str:
+        return self._owner.app_key
+
+    @property
+    def is_live(self) -> bool:
+        """PUBLISHING or PLAYING."""
+        return self._life.is_live
+
+    def client_stop(self) -> None:
+        """The client wants this stream to end. A stream that is still being set up ends at once."""
+        if not self._life.is_live:
+            self.stop(USER)
+        else:
+            self._note(ClientStop())
+
+    def keep_alive_body(self) -> dict[str, Any]:
+        """What `StreamKeepAliveEvent` says of this stream now."""
+        return stream_body(self.describe(), custom=self.request.custom)
+
+    def warn(self, method: HookMethod, info: str) -> None:
+        """Tell the client that the backend failed on an event: the ErrorEvent, which leaves the stream alone."""
+        extra = {"method": str(method), "mediaSessionId": self.media_session_id}
+        self._owner.send(Fail(info=info, extra=extra))
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        if self.request.media_provider != "WebRTC":
+            self.stop(failed(StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY))
+            return
+        try:
+            self._media = await self._set_up()
+        except MediaRefused as refused:
+            self.stop(failed(refused.info))
+            return
+        if self._media is not None:
+            self._owner.send(SetRemoteSDP(media_session_id=self.media_session_id, sdp=self._media.answer))
+
+    async def handle(self, message: StreamMessage) -> None:
+        match message:
+            case Connected():
+                self._connected()
+            case Flowing():
+                self._flowing()
+            case Resized():
+                self._resized(message.width, message.height)
+            case Failed():
+                self.stop(failed(message.info))
+            case PeerClosed():
+                self.nursery.start_soon(self._fail_unless_stopped)
+            case ClientStop():
+                await self._client_stop()
+
+    def teardown(self, reason: StopReason) -> None:
+        self.keep_alive_slot.close()
+        self._withdraw()
+        if self._media is not None:
+            self._media.close()
+        if self._life.end(by_user=reason is USER):
+            self._info = reason.info
+            self._announce()
+        self._owner.forget(self)
+
+    def epitaph(self) -> dict[str, object]:
+        traffic = self._media.statistics() if self._media is not None else None
+        return {
+            "id": self.media_session_id,
+            "name": self.name,
+            "published": self.published,
+            "status": str(self._life.status),
+            "info": self._info,
+            "packets": traffic.packets if traffic else 0,
+            "bytes": traffic.bytes if traffic else 0,
+        }
+
+    # -- what the two kinds do differently ---------------------------------------------------------
+
+    @abstractmethod
+    async def _set_up(self) -> Publication | Playback | None:
+        """Ask, claim or find, and answer the offer. None when the stream was stopped on the way."""
+
+    @abstractmethod
+    def _withdraw(self) -> None:
+        """Leave the directory or the broadcast. Idempotent."""
+
+    def _connected(self) -> None:
+        """DTLS is up."""
+
+    def _flowing(self) -> None:
+        """The first media has arrived."""
+
+    def _resized(self, width: int, height: int) -> None:
+        """The picture has a new size."""
+
+    # -- shared steps ------------------------------------------------------------------------------
+
+    async def _permitted(self) -> bool:
+        """Ask the backend whether this may start; it may rename the stream. False when it was refused."""
+        body = stream_body(self.describe(), custom=self.request.custom)
+        verdict = await self._owner.lane.gate(self._start_hook, body)
+        if not isinstance(verdict, Allow):
+            self.stop(denied(verdict.info))
+            return False
+        renamed = verdict.body.get("name")
+        if isinstance(renamed, str) and renamed:
+            self.name = renamed
+        return True
+
+    def _go_live(self) -> None:
+        if self._life.live():
+            self._announce()
+
+    def _announce(self) -> None:
+        """Tell client and backend of the status that this stream has now."""
+        description = self.describe()
+        frame = self._status_frame(description)
+
+        def deliver(body: dict[str, Any], sent: dict[str, Any]) -> None:
+            hidden = frozenset(sent.keys() - body.keys())
+            changed = {key: value for key, value in body.items() if sent.get(key) != value}
+            self._owner.send(evolve(frame, exclude=hidden, overwrite=changed))
+
+        body = stream_body(description, custom=self.request.custom)
+        self._owner.lane.event(
+            HookMethod.STREAM_STATUS_EVENT,
+            body,
+            deliver=lambda shown: deliver(shown, body),
+            last=self._life.is_over,
+        )
+
+    def _status_frame(self, description: StreamDescription) -> NotifyStreamStatusEvent:
+        return NotifyStreamStatusEvent(
+            media_session_id=self.media_session_id,
+            status=self._life.status,
+            info=self._info,
+            name=self.name,
+            published=self.published,
+            has_video=description.has_video,
+            has_audio=description.has_audio,
+            record=False,
+            media_provider=description.media_provider,
+            bitrate=description.bitrate,
+            width=description.width,
+            height=description.height,
+            quality=description.quality,
+        )
+
+    async def _client_stop(self) -> None:
+        body = stream_end_body(self.describe(), custom=self.request.custom)
+        if self._owner.lane.config.for_method(self._end_hook).rest_on_error is RestOnError.LOG:
+            # The backend cannot forbid it, so the client need not wait for the backend.
+            self._owner.lane.notify(self._end_hook, body)
+            self.stop(USER)
+            return
+        verdict = await self._owner.lane.gate(self._end_hook, body)
+        if isinstance(verdict, Allow):
+            self.stop(USER)
+        else:
+            self._owner.send(Fail(api_method=str(self._end_hook), info=verdict.info))
+
+    async def _fail_unless_stopped(self) -> None:
+        # A browser that stops closes its DTLS before or after its stop frame; only a missing frame is a failure.
+        await trio.sleep(self._services.settings.stop_grace)
+        self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
+
+    def _note(self, message: StreamMessage) -> None:
+        """Put a message into this stream's own mailbox; a stream that does not keep up has failed."""
+        try:
+            self.post(message)
+        except MailboxFull:
+            log.error("stream does not keep up", id=self.media_session_id)
+            self.stop(failed(StreamInfo.FAILED_BY_ERROR))
+        except ActorStopped:
+            pass
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def describe(self) -> StreamDescription:
+        """This stream as REST, hooks and filters see it."""
+        media = self._media
+        request = self.request
+        return StreamDescription(
+            node_id=self._owner.node_id,
+            app_key=self._owner.app_key,
+            session_id=self._owner.session_id,
+            media_session_id=request.media_session_id,
+            name=self.name,
+            published=self.published,
+            has_video=request.has_video if media is None else media.video_codec is not None,
+            has_audio=request.has_audio if media is None else media.audio_codec is not None,
+            status=self._life.status,
+            create_date=self._created,
+            record=request.record,
+            min_bitrate=request.min_bitrate,
+            max_bitrate=request.max_bitrate,
+            quality=request.quality,
+            media_provider=request.media_provider,
+            audio_codec=media.audio_codec if media is not None else None,
+            video_codec=media.video_codec if media is not None else None,
+            info=self._info,
+            sdp=request.sdp,
+            **self._picture(),
+        )
+
+    @abstractmethod
+    def _picture(self) -> dict[str, Any]:
+        """Size, bitrate, viewers and traffic."""
+
+
+def traffic_of(media: Publication | Playback) -> StreamTraffic:
+    """The counters of `media` as a description shows them."""
+    figures = media.statistics()
+    return StreamTraffic(
+        packets=figures.packets,
+        bytes=figures.bytes,
+        bitrate_kbps=figures.bitrate_kbps,
+        lost=figures.lost,
+        nacks=figures.nacks,
+        plis=figures.plis,
+    )

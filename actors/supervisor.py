@@ -1,0 +1,212 @@
+"""The supervisor: every live stream and session by its id, a roof for their tasks, and the way to stop them by filter.
+
+Matching and stopping is one synchronous pass: no await lies between the moment a description is taken and the stop of
+its stream, so the answer that REST gives is exact. Nothing is restarted here; a crash of one actor is logged and
+stays with it.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import trio
+from attrs import frozen
+
+from actors.actor import ActorStopped, StopReason, crash_guard
+from actors.logs import get_logger
+from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+
+log = get_logger("supervisor")
+
+
+class Supervised(Protocol):
+    """What an actor must offer to live under the supervisor: `actors.actor.Actor` does."""
+
+    stopped: trio.Event
+    started_at: float
+    peak_mailbox: int
+
+    @property
+    def reason(self) -> StopReason | None: ...
+    def stop(self, reason: StopReason) -> None: ...
+    async def run(self) -> None: ...
+    def epitaph(self) -> dict[str, object]: ...
+
+
+class StreamActor(Supervised, Protocol):
+    """A stream as the supervisor sees it."""
+
+    @property
+    def media_session_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def published(self) -> bool: ...
+    def describe(self) -> StreamDescription: ...
+
+
+class SessionActor(Supervised, Protocol):
+    """A session as the supervisor sees it."""
+
+    @property
+    def session_id(self) -> str: ...
+    def describe(self) -> ConnectionDescription: ...
+
+
+class AlreadyInUse(Exception):
+    """A live stream has this media session id."""
+
+
+@frozen(kw_only=True)
+class Match:
+    """One stream that a filter matched: what it looked like, and the event of its end."""
+
+    description: StreamDescription
+    stopped: trio.Event
+
+
+class Supervisor:
+    """Owner of all stream and session actors of this node."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, StreamActor] = {}
+        self._sessions: dict[str, SessionActor] = {}
+        self._nursery: trio.Nursery | None = None
+        self._closing = False
+        self._changed = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the actors' tasks; returns once `close` was called and the last of them has ended."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            while not (self._closing and self.is_idle):
+                self._changed = trio.Event()
+                await self._changed.wait()
+
+    # -- taking actors in --------------------------------------------------------------------------
+
+    def adopt_stream(self, stream: StreamActor) -> None:
+        """Run `stream` from now on. Raises AlreadyInUse, or ActorStopped once the server is closing."""
+        if stream.media_session_id in self._streams:
+            raise AlreadyInUse(stream.media_session_id)
+        self._roof().start_soon(self._oversee_stream, stream)
+        self._streams[stream.media_session_id] = stream
+
+    def adopt_session(self, session: SessionActor) -> None:
+        """Run `session` from now on. Raises ActorStopped once the server is closing."""
+        self._roof().start_soon(self._oversee_session, session)
+        self._sessions[session.session_id] = session
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """True when no stream and no session is left."""
+        return not self._streams and not self._sessions
+
+    @property
+    def session_count(self) -> int:
+        return len(self._sessions)
+
+    def count_streams(self) -> dict[str, int]:
+        """How many streams come in, and how many go out to viewers."""
+        incoming = sum(stream.published for stream in self._streams.values())
+        outgoing = len(self._streams) - incoming
+        return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing}
+
+    def streams(self) -> Iterator[StreamActor]:
+        """The streams that have not been stopped, oldest first."""
+        return (stream for stream in self._streams.values() if stream.reason is None)
+
+    def sessions(self) -> Iterator[SessionActor]:
+        """The sessions that have not been stopped, oldest first."""
+        return (session for session in self._sessions.values() if session.reason is None)
+
+    def find(self, query: StreamFilter) -> tuple[StreamDescription, ...]:
+        """The streams that match, oldest first."""
+        return tuple(description for _, description in self._matching(query))
+
+    def find_connections(self, query: ConnectionFilter) -> tuple[ConnectionDescription, ...]:
+        """The sessions that match, oldest first."""
+        return tuple(session.describe() for session in self.sessions() if query.matches(session.describe()))
+
+    # -- stopping ----------------------------------------------------------------------------------
+
+    def terminate(self, query: StreamFilter, reason: StopReason) -> tuple[Match, ...]:
+        """Stop every stream that matches, before returning.
+
+        Publications go first, so that a player whose publication is stopped in the same call ends as one that lost its
+        publisher: that is what it is, whether or not the filter named it too.
+        """
+        hits = list(self._matching(query))
+        for stream, _ in sorted(hits, key=lambda hit: not hit[1].published):
+            stream.stop(reason)
+        return tuple(Match(description=description, stopped=stream.stopped) for stream, description in hits)
+
+    def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> tuple[trio.Event, ...]:
+        """Stop every session that matches, before returning; their streams end with them."""
+        hits = [session for session in self.sessions() if query.matches(session.describe())]
+        for session in hits:
+            session.stop(reason)
+        return tuple(session.stopped for session in hits)
+
+    def close(self, reason: StopReason) -> None:
+        """Take no more actors, stop all there are; `run` returns when the last has ended."""
+        self._closing = True
+        for actor in (*self.sessions(), *self.streams()):
+            actor.stop(reason)
+        self._changed.set()
+
+    def remaining(self) -> tuple[str, ...]:
+        """The ids of all that has not ended yet, for the log of a shutdown that takes too long."""
+        return (*self._sessions, *self._streams)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _matching(self, query: StreamFilter) -> Iterator[tuple[StreamActor, StreamDescription]]:
+        for stream in self._candidates(query):
+            if stream.reason is None and query.matches(description := stream.describe()):
+                yield stream, description
+
+    def _candidates(self, query: StreamFilter) -> Iterable[StreamActor]:
+        # Describing a stream costs more than looking at its name, and most filters name one.
+        if query.media_session_ids is not None:
+            return [self._streams[key] for key in query.media_session_ids if key in self._streams]
+        if query.name is not None:
+            return [stream for stream in self._streams.values() if stream.name == query.name]
+        return list(self._streams.values())
+
+    def _roof(self) -> trio.Nursery:
+        if self._nursery is None or self._closing:
+            raise ActorStopped("the server takes no more work")
+        return self._nursery
+
+    async def _oversee_stream(self, stream: StreamActor) -> None:
+        try:
+            await self._guarded("stream", stream)
+        finally:
+            del self._streams[stream.media_session_id]
+            self._changed.set()
+
+    async def _oversee_session(self, session: SessionActor) -> None:
+        try:
+            await self._guarded("session", session)
+        finally:
+            del self._sessions[session.session_id]
+            self._changed.set()
+
+    async def _guarded(self, kind: str, actor: Supervised) -> None:
+        with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, **actor.epitaph())):
+            await actor.run()
+        log_end(kind, actor)
+
+
+def log_end(kind: str, actor: Supervised) -> None:
+    """The one line that tells of an actor's end."""
+    log.info(
+        f"{kind} ended",
+        **actor.epitaph(),
+        cause=actor.reason.cause if actor.reason else "unknown",
+        seconds=round(trio.current_time() - actor.started_at, 3),
+        peak_mailbox=actor.peak_mailbox,
+    )

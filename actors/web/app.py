@@ -1,0 +1,53 @@
+"""The web application: which path does what, and which layers every request passes.
+
+request -> Guard (who may come in) -> BodyLimits (how much) -> exception handlers (errors as JSON) -> route
+"""
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from actors.web.answers import EXCEPTION_HANDLERS
+from actors.web.connections import ConnectionResource
+from actors.web.echo import ECHO_ROUTE
+from actors.web.guard import Guard, access_rules, machine_names
+from actors.web.health import Health, Readiness
+from actors.web.limits import BodyLimits
+from actors.web.page import PageInfo, StartPage, now_ms
+from actors.web.ports import Streams
+from actors.web.streams import StreamResource
+from config.settings import Settings
+
+
+def create_app(
+    streams: Streams,
+    settings: Settings,
+    *,
+    page_info: PageInfo,
+    ready: Callable[[], Readiness],
+    own_names: frozenset[str] | None = None,
+    clock: Callable[[], int] = now_ms,
+) -> Starlette:
+    """The ASGI application of both REST listeners.
+
+    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch.
+    """
+    rules = access_rules(settings, machine_names() if own_names is None else own_names)
+    routes = (
+        *StreamResource(streams, settings).routes(),
+        *ConnectionResource(streams, settings).routes(),
+        ECHO_ROUTE,
+        *Health(ready).routes(),
+        *StartPage(streams, page_info, clock).routes(),
+    )
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(Guard, settings=settings, rules=rules),
+            Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
+        ],
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+    app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
+    return app

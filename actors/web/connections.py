@@ -1,0 +1,63 @@
+"""`/rest-api/connection/...`"""
+
+from collections.abc import Sequence
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from actors.actor import StopReason
+from actors.logs import get_logger
+from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, JsonAnswer, empty_answer
+from actors.web.guard import client_address
+from actors.web.ports import Streams
+from actors.web.streams import distinct_parameters, no_match, search_fields
+from config.settings import Settings
+from protocol.rest import connections as rest
+from protocol.rest.fields import refuse_unknown
+from protocol.signaling.statuses import StreamInfo
+
+log = get_logger("web")
+
+BY_REST = StopReason(cause="rest-connection-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
+"""Why a session ends that a terminate request named, and its streams with it."""
+
+
+class ConnectionResource:
+    """The methods of the connection group."""
+
+    def __init__(self, streams: Streams, settings: Settings) -> None:
+        self._streams = streams
+        self._terminate_timeout = settings.rest_terminate_timeout
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (
+            Route("/rest-api/connection/terminate", self.terminate, methods=["POST"]),
+            Route("/rest-api/connection/find", self.find, methods=["GET", "POST"]),
+            Route("/rest-api/connection/find_all", self.find_all, methods=["GET", "POST"]),
+        )
+
+    async def terminate(self, request: Request) -> Response:
+        """Disconnect the sessions that match, which ends their streams."""
+        refuse_unknown(distinct_parameters(request.query_params), (), what="query parameter")
+        query = rest.parse_terminate(await request.body())
+        deadline = trio.current_time() + self._terminate_timeout
+        count = await self._streams.terminate_connections(query, BY_REST, deadline=deadline)
+        log.info("connections terminated by rest", matched=count, client=client_address(request.scope))
+        return empty_answer({COUNT_HEADER: str(count)}) if count else no_match(request, "connection")
+
+    async def find(self, request: Request) -> Response:
+        """The sessions that match; POST takes the filter as its body, GET in the query string."""
+        return self._found(request, rest.parse_find(await search_fields(request)))
+
+    async def find_all(self, request: Request) -> Response:
+        """Every session. The SDK sends GET without a body."""
+        return self._found(request, rest.parse_find_all(await request.body()))
+
+    def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
+        found = self._streams.find_connections(query.filter)
+        if not found:
+            return no_match(request, "connection")
+        shown = [rest.connection_object(connection) for connection in query.page.of(found)]
+        return JsonAnswer(shown, headers={TOTAL_HEADER: str(len(found))})

@@ -1,0 +1,20 @@
+"""`POST /apps/EchoApp/<method>`: the backend of the default application, which answers a hook with the body it got.
+
+Hooks of the default application are answered inside the server; this path is for trying the same by hand.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from protocol.rest.fields import decode_json
+
+
+async def echo(request: Request) -> Response:
+    """The JSON body as it came."""
+    body = await request.body()
+    decode_json(body)
+    return Response(body, media_type="application/json")
+
+
+ECHO_ROUTE = Route("/apps/EchoApp/{method:str}", echo, methods=["POST"])

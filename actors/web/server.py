@@ -1,0 +1,109 @@
+"""Serving the web application on opened sockets: accept, cap, isolate, drain at the end."""
+
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import trio
+from starlette.types import ASGIApp
+
+from actors.actor import crash_guard
+from actors.listeners import server_tls
+from actors.logs import get_logger
+from actors.web.connection import Connection, Stream, WebService
+from config.settings import Settings
+
+log = get_logger("web")
+
+SHUTDOWN_GRACE = 3.0
+"""Seconds that requests under way may take once the server is asked to stop."""
+
+_Listener = trio.SocketListener | trio.SSLListener[trio.SocketStream]
+
+
+async def serve_web(
+    app: ASGIApp,
+    plain: socket.socket | None,
+    tls: socket.socket | None,
+    cert: Path,
+    key: Path,
+    settings: Settings,
+    shutdown: trio.Event,
+    *,
+    grace: float = SHUTDOWN_GRACE,
+) -> None:
+    """Serve `app` on the listening sockets `plain` (http) and `tls` (https) until `shutdown` is set.
+
+    Takes the sockets over and closes them. Then no new connection is accepted, idle ones are closed, and requests
+    under way have `grace` seconds to be answered. Raises ListenerError if the certificate cannot be used.
+    """
+    server = _Server(WebService(app, head_timeout=settings.rest_body_timeout), settings.http_max_connections)
+    with ExitStack() as sockets:
+        for listening in filter(None, (plain, tls)):
+            sockets.enter_context(listening)
+        context = server_tls(cert, key, protocols=["http/1.1"]) if tls is not None else None
+        listeners = _listeners(plain, tls, context)
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                accepting.start_soon(_accept, server, listeners, connections)
+                await shutdown.wait()
+                accepting.cancel_scope.cancel()
+            await server.drain()
+            connections.cancel_scope.deadline = trio.current_time() + grace
+
+
+async def _accept(server: "_Server", listeners: Sequence[_Listener], connections: trio.Nursery) -> None:
+    await trio.serve_listeners(server.serve, list(listeners), handler_nursery=connections)
+
+
+def _listeners(
+    plain: socket.socket | None, tls: socket.socket | None, context: ssl.SSLContext | None
+) -> list[_Listener]:
+    listeners: list[_Listener] = []
+    if plain is not None:
+        listeners.append(_socket_listener(plain))
+    if tls is not None and context is not None:
+        listeners.append(trio.SSLListener(_socket_listener(tls), context, https_compatible=True))
+    return listeners
+
+
+def _socket_listener(listening: socket.socket) -> trio.SocketListener:
+    listening.setblocking(False)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+
+
+class _Server:
+    """The connections of all listeners: counted, capped, and each kept from harming the others."""
+
+    def __init__(self, service: WebService, max_connections: int) -> None:
+        self._service = service
+        self._max_connections = max_connections
+        self._connections: set[Connection] = set()
+        self._told_full = False
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one accepted connection; trio closes it when this returns."""
+        if self._is_full():
+            return
+        connection = Connection(stream, self._service)
+        self._connections.add(connection)
+        try:
+            with crash_guard(lambda error: log.error("connection crashed", crash=error)):
+                await connection.run()
+        finally:
+            self._connections.discard(connection)
+
+    async def drain(self) -> None:
+        """Answer what is under way, and nothing after it."""
+        await self._service.close()
+        for connection in tuple(self._connections):
+            connection.close_if_idle()
+
+    def _is_full(self) -> bool:
+        full = len(self._connections) >= self._max_connections
+        if full and not self._told_full:
+            log.warning("too many connections: new ones are closed", setting="http.max_connections")
+        self._told_full = full
+        return full

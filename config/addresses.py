@@ -1,0 +1,48 @@
+"""Which addresses media uses: `ip`, `ip_local` and the machine's own addresses joined into pairs."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from attrs import frozen
+
+from config.kinds import AddressPair
+from config.settings import Settings
+
+
+@frozen(kw_only=True)
+class MediaAddress:
+    """An address told to peers, and the one of this machine that its socket is bound to."""
+
+    public: str
+    local: str
+
+
+def media_addresses(settings: Settings, machine: Sequence[str]) -> tuple[MediaAddress, ...]:
+    """The addresses to open media sockets on; `machine` holds those that this machine has.
+
+    Raises ValueError, in words for the operator, for one that the machine does not have.
+    """
+    pairs = paired(settings.ip, settings.ip_local) or tuple(AddressPair(own) for own in machine)
+    found = tuple(MediaAddress(public=pair.public, local=pair.local or pair.public) for pair in pairs)
+    for address in found:
+        if address.local not in machine and not ip_address(address.local).is_loopback:
+            raise ValueError(_not_ours(address, machine))
+    return found
+
+
+def paired(ip: Sequence[AddressPair], ip_local: Sequence[str]) -> tuple[AddressPair, ...]:
+    """Join both settings. Raises ValueError when they do not fit together."""
+    if not ip or not ip_local:
+        return tuple(ip) or tuple(AddressPair(local) for local in ip_local)
+    if len(ip) != len(ip_local):
+        raise ValueError(f"names {len(ip_local)} addresses, ip {len(ip)}; allowed: one for each of ip, in its order")
+    if any(pair.local for pair in ip):
+        raise ValueError("ip already names local addresses; allowed: public/local pairs in ip, or ip_local, not both")
+    if any((":" in pair.public) != (":" in local) for pair, local in zip(ip, ip_local, strict=True)):
+        raise ValueError("pairs IPv4 with IPv6; allowed: for each of ip an address of its own family")
+    return tuple(AddressPair(pair.public, local) for pair, local in zip(ip, ip_local, strict=True))
+
+
+def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:
+    hint = "" if address.local != address.public else f" (behind NAT: ip={address.public}/LOCAL)"
+    return f"{address.local} is not an address of this machine{hint}; it has {', '.join(machine) or 'none'}"

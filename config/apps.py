@@ -1,0 +1,208 @@
+"""The applications of this server: which backend hears of which client, by which REST methods.
+
+A client names an application by its *key* when it connects; the application says where the hooks go and which of them
+are sent at all. Operators know an application by its *name*. (WCS: "Applications management".)
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import Attribute, evolve, field, frozen
+
+from protocol.hooks.methods import UNUSED_METHODS, HookMethod
+from protocol.nearest import did_you_mean, shortened
+
+ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
+"""Every REST method that this server can call, in the order of the reference."""
+
+ECHO_APP_URL = "http://localhost:8081/apps/EchoApp"
+"""The built-in backend, which agrees to everything."""
+
+MAX_IDENTIFIER_LENGTH = 128
+MAX_LABEL_LENGTH = 1024
+MAX_URL_LENGTH = 2048
+
+
+class AppError(ValueError):
+    """An application, or a change of one, that cannot be accepted; the text is meant for the operator.
+
+    `field` names the field of `App` that is wrong; `position` is the application's place in a table, from 0.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, position: int | None = None) -> None:
+        super().__init__(message if field is None else f"{field}: {message}")
+        self.field = field
+        self.position = position
+
+
+def _text(value: object, what: str, max_length: int) -> str:
+    if not isinstance(value, str):
+        raise AppError("must be text", field=what)
+    if not value:
+        raise AppError("must not be empty", field=what)
+    if len(value) > max_length:
+        raise AppError(f"must not be longer than {max_length} characters", field=what)
+    if not value.isprintable():
+        raise AppError("must not hold control characters", field=what)
+    return value
+
+
+def _check_identifier(_: "App", attribute: "Attribute[str]", value: object) -> None:
+    """Names and keys are typed in shells and listed with commas in settings, so these stay possible."""
+    text = _text(value, attribute.name, MAX_IDENTIFIER_LENGTH)
+    if text.startswith("-") or "," in text or any(character.isspace() for character in text):
+        raise AppError(f"{text!r} must not start with '-' or hold a comma or a blank", field=attribute.name)
+
+
+def _check_label(_: "App", attribute: "Attribute[str | None]", value: object) -> None:
+    if value is not None:
+        _text(value, attribute.name, MAX_LABEL_LENGTH)
+
+
+def _check_username(app: "App", attribute: "Attribute[str | None]", value: str | None) -> None:
+    _check_label(app, attribute, value)
+    if value is not None and ":" in value:  # RFC 7617 section 2: the first colon ends the user's name
+        raise AppError("must not hold ':'", field=attribute.name)
+
+
+def _check_password(app: "App", attribute: "Attribute[str | None]", value: str | None) -> None:
+    _check_label(app, attribute, value)
+    if value is not None and app.rest_username is None:
+        raise AppError("needs a rest_username", field=attribute.name)
+
+
+def _check_url(_: "App", __: "Attribute[str]", value: object) -> None:
+    url = _text(value, "url", MAX_URL_LENGTH)
+    fault = _url_fault(url)
+    if fault is not None:
+        raise AppError(f"{_without_userinfo(url)!r} {fault}", field="url")
+
+
+def _url_fault(url: str) -> str | None:
+    """What is wrong with a hook URL, or None. A method's name is appended to it, so nothing may follow the path."""
+    if not url.isascii() or any(character in url for character in ' "<>\\^`{|}'):
+        return "must be plain ASCII; write other characters as %XX, and a host's as xn--..."
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        if parts.hostname is not None and (":" in parts.hostname or re.fullmatch("[0-9.]+", parts.hostname)):
+            ip_address(parts.hostname)
+    except ValueError as error:
+        return f"is not a URL: {error}"
+    if parts.scheme not in ("http", "https"):
+        return "must start with http:// or https://"
+    if "@" in parts.netloc:
+        return "must not hold a user name or password; use -u and -p"
+    if not parts.hostname or "%" in parts.hostname:
+        return "names no host"
+    if port == 0:
+        return "has no usable port"
+    if "?" in url or "#" in url:
+        return "must not have a query or a fragment: the method's name is appended to it"
+    return None
+
+
+def _without_userinfo(url: str) -> str:
+    """The URL as it may be shown: an operator who pasted a password into it must not find it in a log."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url
+
+
+def _check_methods(_: "App", __: "Attribute[frozenset[str]]", value: frozenset[str]) -> None:
+    for method in sorted(value):
+        check_method(method)
+
+
+def check_method(name: str) -> None:
+    """AppError, with the nearest name, unless `name` is a REST method of this server (case matters)."""
+    if name in UNUSED_METHODS:
+        raise AppError(f"REST method {name!r} exists in WCS, but this server never calls it", field="methods")
+    if name not in ALL_METHODS:
+        raise AppError(f"unknown REST method {shortened(name)}{did_you_mean(name, ALL_METHODS)}", field="methods")
+
+
+@frozen(kw_only=True)
+class App:
+    """One application. Every field is checked; AppError names the field that is wrong.
+
+    `name` and `key` are unique among a server's applications and case-sensitive. `url` is the base of its hooks.
+    `methods` are the hooks that are sent; all others are taken as agreed to. `rest_username` and `rest_password` are
+    sent to the backend by HTTP Basic. `owner`, `main_class` and `callback_class` are kept for operators who come
+    from WCS and steer nothing here.
+    """
+
+    name: str = field(validator=_check_identifier)
+    key: str = field(validator=_check_identifier)
+    url: str = field(validator=_check_url)
+    methods: frozenset[str] = field(default=frozenset(), validator=_check_methods)
+    rest_username: str | None = field(default=None, validator=_check_username)
+    rest_password: str | None = field(default=None, repr=False, validator=_check_password)
+    owner: str | None = field(default=None, validator=_check_label)
+    main_class: str | None = field(default=None, validator=_check_label)
+    callback_class: str | None = field(default=None, validator=_check_label)
+
+    def method_url(self, method: str) -> str:
+        """Where the hook `method` is posted: its name as one more segment of the path."""
+        return f"{self.url.rstrip('/')}/{method}"
+
+    @property
+    def ordered_methods(self) -> tuple[str, ...]:
+        """The methods in the order of the reference, for people and files."""
+        return tuple(method for method in ALL_METHODS if method in self.methods)
+
+    def with_fields(self, **fields: Any) -> "App":
+        """This application with some fields replaced, checked anew."""
+        return evolve(self, **fields)
+
+
+@frozen
+class AppTable:
+    """All applications, in the order in which they were added. Each change makes a new table."""
+
+    apps: tuple[App, ...]
+    _by_key: dict[str, App] = field(init=False, eq=False, repr=False)
+    _by_name: dict[str, App] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_by_key", _index(self.apps, "key", lambda app: app.key))
+        object.__setattr__(self, "_by_name", _index(self.apps, "name", lambda app: app.name))
+
+    def by_key(self, key: str) -> App | None:
+        """The application that a client means by `key`."""
+        return self._by_key.get(key)
+
+    def by_name(self, name: str) -> App | None:
+        """The application that an operator calls `name`."""
+        return self._by_name.get(name)
+
+    def added(self, app: App) -> "AppTable":
+        """This table with one more application; AppError if its name or key is taken."""
+        return AppTable((*self.apps, app))
+
+    def replaced(self, old: App, new: App) -> "AppTable":
+        """This table with `new` in the place of `old`; AppError if its name or key is taken by another."""
+        return AppTable(tuple(new if app is old else app for app in self.apps))
+
+    def removed(self, app: App) -> "AppTable":
+        """This table without `app`."""
+        return AppTable(tuple(other for other in self.apps if other is not app))
+
+
+def _index(apps: Iterable[App], what: str, identifier: Callable[[App], str]) -> dict[str, App]:
+    index: dict[str, App] = {}
+    for position, app in enumerate(apps):
+        value = identifier(app)
+        if value in index:
+            holder = index[value].name
+            raise AppError(f"{value!r} is taken by the application {holder!r}", field=what, position=position)
+        index[value] = app
+    return index
+
+
+def default_table() -> AppTable:
+    """The table of a new server: `defaultApp`, answered by the built-in EchoApp, with no stream keep-alive."""
+    methods = frozenset(ALL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}
+    return AppTable((App(name="defaultApp", key="defaultApp", url=ECHO_APP_URL, methods=methods),))

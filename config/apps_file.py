@@ -1,0 +1,121 @@
+"""The application table as a file that people can read and edit: TOML, one `[[app]]` an application.
+
+TOML because the standard library reads it and its errors have lines, and because the few shapes we write (text and
+lists of text) need no library to write them. `format` stands in every file, so that an emptied one is not taken for
+a server without applications.
+"""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+from attrs import fields
+
+from config.apps import App, AppError, AppTable
+from protocol.nearest import did_you_mean
+
+FORMAT = 1
+
+_HEADER = """\
+# The applications of this server, kept by `wcs add app`, `wcs update app` and their like.
+# Edit it only while the server is stopped. Comments are not kept.
+"""
+_FIELDS = tuple(attribute.name for attribute in fields(App))
+_REQUIRED = ("name", "key", "url")
+_TEXT_FIELDS = tuple(name for name in _FIELDS if name != "methods")
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_APP_HEADER = re.compile(r"\s*\[\[\s*app\s*\]\]")
+
+
+class AppFileError(AppError):
+    """A file of applications that cannot be used: `FILE:LINE: what is wrong`, the line where it is known."""
+
+    def __init__(self, file_name: str, line: int | None, message: str) -> None:
+        super().__init__(f"{file_name}: {message}" if line is None else f"{file_name}:{line}: {message}")
+
+
+def write_apps(table: AppTable) -> str:
+    """The table as the text of its file; `read_apps` gives an equal table back."""
+    return "\n".join([f"{_HEADER}format = {FORMAT}\n", *map(_write_app, table.apps)])
+
+
+def _write_app(app: App) -> str:
+    lines = ["[[app]]"]
+    for name in _TEXT_FIELDS:
+        value = getattr(app, name)
+        if value is not None:
+            lines.append(f"{name} = {_quote(value)}")
+    lines += ["methods = [", *(f"    {_quote(method)}," for method in app.ordered_methods), "]"]
+    return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    """A TOML basic string. JSON's escapes are a subset of TOML's, and an App holds no control characters."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def read_apps(text: str, *, file_name: str) -> AppTable:
+    """The table that the text of a file describes; AppFileError if any part of it cannot be used."""
+    document = _parse(text, file_name)
+    unknown = next((key for key in document if key not in ("format", "app")), None)
+    if unknown is not None:
+        raise AppFileError(file_name, None, f"unknown key {unknown!r}{did_you_mean(unknown, ('format', 'app'))}")
+    if document.get("format") != FORMAT:
+        raise AppFileError(file_name, None, f"'format = {FORMAT}' is missing: not a whole file of applications")
+    entries = document.get("app", [])
+    if not isinstance(entries, list):
+        raise AppFileError(file_name, None, "applications are written [[app]], with two brackets")
+    try:
+        return AppTable(tuple(_read_entry(entry, position) for position, entry in enumerate(entries)))
+    except AppError as error:
+        line = None if error.position is None else _line_of(text, error.position, error.field)
+        raise AppFileError(file_name, line, str(error)) from None
+
+
+def _parse(text: str, file_name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = _TOML_PLACE.search(message)
+        line = len(text.splitlines()) if place is None or place[1] is None else int(place[1])
+        raise AppFileError(file_name, line, _TOML_PLACE.sub("", message)) from None
+
+
+def _read_entry(entry: object, position: int) -> App:
+    try:
+        return App(**_checked_entry(entry))
+    except AppError as error:
+        error.position = position
+        raise
+
+
+def _checked_entry(entry: object) -> dict[str, Any]:
+    """The entry, with every name known and every value of its type, so that it can be an App's arguments."""
+    if not isinstance(entry, dict):
+        raise AppError("applications are written [[app]], with two brackets")
+    for name in entry:
+        if name not in _FIELDS:
+            raise AppError(f"unknown key{did_you_mean(name, _FIELDS)}", field=name)
+    for name in _REQUIRED:
+        if name not in entry:
+            raise AppError("is missing", field=name)
+    methods = entry.get("methods", [])
+    if not isinstance(methods, list) or not all(isinstance(method, str) for method in methods):
+        raise AppError("must be a list of names", field="methods")
+    return entry | {"methods": frozenset(methods)}
+
+
+def _line_of(text: str, position: int, field: str | None) -> int | None:
+    """The line (from 1) of a field of the application at `position`, or of its header if it has no such field."""
+    header = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if _APP_HEADER.match(line):
+            if header is not None:
+                break
+            position -= 1
+            header = number if position < 0 else None
+        elif header is not None and field is not None and re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", line):
+            return number
+    return header

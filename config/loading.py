@@ -1,0 +1,163 @@
+"""From text to Settings: `--set` before file before default, every fault told with its place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from attrs import frozen
+
+from config.addresses import paired
+from config.properties import Entry, Fault, parse
+from config.settings import TABLE, WITHOUT_EFFECT, Setting, Settings
+from protocol.nearest import nearest
+
+DEFAULT = "default"
+COMMAND_LINE = "--set"
+_SAFE_REST = "allowed: a loopback {key} such as 127.0.0.1, or any with rest.allow_unauthenticated_remote=true"
+
+
+class SettingsError(Exception):
+    """Settings that no server can start with. `faults`: each a line, `FILE:LINE: key: what is wrong; allowed: ...`."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@frozen(kw_only=True)
+class Given:
+    """The text of one effective value, and where it came from: `FILE:LINE`, `--set` or `default`."""
+
+    text: str
+    origin: str
+
+
+@frozen(kw_only=True)
+class LoadedSettings:
+    """The effective settings, what each key was given as, and what should be told to the operator."""
+
+    settings: Settings
+    given: Mapping[str, Given]
+    warnings: tuple[str, ...]
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each key's value came from."""
+        return {key: given.origin for key, given in self.given.items()}
+
+
+def load_settings(text: str | None, *, file_name: str = "", overrides: Sequence[str] = ()) -> LoadedSettings:
+    """Read the text of a settings file (None: there is none) and `key=value` overrides.
+
+    Raises SettingsError with every fault that was found, not only the first.
+    """
+    reader = _Reader()
+    reader.take_file(text or "", file_name)
+    reader.take_overrides(overrides)
+    return reader.finish()
+
+
+class _Reader:
+    """Gathers values, faults and warnings on the way to LoadedSettings."""
+
+    def __init__(self) -> None:
+        self.given = {key: Given(text=known.default, origin=DEFAULT) for key, known in TABLE.items()}
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+
+    def take_file(self, text: str, name: str) -> None:
+        for item in parse(text):
+            place = f"{name}:{item.line}"
+            match item:
+                case Fault():
+                    self.faults.append(f"{place}: {item.message}")
+                case Entry():
+                    self._take(item.key, item.value, place, item.heading)
+
+    def take_overrides(self, overrides: Sequence[str]) -> None:
+        for override in overrides:
+            key, equals, value = map(str.strip, override.partition("="))
+            if equals and key:
+                self._take(key, value, COMMAND_LINE, key)
+            else:
+                self.faults.append(f"{COMMAND_LINE}: {override!r} is not key=value")
+
+    def finish(self) -> LoadedSettings:
+        values = dict(self._values())
+        if not self.faults:
+            settings = Settings(**values)
+            self._check_together(settings)
+        if self.faults:
+            raise SettingsError(self.faults)
+        return LoadedSettings(settings=settings, given=self.given, warnings=tuple(self.warnings))
+
+    def _take(self, key: str, value: str, origin: str, heading: str) -> None:
+        if key not in TABLE:
+            self.warnings.append(f"{origin}: {_unknown(key, heading)}")
+            return
+        before = self.given[key].origin
+        if before not in (DEFAULT, COMMAND_LINE) and origin != COMMAND_LINE:
+            self.warnings.append(f"{origin}: {key}: stands at {before} too; the last one counts")
+        self.given[key] = Given(text=value, origin=origin)
+
+    def _values(self) -> Iterator[tuple[str, Any]]:
+        for key, known in TABLE.items():
+            given = self.given[key]
+            try:
+                yield known.attribute, known.kind.read(given.text)
+            except ValueError as error:
+                self._refuse(key, f"{shown(known, given.text)!r} {error}; allowed: {known.kind.allowed}")
+
+    def _check_together(self, settings: Settings) -> None:
+        self._check_rest_addresses(settings)
+        if (settings.wss_cert is None) != (settings.wss_key is None):
+            missing, other = ("wss.cert", "wss.key") if settings.wss_cert is None else ("wss.key", "wss.cert")
+            self._refuse(other, f"needs {missing} beside it; allowed: both of them, or neither")
+        if settings.rest_insecure_tls:
+            self.warnings.append("rest_insecure_tls: hooks go to whoever answers as the backend, secrets included")
+        try:
+            paired(settings.ip, settings.ip_local)
+        except ValueError as error:
+            self._refuse("ip_local", str(error))
+
+    def _check_rest_addresses(self, settings: Settings) -> None:
+        for key, address in (("http.address", settings.http_address), ("https.address", settings.https_address)):
+            if _is_loopback(address):
+                continue
+            if settings.rest_allow_unauthenticated_remote:
+                self.warnings.append(f"{key}: {_open_to_the_network(address)} (rest.allow_unauthenticated_remote=true)")
+            else:
+                self._refuse(key, f"{_open_to_the_network(address)}; {_SAFE_REST.format(key=key)}")
+
+    def _refuse(self, key: str, message: str) -> None:
+        self.faults.append(f"{self.given[key].origin}: {key}: {message}")
+
+
+def shown(known: Setting, text: str) -> str:
+    """The text of a value as it may be printed: a secret is masked."""
+    return "********" if known.is_secret and text else text
+
+
+def _is_loopback(address: str | None) -> bool:
+    if address is None:
+        return False
+    parsed = ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (mapped or parsed).is_loopback
+
+
+def _open_to_the_network(address: str | None) -> str:
+    return f"{address or 'every address'} is open to the network, and the REST API asks nobody who they are"
+
+
+def _unknown(key: str, heading: str) -> str:
+    if key in WITHOUT_EFFECT:
+        return f"{key}: has no effect here: {WITHOUT_EFFECT[key]}"
+    known = {_plain(name): name for name in TABLE}
+    near = nearest(_plain(heading), known)
+    return f"{heading}: unknown setting" + (f"; did you mean {known[near]}?" if near else "")
+
+
+def _plain(key: str) -> str:
+    """A spelling in which keys that people take for each other are the same."""
+    return "_".join(key.lower().replace(".", " ").replace("-", " ").replace("_", " ").split())

@@ -1,0 +1,264 @@
+"""Every setting of the server: one table, in the names of WCS, with its type, range, default and meaning.
+
+The attribute of a setting is its key with `_` for `.`; a duration is always in seconds as a float (math.inf: no
+limit), whatever unit the key is written in. `config.loading` reads a file and command line into it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+from attrs import frozen
+
+from config.kinds import (
+    Address,
+    AddressPair,
+    AddressPairs,
+    Choice,
+    Duration,
+    File,
+    Flag,
+    HeaderLines,
+    Kind,
+    LocalAddresses,
+    Preference,
+    Whole,
+    Words,
+)
+
+T = TypeVar("T")
+
+DAY = 86_400
+DAY_MS = 86_400_000
+PORT = Whole(0, 65535)
+MANY = Whole(1, 10_000_000)
+BYTES = Whole(1024, 1_073_741_824, "bytes")
+TIMEOUT = Duration("ms", 100, DAY_MS)
+CODECS = Preference(
+    {"opus": "OPUS", "ulaw": "PCMU", "alaw": "PCMA", "vp8": "VP8", "h264": "H264", "vp9": "VP9", "av1": "AV1"}
+)
+
+
+class LogFormat(StrEnum):
+    """How a log line is written: for people, or one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least grave log lines to write."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class TerminateAll(StrEnum):
+    """Whether a terminate request without any filter may stop every stream."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class HookOrder(StrEnum):
+    """Hook calls wait for each other inside a session, or all of them in one line."""
+
+    SESSION = "session"
+    GLOBAL = "global"
+
+
+@frozen(kw_only=True)
+class Setting:
+    """What the table says of one key. `default` is text, as a file would have it; `heading` opens a group."""
+
+    key: str
+    kind: Kind[Any]
+    default: str
+    meaning: str
+    heading: str | None = None
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.key.replace(".", "_")
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value must never be shown."""
+        return any(word in self.key for word in ("password", "secret", "token"))
+
+
+def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str | None = None) -> T:
+    """Declare a field of `Settings`."""
+    described = Setting(key=key, kind=kind, default=default, meaning=meaning, heading=heading)
+    return attrs.field(default=kind.read(default), metadata={"setting": described})
+
+
+# fmt: off  (a table reads better than one argument a line)
+@frozen(kw_only=True)
+class Settings:
+    """The effective settings of one server. `Settings()` has every default."""
+
+    ws_address: str | None = setting(
+        "ws.address", Address(), "", "Where ws:// listens. Empty: every address.",
+        heading="Signalling (WebSocket)")
+    ws_port: int = setting(
+        "ws.port", PORT, "8080", "TCP port of ws://. 0: any free port.")
+    wss_address: str | None = setting(
+        "wss.address", Address(), "", "Where wss:// listens. Empty: every address.")
+    wss_port: int = setting(
+        "wss.port", PORT, "8443", "TCP port of wss://. 0: any free port.")
+    wss_cert: Path | None = setting(
+        "wss.cert", File(), "",
+        "Certificate chain (PEM) of wss:// and https://. Empty: a self-signed one, kept in the state folder.")
+    wss_key: Path | None = setting(
+        "wss.key", File(), "", "Private key (PEM) of wss.cert.")
+    ws_allowed_origins: tuple[str, ...] = setting(
+        "ws.allowed_origins", Words("origins such as https://example.com, or *", needed=True), "*",
+        "Web pages that may connect, by origin. *: any.")
+    ws_max_frame_size: int = setting(
+        "ws.max_frame_size", BYTES, "1048576", "Largest frame that a client may send.")
+    keep_alive_server_interval: float = setting(
+        "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Pause between pings to a client.")
+    keep_alive_probes: int = setting(
+        "keep_alive.probes", Whole(1, 1000), "10", "Pings without an answer after which a client is gone.")
+
+    ip: tuple[AddressPair, ...] = setting(
+        "ip", AddressPairs(), "",
+        "Addresses told to browsers for media. Empty: those of ip_local, or else every address of this machine.",
+        heading="Media (WebRTC)")
+    ip_local: tuple[str, ...] = setting(
+        "ip_local", LocalAddresses(), "",
+        "Addresses of this machine that receive media: one for each of ip, in its order.")
+    media_port_from: int = setting(
+        "media_port_from", PORT, "31001", "The one UDP port of all media. 0: any free port.")
+    codecs: tuple[str, ...] = setting(
+        "codecs", CODECS, "opus,ulaw,alaw,vp8,h264,vp9,av1", "Codecs that may be published.")
+    ice_timeout: float = setting(
+        "ice_timeout", TIMEOUT, "15000", "Time for a browser's first valid ICE check.")
+    dtls_timeout: float = setting(
+        "dtls_timeout", TIMEOUT, "10000", "Time for the DTLS handshake that follows.")
+    ice_keep_alive_timeout: float = setting(
+        "ice_keep_alive_timeout", TIMEOUT, "30000", "Silence of a peer's ICE after which it is gone.")
+    rtp_activity_timeout: float = setting(
+        "rtp_activity_timeout", Duration("s", 1, DAY), "60", "Time without media after which a publisher fails.")
+    play_wait_timeout: float = setting(
+        "play_wait_timeout", Duration("ms", 0, DAY_MS), "5000", "How long a player waits for its publisher's media.")
+    stop_grace: float = setting(
+        "stop_grace", Duration("ms", 0, 60_000), "2000",
+        "Time for a stop request to arrive after the peer has closed its media.")
+    max_publisher_bitrate: int = setting(
+        "max_publisher_bitrate", Whole(1, 10_000_000, "kbit/s"), "50000", "What one publisher may send.")
+    max_ssrcs_per_peer: int = setting(
+        "max_ssrcs_per_peer", Whole(1, 1000), "16", "RTP sources accepted of one peer.")
+    media_socket_buffer: int = setting(
+        "media_socket_buffer", BYTES, "8388608", "Buffers asked of the system for each media socket.")
+
+    max_sessions: int = setting(
+        "max_sessions", MANY, "20000", "Clients connected at a time.",
+        heading="Limits")
+    max_sessions_per_address: int = setting(
+        "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one IP address.")
+    max_streams_per_session: int = setting(
+        "max_streams_per_session", MANY, "1000", "Streams at a time of one client.")
+    max_handshakes: int = setting(
+        "max_handshakes", MANY, "500", "DTLS handshakes under way at a time.")
+
+    http_address: str | None = setting(
+        "http.address", Address(), "127.0.0.1",
+        "Where http:// (REST API, start page) listens. Not loopback: needs rest.allow_unauthenticated_remote.",
+        heading="REST API")
+    http_port: int = setting(
+        "http.port", PORT, "8081", "TCP port of http://. 0: any free port.")
+    https_address: str | None = setting(
+        "https.address", Address(), "127.0.0.1", "Where https:// listens; as http.address.")
+    https_port: int = setting(
+        "https.port", PORT, "8444", "TCP port of https://. 0: any free port.")
+    http_max_connections: int = setting(
+        "http.max_connections", MANY, "1000", "HTTP connections at a time.")
+    rest_allow_unauthenticated_remote: bool = setting(
+        "rest.allow_unauthenticated_remote", Flag(), "false",
+        "Allow http.address and https.address to be open to the network.")
+    rest_allowed_hosts: tuple[str, ...] = setting(
+        "rest.allowed_hosts", Words("host names"), "",
+        "Names that a request may call this server by, beside IP addresses, localhost and the machine's own name.")
+    rest_terminate_all: TerminateAll = setting(
+        "rest.terminate_all", Choice(TerminateAll), "allow", "Whether an empty terminate filter stops every stream.")
+    rest_terminate_timeout: float = setting(
+        "rest.terminate_timeout", TIMEOUT, "5000", "How long a terminate request waits for its streams to stop.")
+    rest_max_body_size: int = setting(
+        "rest.max_body_size", BYTES, "1048576", "Largest request body; a larger one is answered 413.")
+    rest_body_timeout: float = setting(
+        "rest.body_timeout", TIMEOUT, "10000", "Time for a request's body; a slower one is answered 408.")
+    rest_access_control_allow_origin: tuple[str, ...] = setting(
+        "rest_access_control_allow_origin", Words("origins such as https://example.com, or *"), "*",
+        "Web pages that may use the REST API, by origin. * is sent, but lets no page of another origin in.")
+    rest_access_control_allow_headers: tuple[str, ...] = setting(
+        "rest_access_control_allow_headers", Words("header names"), "content-type,x-requested-with",
+        "Request headers that those pages may send.")
+    rest_access_control_allow_methods: tuple[str, ...] = setting(
+        "rest_access_control_allow_methods", Words("HTTP methods"), "POST", "Methods that those pages may use.")
+    rest_access_control_headers: tuple[tuple[str, str], ...] = setting(
+        "rest_access_control_headers", HeaderLines(), "", "More headers of every REST answer.")
+
+    disable_rest_requests: bool = setting(
+        "disable_rest_requests", Flag(), "false", "Send no hooks at all, and accept every connection.",
+        heading="REST hooks (calls to the backend)")
+    rest_request_timeout: float = setting(
+        "rest_request_timeout", Duration("s", 1, DAY, zero_is_forever=True), "15",
+        "Time for one hook, its retries included.")
+    rest_client_request_retry_count: int = setting(
+        "rest_client_request_retry_count", Whole(0, 100), "3", "Retries of a hook that could not be sent.")
+    rest_client_request_sent_retry_enabled: bool = setting(
+        "rest_client_request_sent_retry_enabled", Flag(), "true", "Whether a hook is retried at all.")
+    rest_max_connections: int = setting(
+        "rest_max_connections", MANY, "100", "Connections at a time to one backend host.")
+    rest_hook_order: HookOrder = setting(
+        "rest_hook_order", Choice(HookOrder), "session",
+        "Hooks wait for each other inside a session, or all of the server's in one line.")
+    rest_ca_file: Path | None = setting(
+        "rest_ca_file", File(), "", "Certificates (PEM) to trust for https backends. Empty: the system's.")
+    rest_insecure_tls: bool = setting(
+        "rest_insecure_tls", Flag(), "false", "DANGEROUS: trust whoever answers as an https backend.")
+    rest_max_response_size: int = setting(
+        "rest_max_response_size", BYTES, "1048576", "Largest answer of a backend.")
+    rest_lane_size: int = setting(
+        "rest_lane_size", MANY, "1000", "Hooks that may wait in one session.")
+    rest_lanes_total: int = setting(
+        "rest_lanes_total", MANY, "100000", "Hooks that may wait in all sessions together.")
+    keep_alive_streaming_sessions_enabled: bool = setting(
+        "keep_alive_streaming_sessions_enabled", Flag(), "false",
+        "Ask the backend, stream by stream, whether it may go on.")
+    streaming_sessions_keep_alive_interval: float = setting(
+        "streaming_sessions_keep_alive_interval", Duration("ms", 100, DAY_MS), "10000", "How often it is asked.")
+    streaming_sessions_keep_alive_app_keys: tuple[str, ...] = setting(
+        "streaming_sessions_keep_alive_app_keys", Words("application keys"), "",
+        "Applications whose streams it is asked for.")
+
+    log_format: LogFormat = setting(
+        "log.format", Choice(LogFormat), "text", "How log lines are written.",
+        heading="The process")
+    log_level: LogLevel = setting(
+        "log.level", Choice(LogLevel), "info", "The least grave log lines to write.")
+    shutdown_timeout: float = setting(
+        "shutdown_timeout", TIMEOUT, "10000", "Time to stop in order before the process ends anyway.")
+# fmt: on
+
+
+TABLE: Mapping[str, Setting] = {
+    described.key: described for described in (entry.metadata["setting"] for entry in attrs.fields(Settings))
+}
+
+WITHOUT_EFFECT: Mapping[str, str] = {
+    "media_port_to": "all media goes through the one port media_port_from",
+    "compact_media_port_usage": "all media goes through the one port media_port_from",
+    "rtp_bundle": "audio and video always share one transport",
+    "keep_alive.algorithm": "clients are pinged by text frames, as HIGH_LEVEL does",
+    "keep_alive.peer_interval": "a client pings by its own option pingInterval",
+    "disable_rest_auth": "the REST API has no authentication; see rest.allow_unauthenticated_remote",
+}
+"""Settings of WCS that a file may still hold, and why they change nothing here."""

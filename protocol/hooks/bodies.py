@@ -1,0 +1,152 @@
+"""The bodies of hooks, field for field as WCS sends them (WCS pages "Type 1", "Type 2", "Type 3").
+
+A field without a value is absent, never null. What a client sent is copied field by field: a client must not be able to
+put a `restClientConfig` before a backend that mirrors whatever it gets.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from protocol.filters import StreamDescription
+
+CONNECT_FIELDS = (
+    "useWsTunnel",
+    "useWsTunnelPacketization2",
+    "useBase64BinaryEncoding",
+    "mediaProviders",
+    "clientVersion",
+    "clientOSVersion",
+    "clientBrowserVersion",
+    "msePacketizationVersion",
+    "keepAlive",
+    "authToken",
+    "clientInfo",
+    "custom",
+    "sipLogin",
+    "sipAuthenticationName",
+    "sipPassword",
+    "sipDomain",
+    "sipOutboundProxy",
+    "sipProxy",
+    "sipPort",
+    "sipRegisterRequired",
+)
+"""What of a client's `connection` frame goes to the backend."""
+
+
+@frozen(kw_only=True)
+class HookContext:
+    """Who is speaking: the three fields of every hook."""
+
+    node_id: str
+    app_key: str
+    session_id: str
+
+    def body(self, **fields: Any) -> dict[str, Any]:
+        """These three fields and the given ones that have a value."""
+        context = {"nodeId": self.node_id, "appKey": self.app_key, "sessionId": self.session_id}
+        return context | {key: value for key, value in fields.items() if value is not None}
+
+
+def connect_body(context: HookContext, frame: Mapping[str, Any], *, origin: str | None = None) -> dict[str, Any]:
+    """`connect`: what the client said of itself in its `connection` frame, and the page's origin."""
+    told = {key: frame.get(key) for key in CONNECT_FIELDS}
+    tunnel = {"useWsTunnel": False, "useWsTunnelPacketization2": False, "useBase64BinaryEncoding": False}
+    return context.body(
+        **{key: tunnel.get(key) if value is None else value for key, value in told.items()}, origin=origin
+    )
+
+
+def connection_status_body(
+    connected: Mapping[str, Any], *, status: str, info: str | None = None, auth_token: str | None = None
+) -> dict[str, Any]:
+    """`ConnectionStatusEvent`. `connected` is the body of `connect` as the backend's answer left it.
+
+    With an `auth_token` (the session is established) all its fields are repeated; without one, only the context is.
+    """
+    if auth_token is not None:
+        return {**connected, "status": status, "authToken": auth_token}
+    context = {key: connected[key] for key in ("nodeId", "appKey", "sessionId")}
+    return context | {"status": status} | ({} if info is None else {"info": info})
+
+
+def stream_body(stream: StreamDescription, *, custom: Any = None, record_name: str | None = None) -> dict[str, Any]:
+    """The stream object: `publishStream`, `playStream`, `StreamStatusEvent`, `StreamKeepAliveEvent`.
+
+    `custom` is what the client gave with the stream.
+    """
+    body: dict[str, Any] = {
+        "nodeId": stream.node_id,
+        "appKey": stream.app_key,
+        "sessionId": stream.session_id,
+        "mediaSessionId": stream.media_session_id,
+        "name": stream.name,
+        "published": stream.published,
+        "hasVideo": stream.has_video,
+        "hasAudio": stream.has_audio,
+        "status": stream.status,
+        "sdp": stream.sdp,
+        "record": stream.record,
+        "width": stream.width,
+        "height": stream.height,
+        "bitrate": stream.bitrate,
+        "minBitrate": stream.min_bitrate,
+        "maxBitrate": stream.max_bitrate,
+        "quality": stream.quality,
+        "mediaProvider": stream.media_provider,
+    }
+    optional = {"info": stream.info or None, "custom": custom, "recordName": record_name}
+    return body | {key: value for key, value in optional.items() if value is not None}
+
+
+def stream_end_body(stream: StreamDescription, *, custom: Any = None) -> dict[str, Any]:
+    """`unPublishStream` and `stopStream`: what the client's frame says, without the media's parameters."""
+    keys = (
+        "nodeId",
+        "appKey",
+        "sessionId",
+        "mediaSessionId",
+        "name",
+        "published",
+        "hasVideo",
+        "hasAudio",
+        "status",
+        "record",
+    )
+    body = stream_body(stream, custom=custom)
+    return {key: body[key] for key in (*keys, "custom") if key in body}
+
+
+def snapshot_body(context: HookContext, *, name: str, media_session_id: str) -> dict[str, Any]:
+    """`snapshot`: a client wants a picture of the stream `name`."""
+    return context.body(mediaSessionId=media_session_id, name=name)
+
+
+def stream_event_body(
+    context: HookContext, *, media_session_id: str, event_type: str, payload: Any = None, origin: str | None = None
+) -> dict[str, Any]:
+    """`sendStreamEvent` (the publisher's side, with the page's origin) and `StreamEvent` (once for each subscriber).
+
+    `event_type` is `audioMuted`, `audioUnmuted`, `videoMuted`, `videoUnmuted` or `data`; only `data` has a payload.
+    (WCS page "Stream event passing to subscribers".)
+    """
+    return context.body(mediaSessionId=media_session_id, type=event_type, payload=payload, origin=origin)
+
+
+def data_body(context: HookContext, *, operation_id: str, payload: Any) -> dict[str, Any]:
+    """`OnDataEvent`: a client's `sendData`."""
+    return context.body(operationId=operation_id, payload=payload)
+
+
+def data_status_body(
+    context: HookContext, *, operation_id: str, status: str, info: str | None = None
+) -> dict[str, Any]:
+    """`DataStatusEvent`: how a data exchange ended, `ACCEPTED` or `FAILED`."""
+    return context.body(operationId=operation_id, status=status, info=info)
+
+
+def diagnostics_body(context: HookContext, frame: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """`sessionDebug`, `submitBugReport` and `pushLogs`: the named fields of the client's frame."""
+    return context.body(**{key: frame.get(key) for key in fields})

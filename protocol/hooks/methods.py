@@ -1,0 +1,64 @@
+"""The REST methods of the streaming side (WCS pages "Four types of REST methods" and "Stream event passing")."""
+
+from enum import Enum, StrEnum
+
+
+class HookKind(Enum):
+    """What the backend can do about a hook (WCS: the type of the REST method)."""
+
+    CONNECT = "connect"
+    """Type 1: lets a client in. Any failure turns it away, whatever the policy says."""
+    DIRECT = "direct"
+    """Type 2: a client asks for something; the backend may deny it, if its policy says `FAIL`."""
+    EVENT = "event"
+    """Type 3: something has happened; the backend is told."""
+
+
+class HookMethod(StrEnum):
+    """Every hook that this server can send. The value is the last segment of the URL, case and all."""
+
+    CONNECT = "connect"
+    CONNECTION_STATUS_EVENT = "ConnectionStatusEvent"
+    PUBLISH_STREAM = "publishStream"
+    PLAY_STREAM = "playStream"
+    UN_PUBLISH_STREAM = "unPublishStream"
+    STOP_STREAM = "stopStream"
+    SNAPSHOT = "snapshot"
+    STREAM_STATUS_EVENT = "StreamStatusEvent"
+    STREAM_KEEP_ALIVE_EVENT = "StreamKeepAliveEvent"
+    SEND_STREAM_EVENT = "sendStreamEvent"
+    STREAM_EVENT = "StreamEvent"
+    ON_DATA_EVENT = "OnDataEvent"
+    DATA_STATUS_EVENT = "DataStatusEvent"
+    SESSION_DEBUG = "sessionDebug"
+    SUBMIT_BUG_REPORT = "submitBugReport"
+    PUSH_LOGS = "pushLogs"
+
+    @property
+    def kind(self) -> HookKind:
+        """How the backend's answer counts. `OnDataEvent` is direct in spite of its name."""
+        if self is HookMethod.CONNECT:
+            return HookKind.CONNECT
+        return HookKind.EVENT if self in _EVENTS else HookKind.DIRECT
+
+
+_EVENTS = frozenset(
+    {
+        HookMethod.CONNECTION_STATUS_EVENT,
+        HookMethod.STREAM_STATUS_EVENT,
+        HookMethod.STREAM_KEEP_ALIVE_EVENT,
+        HookMethod.STREAM_EVENT,
+        HookMethod.DATA_STATUS_EVENT,
+    }
+)
+
+_UNUSED = """
+call answer hold unhold transfer hangup sendDTMF sendDtmf sendMessage sendIMDN subscribe sendXcapRequest
+pauseStream playHLS playRTSP sendBugReport availableStream
+RegistrationStatusEvent CallStatusEvent TransferStatusEvent MessageStatusEvent BugReportStatusEvent
+SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent RecordingStatusEvent ErrorStatusEvent
+StreamsStatEvent StreamTranscodingGroupEvent OnCallEvent OnMessageEvent OnTransferEvent
+"""
+
+UNUSED_METHODS = frozenset(_UNUSED.split())
+"""Methods of WCS that this server never sends. A backend may set policies for them: no spelling mistakes."""

@@ -1,0 +1,161 @@
+"""`restClientConfig`: what the backend wants for each method (WCS page "restClientConfig object description").
+
+The backend puts it into its answer to `connect`; it holds for the life of that session. Whatever is missing or cannot
+be understood takes its default, field by field, with a warning: a spelling mistake must not lock every client out.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from attrs import field, frozen
+
+from protocol.hooks.methods import UNUSED_METHODS, HookMethod
+from protocol.nearest import did_you_mean
+
+
+class RestOnError(StrEnum):
+    """What an answer other than 200, or none at all, leads to."""
+
+    LOG = "LOG"
+    """Write a log line and go on."""
+    FAIL = "FAIL"
+    """Break a direct call; tell the client of an event's failure."""
+
+
+class RestPolicy(StrEnum):
+    """What the backend is called for."""
+
+    NOTIFY = "NOTIFY"
+    """The backend is called; its answer's fields are not looked at."""
+    OVERWRITE = "OVERWRITE"
+    """The fields named by `restOverwrite` are taken from the answer."""
+    DISABLE = "DISABLE"
+    """The backend is not called. `DISABLED`, as old pages spell it, is the same."""
+
+
+@frozen(kw_only=True)
+class MethodConfig:
+    """The policy for one method. The sets hold names of top-level JSON fields."""
+
+    client_exclude: frozenset[str] = frozenset()
+    """Fields that the client does not get to see."""
+    rest_exclude: frozenset[str] = frozenset()
+    """Fields that the backend does not get to see."""
+    rest_on_error: RestOnError = RestOnError.LOG
+    rest_policy: RestPolicy = RestPolicy.NOTIFY
+    rest_overwrite: frozenset[str] = frozenset()
+    """Fields that the answer replaces, if the policy is OVERWRITE."""
+
+
+DEFAULT_METHOD_CONFIG = MethodConfig()
+"""What holds for a method that the backend does not mention: notify, and let no failure stop anything."""
+
+
+@frozen
+class RestClientConfig:
+    """The policies of one session, by method."""
+
+    methods: Mapping[HookMethod, MethodConfig] = field(factory=dict)
+
+    def for_method(self, method: HookMethod) -> MethodConfig:
+        """The policy for `method`, the default one if the backend did not mention it."""
+        return self.methods.get(method, DEFAULT_METHOD_CONFIG)
+
+    @classmethod
+    def parse(cls, value: object) -> tuple["RestClientConfig", tuple[str, ...]]:
+        """Read the backend's object (None: it sent none). Never fails: gives the policies, and what was wrong."""
+        if value is None:
+            return cls(), ()
+        reader = _Reader()
+        methods = dict(reader.methods(value))
+        return cls(methods), tuple(reader.warnings)
+
+
+def apply_client_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[str, Any]:
+    """What the client may see of `body`."""
+    return {key: value for key, value in body.items() if key not in config.client_exclude}
+
+
+def apply_rest_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[str, Any]:
+    """What the backend is sent of `body`."""
+    return {key: value for key, value in body.items() if key not in config.rest_exclude}
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+_FIELDS = ("clientExclude", "restExclude", "restOnError", "restPolicy", "restOverwrite")
+_KNOWN = {method.value: method for method in HookMethod}
+_MAX_WARNINGS = 20
+_MAX_SHOWN = 60
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class _Reader:
+    """Collects the warnings while one `restClientConfig` is read."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def methods(self, value: object) -> Iterable[tuple[HookMethod, MethodConfig]]:
+        if not isinstance(value, dict):
+            self._warn("restClientConfig: must be an object")
+            return
+        for name, policy in value.items():
+            if name in _KNOWN:
+                yield _KNOWN[name], self._method(name, policy)
+            elif name not in UNUSED_METHODS:
+                self._unknown("method", name, _KNOWN)
+
+    def _method(self, name: str, value: object) -> MethodConfig:
+        if not isinstance(value, dict):
+            self._warn(f"restClientConfig: {name} must be an object")
+            return DEFAULT_METHOD_CONFIG
+        for key in value:
+            if key not in _FIELDS:
+                self._unknown(f"field of {name}", key, _FIELDS)
+        config = MethodConfig(
+            client_exclude=self._names(name, value, "clientExclude"),
+            rest_exclude=self._names(name, value, "restExclude"),
+            rest_on_error=self._choice(name, value, "restOnError", RestOnError.LOG),
+            rest_policy=self._choice(name, value, "restPolicy", RestPolicy.NOTIFY),
+            rest_overwrite=self._names(name, value, "restOverwrite"),
+        )
+        if config.rest_overwrite and config.rest_policy is not RestPolicy.OVERWRITE:
+            self._warn(f"restClientConfig: {name}: restOverwrite has no effect without restPolicy OVERWRITE")
+        return config
+
+    def _names(self, method: str, values: dict[str, object], key: str) -> frozenset[str]:
+        value = values.get(key)
+        if value is None:
+            return frozenset()
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            self._warn(f"restClientConfig: {method}.{key} must be a comma-separated list of field names")
+            return frozenset()
+        return frozenset(item.strip() for item in items if item.strip())
+
+    def _choice(self, method: str, values: dict[str, object], key: str, default: E) -> E:
+        value = values.get(key)
+        if value is None or value == "":
+            return default
+        text = value.strip().upper() if isinstance(value, str) else ""
+        choices = {choice.value: choice for choice in type(default)}
+        chosen = choices.get("DISABLE" if text == "DISABLED" else text)
+        if chosen is None:
+            self._warn(f"restClientConfig: {method}.{key} is {_shown(value)}, not one of {', '.join(choices)}")
+        return chosen or default
+
+    def _unknown(self, what: str, name: str, known: Iterable[str]) -> None:
+        if len(self.warnings) < _MAX_WARNINGS:  # looking for the nearest name costs something
+            self._warn(f"restClientConfig: unknown {what} {_shown(name)}{did_you_mean(name[:_MAX_SHOWN], known)}")
+
+    def _warn(self, warning: str) -> None:
+        if len(self.warnings) < _MAX_WARNINGS:
+            self.warnings.append(warning)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -1,0 +1,237 @@
+"""From what came back to what happens: the error matrix of the WCS page "Four types of REST methods".
+
+                   answered 200        any other answer, or none
+    connect        Allow               Deny
+    direct         Allow               LOG: Allow    FAIL: Deny
+    event          Allow               LOG: Allow    FAIL: Warn (the event stands, the client is told)
+    keep-alive     Allow               LOG: Allow    FAIL: Deny on 403, else Warn
+
+A backend that was not called (no such method in the application, policy DISABLE, hooks switched off) has agreed.
+A 200 with an empty body is an agreement that overwrites nothing. So is one whose body is no JSON object, except for
+`connect`: there it would silently lose the `restClientConfig`, and with it every denial that the backend counts on.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from protocol.hooks.methods import HookKind, HookMethod
+from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy
+
+CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})
+"""Who is speaking: in every hook, and never overwritten by a backend."""
+
+REST_CLIENT_CONFIG = "restClientConfig"
+RESTRICTED_ACCESS = "Restricted access"
+TERMINATED_BY_KEEP_ALIVE = "Terminated by keep-alive"
+MAX_INFO_LENGTH = 256
+"""Characters of a backend's text that reach a client."""
+
+
+# -- what came back ----------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Answered:
+    """The backend answered. `body` is None if it was empty, or no JSON object: then `parse_error` says why."""
+
+    status: int
+    body: dict[str, Any] | None = field(default=None, repr=False)
+    parse_error: str | None = None
+
+
+@frozen(kw_only=True)
+class TimedOut:
+    """No whole answer within the deadline; `seconds` is how long that was."""
+
+    seconds: float
+
+
+@frozen(kw_only=True)
+class Unreachable:
+    """The exchange failed: refused, reset, not HTTP, too large. `cause` is for the log, never for a client."""
+
+    cause: str
+
+
+@frozen(kw_only=True)
+class NotSent:
+    """The backend was not called, and was not meant to be."""
+
+
+Outcome = Answered | TimedOut | Unreachable | NotSent
+
+
+def read_answer(status: int, content: bytes) -> Answered:
+    """What a backend's answer says. Any content is fine: what is no JSON object is told by `parse_error`."""
+    if not content.strip():
+        return Answered(status=status)
+    try:
+        body = json.loads(content, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return Answered(status=status, parse_error="the body is not JSON")
+    if not isinstance(body, dict):
+        return Answered(status=status, parse_error="the body is not a JSON object")
+    return Answered(status=status, body=body)
+
+
+def _no_number(constant: str) -> object:
+    raise ValueError(constant)  # NaN and Infinity, which Python reads and JSON does not know
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # 1e999, which Python reads as what it would write as Infinity
+        raise ValueError(text)
+    return number
+
+
+# -- what happens ------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Allow:
+    """Go on, with `body`: what was sent, with the fields that the backend has overwritten."""
+
+    body: dict[str, Any] = field(repr=False)
+    config: RestClientConfig | None = None
+    """The session's policies; only from `connect`."""
+    warnings: tuple[str, ...] = ()
+    """What was wrong with the answer, for the log."""
+
+
+@frozen(kw_only=True)
+class Deny:
+    """Do not do it. `info` is for the client: the backend's own text if it gave one."""
+
+    info: str
+
+
+@frozen(kw_only=True)
+class Warn:
+    """Go on as if nothing was wrong, and tell the client `info` by an ErrorEvent."""
+
+    info: str
+
+
+Verdict = Allow | Deny | Warn
+
+
+def verdict(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_body: Mapping[str, Any]) -> Verdict:
+    """Judge what came back for a hook.
+
+    `sent_body` is the body before `restExclude`: fields kept from the backend are still in what goes on.
+    """
+    match outcome:
+        case NotSent():
+            return Allow(body=dict(sent_body))
+        case Answered(status=200) if not _loses_config(method, outcome):
+            return _agreed(method, config, outcome, sent_body)
+        case _:
+            return _failed(method, config, outcome, sent_body)
+
+
+def is_failure(method: HookMethod, outcome: Outcome) -> bool:
+    """Whether this is the interaction error of the WCS pages: no answer, or any answer other than 200."""
+    match outcome:
+        case NotSent():
+            return False
+        case Answered(status=200):
+            return _loses_config(method, outcome)
+        case _:
+            return True
+
+
+def _loses_config(method: HookMethod, outcome: Answered) -> bool:
+    return method is HookMethod.CONNECT and outcome.parse_error is not None
+
+
+def _failed(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_body: Mapping[str, Any]) -> Verdict:
+    if method.kind is HookKind.CONNECT:
+        return Deny(info=_info(outcome, RESTRICTED_ACCESS))
+    if config.rest_on_error is RestOnError.LOG:
+        return Allow(body=dict(sent_body))
+    if method.kind is HookKind.DIRECT:
+        return Deny(info=_info(outcome, RESTRICTED_ACCESS))
+    if method is HookMethod.STREAM_KEEP_ALIVE_EVENT and isinstance(outcome, Answered) and outcome.status == 403:
+        return Deny(info=TERMINATED_BY_KEEP_ALIVE)
+    return Warn(info=_info(outcome, _describe(method, outcome)))
+
+
+def _describe(method: HookMethod, outcome: Outcome) -> str:
+    """An event's failure in words for a client: no address, no cause that tells of the backend's inside."""
+    match outcome:
+        case Answered(status=status):
+            return f"{method}: backend answered {status}"
+        case TimedOut():
+            return f"{method}: backend did not answer in time"
+        case _:
+            return f"{method}: backend is not reachable"
+
+
+def _info(outcome: Outcome, otherwise: str) -> str:
+    """The `info` that the backend put into its refusal, made fit for a client."""
+    given = outcome.body.get("info") if isinstance(outcome, Answered) and outcome.body is not None else None
+    if not isinstance(given, str):
+        return otherwise
+    text = "".join(character for character in given if character.isprintable()).strip()
+    return text[:MAX_INFO_LENGTH] or otherwise
+
+
+# -- overwriting ------------------------------------------------------------------------------------------------------
+
+
+def _agreed(method: HookMethod, config: MethodConfig, answer: Answered, sent_body: Mapping[str, Any]) -> Allow:
+    if method is HookMethod.CONNECT:
+        return _connected(answer, sent_body)
+    if config.rest_policy is not RestPolicy.OVERWRITE:
+        return Allow(body=dict(sent_body))
+    if answer.body is None:
+        why = answer.parse_error or "the body is empty"
+        return Allow(body=dict(sent_body), warnings=(f"nothing to overwrite: {why}",))
+    return _merged(sent_body, {key: answer.body[key] for key in config.rest_overwrite if key in answer.body})
+
+
+def _connected(answer: Answered, sent_body: Mapping[str, Any]) -> Allow:
+    """`connect` overwrites without a list (that is how backends inject what the client must not know)."""
+    body = answer.body or {}
+    policies, warnings = RestClientConfig.parse(body.get(REST_CLIENT_CONFIG))
+    allowed = _merged(sent_body, {key: value for key, value in body.items() if key != REST_CLIENT_CONFIG})
+    return evolve(allowed, config=policies, warnings=warnings + allowed.warnings)
+
+
+def _merged(sent_body: Mapping[str, Any], values: Mapping[str, Any]) -> Allow:
+    body = dict(sent_body)
+    warnings = []
+    for key, value in values.items():
+        if key in CONTEXT_FIELDS or value is None or value == body.get(key):
+            continue
+        try:
+            body[key] = _like(body.get(key), value)
+        except ValueError:
+            warnings.append(f"{key} is not overwritten: the answer has another type")
+    return Allow(body=body, warnings=tuple(warnings))
+
+
+def _like(sample: object, value: object) -> object:
+    """`value` in the type of `sample`, for backends that write 5 as "5" and "5" as 5. ValueError if that cannot be."""
+    if sample is None or type(value) is type(sample):
+        return value
+    if isinstance(sample, str) and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(sample, bool) and value in ("true", "false"):
+        return value == "true"
+    if isinstance(sample, int | float) and not isinstance(sample, bool):
+        return _number(value)
+    raise ValueError(value)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    raise ValueError(value)

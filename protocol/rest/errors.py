@@ -1,0 +1,48 @@
+"""The one error of the REST API, and its JSON form.
+
+WCS answers an error as `{"exception", "reason", "path"}`; the same three keys are given here, with short names in
+`exception`. Where one key of the request or one setting of the server is the cause, it is named beside them.
+"""
+
+from http import HTTPStatus
+
+from protocol.errors import ProtocolError
+
+
+class RestError(ProtocolError):
+    """A request that is refused. `key`: the JSON key or parameter at fault; `setting`: the setting that decides."""
+
+    def __init__(self, status: int, message: str, *, key: str | None = None, setting: str | None = None) -> None:
+        super().__init__(message, status_hint=status)
+        self.key = key
+        self.setting = setting
+
+
+def bad_request(message: str, *, key: str | None = None, setting: str | None = None) -> RestError:
+    """A request that cannot be understood, or must not be guessed at: nothing was done."""
+    return RestError(HTTPStatus.BAD_REQUEST, message, key=key, setting=setting)
+
+
+def not_found(message: str) -> RestError:
+    """Nothing matches, or there is no such resource."""
+    return RestError(HTTPStatus.NOT_FOUND, message)
+
+
+def error_body(status: int, reason: str, path: str) -> dict[str, str]:
+    """The JSON form of an error without further detail. `status` must be a standard HTTP status."""
+    return {"exception": exception_name(status), "reason": reason, "path": path}
+
+
+def rest_error_body(error: RestError, path: str) -> dict[str, str]:
+    """The JSON form of `error`, with `key` and `setting` where they are known."""
+    body = error_body(error.status_hint, error.message, path)
+    if error.key is not None:
+        body["key"] = error.key
+    if error.setting is not None:
+        body["setting"] = error.setting
+    return body
+
+
+def exception_name(status: int) -> str:
+    """`BadRequest` for 400, `NotFound` for 404 and so on: the standard phrase as one word."""
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")

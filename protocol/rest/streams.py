@@ -1,0 +1,206 @@
+"""The REST resource `/stream`: its requests, its stream object, and what a terminate comes back with.
+
+Sources: WCS pages "Stopping the video stream on the server side" and "Stream parameters monitoring with REST API".
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from attrs import frozen
+
+from protocol.filters import StreamDescription, StreamFilter, StreamTraffic
+from protocol.rest.errors import bad_request
+from protocol.rest.fields import decode_object, decode_optional_object, read_flag, read_text, read_texts, refuse_unknown
+from protocol.rest.paging import PAGE_KEYS, Page, read_page
+
+FILTER_KEYS = frozenset(
+    {
+        "name", "published", "status", "mediaSessionId", "mediaSessionIds",
+        "sessionId", "appKey", "hasVideo", "hasAudio", "mediaProvider", "nodeId",
+    }
+)  # fmt: skip
+"""The conditions of terminate and find: those of WCS, and `nodeId`, which every stream object shows."""
+
+_DISPLAY_KEYS = PAGE_KEYS | {"display"}
+
+
+# -- requests ------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class StreamQuery:
+    """What a find asks for."""
+
+    filter: StreamFilter
+    page: Page
+    metrics: bool
+    """Whether to show the counters of each stream, where there are any."""
+
+
+def parse_terminate(body: bytes, *, allow_all: bool) -> StreamFilter:
+    """The filter of a terminate request; RestError (400) on anything that is not exactly understood.
+
+    The empty object sets no condition and so matches every stream; with `allow_all` false it is refused.
+    """
+    fields = decode_object(body)
+    refuse_unknown(fields, FILTER_KEYS)
+    query = read_filter(fields)
+    if query.is_everything and not allow_all:
+        raise bad_request(
+            "an empty filter would stop every stream, which rest.terminate_all=deny forbids",
+            setting="rest.terminate_all",
+        )
+    return query
+
+
+def parse_dry_run(parameters: Mapping[str, str]) -> bool:
+    """Whether the query string of a terminate request says `dry_run=true`.
+
+    RestError (400) on any other parameter or value: whoever mistypes it must not stop streams in earnest.
+    """
+    refuse_unknown(parameters, {"dry_run"}, what="query parameter")
+    return read_flag(parameters, "dry_run") or False
+
+
+def parse_find(fields: Mapping[str, Any]) -> StreamQuery:
+    """What a find asks for; RestError (400) on anything that is not exactly understood."""
+    refuse_unknown(fields, FILTER_KEYS | _DISPLAY_KEYS)
+    return StreamQuery(filter=read_filter(fields), page=read_page(fields), metrics=_wants_metrics(fields))
+
+
+def parse_find_all(body: bytes) -> StreamQuery:
+    """What a find_all asks for: it takes no filter, and mostly comes without a body. RestError (400) as above."""
+    fields = decode_optional_object(body)
+    refuse_unknown(fields, _DISPLAY_KEYS)
+    return StreamQuery(filter=StreamFilter(), page=read_page(fields), metrics=_wants_metrics(fields))
+
+
+def read_filter(fields: Mapping[str, Any]) -> StreamFilter:
+    """The conditions among `fields`; RestError (400) on a value of the wrong type."""
+    return StreamFilter(
+        name=read_text(fields, "name"),
+        published=read_flag(fields, "published"),
+        status=read_text(fields, "status"),
+        media_session_ids=_read_ids(fields),
+        session_id=read_text(fields, "sessionId"),
+        app_key=read_text(fields, "appKey"),
+        has_video=read_flag(fields, "hasVideo"),
+        has_audio=read_flag(fields, "hasAudio"),
+        media_provider=read_text(fields, "mediaProvider"),
+        node_id=read_text(fields, "nodeId"),
+    )
+
+
+def _read_ids(fields: Mapping[str, Any]) -> frozenset[str] | None:
+    """The union of `mediaSessionId` and `mediaSessionIds`; None when neither is given."""
+    one, several = read_text(fields, "mediaSessionId"), read_texts(fields, "mediaSessionIds")
+    if one is None and several is None:
+        return None
+    return frozenset(several or ()) | ({one} if one is not None else set())
+
+
+def _wants_metrics(fields: Mapping[str, Any]) -> bool:
+    display = read_texts(fields, "display") or ()
+    if set(display) - {"metrics"}:
+        raise bad_request("display knows only 'metrics'", key="display")
+    return "metrics" in display
+
+
+# -- answers -------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class NodeReport:
+    """What one node did for a terminate."""
+
+    node_id: str
+    matched: tuple[StreamDescription, ...]
+    """The streams that fulfilled the filter, as they were before they were stopped."""
+    cascades: tuple[int, ...]
+    """Beside each of `matched`: how many playbacks fall with it (0 for a playback)."""
+    all_stopped: bool
+    """False when the deadline came before the last of them was gone."""
+
+
+@frozen(kw_only=True)
+class TerminateAnswer:
+    """The reports of all nodes asked."""
+
+    nodes: tuple[NodeReport, ...]
+
+    @property
+    def count(self) -> int:
+        """How many streams matched; playbacks that fall with their publication are not counted."""
+        return sum(len(node.matched) for node in self.nodes)
+
+    @property
+    def all_stopped(self) -> bool:
+        """Whether every stream that matched was gone in time."""
+        return all(node.all_stopped for node in self.nodes)
+
+
+def terminate_status(answer: TerminateAnswer) -> HTTPStatus:
+    """200 as soon as one stream matched, also when some have not gone in time; 404 when none matched."""
+    return HTTPStatus.OK if answer.count else HTTPStatus.NOT_FOUND
+
+
+def preview(answer: TerminateAnswer) -> list[dict[str, Any]]:
+    """What a dry run shows: the streams matched, each with `cascade`, the playbacks that would fall with it."""
+    return [
+        {**stream_object(stream), "cascade": cascade}
+        for node in answer.nodes
+        for stream, cascade in zip(node.matched, node.cascades, strict=True)
+    ]
+
+
+def stream_object(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:
+    """The stream object of WCS. It never holds `custom`, which may carry secrets of the client."""
+    shown = {
+        "nodeId": stream.node_id,
+        "appKey": stream.app_key,
+        "sessionId": stream.session_id,
+        "mediaSessionId": stream.media_session_id,
+        "name": stream.name,
+        "published": stream.published,
+        "hasVideo": stream.has_video,
+        "hasAudio": stream.has_audio,
+        "status": stream.status,
+        "info": stream.info,
+        "sdp": stream.sdp,
+        "audioCodec": stream.audio_codec,
+        "videoCodec": stream.video_codec,
+        "record": stream.record,
+        "width": stream.width,
+        "height": stream.height,
+        "bitrate": stream.bitrate,
+        "minBitrate": stream.min_bitrate,
+        "maxBitrate": stream.max_bitrate,
+        "quality": stream.quality,
+        "transport": stream.transport,
+        "createDate": stream.create_date,
+        "mediaType": stream.media_type,
+        "mediaProvider": stream.media_provider,
+        "viewers": stream.viewers,
+    }
+    if metrics and stream.traffic is not None:
+        shown["metrics"] = _metrics(stream, stream.traffic)
+    return shown
+
+
+def _metrics(stream: StreamDescription, traffic: StreamTraffic) -> dict[str, int | str]:
+    """The counters that we have, under the names of WCS. Rates are in bit/s.
+
+    We count a stream as a whole: of one with picture and sound, the sum stands under the names of the picture.
+    """
+    kind = "VIDEO" if stream.has_video else "AUDIO"
+    shown: dict[str, int | str] = {f"{kind}_RATE": traffic.bitrate_kbps * 1000, f"{kind}_LOST": traffic.lost}
+    if stream.has_video:
+        shown |= {
+            "VIDEO_WIDTH": stream.width,
+            "VIDEO_HEIGHT": stream.height,
+            "VIDEO_NACK": traffic.nacks,
+            "VIDEO_PLI": traffic.plis,
+        }
+    codecs = {"VIDEO_CODEC": stream.video_codec, "AUDIO_CODEC": stream.audio_codec}
+    return shown | {key: codec for key, codec in codecs.items() if codec is not None}

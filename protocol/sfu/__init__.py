@@ -1,0 +1,1 @@
+"""Selective forwarding: tracks, retransmission, key frames, who gets what."""

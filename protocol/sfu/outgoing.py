@@ -1,0 +1,78 @@
+"""One track as one viewer gets it: payload type, sequence offset, retransmissions.
+
+**The sequence offset.** An SRTP receiver begins to count roll-overs at the first packet that it *sees*. If the server
+began just below 65536 and those packets were lost, sender and viewer would disagree about the roll-over counter for
+ever, and nothing could be decrypted again. So a viewer's first packet always has a number below 32768. Flipping the
+highest bit is enough for that, and leaves only two copies of a packet for each payload type, shared by all viewers:
+no packet is rewritten for a single viewer.
+"""
+
+from struct import Struct
+from typing import NamedTuple
+
+from protocol.sfu.nack import ResendBudget
+from protocol.webrtc.rtp import wrap_rtx
+
+HALF = 0x8000
+
+_HEADER = Struct("!BBH")
+
+
+class Variant(NamedTuple):
+    """What differs between viewers' copies of a track: the payload type, and what the sequence number is XORed with."""
+
+    payload_type: int
+    flip: int
+
+    def render(self, packet: bytes) -> bytes:
+        """The copy of a canonical packet for the viewers of this variant."""
+        sequence = (packet[2] << 8 | packet[3]) ^ self.flip
+        return _HEADER.pack(0x80, packet[1] | self.payload_type, sequence) + packet[4:]
+
+
+class OutgoingTrack:
+    """The state of one track towards one viewer.
+
+    `rtx_payload_type` and `rtx_ssrc` are None when the viewer did not negotiate RTX: lost packets are then sent again
+    just as they were. `rtx_sequence` is where the retransmission stream begins, a random number below 32768.
+    """
+
+    def __init__(
+        self, *, payload_type: int, rtx_payload_type: int | None, rtx_ssrc: int | None, rtx_sequence: int, now: float
+    ) -> None:
+        self.variant = Variant(payload_type, 0)
+        self.start = -1  # extended sequence number of the first packet; -1 while it waits for a key frame
+        self.budget = ResendBudget(now)
+        self.resent_packets = 0
+        self._payload_type = payload_type
+        self._rtx = (rtx_payload_type, rtx_ssrc) if rtx_payload_type is not None and rtx_ssrc is not None else None
+        self._rtx_sequence = rtx_sequence & (HALF - 1)
+
+    @property
+    def uses_rtx(self) -> bool:
+        return self._rtx is not None
+
+    def begin(self, sequence: int) -> None:
+        """The viewer's first packet is the one of this extended sequence number."""
+        self.start = sequence
+        self.variant = Variant(self._payload_type, sequence & HALF)
+
+    def source_sequence(self, wanted: int, highest: int) -> int | None:
+        """The extended sequence number behind the 16-bit one in a viewer's NACK; None if it was never sent to it."""
+        if self.start < 0:
+            return None
+        sequence = highest - ((highest - (wanted ^ self.variant.flip)) & 0xFFFF)
+        return sequence if sequence >= self.start else None
+
+    def resend(self, packet: bytes) -> bytes:
+        """A canonical packet as this viewer gets it again: by RTX (RFC 4588), or byte for byte as before.
+
+        The same number under the same key must never carry other bytes: AES-GCM would lose its secrecy.
+        """
+        self.resent_packets += 1
+        if self._rtx is None:
+            return self.variant.render(packet)
+        payload_type, ssrc = self._rtx
+        original = (packet[2] << 8 | packet[3]) ^ self.variant.flip
+        self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+        return wrap_rtx(packet, payload_type=payload_type, sequence=self._rtx_sequence, ssrc=ssrc, original=original)

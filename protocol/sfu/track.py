@@ -1,0 +1,163 @@
+"""One published track: decrypted RTP in, canonical packets out, and the figures for receiver reports.
+
+A canonical packet is what every viewer's copy is made from: a 12-byte header without extensions, contributing sources
+or padding, the SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the
+publisher's sequence number and timestamp untouched. See `outgoing.py` for the copies.
+"""
+
+from struct import Struct
+from typing import NamedTuple
+
+from protocol.sfu.keyframe import KeyFrame, key_frame
+from protocol.sfu.nack import LossTracker
+from protocol.sfu.ring import PacketRing
+from protocol.webrtc.rtcp import ReportBlock, SenderReport
+
+VIDEO_RING = 1024  # packets; about four seconds at 2 Mbit/s
+AUDIO_RING = 128
+
+_HEADER = Struct("!BBHII")
+_CYCLE = 1 << 16  # added to every extended number, so that a packet from before the first one has no negative number
+
+
+class MediaPacket(NamedTuple):
+    """A packet for the viewers.
+
+    `sequence` is extended to more than 16 bits (RFC 3550 A.1). `key_frame` is set when a key frame begins here and
+    viewers that wait may start with it. `data` is the canonical packet.
+    """
+
+    sequence: int
+    data: bytes
+    key_frame: KeyFrame | None
+
+
+class IncomingTrack:
+    """The media of one remote SSRC.
+
+    Feed it every authenticated packet of the track by `receive`, or `receive_rtx` for its retransmission stream.
+    `now` is monotonic seconds. `losses` names the packets to NACK; it stays empty unless `nack` is true.
+    """
+
+    def __init__(self, *, codec: str, clock_rate: int, ssrc: int, nack: bool, ring_size: int) -> None:
+        self.codec = codec
+        self.ssrc = ssrc  # towards the viewers
+        self.packets = 0
+        self.bytes = 0
+        self.duplicates = 0
+        self.highest = -1  # extended sequence number of the newest packet; -1 before the first
+        self.ring = PacketRing(ring_size)
+        self.losses = LossTracker()
+        self.key_frame_needed = False  # set when more was lost than can be asked for; the reader resets it
+        self._ring_size = ring_size
+        self._nack = nack
+        self._first = -1
+        self._key_frame_timestamp = -1
+        self._jitter = _Jitter(clock_rate)
+        self._reported = (0, 0)  # expected, received at the last report
+        self._sender_report: tuple[int, float] | None = None  # middle 32 bits of NTP time, arrival
+
+    def receive(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
+        """The packet to forward; None for a duplicate and for what is too old.
+
+        A packet of nothing but padding has an empty payload and is forwarded too: dropping it would leave a hole in the
+        sequence that viewers ask for in vain.
+        """
+        extended = self._extend(sequence)
+        newest = extended > self.highest
+        if newest:
+            self._advance(extended, now)
+            self._jitter.update(timestamp, now)
+        elif extended < self._first or extended <= self.highest - self._ring_size or extended in self.ring:
+            self.duplicates += 1
+            return None
+        else:
+            self.losses.arrived(extended)
+        data = _HEADER.pack(0x80, marker << 7, sequence, timestamp, self.ssrc) + payload
+        self.ring.put(extended, data)
+        self.packets += 1
+        self.bytes += len(data)
+        return MediaPacket(extended, data, self._key_frame(payload, timestamp) if newest else None)
+
+    def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
+        """The original packet inside a retransmission (RFC 4588 section 4), if it was missing.
+
+        Browsers send bandwidth probes here: repeats of what has come, and padding.
+        """
+        if len(payload) <= 2 or self.highest < 0:
+            return None
+        return self.receive(payload[0] << 8 | payload[1], timestamp, marker, payload[2:], now)
+
+    def take_sender_report(self, report: SenderReport, now: float) -> None:
+        """Note when the publisher's sender report came; the next report block refers to it."""
+        self._sender_report = report.lsr, now
+
+    def report(self, remote_ssrc: int, now: float) -> ReportBlock | None:
+        """The report block on what came since the last one; None before the first packet."""
+        if self.highest < 0:
+            return None
+        expected = self.highest - self._first + 1
+        expected_before, received_before = self._reported
+        self._reported = expected, self.packets
+        interval_expected = expected - expected_before
+        interval_lost = interval_expected - (self.packets - received_before)
+        fraction = (interval_lost << 8) // interval_expected if interval_lost > 0 and interval_expected > 0 else 0
+        lsr, arrived = self._sender_report or (0, now)
+        return ReportBlock(
+            ssrc=remote_ssrc,
+            fraction_lost=min(fraction, 255),
+            packets_lost=self.lost,
+            highest_sequence=self.highest - _CYCLE,
+            jitter=self._jitter.value,
+            lsr=lsr,
+            dlsr=min(int((now - arrived) * 65536), 0xFFFFFFFF),
+        )
+
+    @property
+    def lost(self) -> int:
+        """Packets that never came, not even by retransmission."""
+        return max(0, self.highest - self._first + 1 - self.packets) if self.highest >= 0 else 0
+
+    def _extend(self, sequence: int) -> int:
+        if self.highest < 0:
+            return sequence + _CYCLE
+        ahead = (sequence - self.highest) & 0xFFFF
+        return self.highest + ahead - (_CYCLE if ahead >= 0x8000 else 0)
+
+    def _advance(self, extended: int, now: float) -> None:
+        if self.highest < 0:
+            self._first = extended
+        elif extended > self.highest + 1 and self._nack and not self.losses.lost(self.highest + 1, extended, now):
+            self.key_frame_needed = True
+        self.highest = extended
+
+    def _key_frame(self, payload: bytes, timestamp: int) -> KeyFrame | None:
+        """Only the first packet of a key frame counts: H.264 shows one in the parameter sets and again in the slice."""
+        found = key_frame(self.codec, payload)
+        if found is None or timestamp == self._key_frame_timestamp:
+            return None
+        self._key_frame_timestamp = timestamp
+        return found
+
+
+class _Jitter:
+    """Interarrival jitter in timestamp units (RFC 3550 A.8)."""
+
+    def __init__(self, clock_rate: int) -> None:
+        self._clock_rate = clock_rate
+        self._estimate = 0.0
+        self._last: tuple[int, float] | None = None
+
+    @property
+    def value(self) -> int:
+        return min(int(self._estimate), 0xFFFFFFFF)
+
+    def update(self, timestamp: int, now: float) -> None:
+        if self._last is not None:
+            last_timestamp, last_now = self._last
+            if timestamp == last_timestamp:
+                return  # the packets of one picture leave together; only the first tells the path's delay
+            step = ((timestamp - last_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+            difference = abs((now - last_now) * self._clock_rate - step)
+            self._estimate += (difference - self._estimate) / 16
+        self._last = timestamp, now

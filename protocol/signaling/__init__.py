@@ -1,0 +1,1 @@
+"""The WebSDK's signalling language over WebSocket."""

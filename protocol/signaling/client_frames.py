@@ -1,0 +1,263 @@
+"""Frames that a client sends, decoded: one class for each message of the WebSDK.
+
+Every class carries `message`, the wire name, and `notes`: what the decoder ignored (a field of a wrong type, say),
+each as `reason @ $.data[0].field`, without the value. Fields with a default are optional on the wire, and null means
+absent. Fields that hold secrets or whole SDPs stay out of `repr`, so that a frame can be logged.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from attrs import field, frozen
+
+from protocol.decode import LOCAL, Count, Length
+from protocol.signaling.statuses import StreamEventType
+
+ID_LIMIT = 256
+NAME_LIMIT = 4096
+"""Longest identifier and stream name accepted, in characters: ids are UUIDs, a name may be a URI with a token."""
+
+Identifier = Annotated[str, Length(1, ID_LIMIT)]
+Name = Annotated[str, Length(0, NAME_LIMIT)]
+FilledName = Annotated[str, Length(1, NAME_LIMIT)]
+Filled = Annotated[str, Length(1)]
+
+
+@frozen(kw_only=True)
+class ClientMessage:
+    """What all client frames share."""
+
+    notes: tuple[str, ...] = field(default=(), metadata=LOCAL)
+
+
+@frozen(kw_only=True)
+class Connection(ClientMessage):
+    """`connection`, the first frame: who the client is. `raw` is the object as sent, to be echoed."""
+
+    message: ClassVar[str] = "connection"
+
+    app_key: str = "defaultApp"
+    media_providers: tuple[str, ...] = ()
+    client_version: str = ""
+    client_os_version: str = ""
+    client_browser_version: str = ""
+    mse_packetization_version: int | None = None
+    keep_alive: bool | None = None
+    auth_token: str | None = field(default=None, repr=False)
+    custom: Any = field(default=None, repr=False)
+    client_info: Any = field(default=None, repr=False)
+    sip_login: str | None = field(default=None, repr=False)
+    sip_authentication_name: str | None = field(default=None, repr=False)
+    sip_password: str | None = field(default=None, repr=False)
+    sip_domain: str | None = None
+    sip_outbound_proxy: str | None = None
+    sip_proxy: str | None = None
+    sip_port: Count | None = None
+    sip_register_required: bool | None = None
+    raw: dict[str, Any] = field(factory=dict, repr=False, metadata=LOCAL)
+
+
+@frozen(kw_only=True)
+class Ping(ClientMessage):
+    """`ping`: sent only by pages that set `pingInterval`; answer `pong`."""
+
+    message: ClassVar[str] = "ping"
+
+
+@frozen(kw_only=True)
+class Pong(ClientMessage):
+    """`pong`: the answer to the server's ping."""
+
+    message: ClassVar[str] = "pong"
+
+
+@frozen(kw_only=True)
+class StreamRequest(ClientMessage):
+    """What `publishStream` and `playStream` have in common.
+
+    Bitrates are kbps, 0 = unset. `has_video` and `has_audio` of a play request are always true, even for an
+    audio-only play: the SDP decides. `custom` is any JSON.
+    """
+
+    media_session_id: Identifier
+    name: Name
+    sdp: Filled = field(repr=False)
+    has_video: bool = True
+    has_audio: bool = True
+    status: str = "PENDING"
+    record: bool = False
+    media_provider: str = "WebRTC"
+    bitrate: Count = 0
+    min_bitrate: Count = 0
+    max_bitrate: Count = 0
+    width: Count = 0
+    height: Count = 0
+    quality: Count = 0
+    custom: Any = field(default=None, repr=False)
+    transport: str | None = None
+    rtmp_url: str | None = field(default=None, repr=False)
+    cvo_extension: bool = False
+
+
+@frozen(kw_only=True)
+class PublishStream(StreamRequest):
+    """`publishStream`: take my media under `name`, which must not be empty."""
+
+    message: ClassVar[str] = "publishStream"
+    published: ClassVar[bool] = True
+
+    name: FilledName
+
+
+@frozen(kw_only=True)
+class PlayStream(StreamRequest):
+    """`playStream`: give me the stream `name`. Width, height and quality are 0 for "as the source is"."""
+
+    message: ClassVar[str] = "playStream"
+    published: ClassVar[bool] = False
+
+
+@frozen(kw_only=True)
+class StopRequest(ClientMessage):
+    """The end of a media session by its owner; of all fields only `media_session_id` matters."""
+
+    media_session_id: Identifier
+    name: str = ""
+
+
+@frozen(kw_only=True)
+class UnPublishStream(StopRequest):
+    """`unPublishStream`: I stop publishing."""
+
+    message: ClassVar[str] = "unPublishStream"
+
+
+@frozen(kw_only=True)
+class StopStream(StopRequest):
+    """`stopStream`: I stop playing."""
+
+    message: ClassVar[str] = "stopStream"
+
+
+@frozen(kw_only=True)
+class AvailableStream(ClientMessage):
+    """`availableStream`: can `name` be played? The id is a throw-away one that only the answer uses."""
+
+    message: ClassVar[str] = "availableStream"
+
+    media_session_id: Identifier
+    name: Name
+
+
+@frozen(kw_only=True)
+class Snapshot(ClientMessage):
+    """`snapshot`: a picture of the stream `name`, to be sent to `media_session_id`, often not a live session."""
+
+    message: ClassVar[str] = "snapshot"
+
+    media_session_id: Identifier
+    name: Name
+
+
+@frozen(kw_only=True)
+class SendStreamEvent(ClientMessage):
+    """`sendStreamEvent`: a publisher's mute state or data for its players. `type` may be any known type;
+    only those with `is_from_publisher` may be passed on."""
+
+    message: ClassVar[str] = "sendStreamEvent"
+
+    media_session_id: Identifier
+    type: StreamEventType
+    payload: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class SendData(ClientMessage):
+    """`sendData`: any JSON for the application; answered by `DataStatusEvent` with the same operation id."""
+
+    message: ClassVar[str] = "sendData"
+
+    operation_id: Identifier
+    payload: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class DataStatusAck(ClientMessage):
+    """`DataStatusEvent` from a client: old SDKs confirm `OnDataEvent` with it. Nothing to do."""
+
+    message: ClassVar[str] = "DataStatusEvent"
+
+    operation_id: str = ""
+    status: str = ""
+
+
+@frozen(kw_only=True)
+class PushLogs(ClientMessage):
+    """`pushLogs`: lines of the page's log. No answer."""
+
+    message: ClassVar[str] = "pushLogs"
+
+    logs: str = field(default="", repr=False)
+
+
+@frozen(kw_only=True)
+class SessionDebug(ClientMessage):
+    """`sessionDebug`: `command` is "start" or "stop"; answered by `notifySessionDebugEvent`."""
+
+    message: ClassVar[str] = "sessionDebug"
+
+    command: str = ""
+
+
+@frozen(kw_only=True)
+class SubmitBugReport(ClientMessage):
+    """`submitBugReport`: the page's own object, as sent. No answer."""
+
+    message: ClassVar[str] = "submitBugReport"
+
+    report: Any = field(default=None, repr=False, metadata=LOCAL)
+
+
+@frozen(kw_only=True)
+class ConnectMediaTransport(ClientMessage):
+    """`connectMediaTransport`: first frame of a second socket, for MSE and WSPlayer media."""
+
+    message: ClassVar[str] = "connectMediaTransport"
+
+    auth_token: str = field(default="", repr=False)
+
+
+@frozen(kw_only=True)
+class SipRequest(ClientMessage):
+    """Any SIP frame (`call`, `answer`, `hangup`, `hold`, `unhold`, `sendDtmf`, `transfer`)."""
+
+    message: str = field(default="", metadata=LOCAL)
+    call_id: Identifier
+
+
+@frozen(kw_only=True)
+class UnknownFrame(ClientMessage):
+    """A well-formed frame whose `message` the server does not know. The name is cut to 64 characters."""
+
+    message: str
+
+
+ClientFrame = (
+    Connection
+    | Ping
+    | Pong
+    | PublishStream
+    | PlayStream
+    | UnPublishStream
+    | StopStream
+    | AvailableStream
+    | Snapshot
+    | SendStreamEvent
+    | SendData
+    | DataStatusAck
+    | PushLogs
+    | SessionDebug
+    | SubmitBugReport
+    | ConnectMediaTransport
+    | SipRequest
+    | UnknownFrame
+)

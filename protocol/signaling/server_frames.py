@@ -1,0 +1,285 @@
+"""Frames that the server sends: one class for each message, and the shape of each on the wire.
+
+A frame on the wire is `{"message": message, "data": wire_data()}`. Most frames carry one object, whose keys are the
+camelCase names of the fields, without the fields that are None. `data` must always be there: the SDK's handler throws
+without it. Identifiers are named differently from message to message (`mediaSessionId`, `id`, `callId`, or just the
+first element), which is why no other module writes wire names.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from attrs import field, fields, frozen
+
+from protocol.decode import wire_name
+from protocol.signaling.client_frames import Connection
+from protocol.signaling.statuses import CallStatus, DataStatus, SessionStatus, StreamEventType, StreamStatus
+
+
+@frozen(kw_only=True)
+class ServerMessage:
+    """What all server frames share."""
+
+    message: ClassVar[str]
+    wire_names: ClassVar[tuple[tuple[str, str], ...]]
+    """Each field with its name on the wire, in order."""
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        cls.wire_names = tuple((attribute.name, wire_name(attribute.name)) for attribute in fields(cls))
+
+    def wire_data(self) -> list[Any]:
+        """The frame's `data` array: one object of the fields that are not None."""
+        named = ((wire, getattr(self, name)) for name, wire in self.wire_names)
+        return [{wire: value for wire, value in named if value is not None}]
+
+
+@frozen(kw_only=True)
+class GetUserData(ServerMessage):
+    """`getUserData`: the session is established. `data` is the connection object echoed, with what the server adds."""
+
+    message: ClassVar[str] = "getUserData"
+
+    data: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def echo(cls, connection: Connection, *, auth_token: str, extra: Mapping[str, Any] | None = None) -> "GetUserData":
+        """The answer to `connection`: its object without `custom`, then `extra`, the token and the status."""
+        echoed = {key: value for key, value in connection.raw.items() if key != "custom"}
+        added = {"authToken": auth_token, "status": SessionStatus.ESTABLISHED}
+        return cls(data=echoed | dict(extra or {}) | added)
+
+    def wire_data(self) -> list[Any]:
+        return [dict(self.data)]
+
+
+@frozen(kw_only=True)
+class GetVersion(ServerMessage):
+    """`getVersion`: the server's version, for the mobile SDKs, which read it as `5.2.<build>...`."""
+
+    message: ClassVar[str] = "getVersion"
+
+    version: str
+
+    def wire_data(self) -> list[Any]:
+        return [self.version]
+
+
+@frozen(kw_only=True)
+class PingFrame(ServerMessage):
+    """`ping`: the client answers `pong` at once."""
+
+    message: ClassVar[str] = "ping"
+
+    def wire_data(self) -> list[Any]:
+        return [None]
+
+
+@frozen(kw_only=True)
+class PongFrame(ServerMessage):
+    """`pong`: the answer to a client's ping. The WebSDK does not need it, other clients may."""
+
+    message: ClassVar[str] = "pong"
+
+    def wire_data(self) -> list[Any]:
+        return [None]
+
+
+@frozen(kw_only=True)
+class SetRemoteSDP(ServerMessage):
+    """`setRemoteSDP`: exactly one for each media session; a second one is never answered by the browser.
+
+    `is_initiator` is true for the answer to a client's offer; the mobile SDKs fail without it.
+    """
+
+    message: ClassVar[str] = "setRemoteSDP"
+
+    media_session_id: str
+    sdp: str = field(repr=False)
+    is_initiator: bool = True
+
+    def wire_data(self) -> list[Any]:
+        return [self.media_session_id, self.sdp, self.is_initiator]
+
+
+@frozen(kw_only=True)
+class NotifyStreamStatusEvent(ServerMessage):
+    """`notifyStreamStatusEvent`: the only frame that moves a stream in the browser.
+
+    `media_session_id` and `status` are always sent; the rest only where it is not None. Bitrates are kbps.
+    `record_name` belongs to the end of a recorded stream. `audio_muted` and `video_muted` tell a player that joins
+    late. `overwrite` holds wire fields that the backend replaced (None removes one), `exclude` wire names that
+    `clientExclude` hides; neither touches `mediaSessionId` and `status`.
+    """
+
+    message: ClassVar[str] = "notifyStreamStatusEvent"
+
+    media_session_id: str
+    status: StreamStatus
+    info: str | None = None
+    name: str | None = None
+    published: bool | None = None
+    has_video: bool | None = None
+    has_audio: bool | None = None
+    record: bool | None = None
+    record_name: str | None = None
+    media_provider: str | None = None
+    bitrate: int | None = None
+    min_bitrate: int | None = None
+    max_bitrate: int | None = None
+    width: int | None = None
+    height: int | None = None
+    quality: int | None = None
+    audio_muted: bool | None = None
+    video_muted: bool | None = None
+    transport: str | None = None
+    cvo_extension: bool | None = None
+    node_id: str | None = None
+    app_key: str | None = None
+    session_id: str | None = None
+    exclude: frozenset[str] = frozenset()
+    overwrite: Mapping[str, Any] = field(factory=dict, repr=False)
+
+    def wire_data(self) -> list[Any]:
+        values = {wire: getattr(self, name) for name, wire in self.wire_names}
+        del values["exclude"], values["overwrite"]
+        values["audioState"] = _muted(values.pop("audioMuted"))
+        values["videoState"] = _muted(values.pop("videoMuted"))
+        values |= self.overwrite
+        kept = {wire: value for wire, value in values.items() if value is not None and wire not in self.exclude}
+        return [kept | {"mediaSessionId": self.media_session_id, "status": self.status}]
+
+
+def _muted(muted: bool | None) -> dict[str, bool] | None:
+    return None if muted is None else {"muted": muted}
+
+
+@frozen(kw_only=True)
+class AvailableStreamAnswer(ServerMessage):
+    """`availableStream`: the answer; `info` is why not (the text for getInfo()), empty when available."""
+
+    message: ClassVar[str] = "availableStream"
+
+    media_session_id: str
+    available: bool
+    info: str = ""
+
+    def wire_data(self) -> list[Any]:
+        # The SDK compares with the string "true": a boolean would read as unavailable.
+        return [{"id": self.media_session_id, "status": "true" if self.available else "false", "info": self.info}]
+
+
+@frozen(kw_only=True)
+class DataStatusEvent(ServerMessage):
+    """`DataStatusEvent`: the outcome of a `sendData`."""
+
+    message: ClassVar[str] = "DataStatusEvent"
+
+    operation_id: str
+    status: DataStatus
+    info: str | None = None
+
+
+@frozen(kw_only=True)
+class OnDataEvent(ServerMessage):
+    """`OnDataEvent`: data for the page's APP_DATA callback. `payload` is any JSON, null included."""
+
+    message: ClassVar[str] = "OnDataEvent"
+
+    operation_id: str | None = None
+    payload: Any = field(repr=False)
+
+    def wire_data(self) -> list[Any]:
+        head = {} if self.operation_id is None else {"operationId": self.operation_id}
+        return [head | {"payload": self.payload}]
+
+
+@frozen(kw_only=True)
+class NotifyStreamEvent(ServerMessage):
+    """`notifyStreamEvent`: an event of a stream, addressed to the receiver's own media session."""
+
+    message: ClassVar[str] = "notifyStreamEvent"
+
+    media_session_id: str
+    type: StreamEventType
+    payload: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Fail(ServerMessage):
+    """`fail`: the session's WARN callback. `api_method` names the call that failed; None for a hook's ErrorEvent.
+
+    With `api_method="StreamStatusEvent"` and a live media session's `id` the SDK also takes it for a status frame.
+    `extra` holds further wire fields.
+    """
+
+    message: ClassVar[str] = "fail"
+
+    api_method: str | None = None
+    id: str | None = None
+    status: str | None = None
+    info: str | None = None
+    extra: Mapping[str, Any] = field(factory=dict, repr=False)
+
+    def wire_data(self) -> list[Any]:
+        named = {"apiMethod": self.api_method, "id": self.id, "status": self.status, "info": self.info}
+        return [dict(self.extra) | {wire: value for wire, value in named.items() if value is not None}]
+
+
+@frozen(kw_only=True)
+class NotifySessionDebugEvent(ServerMessage):
+    """`notifySessionDebugEvent`: the answer to `sessionDebug`; the page links `file` when there is one."""
+
+    message: ClassVar[str] = "notifySessionDebugEvent"
+
+    status: str
+    file: str | None = None
+
+
+@frozen(kw_only=True)
+class Finish(ServerMessage):
+    """`finish`: the end of a SIP call; with FAILED the polite answer of a server without SIP."""
+
+    message: ClassVar[str] = "finish"
+
+    call_id: str
+    status: CallStatus = CallStatus.FAILED
+
+
+@frozen(kw_only=True)
+class InboundVideoRate(ServerMessage):
+    """`inboundVideoRate`: what the server receives of a publisher's video, bits per second, once a second."""
+
+    message: ClassVar[str] = "inboundVideoRate"
+
+    media_session_id: str
+    video_rate: int
+
+
+@frozen(kw_only=True)
+class OutboundVideoRate(ServerMessage):
+    """`outboundVideoRate`: what the server sends to a player's video, bits per second, once a second."""
+
+    message: ClassVar[str] = "outboundVideoRate"
+
+    media_session_id: str
+    video_rate: int
+
+
+ServerFrame = (
+    GetUserData
+    | GetVersion
+    | PingFrame
+    | PongFrame
+    | SetRemoteSDP
+    | NotifyStreamStatusEvent
+    | AvailableStreamAnswer
+    | DataStatusEvent
+    | OnDataEvent
+    | NotifyStreamEvent
+    | Fail
+    | NotifySessionDebugEvent
+    | Finish
+    | InboundVideoRate
+    | OutboundVideoRate
+)

@@ -1,0 +1,1 @@
+"""One WebRTC peer: SDP, STUN, ICE-lite, DTLS, SRTP, RTP and RTCP."""

@@ -1,0 +1,214 @@
+"""Writing the server's answer: ICE-lite, one transport, and only what was planned.
+
+Each offered section gets one of three answers. *Accepted*: a planned track. *Inactive*: the section stays in the
+BUNDLE group with one codec and carries nothing. *Rejected*: port 0, out of the group, for sections that could never
+be served (`MediaSection.rejected`). Inactive is preferred to port 0 for whatever is merely not wanted, such as the
+video of a player whose publisher has none: unmodified pages were seen to play with it, and the section that the
+offer tagged for BUNDLE is never turned down, which would move the transport to another section.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from protocol.webrtc.sdp import (
+    MID_URI,
+    TRANSPORT_CC_URI,
+    Codec,
+    Direction,
+    LocalTransport,
+    MediaKind,
+    MediaSection,
+    Offer,
+    Setup,
+    TrackPlan,
+)
+
+_TOKEN = re.compile(r"[!-~]+")
+_UPSTREAM_FEEDBACK = {
+    MediaKind.AUDIO: ("transport-cc",),
+    MediaKind.VIDEO: ("nack", "nack pli", "ccm fir", "transport-cc"),
+}
+_DOWNSTREAM_FEEDBACK: dict[MediaKind, tuple[str, ...]] = {
+    MediaKind.AUDIO: (),
+    MediaKind.VIDEO: ("nack", "nack pli", "ccm fir"),
+}
+_HOST_TYPE_PREFERENCE = 126
+_RTP_COMPONENT = 1
+
+
+def write_answer(
+    offer: Offer,
+    plans: Sequence[TrackPlan],
+    transport: LocalTransport,
+    *,
+    direction: Direction,
+    cname: str = "",
+    stream_id: str = "",
+) -> str:
+    """The answer to `offer` as text with CRLF line ends.
+
+    `plans` come from a negotiation of the same offer. `direction` is the server's: recvonly to a publisher, sendonly
+    to a player. A player is told `cname` (the RTCP name of the sender) and `stream_id`, one for audio and video, or
+    the page would show only one of them; both are needed then, without spaces. ValueError is misuse by the caller.
+    """
+    _check(offer, transport, direction, cname, stream_id)
+    planned = {plan.mid: plan for plan in plans}
+    lines = list(_session_lines(offer, transport))
+    for section in offer.sections:
+        plan = planned.get(section.mid)
+        if section.rejected:
+            lines += _rejected_lines(section)
+        elif plan is None:
+            lines += _inactive_lines(section, transport)
+        elif direction == Direction.SENDONLY:
+            lines += _play_lines(section, plan, transport, cname, stream_id)
+        else:
+            lines += _publish_lines(section, plan, transport)
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _check(offer: Offer, transport: LocalTransport, direction: Direction, cname: str, stream_id: str) -> None:
+    if direction not in (Direction.RECVONLY, Direction.SENDONLY):
+        raise ValueError(f"the server answers recvonly or sendonly, not {direction}")
+    if direction == Direction.SENDONLY and not (_TOKEN.fullmatch(cname) and _TOKEN.fullmatch(stream_id)):
+        raise ValueError("an answer to a player needs a cname and a stream_id without spaces")
+    if transport.setup == Setup.ACTPASS or transport.setup == offer.setup:
+        raise ValueError(f"the server cannot answer setup {offer.setup} with {transport.setup}")
+    if not transport.candidates:
+        raise ValueError("an answer needs at least one candidate")
+
+
+def _session_lines(offer: Offer, transport: LocalTransport) -> Iterator[str]:
+    # RFC 8866 wants a number that is unique to the answer; the random ufrag is that already, and it is public.
+    origin = int.from_bytes(transport.ufrag.encode()[:7])
+    yield "v=0"
+    yield f"o=- {origin} 1 IN IP4 0.0.0.0"
+    yield "s=-"
+    yield "t=0 0"
+    yield "a=ice-lite"
+    if offer.bundle:
+        yield f"a=group:BUNDLE {' '.join(offer.bundle)}"
+    yield "a=msid-semantic:WMS *"
+
+
+# --- the three answers to a section ------------------------------------------------------------------------------
+
+
+def _rejected_lines(section: MediaSection) -> Iterator[str]:
+    yield f"m={section.media} 0 {section.protocol} {section.formats[0]}"
+    yield "c=IN IP4 0.0.0.0"
+    yield from _mid_lines(section)
+    yield f"a={Direction.INACTIVE}"
+
+
+def _inactive_lines(section: MediaSection, transport: LocalTransport) -> Iterator[str]:
+    codec = section.codecs[0]
+    yield from _opening_lines(section, [codec.payload_type], Direction.INACTIVE, transport)
+    yield from _codec_lines(codec)
+    yield from _transport_lines(transport)
+
+
+def _publish_lines(section: MediaSection, plan: TrackPlan, transport: LocalTransport) -> Iterator[str]:
+    yield from _opening_lines(section, _payload_types(plan), Direction.RECVONLY, transport)
+    if plan.twcc_extension_id is not None:
+        yield f"a=extmap:{plan.twcc_extension_id} {TRANSPORT_CC_URI}"
+    if plan.mid_extension_id is not None:
+        yield f"a=extmap:{plan.mid_extension_id} {MID_URI}"
+    yield from _track_lines(plan, _UPSTREAM_FEEDBACK[plan.kind])
+    yield from _transport_lines(transport)
+
+
+def _play_lines(
+    section: MediaSection, plan: TrackPlan, transport: LocalTransport, cname: str, stream_id: str
+) -> Iterator[str]:
+    yield from _opening_lines(section, _payload_types(plan), Direction.SENDONLY, transport)
+    yield f"a=msid:{stream_id} {stream_id}-{plan.kind}"
+    yield from _track_lines(plan, _DOWNSTREAM_FEEDBACK[plan.kind])
+    if plan.ssrc is not None and plan.rtx_ssrc is not None:
+        yield f"a=ssrc-group:FID {plan.ssrc} {plan.rtx_ssrc}"  # else RTX is not understood
+    for ssrc in (plan.ssrc, plan.rtx_ssrc):
+        if ssrc is not None:
+            yield f"a=ssrc:{ssrc} cname:{cname}"
+            yield f"a=ssrc:{ssrc} msid:{stream_id} {stream_id}-{plan.kind}"  # for clients older than a=msid
+    yield from _transport_lines(transport)
+
+
+# --- parts of a section ------------------------------------------------------------------------------------------
+
+
+def _opening_lines(
+    section: MediaSection, payload_types: Sequence[int], direction: Direction, transport: LocalTransport
+) -> Iterator[str]:
+    address, port = _default_candidate(transport)
+    yield f"m={section.media} {port} {section.protocol} {' '.join(map(str, payload_types))}"
+    yield f"c=IN IP{address.version} {address}"
+    yield from _mid_lines(section)
+    yield f"a={direction}"
+    yield "a=rtcp-mux"
+    if section.rtcp_rsize:
+        yield "a=rtcp-rsize"
+
+
+def _mid_lines(section: MediaSection) -> Iterator[str]:
+    if section.mid:
+        yield f"a=mid:{section.mid}"
+
+
+def _payload_types(plan: TrackPlan) -> list[int]:
+    types = (plan.codec.payload_type, plan.rtx_payload_type)
+    return [payload_type for payload_type in types if payload_type is not None]
+
+
+def _codec_lines(codec: Codec) -> Iterator[str]:
+    """The rtpmap and right after it the fmtp, verbatim: the SDK inserts bitrate limits by looking at that very line."""
+    channels = f"/{codec.channels}" if codec.channels > 1 else ""
+    name = codec.name.lower() if codec.name == "OPUS" else codec.name
+    yield f"a=rtpmap:{codec.payload_type} {name}/{codec.clock_rate}{channels}"
+    if codec.fmtp:
+        yield f"a=fmtp:{codec.payload_type} {codec.fmtp}"
+
+
+def _track_lines(plan: TrackPlan, served_feedback: Sequence[str]) -> Iterator[str]:
+    """The codec, the feedback that is both offered and served, and its RTX."""
+    codec = plan.codec
+    yield from _codec_lines(codec)
+    for feedback in served_feedback:
+        measured = feedback != "transport-cc" or plan.twcc_extension_id is not None
+        if feedback in codec.rtcp_feedback and measured:
+            yield f"a=rtcp-fb:{codec.payload_type} {feedback}"
+    if plan.rtx_payload_type is not None:
+        yield f"a=rtpmap:{plan.rtx_payload_type} rtx/{codec.clock_rate}"
+        yield f"a=fmtp:{plan.rtx_payload_type} apt={codec.payload_type}"
+
+
+def _transport_lines(transport: LocalTransport) -> Iterator[str]:
+    yield f"a=ice-ufrag:{transport.ufrag}"
+    yield f"a=ice-pwd:{transport.pwd}"
+    yield f"a=fingerprint:{transport.fingerprint.algorithm} {transport.fingerprint.value}"
+    yield f"a=setup:{transport.setup}"
+    yield from _candidate_lines(transport)
+    yield "a=end-of-candidates"
+
+
+# --- candidates --------------------------------------------------------------------------------------------------
+
+
+def _ranked(transport: LocalTransport) -> list[tuple[IPv4Address | IPv6Address, int]]:
+    """Best first: IPv6 before IPv4 (RFC 8421), loopback last, else the operator's order."""
+    candidates = [(ip_address(address), port) for address, port in transport.candidates]
+    return sorted(candidates, key=lambda candidate: (candidate[0].is_loopback, candidate[0].version == 4))
+
+
+def _candidate_lines(transport: LocalTransport) -> Iterator[str]:
+    """Host candidates with a foundation and a priority of their own (RFC 8445 section 5.1.2.1)."""
+    for rank, (address, port) in enumerate(_ranked(transport)):
+        local_preference = 65_535 - rank
+        priority = (_HOST_TYPE_PREFERENCE << 24) | (local_preference << 8) | (256 - _RTP_COMPONENT)
+        yield f"a=candidate:{rank + 1} {_RTP_COMPONENT} udp {priority} {address} {port} typ host"
+
+
+def _default_candidate(transport: LocalTransport) -> tuple[IPv4Address | IPv6Address, int]:
+    """The address for m= and c=: IPv4 where there is one, since it works with most peers (RFC 8839 section 4.2.1.2)."""
+    ranked = _ranked(transport)
+    return next((candidate for candidate in ranked if candidate[0].version == 4), ranked[0])

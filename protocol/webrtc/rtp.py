@@ -1,0 +1,283 @@
+"""RTP headers on raw buffers (RFC 3550 section 5, RFC 8285 extensions, RFC 4588 retransmission).
+
+The media path touches every packet, so a header is one tuple of numbers and offsets; nothing is copied until asked for.
+"""
+
+from collections.abc import Iterable, Sequence
+from struct import Struct, pack_into
+from typing import NamedTuple, TypeAlias
+
+from protocol.errors import ProtocolError
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+HEADER_SIZE = 12
+_VERSION = 0x80
+_PADDING = 0x20
+_EXTENSION = 0x10
+_ONE_BYTE = 0xBEDE
+_TWO_BYTE = 0x1000
+_STOP_ID = 15
+
+_HEADER = Struct("!BBHII")
+_U16 = Struct("!H")
+_U32 = Struct("!I")
+_EXTENSION_HEADER = Struct("!HH")
+
+
+class RtpError(ProtocolError):
+    """The bytes are not an RTP packet, or end before they should."""
+
+
+class RtpHeader(NamedTuple):
+    """Where things are in a packet.
+
+    `padding` counts the bytes to cut off the end, the count itself included; 0 for none. Header extensions, when
+    `extension_profile` is not 0, lie in `extension_start:extension_end`. The payload is `payload_offset:len - padding`.
+    """
+
+    payload_type: int
+    marker: bool
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload_offset: int
+    padding: int
+    csrc_count: int
+    extension_profile: int
+    extension_start: int
+    extension_end: int
+
+
+def is_rtp_or_rtcp(data: Buffer) -> bool:
+    """Tell RTP and RTCP from STUN and DTLS that arrive at the same socket by the first byte (RFC 7983 section 7)."""
+    return len(data) >= 2 and 128 <= data[0] <= 191
+
+
+def is_rtcp(data: Buffer) -> bool:
+    """Tell RTCP from RTP on one port by the second byte (RFC 5761 section 4)."""
+    return len(data) >= 2 and 192 <= data[1] <= 223
+
+
+def peek_ssrc(data: Buffer) -> int:
+    """Give the SSRC without reading the rest, for a look before decryption. Raises `RtpError` on less than a header."""
+    if len(data) < HEADER_SIZE:
+        raise RtpError("RTP packet is shorter than its header")
+    ssrc: int = _U32.unpack_from(data, 8)[0]
+    return ssrc
+
+
+def parse_header(data: Buffer) -> RtpHeader:
+    """Read the header of a decrypted packet. Raises `RtpError`."""
+    if len(data) < HEADER_SIZE:
+        raise RtpError("RTP packet is shorter than its header")
+    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+    if first & 0xC0 != _VERSION:
+        raise RtpError("RTP version is not 2")
+    offset = HEADER_SIZE
+    profile = start = end = padding = 0
+    if first & 0x3F:
+        offset += (first & 0x0F) * 4
+        if first & _EXTENSION:
+            profile, start, offset = _extension_block(data, offset)
+            end = offset
+        padding = _padding(data, offset) if first & _PADDING else 0
+        if offset > len(data):
+            raise RtpError("RTP contributing sources are truncated")
+    return RtpHeader(
+        second & 0x7F,
+        second > 0x7F,
+        sequence,
+        timestamp,
+        ssrc,
+        offset,
+        padding,
+        first & 0x0F,
+        profile,
+        start,
+        end,
+    )
+
+
+def _extension_block(data: Buffer, offset: int) -> tuple[int, int, int]:
+    """Give profile, start and end of the header extension at `offset`."""
+    start = offset + 4
+    if start > len(data):
+        raise RtpError("RTP header extension is truncated")
+    profile, words = _EXTENSION_HEADER.unpack_from(data, offset)
+    end = start + words * 4
+    if end > len(data):
+        raise RtpError("RTP header extension is truncated")
+    return profile, start, end
+
+
+def _padding(data: Buffer, offset: int) -> int:
+    size = data[-1]
+    if not 0 < size <= len(data) - offset:
+        raise RtpError("RTP padding is longer than the payload")
+    return size
+
+
+def payload(data: bytes, header: RtpHeader) -> bytes:
+    """Give the payload without padding."""
+    return data[header.payload_offset : len(data) - header.padding]
+
+
+def csrcs(data: Buffer, header: RtpHeader) -> tuple[int, ...]:
+    """Give the contributing sources."""
+    return tuple(_U32.unpack_from(data, HEADER_SIZE + 4 * index)[0] for index in range(header.csrc_count))
+
+
+def extension(data: Buffer, header: RtpHeader, extension_id: int) -> bytes | None:
+    """Give the value of the header extension `extension_id` (1 to 255), None when absent. Raises `RtpError`.
+
+    One-byte and two-byte forms are understood (RFC 8285 sections 4.2 and 4.3); other profiles hold nothing for us.
+    """
+    if header.extension_profile == _ONE_BYTE:
+        return _one_byte_extension(data, header, extension_id)
+    if header.extension_profile & 0xFFF0 == _TWO_BYTE:
+        return _two_byte_extension(data, header, extension_id)
+    return None
+
+
+def _one_byte_extension(data: Buffer, header: RtpHeader, wanted: int) -> bytes | None:
+    position, end = header.extension_start, header.extension_end
+    while position < end:
+        tag = data[position]
+        position += 1
+        if tag == 0:
+            continue
+        if tag >> 4 == _STOP_ID:
+            return None
+        size = (tag & 0x0F) + 1
+        if position + size > end:
+            raise RtpError("RTP header extension element is truncated")
+        if tag >> 4 == wanted:
+            return bytes(data[position : position + size])
+        position += size
+    return None
+
+
+def _two_byte_extension(data: Buffer, header: RtpHeader, wanted: int) -> bytes | None:
+    position, end = header.extension_start, header.extension_end
+    while position < end:
+        if data[position] == 0:
+            position += 1
+            continue
+        value = position + 2
+        if value > end or value + data[position + 1] > end:
+            raise RtpError("RTP header extension element is truncated")
+        if data[position] == wanted:
+            return bytes(data[value : value + data[position + 1]])
+        position = value + data[position + 1]
+    return None
+
+
+def extension_u16(data: Buffer, header: RtpHeader, extension_id: int) -> int | None:
+    """Give a 16-bit extension such as the transport-wide sequence number; None when absent or of another length."""
+    value = extension(data, header, extension_id)
+    return int.from_bytes(value, "big") if value is not None and len(value) == 2 else None
+
+
+def build_header(
+    *,
+    payload_type: int,
+    marker: bool,
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    csrcs: Sequence[int] = (),
+    extensions: Iterable[tuple[int, bytes]] = (),
+) -> bytes:
+    """Write a header; header extensions in the one-byte form when all of them fit it, else in the two-byte form."""
+    block = _build_extensions(tuple(extensions))
+    first = _VERSION | (_EXTENSION if block else 0) | len(csrcs)
+    fixed = _HEADER.pack(first, marker << 7 | payload_type, sequence, timestamp, ssrc)
+    return fixed + b"".join(map(_U32.pack, csrcs)) + block
+
+
+def _build_extensions(elements: Sequence[tuple[int, bytes]]) -> bytes:
+    if not elements:
+        return b""
+    if all(1 <= identifier < _STOP_ID and 1 <= len(value) <= 16 for identifier, value in elements):
+        profile = _ONE_BYTE
+        body = b"".join(bytes((identifier << 4 | len(value) - 1,)) + value for identifier, value in elements)
+    else:
+        profile = _TWO_BYTE
+        body = b"".join(bytes((identifier, len(value))) + value for identifier, value in elements)
+    body += bytes(-len(body) % 4)
+    return _EXTENSION_HEADER.pack(profile, len(body) // 4) + body
+
+
+def rewrite(data: bytes, header: RtpHeader, *, payload_type: int, ssrc: int, sequence: int | None = None) -> bytes:
+    """Give the packet under another payload type and SSRC, without header extensions, CSRCs and padding."""
+    number = header.sequence if sequence is None else sequence
+    fixed = _HEADER.pack(_VERSION, header.marker << 7 | payload_type, number, header.timestamp, ssrc)
+    return fixed + data[header.payload_offset : len(data) - header.padding]
+
+
+def set_payload_type(packet: bytearray | memoryview, payload_type: int) -> None:
+    """Overwrite the payload type in place; the marker stays."""
+    packet[1] = packet[1] & 0x80 | payload_type
+
+
+def set_sequence(packet: bytearray | memoryview, sequence: int) -> None:
+    """Overwrite the sequence number in place; taken modulo 2^16."""
+    pack_into("!H", packet, 2, sequence & 0xFFFF)
+
+
+def wrap_rtx(packet: bytes, *, payload_type: int, sequence: int, ssrc: int, original: int | None = None) -> bytes:
+    """Make a retransmission (RFC 4588 section 4) of a packet as `rewrite` gives it, that is with a 12-byte header.
+
+    `original` is the sequence number under which the receiver misses the packet, by default the packet's own.
+    """
+    _, second, number, timestamp, _ = _HEADER.unpack_from(packet)
+    fixed = _HEADER.pack(_VERSION, second & 0x80 | payload_type, sequence, timestamp, ssrc)
+    return fixed + _U16.pack(number if original is None else original) + packet[HEADER_SIZE:]
+
+
+def unwrap_rtx(data: bytes, header: RtpHeader, *, payload_type: int, ssrc: int) -> bytes | None:
+    """Give the original packet inside a retransmission as `rewrite` would have given it.
+
+    None when there is no original payload: browsers probe for bandwidth with pure padding on the RTX stream.
+    """
+    start = header.payload_offset + 2
+    end = len(data) - header.padding
+    if start >= end:
+        return None
+    number = _U16.unpack_from(data, header.payload_offset)[0]
+    fixed = _HEADER.pack(_VERSION, header.marker << 7 | payload_type, number, header.timestamp, ssrc)
+    return fixed + data[start:end]
+
+
+def sequence_delta(newer: int, older: int) -> int:
+    """How far `newer` is ahead of `older` on the 16-bit circle: -32768 to 32767, negative when it is behind."""
+    return ((newer - older + 0x8000) & 0xFFFF) - 0x8000
+
+
+def is_newer(sequence: int, than: int) -> bool:
+    """Tell whether a 16-bit sequence number comes after another one."""
+    return 0 < (sequence - than) & 0xFFFF < 0x8000
+
+
+class ExtendedSequence:
+    """Unrolls 16-bit sequence numbers into ever growing ones (RFC 3550 section 6.4.1).
+
+    The first number counts as itself; one that comes late from before a wrap at the very start is negative.
+    """
+
+    __slots__ = ("highest",)
+
+    def __init__(self) -> None:
+        self.highest: int | None = None
+        """The highest extended number so far; its lower 32 bits are what a receiver report carries."""
+
+    def extend(self, sequence: int) -> int:
+        """Give the extended number of `sequence`: the one nearest to the highest so far."""
+        if self.highest is None:
+            self.highest = sequence
+            return sequence
+        extended = self.highest + sequence_delta(sequence, self.highest & 0xFFFF)
+        if extended > self.highest:
+            self.highest = extended
+        return extended

@@ -1,0 +1,147 @@
+"""SRTP and SRTCP over libsrtp (RFC 3711, RFC 7714, keys by RFC 5764).
+
+libsrtp opens a stream for every SSRC that it accepts, and never closes one by itself; the receiver bounds them.
+"""
+
+import enum
+
+import pylibsrtp
+from attrs import field, frozen
+from pylibsrtp import Policy, Session
+
+from protocol.errors import ProtocolError
+
+MAX_PACKET = 1356
+"""The largest RTP packet in bytes that `SrtpTransmitter` takes; far above what fits into a datagram."""
+
+_REPLAY_WINDOW = 1024
+_MIN_RTP = 12
+_MIN_RTCP = 8
+
+
+class SrtpError(ProtocolError):
+    """A packet that could not be authenticated, decrypted or encrypted. Carries libsrtp's reason, never any data."""
+
+
+class SrtpReplayError(SrtpError):
+    """A packet that was received before or is too old to tell: common in harmless networks, dropped without a word."""
+
+
+class SrtpProfile(enum.Enum):
+    """A protection profile; the value is the name by which DTLS negotiates it (RFC 5764, RFC 7714)."""
+
+    AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
+    AES128_CM_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
+
+    @property
+    def key_size(self) -> int:
+        """Length of the master key in bytes."""
+        return 16
+
+    @property
+    def salt_size(self) -> int:
+        """Length of the master salt in bytes."""
+        return 12 if self is SrtpProfile.AEAD_AES_128_GCM else 14
+
+    @property
+    def libsrtp_profile(self) -> int:
+        """The number by which libsrtp knows the profile."""
+        gcm = self is SrtpProfile.AEAD_AES_128_GCM
+        number: int = Policy.SRTP_PROFILE_AEAD_AES_128_GCM if gcm else Policy.SRTP_PROFILE_AES128_CM_SHA1_80
+        return number
+
+
+@frozen(kw_only=True)
+class SrtpKeys:
+    """What a DTLS handshake yields: we protect with the local key and salt, the peer with the remote ones."""
+
+    profile: SrtpProfile
+    local_key: bytes = field(repr=False)
+    local_salt: bytes = field(repr=False)
+    remote_key: bytes = field(repr=False)
+    remote_salt: bytes = field(repr=False)
+
+
+class SrtpReceiver:
+    """Authenticates and decrypts what the peer sends; at most `max_ssrcs` different SSRCs of RTP and RTCP together."""
+
+    def __init__(self, keys: SrtpKeys, *, max_ssrcs: int = 64) -> None:
+        policy = _policy(keys.profile, keys.remote_key + keys.remote_salt, Policy.SSRC_ANY_INBOUND)
+        self.session = Session(policy)
+        self._max_ssrcs = max_ssrcs
+        self._ssrcs: set[bytes] = set()
+
+    @property
+    def ssrcs(self) -> frozenset[int]:
+        """The SSRCs of which an authentic packet came."""
+        return frozenset(int.from_bytes(ssrc, "big") for ssrc in self._ssrcs)
+
+    def unprotect(self, packet: bytes) -> bytes:
+        """Give the RTP packet inside an SRTP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
+        if len(packet) < _MIN_RTP:
+            raise SrtpError("SRTP packet is truncated")
+        ssrc = packet[8:12]
+        if ssrc not in self._ssrcs:
+            self._check_room()
+        try:
+            plain = self.session.unprotect(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise _fault(error) from None
+        self._ssrcs.add(ssrc)
+        return plain
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """Give the RTCP packet inside an SRTCP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
+        if len(packet) < _MIN_RTCP:
+            raise SrtpError("SRTCP packet is truncated")
+        ssrc = packet[4:8]
+        if ssrc not in self._ssrcs:
+            self._check_room()
+        try:
+            plain = self.session.unprotect_rtcp(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise _fault(error) from None
+        self._ssrcs.add(ssrc)
+        return plain
+
+    def _check_room(self) -> None:
+        if len(self._ssrcs) >= self._max_ssrcs:
+            raise SrtpError("too many SSRCs")
+
+
+class SrtpTransmitter:
+    """Encrypts what we send.
+
+    A packet may be protected again under the same index, but only byte for byte the same: under GCM a different packet
+    with an index already used gives the key stream away. `session` is for a sender with a faster way into libsrtp.
+    """
+
+    def __init__(self, keys: SrtpKeys) -> None:
+        policy = _policy(keys.profile, keys.local_key + keys.local_salt, Policy.SSRC_ANY_OUTBOUND)
+        policy.allow_repeat_tx = True
+        self.session = Session(policy)
+
+    def protect(self, packet: bytes) -> bytes:
+        """Give the SRTP packet for an RTP packet of at most `MAX_PACKET` bytes. Raises `SrtpError`."""
+        try:
+            return self.session.protect(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise _fault(error) from None
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Give the SRTCP packet for a (compound) RTCP packet of at most 1352 bytes. Raises `SrtpError`."""
+        try:
+            return self.session.protect_rtcp(packet)
+        except (pylibsrtp.Error, ValueError) as error:
+            raise _fault(error) from None
+
+
+def _policy(profile: SrtpProfile, key: bytes, direction: int) -> Policy:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=profile.libsrtp_profile)
+    policy.window_size = _REPLAY_WINDOW
+    return policy
+
+
+def _fault(error: Exception) -> SrtpError:
+    reason = str(error)
+    return SrtpReplayError(reason) if reason.startswith("replay") else SrtpError(reason)

@@ -1,0 +1,153 @@
+"""Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+
+The publisher numbers all its packets of a transport; we tell it when each of them arrived, and it estimates its
+bandwidth from that. Without this feedback a browser needs half a minute to find its bitrate.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+
+from protocol.webrtc.rtp import ExtendedSequence
+
+TICK_US = 250
+"""The unit of arrival deltas in microseconds."""
+REFERENCE_US = 64_000
+"""The unit of the reference time in microseconds."""
+
+_RTPFB = 205
+_FORMAT = 15
+_NOT_RECEIVED, _SMALL_DELTA, _LARGE_DELTA = 0, 1, 2
+_MAX_RUN = 0x1FFF
+_VECTOR_SIZE = 7
+_VECTOR = 0xC000
+_WINDOW = 4096
+_BACK_WINDOW_US = 500_000
+_MAX_DELTAS = 400
+"""Bounds a feedback packet: 400 arrivals need at most 800 bytes of deltas and, with 4096 states, 1170 of chunks."""
+
+_HEAD = Struct("!BBHIIHHI")
+_U16 = Struct("!H")
+_S16 = Struct("!h")
+
+
+class TwccRecorder:
+    """Remembers arrivals of one transport and writes feedback.
+
+    Call `record` for each packet and, every 50 to 100 ms, `build_feedback` until it gives None.
+    A number that comes late is reported again together with everything after it.
+    """
+
+    def __init__(self) -> None:
+        self._sequence = ExtendedSequence()
+        self._arrivals: dict[int, int] = {}
+        self._newest_us = 0
+        self._next = 0  # the first number that is still to be reported
+        self._end = 0  # one beyond the highest number so far
+        self._count = 0
+
+    def record(self, sequence: int, arrival_us: int) -> None:
+        """Note that packet `sequence` (16 bits) arrived at `arrival_us` (microseconds, any monotonic clock).
+
+        Of a repeated packet the first arrival counts. Whatever is 4096 numbers behind the newest is not reported.
+        """
+        if self._sequence.highest is None:
+            self._next = self._end = sequence
+        number = self._sequence.extend(sequence)
+        self._end = max(self._end, number + 1)
+        floor = self._end - _WINDOW
+        if number < floor or number in self._arrivals:
+            return
+        self._arrivals[number] = arrival_us
+        self._newest_us = arrival_us
+        self._next = max(min(self._next, number), floor)
+        if len(self._arrivals) > 2 * _WINDOW:
+            self._forget()
+
+    def build_feedback(self, *, sender_ssrc: int, media_ssrc: int) -> bytes | None:
+        """Give one feedback packet (RTCP, unencrypted, at most 1200 bytes), None when nothing is left to report.
+
+        `sender_ssrc` is ours, `media_ssrc` any of the publisher's. A packet ends where it is full or a delta does not
+        fit into 16 bits; the next call goes on from there.
+        """
+        if self._next == self._end:
+            return None
+        base = self._next
+        statuses, deltas, reference = self._gather(base)
+        self._next = base + len(statuses)
+        self._forget()
+        body = b"".join(_chunks(statuses)) + b"".join(deltas)
+        count, self._count = self._count, self._count + 1 & 0xFF
+        return _packet(sender_ssrc, media_ssrc, base, len(statuses), reference << 8 | count, body)
+
+    def _forget(self) -> None:
+        """Drop arrivals that fell out of the window or are reported and older than half a second.
+
+        Younger ones are told again when a late packet makes us go back.
+        """
+        floor, young = self._end - _WINDOW, self._newest_us - _BACK_WINDOW_US
+        self._arrivals = {
+            number: arrival_us
+            for number, arrival_us in self._arrivals.items()
+            if number >= floor and (number >= self._next or arrival_us >= young)
+        }
+
+    def _gather(self, base: int) -> tuple[list[int], list[bytes], int]:
+        """Collect states and deltas from `base` on, as far as one packet can hold them, and the reference time."""
+        statuses: list[int] = []
+        deltas: list[bytes] = []
+        reference = last = 0
+        for number in range(base, self._end):
+            arrival = self._arrivals.get(number)
+            if arrival is None:
+                statuses.append(_NOT_RECEIVED)
+                continue
+            if not deltas:
+                reference = arrival // REFERENCE_US
+                last = reference * REFERENCE_US
+            ticks = (arrival - last) // TICK_US
+            if not -0x8000 <= ticks <= 0x7FFF or len(deltas) == _MAX_DELTAS:
+                break
+            last += ticks * TICK_US
+            small = 0 <= ticks <= 0xFF
+            statuses.append(_SMALL_DELTA if small else _LARGE_DELTA)
+            deltas.append(bytes((ticks,)) if small else _S16.pack(ticks))
+        return statuses, deltas, reference & 0xFFFFFF
+
+
+def _packet(sender_ssrc: int, media_ssrc: int, base: int, count: int, reference: int, body: bytes) -> bytes:
+    padding = -len(body) % 4
+    if padding:
+        body += bytes(padding - 1) + bytes((padding,))
+    first = 0xA0 if padding else 0x80
+    words = (_HEAD.size + len(body)) // 4 - 1
+    head = _HEAD.pack(first | _FORMAT, _RTPFB, words, sender_ssrc, media_ssrc, base & 0xFFFF, count, reference)
+    return head + body
+
+
+def _chunks(statuses: list[int]) -> Iterator[bytes]:
+    """Encode states as run lengths where seven or more are alike, else as vectors of seven 2-bit symbols."""
+    position, end = 0, len(statuses)
+    while position < end:
+        run = _run_length(statuses, position)
+        if run >= _VECTOR_SIZE or position + run == end:
+            yield _U16.pack(statuses[position] << 13 | run)
+            position += run
+        else:
+            yield _U16.pack(_vector(statuses[position : position + _VECTOR_SIZE]))
+            position += _VECTOR_SIZE
+
+
+def _run_length(statuses: list[int], start: int) -> int:
+    symbol = statuses[start]
+    limit = min(len(statuses), start + _MAX_RUN)
+    position = start + 1
+    while position < limit and statuses[position] == symbol:
+        position += 1
+    return position - start
+
+
+def _vector(statuses: list[int]) -> int:
+    chunk = _VECTOR
+    for index, status in enumerate(statuses):
+        chunk |= status << 2 * (_VECTOR_SIZE - 1 - index)
+    return chunk

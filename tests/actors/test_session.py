@@ -1,0 +1,228 @@
+"""A client's session over a socket in memory: who is let in, what each frame leads to, how it ends."""
+
+import httpx
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from actors.session.session import CONNECTION_TIMEOUT, SEND_TIMEOUT
+from tests.support.signaling_rig import signaling_rig, stream_request
+
+
+async def test_a_connection_is_answered_with_user_data_version_and_ping(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, _ = rig.open()
+        socket.send("connection", {"appKey": "defaultApp", "custom": {"token": "secret"}, "clientVersion": "2.0"})
+        data = await socket.receive("getUserData")
+        assert data == {
+            "appKey": "defaultApp", "clientVersion": "2.0", "authToken": "token", "status": "ESTABLISHED",
+        }  # fmt: skip
+        (version,) = await socket.receive("getVersion")
+        assert version.startswith("5.2.")
+        await socket.receive("ping")
+
+
+async def test_the_backend_is_asked_and_told_of_the_connection(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        _, session = await rig.connect(custom={"token": "abc"})
+        await trio.testing.wait_all_tasks_blocked()
+        (asked,) = rig.backend.called("connect")
+        assert asked["custom"] == {"token": "abc"}
+        assert asked["origin"] == "https://page.test"
+        assert {asked["nodeId"], asked["sessionId"], asked["appKey"]} == {"node1", session.session_id, "defaultApp"}
+        (told,) = rig.backend.called("ConnectionStatusEvent")
+        assert told["status"] == "ESTABLISHED"
+
+
+async def test_an_unknown_app_key_is_refused_without_any_hook(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = rig.open()
+        socket.send("connection", {"appKey": "nobody"})
+        refusal = await socket.receive("fail")
+        assert refusal["apiMethod"] == "ConnectionStatusEvent"
+        assert refusal["status"] == "FAILED"
+        assert "nobody" in refusal["info"]
+        await session.stopped.wait()
+        assert socket.close_code == 1000
+        assert rig.backend.calls == []
+
+
+async def test_a_backend_that_denies_the_connection_gets_its_text_to_the_client(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        rig.backend.answers["connect"] = lambda method, body: httpx.Response(403, json={"info": "bad token"})
+        socket, session = rig.open()
+        socket.send("connection", {"appKey": "defaultApp"})
+        assert await socket.receive("fail") == {
+            "apiMethod": "ConnectionStatusEvent", "status": "FAILED", "info": "bad token",
+        }  # fmt: skip
+        await session.stopped.wait()
+        assert socket.close_code == 1000
+        assert socket.received("getUserData") == []
+        await rig.dispatcher.drain(60)
+        statuses = [body["status"] for body in rig.backend.called("ConnectionStatusEvent")]
+        assert statuses == ["FAILED", "DISCONNECTED"]
+
+
+async def test_the_first_frame_must_be_connection(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = rig.open()
+        socket.send("publishStream", stream_request("a", "m1", published=True))
+        assert "connection" in (await socket.receive("fail"))["info"]
+        await session.stopped.wait()
+        assert socket.close_code == 1008
+
+
+async def test_a_media_transport_socket_is_closed_politely(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = rig.open()
+        socket.send("connectMediaTransport", {"authToken": "token"})
+        await session.stopped.wait()
+        assert socket.close_code == 1000
+
+
+async def test_a_second_connection_frame_is_refused_and_changes_nothing(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        socket.send("connection", {"appKey": "other"})
+        assert (await socket.receive("fail"))["apiMethod"] == "connection"
+        assert session.reason is None
+        assert session.describe().app_key == "defaultApp"
+
+
+async def test_a_silent_socket_is_closed(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = rig.open()
+        started = trio.current_time()
+        await session.stopped.wait()
+        assert trio.current_time() - started == pytest.approx(CONNECTION_TIMEOUT, abs=3)
+        assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"message":5}', '{"message":"publishStream","data":5}', "null"])
+async def test_garbage_gets_an_error_and_the_session_goes_on(text: str, autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        socket.send_text(text)
+        await socket.receive("fail")
+        assert session.reason is None
+        socket.send("ping", None)
+        await socket.receive("pong")
+
+
+async def test_binary_and_unknown_messages_are_ignored(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        socket.send_text(b"\x00\x01")
+        socket.send("webRTCMetricsBatch", {"x": 1})
+        socket.send("ping", None)
+        await socket.receive("pong")
+        assert socket.received("fail") == []
+        assert session.reason is None
+
+
+async def test_a_client_that_answers_no_ping_is_gone_after_the_probes(autojump_clock: MockClock) -> None:
+    async with signaling_rig(keep_alive_server_interval=5.0, keep_alive_probes=10) as rig:
+        _, session = await rig.connect()
+        started = trio.current_time()
+        await session.stopped.wait()
+        assert trio.current_time() - started == pytest.approx(55, abs=3)
+        assert session.reason is not None
+        assert session.reason.cause == "ping-timeout"
+
+
+async def test_pongs_keep_a_client(autojump_clock: MockClock) -> None:
+    async with signaling_rig(keep_alive_server_interval=5.0, keep_alive_probes=2) as rig:
+        socket, session = await rig.connect()
+        for _ in range(20):
+            await socket.receive("ping")
+            socket.send_text('{"message":"pong"}')
+        assert session.reason is None
+
+
+async def test_a_client_that_does_not_read_is_dropped_and_no_other(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        stalled, session = rig.open(reads=False)
+        other, _ = await rig.connect()
+        stalled.send("connection", {"appKey": "defaultApp"})
+        started = trio.current_time()
+        await session.stopped.wait()
+        assert session.reason is not None
+        assert session.reason.cause == "client-does-not-read"
+        assert trio.current_time() - started <= SEND_TIMEOUT + 5
+        other.send("ping", None)
+        await other.receive("pong")
+
+
+async def test_a_client_that_floods_is_dropped(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        rig.backend.gates["connect"] = trio.Event()
+        socket, session = rig.open()
+        socket.send("connection", {"appKey": "defaultApp"})
+        for _ in range(1000):
+            socket.send("ping", None)
+        await session.stopped.wait()
+        assert session.reason is not None
+        assert session.reason.cause == "client-floods"
+        assert socket.close_code == 1008
+        rig.backend.gates["connect"].set()
+
+
+async def test_a_disconnect_ends_the_streams_and_tells_the_backend_last_of_all(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        await rig.publish(socket, "cam", "m1")
+        socket.disconnect()
+        await session.stopped.wait()
+        await rig.dispatcher.drain(60)
+        assert rig.plane.publications[0].closed
+        last = [(name, body.get("status"), body.get("info")) for name, body in rig.backend.calls[-2:]]
+        assert last == [
+            ("StreamStatusEvent", "FAILED", "Stopped by session disconnect"),
+            ("ConnectionStatusEvent", "DISCONNECTED", None),
+        ]
+
+
+async def test_data_is_answered_and_a_denial_reaches_the_sender(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        config = {"OnDataEvent": {"restOnError": "FAIL"}}
+        rig.backend.answers["connect"] = lambda method, body: httpx.Response(200, json={"restClientConfig": config})
+        socket, _ = await rig.connect()
+        socket.send("sendData", {"operationId": "o1", "payload": {"text": "hi"}})
+        assert await socket.receive("DataStatusEvent") == {"operationId": "o1", "status": "ACCEPTED"}
+        rig.backend.answers["OnDataEvent"] = lambda method, body: httpx.Response(403)
+        socket.send("sendData", {"operationId": "o2", "payload": "x"})
+        denied = await socket.receive("DataStatusEvent")
+        assert denied == {"operationId": "o2", "status": "FAILED", "info": "Restricted access"}
+
+
+async def test_without_the_hook_data_is_accepted(autojump_clock: MockClock) -> None:
+    async with signaling_rig(methods=frozenset()) as rig:
+        socket, _ = await rig.connect()
+        socket.send("sendData", {"operationId": "o1", "payload": None})
+        assert await socket.receive("DataStatusEvent") == {"operationId": "o1", "status": "ACCEPTED"}
+        assert rig.backend.calls == []
+
+
+async def test_sip_snapshot_availability_and_debug_are_answered(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, _ = await rig.connect()
+        await rig.publish(socket, "cam", "m1")
+        socket.send("call", {"callId": "c1", "callee": "x"})
+        assert await socket.receive("finish") == {"callId": "c1", "status": "FAILED"}
+        socket.send("snapshot", {"mediaSessionId": "s1", "name": "nobody"})
+        event = await socket.receive("notifyStreamEvent", type="snapshotFailed")
+        assert event["payload"] == {"info": "Stream not found"}
+        socket.send("availableStream", {"mediaSessionId": "a1", "name": "cam"})
+        assert await socket.receive("availableStream") == {"id": "a1", "status": "true", "info": ""}
+        socket.send("availableStream", {"mediaSessionId": "a2", "name": "nobody"})
+        assert await socket.receive("availableStream") == {"id": "a2", "status": "false", "info": "Stream not found"}
+        socket.send("sessionDebug", {"command": "start"})
+        assert await socket.receive("notifySessionDebugEvent") == {"status": "STARTED"}
+        socket.send("pushLogs", {"logs": "line\n"})
+        socket.send("submitBugReport", {"text": "broken", "type": "x"})
+        socket.send("ping", None)
+        await socket.receive("pong")
+        await rig.dispatcher.drain(60)
+        assert rig.backend.called("pushLogs")[0]["logs"] == "line\n"
+        assert rig.backend.called("submitBugReport")[0]["text"] == "broken"

@@ -1,0 +1,316 @@
+"""Guard, limits, errors and the small resources of the web application, in process."""
+
+import logging
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import trio
+import trio.testing
+
+from actors.web.guard import machine_names
+from actors.web.health import Readiness
+from protocol.filters import StreamFilter, StreamTraffic
+from tests.support.streams import StreamWorld, connection, stream
+from tests.support.web import OWN, app_of, client_of, settings_with
+
+FIND = "/rest-api/stream/find_all"
+TERMINATE = "/rest-api/stream/terminate"
+EVIL = "http://evil.example"
+
+
+@pytest.fixture
+def world() -> StreamWorld:
+    return StreamWorld([stream("m", "room")], [connection("s")])
+
+
+# -- who may come in --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", [None, OWN])
+async def test_a_backend_and_the_own_page_come_in(world: StreamWorld, origin: str | None) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(TERMINATE, json={"name": "room"}, headers={"Origin": origin} if origin else {})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
+@pytest.mark.parametrize("origin", [EVIL, "null", "*", "http://127.0.0.1:8080"])
+async def test_a_foreign_page_is_refused_by_every_method(world: StreamWorld, method: str, origin: str) -> None:
+    async with client_of(world) as client:
+        answer = await client.request(method, TERMINATE, content=b"{}", headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert answer.json()["setting"] == "rest_access_control_allow_origin"
+    assert "access-control-allow-origin" not in answer.headers
+    assert world.reasons == []
+
+
+async def test_an_origin_that_is_named_comes_in_and_is_told_so(world: StreamWorld) -> None:
+    settings = settings_with(rest_access_control_allow_origin=("*", EVIL))
+    async with client_of(world, settings) as client:
+        answer = await client.post(TERMINATE, json={"name": "room"}, headers={"Origin": EVIL})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == EVIL
+    assert answer.headers["vary"] == "Origin"
+    assert "X-Terminated-Count" in answer.headers["access-control-expose-headers"]
+
+
+async def test_the_preflight_of_a_named_origin_is_answered_by_the_settings(world: StreamWorld) -> None:
+    settings = settings_with(
+        rest_access_control_allow_origin=(EVIL,),
+        rest_access_control_allow_methods=("POST", "GET"),
+        rest_access_control_headers=(("Access-Control-Allow-Credentials", "true"), ("X-Own", "1")),
+    )
+    headers = {"Origin": EVIL, "Access-Control-Request-Method": "POST"}
+    async with client_of(world, settings) as client:
+        answer = await client.options(TERMINATE, headers=headers)
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert answer.headers["access-control-allow-origin"] == EVIL
+    assert answer.headers["access-control-allow-methods"] == "POST,GET"
+    assert answer.headers["access-control-allow-headers"] == "content-type,x-requested-with"
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert answer.headers["x-own"] == "1"
+
+
+async def test_an_error_carries_the_cors_headers_too(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(TERMINATE, json={"name": "nobody"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("path", [FIND, "/", "/?action=stat", "/page/state", "/apps/EchoApp/connect"])
+async def test_a_foreign_host_name_is_refused_everywhere(world: StreamWorld, path: str) -> None:
+    async with client_of(world, base_url=EVIL) as client:
+        answer = await client.get(path)
+    assert answer.status_code == 403
+    assert answer.json()["setting"] == "rest.allowed_hosts"
+
+
+@pytest.mark.parametrize("host", ["localhost:8081", "[::1]:8081", "192.0.2.7", "media-1:8081", "allowed.example"])
+async def test_own_names_come_in(world: StreamWorld, host: str) -> None:
+    settings = settings_with(rest_allowed_hosts=("Allowed.example",))
+    async with client_of(world, settings, base_url=f"http://{host}") as client:
+        assert (await client.get(FIND)).status_code == 200
+
+
+async def test_opening_the_api_to_the_network_drops_the_host_rule_but_not_the_origin_rule(world: StreamWorld) -> None:
+    settings = settings_with(rest_allow_unauthenticated_remote=True)
+    async with client_of(world, settings, base_url="http://any.example") as client:
+        assert (await client.get(FIND)).status_code == 200
+        assert (await client.get(FIND, headers={"Origin": EVIL})).status_code == 403
+
+
+async def test_a_refusal_is_logged(world: StreamWorld, caplog: pytest.LogCaptureFixture) -> None:
+    async with client_of(world) as client:
+        await client.get(FIND, headers={"Origin": EVIL})
+    assert [record.levelno for record in caplog.records if "refused" in record.getMessage()] == [logging.WARNING]
+
+
+def test_the_machine_has_a_name() -> None:
+    assert all(name and name == name.strip() for name in machine_names())
+
+
+# -- how much ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_body_of_the_largest_size_is_read_and_a_larger_one_is_413(world: StreamWorld) -> None:
+    settings = settings_with(rest_max_body_size=2000)
+    async with client_of(world, settings) as client:
+        fits = await client.post("/apps/EchoApp/x", content=b'"' + b"a" * 1998 + b'"')
+        declared = await client.post("/apps/EchoApp/x", content=b'"' + b"a" * 1999 + b'"')
+        chunked = await client.send(post("/apps/EchoApp/x", Pieces(b"a" * 500, 5)))
+    assert fits.status_code == 200
+    assert len(fits.content) == 2000
+    for answer in (declared, chunked):
+        assert answer.status_code == 413
+        assert answer.json()["setting"] == "rest.max_body_size"
+        assert answer.headers["connection"] == "close"
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A body in pieces, with a pause before each. No generator: the application may leave it unread."""
+
+    def __init__(self, piece: bytes, count: int, *, pause: float = 0) -> None:
+        self._piece = piece
+        self._left = count
+        self._pause = pause
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._left == 0:
+            raise StopAsyncIteration
+        self._left -= 1
+        await trio.sleep(self._pause)
+        return self._piece
+
+
+def post(path: str, body: Pieces) -> httpx.Request:
+    return httpx.Request("POST", OWN + path, headers={"Host": "localhost"}, stream=body)
+
+
+async def test_a_slow_body_is_408_however_steadily_it_drips(
+    world: StreamWorld, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with client_of(world, settings_with(rest_body_timeout=10.0)) as client:
+        start = trio.current_time()
+        answer = await client.send(post(TERMINATE, Pieces(b" ", 100, pause=1)))
+    assert answer.status_code == 408
+    assert answer.json()["setting"] == "rest.body_timeout"
+    assert trio.current_time() - start == pytest.approx(10.0)
+    assert world.reasons == []
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/rest-api", "/rest-api/", "/rest-api/stream", "/rest-api/stream/terminat", "/rest-api/stream/find_all/", "/nothing",
+     "/page", "/index.html/x", "/../etc/passwd", "/apps/EchoApp", "/apps/EchoApp/a/b"],
+)  # fmt: skip
+async def test_an_unknown_path_is_404_in_json(world: StreamWorld, path: str) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json().keys() == {"exception", "reason", "path"}
+
+
+@pytest.mark.parametrize("path", ["call/startup", "rtsp/find_all", "mixer/add", "stream/snapshot", "data/send"])
+async def test_a_method_of_wcs_that_is_missing_is_501(world: StreamWorld, path: str) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(f"/rest-api/{path}", json={})
+    assert answer.status_code == 501
+    assert answer.json()["exception"] == "NotImplemented"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", TERMINATE, {"POST"}),
+        ("PUT", FIND, {"GET", "HEAD", "POST"}),
+        ("POST", "/healthz", {"GET", "HEAD"}),
+        ("POST", "/", {"GET", "HEAD"}),
+    ],
+)
+async def test_a_wrong_method_is_405_and_names_the_right_ones(
+    world: StreamWorld, method: str, path: str, allow: set[str]
+) -> None:
+    async with client_of(world) as client:
+        answer = await client.request(method, path)
+    assert answer.status_code == 405
+    assert answer.json()["exception"] == "MethodNotAllowed"
+    assert set(answer.headers["allow"].split(", ")) == allow
+
+
+class BrokenWorld(StreamWorld):
+    """A world with a fault in it."""
+
+    def find(self, query: StreamFilter) -> tuple[()]:
+        raise ZeroDivisionError("secret detail")
+
+
+async def test_a_fault_of_ours_is_a_500_that_tells_nothing() -> None:
+    async with client_of(BrokenWorld(), crashes=False) as client:
+        answer = await client.get(FIND)
+    assert answer.status_code == 500
+    assert answer.json()["exception"] == "InternalServerError"
+    assert "secret" not in answer.text
+
+
+async def test_a_websocket_is_refused(world: StreamWorld) -> None:
+    sent = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": FIND, "headers": [], "scheme": "ws", "query_string": b"", "root_path": ""}
+    await app_of(world)(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1000, "reason": ""}]
+
+
+# -- the small resources ---------------------------------------------------------------------------------------------
+
+
+async def test_healthz_is_asked_by_any_name(world: StreamWorld) -> None:
+    async with client_of(world, base_url="http://pod-7.cluster.example") as client:
+        assert (await client.get("/healthz", headers={"Origin": EVIL})).json() == {"alive": True}
+        assert (await client.get("/readyz")).json() == {"ready": True, "missing": []}
+
+
+async def test_readyz_says_what_is_missing(world: StreamWorld) -> None:
+    async with client_of(world, ready=lambda: Readiness(missing=("shutting down",))) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "missing": ["shutting down"]}
+
+
+async def test_statistics_as_plain_text(world: StreamWorld) -> None:
+    world.counters = {"connection": {"connections": 2, "connections_websocket": 2}}
+    async with client_of(world) as client:
+        answer = await client.get("/?action=stat&preventCache=123")
+    assert answer.text == "-----Connection Stats-----\nconnections=2\nconnections_websocket=2\n"
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_the_start_page_runs_only_its_own_files(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        answer = await client.get("/")
+        same = await client.get("/", headers={"If-None-Match": answer.headers["etag"]})
+        file = await client.get("/index.html")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["connect-src"] == "'self' ws://*:8080 wss://*:8443"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert file.content == answer.content
+    assert "access-control-allow-origin" not in file.headers
+    assert same.status_code == 304
+    assert same.content == b""
+
+
+async def test_the_state_of_the_page() -> None:
+    world = StreamWorld(
+        [
+            stream("m1", "room", viewers=3, video_codec="VP8", traffic=StreamTraffic(bitrate_kbps=900), width=640),
+            stream("m2", "room", published=False, status="PLAYING", create_date=2_000_000),
+        ],
+        [connection("s", streams=2)],
+    )
+    async with client_of(world) as client:
+        state = (await client.get("/page/state")).json()
+        short = (await client.get("/page/state?limit=1")).json()
+    assert state["version"] == "1.2.3"
+    assert state["ws"] == {"address": "0.0.0.0", "port": 8080}
+    assert state["wss"] == {"address": "::", "port": 8443}
+    assert state["totals"] == short["totals"] == {"sessions": 1, "streams": 2}
+    assert state["sessions"][0] | {"age": 90, "streams": 2} == state["sessions"][0]
+    first, second = state["streams"]
+    assert first | {"name": "room", "direction": "publish", "videoCodec": "VP8", "bitrate": 900, "viewers": 3} == first
+    assert (first["age"], second["age"]) == (90, 0)
+    assert second["direction"] == "play"
+    assert len(short["streams"]) == 1
+
+
+async def test_the_echo_application_answers_with_the_body_it_got(world: StreamWorld) -> None:
+    body = b'{ "appKey":"defaultApp",  "custom":{"token":"\\u00e9"} }'
+    async with client_of(world) as client:
+        answer = await client.post("/apps/EchoApp/connect", content=body)
+        broken = await client.post("/apps/EchoApp/connect", content=b"{")
+    assert answer.content == body
+    assert answer.headers["content-type"] == "application/json"
+    assert broken.status_code == 400
+
+
+async def test_no_redirect_and_no_html_for_a_get_of_the_same_path(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        answer = await client.get("/healthz/")
+    assert answer.status_code == 404

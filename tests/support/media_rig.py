@@ -1,0 +1,107 @@
+"""A running media plane on loopback, and peers connected to it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from actors.media.facts import Connected, MediaFact
+from actors.media.plane import MediaPlane
+from actors.media.playback import Playback
+from actors.media.publication import Publication
+from actors.media.sockets import open_media_sockets
+from config.kinds import AddressPair
+from config.settings import Settings
+from tests.support.media_peer import MediaPeer
+
+
+@define(eq=False)
+class Facts:
+    """What a stream was told by the media plane."""
+
+    told: list[MediaFact] = field(factory=list)
+    _changed: trio.Event = field(factory=trio.Event)
+
+    def post(self, fact: MediaFact) -> None:
+        self.told.append(fact)
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def until(self, fact: MediaFact, *, within: float = 10.0) -> None:
+        with trio.fail_after(within):
+            while fact not in self.told:
+                await self._changed.wait()
+
+
+@frozen
+class Published:
+    peer: MediaPeer
+    publication: Publication
+    facts: Facts
+
+
+@frozen
+class Played:
+    peer: MediaPeer
+    playback: Playback
+    facts: Facts
+
+
+@frozen
+class Rig:
+    """`publish` and `play` answer a new peer's offer; with `connect` they wait until SRTP is up on both sides."""
+
+    plane: MediaPlane
+    nursery: trio.Nursery
+    peers: list[MediaPeer] = field(init=False, factory=list)
+
+    async def publish(self, *, connect: bool = True, session_id: str = "s1", **options: Any) -> Published:
+        peer, facts = self._new_peer(options), Facts()
+        publication = self.plane.publish(peer.publish_offer(), session_id=session_id, post=facts.post)
+        peer.accept(publication.answer)
+        await self._connect(peer, facts, connect)
+        return Published(peer, publication, facts)
+
+    async def play(
+        self, publication: Publication, *, connect: bool = True, session_id: str = "s2", **options: Any
+    ) -> Played:
+        peer, facts = self._new_peer(options), Facts()
+        playback = self.plane.play(peer.play_offer(), publication, session_id=session_id, post=facts.post)
+        peer.accept(playback.answer)
+        await self._connect(peer, facts, connect)
+        return Played(peer, playback, facts)
+
+    def _new_peer(self, options: Mapping[str, Any]) -> MediaPeer:
+        peer = MediaPeer(**options)
+        self.peers.append(peer)
+        return peer
+
+    async def _connect(self, peer: MediaPeer, facts: Facts, connect: bool) -> None:
+        if connect:
+            self.nursery.start_soon(peer.run)
+            with trio.fail_after(10):
+                await peer.connected.wait()
+            await facts.until(Connected())
+
+
+def media_settings(**changes: Any) -> Settings:
+    """Loopback and any free port."""
+    return evolve(Settings(ip=(AddressPair("127.0.0.1"),), media_port_from=0), **changes)
+
+
+@asynccontextmanager
+async def media_rig(**changes: Any) -> AsyncIterator[Rig]:
+    """A media plane with settings `changes`; everything is cancelled at the end."""
+    settings = media_settings(**changes)
+    plane = MediaPlane(open_media_sockets(settings), settings)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(plane.run)
+        rig = Rig(plane, nursery)
+        try:
+            yield rig
+        finally:
+            nursery.cancel_scope.cancel()
+            for peer in rig.peers:
+                peer.udp.close()

@@ -1,0 +1,68 @@
+"""A server's operator console on its own, and the program `wcs` as a process beside it."""
+
+import json
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from actors.app_store import AppStore, open_app_store
+from actors.operator.server import serve_operator
+from actors.places import SOCKET_NAME
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@frozen(kw_only=True)
+class Console:
+    """A running operator's console over the state folder `state`."""
+
+    state: Path
+    store: AppStore
+
+    @property
+    def socket(self) -> Path:
+        """Where the console listens."""
+        return self.state / SOCKET_NAME
+
+    async def wcs(self, *arguments: str, stdin: str = "") -> "CompletedProcess[bytes]":
+        """Run `wcs` with these arguments on this state folder."""
+        return await run_wcs("--state", str(self.state), *arguments, stdin=stdin)
+
+    async def done(self, *arguments: str) -> str:
+        """What `wcs` prints for a command that must succeed."""
+        process = await self.wcs(*arguments)
+        assert (process.returncode, process.stderr) == (0, b"")
+        return process.stdout.decode()
+
+    async def connect(self) -> trio.SocketStream:
+        """A connection of a program that is not `wcs`."""
+        return await trio.open_unix_socket(self.socket)
+
+
+async def run_wcs(*arguments: str, stdin: str = "") -> "CompletedProcess[bytes]":
+    """Run `wcs` from a checkout, warnings being errors."""
+    command = [sys.executable, "-W", "error", "-m", "actors.operator.client", *arguments]
+    return await trio.run_process(
+        command, stdin=stdin.encode(), capture_stdout=True, capture_stderr=True, check=False, cwd=ROOT
+    )
+
+
+async def open_console(nursery: trio.Nursery, state: Path) -> Console:
+    """Start a console in `nursery`; it ends with it."""
+    store = open_app_store(state / "apps.toml")
+    await nursery.start(serve_operator, state / SOCKET_NAME, store)
+    return Console(state=state, store=store)
+
+
+async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:
+    """The next answer of the console."""
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        chunk = await stream.receive_some()
+        assert chunk, f"the connection ended in the middle of an answer: {data!r}"
+        data += chunk
+    return json.loads(data)

@@ -1,0 +1,150 @@
+"""Sessions, streams and hooks put together in memory: everything but sockets and media."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any, cast
+
+import httpx
+import trio
+from attrs import define, field
+
+from actors.actor import StopReason
+from actors.app_store import AppStore
+from actors.directory import Directory
+from actors.hooks.dispatcher import HookDispatcher
+from actors.media.plane import MediaPlane
+from actors.session import Session, SessionServices
+from actors.stream import Broadcast, StreamServices
+from actors.supervisor import Supervisor
+from config.apps import App
+from config.settings import Settings
+from protocol.hooks import HookMethod
+from tests.support.fake_plane import FakePlane
+from tests.support.memory_socket import MemorySocket
+
+BACKEND = "http://backend.test/api"
+TEST_OVER = StopReason(cause="test-over")
+
+Answer = Callable[[str, dict[str, Any]], httpx.Response]
+
+
+@define
+class Backend:
+    """The customer's backend: notes every call, answers as the test says (200 with an empty object by default)."""
+
+    answers: dict[str, Answer] = field(factory=dict)
+    calls: list[tuple[str, dict[str, Any]]] = field(factory=list)
+    gates: dict[str, trio.Event] = field(factory=dict)
+    """Methods whose answer waits for an event."""
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        method = request.url.path.rpartition("/")[2]
+        body = json.loads(request.content)
+        self.calls.append((method, body))
+        if method in self.gates:
+            await self.gates[method].wait()
+        answer = self.answers.get(method)
+        return answer(method, body) if answer else httpx.Response(200, json={})
+
+    def called(self, method: str) -> list[dict[str, Any]]:
+        """The bodies of all calls of `method` so far."""
+        return [body for name, body in self.calls if name == method]
+
+
+@define
+class Apps:
+    """An application table of one application."""
+
+    app: App
+
+    def by_key(self, key: str) -> App | None:
+        return self.app if key == self.app.key else None
+
+
+class SignalingRig:
+    """One server's signalling; `connect` gives clients."""
+
+    def __init__(self, settings: Settings, *, plane: FakePlane, methods: frozenset[str]) -> None:
+        self.settings = settings
+        self.plane = plane
+        self.backend = Backend()
+        self.supervisor = Supervisor()
+        self.dispatcher = HookDispatcher(settings, transport=httpx.MockTransport(self.backend))
+        self.directory: Directory[Broadcast] = Directory()
+        app = App(name="defaultApp", key="defaultApp", url=BACKEND, methods=methods)
+        self._numbers = count(1)
+        self._services = SessionServices(
+            node_id="node1",
+            supervisor=self.supervisor,
+            dispatcher=self.dispatcher,
+            apps=cast(AppStore, Apps(app)),
+            streams=StreamServices(
+                plane=cast(MediaPlane, plane), directory=self.directory, settings=settings, wall_clock=lambda: 1000.0
+            ),
+            make_token=lambda: "token",
+        )
+
+    def open(self, *, reads: bool = True) -> tuple[MemorySocket, Session]:
+        """A client whose socket is open and that has said nothing yet."""
+        socket = MemorySocket(reads=reads)
+        session = Session(
+            socket, session_id=f"session{next(self._numbers)}", origin="https://page.test", services=self._services
+        )
+        self.supervisor.adopt_session(session)
+        return socket, session
+
+    async def connect(self, **connection: Any) -> tuple[MemorySocket, Session]:
+        """An established client."""
+        socket, session = self.open()
+        socket.send("connection", {"appKey": "defaultApp", "mediaProviders": ["WebRTC"], **connection})
+        await socket.receive("getUserData")
+        return socket, session
+
+    async def publish(self, socket: MemorySocket, name: str, media_session_id: str) -> None:
+        """Publish and wait for PUBLISHING."""
+        socket.send("publishStream", stream_request(name, media_session_id, published=True))
+        await socket.receive("notifyStreamStatusEvent", mediaSessionId=media_session_id, status="PUBLISHING")
+
+    async def play(self, socket: MemorySocket, name: str, media_session_id: str) -> None:
+        """Play and wait for PLAYING."""
+        socket.send("playStream", stream_request(name, media_session_id, published=False))
+        await socket.receive("notifyStreamStatusEvent", mediaSessionId=media_session_id, status="PLAYING")
+
+
+ALL_METHODS = frozenset(method.value for method in HookMethod)
+
+
+@asynccontextmanager
+async def signaling_rig(
+    *, auto: bool = True, methods: frozenset[str] = ALL_METHODS, **settings: Any
+) -> AsyncIterator[SignalingRig]:
+    """A running rig; at its end every actor must have ended and every hook have been sent."""
+    rig = SignalingRig(Settings(**settings), plane=FakePlane(auto=auto), methods=methods)
+    async with trio.open_nursery() as services:
+        services.start_soon(rig.dispatcher.run)
+        async with trio.open_nursery() as actors:
+            await actors.start(rig.supervisor.run)
+            try:
+                yield rig
+            finally:
+                rig.supervisor.close(TEST_OVER)
+        await rig.dispatcher.drain(60)
+        rig.dispatcher.stop(TEST_OVER)
+
+
+def stream_request(name: str, media_session_id: str, *, published: bool, **fields: Any) -> dict[str, Any]:
+    """The object of `publishStream` or `playStream`."""
+    return {
+        "mediaSessionId": media_session_id,
+        "name": name,
+        "published": published,
+        "hasVideo": True,
+        "hasAudio": True,
+        "status": "PENDING",
+        "record": False,
+        "mediaProvider": "WebRTC",
+        "sdp": "v=0",
+        **fields,
+    }

@@ -1,0 +1,95 @@
+"""A small world of streams and sessions behind the port that the web service asks."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import trio
+
+from actors.actor import StopReason
+from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+from protocol.rest.streams import NodeReport, TerminateAnswer
+
+NODE = "node-1"
+
+
+def stream(media_session_id: str, name: str = "room", **fields: Any) -> StreamDescription:
+    """A publication named `room`, unless `fields` say otherwise."""
+    values: dict[str, Any] = {
+        "node_id": NODE,
+        "app_key": "defaultApp",
+        "session_id": "/127.0.0.1:1/10.0.0.1:8080-a",
+        "published": True,
+        "has_video": True,
+        "has_audio": True,
+        "status": "PUBLISHING",
+        "create_date": 1_000_000,
+    }
+    return StreamDescription(media_session_id=media_session_id, name=name, **(values | fields))
+
+
+def connection(session_id: str, **fields: Any) -> ConnectionDescription:
+    """An established session of the default application, unless `fields` say otherwise."""
+    values: dict[str, Any] = {
+        "node_id": NODE,
+        "app_key": "defaultApp",
+        "status": "ESTABLISHED",
+        "create_date": 1_000_000,
+    }
+    return ConnectionDescription(session_id=session_id, **(values | fields))
+
+
+class StreamWorld:
+    """Streams that stop when told to; `stuck` ones outlive every deadline. Remembers what it was asked."""
+
+    def __init__(
+        self, streams: Iterable[StreamDescription] = (), connections: Iterable[ConnectionDescription] = ()
+    ) -> None:
+        self.streams = list(streams)
+        self.connections = list(connections)
+        self.stuck = False
+        self.reasons: list[StopReason] = []
+        self.counters: Mapping[str, Mapping[str, int]] = {}
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of the streams that are left."""
+        return {each.media_session_id for each in self.streams}
+
+    async def terminate(
+        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
+    ) -> TerminateAnswer:
+        matched = self.find(query)
+        cascades = tuple(self._players_of(each) for each in matched)
+        if not dry_run:
+            await self._stop(matched, reason, deadline)
+        all_stopped = dry_run or not self.stuck
+        return TerminateAnswer(
+            nodes=(NodeReport(node_id=NODE, matched=matched, cascades=cascades, all_stopped=all_stopped),)
+        )
+
+    def find(self, query: StreamFilter) -> tuple[StreamDescription, ...]:
+        return tuple(each for each in self.streams if query.matches(each))
+
+    def find_connections(self, query: ConnectionFilter) -> tuple[ConnectionDescription, ...]:
+        return tuple(each for each in self.connections if query.matches(each))
+
+    async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
+        self.reasons.append(reason)
+        matched = self.find_connections(query)
+        self.connections = [each for each in self.connections if each not in matched]
+        await trio.lowlevel.checkpoint()
+        return len(matched)
+
+    def statistics(self) -> Mapping[str, Mapping[str, int]]:
+        return self.counters
+
+    async def _stop(self, matched: tuple[StreamDescription, ...], reason: StopReason, deadline: float) -> None:
+        self.reasons.append(reason)
+        self.streams = [each for each in self.streams if each not in matched]
+        if self.stuck:
+            await trio.sleep_until(deadline)
+
+    def _players_of(self, publication: StreamDescription) -> int:
+        if not publication.published:
+            return 0
+        return sum(each.name == publication.name and not each.published for each in self.streams)

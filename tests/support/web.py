@@ -1,0 +1,45 @@
+"""The web application around a small world, in process or on real sockets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import httpx
+from starlette.applications import Starlette
+
+from actors.web.app import create_app
+from actors.web.health import Readiness
+from actors.web.page import PageInfo
+from actors.web.ports import Streams
+from config.settings import Settings, TerminateAll
+
+PAGE = PageInfo(version="1.2.3", ws=("0.0.0.0", 8080), wss=("::", 8443))
+NOW_MS = 1_090_500
+OWN = "http://127.0.0.1:8081"
+
+
+def settings_with(*, rest_terminate_all: str = "allow", **fields: Any) -> Settings:
+    """The default settings but for `fields`."""
+    return attrs.evolve(Settings(), rest_terminate_all=TerminateAll(rest_terminate_all), **fields)
+
+
+def app_of(
+    world: Streams, settings: Settings | None = None, *, ready: Callable[[], Readiness] = Readiness
+) -> Starlette:
+    """The application, on a machine named `media-1`."""
+    return create_app(
+        world,
+        settings or Settings(),
+        page_info=PAGE,
+        ready=ready,
+        own_names=frozenset({"media-1"}),
+        clock=lambda: NOW_MS,
+    )
+
+
+def client_of(
+    world: Streams, settings: Settings | None = None, *, base_url: str = OWN, crashes: bool = True, **rest: Any
+) -> httpx.AsyncClient:
+    """A client that talks to the application without a network; with `crashes` false, faults of ours become a 500."""
+    transport = httpx.ASGITransport(app_of(world, settings, **rest), raise_app_exceptions=crashes)
+    return httpx.AsyncClient(transport=transport, base_url=base_url)

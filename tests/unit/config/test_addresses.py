@@ -1,0 +1,54 @@
+"""Which addresses media is told on and bound to."""
+
+import pytest
+
+from config.addresses import media_addresses
+from config.loading import SettingsError, load_settings
+
+MACHINE = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
+
+
+def addresses(*overrides: str) -> list[tuple[str, str]]:
+    settings = load_settings(None, overrides=overrides).settings
+    return [(address.public, address.local) for address in media_addresses(settings, MACHINE)]
+
+
+def test_unset_means_every_address_of_the_machine() -> None:
+    assert addresses() == [(own, own) for own in MACHINE]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["ip=10.0.0.1"], [("10.0.0.1", "10.0.0.1")]),
+        (["ip_local=10.0.0.1,fd00::1"], [("10.0.0.1", "10.0.0.1"), ("fd00::1", "fd00::1")]),
+        (["ip=192.0.2.1/10.0.0.1,::1"], [("192.0.2.1", "10.0.0.1"), ("::1", "::1")]),
+        (
+            ["ip=192.0.2.1,2001:db8::1", "ip_local=10.0.0.1,fd00::1"],
+            [("192.0.2.1", "10.0.0.1"), ("2001:db8::1", "fd00::1")],
+        ),
+        (["ip=192.0.2.1/10.0.0.1,10.0.0.1"], [("192.0.2.1", "10.0.0.1"), ("10.0.0.1", "10.0.0.1")]),
+        (["ip=127.0.0.5"], [("127.0.0.5", "127.0.0.5")]),
+    ],
+)
+def test_configured(overrides: list[str], expected: list[tuple[str, str]]) -> None:
+    assert addresses(*overrides) == expected
+
+
+def test_an_address_that_the_machine_lacks_is_refused_with_what_it_has() -> None:
+    with pytest.raises(ValueError, match=r"192\.0\.2\.1 is not an .* \(behind NAT: ip=192\.0\.2\.1/LOCAL\); it has 10\.0"):
+        addresses("ip=192.0.2.1")
+    with pytest.raises(ValueError, match=r"10\.9\.9\.9 is not an address of this machine; it has 10\.0\.0\.1, fd00::1"):
+        addresses("ip=192.0.2.1/10.9.9.9")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (["ip=192.0.2.1/10.0.0.1", "ip_local=10.0.0.1"], "ip already names local addresses"),
+        (["ip=192.0.2.1", "ip_local=fd00::1"], "pairs IPv4 with IPv6"),
+    ],
+)
+def test_settings_that_do_not_fit(overrides: list[str], fault: str) -> None:
+    with pytest.raises(SettingsError, match=fault):
+        addresses(*overrides)

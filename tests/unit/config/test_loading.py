@@ -1,0 +1,126 @@
+"""From text to settings: order, places, faults, warnings."""
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from config.loading import SettingsError, load_settings, shown
+from config.settings import TABLE, Settings
+
+REMOTE = ["http.address=0.0.0.0", "rest.allow_unauthenticated_remote=true"]
+
+
+def faults(text: str, *overrides: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(text, file_name="f.properties", overrides=overrides)
+    return caught.value.faults
+
+
+def test_without_a_file_everything_is_default() -> None:
+    loaded = load_settings(None)
+    assert loaded.settings == Settings()
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_set_goes_before_the_file_and_the_file_before_the_default() -> None:
+    loaded = load_settings("ws.port=1\nwss.port=2", file_name="f", overrides=["ws.port = 3"])
+    assert (loaded.settings.ws_port, loaded.settings.wss_port, loaded.settings.http_port) == (3, 2, 8081)
+    assert (loaded.origins["ws.port"], loaded.origins["wss.port"]) == ("--set", "f:2")
+    assert loaded.warnings == ()
+
+
+def test_values_are_trimmed() -> None:
+    assert load_settings("rest_request_timeout=20  \t\nws.port=  7 ").settings.rest_request_timeout == 20.0
+
+
+def test_a_fault_has_place_key_reason_and_what_is_allowed() -> None:
+    assert faults("\nws.port=80800") == (
+        "f.properties:2: ws.port: '80800' is out of range; allowed: a whole number from 0 to 65535",
+    )
+
+
+def test_a_fault_of_the_command_line_says_so() -> None:
+    assert faults("", "ice_timeout=5s") == (
+        "--set: ice_timeout: '5s' is not a whole number; "
+        "allowed: a whole number of milliseconds from 100 to 86400000",
+    )
+
+
+def test_every_fault_is_told_at_once() -> None:
+    assert [fault.split(":")[1] for fault in faults("ws.port=x\na=\\u1\nlog.level=loud")] == ["2", "1", "3"]
+
+
+@pytest.mark.parametrize("override", ["ws.port", "=5", ""])
+def test_an_override_without_key_or_value_is_a_fault(override: str) -> None:
+    assert faults("", override) == (f"--set: {override!r} is not key=value",)
+
+
+@pytest.mark.parametrize(
+    ("line", "suggestion"),
+    [
+        ("rest request timeout=15", "rest request timeout: unknown setting; did you mean rest_request_timeout?"),
+        ("ws.prot=1", "ws.prot: unknown setting; did you mean ws.port?"),
+        ("WS_PORT=1", "WS_PORT: unknown setting; did you mean ws.port?"),
+        ("qqqqqqqqqqqqqqqqqqqqqqq=1", "qqqqqqqqqqqqqqqqqqqqqqq: unknown setting"),
+    ],
+)
+def test_an_unknown_key_is_one_warning_with_the_nearest_known_key(line: str, suggestion: str) -> None:
+    loaded = load_settings(line, file_name="f")
+    assert loaded.warnings == (f"f:1: {suggestion}",)
+    assert loaded.settings == Settings()
+
+
+def test_a_setting_of_wcs_without_effect_here_is_a_warning_that_says_why() -> None:
+    (warning,) = load_settings("media_port_to=32000", file_name="f").warnings
+    assert warning == "f:1: media_port_to: has no effect here: all media goes through the one port media_port_from"
+
+
+def test_of_a_key_given_twice_the_last_counts_with_a_warning() -> None:
+    loaded = load_settings("ws.port=1\nws.port=2", file_name="f")
+    assert loaded.settings.ws_port == 2
+    assert loaded.warnings == ("f:2: ws.port: stands at f:1 too; the last one counts",)
+
+
+@pytest.mark.parametrize("key", ["http.address", "https.address"])
+@pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
+def test_a_remote_rest_address_needs_the_operators_word(key: str, address: str) -> None:
+    (fault,) = faults(f"{key}={address}")
+    assert fault.startswith(f"f.properties:1: {key}: ")
+    assert "rest.allow_unauthenticated_remote=true" in fault
+
+
+def test_a_remote_rest_address_with_the_operators_word_is_a_warning() -> None:
+    loaded = load_settings(None, overrides=REMOTE)
+    assert loaded.settings.http_address == "0.0.0.0"
+    (warning,) = loaded.warnings
+    assert warning.startswith("http.address: 0.0.0.0 is open to the network")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "::ffff:127.0.0.1"])
+def test_loopback_needs_no_word(address: str) -> None:
+    assert load_settings(f"http.address={address}").warnings == ()
+
+
+def test_certificate_and_key_come_together() -> None:
+    assert load_settings("wss.cert=/c\nwss.key=/k").settings.wss_key == Path("/k")
+    assert faults("wss.cert=/c") == (
+        "f.properties:1: wss.cert: needs wss.key beside it; allowed: both of them, or neither",
+    )
+    assert faults("wss.key=/k")[0].startswith("f.properties:1: wss.key: needs wss.cert")
+
+
+def test_ip_and_ip_local_must_fit_each_other() -> None:
+    (fault,) = faults("ip=192.0.2.1\nip_local=10.0.0.1,10.0.0.2")
+    assert fault.startswith("f.properties:2: ip_local: names 2 addresses, ip 1")
+
+
+def test_insecure_tls_is_loud() -> None:
+    assert load_settings("rest_insecure_tls=true").warnings[0].startswith("rest_insecure_tls: ")
+
+
+def test_a_secret_is_masked_wherever_a_value_is_shown() -> None:
+    secret = evolve(TABLE["ws.port"], key="rest.password")
+    assert shown(secret, "hunter2") == "********"
+    assert shown(secret, "") == ""
+    assert shown(TABLE["ws.port"], "8080") == "8080"

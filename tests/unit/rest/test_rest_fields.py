@@ -1,0 +1,126 @@
+import contextlib
+import json
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from protocol.rest.errors import RestError
+from protocol.rest.fields import (
+    decode_json,
+    decode_object,
+    decode_optional_object,
+    read_count,
+    read_flag,
+    read_text,
+    read_texts,
+    refuse_unknown,
+)
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.binary() | st.text().map(str.encode))
+@example(b"[" * 200_000)
+@example(b'{"a":' * 200_000)
+@example(b"9" * 5000)
+@example(b'"\\ud800"')
+@example(b"\xff\xfe{")
+@example(b"NaN")
+def test_any_bytes_are_a_value_or_a_bad_request(body: bytes) -> None:
+    with contextlib.suppress(RestError):
+        decode_json(body)
+
+
+@given(st.dictionaries(st.text(), json_values), st.booleans())
+def test_a_json_object_is_read_as_it_was_written(value: dict[str, Any], ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert decode_object(text.encode()) == value
+
+
+def test_a_byte_order_mark_is_taken() -> None:
+    assert decode_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [b"", b"  \r\n"])
+def test_a_missing_body_is_refused_unless_it_may_be_missing(body: bytes) -> None:
+    with pytest.raises(RestError, match="missing"):
+        decode_object(body)
+    assert decode_optional_object(body) == {}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"name"', b"true"])
+def test_anything_but_an_object_is_refused(body: bytes) -> None:
+    with pytest.raises(RestError, match="must be a JSON object"):
+        decode_object(body)
+
+
+@pytest.mark.parametrize("body", [b'{"a":1,"a":1}', b'{"b":{"a":1,"a":2}}', b'{"b":[{"a":1,"\\u0061":2}]}'])
+def test_a_repeated_key_is_refused_at_any_depth(body: bytes) -> None:
+    with pytest.raises(RestError, match="'a' is given twice") as caught:
+        decode_object(body)
+    assert caught.value.key == "a"
+
+
+@pytest.mark.parametrize("body", [b"{a:1}", b"{'a':1}", b'{"a":1,}', b"name=a", b'{"a":NaN}', b'{"a":Infinity}'])
+def test_what_is_nearly_json_is_refused(body: bytes) -> None:
+    with pytest.raises(RestError, match="not JSON"):
+        decode_object(body)
+
+
+def test_an_unknown_key_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(RestError) as caught:
+        refuse_unknown({"name": 1, "naem": 2}, {"status", "name"})
+    assert caught.value.message == "unknown key 'naem' (did you mean 'name'?); known here: name, status"
+    assert caught.value.key == "naem"
+
+
+def test_a_key_of_any_length_is_repeated_in_part_only() -> None:
+    with pytest.raises(RestError) as caught:
+        refuse_unknown(["x" * 1_000_000], {"name"})
+    assert len(caught.value.message) < 200
+
+
+def test_an_absent_key_is_none() -> None:
+    assert (read_text({}, "k"), read_flag({}, "k"), read_texts({}, "k"), read_count({}, "k")) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "expected"),
+    [
+        (read_text, "", ""),
+        (read_text, "room", "room"),
+        (read_flag, True, True),
+        (read_flag, False, False),
+        (read_flag, "true", True),
+        (read_flag, "false", False),
+        (read_texts, [], ()),
+        (read_texts, ["a", "b"], ("a", "b")),
+        (read_count, 0, 0),
+        (read_count, 7, 7),
+        (read_count, "7", 7),
+    ],
+)
+def test_a_value_is_read(read: Any, value: Any, expected: Any) -> None:
+    assert read({"k": value}, "k") == expected
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        *product([read_text], [None, 1, True, [], {}]),
+        *product([read_flag], [None, 0, 1, "True", "FALSE", "yes", "", [], {}]),
+        *product([read_texts], [None, "a", {}, [1], [None], [["a"]]]),
+        *product([read_count], [None, -1, 1.0, True, "", "-1", "+1", " 1", "1.0", "\u0663", "9" * 20, 2**60, []]),
+    ],
+)
+def test_null_and_a_wrong_type_are_refused_by_the_name_of_the_key(read: Any, value: Any) -> None:
+    with pytest.raises(RestError, match=r"^k must be") as caught:
+        read({"k": value}, "k")
+    assert caught.value.key == "k"
+    assert caught.value.status_hint == 400

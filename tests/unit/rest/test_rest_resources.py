@@ -1,0 +1,95 @@
+import re
+
+import pytest
+
+from protocol.filters import ConnectionFilter
+from protocol.rest.connections import connection_object, parse_find, parse_find_all, parse_terminate
+from protocol.rest.errors import RestError, bad_request, error_body, exception_name, rest_error_body
+from protocol.rest.stat import stat_text
+from protocol.rest.unsupported import is_unsupported
+from tests.support.streams import connection
+
+
+def test_whom_to_disconnect() -> None:
+    assert parse_terminate(b'{"sessionId": "s"}') == ConnectionFilter(session_id="s")
+    assert parse_terminate(b'{"appKey": "a", "clientVersion": "2"}') == ConnectionFilter(
+        app_key="a", client_version="2"
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"sessionID": "s"}', b'{"sessionId": null}', b'{"sessionId": ["s"]}'])
+def test_nobody_is_disconnected_by_a_body_that_is_not_understood(body: bytes) -> None:
+    with pytest.raises(RestError) as caught:
+        parse_terminate(body)
+    assert caught.value.status_hint == 400
+
+
+def test_connections_are_found_by_filter_and_page() -> None:
+    query = parse_find({"appKey": "a", "limit": 1})
+    assert query.filter == ConnectionFilter(app_key="a")
+    assert query.page.of((1, 2)) == (1,)
+    assert parse_find_all(b"").filter.is_everything
+    with pytest.raises(RestError, match="appKey"):
+        parse_find_all(b'{"appKey": "a"}')
+
+
+def test_the_connection_object_has_the_names_of_wcs_and_no_custom_data() -> None:
+    shown = connection_object(connection("s", client_os_version="Linux", media_providers=("WebRTC", "WSPlayer")))
+    assert shown["sessionId"] == "s"
+    assert shown["clientOSVersion"] == "Linux"
+    assert shown["mediaProviders"] == ["WebRTC", "WSPlayer"]
+    assert "custom" not in shown
+
+
+def read_as_the_sdk_does(text: str) -> dict[str, dict[str, str]]:
+    """The reader of the SDK's rest-module, in Python."""
+    groups: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in filter(None, text.split("\n")):
+        if line.startswith("-"):
+            head = re.search(r"[A-Za-z]+", line)
+            assert head
+            current = groups.setdefault(head.group().lower(), {})
+        else:
+            key, _, value = line.partition("=")
+            current[key] = value
+    return groups
+
+
+def test_statistics_are_read_back_by_the_sdk() -> None:
+    groups = {"connection": {"connections": 3, "connections_websocket": 3}, "stream": {"streams_webrtc_in": 1}}
+    read = read_as_the_sdk_does(stat_text(groups))
+    assert read == {group: {key: str(value) for key, value in values.items()} for group, values in groups.items()}
+    assert stat_text(groups).startswith("-----Connection Stats-----\nconnections=3\n")
+
+
+@pytest.mark.parametrize("group", ["", "native_resources", "a b", "größe"])
+def test_a_group_that_the_sdk_would_misread_is_refused(group: str) -> None:
+    with pytest.raises(ValueError, match="letters only"):
+        stat_text({group: {}})
+
+
+@pytest.mark.parametrize(
+    "method", ["call/startup", "mixer/add", "rtsp", "stream/snapshot", "cdn/stream/access_list/add"]
+)
+def test_methods_of_wcs_that_we_do_not_have(method: str) -> None:
+    assert is_unsupported(method)
+
+
+@pytest.mark.parametrize("method", ["", "stream", "stream/find", "stream/snapshots", "callx/startup"])
+def test_other_methods(method: str) -> None:
+    assert not is_unsupported(method)
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(400, "BadRequest"), (404, "NotFound"), (405, "MethodNotAllowed"), (500, "InternalServerError")],
+)
+def test_an_exception_is_named_after_its_status(status: int, name: str) -> None:
+    assert exception_name(status) == name
+    assert error_body(status, "why", "/p") == {"exception": name, "reason": "why", "path": "/p"}
+
+
+def test_an_error_names_its_key_and_setting() -> None:
+    body = rest_error_body(bad_request("why", key="name", setting="rest.x"), "/p")
+    assert body == {"exception": "BadRequest", "reason": "why", "path": "/p", "key": "name", "setting": "rest.x"}

@@ -1,0 +1,177 @@
+"""What becomes of a publisher's packets, in whatever order they come."""
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.sfu.keyframe import KeyFrame
+from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE
+from protocol.sfu.track import VIDEO_RING, IncomingTrack, MediaPacket
+from protocol.webrtc.rtcp import SenderReport
+
+KEY = b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01"
+DELTA = b"\x10\x11\x00\x00"
+BASE = 1 << 16
+
+
+def make_track(codec: str = "VP8", *, nack: bool = True) -> IncomingTrack:
+    return IncomingTrack(codec=codec, clock_rate=90_000, ssrc=0xCAFE, nack=nack, ring_size=VIDEO_RING)
+
+
+def feed(track: IncomingTrack, *sequences: int, now: float = 0.0) -> list[int]:
+    """The sequence numbers that were forwarded."""
+    packets = [track.receive(sequence & 0xFFFF, 0, False, DELTA, now) for sequence in sequences]
+    return [packet.sequence - BASE for packet in packets if packet]
+
+
+def test_a_packet_becomes_canonical() -> None:
+    packet = make_track().receive(7, 90_000, True, DELTA + b"picture", 0.0)
+    assert packet is not None
+    assert packet.data == struct.pack("!BBHII", 0x80, 0x80, 7, 90_000, 0xCAFE) + DELTA + b"picture"
+
+
+def test_numbers_grow_over_the_wrap() -> None:
+    assert feed(make_track(), 65_534, 65_535, 0, 1) == [65_534, 65_535, 65_536, 65_537]
+
+
+def test_a_late_packet_is_forwarded_under_its_own_number() -> None:
+    assert feed(make_track(), 65_535, 1, 0) == [65_535, 65_537, 65_536]
+
+
+def test_duplicates_are_dropped_the_newest_one_too() -> None:
+    track = make_track()
+    assert feed(track, 10, 11, 11, 10, 12, 12) == [10, 11, 12]
+    assert track.duplicates == 3
+
+
+def test_what_came_before_the_first_packet_is_dropped() -> None:
+    assert feed(make_track(), 10, 9, 11) == [10, 11]
+
+
+def test_what_fell_out_of_the_ring_is_dropped() -> None:
+    assert feed(make_track(), 0, 1, VIDEO_RING + 2, 2, 3) == [0, 1, VIDEO_RING + 2, 3]
+
+
+def test_a_packet_of_nothing_but_padding_keeps_the_numbers_whole() -> None:
+    packet = make_track().receive(3, 0, False, b"", 0.0)
+    assert packet is not None
+    assert len(packet.data) == 12
+
+
+def test_holes_are_asked_for_and_a_late_packet_fills_one() -> None:
+    track = make_track()
+    feed(track, 1, 5, 3)
+    assert [sequence - BASE for sequence in track.losses.due(REORDER_GRACE)] == [2, 4]
+
+
+def test_nothing_is_asked_for_without_nack() -> None:
+    track = make_track(nack=False)
+    feed(track, 1, 5)
+    assert track.losses.due(9.0) == []
+
+
+def test_a_hole_too_wide_asks_for_a_key_frame() -> None:
+    track = make_track()
+    feed(track, 1, MAX_MISSING + 3)
+    assert track.key_frame_needed
+    assert track.losses.due(9.0) == []
+
+
+def test_rtx_brings_back_what_was_lost() -> None:
+    track = make_track()
+    feed(track, 1, 3)
+    packet = track.receive_rtx(555, True, b"\x00\x02" + DELTA, 0.0)
+    assert packet == MediaPacket(BASE + 2, struct.pack("!BBHII", 0x80, 0x80, 2, 555, 0xCAFE) + DELTA, None)
+    assert track.losses.due(9.0) == []
+
+
+def test_probes_on_the_rtx_stream_lead_nowhere() -> None:
+    track = make_track()
+    assert track.receive_rtx(0, False, b"\x00\x05" + DELTA, 0.0) is None  # before any media
+    feed(track, 5, 6)
+    assert track.receive_rtx(0, False, b"\x00\x06" + DELTA, 0.0) is None  # repeats the newest packet
+    assert track.receive_rtx(0, False, b"\x00\x05" + DELTA, 0.0) is None
+    assert track.receive_rtx(0, False, b"", 0.0) is None
+    assert track.receive_rtx(0, False, b"\x00\x07", 0.0) is None
+    assert track.highest == BASE + 6
+
+
+def test_a_key_frame_is_found_once_by_its_first_packet() -> None:
+    track = make_track("H264")
+    sps, idr = b"\x67\x42\x00", b"\x65\x88"
+    found = [
+        track.receive(number, timestamp, False, payload, 0.0)
+        for number, (timestamp, payload) in enumerate([(0, sps), (0, idr), (3000, b"\x41\x9a"), (6000, idr)])
+    ]
+    assert [packet is not None and packet.key_frame for packet in found] == [KeyFrame(), None, None, KeyFrame()]
+
+
+def test_a_late_packet_starts_no_key_frame() -> None:
+    track = make_track()
+    feed(track, 1, 3)
+    packet = track.receive(2, 0, False, KEY, 0.0)
+    assert packet is not None
+    assert packet.key_frame is None
+
+
+def test_no_report_before_the_first_packet() -> None:
+    assert make_track().report(1, 0.0) is None
+
+
+def test_a_report_tells_losses_of_the_interval_and_in_all() -> None:
+    track = make_track()
+    feed(track, *range(100, 110))
+    first = track.report(42, 1.0)
+    feed(track, 112, 113)
+    second = track.report(42, 2.0)
+    third = track.report(42, 3.0)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (first.ssrc, first.fraction_lost, first.packets_lost, first.highest_sequence) == (42, 0, 0, 109)
+    assert (second.fraction_lost, second.packets_lost, second.highest_sequence) == (128, 2, 113)
+    assert (third.fraction_lost, third.packets_lost) == (0, 2)
+
+
+def test_a_report_counts_cycles() -> None:
+    track = make_track()
+    feed(track, 65_535, 0)
+    report = track.report(42, 1.0)
+    assert report is not None
+    assert report.highest_sequence == 1 << 16
+
+
+def test_a_report_refers_to_the_last_sender_report() -> None:
+    track = make_track()
+    feed(track, 1)
+    sender = SenderReport(ssrc=1, ntp_timestamp=0x1122334455667788, rtp_timestamp=0, packet_count=0, octet_count=0)
+    track.take_sender_report(sender, 10.0)
+    report = track.report(42, 10.5)
+    assert report is not None
+    assert (report.lsr, report.dlsr) == (0x33445566, 32_768)
+
+
+def test_jitter_follows_rfc_3550() -> None:
+    steady, shaky = make_track(), make_track()
+    for number in range(200):
+        steady.receive(number, number * 3000, True, DELTA, number / 30)
+        shaky.receive(number, number * 3000, True, DELTA, number / 30 + (0.01 if number % 2 else 0.0))
+    calm, trembling = steady.report(1, 9.0), shaky.report(1, 9.0)
+    assert calm is not None
+    assert trembling is not None
+    assert calm.jitter == 0
+    assert 850 <= trembling.jitter <= 900  # 10 ms at 90 kHz
+
+
+@given(st.integers(0, 65_535), st.lists(st.integers(-40, 60), max_size=60))
+def test_every_packet_is_forwarded_at_most_once(first: int, steps: list[int]) -> None:
+    track = make_track()
+    true_number, sent, got = first, [first], feed(track, first)
+    for step in steps:
+        true_number += step
+        sent.append(true_number)
+        got += feed(track, true_number)
+    assert len(set(got)) == len(got)
+    assert set(got) <= set(sent)
+    assert max(got) == max(sent)

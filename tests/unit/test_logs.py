@@ -1,0 +1,141 @@
+"""What a log line looks like, and that nobody can forge one."""
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+
+from actors.logs import MAX_VALUE, configure, get_logger
+from config.settings import LogFormat, LogLevel
+
+Lines = Callable[[], list[str]]
+log = get_logger("test")
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Puts the process's logging back as it was."""
+    root, own = logging.getLogger(), logging.getLogger("wcsd")
+    before = root.handlers[:], root.level, own.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:], root.level, own.level = before
+    logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]  # levels are cached per logger
+
+
+@pytest.fixture
+def lines(restored: None) -> Callable[[LogFormat, LogLevel], Lines]:
+    def start(log_format: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO) -> Lines:
+        stream = StringIO()
+        configure(log_format, level, stream)
+        return lambda: stream.getvalue().splitlines()
+
+    return start
+
+
+Start = Callable[..., Lines]
+
+
+def test_a_line_has_time_level_event_and_facts(lines: Start) -> None:
+    written = lines()
+    log.info("stream ended", id="8f0c", cause="rest-terminate", packets=12, info=None)
+    (line,) = written()
+    time, rest = line.split(" ", 1)
+    assert rest == "INFO stream ended id=8f0c cause=rest-terminate packets=12 info=None"
+    assert len(time) == len("2026-11-20T10:00:00.123Z")
+    assert time.endswith("Z")
+
+
+def test_an_event_without_facts_has_no_trailing_blank(lines: Start) -> None:
+    written = lines()
+    log.warning("shutting down")
+    assert written()[0].endswith("WARNING shutting down")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("", '""'),
+        ("a b", '"a b"'),
+        ("a=b", '"a=b"'),
+        ('say "x"', '"say \\"x\\""'),
+        ("a\nINFO forged", '"a\\nINFO forged"'),
+        ("a\rb", '"a\\rb"'),
+        ("\x1b[31mred", '"\\u001b[31mred"'),
+        ("line\u2028break", '"line\\u2028break"'),
+        ("\ud800", '"\\ud800"'),
+        ("Grüße", "Grüße"),
+        ("x" * (MAX_VALUE + 1), "x" * MAX_VALUE + "..."),
+    ],
+)
+def test_a_value_cannot_break_the_line(lines: Start, value: str, shown: str) -> None:
+    written = lines()
+    log.info("event", value=value)
+    (line,) = written()
+    assert line.endswith(f"INFO event value={shown}")
+
+
+def test_json_lines_hold_the_same(lines: Start) -> None:
+    written = lines(LogFormat.JSON)
+    log.error("hook failed", url="http://a\n", ms=1.5, ok=False, limit=float("inf"), time="forged")
+    (line,) = written()
+    read = json.loads(line)
+    assert read.pop("time") != "forged"
+    assert read == {
+        "level": "ERROR",
+        "logger": "wcsd.test",
+        "event": "hook failed",
+        "url": "http://a\n",
+        "ms": 1.5,
+        "ok": False,
+        "limit": "inf",
+    }
+
+
+def test_a_crash_brings_its_traceback_on_the_same_line(lines: Start) -> None:
+    written = lines()
+    try:
+        raise RuntimeError("two\nlines")
+    except RuntimeError as error:
+        log.error("stream crashed", crash=error)
+    (line,) = written()
+    assert 'traceback="Traceback' in line
+    assert "RuntimeError: two\\nlines" in line
+
+
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [
+        (LogLevel.DEBUG, ["debug", "info", "warning", "error"]),
+        (LogLevel.INFO, ["info", "warning", "error"]),
+        (LogLevel.WARNING, ["warning", "error"]),
+        (LogLevel.ERROR, ["error"]),
+    ],
+)
+def test_lesser_levels_are_left_out(lines: Start, level: LogLevel, events: list[str]) -> None:
+    written = lines(LogFormat.TEXT, level)
+    log.debug("debug")
+    log.info("info")
+    log.warning("warning")
+    log.error("error")
+    assert [line.rsplit(" ", 1)[1] for line in written()] == events
+
+
+def test_libraries_are_written_in_the_same_form_from_warning_up(lines: Start) -> None:
+    written = lines(LogFormat.TEXT, LogLevel.DEBUG)
+    logging.getLogger("hypercorn.error").warning("lost %s\n%s", "one", "two")
+    logging.getLogger("hypercorn.error").info("not this")
+    (line,) = written()
+    assert line.endswith("WARNING lost one\\ntwo logger=hypercorn.error")
+
+
+def test_python_warnings_are_log_lines(lines: Start) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        written = lines()
+        warnings.warn("old name", DeprecationWarning, stacklevel=1)
+    (line,) = written()
+    assert "DeprecationWarning: old name" in line

@@ -1,0 +1,48 @@
+"""Rules of the house that a machine can check."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import actors
+import config
+import protocol
+
+PARENT = Path(__file__).resolve().parents[2]
+PACKAGES = (actors, config, protocol)
+SOURCES = sorted(path for name in ("actors", "config", "protocol") for path in (PARENT / name).rglob("*.py"))
+LONG_ON_PURPOSE = {"actors/media/sender.py", "actors/media/fast_sender.py"}
+"""The loops that run for every packet may be long."""
+
+
+def test_the_packages_share_one_parent_folder() -> None:
+    """A foreign package `config` in site-packages would shadow ours."""
+    assert {Path(package.__file__ or "").resolve().parent.parent for package in PACKAGES} == {PARENT}
+
+
+def test_every_folder_of_sources_is_a_package() -> None:
+    """A folder without `__init__.py` would be left out of the wheel."""
+    assert [path.parent for path in SOURCES if not (path.parent / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PARENT)))
+def test_files_functions_and_classes_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 400
+    assert list(_too_big(path, text)) == []
+
+
+def _too_big(path: Path, text: str) -> Iterator[str]:
+    long_functions = str(path.relative_to(PARENT)) in LONG_ON_PURPOSE
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.ClassDef() if _lines(node) > 250:
+                yield f"class {node.name}: {_lines(node)} lines"
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if _lines(node) > 40 and not long_functions:
+                yield f"{node.name}: {_lines(node)} lines"
+
+
+def _lines(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1

@@ -1,0 +1,291 @@
+"""RTP headers: read, written, rewritten, against aiortc and against hostile bytes."""
+
+import pytest
+from aiortc import rtp as reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.webrtc.rtp import (
+    ExtendedSequence,
+    RtpError,
+    build_header,
+    csrcs,
+    extension,
+    extension_u16,
+    is_newer,
+    is_rtcp,
+    is_rtp_or_rtcp,
+    parse_header,
+    payload,
+    peek_ssrc,
+    rewrite,
+    sequence_delta,
+    set_payload_type,
+    set_sequence,
+    unwrap_rtx,
+    wrap_rtx,
+)
+
+u16 = st.integers(0, 0xFFFF)
+u32 = st.integers(0, 0xFFFFFFFF)
+payload_types = st.integers(0, 127)
+one_byte = st.dictionaries(st.integers(1, 14), st.binary(min_size=1, max_size=16), max_size=6)
+two_byte = st.dictionaries(st.integers(1, 255), st.binary(max_size=40), max_size=6)
+
+
+def packet(body: bytes = b"payload", *, extensions: tuple[tuple[int, bytes], ...] = (), marker: bool = True) -> bytes:
+    fixed = build_header(
+        payload_type=96, marker=marker, sequence=1000, timestamp=90000, ssrc=0x1234, extensions=extensions
+    )
+    return fixed + body
+
+
+def padded(data: bytes, size: int) -> bytes:
+    return bytes((data[0] | 0x20,)) + data[1:] + bytes(size - 1) + bytes((size,))
+
+
+class TestHeader:
+    @given(payload_types, st.booleans(), u16, u32, u32, st.lists(u32, max_size=15), st.binary(max_size=50))
+    def test_it_reads_what_aiortc_writes(
+        self, pt: int, marker: bool, seq: int, timestamp: int, ssrc: int, sources: list[int], body: bytes
+    ) -> None:
+        sent = reference.RtpPacket(pt, int(marker), seq, timestamp, ssrc, body)
+        sent.csrc = sources
+        data = sent.serialize()
+        header = parse_header(data)
+        assert header[:5] == (pt, marker, seq, timestamp, ssrc)
+        assert csrcs(data, header) == tuple(sources)
+        assert payload(data, header) == body
+        assert peek_ssrc(data) == ssrc
+
+    @given(payload_types, st.booleans(), u16, u32, u32, st.lists(u32, max_size=15), one_byte | two_byte)
+    def test_aiortc_reads_what_it_writes(
+        self, pt: int, marker: bool, seq: int, ts: int, ssrc: int, sources: list[int], found: dict[int, bytes]
+    ) -> None:
+        data = build_header(
+            payload_type=pt,
+            marker=marker,
+            sequence=seq,
+            timestamp=ts,
+            ssrc=ssrc,
+            csrcs=sources,
+            extensions=found.items(),
+        )
+        got = reference.RtpPacket.parse(data + b"x")
+        assert (got.payload_type, got.marker, got.sequence_number) == (pt, marker, seq)
+        assert (got.timestamp, got.ssrc, got.csrc, got.payload) == (ts, ssrc, sources, b"x")
+        header = parse_header(data)
+        block = data[header.extension_start : header.extension_end]
+        assert dict(reference.unpack_header_extensions(header.extension_profile, block)) == found
+
+    @pytest.mark.parametrize("size", [1, 4, 7])
+    def test_padding_is_no_payload(self, size: int) -> None:
+        data = padded(packet(), size)
+        header = parse_header(data)
+        assert header.padding == size
+        assert payload(data, header) == b"payload"
+
+    def test_a_packet_of_padding_only(self) -> None:
+        data = padded(packet(b""), 255)
+        assert payload(data, parse_header(data)) == b""
+
+    @pytest.mark.parametrize("size", [0, 9, 255])
+    def test_padding_that_cannot_be(self, size: int) -> None:
+        data = packet() + bytes((size,))  # eight bytes after the header
+        with pytest.raises(RtpError, match="padding"):
+            parse_header(bytes((data[0] | 0x20,)) + data[1:])
+
+    def test_every_truncation_of_a_header(self) -> None:
+        data = build_header(
+            payload_type=96,
+            marker=False,
+            sequence=1,
+            timestamp=2,
+            ssrc=3,
+            csrcs=(4, 5),
+            extensions=((1, b"abc"),),
+        )
+        for size in range(len(data)):
+            with pytest.raises(RtpError):
+                parse_header(data[:size])
+        assert parse_header(data).payload_offset == len(data)
+
+    def test_contributing_sources_beyond_the_end(self) -> None:
+        with pytest.raises(RtpError, match="contributing"):
+            parse_header(b"\x81" + packet(b"abc")[1:])
+
+    @pytest.mark.parametrize("first", [0x00, 0x40, 0xC0])
+    def test_another_version(self, first: int) -> None:
+        with pytest.raises(RtpError, match="version"):
+            parse_header(bytes((first,)) + packet()[1:])
+
+    @given(st.binary(max_size=100), st.integers(0, 255))
+    def test_any_bytes(self, data: bytes, wanted: int) -> None:
+        try:
+            header = parse_header(data)
+            found = extension(data, header, wanted)
+        except RtpError:
+            return
+        assert 12 <= header.payload_offset <= len(data) - header.padding
+        assert found is None or found in data
+
+    @given(st.binary(min_size=12, max_size=60).map(lambda data: bytes((data[0] & 0x3F | 0x80,)) + data[1:]))
+    def test_what_aiortc_accepts_is_read_alike(self, data: bytes) -> None:
+        try:
+            expected = reference.RtpPacket.parse(data)
+        except ValueError:
+            return
+        header = parse_header(data)
+        assert (header.payload_type, header.marker) == (expected.payload_type, bool(expected.marker))
+        assert (header.padding, payload(data, header)) == (expected.padding_size, expected.payload)
+
+    def test_a_memoryview_will_do(self) -> None:
+        assert parse_header(memoryview(bytearray(packet()))) == parse_header(packet())
+
+    def test_less_than_a_header_has_no_ssrc(self) -> None:
+        with pytest.raises(RtpError):
+            peek_ssrc(packet()[:11])
+
+
+class TestExtensions:
+    @given(one_byte | two_byte, st.integers(1, 255))
+    def test_lookup(self, found: dict[int, bytes], other: int) -> None:
+        data = packet(extensions=tuple(found.items()))
+        header = parse_header(data)
+        for identifier, value in found.items():
+            assert extension(data, header, identifier) == value
+        assert extension(data, header, other) == found.get(other)
+        assert payload(data, header) == b"payload"
+
+    def test_a_16_bit_number(self) -> None:
+        data = packet(extensions=((3, b"\x12\x34"), (4, b"\x12\x34\x56")))
+        header = parse_header(data)
+        assert extension_u16(data, header, 3) == 0x1234
+        assert extension_u16(data, header, 4) is None
+        assert extension_u16(data, header, 5) is None
+
+    def test_one_byte_padding_between_elements_and_the_id_that_ends_them(self) -> None:
+        block = b"\xbe\xde\x00\x02" + b"\x00\x00\x10a" + b"\xf0\x20b\x00"
+        data = bytes((0x90,)) + packet(b"")[1:] + block
+        header = parse_header(data)
+        assert extension(data, header, 1) == b"a"
+        assert extension(data, header, 2) is None
+        assert extension(data, header, 15) is None
+
+    def test_two_byte_profile_with_application_bits(self) -> None:
+        data = bytes((0x90,)) + packet(b"")[1:] + b"\x10\x05\x00\x01" + b"\x07\x01a\x00"
+        assert extension(data, parse_header(data), 7) == b"a"
+
+    def test_a_foreign_profile_holds_nothing(self) -> None:
+        data = bytes((0x90,)) + packet(b"")[1:] + b"\xab\xcd\x00\x01" + b"\x10abc"
+        assert extension(data, parse_header(data), 1) is None
+
+    @pytest.mark.parametrize(
+        "block", [b"\xbe\xde\x00\x01\x1fabc", b"\x10\x00\x00\x01\x01\x03ab", b"\x10\x00\x00\x01\x00\x00\x00\x01"]
+    )
+    def test_an_element_that_ends_too_late(self, block: bytes) -> None:
+        data = bytes((0x90,)) + packet(b"")[1:] + block
+        with pytest.raises(RtpError, match="element"):
+            extension(data, parse_header(data), 1)
+
+
+class TestRewriting:
+    @given(st.binary(max_size=40), one_byte, st.integers(0, 9), payload_types, u32, u16)
+    def test_rewrite_leaves_payload_marker_and_timestamp(
+        self, body: bytes, found: dict[int, bytes], pad: int, pt: int, ssrc: int, seq: int
+    ) -> None:
+        data = packet(body, extensions=tuple(found.items()))
+        if pad:
+            data = padded(data, pad)
+        got = rewrite(data, parse_header(data), payload_type=pt, ssrc=ssrc, sequence=seq)
+        assert parse_header(got) == (pt, True, seq, 90000, ssrc, 12, 0, 0, 0, 0, 0)
+        assert got[12:] == body
+
+    def test_rewrite_keeps_the_sequence_number_unless_told(self) -> None:
+        data = packet(marker=False)
+        header = parse_header(rewrite(data, parse_header(data), payload_type=1, ssrc=2))
+        assert (header.sequence, header.marker) == (1000, False)
+
+    def test_in_place(self) -> None:
+        data = bytearray(packet())
+        set_payload_type(data, 45)
+        set_sequence(memoryview(data), 0x1FFFF)
+        header = parse_header(data)
+        assert (header.payload_type, header.marker, header.sequence) == (45, True, 0xFFFF)
+
+    @given(st.binary(min_size=1, max_size=40), u16, u16, u32)
+    def test_retransmission_there_and_back(self, body: bytes, original: int, sequence: int, ssrc: int) -> None:
+        plain = rewrite(packet(body), parse_header(packet(body)), payload_type=96, ssrc=0x1234, sequence=original)
+        sent = wrap_rtx(plain, payload_type=97, sequence=sequence, ssrc=ssrc)
+        header = parse_header(sent)
+        assert header[:5] == (97, True, sequence, 90000, ssrc)
+        assert unwrap_rtx(sent, header, payload_type=96, ssrc=0x1234) == plain
+
+    @given(st.binary(min_size=1, max_size=40), one_byte, st.integers(0, 9))
+    def test_aiortc_agrees_on_retransmissions(self, body: bytes, found: dict[int, bytes], pad: int) -> None:
+        data = packet(b"\x03\xe8" + body, extensions=tuple(found.items()))
+        if pad:
+            data = padded(data, pad)
+        expected = reference.unwrap_rtx(reference.RtpPacket.parse(data), payload_type=96, ssrc=7)
+        assert unwrap_rtx(data, parse_header(data), payload_type=96, ssrc=7) == expected.serialize()
+        plain = rewrite(data, parse_header(data), payload_type=96, ssrc=7)
+        again = reference.wrap_rtx(reference.RtpPacket.parse(plain), payload_type=97, sequence_number=5, ssrc=8)
+        assert wrap_rtx(plain, payload_type=97, sequence=5, ssrc=8) == again.serialize()
+
+    def test_the_number_that_the_receiver_misses_may_differ(self) -> None:
+        sent = wrap_rtx(packet(), payload_type=97, sequence=1, ssrc=2, original=77)
+        got = unwrap_rtx(sent, parse_header(sent), payload_type=96, ssrc=3)
+        assert got is not None
+        assert parse_header(got).sequence == 77
+
+    @pytest.mark.parametrize("data", [packet(b""), packet(b"\x01"), packet(b"\x01\x02"), padded(packet(b""), 200)])
+    def test_a_bandwidth_probe_holds_nothing(self, data: bytes) -> None:
+        assert unwrap_rtx(data, parse_header(data), payload_type=96, ssrc=3) is None
+
+
+class TestSequenceNumbers:
+    @pytest.mark.parametrize(
+        ("newer", "older", "delta"), [(5, 3, 2), (3, 5, -2), (0, 0xFFFF, 1), (0xFFFF, 0, -1), (0x8000, 0, -0x8000)]
+    )
+    def test_delta(self, newer: int, older: int, delta: int) -> None:
+        assert sequence_delta(newer, older) == delta
+
+    @given(u16, u16)
+    def test_newer_agrees_with_delta(self, left: int, right: int) -> None:
+        assert is_newer(left, right) is (sequence_delta(left, right) > 0)
+
+    @given(u16, st.lists(st.integers(-0x7FFF, 0x7FFF), max_size=50))
+    def test_unrolling_follows_the_true_number(self, first: int, steps: list[int]) -> None:
+        unrolled = ExtendedSequence()
+        assert unrolled.extend(first) == first
+        highest = first
+        for step in steps:
+            true = highest + step
+            assert unrolled.extend(true & 0xFFFF) == true
+            highest = max(highest, true)
+            assert unrolled.highest == highest
+
+    def test_late_from_before_the_start(self) -> None:
+        unrolled = ExtendedSequence()
+        unrolled.extend(1)
+        assert unrolled.extend(0xFFFE) == -2
+
+
+class TestDemultiplexing:
+    @pytest.mark.parametrize(
+        ("data", "media", "control"),
+        [
+            (b"\x80\x60", True, False),
+            (b"\x80\xe0", True, False),  # payload type 96 with the marker
+            (b"\x80\xc8", True, True),
+            (b"\x80\xcf", True, True),
+            (b"\xbf\xdf", True, True),
+            (b"\x16\xfe", False, False),
+            (b"\x00\x01", False, False),
+            (b"\x80", False, False),
+            (b"", False, False),
+        ],
+    )
+    def test_by_first_and_second_byte(self, data: bytes, media: bool, control: bool) -> None:
+        assert is_rtp_or_rtcp(data) is media
+        assert is_rtcp(data) is control

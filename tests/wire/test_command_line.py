@@ -1,0 +1,126 @@
+"""The command line of `wcsd`, with real files."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from actors import cli
+from actors.cli import read_command_line
+from actors.places import default_config_file, default_state_folder
+from config.settings import LogFormat
+from config.version import VERSION
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Path:
+    path = tmp_path / "my.properties"
+    path.write_text("ws.port=1234\n")
+    return path
+
+
+def exit_code(*arguments: str) -> object:
+    with pytest.raises(SystemExit) as ended:
+        read_command_line(arguments)
+    return ended.value.code
+
+
+def test_what_is_to_be_run(settings_file: Path, tmp_path: Path) -> None:
+    invocation = read_command_line(
+        ["--config", str(settings_file), "--state", str(tmp_path), "--set", "log.format=json", "--set", "wss.port=0"]
+    )
+    settings = invocation.settings
+    assert (settings.ws_port, settings.wss_port, settings.log_format) == (1234, 0, LogFormat.JSON)
+    assert invocation.state == tmp_path
+    assert invocation.warnings == ()
+
+
+def test_the_state_folder_does_not_depend_on_a_later_change_of_folder() -> None:
+    assert read_command_line(["--state", "here"]).state == Path.cwd() / "here"
+
+
+def test_in_a_checkout_the_shipped_file_and_var_are_used() -> None:
+    assert default_config_file() == CHECKOUT / "config" / "flashphoner.properties"
+    assert default_state_folder() == CHECKOUT / "var"
+    assert read_command_line([]).state == CHECKOUT / "var"
+
+
+def test_installed_the_folders_of_the_system_are_used(tmp_path: Path) -> None:
+    assert default_config_file(tmp_path) == Path("/etc/wcsd/flashphoner.properties")
+    assert default_state_folder(tmp_path) == Path("/var/lib/wcsd")
+
+
+def test_without_the_default_file_there_are_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cli, "default_config_file", lambda: tmp_path / "absent.properties")
+    assert read_command_line([]).settings.ws_port == 8080
+
+
+def test_a_named_file_must_be_there(tmp_path: Path, capsys: Captured) -> None:
+    missing = tmp_path / "absent.properties"
+    assert exit_code("--config", str(missing)) == 2
+    assert capsys.readouterr() == ("", f"{missing}: there is no such file\n")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: Captured) -> None:
+    assert exit_code("--config", str(tmp_path)) == 2
+    assert capsys.readouterr().err == f"{tmp_path}: cannot be read: Is a directory\n"
+
+
+def test_a_file_in_another_encoding(settings_file: Path, capsys: Captured) -> None:
+    settings_file.write_bytes(b"ws.port=1\n# gr\xfc\xdfe\n")
+    assert exit_code("--config", str(settings_file)) == 2
+    assert capsys.readouterr().err == f"{settings_file}:2: is not UTF-8; write other characters as \\uXXXX\n"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(settings_file: Path) -> None:
+    settings_file.write_bytes(b"\xef\xbb\xbfws.port=77\n")
+    assert read_command_line(["--config", str(settings_file)]).settings.ws_port == 77
+
+
+def test_bad_settings_end_with_2_and_every_fault_on_a_line(settings_file: Path, capsys: Captured) -> None:
+    settings_file.write_text("ws.port=x\nlog.level=loud\n")
+    assert exit_code("--config", str(settings_file)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(" ")[0] for line in err.splitlines()] == [f"{settings_file}:1:", f"{settings_file}:2:"]
+
+
+def test_check_config(settings_file: Path, capsys: Captured) -> None:
+    settings_file.write_text("ws.prot=1\n")
+    assert exit_code("--config", str(settings_file), "--check-config") == 0
+    out, err = capsys.readouterr()
+    assert out == f"{settings_file}: settings are good\n"
+    assert err == f"warning: {settings_file}:1: ws.prot: unknown setting; did you mean ws.port?\n"
+
+
+def test_print_config(settings_file: Path, capsys: Captured) -> None:
+    assert exit_code("--config", str(settings_file), "--print-config") == 0
+    assert f"# from: {settings_file}:1\nws.port=1234\n" in capsys.readouterr().out
+
+
+def test_version(capsys: Captured) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"wcsd {VERSION}\n"
+
+
+def test_help_names_every_option(capsys: Captured) -> None:
+    assert exit_code("--help") == 0
+    out = capsys.readouterr().out
+    for option in ("--config FILE", "--state DIR", "--set KEY=VALUE", "--check-config", "--print-config", "--version"):
+        assert option in out
+
+
+@pytest.mark.parametrize("arguments", [("--conf", "x"), ("--set",), ("extra",)])
+def test_a_wrong_argument_ends_with_2(arguments: tuple[str, ...], capsys: Captured) -> None:
+    assert exit_code(*arguments) == 2
+    assert capsys.readouterr().err.startswith("usage: wcsd")
+
+
+def test_arguments_of_the_process_are_the_default(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(sys, "argv", ["wcsd", "--version"])
+    with pytest.raises(SystemExit):
+        read_command_line()
+    assert capsys.readouterr().out == f"wcsd {VERSION}\n"

@@ -1,0 +1,187 @@
+"""The file of applications: read at start, written durably, and never lost."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import trio
+
+from actors.app_store import AppStore, AppStoreError, open_app_store
+from config.apps import App, AppError, AppTable, default_table
+from config.apps_file import AppFileError, read_apps, write_apps
+from tests.support.operator import ROOT, open_console
+
+R = TypeVar("R")
+SHOP = App(name="shop", key="shopKey", url="http://a.example", rest_username="u", rest_password="s3cret")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "apps.toml"
+
+
+def change(store: AppStore, how: Callable[[AppTable], tuple[AppTable, R]]) -> R:
+    return trio.run(store.change, how)
+
+
+def add_shop(table: AppTable) -> tuple[AppTable, str]:
+    return table.added(SHOP), "added"
+
+
+def test_a_new_state_folder_gets_the_default_table(path: Path) -> None:
+    assert open_app_store(path).table == default_table()
+    assert read_apps(path.read_text(), file_name="") == default_table()
+
+
+def test_a_change_is_on_disk_and_in_force_when_it_is_acknowledged(path: Path) -> None:
+    store = open_app_store(path)
+    assert change(store, add_shop) == "added"
+    assert store.by_key("shopKey") == SHOP
+    assert open_app_store(path).by_key("shopKey") == SHOP
+    assert [entry.name for entry in path.parent.iterdir()] == ["apps.toml"]
+
+
+def test_a_refused_change_changes_nothing(path: Path) -> None:
+    store = open_app_store(path)
+    change(store, add_shop)
+    before = path.read_text()
+    with pytest.raises(AppError, match="is taken"):
+        change(store, add_shop)
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", "{path}: 'format = 1' is missing: not a whole file of applications"),
+        (b"format = 1\n\xff", "{path}:2: not UTF-8 text"),
+        (b"format = 1\n[[app]]\nname = 'a'\nkey = 'a'\nurl = 'ftp://a'\n", "{path}:5: url: 'ftp://a' must start with"),
+        (write_apps(default_table()).encode()[:-5], "{path}:"),
+    ],
+)
+def test_a_file_that_cannot_be_used_stops_the_start_and_is_left_alone(path: Path, data: bytes, error: str) -> None:
+    path.write_bytes(data)
+    with pytest.raises(AppFileError) as caught:
+        open_app_store(path)
+    assert str(caught.value).startswith(error.format(path=path))
+    assert path.read_bytes() == data
+
+
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AppStoreError, match=r"cannot read .*: Is a directory"):
+        open_app_store(tmp_path)
+    with pytest.raises(AppStoreError, match=r"cannot write .*: No such file"):
+        open_app_store(tmp_path / "missing" / "apps.toml")
+
+
+def test_an_edit_under_a_running_server_is_not_overwritten(path: Path) -> None:
+    store = open_app_store(path)
+    edited = write_apps(AppTable((SHOP,)))
+    path.write_text(edited)
+    with pytest.raises(AppStoreError, match="was edited while the server runs"):
+        change(store, add_shop)
+    assert path.read_text() == edited
+    assert store.table == default_table()
+
+
+def test_a_file_made_by_hand_and_one_that_was_removed_are_written_anew(path: Path) -> None:
+    path.write_text("# by hand\n" + write_apps(AppTable(())))
+    store = open_app_store(path)
+    change(store, add_shop)
+    path.unlink()
+    change(store, lambda table: (AppTable((*table.apps, *default_table().apps)), None))
+    assert open_app_store(path).table == store.table == AppTable((SHOP, *default_table().apps))
+
+
+def test_a_symbolic_link_stays_one(path: Path) -> None:
+    (path.parent / "elsewhere").mkdir()
+    path.symlink_to("elsewhere/apps.toml")
+    store = open_app_store(path)
+    change(store, add_shop)
+    assert path.is_symlink()
+    assert open_app_store(path).table == store.table
+
+
+def test_what_a_killed_server_left_behind_is_no_hindrance(path: Path) -> None:
+    store = open_app_store(path)
+    (path.parent / "apps.toml.new").write_text("half a ta")
+    (path.parent / "apps.toml.new").chmod(0o644)
+    change(store, add_shop)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert open_app_store(path).table == store.table
+
+
+@pytest.mark.parametrize("failing", ["fsync", "open", "fchmod"])
+def test_a_full_or_broken_disk_is_told_and_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = open_app_store(path)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, failing, fail)
+        with pytest.raises(AppStoreError, match=r"cannot write .*: No space left on device"):
+            change(store, add_shop)
+    assert store.table == default_table()
+    change(store, add_shop)
+    assert open_app_store(path).by_key("shopKey") == SHOP
+
+
+def test_a_disk_that_fails_after_the_rename_can_be_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder's fsync fails: the new file is there, but not believed, and must not be taken for a stranger's."""
+    synced = []
+
+    def fail_second(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = open_app_store(path)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail_second)
+        with pytest.raises(AppStoreError, match="Input/output error"):
+            change(store, add_shop)
+    assert store.by_key("shopKey") is None
+    assert change(store, add_shop) == "added"
+
+
+async def test_a_failing_disk_reaches_the_operator(nursery: trio.Nursery, tmp_path: Path) -> None:
+    console = await open_console(nursery, tmp_path)
+    (tmp_path / "apps.toml").write_text("mine")
+    process = await console.wcs("remove", "app", "defaultApp")
+    assert process.returncode == 4
+    assert b"was edited while the server runs; nothing was changed" in process.stderr
+    assert console.store.by_key("defaultApp") is not None
+
+
+async def test_a_cancelled_change_is_whole_or_not_at_all(path: Path) -> None:
+    store: AppStore = open_app_store(path)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await store.change(add_shop)
+    assert scope.cancelled_caught
+    assert store.table == default_table()
+
+    def change_and_cancel(table: AppTable) -> tuple[AppTable, str]:
+        scope.cancel()
+        return add_shop(table)
+
+    with trio.CancelScope() as scope:
+        await store.change(change_and_cancel)
+    assert open_app_store(path).table == store.table
+
+
+@pytest.mark.parametrize("mode", ["line", "moment"])
+async def test_a_server_killed_at_any_instant_loses_nothing_that_was_acknowledged(tmp_path: Path, mode: str) -> None:
+    process = await trio.run_process(
+        [sys.executable, "-m", "tests.support.killed_store", mode, str(tmp_path)],
+        capture_stdout=True, capture_stderr=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stderr == b""
+    deaths = int(process.stdout.split()[0])
+    assert deaths >= 30

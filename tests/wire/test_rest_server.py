@@ -1,0 +1,377 @@
+"""The REST API on real sockets: TLS, slow, huge and hostile clients, shutdown."""
+
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from config.settings import Settings
+from protocol.filters import StreamFilter
+from tests.support.streams import StreamWorld, stream
+from tests.support.web import app_of, settings_with
+from tests.support.web_server import Certificate, WebServer, make_certificate
+
+FIND = "/rest-api/stream/find_all"
+TERMINATE = "/rest-api/stream/terminate"
+LIMIT = 20.0
+"""Seconds after which a test is given up; nothing here should need one."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def world() -> StreamWorld:
+    return StreamWorld([stream("m", "room")])
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+async def server(
+    nursery: trio.Nursery, world: StreamWorld, settings: Settings, certificate: Certificate
+) -> AsyncIterator[WebServer]:
+    running = WebServer(app=app_of(world, settings), settings=settings, certificate=certificate)
+    running.start(nursery)
+    yield running
+    await running.close_clients()
+
+
+async def is_alive(server: WebServer) -> bool:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send("GET /healthz HTTP/1.1")
+        return (await client.answer()).status == 200
+
+
+# -- the ordinary case -------------------------------------------------------------------------------------------------
+
+
+async def test_terminate_over_http_and_https(server: WebServer, world: StreamWorld, certificate: Certificate) -> None:
+    world.streams.append(stream("n", "other"))
+    async with httpx.AsyncClient(verify=certificate.trust, timeout=LIMIT) as client:
+        plain = await client.post(f"http://127.0.0.1:{server.port}{TERMINATE}", json={"name": "room"})
+        tls = await client.post(f"https://localhost:{server.tls_port}{TERMINATE}", json={"name": "other"})
+    for answer in (plain, tls):
+        assert answer.status_code == 200
+        assert answer.http_version == "HTTP/1.1"
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["content-length"] == "0"
+        assert "server" not in answer.headers
+    assert world.streams == []
+
+
+async def test_the_own_origin_is_that_of_the_listener(server: WebServer, certificate: Certificate) -> None:
+    own = f"https://localhost:{server.tls_port}"
+    async with httpx.AsyncClient(verify=certificate.trust, timeout=LIMIT) as client:
+        assert (await client.get(own + FIND, headers={"Origin": own})).status_code == 200
+        foreign = {"Origin": f"http://localhost:{server.tls_port}"}
+        assert (await client.get(own + FIND, headers=foreign)).status_code == 403
+
+
+async def test_tls_offers_http_1_1_only(server: WebServer, certificate: Certificate) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with trio.fail_after(LIMIT):
+        stream = await trio.open_ssl_over_tcp_stream("127.0.0.1", server.tls_port, ssl_context=context)
+        await stream.do_handshake()
+        assert stream.selected_alpn_protocol() == "http/1.1"
+        await trio.aclose_forcefully(stream)
+
+
+async def test_requests_follow_each_other_on_one_connection(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        for _ in range(2):
+            await client.send(f"GET {FIND} HTTP/1.1")
+            assert (await client.answer()).status == 200
+        await client.send("GET /healthz HTTP/1.1\nHost: localhost\n\nGET /readyz HTTP/1.1")
+        assert b"alive" in (await client.answer()).body
+        assert b"ready" in (await client.answer()).body
+
+
+async def test_a_client_that_closes_its_side_still_gets_its_answer(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send("GET /healthz HTTP/1.0")
+        await client.stream.send_eof()
+        assert (await client.answer()).status == 200
+        assert await client.is_closed()
+
+
+async def test_a_client_that_asks_first_is_told_to_send_its_body(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(f"POST {TERMINATE} HTTP/1.1\nContent-Length: 15\nExpect: 100-continue")
+        assert (await client.answer()).status == 100
+        await client.stream.send_all(b'{"name":"room"}')
+        assert (await client.answer()).status == 200
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 300000000", "Transfer-Encoding: chunked"])
+async def test_a_huge_body_is_413_and_not_read_to_its_end(
+    nursery: trio.Nursery, server: WebServer, framing: str
+) -> None:
+    client = await server.connect()
+
+    async def send_for_ever() -> None:
+        piece = b"10000\r\n" + b"x" * 65536 + b"\r\n" if "chunked" in framing else b"x" * 65536
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while True:
+                await client.stream.send_all(piece)
+
+    with trio.fail_after(LIMIT):
+        await client.send(f"POST {TERMINATE} HTTP/1.1\n{framing}")
+        nursery.start_soon(send_for_ever)
+        answer = await client.answer()
+        assert answer.status == 413
+        assert answer.headers["connection"] == "close"
+        assert await client.is_closed()
+    assert await is_alive(server)
+
+
+@pytest.mark.parametrize("settings", [settings_with(rest_body_timeout=0.3)])
+async def test_a_body_that_stays_half_sent_is_408(server: WebServer, world: StreamWorld) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(f"POST {TERMINATE} HTTP/1.1\nContent-Length: 100", body=b'{"name":')
+        answer = await client.answer()
+        assert answer.status == 408
+        await client.stream.send_eof()
+        assert await client.is_closed()
+    assert world.reasons == []
+
+
+@pytest.mark.parametrize("settings", [settings_with(rest_body_timeout=0.3)])
+@pytest.mark.parametrize("start", [b"", b"GET / HTT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_head_that_does_not_come_closes_the_connection(server: WebServer, start: bytes) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.stream.send_all(start)
+        assert await client.is_closed()
+
+
+# -- hostile clients ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "request_lines",
+    [
+        "GET /healthz HTTP/1.1\nUpgrade: h2c\nConnection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AAA",
+        "GET /healthz HTTP/1.1\nUpgrade: h2c\nConnection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AAMAAABkAAQAAP__",
+    ],
+)
+async def test_an_upgrade_to_http2_is_ignored(server: WebServer, request_lines: str) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(request_lines)
+        assert (await client.answer()).status == 200
+    assert await is_alive(server)
+
+
+async def test_the_http2_preface_is_no_way_in(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 100)
+        assert (await client.answer()).status >= 400
+    assert await is_alive(server)
+
+
+async def test_a_websocket_is_refused(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(
+            "GET / HTTP/1.1\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+        )
+        assert (await client.answer()).status == 403
+    assert await is_alive(server)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100,
+        b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A" * 100_000,
+        b"\0" * 1000 + b"\r\n\r\n",
+    ],
+)
+async def test_garbage_is_400_or_a_closed_connection(server: WebServer, garbage: bytes) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.stream.send_all(garbage)
+        answer = await client.answer()
+        assert 400 <= answer.status < 500
+    assert await is_alive(server)
+
+
+@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01", b"\0" * 2000, b""])
+async def test_garbage_instead_of_tls_harms_nobody(server: WebServer, garbage: bytes) -> None:
+    with trio.fail_after(LIMIT):
+        client = server.client(await trio.open_tcp_stream("127.0.0.1", server.tls_port))
+        await client.stream.send_all(garbage)
+        await client.stream.send_eof()
+        while await client.stream.receive_some(1000):
+            pass
+    assert await is_alive(server)
+
+
+async def test_a_body_with_broken_chunks_stops_nothing(server: WebServer, world: StreamWorld) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(f"POST {TERMINATE} HTTP/1.1\nTransfer-Encoding: chunked", body=b"2\r\n{}\r\nzz\r\n")
+        assert (await client.answer()).status == 400
+    assert world.reasons == []
+    assert await is_alive(server)
+
+
+@pytest.mark.parametrize("settings", [settings_with(rest_terminate_timeout=0.3)])
+async def test_a_client_that_resets_while_it_is_served_harms_nobody(
+    server: WebServer, world: StreamWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.stuck = True
+    client = await server.connect()
+    await client.send(f"POST {TERMINATE} HTTP/1.1\nContent-Length: 2", body=b"{}")
+    client.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    await client.stream.aclose()
+    assert await is_alive(server)
+    server.shutdown.set()
+    with trio.fail_after(LIMIT):
+        await server.stopped.wait()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("settings", [settings_with(http_max_connections=2)])
+async def test_connections_above_the_cap_are_closed_and_those_below_it_live(
+    server: WebServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with trio.fail_after(LIMIT):
+        first, second = await server.connect(), await server.connect()
+        for client in (first, second):
+            await client.send("GET /healthz HTTP/1.1")
+            assert (await client.answer()).status == 200
+        for _ in range(3):
+            assert await (await server.connect()).is_closed()
+        await first.stream.aclose()
+        assert not await second_try_is_closed(server)
+    assert [record.levelno for record in caplog.records if "too many" in record.getMessage()] == [logging.WARNING]
+
+
+async def second_try_is_closed(server: WebServer) -> bool:
+    """Whether a new connection is refused, once the server has seen that one has gone."""
+    while True:
+        client = await server.connect()
+        await client.send("GET /healthz HTTP/1.1")
+        try:
+            return (await client.answer()).status != 200
+        except (EOFError, trio.BrokenResourceError):
+            continue
+
+
+class BrokenWorld(StreamWorld):
+    """A world with a fault in it."""
+
+    def find(self, query: StreamFilter) -> tuple[()]:
+        raise ZeroDivisionError("a fault of ours")
+
+
+@pytest.mark.parametrize("world", [BrokenWorld()])
+async def test_a_fault_of_ours_is_a_500_with_a_traceback_in_the_log(
+    server: WebServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(f"GET {FIND} HTTP/1.1")
+        answer = await client.answer()
+        assert await is_alive(server)
+        server.shutdown.set()
+        await server.stopped.wait()
+    assert answer.status == 500
+    assert b"fault of ours" not in answer.body
+    crashes = [record for record in caplog.records if "request crashed" in record.getMessage()]
+    assert crashes[0].exc_info is not None
+
+
+# -- shutdown ----------------------------------------------------------------------------------------------------------
+
+
+async def test_shutdown_closes_idle_connections_and_refuses_new_ones(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        idle, fresh = await server.connect(), await server.connect()
+        await idle.send("GET /healthz HTTP/1.1")
+        await idle.answer()
+        server.shutdown.set()
+        assert await idle.is_closed()
+        assert await fresh.is_closed()
+        await idle.stream.aclose()
+        await fresh.stream.aclose()
+        await server.stopped.wait()
+        with pytest.raises(OSError, match="connect"):
+            await server.connect()
+
+
+@pytest.mark.parametrize("settings", [settings_with(rest_terminate_timeout=0.3)])
+async def test_shutdown_waits_for_a_request_under_way(server: WebServer, world: StreamWorld) -> None:
+    world.stuck = True
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(f"POST {TERMINATE} HTTP/1.1\nContent-Length: 2", body=b"{}")
+        await is_alive(server)
+        server.shutdown.set()
+        assert (await client.answer()).status == 200
+        assert await client.is_closed()
+        await client.stream.aclose()
+        await server.stopped.wait()
+
+
+@pytest.mark.parametrize("world", [StreamWorld([stream(f"m{n}", sdp="x" * 100_000) for n in range(300)])])
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_client_that_does_not_read_cannot_hold_a_shutdown(
+    server: WebServer, certificate: Certificate, secure: bool
+) -> None:
+    request = f"GET {FIND} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with trio.fail_after(LIMIT):
+        if secure:
+            stalled: trio.abc.Stream = await trio.open_ssl_over_tcp_stream(
+                "localhost", server.tls_port, ssl_context=certificate.trust
+            )
+        else:
+            stalled = await trio.open_tcp_stream("127.0.0.1", server.port)
+        await stalled.send_all(request)
+        await stalled.receive_some(1)
+        server.shutdown.set()
+        start = trio.current_time()
+        await server.stopped.wait()
+    assert trio.current_time() - start < server.grace + 5
+    await trio.aclose_forcefully(stalled)
+
+
+async def test_a_certificate_that_cannot_be_used_names_the_settings(tmp_path: Path, world: StreamWorld) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("nothing")
+    broken = Certificate(cert=tmp_path / "cert.pem", key=tmp_path / "key.pem", trust=ssl.create_default_context())
+    running = WebServer(app=app_of(world), settings=Settings(), certificate=broken)
+    with pytest.RaisesGroup(pytest.RaisesExc(Exception, match=r"wss\.cert")):
+        async with trio.open_nursery() as nursery:
+            running.start(nursery)
