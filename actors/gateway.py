@@ -49,12 +49,19 @@ class Gateway:
     """Accepts WebSocket connections and gives each a session."""
 
     def __init__(
-        self, doors: list[Door], *, supervisor: Supervisor, make_session: MakeSession, settings: Settings
+        self,
+        doors: list[Door],
+        *,
+        supervisor: Supervisor,
+        make_session: MakeSession,
+        settings: Settings,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         self._doors = doors
         self._supervisor = supervisor
         self._make_session = make_session
         self._settings = settings
+        self._handshake_timeout = handshake_timeout
         self._per_address: Counter[str] = Counter()
         self._accepting = trio.CancelScope()
 
@@ -94,11 +101,19 @@ class Gateway:
             return
         self._per_address[address] += 1
         try:
-            await self._serve(await _secured(door, stream), stream.socket)
+            await self._serve(await self._secured(door, stream), stream.socket)
         finally:
             self._per_address[address] -= 1
             if not self._per_address[address]:
                 del self._per_address[address]
+
+    async def _secured(self, door: Door, stream: trio.SocketStream) -> trio.abc.Stream:
+        if door.tls is None:
+            return stream
+        secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
+        with trio.fail_after(self._handshake_timeout):
+            await secured.do_handshake()
+        return secured
 
     def _is_full(self, address: str) -> bool:
         return (
@@ -108,7 +123,7 @@ class Gateway:
 
     async def _serve(self, stream: trio.abc.Stream, peer: trio.socket.SocketType) -> None:
         async with trio.open_nursery() as nursery:
-            with trio.fail_after(HANDSHAKE_TIMEOUT):
+            with trio.fail_after(self._handshake_timeout):
                 request = await wrap_server_stream(nursery, stream, max_message_size=self._settings.ws_max_frame_size)
             await self._serve_request(request, _session_id(peer))
             nursery.cancel_scope.cancel()
@@ -120,7 +135,7 @@ class Gateway:
             with trio.move_on_after(REFUSAL_TIMEOUT):
                 await request.reject(403, body=b"This origin is not named in ws.allowed_origins\n")
             return
-        with trio.fail_after(HANDSHAKE_TIMEOUT):
+        with trio.fail_after(self._handshake_timeout):
             connection = await request.accept()
         session = self._make_session(connection, session_id=session_id, origin=origin)
         try:
@@ -137,15 +152,6 @@ class Gateway:
     def _allows(self, origin: str | None) -> bool:
         allowed = self._settings.ws_allowed_origins
         return "*" in allowed or origin is None or origin in allowed
-
-
-async def _secured(door: Door, stream: trio.SocketStream) -> trio.abc.Stream:
-    if door.tls is None:
-        return stream
-    secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
-    with trio.fail_after(HANDSHAKE_TIMEOUT):
-        await secured.do_handshake()
-    return secured
 
 
 def _session_id(peer: trio.socket.SocketType) -> str:

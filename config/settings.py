@@ -98,7 +98,8 @@ def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str
     return attrs.field(default=kind.read(default), metadata={"setting": described})
 
 
-# fmt: off  (a table reads better than one argument a line)
+# A table reads better than one argument a line.
+# fmt: off
 @frozen(kw_only=True)
 class Settings:
     """The effective settings of one server. `Settings()` has every default."""

@@ -82,7 +82,7 @@ class HookDispatcher(Actor[Never]):
 
     def open_lane(self, *, app: App, session_id: str, on_warning: Callable[[HookMethod, str], None]) -> HookLane:
         """A lane for a new session. `on_warning(method, info)` is told of events that failed under restOnError FAIL."""
-        queue = self._all_in_one or self._new_queue()
+        queue = self._new_queue() if self._all_in_one is None else self._all_in_one
         return HookLane(self, queue, app=app, session_id=session_id, on_warning=on_warning)
 
     async def drain(self, timeout: float) -> int:

@@ -129,16 +129,12 @@ class HookLane:
             deliver(apply_client_exclude(body, self.config.for_method(method)))
             self.notify(method, body, last=last)
             return
-        answer = self._queue_overwrite(method, body, last=last)
-
-        async def show_answer() -> None:
-            judged = await answer.wait(self._timeout)
-            if isinstance(judged, Warn):
-                self._on_warning(method, judged.info)
-            shown = judged.body if isinstance(judged, Allow) else body
-            deliver(apply_client_exclude(shown, self.config.for_method(method)))
-
-        self._services.spawn(show_answer)
+        delivery = _Delivery(lambda judged: self._show(method, body, judged, deliver))
+        notification = self._notification(method, body, last=last)
+        notification.on_verdict = delivery.take
+        self._queue.notify(notification)
+        too_late = verdict(method, self.config.for_method(method), TimedOut(seconds=self._timeout), body)
+        self._services.spawn(lambda: delivery.expire(self._timeout, too_late))
 
     def keep_alive_slot(self) -> "KeepAliveSlot":
         """A slot for one stream's keep-alives, outside the lane."""
@@ -172,13 +168,16 @@ class HookLane:
             keep_alive=keep_alive,
         )
 
-    def _queue_overwrite(self, method: HookMethod, body: dict[str, Any], *, last: bool) -> "_PendingAnswer":
-        too_late = verdict(method, self.config.for_method(method), TimedOut(seconds=self._timeout), body)
-        answer = _PendingAnswer(too_late)
-        notification = self._notification(method, body, last=last)
-        notification.on_verdict = answer.take
-        self._queue.notify(notification)
-        return answer
+    def _show(
+        self, method: HookMethod, body: dict[str, Any], judged: Verdict, deliver: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._warn_of(method, judged)
+        shown = judged.body if isinstance(judged, Allow) else body
+        deliver(apply_client_exclude(shown, self.config.for_method(method)))
+
+    def _warn_of(self, method: HookMethod, judged: Verdict) -> None:
+        if isinstance(judged, Warn) and not self._closed:
+            self._on_warning(method, judged.info)
 
     async def _ask(self, method: HookMethod, body: dict[str, Any]) -> Outcome:
         if self._closed or not self._services.is_open:
@@ -202,7 +201,7 @@ class HookLane:
             last=last,
             queue=self._queue,
             send=self._send,
-            on_verdict=self._on_event_verdict(method),
+            on_verdict=lambda judged: self._warn_of(method, judged),
         )
 
     async def _send(self, notification: Notification) -> None:
@@ -216,13 +215,6 @@ class HookLane:
         finally:
             notification.on_verdict(judged)
 
-    def _on_event_verdict(self, method: HookMethod) -> Callable[[Verdict], None]:
-        def warn(judged: Verdict) -> None:
-            if isinstance(judged, Warn) and not self._closed:
-                self._on_warning(method, judged.info)
-
-        return warn
-
     def _judge(self, method: HookMethod, body: dict[str, Any], outcome: Outcome) -> Verdict:
         judged = verdict(method, self.config.for_method(method), outcome, body)
         for warning in judged.warnings if isinstance(judged, Allow) else ():
@@ -230,21 +222,25 @@ class HookLane:
         return judged
 
 
-class _PendingAnswer:
-    """The verdict on an event that the client waits for; `too_late` is the one that holds if none comes in time."""
+class _Delivery:
+    """Shows an event to the client once: when its answer is there, or when it is too late for one.
 
-    def __init__(self, too_late: Verdict) -> None:
-        self._verdict = too_late
-        self._answered = trio.Event()
+    Answers are taken in the order of the lane, and at once, so that events reach the client in that order too.
+    """
+
+    def __init__(self, show: Callable[[Verdict], None]) -> None:
+        self._show = show
+        self._shown = trio.Event()
 
     def take(self, judged: Verdict) -> None:
-        self._verdict = judged
-        self._answered.set()
+        if not self._shown.is_set():
+            self._shown.set()
+            self._show(judged)
 
-    async def wait(self, timeout: float) -> Verdict:
+    async def expire(self, timeout: float, too_late: Verdict) -> None:
         with trio.move_on_after(timeout):
-            await self._answered.wait()
-        return self._verdict
+            await self._shown.wait()
+        self.take(too_late)
 
 
 class KeepAliveSlot:

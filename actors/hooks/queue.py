@@ -124,9 +124,6 @@ class HookQueue:
         self._notifications = 0
         self._running = False
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def notify(self, notification: Notification) -> None:
         """Put a notification at the end; what that pushes out is dropped."""
         self._append(notification)

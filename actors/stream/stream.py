@@ -127,6 +127,7 @@ class Stream(Actor[StreamMessage]):
         try:
             self._media = await self._set_up()
         except MediaRefused as refused:
+            log.info("media refused", id=self.media_session_id, info=refused.info, detail=refused.detail)
             self.stop(failed(refused.info))
             return
         if self._media is not None:

@@ -47,10 +47,11 @@ _PIECE = 65536
 class WebService:
     """What all connections share: the application, the engine's configuration, and the news of a shutdown."""
 
-    def __init__(self, app: ASGIApp, *, head_timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, head_timeout: float, send_timeout: float = SEND_TIMEOUT) -> None:
         self.app = app
         self.head_timeout = head_timeout
         """Seconds from the first byte of a request to the end of its headers."""
+        self.send_timeout = send_timeout
         self.context = WorkerContext(None)
         self.config = Config()
         self.config.errorlog = None
@@ -155,7 +156,7 @@ class Connection:
         try:
             async with self._sending:
                 for start in range(0, 0 if self._broken else len(data), _PIECE):
-                    with trio.fail_after(SEND_TIMEOUT):
+                    with trio.fail_after(self._service.send_timeout):
                         await self._stream.send_all(data[start : start + _PIECE])
         except (trio.TooSlowError, trio.BrokenResourceError):
             self._break()

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from actors.actor import StopReason
 from actors.logs import get_logger
-from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, JsonAnswer, empty_answer
+from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, empty_answer, list_answer
 from actors.web.guard import client_address
 from actors.web.ports import Streams
 from actors.web.streams import distinct_parameters, no_match, search_fields
@@ -49,15 +49,15 @@ class ConnectionResource:
 
     async def find(self, request: Request) -> Response:
         """The sessions that match; POST takes the filter as its body, GET in the query string."""
-        return self._found(request, rest.parse_find(await search_fields(request)))
+        return await self._found(request, rest.parse_find(await search_fields(request)))
 
     async def find_all(self, request: Request) -> Response:
         """Every session. The SDK sends GET without a body."""
-        return self._found(request, rest.parse_find_all(await request.body()))
+        return await self._found(request, rest.parse_find_all(await request.body()))
 
-    def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
+    async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
         found = self._streams.find_connections(query.filter)
         if not found:
             return no_match(request, "connection")
-        shown = [rest.connection_object(connection) for connection in query.page.of(found)]
-        return JsonAnswer(shown, headers={TOTAL_HEADER: str(len(found))})
+        shown = (rest.connection_object(connection) for connection in query.page.of(found))
+        return await list_answer(shown, {TOTAL_HEADER: str(len(found))})

@@ -6,7 +6,7 @@ What the page does to streams goes through the ordinary REST API, which lets in 
 import hashlib
 import mimetypes
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,21 +68,25 @@ class StartPage:
         return self._file(request, request.url.path.removeprefix("/"))
 
     async def state(self, request: Request) -> Response:
-        """What the page shows, as JSON; `offset` and `limit` page through both tables."""
+        """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
         fields = dict(request.query_params)
-        refuse_unknown(fields, PAGE_KEYS, what="query parameter")
+        refuse_unknown(fields, PAGE_KEYS | {"find"}, what="query parameter")
         page = read_page({"limit": MAX_ROWS} | fields)
-        return JsonAnswer(self._state(page), headers=self._headers | {"Cache-Control": "no-store"})
+        state = self._state(page, fields.get("find", "").casefold())
+        return JsonAnswer(state, headers=self._headers | {"Cache-Control": "no-store"})
 
-    def _state(self, page: Page) -> dict[str, Any]:
+    def _state(self, page: Page, wanted: str) -> dict[str, Any]:
         now = self._clock()
-        sessions = self._streams.find_connections(ConnectionFilter())
-        streams = self._streams.find(StreamFilter())
+        all_sessions = self._streams.find_connections(ConnectionFilter())
+        all_streams = self._streams.find(StreamFilter())
+        sessions = tuple(session for session in all_sessions if _holds(wanted, _session_texts(session)))
+        streams = tuple(stream for stream in all_streams if _holds(wanted, _stream_texts(stream)))
         return {
             "version": self._info.version,
             "ws": _endpoint(self._info.ws),
             "wss": _endpoint(self._info.wss),
-            "totals": {"sessions": len(sessions), "streams": len(streams)},
+            "totals": {"sessions": len(all_sessions), "streams": len(all_streams)},
+            "matching": {"sessions": len(sessions), "streams": len(streams)},
             "sessions": [_session_row(session, now) for session in page.of(sessions)],
             "streams": [_stream_row(stream, now) for stream in page.of(streams)],
         }
@@ -128,6 +132,19 @@ def security_headers(info: PageInfo) -> dict[str, str]:
 
 def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
     return {"address": where[0], "port": where[1]}
+
+
+def _session_texts(session: ConnectionDescription) -> tuple[str, ...]:
+    return session.session_id, session.app_key, session.status, session.origin or ""
+
+
+def _stream_texts(stream: StreamDescription) -> tuple[str, ...]:
+    return stream.name, stream.media_session_id, stream.session_id, stream.status
+
+
+def _holds(wanted: str, texts: Iterable[str]) -> bool:
+    """Whether one of the texts holds the one that is searched for, which is in folded case."""
+    return not wanted or any(wanted in text.casefold() for text in texts)
 
 
 def _session_row(session: ConnectionDescription, now: int) -> dict[str, Any]:

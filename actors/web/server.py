@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from actors.actor import crash_guard
 from actors.listeners import server_tls
 from actors.logs import get_logger
-from actors.web.connection import Connection, Stream, WebService
+from actors.web.connection import SEND_TIMEOUT, Connection, Stream, WebService
 from config.settings import Settings
 
 log = get_logger("web")
@@ -33,13 +33,16 @@ async def serve_web(
     shutdown: trio.Event,
     *,
     grace: float = SHUTDOWN_GRACE,
+    send_timeout: float = SEND_TIMEOUT,
 ) -> None:
     """Serve `app` on the listening sockets `plain` (http) and `tls` (https) until `shutdown` is set.
 
     Takes the sockets over and closes them. Then no new connection is accepted, idle ones are closed, and requests
-    under way have `grace` seconds to be answered. Raises ListenerError if the certificate cannot be used.
+    under way have `grace` seconds to be answered. A client that takes no more of its answer is dropped after
+    `send_timeout` seconds. Raises ListenerError if the certificate cannot be used.
     """
-    server = _Server(WebService(app, head_timeout=settings.rest_body_timeout), settings.http_max_connections)
+    service = WebService(app, head_timeout=settings.rest_body_timeout, send_timeout=send_timeout)
+    server = _Server(service, settings.http_max_connections)
     with ExitStack() as sockets:
         for listening in filter(None, (plain, tls)):
             sockets.enter_context(listening)

@@ -1,6 +1,7 @@
 """`/rest-api/stream/...`"""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import attrs
@@ -12,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from actors.actor import StopReason
 from actors.logs import get_logger
-from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, JsonAnswer, empty_answer, error_answer
+from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, empty_answer, error_answer, list_answer
 from actors.web.guard import client_address
 from actors.web.ports import Streams
 from config.settings import Settings, TerminateAll
@@ -54,25 +55,25 @@ class StreamResource:
         deadline = trio.current_time() + self._terminate_timeout
         answer = await self._streams.terminate(query, BY_REST, dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
-        if not answer.count:
+        if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
             return no_match(request, "stream")
         headers = {COUNT_HEADER: str(answer.count)}
-        return JsonAnswer(rest.preview(answer), headers=headers) if dry_run else empty_answer(headers)
+        return await list_answer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
 
     async def find(self, request: Request) -> Response:
         """The streams that match; POST takes the filter as its body, GET in the query string."""
-        return self._found(request, rest.parse_find(await search_fields(request)))
+        return await self._found(request, rest.parse_find(await search_fields(request)))
 
     async def find_all(self, request: Request) -> Response:
         """Every stream. The SDK sends GET without a body."""
-        return self._found(request, rest.parse_find_all(await request.body()))
+        return await self._found(request, rest.parse_find_all(await request.body()))
 
-    def _found(self, request: Request, query: rest.StreamQuery) -> Response:
+    async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
         found = self._streams.find(query.filter)
         if not found:
             return no_match(request, "stream")
-        shown = [rest.stream_object(stream, metrics=query.metrics) for stream in query.page.of(found)]
-        return JsonAnswer(shown, headers={TOTAL_HEADER: str(len(found))})
+        shown = (rest.stream_object(stream, metrics=query.metrics) for stream in query.page.of(found))
+        return await list_answer(shown, {TOTAL_HEADER: str(len(found))})
 
 
 # -- shared with the connection group ----------------------------------------------------------------------------------

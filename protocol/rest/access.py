@@ -8,7 +8,6 @@ A backend or curl sends no `Origin`, and calls the server by its address or name
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from attrs import frozen
@@ -17,7 +16,6 @@ from protocol.rest.errors import RestError
 
 ORIGIN_SETTING = "rest_access_control_allow_origin"
 HOST_SETTING = "rest.allowed_hosts"
-EXPOSURE_SETTING = "rest.allow_unauthenticated_remote"
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -77,24 +75,6 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_loopback(address: str | None) -> bool:
-    """Whether a listener on `address` (None: every address) is reached from this machine only."""
-    return address is not None and ipaddress.ip_address(address).is_loopback
-
-
-def exposed(addresses: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Of the listening addresses (setting -> address), the settings that open the REST API to the network."""
-    return tuple(setting for setting, address in addresses.items() if not is_loopback(address))
-
-
-def exposure_error(settings: Iterable[str]) -> str:
-    """What to tell an operator whose `settings` open the API to the network while nothing authenticates a caller."""
-    return (
-        f"{' and '.join(settings)}: anybody in the network could stop streams. Listen on loopback, or set "
-        f"{EXPOSURE_SETTING}=true and let a firewall decide who comes through"
-    )
 
 
 def _with_port(authority: str, scheme: str) -> str:

@@ -3,7 +3,7 @@
 Sources: WCS pages "Stopping the video stream on the server side" and "Stream parameters monitoring with REST API".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -145,13 +145,11 @@ def terminate_status(answer: TerminateAnswer) -> HTTPStatus:
     return HTTPStatus.OK if answer.count else HTTPStatus.NOT_FOUND
 
 
-def preview(answer: TerminateAnswer) -> list[dict[str, Any]]:
+def preview(answer: TerminateAnswer) -> Iterator[dict[str, Any]]:
     """What a dry run shows: the streams matched, each with `cascade`, the playbacks that would fall with it."""
-    return [
-        {**stream_object(stream), "cascade": cascade}
-        for node in answer.nodes
-        for stream, cascade in zip(node.matched, node.cascades, strict=True)
-    ]
+    for node in answer.nodes:
+        for stream, cascade in zip(node.matched, node.cascades, strict=True):
+            yield {**stream_object(stream), "cascade": cascade}
 
 
 def stream_object(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:

@@ -90,12 +90,12 @@ def _new_context(key: "_Key", certificate: x509.Certificate) -> SSL.Context:
     # Certificates are self-signed: who the peer is follows from the fingerprint, looked at after the handshake.
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
     context.set_cipher_list(_CIPHERS.encode())
-    context.use_certificate(certificate)
     try:
+        context.use_certificate(certificate)
         context.use_privatekey(key)
         context.check_privatekey()
-    except SSL.Error:
-        raise ValueError("the private key does not belong to the certificate") from None
+    except SSL.Error as error:
+        raise ValueError(f"OpenSSL refuses the certificate and its key: {_reason(error)}") from None
     checked: SSL.Context = context
     return checked
 

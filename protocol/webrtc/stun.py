@@ -146,7 +146,7 @@ def _attributes(data: bytes) -> tuple[dict[int, bytes], tuple[int, ...], int | N
     Of several alike the first counts, and after MESSAGE-INTEGRITY only FINGERPRINT does (RFC 8489 sections 14, 14.5).
     """
     values: dict[int, bytes] = {}
-    unknown: tuple[int, ...] = ()
+    unknown: list[int] = []
     integrity_offset: int | None = None
     end = len(data)
     position = HEADER_SIZE
@@ -168,9 +168,9 @@ def _attributes(data: bytes) -> tuple[dict[int, bytes], tuple[int, ...], int | N
         elif kind in _KNOWN:
             values.setdefault(kind, data[start:stop])
         elif kind < _OPTIONAL:
-            unknown += (kind,)
+            unknown.append(kind)
         position = stop + 3 & ~3
-    return values, unknown, integrity_offset
+    return values, tuple(unknown), integrity_offset
 
 
 _KNOWN = {_USERNAME, _ERROR_CODE, _UNKNOWN_ATTRIBUTES, _XOR_MAPPED_ADDRESS, _PRIORITY, _USE_CANDIDATE}

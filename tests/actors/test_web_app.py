@@ -168,8 +168,8 @@ async def test_a_slow_body_is_408_however_steadily_it_drips(
 
 @pytest.mark.parametrize(
     "path",
-    ["/rest-api", "/rest-api/", "/rest-api/stream", "/rest-api/stream/terminat", "/rest-api/stream/find_all/", "/nothing",
-     "/page", "/index.html/x", "/../etc/passwd", "/apps/EchoApp", "/apps/EchoApp/a/b"],
+    ["/rest-api", "/rest-api/", "/rest-api/stream", "/rest-api/stream/terminat", "/rest-api/stream/find_all/",
+     "/nothing", "/page", "/index.html/x", "/../etc/passwd", "/apps/EchoApp", "/apps/EchoApp/a/b"],
 )  # fmt: skip
 async def test_an_unknown_path_is_404_in_json(world: StreamWorld, path: str) -> None:
     async with client_of(world) as client:

@@ -244,3 +244,20 @@ async def test_a_name_with_half_a_surrogate_pair_can_be_shown_and_stopped() -> N
         assert json.loads(shown.content)[0]["name"] == "bad \ud800 name"
         assert (await client.post(TERMINATE, content=rb'{"name": "bad \ud800 name"}')).status_code == 200
         assert (await client.post(TERMINATE, content=rb'{"\ud800": 1}')).status_code == 400
+
+
+async def test_a_long_list_leaves_others_their_turn(nursery: trio.Nursery) -> None:
+    world = StreamWorld([stream(f"m{n}", sdp="x" * 1000) for n in range(500)])
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    nursery.start_soon(count_turns)
+    async with client_of(world) as client:
+        answer = await client.get("/rest-api/stream/find_all")
+    assert len(ids(answer)) == 500
+    assert turns >= 20

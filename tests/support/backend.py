@@ -35,9 +35,11 @@ class ScriptedBackend:
         """Base of the hooks: the URL of an application."""
         self.calls: list[ReceivedCall] = []
         self.connections = 0
+        """How many there were."""
         self.most_at_once = 0
         """The largest number of calls that were being answered at the same time."""
         self._at_once = 0
+        self._open = 0
         self._scripts: dict[str, list[Behaviour]] = {}
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
@@ -56,9 +58,13 @@ class ScriptedBackend:
     async def wait_for(self, method: str = ALL, *, count: int = 1) -> list[ReceivedCall]:
         """Wait, in the backend's own trio run, until `count` calls of `method` came in. Bring your own deadline."""
         while len(calls := self.received(method)) < count:
-            news = self._trio_news
-            await news.wait()
+            await self._trio_news.wait()
         return calls
+
+    async def wait_closed(self) -> None:
+        """Wait until no connection is open."""
+        while self._open:
+            await self._trio_news.wait()
 
     def wait_in_thread(self, method: str = ALL, *, count: int = 1, timeout: float = 30.0) -> list[ReceivedCall]:
         """As `wait_for`, from another thread. Raises TimeoutError."""
@@ -74,6 +80,7 @@ class ScriptedBackend:
     async def serve_connection(self, stream: trio.abc.Stream, sock: trio.socket.SocketType) -> None:
         """Answer the calls of one connection, until either side ends it."""
         self.connections += 1
+        self._open += 1
         number = self.connections
         early = b""
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
@@ -85,6 +92,8 @@ class ScriptedBackend:
                         break
             finally:
                 sock.close()
+                self._open -= 1
+                self._wake()
 
     async def _behave(self, exchange: Exchange) -> bytes:
         """Behave, until the client leaves. Gives what the client has sent in the meantime."""
@@ -139,9 +148,12 @@ class ScriptedBackend:
         with self._news:
             self.calls.append(call)
             self._news.notify_all()
+        self._wake()
+        return call
+
+    def _wake(self) -> None:
         self._trio_news.set()
         self._trio_news = trio.Event()
-        return call
 
 
 async def _watch(exchange: Exchange, early: bytearray, scope: trio.CancelScope) -> None:

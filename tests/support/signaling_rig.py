@@ -75,7 +75,7 @@ class SignalingRig:
         self.directory: Directory[Broadcast] = Directory()
         app = App(name="defaultApp", key="defaultApp", url=BACKEND, methods=methods)
         self._numbers = count(1)
-        self._services = SessionServices(
+        self.services = SessionServices(
             node_id="node1",
             supervisor=self.supervisor,
             dispatcher=self.dispatcher,
@@ -90,7 +90,7 @@ class SignalingRig:
         """A client whose socket is open and that has said nothing yet."""
         socket = MemorySocket(reads=reads)
         session = Session(
-            socket, session_id=f"session{next(self._numbers)}", origin="https://page.test", services=self._services
+            socket, session_id=f"session{next(self._numbers)}", origin="https://page.test", services=self.services
         )
         self.supervisor.adopt_session(session)
         return socket, session

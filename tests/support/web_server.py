@@ -45,6 +45,7 @@ class WebServer:
     settings: Settings
     certificate: Certificate
     grace: float = 1.0
+    send_timeout: float = 30.0
     shutdown: trio.Event = field(factory=trio.Event)
     stopped: trio.Event = field(factory=trio.Event)
     port: int = 0
@@ -58,8 +59,17 @@ class WebServer:
         self.port, self.tls_port = plain.getsockname()[1], tls.getsockname()[1]
 
         async def serve() -> None:
-            files = self.certificate
-            await serve_web(self.app, plain, tls, files.cert, files.key, self.settings, self.shutdown, grace=self.grace)
+            await serve_web(
+                self.app,
+                plain,
+                tls,
+                self.certificate.cert,
+                self.certificate.key,
+                self.settings,
+                self.shutdown,
+                grace=self.grace,
+                send_timeout=self.send_timeout,
+            )
             self.stopped.set()
 
         nursery.start_soon(serve)

@@ -19,11 +19,12 @@ log = get_logger("test")
 def restored() -> Iterator[None]:
     """Puts the process's logging back as it was."""
     root, own = logging.getLogger(), logging.getLogger("wcsd")
-    before = root.handlers[:], root.level, own.level
+    handlers, root_level, own_level = root.handlers[:], root.level, own.level
     yield
     logging.captureWarnings(False)
-    root.handlers[:], root.level, own.level = before
-    logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]  # levels are cached per logger
+    root.handlers[:] = handlers
+    root.setLevel(root_level)
+    own.setLevel(own_level)
 
 
 @pytest.fixture

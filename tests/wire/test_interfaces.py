@@ -9,7 +9,8 @@ from actors.interfaces import machine_addresses
 
 NAMESPACE = """
 ip link set lo up
-ip link add one type veth peer name peer && ip addr add 10.9.0.1/24 dev one && ip addr add 10.9.0.2/24 dev one label one:2
+ip link add one type veth peer name peer && ip addr add 10.9.0.1/24 dev one
+ip addr add 10.9.0.2/24 dev one label one:2
 ip link set one up && ip addr add fd09::1/64 dev one nodad
 ip addr add 10.9.9.9/24 dev peer
 exec "$0" -c 'import json; from actors.interfaces import *; print(json.dumps(machine_addresses()))'

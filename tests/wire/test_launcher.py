@@ -222,7 +222,7 @@ def test_another_user_is_told_that_the_environment_must_be_made() -> None:
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
         Path(folder).chmod(0o755)
         checkout = make_checkout(Path(folder))
-        command = ["setpriv", "--reuid=65534", "--clear-groups", checkout.root / "bin" / "wcsd"]
+        command = ["setpriv", "--reuid=65534", "--clear-groups", str(checkout.root / "bin" / "wcsd")]
         ended = subprocess.run(command, env=checkout.variables, capture_output=True, text=True)
     assert ended.returncode == 1
     assert ended.stderr.startswith("wcsd: the environment .venv must be made or renewed, and this user may not write")

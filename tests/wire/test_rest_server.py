@@ -23,6 +23,13 @@ LIMIT = 20.0
 """Seconds after which a test is given up; nothing here should need one."""
 
 
+class BrokenWorld(StreamWorld):
+    """A world with a fault in it."""
+
+    def find(self, query: StreamFilter) -> tuple[()]:
+        raise ZeroDivisionError("a fault of ours")
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("tls"))
@@ -40,12 +47,19 @@ def settings() -> Settings:
 
 @pytest.fixture
 async def server(
-    nursery: trio.Nursery, world: StreamWorld, settings: Settings, certificate: Certificate
+    nursery: trio.Nursery,
+    world: StreamWorld,
+    settings: Settings,
+    certificate: Certificate,
+    caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[WebServer]:
+    """A running server; no client may make a connection or a request of it crash."""
     running = WebServer(app=app_of(world, settings), settings=settings, certificate=certificate)
     running.start(nursery)
     yield running
     await running.close_clients()
+    crashes = [record.getMessage() for record in caplog.get_records("call") if "crashed" in record.getMessage()]
+    assert crashes == (["request crashed"] if isinstance(world, BrokenWorld) else [])
 
 
 async def is_alive(server: WebServer) -> bool:
@@ -289,13 +303,6 @@ async def second_try_is_closed(server: WebServer) -> bool:
             continue
 
 
-class BrokenWorld(StreamWorld):
-    """A world with a fault in it."""
-
-    def find(self, query: StreamFilter) -> tuple[()]:
-        raise ZeroDivisionError("a fault of ours")
-
-
 @pytest.mark.parametrize("world", [BrokenWorld()])
 async def test_a_fault_of_ours_is_a_500_with_a_traceback_in_the_log(
     server: WebServer, caplog: pytest.LogCaptureFixture
@@ -365,6 +372,21 @@ async def test_a_client_that_does_not_read_cannot_hold_a_shutdown(
         await server.stopped.wait()
     assert trio.current_time() - start < server.grace + 5
     await trio.aclose_forcefully(stalled)
+
+
+async def test_a_client_that_does_not_read_is_dropped(
+    nursery: trio.Nursery, settings: Settings, certificate: Certificate
+) -> None:
+    world = StreamWorld([stream(f"m{n}", sdp="x" * 100_000) for n in range(300)])
+    running = WebServer(app=app_of(world), settings=settings, certificate=certificate, grace=LIMIT, send_timeout=0.3)
+    running.start(nursery)
+    with trio.fail_after(LIMIT / 2):
+        client = await running.connect()
+        await client.send(f"GET {FIND} HTTP/1.1")
+        await client.stream.receive_some(1)
+        running.shutdown.set()
+        await running.stopped.wait()
+    await running.close_clients()
 
 
 async def test_a_certificate_that_cannot_be_used_names_the_settings(tmp_path: Path, world: StreamWorld) -> None:

@@ -36,7 +36,7 @@ def test_configured(overrides: list[str], expected: list[tuple[str, str]]) -> No
 
 
 def test_an_address_that_the_machine_lacks_is_refused_with_what_it_has() -> None:
-    with pytest.raises(ValueError, match=r"192\.0\.2\.1 is not an .* \(behind NAT: ip=192\.0\.2\.1/LOCAL\); it has 10\.0"):
+    with pytest.raises(ValueError, match=r"192\.0\.2\.1 is not an .* \(behind NAT: ip=192\.0\.2\.1/LOCAL\); it has"):
         addresses("ip=192.0.2.1")
     with pytest.raises(ValueError, match=r"10\.9\.9\.9 is not an address of this machine; it has 10\.0\.0\.1, fd00::1"):
         addresses("ip=192.0.2.1/10.9.9.9")

@@ -41,9 +41,9 @@ def test_a_fault_has_place_key_reason_and_what_is_allowed() -> None:
 
 
 def test_a_fault_of_the_command_line_says_so() -> None:
-    assert faults("", "ice_timeout=5s") == (
-        "--set: ice_timeout: '5s' is not a whole number; "
-        "allowed: a whole number of milliseconds from 100 to 86400000",
+    (fault,) = faults("", "dtls_timeout=5s")
+    assert fault == (
+        "--set: dtls_timeout: '5s' is not a whole number; allowed: a whole number of milliseconds from 100 to 86400000"
     )
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.rest.access import AccessRules, exposed, exposure_error, host_name, is_loopback
+from protocol.rest.access import AccessRules, host_name
 
 RULES = AccessRules(origins=frozenset({"*"}), hosts=frozenset({"media-1", "wcs.example.com"}), check_host=True)
 NAMED = AccessRules(origins=frozenset({"https://console.example"}), hosts=frozenset(), check_host=True)
@@ -102,27 +102,3 @@ def test_allow_origin() -> None:
 def test_host_name() -> None:
     assert host_name(" Example.COM.:80 ") == "example.com"
     assert host_name("[::1]:80") == "::1"
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.0.1", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("10.0.0.1", False),
-        (None, False),
-    ],
-)
-def test_only_loopback_keeps_the_network_out(address: str | None, expected: bool) -> None:
-    assert is_loopback(address) is expected
-
-
-def test_exposure_names_the_settings() -> None:
-    settings = exposed({"http.address": None, "https.address": "127.0.0.1"})
-    assert settings == ("http.address",)
-    message = exposure_error(settings)
-    assert "http.address" in message
-    assert "rest.allow_unauthenticated_remote" in message

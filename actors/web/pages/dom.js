@@ -1,0 +1,27 @@
+/** The few helpers that every part of the page uses. Text goes in as text only: names come from strangers. */
+
+export const byId = (id) => document.getElementById(id);
+
+/** A new element: its properties, then its children (nodes or texts). */
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** Set a text only where it differs, so that a selection inside survives and nothing is announced twice. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+let hideNotice;
+
+/** Tell the outcome of an action at the foot of the page; good news go by themselves. */
+export function notify(text, { bad = false } = {}) {
+  const notice = byId("notice");
+  clearTimeout(hideNotice);
+  notice.hidden = false;
+  notice.classList.toggle("bad", bad);
+  setText(notice, text);
+  if (!bad) hideNotice = setTimeout(() => (notice.hidden = true), 8000);
+}

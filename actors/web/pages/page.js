@@ -1,0 +1,79 @@
+/** The start page: asks the server every second how things stand, and shows it. */
+
+import { byId, element, setText } from "./dom.js";
+import { startFilterForm } from "./filter.js";
+import { makeLists } from "./lists.js";
+import { PlayPanel, PublishPanel } from "./panel.js";
+import { Poll } from "./poll.js";
+
+const UNSPECIFIED = new Set(["", "0.0.0.0", "::"]);
+
+let state = null; // as the server told it last
+
+const publish = new PublishPanel(byId("publish"), serverUrl);
+const play = new PlayPanel(byId("play"), serverUrl);
+play.isOurs = (name) => name === publish.published;
+
+const showLists = makeLists({ watch });
+const search = byId("search");
+const poll = new Poll({ find: () => search.value.trim(), onState: showState, onSilence: showSilence });
+
+search.addEventListener("input", () => poll.now());
+startFilterForm();
+poll.start();
+
+function showState(latest, searched) {
+  const updated = state !== null && state.version !== latest.version;
+  state = latest;
+  setText(byId("version"), latest.version);
+  setText(byId("ws"), socketUrl("ws"));
+  setText(byId("wss"), socketUrl("wss"));
+  setText(byId("embed"), `Flashphoner.createSession({urlServer: "${serverUrl()}"})`);
+  showPulse("live", "Live");
+  alarm(updated ? "The server runs another version now. Reload this page." : "");
+  showLists(latest, searched);
+  suggestNames(latest.streams);
+}
+
+function showSilence(reason, since) {
+  showPulse("gone", "No answer");
+  alarm(`${reason} Last answer at ${since.toLocaleTimeString()}. Trying again every second; what you see is from then.`);
+}
+
+function showPulse(kind, text) {
+  byId("pulse").dataset.state = kind;
+  setText(byId("pulse"), text);
+  document.body.classList.toggle("stale", kind === "gone");
+}
+
+function alarm(text) {
+  setText(byId("alarm"), text);
+  byId("alarm").hidden = !text;
+}
+
+/** Offer the names that can be played. */
+function suggestNames(streams) {
+  const names = streams.filter((row) => row.status === "PUBLISHING").map((row) => row.name);
+  const list = byId("published-names");
+  if (names.join("\n") !== [...list.options].map((option) => option.value).join("\n")) {
+    list.replaceChildren(...names.map((value) => element("option", { value })));
+  }
+}
+
+function watch(name) {
+  byId("play").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  play.restart(name);
+}
+
+/** The WebSocket that this page may use: a page from https may open secure ones only. */
+function serverUrl() {
+  return socketUrl(location.protocol === "https:" ? "wss" : "ws");
+}
+
+/** The address of a listener; one that listens on every address is reached by the name that reached this page. */
+function socketUrl(scheme) {
+  if (state === null) return "";
+  const { address, port } = state[scheme];
+  const host = UNSPECIFIED.has(address) ? location.hostname : address;
+  return `${scheme}://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,148 @@
+/** The two panels at the top: one publishes, one plays. Each runs one stream at a time, on a session of its own. */
+
+import { setText } from "./dom.js";
+import { capture, release } from "./capture.js";
+import { describeMedia } from "./figures.js";
+import { connect, isOver } from "./wcs.js";
+import { explain, mediaTrouble } from "./words.js";
+
+const FIGURES_EVERY = 1000;
+
+/** A form whose one button starts and ends an activity, a video and a line that tells how it stands. */
+class Panel {
+  #form;
+  #button;
+  #label;
+  #running = null; // AbortController of the activity that runs
+  #done = null; // promise of its end
+
+  /** `serverUrl()` gives the WebSocket's address. */
+  constructor(section, serverUrl) {
+    this.serverUrl = serverUrl;
+    this.video = section.querySelector("video");
+    this.section = section;
+    this.#form = section.querySelector("form");
+    this.#button = this.#form.querySelector("button");
+    this.#label = this.#button.textContent;
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.#running) this.#running.abort();
+      else this.run();
+    });
+  }
+
+  /** Start what the form says; a promise of its end. */
+  run() {
+    const fields = Object.fromEntries(new FormData(this.#form));
+    this.#running = new AbortController();
+    this.#done = this.#perform({ ...fields, name: fields.name.trim() }, this.#running.signal);
+    return this.#done;
+  }
+
+  /** End what runs, then run the form with this name. */
+  async restart(name) {
+    this.#running?.abort();
+    await this.#done;
+    this.#form.elements.name.value = name;
+    await this.run();
+  }
+
+  async #perform(fields, signal) {
+    this.#showRunning(true);
+    try {
+      await this.activity(fields, signal);
+    } catch (error) {
+      if (signal.aborted) this.tell("", "Stopped.");
+      else this.tell("FAILED", mediaTrouble(error));
+    } finally {
+      this.#running = null;
+      this.show(null);
+      this.#showRunning(false);
+    }
+  }
+
+  show(media) {
+    this.video.srcObject = media;
+    this.section.classList.toggle("on", media !== null);
+  }
+
+  /** Say how it stands: a status of the protocol, or none, and words. */
+  tell(status, words) {
+    const badge = this.section.querySelector(".badge");
+    badge.hidden = !status;
+    badge.dataset.status = status;
+    setText(badge, status);
+    setText(this.section.querySelector(".words"), words);
+  }
+
+  /** Hand the stream over to the operator until it ends. `signal` asks it to stop. */
+  async follow(stream, signal) {
+    const stop = () => stream.stop();
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    const figures = this.#showFigures(stream);
+    await stream.ended;
+    clearInterval(figures);
+    signal.removeEventListener("abort", stop);
+    setText(this.section.querySelector(".figures"), "");
+  }
+
+  /** What to hand to a stream as its `onStatus`. */
+  onStatus = (status, info) => this.tell(status, explain(status, info));
+
+  #showFigures(stream) {
+    const describe = describeMedia(stream.peer, stream.published ? "outbound-rtp" : "inbound-rtp");
+    return setInterval(async () => {
+      const text = await describe();
+      if (!isOver(stream.status)) setText(this.section.querySelector(".figures"), text);
+    }, FIGURES_EVERY);
+  }
+
+  #showRunning(running) {
+    this.#form.querySelector("fieldset").disabled = running;
+    this.#button.classList.toggle("primary", !running);
+    setText(this.#button, running ? "Stop" : this.#label);
+  }
+}
+
+export class PublishPanel extends Panel {
+  /** The name that this page publishes now. */
+  published = null;
+
+  async activity({ name, source, sound }, signal) {
+    this.tell("", source === "screen" ? "Choose what to share." : "Allow the browser to use the camera.");
+    const media = await capture({ source, sound: sound === "on", signal });
+    let session;
+    try {
+      this.show(media);
+      this.tell("", "Connecting to the server.");
+      session = await connect(this.serverUrl(), { signal });
+      this.published = name;
+      const stream = session.publish(name, media, { onStatus: this.onStatus });
+      // The browser's own "Stop sharing" ends the track.
+      for (const track of media.getTracks()) track.onended = () => stream.stop();
+      await this.follow(stream, signal);
+    } finally {
+      this.published = null;
+      release(media);
+      session?.close();
+    }
+  }
+}
+
+export class PlayPanel extends Panel {
+  /** `isOurs(name)`: whether this page publishes that stream, whose sound would then howl. */
+  isOurs = () => false;
+
+  async activity({ name }, signal) {
+    this.tell("", "Connecting to the server.");
+    this.video.muted = this.isOurs(name);
+    const session = await connect(this.serverUrl(), { signal });
+    try {
+      const stream = session.play(name, { onStatus: this.onStatus, onMedia: (media) => this.show(media) });
+      await this.follow(stream, signal);
+    } finally {
+      session.close();
+    }
+  }
+}

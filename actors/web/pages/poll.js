@@ -1,0 +1,47 @@
+/** Asks for the server's state again and again while somebody looks. */
+
+import { pageState } from "./rest.js";
+
+const PAUSE = 1000;
+const SHARE = 4;
+
+export class Poll {
+  #find;
+  #onState;
+  #onSilence;
+  #timer;
+  #round = 0; // answers of an earlier round come too late
+  #lastAnswer = new Date();
+
+  /** `find()`: the text to search for; `onState(state, searched)`; `onSilence(reason, since)`. */
+  constructor({ find, onState, onSilence }) {
+    this.#find = find;
+    this.#onState = onState;
+    this.#onSilence = onSilence;
+  }
+
+  start() {
+    document.addEventListener("visibilitychange", () => this.now());
+    this.now();
+  }
+
+  /** Ask at once, instead of at the end of the pause. */
+  now() {
+    clearTimeout(this.#timer);
+    this.#round += 1;
+    if (!document.hidden) this.#ask(this.#round);
+  }
+
+  async #ask(round) {
+    const started = performance.now();
+    const searched = this.#find();
+    const answer = await pageState(searched).catch((error) => error);
+    if (round !== this.#round) return;
+    // A server that takes long to answer is asked less often.
+    const pause = Math.max(PAUSE, SHARE * (performance.now() - started));
+    this.#timer = setTimeout(() => this.now(), pause);
+    if (answer instanceof Error) return this.#onSilence(answer.message, this.#lastAnswer);
+    this.#lastAnswer = new Date();
+    this.#onState(answer, searched);
+  }
+}

@@ -1,0 +1,139 @@
+/** Ending streams and sessions: look first, show what falls, ask, act, tell. */
+
+import { byId, element, notify, setText } from "./dom.js";
+import { matchingStreams, terminateSessions, terminateStreams } from "./rest.js";
+import { count } from "./words.js";
+
+const LISTED = 200;
+
+/** Terminate one stream of the table, after asking. */
+export async function terminateRow({ mediaSessionId, name }) {
+  const matched = await look({ mediaSessionId });
+  if (matched === null) return;
+  if (!matched.length) notify(`“${name}” has already ended.`);
+  else await ask({ title: `Terminate “${name}”?`, matched, act: () => stopStreams({}, matched) });
+}
+
+/** Disconnect one session of the table, after asking. */
+export async function disconnectRow({ sessionId }) {
+  const matched = await look({ sessionId });
+  if (matched === null) return;
+  await ask({
+    title: "Disconnect this session?",
+    lead: matched.length ? `It has ${count(matched.length, "stream")}.` : "It has no streams.",
+    matched,
+    button: "Disconnect",
+    act: async () => ((await terminateSessions({ sessionId })) ? "Session disconnected." : "The session has already ended."),
+  });
+}
+
+/** Terminate what a filter matches, after showing it. Returns how it went, in words. */
+export async function terminateByFilter(filter) {
+  const matched = await matchingStreams(filter);
+  if (!matched.length) return "Nothing matches. Nothing was terminated.";
+  const everything = !Object.keys(filter).length;
+  const outcome = await ask({
+    title: matched.length === 1 ? "Terminate this stream?" : `Terminate these ${count(matched.length, "stream")}?`,
+    warning: everything ? "No condition is set, so these are all streams of this server." : "",
+    matched,
+    act: () => stopStreams(filter, matched),
+  });
+  return outcome ?? `${matches(matched.length)}. Nothing was terminated.`;
+}
+
+// -- what is done ----------------------------------------------------------------------------------------------------
+
+/** What a click would stop; null after telling why that cannot be known. */
+async function look(filter) {
+  try {
+    return await matchingStreams(filter);
+  } catch (error) {
+    notify(error.message, { bad: true });
+    return null;
+  }
+}
+
+/** Stop exactly the streams that were shown, as far as the filter still matches them: never one that came later. */
+async function stopStreams({ mediaSessionId: _, ...filter }, shown) {
+  const mediaSessionIds = shown.map((stream) => stream.mediaSessionId);
+  const stopped = await terminateStreams({ ...filter, mediaSessionIds });
+  if (!stopped) return "Nothing was terminated: all of them had ended, or no longer match.";
+  const missed = shown.length - stopped;
+  return `${count(stopped, "stream")} terminated.${missed ? ` ${missed} had ended or no longer matched.` : ""}`;
+}
+
+// -- the question ----------------------------------------------------------------------------------------------------
+
+/** Show the dialog. Resolves with what `act` tells, after a notice that tells it too, or with null on "Cancel". */
+function ask({ title, lead = "", warning = "", matched, button = `Terminate ${count(matched.length, "stream")}`, act }) {
+  if (byId("confirm").open) return null; // a second click on the way here
+  setText(byId("confirm-title"), title);
+  setText(byId("confirm-summary"), [lead, fallout(matched)].filter(Boolean).join(" "));
+  setText(byId("confirm-warning"), warning);
+  byId("confirm-warning").hidden = !warning;
+  setText(byId("confirm-error"), "");
+  setText(byId("confirm-yes"), button);
+  byId("confirm-list").hidden = !matched.length;
+  byId("confirm-list").replaceChildren(...listed(matched));
+  return answer(byId("confirm"), act);
+}
+
+function answer(dialog, act) {
+  const [yes, no] = [byId("confirm-yes"), byId("confirm-no")];
+  return new Promise((resolve) => {
+    let outcome = null;
+    const lock = (locked) => [yes, no].forEach((button) => (button.disabled = locked));
+    no.onclick = () => dialog.close();
+    dialog.oncancel = (event) => yes.disabled && event.preventDefault();
+    yes.onclick = async () => {
+      lock(true);
+      try {
+        outcome = await act();
+        dialog.close();
+      } catch (error) {
+        setText(byId("confirm-error"), error.message);
+      } finally {
+        lock(false);
+      }
+    };
+    dialog.onclose = () => {
+      if (outcome) notify(outcome);
+      resolve(outcome);
+    };
+    dialog.showModal();
+  });
+}
+
+/** How many players fall that are not matched themselves. */
+function fallout(matched) {
+  const published = new Set(matched.filter((stream) => stream.published).map((stream) => stream.name));
+  const played = matched.filter((stream) => !stream.published && published.has(stream.name)).length;
+  const falling = matched.reduce((sum, stream) => sum + stream.cascade, 0) - played;
+  if (falling > 0) return `${count(falling, "player")} ${falling === 1 ? "falls" : "fall"} with ${matched.length === 1 ? "it" : "them"}.`;
+  return published.size ? "No other player falls." : "";
+}
+
+function listed(matched) {
+  const items = matched.slice(0, LISTED).map((stream) =>
+    element(
+      "li",
+      {},
+      element("span", { className: "name", textContent: stream.name }),
+      badge(stream.status),
+      element("span", { className: "quiet", textContent: players(stream) }),
+      element("code", { className: "id", textContent: stream.mediaSessionId }),
+    ),
+  );
+  if (matched.length > LISTED) items.push(element("li", { textContent: `and ${count(matched.length - LISTED, "more stream")}` }));
+  return items;
+}
+
+function badge(status) {
+  const made = element("span", { className: "badge", textContent: status });
+  made.dataset.status = status;
+  return made;
+}
+
+const players = ({ published, cascade }) => (published ? `published, ${count(cascade, "player")}` : "played");
+
+const matches = (number) => `${count(number, "stream")} ${number === 1 ? "matches" : "match"}`;

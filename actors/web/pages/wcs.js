@@ -1,0 +1,252 @@
+/**
+ * The signalling protocol of WCS: as much of it as a page needs to publish and to play.
+ *
+ *     page                                    server
+ *       | -- connection --------------------> |    which application the page belongs to
+ *       | <-------------------- getUserData - |    the session is established
+ *       | -- publishStream (SDP offer) -----> |
+ *       | <---------- setRemoteSDP (answer) - |    now ICE, DTLS and media go over UDP, outside this socket
+ *       | <-------- notifyStreamStatusEvent - |    PUBLISHING
+ *       | <--------------------------- ping - |    every few seconds; whoever answers no pong is dropped
+ *       | -- pong --------------------------> |
+ *       | -- unPublishStream ---------------> |
+ *       | <-------- notifyStreamStatusEvent - |    UNPUBLISHED
+ *
+ * To play is the same with playStream, PLAYING, stopStream and STOPPED. Each frame is one JSON text,
+ * {"message": name, "data": [argument, ...]}. A stream goes by its mediaSessionId, which the page makes up. The offer
+ * carries no ICE candidates and none follow: the server learns the browser's address from its first packet.
+ *
+ *     const session = await connect("ws://127.0.0.1:8080");
+ *     const stream = session.publish("room1", media, {onStatus: (status, info) => console.log(status, info)});
+ *     stream.stop();
+ *     await stream.ended;
+ *     session.close();
+ */
+
+const CONNECT_TIMEOUT = 10_000;
+const TERMINAL = new Set(["FAILED", "UNPUBLISHED", "STOPPED"]);
+
+/** Whether a stream of this status is over. */
+export const isOver = (status) => TERMINAL.has(status);
+
+/** The session could not be opened; the message says why, in words for people. */
+export class ConnectError extends Error {}
+
+/**
+ * Open a session at `url`. `signal` gives up the attempt.
+ *
+ * Rejects with ConnectError, or with the reason of `signal`.
+ */
+export function connect(url, { appKey = "defaultApp", signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const session = new Session(url, appKey, { onOpen: () => resolve(session), onClose: reject });
+    const giveUp = (why) => {
+      reject(why);
+      session.close();
+    };
+    const timer = setTimeout(() => giveUp(new ConnectError(`${url} does not answer.`)), CONNECT_TIMEOUT);
+    session.closed.then(() => clearTimeout(timer));
+    signal?.addEventListener("abort", () => giveUp(signal.reason), { once: true });
+  });
+}
+
+/** One WebSocket, and the streams that live on it. Made by `connect`. */
+class Session {
+  #socket;
+  #streams = new Map();
+  #established = false;
+  #refusal = "";
+
+  constructor(url, appKey, { onOpen, onClose }) {
+    this.#socket = new WebSocket(url);
+    this.#socket.onopen = () => this.send("connection", connectionRequest(appKey));
+    this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data), onOpen);
+    /** Resolves once the socket is closed. */
+    this.closed = new Promise((resolve) => {
+      this.#socket.onclose = () => {
+        onClose(new ConnectError(this.#whyClosed(url)));
+        for (const stream of this.#streams.values()) stream.moved("FAILED", "The connection to the server is lost");
+        resolve();
+      };
+    });
+  }
+
+  /** Publish the tracks of `media` (a MediaStream) under `name`. */
+  publish(name, media, events) {
+    return this.#add(new Publication(this, name, media, events));
+  }
+
+  /** Play what is published under `name`; `events.onMedia` is handed the MediaStream, once for each track. */
+  play(name, events) {
+    return this.#add(new Playback(this, name, events));
+  }
+
+  /** End the session; the server ends its streams. */
+  close() {
+    this.#socket.close();
+  }
+
+  send(message, argument = null) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ message, data: [argument] }));
+  }
+
+  #add(stream) {
+    this.#streams.set(stream.id, stream);
+    stream.ended.then(() => this.#streams.delete(stream.id));
+    stream.start();
+    return stream;
+  }
+
+  #receive({ message, data }, onOpen) {
+    switch (message) {
+      case "ping":
+        return this.send("pong");
+      case "getUserData":
+        this.#established = true;
+        return onOpen();
+      case "setRemoteSDP":
+        return this.#streams.get(data[0])?.answered(data[1]);
+      case "notifyStreamStatusEvent":
+        return this.#streams.get(data[0].mediaSessionId)?.moved(data[0].status, data[0].info);
+      case "fail":
+        return this.#failed(data[0]);
+      default: // getVersion, stream events, statistics: this page has no use for them
+    }
+  }
+
+  /** The answer to a refused session (`apiMethod` "ConnectionStatusEvent"), or another way to end a stream. */
+  #failed({ apiMethod, id, status, info }) {
+    if (apiMethod === "ConnectionStatusEvent") this.#refusal = info;
+    else if (status) this.#streams.get(id)?.moved(status, info);
+  }
+
+  #whyClosed(url) {
+    if (this.#refusal) return `The server refuses the session: ${this.#refusal}`;
+    if (this.#established) return "The connection to the server is lost";
+    return `No connection to ${url}.`;
+  }
+}
+
+/** What a published and a played stream share: offer out, answer in, statuses until a terminal one. */
+class Stream {
+  #session;
+  #onStatus;
+  #over;
+
+  constructor(session, name, { onStatus = () => {} }) {
+    this.id = makeId();
+    this.name = name;
+    this.status = "NEW";
+    this.info = "";
+    this.peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    /** Resolves with the terminal status. */
+    this.ended = new Promise((resolve) => (this.#over = resolve));
+    this.#session = session;
+    this.#onStatus = onStatus;
+  }
+
+  async start() {
+    try {
+      await this.peer.setLocalDescription();
+      if (isOver(this.status)) return;
+      this.moved("PENDING");
+      this.#session.send(this.requests.start, this.#request({ sdp: this.peer.localDescription.sdp }));
+    } catch (error) {
+      this.#failHere(error);
+    }
+  }
+
+  async answered(sdp) {
+    try {
+      await this.peer.setRemoteDescription({ type: "answer", sdp });
+    } catch (error) {
+      this.#failHere(error);
+    }
+  }
+
+  /** The server (or this page, where the server cannot) says how the stream stands. */
+  moved(status, info = "") {
+    if (isOver(this.status)) return;
+    this.status = status;
+    this.info = info;
+    this.#onStatus(status, info);
+    if (!isOver(status)) return;
+    this.peer.close();
+    this.#over(status);
+  }
+
+  /** Ask the server to end the stream; its last status follows. A stream that was never asked for ends at once. */
+  stop() {
+    if (isOver(this.status)) return;
+    if (this.status === "NEW") return this.moved(this.requests.stopped);
+    this.#session.send(this.requests.stop, this.#request());
+    this.peer.close();
+  }
+
+  /** The browser cannot go on, of which the server hears as a stop; unless the stream was stopped meanwhile. */
+  #failHere(error) {
+    if (this.peer.signalingState === "closed") return;
+    this.stop();
+    this.moved("FAILED", error.message);
+  }
+
+  #request(more = {}) {
+    return {
+      mediaSessionId: this.id,
+      name: this.name,
+      published: this.published,
+      hasVideo: this.hasVideo,
+      hasAudio: this.hasAudio,
+      status: this.status,
+      record: false,
+      mediaProvider: "WebRTC",
+      ...more,
+    };
+  }
+}
+
+class Publication extends Stream {
+  published = true;
+  requests = { start: "publishStream", stop: "unPublishStream", stopped: "UNPUBLISHED" };
+
+  constructor(session, name, media, events) {
+    super(session, name, events);
+    this.hasVideo = media.getVideoTracks().length > 0;
+    this.hasAudio = media.getAudioTracks().length > 0;
+    for (const track of media.getTracks()) this.peer.addTransceiver(track, { direction: "sendonly", streams: [media] });
+  }
+}
+
+class Playback extends Stream {
+  published = false;
+  hasVideo = true;
+  hasAudio = true;
+  requests = { start: "playStream", stop: "stopStream", stopped: "STOPPED" };
+
+  constructor(session, name, events) {
+    super(session, name, events);
+    const media = new MediaStream();
+    this.peer.ontrack = ({ track }) => {
+      media.addTrack(track);
+      events.onMedia(media);
+    };
+    for (const kind of ["audio", "video"]) this.peer.addTransceiver(kind, { direction: "recvonly" });
+  }
+}
+
+function connectionRequest(appKey) {
+  return {
+    appKey,
+    mediaProviders: ["WebRTC"],
+    clientVersion: "2.0",
+    clientOSVersion: navigator.appVersion,
+    clientBrowserVersion: navigator.userAgent,
+  };
+}
+
+/** A random UUID. `crypto.randomUUID` does the same, but only on pages that came over https or from this machine. */
+function makeId() {
+  const template = "10000000-1000-4000-8000-100000000000";
+  const random = (digit) => (digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (digit / 4)))).toString(16);
+  return template.replace(/[018]/g, random);
+}

@@ -1,0 +1,59 @@
+/** Figures and protocol texts in words for people. */
+
+const HINTS = {
+  PUBLISHING: "Live. Anybody can play it under this name.",
+  PENDING: "Asked the server, waiting for media to flow.",
+  "Stream name is already in use": "Choose another name, or terminate that stream in the table below.",
+  "Session does not exist": "Nobody publishes a stream of this name.",
+  "Publish stream is not ready": "Its publisher has connected, but sends no media yet. Try again in a moment.",
+  "No common codecs": "This browser and the other side have no codec in common.",
+  "Failed by ICE timeout": "No packet of this browser reached the media port: UDP may be blocked on the way.",
+  "Failed by ICE keep alive": "The browser's packets stopped coming.",
+  "Failed by RTP activity": "Media stopped flowing.",
+  "Stopped by rest /terminate": "An operator ended it.",
+  "Stopped by publisher stop": "Its publisher has ended.",
+};
+
+/** What a status and its info mean. The protocol's own text always stays readable. */
+export function explain(status, info) {
+  const hint = HINTS[info] ?? (info ? "" : HINTS[status]) ?? "";
+  return [info && sentence(info), hint].filter(Boolean).join(" ");
+}
+
+/** An error of the browser's camera, screen or player, as something to act on. */
+export function mediaTrouble(error) {
+  switch (error.name) {
+    case "NotAllowedError":
+      return "The browser did not allow it. Permit it in the address bar and try again.";
+    case "NotFoundError":
+      return "The browser finds no camera or microphone.";
+    case "NotReadableError":
+      return "The camera or microphone does not answer; another program may hold it.";
+    default:
+      return sentence(error.message || error.name);
+  }
+}
+
+/** `1 stream`, `2,000 streams`. */
+export const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Seconds as `42 s`, `3 m 05 s`, `2 h 07 m`, `3 d 04 h`. */
+export function duration(seconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit));
+  if (days) return `${days} d ${two(hours % 24)} h`;
+  if (hours) return `${hours} h ${two(minutes % 60)} m`;
+  if (minutes) return `${minutes} m ${two(seconds % 60)} s`;
+  return `${seconds} s`;
+}
+
+/** kbit/s as `850 kbit/s` or `2.4 Mbit/s`; a dash for nothing. */
+export function rate(kbps) {
+  if (!kbps) return "–";
+  return kbps < 1000 ? `${Math.round(kbps)} kbit/s` : `${(kbps / 1000).toFixed(1)} Mbit/s`;
+}
+
+/** `1280×720`; a dash where a size is not known. */
+export const size = (width, height) => (width && height ? `${width}×${height}` : "–");
+
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);

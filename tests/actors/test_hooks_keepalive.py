@@ -1,0 +1,258 @@
+"""Keep-alives: a slot for each stream, one walker for all, and what the answers do."""
+
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+import trio
+import trio.testing
+from attrs import define, evolve, field
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from actors.actor import StopReason
+from actors.hooks.lane import HookLane, KeepAliveSlot
+from actors.stream_keepalive import StreamKeepAlive, Walk
+from config.settings import Settings
+from protocol.hooks import HookMethod, MethodConfig, RestOnError, RestPolicy, Verdict
+from tests.support.hook_rig import APP, TEST_OVER, Answer, HookRig, after, echo, failing, hang, hook_rig, status
+
+KEEP_ALIVE = HookMethod.STREAM_KEEP_ALIVE_EVENT
+FAIL = MethodConfig(rest_on_error=RestOnError.FAIL, rest_exclude=frozenset({"sdp"}))
+
+
+@define(eq=False)
+class Stream:
+    """A live stream as the walker sees it."""
+
+    media_session_id: str
+    keep_alive_slot: KeepAliveSlot
+    app_key: str = APP.key
+    stopped: list[StopReason] = field(factory=list)
+    warnings: list[tuple[HookMethod, str]] = field(factory=list)
+
+    def keep_alive_body(self) -> dict[str, Any]:
+        return {"mediaSessionId": self.media_session_id, "sdp": "v=0"}
+
+    def stop(self, reason: StopReason) -> None:
+        self.stopped.append(reason)
+        self.keep_alive_slot.close()
+
+    def warn(self, method: HookMethod, info: str) -> None:
+        self.warnings.append((method, info))
+
+
+def stream(lane: HookLane, name: str) -> Stream:
+    return Stream(name, lane.keep_alive_slot())
+
+
+# -- the slot ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_slot_has_one_call_under_way_and_none_waiting(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", after(3))
+        slot = rig.lane().keep_alive_slot()
+        verdicts: list[Verdict] = []
+        assert slot.send({"n": 0}, verdicts.append)
+        assert not slot.send({"n": 1}, verdicts.append)
+        await trio.sleep(4)
+        assert slot.is_ready
+        assert slot.send({"n": 2}, verdicts.append)
+        await trio.sleep(4)
+        assert len(verdicts) == 2
+        assert rig.backend.told("n") == [0, 2]
+
+
+async def test_a_keep_alive_waits_for_no_lane_and_holds_up_none(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", hang)
+        lane = rig.lane()
+        lane.notify(HookMethod.STREAM_STATUS_EVENT, {})
+        slots = [lane.keep_alive_slot() for _ in range(3)]
+        for slot in slots:
+            slot.send({}, lambda judged: None)
+        await trio.testing.wait_all_tasks_blocked()
+        assert Counter(call.method for call in rig.backend.under_way) == {KEEP_ALIVE: 3, "StreamStatusEvent": 1}
+
+
+async def test_closing_a_slot_tears_its_call_down_and_asks_no_more(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", hang)
+        verdicts: list[Verdict] = []
+        slot = rig.lane().keep_alive_slot()
+        slot.send({}, verdicts.append)
+        await trio.testing.wait_all_tasks_blocked()
+        slot.close()
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.backend.under_way == []
+        assert verdicts == []
+        assert not slot.send({}, verdicts.append)
+
+
+async def test_closing_a_slot_from_its_own_answer_is_fine(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        slot = rig.lane().keep_alive_slot()
+        slot.send({}, lambda judged: slot.close())
+        await trio.sleep(1)
+        assert not slot.is_ready
+
+
+@pytest.mark.parametrize("policy", [MethodConfig(), MethodConfig(rest_policy=RestPolicy.DISABLE)])
+async def test_a_slot_is_never_ready_for_what_is_not_wanted(autojump_clock: MockClock, policy: MethodConfig) -> None:
+    app = evolve(APP, methods=APP.methods - ({KEEP_ALIVE.value} if policy == MethodConfig() else set()))
+    async with hook_rig(app) as rig:
+        slot = rig.lane(app=app, StreamKeepAliveEvent=policy).keep_alive_slot()
+        assert not slot.is_ready
+        assert not slot.send({}, lambda judged: None)
+
+
+async def test_a_slot_of_a_stopped_dispatcher_is_never_ready(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        slot = rig.lane().keep_alive_slot()
+        assert slot.is_ready
+        rig.dispatcher.stop(TEST_OVER)
+        assert not slot.send({}, lambda judged: None)
+
+
+# -- the walk ----------------------------------------------------------------------------------------------------------
+
+
+@define(eq=False)
+class Target:
+    """Just enough for `Walk.due`."""
+
+    media_session_id: str
+    app_key: str = "a"
+
+
+def walk(targets: list[Any], *, interval: float = 10.0, until: float = 100.0) -> Counter[tuple[str, int]]:
+    """How often each target's turn came in each interval."""
+    walker = Walk(interval, ["a"])
+    turns: Counter[tuple[str, int]] = Counter()
+    now = 0.0
+    while now < until:
+        for target in walker.due(targets, now):
+            turns[target.media_session_id, int(now // interval)] += 1
+        now += walker.step
+    return turns
+
+
+@given(st.sets(st.text(max_size=20), min_size=1, max_size=20))
+def test_every_stream_has_one_turn_in_each_interval(names: set[str]) -> None:
+    turns = walk([Target(name) for name in names], until=50.0)
+    per_stream = Counter(name for name, _ in turns.elements())
+    assert per_stream.keys() == names
+    assert all(4 <= count <= 5 for count in per_stream.values())
+
+
+def test_turns_are_spread_over_the_interval() -> None:
+    walker = Walk(10.0, ["a"])
+    targets: list[Any] = [Target(f"stream-{number}") for number in range(10_000)]
+    walker.due(targets, 0.0)
+    counts = [len(walker.due(targets, step * walker.step)) for step in range(1, 101)]
+    assert sum(counts) == 10_000
+    assert max(counts) < 160  # 100 on average
+
+
+def test_streams_of_other_applications_are_passed_by() -> None:
+    assert walk([Target("x", app_key="b")]) == {}
+
+
+def test_a_walk_that_was_held_up_asks_once_and_keeps_its_rhythm() -> None:
+    walker = Walk(10.0, ["a"])
+    targets: list[Any] = [Target("x")]
+    walker.due(targets, 0.0)
+    first = next(step / 10 for step in range(101) if walker.due(targets, step / 10))
+    assert len(walker.due(targets, first + 47.0)) == 1
+    assert walker.due(targets, first + 49.9) == []
+    assert len(walker.due(targets, first + 50.1)) == 1
+
+
+def test_ended_streams_are_forgotten() -> None:
+    walker = Walk(10.0, ["a"])
+    gone: list[Any] = [Target("x")]
+    walker.due(gone, 0.0)
+    walker.due([], 1.0)
+    assert walker.due(gone, 20.0) == []
+
+
+@pytest.mark.parametrize(("interval", "step"), [(0.1, 0.01), (1.0, 0.01), (10.0, 0.1), (60.0, 0.2)])
+def test_steps_are_short_for_short_intervals(interval: float, step: float) -> None:
+    assert Walk(interval, []).step == pytest.approx(step)
+
+
+# -- the walker --------------------------------------------------------------------------------------------------------
+
+
+async def keep_alive(rig: HookRig, streams: list[Stream], *, seconds: float, interval: float = 10.0) -> None:
+    """Walk for some time."""
+    settings = evolve(
+        Settings(),
+        streaming_sessions_keep_alive_interval=interval,
+        streaming_sessions_keep_alive_app_keys=(APP.key,),
+    )
+    walker = StreamKeepAlive(settings, lambda: [stream for stream in streams if not stream.stopped])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(walker.run)
+        await trio.sleep(seconds)
+        walker.stop(TEST_OVER)
+
+
+async def test_each_stream_is_asked_for_once_an_interval(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        lane = rig.lane(StreamKeepAliveEvent=FAIL)
+        await keep_alive(rig, [stream(lane, "a"), stream(lane, "b")], seconds=60)
+        asked = Counter(rig.backend.told("mediaSessionId"))
+        assert asked.keys() == {"a", "b"}
+        assert all(5 <= count <= 6 for count in asked.values())
+        assert "sdp" not in rig.backend.calls[0].body
+
+
+async def test_403_stops_that_stream_alone(autojump_clock: MockClock) -> None:
+    async def refuse_a(request: httpx.Request) -> httpx.Response:
+        return await (status(403) if b'"a"' in request.content else echo)(request)
+
+    async with hook_rig() as rig:
+        rig.backend.script("*", refuse_a)
+        lane = rig.lane(StreamKeepAliveEvent=FAIL)
+        streams = [stream(lane, "a"), stream(lane, "b")]
+        await keep_alive(rig, streams, seconds=45)
+        assert streams[0].stopped == [StopReason(cause="keep-alive", info="Terminated by keep-alive")]
+        assert streams[1].stopped == []
+        assert rig.backend.told("mediaSessionId").count("a") == 1
+
+
+@pytest.mark.parametrize("answer", [status(500), status(404), failing(httpx.ConnectError("refused")), hang])
+async def test_any_other_failure_warns_and_keeps_the_stream(autojump_clock: MockClock, answer: Answer) -> None:
+    async with hook_rig(rest_request_timeout=5.0) as rig:
+        rig.backend.script("*", answer)
+        streams = [stream(rig.lane(StreamKeepAliveEvent=FAIL), "a")]
+        await keep_alive(rig, streams, seconds=28)
+        assert streams[0].stopped == []
+        assert {method for method, _ in streams[0].warnings} == {KEEP_ALIVE}
+        assert 2 <= len(streams[0].warnings) <= 3
+
+
+async def test_without_fail_not_even_403_changes_anything(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(403))
+        streams = [stream(rig.lane(), "a")]
+        await keep_alive(rig, streams, seconds=28)
+        assert (streams[0].stopped, streams[0].warnings) == ([], [])
+        assert len(rig.backend.calls) >= 2
+
+
+async def test_an_unanswered_question_costs_its_stream_a_turn_and_no_other(autojump_clock: MockClock) -> None:
+    async def hang_for_a(request: httpx.Request) -> httpx.Response:
+        return await (after(25) if b'"a"' in request.content else echo)(request)
+
+    async with hook_rig(rest_request_timeout=100.0) as rig:
+        rig.backend.script("*", hang_for_a)
+        lane = rig.lane(StreamKeepAliveEvent=FAIL)
+        await keep_alive(rig, [stream(lane, "a"), stream(lane, "b")], seconds=90)
+        asked = Counter(rig.backend.told("mediaSessionId"))
+        assert asked["b"] in (8, 9)
+        assert asked["a"] == 3

@@ -1,0 +1,128 @@
+"""One browser for all, one server for each module, new pages for each test."""
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import playwright.sync_api
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.support.sdk_page import OpenPage, SdkPage
+from tests.support.server_process import ServerProcess, running_server
+
+HERE = Path(__file__).parent
+SDK = HERE / "node_modules/@flashphoner/websdk"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+pages_key = pytest.StashKey[list[SdkPage]]()
+
+
+class SiteHandler(SimpleHTTPRequestHandler):
+    """Serves `site`, and the SDK of the npm package under /sdk/."""
+
+    def translate_path(self, path: str) -> str:
+        is_sdk = path.startswith("/sdk/")
+        self.directory = str(SDK if is_sdk else HERE / "site")
+        return super().translate_path(path.removeprefix("/sdk") if is_sdk else path)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is that of the base class
+        """Stay quiet."""
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """The address of a web server that has the SDK and the page for it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SiteHandler) as httpd:
+        thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="site")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        finally:
+            httpd.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with an invented camera and microphone, and a new, empty profile."""
+    with sync_playwright() as runner:
+        browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server for the module, with its `SETTINGS` if it has any."""
+    settings = getattr(request.module, "SETTINGS", None)
+    with running_server(tmp_path_factory.mktemp("server"), settings) as server:
+        yield server
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """Opens pages that have loaded the SDK. At the end of the test they are closed, and the server must be empty."""
+    contexts: list[BrowserContext] = []
+    pages = request.node.stash.setdefault(pages_key, [])
+
+    def open_one() -> SdkPage:
+        context = browser.new_context(ignore_https_errors=True)
+        contexts.append(context)
+        page = SdkPage(context.new_page())
+        page.page.on("console", lambda message: page.console.append(message.text))
+        page.page.on("pageerror", lambda error: page.console.append(f"ERROR {error}"))
+        pages.append(page)
+        page.page.goto(f"{site}/sdk.html")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    if "server" in request.fixturenames:
+        server: ServerProcess = request.getfixturevalue("server")
+        server.wait_until_empty()
+
+
+@pytest.fixture
+def connected_page(open_page: OpenPage, server: ServerProcess) -> OpenPage:
+    """Opens pages that have an established session."""
+
+    def open_one() -> SdkPage:
+        page = open_page()
+        page.connect(server.ws_url())
+        return page
+
+    return open_one
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show, for a failed test, what happened on its pages and in the server's log."""
+    report: Any = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for number, page in enumerate(item.stash.get(pages_key, []), 1):
+            with contextlib.suppress(playwright.sync_api.Error):
+                report.sections.append((f"page {number}", page.story()))
+        server = item.funcargs.get("server")
+        if isinstance(server, ServerProcess):
+            report.sections.append(("server log", server.log()[-20_000:]))
+    return report

@@ -1,0 +1,208 @@
+"""The server as an operator runs it: a process with a ready line, a log, and an exit code.
+
+    with running_server(tmp_path, {"play_wait_timeout": 500}) as server:
+        ... server.ws_url() ... server.terminate({"name": "news"})
+
+Every port is a free one. At its end the server is told to stop, and must do so in time, with exit code 0, one line on
+standard output and no crash in its log.
+"""
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from attrs import frozen
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
+FREE_PORTS = {"ws.port": 0, "wss.port": 0, "http.port": 0, "https.port": 0, "media_port_from": 0}
+DEFECTS = re.compile(r"traceback|crash|\w+Warning:", re.IGNORECASE)
+"""What no log of a healthy server holds, whatever its clients do."""
+POLL = 0.02
+"""Seconds between two looks at something that tells no one of its change."""
+
+
+@frozen
+class Address:
+    """Where one listener is bound."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `HOST:PORT`, IPv6 in brackets."""
+        host, _, port = text.rpartition(":")
+        return cls(host.strip("[]"), int(port))
+
+    def as_seen_by_client(self, host: str | None) -> str:
+        """`HOST:PORT` for a URL; a listener on every address is reached over IPv4 loopback if no host is given."""
+        chosen = host or {"::": "127.0.0.1", "0.0.0.0": "127.0.0.1"}.get(self.host, self.host)
+        return f"[{chosen}]:{self.port}" if ":" in chosen else f"{chosen}:{self.port}"
+
+
+class ServerProcess:
+    """A started server. The constructor returns when the ready line has come; it raises if none does."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        self.state = folder / "state"
+        self._log_file = folder / "server.log"
+        arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **settings}.items()]
+        with self._log_file.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "actors.daemon", f"--state={self.state}", *arguments],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"},
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        try:
+            self.addresses = _read_ready_line(self._read_line())
+        except BaseException:
+            self._kill()
+            raise
+
+    # -- addresses ---------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ws_url(self, host: str | None = None) -> str:
+        return f"ws://{self._reach('ws', host)}"
+
+    def wss_url(self, host: str | None = None) -> str:
+        return f"wss://{self._reach('wss', host)}"
+
+    def http_url(self, path: str = "/") -> str:
+        return f"http://{self._reach('http', None)}{path}"
+
+    def https_url(self, path: str = "/") -> str:
+        return f"https://{self._reach('https', None)}{path}"
+
+    def _reach(self, listener: str, host: str | None) -> str:
+        (address,) = self.addresses[listener]
+        return address.as_seen_by_client(host)
+
+    # -- REST --------------------------------------------------------------------------------------
+
+    def post(self, path: str, body: Any) -> httpx.Response:
+        """POST to the REST API; `path` is what follows `/rest-api`."""
+        return httpx.post(self.http_url(f"/rest-api{path}"), json=body, trust_env=False, timeout=30)
+
+    def terminate(self, filters: Mapping[str, object]) -> httpx.Response:
+        return self.post("/stream/terminate", dict(filters))
+
+    def streams(self, **filters: object) -> list[dict[str, Any]]:
+        """The live streams that match, as `stream/find` shows them."""
+        return self._found("/stream/find", filters)
+
+    def connections(self) -> list[dict[str, Any]]:
+        return self._found("/connection/find_all", {})
+
+    def _found(self, path: str, filters: Mapping[str, object]) -> list[dict[str, Any]]:
+        answer = self.post(path, dict(filters))
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return []
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    # -- watching ----------------------------------------------------------------------------------
+
+    def log(self) -> str:
+        """What the server has logged so far."""
+        return self._log_file.read_text(errors="backslashreplace")
+
+    def wait_until(self, condition: Callable[[], bool], *, what: str, timeout: float = 20.0) -> None:
+        """Look until the condition holds. Fails when the time runs out, and at once when the server ends."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"not in {timeout} s: {what}"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(POLL)
+                raise AssertionError(f"the server ended with exit code {code}; expected: {what}\n{self.log()}")
+
+    def wait_until_empty(self) -> None:
+        """Wait until no client and no stream is left."""
+        self.wait_until(lambda: not self.connections() and not self.streams(), what="no session and no stream is left")
+
+    def thread_names(self) -> list[str]:
+        """The names that the system knows the threads of the process by."""
+        return sorted(comm.read_text().strip() for comm in Path(f"/proc/{self.pid}/task").glob("*/comm"))
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = STOP_TIMEOUT) -> int:
+        """Wait for the end of the process; its exit code."""
+        return self._process.wait(timeout)
+
+    def stop(self) -> None:
+        """Tell the server to stop, unless it has, and check how it ended."""
+        try:
+            if self._process.poll() is None:
+                self.send_signal(signal.SIGTERM)
+            code = self.wait()
+        finally:
+            rest = self._kill()
+        assert code == 0, f"exit code {code}\n{self.log()}"
+        assert not rest, f"more than the ready line on standard output: {rest!r}"
+        defects = [line for line in self.log().splitlines() if DEFECTS.search(line)]
+        assert not defects, "the log tells of defects:\n" + "\n".join(defects)
+
+    def _kill(self) -> bytes:
+        """End the process in any case; what was left of its standard output."""
+        self._process.kill()
+        rest, _ = self._process.communicate()
+        return rest or b""
+
+    def _read_line(self) -> str:
+        """The first line of standard output."""
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        content = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            deadline = time.monotonic() + START_TIMEOUT
+            while not content.endswith(b"\n"):
+                remaining = deadline - time.monotonic()
+                assert remaining > 0 and selector.select(remaining), f"no ready line in time\n{self.log()}"
+                piece = os.read(descriptor, 65536)
+                assert piece, f"the server did not start\n{self.log()}"
+                content += piece
+        return content.decode()
+
+
+def _read_ready_line(line: str) -> dict[str, tuple[Address, ...]]:
+    """The addresses by listener: ws, wss, http, https (one each) and media."""
+    pattern = r"wcsd ready ws=(\S+) wss=(\S+) http=(\S+) https=(\S+) media=(\S+)\n"
+    match = re.fullmatch(pattern, line)
+    assert match, f"not the ready line: {line!r}"
+    names = ("ws", "wss", "http", "https", "media")
+    return {
+        name: tuple(Address.parse(one) for one in text.split(","))
+        for name, text in zip(names, match.groups(), strict=True)
+    }
+
+
+@contextlib.contextmanager
+def running_server(folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[ServerProcess]:
+    """A server with its state and its log in `folder`, stopped and checked at the end."""
+    server = ServerProcess(folder, settings or {})
+    try:
+        yield server
+    finally:
+        server.stop()

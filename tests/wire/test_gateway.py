@@ -1,0 +1,246 @@
+"""The gateway over real sockets: handshakes, limits, origins, peers that stall or send garbage."""
+
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+import trustme
+from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
+
+from actors.gateway import Door, Gateway
+from actors.listeners import open_listener
+from actors.session import Session, Socket
+from config.settings import Settings
+from tests.support.fake_plane import FakePlane
+from tests.support.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig
+
+CAP = 30
+"""Seconds; only to end a test that hangs."""
+
+
+class Served:
+    """A running gateway: where its doors are, and what is behind them."""
+
+    def __init__(self, rig: SignalingRig, gateway: Gateway, ports: list[int], authority: trustme.CA) -> None:
+        self.rig = rig
+        self.gateway = gateway
+        self.ws_port, self.wss_port = ports
+        self.tls = ssl.create_default_context()
+        authority.configure_trust(self.tls)
+
+    def connect(self, *, origin: str | None = None, path: str = "/") -> Any:
+        headers = [(b"Origin", origin.encode())] if origin else []
+        return open_websocket_url(f"ws://127.0.0.1:{self.ws_port}{path}", extra_headers=headers)
+
+
+@asynccontextmanager
+async def serving(*, handshake_timeout: float = 20.0, **settings: Any) -> AsyncIterator[Served]:
+    """A gateway on two free ports, plain and TLS."""
+    rig = SignalingRig(Settings(**settings), plane=FakePlane(), methods=ALL_METHODS)
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    listeners = [open_listener("127.0.0.1", 0, name=name, user_timeout=30) for name in ("ws", "wss")]
+    doors = [Door(listener=listeners[0]), Door(listener=listeners[1], tls=tls)]
+
+    def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
+        return Session(socket, session_id=session_id, origin=origin, services=rig.services)
+
+    gateway = Gateway(
+        doors,
+        supervisor=rig.supervisor,
+        make_session=make_session,
+        settings=rig.settings,
+        handshake_timeout=handshake_timeout,
+    )
+    ports = [listener.getsockname()[1] for listener in listeners]
+    with trio.fail_after(CAP):
+        async with trio.open_nursery() as services:
+            services.start_soon(rig.dispatcher.run)
+            async with trio.open_nursery() as actors:
+                await actors.start(rig.supervisor.run)
+                await actors.start(gateway.run)
+                try:
+                    yield Served(rig, gateway, ports, authority)
+                finally:
+                    gateway.close()
+                    rig.supervisor.close(TEST_OVER)
+            rig.dispatcher.stop(TEST_OVER)
+
+
+async def establish(client: WebSocketConnection) -> dict[str, Any]:
+    """Send `connection` and return the user data."""
+    await send(client, "connection", {"appKey": "defaultApp"})
+    return await receive(client, "getUserData")
+
+
+async def send(client: WebSocketConnection, message: str, *data: Any) -> None:
+    await client.send_message(json.dumps({"message": message, "data": list(data)}))
+
+
+async def receive(client: WebSocketConnection, message: str) -> dict[str, Any]:
+    while True:
+        frame = json.loads(await client.get_message())
+        if frame["message"] == message:
+            body: dict[str, Any] = frame["data"][0]
+            return body
+
+
+async def frames_until_closed(client: WebSocketConnection) -> list[dict[str, Any]]:
+    """All frames that still come."""
+    frames = []
+    try:
+        while True:
+            frames.append(json.loads(await client.get_message()))
+    except ConnectionClosed:
+        # The client of trio-websocket leaves its socket open when the server was the one to close.
+        await trio.aclose_forcefully(client._stream)
+        return frames
+
+
+async def test_a_client_is_served_on_any_path_and_its_id_names_both_ends() -> None:
+    async with serving() as served, served.connect(path="/any/path?x=1") as client:
+        await establish(client)
+        (session,) = served.rig.supervisor.sessions()
+        host, port = client.local.address, client.local.port
+        assert session.session_id.startswith(f"/{host}:{port}/127.0.0.1:{served.ws_port}-")
+
+
+async def test_wss() -> None:
+    async with serving() as served:
+        url = f"wss://127.0.0.1:{served.wss_port}/"
+        async with open_websocket_url(url, ssl_context=served.tls) as client:
+            assert (await establish(client))["status"] == "ESTABLISHED"
+
+
+async def test_origins_can_be_restricted() -> None:
+    async with serving(ws_allowed_origins=("https://good.test",)) as served:
+        async with served.connect(origin="https://good.test") as client:
+            await establish(client)
+        status = await upgrade_status(served.ws_port, "https://evil.test")
+        assert status == 403
+        async with served.connect() as client:
+            await establish(client)
+
+
+async def upgrade_status(port: int, origin: str) -> int:
+    """The HTTP status of a WebSocket upgrade."""
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        request = (
+            f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: {origin}\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        await stream.send_all(request.encode())
+        return int((await stream.receive_some()).split()[1])
+
+
+async def test_a_frame_over_the_limit_closes_the_connection_with_1009() -> None:
+    async with serving(ws_max_frame_size=2048) as served, served.connect() as client:
+        await establish(client)
+        await send(client, "pushLogs", {"logs": "x" * 1000})
+        await client.send_message("y" * 3000)
+        await frames_until_closed(client)
+        assert client.closed is not None
+        assert client.closed.code == 1009
+
+
+async def test_sessions_of_one_address_are_limited() -> None:
+    async with serving(max_sessions_per_address=2) as served:
+        async with served.connect() as one, served.connect() as two:
+            await establish(one)
+            await establish(two)
+            async with await trio.open_tcp_stream("127.0.0.1", served.ws_port) as third:
+                assert await third.receive_some() == b""
+        while served.gateway.connection_count:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        async with served.connect() as client:
+            await establish(client)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"\x00" * 64, b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", b"POST /rest-api HTTP/1.1\r\nHost: x\r\n\r\n"],
+)
+async def test_garbage_before_the_handshake_reaches_nobody_else(garbage: bytes) -> None:
+    async with serving(handshake_timeout=0.5) as served, served.connect() as client:
+        await establish(client)
+        for port in (served.ws_port, served.wss_port):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                if garbage:
+                    await stream.send_all(garbage)
+                await stream.send_eof()
+                while True:
+                    try:
+                        if not await stream.receive_some():
+                            break
+                    except trio.BrokenResourceError:
+                        break
+        await send(client, "ping", None)
+        await receive(client, "pong")
+
+
+async def test_a_reset_in_the_middle_of_a_session_ends_it() -> None:
+    async with serving() as served:
+        async with served.connect() as client:
+            await establish(client)
+            (session,) = served.rig.supervisor.sessions()
+            raw: trio.SocketStream = client._stream
+            linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            raw.socket.close()
+            await session.stopped.wait()
+        assert session.reason is not None
+
+
+async def test_a_client_that_stops_reading_is_dropped_and_others_go_on() -> None:
+    async with serving() as served, served.connect() as client:
+        await establish(client)
+        async with served.connect() as publisher:
+            await establish(publisher)
+            request = {"mediaSessionId": "p1", "name": "cam", "sdp": "v=0", "mediaProvider": "WebRTC"}
+            await send(publisher, "publishStream", request)
+            await receive(publisher, "notifyStreamStatusEvent")
+            stalled = await stalled_player(served.ws_port)
+            (session,) = [s for s in served.rig.supervisor.sessions() if str(stalled.getsockname()[1]) in s.session_id]
+            while session.reason is None:
+                payload = "x" * 500_000
+                await send(publisher, "sendStreamEvent", {"mediaSessionId": "p1", "type": "data", "payload": payload})
+                await send(publisher, "ping", None)
+                await receive(publisher, "pong")
+            assert session.reason.cause == "client-does-not-read"
+            await session.stopped.wait()
+            stalled.close()
+        await send(client, "ping", None)
+        await receive(client, "pong")
+
+
+async def stalled_player(port: int) -> trio.socket.SocketType:
+    """A client that plays `cam` and then never reads again."""
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    async with trio.open_nursery() as nursery:
+        client = await wrap_client_stream(nursery, stream, "127.0.0.1", "/")
+        await establish(client)
+        await send(client, "playStream", {"mediaSessionId": "v1", "name": "cam", "sdp": "v=0"})
+        await receive(client, "notifyStreamStatusEvent")
+        nursery.cancel_scope.cancel()
+    return stream.socket
+
+
+async def test_shutdown_tells_every_stream_and_closes_every_socket() -> None:
+    async with serving() as served:
+        async with served.connect() as client:
+            await establish(client)
+            await send(client, "publishStream", {"mediaSessionId": "p1", "name": "cam", "sdp": "v=0"})
+            await receive(client, "notifyStreamStatusEvent")
+            served.gateway.close()
+            served.rig.supervisor.close(TEST_OVER)
+            frames = await frames_until_closed(client)
+    last = [frame["data"][0] for frame in frames if frame["message"] == "notifyStreamStatusEvent"]
+    assert [(body["status"], body["info"]) for body in last] == [("FAILED", "Stopped by session disconnect")]

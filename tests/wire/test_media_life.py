@@ -1,0 +1,328 @@
+"""How a peer's media begins and ends, and what strangers cannot do."""
+
+import secrets
+
+import pytest
+import trio
+
+from actors.media.facts import Connected, Failed, Flowing, PeerClosed
+from actors.media.feed import Feed
+from actors.media.plane import MediaPlane
+from actors.media.sockets import open_media_sockets
+from protocol.sfu.track import MediaPacket
+from protocol.signaling.statuses import StreamInfo
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
+from protocol.webrtc.srtp import SrtpProfile
+from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer, vp8_delta, vp8_key_frame
+from tests.support.media_rig import Facts, Published, Rig, media_rig, media_settings
+
+
+def send_audio(published: Published, *numbers: int) -> None:
+    for number in numbers:
+        published.peer.send(published.peer.rtp(number, b"opus", kind="audio"))
+
+
+async def until(condition: "Condition") -> None:
+    with trio.fail_after(10):
+        while not condition():
+            await trio.lowlevel.checkpoint()
+
+
+# -- the begin -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_client_hello_right_behind_the_first_check_is_answered() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False)
+        peer = published.peer
+        peer.check()
+        peer.start_dtls()  # both datagrams leave before the answer to the first can have come
+        rig.nursery.start_soon(lambda: peer.run(check_first=False))
+        await published.facts.until(Connected())
+        await peer.connected.wait()
+        assert peer.datagrams <= 4  # the answered check and the server's flights, nothing sent twice
+
+
+async def test_dtls_from_an_address_without_a_valid_check_is_not_answered() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False)
+        published.peer.start_dtls()
+        published.peer.check(pwd="not the password of this peer")
+        published.peer.start_dtls()
+        await until(lambda: rig.plane.statistics().datagrams >= 3)
+        statistics = rig.plane.statistics()
+        assert (statistics.handshakes, statistics.addresses, statistics.stun_checks) == (0, 0, 0)
+        assert published.peer.datagrams == 0
+
+
+@pytest.mark.parametrize("profile", SrtpProfile)
+async def test_both_srtp_profiles(profile: SrtpProfile) -> None:
+    async with media_rig() as rig:
+        context = DtlsContext.create(profiles=[profile])
+        published = await rig.publish(context=context)
+        viewer = await rig.play(published.publication, context=context)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        assert viewer.peer.received[0].payload == b"opus"
+
+
+async def test_a_certificate_that_is_not_the_offers_fails() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False, fingerprint=WRONG_FINGERPRINT)
+        rig.nursery.start_soon(published.peer.run)
+        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR))
+        assert published.facts.told == [Failed(info=StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR)]
+        assert rig.plane.statistics().addresses == 0
+
+
+async def test_a_client_without_srtp_fails() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False, context=DtlsContext.create(profiles=[]))
+        rig.nursery.start_soon(published.peer.run)
+        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR))
+
+
+async def test_nobody_comes() -> None:
+    async with media_rig(ice_timeout=0.1) as rig:
+        published = await rig.publish(connect=False)
+        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_ICE_TIMEOUT))
+        assert rig.plane.statistics().publishers == 0
+
+
+async def test_a_peer_that_checks_but_never_shakes_hands() -> None:
+    async with media_rig(dtls_timeout=0.1) as rig:
+        published = await rig.publish(connect=False)
+        published.peer.check()
+        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR))
+
+
+async def test_handshakes_are_bounded_and_the_next_one_gets_its_turn() -> None:
+    async with media_rig(max_handshakes=1, dtls_timeout=0.3) as rig:
+        idle = await rig.publish(connect=False)
+        idle.peer.check()
+        await until(lambda: rig.plane.statistics().handshakes == 1)
+        other = await rig.publish(connect=False, check_interval=0.02)
+        rig.nursery.start_soon(other.peer.run)
+        await until(lambda: rig.plane.statistics().stun_ignored > 0)
+        assert other.facts.told == []
+        await other.facts.until(Connected())
+        assert idle.facts.told == [Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR)]
+
+
+# -- the end ---------------------------------------------------------------------------------------------------------
+
+
+async def test_close_says_goodbye_and_nothing_follows() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        stays, goes = await rig.play(published.publication), await rig.play(published.publication)
+        send_audio(published, 1)
+        await goes.peer.until_received(1)
+        goes.playback.close()
+        send_audio(published, *range(2, 50))
+        goes.peer.check()
+        await stays.peer.until_received(49)
+        await goes.peer.closed.wait()
+        goes.peer.poll()
+        assert (len(goes.peer.received), goes.peer.after_close) == (1, 0)
+        assert goes.facts.told == [Connected()]
+        goes.playback.close()
+        assert goes.playback.statistics().packets == 1
+
+
+async def test_a_closed_publication_sends_nothing_to_anybody() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        published.publication.close()
+        published.publication.request_key_frame()
+        await published.peer.closed.wait()
+        before = rig.plane.statistics().datagrams
+        send_audio(published, 2, 3)
+        await until(lambda: rig.plane.statistics().datagrams >= before + 2)
+        viewer.playback.close()
+        await viewer.peer.closed.wait()
+        assert len(viewer.peer.received) == 1
+        statistics = rig.plane.statistics()
+        assert (statistics.publishers, statistics.players, statistics.addresses) == (0, 0, 0)
+
+
+async def test_a_player_that_connects_after_the_publication_ended_gets_nothing() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        late = await rig.play(published.publication, connect=False)
+        published.publication.close()
+        rig.nursery.start_soon(late.peer.run)
+        await late.facts.until(Connected())
+        late.playback.close()
+        await late.peer.closed.wait()
+        assert late.peer.received == []
+
+
+async def test_the_browsers_goodbye_is_told() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        viewer.peer.close()
+        await viewer.facts.until(PeerClosed())
+        published.peer.close()
+        await published.facts.until(PeerClosed())
+        assert rig.plane.statistics().addresses == 0
+
+
+async def test_a_publisher_without_media_fails_while_it_is_still_there() -> None:
+    async with media_rig(rtp_activity_timeout=0.2, ice_keep_alive_timeout=30.0) as rig:
+        published = await rig.publish(check_interval=0.02)
+        send_audio(published, 1)
+        await published.facts.until(Flowing())
+        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_RTP_ACTIVITY))
+        await published.peer.closed.wait()
+
+
+async def test_a_silent_player_loses_its_consent() -> None:
+    async with media_rig(ice_keep_alive_timeout=0.3) as rig:
+        published = await rig.publish(check_interval=0.02)
+        silent = await rig.play(published.publication, check_interval=0.02)
+        alive = await rig.play(published.publication, check_interval=0.02)
+        silent.peer.silent = True
+        await silent.facts.until(Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE))
+        assert alive.facts.told == [Connected()]
+        assert published.facts.told == [Connected()]
+
+
+async def test_valid_media_keeps_consent_alive_and_forged_media_does_not() -> None:
+    async with media_rig(ice_keep_alive_timeout=0.4) as rig:
+        sends, forges = await rig.publish(check_interval=0.02), await rig.publish(check_interval=0.02)
+        sends.peer.silent = forges.peer.silent = True
+        number = 1
+        with trio.fail_after(10):
+            while Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE) not in forges.facts.told:
+                number += 1
+                send_audio(sends, number)
+                forged = bytearray(forges.peer.rtp(number, b"opus", kind="audio"))
+                forged[-1] ^= 1
+                forges.peer.send(bytes(forged))
+                await trio.sleep(0.02)  # the pace of an Opus stream
+        assert sends.facts.told == [Connected(), Flowing()]
+        assert rig.plane.statistics().srtp_errors > 0
+
+
+async def test_the_plane_says_goodbye_to_all_when_it_ends() -> None:
+    settings = media_settings()
+    plane = MediaPlane(open_media_sockets(settings), settings)
+    async with trio.open_nursery() as outer, trio.open_nursery() as serving:
+        serving.start_soon(plane.run)
+        rig = Rig(plane, outer)
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        serving.cancel_scope.cancel()
+        await published.peer.closed.wait()
+        await viewer.peer.closed.wait()
+        outer.cancel_scope.cancel()
+    with pytest.raises(Exception, match="has ended"):
+        plane.publish(MediaPeerOffer(rig), session_id="late", post=Facts().post)
+
+
+def MediaPeerOffer(rig: Rig) -> str:
+    return rig.peers[0].publish_offer()
+
+
+# -- strangers -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_peer_behind_a_new_port_goes_on() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(check_interval=0.05)
+        viewer = await rig.play(published.publication, check_interval=0.05)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        viewer.peer.rebind()
+        published.peer.rebind()
+        for peer in (viewer.peer, published.peer):
+            checks = rig.plane.statistics().stun_checks
+            peer.check()
+            await until(lambda: rig.plane.statistics().stun_checks > checks)  # noqa: B023  awaited in the loop
+        send_audio(published, 2)
+        await viewer.peer.until_received(2)
+
+
+async def test_media_from_an_unknown_address_moves_nobody() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        stranger = MediaPeer()
+        rig.peers.append(stranger)
+        stranger.server = published.peer.server
+        stolen = published.peer.rtp(1, b"opus", kind="audio")
+        stranger.send(stolen)
+        stranger.send(bytes([200]) * 40)
+        await until(lambda: rig.plane.statistics().unknown_address == 2)
+        send_audio(published, 2)
+        await viewer.peer.until_received(1)
+        assert viewer.peer.received[0].sequence == 2
+
+
+async def test_a_flood_of_bogus_checks_changes_nothing_and_is_not_answered() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        stranger = MediaPeer()
+        rig.peers.append(stranger)
+        stranger.server, stranger.answer = published.peer.server, published.peer.answer
+        for number in range(300):
+            stranger.check(pwd="guess")
+            stranger.check(ufrag=f"nobody{number}")
+            stranger.send(b"\x00\x01" + secrets.token_bytes(number % 60))
+            if number % 50 == 49:
+                await until(lambda: rig.plane.statistics().stun_ignored >= 3 * number)  # noqa: B023  awaited here
+        await until(lambda: rig.plane.statistics().stun_ignored >= 900)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        stranger.poll()
+        assert stranger.datagrams == 0
+
+
+async def test_garbage_from_a_valid_address_is_only_counted() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        for first in range(4, 256):
+            published.peer.send(bytes([first]) + secrets.token_bytes(40))
+            published.peer.send(bytes([first]))
+        published.peer.send(b"")
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        assert rig.plane.statistics().crashed == 0
+
+
+async def test_a_crash_ends_the_peer_that_it_happened_to_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with media_rig() as rig:
+        unlucky, lucky = await rig.publish(), await rig.publish()
+        viewer = await rig.play(lucky.publication)
+        forward = Feed.forward
+
+        def crash(self: Feed, packet: MediaPacket, now: float) -> int:
+            if packet.data.endswith(b"poison"):
+                raise RuntimeError("made by the test")
+            return forward(self, packet, now)
+
+        monkeypatch.setattr(Feed, "forward", crash)
+        unlucky.peer.send(unlucky.peer.rtp(1, b"poison", kind="audio"))
+        await unlucky.facts.until(Failed(info=StreamInfo.FAILED_BY_ERROR))
+        await unlucky.peer.closed.wait()
+        send_audio(lucky, 1)
+        await viewer.peer.until_received(1)
+        assert rig.plane.statistics().crashed == 1
+
+
+async def test_another_peers_address_is_not_taken_by_rtp_and_a_media_packet_before_keys_is_dropped() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False)
+        published.peer.check()
+        await until(lambda: rig.plane.statistics().stun_checks == 1)
+        published.peer.send(bytes([0x80, 111]) + secrets.token_bytes(40))
+        published.peer.send(bytes([0x80, 200]) + secrets.token_bytes(40))
+        await until(lambda: rig.plane.statistics().unexpected == 2)
+        assert published.facts.told == []
