@@ -85,6 +85,7 @@ class Actor(Generic[M]):
         self.peak_mailbox = 0
         self._send, self._receive = trio.open_memory_channel[M](self.mailbox_size)
         self._work = trio.CancelScope()
+        self._grace = trio.CancelScope(shield=True)
         self._reason: StopReason | None = None
         self._teardown_error: Exception | None = None
         self._unanswered: Request[Any] | None = None
@@ -131,6 +132,11 @@ class Actor(Generic[M]):
             self._tear_down(reason)
         self._work.cancel()
 
+    def abort(self) -> None:
+        """Wait for nothing any more, `on_stop` included. For an actor that has been stopped and takes too long."""
+        self._work.cancel()
+        self._grace.cancel()
+
     # -- what subclasses fill in -------------------------------------------------------------------
 
     async def on_start(self) -> None:
@@ -166,7 +172,8 @@ class Actor(Generic[M]):
         finally:
             reason = self._latch()
             try:
-                with trio.move_on_after(self.stop_grace, shield=True):
+                self._grace.deadline = trio.current_time() + self.stop_grace
+                with self._grace:
                     await self.on_stop(reason)
             finally:
                 self._close_mailbox()

@@ -8,6 +8,7 @@ queued are sent; then the rest. The whole ladder has one time limit (`shutdown_t
 was still there. A service that crashes takes the server with it.
 """
 
+import math
 import secrets
 import socket
 import time
@@ -27,6 +28,7 @@ from actors.listeners import ListenerError, open_listener, server_tls
 from actors.local_node import LocalNode
 from actors.logs import get_logger
 from actors.media.plane import MediaPlane
+from actors.media.sender_choice import choose_sender
 from actors.media.sockets import open_media_sockets
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.session import Session, SessionServices, Socket
@@ -62,12 +64,14 @@ class Server:
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
         self._ladder = trio.CancelScope()
+        self._is_ready = False
         self.node_id = state.node_id()
         try:
             self._apps = open_app_store(state.apps_path)
             self._certificate, self._key = _certificate(settings, state)
             self._listeners = _open_listeners(settings)
-            self._plane = MediaPlane(open_media_sockets(settings), settings)
+            sender = choose_sender(settings.media_sender)
+            self._plane = MediaPlane(open_media_sockets(settings), settings, sender=sender)
         except (ListenerError, AppFileError, AppStoreError, OSError, ValueError) as error:
             raise CannotStart(str(error)) from error
         self._supervisor = Supervisor()
@@ -84,21 +88,34 @@ class Server:
 
     def close(self) -> None:
         """Begin the shutdown; `run` returns at its end."""
-        self._ladder.deadline = trio.current_time() + self._settings.shutdown_timeout
         self._asked_to_close.set()
+
+    def abort(self) -> None:
+        """After `close`: wait for nobody any more."""
+        self._supervisor.abort()
+        self._ladder.cancel()
 
     async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
         """Serve until `close`; `on_ready` is called once every listener is served."""
         with self._ladder:
             async with trio.open_nursery() as services:
+                services.start_soon(self._limit_shutdown)
                 await self._start_services(services)
-                await self._serve_signalling(on_ready)
-                await self._dispatcher.drain(self._settings.shutdown_timeout)
-                self._web_closing.set()
+                async with trio.open_nursery() as web:
+                    web.start_soon(self._serve_web)
+                    await self._serve_signalling(on_ready)
+                    await self._dispatcher.drain(math.inf)
+                    self._web_closing.set()
                 services.cancel_scope.cancel()
-        if self._ladder.cancelled_caught:
-            log.error("shutdown took too long", left=self._supervisor.remaining()[:20])
         log.info("stopped")
+
+    async def _limit_shutdown(self) -> None:
+        await self._asked_to_close.wait()
+        await trio.sleep(self._settings.shutdown_timeout)
+        hooks = self._dispatcher.statistics()
+        left = (*self._supervisor.remaining()[:20], f"{hooks.waiting + hooks.connections_leased} hooks")
+        log.error("shutdown took too long", setting="shutdown_timeout", left=", ".join(left))
+        self.abort()
 
     async def _start_services(self, services: trio.Nursery) -> None:
         services.start_soon(self._plane.run)
@@ -107,7 +124,6 @@ class Server:
             await services.start(serve_operator, self._state.socket_path, self._apps)
         except OperatorSocketError as error:
             raise CannotStart(str(error)) from error
-        services.start_soon(self._serve_web)
 
     async def _serve_signalling(self, on_ready: Callable[["Server"], None]) -> None:
         async with trio.open_nursery() as signalling:
@@ -116,6 +132,7 @@ class Server:
             keep_alive = StreamKeepAlive(self._settings, self._live_streams)
             if self._settings.keep_alive_streaming_sessions_enabled:
                 signalling.start_soon(keep_alive.run)
+            self._is_ready = True
             on_ready(self)
             await self._asked_to_close.wait()
             keep_alive.stop(SHUTDOWN)
@@ -162,17 +179,18 @@ class Server:
         return (stream for stream in self._supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
 
     def _readiness(self) -> Readiness:
-        return Readiness(missing=("shutting down",) if self.is_closing else ())
+        if self.is_closing:
+            return Readiness(missing=("shutting down",))
+        return Readiness(missing=() if self._is_ready else ("still starting",))
 
-    def _statistics(self) -> Mapping[str, Mapping[str, int]]:
-        media = {key: value for key, value in asdict(self._plane.statistics()).items() if isinstance(value, int)}
+    def _statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         return {
             "connection": {
                 "connections": self._supervisor.session_count,
                 "connections_websocket": self._gateway.connection_count,
             },
             "streams": self._supervisor.count_streams(),
-            "media": media,
+            "media": asdict(self._plane.statistics()),
             "hooks": asdict(self._dispatcher.statistics()),
         }
 

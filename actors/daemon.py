@@ -75,7 +75,7 @@ async def _serve_until_told(server: "Server") -> None:
                     name = signal.Signals(number).name
                     if server.is_closing:
                         log.warning("stopping at once", signal=name)
-                        nursery.cancel_scope.cancel()
+                        server.abort()
                     else:
                         log.info("shutting down", signal=name)
                         server.close()

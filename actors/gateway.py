@@ -4,10 +4,12 @@ It owns the listeners of ws and wss. A connection becomes a session once TLS and
 until then it has few seconds, and what goes wrong in it ends it alone.
 """
 
+import contextlib
 import socket
 import ssl
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import Protocol
 
@@ -64,6 +66,7 @@ class Gateway:
         self._handshake_timeout = handshake_timeout
         self._per_address: Counter[str] = Counter()
         self._accepting = trio.CancelScope()
+        self._handshakes: set[trio.CancelScope] = set()
 
     @property
     def connection_count(self) -> int:
@@ -84,8 +87,10 @@ class Gateway:
                     task_status.started()
 
     def close(self) -> None:
-        """Accept nobody any more; the connections there are go on."""
+        """Accept nobody any more and drop whoever is no session yet; sessions go on."""
         self._accepting.cancel()
+        for handshake in self._handshakes:
+            handshake.cancel()
 
     # -- one connection ----------------------------------------------------------------------------
 
@@ -111,9 +116,19 @@ class Gateway:
         if door.tls is None:
             return stream
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
-        with trio.fail_after(self._handshake_timeout):
+        with self._handshake():
             await secured.do_handshake()
         return secured
+
+    @contextlib.contextmanager
+    def _handshake(self) -> Iterator[None]:
+        """A step on the way to a session: it has few seconds, and none once the gateway closes."""
+        with trio.fail_after(self._handshake_timeout) as scope:
+            self._handshakes.add(scope)
+            try:
+                yield
+            finally:
+                self._handshakes.discard(scope)
 
     def _is_full(self, address: str) -> bool:
         return (
@@ -123,7 +138,7 @@ class Gateway:
 
     async def _serve(self, stream: trio.abc.Stream, peer: trio.socket.SocketType) -> None:
         async with trio.open_nursery() as nursery:
-            with trio.fail_after(self._handshake_timeout):
+            with self._handshake():
                 request = await wrap_server_stream(nursery, stream, max_message_size=self._settings.ws_max_frame_size)
             await self._serve_request(request, _session_id(peer))
             nursery.cancel_scope.cancel()
@@ -135,7 +150,7 @@ class Gateway:
             with trio.move_on_after(REFUSAL_TIMEOUT):
                 await request.reject(403, body=b"This origin is not named in ws.allowed_origins\n")
             return
-        with trio.fail_after(self._handshake_timeout):
+        with self._handshake():
             connection = await request.accept()
         session = self._make_session(connection, session_id=session_id, origin=origin)
         try:

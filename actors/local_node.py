@@ -12,7 +12,7 @@ from actors.supervisor import Supervisor
 from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
 from protocol.rest.streams import NodeReport, TerminateAnswer
 
-Counters = Mapping[str, Mapping[str, int]]
+Counters = Mapping[str, Mapping[str, int | str]]
 """Group -> key -> value, as `/?action=stat` shows them."""
 
 

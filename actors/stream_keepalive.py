@@ -19,7 +19,7 @@ from actors.hooks.lane import KeepAliveSlot
 from config.settings import Settings
 from protocol.hooks import Deny, HookMethod, Verdict, Warn
 
-STEPS_PER_INTERVAL = 100
+STEPS_PER_INTERVAL = 50
 SHORTEST_STEP = 0.01
 LONGEST_STEP = 0.2
 

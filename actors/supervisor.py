@@ -28,6 +28,7 @@ class Supervised(Protocol):
     @property
     def reason(self) -> StopReason | None: ...
     def stop(self, reason: StopReason) -> None: ...
+    def abort(self) -> None: ...
     async def run(self) -> None: ...
     def epitaph(self) -> dict[str, object]: ...
 
@@ -156,6 +157,11 @@ class Supervisor:
         for actor in (*self.sessions(), *self.streams()):
             actor.stop(reason)
         self._changed.set()
+
+    def abort(self) -> None:
+        """After `close`: wait no longer for any of those that are left."""
+        for actor in (*self._sessions.values(), *self._streams.values()):
+            actor.abort()
 
     def remaining(self) -> tuple[str, ...]:
         """The ids of all that has not ended yet, for the log of a shutdown that takes too long."""

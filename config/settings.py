@@ -64,6 +64,14 @@ class TerminateAll(StrEnum):
     DENY = "deny"
 
 
+class MediaSender(StrEnum):
+    """What encrypts and sends media: the fast sender where it works, the portable one, or the fast one and no other."""
+
+    AUTO = "auto"
+    PORTABLE = "portable"
+    FAST = "fast"
+
+
 class HookOrder(StrEnum):
     """Hook calls wait for each other inside a session, or all of them in one line."""
 
@@ -158,6 +166,9 @@ class Settings:
         "max_ssrcs_per_peer", Whole(1, 1000), "16", "RTP sources accepted of one peer.")
     media_socket_buffer: int = setting(
         "media_socket_buffer", BYTES, "8388608", "Buffers asked of the system for each media socket.")
+    media_sender: MediaSender = setting(
+        "media.sender", Choice(MediaSender), "auto",
+        "What sends media to players. auto: the fast sender if it passes its test at start, else the portable one.")
 
     max_sessions: int = setting(
         "max_sessions", MANY, "20000", "Clients connected at a time.",

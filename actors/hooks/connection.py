@@ -57,7 +57,7 @@ class Connection:
 
     async def exchange(self, request: httpx.Request, *, max_size: int) -> tuple[httpx.Response, bool]:
         """Send `request` and read the whole answer. Also says whether the connection may be used again."""
-        await self._send(request)
+        await self._send(request, await request.aread())
         head = await self._receive_head()
         content = await self._receive_content(max_size)
         # No encoding was offered; with such a header httpx would decode, without a limit, what is no JSON anyway.
@@ -65,16 +65,16 @@ class Connection:
         response = httpx.Response(head.status_code, headers=headers, content=content, request=request)
         return response, self._start_next()
 
-    async def _send(self, request: httpx.Request) -> None:
-        data = self._written(request)
+    async def _send(self, request: httpx.Request, content: bytes) -> None:
+        data = self._written(request, content)
         # A backend may answer before it has read everything, and close: its answer counts.
         with contextlib.suppress(trio.BrokenResourceError):
             await self._stream.send_all(data)
 
-    def _written(self, request: httpx.Request) -> bytes:
+    def _written(self, request: httpx.Request, content: bytes) -> bytes:
         try:
             head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-            data = b"".join(self._http.send(event) or b"" for event in (head, h11.Data(data=request.content), _END))
+            data = b"".join(self._http.send(event) or b"" for event in (head, h11.Data(data=content), _END))
         except h11.LocalProtocolError as error:
             raise httpx.LocalProtocolError(f"a request that HTTP does not allow: {error}") from error
         return data

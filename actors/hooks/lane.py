@@ -92,7 +92,7 @@ class HookLane:
         )
 
     def overwrites(self, method: HookMethod) -> bool:
-        """Whether `method` is an event to be shown to the client only after the backend's answer: use `overwrite`."""
+        """Whether `method` is an event to be shown to the client only after the backend's answer."""
         return self.sends(method) and self.config.for_method(method).rest_policy is RestPolicy.OVERWRITE
 
     async def gate(self, method: HookMethod, body: dict[str, Any]) -> Verdict:
@@ -125,16 +125,13 @@ class HookLane:
         The client hears at once, except where the backend may overwrite the event: then it hears after the answer, or
         after `rest_request_timeout` without one. `deliver` must not raise or wait; it may be called after `close`.
         """
-        if not self.overwrites(method) or not self._accepts(method):
+        if not self.overwrites(method):
             deliver(apply_client_exclude(body, self.config.for_method(method)))
             self.notify(method, body, last=last)
-            return
-        delivery = _Delivery(lambda judged: self._show(method, body, judged, deliver))
-        notification = self._notification(method, body, last=last)
-        notification.on_verdict = delivery.take
-        self._queue.notify(notification)
-        too_late = verdict(method, self.config.for_method(method), TimedOut(seconds=self._timeout), body)
-        self._services.spawn(lambda: delivery.expire(self._timeout, too_late))
+        elif not self._accepts(method):
+            deliver(apply_client_exclude(body, self.config.for_method(method)))
+        else:
+            self._queue_overwritten(method, body, deliver, last=last)
 
     def keep_alive_slot(self) -> "KeepAliveSlot":
         """A slot for one stream's keep-alives, outside the lane."""
@@ -167,6 +164,16 @@ class HookLane:
             body=apply_rest_exclude(body, self.config.for_method(method)),
             keep_alive=keep_alive,
         )
+
+    def _queue_overwritten(
+        self, method: HookMethod, body: dict[str, Any], deliver: Callable[[dict[str, Any]], None], *, last: bool
+    ) -> None:
+        delivery = _Delivery(lambda judged: self._show(method, body, judged, deliver))
+        notification = self._notification(method, body, last=last)
+        notification.on_verdict = delivery.take
+        self._queue.notify(notification)
+        too_late = verdict(method, self.config.for_method(method), TimedOut(seconds=self._timeout), body)
+        self._services.spawn(lambda: delivery.expire(self._timeout, too_late))
 
     def _show(
         self, method: HookMethod, body: dict[str, Any], judged: Verdict, deliver: Callable[[dict[str, Any]], None]

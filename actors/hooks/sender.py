@@ -125,11 +125,12 @@ class HookSender:
 
     async def _attempt(self, call: HookCall, progress: _Progress, content: bytes) -> Outcome:
         url, headers = _target(call.app.method_url(call.method), call.app.rest_username, call.app.rest_password)
+        own = ((b"X-WCS-Hook-Id", progress.hook_id.encode()), (b"X-WCS-Attempt", b"%d" % progress.attempt))
         request = httpx.Request(
             "POST",
             url,
-            headers=[*headers, (b"X-WCS-Hook-Id", progress.hook_id.encode()), _attempt_header(progress.attempt)],
-            content=content,
+            headers=[*headers, *own, (b"Content-Length", b"%d" % len(content))],
+            stream=httpx.ByteStream(content),  # given as `content`, its headers would be worked out anew each time
             extensions={KEEP_ALIVE: call.keep_alive},
         )
         response = await self._transport.handle_async_request(request)
@@ -156,7 +157,8 @@ class HookSender:
                 self.counters.failed += 1
                 log.info("hook refused", **facts, status=status)
             case Answered(status=status) if not is_failure(call.method, outcome):
-                log.info("hook", **facts, status=status)
+                # One line for each stream every few seconds is for those who look for something.
+                (log.debug if call.keep_alive else log.info)("hook", **facts, status=status)
             case _:
                 self.counters.failed += 1
                 self.counters.timed_out += isinstance(outcome, TimedOut)
@@ -197,11 +199,6 @@ def _target(url: str, username: str | None, password: str | None) -> tuple[httpx
         request = next(httpx.BasicAuth(username, password or "").auth_flow(request))
     del request.headers["Content-Length"]
     return request.url, tuple(request.headers.raw)
-
-
-@lru_cache(maxsize=128)
-def _attempt_header(attempt: int) -> tuple[bytes, bytes]:
-    return b"X-WCS-Attempt", str(attempt).encode()
 
 
 @lru_cache(maxsize=1024)

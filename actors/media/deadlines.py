@@ -5,7 +5,21 @@ import itertools
 import math
 from typing import Generic, TypeVar
 
+from attrs import define
+
 T = TypeVar("T")
+
+
+@define(order=False, eq=False)
+class _Entry(Generic[T]):
+    """An alarm in the heap. One whose owner is None has been replaced or removed, and keeps nobody alive."""
+
+    when: float
+    number: int
+    owner: T | None
+
+    def __lt__(self, other: "_Entry[T]") -> bool:
+        return (self.when, self.number) < (other.when, other.number)
 
 
 class Deadlines(Generic[T]):
@@ -13,40 +27,47 @@ class Deadlines(Generic[T]):
 
     def __init__(self) -> None:
         self._wanted: dict[T, float] = {}
-        self._queued: dict[T, float] = {}  # the entry of the heap that counts, never later than what is wanted
-        self._heap: list[tuple[float, int, T]] = []
+        self._entries: dict[T, _Entry[T]] = {}  # never later than what is wanted
+        self._heap: list[_Entry[T]] = []
         self._number = itertools.count()
 
     @property
     def earliest(self) -> float:
         """Nobody is due before this; math.inf when nobody waits."""
-        return self._heap[0][0] if self._heap else math.inf
+        return self._heap[0].when if self._heap else math.inf
 
     def set(self, owner: T, when: float) -> None:
         """Wake `owner` at `when`, whatever was set before; math.inf for never."""
         self._wanted[owner] = when
-        if when < self._queued.get(owner, math.inf):
+        entry = self._entries.get(owner)
+        if entry is None or when < entry.when:
+            self._discard(owner)
             self._push(owner, when)
 
     def remove(self, owner: T) -> None:
         self._wanted.pop(owner, None)
-        self._queued.pop(owner, None)
+        self._discard(owner)
 
     def due(self, now: float) -> list[T]:
         """Those whose time has come; each is to be `set` again, or never comes back."""
         owners: list[T] = []
-        while self._heap and self._heap[0][0] <= now:
-            when, _, owner = heapq.heappop(self._heap)
-            if self._queued.get(owner) != when:
-                continue  # replaced by an earlier entry, or removed
-            del self._queued[owner]
-            wanted = self._wanted[owner]
-            if wanted <= now:
+        while self._heap and self._heap[0].when <= now:
+            owner = heapq.heappop(self._heap).owner
+            if owner is None:
+                continue
+            del self._entries[owner]
+            if self._wanted[owner] <= now:
                 owners.append(owner)
-            elif wanted < math.inf:
-                self._push(owner, wanted)
+            else:
+                self._push(owner, self._wanted[owner])
         return owners
 
     def _push(self, owner: T, when: float) -> None:
-        self._queued[owner] = when
-        heapq.heappush(self._heap, (when, next(self._number), owner))
+        if when < math.inf:
+            self._entries[owner] = entry = _Entry(when, next(self._number), owner)
+            heapq.heappush(self._heap, entry)
+
+    def _discard(self, owner: T) -> None:
+        entry = self._entries.pop(owner, None)
+        if entry is not None:
+            entry.owner = None

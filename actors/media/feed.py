@@ -25,6 +25,7 @@ class Viewer:
     requests: ViewerRequests = field(factory=ViewerRequests)
     fan_out: FanOut | None = None
     before: tuple[int, int] = (0, 0)  # what the fan-out had sent, and in how many bytes, when the viewer came in
+    after: tuple[int, int] | None = None  # the same when it left
     reported: tuple[int, float] = (0, 0.0)  # the sender report that it got last, and when
 
     @property
@@ -32,7 +33,8 @@ class Viewer:
         """Packets and bytes sent to it, without resends."""
         if self.fan_out is None:
             return 0, 0
-        packets, octets = self.fan_out.packets - self.before[0], self.fan_out.octets - self.before[1]
+        end_packets, end_octets = self.after or (self.fan_out.packets, self.fan_out.octets)
+        packets, octets = end_packets - self.before[0], end_octets - self.before[1]
         missed = self.slot.dropped + self.slot.failed
         return packets - missed, octets - (octets * missed // packets if packets else 0)
 
@@ -83,6 +85,7 @@ class Feed:
         self.router.leave(viewer.outgoing)
         if viewer.fan_out is not None:
             viewer.fan_out.remove(viewer.slot)
+            viewer.after = viewer.fan_out.packets, viewer.fan_out.octets
             if not len(viewer.fan_out):
                 self._fan_outs.pop(variant, None)
 
@@ -135,6 +138,7 @@ class Feed:
         """The publisher is gone: nothing goes to anybody any more."""
         for viewer in list(self._viewers.values()):
             self.leave(viewer)
+        self.track.ring.clear()  # plaintext is not kept longer than the stream
 
     def _start(self, viewer: Viewer, sequence: int, now: float) -> None:
         variant = viewer.outgoing.variant

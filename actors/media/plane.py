@@ -22,7 +22,7 @@ from actors.media.network import Network
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.sender import PacketSender, PortableSender
-from actors.media.sockets import MediaSocket
+from actors.media.sockets import MediaSocket, kernel_drops
 from actors.media.statistics import MediaStatistics
 from actors.media.transport import Transport
 from config.settings import Settings
@@ -69,10 +69,14 @@ class MediaPlane:
         ends = Counter(type(transport.end) for transport in network.transports.values())
         return MediaStatistics(
             sender=network.sender.name,
+            sender_reason=network.sender.reason,
             publishers=ends[Publication],
             players=ends[Playback],
             handshakes=len(network.handshakes),
             addresses=sum(map(len, network.routes)),
+            forward_dropped=network.sender.losses.dropped,
+            forward_failed=network.sender.losses.failed,
+            kernel_drops=sum(kernel_drops(entry.socket) for entry in network.sockets),
             **network.counters.snapshot(),
         )
 

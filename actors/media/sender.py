@@ -4,8 +4,8 @@ A `FanOut` is the set of viewers that get the same plaintext: one track, one pay
 come and go by `add` and `remove`; a packet goes to all of them by one call of `send`. What a viewer needs (keys,
 socket, address) is laid down once, in `add`, so that the loop itself only encrypts and sends.
 
-A sender that works on permanent memory slots and hands the kernel many packets in one call fits behind the same two
-protocols: it sorts the viewers of a `FanOut` by socket into groups of slots in `add`.
+`PortableSender` is here; `fast_sender` has one that works on permanent memory and hands the kernel many packets in one
+call; `sender_choice` chooses.
 """
 
 from collections.abc import Callable
@@ -37,6 +37,24 @@ class Slot:
     failed: int = 0
 
 
+@define(kw_only=True)
+class Losses:
+    """What all fan-outs of a sender together could not send, in the terms of `Slot`."""
+
+    dropped: int = 0
+    failed: int = 0
+
+    def drop(self, slot: Slot) -> None:
+        """The kernel had no room for this viewer's packet."""
+        slot.dropped += 1
+        self.dropped += 1
+
+    def fail(self, slot: Slot) -> None:
+        """This viewer's packet could not be encrypted or sent."""
+        slot.failed += 1
+        self.failed += 1
+
+
 class FanOut(Protocol):
     """The viewers that get the same plaintext.
 
@@ -56,14 +74,17 @@ class FanOut(Protocol):
         """No packet goes to this viewer from here on. One that is not in is ignored."""
 
     def readdress(self, slot: Slot) -> None:
-        """The viewer's socket or address has changed."""
+        """The viewer's socket or address has changed. One that is not in is ignored."""
 
     def send(self, packet: bytes, sequence: int) -> None:
         """Send one RTP packet to every viewer whose start is not behind the extended `sequence`. Never waits."""
 
 
 class PacketSender(Protocol):
-    """Makes fan-outs. `name` says which implementation it is."""
+    """Makes fan-outs. `name` says which implementation it is, `reason` why this one runs."""
+
+    reason: str
+    losses: Losses
 
     @property
     def name(self) -> str: ...
@@ -76,14 +97,19 @@ class PortableSender:
 
     name = "portable"
 
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        self.losses = Losses()
+
     def open(self) -> FanOut:
-        return _PortableFanOut()
+        return _PortableFanOut(self.losses)
 
 
 class _PortableFanOut:
-    def __init__(self) -> None:
+    def __init__(self, losses: Losses) -> None:
         self.packets = 0
         self.octets = 0
+        self._losses = losses
         self._targets: dict[Slot, _Target] = {}
         self._newest_start = -1
 
@@ -92,13 +118,14 @@ class _PortableFanOut:
 
     def add(self, slot: Slot) -> None:
         self._newest_start = max(self._newest_start, slot.start)
-        self.readdress(slot)
+        self._aim(slot)
 
     def remove(self, slot: Slot) -> None:
         self._targets.pop(slot, None)
 
     def readdress(self, slot: Slot) -> None:
-        self._targets[slot] = slot.transmitter.session.protect, slot.socket.sendto, slot.address, slot
+        if slot in self._targets:
+            self._aim(slot)
 
     def send(self, packet: bytes, sequence: int) -> None:
         self.packets += 1
@@ -111,6 +138,9 @@ class _PortableFanOut:
             try:
                 sendto(protect(packet), address)
             except BlockingIOError:
-                slot.dropped += 1
-            except (OSError, pylibsrtp.Error):
-                slot.failed += 1
+                self._losses.drop(slot)
+            except (OSError, ValueError, pylibsrtp.Error):  # ValueError: the packet is larger than MAX_PACKET
+                self._losses.fail(slot)
+
+    def _aim(self, slot: Slot) -> None:
+        self._targets[slot] = slot.transmitter.session.protect, slot.socket.sendto, slot.address, slot

@@ -7,6 +7,7 @@ asked; ICE then never gets past checking.
 import errno
 import socket
 from collections.abc import Sequence
+from struct import Struct
 
 from attrs import field, frozen
 
@@ -19,7 +20,8 @@ Address = tuple[str, int]
 UdpSocket = socket.socket
 
 _PORT_TRIES = 50
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # Linux; the socket module has no names for them
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE, _SO_MEMINFO = 32, 33, 55  # Linux; the socket module has no names for them
+_MEMINFO = Struct("=9I")  # the last one is SK_MEMINFO_DROPS (linux/sock_diag.h)
 
 log = get_logger("media")
 
@@ -51,6 +53,15 @@ def open_media_sockets(settings: Settings) -> list[MediaSocket]:
                 _size_buffers(entry, settings.media_socket_buffer)
             return opened
     raise OSError(errno.EADDRINUSE, f"no UDP port is free on all of {', '.join(wanted)}")
+
+
+def kernel_drops(udp: UdpSocket) -> int:
+    """Datagrams that this socket lost before they were read, since it was opened; 0 where the system does not tell."""
+    try:
+        figures = udp.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+    except OSError:
+        return 0
+    return int(_MEMINFO.unpack(figures)[-1]) if len(figures) == _MEMINFO.size else 0
 
 
 def _by_local(addresses: Sequence[MediaAddress]) -> dict[str, list[str]]:

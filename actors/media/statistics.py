@@ -28,9 +28,15 @@ class StreamMediaStatistics:
 
 @frozen(kw_only=True)
 class MediaStatistics:
-    """Figures of the whole media plane: first what is now, then counters since the start."""
+    """Figures of the whole media plane: first what is now, then counters since the start.
+
+    `sender` is the packet sender that runs, `sender_reason` why. `forward_dropped` counts viewers' packets that the
+    kernel had no room for, `forward_failed` those that could not be encrypted or sent. `kernel_drops` are datagrams
+    that came and were lost before they were read, because the sockets' receive buffers were full.
+    """
 
     sender: str
+    sender_reason: str
     publishers: int
     players: int
     handshakes: int
@@ -45,8 +51,11 @@ class MediaStatistics:
     malformed: int
     over_bitrate: int
     forwarded: int
+    forward_dropped: int
+    forward_failed: int
     resent: int
     send_errors: int
+    kernel_drops: int
     failed: int
     crashed: int
 

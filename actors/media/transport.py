@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
+from actors.logs import get_logger
 from actors.media.facts import Connected, Failed, MediaFact, PeerClosed
 from actors.media.network import Network
 from protocol.signaling.statuses import StreamInfo
@@ -22,6 +23,13 @@ from protocol.webrtc.srtp import SrtpError, SrtpKeys, SrtpReceiver, SrtpTransmit
 from protocol.webrtc.stun import Address, StunMessage
 
 Post = Callable[[MediaFact], None]
+
+_DTLS_FAILURES = {
+    DtlsFailure.ERROR: StreamInfo.FAILED_BY_DTLS_ERROR,
+    DtlsFailure.FINGERPRINT: StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR,
+}
+
+log = get_logger("media")
 
 
 class MediaEnd(Protocol):
@@ -166,7 +174,7 @@ class Transport:
             no_check = expiry is IceExpiry.NO_CHECK
             self.fail(StreamInfo.FAILED_BY_ICE_TIMEOUT if no_check else StreamInfo.FAILED_BY_KEEP_ALIVE)
         elif now >= self._dtls_until:
-            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR)
+            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "the handshake took too long")
         else:
             if self._dtls is not None and now >= self._retransmit_at and self.path is not None:
                 self._dtls.handle_timeout()
@@ -196,9 +204,11 @@ class Transport:
         """End it from our side: nothing is sent but a DTLS close_notify, and nothing is taken. Idempotent."""
         self._finish(None)
 
-    def fail(self, info: StreamInfo) -> None:
-        """End it for a fault, and tell the owner."""
-        self.network.counters.failed += not self.closed
+    def fail(self, info: StreamInfo, detail: str = "") -> None:
+        """End it for a fault, and tell the owner; `detail` is for the log."""
+        if not self.closed:
+            self.network.counters.failed += 1
+            log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
         self._finish(Failed(info=info))
 
     def reschedule(self) -> None:
@@ -240,10 +250,7 @@ class Transport:
             case DtlsState.UP if dtls.keys is not None and self.transmitter is None:
                 self._connect(dtls.keys, now)
             case DtlsState.FAILED:
-                by_fingerprint = dtls.failure is DtlsFailure.FINGERPRINT
-                self.fail(
-                    StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR if by_fingerprint else StreamInfo.FAILED_BY_DTLS_ERROR
-                )
+                self.fail(_DTLS_FAILURES[dtls.failure or DtlsFailure.ERROR], dtls.detail)
             case DtlsState.CLOSED:
                 self._finish(PeerClosed())
         self.reschedule()

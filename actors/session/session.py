@@ -153,6 +153,10 @@ class Session(Actor[Heard]):
         self._outbox.close()
         self._writing.deadline = trio.current_time() + FAREWELL_TIMEOUT
 
+    def abort(self) -> None:
+        super().abort()
+        self._writing.cancel()
+
     async def on_stop(self, reason: StopReason) -> None:
         with trio.move_on_after(CLOSE_TIMEOUT):
             await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), reason.info or None)

@@ -25,5 +25,5 @@ class Streams(Protocol):
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
         """Disconnect the sessions that match, wait for their end until `deadline`; how many they were."""
 
-    def statistics(self) -> Mapping[str, Mapping[str, int]]:
-        """Counters for `/?action=stat`: group (letters only) -> key -> value."""
+    def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
+        """Counters and facts for `/?action=stat`: group (letters only) -> key -> value."""

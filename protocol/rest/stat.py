@@ -7,8 +7,11 @@ lower case, and every other line as `key=value` (WebSDK `rest-module`; WCS page 
 from collections.abc import Mapping
 
 
-def stat_text(groups: Mapping[str, Mapping[str, int]]) -> str:
-    """`groups` (group, of letters only -> key -> value) as text, each line ended by a line feed."""
+def stat_text(groups: Mapping[str, Mapping[str, int | str]]) -> str:
+    """`groups` (group, of letters only -> key -> value) as text, each line ended by a line feed.
+
+    A text that has line breaks of its own gets blanks for them.
+    """
     return "".join(f"{_head(group)}\n{_lines(values)}" for group, values in groups.items())
 
 
@@ -18,5 +21,5 @@ def _head(group: str) -> str:
     return f"-----{group.capitalize()} Stats-----"
 
 
-def _lines(values: Mapping[str, int]) -> str:
-    return "".join(f"{key}={value}\n" for key, value in values.items())
+def _lines(values: Mapping[str, int | str]) -> str:
+    return "".join(f"{key}={' '.join(str(value).splitlines())}\n" for key, value in values.items())

@@ -23,5 +23,10 @@ class PacketRing:
         place = sequence & self._mask
         return self._packets[place] if self._sequences[place] == sequence else None
 
+    def clear(self) -> None:
+        """Forget every packet."""
+        self._sequences = [-1] * len(self._sequences)
+        self._packets = [b""] * len(self._packets)
+
     def __contains__(self, sequence: int) -> bool:
         return self._sequences[sequence & self._mask] == sequence

@@ -122,7 +122,7 @@ class IceLiteAgent:
     def touch(self, now: float) -> None:
         """Renew consent because an authenticated SRTP or SRTCP packet came; nothing before the first valid check."""
         if self._path is not None:
-            self._deadline = max(self._deadline, now + self._consent_timeout)
+            self._deadline = now + self._consent_timeout
 
     def handle(self, request: StunMessage, source: Address, now: float, *, local: int = 0) -> IceEffect:
         """Take one STUN message from `source`, heard on our socket number `local`."""

@@ -1,5 +1,6 @@
 """Keep-alives: a slot for each stream, one walker for all, and what the answers do."""
 
+import logging
 from collections import Counter
 from typing import Any
 
@@ -92,6 +93,19 @@ async def test_closing_a_slot_tears_its_call_down_and_asks_no_more(autojump_cloc
         assert not slot.send({}, verdicts.append)
 
 
+async def test_only_failed_keep_alives_are_told_at_info(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with hook_rig() as rig:
+        rig.backend.script("*", echo, status(500))
+        slot = rig.lane().keep_alive_slot()
+        for _ in range(2):
+            slot.send({}, lambda judged: None)
+            await trio.sleep(1)
+    assert [record.getMessage() for record in caplog.records] == ["Got exception in REST"]
+
+
 async def test_closing_a_slot_from_its_own_answer_is_fine(autojump_clock: MockClock) -> None:
     async with hook_rig() as rig:
         slot = rig.lane().keep_alive_slot()
@@ -152,9 +166,9 @@ def test_turns_are_spread_over_the_interval() -> None:
     walker = Walk(10.0, ["a"])
     targets: list[Any] = [Target(f"stream-{number}") for number in range(10_000)]
     walker.due(targets, 0.0)
-    counts = [len(walker.due(targets, step * walker.step)) for step in range(1, 101)]
+    counts = [len(walker.due(targets, step * walker.step)) for step in range(1, 51)]
     assert sum(counts) == 10_000
-    assert max(counts) < 160  # 100 on average
+    assert max(counts) < 280  # 200 on average
 
 
 def test_streams_of_other_applications_are_passed_by() -> None:
@@ -179,7 +193,7 @@ def test_ended_streams_are_forgotten() -> None:
     assert walker.due(gone, 20.0) == []
 
 
-@pytest.mark.parametrize(("interval", "step"), [(0.1, 0.01), (1.0, 0.01), (10.0, 0.1), (60.0, 0.2)])
+@pytest.mark.parametrize(("interval", "step"), [(0.1, 0.01), (1.0, 0.02), (10.0, 0.2), (60.0, 0.2)])
 def test_steps_are_short_for_short_intervals(interval: float, step: float) -> None:
     assert Walk(interval, []).step == pytest.approx(step)
 

@@ -276,3 +276,10 @@ async def test_calls_are_counted(autojump_clock: MockClock) -> None:
             await lane.gate(PUBLISH, {})
         statistics = rig.dispatcher.statistics()
     assert (statistics.sent, statistics.retried, statistics.failed, statistics.timed_out) == (4, 1, 2, 1)
+
+
+async def test_trusting_anybody_is_told_aloud(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    async with hook_rig(rest_insecure_tls=True):
+        ((level, event, _),) = facts(caplog)
+    assert level == "WARNING"
+    assert "rest_insecure_tls" in event

@@ -300,6 +300,29 @@ async def test_the_state_of_the_page() -> None:
     assert len(short["streams"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "streams", "sessions"),
+    [
+        ("ROOM", ["m1", "m2"], 0),
+        ("m2", ["m2"], 0),
+        ("playing", ["m2"], 0),
+        ("news.example", [], 1),
+        ("", ["m1", "m2"], 1),
+    ],
+)
+async def test_the_page_searches_streams_and_sessions(text: str, streams: list[str], sessions: int) -> None:
+    world = StreamWorld(
+        [stream("m1", "Room"), stream("m2", "Room", published=False, status="PLAYING")],
+        [connection("s", origin="https://news.example")],
+    )
+    async with client_of(world) as client:
+        state = (await client.get("/page/state", params={"find": text})).json()
+    assert [row["mediaSessionId"] for row in state["streams"]] == streams
+    assert len(state["sessions"]) == sessions
+    assert state["matching"] == {"streams": len(streams), "sessions": sessions}
+    assert state["totals"] == {"streams": 2, "sessions": 1}
+
+
 async def test_the_echo_application_answers_with_the_body_it_got(world: StreamWorld) -> None:
     body = b'{ "appKey":"defaultApp",  "custom":{"token":"\\u00e9"} }'
     async with client_of(world) as client:

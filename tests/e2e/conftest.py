@@ -1,7 +1,7 @@
 """One browser for all, one server for each module, new pages for each test."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -115,11 +115,11 @@ def connected_page(open_page: OpenPage, server: ServerProcess) -> OpenPage:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show, for a failed test, what happened on its pages and in the server's log."""
-    report: Any = yield
+    report = yield
     if report.failed and isinstance(item, pytest.Function):
-        for number, page in enumerate(item.stash.get(pages_key, []), 1):
+        for number, page in enumerate(item.stash.setdefault(pages_key, []), 1):
             with contextlib.suppress(playwright.sync_api.Error):
                 report.sections.append((f"page {number}", page.story()))
         server = item.funcargs.get("server")

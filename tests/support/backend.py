@@ -223,18 +223,18 @@ def refused_url() -> str:
 
 
 @contextmanager
-def unaccepting_url(scheme: str = "http", *, full: bool) -> Iterator[str]:
+def unaccepting_url(scheme: str = "http", *, full: bool, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The URL of a port whose owner never accepts.
 
     With `full` its queue is full, so that a connect hangs; else connects succeed, and nobody reads what is sent.
     """
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, port))
         listener.listen(0 if full else 4096)
         address = listener.getsockname()
         for _ in range(4 if full else 0):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(address)
-        yield f"{scheme}://127.0.0.1:{address[1]}/my_api"
+        yield f"{scheme}://{host}:{address[1]}/my_api"

@@ -114,46 +114,15 @@ class MediaPeer:
     # -- offer and answer ----------------------------------------------------------------------------------------
 
     def publish_offer(self) -> str:
-        return self._offer("sendonly")
+        return _offer(self, "sendonly")
 
     def play_offer(self) -> str:
-        return self._offer("recvonly")
+        return _offer(self, "recvonly")
 
     def accept(self, answer: str) -> None:
         """Take the answer; the server is reached at its first candidate of our own address family."""
         self.answer = Answer.parse(answer)
         self.server = next(at for at in self.answer.candidates if (":" in at[0]) == (":" in self.host))
-
-    def _offer(self, direction: str) -> str:
-        sections = [self._section("audio", direction)] if self.audio else []
-        sections += [self._section("video", direction)] if self.video else []
-        mids = " ".join(str(mid) for mid in range(len(sections)))
-        lines = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
-        for mid, section in enumerate(sections):
-            lines += [*section, f"a=mid:{mid}", f"a={direction}", "a=rtcp-mux", "a=rtcp-rsize"]
-            lines += [f"a=ice-ufrag:{self.ufrag}", f"a=ice-pwd:{self.pwd}", "a=setup:actpass"]
-            lines += [f"a=fingerprint:sha-256 {self.fingerprint or self.context.fingerprint.value}"]
-            lines += [f"a=extmap:3 {TWCC_URI}"] if self.twcc else []
-        return "\r\n".join(lines) + "\r\n"
-
-    def _section(self, kind: str, direction: str) -> list[str]:
-        announce = self.announce_ssrcs and direction == "sendonly"
-        if kind == "audio":
-            lines = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=rtpmap:111 opus/48000/2"]
-            lines += ["a=fmtp:111 minptime=10;useinbandfec=1", "a=rtcp-fb:111 transport-cc"]
-            return lines + ([f"a=ssrc:{AUDIO_SSRC} cname:test"] if announce else [])
-        types = [self.video_type] + ([self.rtx_type] if self.rtx_type else [])
-        lines = [f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(map(str, types))}", "c=IN IP4 0.0.0.0"]
-        lines += [f"a=rtpmap:{self.video_type} {self.video}"]
-        lines += [f"a=fmtp:{self.video_type} {self.video_fmtp}"] if self.video_fmtp else []
-        lines += [f"a=rtcp-fb:{self.video_type} {f}" for f in ("nack", "nack pli", "ccm fir", "transport-cc")]
-        if self.rtx_type:
-            lines += [f"a=rtpmap:{self.rtx_type} rtx/90000", f"a=fmtp:{self.rtx_type} apt={self.video_type}"]
-        if announce:
-            lines += [f"a=ssrc-group:FID {VIDEO_SSRC} {RTX_SSRC}"] if self.rtx_type else []
-            lines += [f"a=ssrc:{VIDEO_SSRC} cname:test"]
-            lines += [f"a=ssrc:{RTX_SSRC} cname:test"] if self.rtx_type else []
-        return lines
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -349,6 +318,39 @@ class MediaPeer:
     def _flush_dtls(self) -> None:
         for datagram in self.dtls.take_datagrams():
             self.send(datagram)
+
+
+def _offer(peer: MediaPeer, direction: str) -> str:
+    sections = [_section(peer, "audio", direction)] if peer.audio else []
+    sections += [_section(peer, "video", direction)] if peer.video else []
+    mids = " ".join(str(mid) for mid in range(len(sections)))
+    lines = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
+    for mid, section in enumerate(sections):
+        lines += [*section, f"a=mid:{mid}", f"a={direction}", "a=rtcp-mux", "a=rtcp-rsize"]
+        lines += [f"a=ice-ufrag:{peer.ufrag}", f"a=ice-pwd:{peer.pwd}", "a=setup:actpass"]
+        lines += [f"a=fingerprint:sha-256 {peer.fingerprint or peer.context.fingerprint.value}"]
+        lines += [f"a=extmap:3 {TWCC_URI}"] if peer.twcc else []
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _section(peer: MediaPeer, kind: str, direction: str) -> list[str]:
+    announce = peer.announce_ssrcs and direction == "sendonly"
+    if kind == "audio":
+        lines = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=rtpmap:111 opus/48000/2"]
+        lines += ["a=fmtp:111 minptime=10;useinbandfec=1", "a=rtcp-fb:111 transport-cc"]
+        return lines + ([f"a=ssrc:{AUDIO_SSRC} cname:test"] if announce else [])
+    types = [peer.video_type] + ([peer.rtx_type] if peer.rtx_type else [])
+    lines = [f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(map(str, types))}", "c=IN IP4 0.0.0.0"]
+    lines += [f"a=rtpmap:{peer.video_type} {peer.video}"]
+    lines += [f"a=fmtp:{peer.video_type} {peer.video_fmtp}"] if peer.video_fmtp else []
+    lines += [f"a=rtcp-fb:{peer.video_type} {f}" for f in ("nack", "nack pli", "ccm fir", "transport-cc")]
+    if peer.rtx_type:
+        lines += [f"a=rtpmap:{peer.rtx_type} rtx/90000", f"a=fmtp:{peer.rtx_type} apt={peer.video_type}"]
+    if announce:
+        lines += [f"a=ssrc-group:FID {VIDEO_SSRC} {RTX_SSRC}"] if peer.rtx_type else []
+        lines += [f"a=ssrc:{VIDEO_SSRC} cname:test"]
+        lines += [f"a=ssrc:{RTX_SSRC} cname:test"] if peer.rtx_type else []
+    return lines
 
 
 def vp8_key_frame(filler: bytes = b"", *, width: int = 640, height: int = 480) -> bytes:

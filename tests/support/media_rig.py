@@ -1,6 +1,6 @@
 """A running media plane on loopback, and peers connected to it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from actors.media.facts import Connected, MediaFact
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
+from actors.media.sender import PacketSender
 from actors.media.sockets import open_media_sockets
 from config.kinds import AddressPair
 from config.settings import Settings
@@ -55,6 +56,7 @@ class Rig:
 
     plane: MediaPlane
     nursery: trio.Nursery
+    serving: trio.CancelScope
     peers: list[MediaPeer] = field(init=False, factory=list)
 
     async def publish(self, *, connect: bool = True, session_id: str = "s1", **options: Any) -> Published:
@@ -86,22 +88,35 @@ class Rig:
             await facts.until(Connected())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the other tasks run until something became true that nobody tells; only for what happens at once."""
+    with trio.fail_after(10):
+        while not condition():
+            await trio.lowlevel.checkpoint()
+
+
 def media_settings(**changes: Any) -> Settings:
     """Loopback and any free port."""
     return evolve(Settings(ip=(AddressPair("127.0.0.1"),), media_port_from=0), **changes)
 
 
 @asynccontextmanager
-async def media_rig(**changes: Any) -> AsyncIterator[Rig]:
-    """A media plane with settings `changes`; everything is cancelled at the end."""
+async def media_rig(*, sender: PacketSender | None = None, **changes: Any) -> AsyncIterator[Rig]:
+    """A media plane with settings `changes`. Everything is cancelled at the end; the plane alone by `Rig.serving`."""
     settings = media_settings(**changes)
-    plane = MediaPlane(open_media_sockets(settings), settings)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(plane.run)
-        rig = Rig(plane, nursery)
-        try:
+    plane, serving = MediaPlane(open_media_sockets(settings), settings, sender=sender), trio.CancelScope()
+
+    async def serve() -> None:
+        with serving:
+            await plane.run()
+
+    rig = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            rig = Rig(plane, nursery, serving)
             yield rig
-        finally:
             nursery.cancel_scope.cancel()
-            for peer in rig.peers:
-                peer.udp.close()
+    finally:
+        for peer in rig.peers if rig else ():
+            peer.udp.close()

@@ -1,10 +1,11 @@
 """A page with the unmodified WebSDK in a real browser, driven through the harness of `tests/e2e/site`."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field, frozen
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 PATIENCE = 30_000
 """Milliseconds that any one thing may take in a browser on a busy machine."""
@@ -48,6 +49,10 @@ class SdkStream:
         self.page.wait("([id, status]) => harness.reached(id, status)", [self.id, status])
         assert Seen(status, info) in self.history, f"{self.name}: {self.history}"
 
+    def wait_for_end(self) -> None:
+        """Wait until the stream has ended, in whatever way."""
+        self.page.wait("(id) => harness.reached(id)", self.id)
+
     def wait_for_event(self, event_type: str, count: int = 1) -> list[dict[str, Any]]:
         """Wait until so many events of the type have come; all of them."""
         self.page.wait(
@@ -75,20 +80,28 @@ class SdkStream:
         self.page.wait("([id, before, least]) => harness.hasGrown(id, before, least)", [self.id, self.measure(), least])
         return self.measure()
 
+    def wait_for_state(self, **wanted: Any) -> None:
+        """Wait until each named measure has this value."""
+        self.page.wait("([id, wanted]) => harness.isSo(id, wanted)", [self.id, wanted])
+
     def wait_for_size(self, width: int, height: int) -> None:
         """Wait until the picture on the page has this size."""
-        self.page.wait(
-            "async ([id, width, height]) => {"
-            "  const now = await harness.measure(id); return now.width === width && now.height === height; }",
-            [self.id, width, height],
-        )
+        self.wait_for_state(width=width, height=height)
+
+    def packets_in_one_second(self) -> int:
+        """How many packets, other than ICE checks, come within one second of the browser's counters from now on."""
+        before = self.measure()
+        self.page.wait("([id, before]) => harness.hasGrown(id, before, { at: 1000 })", [self.id, before])
+        return int(self.measure()["transportPackets"] - before["transportPackets"])
 
     def sees_and_hears(self) -> dict[str, Any]:
-        """Wait until pictures and sound are decoded and the page's clock runs on; the counters then."""
+        """Wait until pictures and sound of a played stream are decoded and its clock runs on; the counters then."""
+        self.wait_for("PLAYING")
         return self.wait_for_growth(framesDecoded=10, audioPackets=20, audioEnergy=1e-9, currentTime=0.5)
 
     def sees(self) -> dict[str, Any]:
-        """Wait until pictures are decoded and the page's clock runs on; the counters then."""
+        """Wait until pictures of a played stream are decoded and its clock runs on; the counters then."""
+        self.wait_for("PLAYING")
         return self.wait_for_growth(framesDecoded=10, currentTime=0.5)
 
     def _ask(self, question: str) -> Any:
@@ -182,7 +195,6 @@ class SdkPage:
     def played(self, name: str, **options: Any) -> SdkStream:
         """Play, and wait until pictures move."""
         stream = self.play(name, **options)
-        stream.wait_for("PLAYING")
         stream.sees()
         return stream
 
@@ -226,9 +238,8 @@ class SdkPage:
 
     def kill(self) -> None:
         """End the page's process: no handler runs, nothing is said to the server."""
-        session = self.page.context.new_cdp_session(self.page)
-        with self.page.expect_event("crash", timeout=PATIENCE):
-            session.send("Page.crash")
+        with self.page.expect_event("crash", timeout=PATIENCE), contextlib.suppress(Error):
+            self.page.goto("chrome://crash", timeout=PATIENCE)
 
     def story(self) -> str:
         """What happened on the page, for the report of a failed test."""

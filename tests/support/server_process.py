@@ -67,7 +67,8 @@ class ServerProcess:
                 stderr=log,
             )
         try:
-            self.addresses = _read_ready_line(self._read_line())
+            self.ready_line = self._read_line()
+            self.addresses = _read_ready_line(self.ready_line)
         except BaseException:
             self._kill()
             raise
@@ -118,6 +119,18 @@ class ServerProcess:
         found: list[dict[str, Any]] = answer.json()
         return found
 
+    def operate(self, *command: str) -> str:
+        """Run a command of the operator's program `wcs`; what it printed."""
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "actors.operator.client", f"--state={self.state}", *command],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert ended.returncode == 0, f"{command}: exit code {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout
+
     # -- watching ----------------------------------------------------------------------------------
 
     def log(self) -> str:
@@ -140,6 +153,10 @@ class ServerProcess:
     def thread_names(self) -> list[str]:
         """The names that the system knows the threads of the process by."""
         return sorted(comm.read_text().strip() for comm in Path(f"/proc/{self.pid}/task").glob("*/comm"))
+
+    def process_name(self) -> str:
+        """The name that the system knows the process by, which is its main thread's."""
+        return Path(f"/proc/{self.pid}/comm").read_text().strip()
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -179,7 +196,7 @@ class ServerProcess:
             deadline = time.monotonic() + START_TIMEOUT
             while not content.endswith(b"\n"):
                 remaining = deadline - time.monotonic()
-                assert remaining > 0 and selector.select(remaining), f"no ready line in time\n{self.log()}"
+                assert selector.select(max(remaining, 0)), f"no ready line in time\n{self.log()}"
                 piece = os.read(descriptor, 65536)
                 assert piece, f"the server did not start\n{self.log()}"
                 content += piece

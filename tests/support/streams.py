@@ -48,7 +48,7 @@ class StreamWorld:
         self.connections = list(connections)
         self.stuck = False
         self.reasons: list[StopReason] = []
-        self.counters: Mapping[str, Mapping[str, int]] = {}
+        self.counters: Mapping[str, Mapping[str, int | str]] = {}
 
     @property
     def ids(self) -> set[str]:
@@ -80,7 +80,7 @@ class StreamWorld:
         await trio.lowlevel.checkpoint()
         return len(matched)
 
-    def statistics(self) -> Mapping[str, Mapping[str, int]]:
+    def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         return self.counters
 
     async def _stop(self, matched: tuple[StreamDescription, ...], reason: StopReason, deadline: float) -> None:

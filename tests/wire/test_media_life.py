@@ -1,31 +1,25 @@
 """How a peer's media begins and ends, and what strangers cannot do."""
 
+import math
 import secrets
+from functools import partial
 
 import pytest
 import trio
 
-from actors.media.facts import Connected, Failed, Flowing, PeerClosed
+from actors.media.facts import Connected, Failed, Flowing, MediaRefused, PeerClosed
 from actors.media.feed import Feed
-from actors.media.plane import MediaPlane
-from actors.media.sockets import open_media_sockets
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
-from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
+from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.srtp import SrtpProfile
-from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Facts, Published, Rig, media_rig, media_settings
+from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer
+from tests.support.media_rig import Published, media_rig, until
 
 
 def send_audio(published: Published, *numbers: int) -> None:
     for number in numbers:
         published.peer.send(published.peer.rtp(number, b"opus", kind="audio"))
-
-
-async def until(condition: "Condition") -> None:
-    with trio.fail_after(10):
-        while not condition():
-            await trio.lowlevel.checkpoint()
 
 
 # -- the begin -------------------------------------------------------------------------------------------------------
@@ -37,7 +31,7 @@ async def test_a_client_hello_right_behind_the_first_check_is_answered() -> None
         peer = published.peer
         peer.check()
         peer.start_dtls()  # both datagrams leave before the answer to the first can have come
-        rig.nursery.start_soon(lambda: peer.run(check_first=False))
+        rig.nursery.start_soon(partial(peer.run, check_first=False))
         await published.facts.until(Connected())
         await peer.connected.wait()
         assert peer.datagrams <= 4  # the answered check and the server's flights, nothing sent twice
@@ -196,9 +190,11 @@ async def test_valid_media_keeps_consent_alive_and_forged_media_does_not() -> No
     async with media_rig(ice_keep_alive_timeout=0.4) as rig:
         sends, forges = await rig.publish(check_interval=0.02), await rig.publish(check_interval=0.02)
         sends.peer.silent = forges.peer.silent = True
-        number = 1
+        lost_consent, number, until_then = Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE), 1, math.inf
         with trio.fail_after(10):
-            while Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE) not in forges.facts.told:
+            while trio.current_time() < until_then:
+                if lost_consent in forges.facts.told:
+                    until_then = min(until_then, trio.current_time() + 0.5)  # longer than consent lasts
                 number += 1
                 send_audio(sends, number)
                 forged = bytearray(forges.peer.rtp(number, b"opus", kind="audio"))
@@ -210,23 +206,14 @@ async def test_valid_media_keeps_consent_alive_and_forged_media_does_not() -> No
 
 
 async def test_the_plane_says_goodbye_to_all_when_it_ends() -> None:
-    settings = media_settings()
-    plane = MediaPlane(open_media_sockets(settings), settings)
-    async with trio.open_nursery() as outer, trio.open_nursery() as serving:
-        serving.start_soon(plane.run)
-        rig = Rig(plane, outer)
+    async with media_rig() as rig:
         published = await rig.publish()
         viewer = await rig.play(published.publication)
-        serving.cancel_scope.cancel()
+        rig.serving.cancel()
         await published.peer.closed.wait()
         await viewer.peer.closed.wait()
-        outer.cancel_scope.cancel()
-    with pytest.raises(Exception, match="has ended"):
-        plane.publish(MediaPeerOffer(rig), session_id="late", post=Facts().post)
-
-
-def MediaPeerOffer(rig: Rig) -> str:
-    return rig.peers[0].publish_offer()
+        with pytest.raises(MediaRefused, match="has ended"):
+            await rig.publish()
 
 
 # -- strangers -------------------------------------------------------------------------------------------------------

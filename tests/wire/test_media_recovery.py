@@ -3,17 +3,23 @@
 import trio
 
 from protocol.sfu.nack import MAX_RESENDS
+from protocol.sfu.router import MIN_REQUEST_INTERVAL
 from protocol.webrtc.rtcp import (
     FullIntraRequest,
     Nack,
     ReceiverReport,
+    ReportBlock,
+    SenderReport,
     TransportFeedback,
     build_fir,
     build_nack,
     build_pli,
+    build_receiver_report,
+    build_remb,
+    build_sender_report,
 )
 from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
-from tests.support.media_rig import Played, Published, media_rig
+from tests.support.media_rig import Played, Published, media_rig, until
 
 
 def send(published: Published, number: int, payload: bytes) -> None:
@@ -73,6 +79,7 @@ async def test_bandwidth_probes_reach_no_viewer() -> None:
         send(published, 2, vp8_delta())
         await viewer.peer.until_received(2)
         assert [packet.payload for packet in viewer.peer.received] == [vp8_key_frame(), vp8_delta()]
+        assert viewer.peer.undecryptable == 0
 
 
 async def test_transport_feedback_and_receiver_reports_come() -> None:
@@ -94,17 +101,19 @@ async def test_transport_feedback_and_receiver_reports_come() -> None:
 async def test_a_thousand_requests_make_few_key_frames() -> None:
     async with media_rig() as rig:
         published = await rig.publish(audio=False)
+        began = trio.current_time()
         viewers = [await rig.play(published.publication, audio=False) for _ in range(10)]
-        await published.peer.until(lambda: published.peer.key_frame_requests == 1)  # asked for at the first join
         for viewer in viewers:
             for _ in range(100):
                 viewer.peer.send_rtcp(build_pli(1, ssrcs(viewer)[0]))
-        await published.peer.until(lambda: published.peer.key_frame_requests == 2)  # the deferred one
-        assert all(viewer.playback.statistics().plis == 100 for viewer in viewers)
+        await until(lambda: all(viewer.playback.statistics().plis == 100 for viewer in viewers))
+        await published.peer.until(lambda: published.peer.key_frame_requests >= 2)  # the deferred one comes too
         send(published, 1, vp8_key_frame())
         for viewer in viewers:
             await viewer.peer.until_received(1)
-        assert published.publication.statistics().plis == published.peer.key_frame_requests
+        asked = published.publication.statistics().plis
+        assert asked == published.peer.key_frame_requests
+        assert asked <= 1 + (trio.current_time() - began) / MIN_REQUEST_INTERVAL
 
 
 async def test_a_request_is_repeated_until_the_key_frame_comes() -> None:
@@ -192,9 +201,7 @@ async def test_a_packet_is_given_again_only_so_often() -> None:
         wanted, asked = viewer.peer.received[0].sequence, MAX_RESENDS + 3
         for number in range(asked):
             viewer.peer.send_rtcp(build_nack(1, ssrcs(viewer)[0], [wanted]))
-            with trio.fail_after(10):
-                while viewer.playback.statistics().nacks <= number:
-                    await trio.lowlevel.checkpoint()
+            await until(lambda: viewer.playback.statistics().nacks > number)  # noqa: B023  awaited here
             await trio.sleep(0.025)  # the server's own minimum between two resends of one packet
         send(published, 2, vp8_delta())
         await viewer.peer.until(lambda: viewer.peer.received[-1].payload == vp8_delta())
@@ -202,14 +209,6 @@ async def test_a_packet_is_given_again_only_so_often() -> None:
 
 
 async def test_loss_reports_and_round_trip_are_known() -> None:
-    from protocol.webrtc.rtcp import (
-        ReportBlock,
-        SenderReport,
-        build_receiver_report,
-        build_remb,
-        build_sender_report,
-    )
-
     async with media_rig() as rig:
         published = await rig.publish(audio=False)
         viewer = await rig.play(published.publication, audio=False)
@@ -228,9 +227,7 @@ async def test_loss_reports_and_round_trip_are_known() -> None:
             dlsr=0,
         )
         viewer.peer.send_rtcp(build_receiver_report(1, [block]) + build_remb(1, 2_500_000, [ssrcs(viewer)[0]]))
-        with trio.fail_after(10):
-            while not viewer.playback.statistics().available_kbps:
-                await trio.lowlevel.checkpoint()
+        await until(lambda: viewer.playback.statistics().available_kbps > 0)
         statistics = viewer.playback.statistics()
         assert statistics.lost == 4
         assert 2_400 <= statistics.available_kbps <= 2_500

@@ -16,12 +16,12 @@ export function setText(node, text) {
 
 let hideNotice;
 
-/** Tell the outcome of an action at the foot of the page; good news go by themselves. */
+/** Tell the outcome of an action, if there is one, at the foot of the page; good news go by themselves. */
 export function notify(text, { bad = false } = {}) {
+  if (!text) return;
   const notice = byId("notice");
   clearTimeout(hideNotice);
-  notice.hidden = false;
   notice.classList.toggle("bad", bad);
   setText(notice, text);
-  if (!bad) hideNotice = setTimeout(() => (notice.hidden = true), 8000);
+  if (!bad) hideNotice = setTimeout(() => setText(notice, ""), 8000);
 }

@@ -15,13 +15,14 @@ export function describeMedia(peer, kind) {
 
 function summary(report, kind) {
   const streams = [...report.values()].filter((each) => each.type === kind);
+  streams.sort((a, b) => b.kind.localeCompare(a.kind)); // video before audio, as in the table
   const video = streams.find((each) => each.kind === "video");
   const total = (key) => streams.reduce((sum, each) => sum + (each[key] ?? 0), 0);
   return {
     at: streams[0]?.timestamp ?? 0,
     bytes: total("bytesSent") + total("bytesReceived"),
     lost: total("packetsLost"),
-    codecs: streams.map((each) => report.get(each.codecId)?.mimeType.split("/")[1]).filter(Boolean),
+    codecs: streams.map((each) => report.get(each.codecId)?.mimeType.split("/")[1].toUpperCase()).filter(Boolean),
     size: size(video?.frameWidth, video?.frameHeight),
     frames: video?.framesPerSecond ?? 0,
   };

@@ -23,7 +23,7 @@ const streamColumns = (watch) => [
   nameColumn(),
   column("Direction", (row) => row.direction),
   badgeColumn("Status", (row) => row.status),
-  column("Codecs", codecs),
+  column("Codecs", codecs, { className: "codecs" }),
   column("Size", (row) => size(row.width, row.height), { sort: (row) => row.width * row.height, className: "number" }),
   column("Bitrate", (row) => rate(row.bitrate), { sort: (row) => row.bitrate, className: "number" }),
   column("Viewers", (row) => (row.direction === "publish" ? String(row.viewers) : "–"), {
@@ -47,7 +47,7 @@ const sessionColumns = () => [
   column("Session", (row) => row.sessionId, { className: "id" }),
   column("App key", (row) => row.appKey),
   badgeColumn("Status", (row) => row.status),
-  column("Page", (row) => row.origin ?? "–"),
+  column("Page", (row) => row.origin ?? "–", { className: "origin" }),
   column("Streams", (row) => String(row.streams), { sort: (row) => row.streams, className: "number" }),
   column("Age", (row) => duration(row.age), { sort: (row) => row.age, className: "number" }),
   buttonsColumn([

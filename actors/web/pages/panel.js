@@ -41,8 +41,10 @@ class Panel {
 
   /** End what runs, then run the form with this name. */
   async restart(name) {
-    this.#running?.abort();
-    await this.#done;
+    while (this.#running) {
+      this.#running.abort();
+      await this.#done;
+    }
     this.#form.elements.name.value = name;
     await this.run();
   }
@@ -93,7 +95,7 @@ class Panel {
   #showFigures(stream) {
     const describe = describeMedia(stream.peer, stream.published ? "outbound-rtp" : "inbound-rtp");
     return setInterval(async () => {
-      const text = await describe();
+      const text = await describe().catch(() => ""); // the connection has just been closed
       if (!isOver(stream.status)) setText(this.section.querySelector(".figures"), text);
     }, FIGURES_EVERY);
   }
@@ -136,10 +138,15 @@ export class PlayPanel extends Panel {
 
   async activity({ name }, signal) {
     this.tell("", "Connecting to the server.");
-    this.video.muted = this.isOurs(name);
+    const muted = this.isOurs(name);
+    this.video.muted = muted;
     const session = await connect(this.serverUrl(), { signal });
     try {
-      const stream = session.play(name, { onStatus: this.onStatus, onMedia: (media) => this.show(media) });
+      const onStatus = (status, info) => {
+        if (status === "PLAYING" && muted) this.tell(status, "Muted here, because this page publishes it.");
+        else this.onStatus(status, info);
+      };
+      const stream = session.play(name, { onStatus, onMedia: (media) => this.show(media) });
       await this.follow(stream, signal);
     } finally {
       session.close();

@@ -10,21 +10,22 @@ const LISTED = 200;
 export async function terminateRow({ mediaSessionId, name }) {
   const matched = await look({ mediaSessionId });
   if (matched === null) return;
-  if (!matched.length) notify(`“${name}” has already ended.`);
-  else await ask({ title: `Terminate “${name}”?`, matched, act: () => stopStreams({}, matched) });
+  if (!matched.length) return notify(`“${name}” has already ended.`);
+  notify(await ask({ title: `Terminate “${name}”?`, matched, act: () => stopStreams({}, matched) }));
 }
 
 /** Disconnect one session of the table, after asking. */
 export async function disconnectRow({ sessionId }) {
   const matched = await look({ sessionId });
   if (matched === null) return;
-  await ask({
+  const outcome = await ask({
     title: "Disconnect this session?",
     lead: matched.length ? `It has ${count(matched.length, "stream")}.` : "It has no streams.",
     matched,
     button: "Disconnect",
     act: async () => ((await terminateSessions({ sessionId })) ? "Session disconnected." : "The session has already ended."),
   });
+  notify(outcome);
 }
 
 /** Terminate what a filter matches, after showing it. Returns how it went, in words. */
@@ -64,8 +65,8 @@ async function stopStreams({ mediaSessionId: _, ...filter }, shown) {
 
 // -- the question ----------------------------------------------------------------------------------------------------
 
-/** Show the dialog. Resolves with what `act` tells, after a notice that tells it too, or with null on "Cancel". */
-function ask({ title, lead = "", warning = "", matched, button = `Terminate ${count(matched.length, "stream")}`, act }) {
+/** Show the dialog. Resolves with what `act` tells, or with null when the answer is no. */
+async function ask({ title, lead = "", warning = "", matched, button = `Terminate ${count(matched.length, "stream")}`, act }) {
   if (byId("confirm").open) return null; // a second click on the way here
   setText(byId("confirm-title"), title);
   setText(byId("confirm-summary"), [lead, fallout(matched)].filter(Boolean).join(" "));
@@ -84,7 +85,9 @@ function answer(dialog, act) {
     let outcome = null;
     const lock = (locked) => [yes, no].forEach((button) => (button.disabled = locked));
     no.onclick = () => dialog.close();
-    dialog.oncancel = (event) => yes.disabled && event.preventDefault();
+    dialog.oncancel = (event) => {
+      if (yes.disabled) event.preventDefault(); // it is being done: its outcome must be told
+    };
     yes.onclick = async () => {
       lock(true);
       try {
@@ -96,10 +99,7 @@ function answer(dialog, act) {
         lock(false);
       }
     };
-    dialog.onclose = () => {
-      if (outcome) notify(outcome);
-      resolve(outcome);
-    };
+    dialog.onclose = () => resolve(outcome);
     dialog.showModal();
   });
 }
@@ -110,7 +110,8 @@ function fallout(matched) {
   const played = matched.filter((stream) => !stream.published && published.has(stream.name)).length;
   const falling = matched.reduce((sum, stream) => sum + stream.cascade, 0) - played;
   if (falling > 0) return `${count(falling, "player")} ${falling === 1 ? "falls" : "fall"} with ${matched.length === 1 ? "it" : "them"}.`;
-  return published.size ? "No other player falls." : "";
+  if (published.size) return "No other player falls.";
+  return matched.length === 1 ? "Its publisher goes on." : matched.length ? "Their publishers go on." : "";
 }
 
 function listed(matched) {

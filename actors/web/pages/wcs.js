@@ -37,16 +37,23 @@ export class ConnectError extends Error {}
  *
  * Rejects with ConnectError, or with the reason of `signal`.
  */
-export function connect(url, { appKey = "defaultApp", signal } = {}) {
+export async function connect(url, { appKey = "defaultApp", signal } = {}) {
+  signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const session = new Session(url, appKey, { onOpen: () => resolve(session), onClose: reject });
-    const giveUp = (why) => {
-      reject(why);
-      session.close();
-    };
-    const timer = setTimeout(() => giveUp(new ConnectError(`${url} does not answer.`)), CONNECT_TIMEOUT);
-    session.closed.then(() => clearTimeout(timer));
-    signal?.addEventListener("abort", () => giveUp(signal.reason), { once: true });
+    const session = new Session(url, appKey, {
+      onOpen: () => settle(resolve, session),
+      onClose: (why) => settle(reject, why),
+    });
+    const timer = setTimeout(() => settle(reject, new ConnectError(`${url} does not answer.`)), CONNECT_TIMEOUT);
+    const giveUp = () => settle(reject, signal.reason);
+    signal?.addEventListener("abort", giveUp);
+
+    function settle(how, value) {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", giveUp);
+      if (how === reject) session.close();
+      how(value);
+    }
   });
 }
 
@@ -54,21 +61,16 @@ export function connect(url, { appKey = "defaultApp", signal } = {}) {
 class Session {
   #socket;
   #streams = new Map();
-  #established = false;
   #refusal = "";
 
   constructor(url, appKey, { onOpen, onClose }) {
     this.#socket = new WebSocket(url);
     this.#socket.onopen = () => this.send("connection", connectionRequest(appKey));
     this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data), onOpen);
-    /** Resolves once the socket is closed. */
-    this.closed = new Promise((resolve) => {
-      this.#socket.onclose = () => {
-        onClose(new ConnectError(this.#whyClosed(url)));
-        for (const stream of this.#streams.values()) stream.moved("FAILED", "The connection to the server is lost");
-        resolve();
-      };
-    });
+    this.#socket.onclose = () => {
+      onClose(new ConnectError(this.#refusal || noConnection(url)));
+      for (const stream of this.#streams.values()) stream.moved("FAILED", "The connection to the server is lost");
+    };
   }
 
   /** Publish the tracks of `media` (a MediaStream) under `name`. */
@@ -102,7 +104,6 @@ class Session {
       case "ping":
         return this.send("pong");
       case "getUserData":
-        this.#established = true;
         return onOpen();
       case "setRemoteSDP":
         return this.#streams.get(data[0])?.answered(data[1]);
@@ -116,14 +117,8 @@ class Session {
 
   /** The answer to a refused session (`apiMethod` "ConnectionStatusEvent"), or another way to end a stream. */
   #failed({ apiMethod, id, status, info }) {
-    if (apiMethod === "ConnectionStatusEvent") this.#refusal = info;
+    if (apiMethod === "ConnectionStatusEvent") this.#refusal = `The server refuses the session: ${info}.`;
     else if (status) this.#streams.get(id)?.moved(status, info);
-  }
-
-  #whyClosed(url) {
-    if (this.#refusal) return `The server refuses the session: ${this.#refusal}`;
-    if (this.#established) return "The connection to the server is lost";
-    return `No connection to ${url}.`;
   }
 }
 
@@ -242,6 +237,13 @@ function connectionRequest(appKey) {
     clientOSVersion: navigator.appVersion,
     clientBrowserVersion: navigator.userAgent,
   };
+}
+
+/** Browsers tell no page why a socket was refused; over TLS it is mostly the certificate. */
+function noConnection(url) {
+  const page = url.replace(/^wss:/, "https:");
+  const hint = ` If its certificate is self-signed, open ${page} once and accept it.`;
+  return `No connection to ${url}.${page === url ? "" : hint}`;
 }
 
 /** A random UUID. `crypto.randomUUID` does the same, but only on pages that came over https or from this machine. */

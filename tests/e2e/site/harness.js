@@ -141,8 +141,14 @@ window.harness = (() => {
     return Object.entries(least).every(([key, growth]) => now[key] >= before[key] + growth);
   }
 
+  // Whether each of these measures has this value.
+  async function isSo(id, wanted) {
+    const now = await measure(id);
+    return Object.entries(wanted).every(([key, value]) => now[key] === value);
+  }
+
   return {
     state, connect, sendData, createOnly, publish, play, available, of, historyOf, eventsOf, reached,
-    publishCanvas, resizeCanvas, measure, hasGrown,
+    publishCanvas, resizeCanvas, measure, hasGrown, isSo,
   };
 })();

@@ -215,7 +215,7 @@ def test_mistakes_in_the_config_are_warned_of() -> None:
     assert judged.warnings == ("restClientConfig: unknown method 'publish' (did you mean 'publishStream'?)",)
 
 
-# -- reading answers ----------------------------------------------------------------------------------------------------
+# -- reading answers ---------------------------------------------------------------------------------------------------
 
 
 def test_a_byte_order_mark_is_no_obstacle() -> None:

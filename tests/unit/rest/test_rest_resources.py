@@ -57,10 +57,18 @@ def read_as_the_sdk_does(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_statistics_are_read_back_by_the_sdk() -> None:
-    groups = {"connection": {"connections": 3, "connections_websocket": 3}, "stream": {"streams_webrtc_in": 1}}
+    groups: dict[str, dict[str, int | str]] = {
+        "connection": {"connections": 3, "connections_websocket": 3},
+        "stream": {"streams_webrtc_in": 1},
+        "media": {"sender": "fast", "sender_reason": "passed its test"},
+    }
     read = read_as_the_sdk_does(stat_text(groups))
     assert read == {group: {key: str(value) for key, value in values.items()} for group, values in groups.items()}
     assert stat_text(groups).startswith("-----Connection Stats-----\nconnections=3\n")
+
+
+def test_a_text_of_several_lines_makes_no_lines_of_its_own() -> None:
+    assert stat_text({"media": {"sender_reason": "no\n-----Forged\r\nkey=1"}}).endswith("=no -----Forged key=1\n")
 
 
 @pytest.mark.parametrize("group", ["", "native_resources", "a b", "größe"])

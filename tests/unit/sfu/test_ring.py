@@ -18,6 +18,13 @@ def test_a_packet_displaces_the_one_a_capacity_before() -> None:
     assert 11 not in ring
 
 
+def test_a_cleared_ring_has_nothing() -> None:
+    ring = PacketRing(4)
+    ring.put(3, b"a")
+    ring.clear()
+    assert ring.get(3) is None
+
+
 def test_an_empty_ring_has_nothing() -> None:
     assert PacketRing(8).get(0) is None
 

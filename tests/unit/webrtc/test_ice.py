@@ -16,8 +16,10 @@ PASSWORD = "a-password-of-the-server"
 T0 = 1000.0
 
 
-def make_agent(*, max_paths: int = 8) -> IceLiteAgent:
-    return IceLiteAgent("server", PASSWORD, "client", T0, check_timeout=15.0, consent_timeout=30.0, max_paths=max_paths)
+def make_agent(*, consent_timeout: float = 30.0, max_paths: int = 8) -> IceLiteAgent:
+    return IceLiteAgent(
+        "server", PASSWORD, "client", T0, check_timeout=15.0, consent_timeout=consent_timeout, max_paths=max_paths
+    )
 
 
 def request(*, username: str = "server:client", key: str = PASSWORD, use_candidate: bool = False) -> bytes:
@@ -198,6 +200,12 @@ class TestTime:
         assert agent.deadline == T0 + 40
         assert agent.expired(T0 + 39.9) is None
         assert agent.expired(T0 + 40) is IceExpiry.CONSENT
+
+    def test_from_the_first_check_on_only_consent_counts(self) -> None:
+        agent = make_agent(consent_timeout=5.0)
+        hear(agent, now=T0 + 1)
+        assert agent.deadline == T0 + 6
+        assert agent.expired(T0 + 6) is IceExpiry.CONSENT
 
     def test_consent_is_renewed_by_checks_and_by_touch(self) -> None:
         agent = make_agent()

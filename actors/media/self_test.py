@@ -1,0 +1,158 @@
+"""The proof that a packet sender does what the portable one does, on this machine, with these libraries.
+
+Both play the same piece on loopback: viewers come, go, move and fail, packets of every kind of size are sent. What
+arrives must be the same, byte for byte and from the same sockets, and so must what was counted.
+"""
+
+import select
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+
+import pylibsrtp
+from attrs import frozen
+
+from actors.media.sender import FanOut, PacketSender, PortableSender, Slot
+from actors.media.sockets import UdpSocket
+from protocol.webrtc.srtp import MAX_PACKET, SrtpKeys, SrtpProfile, SrtpTransmitter
+from protocol.webrtc.stun import Address
+
+VIEWERS = 67
+"""One group of 64, and a few in a second one."""
+
+_PATIENCE = 1.0  # seconds for a packet to arrive; on loopback it is there when the call that sent it returns
+_BUFFER = 1 << 20
+_SIZES = (12, 13, 100, 1200, MAX_PACKET)
+_LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+Arrived = tuple[int, int, bytes]  # by which of the stage's receiving sockets, from which of its sending ones, and what
+
+
+class SelfTestFailed(Exception):
+    """The sender is not to be used; the text says why."""
+
+
+def prove(make_sender: Callable[[], PacketSender]) -> None:
+    """Hold a sender against the portable one, in every address family that this machine has. Raises SelfTestFailed."""
+    families = [family for family in _LOOPBACKS if _exists(family)]
+    if not families:
+        raise SelfTestFailed("there is no loopback interface to test on")
+    for family in families:
+        for profile in SrtpProfile:
+            where = f"{family.name}, {profile.name}"
+            expected = _perform(PortableSender(), family, profile, where)
+            try:
+                done = _perform(make_sender(), family, profile, where)
+            except (AttributeError, LookupError, OSError, TypeError, ValueError, pylibsrtp.Error) as error:
+                raise SelfTestFailed(f"{where}: {type(error).__name__}: {error}") from error
+            if done != expected:
+                raise SelfTestFailed(f"{where}: it does not send what the portable one sends")
+
+
+@frozen(kw_only=True)
+class _Transcript:
+    """What came of a performance."""
+
+    arrived: list[list[Arrived]]
+    counted: list[tuple[int, int]]
+    sums: tuple[int, int, int, int]
+
+
+@frozen(eq=False)
+class _Stage:
+    """Two sockets to send from, two that receive."""
+
+    senders: Sequence[UdpSocket]
+    receivers: Sequence[UdpSocket]
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Of the receiving sockets."""
+        return [receiver.getsockname() for receiver in self.receivers]
+
+    def collect(self, count: int) -> list[Arrived]:
+        """`count` packets and whatever else is there, in an order that depends on nothing but the packets."""
+        ports = [sender.getsockname()[1] for sender in self.senders]
+        arrived: list[Arrived] = []
+        while ready := select.select(self.receivers, [], [], _PATIENCE if len(arrived) < count else 0)[0]:
+            for receiver in ready:
+                data, source = receiver.recvfrom(2048)
+                arrived.append((self.receivers.index(receiver), ports.index(source[1]), data))
+        return sorted(arrived)
+
+
+def _perform(sender: PacketSender, family: int, profile: SrtpProfile, where: str) -> _Transcript:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(_open(family)) for _ in range(4)]
+        stage = _Stage(sockets[:2], sockets[2:])
+        slots = [_slot(stage, index, profile) for index in range(VIEWERS)]
+        fan_out = sender.open()
+        arrived = []
+        for packet, sequence, receivers in _piece(fan_out, stage, slots):
+            fan_out.send(packet, sequence)
+            arrived.append(stage.collect(receivers))
+            if len(arrived[-1]) != receivers:
+                raise SelfTestFailed(f"{where}: {receivers} packets sent, {len(arrived[-1])} arrived")
+        return _Transcript(
+            arrived=arrived,
+            counted=[(slot.dropped, slot.failed) for slot in slots],
+            sums=(fan_out.packets, fan_out.octets, sender.losses.dropped, sender.losses.failed),
+        )
+
+
+def _piece(fan_out: FanOut, stage: _Stage, slots: list[Slot]) -> Iterator[tuple[bytes, int, int]]:
+    """What happens, up to each packet: its bytes, its extended sequence number, and how many viewers get it."""
+    for slot in slots:
+        fan_out.add(slot)
+    for sequence, size in enumerate(_SIZES, 65_534):  # over the wrap
+        yield _packet(sequence, size), sequence, VIEWERS
+
+    slots[3].address = (stage.addresses[0][0], 0)  # the kernel refuses port 0
+    slots[5].address = stage.addresses[0]
+    slots[64].socket = stage.senders[1]
+    for slot in (slots[3], slots[5], slots[64]):
+        fan_out.readdress(slot)
+    yield _packet(65_540, 200), 65_540, VIEWERS - 1
+    yield _packet(65_541, MAX_PACKET + 1), 65_541, 0
+
+    for slot in (slots[0], slots[3], slots[64], slots[66]):
+        fan_out.remove(slot)
+    slots[0].start = 65_543
+    fan_out.add(slots[0])
+    yield _packet(65_542, 300), 65_542, VIEWERS - 4
+    yield _packet(65_543, 300), 65_543, VIEWERS - 3
+
+    for slot in slots[2:]:
+        fan_out.remove(slot)
+    yield _packet(65_544, 400), 65_544, 2
+    fan_out.remove(slots[0])
+    yield _packet(65_545, 500), 65_545, 1
+
+
+def _packet(sequence: int, size: int) -> bytes:
+    header = b"\x80\x60" + (sequence & 0xFFFF).to_bytes(2, "big") + bytes(7) + b"\x01"
+    return header + bytes(index & 0xFF for index in range(size - len(header)))
+
+
+def _slot(stage: _Stage, index: int, profile: SrtpProfile) -> Slot:
+    """Each has a key of its own, so a packet tells whose it is."""
+    key, salt = bytes([index]) * profile.key_size, bytes(profile.salt_size)
+    keys = SrtpKeys(profile=profile, local_key=key, local_salt=salt, remote_key=key, remote_salt=salt)
+    address = stage.addresses[index % 2]
+    return Slot(transmitter=SrtpTransmitter(keys), socket=stage.senders[0], address=address, start=65_534)
+
+
+def _open(family: int) -> UdpSocket:
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened.setblocking(False)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    opened.bind((_LOOPBACKS[socket.AddressFamily(family)], 0))
+    return opened
+
+
+def _exists(family: int) -> bool:
+    try:
+        _open(family).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,39 @@
+"""Which packet sender runs: the fast one where it proves itself, else the portable one."""
+
+from actors.logs import get_logger
+from actors.media.self_test import SelfTestFailed, prove
+from actors.media.sender import PacketSender, PortableSender
+from config.settings import MediaSender
+
+log = get_logger("media")
+
+
+def choose_sender(choice: MediaSender) -> PacketSender:
+    """The sender for this process, by the setting `media.sender`; the log says which, and why.
+
+    Raises ValueError, in words for the operator, when the fast one is demanded and does not work here.
+    """
+    sender = _choose(choice)
+    log.info("media sender chosen", sender=sender.name, reason=sender.reason)
+    return sender
+
+
+def _choose(choice: MediaSender) -> PacketSender:
+    if choice is MediaSender.PORTABLE:
+        return PortableSender("set by media.sender")
+    try:
+        return _proven_fast_sender()
+    except SelfTestFailed as failure:
+        if choice is MediaSender.FAST:
+            raise ValueError(f"media.sender=fast does not work here: {failure}") from failure
+        return PortableSender(f"the fast one failed its test: {failure}")
+
+
+def _proven_fast_sender() -> PacketSender:
+    try:
+        # Here and not above: it needs names of pylibsrtp and of the C library that may be missing.
+        from actors.media.fast_sender import FastSender
+    except (ImportError, AttributeError, OSError) as error:
+        raise SelfTestFailed(f"{type(error).__name__}: {error}") from error
+    prove(FastSender)
+    return FastSender("passed its test against the portable one")

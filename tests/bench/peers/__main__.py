@@ -1,0 +1,145 @@
+"""Compare wcsd with Janus on this machine: one publisher, many viewers, both servers in turn.
+
+    python -m tests.bench.peers                         10, 50, 100 and 200 viewers, two rounds
+    python -m tests.bench.peers --viewers 10 --seconds 5 --rounds 1
+
+Both servers run on this machine and use one address of it that is not loopback, which Janus refuses; nothing leaves the
+machine but apt-get, which fetches Janus unless `--janus` names a folder where it is unpacked.
+"""
+
+import argparse
+import ipaddress
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from pathlib import Path
+
+from actors.interfaces import machine_addresses
+from tests.bench.peers import clip, janus, report
+from tests.bench.peers.phase import Measurement, measure
+from tests.bench.peers.procfs import machine
+from tests.bench.peers.servers import Server, running_janus, running_wcsd
+
+SERVERS = ("wcsd", "Janus")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit code is 0 when all was measured, whatever came out."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    measurements: list[Measurement] = []
+    load = os.getloadavg()
+    with tempfile.TemporaryDirectory(prefix="wcsd-peers-") as name:
+        folder = Path(name)
+        package = janus.Package(options.janus) if options.janus else janus.fetch(folder / "janus")
+        try:
+            for viewers in options.viewers:
+                for number in range(options.rounds * len(SERVERS)):
+                    server = SERVERS[number % len(SERVERS)]
+                    measurements.append(_measure(server, viewers, folder, package, options))
+        finally:
+            _print(measurements, options, load)
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.peers", description="wcsd and Janus side by side")
+    parser.add_argument("--viewers", type=_numbers, default=(10, 50, 100, 200), help="numbers of viewers: 10,50,100,200")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each counting (20)")
+    parser.add_argument("--rounds", type=int, default=2, help="measurements of each server at each number (2)")
+    parser.add_argument("--join-interval", type=float, default=0.1, help="seconds between two joins (0.1)")
+    parser.add_argument("--address", default=_own_address(), help="IPv4 address of this machine (the first)")
+    parser.add_argument("--sender", help="wcsd's media.sender, when it is not to choose itself")
+    parser.add_argument("--janus", type=Path, help="folder where the Debian package is unpacked; / when installed")
+    parser.add_argument("--janus-event-loops", type=int, default=0, help="Janus' event_loops (0: as delivered)")
+    options = parser.parse_args(arguments)
+    if not options.address:
+        parser.error("this machine has no IPv4 address but loopback: give it one, and name it by --address")
+    return options
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if not all(0 < number <= 1000 for number in numbers):
+        raise argparse.ArgumentTypeError("numbers from 1 to 1000")
+    return numbers
+
+
+def _own_address() -> str | None:
+    own = (ipaddress.ip_address(address) for address in machine_addresses())
+    return next((str(address) for address in own if address.version == 4 and not address.is_loopback), None)
+
+
+def _measure(
+    server: str, viewers: int, folder: Path, package: janus.Package, options: argparse.Namespace
+) -> Measurement:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        own = Path(name)
+        with _running(server, own, package, options) as running:
+            measurement = measure(
+                running,
+                server,
+                own,
+                options.address,
+                viewers=viewers,
+                seconds=options.seconds,
+                join_interval=options.join_interval,
+            )
+    _print_progress(measurement)
+    return measurement
+
+
+def _running(
+    server: str, folder: Path, package: janus.Package, options: argparse.Namespace
+) -> AbstractContextManager[Server]:
+    if server == "Janus":
+        return running_janus(folder, options.address, package, options.janus_event_loops)
+    settings = {"media.sender": options.sender} if options.sender else {}
+    return running_wcsd(folder, options.address, settings)
+
+
+def _print_progress(measurement: Measurement) -> None:
+    cost = measurement.cpu / max(measurement.packets, 1) * 1e6
+    print(
+        f"{time.strftime('%H:%M:%S')} {measurement.server} {measurement.viewers}: {cost:.1f} us/packet,"
+        f" {measurement.packets} packets, {measurement.lost} lost, {', '.join(measurement.profiles)}"
+        f" {measurement.remark} {'; '.join(sorted(set(measurement.problems)))}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _print(measurements: Sequence[Measurement], options: argparse.Namespace, load: tuple[float, float, float]) -> None:
+    measured = report.results(measurements)
+    print(*report.table(measured), "", *report.targets(measured), "", *_conditions(measurements, options, load), sep="\n")
+
+
+def _conditions(
+    measurements: Sequence[Measurement], options: argparse.Namespace, load: tuple[float, float, float]
+) -> list[str]:
+    profiles = sorted({f"{each.server} {profile}" for each in measurements for profile in each.profiles})
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("trio", "pylibsrtp", "pyOpenSSL", "cryptography"))
+    loads = " ".join(f"{value:.2f}" for value in load), " ".join(f"{value:.2f}" for value in os.getloadavg())
+    return [
+        f"Times in ms. {machine()}. Load average {loads[0]} before, {loads[1]} after;"
+        " others' CPU: cores that were busy with anything but the server and the peers while counting.",
+        f"{'; '.join(sorted({each.version for each in measurements}))}. Python {platform.python_version()}, {libraries}."
+        f" Janus: ICE-lite, event loops: {options.janus_event_loops or 'one a handle, as delivered'}. {'; '.join(profiles)}.",
+        f"One publisher, VP8 payloads of {clip.PAYLOAD_SIZE} bytes made without an encoder,"
+        f" {clip.PACKETS_PER_SECOND} packets/s; {options.rounds} rounds of {options.seconds:g} s, servers in turn,"
+        f" a fresh server each; a join every {options.join_interval:g} s; media over {options.address} of this machine.",
+        "CPU: user and system time of the server's process over packets counted by viewers. Memory: growth of its"
+        " resident set by page, session and stream of each viewer. Join: from the play request to the first packet;"
+        " picture: to the first packet of a key frame. Delay: from the publisher's send to the kernel of the viewer's"
+        " socket. Kick: after the one call that ended all viewers.",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

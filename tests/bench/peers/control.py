@@ -1,0 +1,106 @@
+"""How the bench talks to its peer processes: JSON lines, requests on their standard input, answers on the output.
+
+A peer process that loses its standard input ends, so none outlives the bench.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import field, frozen
+
+ROOT = Path(__file__).resolve().parents[3]
+_PIECE = 1 << 16
+
+
+@frozen(kw_only=True)
+class Task:
+    """What every peer process is told at its start."""
+
+    server: str
+    url: str
+    stream: str
+    host: str
+    folder: Path = field(converter=Path)
+
+    def to_json(self) -> str:
+        return json.dumps({**{name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}}, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Task":
+        return cls(**json.loads(text))
+
+
+class PeerProcess:
+    """A started peer process, as the bench holds it; used in a `with`."""
+
+    def __init__(self, module: str, task: Task, name: str) -> None:
+        self._name = name
+        self._log = task.folder / f"{name}.log"
+        self._pending = b""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"tests.bench.peers.{module}", task.to_json(), name],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def __enter__(self) -> "PeerProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, do: str, *, timeout: float, **fields: object) -> Any:
+        """Send a request and wait for its answer. Raises RuntimeError when none comes in `timeout` seconds."""
+        self.tell(do, **fields)
+        return self.answer(timeout=timeout)
+
+    def tell(self, do: str, **fields: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **fields}).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def answer(self, *, timeout: float) -> Any:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        deadline = time.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while b"\n" not in self._pending:
+                rest = deadline - time.monotonic()
+                piece = os.read(descriptor, _PIECE) if rest > 0 and selector.select(rest) else b""
+                if not piece:
+                    raise RuntimeError(f"{self._name} did not answer in {timeout} s\n{self._log.read_text()[-4000:]}")
+                self._pending += piece
+        line, _, self._pending = self._pending.partition(b"\n")
+        return json.loads(line)
+
+
+async def requests() -> AsyncIterator[Mapping[str, Any]]:
+    """In a peer process: the requests, until standard input ends."""
+    pending = b""
+    stream = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
+    while piece := await stream.receive_some(_PIECE):
+        *lines, pending = (pending + piece).split(b"\n")
+        for line in lines:
+            yield json.loads(line)
+
+
+def reply(**fields: object) -> None:
+    """In a peer process: answer the request at hand."""
+    print(json.dumps(fields), flush=True)

@@ -1,0 +1,121 @@
+"""The publisher, a process of its own so that nothing delays its packets.
+
+    publish            connect and send; answers when the server has the first packet's keys
+    finish  path       stop; the send time of every packet (CLOCK_MONOTONIC, ns) goes to `path`
+"""
+
+import sys
+import time
+from array import array
+from pathlib import Path
+
+import trio
+
+from protocol.webrtc import rtp
+from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.rtcp import (
+    FullIntraRequest,
+    PictureLoss,
+    RtcpError,
+    SenderReport,
+    build_sdes,
+    build_sender_report,
+    parse_compound,
+)
+from tests.bench.peers import clip
+from tests.bench.peers.control import Task, reply, requests
+from tests.bench.peers.descriptions import TWCC_ID, VIDEO_SSRC, VIDEO_TYPE, publish_offer
+from tests.bench.peers.peer import Peer
+from tests.bench.peers.pump import Pump
+from tests.bench.peers.signalling import CLIENTS
+
+CONNECT_TIMEOUT = 15.0
+_NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
+
+
+class Publisher(Peer):
+    """Sends the clip for as long as it is connected, with a key frame whenever one is asked for."""
+
+    def __init__(self, host: str, context: DtlsContext) -> None:
+        super().__init__(host, context)
+        self.sent_at = array("q")
+        self.key_frames = 0
+        self._wanted = True
+        self._key = False
+
+    def on_rtcp(self, plain: bytes) -> None:
+        try:
+            packets = parse_compound(plain)
+        except RtcpError:
+            return
+        self._wanted |= any(isinstance(packet, PictureLoss | FullIntraRequest) for packet in packets)
+
+    async def run(self) -> None:
+        """Send until cancelled; a packet that is late does not delay the next."""
+        started = trio.current_time()
+        while True:
+            self._send_packet(len(self.sent_at))
+            if len(self.sent_at) % clip.PACKETS_PER_SECOND == 1:
+                self._send_report()
+            await trio.sleep_until(started + len(self.sent_at) / clip.PACKETS_PER_SECOND)
+
+    def _send_packet(self, index: int) -> None:
+        assert self.transmitter is not None
+        if clip.begins_frame(index):
+            self._key, self._wanted = self._wanted, False
+            self.key_frames += self._key
+        header = rtp.build_header(
+            payload_type=VIDEO_TYPE,
+            marker=clip.ends_frame(index),
+            sequence=index & 0xFFFF,
+            timestamp=clip.rtp_timestamp(index),
+            ssrc=VIDEO_SSRC,
+            extensions=[(TWCC_ID, (index & 0xFFFF).to_bytes(2, "big"))],
+        )
+        packet = self.transmitter.protect(header + clip.payload(index, key=self._key))
+        self.sent_at.append(time.monotonic_ns())
+        self.send(packet)
+
+    def _send_report(self) -> None:
+        count = len(self.sent_at)
+        report = SenderReport(
+            ssrc=VIDEO_SSRC,
+            ntp_timestamp=int((time.time() + _NTP_EPOCH) * (1 << 32)),
+            rtp_timestamp=clip.rtp_timestamp(count),
+            packet_count=count,
+            octet_count=count * clip.PAYLOAD_SIZE,
+        )
+        self.send_rtcp(build_sender_report(report) + build_sdes(VIDEO_SSRC, "bench"))
+
+
+async def run(task: Task) -> None:
+    """Serve the bench's requests."""
+    publisher, pump = Publisher(task.host, DtlsContext.create()), Pump()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pump.run)
+        async for request in requests():
+            if request["do"] == "publish":
+                with trio.fail_after(CONNECT_TIMEOUT):
+                    await _publish(task, publisher, pump)
+                nursery.start_soon(publisher.run)
+                reply(profile=str(publisher.profile and publisher.profile.value))
+            else:
+                with Path(request["path"]).open("wb") as file:
+                    publisher.sent_at.tofile(file)
+                reply(packets=len(publisher.sent_at), key_frames=publisher.key_frames)
+                break
+        nursery.cancel_scope.cancel()
+
+
+async def _publish(task: Task, publisher: Publisher, pump: Pump) -> None:
+    client = CLIENTS[task.server](task.url, task.stream)
+    pump.watch(client.socket.tcp.fileno(), client.socket)
+    pump.watch(publisher.udp.fileno(), publisher)
+    await client.open()
+    publisher.accept(await client.publish(publish_offer(publisher.local)))
+    publisher.start()
+    await publisher.connected.wait()
+
+
+if __name__ == "__main__":
+    trio.run(run, Task.from_json(sys.argv[1]))

@@ -1,0 +1,112 @@
+"""The two servers as the bench runs them: started for one measurement, on one address, all else as delivered."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from config.version import VERSION
+from tests.bench.peers.janus import JanusProcess, Package
+from tests.support.server_process import ServerProcess, running_server
+
+STREAM = "4711"
+"""Name of the stream and, at Janus, number of the room."""
+
+
+class Server(Protocol):
+    """A running server."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def ws_url(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def prepare(self) -> None:
+        """What has to be there before a publisher comes."""
+
+    def kick(self) -> int:
+        """End all viewers by one call; its start in CLOCK_MONOTONIC ns."""
+
+    def remark(self) -> str:
+        """What the report should say of this run."""
+
+
+class Wcsd:
+    """The server of this checkout. Its viewers are ended by `/rest-api/stream/terminate`; the publisher stays."""
+
+    def __init__(self, process: ServerProcess, client: httpx.Client) -> None:
+        self.pid = process.pid
+        self.ws_url = process.ws_url()
+        self.version = f"wcsd {VERSION}"
+        self._process = process
+        self._client = client
+
+    def prepare(self) -> None:
+        pass
+
+    def kick(self) -> int:
+        url = self._process.http_url("/rest-api/stream/terminate")
+        self._client.get(self._process.http_url("/healthz"))  # opens the connection
+        called_at = time.monotonic_ns()
+        self._client.post(url, json={"name": STREAM, "published": False}).raise_for_status()
+        return called_at
+
+    def remark(self) -> str:
+        text = self._client.get(self._process.http_url("/?action=stat")).text
+        return ", ".join(line for line in text.splitlines() if "sender" in line or "dropped" in line)
+
+
+class Janus:
+    """Janus with its VideoRoom. Its viewers are ended by `destroy` of the room, which ends the publisher too: there is
+    no call that ends viewers and leaves the publisher."""
+
+    def __init__(self, process: JanusProcess, client: httpx.Client) -> None:
+        self.pid = process.pid
+        self.ws_url = process.ws_url
+        self.version = f"Janus {process.version}"
+        self._client = client
+        self._session = f"{process.http_url}/{self._request(process.http_url, janus='create')['data']['id']}"
+        attached = self._request(self._session, janus="attach", plugin="janus.plugin.videoroom")
+        self._handle = f"{self._session}/{attached['data']['id']}"
+
+    def prepare(self) -> None:
+        room = {"request": "create", "room": int(STREAM), "publishers": 1, "videocodec": "vp8", "notify_joining": False}
+        self._request(self._handle, janus="message", body=room)
+
+    def kick(self) -> int:
+        called_at = time.monotonic_ns()
+        self._request(self._handle, janus="message", body={"request": "kick", "room": int(STREAM), "id": 1})
+        return called_at
+
+    def remark(self) -> str:
+        return ""
+
+    def _request(self, url: str, **fields: object) -> Mapping[str, Mapping[str, int]]:
+        answer = self._client.post(url, json={**fields, "transaction": "bench"})
+        content: Mapping[str, Mapping[str, int]] = answer.raise_for_status().json()
+        if content["janus"] == "error" or "error" in str(content.get("plugindata", "")):
+            raise RuntimeError(f"Janus refused: {content}")
+        return content
+
+
+@contextlib.contextmanager
+def running_wcsd(folder: Path, host: str, settings: Mapping[str, object]) -> Iterator[Wcsd]:
+    with running_server(folder, {"ip": host, **settings}) as process, _client() as client:
+        yield Wcsd(process, client)
+
+
+@contextlib.contextmanager
+def running_janus(folder: Path, host: str, package: Package, event_loops: int) -> Iterator[Janus]:
+    with JanusProcess(folder, host, package, event_loops) as process, _client() as client:
+        yield Janus(process, client)
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(trust_env=False, timeout=30)

@@ -1,0 +1,188 @@
+"""The server's start page in a real browser, driven by what a person sees: names, labels and texts."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, field
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.server_process import ServerProcess
+
+PATIENCE = 30_000
+"""Milliseconds that any one thing may take in a browser on a busy machine."""
+expect.set_options(timeout=PATIENCE)
+
+OpenStartPage = Callable[..., "StartPage"]
+"""Opens a start page; takes the options of a browser context."""
+
+
+@contextlib.contextmanager
+def start_pages(browser: Browser, server: ServerProcess) -> Iterator[OpenStartPage]:
+    """Opens start pages. At the end none may have made an error or a request elsewhere, and the server is empty."""
+    pages: list[StartPage] = []
+
+    def open_one(**options: Any) -> StartPage:
+        context = browser.new_context(**options)
+        pages.append(StartPage(context.new_page(), server.http_url()))
+        pages[-1].open()
+        return pages[-1]
+
+    try:
+        yield open_one
+    finally:
+        for page in pages:
+            page.page.context.close()
+    server.wait_until_empty()
+    assert [page.errors for page in pages] == [[] for _ in pages]
+    assert [page.foreign for page in pages] == [[] for _ in pages]
+
+
+@define(eq=False)
+class StartPage:
+    """The start page, and what went wrong on it: errors of the console, requests to anywhere but its own server."""
+
+    page: Page
+    address: str
+    """Of the server, with a slash at the end."""
+    errors: list[str] = field(factory=list)
+    foreign: list[str] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self._note(request.url))
+
+    def open(self) -> None:
+        """Load the page and wait until it shows what the server tells."""
+        self.page.goto(self.address)
+        expect(self.page.locator("#pulse")).to_have_text("Live")
+
+    # -- the panels --------------------------------------------------------------------------------
+
+    @property
+    def publisher(self) -> "Panel":
+        return Panel(self.page.get_by_role("region", name="Publish"), "Publish")
+
+    @property
+    def player(self) -> "Panel":
+        return Panel(self.page.get_by_role("region", name="Play"), "Play")
+
+    # -- the tables --------------------------------------------------------------------------------
+
+    @property
+    def streams(self) -> Locator:
+        return self.page.locator("#streams tbody tr")
+
+    @property
+    def sessions(self) -> Locator:
+        return self.page.locator("#sessions tbody tr")
+
+    def stream(self, name: str, direction: str) -> Locator:
+        """The row of a stream."""
+        named = self.page.locator(".name").get_by_text(name, exact=True)
+        return self.streams.filter(has=named).filter(has=self.page.get_by_role("cell", name=direction, exact=True))
+
+    # -- the form and the question -----------------------------------------------------------------
+
+    @property
+    def filter_form(self) -> Locator:
+        return self.page.get_by_role("region", name="Terminate by filter")
+
+    @property
+    def filter_result(self) -> Locator:
+        return self.page.locator("#filter-result")
+
+    def show_matches(self, **conditions: str) -> None:
+        """Fill the filter form, by the REST API's names of the conditions, and ask what matches."""
+        self.filter_form.get_by_role("button", name="Clear").click()
+        for key, value in conditions.items():
+            self._fill(self.filter_form.locator(f"[name={key}]"), value)
+        self.filter_form.get_by_role("button", name="Show what matches").click()
+
+    def _fill(self, control: Locator, value: str) -> None:
+        if control.evaluate("(control) => control.tagName") == "SELECT":
+            control.select_option(value)
+        else:
+            control.fill(value)
+
+    @property
+    def question(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    def answer(self, button: str) -> None:
+        """Press a button of the question, which goes by that."""
+        self.question.get_by_role("button", name=button, exact=True).click()
+        expect(self.question).to_be_hidden()
+
+    @property
+    def notice(self) -> Locator:
+        return self.page.locator("#notice")
+
+    # -- the keyboard ------------------------------------------------------------------------------
+
+    def tab_to(self, target: Locator) -> None:
+        """Press Tab until `target` has the focus."""
+        for _ in range(60):
+            if target.evaluate("(element) => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"no Tab leads to {target}")
+
+    def _note(self, url: str) -> None:
+        if not url.startswith((self.address, "blob:", "data:")):
+            self.foreign.append(url)
+
+
+@define(eq=False)
+class Panel:
+    """One of the two panels at the top."""
+
+    region: Locator
+    start_label: str
+
+    @property
+    def name(self) -> Locator:
+        return self.region.get_by_label("Stream name")
+
+    @property
+    def video(self) -> Locator:
+        return self.region.locator("video")
+
+    @property
+    def words(self) -> Locator:
+        return self.region.get_by_role("status")
+
+    @property
+    def start_button(self) -> Locator:
+        return self.region.get_by_role("button", name=self.start_label, exact=True)
+
+    @property
+    def stop_button(self) -> Locator:
+        return self.region.get_by_role("button", name="Stop", exact=True)
+
+    def start(self, name: str) -> None:
+        self.name.fill(name)
+        self.start_button.click()
+
+    def run(self, name: str, status: str) -> None:
+        """Start, and wait for a status."""
+        self.start(name)
+        self.wait_for(status)
+
+    def wait_for(self, status: str, words: str = "") -> None:
+        expect(self.region.locator(".badge")).to_have_text(status)
+        expect(self.words).to_contain_text(words)
+
+    def wait_for_motion(self) -> dict[str, Any]:
+        """Wait until the picture moves; its size."""
+        self.video.evaluate(
+            """(video) => new Promise((resolve) => {
+              const began = video.currentTime;
+              const look = () => video.currentTime > began + 0.5 && video.videoWidth ? resolve() : setTimeout(look, 20);
+              look();
+            })"""
+        )
+        size: dict[str, Any] = self.video.evaluate("({videoWidth: width, videoHeight: height}) => ({width, height})")
+        return size

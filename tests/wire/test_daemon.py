@@ -1,0 +1,293 @@
+"""The daemon as a process: what it says when it is up, how it refuses to start, and how it ends."""
+
+import json
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from config.apps import ALL_METHODS, App, AppTable
+from config.apps_file import write_apps
+from tests.support.backend import open_backend
+from tests.support.behaviours import allow, hang, held
+from tests.support.media_peer import MediaPeer
+from tests.support.server_process import FREE_PORTS, ROOT, Address, ServerProcess, running_server
+from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+
+LOOPBACK = {"ip": "127.0.0.1"}
+MEGABYTE = 1_000_000
+
+
+# -- starting ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_ready_line_tells_every_address_as_it_is_bound(tmp_path: Path) -> None:
+    settings = {"ws.address": "::1", "https.address": "::1", "ip": "127.0.0.1,::1"}
+    with running_server(tmp_path, settings) as server:
+        v4, v6 = r"127\.0\.0\.1:\d+", r"\[::1\]:\d+"
+        pattern = rf"wcsd ready ws={v6} wss=\[::\]:\d+ http={v4} https={v6} media={v4},{v6}\n"
+        assert re.fullmatch(pattern, server.ready_line), server.ready_line
+        for listener in ("ws", "wss", "http", "https"):
+            (address,) = server.addresses[listener]
+            socket.create_connection((address.host, address.port), PATIENCE).close()
+        assert len({address.port for address in server.addresses["media"]}) == 1
+        for address in server.addresses["media"]:
+            with pytest.raises(OSError, match="in use"):
+                bind_udp(address)
+        assert httpx.get(server.https_url("/readyz"), verify=False, trust_env=False).json()["ready"] is True
+
+
+def test_what_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
+    with running_server(tmp_path, LOOPBACK) as server:
+        ports = {
+            "ws.port": server.addresses["ws"],
+            "wss.port": server.addresses["wss"],
+            "http.port": server.addresses["http"],
+            "https.port": server.addresses["https"],
+            "media_port_from": server.addresses["media"],
+        }
+        taken = {key: {key: address.port} for key, (address,) in ports.items()}
+        with refused_starts(tmp_path, taken | {"no setting": {"ws.prot": "x", "log.level": "loud"}}) as refused:
+            for key in taken:
+                assert refused[key].count("\n") == 1, refused[key]
+                assert f" ERROR cannot start cause=\"{key}={taken[key][key]}: another program" in refused[key]
+            assert refused["no setting"].startswith("--set log.level")
+            assert refused["no setting"].count("\n") == 1
+        state = start("--state", str(server.state))
+        out, err = state.communicate(timeout=PATIENCE)
+        assert (state.returncode, out) == (2, "")
+        assert err.count("\n") == 1
+        assert f"{server.state}: another wcsd uses this state folder (process {server.pid})" in err
+        assert httpx.get(server.http_url("/readyz"), trust_env=False).is_success
+
+
+def test_certificate_and_node_id_outlive_a_restart(tmp_path: Path) -> None:
+    seen = []
+    for _ in range(2):
+        with running_server(tmp_path, LOOPBACK) as server:
+            (address,) = server.addresses["https"]
+            certificate = ssl.get_server_certificate((address.host, address.port), timeout=PATIENCE)
+            seen.append((certificate, (server.state / "node-id").read_text()))
+    assert seen[0] == seen[1]
+
+
+# -- the log -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_whole_log_in_json_and_without_secrets(tmp_path: Path) -> None:
+    token = "customers-secret-token"
+    with running_server(tmp_path, LOOPBACK | {"log.format": "json", "log.level": "debug"}) as server:
+        async with wcs_client(server.ws_url(), custom={"token": token}) as client:
+            user_data = client.of("getUserData")[0]
+            publication = await client.publish("news", custom={"token": token})
+            playback = await client.play("news", custom={"token": token})
+            await client.send("publishStream", {"mediaSessionId": 5, "custom": {"token": token}})
+            await client.send("connection", {"appKey": token * 2, "custom": {"token": token}})
+            assert await in_thread(server.terminate, {"name": "news"})
+            await publication.status("FAILED")
+            peers = [publication.peer, playback.peer]
+        await in_thread(server.wait_until_empty)
+        lines = server.log().splitlines()
+    secrets = [token, user_data["authToken"]]
+    secrets += [secret for peer in peers for secret in (peer.pwd, peer.answer.pwd)]
+    entries = [json.loads(line) for line in lines]
+    assert all({"time", "level", "logger", "event"} <= entry.keys() for entry in entries)
+    assert {"serving", "session established", "stream ended", "session ended"} <= {entry["event"] for entry in entries}
+    assert not [line for line in lines for secret in secrets if secret in line]
+
+
+# -- ending ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_everything_and_everybody_is_told(tmp_path: Path, number: signal.Signals) -> None:
+    with running_server(tmp_path, LOOPBACK) as server:
+        async with wcs_client(server.ws_url()) as one, wcs_client(server.wss_url()) as other:
+            publication, playback = await one.publish("news"), await other.play("news")
+            server.send_signal(number)
+            for stream in (publication, playback):
+                assert (await stream.status("FAILED"))["info"] in (
+                    "Stopped by session disconnect", "Stopped by publisher stop"
+                )  # fmt: skip
+                await stream.until_closed()
+            for client in (one, other):
+                await until_closed(client)
+            assert await in_thread(server.wait) == 0
+            for stream in (publication, playback):
+                stream.peer.poll()
+                assert stream.peer.after_close == 0
+        for listener in ("ws", "wss", "http", "https"):
+            (address,) = server.addresses[listener]
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address.as_seen_by_client(None).rpartition(":")[0], address.port))
+        for address in server.addresses["media"]:
+            bind_udp(address)
+        assert not (server.state / "wcs.sock").exists()
+
+
+async def test_while_hooks_are_sent_the_server_is_alive_but_not_ready(tmp_path: Path) -> None:
+    gate = trio.Event()
+    async with open_backend() as backend:
+        with running_server(with_backend(tmp_path, backend.url), LOOPBACK) as server:
+            async with wcs_client(server.ws_url()) as client:
+                backend.script("ConnectionStatusEvent", held(gate))
+                server.send_signal(signal.SIGTERM)
+                await until_closed(client)
+            ready = await in_thread(httpx.get, server.http_url("/readyz"), trust_env=False)
+            assert (ready.status_code, ready.json()) == (503, {"ready": False, "missing": ["shutting down"]})
+            assert (await in_thread(httpx.get, server.http_url("/healthz"), trust_env=False)).is_success
+            gate.set()
+            assert await in_thread(server.wait) == 0
+    assert [call.body["status"] for call in backend.received("ConnectionStatusEvent")] == ["ESTABLISHED", "DISCONNECTED"]
+
+
+async def test_a_shutdown_that_takes_too_long_is_cut_and_says_what_was_left(tmp_path: Path) -> None:
+    async with open_backend() as backend:
+        settings = LOOPBACK | {"shutdown_timeout": 300, "rest_request_timeout": 0}
+        with running_server(with_backend(tmp_path, backend.url), settings) as server:
+            async with wcs_client(server.ws_url()):
+                backend.script("ConnectionStatusEvent", hang)
+                server.send_signal(signal.SIGTERM)
+                assert await in_thread(server.wait) == 0
+            assert 'ERROR shutdown took too long setting=shutdown_timeout left="1 hooks"' in server.log()
+
+
+@pytest.mark.parametrize("stalled", [False, True], ids=["hanging backend", "and a client that reads nothing"])
+async def test_a_second_signal_ends_at_once(tmp_path: Path, stalled: bool) -> None:
+    settings = LOOPBACK | {"shutdown_timeout": 3_600_000, "rest_request_timeout": 0}
+    async with open_backend() as backend:
+        with running_server(with_backend(tmp_path, backend.url), settings) as server, ExitStack() as sockets:
+            async with wcs_client(server.ws_url()) as client:
+                if stalled:
+                    await stalled_websocket(server, sockets)
+                backend.script("ConnectionStatusEvent", hang)
+                server.send_signal(signal.SIGTERM)
+                await until_closed(client)
+                began = time.monotonic()
+                server.send_signal(signal.SIGINT)
+                assert await in_thread(server.wait) == 0
+                assert time.monotonic() - began < 2.5, "shorter than the grace of a session"
+            assert "WARNING stopping at once signal=SIGINT" in server.log()
+
+
+async def test_clients_that_read_nothing_do_not_hold_the_shutdown(tmp_path: Path) -> None:
+    with running_server(tmp_path, LOOPBACK) as server, ExitStack() as sockets:
+        await stalled_websocket(server, sockets)
+        async with wcs_client(server.ws_url()) as client:
+            for number in range(12):
+                offer = MediaPeer().publish_offer() + "a=x-padding:" + "x" * (MEGABYTE - 5000) + "\r\n"
+                await client.request("publishStream", f"stream{number}", offer)
+            await in_thread(server.wait_until, lambda: len(server.streams()) == 12, what="12 streams")
+            stalled_rest_clients(server, sockets)
+            server.send_signal(signal.SIGTERM)
+            assert await in_thread(server.wait) == 0
+        assert "took too long" not in server.log()
+
+
+# -- helpers -----------------------------------------------------------------------------------------------------------
+
+
+async def in_thread(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Wait for something that blocks, while clients and peers go on."""
+    return await trio.to_thread.run_sync(partial(call, *arguments, **named))
+
+
+async def until_closed(client: WcsClient) -> None:
+    """Wait until the server has closed the WebSocket."""
+    with trio.fail_after(PATIENCE):
+        await client.closed.wait()
+
+
+def with_backend(folder: Path, url: str) -> Path:
+    """Let the server in `folder` ask this backend."""
+    (folder / "state").mkdir()
+    app = App(name="defaultApp", key="defaultApp", url=url, methods=frozenset(ALL_METHODS))
+    (folder / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
+    return folder
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    """A daemon that is not expected to come up."""
+    free = [f"--set={key}={value}" for key, value in FREE_PORTS.items()]
+    command = [sys.executable, "-W", "error", "-m", "actors.daemon", *free, "--set=ip=127.0.0.1", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def refused_starts(folder: Path, cases: dict[str, dict[str, object]]) -> Iterator[dict[str, str]]:
+    """Start them all side by side; what each says on standard error, after exit code 2 and no word on standard output."""
+    started = {
+        name: start(f"--state={folder / name}", *(f"--set={key}={value}" for key, value in settings.items()))
+        for name, settings in cases.items()
+    }
+    try:
+        told = {name: process.communicate(timeout=PATIENCE) for name, process in started.items()}
+        assert {name: (started[name].returncode, out) for name, (out, _) in told.items()} == dict.fromkeys(
+            cases, (2, "")
+        ), told
+        yield {name: err for name, (_, err) in told.items()}
+    finally:
+        for process in started.values():
+            process.kill()
+            process.communicate()
+
+
+def bind_udp(address: Address) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((address.host, address.port))
+
+
+async def stalled_websocket(server: ServerProcess, sockets: ExitStack) -> None:
+    """An established session whose client stops reading while megabytes are on their way to it."""
+    (address,) = server.addresses["ws"]
+    raw = sockets.enter_context(small_socket())
+    raw.connect(("127.0.0.1", address.port))
+    raw.sendall(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    # Whatever a client says of itself comes back in `getUserData`.
+    connection = {"appKey": "defaultApp", "custom": {"padding": "x" * MEGABYTE}}
+    await in_thread(raw.sendall, websocket_text({"message": "connection", "data": [connection]}))
+    await in_thread(server.wait_until, lambda: "session established" in server.log(), what="the session")
+
+
+def stalled_rest_clients(server: ServerProcess, sockets: ExitStack) -> None:
+    """One whose request is incomplete, and one that takes no more than the first bytes of a long answer."""
+    (address,) = server.addresses["http"]
+    for request in (
+        b"POST /rest-api/stream/terminate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{",
+        b"GET /rest-api/stream/find_all HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ):
+        raw = sockets.enter_context(small_socket())
+        raw.settimeout(PATIENCE)
+        raw.connect((address.host, address.port))
+        raw.sendall(request)
+    assert raw.recv(12) == b"HTTP/1.1 200"
+
+
+def small_socket() -> socket.socket:
+    """TCP with little room for what is not read."""
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return opened
+
+
+def websocket_text(frame: Any) -> bytes:
+    """A client's text message; a mask of zeros leaves it as it is (RFC 6455 section 5.3)."""
+    content = json.dumps(frame).encode()
+    size = len(content)
+    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xff" + size.to_bytes(8, "big")
+    return head + bytes(4) + content
