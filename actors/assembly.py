@@ -65,18 +65,21 @@ class Server:
         self._web_closing = trio.Event()
         self._ladder = trio.CancelScope()
         self._is_ready = False
-        self.node_id = state.node_id()
         try:
             self._apps = open_app_store(state.apps_path)
             self._certificate, self._key = _certificate(settings, state)
+            self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
+            self._dispatcher = HookDispatcher(settings, find_app=self._apps.by_key)
             self._listeners = _open_listeners(settings)
-            sender = choose_sender(settings.media_sender)
-            self._plane = MediaPlane(open_media_sockets(settings), settings, sender=sender)
-        except (ListenerError, AppFileError, AppStoreError, OSError, ValueError) as error:
+            media = open_media_sockets(settings)
+        except (ListenerError, AppFileError, AppStoreError, ValueError) as error:
             raise CannotStart(str(error)) from error
+        except OSError as error:
+            raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
+        self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
+        self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
         self._supervisor = Supervisor()
         self._directory: Directory[Broadcast] = Directory()
-        self._dispatcher = HookDispatcher(settings, find_app=self._apps.by_key)
         self._gateway = self._make_gateway()
         self._node = LocalNode(self.node_id, self._supervisor, self._statistics)
 
@@ -113,8 +116,12 @@ class Server:
         await self._asked_to_close.wait()
         await trio.sleep(self._settings.shutdown_timeout)
         hooks = self._dispatcher.statistics()
-        left = (*self._supervisor.remaining()[:20], f"{hooks.waiting + hooks.connections_leased} hooks")
-        log.error("shutdown took too long", setting="shutdown_timeout", left=", ".join(left))
+        log.error(
+            "shutdown took too long",
+            setting="shutdown_timeout",
+            left=" ".join(self._supervisor.remaining()[:20]) or "none",
+            hooks=hooks.waiting + hooks.connections_leased,
+        )
         self.abort()
 
     async def _start_services(self, services: trio.Nursery) -> None:
@@ -154,8 +161,7 @@ class Server:
     # -- parts -------------------------------------------------------------------------------------
 
     def _make_gateway(self) -> Gateway:
-        tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
-        doors = [Door(listener=self._listeners["ws"]), Door(listener=self._listeners["wss"], tls=tls)]
+        doors = [Door(listener=self._listeners["ws"]), Door(listener=self._listeners["wss"], tls=self._tls)]
         services = SessionServices(
             node_id=self.node_id,
             supervisor=self._supervisor,

@@ -6,6 +6,7 @@ What is built, and in which order it starts and stops, is in `actors.assembly`. 
 
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = logs.get_logger("daemon")
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
+SPARE_DESCRIPTORS = 500
+"""Beside one for each session: hooks, REST clients, media sockets, files."""
 SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
 
@@ -34,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for warning in invocation.warnings:
         log.warning("setting", detail=warning)
     sys.setswitchinterval(SWITCH_INTERVAL)
+    _raise_descriptor_limit(invocation.settings.max_sessions)
     try:
         with StateFolder(invocation.state) as state:
             return trio.run(_run, invocation, state)
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(invocation: Invocation, state: StateFolder) -> int:
-    # Loading aiortc and the web stack takes a second.
+    # Loading the web and TLS libraries takes a while: not before the settings are known to be good.
     from actors.assembly import CannotStart, Server
 
     try:
@@ -83,6 +87,17 @@ async def _serve_until_told(server: "Server") -> None:
         nursery.start_soon(obey_signals)
         await server.run(on_ready=_announce)
         nursery.cancel_scope.cancel()
+
+
+def _raise_descriptor_limit(sessions: int) -> None:
+    """Use as many descriptors as this process may have; say so when they are fewer than the sessions allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < sessions + SPARE_DESCRIPTORS:
+        log.warning(
+            "few descriptors", limit=hard, max_sessions=sessions, remedy="LimitNOFILE of the service, ulimit -n"
+        )
 
 
 def _announce(server: "Server") -> None:

@@ -202,9 +202,11 @@ class Supervisor:
             self._changed.set()
 
     async def _guarded(self, kind: str, actor: Supervised) -> None:
-        with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, **actor.epitaph())):
+        # What the actor says of itself is its own code too, and may fail.
+        with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, actor=repr(actor))):
             await actor.run()
-        log_end(kind, actor)
+        with crash_guard(lambda error: log.error(f"{kind} crashed at its end", crash=error, actor=repr(actor))):
+            log_end(kind, actor)
 
 
 def log_end(kind: str, actor: Supervised) -> None:

@@ -171,7 +171,7 @@ class Settings:
         "What sends media to players. auto: the fast sender if it passes its test at start, else the portable one.")
 
     max_sessions: int = setting(
-        "max_sessions", MANY, "20000", "Clients connected at a time.",
+        "max_sessions", MANY, "10000", "Clients connected at a time.",
         heading="Limits")
     max_sessions_per_address: int = setting(
         "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one IP address.")

@@ -92,7 +92,7 @@ class HookLane:
         )
 
     def overwrites(self, method: HookMethod) -> bool:
-        """Whether `method` is an event to be shown to the client only after the backend's answer."""
+        """Whether the answer to `method` may change what was sent; an event then reaches the client after it."""
         return self.sends(method) and self.config.for_method(method).rest_policy is RestPolicy.OVERWRITE
 
     async def gate(self, method: HookMethod, body: dict[str, Any]) -> Verdict:

@@ -35,7 +35,18 @@ class PeerClosed:
     """The browser ended its side (DTLS close_notify). Nothing is alive any more; `close` is still to be called."""
 
 
-MediaFact = Connected | Flowing | Resized | Failed | PeerClosed
+@frozen(kw_only=True)
+class NotEnoughBandwidth:
+    """A player's path has carried less than the stream has for a while; told again from time to time.
+
+    `bitrate` is the stream's, `bandwidth` what the player estimates for its path, both in bits a second.
+    """
+
+    bitrate: int
+    bandwidth: int
+
+
+MediaFact = Connected | Flowing | Resized | Failed | PeerClosed | NotEnoughBandwidth
 
 
 class MediaRefused(Exception):

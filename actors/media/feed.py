@@ -7,9 +7,11 @@ from attrs import define, field
 from actors.media.sender import FanOut, PacketSender, Slot
 from actors.media.statistics import RateMeter
 from protocol.sfu.outgoing import OutgoingTrack, Variant
+from protocol.sfu.ring import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketRing
+from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.router import TrackRouter, ViewerRequests
-from protocol.sfu.track import AUDIO_RING, VIDEO_RING, IncomingTrack, MediaPacket
-from protocol.webrtc.rtcp import SenderReport, build_sdes, forward_sender_report
+from protocol.sfu.track import IncomingTrack, MediaPacket
+from protocol.webrtc.rtcp import ReportBlock, SenderReport, build_sdes, forward_sender_report
 from protocol.webrtc.sdp import MediaKind, SourceTrack, TrackPlan
 
 _RTP_HEADER = 12
@@ -40,7 +42,10 @@ class Viewer:
 
 
 class Feed:
-    """A published track and its viewers. `asked` is called when a key frame request may have become due."""
+    """A published track and its viewers.
+
+    `round_trip` is the publisher's. `asked` is called when a key frame request may have become due.
+    """
 
     def __init__(
         self,
@@ -50,17 +55,19 @@ class Feed:
         ssrc: int,
         rtx_ssrc: int,
         cname: str,
+        round_trip: RoundTrip,
         now: float,
         asked: Callable[[], None],
     ) -> None:
-        is_video = plan.kind is MediaKind.VIDEO
+        self.is_video = is_video = plan.kind is MediaKind.VIDEO
         self.source = SourceTrack(kind=plan.kind, codec=plan.codec, ssrc=ssrc, rtx_ssrc=rtx_ssrc if is_video else None)
         self.track = IncomingTrack(
             codec=plan.codec.name,
             clock_rate=plan.codec.clock_rate,
             ssrc=ssrc,
             nack=is_video and "nack" in plan.codec.rtcp_feedback,
-            ring_size=VIDEO_RING if is_video else AUDIO_RING,
+            ring=_ring(is_video=is_video),
+            round_trip=round_trip,
         )
         self.router = TrackRouter(gated=is_video)
         self.rate = RateMeter(now)
@@ -103,7 +110,20 @@ class Feed:
             fan_out = self._fan_outs[variant]
             fan_out.send(data, packet.sequence)
             copies += len(fan_out)
+        self._mend(now)
         return copies
+
+    def missing(self, now: float) -> list[int]:
+        """The packets to ask the publisher for now, by extended sequence number."""
+        wanted = self.track.wanted(now)
+        self._mend(now)
+        return wanted
+
+    def look_back(self, remote_ssrc: int, now: float) -> ReportBlock | None:
+        """Once a second: what the publisher is to know of its track; None before the first packet."""
+        self.rate.sample(self.track.bytes, now)
+        self.track.ring.trim(now)
+        return self.track.report(remote_ssrc, now)
 
     def request_key_frame(self, viewer: Viewer, now: float) -> None:
         """A viewer cannot go on without one (PLI, FIR)."""
@@ -140,6 +160,12 @@ class Feed:
             self.leave(viewer)
         self.track.ring.clear()  # plaintext is not kept longer than the stream
 
+    def _mend(self, now: float) -> None:
+        """What will not come any more can only be made up for by a key frame."""
+        if self.track.key_frame_needed:
+            self.track.key_frame_needed = False
+            self.router.requests.request(now)
+
     def _start(self, viewer: Viewer, sequence: int, now: float) -> None:
         variant = viewer.outgoing.variant
         fan_out = self._fan_outs.get(variant)
@@ -159,3 +185,9 @@ class Feed:
             report, ssrc=self.source.ssrc, packet_count=packets, octet_count=octets - packets * _RTP_HEADER
         )
         viewer.send_rtcp(sender_report + build_sdes(self.source.ssrc, self.cname))
+
+
+def _ring(*, is_video: bool) -> PacketRing:
+    if is_video:
+        return PacketRing(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES)
+    return PacketRing(max_age=AUDIO_AGE, max_bytes=AUDIO_BYTES)

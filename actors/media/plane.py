@@ -4,7 +4,7 @@ It is a service, not an actor. Others call its plain methods, which never wait; 
 by the `post` that its owner gave. Media itself never leaves this package: a publisher's packet is decrypted, and
 encrypted and sent again for every viewer, before the next one is read.
 
-    wait until a socket is readable, or the next deadline
+    wait until a socket is readable, or the next deadline; when packets are many, for a few milliseconds in any case
       -> read up to MAX_DRAIN datagrams of each readable socket, handle each     no await in between
       -> handle those whose deadline has come
 """
@@ -13,14 +13,17 @@ import secrets
 import selectors
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
 from actors.logs import get_logger
 from actors.media.facts import MediaFact, MediaRefused
+from actors.media.moderation import Moderation
 from actors.media.network import Network
 from actors.media.playback import Playback
 from actors.media.publication import Publication
+from actors.media.receiver import Receiver
 from actors.media.sender import PacketSender, PortableSender
 from actors.media.sockets import MediaSocket, kernel_drops
 from actors.media.statistics import MediaStatistics
@@ -35,7 +38,6 @@ from protocol.webrtc.stun import Address, StunError
 from protocol.webrtc.stun import parse as parse_stun
 
 MAX_DRAIN = 128  # datagrams read from one socket before others get their turn
-_MAX_DATAGRAM = 2048  # more than any path carries in one piece
 
 log = get_logger("media")
 
@@ -55,6 +57,10 @@ class MediaPlane:
             entropy=secrets.token_bytes,
             woken=self._wake_by,
         )
+        self._receivers = [
+            Receiver(entry.socket, trio.current_time, partial(self._take, local)) for local, entry in enumerate(sockets)
+        ]
+        self._moderation = Moderation()
         self._waiting: trio.CancelScope | None = None
         self._current: Transport | None = None  # whose packet or timer is being handled
         self._ended = False
@@ -66,6 +72,7 @@ class MediaPlane:
 
     def statistics(self) -> MediaStatistics:
         network = self._network
+        self._moderation.took(0, network.clock(), is_all=True)  # the rate sinks though nothing comes
         ends = Counter(type(transport.end) for transport in network.transports.values())
         return MediaStatistics(
             sender=network.sender.name,
@@ -77,6 +84,8 @@ class MediaPlane:
             forward_dropped=network.sender.losses.dropped,
             forward_failed=network.sender.losses.failed,
             kernel_drops=sum(kernel_drops(entry.socket) for entry in network.sockets),
+            packets_per_second=round(self._moderation.rate),
+            wake_up_interval_us=round(self._moderation.interval * 1_000_000),
             **network.counters.snapshot(),
         )
 
@@ -123,35 +132,44 @@ class MediaPlane:
             try:
                 while True:
                     await self._wait(selector.fileno())
-                    for key, _ in selector.select(0):
-                        self._drain(key.data)
+                    self._read([key.data for key, _ in selector.select(0)])
                     self._run_timers()
             finally:
                 self._shut_down()
 
     async def _wait(self, descriptor: int) -> None:
         """Until a socket is readable or a deadline comes; one that is set meanwhile counts too, see `_wake_by`."""
-        with trio.CancelScope(deadline=self._network.deadlines.earliest) as self._waiting:
-            await trio.lowlevel.wait_readable(descriptor)
+        earliest, rest_until = self._network.deadlines.earliest, self._moderation.rest_until
+        if self._network.clock() < rest_until:
+            self._network.counters.rests += 1
+            with trio.CancelScope(deadline=min(earliest, rest_until)) as self._waiting:
+                await trio.sleep_forever()
+        else:
+            with trio.CancelScope(deadline=earliest) as self._waiting:
+                await trio.lowlevel.wait_readable(descriptor)
         self._waiting = None
 
     def _wake_by(self, when: float) -> None:
         if self._waiting is not None and when < self._waiting.deadline:
             self._waiting.deadline = when
 
-    def _drain(self, local: int) -> None:
-        receive = self._network.sockets[local].socket.recvfrom
-        counters = self._network.counters
-        for _ in range(MAX_DRAIN):
-            try:
-                data, source = receive(_MAX_DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError:
-                counters.receive_errors += 1
-                return
-            counters.datagrams += 1
-            self._guarded(self._on_datagram, data, source, local)
+    def _read(self, readable: Sequence[int]) -> None:
+        """Take what has come to these sockets."""
+        self._network.counters.wake_ups += 1
+        woke_at = self._network.clock()
+        counts = [self._drain(local) for local in readable]
+        self._moderation.took(sum(counts), woke_at, is_all=MAX_DRAIN not in counts)
+
+    def _drain(self, local: int) -> int:
+        try:
+            return self._receivers[local].drain(MAX_DRAIN)
+        except OSError:
+            self._network.counters.receive_errors += 1
+            return 0
+
+    def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
+        self._network.counters.datagrams += 1
+        self._guarded(self._on_datagram, data, source, local, arrival)
 
     def _run_timers(self) -> None:
         now = self._network.clock()
@@ -182,25 +200,25 @@ class MediaPlane:
     def _blame(self, transport: Transport | None) -> None:
         self._current = transport
 
-    def _on_datagram(self, data: bytes, source: Address, local: int) -> None:
+    def _on_datagram(self, data: bytes, source: Address, local: int, now: float) -> None:
         """Tell protocols apart by the first byte (RFC 7983), RTCP from RTP by the second (RFC 5761)."""
         network = self._network
         first = data[0] if len(data) > 1 else 255
         if first < 4:
-            self._on_stun(data, source, local)
+            self._on_stun(data, source, local, now)
             return
         self._current = transport = network.routes[local].get(source)
         if transport is None:
             network.counters.unknown_address += 1
         elif 128 <= first < 192:
             take = transport.on_srtcp if 192 <= data[1] <= 223 else transport.on_srtp
-            take(data, network.clock())
+            take(data, now)
         elif 20 <= first < 64:
-            transport.on_dtls(data, source, local, network.clock())
+            transport.on_dtls(data, source, local, now)
         else:
             network.counters.unexpected += 1
 
-    def _on_stun(self, data: bytes, source: Address, local: int) -> None:
+    def _on_stun(self, data: bytes, source: Address, local: int, now: float) -> None:
         """Whatever is not a check for a living user fragment is met with silence: no answer, nothing to amplify."""
         network = self._network
         try:
@@ -212,7 +230,7 @@ class MediaPlane:
         if transport is None:
             network.counters.stun_ignored += 1
         else:
-            transport.on_stun(message, source, local, network.clock())
+            transport.on_stun(message, source, local, now)
 
     def _on_time(self, transport: Transport, now: float) -> None:
         self._current = transport

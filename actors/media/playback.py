@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 
+from actors.media.facts import NotEnoughBandwidth
 from actors.media.feed import Feed, Viewer
 from actors.media.network import Network
 from actors.media.publication import Publication, local_transport
 from actors.media.sender import Slot
 from actors.media.statistics import RateMeter, StreamMediaStatistics
 from actors.media.transport import Post, Transport
+from protocol.sfu.bandwidth import Shortage
 from protocol.sfu.outgoing import OutgoingTrack
+from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.rtcp import (
     BitrateEstimate,
@@ -31,13 +34,11 @@ class _PlayedTrack:
         self.feed = feed
         self.viewer = viewer
         self.lost = 0
-        self.round_trip = 0.0
 
-    def take_report(self, block: ReportBlock, now: float) -> None:
-        self.lost = max(block.packets_lost, 0)
+    def round_trip(self, block: ReportBlock, now: float) -> float | None:
+        """Seconds, when the viewer's report refers to the sender report that it got last."""
         lsr, sent_at = self.viewer.reported
-        if block.lsr and block.lsr == lsr:
-            self.round_trip = max(now - sent_at - block.dlsr / 65536, 0.0)
+        return now - sent_at - block.dlsr / 65536 if block.lsr and block.lsr == lsr else None
 
 
 class Playback:
@@ -57,6 +58,9 @@ class Playback:
         self._plans = {plan.kind: plan for plan in plans}
         self._tracks: dict[int, _PlayedTrack] = {}  # by the SSRC that we send
         self._rate = RateMeter(network.clock())
+        self._post = post
+        self._round_trip = RoundTrip()
+        self._shortage = Shortage()
         self._nacks = self._plis = self._resent = self._resent_bytes = self._available = 0
         self._transport = Transport(network, offer, self, session_id, post)
         self.answer = write_answer(
@@ -101,7 +105,7 @@ class Playback:
             plis=self._plis,
             resent=self._resent,
             dropped=sum(track.viewer.slot.dropped + track.viewer.slot.failed for track in tracks),
-            round_trip=max((track.round_trip for track in tracks), default=0.0),
+            round_trip=self._round_trip.mean,
             available_kbps=self._available,
         )
 
@@ -147,7 +151,7 @@ class Playback:
                 case ReceiverReport(reports=blocks) | SenderReport(reports=blocks):
                     self._take_reports(blocks, now)
                 case BitrateEstimate(bitrate=bitrate):
-                    self._available = bitrate // 1000
+                    self._take_estimate(bitrate, now)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -161,6 +165,7 @@ class Playback:
             rtx_payload_type=plan.rtx_payload_type,
             rtx_ssrc=plan.rtx_ssrc,
             rtx_sequence=network.random_number(16),
+            round_trip=self._round_trip,
             now=now,
         )
         slot = Slot(transmitter=transport.transmitter, socket=network.sockets[path.local].socket, address=path.remote)
@@ -181,7 +186,7 @@ class Playback:
 
     def _request_key_frame(self, ssrc: int, now: float) -> None:
         track = self._tracks.get(ssrc)
-        if track is not None and track.feed.source.kind is MediaKind.VIDEO:
+        if track is not None and track.feed.is_video:
             self._plis += 1
             track.feed.request_key_frame(track.viewer, now)
 
@@ -189,8 +194,19 @@ class Playback:
         self._rate.sample(self._sent()[1], now)
         for block in blocks:
             track = self._tracks.get(block.ssrc)
-            if track is not None:
-                track.take_report(block, now)
+            if track is None:
+                continue
+            track.lost = max(block.packets_lost, 0)
+            seconds = track.round_trip(block, now)
+            if seconds is not None:
+                self._round_trip.sample(seconds)
+
+    def _take_estimate(self, bandwidth: int, now: float) -> None:
+        """The viewer says what it can receive (REMB); the stream has what the publisher sends of its tracks."""
+        self._available = bandwidth // 1000
+        bitrate = sum(track.feed.rate.bytes_per_second * 8 for track in self._tracks.values())
+        if self._shortage.update(bitrate, bandwidth, now):
+            self._post(NotEnoughBandwidth(bitrate=round(bitrate), bandwidth=bandwidth))
 
     def _sent(self) -> tuple[int, int]:
         counts = [track.viewer.sent for track in self._tracks.values()]

@@ -86,7 +86,8 @@ def _bind_all(wanted: dict[str, list[str]], port: int, *, all_needed: bool) -> l
                 _close_all(opened)
                 if taken:
                     return None
-                raise OSError(error.errno, f"cannot bind UDP {local} port {port}: {error.strerror}") from error
+                fault = f"media_port_from={port}: cannot bind UDP {local} port {port}: {error.strerror}"
+                raise OSError(error.errno, fault) from error
             log.warning("media address left out", address=local, error=error.strerror)
             failure = error
             continue

@@ -179,8 +179,12 @@ class Requests:
             status = DataStatus.ACCEPTED if accepted else DataStatus.FAILED
             info = None if isinstance(verdict, Allow) else verdict.info
             body = data_status_body(self._context, operation_id=frame.operation_id, status=status, info=info)
-            event = DataStatusEvent(operation_id=frame.operation_id, status=status, info=info)
-            self._owner.lane.event(HookMethod.DATA_STATUS_EVENT, body, deliver=lambda shown: self._send(event))
+
+            def deliver(shown: dict[str, Any]) -> None:
+                # The page knows its promise by the id and settles it by the status: neither is the backend's to change.
+                self._send(DataStatusEvent(operation_id=frame.operation_id, status=status, info=_text(shown, "info")))
+
+            self._owner.lane.event(HookMethod.DATA_STATUS_EVENT, body, deliver=deliver)
 
         body = data_body(self._context, operation_id=frame.operation_id, payload=frame.payload)
         if not self._ask(HookMethod.ON_DATA_EVENT, body, decided):
@@ -247,3 +251,9 @@ class Requests:
 
     def _send(self, frame: ServerFrame) -> None:
         self._owner.send(frame)
+
+
+def _text(body: dict[str, Any], key: str) -> str | None:
+    """A field that is text; None if there is none, or something else."""
+    value = body.get(key)
+    return value if isinstance(value, str) else None

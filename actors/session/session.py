@@ -8,6 +8,7 @@ The writer is shielded, so that the last frames (why each stream ended) still le
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, ClassVar, Protocol
 
 import trio
@@ -143,15 +144,10 @@ class Session(Actor[Heard]):
                 self._close_stranger(frame)
 
     def teardown(self, reason: StopReason) -> None:
-        if self._requests is not None:
-            self._requests.stop_streams(SESSION_DISCONNECT)
-        if self._lane is not None:
-            if self._connected_body:
-                body = connection_status_body(self._connected_body, status=SessionStatus.DISCONNECTED)
-                self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
-            self._lane.close()
-        self._outbox.close()
-        self._writing.deadline = trio.current_time() + FAREWELL_TIMEOUT
+        with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+            steps.callback(self._close_outbox)
+            steps.callback(self._close_lane)
+            steps.callback(self._stop_streams)
 
     def abort(self) -> None:
         super().abort()
@@ -180,6 +176,22 @@ class Session(Actor[Heard]):
             origin=self._origin,
             streams=len(self._requests.streams) if self._requests is not None else 0,
         )
+
+    def _stop_streams(self) -> None:
+        if self._requests is not None:
+            self._requests.stop_streams(SESSION_DISCONNECT)
+
+    def _close_lane(self) -> None:
+        if self._lane is None:
+            return
+        if self._connected_body:
+            body = connection_status_body(self._connected_body, status=SessionStatus.DISCONNECTED)
+            self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
+        self._lane.close()
+
+    def _close_outbox(self) -> None:
+        self._outbox.close()
+        self._writing.deadline = trio.current_time() + FAREWELL_TIMEOUT
 
     # -- frames in ---------------------------------------------------------------------------------
 
@@ -244,12 +256,12 @@ class Session(Actor[Heard]):
         )
         token = self._services.make_token()
         body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
-        changed = {key: value for key, value in answered.items() if sent.get(key) != value}
 
         def deliver(shown: dict[str, Any]) -> None:
-            echo = GetUserData.echo(self._connection, auth_token=token, extra=changed)
             hidden = body.keys() - shown.keys()
-            self.send(GetUserData(data={key: value for key, value in echo.data.items() if key not in hidden}))
+            changed = {key: value for key, value in shown.items() if sent.get(key) != value}
+            echo = GetUserData.echo(self._connection, auth_token=token).data
+            self.send(GetUserData(data={key: value for key, value in echo.items() if key not in hidden} | changed))
             self.send(GetVersion(version=SDK_VERSION))
             self.send(PingFrame())
 

@@ -75,3 +75,8 @@ class Broadcast:
     def _all(self) -> Iterator[Player]:
         # A player that stops detaches itself, so walk over a copy.
         return iter(tuple(self._players.values()))
+
+
+def picture_size(width: int, height: int) -> dict[str, int]:
+    """The payload of a `resize` event."""
+    return {"streamerVideoWidth": width, "streamerVideoHeight": height}

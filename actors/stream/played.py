@@ -5,10 +5,11 @@ from typing import Any
 from attrs import evolve
 
 from actors.directory import NotPublished, NotReady
+from actors.media.facts import NotEnoughBandwidth
 from actors.media.playback import Playback
-from actors.stream.broadcast import Broadcast
+from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.reasons import failed
-from actors.stream.stream import Stream, traffic_of
+from actors.stream.stream import Stream, StreamMessage, traffic_of
 from protocol.filters import StreamDescription
 from protocol.hooks import HookContext, HookMethod, stream_event_body
 from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent
@@ -44,6 +45,13 @@ class PlayedStream(Stream):
         else:
             deliver(body)
 
+    async def handle(self, message: StreamMessage) -> None:
+        if isinstance(message, NotEnoughBandwidth):
+            info = f"{message.bitrate}/{message.bandwidth}"
+            self.pass_event(StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info})
+        else:
+            await super().handle(message)
+
     async def _set_up(self) -> Playback | None:
         if not await self._permitted():
             return None
@@ -72,6 +80,10 @@ class PlayedStream(Stream):
             self._broadcast.detach(self)
 
     def _connected(self) -> None:
+        if self._broadcast is not None and self._broadcast.publication.width:
+            # The SDK knows the picture's size from this event alone, and expects it before PLAYING.
+            publication = self._broadcast.publication
+            self.pass_event(StreamEventType.RESIZE, picture_size(publication.width, publication.height))
         self._go_live()
 
     def _status_frame(self, description: StreamDescription) -> NotifyStreamStatusEvent:

@@ -1,10 +1,11 @@
 """A published stream: it holds a name, feeds a broadcast, and its players fall with it."""
 
+from contextlib import ExitStack
 from typing import Any
 
 from actors.directory import Claim, NameInUse
 from actors.media.publication import Publication
-from actors.stream.broadcast import Broadcast
+from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.reasons import PUBLISHER_STOP, failed
 from actors.stream.stream import Stream, traffic_of
 from protocol.hooks import HookMethod
@@ -29,12 +30,11 @@ class PublishedStream(Stream):
 
     async def _set_up(self) -> Publication | None:
         try:
-            self._claim = await self._services.directory.claim(self.name, self.media_session_id)
+            if not self._may_be_renamed():
+                await self._take_name()
             if not await self._permitted():
                 return None
-            if self.name != self._claim.name:
-                self._claim.release()
-                self._claim = await self._services.directory.claim(self.name, self.media_session_id)
+            await self._take_name()
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None
@@ -44,13 +44,27 @@ class PublishedStream(Stream):
         self._broadcast = Broadcast(self._publication)
         return self._publication
 
-    def _withdraw(self) -> None:
+    def _may_be_renamed(self) -> bool:
+        """Whether the name is the backend's to give: then many clients may ask for the same one at a time."""
+        lane = self._owner.lane
+        return lane.overwrites(self._start_hook) and "name" in lane.config.for_method(self._start_hook).rest_overwrite
+
+    async def _take_name(self) -> None:
+        """Hold the name that this stream has now, and no other. Raises NameInUse."""
         if self._claim is not None:
+            if self._claim.name == self.name:
+                return
             self._claim.release()
-        if self._publication is not None:
-            self._publication.close()
-        if self._broadcast is not None:
-            self._broadcast.ended(PUBLISHER_STOP)
+        self._claim = await self._services.directory.claim(self.name, self.media_session_id)
+
+    def _withdraw(self) -> None:
+        with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+            if self._broadcast is not None:
+                steps.callback(self._broadcast.ended, PUBLISHER_STOP)
+            if self._publication is not None:
+                steps.callback(self._publication.close)
+            if self._claim is not None:
+                steps.callback(self._claim.release)
 
     def _flowing(self) -> None:
         if self._claim is None or self._broadcast is None:
@@ -61,8 +75,7 @@ class PublishedStream(Stream):
 
     def _resized(self, width: int, height: int) -> None:
         if self._broadcast is not None:
-            size = {"streamerVideoWidth": width, "streamerVideoHeight": height}
-            self._broadcast.pass_event(StreamEventType.RESIZE, size)
+            self._broadcast.pass_event(StreamEventType.RESIZE, picture_size(width, height))
 
     def _picture(self) -> dict[str, Any]:
         publication = self._publication

@@ -5,9 +5,7 @@ from protocol.signaling.statuses import StreamInfo
 
 USER = StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER)
 PUBLISHER_STOP = StopReason(cause="publisher-stop", info=StreamInfo.STOPPED_BY_PUBLISHER_STOP)
-REST_TERMINATE = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 SESSION_DISCONNECT = StopReason(cause="session-disconnect", info=StreamInfo.STOPPED_BY_SESSION_DISCONNECT)
-TERMINATED_BY_KEEP_ALIVE = StopReason(cause="keep-alive", info=StreamInfo.TERMINATED_BY_KEEP_ALIVE)
 
 
 def failed(info: str) -> StopReason:

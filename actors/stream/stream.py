@@ -9,6 +9,7 @@ A stream's task never touches a packet: the media plane forwards them and posts 
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import trio
@@ -149,14 +150,12 @@ class Stream(Actor[StreamMessage]):
                 await self._client_stop()
 
     def teardown(self, reason: StopReason) -> None:
-        self.keep_alive_slot.close()
-        self._withdraw()
-        if self._media is not None:
-            self._media.close()
-        if self._life.end(by_user=reason is USER):
-            self._info = reason.info
-            self._announce()
-        self._owner.forget(self)
+        with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+            steps.callback(self._owner.forget, self)
+            steps.callback(self._tell_end, reason)
+            steps.callback(self._close_media)
+            steps.callback(self._withdraw)
+            steps.callback(self.keep_alive_slot.close)
 
     def epitaph(self) -> dict[str, object]:
         traffic = self._media.statistics() if self._media is not None else None
@@ -202,6 +201,15 @@ class Stream(Actor[StreamMessage]):
         if isinstance(renamed, str) and renamed:
             self.name = renamed
         return True
+
+    def _close_media(self) -> None:
+        if self._media is not None:
+            self._media.close()
+
+    def _tell_end(self, reason: StopReason) -> None:
+        if self._life.end(by_user=reason is USER):
+            self._info = reason.info
+            self._announce()
 
     def _go_live(self) -> None:
         if self._life.live():

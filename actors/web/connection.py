@@ -13,6 +13,7 @@ Hypercorn's own trio worker is not used around its engine, for what it does not 
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, cast
 
 import h11
@@ -21,7 +22,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState, TaskGroup
+from hypercorn.typing import AppWrapper, ConnectionState, H11SendableEvent, TaskGroup
 from hypercorn.utils import parse_socket_addr
 from starlette.types import ASGIApp, Message, Scope
 
@@ -175,6 +176,13 @@ class Http1(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Stay with HTTP/1.1, whatever the request proposes."""
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        """Give the status its standard phrase, as WCS does (`200 OK`); the engine leaves it out."""
+        if isinstance(event, h11.Response) and not event.reason:
+            phrase = HTTPStatus(event.status_code).phrase.encode()
+            event = h11.Response(status_code=event.status_code, headers=event.headers.raw_items(), reason=phrase)
+        await super()._send_h11_event(event)
 
 
 class Requests:

@@ -21,7 +21,7 @@ from protocol.signaling.statuses import StreamInfo
 log = get_logger("web")
 
 BY_REST = StopReason(cause="rest-connection-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
-"""Why a session ends that a terminate request named, and its streams with it."""
+"""Why a session ends that a terminate request named; its streams end with it, by session disconnect."""
 
 
 class ConnectionResource:

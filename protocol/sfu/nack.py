@@ -2,12 +2,18 @@
 
 import math
 
+from attrs import define
+
+from protocol.sfu.round_trip import RoundTrip
+
 REORDER_GRACE = 0.010  # seconds a packet may be late before it is asked for: most late packets are only out of order
-RETRY_INTERVAL = 0.080  # seconds between two requests for one packet
-MAX_TRIES = 8
+RETRY_GROWTH = 1.25  # how much longer each request for a packet waits for an answer than the one before
+MAX_TRIES = 10
+MAX_AGE = 1.0  # seconds after which a packet is too late for any player
 MAX_MISSING = 512  # a wider hole is not filled packet by packet: a key frame is cheaper
 
-MIN_RESEND_INTERVAL = 0.020  # seconds between two resends of one packet to one viewer
+MIN_RESEND_INTERVAL = 0.010  # seconds between two resends of one packet to one viewer, whose round trip is short
+MAX_RESEND_INTERVAL = 0.5  # the same for one whose round trip is long, or said to be
 MAX_RESENDS = 3  # of one packet to one viewer
 RESEND_SHARE = 0.25  # of the stream's rate that may be spent on resends to one viewer
 RESEND_FLOOR = 16_000  # bytes a second that may always be spent on resends
@@ -15,60 +21,91 @@ RESEND_BURST = 2.0  # seconds of that budget that may be spent at once
 _REMEMBERED_RESENDS = 1024
 
 
-class LossTracker:
-    """The holes in one incoming track, by extended sequence number, and when each is to be asked for."""
+@define
+class _Hole:
+    since: float
+    ask_at: float
+    asked_at: float = -math.inf
+    tries: int = 0
 
-    def __init__(self) -> None:
-        self._missing: dict[int, tuple[float, int]] = {}  # sequence -> (ask at, times asked)
+
+class LossTracker:
+    """The holes in one incoming track, by extended sequence number, and when each is to be asked for.
+
+    The first request waits for packets that are only out of order. Further ones are the time apart that an answer takes
+    (`RoundTrip.retry_after`), a quarter longer each time, so that a short outage does not use up all tries. When the
+    answer is overdue after `MAX_TRIES` requests or `MAX_AGE` seconds, the packet is given up.
+    """
+
+    def __init__(self, round_trip: RoundTrip) -> None:
         self.deadline = math.inf
+        self.given_up = -1
+        """The newest packet that nobody asks for any more; -1 for none."""
+        self._round_trip = round_trip
+        self._holes: dict[int, _Hole] = {}
 
     def __contains__(self, sequence: int) -> bool:
-        return sequence in self._missing
+        return sequence in self._holes
 
     def lost(self, first: int, end: int, now: float) -> bool:
         """The packets from `first` to `end` (excluded) have not come. False: too many, the holes are given up."""
-        if end - first + len(self._missing) > MAX_MISSING:
+        if end - first + len(self._holes) > MAX_MISSING:
             self.clear()
             return False
         ask_at = now + REORDER_GRACE
         for sequence in range(first, end):
-            self._missing[sequence] = (ask_at, 0)
+            self._holes[sequence] = _Hole(now, ask_at)
         self.deadline = min(self.deadline, ask_at)
         return True
 
     def arrived(self, sequence: int) -> None:
         """A late packet came; no need to ask for it any more."""
-        self._missing.pop(sequence, None)
-        if not self._missing:
+        self._holes.pop(sequence, None)
+        if not self._holes:
             self.deadline = math.inf
 
+    def answered(self, sequence: int, now: float) -> None:
+        """A packet came as a retransmission, which tells how long an answer takes."""
+        hole = self._holes.get(sequence)
+        if hole is not None and hole.tries == 1:
+            self._round_trip.sample(now - hole.asked_at)
+        self.arrived(sequence)
+
     def due(self, now: float) -> list[int]:
-        """The packets to ask for now. Those that were asked for often enough are given up."""
+        """The packets to ask for now."""
         if now < self.deadline:
             return []
-        wanted = [sequence for sequence, (ask_at, _) in self._missing.items() if ask_at <= now]
-        for sequence in wanted:
-            tries = self._missing[sequence][1] + 1
-            if tries < MAX_TRIES:
-                self._missing[sequence] = (now + RETRY_INTERVAL, tries)
-            else:
-                del self._missing[sequence]
-        self.deadline = min((ask_at for ask_at, _ in self._missing.values()), default=math.inf)
+        ripe = [(sequence, hole) for sequence, hole in self._holes.items() if hole.ask_at <= now]
+        wanted = [sequence for sequence, hole in ripe if self._may_ask(sequence, hole, now)]
+        self.deadline = min((hole.ask_at for hole in self._holes.values()), default=math.inf)
         return wanted
 
     def clear(self) -> None:
-        self._missing.clear()
+        self._holes.clear()
         self.deadline = math.inf
+
+    def _may_ask(self, sequence: int, hole: _Hole, now: float) -> bool:
+        """Count a request, or give the packet up."""
+        if hole.tries >= MAX_TRIES or (hole.tries and now - hole.since >= MAX_AGE):
+            del self._holes[sequence]
+            self.given_up = max(self.given_up, sequence)
+            return False
+        hole.asked_at = now
+        hole.ask_at = now + self._round_trip.retry_after * RETRY_GROWTH**hole.tries
+        hole.tries += 1
+        return True
 
 
 class ResendBudget:
     """What one viewer's NACKs may cost: one 1200-byte NACK can name nearly 5,000 packets, 6 MB of answers.
 
-    A packet is given again at most `MAX_RESENDS` times, not twice within `MIN_RESEND_INTERVAL`, and all resends
-    together take at most `RESEND_SHARE` of the stream's own rate.
+    A packet is given again at most `MAX_RESENDS` times and not twice within half a round trip: a request that comes
+    sooner was sent before the last answer can have arrived. All resends together take at most `RESEND_SHARE` of the
+    stream's own rate.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, round_trip: RoundTrip, now: float) -> None:
+        self._round_trip = round_trip
         self._resent: dict[int, tuple[float, int]] = {}  # sequence -> (last resend, how many)
         self._refilled_at = now
         self._tokens = RESEND_FLOOR * RESEND_BURST
@@ -76,7 +113,7 @@ class ResendBudget:
     def allow(self, sequence: int, size: int, stream_rate: float, now: float) -> bool:
         """May this packet of `size` bytes be sent again? `stream_rate` in bytes a second. A yes is charged."""
         last, count = self._resent.get(sequence, (-math.inf, 0))
-        if count >= MAX_RESENDS or now - last < MIN_RESEND_INTERVAL:
+        if count >= MAX_RESENDS or now - last < self._interval:
             return False
         self._refill(stream_rate, now)
         if self._tokens < size:
@@ -86,6 +123,10 @@ class ResendBudget:
         if len(self._resent) > _REMEMBERED_RESENDS:
             del self._resent[next(iter(self._resent))]
         return True
+
+    @property
+    def _interval(self) -> float:
+        return min(max(self._round_trip.mean / 2, MIN_RESEND_INTERVAL), MAX_RESEND_INTERVAL)
 
     def _refill(self, stream_rate: float, now: float) -> None:
         rate = max(RESEND_FLOOR, RESEND_SHARE * stream_rate)

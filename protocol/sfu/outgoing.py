@@ -11,6 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from protocol.sfu.nack import ResendBudget
+from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.rtp import wrap_rtx
 
 HALF = 0x8000
@@ -35,14 +36,22 @@ class OutgoingTrack:
 
     `rtx_payload_type` and `rtx_ssrc` are None when the viewer did not negotiate RTX: lost packets are then sent again
     just as they were. `rtx_sequence` is where the retransmission stream begins, a random number below 32768.
+    `round_trip` is the viewer's; resends of one packet keep their distance by it.
     """
 
     def __init__(
-        self, *, payload_type: int, rtx_payload_type: int | None, rtx_ssrc: int | None, rtx_sequence: int, now: float
+        self,
+        *,
+        payload_type: int,
+        rtx_payload_type: int | None,
+        rtx_ssrc: int | None,
+        rtx_sequence: int,
+        round_trip: RoundTrip,
+        now: float,
     ) -> None:
         self.variant = Variant(payload_type, 0)
         self.start = -1  # extended sequence number of the first packet; -1 while it waits for a key frame
-        self.budget = ResendBudget(now)
+        self.budget = ResendBudget(round_trip, now)
         self.resent_packets = 0
         self._payload_type = payload_type
         self._rtx = (rtx_payload_type, rtx_ssrc) if rtx_payload_type is not None and rtx_ssrc is not None else None

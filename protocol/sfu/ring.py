@@ -1,32 +1,56 @@
 """The last packets of a track, kept for retransmission; one ring serves all viewers of the track."""
 
+from collections import deque
+
+VIDEO_AGE = 2.0  # seconds: more than any player waits for a lost packet
+VIDEO_BYTES = 8 << 20  # two seconds at 27 Mbit/s
+AUDIO_AGE = 1.0
+AUDIO_BYTES = 256 << 10
+
+ENTRY_BYTES = 256  # what the interpreter needs for a packet besides its bytes, about
+
 
 class PacketRing:
-    """Packets by extended sequence number (RFC 3550 A.1); a new packet displaces the one `capacity` numbers before it.
+    """Packets by extended sequence number (RFC 3550 A.1), the newest `max_age` seconds that fit into `max_bytes`.
 
-    `capacity` is a power of two. Memory is bounded by `capacity` packets of one datagram each.
+    The bound is on memory: each packet counts with its `ENTRY_BYTES`, so that many small ones are bounded too.
     """
 
-    def __init__(self, capacity: int) -> None:
-        if capacity < 1 or capacity & (capacity - 1):
-            raise ValueError("the capacity of a ring is a power of two")
-        self._mask = capacity - 1
-        self._sequences = [-1] * capacity
-        self._packets = [b""] * capacity
+    def __init__(self, *, max_age: float, max_bytes: int) -> None:
+        self.forgotten = -1
+        """The newest number that was let go; -1 before the first. It cannot be told any more what came before it."""
+        self._max_age = max_age
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._packets: dict[int, bytes] = {}
+        self._arrivals: deque[tuple[float, int]] = deque()
 
-    def put(self, sequence: int, packet: bytes) -> None:
-        place = sequence & self._mask
-        self._sequences[place] = sequence
-        self._packets[place] = packet
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def __contains__(self, sequence: int) -> bool:
+        return sequence in self._packets
+
+    def put(self, sequence: int, packet: bytes, now: float) -> None:
+        """Keep a packet that is not in yet, and let go of those that it displaces."""
+        self._packets[sequence] = packet
+        self._arrivals.append((now, sequence))
+        self._bytes += len(packet) + ENTRY_BYTES
+        self.trim(now)
 
     def get(self, sequence: int) -> bytes | None:
-        place = sequence & self._mask
-        return self._packets[place] if self._sequences[place] == sequence else None
+        return self._packets.get(sequence)
+
+    def trim(self, now: float) -> None:
+        """Let go of what is too old; to be called now and then while nothing is put."""
+        oldest = now - self._max_age
+        while self._arrivals and (self._bytes > self._max_bytes or self._arrivals[0][0] < oldest):
+            sequence = self._arrivals.popleft()[1]
+            self._bytes -= len(self._packets.pop(sequence)) + ENTRY_BYTES
+            self.forgotten = max(self.forgotten, sequence)
 
     def clear(self) -> None:
         """Forget every packet."""
-        self._sequences = [-1] * len(self._sequences)
-        self._packets = [b""] * len(self._packets)
-
-    def __contains__(self, sequence: int) -> bool:
-        return self._sequences[sequence & self._mask] == sequence
+        self._packets.clear()
+        self._arrivals.clear()
+        self._bytes = 0

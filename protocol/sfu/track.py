@@ -11,10 +11,10 @@ from typing import NamedTuple
 from protocol.sfu.keyframe import KeyFrame, key_frame
 from protocol.sfu.nack import LossTracker
 from protocol.sfu.ring import PacketRing
+from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 
-VIDEO_RING = 1024  # packets; about four seconds at 2 Mbit/s
-AUDIO_RING = 128
+MAX_BEHIND = 1024  # packets; libsrtp's window: what is older cannot be encrypted for the viewers any more
 
 _HEADER = Struct("!BBHII")
 _CYCLE = 1 << 16  # added to every extended number, so that a packet from before the first one has no negative number
@@ -36,22 +36,26 @@ class IncomingTrack:
     """The media of one remote SSRC.
 
     Feed it every authenticated packet of the track by `receive`, or `receive_rtx` for its retransmission stream.
-    `now` is monotonic seconds. `losses` names the packets to NACK; it stays empty unless `nack` is true.
+    `now` is monotonic seconds. `nack`: the publisher takes NACKs, see `wanted`. `ring` keeps what viewers may ask for
+    again. `round_trip` is the publisher's, which answers to NACKs help to measure.
     """
 
-    def __init__(self, *, codec: str, clock_rate: int, ssrc: int, nack: bool, ring_size: int) -> None:
+    def __init__(
+        self, *, codec: str, clock_rate: int, ssrc: int, nack: bool, ring: PacketRing, round_trip: RoundTrip
+    ) -> None:
         self.codec = codec
         self.ssrc = ssrc  # towards the viewers
         self.packets = 0
         self.bytes = 0
         self.duplicates = 0
         self.highest = -1  # extended sequence number of the newest packet; -1 before the first
-        self.ring = PacketRing(ring_size)
-        self.losses = LossTracker()
-        self.key_frame_needed = False  # set when more was lost than can be asked for; the reader resets it
-        self._ring_size = ring_size
+        self.repaired = 0
+        self.ring = ring
+        self.losses = LossTracker(round_trip)
+        self.key_frame_needed = False  # set when a hole will not be filled; the reader resets it
         self._nack = nack
         self._first = -1
+        self._whole_from = -1  # holes before this are none of ours: a key frame came since, or was asked for
         self._key_frame_timestamp = -1
         self._jitter = _Jitter(clock_rate)
         self._reported = (0, 0)  # expected, received at the last report
@@ -68,16 +72,16 @@ class IncomingTrack:
         if newest:
             self._advance(extended, now)
             self._jitter.update(timestamp, now)
-        elif extended < self._first or extended <= self.highest - self._ring_size or extended in self.ring:
+        elif self._is_stale(extended):
             self.duplicates += 1
             return None
         else:
             self.losses.arrived(extended)
         data = _HEADER.pack(0x80, marker << 7, sequence, timestamp, self.ssrc) + payload
-        self.ring.put(extended, data)
+        self.ring.put(extended, data, now)
         self.packets += 1
         self.bytes += len(data)
-        return MediaPacket(extended, data, self._key_frame(payload, timestamp) if newest else None)
+        return MediaPacket(extended, data, self._find_key_frame(extended, payload, timestamp) if newest else None)
 
     def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
         """The original packet inside a retransmission (RFC 4588 section 4), if it was missing.
@@ -86,27 +90,47 @@ class IncomingTrack:
         """
         if len(payload) <= 2 or self.highest < 0:
             return None
-        return self.receive(payload[0] << 8 | payload[1], timestamp, marker, payload[2:], now)
+        sequence = payload[0] << 8 | payload[1]
+        self.losses.answered(self._extend(sequence), now)
+        packet = self.receive(sequence, timestamp, marker, payload[2:], now)
+        self.repaired += packet is not None
+        return packet
+
+    def wanted(self, now: float) -> list[int]:
+        """The packets to ask for now, by extended sequence number. What is given up makes a key frame necessary.
+
+        Viewers cannot decode beyond a hole; they would notice only after seconds. A key frame that came since has
+        already helped them.
+        """
+        wanted = self.losses.due(now)
+        if self.losses.given_up > self._whole_from:
+            self._whole_from = self.losses.given_up
+            self.key_frame_needed = True
+        return wanted
 
     def take_sender_report(self, report: SenderReport, now: float) -> None:
         """Note when the publisher's sender report came; the next report block refers to it."""
         self._sender_report = report.lsr, now
 
     def report(self, remote_ssrc: int, now: float) -> ReportBlock | None:
-        """The report block on what came since the last one; None before the first packet."""
+        """The report block on what came since the last one; None before the first packet.
+
+        What came by RTX counts as lost, as RFC 4588 has it: a retransmission stream is one of its own. Publishers
+        control their bitrate by this figure, and a path that needs repair is full.
+        """
         if self.highest < 0:
             return None
-        expected = self.highest - self._first + 1
+        expected, received = self.highest - self._first + 1, self.packets - self.repaired
         expected_before, received_before = self._reported
-        self._reported = expected, self.packets
+        self._reported = expected, received
         interval_expected = expected - expected_before
-        interval_lost = interval_expected - (self.packets - received_before)
+        interval_lost = interval_expected - (received - received_before)
         fraction = (interval_lost << 8) // interval_expected if interval_lost > 0 and interval_expected > 0 else 0
         lsr, arrived = self._sender_report or (0, now)
         return ReportBlock(
             ssrc=remote_ssrc,
             fraction_lost=min(fraction, 255),
-            packets_lost=self.lost,
+            packets_lost=max(expected - received, 0),
             highest_sequence=self.highest - _CYCLE,
             jitter=self._jitter.value,
             lsr=lsr,
@@ -131,12 +155,18 @@ class IncomingTrack:
             self.key_frame_needed = True
         self.highest = extended
 
-    def _key_frame(self, payload: bytes, timestamp: int) -> KeyFrame | None:
+    def _is_stale(self, extended: int) -> bool:
+        """Had already, or too old to be of use or even to tell."""
+        too_old = extended < self._first or extended <= max(self.highest - MAX_BEHIND, self.ring.forgotten)
+        return too_old or extended in self.ring
+
+    def _find_key_frame(self, extended: int, payload: bytes, timestamp: int) -> KeyFrame | None:
         """Only the first packet of a key frame counts: H.264 shows one in the parameter sets and again in the slice."""
         found = key_frame(self.codec, payload)
         if found is None or timestamp == self._key_frame_timestamp:
             return None
         self._key_frame_timestamp = timestamp
+        self._whole_from = extended
         return found
 
 

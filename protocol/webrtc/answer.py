@@ -27,11 +27,11 @@ from protocol.webrtc.sdp import (
 _TOKEN = re.compile(r"[!-~]+")
 _UPSTREAM_FEEDBACK = {
     MediaKind.AUDIO: ("transport-cc",),
-    MediaKind.VIDEO: ("nack", "nack pli", "ccm fir", "transport-cc"),
+    MediaKind.VIDEO: ("nack", "nack pli", "ccm fir", "transport-cc", "goog-remb"),
 }
 _DOWNSTREAM_FEEDBACK: dict[MediaKind, tuple[str, ...]] = {
     MediaKind.AUDIO: (),
-    MediaKind.VIDEO: ("nack", "nack pli", "ccm fir"),
+    MediaKind.VIDEO: ("nack", "nack pli", "ccm fir", "goog-remb"),
 }
 _HOST_TYPE_PREFERENCE = 126
 _RTP_COMPONENT = 1
@@ -172,10 +172,10 @@ def _codec_lines(codec: Codec) -> Iterator[str]:
 def _track_lines(plan: TrackPlan, served_feedback: Sequence[str]) -> Iterator[str]:
     """The codec, the feedback that is both offered and served, and its RTX."""
     codec = plan.codec
+    unused = "goog-remb" if plan.twcc_extension_id is not None else "transport-cc"
     yield from _codec_lines(codec)
     for feedback in served_feedback:
-        measured = feedback != "transport-cc" or plan.twcc_extension_id is not None
-        if feedback in codec.rtcp_feedback and measured:
+        if feedback in codec.rtcp_feedback and feedback != unused:
             yield f"a=rtcp-fb:{codec.payload_type} {feedback}"
     if plan.rtx_payload_type is not None:
         yield f"a=rtpmap:{plan.rtx_payload_type} rtx/{codec.clock_rate}"

@@ -1,7 +1,7 @@
 """RTCP as an SFU needs it (RFC 3550 section 6, RFC 4585, RFC 5104 section 4.3.1, draft-alvestrand-rmcat-remb-03).
 
 What comes out are facts, one class per meaning, so that the caller matches on types and never on numbers. Types that
-an SFU has no use for (SDES, APP, XR) are passed over. Reduced-size packets (RFC 5506) are taken, and the builders write
+an SFU has no use for (SDES, APP) are passed over. Reduced-size packets (RFC 5506) are taken, and the builders write
 single packets that the caller joins as it likes. Every viewer sends a few of these packets a second: no detours here.
 """
 
@@ -13,6 +13,8 @@ from typing import TypeAlias
 from attrs import evolve, field, frozen
 
 from protocol.errors import ProtocolError
+from protocol.webrtc import extended_report
+from protocol.webrtc.extended_report import ExtendedReport, parse_extended_report
 
 MAX_PACKETS = 64
 """How many packets of one compound are read."""
@@ -136,7 +138,15 @@ class Bye:
 
 
 RtcpPacket: TypeAlias = (
-    SenderReport | ReceiverReport | Nack | PictureLoss | FullIntraRequest | BitrateEstimate | TransportFeedback | Bye
+    SenderReport
+    | ReceiverReport
+    | Nack
+    | PictureLoss
+    | FullIntraRequest
+    | BitrateEstimate
+    | TransportFeedback
+    | Bye
+    | ExtendedReport
 )
 
 
@@ -264,6 +274,7 @@ _PARSERS: dict[int, Callable[[bytes, int], RtcpPacket | None]] = {
     _SR: _sender_report,
     _RR: _receiver_report,
     _BYE: _bye,
+    extended_report.PACKET_TYPE: lambda body, _: parse_extended_report(body),
     _RTPFB: _transport_layer,
     _PSFB: _payload_specific,
 }

@@ -195,6 +195,11 @@ class TrackPlan:
     twcc_extension_id: int | None = None
     mid_extension_id: int | None = None
 
+    @property
+    def uses_remb(self) -> bool:
+        """The sender is told its bandwidth by REMB, for want of transport-wide feedback."""
+        return self.twcc_extension_id is None and "goog-remb" in self.codec.rtcp_feedback
+
 
 @frozen(kw_only=True)
 class LocalTransport:

@@ -6,8 +6,8 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.media.facts import Connected, Failed, Flowing, PeerClosed, Resized
-from actors.stream.reasons import REST_TERMINATE
+from actors.media.facts import Connected, Failed, Flowing, NotEnoughBandwidth, PeerClosed, Resized
+from actors.web.streams import BY_REST
 from protocol.filters import StreamFilter
 from protocol.signaling.statuses import StreamInfo
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
@@ -254,6 +254,19 @@ async def test_events_from_anybody_but_a_live_publisher_are_ignored(autojump_clo
         assert bob.received("notifyStreamEvent") == []
 
 
+async def test_a_late_player_is_told_the_picture_size_before_it_plays(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        alice, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        rig.plane.publications[0].width, rig.plane.publications[0].height = 1280, 720
+        await rig.play(alice, "cam", "v1")
+        messages = [frame["message"] for frame in alice.frames]
+        assert alice.received("notifyStreamEvent")[0][0]["payload"] == {
+            "streamerVideoWidth": 1280, "streamerVideoHeight": 720,
+        }  # fmt: skip
+        assert messages.index("notifyStreamEvent") < len(messages) - 1, "PLAYING comes last"
+
+
 async def test_a_new_picture_size_is_told_to_players(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         alice, _ = await rig.connect()
@@ -262,6 +275,28 @@ async def test_a_new_picture_size_is_told_to_players(autojump_clock: MockClock) 
         rig.plane.publications[0].post(Resized(width=640, height=360))
         event = await alice.receive("notifyStreamEvent", type="resize")
         assert event["payload"] == {"streamerVideoWidth": 640, "streamerVideoHeight": 360}
+
+
+async def test_a_player_whose_path_is_too_narrow_is_told_and_nobody_else(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        alice, _ = await rig.connect()
+        bob, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        await rig.play(bob, "cam", "v1")
+        await rig.play(bob, "cam", "v2")
+        rig.plane.playbacks[1].post(NotEnoughBandwidth(bitrate=1_500_000, bandwidth=400_000))
+        event = await bob.receive("notifyStreamEvent", type="notEnoughBandwidth")
+        assert event == {
+            "mediaSessionId": "v2",
+            "type": "notEnoughBandwidth",
+            "payload": {"info": "1500000/400000"},
+        }
+        for client in (alice, bob):
+            client.send("ping", None)
+            await client.receive("pong")  # whatever was sent before has come
+        told = [frame for client in (alice, bob) for (frame,) in client.received("notifyStreamEvent")]
+        assert [frame for frame in told if frame["type"] == "notEnoughBandwidth"] == [event]
+        assert rig.backend.called("StreamEvent") == []
 
 
 # -- the backend's word -------------------------------------------------------------------------------
@@ -380,7 +415,7 @@ async def test_terminate_stops_the_publication_and_its_players_at_once(autojump_
         await rig.publish(alice, "cam", "p1")
         await rig.publish(alice, "other", "p2")
         await rig.play(bob, "cam", "v1")
-        (match,) = rig.supervisor.terminate(StreamFilter(name="cam", status="PUBLISHING"), REST_TERMINATE)
+        (match,) = rig.supervisor.terminate(StreamFilter(name="cam", status="PUBLISHING"), BY_REST)
         assert match.description.viewers == 1
         assert not rig.directory.is_announced("cam"), "the name is free before terminate returns"
         assert rig.plane.publications[0].closed, "and the media is closed"
@@ -399,7 +434,7 @@ async def test_terminate_overtakes_a_hook_that_hangs(autojump_clock: MockClock) 
         alice, _ = await rig.connect()
         alice.send("publishStream", stream_request("cam", "p1", published=True))
         await trio.testing.wait_all_tasks_blocked()
-        (match,) = rig.supervisor.terminate(StreamFilter(), REST_TERMINATE)
+        (match,) = rig.supervisor.terminate(StreamFilter(), BY_REST)
         started = trio.current_time()
         end = await alice.receive("notifyStreamStatusEvent")
         assert (end["status"], end["info"]) == ("FAILED", "Stopped by rest /terminate")
@@ -426,7 +461,7 @@ async def test_terminate_by_every_filter_of_the_vendors_page(autojump_clock: Moc
             await rig.publish(alice, "b", "p2")
             for name, media_session_id in (("a", "v1"), ("a", "v2"), ("b", "w1")):
                 await rig.play(alice, name, media_session_id)
-            matches = rig.supervisor.terminate(query, REST_TERMINATE)
+            matches = rig.supervisor.terminate(query, BY_REST)
             assert {match.description.media_session_id for match in matches} == expected
             for match in matches:
                 await match.stopped.wait()
@@ -456,6 +491,6 @@ async def test_a_publisher_that_is_terminated_while_a_player_waits_for_it_frees_
         await alice.receive("setRemoteSDP")
         alice.send("playStream", stream_request("cam", "v1", published=False))
         await trio.testing.wait_all_tasks_blocked()
-        rig.supervisor.terminate(StreamFilter(published=True), REST_TERMINATE)
+        rig.supervisor.terminate(StreamFilter(published=True), BY_REST)
         end = await alice.receive("notifyStreamStatusEvent", mediaSessionId="v1")
         assert (end["status"], end["info"]) == ("FAILED", "Session does not exist")

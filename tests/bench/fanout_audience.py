@@ -223,8 +223,7 @@ class Audience:
                 next_sweep = max(next_sweep + step, now - SWEEP)
             else:
                 time.sleep(max(min(began + sent / rate, next_sweep + 20 * step) - now, 0))
-        wall = time.perf_counter() - began
-        self._settle(packets)
+        wall = self._settle(packets) - began
         return Window(
             cpu=self.server.cpu_time - cpu,
             wall=wall,
@@ -246,12 +245,13 @@ class Audience:
         packet = self._publisher.rtp(self._sequence, body, timestamp=self._sequence * 900)
         self._socket.sendto(packet, self._publisher.server)
 
-    def _settle(self, packets: int) -> None:
-        """Until every packet is here, or none has come for a while."""
-        quiet_since = time.perf_counter()
-        while min(self._received) < packets and time.perf_counter() - quiet_since < QUIET:
+    def _settle(self, packets: int) -> float:
+        """Until every packet is here, or none has come for a while; when the last one came."""
+        last = time.perf_counter()
+        while min(self._received) < packets and time.perf_counter() - last < QUIET:
             if self._drain_all():
-                quiet_since = time.perf_counter()
+                last = time.perf_counter()
+        return last
 
     def _drain_all(self) -> int:
         return sum(self._drain(number) for number in range(self.viewers))
@@ -266,16 +266,16 @@ class Audience:
         if number == 0:
             self._drain_publisher()
         probe = self._probes.get(number)
-        count = probe.drain() if probe is not None else _count(self._sinks[number].fileno())
+        count = probe.drain() if probe is not None else count_datagrams(self._sinks[number].fileno())
         self._received[number] += count
         return count
 
     def _drain_publisher(self) -> None:
         """Feedback from the server, which nobody reads."""
-        _count(self._socket.fileno())
+        count_datagrams(self._socket.fileno())
 
 
-def _count(descriptor: int) -> int:
+def count_datagrams(descriptor: int) -> int:
     """How many datagrams were there; they are thrown away."""
     total = 0
     while True:

@@ -119,7 +119,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show, for a failed test, what happened on its pages and in the server's log."""
     report = yield
     if report.failed and isinstance(item, pytest.Function):
-        for number, page in enumerate(item.stash.setdefault(pages_key, []), 1):
+        pages: list[SdkPage] = item.stash.setdefault(pages_key, [])
+        for number, page in enumerate(pages, 1):
             with contextlib.suppress(playwright.sync_api.Error):
                 report.sections.append((f"page {number}", page.story()))
         server = item.funcargs.get("server")

@@ -92,6 +92,21 @@ def test_a_session_that_disconnects_takes_its_streams_with_it(connected_page: Op
     player.played("news")
 
 
+def test_a_session_that_is_terminated_takes_its_streams_with_it(
+    connected_page: OpenPage, server: ServerProcess
+) -> None:
+    publisher, player = connected_page(), connected_page()
+    publisher.published("news")
+    playback = player.played("news")
+    (stream,) = server.streams(published=True)
+
+    assert server.post("/connection/terminate", {"sessionId": stream["sessionId"]}).is_success
+
+    publisher.wait_for_session("DISCONNECTED")
+    playback.wait_for("FAILED", "Stopped by publisher stop")
+    assert len(server.connections()) == 1
+
+
 def test_a_page_that_is_reloaded_takes_its_streams_with_it(connected_page: OpenPage, server: ServerProcess) -> None:
     publisher, player = connected_page(), connected_page()
     publisher.published("news")

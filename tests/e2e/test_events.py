@@ -103,6 +103,14 @@ def test_a_call_is_declined(connected_page: OpenPage) -> None:
     assert outcome == "FAILED"
 
 
+def test_a_player_of_another_kind_is_declined_and_its_session_goes_on(connected_page: OpenPage) -> None:
+    page = connected_page()
+    page.published("news")
+    playback = page.play("news", mediaProvider="MSE")
+    playback.wait_for("FAILED", "Failed to add stream to proxy")
+    page.played("news")
+
+
 def test_debugging_and_reports_do_no_harm(connected_page: OpenPage, server: ServerProcess) -> None:
     page = connected_page()
     status = page.run(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.sdk_page import VIDEO_CODECS, OpenPage, Seen
+from tests.support.sdk_page import VIDEO_CODECS, OpenPage, Seen, all_see
 
 
 @pytest.mark.parametrize("codec", VIDEO_CODECS)
@@ -88,7 +88,8 @@ def test_one_session_holds_two_publications_and_several_players(connected_page: 
     page, other = connected_page(), connected_page()
     news = page.published("news", codec="VP8")
     sport = page.published("sport", codec="H264")
-    playbacks = [page.played("news"), page.played("news"), page.played("sport"), other.played("sport")]
+    playbacks = [page.play("news"), page.play("news"), page.play("sport"), other.play("sport")]
+    all_see(*playbacks)
     assert [playback.measure()["videoCodec"] for playback in playbacks] == ["VP8", "VP8", "H264", "H264"]
 
     playbacks[0].stop()
@@ -98,8 +99,7 @@ def test_one_session_holds_two_publications_and_several_players(connected_page: 
     playbacks[1].wait_for("FAILED", "Stopped by publisher stop")
 
     assert sport.history == [Seen("PUBLISHING")]
-    for playback in playbacks[2:]:
-        playback.sees()
+    all_see(*playbacks[2:])
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
@@ -116,3 +116,21 @@ def test_a_picture_that_changes_its_size_does_so_for_its_players(connected_page:
     playback.wait_for_event("resize")
     assert playback.call("videoResolution") == {"width": 480, "height": 200}
     playback.sees()
+
+
+def test_wishes_of_a_page_about_its_media_do_no_harm(connected_page: OpenPage) -> None:
+    publisher, player = connected_page(), connected_page()
+    publisher.published(
+        "news",
+        audio={"stereo": True, "bitrate": 64000, "fec": True},
+        video={"width": 320, "height": 240, "frameRate": 15, "minBitrate": 100, "maxBitrate": 300},
+        transport="TCP",
+        cvoExtension=True,
+        record=True,
+    )
+    playback = player.play(
+        "news",
+        constraints={"audio": {"stereo": True}, "video": {"width": 160, "height": 120, "bitrate": 100, "quality": 50}},
+        transport="UDP",
+    )
+    playback.sees_and_hears()

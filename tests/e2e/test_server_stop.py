@@ -14,7 +14,7 @@ def _statuses_told(page: SdkPage) -> dict[str, str]:
     return {data[0]["mediaSessionId"]: data[0]["status"] for data in page.frames("notifyStreamStatusEvent")}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_pages_are_told_that_the_server_stops(open_page: OpenPage, tmp_path: Path, number: signal.Signals) -> None:
     with running_server(tmp_path) as server:
         publisher, player = open_page(), open_page()

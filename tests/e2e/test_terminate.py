@@ -10,11 +10,14 @@ import pytest
 from attrs import frozen
 from httpx import codes
 
-from tests.support.sdk_page import OpenPage, SdkPage, SdkStream, Seen
+from tests.support.sdk_page import OpenPage, SdkPage, SdkStream, Seen, all_see
 from tests.support.server_process import ServerProcess
 
 TERMINATED = Seen("FAILED", "Stopped by rest /terminate")
 FALLEN = Seen("FAILED", "Stopped by publisher stop")
+PLAYERS = ("news player", "news player 2", "sport player")
+NEWS_PLAYERS = PLAYERS[:2]
+Filters = dict[str, Any]
 
 
 @frozen(kw_only=True)
@@ -33,15 +36,10 @@ class Stage:
         ends = dict.fromkeys(terminated, TERMINATED) | dict.fromkeys(fallen, FALLEN)
         for name, end in ends.items():
             self.streams[name].wait_for(end.status, end.info)
-        for name, stream in self.streams.items():
-            if name not in ends:
-                assert stream.history[-1] in (Seen("PUBLISHING"), Seen("PLAYING")), name
-                _sees_if_played(stream)
-
-
-def _sees_if_played(stream: SdkStream) -> None:
-    if Seen("PLAYING") in stream.history:
-        stream.sees()
+        others = [stream for name, stream in self.streams.items() if name not in ends]
+        for stream in others:
+            assert stream.history[-1] in (Seen("PUBLISHING"), Seen("PLAYING")), stream.name
+        all_see(*(stream for stream in others if Seen("PLAYING") in stream.history))
 
 
 @pytest.fixture
@@ -50,16 +48,12 @@ def stage(connected_page: OpenPage) -> Stage:
     streams = {
         "news": publisher.published("news", audio=False),
         "sport": publisher.published("sport", audio=False),
-        "news player": player.played("news"),
-        "news player 2": player.played("news"),
-        "sport player": player.played("sport"),
+        "news player": player.play("news"),
+        "news player 2": player.play("news"),
+        "sport player": player.play("sport"),
     }
+    all_see(*(streams[name] for name in PLAYERS))
     return Stage(publisher=publisher, player=player, streams=streams)
-
-
-PLAYERS = ("news player", "news player 2", "sport player")
-NEWS_PLAYERS = PLAYERS[:2]
-Filters = dict[str, Any]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +154,7 @@ def test_a_terminated_stream_is_published_and_played_again_at_once(stage: Stage,
 def test_after_a_terminate_the_transport_is_closed_and_silent(connected_page: OpenPage, server: ServerProcess) -> None:
     publisher, player = connected_page(), connected_page()
     publication, playback = publisher.published("news"), player.played("news")
+    assert min(publication.packets_in_one_second(), playback.packets_in_one_second()) > 0
     publisher.keep_peers_open()
     player.keep_peers_open()
 

@@ -16,9 +16,7 @@ from config.settings import Settings
 from tests.support.server_process import POLL, Address
 from tests.support.wcs_client import PATIENCE
 
-LOOPBACK = Settings(
-    ip=(AddressPair("127.0.0.1"),), media_port_from=0, ws_port=0, wss_port=0, http_port=0, https_port=0
-)
+LOOPBACK = Settings(ip=(AddressPair("127.0.0.1"),), media_port_from=0, ws_port=0, wss_port=0, http_port=0, https_port=0)
 
 
 @frozen(eq=False, kw_only=True)

@@ -25,6 +25,8 @@ AUDIO_SSRC, VIDEO_SSRC, RTX_SSRC = 1111, 2222, 3333
 TWCC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 WRONG_FINGERPRINT = ":".join(["AB"] * 32)
 
+_VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
+
 
 @frozen(kw_only=True)
 class Received:
@@ -71,7 +73,7 @@ class MediaPeer:
 
     `video` is the rtpmap of the video codec, with payload type `video_type`; None for no video. `check_interval` is the
     pause between ICE checks after the first; the peer sends nothing on its own while `silent`. So many SRTP packets as
-    `lose` says are thrown away unread.
+    `lose` says are thrown away unread, and the DTLS datagrams of the numbers in `lose_dtls`, from 0.
     """
 
     host: str = "127.0.0.1"
@@ -86,13 +88,16 @@ class MediaPeer:
     check_interval: float = 0.5
     silent: bool = False
     lose: int = 0
+    lose_dtls: frozenset[int] = frozenset()
     context: DtlsContext = field(factory=DtlsContext.create)
     ufrag: str = field(factory=lambda: secrets.token_hex(4))
     pwd: str = field(factory=lambda: secrets.token_hex(12))
     received: list[Received] = field(init=False, factory=list)
     rtcp: list[RtcpPacket] = field(init=False, factory=list)
+    compounds: list[bytes] = field(init=False, factory=list)
     undecryptable: int = field(init=False, default=0)
     datagrams: int = field(init=False, default=0)
+    dtls_datagrams: int = field(init=False, default=0)
     after_close: int = field(init=False, default=0)
     connected: trio.Event = field(init=False, factory=trio.Event)
     closed: trio.Event = field(init=False, factory=trio.Event)
@@ -269,9 +274,7 @@ class MediaPeer:
         if data[0] < 4:
             self._take_stun(stun.parse(data))
         elif 20 <= data[0] < 64:
-            self.dtls.feed(data)
-            self._flush_dtls()
-            self._follow_dtls()
+            self._take_dtls(data)
         elif self.lose and not rtp.is_rtcp(data):
             self.lose -= 1
         elif self._receiver is not None:
@@ -283,6 +286,13 @@ class MediaPeer:
         assert message.verify(self.answer.pwd.encode())
         if not hasattr(self, "dtls"):
             self.start_dtls()
+
+    def _take_dtls(self, data: bytes) -> None:
+        number, self.dtls_datagrams = self.dtls_datagrams, self.dtls_datagrams + 1
+        if number not in self.lose_dtls:
+            self.dtls.feed(data)
+            self._flush_dtls()
+            self._follow_dtls()
 
     def _follow_dtls(self) -> None:
         if self.dtls.keys is not None and self.transmitter is None:
@@ -296,7 +306,8 @@ class MediaPeer:
     def _take_srtp(self, receiver: SrtpReceiver, data: bytes) -> None:
         try:
             if rtp.is_rtcp(data):
-                self.rtcp += parse_compound(receiver.unprotect_rtcp(data))
+                self.compounds.append(receiver.unprotect_rtcp(data))
+                self.rtcp += parse_compound(self.compounds[-1])
             else:
                 self._take_rtp(receiver.unprotect(data))
         except SrtpError:
@@ -343,7 +354,7 @@ def _section(peer: MediaPeer, kind: str, direction: str) -> list[str]:
     lines = [f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(map(str, types))}", "c=IN IP4 0.0.0.0"]
     lines += [f"a=rtpmap:{peer.video_type} {peer.video}"]
     lines += [f"a=fmtp:{peer.video_type} {peer.video_fmtp}"] if peer.video_fmtp else []
-    lines += [f"a=rtcp-fb:{peer.video_type} {f}" for f in ("nack", "nack pli", "ccm fir", "transport-cc")]
+    lines += [f"a=rtcp-fb:{peer.video_type} {f}" for f in _VIDEO_FEEDBACK]
     if peer.rtx_type:
         lines += [f"a=rtpmap:{peer.rtx_type} rtx/90000", f"a=fmtp:{peer.rtx_type} apt={peer.video_type}"]
     if announce:

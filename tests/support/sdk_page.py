@@ -75,9 +75,10 @@ class SdkStream:
         measured: dict[str, Any] = self._ask("measure")
         return measured
 
-    def wait_for_growth(self, **least: float) -> dict[str, Any]:
-        """Wait until each named counter has grown by at least so much from now on; the counters then."""
-        self.page.wait("([id, before, least]) => harness.hasGrown(id, before, least)", [self.id, self.measure(), least])
+    def wait_for_growth(self, since: dict[str, Any] | None = None, /, **least: float) -> dict[str, Any]:
+        """Wait until each named counter has grown by at least so much, from now on or `since`; the counters then."""
+        before = since or self.measure()
+        self.page.wait("([id, before, least]) => harness.hasGrown(id, before, least)", [self.id, before, least])
         return self.measure()
 
     def wait_for_state(self, **wanted: Any) -> None:
@@ -97,12 +98,12 @@ class SdkStream:
     def sees_and_hears(self) -> dict[str, Any]:
         """Wait until pictures and sound of a played stream are decoded and its clock runs on; the counters then."""
         self.wait_for("PLAYING")
-        return self.wait_for_growth(framesDecoded=10, audioPackets=20, audioEnergy=1e-9, currentTime=0.5)
+        return self.wait_for_growth(framesDecoded=5, audioPackets=20, audioEnergy=1e-9, currentTime=0.3)
 
     def sees(self) -> dict[str, Any]:
         """Wait until pictures of a played stream are decoded and its clock runs on; the counters then."""
         self.wait_for("PLAYING")
-        return self.wait_for_growth(framesDecoded=10, currentTime=0.5)
+        return self.wait_for_growth(framesDecoded=5, currentTime=0.3)
 
     def _ask(self, question: str) -> Any:
         return self.page.run("([question, id]) => harness[question](id)", [question, self.id])
@@ -249,6 +250,15 @@ class SdkPage:
 
 def _all_but(codec: str) -> str:
     return ",".join(other for other in VIDEO_CODECS if other != codec)
+
+
+def all_see(*streams: SdkStream) -> None:
+    """As `sees` of each played stream, all at the same time."""
+    for stream in streams:
+        stream.wait_for("PLAYING")
+    starts = [stream.measure() for stream in streams]
+    for stream, start in zip(streams, starts, strict=True):
+        stream.wait_for_growth(start, framesDecoded=5, currentTime=0.3)
 
 
 OpenPage = Callable[[], SdkPage]

@@ -1,7 +1,7 @@
 """Sessions, streams and hooks put together in memory: everything but sockets and media."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, cast
@@ -53,33 +53,29 @@ class Backend:
         return [body for name, body in self.calls if name == method]
 
 
-@define
 class Apps:
-    """An application table of one application."""
+    """An application table."""
 
-    app: App
-
-    def by_key(self, key: str) -> App | None:
-        return self.app if key == self.app.key else None
+    def __init__(self, apps: Sequence[App]) -> None:
+        self.by_key = {app.key: app for app in apps}.get
 
 
 class SignalingRig:
     """One server's signalling; `connect` gives clients."""
 
-    def __init__(self, settings: Settings, *, plane: FakePlane, methods: frozenset[str]) -> None:
+    def __init__(self, settings: Settings, *, plane: FakePlane, apps: Sequence[App], backend: Backend) -> None:
         self.settings = settings
         self.plane = plane
-        self.backend = Backend()
+        self.backend = backend
         self.supervisor = Supervisor()
         self.dispatcher = HookDispatcher(settings, transport=httpx.MockTransport(self.backend))
         self.directory: Directory[Broadcast] = Directory()
-        app = App(name="defaultApp", key="defaultApp", url=BACKEND, methods=methods)
         self._numbers = count(1)
         self.services = SessionServices(
             node_id="node1",
             supervisor=self.supervisor,
             dispatcher=self.dispatcher,
-            apps=cast(AppStore, Apps(app)),
+            apps=cast(AppStore, Apps(apps)),
             streams=StreamServices(
                 plane=cast(MediaPlane, plane), directory=self.directory, settings=settings, wall_clock=lambda: 1000.0
             ),
@@ -116,12 +112,30 @@ class SignalingRig:
 ALL_METHODS = frozenset(method.value for method in HookMethod)
 
 
+def app(key: str = "defaultApp", methods: frozenset[str] = ALL_METHODS) -> App:
+    """An application before the rig's backend."""
+    return App(name=key, key=key, url=BACKEND, methods=methods)
+
+
 @asynccontextmanager
 async def signaling_rig(
-    *, auto: bool = True, methods: frozenset[str] = ALL_METHODS, **settings: Any
+    *,
+    auto: bool = True,
+    methods: frozenset[str] = ALL_METHODS,
+    apps: Sequence[App] = (),
+    backend: Backend | None = None,
+    **settings: Any,
 ) -> AsyncIterator[SignalingRig]:
-    """A running rig; at its end every actor must have ended and every hook have been sent."""
-    rig = SignalingRig(Settings(**settings), plane=FakePlane(auto=auto), methods=methods)
+    """A running rig, of one application unless told otherwise.
+
+    At its end every actor must have ended and every hook have been sent.
+    """
+    rig = SignalingRig(
+        Settings(**settings),
+        plane=FakePlane(auto=auto),
+        apps=apps or [app(methods=methods)],
+        backend=backend or Backend(),
+    )
     async with trio.open_nursery() as services:
         services.start_soon(rig.dispatcher.run)
         async with trio.open_nursery() as actors:

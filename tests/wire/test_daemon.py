@@ -8,8 +8,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ import trio
 
 from config.apps import ALL_METHODS, App, AppTable
 from config.apps_file import write_apps
-from tests.support.backend import open_backend
-from tests.support.behaviours import allow, hang, held
+from tests.support.backend import ScriptedBackend, open_backend
+from tests.support.behaviours import Behaviour, hang, held
 from tests.support.media_peer import MediaPeer
-from tests.support.server_process import FREE_PORTS, ROOT, Address, ServerProcess, running_server
+from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT, Address, ServerProcess, running_server
 from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
 
 LOOPBACK = {"ip": "127.0.0.1"}
-MEGABYTE = 1_000_000
+PORTS = {"wss.port": "wss", "http.port": "http", "media_port_from": "media"}
 
 
 # -- starting ----------------------------------------------------------------------------------------------------------
@@ -51,26 +51,18 @@ def test_the_ready_line_tells_every_address_as_it_is_bound(tmp_path: Path) -> No
 
 def test_what_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
     with running_server(tmp_path, LOOPBACK) as server:
-        ports = {
-            "ws.port": server.addresses["ws"],
-            "wss.port": server.addresses["wss"],
-            "http.port": server.addresses["http"],
-            "https.port": server.addresses["https"],
-            "media_port_from": server.addresses["media"],
-        }
-        taken = {key: {key: address.port} for key, (address,) in ports.items()}
-        with refused_starts(tmp_path, taken | {"no setting": {"ws.prot": "x", "log.level": "loud"}}) as refused:
-            for key in taken:
-                assert refused[key].count("\n") == 1, refused[key]
-                assert f" ERROR cannot start cause=\"{key}={taken[key][key]}: another program" in refused[key]
-            assert refused["no setting"].startswith("--set log.level")
-            assert refused["no setting"].count("\n") == 1
-        state = start("--state", str(server.state))
-        out, err = state.communicate(timeout=PATIENCE)
-        assert (state.returncode, out) == (2, "")
-        assert err.count("\n") == 1
-        assert f"{server.state}: another wcsd uses this state folder (process {server.pid})" in err
+        taken = {key: server.addresses[listener][0].port for key, listener in PORTS.items()}
+        for key, port in taken.items():
+            fault = refused_start(f"--state={tmp_path / key}", f"--set={key}={port}")
+            assert f' ERROR cannot start cause="{key}={port}: ' in fault
+        fault = refused_start("--state", str(server.state))
+        assert f"{server.state}: another wcsd uses this state folder (process {server.pid})" in fault
         assert httpx.get(server.http_url("/readyz"), trust_env=False).is_success
+
+
+def test_a_bad_setting_is_named_in_one_line(tmp_path: Path) -> None:
+    fault = refused_start(f"--state={tmp_path}", "--set=ws.prot=1", "--set=log.level=loud")
+    assert fault.startswith("--set: log.level: ")
 
 
 def test_certificate_and_node_id_outlive_a_restart(tmp_path: Path) -> None:
@@ -142,7 +134,7 @@ async def test_while_hooks_are_sent_the_server_is_alive_but_not_ready(tmp_path: 
     async with open_backend() as backend:
         with running_server(with_backend(tmp_path, backend.url), LOOPBACK) as server:
             async with wcs_client(server.ws_url()) as client:
-                backend.script("ConnectionStatusEvent", held(gate))
+                await backend_hangs(backend, held(gate))
                 server.send_signal(signal.SIGTERM)
                 await until_closed(client)
             ready = await in_thread(httpx.get, server.http_url("/readyz"), trust_env=False)
@@ -150,18 +142,21 @@ async def test_while_hooks_are_sent_the_server_is_alive_but_not_ready(tmp_path: 
             assert (await in_thread(httpx.get, server.http_url("/healthz"), trust_env=False)).is_success
             gate.set()
             assert await in_thread(server.wait) == 0
-    assert [call.body["status"] for call in backend.received("ConnectionStatusEvent")] == ["ESTABLISHED", "DISCONNECTED"]
+    assert [call.body["status"] for call in backend.received("ConnectionStatusEvent")] == [
+        "ESTABLISHED",
+        "DISCONNECTED",
+    ]
 
 
 async def test_a_shutdown_that_takes_too_long_is_cut_and_says_what_was_left(tmp_path: Path) -> None:
+    settings = LOOPBACK | {"shutdown_timeout": 300, "rest_request_timeout": 0}
     async with open_backend() as backend:
-        settings = LOOPBACK | {"shutdown_timeout": 300, "rest_request_timeout": 0}
         with running_server(with_backend(tmp_path, backend.url), settings) as server:
             async with wcs_client(server.ws_url()):
-                backend.script("ConnectionStatusEvent", hang)
+                await backend_hangs(backend)
                 server.send_signal(signal.SIGTERM)
                 assert await in_thread(server.wait) == 0
-            assert 'ERROR shutdown took too long setting=shutdown_timeout left="1 hooks"' in server.log()
+            assert "ERROR shutdown took too long setting=shutdown_timeout left=none hooks=1" in server.log()
 
 
 @pytest.mark.parametrize("stalled", [False, True], ids=["hanging backend", "and a client that reads nothing"])
@@ -171,8 +166,8 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path, stalled: bool) -> No
         with running_server(with_backend(tmp_path, backend.url), settings) as server, ExitStack() as sockets:
             async with wcs_client(server.ws_url()) as client:
                 if stalled:
-                    await stalled_websocket(server, sockets)
-                backend.script("ConnectionStatusEvent", hang)
+                    await stalled_websocket(server, client, sockets)
+                await backend_hangs(backend)
                 server.send_signal(signal.SIGTERM)
                 await until_closed(client)
                 began = time.monotonic()
@@ -184,12 +179,12 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path, stalled: bool) -> No
 
 async def test_clients_that_read_nothing_do_not_hold_the_shutdown(tmp_path: Path) -> None:
     with running_server(tmp_path, LOOPBACK) as server, ExitStack() as sockets:
-        await stalled_websocket(server, sockets)
         async with wcs_client(server.ws_url()) as client:
-            for number in range(12):
-                offer = MediaPeer().publish_offer() + "a=x-padding:" + "x" * (MEGABYTE - 5000) + "\r\n"
+            await stalled_websocket(server, client, sockets)
+            offer = idle_offer("sendonly", padding="x" * 60_000)
+            for number in range(60):
                 await client.request("publishStream", f"stream{number}", offer)
-            await in_thread(server.wait_until, lambda: len(server.streams()) == 12, what="12 streams")
+            await in_thread(server.wait_until, lambda: len(server.streams()) == 62, what="60 more streams")
             stalled_rest_clients(server, sockets)
             server.send_signal(signal.SIGTERM)
             assert await in_thread(server.wait) == 0
@@ -210,6 +205,13 @@ async def until_closed(client: WcsClient) -> None:
         await client.closed.wait()
 
 
+async def backend_hangs(backend: ScriptedBackend, behaviour: Behaviour = hang) -> None:
+    """From the end of the session on, the backend behaves like this."""
+    with trio.fail_after(PATIENCE):
+        await backend.wait_for("ConnectionStatusEvent")
+    backend.script("ConnectionStatusEvent", behaviour)
+
+
 def with_backend(folder: Path, url: str) -> Path:
     """Let the server in `folder` ask this backend."""
     (folder / "state").mkdir()
@@ -218,30 +220,14 @@ def with_backend(folder: Path, url: str) -> Path:
     return folder
 
 
-def start(*arguments: str) -> "subprocess.Popen[str]":
-    """A daemon that is not expected to come up."""
+def refused_start(*arguments: str) -> str:
+    """Start a daemon that must end with exit code 2 and no word on standard output; its one line of complaint."""
     free = [f"--set={key}={value}" for key, value in FREE_PORTS.items()]
-    command = [sys.executable, "-W", "error", "-m", "actors.daemon", *free, "--set=ip=127.0.0.1", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@contextmanager
-def refused_starts(folder: Path, cases: dict[str, dict[str, object]]) -> Iterator[dict[str, str]]:
-    """Start them all side by side; what each says on standard error, after exit code 2 and no word on standard output."""
-    started = {
-        name: start(f"--state={folder / name}", *(f"--set={key}={value}" for key, value in settings.items()))
-        for name, settings in cases.items()
-    }
-    try:
-        told = {name: process.communicate(timeout=PATIENCE) for name, process in started.items()}
-        assert {name: (started[name].returncode, out) for name, (out, _) in told.items()} == dict.fromkeys(
-            cases, (2, "")
-        ), told
-        yield {name: err for name, (_, err) in told.items()}
-    finally:
-        for process in started.values():
-            process.kill()
-            process.communicate()
+    command = [sys.executable, "-m", "actors.daemon", *free, "--set=ip=127.0.0.1", *arguments]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=START_TIMEOUT)
+    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+    (fault,) = [line for line in ended.stderr.splitlines() if " INFO " not in line]
+    return fault
 
 
 def bind_udp(address: Address) -> None:
@@ -249,8 +235,9 @@ def bind_udp(address: Address) -> None:
         udp.bind((address.host, address.port))
 
 
-async def stalled_websocket(server: ServerProcess, sockets: ExitStack) -> None:
-    """An established session whose client stops reading while megabytes are on their way to it."""
+async def stalled_websocket(server: ServerProcess, publisher: WcsClient, sockets: ExitStack) -> None:
+    """A player that stops reading while megabytes are on their way to it."""
+    publication = await publisher.publish("news")
     (address,) = server.addresses["ws"]
     raw = sockets.enter_context(small_socket())
     raw.connect(("127.0.0.1", address.port))
@@ -258,10 +245,17 @@ async def stalled_websocket(server: ServerProcess, sockets: ExitStack) -> None:
         b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    # Whatever a client says of itself comes back in `getUserData`.
-    connection = {"appKey": "defaultApp", "custom": {"padding": "x" * MEGABYTE}}
-    await in_thread(raw.sendall, websocket_text({"message": "connection", "data": [connection]}))
-    await in_thread(server.wait_until, lambda: "session established" in server.log(), what="the session")
+    assert raw.recv(12) == b"HTTP/1.1 101"
+    play = {"mediaSessionId": "stalled", "name": "news", "mediaProvider": "WebRTC", "sdp": idle_offer("recvonly")}
+    raw.sendall(websocket_text({"message": "connection", "data": [{"appKey": "defaultApp"}]}))
+    await in_thread(server.wait_until, lambda: established(server) == 2, what="the player's session")
+    raw.sendall(websocket_text({"message": "playStream", "data": [play]}))
+    await in_thread(server.wait_until, lambda: watched(server), what="the player")
+    event = {"mediaSessionId": publication.id, "type": "data", "payload": "x" * 900_000}
+    for _ in range(8):  # more than the system takes, less than the session does
+        await publisher.send("sendStreamEvent", event)
+    await publisher.send("ping", None)
+    await publisher.receive("pong")
 
 
 def stalled_rest_clients(server: ServerProcess, sockets: ExitStack) -> None:
@@ -278,6 +272,22 @@ def stalled_rest_clients(server: ServerProcess, sockets: ExitStack) -> None:
     assert raw.recv(12) == b"HTTP/1.1 200"
 
 
+def established(server: ServerProcess) -> int:
+    return sum(session["status"] == "ESTABLISHED" for session in server.connections())
+
+
+def watched(server: ServerProcess) -> bool:
+    return any(stream["viewers"] for stream in server.streams(published=True))
+
+
+def idle_offer(direction: str, padding: str = "") -> str:
+    """An offer of a peer that will never be heard of."""
+    peer = MediaPeer()
+    peer.udp.close()
+    offer = peer.publish_offer() if direction == "sendonly" else peer.play_offer()
+    return f"{offer}a=x-padding:{padding}\r\n" if padding else offer
+
+
 def small_socket() -> socket.socket:
     """TCP with little room for what is not read."""
     opened = socket.socket()
@@ -286,8 +296,8 @@ def small_socket() -> socket.socket:
 
 
 def websocket_text(frame: Any) -> bytes:
-    """A client's text message; a mask of zeros leaves it as it is (RFC 6455 section 5.3)."""
+    """A client's text message of up to 65,535 bytes; a mask of zeros leaves it as it is (RFC 6455 section 5.3)."""
     content = json.dumps(frame).encode()
     size = len(content)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xff" + size.to_bytes(8, "big")
+    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
     return head + bytes(4) + content

@@ -1,10 +1,16 @@
 """Loss and its repair, both ways: NACK, RTX, plain resends, key frame requests, transport-cc and receiver reports."""
 
+import struct
+
+import pytest
 import trio
 
-from protocol.sfu.nack import MAX_RESENDS
+from actors.media.facts import Connected, NotEnoughBandwidth
+from protocol.sfu import bandwidth
+from protocol.sfu.nack import MAX_RESENDS, MAX_TRIES
 from protocol.sfu.router import MIN_REQUEST_INTERVAL
 from protocol.webrtc.rtcp import (
+    BitrateEstimate,
     FullIntraRequest,
     Nack,
     ReceiverReport,
@@ -18,8 +24,10 @@ from protocol.webrtc.rtcp import (
     build_remb,
     build_sender_report,
 )
-from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
+from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Played, Published, media_rig, until
+
+RECEIVER_REPORT = 201
 
 
 def send(published: Published, number: int, payload: bytes) -> None:
@@ -69,6 +77,23 @@ async def test_a_hole_is_filled_by_a_plain_resend() -> None:
         assert viewer.peer.received[-1].payload == vp8_delta(b"2")
 
 
+async def test_a_hole_around_the_wrap_is_filled() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(audio=False)
+        viewer = await rig.play(published.publication, audio=False)
+        send(published, 65_534, vp8_key_frame())
+        for lost in (65_535, 65_536):
+            published.peer.rtp(lost, b"encrypted, never sent")
+        send(published, 65_537, vp8_delta(b"1"))
+        await published.peer.until(lambda: {65_535, 0} <= set(published.peer.nacked))
+        published.peer.send_rtx(500, 65_535, vp8_delta(b"65535"))
+        published.peer.send_rtx(501, 0, vp8_delta(b"0"))
+        await viewer.peer.until_received(4)
+        first = viewer.peer.received[0].sequence
+        assert [packet.sequence - first for packet in viewer.peer.received] == [0, 3, 1, 2]
+        assert viewer.peer.undecryptable == 0
+
+
 async def test_bandwidth_probes_reach_no_viewer() -> None:
     async with media_rig() as rig:
         published = await rig.publish(audio=False)
@@ -80,6 +105,43 @@ async def test_bandwidth_probes_reach_no_viewer() -> None:
         await viewer.peer.until_received(2)
         assert [packet.payload for packet in viewer.peer.received] == [vp8_key_frame(), vp8_delta()]
         assert viewer.peer.undecryptable == 0
+
+
+async def test_a_packet_that_never_comes_makes_a_key_frame_necessary() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(audio=False)
+        viewer = await rig.play(published.publication, audio=False)
+        send(published, 1, vp8_key_frame())
+        await viewer.peer.until_received(1)
+        asked = published.peer.key_frame_requests
+        send(published, 3, vp8_delta(b"3"))
+        await published.peer.until(lambda: published.peer.key_frame_requests > asked)
+        assert 3 <= published.peer.nacked.count(2) <= MAX_TRIES
+
+
+async def test_the_round_trip_to_a_publisher_is_known_by_its_echo_of_our_clock() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        peer = published.peer
+        await peer.until(lambda: any(compound[1] == RECEIVER_REPORT for compound in peer.compounds))
+        report = next(compound for compound in peer.compounds if compound[1] == RECEIVER_REPORT)
+        server_ssrc, clock = report[4:8], report[-6:-2]  # the middle of the 64 bits that our clock has
+        assert published.publication.statistics().round_trip == 0
+        peer.send_rtcp(struct.pack("!BBHIBBH", 0x80, 207, 5, AUDIO_SSRC, 5, 0, 3) + server_ssrc + clock + bytes(4))
+        await until(lambda: published.publication.statistics().round_trip > 0)
+        assert published.publication.statistics().round_trip < 10
+
+
+async def test_a_publisher_without_transport_feedback_is_told_its_bandwidth_by_remb() -> None:
+    async with media_rig(max_publisher_bitrate=1200) as rig:
+        measured, told = await rig.publish(audio=False), await rig.publish(audio=False, twcc=False)
+        for published in (measured, told):
+            send(published, 1, vp8_key_frame())
+        await told.peer.until(lambda: any(isinstance(packet, BitrateEstimate) for packet in told.peer.rtcp))
+        estimate = next(packet for packet in told.peer.rtcp if isinstance(packet, BitrateEstimate))
+        assert (estimate.ssrcs, estimate.bitrate) == ((VIDEO_SSRC,), 1_200_000)
+        await measured.peer.until(lambda: any(isinstance(packet, ReceiverReport) for packet in measured.peer.rtcp))
+        assert not any(isinstance(packet, BitrateEstimate) for packet in measured.peer.rtcp)
 
 
 async def test_transport_feedback_and_receiver_reports_come() -> None:
@@ -179,6 +241,31 @@ async def test_a_viewer_without_rtx_gets_the_very_same_packet() -> None:
         assert viewer.peer.undecryptable == 0
 
 
+@pytest.mark.parametrize("rtx_type", [97, None])
+async def test_a_viewer_that_loses_packets_around_the_wrap_gets_them_again(rtx_type: int | None) -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(audio=False)
+        viewer = await rig.play(published.publication, audio=False, rtx_type=rtx_type)
+        video = viewer.peer.answer.ssrcs[0]
+        for number in (100, 30_000, 60_000, 65_533):  # the viewer gets the publisher's own numbers, and so its wrap
+            send(published, number, vp8_key_frame())
+        await viewer.peer.until_received(4)
+        viewer.peer.lose = 4
+        for number in range(65_534, 65_540):
+            send(published, number, vp8_key_frame(bytes([number & 0xFF])))
+        await viewer.peer.until_received(6)
+        assert sequences(viewer.peer.received) == [100, 30_000, 60_000, 65_533, 2, 3]
+        viewer.peer.send_rtcp(build_nack(1, video, [65_534, 65_535, 0, 1]))
+        await viewer.peer.until_received(10)
+        again = viewer.peer.received[6:]
+        if rtx_type is None:
+            assert sequences(again) == [65_534, 65_535, 0, 1]
+        else:
+            assert [int.from_bytes(packet.payload[:2], "big") for packet in again] == [65_534, 65_535, 0, 1]
+        assert [packet.payload[-1] for packet in again] == [0xFE, 0xFF, 0, 1]
+        assert viewer.peer.undecryptable == 0
+
+
 async def test_a_nack_for_what_the_server_lacks_is_passed_over() -> None:
     async with media_rig() as rig:
         published = await rig.publish(audio=False)
@@ -232,3 +319,25 @@ async def test_loss_reports_and_round_trip_are_known() -> None:
         assert statistics.lost == 4
         assert 2_400 <= statistics.available_kbps <= 2_500
         assert 0 < statistics.round_trip < 10
+
+
+async def test_a_viewer_whose_path_carries_less_than_the_stream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandwidth, "PATIENCE", 0.0)
+    async with media_rig() as rig:
+        published = await rig.publish(audio=False)
+        narrow = await rig.play(published.publication, audio=False)
+        wide = await rig.play(published.publication, audio=False)
+        for number in range(1, 101):
+            send(published, number, vp8_key_frame(bytes(1000)))
+        # The stream's rate is measured once a second, with the report.
+        peer = published.peer
+        await peer.until(lambda: any(isinstance(packet, ReceiverReport) and packet.reports for packet in peer.rtcp))
+        wide.peer.send_rtcp(build_remb(1, 10_000_000, [ssrcs(wide)[0]]))
+        narrow.peer.send_rtcp(build_remb(1, 100_000, [ssrcs(narrow)[0]]))
+        await until(lambda: len(narrow.facts.told) > 1)
+        (_, fact) = narrow.facts.told
+        assert isinstance(fact, NotEnoughBandwidth)
+        assert fact.bandwidth == 100_000
+        assert 100_000 < fact.bitrate < 900_000
+        await until(lambda: wide.playback.statistics().available_kbps > 0)
+        assert wide.facts.told == [Connected()]

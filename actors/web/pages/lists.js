@@ -39,7 +39,12 @@ const streamColumns = (watch) => [
       shown: (row) => row.status === "PUBLISHING",
       onClick: (row) => watch(row.name),
     },
-    { className: "danger", label: "Terminate", of: (row) => `Terminate ${row.direction} ${row.name}`, onClick: terminateRow },
+    {
+      className: "danger",
+      label: "Terminate",
+      of: (row) => `Terminate ${row.direction} ${row.name}`,
+      onClick: terminateRow,
+    },
   ]),
 ];
 
@@ -51,7 +56,12 @@ const sessionColumns = () => [
   column("Streams", (row) => String(row.streams), { sort: (row) => row.streams, className: "number" }),
   column("Age", (row) => duration(row.age), { sort: (row) => row.age, className: "number" }),
   buttonsColumn([
-    { className: "danger", label: "Disconnect", of: (row) => `Disconnect session ${row.sessionId}`, onClick: disconnectRow },
+    {
+      className: "danger",
+      label: "Disconnect",
+      of: (row) => `Disconnect session ${row.sessionId}`,
+      onClick: disconnectRow,
+    },
   ]),
 ];
 
@@ -73,8 +83,8 @@ function buttonsColumn(actions) {
   const build = (cell) => {
     const updates = actions.map(({ className, label, of, shown = () => true, onClick }) => {
       let current;
-      const button = element("button", { type: "button", className, textContent: label, onclick: () => onClick(current) });
-      cell.append(button);
+      const onclick = () => onClick(current);
+      const button = cell.appendChild(element("button", { type: "button", className, textContent: label, onclick }));
       return (row) => {
         current = row;
         button.hidden = !shown(row);
@@ -96,7 +106,9 @@ function tellTotals(what, noun, { totals, matching, [what]: rows }, searched, wh
   function remark() {
     if (!totals[what]) return `No ${noun}s now. ${whenEmpty}`;
     if (!rows.length) return `None of the ${count(totals[what], noun)} holds “${searched}”.`;
-    if (rows.length < matching[what]) return `Shown are the oldest ${rows.length} of ${count(matching[what], noun)}. Search to find others.`;
+    if (rows.length < matching[what]) {
+      return `Shown are the oldest ${rows.length} of ${count(matching[what], noun)}. Search to find others.`;
+    }
     return searched ? `${count(rows.length, noun)} of ${totals[what].toLocaleString("en")} shown.` : "";
   }
 }

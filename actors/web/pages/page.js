@@ -37,7 +37,7 @@ function showState(latest, searched) {
 
 function showSilence(reason, since) {
   showPulse("gone", "No answer");
-  alarm(`${reason} Last answer at ${since.toLocaleTimeString()}. Trying again every second; what you see is from then.`);
+  alarm(`${reason} What you see is from ${since.toLocaleTimeString()}. Trying again every second.`);
 }
 
 function showPulse(kind, text) {

@@ -116,8 +116,10 @@ export class LiveTable {
     for (const one of this.#columns) {
       const cell = line.appendChild(element("th", { scope: "col", className: one.className }));
       cell.setAttribute("role", "columnheader");
-      if (!one.sort) cell.append(element("span", { className: "unseen", textContent: one.title }));
-      else cell.append(element("button", { type: "button", textContent: one.title, onclick: () => this.#turn(one, cell) }));
+      const textContent = one.title;
+      const onclick = () => this.#turn(one, cell);
+      if (one.sort) cell.append(element("button", { type: "button", textContent, onclick }));
+      else cell.append(element("span", { className: "unseen", textContent }));
     }
   }
 

@@ -18,12 +18,13 @@ export async function terminateRow({ mediaSessionId, name }) {
 export async function disconnectRow({ sessionId }) {
   const matched = await look({ sessionId });
   if (matched === null) return;
+  const stop = () => terminateSessions({ sessionId });
   const outcome = await ask({
     title: "Disconnect this session?",
     lead: matched.length ? `It has ${count(matched.length, "stream")}.` : "It has no streams.",
     matched,
     button: "Disconnect",
-    act: async () => ((await terminateSessions({ sessionId })) ? "Session disconnected." : "The session has already ended."),
+    act: async () => ((await stop()) ? "Session disconnected." : "The session has already ended."),
   });
   notify(outcome);
 }
@@ -66,14 +67,14 @@ async function stopStreams({ mediaSessionId: _, ...filter }, shown) {
 // -- the question ----------------------------------------------------------------------------------------------------
 
 /** Show the dialog. Resolves with what `act` tells, or with null when the answer is no. */
-async function ask({ title, lead = "", warning = "", matched, button = `Terminate ${count(matched.length, "stream")}`, act }) {
+async function ask({ title, lead = "", warning = "", matched, button, act }) {
   if (byId("confirm").open) return null; // a second click on the way here
   setText(byId("confirm-title"), title);
   setText(byId("confirm-summary"), [lead, fallout(matched)].filter(Boolean).join(" "));
   setText(byId("confirm-warning"), warning);
   byId("confirm-warning").hidden = !warning;
   setText(byId("confirm-error"), "");
-  setText(byId("confirm-yes"), button);
+  setText(byId("confirm-yes"), button ?? `Terminate ${count(matched.length, "stream")}`);
   byId("confirm-list").hidden = !matched.length;
   byId("confirm-list").replaceChildren(...listed(matched));
   return answer(byId("confirm"), act);
@@ -109,7 +110,8 @@ function fallout(matched) {
   const published = new Set(matched.filter((stream) => stream.published).map((stream) => stream.name));
   const played = matched.filter((stream) => !stream.published && published.has(stream.name)).length;
   const falling = matched.reduce((sum, stream) => sum + stream.cascade, 0) - played;
-  if (falling > 0) return `${count(falling, "player")} ${falling === 1 ? "falls" : "fall"} with ${matched.length === 1 ? "it" : "them"}.`;
+  const them = matched.length === 1 ? "it" : "them";
+  if (falling > 0) return `${count(falling, "player")} ${falling === 1 ? "falls" : "fall"} with ${them}.`;
   if (published.size) return "No other player falls.";
   return matched.length === 1 ? "Its publisher goes on." : matched.length ? "Their publishers go on." : "";
 }
@@ -125,8 +127,8 @@ function listed(matched) {
       element("code", { className: "id", textContent: stream.mediaSessionId }),
     ),
   );
-  if (matched.length > LISTED) items.push(element("li", { textContent: `and ${count(matched.length - LISTED, "more stream")}` }));
-  return items;
+  const rest = matched.length - LISTED;
+  return rest > 0 ? [...items, element("li", { textContent: `and ${count(rest, "more stream")}` })] : items;
 }
 
 function badge(status) {

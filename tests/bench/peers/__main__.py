@@ -14,7 +14,6 @@ import platform
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
@@ -22,7 +21,8 @@ from pathlib import Path
 
 from actors.interfaces import machine_addresses
 from tests.bench.peers import clip, janus, report
-from tests.bench.peers.phase import Measurement, measure
+from tests.bench.peers.measurement import Measurement
+from tests.bench.peers.phase import Plan, measure
 from tests.bench.peers.procfs import machine
 from tests.bench.peers.servers import Server, running_janus, running_wcsd
 
@@ -34,15 +34,16 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     measurements: list[Measurement] = []
-    load = os.getloadavg()
+    load = _load()
     with tempfile.TemporaryDirectory(prefix="wcsd-peers-") as name:
         folder = Path(name)
         package = janus.Package(options.janus) if options.janus else janus.fetch(folder / "janus")
         try:
             for viewers in options.viewers:
-                for number in range(options.rounds * len(SERVERS)):
-                    server = SERVERS[number % len(SERVERS)]
-                    measurements.append(_measure(server, viewers, folder, package, options))
+                for server in options.servers * options.rounds:
+                    measurement = _measure(server, viewers, folder, package, options)
+                    measurements.append(measurement)
+                    print(report.progress(measurement), file=sys.stderr, flush=True)
         finally:
             _print(measurements, options, load)
     return 0
@@ -50,7 +51,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.peers", description="wcsd and Janus side by side")
-    parser.add_argument("--viewers", type=_numbers, default=(10, 50, 100, 200), help="numbers of viewers: 10,50,100,200")
+    parser.add_argument(
+        "--viewers", type=_numbers, default=(10, 50, 100, 200), help="numbers of viewers: 10,50,100,200"
+    )
+    parser.add_argument("--servers", type=_servers, default=SERVERS, help="wcsd,Janus, or one of them")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each counting (20)")
     parser.add_argument("--rounds", type=int, default=2, help="measurements of each server at each number (2)")
     parser.add_argument("--join-interval", type=float, default=0.1, help="seconds between two joins (0.1)")
@@ -71,6 +75,13 @@ def _numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
+def _servers(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(SERVERS):
+        raise argparse.ArgumentTypeError(f"names from {', '.join(SERVERS)}")
+    return names
+
+
 def _own_address() -> str | None:
     own = (ipaddress.ip_address(address) for address in machine_addresses())
     return next((str(address) for address in own if address.version == 4 and not address.is_loopback), None)
@@ -81,18 +92,16 @@ def _measure(
 ) -> Measurement:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         own = Path(name)
+        plan = Plan(
+            server=server,
+            viewers=viewers,
+            seconds=options.seconds,
+            join_interval=options.join_interval,
+            host=options.address,
+            folder=own,
+        )
         with _running(server, own, package, options) as running:
-            measurement = measure(
-                running,
-                server,
-                own,
-                options.address,
-                viewers=viewers,
-                seconds=options.seconds,
-                join_interval=options.join_interval,
-            )
-    _print_progress(measurement)
-    return measurement
+            return measure(running, plan)
 
 
 def _running(
@@ -104,41 +113,34 @@ def _running(
     return running_wcsd(folder, options.address, settings)
 
 
-def _print_progress(measurement: Measurement) -> None:
-    cost = measurement.cpu / max(measurement.packets, 1) * 1e6
-    print(
-        f"{time.strftime('%H:%M:%S')} {measurement.server} {measurement.viewers}: {cost:.1f} us/packet,"
-        f" {measurement.packets} packets, {measurement.lost} lost, {', '.join(measurement.profiles)}"
-        f" {measurement.remark} {'; '.join(sorted(set(measurement.problems)))}",
-        file=sys.stderr,
-        flush=True,
-    )
+def _print(measurements: Sequence[Measurement], options: argparse.Namespace, load: str) -> None:
+    if measurements:
+        measured = report.results(measurements)
+        print(*report.table(measured), "", *report.targets(measured), sep="\n")
+        print(_conditions(measurements, options, load))
 
 
-def _print(measurements: Sequence[Measurement], options: argparse.Namespace, load: tuple[float, float, float]) -> None:
-    measured = report.results(measurements)
-    print(*report.table(measured), "", *report.targets(measured), "", *_conditions(measurements, options, load), sep="\n")
-
-
-def _conditions(
-    measurements: Sequence[Measurement], options: argparse.Namespace, load: tuple[float, float, float]
-) -> list[str]:
+def _conditions(measurements: Sequence[Measurement], options: argparse.Namespace, load: str) -> str:
     profiles = sorted({f"{each.server} {profile}" for each in measurements for profile in each.profiles})
     libraries = ", ".join(f"{name} {version(name)}" for name in ("trio", "pylibsrtp", "pyOpenSSL", "cryptography"))
-    loads = " ".join(f"{value:.2f}" for value in load), " ".join(f"{value:.2f}" for value in os.getloadavg())
-    return [
-        f"Times in ms. {machine()}. Load average {loads[0]} before, {loads[1]} after;"
-        " others' CPU: cores that were busy with anything but the server and the peers while counting.",
-        f"{'; '.join(sorted({each.version for each in measurements}))}. Python {platform.python_version()}, {libraries}."
-        f" Janus: ICE-lite, event loops: {options.janus_event_loops or 'one a handle, as delivered'}. {'; '.join(profiles)}.",
-        f"One publisher, VP8 payloads of {clip.PAYLOAD_SIZE} bytes made without an encoder,"
-        f" {clip.PACKETS_PER_SECOND} packets/s; {options.rounds} rounds of {options.seconds:g} s, servers in turn,"
-        f" a fresh server each; a join every {options.join_interval:g} s; media over {options.address} of this machine.",
-        "CPU: user and system time of the server's process over packets counted by viewers. Memory: growth of its"
-        " resident set by page, session and stream of each viewer. Join: from the play request to the first packet;"
-        " picture: to the first packet of a key frame. Delay: from the publisher's send to the kernel of the viewer's"
-        " socket. Kick: after the one call that ended all viewers.",
-    ]
+    versions = "; ".join(sorted({each.version for each in measurements}))
+    pause = max(each.publisher_pause for each in measurements)
+    loops = options.janus_event_loops or "one a handle, as delivered"
+    return f"""
+{machine()}. Load average {load} before, {_load()} after. Python {platform.python_version()}, {libraries}; {versions},
+ICE-lite, event loops: {loops}. SRTP: {", ".join(profiles)}.
+One publisher, VP8 payloads of {clip.PAYLOAD_SIZE} bytes made without an encoder, {clip.PACKETS_PER_SECOND} packets/s;
+{options.rounds} rounds of {options.seconds:g} s, servers in turn, a fresh server each time; a join every
+{options.join_interval:g} s; media over {options.address} of this machine. Times in ms.
+CPU: user and system time of the server over packets that viewers counted, of all rounds (least to most of a round).
+KiB/viewer: growth of the server's resident set by page, session and stream. Join: from the play request to the first
+packet; picture: to the first packet of a key frame. Delay: from the publisher's send to the kernel of the viewer's
+machine. Kick: after the one call that ended all viewers. Others' CPU: cores busy with anything else while counting.
+The publisher's packets are {1000 / clip.PACKETS_PER_SECOND:g} ms apart; its longest pause was {pause:.0f} ms."""
+
+
+def _load() -> str:
+    return " ".join(f"{value:.2f}" for value in os.getloadavg())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""SDP as the peers of the bench write and read it: one video section, VP8 with RTX, everything a browser would ask for."""
+"""SDP as the bench's peers write and read it: one video section, VP8 with RTX, all that a browser would ask for."""
 
 import re
 from collections.abc import Iterable

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 import httpx
 from attrs import frozen
@@ -98,7 +99,7 @@ class JanusProcess:
             )
         self.pid = self._process.pid
 
-    def __enter__(self) -> "JanusProcess":
+    def __enter__(self) -> Self:
         try:
             self.version = self._wait_until_ready()
         except BaseException:

@@ -12,17 +12,18 @@ import time
 
 import trio
 
-from protocol.webrtc import stun
-from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
+from protocol.errors import ProtocolError
+from protocol.webrtc import rtp, stun
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState, is_dtls
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
-from tests.bench.peers.clocks import ANCILLARY_SIZE, SO_TIMESTAMPNS, stamp_of
+from tests.bench.peers.clocks import SO_TIMESTAMPNS
 from tests.bench.peers.descriptions import Local, Remote
 
 FIRST_CHECKS = 0.05
 """Seconds between checks until one is answered; Chromium's are 48 ms."""
 CONSENT_CHECKS = 2.5
 HELLO_INTERVAL = 0.05
-"""Seconds until a ClientHello that nobody answered is sent again, as browsers do; OpenSSL itself would wait a second."""
+"""Seconds until a ClientHello that nobody answered is sent again, as browsers do; OpenSSL alone would wait a second."""
 
 _SO_RCVBUFFORCE = 33  # Linux; the socket module has no name for it
 _RECEIVE_BUFFER = 1 << 20
@@ -93,10 +94,10 @@ class Peer:
         """Take every datagram that has arrived."""
         while True:
             try:
-                size, ancillary, _, _ = self.udp.recvmsg_into(BUFFERS, ANCILLARY_SIZE)
+                size = self.udp.recv_into(BUFFER)
             except BlockingIOError:
                 return
-            self.take(bytes(BUFFER[:size]), stamp_of(ancillary))
+            self.take(bytes(BUFFER[:size]))
 
     def send_rtcp(self, packet: bytes) -> None:
         if self.transmitter is not None:
@@ -110,16 +111,19 @@ class Peer:
 
     # -- what arrives --------------------------------------------------------------------------------------------
 
-    def take(self, data: bytes, stamp: bytes) -> None:
-        """One datagram of any kind."""
-        if data[0] < 4:
-            self._take_stun(stun.parse(data))
-        elif 20 <= data[0] < 64 and self._dtls is not None:
-            self._hello_at = math.inf
-            self._dtls.feed(data)
-            self._follow(self._dtls)
-        elif 192 <= data[1] <= 223 and self.receiver is not None:
-            self.on_rtcp(self.receiver.unprotect_rtcp(data))
+    def take(self, data: bytes) -> None:
+        """One datagram of any kind but media."""
+        try:
+            if stun.is_stun(data):
+                self._take_stun(stun.parse(data))
+            elif is_dtls(data) and self._dtls is not None:
+                self._hello_at = math.inf
+                self._dtls.feed(data)
+                self._follow(self._dtls)
+            elif rtp.is_rtcp(data) and self.receiver is not None:
+                self.on_rtcp(self.receiver.unprotect_rtcp(data))
+        except ProtocolError as error:
+            self.problems.append(error.message)
 
     def on_rtcp(self, plain: bytes) -> None:
         """A decrypted RTCP packet has come; for subclasses."""

@@ -5,6 +5,7 @@ import platform
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_IDLE = slice(3, 5)  # idle, and waiting for a disk
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -21,8 +22,8 @@ def resident_bytes(pid: int) -> int:
 
 def machine_busy_seconds() -> float:
     """CPU time that all cores together have spent on anything since the start of the machine."""
-    user, nice, system, idle, iowait, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
-    return (user + nice + system + sum(rest)) / _TICKS
+    times = list(map(int, Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]))
+    return (sum(times) - sum(times[_IDLE])) / _TICKS
 
 
 def machine() -> str:

@@ -1,13 +1,12 @@
 """The publisher, a process of its own so that nothing delays its packets.
 
-    publish            connect and send; answers when the server has the first packet's keys
-    finish  path       stop; the send time of every packet (CLOCK_MONOTONIC, ns) goes to `path`
+publish            connect and send; answers when the server has the first packet's keys
+finish  path       stop; the send time of every packet (CLOCK_MONOTONIC, ns) goes to `path`
 """
 
 import sys
 import time
 from array import array
-from pathlib import Path
 
 import trio
 
@@ -23,7 +22,7 @@ from protocol.webrtc.rtcp import (
     parse_compound,
 )
 from tests.bench.peers import clip
-from tests.bench.peers.control import Task, reply, requests
+from tests.bench.peers.control import Task, reply, requests, write
 from tests.bench.peers.descriptions import TWCC_ID, VIDEO_SSRC, VIDEO_TYPE, publish_offer
 from tests.bench.peers.peer import Peer
 from tests.bench.peers.pump import Pump
@@ -100,8 +99,7 @@ async def run(task: Task) -> None:
                 nursery.start_soon(publisher.run)
                 reply(profile=str(publisher.profile and publisher.profile.value))
             else:
-                with Path(request["path"]).open("wb") as file:
-                    publisher.sent_at.tofile(file)
+                write(publisher.sent_at, request["path"])
                 reply(packets=len(publisher.sent_at), key_frames=publisher.key_frames)
                 break
         nursery.cancel_scope.cancel()

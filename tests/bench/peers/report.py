@@ -1,12 +1,13 @@
 """Measurements as a Markdown table, and the targets beside it."""
 
 import itertools
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from tests.bench.peers.phase import Measurement
+from tests.bench.peers.measurement import Measurement
 
 _KIB = 1024
 _HEAD = (
@@ -39,10 +40,15 @@ class Result:
         return not any(each.lost or each.bad or each.never for each in self.rounds)
 
     @property
+    def lost(self) -> int:
+        """Packets that did not get to a viewer."""
+        return sum(each.lost for each in self.rounds)
+
+    @property
     def cpu(self) -> float:
         """CPU time per forwarded packet in us, over all rounds."""
         packets = sum(each.packets for each in self.rounds)
-        return sum(each.cpu for each in self.rounds) / packets * 1e6 if packets else float("nan")
+        return sum(each.window.cpu for each in self.rounds) / packets * 1e6 if packets else math.nan
 
     @property
     def memory(self) -> float:
@@ -75,7 +81,7 @@ class Result:
 
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that is not below `share` of all (nearest rank); NaN of none."""
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)] if ordered else float("nan")
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
 def results(measurements: Iterable[Measurement]) -> list[Result]:
@@ -86,6 +92,15 @@ def results(measurements: Iterable[Measurement]) -> list[Result]:
     return [
         Result(server=server, viewers=viewers, rounds=rounds) for (viewers, server), rounds in sorted(grouped.items())
     ]
+
+
+def progress(measurement: Measurement) -> str:
+    """One measurement in a line, as soon as it is there."""
+    cost = measurement.window.cpu / max(measurement.packets, 1) * 1e6
+    parts = [f"{cost:.1f} us/packet", f"{measurement.packets} packets", f"{measurement.lost} lost"]
+    parts += [f"publisher's longest pause {measurement.publisher_pause:.0f} ms", measurement.remark]
+    parts += sorted(set(measurement.problems))
+    return f"{measurement.server}, {measurement.viewers} viewers: {', '.join(filter(None, parts))}"
 
 
 def table(measured: Sequence[Result]) -> Iterator[str]:
@@ -107,7 +122,7 @@ def ratio(measured: Sequence[Result], result: Result) -> float | None:
 def _row(result: Result, against: float | None) -> Iterator[str]:
     yield str(result.viewers)
     yield result.server
-    yield f"{result.cpu:.1f} ({_spread([each.cpu / max(each.packets, 1) * 1e6 for each in result.rounds])})"
+    yield f"{result.cpu:.1f} ({_spread([each.window.cpu / max(each.packets, 1) * 1e6 for each in result.rounds])})"
     yield "" if against is None else f"{against:.2f}"
     yield f"{result.memory:.0f}"
     yield _pair(result.joins, 0)
@@ -116,7 +131,8 @@ def _row(result: Result, against: float | None) -> Iterator[str]:
     yield f"{result.last_packet:.1f}"
     yield _pair(result.events, 1)
     yield _losses(result)
-    yield f"{sum(each.foreign_cpu for each in result.rounds) / sum(each.window for each in result.rounds):.2f}"
+    windows = [each.window for each in result.rounds]
+    yield f"{sum(each.foreign_cpu for each in windows) / sum(each.seconds for each in windows):.2f}"
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -129,7 +145,7 @@ def _pair(ordered: Sequence[float], digits: int) -> str:
 
 def _losses(result: Result) -> str:
     counts = {
-        "packets": sum(each.lost for each in result.rounds),
+        "packets": result.lost,
         "repeated": sum(each.repeated for each in result.rounds),
         "bad": sum(each.bad for each in result.rounds),
         "viewers without picture": sum(each.never for each in result.rounds),
@@ -144,6 +160,7 @@ def targets(measured: Sequence[Result]) -> Iterator[str]:
         if result.server == "wcsd" and result.viewers >= 100:
             against = ratio(measured, result)
             limits: list[tuple[str, float | None, float]] = [
+                ("packets lost", result.lost, 0),
                 ("CPU ratio", against, 0.25),
                 ("KiB a viewer", result.memory, 250),
                 ("join p50 ms", percentile(result.joins, 0.5), 25),

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -14,6 +14,10 @@ from tests.support.server_process import ServerProcess, running_server
 
 STREAM = "4711"
 """Name of the stream and, at Janus, number of the room."""
+
+
+MAX_PARTICIPANTS = 1100
+"""Janus counts viewers that attend a room among its publishers, who may never publish."""
 
 
 class Server(Protocol):
@@ -77,23 +81,25 @@ class Janus:
         self._handle = f"{self._session}/{attached['data']['id']}"
 
     def prepare(self) -> None:
-        room = {"request": "create", "room": int(STREAM), "publishers": 1, "videocodec": "vp8", "notify_joining": False}
-        self._request(self._handle, janus="message", body=room)
+        room = {"request": "create", "room": int(STREAM), "videocodec": "vp8"}
+        self._tell_room(room | {"publishers": MAX_PARTICIPANTS, "notify_joining": False})
 
     def kick(self) -> int:
         called_at = time.monotonic_ns()
-        self._request(self._handle, janus="message", body={"request": "kick", "room": int(STREAM), "id": 1})
+        self._tell_room({"request": "destroy", "room": int(STREAM)})
         return called_at
 
     def remark(self) -> str:
         return ""
 
-    def _request(self, url: str, **fields: object) -> Mapping[str, Mapping[str, int]]:
-        answer = self._client.post(url, json={**fields, "transaction": "bench"})
-        content: Mapping[str, Mapping[str, int]] = answer.raise_for_status().json()
-        if content["janus"] == "error" or "error" in str(content.get("plugindata", "")):
-            raise RuntimeError(f"Janus refused: {content}")
-        return content
+    def _tell_room(self, body: Mapping[str, object]) -> None:
+        self._request(self._handle, janus="message", body=body)
+
+    def _request(self, url: str, **fields: object) -> Any:
+        answer = self._client.post(url, json={**fields, "transaction": "bench"}).raise_for_status().json()
+        if answer["janus"] != "success" or "error" in answer.get("plugindata", {}).get("data", {}):
+            raise RuntimeError(f"Janus refused: {answer}")
+        return answer
 
 
 @contextlib.contextmanager

@@ -39,7 +39,10 @@ class Client(Protocol):
     ended: bytes
 
     async def open(self) -> None:
-        """Come as far as a page is before anybody presses play."""
+        """Connect and have a session."""
+
+    async def attend(self) -> None:
+        """As a viewer, come as far as a page is before anybody presses play."""
 
     async def publish(self, offer: str) -> str:
         """Publish; the server's answer."""
@@ -62,6 +65,9 @@ class WcsClient:
         connection = {"appKey": "defaultApp", "mediaProviders": ["WebRTC"], "clientVersion": "2.0"}
         self._send("connection", connection)
         await self._opened.get()
+
+    async def attend(self) -> None:
+        pass
 
     async def publish(self, offer: str) -> str:
         self._send("publishStream", self._request(offer, published=True))
@@ -103,7 +109,11 @@ class WcsClient:
 
 
 class JanusClient:
-    """Janus' WebSocket API and its VideoRoom plugin. `stream` is the room; its publisher has feed 1."""
+    """Janus' WebSocket API and its VideoRoom plugin. `stream` is the room; its publisher has feed 1.
+
+    A viewer is in the room twice, as is usual: once as a participant that publishes nothing, for only participants are
+    told what happens in a room, and once as a subscriber.
+    """
 
     FEED = 1
 
@@ -117,16 +127,19 @@ class JanusClient:
 
     async def open(self) -> None:
         self._ids["session_id"] = (await self._ask({"janus": "create"}))["data"]["id"]
-        attached = await self._ask({"janus": "attach", "plugin": "janus.plugin.videoroom"})
-        self._ids["handle_id"] = attached["data"]["id"]
+        await self._attach()
+
+    async def attend(self) -> None:
+        await self._message({"request": "join", "room": self._room, "ptype": "publisher"})
+        await self._attach()
 
     async def publish(self, offer: str) -> str:
         body = {"request": "joinandconfigure", "room": self._room, "ptype": "publisher", "id": self.FEED}
-        return str((await self._message(body, {"type": "offer", "sdp": offer}))["jsep"]["sdp"])
+        return self._description(await self._message(body, {"type": "offer", "sdp": offer}))
 
     async def play(self, viewer: Viewer) -> None:
         body = {"request": "join", "room": self._room, "ptype": "subscriber", "streams": [{"feed": self.FEED}]}
-        offer = (await self._message(body))["jsep"]["sdp"]
+        offer = self._description(await self._message(body))
         answer = {"type": "answer", "sdp": viewer.answer(offer)}
         self._send({"janus": "message", "body": {"request": "start"}, "jsep": answer}, Reply())
         viewer.start()
@@ -135,10 +148,19 @@ class JanusClient:
         request: dict[str, Any] = {"janus": "message", "body": body}
         if jsep is not None:
             request["jsep"] = jsep
-        event = await self._ask(request)
+        return await self._ask(request)
+
+    async def _attach(self) -> None:
+        """From here on requests go to a new handle."""
+        self._ids.pop("handle_id", None)
+        attached = await self._ask({"janus": "attach", "plugin": "janus.plugin.videoroom"})
+        self._ids["handle_id"] = attached["data"]["id"]
+
+    @staticmethod
+    def _description(event: Any) -> str:
         if "jsep" not in event:
             raise Refused(str(event))
-        return event
+        return str(event["jsep"]["sdp"])
 
     async def _ask(self, request: dict[str, Any]) -> Any:
         reply = Reply()

@@ -1,7 +1,7 @@
-"""A viewer: counts packets and notes when the kernel took each of them in. Few are decrypted, to see that they are real.
+"""A viewer: counts packets and notes when the kernel took each of them in.
 
-Which packet of the publisher a packet is follows from its sequence number, once one packet has been decrypted; each
-packet that is decrypted later must agree.
+Few are decrypted, to see that they are real. Which packet of the publisher a packet is follows from its sequence
+number, once one packet has been decrypted; each packet that is decrypted later must agree.
 """
 
 import struct
@@ -72,7 +72,7 @@ class Viewer(Peer):
                 if not self._until_sample:
                     self._look_inside(bytes(BUFFER[:size]), ancillary[0][2])
             else:
-                self.take(bytes(BUFFER[:size]), ancillary[0][2])
+                self.take(bytes(BUFFER[:size]))
 
     def on_time(self, now: float) -> None:
         super().on_time(now)

@@ -1,16 +1,15 @@
 """A process with many viewers.
 
-    warm                          one viewer comes, sees a picture, and goes
-    connect  numbers              open the pages of these viewers
-    join     at interval timeout  viewer k asks for the stream at `at` + k * `interval` (CLOCK_MONOTONIC, seconds)
-    finish   path                 what the viewers saw; each packet of each goes to `path` as (viewer, index, time)
+warm                          one viewer comes, sees a picture, and goes
+connect  numbers              open the pages of these viewers
+join     at interval timeout  viewer k asks for the stream at `at` + k * `interval` (CLOCK_MONOTONIC, seconds)
+finish   path                 what the viewers saw; each packet of each goes to `path` as (viewer, index, time)
 """
 
 import sys
 import time
 from array import array
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -18,7 +17,7 @@ from attrs import define, field
 
 from protocol.webrtc.dtls import DtlsContext
 from tests.bench.peers.clocks import RealtimeClock
-from tests.bench.peers.control import Task, reply, requests
+from tests.bench.peers.control import Task, reply, requests, write
 from tests.bench.peers.pump import Pump
 from tests.bench.peers.signalling import CLIENTS, Client, Refused
 from tests.bench.peers.viewer import Viewer
@@ -78,7 +77,7 @@ class Viewers:
                 reply(without_picture=sum(not seat.viewer.picture_at for seat in self._seats))
             case "finish":
                 self._clock.check()
-                self._write(Path(request["path"]))
+                self._write(request["path"])
                 reply(viewers=[seat.report(self._clock) for seat in self._seats])
 
     async def _take_seat(self, number: int) -> Seat:
@@ -87,6 +86,7 @@ class Viewers:
         self.pump.watch(client.socket.tcp.fileno(), client.socket)
         self.pump.watch(viewer.udp.fileno(), viewer)
         await client.open()
+        await client.attend()
         return Seat(number, client, viewer)
 
     async def _warm(self) -> None:
@@ -116,13 +116,12 @@ class Viewers:
         except Refused as refused:
             seat.problems.append(str(refused))
 
-    def _write(self, path: Path) -> None:
+    def _write(self, path: str) -> None:
         rows = array("q")
         for seat in self._seats:
             for index, arrived in seat.viewer.arrivals():
                 rows.extend((seat.number, index, arrived))
-        with path.open("wb") as file:
-            rows.tofile(file)
+        write(rows, path)
 
 
 async def run(task: Task) -> None:

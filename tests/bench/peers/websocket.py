@@ -1,4 +1,4 @@
-"""A WebSocket whose messages carry the kernel's time of arrival; its owner calls `drain` when the socket is readable."""
+"""A WebSocket whose messages carry the kernel's time of arrival; its owner calls `drain` when it is readable."""
 
 import json
 import socket
@@ -18,9 +18,7 @@ _PIECE = 1 << 16
 class WebSocket:
     """Connects in the constructor, which waits. `on_message` gets each JSON text and the stamp of its last piece."""
 
-    def __init__(
-        self, url: str, on_message: Callable[[Any, bytes], None], *, subprotocols: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, url: str, on_message: Callable[[Any, bytes], None], *, subprotocols: Sequence[str] = ()) -> None:
         parts = urlsplit(url)
         self.closed = False
         self.tcp = socket.create_connection((parts.hostname, parts.port), timeout=CONNECT_TIMEOUT)

@@ -3,12 +3,20 @@ import math
 from protocol.sfu import router as limits
 from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.outgoing import HALF, OutgoingTrack, Variant
+from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.router import KeyFrameRequests, TrackRouter, ViewerRequests
 from protocol.sfu.track import MediaPacket
 
 
 def viewer(payload_type: int = 96) -> OutgoingTrack:
-    return OutgoingTrack(payload_type=payload_type, rtx_payload_type=None, rtx_ssrc=None, rtx_sequence=0, now=0.0)
+    return OutgoingTrack(
+        payload_type=payload_type,
+        rtx_payload_type=None,
+        rtx_ssrc=None,
+        rtx_sequence=0,
+        round_trip=RoundTrip(),
+        now=0.0,
+    )
 
 
 def packet(sequence: int, *, key: bool = False) -> MediaPacket:

@@ -1,13 +1,17 @@
 """What becomes of a publisher's packets, in whatever order they come."""
 
+import math
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE
-from protocol.sfu.track import VIDEO_RING, IncomingTrack, MediaPacket
+from protocol.sfu.ring import VIDEO_AGE, VIDEO_BYTES, PacketRing
+from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.track import MAX_BEHIND, IncomingTrack, MediaPacket
 from protocol.webrtc.rtcp import SenderReport
 
 KEY = b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01"
@@ -15,8 +19,15 @@ DELTA = b"\x10\x11\x00\x00"
 BASE = 1 << 16
 
 
-def make_track(codec: str = "VP8", *, nack: bool = True) -> IncomingTrack:
-    return IncomingTrack(codec=codec, clock_rate=90_000, ssrc=0xCAFE, nack=nack, ring_size=VIDEO_RING)
+def make_track(codec: str = "VP8", *, nack: bool = True, round_trip: RoundTrip | None = None) -> IncomingTrack:
+    return IncomingTrack(
+        codec=codec,
+        clock_rate=90_000,
+        ssrc=0xCAFE,
+        nack=nack,
+        ring=PacketRing(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES),
+        round_trip=round_trip or RoundTrip(),
+    )
 
 
 def feed(track: IncomingTrack, *sequences: int, now: float = 0.0) -> list[int]:
@@ -49,8 +60,15 @@ def test_what_came_before_the_first_packet_is_dropped() -> None:
     assert feed(make_track(), 10, 9, 11) == [10, 11]
 
 
-def test_what_fell_out_of_the_ring_is_dropped() -> None:
-    assert feed(make_track(), 0, 1, VIDEO_RING + 2, 2, 3) == [0, 1, VIDEO_RING + 2, 3]
+def test_what_is_too_old_to_be_encrypted_again_is_dropped() -> None:
+    assert feed(make_track(), 0, 1, MAX_BEHIND + 2, 2, 3) == [0, 1, MAX_BEHIND + 2, 3]
+
+
+def test_what_is_too_old_to_tell_whether_it_came_is_dropped() -> None:
+    track = make_track()
+    assert feed(track, 1, 2, 4, now=0.0) == [1, 2, 4]
+    assert feed(track, 5, now=VIDEO_AGE + 1) == [5]
+    assert feed(track, 2, 3, now=VIDEO_AGE + 1) == []
 
 
 def test_a_packet_of_nothing_but_padding_keeps_the_numbers_whole() -> None:
@@ -62,20 +80,55 @@ def test_a_packet_of_nothing_but_padding_keeps_the_numbers_whole() -> None:
 def test_holes_are_asked_for_and_a_late_packet_fills_one() -> None:
     track = make_track()
     feed(track, 1, 5, 3)
-    assert [sequence - BASE for sequence in track.losses.due(REORDER_GRACE)] == [2, 4]
+    assert [sequence - BASE for sequence in track.wanted(REORDER_GRACE)] == [2, 4]
 
 
 def test_nothing_is_asked_for_without_nack() -> None:
     track = make_track(nack=False)
     feed(track, 1, 5)
-    assert track.losses.due(9.0) == []
+    assert track.wanted(9.0) == []
 
 
 def test_a_hole_too_wide_asks_for_a_key_frame() -> None:
     track = make_track()
     feed(track, 1, MAX_MISSING + 3)
     assert track.key_frame_needed
-    assert track.losses.due(9.0) == []
+    assert track.wanted(9.0) == []
+
+
+def give_up(track: IncomingTrack) -> None:
+    while track.losses.deadline < math.inf:
+        track.wanted(track.losses.deadline)
+
+
+def test_a_hole_that_is_never_filled_asks_for_a_key_frame_once() -> None:
+    track = make_track()
+    feed(track, 1, 3, 5)
+    give_up(track)
+    assert track.key_frame_needed
+    track.key_frame_needed = False
+    assert track.wanted(99.0) == []
+    assert not track.key_frame_needed
+
+
+def test_a_hole_before_the_newest_key_frame_asks_for_none() -> None:
+    track = make_track()
+    feed(track, 1, 3)
+    track.receive(4, 3000, False, KEY, 0.0)
+    give_up(track)
+    assert not track.key_frame_needed
+    feed(track, 6)
+    give_up(track)
+    assert track.key_frame_needed
+
+
+def test_an_answer_to_a_request_tells_the_round_trip() -> None:
+    trip = RoundTrip()
+    track = make_track(round_trip=trip)
+    feed(track, 1, 3)
+    track.wanted(0.010)
+    track.receive_rtx(555, True, b"\x00\x02" + DELTA, 0.070)
+    assert trip.mean == pytest.approx(0.060)
 
 
 def test_rtx_brings_back_what_was_lost() -> None:
@@ -83,7 +136,7 @@ def test_rtx_brings_back_what_was_lost() -> None:
     feed(track, 1, 3)
     packet = track.receive_rtx(555, True, b"\x00\x02" + DELTA, 0.0)
     assert packet == MediaPacket(BASE + 2, struct.pack("!BBHII", 0x80, 0x80, 2, 555, 0xCAFE) + DELTA, None)
-    assert track.losses.due(9.0) == []
+    assert track.wanted(9.0) == []
 
 
 def test_probes_on_the_rtx_stream_lead_nowhere() -> None:
@@ -132,6 +185,16 @@ def test_a_report_tells_losses_of_the_interval_and_in_all() -> None:
     assert (first.ssrc, first.fraction_lost, first.packets_lost, first.highest_sequence) == (42, 0, 0, 109)
     assert (second.fraction_lost, second.packets_lost, second.highest_sequence) == (128, 2, 113)
     assert (third.fraction_lost, third.packets_lost) == (0, 2)
+
+
+def test_a_report_counts_what_came_by_rtx_as_lost() -> None:
+    track = make_track()
+    feed(track, *range(100, 107), 108, 109)
+    track.receive_rtx(0, False, (107).to_bytes(2, "big") + DELTA, 0.1)
+    report = track.report(42, 1.0)
+    assert report is not None
+    assert (report.fraction_lost, report.packets_lost) == (25, 1)
+    assert track.lost == 0
 
 
 def test_a_report_counts_cycles() -> None:

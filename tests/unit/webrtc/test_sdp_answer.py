@@ -118,11 +118,20 @@ def test_publish_answer_to_chrome() -> None:
 def test_feedback_is_promised_only_when_offered() -> None:
     (_, audio) = sections_of(publish_answer(offer_of(section_of(*AUDIO, "a=rtcp-fb:111 nack"))))
     (_, video) = sections_of(
-        publish_answer(offer_of(section_of(*VIDEO, "a=rtcp-fb:96 nack", "a=rtcp-fb:96 goog-remb")))
+        publish_answer(offer_of(section_of(*VIDEO, "a=rtcp-fb:96 nack", "a=rtcp-fb:96 nack rpsi")))
     )
     assert [line for line in audio if line.startswith("a=rtcp-fb")] == []  # the server repairs no audio
     assert [line for line in video if line.startswith("a=rtcp-fb")] == ["a=rtcp-fb:96 nack"]
     assert "a=rtcp-rsize" not in audio
+
+
+def test_remb_is_promised_to_a_publisher_that_cannot_have_transport_wide_feedback() -> None:
+    feedback = ("a=rtcp-fb:96 goog-remb", "a=rtcp-fb:96 transport-cc")
+    extension = "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+    (_, without) = sections_of(publish_answer(offer_of(section_of(*VIDEO, *feedback))))
+    (_, measured) = sections_of(publish_answer(offer_of(section_of(*VIDEO, *feedback, extension))))
+    assert [line for line in without if line.startswith("a=rtcp-fb")] == ["a=rtcp-fb:96 goog-remb"]
+    assert [line for line in measured if line.startswith("a=rtcp-fb")] == ["a=rtcp-fb:96 transport-cc"]
 
 
 def test_a_single_section_without_group_or_mid_gets_neither() -> None:
@@ -199,6 +208,7 @@ def test_play_answer_to_chrome() -> None:
         "a=rtcp-fb:96 nack",
         "a=rtcp-fb:96 nack pli",
         "a=rtcp-fb:96 ccm fir",
+        "a=rtcp-fb:96 goog-remb",
         "a=rtpmap:97 rtx/90000",
         "a=fmtp:97 apt=96",
         "a=ssrc-group:FID 22 33",

@@ -1,0 +1,147 @@
+"""What a publisher is told: what came and when, what did not, how much it may send, when a key frame is needed."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from actors.media.feed import Feed
+from actors.media.network import Network
+from actors.media.sources import SourceTable
+from protocol.sfu.bandwidth import UplinkEstimate
+from protocol.sfu.round_trip import RoundTrip
+from protocol.webrtc.extended_report import ExtendedReport, build_reference_time
+from protocol.webrtc.rtcp import (
+    ReportBlock,
+    build_fir,
+    build_nack,
+    build_pli,
+    build_receiver_report,
+    build_remb,
+    build_sdes,
+)
+from protocol.webrtc.rtp import RtpHeader, extension_u16
+from protocol.webrtc.sdp import MediaKind, TrackPlan
+from protocol.webrtc.twcc import TwccRecorder
+
+REPORT_INTERVAL = 1.0  # seconds between receiver reports
+FEEDBACK_INTERVAL = 0.1  # seconds between transport-cc feedbacks
+
+
+class PublisherFeedback:
+    """The RTCP towards one publisher. Nothing is sent before `start` or after `stop`.
+
+    `send` encrypts and sends to the publisher. `round_trip` is the publisher's, measured here and by its tracks.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plans: Sequence[TrackPlan],
+        sources: SourceTable,
+        round_trip: RoundTrip,
+        *,
+        cname: str,
+        send: Callable[[bytes], None],
+    ) -> None:
+        self.nacks = 0
+        self._round_trip = round_trip
+        self._sources = sources
+        self._cname = cname
+        self._send = send
+        self._ssrc = network.random_number(32)
+        self._twcc = TwccRecorder()
+        self._twcc_id = next((plan.twcc_extension_id for plan in plans if plan.twcc_extension_id is not None), None)
+        ceiling = network.settings.max_publisher_bitrate * 1000
+        self._uplink = UplinkEstimate(ceiling) if any(_is_estimated(plan) for plan in plans) else None
+        self._fir_number = 0
+        self._report_at = self._feedback_at = math.inf
+
+    @property
+    def deadline(self) -> float:
+        """When `on_time` is due."""
+        if self._report_at == math.inf:
+            return math.inf
+        when = min(self._report_at, self._feedback_at)
+        for feed in self._sources.media:
+            when = min(when, feed.track.losses.deadline, feed.router.requests.deadline)
+        return when
+
+    def start(self, now: float) -> None:
+        self._report_at = now + REPORT_INTERVAL
+
+    def stop(self) -> None:
+        self._report_at = self._feedback_at = math.inf
+
+    def record_arrival(self, plain: bytes, header: RtpHeader, now: float) -> None:
+        """Note when a decrypted packet came, for transport-wide feedback."""
+        if self._twcc_id is None:
+            return
+        number = extension_u16(plain, header, self._twcc_id)
+        if number is not None:
+            self._twcc.record(number, int(now * 1_000_000))
+            self._feedback_at = min(self._feedback_at, now + FEEDBACK_INTERVAL)
+
+    def take_echoes(self, report: ExtendedReport, now: float) -> None:
+        """The publisher tells of a clock that we sent."""
+        for echo in report.echoes:
+            seconds = echo.round_trip(now) if echo.ssrc == self._ssrc else None
+            if seconds is not None:
+                self._round_trip.sample(seconds)
+
+    def on_time(self, now: float) -> None:
+        """Send whatever is due."""
+        if now >= self._feedback_at:
+            self._feedback_at = math.inf
+            self._send_arrivals()
+        self._send_nacks(now)
+        self.ask_for_key_frames(now)
+        if now >= self._report_at:
+            self._report_at = now + REPORT_INTERVAL
+            self._send_report(now)
+
+    def ask_for_key_frames(self, now: float) -> None:
+        """Send what requests are due; to be called for every new one too, so that the first leaves at once."""
+        if self._report_at == math.inf:
+            return
+        for feed, ssrc in self._sources.media.items():
+            if feed.router.requests.due(now):
+                self._send(self._key_frame_request(feed, ssrc))
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _send_arrivals(self) -> None:
+        media_ssrc = next(iter(self._sources.media.values()), 0)
+        while feedback := self._twcc.build_feedback(sender_ssrc=self._ssrc, media_ssrc=media_ssrc):
+            self._send(feedback)
+
+    def _send_nacks(self, now: float) -> None:
+        for feed, ssrc in self._sources.media.items():
+            missing = feed.missing(now)
+            if missing:
+                self.nacks += len(missing)
+                self._send(build_nack(self._ssrc, ssrc, sorted(missing)))
+
+    def _key_frame_request(self, feed: Feed, ssrc: int) -> bytes:
+        if "nack pli" in feed.source.codec.rtcp_feedback:
+            return build_pli(self._ssrc, ssrc)
+        self._fir_number += 1
+        return build_fir(self._ssrc, ssrc, self._fir_number)
+
+    def _send_report(self, now: float) -> None:
+        media = self._sources.media
+        blocks = {feed: block for feed, ssrc in media.items() if (block := feed.look_back(ssrc, now)) is not None}
+        packet = build_receiver_report(self._ssrc, list(blocks.values())) + build_sdes(self._ssrc, self._cname)
+        packet += build_reference_time(self._ssrc, now)
+        if self._uplink is not None:
+            packet += self._estimate(self._uplink, blocks)
+        self._send(packet)
+
+    def _estimate(self, uplink: UplinkEstimate, blocks: dict[Feed, ReportBlock]) -> bytes:
+        """The video's losses stand for all: it is what fills the path."""
+        lost = max((block.fraction_lost for feed, block in blocks.items() if feed.is_video), default=0)
+        received = sum(feed.rate.bytes_per_second * 8 for feed in blocks)
+        bitrate = uplink.update(received, lost / 256)
+        return build_remb(self._ssrc, bitrate, [block.ssrc for block in blocks.values()])
+
+
+def _is_estimated(plan: TrackPlan) -> bool:
+    return plan.kind is MediaKind.VIDEO and plan.uses_remb

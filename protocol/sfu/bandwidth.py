@@ -1,0 +1,62 @@
+"""Bandwidth, as far as a forwarder has a say in it. All rates in bits a second.
+
+Publishers estimate their own by transport-wide feedback; `UplinkEstimate` is for those that cannot. Viewers estimate
+theirs and tell us (REMB); nothing can be done about it, for there is one encoding for all, but `Shortage` says when a
+viewer ought to be told.
+"""
+
+import math
+
+START = 1_500_000  # what a publisher may begin with; one that has to climb from its own start takes half a minute
+FLOOR = 100_000
+HIGH_LOSS, LOW_LOSS = 0.10, 0.02  # as in Google Congestion Control (draft-ietf-rmcat-gcc-02 section 6)
+CAUTIOUS_GROWTH = 1.08  # a second, once there was high loss
+HEADROOM = 1.5  # how much more than now comes in is believed to fit
+_SLACK = 10_000
+
+PATIENCE = 3.0  # seconds that a shortage lasts before it is worth telling
+REPEAT = 10.0  # seconds until it is told again
+RELIEF = 1.1  # a shortage is over when so much more than needed is there
+
+
+class UplinkEstimate:
+    """What a publisher without transport-wide feedback is told (REMB); updated once a second, by loss alone."""
+
+    def __init__(self, ceiling: int) -> None:
+        self.bitrate = min(START, ceiling)
+        self._ceiling = ceiling
+        self._was_cut = False
+
+    def update(self, received: float, fraction_lost: float) -> int:
+        """Take in the last second: the rate that came, and what part of the packets did not. The new estimate."""
+        if fraction_lost > HIGH_LOSS:
+            self._was_cut = True
+            self.bitrate = max(FLOOR, int(min(self.bitrate, received) * (1 - fraction_lost / 2)))
+        elif fraction_lost < LOW_LOSS:
+            growth = CAUTIOUS_GROWTH if self._was_cut else HEADROOM
+            wanted = min(self.bitrate * growth, received * HEADROOM + _SLACK, self._ceiling)
+            self.bitrate = max(self.bitrate, int(wanted))
+        return self.bitrate
+
+
+class Shortage:
+    """Whether a viewer has to be told that its path carries less than the stream has.
+
+    Estimates sag for a moment whenever the picture changes, so only a shortage that lasts is told; then now and again
+    until there is clearly enough.
+    """
+
+    def __init__(self) -> None:
+        self._tell_at = math.inf
+
+    def update(self, bitrate: float, bandwidth: float, now: float) -> bool:
+        """Take in what the stream has and what the viewer estimates. True: tell it now."""
+        if bandwidth >= bitrate * RELIEF:
+            self._tell_at = math.inf
+        elif bandwidth < bitrate:
+            if self._tell_at == math.inf:
+                self._tell_at = now + PATIENCE
+            if now >= self._tell_at:
+                self._tell_at = now + REPEAT
+                return True
+        return False

@@ -1,0 +1,218 @@
+"""What a sick backend costs the others. Run by hand: `python -m tests.bench.hooks_chaos` (`--help` for its options).
+
+200 sessions of one application call a backend that is well, hangs, cannot be connected to, is dead, floods errors, has
+a name server that hangs, and returns. Meanwhile 20 sessions of another application call a backend that is always well,
+and the latency of their calls is told for each phase, beside that of the first, quiet one. The backends that answer are
+processes of their own. Exit code 1 if the 99th percentile of any phase is more than twice the quiet one.
+
+Figures depend on the machine, and on what else it does: compare those of one run with each other.
+"""
+
+import argparse
+import asyncio
+import io
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+
+import trio
+import trio.testing
+from attrs import define, evolve, field
+
+from actors import logs
+from actors.actor import StopReason
+from actors.hooks.dispatcher import HookDispatcher
+from actors.hooks.lane import HookLane
+from actors.hooks.resolver import Resolver
+from actors.hooks.tls import client_context
+from actors.hooks.transport import HookTransport
+from config.apps import ALL_METHODS, App
+from config.settings import LogFormat, LogLevel, Settings
+from protocol.hooks import HookMethod
+from tests.bench.hooks import BODY, Sink, open_files
+from tests.support.backend import refused_url, unaccepting_url
+
+SICK_SESSIONS, WELL_SESSIONS = 200, 20
+SETTINGS = Settings(rest_request_timeout=1.0, rest_lane_size=50, rest_lanes_total=5000)
+HUNG_NAME = "hung.test"
+DONE = StopReason(cause="done")
+WORST_RATIO = 2.0
+
+
+# -- backends ----------------------------------------------------------------------------------------------------------
+
+
+class Flood(Sink):
+    """Answers 500 to everything."""
+
+    ANSWER = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+
+
+async def serve(protocol: type[asyncio.Protocol]) -> None:
+    """Serve until the end of the process; the port goes to standard output."""
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def backend(kind: str) -> Iterator[str]:
+    """The URL of a backend in another process."""
+    command = [sys.executable, "-m", "tests.bench.hooks_chaos", f"--serve={kind}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/my_api"
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def hung_name_server() -> Iterator[Resolver]:
+    """A resolver that never answers for one name, until the end."""
+    over = threading.Event()
+
+    def lookup(name: str) -> tuple[str, ...]:
+        if name == HUNG_NAME:
+            over.wait()
+        return ("127.0.0.1",)
+
+    try:
+        yield Resolver(lookup)
+    finally:
+        over.set()
+
+
+# -- load --------------------------------------------------------------------------------------------------------------
+
+
+@define
+class Load:
+    """The sessions of both applications, and what their calls took."""
+
+    dispatcher: HookDispatcher
+    apps: dict[str, App]
+    latencies: list[float] = field(factory=list)
+    """Seconds; of the phase that runs."""
+    most_waiting: int = 0
+
+    def lane(self, app: str, number: int) -> HookLane:
+        session_id = f"{app}{number}"
+        return self.dispatcher.open_lane(
+            app=self.apps[app], session_id=session_id, on_warning=lambda method, info: None
+        )
+
+    async def tell(self, number: int) -> None:
+        """A session of the sick application: an event twice a second."""
+        lane = self.lane("sick", number)
+        draw = random.Random(number)
+        for event in count():
+            lane.notify(HookMethod.STREAM_STATUS_EVENT, {**BODY, "bitrate": event})
+            self.most_waiting = max(self.most_waiting, self.dispatcher.statistics().waiting)
+            await trio.sleep(draw.uniform(0.25, 0.75))
+
+    async def ask(self, number: int) -> None:
+        """A session of the other one: a call after the other, each followed by a pause."""
+        lane = self.lane("well", number)
+        draw = random.Random(number)
+        while True:
+            await trio.sleep(draw.uniform(0.02, 0.08))
+            began = time.perf_counter()
+            await lane.gate(HookMethod.PUBLISH_STREAM, BODY)
+            self.latencies.append(time.perf_counter() - began)
+
+    async def run_phase(self, url: str, seconds: float) -> list[float]:
+        """Let the sick application's backend be at `url` for some time. The latencies, in order."""
+        self.apps["sick"] = evolve(self.apps["sick"], url=url)
+        self.latencies.clear()
+        await trio.sleep(seconds)
+        return sorted(self.latencies)
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    return ordered[int(len(ordered) * share)]
+
+
+def show(name: str, ordered: list[float], quiet: list[float]) -> float:
+    """One line for a phase; how much longer than in the quiet one the slowest hundredth took."""
+    ratio = percentile(ordered, 0.99) / percentile(quiet, 0.99)
+    median, slow = (1000 * percentile(ordered, share) for share in (0.5, 0.99))
+    print(
+        f"{name:22} {len(ordered):6} calls   median {median:6.2f} ms   p99 {slow:6.2f} ms   {ratio:5.2f} x", flush=True
+    )
+    return ratio
+
+
+# -- the program -------------------------------------------------------------------------------------------------------
+
+
+async def main(seconds: float) -> int:
+    """All phases, each of so many seconds. The exit code."""
+    logs.configure(LogFormat.TEXT, LogLevel.INFO, io.StringIO())
+    with ExitStack() as stack:
+        well, flood, other = (stack.enter_context(backend(kind)) for kind in ("well", "flood", "well"))
+        resolver = stack.enter_context(hung_name_server())
+        phases = {
+            "quiet": well,
+            "hangs": stack.enter_context(unaccepting_url(full=False)),
+            "connects hang": stack.enter_context(unaccepting_url(full=True)),
+            "dead": refused_url(),
+            "floods errors": flood,
+            "name server hangs": f"http://{HUNG_NAME}:1/my_api",
+            "returns": well,
+            "is well again": well,
+        }
+        return await run(phases, other, resolver, seconds)
+
+
+async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: float) -> int:
+    before = open_files()
+    transport = HookTransport(
+        max_connections=SETTINGS.rest_max_connections,
+        max_response_size=SETTINGS.rest_max_response_size,
+        tls=client_context(None, insecure=False),
+        resolver=resolver,
+    )
+    methods = frozenset(ALL_METHODS)
+    urls = {"sick": phases["quiet"], "well": other}
+    apps = {key: App(name=key, key=key, url=url, methods=methods) for key, url in urls.items()}
+    dispatcher = HookDispatcher(SETTINGS, find_app=apps.get, transport=transport)
+    load = Load(dispatcher, apps)
+    async with trio.open_nursery() as services:
+        services.start_soon(dispatcher.run)
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as sessions:
+            for number in range(SICK_SESSIONS):
+                sessions.start_soon(load.tell, number)
+            for number in range(WELL_SESSIONS):
+                sessions.start_soon(load.ask, number)
+            await load.run_phase(phases["quiet"], 2.0)
+            quiet = await load.run_phase(phases["quiet"], seconds)
+            ratios = [show("quiet", quiet, quiet)]
+            for name, url in list(phases.items())[1:]:
+                ratios.append(show(name, await load.run_phase(url, seconds), quiet))
+            sessions.cancel_scope.cancel()
+        await dispatcher.drain(60)
+        dispatcher.stop(DONE)
+    told = dispatcher.statistics()
+    print(
+        f"{told.sent} calls, {told.failed} failed, {told.timed_out} of them timed out; {told.dropped} dropped,", end=" "
+    )
+    print(f"at most {load.most_waiting} waiting; {open_files() - before} files left open")
+    return int(max(ratios) > WORST_RATIO)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each phase")
+    parser.add_argument("--serve", choices=("well", "flood"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve(Flood if options.serve == "flood" else Sink))
+    else:
+        sys.exit(trio.run(main, options.seconds))

@@ -1,0 +1,49 @@
+"""A thousand viewers come within seconds: the publisher notices little of it."""
+
+import trio
+
+from protocol.sfu.router import MIN_REQUEST_INTERVAL
+from protocol.webrtc.dtls import DtlsContext
+from tests.support.media_peer import vp8_delta, vp8_key_frame
+from tests.support.media_rig import Published, Rig, media_rig
+
+VIEWERS, AT_ONCE = 1000, 100
+
+
+async def publish_as_a_browser(published: Published) -> None:
+    """A key frame for every request, and pictures in between, 50 a second."""
+    peer, number, answered = published.peer, 0, 0
+    while True:
+        is_asked, answered = peer.key_frame_requests > answered, peer.key_frame_requests
+        number += 1
+        peer.send(peer.rtp(number, vp8_key_frame() if is_asked else vp8_delta(), timestamp=number * 1800))
+        await trio.sleep(0.02)
+
+
+async def watch_one_picture(rig: Rig, published: Published, session_id: str, context: DtlsContext) -> None:
+    """Join, see a picture from its key frame on, and leave."""
+    viewer = await rig.play(published.publication, connect=False, audio=False, session_id=session_id, context=context)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(viewer.peer.run)
+        await viewer.peer.until_received(2)
+        nursery.cancel_scope.cancel()
+    viewer.playback.close()
+    assert viewer.peer.received[0].payload == vp8_key_frame()
+
+
+async def test_a_thousand_joins_make_few_key_frames() -> None:
+    async with media_rig() as rig:
+        context = DtlsContext.create()
+        published = await rig.publish(audio=False)
+        rig.nursery.start_soon(publish_as_a_browser, published)
+        began = trio.current_time()
+        for first in range(0, VIEWERS, AT_ONCE):
+            async with trio.open_nursery() as nursery:
+                for number in range(first, first + AT_ONCE):
+                    nursery.start_soon(watch_one_picture, rig, published, f"s{number}", context)
+        elapsed = trio.current_time() - began
+        statistics = published.publication.statistics()
+        assert statistics.plis == published.peer.key_frame_requests
+        assert statistics.plis <= 1 + elapsed / MIN_REQUEST_INTERVAL
+        plane = rig.plane.statistics()
+        assert (plane.players, plane.failed, plane.crashed) == (0, 0, 0)

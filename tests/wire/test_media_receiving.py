@@ -1,0 +1,85 @@
+"""When datagrams are read, and what time they are said to have come."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from actors.media.receiver import Receiver
+from protocol.webrtc.stun import Address
+from tests.support.fan_out_rig import open_socket
+from tests.support.media_rig import media_rig, until
+
+Taken = list[tuple[bytes, Address, float]]
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """One to receive by, one to send by."""
+    with open_socket() as receiving, open_socket() as sending:
+        sending.connect(receiving.getsockname())
+        yield receiving, sending
+
+
+def listen(udp: socket.socket) -> tuple[Receiver, Taken]:
+    taken: Taken = []
+    return Receiver(udp, time.monotonic, lambda *datagram: taken.append(datagram)), taken
+
+
+def test_a_datagram_comes_with_the_time_of_its_arrival(sockets: tuple[socket.socket, socket.socket]) -> None:
+    receiving, sending = sockets
+    receiver, taken = listen(receiving)
+    sent_at = time.monotonic()
+    sending.send(b"early")
+    time.sleep(0.2)  # the plane has other work
+    sending.send(b"late")
+    assert receiver.drain(9) == 2
+    (early, source, early_at), (late, _, late_at) = taken
+    assert (early, late, source) == (b"early", b"late", sending.getsockname())
+    assert late_at - early_at >= 0.2
+    assert sent_at - 0.1 < early_at < late_at <= time.monotonic()
+
+
+def test_a_wall_clock_that_was_set_does_not_move_arrivals(
+    sockets: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiving, sending = sockets
+    receiver, taken = listen(receiving)
+    sending.send(b"x")
+    wall_clock = time.time
+    monkeypatch.setattr(time, "time", lambda: wall_clock() + 3600)
+    before = time.monotonic()
+    receiver.drain(9)
+    assert before <= taken[0][2] <= time.monotonic()
+
+
+def test_only_so_many_are_taken_at_once(sockets: tuple[socket.socket, socket.socket]) -> None:
+    receiving, sending = sockets
+    receiver, taken = listen(receiving)
+    for number in range(5):
+        sending.send(bytes([number]))
+    assert [receiver.drain(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert b"".join(data for data, _, _ in taken) == bytes(range(5))
+
+
+async def test_a_busy_plane_rests_and_loses_nothing_and_a_quiet_one_does_not() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(video=None, check_interval=0.05)
+        viewer = await rig.play(published.publication, video=None)
+        assert rig.plane.statistics().rests == 0
+        sent = 0
+        with trio.fail_after(20):
+            while rig.plane.statistics().rests < 20:
+                for _ in range(30):
+                    sent += 1
+                    published.peer.send(published.peer.rtp(sent, b"opus", kind="audio"))
+                await trio.sleep(0.005)  # the pace of a busy plane: some thousand packets a second
+        assert 2000 <= rig.plane.statistics().wake_up_interval_us <= 5000
+        await viewer.peer.until_received(sent)
+        await until(lambda: rig.plane.statistics().wake_up_interval_us == 0)
+        rests = rig.plane.statistics().rests
+        published.peer.send(published.peer.rtp(sent + 1, b"opus", kind="audio"))
+        await viewer.peer.until_received(sent + 1)
+        assert rig.plane.statistics().rests == rests
