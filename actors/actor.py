@@ -85,7 +85,8 @@ class Actor(Generic[M]):
         self.peak_mailbox = 0
         self._send, self._receive = trio.open_memory_channel[M](self.mailbox_size)
         self._work = trio.CancelScope()
-        self._grace = trio.CancelScope(shield=True)
+        self._grace: trio.CancelScope | None = None
+        self._aborted = False
         self._reason: StopReason | None = None
         self._teardown_error: Exception | None = None
         self._unanswered: Request[Any] | None = None
@@ -134,8 +135,10 @@ class Actor(Generic[M]):
 
     def abort(self) -> None:
         """Wait for nothing any more, `on_stop` included. For an actor that has been stopped and takes too long."""
+        self._aborted = True
         self._work.cancel()
-        self._grace.cancel()
+        if self._grace is not None:
+            self._grace.cancel()
 
     # -- what subclasses fill in -------------------------------------------------------------------
 
@@ -172,8 +175,7 @@ class Actor(Generic[M]):
         finally:
             reason = self._latch()
             try:
-                self._grace.deadline = trio.current_time() + self.stop_grace
-                with self._grace:
+                with trio.move_on_after(0 if self._aborted else self.stop_grace, shield=True) as self._grace:
                     await self.on_stop(reason)
             finally:
                 self._close_mailbox()

@@ -197,6 +197,7 @@ class Playback:
             if track is None:
                 continue
             track.lost = max(block.packets_lost, 0)
+            self._shortage.report(block.fraction_lost / 256, now)
             seconds = track.round_trip(block, now)
             if seconds is not None:
                 self._round_trip.sample(seconds)

@@ -231,9 +231,10 @@ class Session(Actor[Heard]):
         context = self._context()
         self._lane = self._services.dispatcher.open_lane(app=app, session_id=self.session_id, on_warning=self._warn)
         body = connect_body(context, frame.raw, origin=self._origin)
+        # From here on the backend may know this session, so it hears of its end, even if that comes before its answer.
+        self._connected_body = body
         verdict = await self._lane.gate(HookMethod.CONNECT, body)
         if not isinstance(verdict, Allow):
-            self._connected_body = body
             status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)
             self._refuse(verdict.info)

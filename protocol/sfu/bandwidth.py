@@ -2,7 +2,7 @@
 
 Publishers estimate their own by transport-wide feedback; `UplinkEstimate` is for those that cannot. Viewers estimate
 theirs and tell us (REMB); nothing can be done about it, for there is one encoding for all, but `Shortage` says when a
-viewer ought to be told.
+viewer ought to be told of it.
 """
 
 import math
@@ -14,6 +14,8 @@ CAUTIOUS_GROWTH = 1.08  # a second, once there was high loss
 HEADROOM = 1.5  # how much more than now comes in is believed to fit
 _SLACK = 10_000
 
+NARROW_LOSS = 0.05  # what a stream loses at least on a path that is too narrow for it
+MEMORY = 3.0  # seconds that a report of such loss counts
 PATIENCE = 3.0  # seconds that a shortage lasts before it is worth telling
 REPEAT = 10.0  # seconds until it is told again
 RELIEF = 1.1  # a shortage is over when so much more than needed is there
@@ -42,16 +44,23 @@ class UplinkEstimate:
 class Shortage:
     """Whether a viewer has to be told that its path carries less than the stream has.
 
-    Estimates sag for a moment whenever the picture changes, so only a shortage that lasts is told; then now and again
-    until there is clearly enough.
+    An estimate alone proves nothing: browsers begin low, and for a quarter of a minute believe in less than they already
+    receive. But we never send less than the stream has, so a path that is too narrow must lose packets. Only what lasts
+    is told; then now and again until it is over.
     """
 
     def __init__(self) -> None:
         self._tell_at = math.inf
+        self._loses_until = -math.inf
+
+    def report(self, fraction_lost: float, now: float) -> None:
+        """Take in what part of the packets the viewer lost lately."""
+        if fraction_lost >= NARROW_LOSS:
+            self._loses_until = now + MEMORY
 
     def update(self, bitrate: float, bandwidth: float, now: float) -> bool:
         """Take in what the stream has and what the viewer estimates. True: tell it now."""
-        if bandwidth >= bitrate * RELIEF:
+        if bandwidth >= bitrate * RELIEF or now > self._loses_until:
             self._tell_at = math.inf
         elif bandwidth < bitrate:
             if self._tell_at == math.inf:

@@ -225,6 +225,22 @@ async def test_on_stop_is_bounded(autojump_clock: trio.abc.Clock) -> None:
     assert actor.stopped.is_set()
 
 
+@pytest.mark.parametrize("before_it_runs", [False, True])
+async def test_abort_waits_for_nothing(before_it_runs: bool, autojump_clock: trio.abc.Clock) -> None:
+    actor = Recorder(fail="slow-stop")
+    actor.stop(ENOUGH)
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(actor.run)
+        if not before_it_runs:
+            await trio.testing.wait_all_tasks_blocked()
+            assert actor.events[-1] == "stop enough"
+        actor.abort()
+    assert trio.current_time() == started
+    assert actor.events == ["teardown enough", "stop enough"]
+    assert actor.stopped.is_set()
+
+
 async def test_cancellation_from_outside_cleans_up_and_goes_on_as_cancellation(autojump_clock: trio.abc.Clock) -> None:
     actor = Recorder(hang=True)
     crashes: list[BaseException] = []

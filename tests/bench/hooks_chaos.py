@@ -1,9 +1,10 @@
 """What a sick backend costs the others. Run by hand: `python -m tests.bench.hooks_chaos` (`--help` for its options).
 
 200 sessions of one application call a backend that is well, hangs, cannot be connected to, is dead, floods errors, has
-a name server that hangs, and returns. Meanwhile 20 sessions of another application call a backend that is always well,
-and the latency of their calls is told for each phase, beside that of the first, quiet one. The backends that answer are
-processes of their own. Exit code 1 if the 99th percentile of any phase is more than twice the quiet one.
+a name server that hangs, and returns. Meanwhile 20 sessions of another application call a backend that is always well.
+For each phase this tells how long their calls took, how that compares with the first, quiet phase, and what share of a
+core this process used. The backends that answer are processes of their own. Exit code 1 if the 99th percentile of a
+phase is more than twice the quiet one.
 
 Figures depend on the machine, and on what else it does: compare those of one run with each other.
 """
@@ -22,7 +23,7 @@ from itertools import count
 
 import trio
 import trio.testing
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from actors import logs
 from actors.actor import StopReason
@@ -126,26 +127,35 @@ class Load:
             await lane.gate(HookMethod.PUBLISH_STREAM, BODY)
             self.latencies.append(time.perf_counter() - began)
 
-    async def run_phase(self, url: str, seconds: float) -> list[float]:
-        """Let the sick application's backend be at `url` for some time. The latencies, in order."""
+    async def run_phase(self, name: str, url: str, seconds: float) -> "Phase":
+        """Let the sick application's backend be at `url` for some time."""
         self.apps["sick"] = evolve(self.apps["sick"], url=url)
         self.latencies.clear()
+        cpu = time.process_time()
         await trio.sleep(seconds)
-        return sorted(self.latencies)
+        return Phase(name, sorted(self.latencies), (time.process_time() - cpu) / seconds)
 
 
-def percentile(ordered: list[float], share: float) -> float:
-    return ordered[int(len(ordered) * share)]
+@frozen
+class Phase:
+    """What one phase showed: latencies in order, and the share of a core that this process took."""
 
+    name: str
+    latencies: list[float]
+    cpu: float
 
-def show(name: str, ordered: list[float], quiet: list[float]) -> float:
-    """One line for a phase; how much longer than in the quiet one the slowest hundredth took."""
-    ratio = percentile(ordered, 0.99) / percentile(quiet, 0.99)
-    median, slow = (1000 * percentile(ordered, share) for share in (0.5, 0.99))
-    print(
-        f"{name:22} {len(ordered):6} calls   median {median:6.2f} ms   p99 {slow:6.2f} ms   {ratio:5.2f} x", flush=True
-    )
-    return ratio
+    def percentile(self, share: float) -> float:
+        """Milliseconds."""
+        return 1000 * self.latencies[int(len(self.latencies) * share)]
+
+    def ratio_to(self, quiet: "Phase") -> float:
+        """How much longer the slowest hundredth took."""
+        return self.percentile(0.99) / quiet.percentile(0.99)
+
+    def show(self, quiet: "Phase") -> None:
+        median, slow = self.percentile(0.5), self.percentile(0.99)
+        figures = f"median {median:6.2f} ms   p99 {slow:6.2f} ms   {self.ratio_to(quiet):5.2f} x"
+        print(f"{self.name:18} {len(self.latencies):6} calls   {figures}   {100 * self.cpu:4.0f} % CPU", flush=True)
 
 
 # -- the program -------------------------------------------------------------------------------------------------------
@@ -191,11 +201,11 @@ async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: f
                 sessions.start_soon(load.tell, number)
             for number in range(WELL_SESSIONS):
                 sessions.start_soon(load.ask, number)
-            await load.run_phase(phases["quiet"], 2.0)
-            quiet = await load.run_phase(phases["quiet"], seconds)
-            ratios = [show("quiet", quiet, quiet)]
-            for name, url in list(phases.items())[1:]:
-                ratios.append(show(name, await load.run_phase(url, seconds), quiet))
+            await load.run_phase("warm-up", phases["quiet"], 2.0)
+            seen = []
+            for name, url in phases.items():
+                seen.append(await load.run_phase(name, url, seconds))
+                seen[-1].show(seen[0])
             sessions.cancel_scope.cancel()
         await dispatcher.drain(60)
         dispatcher.stop(DONE)
@@ -204,7 +214,7 @@ async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: f
         f"{told.sent} calls, {told.failed} failed, {told.timed_out} of them timed out; {told.dropped} dropped,", end=" "
     )
     print(f"at most {load.most_waiting} waiting; {open_files() - before} files left open")
-    return int(max(ratios) > WORST_RATIO)
+    return int(max(phase.ratio_to(seen[0]) for phase in seen) > WORST_RATIO)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import trio
+import trio.testing
 from attrs import evolve, frozen
 
 from actors.assembly import Server
@@ -52,7 +53,7 @@ class FullServer:
         """Wait until no client and no stream is left."""
         with trio.fail_after(PATIENCE):
             while not await self._is_idle():
-                await trio.sleep(POLL)
+                await trio.testing.wait_all_tasks_blocked(POLL)
 
     async def _is_idle(self) -> bool:
         counters = await self.statistics()

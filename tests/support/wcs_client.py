@@ -138,7 +138,7 @@ class WcsClient:
     async def publish(self, name: str, *, peer: MediaPeer | None = None, **fields: Any) -> ClientStream:
         """Publish until PUBLISHING; one key frame has been sent."""
         stream = await self.offer("publishStream", name, peer or MediaPeer(), **fields)
-        await self._connect(stream)
+        await self.connect_media(stream)
         stream.send_key_frame()
         await stream.status("PUBLISHING")
         return stream
@@ -146,11 +146,15 @@ class WcsClient:
     async def play(self, name: str, *, peer: MediaPeer | None = None, **fields: Any) -> ClientStream:
         """Play until PLAYING."""
         stream = await self.offer("playStream", name, peer or MediaPeer(), **fields)
-        await self._connect(stream)
+        await self.connect_media(stream)
         await stream.status("PLAYING")
         return stream
 
-    async def _connect(self, stream: ClientStream) -> None:
+    async def connect_media(self, stream: ClientStream, *, only: str | None = None) -> None:
+        """Let the peer of an answered stream connect, over this one of the server's addresses if one is given."""
+        if only is not None:
+            stream.peer.server = next(at for at in stream.peer.answer.candidates if at[0] == only)
+            stream.peer.udp.connect(stream.peer.server)  # an answer from elsewhere does not count
         self.nursery.start_soon(stream.run_peer)
         with trio.fail_after(PATIENCE):
             await stream.peer.connected.wait()

@@ -1,4 +1,4 @@
-"""Faults put into running streams and sessions: the one that crashes falls, is cleaned up and told of; no other does."""
+"""Faults put into running streams and sessions: the one that crashes ends and is told of, and no other is touched."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.session.requests import Requests
-from actors.stream import PlayedStream, PublishedStream, Stream
+from actors.stream import PublishedStream, Stream
 from protocol.signaling.frames import SessionDebug
 from tests.support.full_server import FullServer, full_server
 from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT

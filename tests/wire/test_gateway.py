@@ -18,7 +18,7 @@ from actors.listeners import open_listener
 from actors.session import Session, Socket
 from config.settings import Settings
 from tests.support.fake_plane import FakePlane
-from tests.support.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig
+from tests.support.signaling_rig import TEST_OVER, Backend, SignalingRig, app
 
 CAP = 30
 """Seconds; only to end a test that hangs."""
@@ -42,7 +42,7 @@ class Served:
 @asynccontextmanager
 async def serving(*, handshake_timeout: float = 20.0, **settings: Any) -> AsyncIterator[Served]:
     """A gateway on two free ports, plain and TLS."""
-    rig = SignalingRig(Settings(**settings), plane=FakePlane(), methods=ALL_METHODS)
+    rig = SignalingRig(Settings(**settings), plane=FakePlane(), apps=[app()], backend=Backend())
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)

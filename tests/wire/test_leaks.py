@@ -5,7 +5,6 @@ and the allocator's arenas fill at first.
 """
 
 import gc
-import os
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -50,7 +49,7 @@ class Mark:
         everything = gc.get_objects()
         return cls(
             tasks=trio.lowlevel.current_statistics().tasks_living,
-            descriptors=len(os.listdir("/proc/self/fd")),
+            descriptors=len(list(Path("/proc/self/fd").iterdir())),
             connections=sum(isinstance(each, SSL.Connection) for each in everything),
             objects=Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in everything),
             resident=psutil.Process().memory_info().rss,

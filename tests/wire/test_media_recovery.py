@@ -332,8 +332,10 @@ async def test_a_viewer_whose_path_carries_less_than_the_stream_is_told(monkeypa
         # The stream's rate is measured once a second, with the report.
         peer = published.peer
         await peer.until(lambda: any(isinstance(packet, ReceiverReport) and packet.reports for packet in peer.rtcp))
-        wide.peer.send_rtcp(build_remb(1, 10_000_000, [ssrcs(wide)[0]]))
-        narrow.peer.send_rtcp(build_remb(1, 100_000, [ssrcs(narrow)[0]]))
+        for viewer, estimate in ((wide, 10_000_000), (narrow, 100_000)):
+            ssrc = ssrcs(viewer)[0]
+            block = ReportBlock(ssrc=ssrc, fraction_lost=50, packets_lost=20, highest_sequence=100, jitter=0)
+            viewer.peer.send_rtcp(build_receiver_report(1, [block]) + build_remb(1, estimate, [ssrc]))
         await until(lambda: len(narrow.facts.told) > 1)
         (_, fact) = narrow.facts.told
         assert isinstance(fact, NotEnoughBandwidth)

@@ -44,9 +44,14 @@ def test_whatever_comes_it_stays_in_bounds(seconds: list[tuple[float, float]], c
 # -- downstream ------------------------------------------------------------------------------------------------------
 
 
-def told(shortage: Shortage, available: int, *, seconds: range) -> list[int]:
-    """When a viewer of a stream with 1,000,000 bits a second is told, while so much is available."""
-    return [second for second in seconds if shortage.update(1_000_000, available, float(second))]
+def told(shortage: Shortage, available: int, *, seconds: range, lost: float = 0.1) -> list[int]:
+    """When a viewer of a stream with 1,000,000 bits a second is told, while so much is available, and so much lost."""
+    times = []
+    for second in seconds:
+        shortage.report(lost, float(second))
+        if shortage.update(1_000_000, available, float(second)):
+            times.append(second)
+    return times
 
 
 def test_enough_is_not_told() -> None:
@@ -56,6 +61,17 @@ def test_enough_is_not_told() -> None:
 
 def test_a_shortage_that_lasts_is_told_and_told_again() -> None:
     assert told(Shortage(), 700_000, seconds=range(30)) == [3, 13, 23]
+
+
+def test_an_estimate_that_is_only_careful_is_not_told() -> None:
+    assert told(Shortage(), 700_000, seconds=range(60), lost=0.0) == []
+    assert told(Shortage(), 700_000, seconds=range(60), lost=0.9 * bandwidth.NARROW_LOSS) == []
+
+
+def test_a_moment_of_loss_is_not_told() -> None:
+    shortage = Shortage()
+    assert told(shortage, 700_000, seconds=range(60, 61)) == []
+    assert told(shortage, 700_000, seconds=range(61, 90), lost=0.0) == [63]
 
 
 def test_a_moment_of_shortage_is_not_told() -> None:
