@@ -70,6 +70,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._streams: dict[str, StreamActor] = {}
+        self._by_name: dict[str, dict[str, StreamActor]] = {}
         self._sessions: dict[str, SessionActor] = {}
         self._nursery: trio.Nursery | None = None
         self._closing = False
@@ -92,11 +93,17 @@ class Supervisor:
             raise AlreadyInUse(stream.media_session_id)
         self._roof().start_soon(self._oversee_stream, stream)
         self._streams[stream.media_session_id] = stream
+        self._enter_name(stream)
 
     def adopt_session(self, session: SessionActor) -> None:
         """Run `session` from now on. Raises ActorStopped once the server is closing."""
         self._roof().start_soon(self._oversee_session, session)
         self._sessions[session.session_id] = session
+
+    def renamed(self, stream: StreamActor, before: str) -> None:
+        """`stream` has another name now."""
+        self._leave_name(stream, before)
+        self._enter_name(stream)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -175,12 +182,21 @@ class Supervisor:
                 yield stream, description
 
     def _candidates(self, query: StreamFilter) -> Iterable[StreamActor]:
-        # Describing a stream costs more than looking at its name, and most filters name one.
+        # Most filters name one stream of thousands.
         if query.media_session_ids is not None:
             return [self._streams[key] for key in query.media_session_ids if key in self._streams]
         if query.name is not None:
-            return [stream for stream in self._streams.values() if stream.name == query.name]
+            return list(self._by_name.get(query.name, {}).values())
         return list(self._streams.values())
+
+    def _enter_name(self, stream: StreamActor) -> None:
+        self._by_name.setdefault(stream.name, {})[stream.media_session_id] = stream
+
+    def _leave_name(self, stream: StreamActor, name: str) -> None:
+        named = self._by_name[name]
+        del named[stream.media_session_id]
+        if not named:
+            del self._by_name[name]
 
     def _roof(self) -> trio.Nursery:
         if self._nursery is None or self._closing:
@@ -192,6 +208,7 @@ class Supervisor:
             await self._guarded("stream", stream)
         finally:
             del self._streams[stream.media_session_id]
+            self._leave_name(stream, stream.name)
             self._changed.set()
 
     async def _oversee_session(self, session: SessionActor) -> None:

@@ -250,6 +250,7 @@ class Session(Actor[Heard]):
             session_id=self.session_id,
             lane=lane,
             send=self.send,
+            renamed=self._services.supervisor.renamed,
             forget=self._forget,
         )
         self._requests = Requests(

@@ -45,6 +45,8 @@ class Owner:
     lane: HookLane
     send: Callable[[ServerFrame], None]
     """Queue a frame for the client; never waits, never fails."""
+    renamed: Callable[["Stream", str], None]
+    """The backend has given the stream another name; this was the one before."""
     forget: Callable[["Stream"], None]
     """The stream has ended."""
 
@@ -199,7 +201,8 @@ class Stream(Actor[StreamMessage]):
             return False
         renamed = verdict.body.get("name")
         if isinstance(renamed, str) and renamed:
-            self.name = renamed
+            before, self.name = self.name, renamed
+            self._owner.renamed(self, before)
         return True
 
     def _close_media(self) -> None:

@@ -15,7 +15,7 @@ HEADROOM = 1.5  # how much more than now comes in is believed to fit
 _SLACK = 10_000
 
 NARROW_LOSS = 0.05  # what a stream loses at least on a path that is too narrow for it
-MEMORY = 3.0  # seconds that a report of such loss counts
+MEMORY = 2.0  # seconds that a report of such loss counts
 PATIENCE = 3.0  # seconds that a shortage lasts before it is worth telling
 REPEAT = 10.0  # seconds until it is told again
 RELIEF = 1.1  # a shortage is over when so much more than needed is there
@@ -44,8 +44,8 @@ class UplinkEstimate:
 class Shortage:
     """Whether a viewer has to be told that its path carries less than the stream has.
 
-    An estimate alone proves nothing: browsers begin low, and for a quarter of a minute believe in less than they already
-    receive. But we never send less than the stream has, so a path that is too narrow must lose packets. Only what lasts
+    An estimate alone proves nothing: browsers begin low, and may take half a minute to believe in what they receive all
+    along. But we never send less than the stream has, so a path that is too narrow must lose packets. Only what lasts
     is told; then now and again until it is over.
     """
 

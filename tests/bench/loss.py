@@ -59,9 +59,8 @@ async (id) => {
   const reports = [...(await watch.peerOf[id].getStats()).values()];
   const told = harness.eventsOf(id).filter((event) => event.type === "notEnoughBandwidth").length;
   const of = (type) => reports.find((one) => one.type === type && one.kind === "video") ?? {};
-  return Object.fromEntries(
-    Object.entries({ ...of("outbound-rtp"), ...of("inbound-rtp"), told }).filter(([, value]) => typeof value === "number"),
-  );
+  const all = Object.entries({ ...of("outbound-rtp"), ...of("inbound-rtp"), told });
+  return Object.fromEntries(all.filter(([, value]) => typeof value === "number"));
 }
 """
 
