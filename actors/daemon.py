@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = logs.get_logger("daemon")
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
+GC_THRESHOLDS = (10_000, 20, 100)
+"""Objects made before the youngest generation is collected, and how many such collections make one of the next."""
 SPARE_DESCRIPTORS = 500
 """Beside one for each session: hooks, REST clients, media sockets, files."""
 SWITCH_INTERVAL = 0.0005
@@ -55,9 +57,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     except CannotStart as error:
         log.error("cannot start", cause=str(error))
         return EXIT_CANNOT_START
-    # What is loaded now stays for good: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    _tame_garbage_collector()
     exit_code = EXIT_OK
     try:
         await _serve_until_told(server)
@@ -87,6 +87,18 @@ async def _serve_until_told(server: "Server") -> None:
         nursery.start_soon(obey_signals)
         await server.run(on_ready=_announce)
         nursery.cancel_scope.cancel()
+
+
+def _tame_garbage_collector() -> None:
+    """Keep the collector's pauses away from the media.
+
+    A full collection looks at every object: tens of milliseconds with a thousand streams, and nothing is forwarded.
+    What is loaded by now stays for good and need not be looked at again; what dies young is found by the quick
+    collections; the full ones come seldom.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _raise_descriptor_limit(sessions: int) -> None:

@@ -239,7 +239,7 @@ class Settings:
     rest_max_response_size: int = setting(
         "rest_max_response_size", BYTES, "1048576", "Largest answer of a backend.")
     rest_lane_size: int = setting(
-        "rest_lane_size", MANY, "1000", "Hooks that may wait in one session.")
+        "rest_lane_size", MANY, "4000", "Hooks that may wait in one session, such as the end of all its streams.")
     rest_lanes_total: int = setting(
         "rest_lanes_total", MANY, "100000", "Hooks that may wait in all sessions together.")
     keep_alive_streaming_sessions_enabled: bool = setting(

@@ -195,7 +195,14 @@ class MediaPlane:
             transport = self._current
             log.error("media crashed", crash=error, session=transport.session_id if transport else None)
             if transport is not None:
-                transport.fail(StreamInfo.FAILED_BY_ERROR)
+                self._give_up(transport)
+
+    def _give_up(self, transport: Transport) -> None:
+        try:
+            transport.fail(StreamInfo.FAILED_BY_ERROR)
+        except Exception as error:  # noqa: BLE001  its end is broken too: nothing more of it is heard
+            log.error("media crashed while it ended", crash=error, session=transport.session_id)
+            self._network.forget(transport)
 
     def _blame(self, transport: Transport | None) -> None:
         self._current = transport

@@ -10,7 +10,7 @@ from actors.media.publication import Publication, local_transport
 from actors.media.sender import Slot
 from actors.media.statistics import RateMeter, StreamMediaStatistics
 from actors.media.transport import Post, Transport
-from protocol.sfu.bandwidth import Shortage
+from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing import OutgoingTrack
 from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.answer import write_answer
@@ -34,6 +34,7 @@ class _PlayedTrack:
         self.feed = feed
         self.viewer = viewer
         self.lost = 0
+        self.losses = ReportedLoss()
 
     def round_trip(self, block: ReportBlock, now: float) -> float | None:
         """Seconds, when the viewer's report refers to the sender report that it got last."""
@@ -197,7 +198,9 @@ class Playback:
             if track is None:
                 continue
             track.lost = max(block.packets_lost, 0)
-            self._shortage.report(block.fraction_lost / 256, now)
+            share = track.losses.take(block.highest_sequence, block.packets_lost, now)
+            if share is not None:
+                self._shortage.losing(share, now)
             seconds = track.round_trip(block, now)
             if seconds is not None:
                 self._round_trip.sample(seconds)

@@ -15,7 +15,8 @@ HEADROOM = 1.5  # how much more than now comes in is believed to fit
 _SLACK = 10_000
 
 NARROW_LOSS = 0.05  # what a stream loses at least on a path that is too narrow for it
-MEMORY = 2.0  # seconds that a report of such loss counts
+WINDOW = 1.5  # seconds over which loss is looked at
+MEMORY = 2.5  # seconds that such loss counts
 PATIENCE = 3.0  # seconds that a shortage lasts before it is worth telling
 REPEAT = 10.0  # seconds until it is told again
 RELIEF = 1.1  # a shortage is over when so much more than needed is there
@@ -41,6 +42,27 @@ class UplinkEstimate:
         return self.bitrate
 
 
+class ReportedLoss:
+    """What part of a track a viewer loses, from its receiver reports.
+
+    The share in a report itself is of no use: browsers report with every NACK, sometimes on three packets.
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[float, int, int] | None = None
+
+    def take(self, highest: int, lost: int, now: float) -> float | None:
+        """Take in the highest sequence number and all losses so far; when a window ends, the share lost in it."""
+        if self._before is None:
+            self._before = now, highest, lost
+            return None
+        since, highest_before, lost_before = self._before
+        if now - since < WINDOW:
+            return None
+        self._before = now, highest, lost
+        return max(lost - lost_before, 0) / max((highest - highest_before) & 0xFFFFFFFF, 1)
+
+
 class Shortage:
     """Whether a viewer has to be told that its path carries less than the stream has.
 
@@ -53,9 +75,9 @@ class Shortage:
         self._tell_at = math.inf
         self._loses_until = -math.inf
 
-    def report(self, fraction_lost: float, now: float) -> None:
-        """Take in what part of the packets the viewer lost lately."""
-        if fraction_lost >= NARROW_LOSS:
+    def losing(self, share: float, now: float) -> None:
+        """Take in what part of a track the viewer lost lately."""
+        if share >= NARROW_LOSS:
             self._loses_until = now + MEMORY
 
     def update(self, bitrate: float, bandwidth: float, now: float) -> bool:

@@ -14,7 +14,7 @@ MAX_MISSING = 512  # a wider hole is not filled packet by packet: a key frame is
 
 MIN_RESEND_INTERVAL = 0.010  # seconds between two resends of one packet to one viewer, whose round trip is short
 MAX_RESEND_INTERVAL = 0.5  # the same for one whose round trip is long, or said to be
-MAX_RESENDS = 3  # of one packet to one viewer
+MAX_RESENDS = 10  # of one packet to one viewer: as often as a browser asks; at 10 % loss four in a row do get lost
 RESEND_SHARE = 0.25  # of the stream's rate that may be spent on resends to one viewer
 RESEND_FLOOR = 16_000  # bytes a second that may always be spent on resends
 RESEND_BURST = 2.0  # seconds of that budget that may be spent at once

@@ -226,3 +226,32 @@ async def test_sip_snapshot_availability_and_debug_are_answered(autojump_clock: 
         await rig.dispatcher.drain(60)
         assert rig.backend.called("pushLogs")[0]["logs"] == "line\n"
         assert rig.backend.called("submitBugReport")[0]["text"] == "broken"
+
+
+@pytest.mark.parametrize("custom", [5, "text", [1, {"a": 2}], True, {"nested": {"token": "x"}}])
+async def test_custom_may_be_any_json(custom: object, autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, _ = await rig.connect(custom=custom)
+        socket.send("publishStream", stream_request("cam", "p1", published=True, custom=custom))
+        await socket.receive("notifyStreamStatusEvent", status="PUBLISHING")
+        await rig.dispatcher.drain(60)
+        assert rig.backend.called("connect")[0]["custom"] == custom
+        assert rig.backend.called("publishStream")[0]["custom"] == custom
+
+
+async def test_every_end_says_why_because_the_sdk_keeps_an_older_info(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, _ = await rig.connect()
+        await rig.publish(socket, "cam", "p1")
+        for number, name in enumerate(("cam", "cam", "nobody")):
+            socket.send("playStream", stream_request(name, f"v{number}", published=False))
+        await socket.receive("notifyStreamStatusEvent", mediaSessionId="v2", status="FAILED")
+        await socket.receive("notifyStreamStatusEvent", mediaSessionId="v1", status="PLAYING")
+        socket.send("stopStream", {"mediaSessionId": "v0"})
+        socket.send("unPublishStream", {"mediaSessionId": "p1"})
+        await socket.receive("notifyStreamStatusEvent", mediaSessionId="p1", status="UNPUBLISHED")
+        statuses = [data[0] for data in socket.received("notifyStreamStatusEvent")]
+        ends = [body for body in statuses if body["status"] in ("FAILED", "STOPPED", "UNPUBLISHED")]
+        assert len(ends) == 4
+        assert all(body["info"] for body in ends)
+        assert all("info" not in body for body in statuses if body not in ends)

@@ -71,7 +71,7 @@ class MemorySocket:
                 data = frame["data"]
                 body = data[0] if data and isinstance(data[0], dict) else {}
                 if all(body.get(key) == value for key, value in expected.items()):
-                    return body if body else data
+                    return body or data
 
     async def drain(self) -> list[dict[str, Any]]:
         """Every frame until the server closes, with those received before."""

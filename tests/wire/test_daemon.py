@@ -7,9 +7,9 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -170,14 +170,13 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path, stalled: bool) -> No
                 await backend_hangs(backend)
                 server.send_signal(signal.SIGTERM)
                 await until_closed(client)
-                began = time.monotonic()
                 server.send_signal(signal.SIGINT)
                 assert await in_thread(server.wait) == 0
-                assert time.monotonic() - began < 2.5, "shorter than the grace of a session"
-            assert "WARNING stopping at once signal=SIGINT" in server.log()
+        told, ended = (moment_of(server, event) for event in ("WARNING stopping at once signal=SIGINT", "INFO stopped"))
+        assert (ended - told).total_seconds() < 1.0, "a session that is not cut short takes 4.5 s"
 
 
-async def test_clients_that_read_nothing_do_not_hold_the_shutdown(tmp_path: Path) -> None:
+async def test_clients_that_stall_do_not_hold_the_shutdown(tmp_path: Path) -> None:
     with running_server(tmp_path, LOOPBACK) as server, ExitStack() as sockets:
         async with wcs_client(server.ws_url()) as client:
             await stalled_websocket(server, client, sockets)
@@ -186,6 +185,7 @@ async def test_clients_that_read_nothing_do_not_hold_the_shutdown(tmp_path: Path
                 await client.request("publishStream", f"stream{number}", offer)
             await in_thread(server.wait_until, lambda: len(server.streams()) == 62, what="60 more streams")
             stalled_rest_clients(server, sockets)
+            silent_clients(server, sockets)
             server.send_signal(signal.SIGTERM)
             assert await in_thread(server.wait) == 0
         assert "took too long" not in server.log()
@@ -272,12 +272,26 @@ def stalled_rest_clients(server: ServerProcess, sockets: ExitStack) -> None:
     assert raw.recv(12) == b"HTTP/1.1 200"
 
 
+def moment_of(server: ServerProcess, event: str) -> datetime:
+    """When the server logged this."""
+    (line,) = [line for line in server.log().splitlines() if event in line]
+    return datetime.fromisoformat(line.partition(" ")[0])
+
+
 def established(server: ServerProcess) -> int:
     return sum(session["status"] == "ESTABLISHED" for session in server.connections())
 
 
 def watched(server: ServerProcess) -> bool:
     return any(stream["viewers"] for stream in server.streams(published=True))
+
+
+def silent_clients(server: ServerProcess, sockets: ExitStack) -> None:
+    """Connections on which the client never says a word."""
+    for listener in ("ws", "wss", "http", "https"):
+        (address,) = server.addresses[listener]
+        host = "127.0.0.1" if address.host == "::" else address.host
+        sockets.enter_context(socket.create_connection((host, address.port), PATIENCE))
 
 
 def idle_offer(direction: str, padding: str = "") -> str:

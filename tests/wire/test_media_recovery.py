@@ -323,6 +323,7 @@ async def test_loss_reports_and_round_trip_are_known() -> None:
 
 async def test_a_viewer_whose_path_carries_less_than_the_stream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bandwidth, "PATIENCE", 0.0)
+    monkeypatch.setattr(bandwidth, "WINDOW", 0.0)
     async with media_rig() as rig:
         published = await rig.publish(audio=False)
         narrow = await rig.play(published.publication, audio=False)
@@ -334,8 +335,9 @@ async def test_a_viewer_whose_path_carries_less_than_the_stream_is_told(monkeypa
         await peer.until(lambda: any(isinstance(packet, ReceiverReport) and packet.reports for packet in peer.rtcp))
         for viewer, estimate in ((wide, 10_000_000), (narrow, 100_000)):
             ssrc = ssrcs(viewer)[0]
-            block = ReportBlock(ssrc=ssrc, fraction_lost=50, packets_lost=20, highest_sequence=100, jitter=0)
-            viewer.peer.send_rtcp(build_receiver_report(1, [block]) + build_remb(1, estimate, [ssrc]))
+            for lost, highest in ((0, 100), (20, 200)):
+                block = ReportBlock(ssrc=ssrc, fraction_lost=0, packets_lost=lost, highest_sequence=highest, jitter=0)
+                viewer.peer.send_rtcp(build_receiver_report(1, [block]) + build_remb(1, estimate, [ssrc]))
         await until(lambda: len(narrow.facts.told) > 1)
         (_, fact) = narrow.facts.told
         assert isinstance(fact, NotEnoughBandwidth)

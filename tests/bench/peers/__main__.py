@@ -41,9 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             for viewers in options.viewers:
                 for server in options.servers * options.rounds:
-                    measurement = _measure(server, viewers, folder, package, options)
-                    measurements.append(measurement)
-                    print(report.progress(measurement), file=sys.stderr, flush=True)
+                    _measure(server, viewers, folder, package, options, measurements)
         finally:
             _print(measurements, options, load)
     return 0
@@ -88,8 +86,14 @@ def _own_address() -> str | None:
 
 
 def _measure(
-    server: str, viewers: int, folder: Path, package: janus.Package, options: argparse.Namespace
-) -> Measurement:
+    server: str,
+    viewers: int,
+    folder: Path,
+    package: janus.Package,
+    options: argparse.Namespace,
+    measurements: list[Measurement],
+) -> None:
+    """Add one measurement; it is kept even if the server then does not stop as it should."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         own = Path(name)
         plan = Plan(
@@ -101,7 +105,8 @@ def _measure(
             folder=own,
         )
         with _running(server, own, package, options) as running:
-            return measure(running, plan)
+            measurements.append(measure(running, plan))
+            print(report.progress(measurements[-1]), file=sys.stderr, flush=True)
 
 
 def _running(

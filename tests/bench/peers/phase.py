@@ -74,7 +74,7 @@ def measure(server: Server, plan: Plan) -> Measurement:
         delays=tally.delays,
         kick=measurement.kick(tally, reports),
         publisher_pause=tally.publisher_pause,
-        profiles=tuple(sorted({report["profile"] for report in reports})),
+        profiles=tuple(sorted({report["profile"] for report in reports if report["profile"]})),
         problems=tuple(problem for report in reports for problem in report["problems"]),
         remark=remark,
     )

@@ -23,7 +23,7 @@ from tests.bench.peers.signalling import CLIENTS, Client, Refused
 from tests.bench.peers.viewer import Viewer
 
 WARM_TIMEOUT = 15.0
-CONNECT_TIMEOUT = 60.0
+CONNECT_TIMEOUT = 10.0
 
 
 @define(eq=False)
@@ -68,8 +68,7 @@ class Viewers:
                 await self._warm()
                 reply()
             case "connect":
-                with trio.fail_after(CONNECT_TIMEOUT):
-                    self._seats = [await self._take_seat(number) for number in request["numbers"]]
+                self._seats = [await self._take_seat(number) for number in request["numbers"]]
                 reply()
             case "join":
                 await self._join_all(request["at"], request["interval"], request["timeout"])
@@ -85,8 +84,9 @@ class Viewers:
         viewer = Viewer(self._task.host, self._context, self._clock)
         self.pump.watch(client.socket.tcp.fileno(), client.socket)
         self.pump.watch(viewer.udp.fileno(), viewer)
-        await client.open()
-        await client.attend()
+        with trio.fail_after(CONNECT_TIMEOUT):
+            await client.open()
+            await client.attend()
         return Seat(number, client, viewer)
 
     async def _warm(self) -> None:

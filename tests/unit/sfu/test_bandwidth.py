@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.sfu import bandwidth
-from protocol.sfu.bandwidth import Shortage, UplinkEstimate
+from protocol.sfu.bandwidth import ReportedLoss, Shortage, UplinkEstimate
 
 # -- upstream --------------------------------------------------------------------------------------------------------
 
@@ -41,14 +41,33 @@ def test_whatever_comes_it_stays_in_bounds(seconds: list[tuple[float, float]], c
         assert bandwidth.FLOOR <= estimate.update(received, lost) <= ceiling
 
 
-# -- downstream ------------------------------------------------------------------------------------------------------
+# -- downstream: loss ------------------------------------------------------------------------------------------------
+
+
+def test_loss_is_looked_at_over_a_while() -> None:
+    losses = ReportedLoss()
+    assert losses.take(1000, 0, 0.0) is None
+    assert losses.take(1002, 1, 0.1) is None  # half of two packets, but of two
+    assert losses.take(1200, 10, bandwidth.WINDOW) == 0.05
+    assert losses.take(1300, 15, 2 * bandwidth.WINDOW) == 0.05
+
+
+def test_numbers_that_wrap_and_losses_that_turn_up() -> None:
+    losses = ReportedLoss()
+    losses.take(0xFFFFFF9C, 5, 0.0)
+    assert losses.take(100, 25, 2.0) == 0.1
+    assert losses.take(200, 20, 4.0) == 0.0
+    assert losses.take(200, 20, 6.0) == 0.0
+
+
+# -- downstream: bandwidth -------------------------------------------------------------------------------------------
 
 
 def told(shortage: Shortage, available: int, *, seconds: range, lost: float = 0.1) -> list[int]:
     """When a viewer of a stream with 1,000,000 bits a second is told, while so much is available, and so much lost."""
     times = []
     for second in seconds:
-        shortage.report(lost, float(second))
+        shortage.losing(lost, float(second))
         if shortage.update(1_000_000, available, float(second)):
             times.append(second)
     return times
