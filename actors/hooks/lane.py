@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import trio
 
 from actors.hooks.queue import HookQueue, Notification
-from actors.hooks.sender import HookCall, HookSender
+from actors.hooks.sender import HookCall, HookSender, is_echo
 from actors.logs import get_logger
 from config.apps import App
 from config.settings import Settings
@@ -84,10 +84,11 @@ class HookLane:
         return self._services.current_app(self._app)
 
     def sends(self, method: HookMethod) -> bool:
-        """Whether the backend is called for `method` at all."""
+        """Whether the backend is called for `method` at all. EchoApp is not: what it answers changes nothing."""
         return (
             not self._services.settings.disable_rest_requests
             and method in self.app.methods
+            and not is_echo(self.app.url)
             and self.config.for_method(method).rest_policy is not RestPolicy.DISABLE
         )
 

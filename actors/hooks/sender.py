@@ -79,9 +79,6 @@ class HookSender:
 
     async def send(self, call: HookCall, *, timeout: float, deadline: float) -> Outcome:
         """Make the call, all of it before `deadline` (trio's clock). `timeout` is how long that was when it was set."""
-        if is_echo(call.app.url):
-            await trio.lowlevel.checkpoint()
-            return Answered(status=200, body=call.body)
         progress = _Progress(hook_id=f"{self._id_prefix}-{next(self._numbers)}", started=trio.current_time())
         self.counters.sent += 1
         outcome: Outcome = TimedOut(seconds=timeout)
@@ -203,7 +200,7 @@ def _target(url: str, username: str | None, password: str | None) -> tuple[httpx
 
 @lru_cache(maxsize=1024)
 def is_echo(url: str) -> bool:
-    """Whether `url` is that of the built-in EchoApp, answered without a request: `/apps/EchoApp` on this machine."""
+    """Whether `url` is that of the built-in EchoApp, which needs no request: `/apps/EchoApp` on this machine."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

@@ -223,18 +223,15 @@ class Stream(Actor[StreamMessage]):
         description = self.describe()
         frame = self._status_frame(description)
 
-        def deliver(body: dict[str, Any], sent: dict[str, Any]) -> None:
-            hidden = frozenset(sent.keys() - body.keys())
-            changed = {key: value for key, value in body.items() if sent.get(key) != value}
-            self._owner.send(evolve(frame, exclude=hidden, overwrite=changed))
-
         body = stream_body(description, custom=self.request.custom)
-        self._owner.lane.event(
-            HookMethod.STREAM_STATUS_EVENT,
-            body,
-            deliver=lambda shown: deliver(shown, body),
-            last=self._life.is_over,
-        )
+
+        def deliver(shown: dict[str, Any]) -> None:
+            hidden = frozenset(body.keys() - shown.keys())
+            changed = {key: value for key, value in shown.items() if body.get(key) != value}
+            as_is = not hidden and not changed
+            self._owner.send(frame if as_is else evolve(frame, exclude=hidden, overwrite=changed))
+
+        self._owner.lane.event(HookMethod.STREAM_STATUS_EVENT, body, deliver=deliver, last=self._life.is_over)
 
     def _status_frame(self, description: StreamDescription) -> NotifyStreamStatusEvent:
         return NotifyStreamStatusEvent(

@@ -91,7 +91,9 @@ class Rig:
 async def until(condition: Callable[[], bool]) -> None:
     """Let the other tasks run until something became true that nobody tells; only for what happens at once."""
     with trio.fail_after(10):
-        while not condition():
+        while True:
+            if condition():
+                return
             await trio.lowlevel.checkpoint()
 
 
@@ -106,14 +108,14 @@ async def media_rig(*, sender: PacketSender | None = None, **changes: Any) -> As
     settings = media_settings(**changes)
     plane, serving = MediaPlane(open_media_sockets(settings), settings, sender=sender), trio.CancelScope()
 
-    async def serve() -> None:
+    async def run_plane() -> None:
         with serving:
             await plane.run()
 
     rig = None
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve)
+            nursery.start_soon(run_plane)
             rig = Rig(plane, nursery, serving)
             yield rig
             nursery.cancel_scope.cancel()
