@@ -14,7 +14,6 @@ CAUTIOUS_GROWTH = 1.08  # a second, once there was high loss
 HEADROOM = 1.5  # how much more than now comes in is believed to fit
 _SLACK = 10_000
 
-NARROW_LOSS = 0.05  # what a stream loses at least on a path that is too narrow for it
 WINDOW = 1.5  # seconds over which loss is looked at
 MEMORY = 2.5  # seconds that such loss counts
 PATIENCE = 3.0  # seconds that a shortage lasts before it is worth telling
@@ -67,8 +66,8 @@ class Shortage:
     """Whether a viewer has to be told that its path carries less than the stream has.
 
     An estimate alone proves nothing: browsers begin low, and may take half a minute to believe in what they receive all
-    along. But we never send less than the stream has, so a path that is too narrow must lose packets. Only what lasts
-    is told; then now and again until it is over.
+    along. But we never send less than the stream has, so a path that is too narrow must lose packets, and what is sent
+    again makes that worse. Only what lasts is told; then now and again until it is over.
     """
 
     def __init__(self) -> None:
@@ -77,7 +76,7 @@ class Shortage:
 
     def losing(self, share: float, now: float) -> None:
         """Take in what part of a track the viewer lost lately."""
-        if share >= NARROW_LOSS:
+        if share >= HIGH_LOSS:
             self._loses_until = now + MEMORY
 
     def update(self, bitrate: float, bandwidth: float, now: float) -> bool:

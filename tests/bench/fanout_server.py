@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -89,15 +89,6 @@ def _compute() -> None:
         number += 1
 
 
-async def _lines() -> AsyncIterator[bytes]:
-    async with trio.lowlevel.FdStream(os.dup(0)) as stream:
-        rest = b""
-        async for piece in stream:
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                yield line
-
-
 async def main(sender: str) -> None:
     """Serve until standard input ends."""
     pair = (AddressPair("127.0.0.1"),)
@@ -106,10 +97,14 @@ async def main(sender: str) -> None:
     commands = Commands(plane)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(plane.run)
-        async for line in _lines():
-            request: dict[str, Any] = json.loads(line)
-            answer = getattr(commands, request.pop("do"))(**request)
-            print(json.dumps(answer), flush=True)
+        async with trio.lowlevel.FdStream(os.dup(0)) as stream:
+            rest = b""
+            async for piece in stream:
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    request: dict[str, Any] = json.loads(line)
+                    answer = getattr(commands, request.pop("do"))(**request)
+                    print(json.dumps(answer), flush=True)
         nursery.cancel_scope.cancel()
 
 

@@ -108,14 +108,15 @@ async def media_rig(*, sender: PacketSender | None = None, **changes: Any) -> As
     settings = media_settings(**changes)
     plane, serving = MediaPlane(open_media_sockets(settings), settings, sender=sender), trio.CancelScope()
 
-    async def run_plane() -> None:
+    async def run_plane(*, task_status: trio.TaskStatus[None]) -> None:
         with serving:
+            task_status.started()
             await plane.run()
 
     rig = None
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_plane)
+            await nursery.start(run_plane)
             rig = Rig(plane, nursery, serving)
             yield rig
             nursery.cancel_scope.cancel()

@@ -207,11 +207,13 @@ async def test_wrong_options_of_the_program(arguments: list[str]) -> None:
 async def test_a_reader_that_has_seen_enough_is_no_error(console: Console) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "wb") as output:
+    try:
         process = await trio.run_process(
             [sys.executable, "-m", "actors.operator.client", f"--state={console.state}", "show", "rest-methods"],
-            stdout=output, capture_stderr=True, check=False, cwd=ROOT,
+            stdout=writing, capture_stderr=True, check=False, cwd=ROOT,
         )  # fmt: skip
+    finally:
+        os.close(writing)
     assert (process.returncode, process.stderr) == (Exit.DONE, b"")
 
 

@@ -63,7 +63,7 @@ def test_numbers_that_wrap_and_losses_that_turn_up() -> None:
 # -- downstream: bandwidth -------------------------------------------------------------------------------------------
 
 
-def told(shortage: Shortage, available: int, *, seconds: range, lost: float = 0.1) -> list[int]:
+def told(shortage: Shortage, available: int, *, seconds: range, lost: float = 0.2) -> list[int]:
     """When a viewer of a stream with 1,000,000 bits a second is told, while so much is available, and so much lost."""
     times = []
     for second in seconds:
@@ -84,7 +84,7 @@ def test_a_shortage_that_lasts_is_told_and_told_again() -> None:
 
 def test_an_estimate_that_is_only_careful_is_not_told() -> None:
     assert told(Shortage(), 700_000, seconds=range(60), lost=0.0) == []
-    assert told(Shortage(), 700_000, seconds=range(60), lost=0.9 * bandwidth.NARROW_LOSS) == []
+    assert told(Shortage(), 700_000, seconds=range(60), lost=0.9 * bandwidth.HIGH_LOSS) == []
 
 
 def test_a_moment_of_loss_is_not_told() -> None:
