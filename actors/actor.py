@@ -196,8 +196,10 @@ class Actor(Generic[M]):
 
     async def _handle_one(self, message: M) -> None:
         self._unanswered = message if isinstance(message, Request) else None
-        await self.handle(message)
-        self._unanswered = None
+        # One that was handed over in the moment of the stop comes after teardown: what it begins, nobody would end.
+        if self._reason is None:
+            await self.handle(message)
+            self._unanswered = None
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ from actors.session import Session, SessionServices, Socket
 from actors.state_folder import StateFolder
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream_keepalive import StreamKeepAlive
-from actors.supervisor import Supervisor
+from actors.supervisor import Supervised, Supervisor, log_end
 from actors.web.app import create_app
 from actors.web.health import Readiness
 from actors.web.page import PageInfo
@@ -126,7 +126,7 @@ class Server:
 
     async def _start_services(self, services: trio.Nursery) -> None:
         services.start_soon(self._plane.run)
-        services.start_soon(self._dispatcher.run)
+        services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
             await services.start(serve_operator, self._state.socket_path, self._apps)
         except OperatorSocketError as error:
@@ -138,7 +138,7 @@ class Server:
             await signalling.start(self._gateway.run)
             keep_alive = StreamKeepAlive(self._settings, self._live_streams)
             if self._settings.keep_alive_streaming_sessions_enabled:
-                signalling.start_soon(keep_alive.run)
+                signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
             self._is_ready = True
             on_ready(self)
             await self._asked_to_close.wait()
@@ -215,6 +215,14 @@ class Server:
         address, port = _bound(self._listeners["http"])
         host = "localhost" if ip_address(address).is_unspecified else address
         return f"http://{_shown((host, port))}/"
+
+
+async def _run_actor(kind: str, actor: Supervised) -> None:
+    """Run an actor that the server cannot do without: its crash is the server's."""
+    try:
+        await actor.run()
+    finally:
+        log_end(kind, actor)
 
 
 def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:

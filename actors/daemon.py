@@ -62,7 +62,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     try:
         await _serve_until_told(server)
     except* CannotStart as group:
-        log.error("cannot start", cause=str(group.exceptions[0]))
+        log.error("cannot start", cause=str(_first(group)))
         exit_code = EXIT_CANNOT_START
     except* Exception as group:  # noqa: BLE001 - the process ends here, with one line in the log that says why
         log.error("the server crashed", crash=group)
@@ -87,6 +87,11 @@ async def _serve_until_told(server: "Server") -> None:
         nursery.start_soon(obey_signals)
         await server.run(on_ready=_announce)
         nursery.cancel_scope.cancel()
+
+
+def _first(error: Exception) -> Exception:
+    """The first real error in groups of groups: each nursery on the way has put one around it."""
+    return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 def _tame_garbage_collector() -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Protocol
 
 import trio
@@ -100,7 +101,7 @@ class Gateway:
                 await self._admit(door, stream)
 
     async def _admit(self, door: Door, stream: trio.SocketStream) -> None:
-        address = stream.socket.getpeername()[0]
+        address = _holder(stream.socket.getpeername()[0])
         if self._is_full(address):
             log.warning("connection refused", address=address, limit="max_sessions or max_sessions_per_address")
             return
@@ -173,6 +174,15 @@ def _session_id(peer: trio.socket.SocketType) -> str:
     """`/<client address>:<port>/<server address>:<port>-<uuid>`, as WCS 5.2.9xx writes it."""
     remote, local = peer.getpeername(), peer.getsockname()
     return f"/{_plain(remote[0])}:{remote[1]}/{_plain(local[0])}:{local[1]}-{uuid.uuid4()}"
+
+
+def _holder(address: str) -> str:
+    """Whose connection it is, for the limit: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
+    plain = ip_address(address.partition("%")[0])
+    if isinstance(plain, IPv4Address):
+        return str(plain)
+    mapped = plain.ipv4_mapped
+    return str(mapped) if mapped else str(IPv6Network((plain, 64), strict=False))
 
 
 def _plain(address: str) -> str:

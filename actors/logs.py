@@ -21,6 +21,8 @@ MAX_VALUE = 2000
 """Longest value written, in characters; the rest of a longer one is cut off."""
 
 _PLAIN = re.compile(r"[^\s\"=\\]+")
+_USER_INFO = re.compile(r"://[^/?#@\s]+@")
+"""User and password in a URL; a stream may be named by one."""
 _FACTS = "wcsd_facts"
 
 
@@ -111,7 +113,7 @@ def _quoted(value: object) -> str:
 
 
 def _cut(value: object) -> str:
-    text = str(value)
+    text = _USER_INFO.sub("://***@", str(value))
     limit = MAX_VALUE * 4 if "\n" in text else MAX_VALUE
     return text if len(text) <= limit else text[:limit] + "..."
 

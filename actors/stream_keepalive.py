@@ -10,14 +10,18 @@ under FAIL is told to its client, all else changes nothing. (WCS page "Stopping 
 
 import zlib
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any, Never, Protocol
 
 import trio
 
-from actors.actor import Actor, StopReason
+from actors.actor import Actor, StopReason, crash_guard
 from actors.hooks.lane import KeepAliveSlot
+from actors.logs import get_logger
 from config.settings import Settings
 from protocol.hooks import Deny, HookMethod, Verdict, Warn
+
+log = get_logger("keep-alive")
 
 STEPS_PER_INTERVAL = 50
 SHORTEST_STEP = 0.01
@@ -67,7 +71,8 @@ class StreamKeepAlive(Actor[Never]):
         while True:
             await trio.sleep(self._walk.step)
             for target in self._walk.due(self._live_streams(), trio.current_time()):
-                ask(target)
+                with crash_guard(partial(_report, target)):  # one stream's fault is not the others'
+                    ask(target)
 
 
 class Walk:
@@ -111,6 +116,10 @@ def ask(target: KeepAliveTarget) -> None:
                 target.warn(HookMethod.STREAM_KEEP_ALIVE_EVENT, info)
 
     target.keep_alive_slot.send(target.keep_alive_body(), act)
+
+
+def _report(target: KeepAliveTarget, error: BaseException) -> None:
+    log.error("keep-alive crashed", id=target.media_session_id, crash=error)
 
 
 def _fraction(key: str) -> float:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import trio
 
-from actors.hooks.queue import HookQueue, Notification
+from actors.hooks.queue import HookQueue, Notification, body_size
 from actors.hooks.sender import HookCall, HookSender, is_echo
 from actors.logs import get_logger
 from config.apps import App
@@ -207,6 +207,7 @@ class HookLane:
             body=body,
             session_id=self._session_id,
             last=last,
+            size=body_size(body),
             queue=self._queue,
             send=self._send,
             on_verdict=lambda judged: self._warn_of(method, judged),

@@ -19,6 +19,11 @@ from attrs import define, field
 
 from protocol.hooks import Allow, HookMethod, Verdict
 
+MAX_SIZE = 16 * 1024 * 1024
+"""Characters that may wait in one queue: clients choose how large their events are."""
+MAX_SIZE_OF_ALL = 256 * 1024 * 1024
+"""Characters that may wait in all queues together."""
+
 
 class Entry(Protocol):
     """Something that a queue runs in its turn."""
@@ -59,6 +64,8 @@ class Notification:
     body: dict[str, Any] = field(repr=False)
     session_id: str
     last: bool
+    size: int
+    """Of the body, in characters, about."""
     queue: "HookQueue"
     send: Callable[["Notification"], Awaitable[None]]
     on_verdict: Callable[[Verdict], None]
@@ -82,19 +89,22 @@ class Backlog:
         self._on_drop = on_drop
         self._plain: OrderedDict[Notification, None] = OrderedDict()
         self._last: OrderedDict[Notification, None] = OrderedDict()
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._plain) + len(self._last)
 
     def add(self, notification: Notification) -> None:
-        """Count one more. If that is too many, the oldest that matters least goes."""
+        """Count one more. If that is too much, the oldest that matter least go."""
         self._of_its_kind(notification)[notification] = None
-        if len(self) > self._limit:
+        self._size += notification.size
+        while len(self) > self._limit or self._size > MAX_SIZE_OF_ALL:
             self.drop(next(iter(self._plain or self._last)))
 
     def remove(self, notification: Notification) -> None:
         """It waits no more."""
-        self._of_its_kind(notification).pop(notification, None)
+        if self._of_its_kind(notification).pop(notification, self) is None:
+            self._size -= notification.size
 
     def drop(self, notification: Notification) -> None:
         """Throw it away, unsent."""
@@ -110,6 +120,18 @@ class Backlog:
         return self._last if notification.last else self._plain
 
 
+def body_size(value: object) -> int:
+    """How much a JSON value takes, in characters, about; without writing it."""
+    match value:
+        case str():
+            return len(value)
+        case dict():
+            return sum(len(key) + body_size(item) for key, item in value.items())
+        case list() | tuple():
+            return sum(map(body_size, value))
+    return 8
+
+
 class HookQueue:
     """The calls of one session (or of all, if the order is global): one at a time, in order.
 
@@ -122,14 +144,15 @@ class HookQueue:
         self._start = start
         self._entries: OrderedDict[Entry, None] = OrderedDict()
         self._notifications = 0
+        self._size = 0
         self._running = False
 
     def notify(self, notification: Notification) -> None:
         """Put a notification at the end; what that pushes out is dropped."""
         self._append(notification)
-        self._notifications += 1
+        self._count(notification, 1)
         self.backlog.add(notification)
-        if self._notifications > self._limit:
+        while self._notifications > self._limit or self._size > MAX_SIZE:
             self.backlog.drop(self._least())
 
     @contextmanager
@@ -146,7 +169,7 @@ class HookQueue:
     def discard(self, notification: Notification) -> None:
         """Take a waiting notification out."""
         if self._entries.pop(notification, self) is None:
-            self._notifications -= 1
+            self._count(notification, -1)
 
     def refuse_all(self) -> None:
         """Nothing that waits will have its turn."""
@@ -170,8 +193,12 @@ class HookQueue:
     def _next(self) -> Entry:
         entry, _ = self._entries.popitem(last=False)
         if isinstance(entry, Notification):
-            self._notifications -= 1
+            self._count(entry, -1)
         return entry
+
+    def _count(self, notification: Notification, change: int) -> None:
+        self._notifications += change
+        self._size += change * notification.size
 
     def _least(self) -> Notification:
         waiting = [entry for entry in self._entries if isinstance(entry, Notification)]

@@ -9,6 +9,7 @@ unexpected it is closed. So nothing that happened in one call is seen by the nex
 
 import ssl
 from collections import deque
+from http import HTTPStatus
 
 import httpx
 import trio
@@ -23,6 +24,9 @@ KEEP_ALIVE = "wcsd.keep_alive"
 """Request extension: True for a call that may use only half of its host's connections."""
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept. Backends close after 5 to 60 s; a stale one is noticed before use."""
+
+PROBES = 8
+"""Calls at once to a host whose last one failed. A backlog that fails at full width would crowd out the other hosts."""
 
 
 @frozen(kw_only=True)
@@ -58,9 +62,9 @@ class HookTransport(httpx.AsyncBaseTransport):
         host = self._host(url)
         if request.extensions.get(KEEP_ALIVE):
             async with host.keep_alives, host.connections:
-                return await self._exchange(host, request)
+                return await self._call(host, request)
         async with host.connections:
-            return await self._exchange(host, request)
+            return await self._call(host, request)
 
     def close_expired(self) -> None:
         """Close the connections that nobody has used for a while, and forget hosts that have none."""
@@ -105,6 +109,21 @@ class HookTransport(httpx.AsyncBaseTransport):
             host = self._hosts[key] = _Host(self._max_connections)
         return host
 
+    async def _call(self, host: "_Host", request: httpx.Request) -> httpx.Response:
+        if not host.is_failing:
+            return await self._watched(host, request)
+        async with host.probes:
+            return await self._watched(host, request)
+
+    async def _watched(self, host: "_Host", request: httpx.Request) -> httpx.Response:
+        is_well = False
+        try:
+            response = await self._exchange(host, request)
+            is_well = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+        finally:
+            host.is_failing = not is_well
+        return response
+
     async def _exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:
         connection = host.take_idle() or await connect(request.url, self._resolver, self._tls)
         reusable = False
@@ -124,11 +143,13 @@ class _Host:
     def __init__(self, max_connections: int) -> None:
         self.connections = trio.CapacityLimiter(max_connections)
         self.keep_alives = trio.CapacityLimiter(max(1, max_connections // 2))
+        self.probes = trio.CapacityLimiter(PROBES)
+        self.is_failing = False
         self.idle: deque[Connection] = deque()
 
     @property
     def waiting(self) -> int:
-        return self.connections.statistics().tasks_waiting + self.keep_alives.statistics().tasks_waiting
+        return sum(each.statistics().tasks_waiting for each in (self.connections, self.keep_alives, self.probes))
 
     @property
     def is_unused(self) -> bool:

@@ -78,7 +78,8 @@ class Network:
         self.streams[transport.session_id] += 1
 
     def forget(self, transport: "Transport") -> None:
-        del self.transports[transport.ufrag]
+        if self.transports.pop(transport.ufrag, None) is None:
+            return
         self.streams[transport.session_id] -= 1
         if not self.streams[transport.session_id]:
             del self.streams[transport.session_id]

@@ -202,7 +202,6 @@ class MediaPlane:
             transport.fail(StreamInfo.FAILED_BY_ERROR)
         except Exception as error:  # noqa: BLE001  its end is broken too: nothing more of it is heard
             log.error("media crashed while it ended", crash=error, session=transport.session_id)
-            self._network.forget(transport)
 
     def _blame(self, transport: Transport | None) -> None:
         self._current = transport

@@ -222,13 +222,15 @@ class Transport:
         self.closed = True
         path, dtls = self.path, self._dtls
         self.network.forget(self)
-        self.end.on_closed()
-        self._dtls = self.receiver = self.transmitter = None
-        if dtls is not None and path is not None:
-            dtls.close()
-            self._send_datagrams(dtls, path)
-        if fact is not None:
-            self._post(fact)
+        try:
+            self.end.on_closed()
+        finally:  # the peer and the owner learn of the end even if the inner end is broken
+            self._dtls = self.receiver = self.transmitter = None
+            if dtls is not None and path is not None:
+                dtls.close()
+                self._send_datagrams(dtls, path)
+            if fact is not None:
+                self._post(fact)
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ from protocol.signaling.statuses import DataStatus, StreamEventType, StreamInfo,
 
 log = get_logger("session")
 
-MAX_WAITING = 256
+MAX_WAITING = 128
 """Requests of one session that may wait for its backend at a time, beside its streams."""
 
 

@@ -15,11 +15,12 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed
 
-from actors.actor import Actor, ActorStopped, MailboxFull, StopReason
+from actors.actor import CRASHED, Actor, ActorStopped, MailboxFull, StopReason
 from actors.app_store import AppStore
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.logs import get_logger
+from actors.session.inflow import Inflow
 from actors.session.outbox import Outbox, OutboxFull
 from actors.session.requests import Requests
 from actors.stream import Owner, Stream, StreamServices
@@ -47,6 +48,7 @@ from protocol.signaling.statuses import SessionStatus
 log = get_logger("session")
 
 OUTBOX_BYTES = 8 * 1024 * 1024
+"""What may wait to be sent to one client."""
 SEND_TIMEOUT = 10.0
 """Seconds that the client may take to receive one frame."""
 FAREWELL_TIMEOUT = 3.0
@@ -60,6 +62,7 @@ SDK_VERSION = "5.2.2109-wcsd"
 
 CLIENT_CLOSED = StopReason(cause="client-closed")
 NOT_READING = StopReason(cause="client-does-not-read")
+UNWRITABLE = StopReason(cause="unwritable-frame")
 FLOODED = StopReason(cause="client-floods")
 PING_TIMEOUT = StopReason(cause="ping-timeout")
 REFUSED = StopReason(cause="refused")
@@ -67,7 +70,14 @@ PROTOCOL_ERROR = StopReason(cause="protocol-error")
 NO_CONNECTION_FRAME = StopReason(cause="no-connection-frame")
 MEDIA_TRANSPORT = StopReason(cause="media-transport-unsupported")
 
-_CLOSE_CODES = {NOT_READING: 1008, FLOODED: 1008, PROTOCOL_ERROR: 1008, NO_CONNECTION_FRAME: 1008}
+_CLOSE_CODES = {
+    NOT_READING: 1008,
+    FLOODED: 1008,
+    PROTOCOL_ERROR: 1008,
+    NO_CONNECTION_FRAME: 1008,
+    UNWRITABLE: 1011,
+    CRASHED: 1011,
+}
 
 
 class Socket(Protocol):
@@ -95,6 +105,8 @@ class Heard:
     """A frame from the client, good or bad."""
 
     frame: ClientFrame | FrameError
+    size: int
+    """Of its text, in characters."""
 
 
 class Session(Actor[Heard]):
@@ -114,6 +126,7 @@ class Session(Actor[Heard]):
         self._outbox = Outbox(max_bytes=OUTBOX_BYTES)
         self._writing = trio.CancelScope(shield=True)
         self._silent_pings = 0
+        self._inflow = Inflow()
         self._connection = Connection()
         self._connected_body: dict[str, Any] = {}
         self._lane: HookLane | None = None
@@ -129,6 +142,7 @@ class Session(Actor[Heard]):
             self.nursery.start_soon(helper)
 
     async def handle(self, message: Heard) -> None:
+        self._inflow.leave(message.size)
         frame = message.frame
         if isinstance(frame, FrameError):
             self._refuse_frame(frame)
@@ -158,7 +172,7 @@ class Session(Actor[Heard]):
             await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), reason.info or None)
 
     def epitaph(self) -> dict[str, object]:
-        return {"id": self.session_id, "app": self._connection.app_key}
+        return {"id": self.session_id, "app": self._connection.app_key, **self._inflow.totals}
 
     def describe(self) -> ConnectionDescription:
         """This session as REST sees it."""
@@ -228,12 +242,12 @@ class Session(Actor[Heard]):
         if app is None:
             self._refuse(f"Unknown application key {frame.app_key[:64]!r}")
             return
-        context = self._context()
         self._lane = self._services.dispatcher.open_lane(app=app, session_id=self.session_id, on_warning=self._warn)
-        body = connect_body(context, frame.raw, origin=self._origin)
+        body = connect_body(self._context(), frame.raw, origin=self._origin)
         # From here on the backend may know this session, so it hears of its end, even if that comes before its answer.
         self._connected_body = body
         verdict = await self._lane.gate(HookMethod.CONNECT, body)
+        await trio.lowlevel.checkpoint_if_cancelled()  # the session may have ended in the moment of the answer
         if not isinstance(verdict, Allow):
             status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)
@@ -253,9 +267,8 @@ class Session(Actor[Heard]):
             renamed=self._services.supervisor.renamed,
             forget=self._forget,
         )
-        self._requests = Requests(
-            owner, self._context(), self._services.supervisor, self._services.streams, lambda: self.nursery
-        )
+        services = self._services
+        self._requests = Requests(owner, self._context(), services.supervisor, services.streams, lambda: self.nursery)
         token = self._services.make_token()
         body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
 
@@ -286,7 +299,16 @@ class Session(Actor[Heard]):
         try:
             self._outbox.put(encode(frame))
         except OutboxFull:
-            self.stop(NOT_READING)
+            self._drop(NOT_READING)
+        except (ValueError, RecursionError) as error:  # a backend may overwrite a field by what nobody can write
+            log.error("a frame cannot be written", session=self.session_id, message=frame.message, error=error)
+            self._drop(UNWRITABLE)
+
+    def _drop(self, reason: StopReason) -> None:
+        # In a moment, not within this call: a stream whose frame it is has yet to tell the backend over our lane.
+        self._outbox.close()
+        if self.reason is None:
+            self.nursery.start_soon(_stop_soon, self, reason)
 
     def _warn(self, method: HookMethod, info: str) -> None:
         """The ErrorEvent of the WCS pages: without `apiMethod`, so that it touches no stream."""
@@ -303,8 +325,10 @@ class Session(Actor[Heard]):
             while True:
                 text = await self._socket.get_message()
                 self._silent_pings = 0
+                if not self._inflow.arrive(len(text)):
+                    self.stop(FLOODED)
                 if isinstance(text, str):
-                    self.post(Heard(frame=_decoded(text)))
+                    self.post(Heard(frame=_decoded(text), size=len(text)))
         except ConnectionClosed:
             self.stop(CLIENT_CLOSED)
         except MailboxFull:
@@ -335,6 +359,10 @@ class Session(Actor[Heard]):
         await trio.sleep(CONNECTION_TIMEOUT)
         if self._life.state is SessionState.OPEN:
             self.stop(NO_CONNECTION_FRAME)
+
+
+async def _stop_soon(session: Session, reason: StopReason) -> None:
+    session.stop(reason)
 
 
 def _decoded(text: str) -> ClientFrame | FrameError:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from attrs import evolve
+from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.directory import NotPublished, NotReady
 from actors.media.facts import NotEnoughBandwidth
@@ -58,6 +59,7 @@ class PlayedStream(Stream):
         broadcast = await self._find()
         if broadcast is None:
             return None
+        await checkpoint_if_cancelled()  # a stop that came together with the broadcast: teardown has been
         # No await from here on: what was found is still there when the player hangs on it.
         self._playback = self._services.plane.play(
             self.request.sdp, broadcast.publication, session_id=self._owner.session_id, post=self._note

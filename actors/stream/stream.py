@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 from attrs import evolve, frozen
+from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.directory import Directory
@@ -86,6 +87,7 @@ class Stream(Actor[StreamMessage]):
         self._life = StreamLife(published=self.published)
         self._media: Publication | Playback | None = None
         self._info: str | None = None
+        self._peer_closed = self._stop_asked = False
         self._created = int(services.wall_clock() * 1000)
         self.keep_alive_slot: KeepAliveSlot = owner.lane.keep_alive_slot()
 
@@ -147,6 +149,7 @@ class Stream(Actor[StreamMessage]):
             case Failed():
                 self.stop(failed(message.info))
             case PeerClosed():
+                self._peer_closed = True
                 self.nursery.start_soon(self._fail_unless_stopped)
             case ClientStop():
                 await self._client_stop()
@@ -196,6 +199,7 @@ class Stream(Actor[StreamMessage]):
         """Ask the backend whether this may start; it may rename the stream. False when it was refused."""
         body = stream_body(self.describe(), custom=self.request.custom)
         verdict = await self._owner.lane.gate(self._start_hook, body)
+        await checkpoint_if_cancelled()  # a stop that came together with the answer: teardown has been
         if not isinstance(verdict, Allow):
             self.stop(denied(verdict.info))
             return False
@@ -257,16 +261,21 @@ class Stream(Actor[StreamMessage]):
             self._owner.lane.notify(self._end_hook, body)
             self.stop(USER)
             return
+        self._stop_asked = True
         verdict = await self._owner.lane.gate(self._end_hook, body)
+        self._stop_asked = False
         if isinstance(verdict, Allow):
             self.stop(USER)
-        else:
-            self._owner.send(Fail(api_method=str(self._end_hook), info=verdict.info))
+            return
+        self._owner.send(Fail(api_method=str(self._end_hook), info=verdict.info))
+        if self._peer_closed:
+            self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
 
     async def _fail_unless_stopped(self) -> None:
         # A browser that stops closes its DTLS before or after its stop frame; only a missing frame is a failure.
         await trio.sleep(self._services.settings.stop_grace)
-        self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
+        if not self._stop_asked:  # else it is for the backend to say
+            self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
 
     def _note(self, message: StreamMessage) -> None:
         """Put a message into this stream's own mailbox; a stream that does not keep up has failed."""

@@ -145,8 +145,3 @@ def data_status_body(
 ) -> dict[str, Any]:
     """`DataStatusEvent`: how a data exchange ended, `ACCEPTED` or `FAILED`."""
     return context.body(operationId=operation_id, status=status, info=info)
-
-
-def diagnostics_body(context: HookContext, frame: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    """`sessionDebug`, `submitBugReport` and `pushLogs`: the named fields of the client's frame."""
-    return context.body(**{key: frame.get(key) for key in fields})

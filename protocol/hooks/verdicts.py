@@ -11,13 +11,12 @@ A 200 with an empty body is an agreement that overwrites nothing. So is one whos
 `connect`: there it would silently lose the `restClientConfig`, and with it every denial that the backend counts on.
 """
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
+from protocol.decode import DecodeError, parse_json
 from protocol.hooks.methods import HookKind, HookMethod
 from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy
 
@@ -70,23 +69,12 @@ def read_answer(status: int, content: bytes) -> Answered:
     if not content.strip():
         return Answered(status=status)
     try:
-        body = json.loads(content, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        body = parse_json(content.decode("utf-8-sig"))
+    except (DecodeError, UnicodeDecodeError):
         return Answered(status=status, parse_error="the body is not JSON")
     if not isinstance(body, dict):
         return Answered(status=status, parse_error="the body is not a JSON object")
     return Answered(status=status, body=body)
-
-
-def _no_number(constant: str) -> object:
-    raise ValueError(constant)  # NaN and Infinity, which Python reads and JSON does not know
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):  # 1e999, which Python reads as what it would write as Infinity
-        raise ValueError(text)
-    return number
 
 
 # -- what happens ------------------------------------------------------------------------------------------------------

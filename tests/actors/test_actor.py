@@ -102,6 +102,19 @@ async def test_stop_overtakes_a_hanging_handler_and_a_full_mailbox(autojump_cloc
     assert actor.peak_mailbox == 2
 
 
+async def test_a_message_handed_over_in_the_moment_of_the_stop_is_not_handled(autojump_clock: trio.abc.Clock) -> None:
+    actor, question = Recorder(), Question(number=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(actor.run)
+        await trio.testing.wait_all_tasks_blocked()
+        actor.post(question)
+        actor.stop(ENOUGH)
+    assert actor.events == ["start", "teardown enough", "stop enough"]
+    assert not actor.handling.is_set()
+    with pytest.raises(ActorStopped):
+        await question.answer()
+
+
 async def test_stop_before_the_task_runs_skips_the_work(autojump_clock: trio.abc.Clock) -> None:
     actor = Recorder()
     actor.stop(ENOUGH)

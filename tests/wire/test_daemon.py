@@ -58,6 +58,10 @@ def test_what_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
         fault = refused_start("--state", str(server.state))
         assert f"{server.state}: another wcsd uses this state folder (process {server.pid})" in fault
         assert httpx.get(server.http_url("/readyz"), trust_env=False).is_success
+    (tmp_path / "wcs.sock").mkdir()
+    fault = refused_start(f"--state={tmp_path}", "--set=ip=127.0.0.1")
+    assert "cannot start cause=\"cannot open the operator's socket" in fault
+    assert "something else is there" in fault
 
 
 def test_a_bad_setting_is_named_in_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from protocol.hooks import (
     connection_status_body,
     data_body,
     data_status_body,
-    diagnostics_body,
     snapshot_body,
     stream_body,
     stream_end_body,
@@ -114,7 +113,4 @@ def test_the_small_ones() -> None:
     assert data_body(CONTEXT, operation_id="op", payload=[1]) == {**CONTEXT_BODY, "operationId": "op", "payload": [1]}
     assert data_status_body(CONTEXT, operation_id="op", status="FAILED", info="no") == {
         **CONTEXT_BODY, "operationId": "op", "status": "FAILED", "info": "no",
-    }  # fmt: skip
-    assert diagnostics_body(CONTEXT, {"command": "start", "other": 1}, ("command", "logs")) == {
-        **CONTEXT_BODY, "command": "start",
     }  # fmt: skip
