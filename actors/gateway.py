@@ -101,7 +101,7 @@ class Gateway:
                 await self._admit(door, stream)
 
     async def _admit(self, door: Door, stream: trio.SocketStream) -> None:
-        address = _holder(stream.socket.getpeername()[0])
+        address = holder_of(stream.socket.getpeername()[0])
         if self._is_full(address):
             log.warning("connection refused", address=address, limit="max_sessions or max_sessions_per_address")
             return
@@ -176,7 +176,7 @@ def _session_id(peer: trio.socket.SocketType) -> str:
     return f"/{_plain(remote[0])}:{remote[1]}/{_plain(local[0])}:{local[1]}-{uuid.uuid4()}"
 
 
-def _holder(address: str) -> str:
+def holder_of(address: str) -> str:
     """Whose connection it is, for the limit: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
     plain = ip_address(address.partition("%")[0])
     if isinstance(plain, IPv4Address):

@@ -35,6 +35,8 @@ class Stream:
     warnings: list[tuple[HookMethod, str]] = field(factory=list)
 
     def keep_alive_body(self) -> dict[str, Any]:
+        if self.media_session_id == "broken":
+            raise ValueError("a bug of this stream's own")
         return {"mediaSessionId": self.media_session_id, "sdp": "v=0"}
 
     def stop(self, reason: StopReason) -> None:
@@ -223,6 +225,16 @@ async def test_each_stream_is_asked_for_once_an_interval(autojump_clock: MockClo
         assert asked.keys() == {"a", "b"}
         assert all(5 <= count <= 6 for count in asked.values())
         assert "sdp" not in rig.backend.calls[0].body
+
+
+async def test_a_stream_that_cannot_be_asked_for_holds_up_no_other(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hook_rig() as rig:
+        lane = rig.lane(StreamKeepAliveEvent=FAIL)
+        await keep_alive(rig, [stream(lane, "broken"), stream(lane, "b")], seconds=25)
+        assert set(rig.backend.told("mediaSessionId")) == {"b"}
+    assert "keep-alive crashed" in caplog.messages
 
 
 async def test_403_stops_that_stream_alone(autojump_clock: MockClock) -> None:

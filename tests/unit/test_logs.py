@@ -69,6 +69,7 @@ def test_an_event_without_facts_has_no_trailing_blank(lines: Start) -> None:
         ("line\u2028break", '"line\\u2028break"'),
         ("\ud800", '"\\ud800"'),
         ("Grüße", "Grüße"),
+        ("rtsp://user:secret@camera/1", "rtsp://***@camera/1"),
         ("x" * (MAX_VALUE + 1), "x" * MAX_VALUE + "..."),
     ],
 )

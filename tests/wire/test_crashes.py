@@ -177,6 +177,22 @@ async def test_a_crash_over_a_packet_ends_the_stream_of_its_peer(
     assert len(events(caplog, "media crashed")) == 1
 
 
+@pytest.mark.parametrize(("kind", "role"), [(Publication, 0), (Playback, 1)])
+async def test_a_peer_whose_end_fails_too_is_told_of_and_touches_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: type, role: int
+) -> None:
+    async with scene(tmp_path) as play:
+        victim = play.bad[role]
+        with monkeypatch.context() as faults:
+            fail_for(faults, kind, "on_rtp", lambda *_: True)
+            fail_for(faults, kind, "on_closed", lambda *_: True)
+            victim.peer.send(victim.peer.rtp(7000, b"\x10" * 20))
+            assert (await victim.status("FAILED"))["info"] == "Failed by error"
+        await victim.until_closed()
+        await play.good_goes_on()
+    assert len(events(caplog, "media crashed while it ended")) == 1
+
+
 async def test_a_crash_in_a_session_ends_it_and_its_streams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
