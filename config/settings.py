@@ -174,7 +174,7 @@ class Settings:
         "max_sessions", MANY, "10000", "Clients connected at a time.",
         heading="Limits")
     max_sessions_per_address: int = setting(
-        "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one IP address.")
+        "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one address, or IPv6 /64 network.")
     max_streams_per_session: int = setting(
         "max_streams_per_session", MANY, "1000", "Streams at a time of one client.")
     max_handshakes: int = setting(
