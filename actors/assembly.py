@@ -96,6 +96,7 @@ class Server:
     def abort(self) -> None:
         """After `close`: wait for nobody any more."""
         self._supervisor.abort()
+        self._dispatcher.stop(SHUTDOWN)
         self._ladder.cancel()
 
     async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
@@ -108,6 +109,7 @@ class Server:
                     web.start_soon(self._serve_web)
                     await self._serve_signalling(on_ready)
                     await self._dispatcher.drain(math.inf)
+                    self._dispatcher.stop(SHUTDOWN)
                     self._web_closing.set()
                 services.cancel_scope.cancel()
         log.info("stopped")
