@@ -70,6 +70,18 @@ class ClientStop:
 
 StreamMessage = MediaFact | ClientStop
 
+_OVERWRITABLE = {
+    "custom": "custom",
+    "record": "record",
+    "width": "width",
+    "height": "height",
+    "bitrate": "bitrate",
+    "minBitrate": "min_bitrate",
+    "maxBitrate": "max_bitrate",
+    "quality": "quality",
+}
+"""Hook field -> field of the request that later hooks, status frames and REST repeat; `name` is treated apart."""
+
 
 class Stream(Actor[StreamMessage]):
     """One media session."""
@@ -203,6 +215,7 @@ class Stream(Actor[StreamMessage]):
         if not isinstance(verdict, Allow):
             self.stop(denied(verdict.info))
             return False
+        self.request = _overwritten(self.request, verdict.body)
         renamed = verdict.body.get("name")
         if isinstance(renamed, str) and renamed:
             before, self.name = self.name, renamed
@@ -332,3 +345,8 @@ def traffic_of(media: Publication | Playback) -> StreamTraffic:
         nacks=figures.nacks,
         plis=figures.plis,
     )
+
+
+def _overwritten(request: StreamRequest, body: dict[str, Any]) -> StreamRequest:
+    """What the backend has made of the request. What the media decide (codecs, tracks) stays theirs."""
+    return evolve(request, **{name: body[key] for key, name in _OVERWRITABLE.items() if key in body})

@@ -346,6 +346,21 @@ async def test_the_backend_renames_a_stream_and_hides_it_from_the_client(autojum
         assert rig.backend.called("StreamStatusEvent")[0]["name"] == "real"
 
 
+async def test_what_the_backend_overwrites_is_what_it_hears_later(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        with_policy(rig, publishStream={"restPolicy": "OVERWRITE", "restOverwrite": "custom,quality,mediaSessionId"})
+        answer = {"custom": {"room": "blue"}, "quality": 70, "mediaSessionId": "other"}
+        rig.backend.answers["publishStream"] = lambda method, body: httpx.Response(200, json=answer)
+        alice, _ = await rig.connect()
+        alice.send("publishStream", stream_request("cam", "p1", published=True, custom={"room": "red"}))
+        live = await alice.receive("notifyStreamStatusEvent", status="PUBLISHING")
+        assert (live["mediaSessionId"], live["quality"]) == ("p1", 70)
+        assert "custom" not in live
+        await rig.dispatcher.drain(60)
+        (told,) = rig.backend.called("StreamStatusEvent")
+        assert (told["mediaSessionId"], told["custom"], told["quality"]) == ("p1", {"room": "blue"}, 70)
+
+
 async def test_the_backend_redirects_a_player(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         with_policy(rig, playStream={"restPolicy": "OVERWRITE", "restOverwrite": "name"})
