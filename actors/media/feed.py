@@ -19,10 +19,11 @@ _RTP_HEADER = 12
 
 @define(eq=False, kw_only=True)
 class Viewer:
-    """One viewer of one track. `send_rtcp` encrypts and sends to it."""
+    """One viewer of one track. `send_rtp` and `send_rtcp` encrypt and send to it alone."""
 
     outgoing: OutgoingTrack
     slot: Slot
+    send_rtp: Callable[[bytes], None]
     send_rtcp: Callable[[bytes], None]
     requests: ViewerRequests = field(factory=ViewerRequests)
     fan_out: FanOut | None = None
@@ -78,11 +79,24 @@ class Feed:
         self._viewers: dict[OutgoingTrack, Viewer] = {}
         self._last_report: SenderReport | None = None
 
-    def join(self, viewer: Viewer, now: float) -> None:
-        """Take in a viewer that is connected."""
+    def expect(self, now: float) -> None:
+        """A viewer is on its way. Have a key frame at hand when it is connected, rather than ask for one then."""
+        if self.is_video and not self.track.has_fresh_key_frame(now):
+            self.router.requests.request(now)
+            self._asked()
+
+    def join(self, viewer: Viewer, now: float) -> int:
+        """Take in a viewer that is connected; how many packets of the past it was sent to start with."""
         self._viewers[viewer.outgoing] = viewer
-        self.router.join(viewer.outgoing, now)
-        self._asked()
+        replay = self.track.replay(now) if self.is_video else None
+        if replay is None:
+            self.router.join(viewer.outgoing, now)
+            self._asked()
+            return 0
+        self.router.join_at(viewer.outgoing, replay.start)
+        self._start(viewer, replay.start, now)
+        self._replay(viewer, replay.packets)
+        return len(replay.packets)
 
     def leave(self, viewer: Viewer) -> None:
         """No packet goes to this viewer from here on. One that is not in is ignored."""
@@ -177,6 +191,12 @@ class Feed:
         fan_out.add(viewer.slot)
         if self._last_report is not None:
             self._send_report(viewer, self._last_report, now)
+
+    def _replay(self, viewer: Viewer, packets: Sequence[bytes]) -> None:
+        sent, octets = viewer.before
+        viewer.before = sent - len(packets), octets - sum(map(len, packets))
+        for packet in packets:
+            viewer.send_rtp(viewer.outgoing.variant.render(packet))
 
     def _send_report(self, viewer: Viewer, report: SenderReport, now: float) -> None:
         viewer.reported = report.lsr, now

@@ -72,6 +72,8 @@ class Playback:
             cname=publication.stream_id,
             stream_id=publication.stream_id,
         )
+        for kind in self._plans:
+            publication.feed(kind).expect(network.clock())
 
     # -- for the owner -------------------------------------------------------------------------------------------
 
@@ -170,9 +172,9 @@ class Playback:
             now=now,
         )
         slot = Slot(transmitter=transport.transmitter, socket=network.sockets[path.local].socket, address=path.remote)
-        viewer = Viewer(outgoing=outgoing, slot=slot, send_rtcp=transport.send_rtcp)
+        viewer = Viewer(outgoing=outgoing, slot=slot, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp)
         self._tracks[feed.source.ssrc] = _PlayedTrack(feed, viewer)
-        feed.join(viewer, now)
+        network.counters.replayed += feed.join(viewer, now)
 
     def _resend(self, ssrc: int, lost: Sequence[int], now: float) -> None:
         track = self._tracks.get(ssrc)

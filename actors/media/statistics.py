@@ -56,6 +56,7 @@ class MediaStatistics:
     malformed: int
     over_bitrate: int
     forwarded: int
+    replayed: int
     forward_dropped: int
     forward_failed: int
     resent: int
@@ -72,7 +73,8 @@ class Counters:
     `wake_ups` of the media plane for packets or timers; `rests`, how often it let several packets come together first.
     `stun_ignored`: STUN that is no valid check. `unknown_address`: anything else from an address that no valid check
     came from. `unexpected`: packets of a known peer that fit nowhere (unknown SSRC, payload type or first byte, media
-    before keys). `forwarded` counts each viewer's copy. `failed` counts streams whose media failed, `crashed` those
+    before keys). `forwarded` counts each viewer's copy, `replayed` packets that viewers which came later
+    were sent from the last key frame on. `failed` counts streams whose media failed, `crashed` those
     among them that failed by an error of ours.
     """
 
@@ -88,6 +90,7 @@ class Counters:
     malformed: int = 0
     over_bitrate: int = 0
     forwarded: int = 0
+    replayed: int = 0
     resent: int = 0
     send_errors: int = 0
     failed: int = 0

@@ -64,8 +64,9 @@ class Copy(NamedTuple):
 class TrackRouter:
     """The viewers of one track.
 
-    Those of a video track wait for a key frame, those of an audio track for the next packet. `route` starts them; it
-    gives one copy for each variant in use, never one for each viewer: sending to them is the packet sender's loop.
+    Those of a video track wait for a key frame, unless the last one is still at hand (`IncomingTrack.replay`), those of
+    an audio track for the next packet. `admit` starts them; `copies` gives one copy for each variant in use, never one
+    for each viewer: sending to them is the packet sender's loop.
     """
 
     def __init__(self, *, gated: bool) -> None:
@@ -75,9 +76,15 @@ class TrackRouter:
         self._members: dict[Variant, int] = {}
 
     def join(self, viewer: OutgoingTrack, now: float) -> None:
+        """Take in a viewer that starts with the next packet that it can start with."""
         self._waiting[viewer] = None
         if self._gated:
             self.requests.request(now)
+
+    def join_at(self, viewer: OutgoingTrack, sequence: int) -> None:
+        """Take in a viewer whose first packet, of this extended number, and all since are sent to it by the caller."""
+        viewer.begin(sequence)
+        self._members[viewer.variant] = self._members.get(viewer.variant, 0) + 1
 
     def leave(self, viewer: OutgoingTrack) -> None:
         """Forget a viewer; one that never joined is ignored."""
@@ -101,8 +108,7 @@ class TrackRouter:
         started = list(self._waiting)
         self._waiting.clear()
         for viewer in started:
-            viewer.begin(packet.sequence)
-            self._members[viewer.variant] = self._members.get(viewer.variant, 0) + 1
+            self.join_at(viewer, packet.sequence)
         return started
 
     def copies(self, packet: MediaPacket) -> list[Copy]:

@@ -5,6 +5,7 @@ or padding, the SSRC that the server chose for the track, payload type 0 (each v
 publisher's sequence number and timestamp untouched. See `outgoing.py` for the copies.
 """
 
+import math
 from struct import Struct
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 
 MAX_BEHIND = 1024  # packets; libsrtp's window: what is older cannot be encrypted for the viewers any more
+REPLAY_AGE = 0.5  # seconds; a viewer may start with a key frame as old as this, and is behind by that for a moment
+REPLAY_BYTES = 256 << 10  # that come to it at once; more would fill its path
+FRESH_AGE = 0.25  # seconds; a younger key frame will still do when a viewer that is on its way has connected
 
 _HEADER = Struct("!BBHII")
 _CYCLE = 1 << 16  # added to every extended number, so that a packet from before the first one has no negative number
@@ -30,6 +34,13 @@ class MediaPacket(NamedTuple):
     sequence: int
     data: bytes
     key_frame: KeyFrame | None
+
+
+class Replay(NamedTuple):
+    """Canonical packets from the last key frame to the newest; the first has the extended sequence number `start`."""
+
+    start: int
+    packets: list[bytes]
 
 
 class IncomingTrack:
@@ -57,6 +68,7 @@ class IncomingTrack:
         self._first = -1
         self._whole_from = -1  # holes before this are none of ours: a key frame came since, or was asked for
         self._key_frame_timestamp = -1
+        self._key_frame = (-1, -math.inf)  # where the last one began, and when it came
         self._jitter = _Jitter(clock_rate)
         self._reported = (0, 0)  # expected, received at the last report
         self._sender_report: tuple[int, float] | None = None  # middle 32 bits of NTP time, arrival
@@ -81,7 +93,7 @@ class IncomingTrack:
         self.ring.put(extended, data, now)
         self.packets += 1
         self.bytes += len(data)
-        return MediaPacket(extended, data, self._find_key_frame(extended, payload, timestamp) if newest else None)
+        return MediaPacket(extended, data, self._find_key_frame(extended, payload, timestamp, now) if newest else None)
 
     def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
         """The original packet inside a retransmission (RFC 4588 section 4), if it was missing.
@@ -107,6 +119,27 @@ class IncomingTrack:
             self._whole_from = self.losses.given_up
             self.key_frame_needed = True
         return wanted
+
+    def has_fresh_key_frame(self, now: float) -> bool:
+        """Whether a viewer that connects in a moment will find a key frame to start with."""
+        return now - self._key_frame[1] <= FRESH_AGE
+
+    def replay(self, now: float) -> Replay | None:
+        """What a viewer starts with that comes in now; None when it has to wait for the next key frame.
+
+        Only a whole stretch of packets is any use to it: a hole would have to be asked for, and may never be filled.
+        """
+        first, came = self._key_frame
+        if now - came > REPLAY_AGE:
+            return None
+        room, packets = REPLAY_BYTES, []
+        for sequence in range(first, self.highest + 1):
+            packet = self.ring.get(sequence)
+            if packet is None or len(packet) > room:
+                return None
+            room -= len(packet)
+            packets.append(packet)
+        return Replay(first, packets)
 
     def take_sender_report(self, report: SenderReport, now: float) -> None:
         """Note when the publisher's sender report came; the next report block refers to it."""
@@ -160,12 +193,13 @@ class IncomingTrack:
         too_old = extended < self._first or extended <= max(self.highest - MAX_BEHIND, self.ring.forgotten)
         return too_old or extended in self.ring
 
-    def _find_key_frame(self, extended: int, payload: bytes, timestamp: int) -> KeyFrame | None:
+    def _find_key_frame(self, extended: int, payload: bytes, timestamp: int, now: float) -> KeyFrame | None:
         """Only the first packet of a key frame counts: H.264 shows one in the parameter sets and again in the slice."""
         found = key_frame(self.codec, payload)
         if found is None or timestamp == self._key_frame_timestamp:
             return None
         self._key_frame_timestamp = timestamp
+        self._key_frame = extended, now
         self._whole_from = extended
         return found
 

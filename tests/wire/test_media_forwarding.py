@@ -59,14 +59,15 @@ async def test_a_late_packet_of_before_the_key_frame_is_not_sent_to_who_started_
         published = await rig.publish(audio=False)
         early = await rig.play(published.publication, audio=False)
         send_video(published, 1, [vp8_key_frame(b"1")])
-        await early.peer.until_received(1)
+        send_video(published, 3, [vp8_delta(b"3")])  # with a hole before it the first key frame is no start for anybody
+        await early.peer.until_received(2)
         late = await rig.play(published.publication, audio=False)
-        send_video(published, 3, [vp8_key_frame(b"3")])
+        send_video(published, 4, [vp8_key_frame(b"4")])
         send_video(published, 2, [vp8_delta(b"2")])
-        send_video(published, 4, [vp8_delta(b"4")])
-        await early.peer.until_received(4)
+        send_video(published, 5, [vp8_delta(b"5")])
+        await early.peer.until_received(5)
         await late.peer.until_received(2)
-        assert video_of(late) == [vp8_key_frame(b"3"), vp8_delta(b"4")]
+        assert video_of(late) == [vp8_key_frame(b"4"), vp8_delta(b"5")]
 
 
 @pytest.mark.parametrize("lost", [0, 3])

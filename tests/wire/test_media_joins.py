@@ -1,10 +1,14 @@
-"""A thousand viewers come within seconds: the publisher notices little of it."""
+"""Viewers that come late, and a thousand that come within seconds: the publisher notices little of it."""
 
+import pytest
 import trio
 
+from actors.media.fast_sender import FastSender
+from actors.media.sender import PacketSender, PortableSender
 from protocol.sfu.router import MIN_REQUEST_INTERVAL
 from protocol.webrtc.dtls import DtlsContext
-from tests.support.media_peer import vp8_delta, vp8_key_frame
+from protocol.webrtc.rtcp import build_nack
+from tests.support.media_peer import sequences, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Published, Rig, media_rig
 
 VIEWERS, AT_ONCE = 1000, 100
@@ -47,3 +51,38 @@ async def test_a_thousand_joins_make_few_key_frames() -> None:
         assert statistics.plis <= 1 + elapsed / MIN_REQUEST_INTERVAL
         plane = rig.plane.statistics()
         assert (plane.players, plane.failed, plane.crashed) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("sender", [PortableSender, FastSender])
+async def test_a_late_viewer_starts_with_the_last_key_frame_at_once(sender: type[PacketSender]) -> None:
+    async with media_rig(sender=sender()) as rig:
+        published = await rig.publish(audio=False)
+        first = await rig.play(published.publication, audio=False)
+        payloads = [vp8_key_frame(), vp8_delta(b"2"), vp8_delta(b"3")]
+        for number, payload in enumerate(payloads, start=65_534):
+            published.peer.send(published.peer.rtp(number & 0xFFFF, payload, timestamp=number * 1800))
+        await first.peer.until_received(3)
+        late = await rig.play(published.publication, audio=False)
+        await late.peer.until_received(3)
+        published.peer.send(published.peer.rtp(1, vp8_delta(b"4"), timestamp=1 << 20))
+        await late.peer.until_received(4)
+        assert [packet.payload for packet in late.peer.received] == [*payloads, vp8_delta(b"4")]
+        assert [number & 0x7FFF for number in sequences(late.peer.received)] == [32_766, 32_767, 0, 1]
+        assert published.publication.statistics().plis == 1  # the one for the first viewer
+        assert late.playback.statistics().packets == 4
+        assert rig.plane.statistics().replayed == 3
+
+
+async def test_a_late_viewer_gets_again_what_it_lost_of_the_past() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(audio=False)
+        first = await rig.play(published.publication, audio=False)
+        for number, payload in enumerate([vp8_key_frame(), vp8_delta(b"2"), vp8_delta(b"3")], start=10):
+            published.peer.send(published.peer.rtp(number, payload, timestamp=number * 1800))
+        await first.peer.until_received(3)
+        late = await rig.play(published.publication, audio=False)
+        await late.peer.until_received(3)
+        ssrc = late.peer.received[0].ssrc
+        late.peer.send_rtcp(build_nack(1, ssrc, [11]))
+        await late.peer.until_received(4)
+        assert late.peer.received[3].payload.endswith(vp8_delta(b"2"))

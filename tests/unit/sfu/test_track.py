@@ -11,7 +11,7 @@ from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE
 from protocol.sfu.ring import VIDEO_AGE, VIDEO_BYTES, PacketRing
 from protocol.sfu.round_trip import RoundTrip
-from protocol.sfu.track import MAX_BEHIND, IncomingTrack, MediaPacket
+from protocol.sfu.track import FRESH_AGE, MAX_BEHIND, REPLAY_AGE, REPLAY_BYTES, IncomingTrack, MediaPacket, Replay
 from protocol.webrtc.rtcp import SenderReport
 
 KEY = b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01"
@@ -238,3 +238,54 @@ def test_every_packet_is_forwarded_at_most_once(first: int, steps: list[int]) ->
     assert len(set(got)) == len(got)
     assert set(got) <= set(sent)
     assert max(got) == max(sent)
+
+
+# -- what a viewer starts with that comes late -------------------------------------------------------------------------
+
+
+def test_a_late_viewer_gets_everything_from_the_last_key_frame_on() -> None:
+    track = make_track()
+    assert track.replay(0.0) is None
+    feed(track, 65_534)
+    assert track.replay(0.0) is None
+    wanted = [track.receive((65_535 + n) & 0xFFFF, n * 3000, False, KEY if n == 0 else DELTA, 0.1) for n in range(3)]
+    replay = track.replay(0.2)
+    assert replay == Replay(BASE + 65_535, [packet.data for packet in wanted if packet])
+
+
+def test_a_second_key_frame_replaces_the_first() -> None:
+    track = make_track()
+    for number, payload in enumerate((KEY, DELTA, KEY, DELTA)):
+        track.receive(number, number * 3000, False, payload, 0.0)
+    replay = track.replay(0.0)
+    assert replay is not None
+    assert (replay.start, len(replay.packets)) == (BASE + 2, 2)
+
+
+def test_an_old_key_frame_is_not_replayed() -> None:
+    track = make_track()
+    track.receive(1, 0, False, KEY, 0.0)
+    assert track.replay(REPLAY_AGE) is not None
+    assert track.replay(REPLAY_AGE + 0.01) is None
+    assert track.has_fresh_key_frame(FRESH_AGE)
+    assert not track.has_fresh_key_frame(FRESH_AGE + 0.01)
+
+
+def test_a_picture_with_a_hole_is_not_replayed_until_the_hole_is_filled() -> None:
+    track = make_track()
+    track.receive(1, 0, False, KEY, 0.0)
+    feed(track, 3)
+    assert track.replay(0.0) is None
+    feed(track, 2)
+    replay = track.replay(0.0)
+    assert replay is not None
+    assert len(replay.packets) == 3
+
+
+def test_what_would_fill_a_viewers_path_is_not_replayed() -> None:
+    track = make_track()
+    track.receive(1, 0, False, KEY, 0.0)
+    size = 1200
+    for number in range(2, REPLAY_BYTES // size + 3):
+        track.receive(number, 0, False, DELTA + bytes(size), 0.0)
+    assert track.replay(0.0) is None
