@@ -19,7 +19,7 @@ from attrs import frozen
 from trio_websocket import WebSocketRequest, wrap_server_stream
 
 from actors.actor import ActorStopped, StopReason, crash_guard
-from actors.logs import get_logger
+from actors.logs import SparingLog, get_logger
 from actors.session import Session, Socket
 from actors.supervisor import Supervisor
 from config.settings import Settings
@@ -68,6 +68,7 @@ class Gateway:
         self._per_address: Counter[str] = Counter()
         self._accepting = trio.CancelScope()
         self._handshakes: set[trio.CancelScope] = set()
+        self._refusals = SparingLog(log, clock=trio.current_time)
 
     @property
     def connection_count(self) -> int:
@@ -103,7 +104,9 @@ class Gateway:
     async def _admit(self, door: Door, stream: trio.SocketStream) -> None:
         address = holder_of(stream.socket.getpeername()[0])
         if self._is_full(address):
-            log.warning("connection refused", address=address, limit="max_sessions or max_sessions_per_address")
+            self._refusals.warning(
+                "connection refused", address=address, limit="max_sessions or max_sessions_per_address"
+            )
             return
         self._per_address[address] += 1
         try:
@@ -147,7 +150,7 @@ class Gateway:
     async def _serve_request(self, request: WebSocketRequest, session_id: str) -> None:
         origin = _header(request, b"origin")
         if not self._allows(origin):
-            log.warning("origin refused", origin=origin, setting="ws.allowed_origins")
+            self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
             with trio.move_on_after(REFUSAL_TIMEOUT):
                 await request.reject(403, body=b"This origin is not named in ws.allowed_origins\n")
             return

@@ -11,7 +11,8 @@ import logging
 import math
 import re
 import traceback
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -48,6 +49,30 @@ class Logger:
     def _write(self, level: int, event: str, facts: Mapping[str, object], crash: BaseException | None = None) -> None:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", event, extra={_FACTS: facts}, exc_info=crash)
+
+
+class SparingLog:
+    """For warnings that anybody outside can cause as often as he likes: one at most in `interval` seconds for an event.
+
+    The next one that is written says by `unsaid` how many were not.
+    """
+
+    def __init__(self, log: Logger, *, clock: Callable[[], float], interval: float = 1.0) -> None:
+        self._log = log
+        self._clock = clock
+        self._interval = interval
+        self._next_at: dict[str, float] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        """Write it or count it. `event` is one of a few fixed texts."""
+        now = self._clock()
+        if now < self._next_at.get(event, -math.inf):
+            self._unsaid[event] += 1
+            return
+        self._next_at[event] = now + self._interval
+        unsaid = self._unsaid.pop(event, 0)
+        self._log.warning(event, **facts, **({"unsaid": unsaid} if unsaid else {}))
 
 
 def get_logger(name: str) -> Logger:

@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from actors.logs import MAX_VALUE, configure, get_logger
+from actors.logs import MAX_VALUE, SparingLog, configure, get_logger
 from config.settings import LogFormat, LogLevel
 
 Lines = Callable[[], list[str]]
@@ -141,3 +141,22 @@ def test_python_warnings_are_log_lines(lines: Start) -> None:
         warnings.warn("old name", DeprecationWarning, stacklevel=1)
     (line,) = written()
     assert "DeprecationWarning: old name" in line
+
+
+def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(lines: Start) -> None:
+    written = lines()
+    now = 0.0
+    refusals = SparingLog(log, clock=lambda: now)
+    for address in ("a", "b", "c"):
+        refusals.warning("connection refused", address=address)
+    refusals.warning("origin refused", origin="x")
+    now = 1.0
+    refusals.warning("connection refused", address="d")
+    now = 2.0
+    refusals.warning("connection refused", address="e")
+    assert [line.split(" ", 2)[2] for line in written()] == [
+        "connection refused address=a",
+        "origin refused origin=x",
+        "connection refused address=d unsaid=2",
+        "connection refused address=e",
+    ]
