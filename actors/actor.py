@@ -44,6 +44,10 @@ CRASHED = StopReason(cause="crash", info="Failed by error")
 """The reason of an actor whose own code failed, or whose task was cancelled from outside before anybody stopped it."""
 
 
+SHUTDOWN = StopReason(cause="shutdown")
+"""The reason of all that works when the server is told to stop."""
+
+
 @define(eq=False, kw_only=True)
 class Request(Generic[R]):
     """A message that wants an answer of type R. The receiver calls `reply` or `fail` exactly once."""

@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 from attrs import asdict
 
-from actors.actor import StopReason
+from actors.actor import SHUTDOWN
 from actors.app_store import AppStoreError, open_app_store
 from actors.directory import Directory
 from actors.gateway import Door, Gateway
@@ -46,7 +46,6 @@ from config.version import VERSION
 
 log = get_logger("server")
 
-SHUTDOWN = StopReason(cause="shutdown")
 HTTP_USER_TIMEOUT = 30.0
 """Seconds after which a REST client that does not take its answer is dropped by the system."""
 

@@ -15,7 +15,7 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed
 
-from actors.actor import CRASHED, Actor, ActorStopped, MailboxFull, StopReason
+from actors.actor import CRASHED, SHUTDOWN, Actor, ActorStopped, MailboxFull, StopReason
 from actors.app_store import AppStore
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
@@ -71,6 +71,7 @@ NO_CONNECTION_FRAME = StopReason(cause="no-connection-frame")
 MEDIA_TRANSPORT = StopReason(cause="media-transport-unsupported")
 
 _CLOSE_CODES = {
+    SHUTDOWN: 1001,
     NOT_READING: 1008,
     FLOODED: 1008,
     PROTOCOL_ERROR: 1008,

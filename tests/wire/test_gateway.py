@@ -13,6 +13,7 @@ import trio.testing
 import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
 
+from actors.actor import SHUTDOWN
 from actors.gateway import Door, Gateway, holder_of
 from actors.listeners import open_listener
 from actors.session import Session, Socket
@@ -233,15 +234,17 @@ async def stalled_player(port: int) -> trio.socket.SocketType:
     return stream.socket
 
 
-async def test_shutdown_tells_every_stream_and_closes_every_socket() -> None:
+async def test_shutdown_tells_every_stream_and_closes_every_socket_with_1001() -> None:
     async with serving() as served:
         async with served.connect() as client:
             await establish(client)
             await send(client, "publishStream", {"mediaSessionId": "p1", "name": "cam", "sdp": "v=0"})
             await receive(client, "notifyStreamStatusEvent")
             served.gateway.close()
-            served.rig.supervisor.close(TEST_OVER)
+            served.rig.supervisor.close(SHUTDOWN)
             frames = await frames_until_closed(client)
+            assert client.closed is not None
+            assert client.closed.code == 1001
     last = [frame["data"][0] for frame in frames if frame["message"] == "notifyStreamStatusEvent"]
     assert [(body["status"], body["info"]) for body in last] == [("FAILED", "Stopped by session disconnect")]
 
