@@ -54,13 +54,13 @@ class Address:
 class ServerProcess:
     """A started server. The constructor returns when the ready line has come; it raises if none does."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object], module: str = "actors.daemon") -> None:
         self.state = folder / "state"
         self._log_file = folder / "server.log"
         arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **settings}.items()]
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "actors.daemon", f"--state={self.state}", *arguments],
+                [sys.executable, "-P", "-m", module, f"--state={self.state}", *arguments],
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"},
                 stdout=subprocess.PIPE,
@@ -216,9 +216,11 @@ def _read_ready_line(line: str) -> dict[str, tuple[Address, ...]]:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path, settings: Mapping[str, object] | None = None) -> Iterator[ServerProcess]:
-    """A server with its state and its log in `folder`, stopped and checked at the end."""
-    server = ServerProcess(folder, settings or {})
+def running_server(
+    folder: Path, settings: Mapping[str, object] | None = None, *, module: str = "actors.daemon"
+) -> Iterator[ServerProcess]:
+    """A server with its state and its log in `folder`, stopped and checked at the end. `module` is what is run."""
+    server = ServerProcess(folder, settings or {}, module)
     try:
         yield server
     finally:

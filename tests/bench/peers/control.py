@@ -40,7 +40,7 @@ class Task:
 
 
 class PeerProcess:
-    """A started peer process, as the bench holds it; used in a `with`."""
+    """A started peer process, as the bench holds it; used in a `with`. `module` is one of `tests.bench`."""
 
     def __init__(self, module: str, task: Task, name: str) -> None:
         self._name = name
@@ -48,7 +48,7 @@ class PeerProcess:
         self._pending = b""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.bench.peers.{module}", task.to_json(), name],
+                [sys.executable, "-m", f"tests.bench.{module}", task.to_json(), name],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -44,9 +44,9 @@ def measure(server: Server, plan: Plan) -> Measurement:
     server.prepare()
     task = Task(server=plan.server, url=server.ws_url, stream=STREAM, host=plan.host, folder=plan.folder)
     with contextlib.ExitStack() as stack:
-        publisher = stack.enter_context(PeerProcess("publisher", task, "publisher"))
+        publisher = stack.enter_context(PeerProcess("peers.publisher", task, "publisher"))
         seats = [
-            stack.enter_context(PeerProcess("viewers", task, f"viewers{number}"))
+            stack.enter_context(PeerProcess("peers.viewers", task, f"viewers{number}"))
             for number in range(min(PROCESSES, plan.viewers))
         ]
         publisher.ask("publish", timeout=30)
