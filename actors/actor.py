@@ -158,6 +158,9 @@ class Actor(Generic[M]):
     async def on_stop(self, reason: StopReason) -> None:
         """What may wait. Shielded, cancelled after `stop_grace` seconds."""
 
+    def let_go(self) -> None:
+        """The last step: drop what refers back to this actor, so that it is freed now and not by a full collection."""
+
     def epitaph(self) -> dict[str, object]:
         """What the log line of this actor's end says, beside its cause, duration and peak mailbox."""
         return {}
@@ -183,6 +186,8 @@ class Actor(Generic[M]):
                     await self.on_stop(reason)
             finally:
                 self._close_mailbox()
+                self._nursery = None
+                self.let_go()
                 self.stopped.set()
         if self._teardown_error is not None:
             raise self._teardown_error

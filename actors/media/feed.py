@@ -173,6 +173,7 @@ class Feed:
         for viewer in list(self._viewers.values()):
             self.leave(viewer)
         self.track.ring.clear()  # plaintext is not kept longer than the stream
+        self._asked = _unasked
 
     def _mend(self, now: float) -> None:
         """What will not come any more can only be made up for by a key frame."""
@@ -205,6 +206,10 @@ class Feed:
             report, ssrc=self.source.ssrc, packet_count=packets, octet_count=octets - packets * _RTP_HEADER
         )
         viewer.send_rtcp(sender_report + build_sdes(self.source.ssrc, self.cname))
+
+
+def _unasked() -> None:
+    """Nobody can be asked for a key frame any more."""
 
 
 def _ring(*, is_video: bool) -> PacketRing:

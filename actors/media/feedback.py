@@ -70,6 +70,7 @@ class PublisherFeedback:
 
     def stop(self) -> None:
         self._report_at = self._feedback_at = math.inf
+        self._send = _unsent
 
     def record_arrival(self, plain: bytes, header: RtpHeader, now: float) -> None:
         """Note when a decrypted packet came, for transport-wide feedback."""
@@ -141,6 +142,10 @@ class PublisherFeedback:
         received = sum(feed.rate.bytes_per_second * 8 for feed in blocks)
         bitrate = uplink.update(received, lost / 256)
         return build_remb(self._ssrc, bitrate, [block.ssrc for block in blocks.values()])
+
+
+def _unsent(packet: bytes) -> None:
+    """The publisher is gone."""
 
 
 def _is_estimated(plan: TrackPlan) -> bool:

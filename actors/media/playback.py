@@ -9,7 +9,7 @@ from actors.media.network import Network
 from actors.media.publication import Publication, local_transport
 from actors.media.sender import Slot
 from actors.media.statistics import RateMeter, StreamMediaStatistics
-from actors.media.transport import Post, Transport
+from actors.media.transport import Post, Transport, unheard
 from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing import OutgoingTrack
 from protocol.sfu.round_trip import RoundTrip
@@ -132,6 +132,7 @@ class Playback:
                 track.feed.readdress(track.viewer)
 
     def on_closed(self) -> None:
+        self._post = unheard
         for track in self._tracks.values():
             track.feed.leave(track.viewer)
 

@@ -9,7 +9,7 @@ from actors.media.feedback import PublisherFeedback
 from actors.media.network import Network
 from actors.media.sources import Source, SourceTable
 from actors.media.statistics import BitrateLimit, StreamMediaStatistics
-from actors.media.transport import Post, Transport
+from actors.media.transport import Post, Transport, unheard
 from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
@@ -127,6 +127,7 @@ class Publication:
         pass  # whatever is sent to a publisher asks the transport for the way
 
     def on_closed(self) -> None:
+        self._post = unheard
         self._silent_at = math.inf
         self._feedback.stop()
         for feed in self._feeds.values():

@@ -58,6 +58,23 @@ class MediaEnd(Protocol):
         """Nothing comes or goes any more. Called once, before the peer is told."""
 
 
+class _NoEnd:
+    """The inner end of a transport that is closed."""
+
+    deadline = math.inf
+
+    def on_connected(self, now: float) -> None: ...
+    def on_moved(self) -> None: ...
+    def on_rtp(self, data: bytes, now: float) -> None: ...
+    def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None: ...
+    def on_time(self, now: float) -> None: ...
+    def on_closed(self) -> None: ...
+
+
+def unheard(fact: MediaFact) -> None:
+    """Where the facts on media go whose owner has been told of their end."""
+
+
 class Transport:
     """Everything between the sockets and the inner end, for one peer.
 
@@ -72,7 +89,7 @@ class Transport:
         self.transmitter: SrtpTransmitter | None = None
         self.closed = False
         self.session_id = session_id
-        self.end = end
+        self.end: MediaEnd = end
         self._post = post
         self._fingerprints = offer.fingerprints
         self._agent = IceLiteAgent(
@@ -220,17 +237,19 @@ class Transport:
         if self.closed:
             return
         self.closed = True
-        path, dtls = self.path, self._dtls
+        path, dtls, post, end = self.path, self._dtls, self._post, self.end
         self.network.forget(self)
+        # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
+        self._post, self.end = unheard, _NoEnd()
         try:
-            self.end.on_closed()
+            end.on_closed()
         finally:  # the peer and the owner learn of the end even if the inner end is broken
             self._dtls = self.receiver = self.transmitter = None
             if dtls is not None and path is not None:
                 dtls.close()
                 self._send_datagrams(dtls, path)
             if fact is not None:
-                self._post(fact)
+                post(fact)
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
 

@@ -172,6 +172,9 @@ class Session(Actor[Heard]):
         with trio.move_on_after(CLOSE_TIMEOUT):
             await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), reason.info or None)
 
+    def let_go(self) -> None:
+        self._lane = self._requests = None
+
     def epitaph(self) -> dict[str, object]:
         return {"id": self.session_id, "app": self._connection.app_key, **self._inflow.totals}
 

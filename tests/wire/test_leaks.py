@@ -77,6 +77,29 @@ async def test_a_thousand_cycles_leave_nothing_behind(tmp_path: Path) -> None:
     assert after.resident - before.resident < NOISE
 
 
+async def test_what_has_ended_waits_for_no_collection(tmp_path: Path) -> None:
+    # A full collection is rare, for it halts the media: what only it can free makes memory grow until then.
+    async with full_server(tmp_path) as server:
+        shared = Shared(server=server)
+        await work(shared, "stream", CYCLES_PER_SESSION)
+        gc.collect()
+        gc.disable()
+        try:
+            await work(shared, "stream", CYCLES_PER_SESSION * 2)
+            await server.until_idle()
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            modules = Counter(type(each).__module__.partition(".")[0] for each in gc.garbage)
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert {name: modules[name] for name in ("actors", "protocol", "OpenSSL", "pylibsrtp", "wsproto")} == {
+        "actors": 0, "protocol": 0, "OpenSSL": 0, "pylibsrtp": 0, "wsproto": 0
+    }  # fmt: skip
+
+
 async def mark_after(server: FullServer, cycles: int) -> Mark:
     """Look at the process after so many more cycles."""
     shared = Shared(server=server)
