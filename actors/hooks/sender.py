@@ -150,7 +150,7 @@ class HookSender:
                 log.info("hook cancelled", **facts)
             case NotSent():
                 pass
-            case Answered(status=status) if status in (401, 403):
+            case Answered(status=status) if status in (401, 403) and call.method.is_question:
                 self.counters.failed += 1
                 log.info("hook refused", **facts, status=status)
             case Answered(status=status) if not is_failure(call.method, outcome):

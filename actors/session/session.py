@@ -38,7 +38,6 @@ from protocol.signaling.frames import (
     GetVersion,
     Ping,
     PingFrame,
-    Pong,
     PongFrame,
     ServerFrame,
 )
@@ -219,10 +218,8 @@ class Session(Actor[Heard]):
                 await self._connect(frame)
             case Ping():
                 self.send(PongFrame())
-            case Pong():
-                pass
             case _ if self._requests is not None:
-                self._requests.serve(frame)
+                self._requests.serve(frame)  # a Pong asks for nothing
 
     def _refuse_frame(self, error: FrameError) -> None:
         log.debug("unusable frame", session=self.session_id, fault=error.message)
@@ -232,11 +229,10 @@ class Session(Actor[Heard]):
             self.stop(PROTOCOL_ERROR)
 
     def _close_stranger(self, frame: ClientFrame) -> None:
-        if isinstance(frame, ConnectMediaTransport):
-            self.stop(MEDIA_TRANSPORT)
-            return
-        self.send(Fail(api_method=frame.message, info="The first frame must be `connection`"))
-        self.stop(PROTOCOL_ERROR)
+        is_media = isinstance(frame, ConnectMediaTransport)
+        if not is_media:
+            self.send(Fail(api_method=frame.message, info="The first frame must be `connection`"))
+        self.stop(MEDIA_TRANSPORT if is_media else PROTOCOL_ERROR)
 
     # -- connecting --------------------------------------------------------------------------------
 

@@ -41,6 +41,11 @@ class HookMethod(StrEnum):
             return HookKind.CONNECT
         return HookKind.EVENT if self in _EVENTS else HookKind.DIRECT
 
+    @property
+    def is_question(self) -> bool:
+        """Whether the backend may say no. Who answers 401 or 403 to anything else has failed."""
+        return self.kind is not HookKind.EVENT or self is HookMethod.STREAM_KEEP_ALIVE_EVENT
+
 
 _EVENTS = frozenset(
     {

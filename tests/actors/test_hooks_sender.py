@@ -217,6 +217,20 @@ async def test_a_refusal_is_no_error(autojump_clock: MockClock, caplog: pytest.L
         assert [line[:2] for line in facts(caplog)] == [("INFO", "hook refused")]
 
 
+@pytest.mark.parametrize("code", [401, 403])
+async def test_a_refusal_of_what_was_no_question_is_an_error(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(code))
+        rig.lane().notify(HookMethod.STREAM_STATUS_EVENT, {})
+        await trio.testing.wait_all_tasks_blocked()
+        (line,) = facts(caplog)
+    assert line[:2] == ("ERROR", "Got exception in REST")
+    assert line[2]["url"] == "http://backend.test/api/StreamStatusEvent"
+    assert line[2]["cause"] == f"answered {code}"
+
+
 async def test_a_cancelled_call_and_a_lost_turn_are_told(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
