@@ -70,7 +70,7 @@ class ClientStream:
     def leave(self) -> None:
         """Let the peer vanish without a word."""
         self._running.cancel()
-        self.client.forget(self.peer)
+        self.client.peers.remove(self.peer)
 
 
 @define(eq=False)
@@ -79,9 +79,9 @@ class WcsClient:
 
     socket: WebSocketConnection
     nursery: trio.Nursery = field(repr=False)
+    peers: list[MediaPeer]
     frames: list[tuple[str, Frame]] = field(init=False, factory=list)
     closed: trio.Event = field(init=False, factory=trio.Event)
-    peers: list[MediaPeer] = field(init=False, factory=list)
     _changed: trio.Event = field(init=False, factory=trio.Event)
 
     # -- frames --------------------------------------------------------------------------------------------------
@@ -161,11 +161,6 @@ class WcsClient:
 
     # -- life ----------------------------------------------------------------------------------------------------
 
-    def forget(self, peer: MediaPeer) -> None:
-        """This peer is over."""
-        peer.udp.close()
-        self.peers.remove(peer)
-
     async def read(self) -> None:
         """Collect frames until the WebSocket closes."""
         try:
@@ -203,21 +198,25 @@ def untrusting() -> ssl.SSLContext:
 @asynccontextmanager
 async def wcs_client(url: str, *, established: bool = True, **fields: Any) -> AsyncIterator[WcsClient]:
     """A client, with an established session unless told otherwise; its sockets are closed at the end."""
-    async with trio.open_nursery() as nursery:
-        tls = untrusting() if url.startswith("wss:") else None
-        with trio.fail_after(PATIENCE):
-            socket = await connect_websocket_url(nursery, url, ssl_context=tls)
-        client = WcsClient(socket, nursery)
-        nursery.start_soon(client.read)
-        try:
-            if established:
-                await client.connect(**fields)
-            yield client
-        finally:
-            with trio.move_on_after(PATIENCE, shield=True):
-                await socket.aclose()
-                # trio-websocket leaves its client's socket open when the server was the one to close.
-                await trio.aclose_forcefully(socket._stream)
-            for peer in client.peers:
-                peer.udp.close()
-            nursery.cancel_scope.cancel()
+    peers: list[MediaPeer] = []
+    try:
+        async with trio.open_nursery() as nursery:
+            tls = untrusting() if url.startswith("wss:") else None
+            with trio.fail_after(PATIENCE):
+                socket = await connect_websocket_url(nursery, url, ssl_context=tls)
+            client = WcsClient(socket, nursery, peers)
+            nursery.start_soon(client.read)
+            try:
+                if established:
+                    await client.connect(**fields)
+                yield client
+            finally:
+                with trio.move_on_after(PATIENCE, shield=True):
+                    await socket.aclose()
+                    # trio-websocket leaves its client's socket open when the server was the one to close.
+                    await trio.aclose_forcefully(socket._stream)
+                nursery.cancel_scope.cancel()
+    finally:
+        # Only now: a peer that still runs may be about to read.
+        for peer in peers:
+            peer.udp.close()
