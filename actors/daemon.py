@@ -57,7 +57,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     except CannotStart as error:
         log.error("cannot start", cause=str(error))
         return EXIT_CANNOT_START
-    _tame_garbage_collector()
+    tame_garbage_collector()
     exit_code = EXIT_OK
     try:
         await _serve_until_told(server)
@@ -94,7 +94,7 @@ def _first(error: Exception) -> Exception:
     return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
-def _tame_garbage_collector() -> None:
+def tame_garbage_collector() -> None:
     """Keep the collector's pauses away from the media.
 
     A full collection looks at every object: tens of milliseconds with a thousand streams, and nothing is forwarded.

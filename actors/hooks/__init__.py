@@ -5,5 +5,5 @@
 
 `dispatcher` is the actor that runs all of it and ends it in order, `lane` what a session and its streams hold, `queue`
 the order of calls and what is dropped when they pile up, `sender` one call with its retries, deadline and log line,
-`transport`, `connection`, `resolver` and `tls` the HTTP client beneath.
+`turnstile` where calls to one host begin, `transport`, `connection`, `resolver` and `tls` the HTTP client beneath.
 """

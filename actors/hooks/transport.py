@@ -17,6 +17,7 @@ from attrs import frozen
 
 from actors.hooks.connection import AnswerTooLarge, Connection, NoAnswer, TlsFailed, connect, port_of
 from actors.hooks.resolver import CannotResolve, Resolver
+from actors.hooks.turnstile import Turnstile
 
 __all__ = ["KEEP_ALIVE", "AnswerTooLarge", "CannotResolve", "HookTransport", "NoAnswer", "PoolStatistics", "TlsFailed"]
 
@@ -24,9 +25,6 @@ KEEP_ALIVE = "wcsd.keep_alive"
 """Request extension: True for a call that may use only half of its host's connections."""
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept. Backends close after 5 to 60 s; a stale one is noticed before use."""
-
-PROBES = 8
-"""Calls at once to a host whose last one failed. A backlog that fails at full width would crowd out the other hosts."""
 
 
 @frozen(kw_only=True)
@@ -60,7 +58,9 @@ class HookTransport(httpx.AsyncBaseTransport):
         if url.scheme not in ("http", "https") or not url.host:
             raise httpx.UnsupportedProtocol(f"{url.scheme or 'no scheme'}: not http or https")
         host = self._host(url)
-        if request.extensions.get(KEEP_ALIVE):
+        is_keep_alive = request.extensions.get(KEEP_ALIVE, False)
+        await host.turnstile.enter(in_batch=is_keep_alive)
+        if is_keep_alive:
             async with host.keep_alives, host.connections:
                 return await self._call(host, request)
         async with host.connections:
@@ -110,18 +110,12 @@ class HookTransport(httpx.AsyncBaseTransport):
         return host
 
     async def _call(self, host: "_Host", request: httpx.Request) -> httpx.Response:
-        if not host.is_failing:
-            return await self._watched(host, request)
-        async with host.probes:
-            return await self._watched(host, request)
-
-    async def _watched(self, host: "_Host", request: httpx.Request) -> httpx.Response:
         is_well = False
         try:
             response = await self._exchange(host, request)
             is_well = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
         finally:
-            host.is_failing = not is_well
+            host.turnstile.is_failing = not is_well
         return response
 
     async def _exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:
@@ -143,13 +137,13 @@ class _Host:
     def __init__(self, max_connections: int) -> None:
         self.connections = trio.CapacityLimiter(max_connections)
         self.keep_alives = trio.CapacityLimiter(max(1, max_connections // 2))
-        self.probes = trio.CapacityLimiter(PROBES)
-        self.is_failing = False
+        self.turnstile = Turnstile()
         self.idle: deque[Connection] = deque()
 
     @property
     def waiting(self) -> int:
-        return sum(each.statistics().tasks_waiting for each in (self.connections, self.keep_alives, self.probes))
+        limited = sum(each.statistics().tasks_waiting for each in (self.connections, self.keep_alives))
+        return limited + self.turnstile.waiting
 
     @property
     def is_unused(self) -> bool:

@@ -2,9 +2,9 @@
 
 200 sessions of one application call a backend that is well, hangs, cannot be connected to, is dead, floods errors, has
 a name server that hangs, and returns. Meanwhile 20 sessions of another application call a backend that is always well.
-For each phase this tells how long their calls took, how that compares with the first, quiet phase, and what share of a
-core this process used. The backends that answer are processes of their own. Exit code 1 if the 99th percentile of a
-phase is more than twice the quiet one.
+For each phase this tells how long their calls took, how that compares with the quiet phase of the same round, and what
+share of a core this process used; at the end, the medians of all rounds. The backends that answer are processes of
+their own. Exit code 1 if the 99th percentile of a phase is more than twice the quiet one, in the median of the rounds.
 
 Figures depend on the machine, and on what else it does: compare those of one run with each other.
 """
@@ -13,20 +13,22 @@ import argparse
 import asyncio
 import io
 import random
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 
 import trio
 import trio.testing
-from attrs import define, evolve, field, frozen
+from attrs import astuple, define, evolve, field, frozen
 
 from actors import logs
 from actors.actor import StopReason
+from actors.daemon import SWITCH_INTERVAL, tame_garbage_collector
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.hooks.resolver import Resolver
@@ -148,22 +150,44 @@ class Phase:
         """Milliseconds."""
         return 1000 * self.latencies[int(len(self.latencies) * share)]
 
-    def ratio_to(self, quiet: "Phase") -> float:
-        """How much longer the slowest hundredth took."""
-        return self.percentile(0.99) / quiet.percentile(0.99)
 
-    def show(self, quiet: "Phase") -> None:
-        median, slow = self.percentile(0.5), self.percentile(0.99)
-        figures = f"median {median:6.2f} ms   p99 {slow:6.2f} ms   {self.ratio_to(quiet):5.2f} x"
-        print(f"{self.name:18} {len(self.latencies):6} calls   {figures}   {100 * self.cpu:4.0f} % CPU", flush=True)
+@frozen
+class Row:
+    """What is told of a phase."""
+
+    name: str
+    calls: int
+    median: float
+    slow: float
+    """Milliseconds: the 50th and the 99th percentile."""
+    ratio: float
+    cpu: float
+
+    @classmethod
+    def of(cls, phase: Phase, quiet: Phase) -> "Row":
+        """One phase of a round."""
+        median, slow = phase.percentile(0.5), phase.percentile(0.99)
+        return cls(phase.name, len(phase.latencies), median, slow, slow / quiet.percentile(0.99), phase.cpu)
+
+    @classmethod
+    def middle(cls, rows: Sequence["Row"]) -> "Row":
+        """The median of each figure over the rounds."""
+        calls, median, slow, ratio, cpu = map(statistics.median, zip(*(astuple(row)[1:] for row in rows), strict=True))
+        return cls(rows[0].name, calls, median, slow, ratio, cpu)
+
+    def show(self) -> None:
+        figures = f"median {self.median:6.2f} ms   p99 {self.slow:6.2f} ms   {self.ratio:5.2f} x"
+        print(f"{self.name:18} {self.calls:6} calls   {figures}   {100 * self.cpu:4.0f} % CPU", flush=True)
 
 
 # -- the program -------------------------------------------------------------------------------------------------------
 
 
-async def main(seconds: float) -> int:
-    """All phases, each of so many seconds. The exit code."""
+async def main(seconds: float, rounds: int) -> int:
+    """So many rounds of all phases, each of so many seconds. The exit code."""
     logs.configure(LogFormat.TEXT, LogLevel.INFO, io.StringIO())
+    tame_garbage_collector()  # as the server does
+    sys.setswitchinterval(SWITCH_INTERVAL)
     with ExitStack() as stack:
         well, flood, other = (stack.enter_context(backend(kind)) for kind in ("well", "flood", "well"))
         resolver = stack.enter_context(hung_name_server())
@@ -177,10 +201,10 @@ async def main(seconds: float) -> int:
             "returns": well,
             "is well again": well,
         }
-        return await run(phases, other, resolver, seconds)
+        return await run(phases, other, resolver, seconds, rounds)
 
 
-async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: float) -> int:
+async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: float, rounds: int) -> int:
     before = open_files()
     transport = HookTransport(
         max_connections=SETTINGS.rest_max_connections,
@@ -201,28 +225,36 @@ async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: f
                 sessions.start_soon(load.tell, number)
             for number in range(WELL_SESSIONS):
                 sessions.start_soon(load.ask, number)
-            await load.run_phase("warm-up", phases["quiet"], 2.0)
-            seen = []
-            for name, url in phases.items():
-                seen.append(await load.run_phase(name, url, seconds))
-                seen[-1].show(seen[0])
+            seen: dict[str, list[Row]] = {name: [] for name in phases}
+            for _ in range(rounds):
+                await load.run_phase("warm-up", phases["quiet"], 2.0)
+                quiet = None
+                for name, url in phases.items():
+                    phase = await load.run_phase(name, url, seconds)
+                    seen[name].append(Row.of(phase, quiet := quiet or phase))
+                    seen[name][-1].show()
+                print()
             sessions.cancel_scope.cancel()
         await dispatcher.drain(60)
         dispatcher.stop(DONE)
+    middle = [Row.middle(rows) for rows in seen.values()]
+    for row in middle:
+        row.show()
     told = dispatcher.statistics()
     print(
         f"{told.sent} calls, {told.failed} failed, {told.timed_out} of them timed out; {told.dropped} dropped,", end=" "
     )
     print(f"at most {load.most_waiting} waiting; {open_files() - before} files left open")
-    return int(max(phase.ratio_to(seen[0]) for phase in seen) > WORST_RATIO)
+    return int(max(row.ratio for row in middle) > WORST_RATIO)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0, help="for each phase")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--serve", choices=("well", "flood"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         asyncio.run(serve(Flood if options.serve == "flood" else Sink))
     else:
-        sys.exit(trio.run(main, options.seconds))
+        sys.exit(trio.run(main, options.seconds, options.rounds))
