@@ -1,12 +1,16 @@
-"""The fast packet sender: libsrtp on permanent memory, and one system call for 64 viewers.
+"""The fast packet sender: libsrtp on permanent memory, one system call for many viewers, one message for many packets.
 
-It does what `PortableSender` does, byte for byte, for about 0.7 times its cost; most of what is left is the kernel's.
+It does what `PortableSender` does, byte for byte, for a fraction of its cost (docs/performance.md).
+
+    FastSender      the fan-outs of all publications, and their common buffers (`packet_buffers`)
+    _FastFanOut     one publication's viewers, in groups (`slot_group`) that the kernel takes in one call (`kernel`)
 """
 
+from actors.media.packet_buffers import PacketBuffers
 from actors.media.sender import FanOut, Losses, Slot
-from actors.media.slot_group import PacketBuffers, SlotGroup
+from actors.media.slot_group import SlotGroup
 from actors.media.sockets import UdpSocket
-from protocol.webrtc.srtp import MAX_PACKET
+from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 
 
 class FastSender:
@@ -18,20 +22,32 @@ class FastSender:
         self.reason = reason
         self.losses = Losses()
         self._buffers = PacketBuffers()
+        self._queued: list[_FastFanOut] = []
 
     def open(self) -> FanOut:
-        return _FastFanOut(self._buffers, self.losses)
+        return _FastFanOut(self._buffers, self.losses, self._queued)
+
+    def flush(self) -> None:
+        for fan_out in self._queued:
+            fan_out.flush()
+        self._queued.clear()
 
 
 class _FastFanOut:
-    """Viewers in groups by socket. All groups of a socket are full but its last, so that no system call is wasted."""
+    """Viewers in groups by socket and SRTP profile; all groups of a kind are full but the last.
 
-    def __init__(self, buffers: PacketBuffers, losses: Losses) -> None:
+    What is queued is a run: packets of one size, of which the last one may be shorter. It leaves before anything
+    changes, and before any other packet.
+    """
+
+    def __init__(self, buffers: PacketBuffers, losses: Losses, queued: "list[_FastFanOut]") -> None:
         self.packets = 0
         self.octets = 0
         self._buffers = buffers
         self._losses = losses
-        self._groups: dict[UdpSocket, list[SlotGroup]] = {}
+        self._queued = queued
+        self._run: list[bytes] = []
+        self._groups: dict[tuple[UdpSocket, SrtpProfile], list[SlotGroup]] = {}
         self._places: dict[Slot, tuple[SlotGroup, int]] = {}
         self._newest_start = -1
 
@@ -39,15 +55,17 @@ class _FastFanOut:
         return len(self._places)
 
     def add(self, slot: Slot) -> None:
+        self.flush()
         self._newest_start = max(self._newest_start, slot.start)
         self._place(slot)
 
     def remove(self, slot: Slot) -> None:
+        self.flush()
         place = self._places.pop(slot, None)
         if place is None:
             return
         group, index = place
-        groups = self._groups[group.socket]
+        groups = self._groups[group.kind]
         last = groups[-1].pop()
         if last is not slot:
             group.replace(index, last)
@@ -55,11 +73,12 @@ class _FastFanOut:
         if not groups[-1].slots:
             groups.pop()
         if not groups:
-            del self._groups[group.socket]
+            del self._groups[group.kind]
 
     def readdress(self, slot: Slot) -> None:
         if slot not in self._places:
             return
+        self.flush()
         group, index = self._places[slot]
         if group.socket is slot.socket:
             group.readdress(index)
@@ -68,8 +87,8 @@ class _FastFanOut:
             self._place(slot)
 
     def send(self, packet: bytes, sequence: int) -> None:
-        self.packets += 1
-        self.octets += len(packet)
+        self.flush()
+        self._count(packet)
         if len(packet) > MAX_PACKET:
             for slot in self._places:
                 self._losses.fail(slot)
@@ -78,12 +97,47 @@ class _FastFanOut:
                 if sequence >= slot.start:
                     group.send_to(index, packet)
         else:
-            for groups in self._groups.values():
-                for group in groups:
-                    group.send(packet)
+            self._send(packet)
+
+    def queue(self, packet: bytes, sequence: int) -> None:
+        if sequence < self._newest_start or len(packet) > MAX_PACKET:
+            self.send(packet, sequence)
+            return
+        run = self._run
+        if run and not (len(packet) <= len(run[-1]) == len(run[0]) and len(run) < self._buffers.longest_run):
+            self.flush()
+        if not run:
+            self._queued.append(self)
+        run.append(packet)
+        self._count(packet)
+
+    def flush(self) -> None:
+        """Send what is queued here."""
+        run = self._run
+        if not run:
+            return
+        try:
+            self._send(run[0]) if len(run) == 1 else self._send_run(run)
+        finally:
+            run.clear()
+
+    def _send(self, packet: bytes) -> None:
+        for groups in self._groups.values():
+            for group in groups:
+                group.send(packet)
+
+    def _send_run(self, run: list[bytes]) -> None:
+        for groups in self._groups.values():
+            for group in groups:
+                group.send_run(run)
+
+    def _count(self, packet: bytes) -> None:
+        self.packets += 1
+        self.octets += len(packet)
 
     def _place(self, slot: Slot) -> None:
-        groups = self._groups.setdefault(slot.socket, [])
+        kind = slot.socket, slot.transmitter.profile
+        groups = self._groups.setdefault(kind, [])
         if not groups or groups[-1].is_full:
-            groups.append(SlotGroup(self._buffers, slot.socket, self._losses))
+            groups.append(SlotGroup(self._buffers, kind, self._losses))
         self._places[slot] = groups[-1], groups[-1].append(slot)

@@ -116,13 +116,13 @@ class Feed:
             viewer.fan_out.readdress(viewer.slot)
 
     def forward(self, packet: MediaPacket, now: float) -> int:
-        """Send a packet to all viewers; how many copies that made."""
+        """Queue a packet for all viewers; how many copies that makes."""
         for outgoing in self.router.admit(packet, self.track.highest):
             self._start(self._viewers[outgoing], packet.sequence, now)
         copies = 0
         for variant, data in self.router.copies(packet):
             fan_out = self._fan_outs[variant]
-            fan_out.send(data, packet.sequence)
+            fan_out.queue(data, packet.sequence)
             copies += len(fan_out)
         self._mend(now)
         return copies

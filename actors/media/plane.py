@@ -158,6 +158,7 @@ class MediaPlane:
         self._network.counters.wake_ups += 1
         woke_at = self._network.clock()
         counts = [self._drain(local) for local in readable]
+        self._guarded(self._network.sender.flush)
         self._moderation.took(sum(counts), woke_at, is_all=MAX_DRAIN not in counts)
 
     def _drain(self, local: int) -> int:

@@ -1,7 +1,7 @@
 """The proof that a packet sender does what the portable one does, on this machine, with these libraries.
 
-Both play the same piece on loopback: viewers come, go, move and fail, packets of every kind of size are sent. What
-arrives must be the same, byte for byte and from the same sockets, and so must what was counted.
+Both play the same piece on loopback: viewers come, go, move and fail, packets of every kind of size are sent, alone
+and in runs. What arrives must be the same, byte for byte and from the same sockets, and so must what was counted.
 """
 
 import select
@@ -23,6 +23,7 @@ VIEWERS = 67
 _PATIENCE = 1.0  # seconds for a packet to arrive; on loopback it is there when the call that sent it returns
 _BUFFER = 1 << 20
 _SIZES = (12, 13, 100, 1200, MAX_PACKET)
+_RUNS = ((1000, 1000), (1000, 1000, 1000, 400), (900, 901, 901), (MAX_PACKET,) * 9, (12, 12), (700, 600, 600, 700))
 _LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 Arrived = tuple[int, int, bytes]  # by which of the stage's receiving sockets, from which of its sending ones, and what
@@ -88,11 +89,13 @@ def _perform(sender: PacketSender, family: int, profile: SrtpProfile, where: str
         slots = [_slot(stage, index, profile) for index in range(VIEWERS)]
         fan_out = sender.open()
         arrived = []
-        for packet, sequence, receivers in _piece(fan_out, stage, slots):
-            fan_out.send(packet, sequence)
-            arrived.append(stage.collect(receivers))
-            if len(arrived[-1]) != receivers:
-                raise SelfTestFailed(f"{where}: {receivers} packets sent, {len(arrived[-1])} arrived")
+        for packets, expected in _piece(fan_out, stage, slots):
+            for packet, sequence in packets:
+                fan_out.queue(packet, sequence)
+            sender.flush()
+            arrived.append(stage.collect(expected))
+            if len(arrived[-1]) != expected:
+                raise SelfTestFailed(f"{where}: {expected} packets sent, {len(arrived[-1])} arrived")
         return _Transcript(
             arrived=arrived,
             counted=[(slot.dropped, slot.failed) for slot in slots],
@@ -100,33 +103,43 @@ def _perform(sender: PacketSender, family: int, profile: SrtpProfile, where: str
         )
 
 
-def _piece(fan_out: FanOut, stage: _Stage, slots: list[Slot]) -> Iterator[tuple[bytes, int, int]]:
-    """What happens, up to each packet: its bytes, its extended sequence number, and how many viewers get it."""
+def _piece(fan_out: FanOut, stage: _Stage, slots: list[Slot]) -> Iterator[tuple[list[tuple[bytes, int]], int]]:
+    """What happens, up to each flush: the packets with their extended sequence numbers, and how many are to arrive."""
     for slot in slots:
         fan_out.add(slot)
     for sequence, size in enumerate(_SIZES, 65_534):  # over the wrap
-        yield _packet(sequence, size), sequence, VIEWERS
+        yield _packets(sequence, size), VIEWERS
+    for start, run in enumerate(_RUNS):
+        yield _packets(65_540 + 20 * start, *run), VIEWERS * len(run)
 
     slots[3].address = (stage.addresses[0][0], 0)  # the kernel refuses port 0
     slots[5].address = stage.addresses[0]
     slots[64].socket = stage.senders[1]
     for slot in (slots[3], slots[5], slots[64]):
         fan_out.readdress(slot)
-    yield _packet(65_540, 200), 65_540, VIEWERS - 1
-    yield _packet(65_541, MAX_PACKET + 1), 65_541, 0
+    yield _packets(65_700, 200), VIEWERS - 1
+    yield _packets(65_701, MAX_PACKET + 1), 0
+    yield _packets(65_702, 800, 800, MAX_PACKET + 1, 800, 300), 4 * (VIEWERS - 1)
 
     for slot in (slots[0], slots[3], slots[64], slots[66]):
         fan_out.remove(slot)
-    slots[0].start = 65_543
+    slots[0].start = 65_711
     fan_out.add(slots[0])
-    yield _packet(65_542, 300), 65_542, VIEWERS - 4
-    yield _packet(65_543, 300), 65_543, VIEWERS - 3
+    yield _packets(65_710, 300), VIEWERS - 4
+    yield _packets(65_711, 300), VIEWERS - 3
+    yield _packets(65_710, 300, 300, 300), 3 * (VIEWERS - 3) - 1
 
     for slot in slots[2:]:
         fan_out.remove(slot)
-    yield _packet(65_544, 400), 65_544, 2
+    yield _packets(65_720, 400), 2
     fan_out.remove(slots[0])
-    yield _packet(65_545, 500), 65_545, 1
+    yield _packets(65_721, 500), 1
+    yield _packets(65_722, 500, 500), 2
+
+
+def _packets(first: int, *sizes: int) -> list[tuple[bytes, int]]:
+    """Packets in a row, with their extended sequence numbers."""
+    return [(_packet(sequence, size), sequence) for sequence, size in enumerate(sizes, first)]
 
 
 def _packet(sequence: int, size: int) -> bytes:

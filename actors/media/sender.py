@@ -1,8 +1,9 @@
 """Encrypting and sending: the loop over viewers that every forwarded packet goes through.
 
 A `FanOut` is the set of viewers that get the same plaintext: one track, one payload type, one sequence offset. Viewers
-come and go by `add` and `remove`; a packet goes to all of them by one call of `send`. What a viewer needs (keys,
-socket, address) is laid down once, in `add`, so that the loop itself only encrypts and sends.
+come and go by `add` and `remove`; a packet goes to all of them by one call of `send`, or by `queue` and `flush`
+together with others. What a viewer needs (keys, socket, address) is laid down once, in `add`, so that the loop itself
+only encrypts and sends.
 
 `PortableSender` is here; `fast_sender` has one that works on permanent memory and hands the kernel many packets in one
 call; `sender_choice` chooses.
@@ -79,6 +80,9 @@ class FanOut(Protocol):
     def send(self, packet: bytes, sequence: int) -> None:
         """Send one RTP packet to every viewer whose start is not behind the extended `sequence`. Never waits."""
 
+    def queue(self, packet: bytes, sequence: int) -> None:
+        """As `send`, in `PacketSender.flush` at the latest: packets that leave together may cost less."""
+
 
 class PacketSender(Protocol):
     """Makes fan-outs. `name` says which implementation it is, `reason` why this one runs."""
@@ -90,6 +94,8 @@ class PacketSender(Protocol):
     def name(self) -> str: ...
 
     def open(self) -> FanOut: ...
+    def flush(self) -> None:
+        """Send what is queued in any fan-out."""
 
 
 class PortableSender:
@@ -103,6 +109,9 @@ class PortableSender:
 
     def open(self) -> FanOut:
         return _PortableFanOut(self.losses)
+
+    def flush(self) -> None:
+        """Nothing ever waits."""
 
 
 class _PortableFanOut:
@@ -141,6 +150,9 @@ class _PortableFanOut:
                 self._losses.drop(slot)
             except (OSError, ValueError, pylibsrtp.Error):  # ValueError: the packet is larger than MAX_PACKET
                 self._losses.fail(slot)
+
+    def queue(self, packet: bytes, sequence: int) -> None:
+        self.send(packet, sequence)
 
     def _aim(self, slot: Slot) -> None:
         self._targets[slot] = slot.transmitter.session.protect, slot.socket.sendto, slot.address, slot

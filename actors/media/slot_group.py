@@ -1,113 +1,54 @@
-"""Memory for sending one packet to many: packet buffers, and groups of viewers that the kernel takes in one call.
+"""Viewers whose packets the kernel takes in one call: their SRTP sessions, their addresses, and the mmsghdrs over both.
 
-    PacketBuffers   64 copies of the packet under way, and the iovecs that tell the kernel where they are and how long
-    SlotGroup       up to 64 viewers of one socket: their SRTP sessions, their addresses, and the mmsghdrs over both
+What belongs to a viewer for good is its place in a group; the packets are in buffers that all groups share.
 
-A packet's copies are dead as soon as `sendmmsg` returns, so all groups use the same buffers in turn: they stay in the
-processor's cache however many viewers there are. What belongs to a viewer for good is its place in a group.
+Browsers send the packets of a picture back to back, all of one size or nearly. Such a run goes to each viewer as one
+message, which the kernel cuts into its packets as late as it can (UDP_SEGMENT, Linux 4.18): its way through the network
+stack, which is most of a packet's cost, is gone once and not for each packet. On the wire nothing is different.
 
 libsrtp is called through the private parts of pylibsrtp (`_binding`, `Session._srtp`), which spares two copies and
 three objects a packet. Its version is pinned, and `actors.media.sender_choice` proves at start that this works.
-libsrtp writes a packet's new length, an int, straight into the iovec, whose length is a size_t: on a big-endian machine
-that would be the wrong half.
 """
 
 import errno
 import importlib
 import socket
-import sys
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import cffi
-
+from actors.media import kernel
+from actors.media.packet_buffers import BUFFERS, PacketBuffers
 from actors.media.sender import Losses, Slot
 from actors.media.sockets import UdpSocket
+from protocol.webrtc.srtp import SrtpProfile
 
-GROUP_SIZE = 64
-"""Most viewers in one system call; of what more would save, nothing can be measured."""
-
-_STRIDE = 1536  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and a bit
+GROUP_SIZE = BUFFERS
 _ADDRESS_SIZE = 32  # a sockaddr_in6 has 28 bytes
 
-_SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
-
 CData = Any
-_binding = importlib.import_module("pylibsrtp._binding")
-_srtp: CData = _binding.ffi
-_protect = _binding.lib.srtp_protect
-_system = cffi.FFI()
-_system.cdef(
-    """
-    struct iovec { void *iov_base; size_t iov_len; };
-    struct msghdr {
-        void *msg_name; unsigned int msg_namelen; struct iovec *msg_iov; size_t msg_iovlen;
-        void *msg_control; size_t msg_controllen; int msg_flags;
-    };
-    struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
-    int sendmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags);
-    """
-)
-_libc: CData = _system.dlopen(None)
-_sendmmsg = _libc.sendmmsg
-_memmove = _system.memmove
-
-
-class _Templates(dict[int, memoryview]):
-    """Packet size -> the lengths of all buffers when each holds a packet of that size."""
-
-    def __missing__(self, size: int) -> memoryview:
-        length = size.to_bytes(_system.sizeof("size_t"), sys.byteorder)
-        self[size] = memoryview(length * GROUP_SIZE).cast(_SIZE_T)
-        return self[size]
-
-
-class PacketBuffers:
-    """The packet under way, as often as a group needs it."""
-
-    def __init__(self) -> None:
-        memory = _srtp.new("char[]", GROUP_SIZE * _STRIDE)
-        iovecs = _system.new("struct iovec[]", GROUP_SIZE)
-        self.packets = [memory + _STRIDE * index for index in range(GROUP_SIZE)]
-        self.iovecs = [iovecs + index for index in range(GROUP_SIZE)]
-        for iovec, packet in zip(self.iovecs, self.packets, strict=True):
-            iovec.iov_base = _system.cast("void *", _address_of(_srtp, packet))
-        places = [_address_of(_system, _system.addressof(iovec, "iov_len")) for iovec in self.iovecs]
-        self.length_pointers = [_srtp.cast("int *", place) for place in places]
-        # Every length at once, as numbers: they lie between the pointers to the packets.
-        self.lengths = memoryview(_system.buffer(iovecs)).cast("B").cast(_SIZE_T)[1::2]
-        self.first = memoryview(_srtp.buffer(memory, _STRIDE))
-        self._owned = memory, iovecs  # the pointers into them do not keep them alive
-        self._memory = memory
-        self._templates = _Templates()
-        self._doublings = [(self.packets[1 << step], _STRIDE << step) for step in range(GROUP_SIZE.bit_length() - 1)]
-
-    def fill(self, packet: bytes, count: int) -> None:
-        """Put a packet into the first `count` buffers, or more; the length into all."""
-        _memmove(self._memory, packet, len(packet))
-        for target, size in self._doublings[: (count - 1).bit_length()]:
-            _memmove(target, self._memory, size)
-        self.lengths[:] = self._templates[len(packet)]
-
-    def fill_first(self, packet: bytes) -> None:
-        """Put a packet into the first buffer alone."""
-        _memmove(self._memory, packet, len(packet))
-        self.lengths[0] = len(packet)
+_protect = importlib.import_module("pylibsrtp._binding").lib.srtp_protect
+_memmove = kernel.ffi.memmove
 
 
 class SlotGroup:
     """Up to 64 viewers that are reached through one socket, without gaps. Their order means nothing.
 
-    Whoever cannot be served is skipped, and counted in `losses`; the others still get the packet.
+    All have one SRTP profile: their packets grow by the same. Whoever cannot be served is skipped, and counted in
+    `losses`; the others still get the packet.
     """
 
-    def __init__(self, buffers: PacketBuffers, udp: UdpSocket, losses: Losses) -> None:
-        self.socket = udp
+    def __init__(self, buffers: PacketBuffers, kind: tuple[UdpSocket, SrtpProfile], losses: Losses) -> None:
+        self.kind = kind
+        self.socket = kind[0]
         self.slots: list[Slot] = []
         self._sessions: list[CData] = []
         self._buffers = buffers
         self._losses = losses
-        self._addresses = _system.new("char[]", GROUP_SIZE * _ADDRESS_SIZE)
-        self._messages = _system.new("struct mmsghdr[]", GROUP_SIZE)
+        self._addresses = kernel.ffi.new("char[]", GROUP_SIZE * _ADDRESS_SIZE)
+        self._messages = self._new_messages(1)
+        self._run_messages: dict[int, CData] = {}  # by the length of the run
+        self._control = kernel.ffi.from_buffer(bytearray(kernel.SEGMENT_MESSAGE))
+        self._segment_size = memoryview(kernel.ffi.buffer(self._control)).cast("B")[kernel.SEGMENT_SIZE].cast("H")
 
     # -- who is in -----------------------------------------------------------------------------------------------
 
@@ -118,10 +59,6 @@ class SlotGroup:
     def append(self, slot: Slot) -> int:
         """Take a viewer in; its place."""
         index = len(self.slots)
-        header = self._messages[index].msg_hdr
-        header.msg_name = self._addresses + _ADDRESS_SIZE * index
-        header.msg_iov = self._buffers.iovecs[index]
-        header.msg_iovlen = 1
         self._sessions.append(_session(slot))
         self.slots.append(slot)
         self.readdress(index)
@@ -140,9 +77,8 @@ class SlotGroup:
 
     def readdress(self, index: int) -> None:
         """The address in a viewer's slot has changed."""
-        name = _socket_address(self.socket.family, self.slots[index].address)
+        name = kernel.socket_address(self.socket.family, self.slots[index].address)
         _memmove(self._addresses + _ADDRESS_SIZE * index, name, len(name))
-        self._messages[index].msg_hdr.msg_namelen = len(name)
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -161,19 +97,50 @@ class SlotGroup:
         else:
             self._deliver(0, count)
 
+    def send_run(self, run: Sequence[bytes]) -> None:
+        """Encrypt and send two or more packets to every viewer. All have one size; the last may be shorter."""
+        buffers, length = self._buffers, len(run)
+        layout = buffers.layout(length)
+        for first in range(0, len(self.slots), layout.viewers):
+            end = min(first + layout.viewers, len(self.slots))
+            sessions = self._sessions[first:end]
+            buffers.fill_run(run, end - first)
+            failed = 0
+            for packets, lengths in layout.columns:
+                failed += sum(map(_protect, sessions, packets, lengths))
+            if failed:
+                for index in range(first, end):
+                    self._send_apart(index, run)
+            else:
+                self._deliver_runs(first, end, run)
+
     def send_to(self, index: int, packet: bytes) -> None:
         """Encrypt and send a packet of at most MAX_PACKET bytes to one viewer."""
         buffers, slot = self._buffers, self.slots[index]
         buffers.fill_first(packet)
         if _protect(self._sessions[index], buffers.packets[0], buffers.length_pointers[0]):
             self._losses.fail(slot)
-            return
+        else:
+            self._send_buffer(0, slot)
+
+    def _send_buffer(self, place: int, slot: Slot) -> None:
+        buffers = self._buffers
         try:
-            self.socket.sendto(buffers.first[: buffers.lengths[0]], slot.address)
+            self.socket.sendto(buffers.views[place][: buffers.lengths[place]], slot.address)
         except BlockingIOError:
             self._losses.drop(slot)
         except OSError:
             self._losses.fail(slot)
+
+    def _send_apart(self, index: int, run: Sequence[bytes]) -> None:
+        """Send what could be encrypted of a viewer's run, each packet by itself."""
+        slot = self.slots[index]
+        start = index % self._buffers.layout(len(run)).viewers * len(run)
+        for place, packet in enumerate(run, start):
+            if self._buffers.lengths[place] <= len(packet):
+                self._losses.fail(slot)
+            else:
+                self._send_buffer(place, slot)
 
     def _deliver_sound(self, size: int) -> None:
         """Some packet could not be encrypted, and so has not grown: send what is before, between and after such."""
@@ -186,40 +153,61 @@ class SlotGroup:
         self._deliver(first, len(self.slots))
 
     def _deliver(self, first: int, end: int) -> None:
-        """Hand a run of packets to the kernel.
+        """Hand the packets of some viewers to the kernel."""
+        for index, error in self._hand_over(self._messages, first, end):
+            if error == errno.EAGAIN:
+                self._losses.drop(self.slots[index])
+            else:
+                self._losses.fail(self.slots[index])
+
+    def _deliver_runs(self, first: int, end: int, run: Sequence[bytes]) -> None:
+        """Hand the runs of some viewers to the kernel; to whom it cannot send a run, it may still send packets."""
+        self._segment_size[0] = self._buffers.lengths[0]
+        length = len(run)
+        if length not in self._run_messages:
+            self._run_messages[length] = self._new_messages(length)
+        for index, error in self._hand_over(self._run_messages[length], first, end):
+            if error == errno.EAGAIN:
+                for _ in run:
+                    self._losses.drop(self.slots[index])
+            else:
+                if error == errno.EIO:
+                    self._buffers.give_up_runs()
+                self._send_apart(index, run)
+
+    def _hand_over(self, messages: CData, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Give messages to the kernel; tell which it does not take, and why (errno).
 
         It stops before an entry that it cannot send, and says why when the next call begins there.
         """
         descriptor = self.socket.fileno()
         while first < end:
-            sent = _sendmmsg(descriptor, self._messages + first, end - first, socket.MSG_DONTWAIT)
+            sent = kernel.sendmmsg(descriptor, messages + first, end - first, socket.MSG_DONTWAIT)
             if sent > 0:
                 first += sent
-            elif _system.errno == errno.EAGAIN:
-                for slot in self.slots[first:end]:
-                    self._losses.drop(slot)
+            elif kernel.ffi.errno == errno.EAGAIN:
+                yield from ((index, errno.EAGAIN) for index in range(first, end))
                 return
             else:
-                self._losses.fail(self.slots[first])
+                yield first, kernel.ffi.errno
                 first += 1
+
+    def _new_messages(self, length: int) -> CData:
+        """The messages for runs of so many packets."""
+        messages = kernel.ffi.new("struct mmsghdr[]", GROUP_SIZE)
+        viewers = GROUP_SIZE // length
+        for index in range(GROUP_SIZE):
+            header = messages[index].msg_hdr
+            header.msg_name = self._addresses + _ADDRESS_SIZE * index
+            header.msg_namelen = kernel.ADDRESS_SIZES[self.socket.family]
+            header.msg_iov = self._buffers.iovecs[index % viewers * length]
+            header.msg_iovlen = length
+            if length > 1:
+                header.msg_control = self._control
+                header.msg_controllen = len(kernel.SEGMENT_MESSAGE)
+        return messages
 
 
 def _session(slot: Slot) -> CData:
     """The srtp_t of a viewer; alive as long as its slot is."""
     return slot.transmitter.session._srtp[0]
-
-
-def _address_of(ffi: CData, pointer: CData) -> int:
-    return int(ffi.cast("uintptr_t", pointer))
-
-
-def _socket_address(family: int, address: tuple[Any, ...]) -> bytes:
-    """A sockaddr_in or sockaddr_in6, from a pair or, with flow label and scope, from what `recvfrom` gives."""
-    host, port, *more = address
-    start: bytes = family.to_bytes(2, sys.byteorder) + port.to_bytes(2, "big")
-    if family == socket.AF_INET:
-        return start + socket.inet_pton(family, host) + bytes(8)
-    flow: int
-    scope: int
-    flow, scope = more or (0, 0)
-    return start + flow.to_bytes(4, "big") + socket.inet_pton(family, host) + scope.to_bytes(4, sys.byteorder)

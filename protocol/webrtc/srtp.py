@@ -117,6 +117,7 @@ class SrtpTransmitter:
     """
 
     def __init__(self, keys: SrtpKeys) -> None:
+        self.profile = keys.profile
         policy = _policy(keys.profile, keys.local_key + keys.local_salt, Policy.SSRC_ANY_OUTBOUND)
         policy.allow_repeat_tx = True
         self.session = Session(policy)

@@ -33,7 +33,7 @@ class FloorSender(FastSender):
     name = "floor"
 
     def open(self) -> FanOut:
-        return _FloorFanOut(self._buffers, self.losses)
+        return _FloorFanOut(self._buffers, self.losses, self._queued)
 
 
 class _FloorFanOut(_FastFanOut):
@@ -46,6 +46,9 @@ class _FloorFanOut(_FastFanOut):
         for groups in self._groups.values():
             for group in groups:
                 group._deliver(0, len(group.slots))
+
+    def queue(self, packet: bytes, sequence: int) -> None:
+        self.send(packet, sequence)
 
 
 SENDERS: dict[str, Callable[[], PacketSender]] = {

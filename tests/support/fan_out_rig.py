@@ -79,11 +79,16 @@ class Viewers:
         return packets
 
     def owners(self, packets: list[bytes], count: int) -> list[int]:
-        """Whose packets these are, of so many viewers, by whose keys decrypt them."""
-        receivers = {number: SrtpReceiver(keys_of(number, SrtpProfile.AEAD_AES_128_GCM)) for number in range(count)}
-        return sorted(self._owner(packet, receivers) for packet in packets)
+        """Whose packets these are, of so many viewers, in the order of the viewers."""
+        return sorted(self.who(packets, count))
 
-    def _owner(self, packet: bytes, receivers: dict[int, SrtpReceiver]) -> int:
+    def who(self, packets: list[bytes], count: int) -> list[int]:
+        """For each packet, whose it is of so many viewers, by whose keys decrypt it."""
+        receivers = {number: SrtpReceiver(keys_of(number, SrtpProfile.AEAD_AES_128_GCM)) for number in range(count)}
+        return [self.owner(packet, receivers) for packet in packets]
+
+    def owner(self, packet: bytes, receivers: dict[int, SrtpReceiver]) -> int:
+        """Whose packet this is, by whose keys decrypt it."""
         for number, receiver in receivers.items():
             try:
                 receiver.unprotect(packet)

@@ -37,6 +37,9 @@ class FaultyFanOut:
         self.octets += len(packet)
         self.inner.send(packet, sequence)
 
+    def queue(self, packet: bytes, sequence: int) -> None:
+        self.send(packet, sequence)
+
 
 class LosesSomebody(FaultyFanOut):
     def add(self, slot: Slot) -> None:
@@ -87,6 +90,9 @@ class FaultySender:
     def open(self) -> FanOut:
         return self._fan_out(self._portable.open())
 
+    def flush(self) -> None:
+        pass
+
 
 class CountsNoLosses(FaultySender):
     def __init__(self) -> None:
@@ -125,8 +131,8 @@ def test_the_portable_one_runs_when_it_is_asked_for() -> None:
     ("module", "word"), [("actors.media.fast_sender", "ModuleNotFoundError"), ("pylibsrtp._binding", "_binding")]
 )
 def test_without_private_names_the_portable_one_runs(monkeypatch: pytest.MonkeyPatch, module: str, word: str) -> None:
-    for loaded in ("actors.media.fast_sender", "actors.media.slot_group"):
-        monkeypatch.delitem(sys.modules, loaded)
+    for loaded in ("fast_sender", "slot_group", "packet_buffers"):
+        monkeypatch.delitem(sys.modules, f"actors.media.{loaded}")
     monkeypatch.setitem(sys.modules, module, None)
     sender = choose_sender(MediaSender.AUTO)
     assert sender.name == "portable"

@@ -30,6 +30,8 @@ class Task:
     stream: str
     host: str
     folder: Path = field(converter=Path)
+    evenly: bool = False
+    """Whether the publisher's packets are evenly spaced."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -35,8 +35,9 @@ _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 class Publisher(Peer):
     """Sends the clip for as long as it is connected, with a key frame whenever one is asked for."""
 
-    def __init__(self, host: str, context: DtlsContext) -> None:
+    def __init__(self, host: str, context: DtlsContext, *, evenly: bool) -> None:
         super().__init__(host, context)
+        self._evenly = evenly
         self.sent_at = array("q")
         self.key_frames = 0
         self._wanted = True
@@ -51,14 +52,20 @@ class Publisher(Peer):
 
     async def run(self) -> None:
         """Send until cancelled; a packet that is late does not delay the next."""
+        together = 1 if self._evenly else clip.PACKETS_PER_FRAME
         started = trio.current_time()
         while True:
-            self._send_packet(len(self.sent_at))
-            if len(self.sent_at) % clip.PACKETS_PER_SECOND == 1:
+            first = len(self.sent_at)
+            # Made beforehand, so that nothing but sending lies between them.
+            packets = [self._packet(index) for index in range(first, first + together)]
+            await trio.sleep_until(started + first / clip.PACKETS_PER_SECOND)
+            for packet in packets:
+                self.sent_at.append(time.monotonic_ns())
+                self.send(packet)
+            if first % clip.PACKETS_PER_SECOND == 0:
                 self._send_report()
-            await trio.sleep_until(started + len(self.sent_at) / clip.PACKETS_PER_SECOND)
 
-    def _send_packet(self, index: int) -> None:
+    def _packet(self, index: int) -> bytes:
         assert self.transmitter is not None
         if clip.begins_frame(index):
             self._key, self._wanted = self._wanted, False
@@ -71,9 +78,7 @@ class Publisher(Peer):
             ssrc=VIDEO_SSRC,
             extensions=[(TWCC_ID, (index & 0xFFFF).to_bytes(2, "big"))],
         )
-        packet = self.transmitter.protect(header + clip.payload(index, key=self._key))
-        self.sent_at.append(time.monotonic_ns())
-        self.send(packet)
+        return self.transmitter.protect(header + clip.payload(index, key=self._key))
 
     def _send_report(self) -> None:
         count = len(self.sent_at)
@@ -89,7 +94,7 @@ class Publisher(Peer):
 
 async def run(task: Task) -> None:
     """Serve the bench's requests."""
-    publisher, pump = Publisher(task.host, DtlsContext.create()), Pump()
+    publisher, pump = Publisher(task.host, DtlsContext.create(), evenly=task.evenly), Pump()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pump.run)
         async for request in requests():

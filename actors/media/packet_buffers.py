@@ -1,0 +1,114 @@
+"""Memory for packets on their way out: copies of one, or fewer of several, and what tells the kernel where they are.
+
+A packet's copies are dead as soon as `sendmmsg` returns, so all groups use the same buffers in turn: they stay in the
+processor's cache however many viewers there are.
+
+libsrtp writes a packet's new length, an int, straight into the iovec, whose length is a size_t: on a big-endian machine
+that would be the wrong half, which the test at start would show.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attrs import frozen
+
+from actors.media import kernel
+
+BUFFERS: Final = 64
+"""Most packets in one system call; of what more would save, nothing can be measured."""
+LONGEST_RUN: Final = 8
+"""Most packets in one message."""
+
+_STRIDE = 1536  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and a bit
+_SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
+
+CData = Any
+_srtp: CData = importlib.import_module("pylibsrtp._binding").ffi
+_memmove = kernel.ffi.memmove
+
+
+class _Templates(dict[int, memoryview]):
+    """Packet size -> the lengths of all buffers when each holds a packet of that size."""
+
+    def __missing__(self, size: int) -> memoryview:
+        length = size.to_bytes(kernel.ffi.sizeof("size_t"), sys.byteorder)
+        self[size] = memoryview(length * BUFFERS).cast(_SIZE_T)
+        return self[size]
+
+
+@frozen
+class _Layout:
+    """How runs of one length lie in the buffers: the packets of a viewer one after the other, then the next viewer's.
+
+    `columns` has, for each packet of the run, the buffers and the places of the lengths of all viewers.
+    """
+
+    viewers: int
+    columns: tuple[tuple[list[CData], list[CData]], ...]
+
+
+class PacketBuffers:
+    """The packet under way, or the run of packets, as often as a group needs it."""
+
+    def __init__(self) -> None:
+        self.longest_run = LONGEST_RUN if kernel.knows_segments() else 1
+        memory = _srtp.new("char[]", BUFFERS * _STRIDE)
+        iovecs = kernel.ffi.new("struct iovec[]", BUFFERS)
+        self.packets = [memory + _STRIDE * index for index in range(BUFFERS)]
+        self.iovecs = [iovecs + index for index in range(BUFFERS)]
+        for iovec, packet in zip(self.iovecs, self.packets, strict=True):
+            iovec.iov_base = kernel.ffi.cast("void *", _address_of(_srtp, packet))
+        places = [_address_of(kernel.ffi, kernel.ffi.addressof(iovec, "iov_len")) for iovec in self.iovecs]
+        self.length_pointers = [_srtp.cast("int *", place) for place in places]
+        # Every length at once, as numbers: they lie between the pointers to the packets.
+        self.lengths = memoryview(kernel.ffi.buffer(iovecs)).cast("B").cast(_SIZE_T)[1::2]
+        self.views = [memoryview(_srtp.buffer(packet, _STRIDE)) for packet in self.packets]
+        self._owned = memory, iovecs  # the pointers into them do not keep them alive
+        self._memory = memory
+        self._templates = _Templates()
+        self._layouts: dict[int, _Layout] = {}
+        self._doublings = [(self.packets[1 << step], _STRIDE << step) for step in range(BUFFERS.bit_length() - 1)]
+
+    def fill(self, packet: bytes, count: int) -> None:
+        """Put a packet into the first `count` buffers, or more; the length into all."""
+        _memmove(self._memory, packet, len(packet))
+        for target, size in self._doublings[: (count - 1).bit_length()]:
+            _memmove(target, self._memory, size)
+        self.lengths[:] = self._templates[len(packet)]
+
+    def layout(self, length: int) -> _Layout:
+        """Where runs of so many packets lie."""
+        if length not in self._layouts:
+            columns = tuple((self.packets[k::length], self.length_pointers[k::length]) for k in range(length))
+            self._layouts[length] = _Layout(BUFFERS // length, columns)
+        return self._layouts[length]
+
+    def fill_run(self, run: Sequence[bytes], viewers: int) -> None:
+        """Put a run, of which all packets but the last have one size, into the buffers of so many viewers."""
+        length = len(run)
+        for target, packet in zip(self.packets, run, strict=False):
+            _memmove(target, packet, len(packet))
+        done, total = length, length * viewers
+        while done < total:
+            more = min(done, total - done)
+            _memmove(self.packets[done], self._memory, more * _STRIDE)
+            done += more
+        self.lengths[:] = self._templates[len(run[0])]
+        if len(run[-1]) != len(run[0]):
+            ends = range(length - 1, BUFFERS, length)
+            self.lengths[ends.start :: length] = self._templates[len(run[-1])][: len(ends)]
+
+    def give_up_runs(self) -> None:
+        """The way out of this machine cannot cut them."""
+        self.longest_run = 1
+
+    def fill_first(self, packet: bytes) -> None:
+        """Put a packet into the first buffer alone."""
+        _memmove(self._memory, packet, len(packet))
+        self.lengths[0] = len(packet)
+
+
+def _address_of(ffi: CData, pointer: CData) -> int:
+    return int(ffi.cast("uintptr_t", pointer))
