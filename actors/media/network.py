@@ -47,6 +47,7 @@ class Network:
         self.handshakes: set[Transport] = set()  # those whose DTLS is armed and not yet up
         self.transports: dict[str, Transport] = {}  # by our ICE user fragment
         self.routes: tuple[dict[Address, Transport], ...] = tuple({} for _ in sockets)  # by socket and peer address
+        self._unsettled: dict[Transport, None] = {}
         self._woken = woken
 
     def random_number(self, bits: int) -> int:
@@ -54,9 +55,21 @@ class Network:
         return int.from_bytes(self.entropy(bits // 8), "big") or 1
 
     def schedule(self, transport: "Transport") -> None:
+        """The transport's deadline may have changed. One that is closed has none."""
+        if transport.closed:
+            return
         when = transport.deadline
         self.deadlines.set(transport, when)
         self._woken(when)
+
+    def schedule_later(self, transport: "Transport") -> None:
+        """The same, at the end of this wake-up: once, however many packets there were."""
+        self._unsettled[transport] = None
+
+    def settle(self) -> None:
+        """The wake-up ends."""
+        while self._unsettled:
+            self.schedule(self._unsettled.popitem()[0])
 
     def send(self, data: bytes, path: IcePath) -> None:
         """Send one datagram, or lose it: nothing here waits."""
@@ -84,6 +97,7 @@ class Network:
         if not self.streams[transport.session_id]:
             del self.streams[transport.session_id]
         self.handshakes.discard(transport)
+        self._unsettled.pop(transport, None)
         self.deadlines.remove(transport)
         for path in transport.paths:
             self.unroute(path, transport)

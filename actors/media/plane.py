@@ -1,16 +1,15 @@
-"""The media plane: one task that owns the UDP sockets, all peers and all their timers.
+"""The media plane: it owns the UDP sockets, all peers and all their timers.
 
 It is a service, not an actor. Others call its plain methods, which never wait; what happens to a stream's media is told
 by the `post` that its owner gave. Media itself never leaves this package: a publisher's packet is decrypted, and
 encrypted and sent again for every viewer, before the next one is read.
 
-    wait until a socket is readable, or the next deadline; when packets are many, for a few milliseconds in any case
-      -> read up to MAX_DRAIN datagrams of each readable socket, handle each     no await in between
-      -> handle those whose deadline has come
+    a task for each socket   wait until it is readable; when packets are many, a few milliseconds in any case
+                             -> read up to MAX_DRAIN datagrams, handle each, send what is queued    no await in between
+    a task for all timers    wait for the earliest deadline -> handle those whose deadline has come
 """
 
 import secrets
-import selectors
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,7 +18,6 @@ import trio
 
 from actors.logs import get_logger
 from actors.media.facts import MediaFact, MediaRefused
-from actors.media.moderation import Moderation
 from actors.media.network import Network
 from actors.media.playback import Playback
 from actors.media.publication import Publication
@@ -36,8 +34,6 @@ from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
 from protocol.webrtc.stun import Address, StunError
 from protocol.webrtc.stun import parse as parse_stun
-
-MAX_DRAIN = 128  # datagrams read from one socket before others get their turn
 
 log = get_logger("media")
 
@@ -60,8 +56,7 @@ class MediaPlane:
         self._receivers = [
             Receiver(entry.socket, trio.current_time, partial(self._take, local)) for local, entry in enumerate(sockets)
         ]
-        self._moderation = Moderation()
-        self._waiting: trio.CancelScope | None = None
+        self._sleep: trio.CancelScope | None = None  # of the task for timers
         self._current: Transport | None = None  # whose packet or timer is being handled
         self._ended = False
 
@@ -71,8 +66,9 @@ class MediaPlane:
         return tuple(entry.local for entry in self._network.sockets)
 
     def statistics(self) -> MediaStatistics:
-        network = self._network
-        self._moderation.took(0, network.clock(), is_all=True)  # the rate sinks though nothing comes
+        network, moderations = self._network, [receiver.moderation for receiver in self._receivers]
+        for moderation in moderations:
+            moderation.took(0, network.clock(), is_all=True)  # the rate sinks though nothing comes
         ends = Counter(type(transport.end) for transport in network.transports.values())
         return MediaStatistics(
             sender=network.sender.name,
@@ -84,8 +80,8 @@ class MediaPlane:
             forward_dropped=network.sender.losses.dropped,
             forward_failed=network.sender.losses.failed,
             kernel_drops=sum(kernel_drops(entry.socket) for entry in network.sockets),
-            packets_per_second=round(self._moderation.rate),
-            wake_up_interval_us=round(self._moderation.interval * 1_000_000),
+            packets_per_second=round(sum(moderation.rate for moderation in moderations)),
+            wake_up_interval_us=round(max(moderation.interval for moderation in moderations) * 1_000_000),
             **network.counters.snapshot(),
         )
 
@@ -122,60 +118,49 @@ class MediaPlane:
         except SdpError as error:
             raise _refusal(error) from None
 
-    # -- the task ------------------------------------------------------------------------------------------------
+    # -- the tasks -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serve until cancelled; then every peer gets a DTLS close_notify and the sockets are closed."""
-        with selectors.DefaultSelector() as selector:
-            for local, entry in enumerate(self._network.sockets):
-                selector.register(entry.socket, selectors.EVENT_READ, local)
-            try:
-                while True:
-                    await self._wait(selector.fileno())
-                    self._read([key.data for key, _ in selector.select(0)])
-                    self._run_timers()
-            finally:
-                self._shut_down()
-
-    async def _wait(self, descriptor: int) -> None:
-        """Until a socket is readable or a deadline comes; one that is set meanwhile counts too, see `_wake_by`."""
-        earliest, rest_until = self._network.deadlines.earliest, self._moderation.rest_until
-        if self._network.clock() < rest_until:
-            self._network.counters.rests += 1
-            with trio.CancelScope(deadline=min(earliest, rest_until)) as self._waiting:
-                await trio.sleep_forever()
-        else:
-            with trio.CancelScope(deadline=earliest) as self._waiting:
-                await trio.lowlevel.wait_readable(descriptor)
-        self._waiting = None
-
-    def _wake_by(self, when: float) -> None:
-        if self._waiting is not None and when < self._waiting.deadline:
-            self._waiting.deadline = when
-
-    def _read(self, readable: Sequence[int]) -> None:
-        """Take what has come to these sockets."""
-        self._network.counters.wake_ups += 1
-        woke_at = self._network.clock()
-        counts = [self._drain(local) for local in readable]
-        self._guarded(self._network.sender.flush)
-        self._moderation.took(sum(counts), woke_at, is_all=MAX_DRAIN not in counts)
-
-    def _drain(self, local: int) -> int:
         try:
-            return self._receivers[local].drain(MAX_DRAIN)
-        except OSError:
-            self._network.counters.receive_errors += 1
-            return 0
+            async with trio.open_nursery() as nursery:
+                for receiver in self._receivers:
+                    nursery.start_soon(self._receive, receiver)
+                nursery.start_soon(self._keep_time)
+        finally:
+            self._shut_down()
+
+    async def _receive(self, receiver: Receiver) -> None:
+        counters = self._network.counters
+        while True:
+            counters.rests += await receiver.wait()
+            counters.wake_ups += 1
+            try:
+                receiver.drain()
+            except OSError:
+                counters.receive_errors += 1
+            self._guarded(self._network.sender.flush)
+            self._guarded(self._network.settle)
 
     def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
         self._network.counters.datagrams += 1
         self._guarded(self._on_datagram, data, source, local, arrival)
 
-    def _run_timers(self) -> None:
-        now = self._network.clock()
-        for transport in self._network.deadlines.due(now):
-            self._guarded(self._on_time, transport, now)
+    async def _keep_time(self) -> None:
+        network = self._network
+        while True:
+            with trio.CancelScope(deadline=network.deadlines.earliest) as self._sleep:
+                await trio.sleep_forever()
+            self._sleep = None
+            network.counters.wake_ups += 1
+            now = network.clock()
+            for transport in network.deadlines.due(now):
+                self._guarded(self._on_time, transport, now)
+            self._guarded(network.settle)
+
+    def _wake_by(self, when: float) -> None:
+        if self._sleep is not None and when < self._sleep.deadline:
+            self._sleep.deadline = when
 
     def _shut_down(self) -> None:
         self._ended = True

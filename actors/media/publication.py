@@ -189,7 +189,7 @@ class Publication:
             packet = track.receive(header.sequence, header.timestamp, header.marker, body, now)
         if packet is not None:
             self._forward(source.feed, packet, now)
-        self._transport.reschedule()
+        self._network.schedule_later(self._transport)
 
     def _forward(self, feed: Feed, packet: MediaPacket, now: float) -> None:
         self._network.counters.forwarded += feed.forward(packet, now)

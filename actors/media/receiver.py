@@ -1,4 +1,4 @@
-"""Reading datagrams, each with the time at which it came to this machine.
+"""Reading datagrams, each with the time at which it came to this machine, in wake-ups that are not too many.
 
 While the plane forwards one packet to a thousand viewers, or rests to take several at once, others arrive. Publishers
 estimate their bandwidth from the times that they are told (transport-wide feedback), so these are the kernel's.
@@ -10,8 +10,13 @@ import time
 from collections.abc import Callable
 from struct import Struct
 
+import trio
+
+from actors.media.moderation import Moderation
 from actors.media.sockets import UdpSocket
 from protocol.webrtc.stun import Address
+
+MAX_DRAIN = 128  # datagrams read from one socket before others get their turn
 
 _MAX_DATAGRAM = 2048  # more than any path carries in one piece
 _SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
@@ -29,18 +34,32 @@ class Receiver:
     def __init__(
         self, udp: UdpSocket, clock: Callable[[], float], take: Callable[[bytes, Address, float], None]
     ) -> None:
+        self.moderation = Moderation()
         self._udp = udp
         self._clock = clock
         self._take = take
         with contextlib.suppress(OSError):  # without the kernel's times it is our own
             udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
-    def drain(self, most: int) -> int:
-        """Take what waits, at most so many datagrams; how many there were. Raises OSError."""
+    async def wait(self) -> bool:
+        """Until something may be read; tells whether that was a rest, so that several packets come together."""
+        rest_until = self.moderation.rest_until
+        if self._clock() < rest_until:
+            await trio.sleep_until(rest_until)
+            return True
+        await trio.lowlevel.wait_readable(self._udp)
+        return False
+
+    def drain(self) -> None:
+        """Take what waits, but at most MAX_DRAIN datagrams. Raises OSError."""
+        woke_at = self._clock()
+        count = self._drain(woke_at)
+        self.moderation.took(count, woke_at, is_all=count < MAX_DRAIN)
+
+    def _drain(self, now: float) -> int:
         receive, take, unpack = self._udp.recvmsg, self._take, _TIMESPEC.unpack
-        now = self._clock()
         ahead = time.time() - now  # of the clock that the kernel uses
-        for count in range(most):
+        for count in range(MAX_DRAIN):
             try:
                 data, extra, _, source = receive(_MAX_DATAGRAM, _ROOM)
             except BlockingIOError:
@@ -53,4 +72,4 @@ class Receiver:
             else:
                 arrival = now
             take(data, source, arrival)
-        return most
+        return MAX_DRAIN

@@ -230,8 +230,7 @@ class Transport:
 
     def reschedule(self) -> None:
         """The deadline may have changed."""
-        if not self.closed:
-            self.network.schedule(self)
+        self.network.schedule(self)
 
     def _finish(self, fact: MediaFact | None) -> None:
         if self.closed:
