@@ -1,12 +1,13 @@
 """The actor: one task, one mailbox, one owner of its state.
 
-    post, tell, ask -> [ mailbox ] -> handle()         every message, one after the other
-    stop(reason)    -> latch, teardown(), cancel       overtakes the mailbox and a handler that hangs
+    post, tell, ask -> [ mailbox ] -> handle()                  every message, one after the other
+    stop(reason)    -> latch, farewell(), teardown(), cancel    overtakes the mailbox and a handler that hangs
 
 An actor runs through three phases, in this order and once each:
 
     working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
-    teardown    `teardown(reason)`: synchronous, what nobody may wait for (free a name, stop the media, tell the peer)
+    teardown    `farewell(reason)`, what the peer is told, then `teardown(reason)`, what nobody may wait for (free a
+                name, stop the media): both synchronous
     stopping    `on_stop(reason)`: what may wait, shielded from cancellation and bounded by `stop_grace`
 
 Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase is left.
@@ -14,8 +15,8 @@ Nothing here restarts an actor: a stream or a session whose task died has lost i
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import trio
 from attrs import define, field, frozen
@@ -92,6 +93,7 @@ class Actor(Generic[M]):
         self._grace: trio.CancelScope | None = None
         self._aborted = False
         self._reason: StopReason | None = None
+        self._torn_down = False
         self._teardown_error: Exception | None = None
         self._unanswered: Request[Any] | None = None
         self._nursery: trio.Nursery | None = None
@@ -132,10 +134,15 @@ class Actor(Generic[M]):
 
     def stop(self, reason: StopReason) -> None:
         """End this actor, at once and without waiting. The first reason wins; later calls change nothing."""
+        self.begin_stop(reason)
+        self._tear_down()
+        self._work.cancel()
+
+    def begin_stop(self, reason: StopReason) -> None:
+        """The first half of `stop`, up to the farewell. Whoever calls it calls `stop` next, without waiting."""
         if self._reason is None:
             self._reason = reason
-            self._tear_down(reason)
-        self._work.cancel()
+            self._end_by(self.farewell)
 
     def abort(self) -> None:
         """Wait for nothing any more, `on_stop` included. For an actor that has been stopped and takes too long."""
@@ -151,6 +158,9 @@ class Actor(Generic[M]):
 
     async def handle(self, message: M) -> None:
         """Handle one message; a Request in it is answered by its `reply`."""
+
+    def farewell(self, reason: StopReason) -> None:
+        """What the peer is told of the end. As `teardown`, which comes right after it."""
 
     def teardown(self, reason: StopReason) -> None:
         """What must have happened when `stop` returns. Synchronous, called once, also after a crash."""
@@ -213,17 +223,21 @@ class Actor(Generic[M]):
     # -- inside ------------------------------------------------------------------------------------
 
     def _latch(self) -> StopReason:
-        if self._reason is None:
-            self._reason = CRASHED
-            self._tear_down(CRASHED)
-        return self._reason
+        self.begin_stop(CRASHED)
+        self._tear_down()
+        return self._reason or CRASHED
 
-    def _tear_down(self, reason: StopReason) -> None:
-        # A teardown that fails is this actor's crash, never that of the caller who stopped it.
+    def _tear_down(self) -> None:
+        if not self._torn_down:
+            self._torn_down = True
+            self._end_by(self.teardown)
+
+    def _end_by(self, step: Callable[[StopReason], None]) -> None:
+        # A step that fails is this actor's crash, never that of the caller who stopped it, and hinders no other step.
         try:
-            self.teardown(reason)
+            step(self._reason or CRASHED)
         except Exception as error:
-            self._teardown_error = error
+            self._teardown_error = self._teardown_error or error
 
     def _note_mailbox(self) -> None:
         self.peak_mailbox = max(self.peak_mailbox, self._receive.statistics().current_buffer_used)
@@ -237,6 +251,22 @@ class Actor(Generic[M]):
                 if isinstance(message, Request):
                     message.fail(ActorStopped(repr(self)))
         self._receive.close()
+
+
+class Stoppable(Protocol):
+    """What `stop_all` needs of an actor."""
+
+    def begin_stop(self, reason: StopReason) -> None: ...
+    def stop(self, reason: StopReason) -> None: ...
+
+
+def stop_all(actors: Iterable[Stoppable], reason: StopReason) -> None:
+    """Stop many, before returning. All farewells come first: no peer waits until the actors before are taken apart."""
+    stopped = tuple(actors)
+    for actor in stopped:
+        actor.begin_stop(reason)
+    for actor in stopped:
+        actor.stop(reason)
 
 
 @contextlib.contextmanager

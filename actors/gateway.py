@@ -20,7 +20,7 @@ from trio_websocket import WebSocketRequest, wrap_server_stream
 
 from actors.actor import ActorStopped, StopReason, crash_guard
 from actors.logs import SparingLog, get_logger
-from actors.session import Session, Socket
+from actors.session import ClientSocket, Session, Socket, StraightStream
 from actors.supervisor import Supervisor
 from config.settings import Settings
 
@@ -110,15 +110,16 @@ class Gateway:
             return
         self._per_address[address] += 1
         try:
-            await self._serve(await self._secured(door, stream), stream.socket)
+            await self._serve(await self._carrier(door, stream), stream.socket)
         finally:
             self._per_address[address] -= 1
             if not self._per_address[address]:
                 del self._per_address[address]
 
-    async def _secured(self, door: Door, stream: trio.SocketStream) -> trio.abc.Stream:
+    async def _carrier(self, door: Door, stream: trio.SocketStream) -> trio.abc.Stream:
+        """What carries the WebSocket: TLS, where the door has it."""
         if door.tls is None:
-            return stream
+            return StraightStream(stream)
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
         with self._handshake():
             await secured.do_handshake()
@@ -144,10 +145,11 @@ class Gateway:
         async with trio.open_nursery() as nursery:
             with self._handshake():
                 request = await wrap_server_stream(nursery, stream, max_message_size=self._settings.ws_max_frame_size)
-            await self._serve_request(request, _session_id(peer))
+            straight = stream if isinstance(stream, StraightStream) else None
+            await self._serve_request(request, straight, _session_id(peer))
             nursery.cancel_scope.cancel()
 
-    async def _serve_request(self, request: WebSocketRequest, session_id: str) -> None:
+    async def _serve_request(self, request: WebSocketRequest, straight: StraightStream | None, session_id: str) -> None:
         origin = _header(request, b"origin")
         if not self._allows(origin):
             self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
@@ -156,7 +158,7 @@ class Gateway:
             return
         with self._handshake():
             connection = await request.accept()
-        session = self._make_session(connection, session_id=session_id, origin=origin)
+        session = self._make_session(ClientSocket(connection, straight), session_id=session_id, origin=origin)
         try:
             self._supervisor.adopt_session(session)
         except ActorStopped:

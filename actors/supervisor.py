@@ -11,14 +11,14 @@ from typing import Protocol
 import trio
 from attrs import frozen
 
-from actors.actor import ActorStopped, StopReason, crash_guard
+from actors.actor import ActorStopped, Stoppable, StopReason, crash_guard, stop_all
 from actors.logs import get_logger
 from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
 
 log = get_logger("supervisor")
 
 
-class Supervised(Protocol):
+class Supervised(Stoppable, Protocol):
     """What an actor must offer to live under the supervisor: `actors.actor.Actor` does."""
 
     stopped: trio.Event
@@ -27,7 +27,6 @@ class Supervised(Protocol):
 
     @property
     def reason(self) -> StopReason | None: ...
-    def stop(self, reason: StopReason) -> None: ...
     def abort(self) -> None: ...
     async def run(self) -> None: ...
     def epitaph(self) -> dict[str, object]: ...
@@ -147,8 +146,10 @@ class Supervisor:
         publisher: that is what it is, whether or not the filter named it too.
         """
         hits = list(self._matching(query))
-        for stream, _ in sorted(hits, key=lambda hit: not hit[1].published):
-            stream.stop(reason)
+        for stream, _ in hits:
+            if stream.published:
+                stream.stop(reason)
+        stop_all((stream for stream, _ in hits if stream.reason is None), reason)
         return tuple(Match(description=description, stopped=stream.stopped) for stream, description in hits)
 
     def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> tuple[trio.Event, ...]:

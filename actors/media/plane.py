@@ -80,6 +80,7 @@ class MediaPlane:
             forward_dropped=network.sender.losses.dropped,
             forward_failed=network.sender.losses.failed,
             kernel_drops=sum(kernel_drops(entry.socket) for entry in network.sockets),
+            rests=sum(receiver.rests for receiver in self._receivers),
             packets_per_second=round(sum(moderation.rate for moderation in moderations)),
             wake_up_interval_us=round(max(moderation.interval for moderation in moderations) * 1_000_000),
             **network.counters.snapshot(),
@@ -133,7 +134,7 @@ class MediaPlane:
     async def _receive(self, receiver: Receiver) -> None:
         counters = self._network.counters
         while True:
-            counters.rests += await receiver.wait()
+            await receiver.wait()
             counters.wake_ups += 1
             try:
                 receiver.drain()

@@ -35,31 +35,33 @@ class Receiver:
         self, udp: UdpSocket, clock: Callable[[], float], take: Callable[[bytes, Address, float], None]
     ) -> None:
         self.moderation = Moderation()
+        self.rests = 0
         self._udp = udp
         self._clock = clock
         self._take = take
         with contextlib.suppress(OSError):  # without the kernel's times it is our own
             udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
-    async def wait(self) -> bool:
-        """Until something may be read; tells whether that was a rest, so that several packets come together."""
+    async def wait(self) -> None:
+        """Until something may be read: it has come, or this has been a rest in which several packets come together."""
         rest_until = self.moderation.rest_until
         if self._clock() < rest_until:
+            self.rests += 1
             await trio.sleep_until(rest_until)
-            return True
-        await trio.lowlevel.wait_readable(self._udp)
-        return False
+        else:
+            await trio.lowlevel.wait_readable(self._udp)
 
-    def drain(self) -> None:
-        """Take what waits, but at most MAX_DRAIN datagrams. Raises OSError."""
+    def drain(self, most: int = MAX_DRAIN) -> int:
+        """Take what waits, at most so many datagrams; how many there were. Raises OSError."""
         woke_at = self._clock()
-        count = self._drain(woke_at)
-        self.moderation.took(count, woke_at, is_all=count < MAX_DRAIN)
+        count = self._take_waiting(most, woke_at)
+        self.moderation.took(count, woke_at, is_all=count < most)
+        return count
 
-    def _drain(self, now: float) -> int:
+    def _take_waiting(self, most: int, now: float) -> int:
         receive, take, unpack = self._udp.recvmsg, self._take, _TIMESPEC.unpack
         ahead = time.time() - now  # of the clock that the kernel uses
-        for count in range(MAX_DRAIN):
+        for count in range(most):
             try:
                 data, extra, _, source = receive(_MAX_DATAGRAM, _ROOM)
             except BlockingIOError:
@@ -72,4 +74,4 @@ class Receiver:
             else:
                 arrival = now
             take(data, source, arrival)
-        return MAX_DRAIN
+        return most

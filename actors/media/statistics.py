@@ -33,7 +33,8 @@ class MediaStatistics:
     `sender` is the packet sender that runs, `sender_reason` why. `forward_dropped` counts viewers' packets that the
     kernel had no room for, `forward_failed` those that could not be encrypted or sent. `kernel_drops` are datagrams
     that came and were lost before they were read, because the sockets' receive buffers were full.
-    `packets_per_second` come in now, and are taken at least `wake_up_interval_us` apart; 0: each at once.
+    `packets_per_second` come in now, and are taken at least `wake_up_interval_us` apart; 0: each at once. `rests` is
+    how often packets were let come together first.
     """
 
     sender: str
@@ -70,7 +71,7 @@ class MediaStatistics:
 class Counters:
     """The running counters behind `MediaStatistics`, of the same names.
 
-    `wake_ups` of the media plane for packets or timers; `rests`, how often it let several packets come together first.
+    `wake_ups` of the media plane for packets or timers.
     `stun_ignored`: STUN that is no valid check. `unknown_address`: anything else from an address that no valid check
     came from. `unexpected`: packets of a known peer that fit nowhere (unknown SSRC, payload type or first byte, media
     before keys). `forwarded` counts each viewer's copy, `replayed` packets that viewers which came later
@@ -79,7 +80,6 @@ class Counters:
     """
 
     wake_ups: int = 0
-    rests: int = 0
     datagrams: int = 0
     stun_checks: int = 0
     stun_ignored: int = 0

@@ -1,9 +1,10 @@
 """Sessions: one actor for each client's WebSocket.
 
 `session.py` is the actor's life, `requests.py` what it does with each request; `inflow.py` and `outbox.py` bound what
-waits on the way in and on the way out.
+waits on the way in and on the way out; `client_socket.py` is the WebSocket below.
 """
 
-from actors.session.session import Session, SessionServices, Socket
+from actors.session.client_socket import ClientSocket, Socket, StraightStream
+from actors.session.session import Session, SessionServices
 
-__all__ = ["Session", "SessionServices", "Socket"]
+__all__ = ["ClientSocket", "Session", "SessionServices", "Socket", "StraightStream"]

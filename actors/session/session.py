@@ -1,6 +1,7 @@
 """A session: one WebSocket, from the first frame to the close.
 
     reader task   socket -> decode -> mailbox       never waits for anything slow; a full mailbox ends the session
+    outbox        frame -> socket, where that needs no waiting, else it is queued for
     writer task   outbox -> socket                  each send under a deadline; a client that does not read is dropped
     pinger task   ping every few seconds            a client that answers none of ten is gone
 
@@ -9,7 +10,7 @@ The writer is shielded, so that the last frames (why each stream ended) still le
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import trio
 from attrs import frozen
@@ -20,6 +21,7 @@ from actors.app_store import AppStore
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.logs import get_logger
+from actors.session.client_socket import Socket
 from actors.session.inflow import Inflow
 from actors.session.outbox import Outbox, OutboxFull
 from actors.session.requests import Requests
@@ -46,10 +48,6 @@ from protocol.signaling.statuses import SessionStatus
 
 log = get_logger("session")
 
-OUTBOX_BYTES = 8 * 1024 * 1024
-"""What may wait to be sent to one client."""
-SEND_TIMEOUT = 10.0
-"""Seconds that the client may take to receive one frame."""
 FAREWELL_TIMEOUT = 3.0
 """Seconds for the frames still queued when the session stops."""
 CLOSE_TIMEOUT = 1.5
@@ -78,14 +76,6 @@ _CLOSE_CODES = {
     UNWRITABLE: 1011,
     CRASHED: 1011,
 }
-
-
-class Socket(Protocol):
-    """The WebSocket, as `trio_websocket.WebSocketConnection` is one."""
-
-    async def get_message(self) -> str | bytes: ...
-    async def send_message(self, message: str) -> None: ...
-    async def aclose(self, code: int = 1000, reason: str | None = None) -> None: ...
 
 
 @frozen(kw_only=True)
@@ -123,7 +113,7 @@ class Session(Actor[Heard]):
         self._settings = services.streams.settings
         self._created = int(services.streams.wall_clock() * 1000)
         self._life = SessionLife()
-        self._outbox = Outbox(max_bytes=OUTBOX_BYTES)
+        self._outbox = Outbox(socket)
         self._writing = trio.CancelScope(shield=True)
         self._silent_pings = 0
         self._inflow = Inflow()
@@ -295,7 +285,7 @@ class Session(Actor[Heard]):
     # -- frames out --------------------------------------------------------------------------------
 
     def send(self, frame: ServerFrame) -> None:
-        """Queue a frame for the client; never waits, never fails. A client that does not read is dropped."""
+        """Send a frame to the client; never waits, never fails. A client that does not read is dropped."""
         try:
             self._outbox.put(encode(frame))
         except OutboxFull:
@@ -339,9 +329,7 @@ class Session(Actor[Heard]):
     async def _write(self) -> None:
         with self._writing:
             try:
-                while (text := await self._outbox.get()) is not None:
-                    with trio.fail_after(SEND_TIMEOUT):
-                        await self._socket.send_message(text)
+                await self._outbox.write()
             except trio.TooSlowError:
                 self.stop(NOT_READING)
             except ConnectionClosed:

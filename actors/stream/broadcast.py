@@ -16,6 +16,7 @@ class Player(Protocol):
 
     @property
     def media_session_id(self) -> str: ...
+    def begin_stop(self, reason: StopReason) -> None: ...
     def stop(self, reason: StopReason) -> None: ...
     def pass_event(self, event: StreamEventType, payload: Any) -> None: ...
 
@@ -65,6 +66,11 @@ class Broadcast:
             self._muted[kind] = muted
         for player in self._all():
             player.pass_event(event, payload)
+
+    def ending(self, reason: StopReason) -> None:
+        """The publication is about to end: every player is told that it stops; `ended` follows at once."""
+        for player in self._all():
+            player.begin_stop(reason)
 
     def ended(self, reason: StopReason) -> None:
         """The publication is over: every player stops with `reason`."""

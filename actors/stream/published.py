@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from typing import Any
 
+from actors.actor import StopReason
 from actors.directory import Claim, NameInUse
 from actors.media.publication import Publication
 from actors.stream.broadcast import Broadcast, picture_size
@@ -27,6 +28,11 @@ class PublishedStream(Stream):
         """The publisher's mute state or data: to every player; kept for those who join later."""
         if self._broadcast is not None and self.reason is None:
             self._broadcast.pass_event(event, payload)
+
+    def farewell(self, reason: StopReason) -> None:
+        if self._broadcast is not None:
+            self._broadcast.ending(PUBLISHER_STOP)
+        super().farewell(reason)
 
     async def _set_up(self) -> Publication | None:
         try:

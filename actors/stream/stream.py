@@ -2,7 +2,8 @@
 
     on_start     asks the backend, takes the name or finds the broadcast, answers the offer
     handle       what the media plane reports, what the client wants
-    teardown     name freed, media closed, players told, one terminal status to client and backend: all inside stop()
+    farewell     one terminal status to client and backend
+    teardown     name freed, players stopped, media closed; both inside stop()
 
 A stream's task never touches a packet: the media plane forwards them and posts the few facts that matter here.
 """
@@ -166,10 +167,14 @@ class Stream(Actor[StreamMessage]):
             case ClientStop():
                 await self._client_stop()
 
+    def farewell(self, reason: StopReason) -> None:
+        if self._life.end(by_user=reason is USER):
+            self._info = reason.info
+            self._announce()
+
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
             steps.callback(self._owner.forget, self)
-            steps.callback(self._tell_end, reason)
             steps.callback(self._close_media)
             steps.callback(self._withdraw)
             steps.callback(self.keep_alive_slot.close)
@@ -225,11 +230,6 @@ class Stream(Actor[StreamMessage]):
     def _close_media(self) -> None:
         if self._media is not None:
             self._media.close()
-
-    def _tell_end(self, reason: StopReason) -> None:
-        if self._life.end(by_user=reason is USER):
-            self._info = reason.info
-            self._announce()
 
     def _go_live(self) -> None:
         if self._life.live():

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from attrs import define, frozen
 
-from actors.actor import CRASHED, Actor, ActorStopped, MailboxFull, Request, StopReason, crash_guard
+from actors.actor import CRASHED, Actor, ActorStopped, MailboxFull, Request, StopReason, crash_guard, stop_all
 
 ENOUGH = StopReason(cause="enough")
 LATER = StopReason(cause="later")
@@ -211,6 +211,64 @@ async def test_a_crash_in_teardown_is_the_actors_own_not_that_of_whoever_stopped
         actor.stop(ENOUGH)  # does not raise
     assert len(crashes) == 1
     assert actor.events == ["start", "teardown enough", "stop enough"]
+
+
+class Polite(Recorder):
+    """One that says farewell, into a diary that several share."""
+
+    def __init__(self, name: str, diary: list[str], *, fail: str = "") -> None:
+        super().__init__(fail=fail)
+        self._name = name
+        self._diary = diary
+
+    def farewell(self, reason: StopReason) -> None:
+        self._note(f"farewell {reason.cause}")
+
+    def _note(self, event: str) -> None:
+        self._diary.append(f"{self._name}: {event}")
+        super()._note(event)
+
+
+async def test_of_many_that_stop_all_say_farewell_before_any_is_torn_down(autojump_clock: trio.abc.Clock) -> None:
+    diary: list[str] = []
+    actors = [Polite(name, diary) for name in "abc"]
+    async with trio.open_nursery() as nursery:
+        for actor in actors:
+            nursery.start_soon(actor.run)
+        await trio.testing.wait_all_tasks_blocked()
+        actors[1].stop(LATER)
+        diary.clear()
+        stop_all(actors, ENOUGH)
+        assert diary == ["a: farewell enough", "c: farewell enough", "a: teardown enough", "c: teardown enough"]
+    assert [actor.reason for actor in actors] == [ENOUGH, LATER, ENOUGH]
+
+
+async def test_a_crash_in_the_farewell_hinders_neither_the_teardown_nor_the_others(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    diary: list[str] = []
+    actors = [Polite("a", diary, fail="farewell"), Polite("b", diary)]
+    crashes: list[BaseException] = []
+    async with trio.open_nursery() as nursery:
+
+        async def guarded(actor: Polite) -> None:
+            with crash_guard(crashes.append):
+                await actor.run()
+
+        for actor in actors:
+            nursery.start_soon(guarded, actor)
+        await trio.testing.wait_all_tasks_blocked()
+        stop_all(actors, ENOUGH)
+    assert [str(crash) for crash in crashes] == ["farewell enough"]
+    for actor in actors:
+        assert actor.events == ["start", "farewell enough", "teardown enough", "stop enough"]
+
+
+async def test_one_that_crashes_says_farewell_too(autojump_clock: trio.abc.Clock) -> None:
+    actor = Polite("a", [], fail="start")
+    with crash_guard(lambda _: None):
+        await actor.run()
+    assert actor.events == ["start", "farewell crash", "teardown crash", "stop crash"]
 
 
 async def test_a_crash_of_a_helper_task_ends_the_actor(autojump_clock: trio.abc.Clock) -> None:

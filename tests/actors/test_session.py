@@ -6,7 +6,8 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.session.session import CONNECTION_TIMEOUT, SEND_TIMEOUT
+from actors.session.outbox import SEND_TIMEOUT
+from actors.session.session import CONNECTION_TIMEOUT
 from tests.support.signaling_rig import signaling_rig, stream_request
 
 

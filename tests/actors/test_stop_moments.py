@@ -13,7 +13,8 @@ from trio.testing import MockClock
 
 from actors.media.facts import PeerClosed
 from actors.media.publication import Publication
-from actors.session.session import CLIENT_CLOSED, OUTBOX_BYTES, Heard
+from actors.session.outbox import OUTBOX_BYTES
+from actors.session.session import CLIENT_CLOSED, Heard
 from actors.stream import Broadcast
 from actors.web.streams import BY_REST
 from protocol.filters import StreamFilter
@@ -74,6 +75,7 @@ async def test_a_status_that_finds_the_outbox_full_still_reaches_the_backend(aut
         alice, session = await rig.connect()
         await rig.publish(alice, "cam", "p1")
         await rig.publish(alice, "other", "p2")
+        alice.reads = False
         session.send(Fail(info="x" * (OUTBOX_BYTES - 100)))
         rig.supervisor.terminate(StreamFilter(name="cam"), BY_REST)
         await session.stopped.wait()

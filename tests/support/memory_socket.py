@@ -9,12 +9,14 @@ from trio_websocket import CloseReason, ConnectionClosed
 
 
 class MemorySocket:
-    """Offers `get_message`, `send_message` and `aclose` to the session; the other methods are the client's."""
+    """A `Socket` for the session; the other methods are the client's."""
+
+    has_rest = False
 
     def __init__(self, *, reads: bool = True) -> None:
         self._to_server, self._from_client = trio.open_memory_channel[str | bytes](math.inf)
         self._to_client, self._from_server = trio.open_memory_channel[str](math.inf)
-        self._reads = reads
+        self.reads = reads
         self.close_code: int | None = None
         self.frames: list[dict[str, Any]] = []
         """Every frame that the client has received so far."""
@@ -27,8 +29,17 @@ class MemorySocket:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise ConnectionClosed(CloseReason(1005, None)) from None
 
+    def send_now(self, message: str) -> bool:
+        if not self.reads:
+            return False
+        try:
+            self._to_client.send_nowait(message)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        return True
+
     async def send_message(self, message: str) -> None:
-        if not self._reads:
+        if not self.reads:
             await trio.sleep_forever()
         try:
             await self._to_client.send(message)

@@ -190,6 +190,9 @@ async def test_a_reset_in_the_middle_of_a_session_ends_it() -> None:
     async with serving() as served:
         async with served.connect() as client:
             await establish(client)
+            await receive(
+                client, "ping"
+            )  # the last frame of the greeting: trio-websocket does not close over unread ones
             (session,) = served.rig.supervisor.sessions()
             raw: trio.SocketStream = client._stream
             linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"

@@ -1,0 +1,120 @@
+"""A session's WebSocket: trio-websocket's connection, and a way past its tasks for a short frame that can leave now.
+
+A frame that is queued waits until the writer task has its turn. When many streams are stopped in one pass, that is
+after the whole pass and among all the tasks that unwind; so frames go straight to the system's socket where that is
+certain not to wait, and not to overtake anything:
+
+    session --- nothing queued, short, no TLS ---> StraightStream.try_send --+
+       |                                                                     +--> TCP
+       +--> outbox --> writer task --> trio-websocket --> send_all ----------+
+"""
+
+import os
+from typing import Final, Protocol
+
+import trio
+from trio_websocket import WebSocketConnection
+
+LONGEST: Final = 16 * 1024
+"""Bytes; what is longer is queued."""
+
+_FIN_TEXT: Final = 0x81  # RFC 6455 section 5.2: a whole message in one frame, and it is text
+_LENGTH_OF_16_BITS: Final = 126
+
+
+class Socket(Protocol):
+    """The WebSocket of a session."""
+
+    def send_now(self, message: str) -> bool:
+        """Send, if that needs no waiting; false: it is to be queued.
+
+        To be called only while no `send_message` is under way, or messages would come in another order.
+        """
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether a part of what was sent now is left: `send_message` of anything sends it first, of "" it alone."""
+
+    async def send_message(self, message: str) -> None: ...
+    async def get_message(self) -> str | bytes: ...
+    async def aclose(self, code: int = 1000, reason: str | None = None) -> None: ...
+
+
+class StraightStream(trio.abc.Stream):
+    """A TCP stream into which one may also write without waiting."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._sending = trio.StrictFIFOLock()
+        self._rest = b""
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the system took only a part of what was written; the next `send_all`, even of b"", begins with it."""
+        return bool(self._rest)
+
+    def try_send(self, data: bytes) -> bool:
+        """Send now, or not at all: then false, and the caller sends it by `send_all`."""
+        if self._rest or self._sending.locked():
+            return False
+        try:
+            sent = os.write(self._stream.socket.fileno(), data)
+        except OSError:  # it would have to wait, or the connection is broken, which `send_all` will tell
+            return False
+        self._rest = data[sent:]
+        return True
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        async with self._sending:
+            rest, self._rest = self._rest, b""
+            await self._stream.send_all(rest + data if rest else data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        async with self._sending:
+            await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class ClientSocket:
+    """A `Socket`. `straight` is the stream under the connection, where it carries frames as they are."""
+
+    def __init__(self, connection: WebSocketConnection, straight: StraightStream | None) -> None:
+        self._connection = connection
+        self._straight = straight
+
+    def send_now(self, message: str) -> bool:
+        if self._straight is None or self._connection.closed is not None:
+            return False
+        frame = _text_frame(message.encode())
+        return frame is not None and self._straight.try_send(frame)
+
+    @property
+    def has_rest(self) -> bool:
+        return self._straight is not None and self._straight.has_rest
+
+    async def send_message(self, message: str) -> None:
+        if message or self._straight is None:
+            await self._connection.send_message(message)
+        else:
+            await self._straight.send_all(b"")
+
+    async def get_message(self) -> str | bytes:
+        return await self._connection.get_message()
+
+    async def aclose(self, code: int = 1000, reason: str | None = None) -> None:
+        await self._connection.aclose(code, reason)
+
+
+def _text_frame(payload: bytes) -> bytes | None:
+    """The frame of a text as a server sends it, unmasked (RFC 6455 section 5.2); None if it is too long."""
+    size = len(payload)
+    if size < _LENGTH_OF_16_BITS:
+        return bytes((_FIN_TEXT, size)) + payload
+    if size <= LONGEST:
+        return bytes((_FIN_TEXT, _LENGTH_OF_16_BITS)) + size.to_bytes(2, "big") + payload
+    return None

@@ -1,0 +1,135 @@
+"""The client's socket over real TCP: frames that leave at once, in part, or not at all."""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+import trio
+import trustme
+from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
+
+from actors.session import ClientSocket, StraightStream
+from actors.session.client_socket import LONGEST
+
+CAP = 30
+"""Seconds; only to end a test that hangs."""
+
+
+@contextmanager
+def tcp_pair() -> Iterator[tuple[trio.SocketStream, trio.SocketStream]]:
+    """The two ends of a connection; the server's has the smallest buffer there is."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        with listener.accept()[0] as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+            yield _stream(server), _stream(client)
+
+
+@asynccontextmanager
+async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocketConnection]]:
+    """A session's socket, and the client at the other end."""
+    with tcp_pair() as (server, client), trio.fail_after(CAP):
+        async with trio.open_nursery() as nursery:
+            straight = None if tls else StraightStream(server)
+            theirs: trio.SocketStream | trio.SSLStream[trio.SocketStream] = client
+            ours: trio.abc.Stream = straight or server
+            if tls:
+                authority, context, trusting = (
+                    trustme.CA(),
+                    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+                    ssl.create_default_context(),
+                )
+                authority.issue_cert("localhost").configure_cert(context)
+                authority.configure_trust(trusting)
+                ours = trio.SSLStream(server, context, server_side=True)
+                theirs = trio.SSLStream(client, trusting, server_hostname="localhost")
+            accepted: list[WebSocketConnection] = []
+
+            async def accept() -> None:
+                request = await wrap_server_stream(nursery, ours)
+                accepted.append(await request.accept())
+
+            async with trio.open_nursery() as opening:
+                opening.start_soon(accept)
+                page = await wrap_client_stream(nursery, theirs, "localhost", "/")
+            yield ClientSocket(accepted[0], straight), page
+            nursery.cancel_scope.cancel()
+
+
+def _stream(end: socket.socket) -> trio.SocketStream:
+    end.setblocking(False)
+    return trio.SocketStream(trio.socket.from_stdlib_socket(end))
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 255, 256, 4000, LONGEST])
+async def test_a_text_that_leaves_at_once_is_a_frame_like_any(size: int) -> None:
+    async with websocket(tls=False) as (ours, page):
+        text = "\N{SNOWMAN}" * (size // 3) + "x" * (size % 3)
+        assert ours.send_now(text)
+        await ours.send_message("after it")
+        assert [await page.get_message(), await page.get_message()] == [text, "after it"]
+
+
+async def test_what_is_long_or_goes_through_tls_is_not_sent_at_once() -> None:
+    async with websocket(tls=False) as (ours, _):
+        assert not ours.send_now("x" * (LONGEST + 1))
+    async with websocket(tls=True) as (ours, page):
+        assert not ours.send_now("x")
+        assert not ours.has_rest
+        await ours.send_message("y")
+        assert await page.get_message() == "y"
+
+
+async def test_nothing_is_sent_at_once_after_the_close() -> None:
+    async with websocket(tls=False) as (ours, page):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(page.aclose)
+            with pytest.raises(Exception, match="1000"):
+                await ours.get_message()
+        assert not ours.send_now("x")
+
+
+async def test_a_part_that_did_not_fit_comes_first_when_there_is_room() -> None:
+    with tcp_pair() as (server, client), trio.fail_after(CAP):
+        straight, sent = StraightStream(server), b""
+        number = 0
+        while not straight.has_rest:
+            chunk = number.to_bytes(2, "big") * 5000
+            if not straight.try_send(chunk):
+                break
+            sent, number = sent + chunk, number + 1
+        assert not straight.try_send(b"this must not get in between")
+        came = b""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(straight.send_all, b"the end")
+            while not came.endswith(b"the end"):
+                came += await client.receive_some()
+        assert came == sent + b"the end"
+        assert not straight.has_rest
+
+
+async def test_nothing_gets_in_between_while_something_is_being_sent() -> None:
+    with tcp_pair() as (server, client), trio.fail_after(CAP):
+        straight, long, came = StraightStream(server), b"x" * 1_000_000, b""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(straight.send_all, long)
+            came += await client.receive_some()
+            assert not straight.try_send(b"in between")
+            while len(came) < len(long):
+                came += await client.receive_some()
+        assert came == long
+        assert straight.try_send(b"now")
+        assert await client.receive_some() == b"now"
+
+
+async def test_a_broken_or_closed_connection_takes_nothing_and_raises_nothing() -> None:
+    with tcp_pair() as (server, client), trio.fail_after(CAP):
+        straight = StraightStream(server)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.socket.close()  # sends a reset
+        with pytest.raises(trio.BrokenResourceError):
+            await straight.receive_some()
+        assert not straight.try_send(b"x")
+        await straight.aclose()
+        assert not straight.try_send(b"x")
