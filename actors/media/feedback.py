@@ -23,7 +23,8 @@ from protocol.webrtc.sdp import MediaKind, TrackPlan
 from protocol.webrtc.twcc import TwccRecorder
 
 REPORT_INTERVAL = 1.0  # seconds between receiver reports
-FEEDBACK_INTERVAL = 0.1  # seconds between transport-cc feedbacks
+FEEDBACK_INTERVAL = 0.1  # seconds from an arrival until a later one takes its transport-cc feedback along
+FEEDBACK_DELAY = 0.15  # seconds until it is sent in any case; to wake up for it alone costs as much as ten packets
 
 
 class PublisherFeedback:
@@ -79,7 +80,10 @@ class PublisherFeedback:
         number = extension_u16(plain, header, self._twcc_id)
         if number is not None:
             self._twcc.record(number, int(now * 1_000_000))
-            self._feedback_at = min(self._feedback_at, now + FEEDBACK_INTERVAL)
+            if self._feedback_at == math.inf:
+                self._feedback_at = now + FEEDBACK_DELAY
+            elif now >= self._feedback_at - (FEEDBACK_DELAY - FEEDBACK_INTERVAL):
+                self._feedback_at = now
 
     def take_echoes(self, report: ExtendedReport, now: float) -> None:
         """The publisher tells of a clock that we sent."""

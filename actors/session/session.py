@@ -8,6 +8,7 @@
 The writer is shielded, so that the last frames (why each stream ended) still leave when the session is stopped.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -54,6 +55,8 @@ CLOSE_TIMEOUT = 1.5
 """Seconds for the closing handshake after that."""
 CONNECTION_TIMEOUT = 15.0
 """Seconds from the open socket to the `connection` frame."""
+PING_TICK = 0.2
+"""Seconds; pings of all sessions leave in such steps, some together: to wake up costs more than to ping."""
 SDK_VERSION = "5.2.2109-wcsd"
 """What `getVersion` says: mobile SDKs parse a WCS version."""
 
@@ -337,7 +340,8 @@ class Session(Actor[Heard]):
 
     async def _ping(self) -> None:
         while True:
-            await trio.sleep(self._settings.keep_alive_server_interval)
+            due = trio.current_time() + self._settings.keep_alive_server_interval
+            await trio.sleep_until(math.ceil(due / PING_TICK) * PING_TICK)
             if self._silent_pings >= self._settings.keep_alive_probes:
                 self.stop(PING_TIMEOUT)
             self._silent_pings += 1

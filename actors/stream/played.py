@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from attrs import evolve
 from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.directory import NotPublished, NotReady
@@ -11,9 +10,8 @@ from actors.media.playback import Playback
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.reasons import failed
 from actors.stream.stream import Stream, StreamMessage, traffic_of
-from protocol.filters import StreamDescription
 from protocol.hooks import HookContext, HookMethod, stream_event_body
-from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent
+from protocol.signaling.frames import NotifyStreamEvent
 from protocol.signaling.statuses import StreamEventType, StreamInfo
 
 
@@ -88,11 +86,10 @@ class PlayedStream(Stream):
             self.pass_event(StreamEventType.RESIZE, picture_size(publication.width, publication.height))
         self._go_live()
 
-    def _status_frame(self, description: StreamDescription) -> NotifyStreamStatusEvent:
-        frame = super()._status_frame(description)
+    def _mutes(self) -> tuple[bool | None, bool | None]:
         if self._broadcast is None:
-            return frame
-        return evolve(frame, audio_muted=self._broadcast.audio_muted, video_muted=self._broadcast.video_muted)
+            return None, None
+        return self._broadcast.audio_muted, self._broadcast.video_muted
 
     def _picture(self) -> dict[str, Any]:
         if self._broadcast is None or self._playback is None:

@@ -31,7 +31,7 @@ from config.settings import Settings
 from protocol.filters import StreamDescription, StreamTraffic
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
 from protocol.signaling.frames import Fail, NotifyStreamStatusEvent, ServerFrame, SetRemoteSDP, StreamRequest
-from protocol.signaling.statuses import StreamInfo
+from protocol.signaling.statuses import StreamInfo, StreamStatus
 from protocol.signaling.stream import StreamLife
 
 log = get_logger("stream")
@@ -238,34 +238,22 @@ class Stream(Actor[StreamMessage]):
     def _announce(self) -> None:
         """Tell client and backend of the status that this stream has now."""
         description = self.describe()
-        frame = self._status_frame(description)
-
+        frame = _status_frame(description, *self._mutes())
         body = stream_body(description, custom=self.request.custom)
 
         def deliver(shown: dict[str, Any]) -> None:
+            if shown == body:
+                self._owner.send(frame)
+                return
             hidden = frozenset(body.keys() - shown.keys())
             changed = {key: value for key, value in shown.items() if body.get(key) != value}
-            as_is = not hidden and not changed
-            self._owner.send(frame if as_is else evolve(frame, exclude=hidden, overwrite=changed))
+            self._owner.send(evolve(frame, exclude=hidden, overwrite=changed))
 
         self._owner.lane.event(HookMethod.STREAM_STATUS_EVENT, body, deliver=deliver, last=self._life.is_over)
 
-    def _status_frame(self, description: StreamDescription) -> NotifyStreamStatusEvent:
-        return NotifyStreamStatusEvent(
-            media_session_id=self.media_session_id,
-            status=self._life.status,
-            info=self._info,
-            name=self.name,
-            published=self.published,
-            has_video=description.has_video,
-            has_audio=description.has_audio,
-            record=False,
-            media_provider=description.media_provider,
-            bitrate=description.bitrate,
-            width=description.width,
-            height=description.height,
-            quality=description.quality,
-        )
+    def _mutes(self) -> tuple[bool | None, bool | None]:
+        """Whether audio and video are muted, where the client is to be told."""
+        return None, None
 
     async def _client_stop(self) -> None:
         body = stream_end_body(self.describe(), custom=self.request.custom)
@@ -332,6 +320,28 @@ class Stream(Actor[StreamMessage]):
     @abstractmethod
     def _picture(self) -> dict[str, Any]:
         """Size, bitrate, viewers and traffic."""
+
+
+def _status_frame(
+    description: StreamDescription, audio_muted: bool | None, video_muted: bool | None
+) -> NotifyStreamStatusEvent:
+    return NotifyStreamStatusEvent(
+        media_session_id=description.media_session_id,
+        status=StreamStatus(description.status),
+        info=description.info,
+        name=description.name,
+        published=description.published,
+        has_video=description.has_video,
+        has_audio=description.has_audio,
+        record=False,
+        media_provider=description.media_provider,
+        bitrate=description.bitrate,
+        width=description.width,
+        height=description.height,
+        quality=description.quality,
+        audio_muted=audio_muted,
+        video_muted=video_muted,
+    )
 
 
 def traffic_of(media: Publication | Playback) -> StreamTraffic:

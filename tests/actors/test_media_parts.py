@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.media.deadlines import Deadlines
+from actors.media.feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
+from actors.media.network import Network
+from actors.media.sender import PortableSender
+from actors.media.sources import SourceTable
 from actors.media.statistics import BitrateLimit, RateMeter
+from config.settings import Settings
+from protocol.sfu.round_trip import RoundTrip
+from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.rtcp import TransportFeedback, parse_compound
+from protocol.webrtc.rtp import build_header, parse_header
+from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
 
 
 class Owner:
@@ -84,3 +94,61 @@ def test_a_bitrate_limit_lets_a_second_through_at_once_and_then_its_rate() -> No
     limit = BitrateLimit(8, now=0.0)  # 1,000 bytes a second
     assert [limit.allow(400, 0.0) for _ in range(3)] == [True, True, False]
     assert sum(limit.allow(100, 0.01 * step) for step in range(1, 1001)) == 102
+
+
+class Told:
+    """What a publisher is told, when its packets come at times of our choice."""
+
+    def __init__(self) -> None:
+        codec = Codec(payload_type=111, name="OPUS", clock_rate=48000)
+        plan = TrackPlan(kind=MediaKind.AUDIO, mid="0", codec=codec, ssrc=7, twcc_extension_id=3)
+        network = Network(
+            [],
+            Settings(),
+            DtlsContext.create(),
+            PortableSender(),
+            clock=lambda: 0.0,
+            entropy=bytes,
+            woken=lambda _: None,
+        )
+        self.sent: list[bytes] = []
+        self.feedback = PublisherFeedback(
+            network, [plan], SourceTable([], {}), RoundTrip(), cname="test", send=self.sent.append
+        )
+        self.feedback.start(0.0)
+
+    def come(self, number: int, now: float) -> None:
+        """A packet comes; whatever is due then is sent."""
+        extension = (3, number.to_bytes(2, "big"))
+        header = build_header(
+            payload_type=111, marker=False, sequence=number, timestamp=0, ssrc=7, extensions=[extension]
+        )
+        self.feedback.record_arrival(header, parse_header(header), now)
+        if self.feedback.deadline <= now:
+            self.feedback.on_time(now)
+
+    @property
+    def counts(self) -> list[int]:
+        """Of how many packets each feedback tells."""
+        packets = [packet for data in self.sent for packet in parse_compound(data)]
+        return [int.from_bytes(each.fci[2:4], "big") for each in packets if isinstance(each, TransportFeedback)]
+
+
+def test_a_packet_that_comes_late_enough_takes_the_feedback_along() -> None:
+    told = Told()
+    told.come(1, 0.5)
+    told.come(2, 0.5 + FEEDBACK_INTERVAL * 0.9)
+    assert told.counts == []
+    told.come(3, 0.5 + FEEDBACK_INTERVAL * 1.1)
+    assert told.counts == [3]
+    told.come(4, 0.7)
+    assert told.counts == [3], "the next interval has begun"
+
+
+def test_feedback_does_not_wait_for_another_packet_for_long() -> None:
+    told = Told()
+    told.come(1, 0.5)
+    assert told.feedback.deadline == 0.5 + FEEDBACK_DELAY
+    told.feedback.on_time(0.5 + FEEDBACK_DELAY)
+    assert told.counts == [1]
+    assert told.feedback.deadline == 1.0, "the report is next"

@@ -7,7 +7,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.session.outbox import SEND_TIMEOUT
-from actors.session.session import CONNECTION_TIMEOUT
+from actors.session.session import CONNECTION_TIMEOUT, PING_TICK
 from tests.support.signaling_rig import signaling_rig, stream_request
 
 
@@ -120,6 +120,25 @@ async def test_binary_and_unknown_messages_are_ignored(autojump_clock: MockClock
         await socket.receive("pong")
         assert socket.received("fail") == []
         assert session.reason is None
+
+
+async def test_pings_of_sessions_leave_together_and_never_too_soon(autojump_clock: MockClock) -> None:
+    async with signaling_rig(keep_alive_server_interval=5.0) as rig:
+        came: list[float] = []
+
+        async def listen(late: float) -> None:
+            await trio.sleep(late)
+            socket, _ = await rig.connect()
+            await socket.receive("ping")
+            began = trio.current_time()
+            await socket.receive("ping")
+            came.append(trio.current_time())
+            assert 5.0 <= came[-1] - began <= 5.0 + PING_TICK
+
+        async with trio.open_nursery() as nursery:
+            for late in (0.03, 0.08, 0.15):
+                nursery.start_soon(listen, late)
+        assert came == [came[0]] * 3
 
 
 async def test_a_client_that_answers_no_ping_is_gone_after_the_probes(autojump_clock: MockClock) -> None:

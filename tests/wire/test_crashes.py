@@ -105,7 +105,7 @@ FAULTS = (
     Fault(kind=KeepAliveSlot, method="close"),
     Fault(kind=Claim, method="release", name_is_free=False),
     Fault(kind=Publication, method="close", publisher_media_ends=False),
-    Fault(kind=PublishedStream, method="_status_frame", publisher_is_told=False),
+    Fault(kind=PublishedStream, method="_announce", publisher_is_told=False),
     Fault(kind=PublishedStream, method="epitaph"),
 )
 
