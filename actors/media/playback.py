@@ -216,11 +216,11 @@ class Playback:
             self._post(NotEnoughBandwidth(bitrate=round(bitrate), bandwidth=bandwidth))
 
     def _sent(self) -> tuple[int, int]:
-        counts = [track.viewer.sent for track in self._tracks.values()]
-        return (
-            sum(packets for packets, _ in counts) + self._resent,
-            sum(octets for _, octets in counts) + self._resent_bytes,
-        )
+        packets, octets = self._resent, self._resent_bytes
+        for track in self._tracks.values():
+            more_packets, more_octets = track.viewer.sent
+            packets, octets = packets + more_packets, octets + more_octets
+        return packets, octets
 
     def _codec(self, kind: MediaKind) -> str | None:
         return self._plans[kind].codec.name if kind in self._plans else None

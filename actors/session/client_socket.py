@@ -10,6 +10,7 @@ certain not to wait, and not to overtake anything:
 """
 
 import os
+import select
 from typing import Final, Protocol
 
 import trio
@@ -47,6 +48,9 @@ class StraightStream(trio.abc.Stream):
         self._stream = stream
         self._sending = trio.StrictFIFOLock()
         self._rest = b""
+        # Room is what trio leaves it at (TCP_NOTSENT_LOWAT): a client that does not read fills no large buffer.
+        self._room = select.poll()
+        self._room.register(stream.socket.fileno(), select.POLLOUT)
 
     @property
     def has_rest(self) -> bool:
@@ -55,7 +59,7 @@ class StraightStream(trio.abc.Stream):
 
     def try_send(self, data: bytes) -> bool:
         """Send now, or not at all: then false, and the caller sends it by `send_all`."""
-        if self._rest or self._sending.locked():
+        if self._rest or self._sending.locked() or not self._room.poll(0):
             return False
         try:
             sent = os.write(self._stream.socket.fileno(), data)

@@ -292,8 +292,9 @@ class Stream(Actor[StreamMessage]):
 
     def describe(self) -> StreamDescription:
         """This stream as REST, hooks and filters see it."""
-        media = self._media
-        request = self.request
+        media, request = self._media, self.request
+        audio_codec = media.audio_codec if media is not None else None
+        video_codec = media.video_codec if media is not None else None
         return StreamDescription(
             node_id=self._owner.node_id,
             app_key=self._owner.app_key,
@@ -301,8 +302,8 @@ class Stream(Actor[StreamMessage]):
             media_session_id=request.media_session_id,
             name=self.name,
             published=self.published,
-            has_video=request.has_video if media is None else media.video_codec is not None,
-            has_audio=request.has_audio if media is None else media.audio_codec is not None,
+            has_video=request.has_video if media is None else video_codec is not None,
+            has_audio=request.has_audio if media is None else audio_codec is not None,
             status=self._life.status,
             create_date=self._created,
             record=request.record,
@@ -310,8 +311,8 @@ class Stream(Actor[StreamMessage]):
             max_bitrate=request.max_bitrate,
             quality=request.quality,
             media_provider=request.media_provider,
-            audio_codec=media.audio_codec if media is not None else None,
-            video_codec=media.video_codec if media is not None else None,
+            audio_codec=audio_codec,
+            video_codec=video_codec,
             info=self._info,
             sdp=request.sdp,
             **self._picture(),

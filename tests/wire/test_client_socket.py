@@ -109,6 +109,16 @@ async def test_a_part_that_did_not_fit_comes_first_when_there_is_room() -> None:
         assert not straight.has_rest
 
 
+async def test_a_client_that_does_not_read_fills_no_large_buffer() -> None:
+    with tcp_pair() as (server, client):
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
+        straight, taken = StraightStream(server), 0
+        while taken < 2 << 20 and straight.try_send(b"x" * 1000):
+            taken += 1000
+        assert taken < 400_000
+
+
 async def test_nothing_gets_in_between_while_something_is_being_sent() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
         straight, long, came = StraightStream(server), b"x" * 1_000_000, b""
