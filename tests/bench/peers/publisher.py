@@ -56,10 +56,9 @@ class Publisher(Peer):
         started = trio.current_time()
         while True:
             first = len(self.sent_at)
-            # Made beforehand, so that nothing but sending lies between them.
-            packets = [self._packet(index) for index in range(first, first + together)]
             await trio.sleep_until(started + first / clip.PACKETS_PER_SECOND)
-            for packet in packets:
+            # All are made before the first is sent, so that nothing but sending lies between them.
+            for packet in [self._packet(index) for index in range(first, first + together)]:
                 self.sent_at.append(time.monotonic_ns())
                 self.send(packet)
             if first % clip.PACKETS_PER_SECOND == 0:
