@@ -28,7 +28,7 @@ from actors.listeners import ListenerError, open_listener, server_tls
 from actors.local_node import LocalNode
 from actors.logs import get_logger
 from actors.media.plane import MediaPlane
-from actors.media.sender_choice import choose_sender
+from actors.media.sending.sender_choice import choose_sender
 from actors.media.sockets import open_media_sockets
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.session import Session, SessionServices, Socket

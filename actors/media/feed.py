@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from actors.media.sender import FanOut, PacketSender, Slot
+from actors.media.sending.sender import FanOut, PacketSender, Slot
 from actors.media.statistics import RateMeter
 from protocol.sfu.outgoing import OutgoingTrack, Variant
 from protocol.sfu.ring import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketRing

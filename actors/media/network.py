@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from actors.media.deadlines import Deadlines
-from actors.media.sender import PacketSender
+from actors.media.sending.sender import PacketSender
 from actors.media.sockets import MediaSocket
 from actors.media.statistics import Counters
 from config.settings import Settings

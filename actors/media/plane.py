@@ -22,7 +22,7 @@ from actors.media.network import Network
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.receiver import Receiver
-from actors.media.sender import PacketSender, PortableSender
+from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.sockets import MediaSocket, kernel_drops
 from actors.media.statistics import MediaStatistics
 from actors.media.transport import Transport

@@ -7,7 +7,7 @@ from actors.media.facts import NotEnoughBandwidth
 from actors.media.feed import Feed, Viewer
 from actors.media.network import Network
 from actors.media.publication import Publication, local_transport
-from actors.media.sender import Slot
+from actors.media.sending.sender import Slot
 from actors.media.statistics import RateMeter, StreamMediaStatistics
 from actors.media.transport import Post, Transport, unheard
 from protocol.sfu.bandwidth import ReportedLoss, Shortage

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from actors.media.deadlines import Deadlines
 from actors.media.feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
 from actors.media.network import Network
-from actors.media.sender import PortableSender
+from actors.media.sending.sender import PortableSender
 from actors.media.sources import SourceTable
 from actors.media.statistics import BitrateLimit, RateMeter
 from config.settings import Settings

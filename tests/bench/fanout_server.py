@@ -15,10 +15,10 @@ import trio
 from attrs import asdict, evolve
 
 from actors.daemon import SWITCH_INTERVAL
-from actors.media.fast_sender import FastSender, _FastFanOut
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
-from actors.media.sender import FanOut, PacketSender, PortableSender
+from actors.media.sending.fast_sender import FastSender, _FastFanOut
+from actors.media.sending.sender import FanOut, PacketSender, PortableSender
 from actors.media.sockets import open_media_sockets
 from config.kinds import AddressPair
 from config.settings import Settings

@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from actors.media.sender import FanOut, Slot
+from actors.media.sending.sender import FanOut, Slot
 from protocol.webrtc.srtp import SrtpProfile, SrtpTransmitter
 from tests.bench.fanout_audience import allow_many_sockets, count_datagrams, load
 from tests.bench.fanout_server import SENDERS

@@ -9,7 +9,7 @@ from typing import Self
 import pylibsrtp
 from attrs import define, field
 
-from actors.media.sender import Slot
+from actors.media.sending.sender import Slot
 from protocol.webrtc.srtp import SrtpError, SrtpKeys, SrtpProfile, SrtpReceiver, SrtpTransmitter
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}

@@ -2,8 +2,8 @@
 
 import socket
 
-from actors.media.fast_sender import FastSender
-from actors.media.sender import PacketSender, PortableSender, Slot
+from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.sender import PacketSender, PortableSender, Slot
 from protocol.webrtc.srtp import SrtpProfile, SrtpTransmitter
 from tests.support.fan_out_rig import keys_of, rtp_packet
 

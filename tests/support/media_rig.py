@@ -11,7 +11,7 @@ from actors.media.facts import Connected, MediaFact
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
-from actors.media.sender import PacketSender
+from actors.media.sending.sender import PacketSender
 from actors.media.sockets import open_media_sockets
 from config.kinds import AddressPair
 from config.settings import Settings

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from actors.media import kernel as kernel_calls
-from actors.media.fast_sender import FastSender
-from actors.media.packet_buffers import LONGEST_RUN
-from actors.media.sender import FanOut, PacketSender, PortableSender, Slot
-from actors.media.slot_group import GROUP_SIZE
+from actors.media.sending import kernel as kernel_calls
+from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.packet_buffers import LONGEST_RUN
+from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Slot
+from actors.media.sending.slot_group import GROUP_SIZE
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile, SrtpReceiver
 from tests.support.fan_out_rig import Viewers, keys_of, open_socket, rtp_packet
 

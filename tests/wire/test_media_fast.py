@@ -2,7 +2,7 @@
 
 import socket
 
-from actors.media.fast_sender import FastSender
+from actors.media.sending.fast_sender import FastSender
 from actors.media.sockets import kernel_drops
 from config.kinds import AddressPair
 from tests.support.media_peer import vp8_delta, vp8_key_frame

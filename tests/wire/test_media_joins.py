@@ -3,8 +3,8 @@
 import pytest
 import trio
 
-from actors.media.fast_sender import FastSender
-from actors.media.sender import PacketSender, PortableSender
+from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.sender import PacketSender, PortableSender
 from protocol.sfu.router import MIN_REQUEST_INTERVAL
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import build_nack

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.media.fast_sender import FastSender
-from actors.media.self_test import SelfTestFailed, prove
-from actors.media.sender import FanOut, Losses, PacketSender, PortableSender, Slot
-from actors.media.sender_choice import choose_sender
+from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.self_test import SelfTestFailed, prove
+from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Slot
+from actors.media.sending.sender_choice import choose_sender
 from config.settings import MediaSender
 
 
@@ -128,11 +128,12 @@ def test_the_portable_one_runs_when_it_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "word"), [("actors.media.fast_sender", "ModuleNotFoundError"), ("pylibsrtp._binding", "_binding")]
+    ("module", "word"),
+    [("actors.media.sending.fast_sender", "ModuleNotFoundError"), ("pylibsrtp._binding", "_binding")],
 )
 def test_without_private_names_the_portable_one_runs(monkeypatch: pytest.MonkeyPatch, module: str, word: str) -> None:
     for loaded in ("fast_sender", "slot_group", "packet_buffers"):
-        monkeypatch.delitem(sys.modules, f"actors.media.{loaded}")
+        monkeypatch.delitem(sys.modules, f"actors.media.sending.{loaded}")
     monkeypatch.setitem(sys.modules, module, None)
     sender = choose_sender(MediaSender.AUTO)
     assert sender.name == "portable"

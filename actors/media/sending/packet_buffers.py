@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from actors.media import kernel
+from actors.media.sending import kernel
 
 BUFFERS: Final = 64
 """Most packets in one system call; of what more would save, nothing can be measured."""

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pylibsrtp
 from attrs import frozen
 
-from actors.media.sender import FanOut, PacketSender, PortableSender, Slot
+from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Slot
 from actors.media.sockets import UdpSocket
 from protocol.webrtc.srtp import MAX_PACKET, SrtpKeys, SrtpProfile, SrtpTransmitter
 from protocol.webrtc.stun import Address

@@ -1,8 +1,8 @@
 """Which packet sender runs: the fast one where it proves itself, else the portable one."""
 
 from actors.logs import get_logger
-from actors.media.self_test import SelfTestFailed, prove
-from actors.media.sender import PacketSender, PortableSender
+from actors.media.sending.self_test import SelfTestFailed, prove
+from actors.media.sending.sender import PacketSender, PortableSender
 from config.settings import MediaSender
 
 log = get_logger("media")
@@ -32,7 +32,7 @@ def _choose(choice: MediaSender) -> PacketSender:
 def _proven_fast_sender() -> PacketSender:
     try:
         # Here and not above: it needs names of pylibsrtp and of the C library that may be missing.
-        from actors.media.fast_sender import FastSender
+        from actors.media.sending.fast_sender import FastSender
     except (ImportError, AttributeError, OSError) as error:
         raise SelfTestFailed(f"{type(error).__name__}: {error}") from error
     prove(FastSender)

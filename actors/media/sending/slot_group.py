@@ -7,7 +7,7 @@ message, which the kernel cuts into its packets as late as it can (UDP_SEGMENT, 
 stack, which is most of a packet's cost, is gone once and not for each packet. On the wire nothing is different.
 
 libsrtp is called through the private parts of pylibsrtp (`_binding`, `Session._srtp`), which spares two copies and
-three objects a packet. Its version is pinned, and `actors.media.sender_choice` proves at start that this works.
+three objects a packet. Its version is pinned, and `actors.media.sending.sender_choice` proves at start that this works.
 """
 
 import errno
@@ -16,9 +16,9 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from actors.media import kernel
-from actors.media.packet_buffers import BUFFERS, PacketBuffers
-from actors.media.sender import Losses, Slot
+from actors.media.sending import kernel
+from actors.media.sending.packet_buffers import BUFFERS, PacketBuffers
+from actors.media.sending.sender import Losses, Slot
 from actors.media.sockets import UdpSocket
 from protocol.webrtc.srtp import SrtpProfile
 
