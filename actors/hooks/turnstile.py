@@ -2,7 +2,7 @@
 
 All calls share one loop, and in each pass it runs whatever can go on. A hundred calls that begin in one pass are
 answered, or time out, in one too; a call to another host, which takes about six passes, then waits for six hundred
-steps. So in a crowd one call begins in a pass. That makes each a third dearer, for answers no longer come in batches:
+steps. So in a crowd one call begins in a pass. That makes each a quarter dearer, for answers no longer come in batches:
 a host whose calls are few and far between has nothing to do with it.
 """
 

@@ -157,7 +157,6 @@ class MediaPlane:
             now = network.clock()
             for transport in network.deadlines.due(now):
                 self._guarded(self._on_time, transport, now)
-            self._guarded(network.settle)
 
     def _wake_by(self, when: float) -> None:
         if self._sleep is not None and when < self._sleep.deadline:

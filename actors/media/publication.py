@@ -219,7 +219,7 @@ class Publication:
 
     def _ask_for_key_frames(self) -> None:
         self._feedback.ask_for_key_frames(self._network.clock())
-        self._transport.reschedule()
+        self._network.schedule(self._transport)
 
     def _send_rtcp(self, packet: bytes) -> None:
         self._transport.send_rtcp(packet)

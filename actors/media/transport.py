@@ -198,7 +198,7 @@ class Transport:
                 self._follow_dtls(self.path, now)
             if now >= self.end.deadline:
                 self.end.on_time(now)
-            self.reschedule()
+            self.network.schedule(self)
 
     # -- what leaves ---------------------------------------------------------------------------------------------
 
@@ -227,10 +227,6 @@ class Transport:
             self.network.counters.failed += 1
             log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
         self._finish(Failed(info=info))
-
-    def reschedule(self) -> None:
-        """The deadline may have changed."""
-        self.network.schedule(self)
 
     def _finish(self, fact: MediaFact | None) -> None:
         if self.closed:
@@ -273,7 +269,7 @@ class Transport:
                 self.fail(_DTLS_FAILURES[dtls.failure or DtlsFailure.ERROR], dtls.detail)
             case DtlsState.CLOSED:
                 self._finish(PeerClosed())
-        self.reschedule()
+        self.network.schedule(self)
 
     def _connect(self, keys: SrtpKeys, now: float) -> None:
         self.receiver = SrtpReceiver(keys, max_ssrcs=self.network.settings.max_ssrcs_per_peer)

@@ -13,7 +13,7 @@ import os
 from typing import Final, Protocol
 
 import trio
-from trio_websocket import WebSocketConnection
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 LONGEST: Final = 16 * 1024
 """Bytes; what is longer is queued."""
@@ -35,7 +35,9 @@ class Socket(Protocol):
     def has_rest(self) -> bool:
         """Whether a part of what was sent now is left: `send_message` of anything sends it first, of "" it alone."""
 
-    async def send_message(self, message: str) -> None: ...
+    async def send_message(self, message: str) -> None:
+        """Send, waiting for room. Raises ConnectionClosed."""
+
     async def get_message(self) -> str | bytes: ...
     async def aclose(self, code: int = 1000, reason: str | None = None) -> None: ...
 
@@ -103,8 +105,11 @@ class ClientSocket:
     async def send_message(self, message: str) -> None:
         if message or self._straight is None:
             await self._connection.send_message(message)
-        else:
+            return
+        try:
             await self._straight.send_all(b"")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise ConnectionClosed(self._connection.closed) from None
 
     async def get_message(self) -> str | bytes:
         return await self._connection.get_message()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 import trio
 import trustme
-from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
 from actors.session import ClientSocket, StraightStream
 from actors.session.client_socket import LONGEST
@@ -88,6 +88,16 @@ async def test_nothing_is_sent_at_once_after_the_close() -> None:
             with pytest.raises(Exception, match="1000"):
                 await ours.get_message()
         assert not ours.send_now("x")
+
+
+async def test_a_rest_that_cannot_be_sent_is_a_closed_connection() -> None:
+    async with websocket(tls=False) as (ours, page):
+        assert ours._straight is not None
+        assert ours._straight.try_send(bytes(1_000_000))
+        assert ours.has_rest
+        await page._stream.aclose()
+        with pytest.raises(ConnectionClosed):
+            await ours.send_message("")
 
 
 async def test_a_part_that_did_not_fit_comes_first_when_there_is_room() -> None:

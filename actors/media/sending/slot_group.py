@@ -22,7 +22,7 @@ from actors.media.sending.sender import Losses, Slot
 from actors.media.sockets import UdpSocket
 from protocol.webrtc.srtp import SrtpProfile
 
-GROUP_SIZE = BUFFERS
+GROUP_SIZE = BUFFERS  # one packet for each viewer of a group fills them
 _ADDRESS_SIZE = 32  # a sockaddr_in6 has 28 bytes
 
 CData = Any
