@@ -12,6 +12,7 @@ from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.router import TrackRouter, ViewerRequests
 from protocol.sfu.track import IncomingTrack, MediaPacket
 from protocol.webrtc.rtcp import ReportBlock, SenderReport, build_sdes, forward_sender_report
+from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.sdp import MediaKind, SourceTrack, TrackPlan
 
 _RTP_HEADER = 12
@@ -33,7 +34,7 @@ class Viewer:
 
     @property
     def sent(self) -> tuple[int, int]:
-        """Packets and bytes sent to it, without resends."""
+        """Packets and bytes sent to it, without resends and padding."""
         if self.fan_out is None:
             return 0, 0
         end_packets, end_octets = self.after or (self.fan_out.packets, self.fan_out.octets)
@@ -195,7 +196,7 @@ class Feed:
 
     def _replay(self, viewer: Viewer, packets: Sequence[bytes]) -> None:
         sent, octets = viewer.before
-        viewer.before = sent - len(packets), octets - sum(map(len, packets))
+        viewer.before = sent - len(packets), octets - sum(map(size_without_padding, packets))
         for packet in packets:
             viewer.send_rtp(viewer.outgoing.variant.render(packet))
 

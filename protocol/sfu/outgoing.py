@@ -28,7 +28,7 @@ class Variant(NamedTuple):
     def render(self, packet: bytes) -> bytes:
         """The copy of a canonical packet for the viewers of this variant."""
         sequence = (packet[2] << 8 | packet[3]) ^ self.flip
-        return _HEADER.pack(0x80, packet[1] | self.payload_type, sequence) + packet[4:]
+        return _HEADER.pack(packet[0], packet[1] | self.payload_type, sequence) + packet[4:]
 
 
 class OutgoingTrack:

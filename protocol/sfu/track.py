@@ -1,8 +1,12 @@
 """One published track: decrypted RTP in, canonical packets out, and the figures for receiver reports.
 
-A canonical packet is what every viewer's copy is made from: a 12-byte header without extensions, contributing sources
-or padding, the SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the
-publisher's sequence number and timestamp untouched. See `outgoing.py` for the copies.
+A canonical packet is what every viewer's copy is made from: a 12-byte header without extensions and contributing
+sources, the SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the publisher's
+sequence number and timestamp untouched. See `outgoing.py` for the copies.
+
+Browsers cut a picture into packets of one size, but for a byte. Packets of exactly one size can leave together, for
+much less than each by itself, so those that are a good part of a picture are padded to a multiple of 8 bytes. That is
+done here, once and for all: what is sent again is then the same byte for byte.
 """
 
 import math
@@ -14,11 +18,14 @@ from protocol.sfu.nack import LossTracker
 from protocol.sfu.ring import PacketRing
 from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
+from protocol.webrtc.rtp import pad
 
 MAX_BEHIND = 1024  # packets; libsrtp's window: what is older cannot be encrypted for the viewers any more
 REPLAY_AGE = 0.5  # seconds; a viewer may start with a key frame as old as this, and is behind by that for a moment
 REPLAY_BYTES = 256 << 10  # that come to it at once; more would fill its path
 FRESH_AGE = 0.25  # seconds; a younger key frame will still do when a viewer that is on its way has connected
+PADDED_TO = 8  # bytes; sizes that differ by one are then the same seven times out of eight
+PADDED_FROM, PADDED_UP_TO = 512, 1200  # bytes; less is no part of a larger picture, more might not fit the path
 
 _HEADER = Struct("!BBHII")
 _CYCLE = 1 << 16  # added to every extended number, so that a packet from before the first one has no negative number
@@ -90,9 +97,11 @@ class IncomingTrack:
         else:
             self.losses.arrived(extended)
         data = _HEADER.pack(0x80, marker << 7, sequence, timestamp, self.ssrc) + payload
-        self.ring.put(extended, data, now)
         self.packets += 1
         self.bytes += len(data)
+        if PADDED_FROM <= len(data) <= PADDED_UP_TO:
+            data = pad(data, PADDED_TO)
+        self.ring.put(extended, data, now)
         return MediaPacket(extended, data, self._find_key_frame(extended, payload, timestamp, now) if newest else None)
 
     def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:

@@ -4,7 +4,7 @@ The media path touches every packet, so a header is one tuple of numbers and off
 """
 
 from collections.abc import Iterable, Sequence
-from struct import Struct, pack_into
+from struct import Struct
 from typing import NamedTuple, TypeAlias
 
 from protocol.errors import ProtocolError
@@ -43,15 +43,9 @@ class RtpHeader(NamedTuple):
     ssrc: int
     payload_offset: int
     padding: int
-    csrc_count: int
     extension_profile: int
     extension_start: int
     extension_end: int
-
-
-def is_rtp_or_rtcp(data: Buffer) -> bool:
-    """Tell RTP and RTCP from STUN and DTLS that arrive at the same socket by the first byte (RFC 7983 section 7)."""
-    return len(data) >= 2 and 128 <= data[0] <= 191
 
 
 def is_rtcp(data: Buffer) -> bool:
@@ -92,7 +86,6 @@ def parse_header(data: Buffer) -> RtpHeader:
         ssrc,
         offset,
         padding,
-        first & 0x0F,
         profile,
         start,
         end,
@@ -123,9 +116,17 @@ def payload(data: bytes, header: RtpHeader) -> bytes:
     return data[header.payload_offset : len(data) - header.padding]
 
 
-def csrcs(data: Buffer, header: RtpHeader) -> tuple[int, ...]:
-    """Give the contributing sources."""
-    return tuple(_U32.unpack_from(data, HEADER_SIZE + 4 * index)[0] for index in range(header.csrc_count))
+def pad(packet: bytes, multiple: int) -> bytes:
+    """Lengthen a packet without padding to a multiple of so many bytes, at most 256 (RFC 3550 section 5.1)."""
+    missing = -len(packet) % multiple
+    if not missing:
+        return packet
+    return bytes((packet[0] | _PADDING,)) + packet[1:] + bytes(missing - 1) + bytes((missing,))
+
+
+def size_without_padding(packet: bytes) -> int:
+    """The length of a packet, or of nothing, its padding left out; the padding is known to be sound."""
+    return len(packet) - packet[-1] if packet and packet[0] & _PADDING else len(packet)
 
 
 def extension(data: Buffer, header: RtpHeader, extension_id: int) -> bytes | None:
@@ -209,55 +210,20 @@ def _build_extensions(elements: Sequence[tuple[int, bytes]]) -> bytes:
     return _EXTENSION_HEADER.pack(profile, len(body) // 4) + body
 
 
-def rewrite(data: bytes, header: RtpHeader, *, payload_type: int, ssrc: int, sequence: int | None = None) -> bytes:
-    """Give the packet under another payload type and SSRC, without header extensions, CSRCs and padding."""
-    number = header.sequence if sequence is None else sequence
-    fixed = _HEADER.pack(_VERSION, header.marker << 7 | payload_type, number, header.timestamp, ssrc)
-    return fixed + data[header.payload_offset : len(data) - header.padding]
-
-
-def set_payload_type(packet: bytearray | memoryview, payload_type: int) -> None:
-    """Overwrite the payload type in place; the marker stays."""
-    packet[1] = packet[1] & 0x80 | payload_type
-
-
-def set_sequence(packet: bytearray | memoryview, sequence: int) -> None:
-    """Overwrite the sequence number in place; taken modulo 2^16."""
-    pack_into("!H", packet, 2, sequence & 0xFFFF)
-
-
 def wrap_rtx(packet: bytes, *, payload_type: int, sequence: int, ssrc: int, original: int | None = None) -> bytes:
-    """Make a retransmission (RFC 4588 section 4) of a packet as `rewrite` gives it, that is with a 12-byte header.
+    """Make a retransmission (RFC 4588 section 4) of a packet with a 12-byte header; its padding is left out.
 
     `original` is the sequence number under which the receiver misses the packet, by default the packet's own.
     """
     _, second, number, timestamp, _ = _HEADER.unpack_from(packet)
     fixed = _HEADER.pack(_VERSION, second & 0x80 | payload_type, sequence, timestamp, ssrc)
-    return fixed + _U16.pack(number if original is None else original) + packet[HEADER_SIZE:]
-
-
-def unwrap_rtx(data: bytes, header: RtpHeader, *, payload_type: int, ssrc: int) -> bytes | None:
-    """Give the original packet inside a retransmission as `rewrite` would have given it.
-
-    None when there is no original payload: browsers probe for bandwidth with pure padding on the RTX stream.
-    """
-    start = header.payload_offset + 2
-    end = len(data) - header.padding
-    if start >= end:
-        return None
-    number = _U16.unpack_from(data, header.payload_offset)[0]
-    fixed = _HEADER.pack(_VERSION, header.marker << 7 | payload_type, number, header.timestamp, ssrc)
-    return fixed + data[start:end]
+    body = packet[HEADER_SIZE : size_without_padding(packet)]
+    return fixed + _U16.pack(number if original is None else original) + body
 
 
 def sequence_delta(newer: int, older: int) -> int:
     """How far `newer` is ahead of `older` on the 16-bit circle: -32768 to 32767, negative when it is behind."""
     return ((newer - older + 0x8000) & 0xFFFF) - 0x8000
-
-
-def is_newer(sequence: int, than: int) -> bool:
-    """Tell whether a 16-bit sequence number comes after another one."""
-    return 0 < (sequence - than) & 0xFFFF < 0x8000
 
 
 class ExtendedSequence:

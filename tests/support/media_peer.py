@@ -39,6 +39,7 @@ class Received:
     ssrc: int
     payload: bytes
     has_extension: bool
+    padding: int
 
 
 @frozen(kw_only=True)
@@ -323,6 +324,7 @@ class MediaPeer:
             ssrc=header.ssrc,
             payload=rtp.payload(plain, header),
             has_extension=header.extension_profile != 0,
+            padding=header.padding,
         )
         self.received.append(packet)
 

@@ -206,6 +206,27 @@ async def test_sender_reports_are_passed_on_with_the_servers_counters() -> None:
         await late.peer.until(lambda: any(isinstance(packet, SenderReport) for packet in late.peer.rtcp))
 
 
+async def test_padding_reaches_the_viewer_and_is_counted_nowhere() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        pictures = [vp8_key_frame(bytes(900)), vp8_delta(bytes(901)), vp8_delta(bytes(902))]
+        send_video(published, 1, pictures)
+        await viewer.peer.until_received(3)
+        video_ssrc = viewer.peer.answer.ssrcs[1]
+        packets = viewer.peer.media(video_ssrc)
+        assert [packet.payload for packet in packets] == pictures
+        assert any(packet.padding for packet in packets)
+        report = SenderReport(ssrc=VIDEO_SSRC, ntp_timestamp=7 << 32, rtp_timestamp=1, packet_count=0, octet_count=0)
+        published.peer.send_rtcp(build_sender_report(report))
+        octets = sum(map(len, pictures))
+        expected = SenderReport(
+            ssrc=video_ssrc, ntp_timestamp=7 << 32, rtp_timestamp=1, packet_count=3, octet_count=octets
+        )
+        await viewer.peer.until(lambda: expected in viewer.peer.rtcp)
+        assert viewer.playback.statistics().bytes == octets + 3 * 12
+
+
 async def test_every_advertised_address_works() -> None:
     async with media_rig(ip=(AddressPair("127.0.0.1"), AddressPair("::1"))) as rig:
         (v4, port), (v6, same_port) = rig.plane.addresses

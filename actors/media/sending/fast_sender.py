@@ -10,6 +10,7 @@ from actors.media.sending.packet_buffers import PacketBuffers
 from actors.media.sending.sender import FanOut, Losses, Slot
 from actors.media.sending.slot_group import SlotGroup
 from actors.media.sockets import UdpSocket
+from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 
 
@@ -133,7 +134,7 @@ class _FastFanOut:
 
     def _count(self, packet: bytes) -> None:
         self.packets += 1
-        self.octets += len(packet)
+        self.octets += size_without_padding(packet)
 
     def _place(self, slot: Slot) -> None:
         kind = slot.socket, slot.transmitter.profile

@@ -16,6 +16,7 @@ import pylibsrtp
 from attrs import define, field
 
 from actors.media.sockets import UdpSocket
+from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import SrtpTransmitter
 from protocol.webrtc.stun import Address
 
@@ -59,7 +60,7 @@ class Losses:
 class FanOut(Protocol):
     """The viewers that get the same plaintext.
 
-    `packets` and `octets` count what went to a viewer that is in all along.
+    `packets` and `octets`, without padding, count what went to a viewer that is in all along.
     """
 
     packets: int
@@ -138,7 +139,7 @@ class _PortableFanOut:
 
     def send(self, packet: bytes, sequence: int) -> None:
         self.packets += 1
-        self.octets += len(packet)
+        self.octets += size_without_padding(packet)
         late = sequence < self._newest_start  # older than somebody's first packet, whose SRTP would not bear it
         # The hot loop: everything that a viewer needs stands in its target, nothing is looked up.
         for protect, sendto, address, slot in self._targets.values():

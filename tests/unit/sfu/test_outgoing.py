@@ -69,6 +69,17 @@ def test_a_resend_by_rtx_has_a_number_of_its_own_and_names_the_original() -> Non
     assert rtp.payload(first, header) == (40_000 - HALF).to_bytes(2, "big") + b"picture"
 
 
+def test_padding_stays_in_a_copy_and_is_left_out_of_a_retransmission() -> None:
+    packet = rtp.pad(canonical(40_000), 8)
+    outgoing = viewer()
+    outgoing.begin(40_000)
+    copy, again = outgoing.variant.render(packet), outgoing.resend(packet)
+    assert rtp.payload(copy, rtp.parse_header(copy)) == b"picture"
+    assert len(copy) == len(packet)
+    assert rtp.payload(again, rtp.parse_header(again))[2:] == b"picture"
+    assert rtp.parse_header(again).padding == 0
+
+
 def test_a_resend_without_rtx_is_the_same_bytes_as_before() -> None:
     outgoing = viewer(rtx=False)
     outgoing.begin(40_000)

@@ -11,8 +11,19 @@ from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE
 from protocol.sfu.ring import VIDEO_AGE, VIDEO_BYTES, PacketRing
 from protocol.sfu.round_trip import RoundTrip
-from protocol.sfu.track import FRESH_AGE, MAX_BEHIND, REPLAY_AGE, REPLAY_BYTES, IncomingTrack, MediaPacket, Replay
+from protocol.sfu.track import (
+    FRESH_AGE,
+    MAX_BEHIND,
+    PADDED_FROM,
+    PADDED_UP_TO,
+    REPLAY_AGE,
+    REPLAY_BYTES,
+    IncomingTrack,
+    MediaPacket,
+    Replay,
+)
 from protocol.webrtc.rtcp import SenderReport
+from protocol.webrtc.rtp import HEADER_SIZE, parse_header, payload
 
 KEY = b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01"
 DELTA = b"\x10\x11\x00\x00"
@@ -40,6 +51,33 @@ def test_a_packet_becomes_canonical() -> None:
     packet = make_track().receive(7, 90_000, True, DELTA + b"picture", 0.0)
     assert packet is not None
     assert packet.data == struct.pack("!BBHII", 0x80, 0x80, 7, 90_000, 0xCAFE) + DELTA + b"picture"
+
+
+def test_parts_of_a_picture_that_differ_by_a_byte_become_packets_of_one_size() -> None:
+    track = make_track()
+    bodies = [DELTA + bytes(size) for size in (1001, 1001, 1002, 1002)]
+    packets = [track.receive(number, 0, False, body, 0.0) for number, body in enumerate(bodies)]
+    assert {len(packet.data) for packet in packets if packet} == {1024}
+    for packet, body in zip(packets, bodies, strict=True):
+        assert packet is not None
+        assert payload(packet.data, parse_header(packet.data)) == body
+        assert track.ring.get(packet.sequence) == packet.data
+    assert track.bytes == sum(map(len, bodies)) + 4 * HEADER_SIZE
+
+
+@pytest.mark.parametrize("size", [0, PADDED_FROM - 1, PADDED_UP_TO + 1])
+def test_what_is_no_such_part_keeps_its_size(size: int) -> None:
+    body = bytes(max(size - HEADER_SIZE, 0))
+    packet = make_track().receive(1, 0, False, body, 0.0)
+    assert packet is not None
+    assert (len(packet.data), packet.data[0]) == (HEADER_SIZE + len(body), 0x80)
+
+
+@given(st.integers(PADDED_FROM, PADDED_UP_TO))
+def test_padding_does_not_lead_beyond_its_bound(size: int) -> None:
+    packet = make_track().receive(1, 0, False, bytes(size - HEADER_SIZE), 0.0)
+    assert packet is not None
+    assert len(packet.data) <= PADDED_UP_TO
 
 
 def test_numbers_grow_over_the_wrap() -> None:
@@ -255,8 +293,8 @@ def test_a_late_viewer_gets_everything_from_the_last_key_frame_on() -> None:
 
 def test_a_second_key_frame_replaces_the_first() -> None:
     track = make_track()
-    for number, payload in enumerate((KEY, DELTA, KEY, DELTA)):
-        track.receive(number, number * 3000, False, payload, 0.0)
+    for number, body in enumerate((KEY, DELTA, KEY, DELTA)):
+        track.receive(number, number * 3000, False, body, 0.0)
     replay = track.replay(0.0)
     assert replay is not None
     assert (replay.start, len(replay.packets)) == (BASE + 2, 2)
