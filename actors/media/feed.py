@@ -165,10 +165,6 @@ class Feed:
                 found.append(viewer.outgoing.resend(packet))
         return found
 
-    @property
-    def has_viewers(self) -> bool:
-        return bool(self._viewers)
-
     def close(self) -> None:
         """The publisher is gone: nothing goes to anybody any more."""
         for viewer in list(self._viewers.values()):

@@ -28,6 +28,7 @@ from actors.media.statistics import MediaStatistics
 from actors.media.transport import Transport
 from config.settings import Settings
 from protocol.signaling.statuses import StreamInfo
+from protocol.webrtc.datagrams import Datagram
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
@@ -193,19 +194,18 @@ class MediaPlane:
         self._current = transport
 
     def _on_datagram(self, data: bytes, source: Address, local: int, now: float) -> None:
-        """Tell protocols apart by the first byte (RFC 7983), RTCP from RTP by the second (RFC 5761)."""
-        network = self._network
-        first = data[0] if len(data) > 1 else 255
-        if first < 4:
+        network, kind = self._network, Datagram.of(data)
+        if kind is Datagram.STUN:
             self._on_stun(data, source, local, now)
             return
         self._current = transport = network.routes[local].get(source)
         if transport is None:
             network.counters.unknown_address += 1
-        elif 128 <= first < 192:
-            take = transport.on_srtcp if 192 <= data[1] <= 223 else transport.on_srtp
-            take(data, now)
-        elif 20 <= first < 64:
+        elif kind is Datagram.RTP:
+            transport.on_srtp(data, now)
+        elif kind is Datagram.RTCP:
+            transport.on_srtcp(data, now)
+        elif kind is Datagram.DTLS:
             transport.on_dtls(data, source, local, now)
         else:
             network.counters.unexpected += 1

@@ -57,10 +57,6 @@ class OutgoingTrack:
         self._rtx = (rtx_payload_type, rtx_ssrc) if rtx_payload_type is not None and rtx_ssrc is not None else None
         self._rtx_sequence = rtx_sequence & (HALF - 1)
 
-    @property
-    def uses_rtx(self) -> bool:
-        return self._rtx is not None
-
     def begin(self, sequence: int) -> None:
         """The viewer's first packet is the one of this extended sequence number."""
         self.start = sequence

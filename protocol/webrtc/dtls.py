@@ -280,11 +280,6 @@ def _reason(error: SSL.Error) -> str:
     return str(error) or type(error).__name__
 
 
-def is_dtls(data: bytes) -> bool:
-    """Tell DTLS from STUN and RTP that arrive at the same socket by the first byte (RFC 7983 section 7)."""
-    return len(data) > 0 and 20 <= data[0] <= 63
-
-
 def split_flight(flight: bytes, limit: int = MAX_DATAGRAM) -> list[bytes]:
     """Cut a flight, as a memory BIO glues it together, into datagrams of at most `limit` bytes on record borders.
 

@@ -322,11 +322,6 @@ def build_sdes(ssrc: int, cname: str) -> bytes:
     return _packet(_SDES, 1, body + bytes(-len(body) % 4))
 
 
-def build_bye(ssrcs: Sequence[int]) -> bytes:
-    """Write the end of at most 31 SSRCs."""
-    return _packet(_BYE, len(ssrcs), b"".join(map(_U32.pack, ssrcs)))
-
-
 def build_nack(sender_ssrc: int, media_ssrc: int, lost: Iterable[int]) -> bytes:
     """Ask for lost packets, given as numbers in ascending order, taken modulo 2^16 (a wrap is fine).
 

@@ -48,11 +48,6 @@ class RtpHeader(NamedTuple):
     extension_end: int
 
 
-def is_rtcp(data: Buffer) -> bool:
-    """Tell RTCP from RTP on one port by the second byte (RFC 5761 section 4)."""
-    return len(data) >= 2 and 192 <= data[1] <= 223
-
-
 def peek_ssrc(data: Buffer) -> int:
     """Give the SSRC without reading the rest, for a look before decryption. Raises `RtpError` on less than a header."""
     if len(data) < HEADER_SIZE:

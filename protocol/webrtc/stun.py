@@ -107,11 +107,6 @@ class StunMessage:
         return hmac.compare_digest(data[offset + 4 : offset + _INTEGRITY_SIZE], hmac.digest(key, signed, "sha1"))
 
 
-def is_stun(data: bytes) -> bool:
-    """Tell STUN from DTLS and RTP that arrive at the same socket by the first byte (RFC 7983 section 7)."""
-    return len(data) >= HEADER_SIZE and data[0] < 4
-
-
 def parse(data: bytes) -> StunMessage:
     """Read one datagram. Raises `StunError` when it is malformed or its FINGERPRINT does not fit."""
     if len(data) < HEADER_SIZE:

@@ -15,6 +15,7 @@ import trio
 from attrs import define, field, frozen
 
 from protocol.webrtc import rtp, stun
+from protocol.webrtc.datagrams import Datagram
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
 from protocol.webrtc.rtcp import Nack, PictureLoss, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Fingerprint
@@ -272,11 +273,12 @@ class MediaPeer:
         self.datagrams += 1
         if self.closed.is_set():
             self.after_close += 1
-        if data[0] < 4:
+        kind = Datagram.of(data)
+        if kind is Datagram.STUN:
             self._take_stun(stun.parse(data))
-        elif 20 <= data[0] < 64:
+        elif kind is Datagram.DTLS:
             self._take_dtls(data)
-        elif self.lose and not rtp.is_rtcp(data):
+        elif self.lose and kind is Datagram.RTP:
             self.lose -= 1
         elif self._receiver is not None:
             self._take_srtp(self._receiver, data)
@@ -306,7 +308,7 @@ class MediaPeer:
 
     def _take_srtp(self, receiver: SrtpReceiver, data: bytes) -> None:
         try:
-            if rtp.is_rtcp(data):
+            if Datagram.of(data) is Datagram.RTCP:
                 self.compounds.append(receiver.unprotect_rtcp(data))
                 self.rtcp += parse_compound(self.compounds[-1])
             else:

@@ -13,8 +13,9 @@ import time
 import trio
 
 from protocol.errors import ProtocolError
-from protocol.webrtc import rtp, stun
-from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState, is_dtls
+from protocol.webrtc import stun
+from protocol.webrtc.datagrams import Datagram
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
 from tests.bench.peers.clocks import SO_TIMESTAMPNS
 from tests.bench.peers.descriptions import Local, Remote
@@ -114,13 +115,14 @@ class Peer:
     def take(self, data: bytes) -> None:
         """One datagram of any kind but media."""
         try:
-            if stun.is_stun(data):
+            kind = Datagram.of(data)
+            if kind is Datagram.STUN:
                 self._take_stun(stun.parse(data))
-            elif is_dtls(data) and self._dtls is not None:
+            elif kind is Datagram.DTLS and self._dtls is not None:
                 self._hello_at = math.inf
                 self._dtls.feed(data)
                 self._follow(self._dtls)
-            elif rtp.is_rtcp(data) and self.receiver is not None:
+            elif kind is Datagram.RTCP and self.receiver is not None:
                 self.on_rtcp(self.receiver.unprotect_rtcp(data))
         except ProtocolError as error:
             self.problems.append(error.message)

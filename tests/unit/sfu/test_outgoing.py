@@ -85,4 +85,3 @@ def test_a_resend_without_rtx_is_the_same_bytes_as_before() -> None:
     outgoing.begin(40_000)
     packet = canonical(40_005)
     assert outgoing.resend(packet) == outgoing.variant.render(packet)
-    assert not outgoing.uses_rtx

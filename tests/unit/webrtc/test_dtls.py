@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint, DtlsFailure, DtlsState, is_dtls, split_flight
+from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint, DtlsFailure, DtlsState, split_flight
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
 from tests.support.dtls_pairs import CLIENT, SERVER, carry, connect, exchange, keys_of, make_pair, states
@@ -364,10 +364,3 @@ class TestContext:
         key = certificate.to_cryptography().public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)
         assert isinstance(key.curve, ec.SECP256R1)
-
-
-@pytest.mark.parametrize(
-    ("data", "verdict"), [(b"\x14", True), (b"\x3f", True), (b"\x13", False), (b"\x40", False), (b"", False)]
-)
-def test_is_dtls(data: bytes, verdict: bool) -> None:
-    assert is_dtls(data) is verdict

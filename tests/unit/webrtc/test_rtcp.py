@@ -21,7 +21,6 @@ from protocol.webrtc.rtcp import (
     RtcpPacket,
     SenderReport,
     TransportFeedback,
-    build_bye,
     build_fir,
     build_nack,
     build_pli,
@@ -171,7 +170,7 @@ class TestCompound:
                 application,
                 extended,
                 build_pli(1, 2),
-                build_bye([1, 2]),
+                bytes(reference.RtcpByePacket([1, 2])),
             )
         )
         assert parse_compound(data) == (REPORT, PictureLoss(sender_ssrc=1, media_ssrc=2), Bye(ssrcs=(1, 2)))
@@ -186,7 +185,7 @@ class TestCompound:
         assert parse_compound(padded) == parse_compound(data)
 
     def test_packets_of_one_datagram_are_bounded(self) -> None:
-        assert len(parse_compound(build_bye([]) * (MAX_PACKETS + 5))) == MAX_PACKETS
+        assert len(parse_compound(bytes(reference.RtcpByePacket([])) * (MAX_PACKETS + 5))) == MAX_PACKETS
 
     @pytest.mark.parametrize(
         "data",

@@ -11,7 +11,6 @@ from protocol.webrtc.rtp import (
     build_header,
     extension,
     extension_u16,
-    is_rtcp,
     pad,
     parse_header,
     payload,
@@ -238,19 +237,3 @@ class TestSequenceNumbers:
         unrolled = ExtendedSequence()
         unrolled.extend(1)
         assert unrolled.extend(0xFFFE) == -2
-
-
-@pytest.mark.parametrize(
-    ("data", "control"),
-    [
-        (b"\x80\x60", False),
-        (b"\x80\xe0", False),  # payload type 96 with the marker
-        (b"\x80\xc8", True),
-        (b"\x80\xcf", True),
-        (b"\xbf\xdf", True),
-        (b"\x80", False),
-        (b"", False),
-    ],
-)
-def test_rtcp_is_told_by_the_second_byte(data: bytes, control: bool) -> None:
-    assert is_rtcp(data) is control

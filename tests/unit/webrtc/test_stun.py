@@ -15,7 +15,6 @@ from protocol.webrtc.stun import (
     build_request,
     build_response,
     build_unknown_attributes,
-    is_stun,
     parse,
 )
 
@@ -255,10 +254,3 @@ def test_repr_shows_no_integrity() -> None:
 def test_a_transaction_id_has_twelve_bytes() -> None:
     with pytest.raises(ValueError, match="12 bytes"):
         check(transaction_id=b"short")
-
-
-@pytest.mark.parametrize(
-    ("data", "verdict"), [(SAMPLE_REQUEST, True), (b"\x00" * 19, False), (b"", False), (b"\x16" * 40, False)]
-)
-def test_is_stun(data: bytes, verdict: bool) -> None:
-    assert is_stun(data) is verdict

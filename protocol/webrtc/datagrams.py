@@ -1,0 +1,33 @@
+"""Telling apart what arrives at one UDP socket (RFC 7983 section 7, RFC 5761 section 4)."""
+
+import enum
+
+
+class Datagram(enum.Enum):
+    """What a datagram claims to be, by its first two bytes; OTHER is none of ours."""
+
+    STUN = enum.auto()
+    DTLS = enum.auto()
+    RTP = enum.auto()
+    RTCP = enum.auto()
+    OTHER = enum.auto()
+
+    @classmethod
+    def of(cls, data: bytes) -> "Datagram":
+        """Whatever the bytes are, nothing but these two is looked at."""
+        return _BY_FIRST_BYTE[data[0]][data[1] >> 5] if len(data) > 1 else _OTHER
+
+
+_OTHER = Datagram.OTHER
+_RTCP = 0b110  # the upper bits of a second byte from 192 to 223
+
+
+def _kinds(first: int) -> tuple[Datagram, ...]:
+    """By the three upper bits of the second byte."""
+    if 128 <= first < 192:
+        return tuple(Datagram.RTCP if second == _RTCP else Datagram.RTP for second in range(8))
+    kind = Datagram.STUN if first < 4 else Datagram.DTLS if 20 <= first < 64 else Datagram.OTHER
+    return (kind,) * 8
+
+
+_BY_FIRST_BYTE = tuple(map(_kinds, range(256)))
