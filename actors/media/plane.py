@@ -6,6 +6,7 @@ encrypted and sent again for every viewer, before the next one is read.
 
     a task for each socket   wait until it is readable; when packets are many, a few milliseconds in any case
                              -> read up to MAX_DRAIN datagrams, handle each, send what is queued    no await in between
+                             -> look for receiver reports, which have sockets and tasks of their own
     a task for all timers    wait for the earliest deadline -> handle those whose deadline has come
 """
 
@@ -22,8 +23,9 @@ from actors.media.network import Network
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.receiver import Receiver
+from actors.media.report_reader import ReportReader
 from actors.media.sending.sender import PacketSender, PortableSender
-from actors.media.sockets import MediaSocket, kernel_drops
+from actors.media.sockets import MediaSocket, UdpSocket
 from actors.media.statistics import MediaStatistics
 from actors.media.transport import Transport
 from config.settings import Settings
@@ -54,8 +56,11 @@ class MediaPlane:
             entropy=secrets.token_bytes,
             woken=self._wake_by,
         )
-        self._receivers = [
-            Receiver(entry.socket, trio.current_time, partial(self._take, local)) for local, entry in enumerate(sockets)
+        self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
+        self._reports = [
+            ReportReader(self._receiver(local, entry.reports), trio.current_time, self._network.counters)
+            for local, entry in enumerate(sockets)
+            if entry.reports is not None
         ]
         self._sleep: trio.CancelScope | None = None  # of the task for timers
         self._current: Transport | None = None  # whose packet or timer is being handled
@@ -80,7 +85,7 @@ class MediaPlane:
             addresses=sum(map(len, network.routes)),
             forward_dropped=network.sender.losses.dropped,
             forward_failed=network.sender.losses.failed,
-            kernel_drops=sum(kernel_drops(entry.socket) for entry in network.sockets),
+            kernel_drops=sum(entry.kernel_drops for entry in network.sockets),
             rests=sum(receiver.rests for receiver in self._receivers),
             packets_per_second=round(sum(moderation.rate for moderation in moderations)),
             wake_up_interval_us=round(max(moderation.interval for moderation in moderations) * 1_000_000),
@@ -128,6 +133,8 @@ class MediaPlane:
             async with trio.open_nursery() as nursery:
                 for receiver in self._receivers:
                     nursery.start_soon(self._receive, receiver)
+                for reports in self._reports:
+                    nursery.start_soon(reports.run)
                 nursery.start_soon(self._keep_time)
         finally:
             self._shut_down()
@@ -142,11 +149,16 @@ class MediaPlane:
             except OSError:
                 counters.receive_errors += 1
             self._guarded(self._network.sender.flush)
+            for reports in self._reports:
+                reports.look()
             self._guarded(self._network.settle)
 
     def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
         self._network.counters.datagrams += 1
         self._guarded(self._on_datagram, data, source, local, arrival)
+
+    def _receiver(self, local: int, udp: UdpSocket) -> Receiver:
+        return Receiver(udp, trio.current_time, partial(self._take, local))
 
     async def _keep_time(self) -> None:
         network = self._network
@@ -168,7 +180,7 @@ class MediaPlane:
         for transport in list(self._network.transports.values()):
             self._guarded(self._close, transport)
         for entry in self._network.sockets:
-            entry.socket.close()
+            entry.close()
 
     # -- one peer at a time --------------------------------------------------------------------------------------
 

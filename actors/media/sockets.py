@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from actors.interfaces import machine_addresses
 from actors.logs import get_logger
+from actors.media.report_socket import open_report_socket
 from config.addresses import MediaAddress, media_addresses
 from config.settings import Settings
 
@@ -28,11 +29,28 @@ log = get_logger("media")
 
 @frozen(kw_only=True, eq=False)
 class MediaSocket:
-    """One bound socket: `local` as bound, `advertised` the addresses that lead to it, with its port."""
+    """One bound socket: `local` as bound, `advertised` the addresses that lead to it, with its port.
+
+    `reports` gets the receiver reports that come there; None where they come with everything else.
+    """
 
     socket: UdpSocket = field(repr=False)
+    reports: UdpSocket | None = field(repr=False, default=None)
     local: Address
     advertised: tuple[Address, ...]
+
+    @property
+    def kernel_drops(self) -> int:
+        """Datagrams that were lost before they were read, since it was opened."""
+        return sum(map(_kernel_drops, self._all))
+
+    def close(self) -> None:
+        for each in self._all:
+            each.close()
+
+    @property
+    def _all(self) -> tuple[UdpSocket, ...]:
+        return (self.socket,) if self.reports is None else (self.socket, self.reports)
 
 
 def open_media_sockets(settings: Settings) -> list[MediaSocket]:
@@ -53,15 +71,6 @@ def open_media_sockets(settings: Settings) -> list[MediaSocket]:
                 _size_buffers(entry, settings.media_socket_buffer)
             return opened
     raise OSError(errno.EADDRINUSE, f"no UDP port is free on all of {', '.join(wanted)}")
-
-
-def kernel_drops(udp: UdpSocket) -> int:
-    """Datagrams that this socket lost before they were read, since it was opened; 0 where the system does not tell."""
-    try:
-        figures = udp.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-    except OSError:
-        return 0
-    return int(_MEMINFO.unpack(figures)[-1]) if len(figures) == _MEMINFO.size else 0
 
 
 def _by_local(addresses: Sequence[MediaAddress]) -> dict[str, list[str]]:
@@ -93,7 +102,8 @@ def _bind_all(wanted: dict[str, list[str]], port: int, *, all_needed: bool) -> l
             continue
         port = bound.getsockname()[1]
         advertised = tuple((address, port) for address in public)
-        opened.append(MediaSocket(socket=bound, local=(local, port), advertised=advertised))
+        reports = open_report_socket(bound)
+        opened.append(MediaSocket(socket=bound, reports=reports, local=(local, port), advertised=advertised))
     if not opened and failure is not None:
         raise failure
     return opened
@@ -115,7 +125,7 @@ def _bind(address: str, port: int) -> UdpSocket:
 
 def _close_all(sockets: Sequence[MediaSocket]) -> None:
     for entry in sockets:
-        entry.socket.close()
+        entry.close()
 
 
 def _size_buffers(entry: MediaSocket, size: int) -> None:
@@ -133,3 +143,12 @@ def _size_buffers(entry: MediaSocket, size: int) -> None:
             log.warning(
                 "media socket buffer is small", address=entry.local[0], bytes=granted, wanted=size, sysctl=sysctl
             )
+
+
+def _kernel_drops(udp: UdpSocket) -> int:
+    """What one socket lost; 0 where the system does not tell."""
+    try:
+        figures = udp.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+    except OSError:
+        return 0
+    return int(_MEMINFO.unpack(figures)[-1]) if len(figures) == _MEMINFO.size else 0

@@ -20,7 +20,7 @@ def closing(opened: list[MediaSocket]) -> Iterator[list[MediaSocket]]:
         yield opened
     finally:
         for entry in opened:
-            entry.socket.close()
+            entry.close()
 
 
 def test_all_addresses_share_the_port_that_the_first_one_chose() -> None:

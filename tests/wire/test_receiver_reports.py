@@ -1,0 +1,183 @@
+"""Receiver reports have a socket of their own, are read when there is time, and wake nobody."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors.media import report_socket, sockets
+from actors.media.receiver import MAX_DRAIN, Receiver
+from actors.media.report_reader import AT_LEAST, AT_MOST, ReportReader
+from actors.media.report_socket import open_report_socket
+from actors.media.statistics import Counters
+from protocol.webrtc.rtcp import (
+    ReportBlock,
+    SenderReport,
+    build_fir,
+    build_nack,
+    build_pli,
+    build_receiver_report,
+    build_remb,
+    build_sender_report,
+)
+from tests.support.fan_out_rig import HOSTS, open_socket
+from tests.support.media_peer import vp8_delta, vp8_key_frame
+from tests.support.media_rig import Played, Published, Rig, media_rig, until
+
+REPORT = build_receiver_report(1, [ReportBlock(ssrc=2, fraction_lost=0, packets_lost=0, highest_sequence=9, jitter=0)])
+SENDER_REPORT = build_sender_report(
+    SenderReport(ssrc=1, ntp_timestamp=1, rtp_timestamp=1, packet_count=1, octet_count=1)
+)
+
+
+def read(udp: socket.socket) -> list[bytes]:
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(udp.recv(2048))
+    return found
+
+
+class TestSocket:
+    @pytest.fixture(params=HOSTS)
+    def media(self, request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+        with open_socket(request.param) as opened:
+            yield opened
+
+    def test_the_kernel_tells_reports_from_all_else(self, media: socket.socket) -> None:
+        others = [
+            SENDER_REPORT,
+            SENDER_REPORT + REPORT,
+            build_nack(1, 2, [3]),
+            build_pli(1, 2),
+            build_fir(1, 2, 3),
+            b"\x80\x60" + bytes(1200),
+            b"\x00\xc9" + bytes(18),
+            b"\x16\xc9" + bytes(100),
+            b"\xc0\xc9",
+            b"\x80",
+            b"",
+        ]
+        mine = [REPORT, REPORT + build_remb(1, 1000, [2]), b"\x80\xc9", b"\xbf\xc9"]
+        reports = open_report_socket(media)
+        assert reports is not None
+        with reports, open_socket(media.family) as sending:
+            for datagram in (*others, *mine):
+                sending.sendto(datagram, media.getsockname())
+            assert (read(media), read(reports)) == (others, mine)
+
+    def test_where_the_kernel_cannot_all_come_to_the_media_socket(
+        self, media: socket.socket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(report_socket, "_SO_ATTACH_REUSEPORT_CBPF", 9999)
+        assert open_report_socket(media) is None
+        for _ in range(20):  # had a second socket stayed, some of these senders' reports would go to it
+            with open_socket(media.family) as sending:
+                sending.sendto(REPORT, media.getsockname())
+        assert read(media) == [REPORT] * 20
+
+    def test_a_port_that_somebody_has_is_still_refused(self, media: socket.socket) -> None:
+        reports = open_report_socket(media)
+        assert reports is not None
+        with reports, socket.socket(media.family, socket.SOCK_DGRAM) as other:
+            with pytest.raises(OSError, match=f"Errno {errno.EADDRINUSE}"):
+                other.bind(media.getsockname())
+
+
+class TestReader:
+    @pytest.fixture
+    def sending(self) -> Iterator[socket.socket]:
+        with open_socket() as receiving, open_socket() as sending:
+            sending.connect(receiving.getsockname())
+            self.counters, self.taken = Counters(), 0
+            receiver = Receiver(receiving, trio.current_time, self._take)
+            self.reader = ReportReader(receiver, trio.current_time, self.counters)
+            self.receiving = receiving
+            yield sending
+
+    def _take(self, *_: object) -> None:
+        self.taken += 1
+
+    async def test_only_the_first_of_many_wakes_it(
+        self, sending: socket.socket, nursery: trio.Nursery, autojump_clock: MockClock
+    ) -> None:
+        nursery.start_soon(self.reader.run)
+        sending.send(REPORT)
+        await wait_all_tasks_blocked()
+        assert (self.taken, self.counters.wake_ups) == (1, 1)
+        for round_ in range(1, 5):
+            for _ in range(20):
+                sending.send(REPORT)
+            await trio.sleep(AT_MOST)
+            await wait_all_tasks_blocked()
+            assert (self.taken, self.counters.wake_ups) == (1 + 20 * round_, 1 + round_)
+        await trio.sleep(10 * AT_MOST)
+        wake_ups = self.counters.wake_ups
+        await trio.sleep(10 * AT_MOST)
+        assert self.counters.wake_ups == wake_ups, "nothing comes, and nobody looks"
+        sending.send(REPORT)
+        await wait_all_tasks_blocked()
+        assert self.taken == 82
+
+    async def test_a_look_reads_what_has_come_now_and_then(
+        self, sending: socket.socket, autojump_clock: MockClock
+    ) -> None:
+        for came, pause in ((1, 0.0), (1, AT_LEAST / 2), (3, AT_LEAST / 2)):
+            await trio.sleep(pause)
+            sending.send(REPORT)
+            self.reader.look()
+            assert self.taken == came
+        assert self.counters.wake_ups == 0
+
+    async def test_what_is_left_by_a_look_is_read_by_the_next(
+        self, sending: socket.socket, autojump_clock: MockClock
+    ) -> None:
+        for _ in range(MAX_DRAIN + 1):
+            sending.send(REPORT)
+        self.reader.look()
+        assert self.taken == MAX_DRAIN
+        self.reader.look()
+        assert self.taken == MAX_DRAIN + 1
+
+    async def test_a_socket_that_cannot_be_read_is_counted(
+        self, sending: socket.socket, autojump_clock: MockClock
+    ) -> None:
+        self.receiving.close()
+        self.reader.look()
+        assert self.counters.receive_errors == 1
+
+
+class TestPlane:
+    async def test_a_report_is_heard_with_media_and_without(self) -> None:
+        async with media_rig() as rig:
+            published, viewer = await self._streaming(rig)
+            for estimate in (1_000_000, 2_000_000):
+                viewer.peer.send_rtcp(self._report(viewer, estimate))
+                await until(lambda: viewer.playback.statistics().available_kbps == estimate // 1000)  # noqa: B023  awaited here
+            viewer.peer.send_rtcp(self._report(viewer, 3_000_000))
+            for number in range(2, 12):
+                published.peer.send(published.peer.rtp(number, vp8_delta()))
+                await viewer.peer.until_received(number)
+                await trio.sleep(AT_LEAST / 4)  # the pace of the stream
+            assert viewer.playback.statistics().available_kbps == 3000
+
+    async def test_it_is_heard_where_it_has_no_socket_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sockets, "open_report_socket", lambda _: None)
+        async with media_rig() as rig:
+            _, viewer = await self._streaming(rig)
+            viewer.peer.send_rtcp(self._report(viewer, 1_000_000))
+            await until(lambda: viewer.playback.statistics().available_kbps == 1000)
+
+    async def _streaming(self, rig: Rig) -> tuple[Published, Played]:
+        published = await rig.publish(audio=False)
+        viewer = await rig.play(published.publication, audio=False)
+        published.peer.send(published.peer.rtp(1, vp8_key_frame()))
+        await viewer.peer.until_received(1)
+        return published, viewer
+
+    def _report(self, viewer: Played, estimate: int) -> bytes:
+        return REPORT + build_remb(1, estimate, [viewer.peer.answer.ssrcs[0]])
