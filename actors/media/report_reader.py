@@ -7,7 +7,7 @@ import trio
 from actors.media.receiver import MAX_DRAIN, Receiver
 from actors.media.statistics import Counters
 
-AT_LEAST = 0.05  # seconds from one look to the next, so that each finds several
+AT_LEAST = 0.2  # seconds from one look to the next, so that each finds several
 AT_MOST = 0.25  # seconds that a report waits where no media comes
 
 
