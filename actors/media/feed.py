@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from actors.media.sending.sender import FanOut, PacketSender, Slot
+from actors.media.sockets import UdpSocket
 from actors.media.statistics import RateMeter
 from protocol.sfu.outgoing import OutgoingTrack, Variant
 from protocol.sfu.ring import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketRing
@@ -14,6 +15,7 @@ from protocol.sfu.track import IncomingTrack, MediaPacket
 from protocol.webrtc.rtcp import ReportBlock, SenderReport, build_sdes, forward_sender_report
 from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.sdp import MediaKind, SourceTrack, TrackPlan
+from protocol.webrtc.stun import Address
 
 _RTP_HEADER = 12
 
@@ -111,10 +113,12 @@ class Feed:
             if not len(viewer.fan_out):
                 self._fan_outs.pop(variant, None)
 
-    def readdress(self, viewer: Viewer) -> None:
-        """The socket or the address in the viewer's slot has changed."""
-        if viewer.fan_out is not None:
-            viewer.fan_out.readdress(viewer.slot)
+    def readdress(self, viewer: Viewer, socket: UdpSocket, address: Address) -> None:
+        """The viewer is reached by another socket or address from here on."""
+        if viewer.fan_out is None:
+            viewer.slot.socket, viewer.slot.address = socket, address
+        else:
+            viewer.fan_out.readdress(viewer.slot, socket, address)
 
     def forward(self, packet: MediaPacket, now: float) -> int:
         """Queue a packet for all viewers; how many copies that makes."""

@@ -42,6 +42,8 @@ class Network:
         self.clock = clock
         self.entropy = entropy
         self.counters = Counters()
+        self.in_picture = False
+        """The newest video packet that is on its way to viewers is not the last one of its picture."""
         self.streams: CounterOf[str] = CounterOf()  # by signalling session
         self.deadlines: Deadlines[Transport] = Deadlines()
         self.handshakes: set[Transport] = set()  # those whose DTLS is armed and not yet up

@@ -2,11 +2,13 @@
 
 It is a service, not an actor. Others call its plain methods, which never wait; what happens to a stream's media is told
 by the `post` that its owner gave. Media itself never leaves this package: a publisher's packet is decrypted, and
-encrypted and sent again for every viewer, before the next one is read.
+encrypted and sent again for every viewer, within a few milliseconds.
 
     a task for each socket   wait until it is readable; when packets are many, a few milliseconds in any case
-                             -> read up to MAX_DRAIN datagrams, handle each, send what is queued    no await in between
-                             -> look for receiver reports, which have sockets and tasks of their own
+                             -> read up to MAX_DRAIN datagrams and handle each, no await in between
+                             -> when a picture is not complete, wait for the rest, a few milliseconds at most
+                             -> send what is queued, look for receiver reports
+    a task for each socket of receiver reports    (`report_reader`)
     a task for all timers    wait for the earliest deadline -> handle those whose deadline has come
 """
 
@@ -20,6 +22,7 @@ import trio
 from actors.logs import get_logger
 from actors.media.facts import MediaFact, MediaRefused
 from actors.media.network import Network
+from actors.media.patience import Patience
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.receiver import Receiver
@@ -140,18 +143,35 @@ class MediaPlane:
             self._shut_down()
 
     async def _receive(self, receiver: Receiver) -> None:
-        counters = self._network.counters
+        network, patience = self._network, Patience()
         while True:
             await receiver.wait()
-            counters.wake_ups += 1
-            try:
-                receiver.drain()
-            except OSError:
-                counters.receive_errors += 1
-            self._guarded(self._network.sender.flush)
+            self._drain(receiver)
+            if network.in_picture and network.sender.gathers and not receiver.moderation.interval:
+                await self._await_picture(receiver, patience)
+            self._guarded(network.sender.flush)
             for reports in self._reports:
                 reports.look()
-            self._guarded(self._network.settle)
+            self._guarded(network.settle)
+
+    async def _await_picture(self, receiver: Receiver, patience: Patience) -> None:
+        """Let the rest of a picture come, if it comes at once."""
+        network, now = self._network, self._network.clock()
+        until, before = patience.until(now), network.counters.forwarded
+        if until > now:
+            with trio.move_on_at(until):
+                while network.in_picture:
+                    await receiver.wait()
+                    self._drain(receiver)
+            patience.waited(network.clock(), came=network.counters.forwarded > before)
+        network.in_picture = False
+
+    def _drain(self, receiver: Receiver) -> None:
+        self._network.counters.wake_ups += 1
+        try:
+            receiver.drain()
+        except OSError:
+            self._network.counters.receive_errors += 1
 
     def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
         self._network.counters.datagrams += 1

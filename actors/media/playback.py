@@ -127,9 +127,7 @@ class Playback:
         path = self._transport.path
         if path is not None:
             for track in self._tracks.values():
-                track.viewer.slot.socket = self._network.sockets[path.local].socket
-                track.viewer.slot.address = path.remote
-                track.feed.readdress(track.viewer)
+                track.feed.readdress(track.viewer, self._network.sockets[path.local].socket, path.remote)
 
     def on_closed(self) -> None:
         self._post = unheard

@@ -192,7 +192,10 @@ class Publication:
         self._network.schedule_later(self._transport)
 
     def _forward(self, feed: Feed, packet: MediaPacket, now: float) -> None:
-        self._network.counters.forwarded += feed.forward(packet, now)
+        network, copies = self._network, feed.forward(packet, now)
+        network.counters.forwarded += copies
+        if copies and feed.is_video and packet.sequence == feed.track.highest:
+            network.in_picture = not packet.ends_picture
         if not self._flowing:
             self._flowing = True
             self._post(Flowing())

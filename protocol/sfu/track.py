@@ -42,6 +42,11 @@ class MediaPacket(NamedTuple):
     data: bytes
     key_frame: KeyFrame | None
 
+    @property
+    def ends_picture(self) -> bool:
+        """Whether a video packet is the last one of its picture: it has the marker, whatever the codec."""
+        return self.data[1] > 127
+
 
 class Replay(NamedTuple):
     """Canonical packets from the last key frame to the newest; the first has the extended sequence number `start`."""

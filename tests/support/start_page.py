@@ -178,8 +178,9 @@ class Panel:
     def wait_for_motion(self) -> dict[str, Any]:
         """Wait until the picture moves; its size."""
         self.video.evaluate(
-            """(video) => new Promise((resolve) => {
+            """(video) => new Promise((resolve, reject) => {
               const began = video.currentTime;
+              setTimeout(() => reject(new Error("the picture does not move")), 30000);
               const look = () => video.currentTime > began + 0.5 && video.videoWidth ? resolve() : setTimeout(look, 20);
               look();
             })"""

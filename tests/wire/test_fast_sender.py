@@ -361,10 +361,9 @@ def test_a_viewer_that_moves_is_followed(make: type[PacketSender], family: int) 
         fan_out = make().open()
         slots = [viewers.slot(number) for number in range(66)]
         fill(fan_out, slots)
-        slots[1].address = slots[65].address = elsewhere.getsockname()
-        slots[2].socket = other_server
-        for number in (1, 2, 65):
-            fan_out.readdress(slots[number])
+        for number in (1, 65):
+            fan_out.readdress(slots[number], slots[number].socket, elsewhere.getsockname())
+        fan_out.readdress(slots[2], other_server, slots[2].address)
         fan_out.send(rtp_packet(1, 100), 1)
         viewers.sink.settimeout(5)
         elsewhere.settimeout(5)
@@ -377,13 +376,35 @@ def test_a_viewer_that_moves_is_followed(make: type[PacketSender], family: int) 
 
 
 @SENDERS
+@pytest.mark.parametrize("waiting", [1, 3])
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_waited_when_a_viewer_moved_to_the_other_family_goes_to_where_it_was(
+    make: type[PacketSender], waiting: int, count: int
+) -> None:
+    with Viewers() as viewers, open_socket(socket.AF_INET6) as elsewhere, open_socket(socket.AF_INET6) as other_server:
+        sender = make()
+        fan_out = sender.open()
+        slots = [viewers.slot(number) for number in range(count)]
+        fill(fan_out, slots)
+        for sequence in range(1, 1 + waiting):
+            fan_out.queue(rtp_packet(sequence, 600), sequence)
+        fan_out.readdress(slots[0], other_server, elsewhere.getsockname())
+        assert viewers.owners(viewers.arrived(count * waiting), count) == sorted([*range(count)] * waiting)
+        fan_out.queue(rtp_packet(9, 600), 9)
+        sender.flush()
+        elsewhere.settimeout(5)
+        assert viewers.owners([elsewhere.recv(2048)], count) == [0]
+        assert viewers.owners(viewers.arrived(count - 1), count) == [*range(1, count)]
+
+
+@SENDERS
 def test_one_that_has_left_does_not_come_back_by_moving(make: type[PacketSender]) -> None:
     with Viewers() as viewers:
         fan_out = make().open()
         slots = [viewers.slot(number) for number in range(2)]
         fill(fan_out, slots)
         fan_out.remove(slots[0])
-        fan_out.readdress(slots[0])
+        fan_out.readdress(slots[0], slots[0].socket, slots[0].address)
         fan_out.send(rtp_packet(1, 100), 1)
         assert viewers.owners(viewers.arrived(1), 2) == [1]
 

@@ -9,7 +9,9 @@ from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.self_test import SelfTestFailed, prove
 from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Slot
 from actors.media.sending.sender_choice import choose_sender
+from actors.media.sockets import UdpSocket
 from config.settings import MediaSender
+from protocol.webrtc.stun import Address
 
 
 class FaultyFanOut:
@@ -29,8 +31,8 @@ class FaultyFanOut:
     def remove(self, slot: Slot) -> None:
         self.inner.remove(slot)
 
-    def readdress(self, slot: Slot) -> None:
-        self.inner.readdress(slot)
+    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+        self.inner.readdress(slot, socket, address)
 
     def send(self, packet: bytes, sequence: int) -> None:
         self.packets += 1
@@ -53,7 +55,7 @@ class ForgetsNobody(FaultyFanOut):
 
 
 class DoesNotFollow(FaultyFanOut):
-    def readdress(self, slot: Slot) -> None:
+    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
         pass
 
 
@@ -80,6 +82,7 @@ class LacksAName(FaultyFanOut):
 
 class FaultySender:
     name = "faulty"
+    gathers = False
 
     def __init__(self, fan_out: type[FaultyFanOut]) -> None:
         self.reason = ""

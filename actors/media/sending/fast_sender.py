@@ -12,6 +12,7 @@ from actors.media.sending.slot_group import SlotGroup
 from actors.media.sockets import UdpSocket
 from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
+from protocol.webrtc.stun import Address
 
 
 class FastSender:
@@ -24,6 +25,10 @@ class FastSender:
         self.losses = Losses()
         self._buffers = PacketBuffers()
         self._queued: list[_FastFanOut] = []
+
+    @property
+    def gathers(self) -> bool:
+        return self._buffers.longest_run > 1
 
     def open(self) -> FanOut:
         return _FastFanOut(self._buffers, self.losses, self._queued)
@@ -76,12 +81,13 @@ class _FastFanOut:
         if not groups:
             del self._groups[group.kind]
 
-    def readdress(self, slot: Slot) -> None:
+    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+        self.flush()  # its group knows the old socket only
+        slot.socket, slot.address = socket, address
         if slot not in self._places:
             return
-        self.flush()
         group, index = self._places[slot]
-        if group.socket is slot.socket:
+        if group.socket is socket:
             group.readdress(index)
         else:
             self.remove(slot)

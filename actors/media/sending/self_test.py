@@ -112,11 +112,9 @@ def _piece(fan_out: FanOut, stage: _Stage, slots: list[Slot]) -> Iterator[tuple[
     for start, run in enumerate(_RUNS):
         yield _packets(65_540 + 20 * start, *run), VIEWERS * len(run)
 
-    slots[3].address = (stage.addresses[0][0], 0)  # the kernel refuses port 0
-    slots[5].address = stage.addresses[0]
-    slots[64].socket = stage.senders[1]
-    for slot in (slots[3], slots[5], slots[64]):
-        fan_out.readdress(slot)
+    fan_out.readdress(slots[3], slots[3].socket, (stage.addresses[0][0], 0))  # the kernel refuses port 0
+    fan_out.readdress(slots[5], slots[5].socket, stage.addresses[0])
+    fan_out.readdress(slots[64], stage.senders[1], slots[64].address)
     yield _packets(65_700, 200), VIEWERS - 1
     yield _packets(65_701, MAX_PACKET + 1), 0
     yield _packets(65_702, 800, 800, MAX_PACKET + 1, 800, 300), 4 * (VIEWERS - 1)

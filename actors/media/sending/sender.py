@@ -75,8 +75,8 @@ class FanOut(Protocol):
     def remove(self, slot: Slot) -> None:
         """No packet goes to this viewer from here on. One that is not in is ignored."""
 
-    def readdress(self, slot: Slot) -> None:
-        """The viewer's socket or address has changed. One that is not in is ignored."""
+    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+        """The viewer is reached by another socket or address from here on. One that is not in may move too."""
 
     def send(self, packet: bytes, sequence: int) -> None:
         """Send one RTP packet to every viewer whose start is not behind the extended `sequence`. Never waits."""
@@ -94,6 +94,10 @@ class PacketSender(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def gathers(self) -> bool:
+        """Whether packets that are queued together cost less than each by itself."""
+
     def open(self) -> FanOut: ...
     def flush(self) -> None:
         """Send what is queued in any fan-out."""
@@ -103,6 +107,7 @@ class PortableSender:
     """libsrtp through pylibsrtp's `Session.protect` and one `sendto` for each packet; runs everywhere."""
 
     name = "portable"
+    gathers = False
 
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
@@ -133,7 +138,8 @@ class _PortableFanOut:
     def remove(self, slot: Slot) -> None:
         self._targets.pop(slot, None)
 
-    def readdress(self, slot: Slot) -> None:
+    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+        slot.socket, slot.address = socket, address
         if slot in self._targets:
             self._aim(slot)
 

@@ -56,7 +56,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each counting (20)")
     parser.add_argument("--rounds", type=int, default=2, help="measurements of each server at each number (2)")
     parser.add_argument("--join-interval", type=float, default=0.1, help="seconds between two joins (0.1)")
-    parser.add_argument("--evenly", action="store_true", help="packets evenly spaced, not back to back by frame")
+    parser.add_argument(
+        "--gap",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="between the packets of a picture; 8: they are evenly spaced",
+    )
     parser.add_argument("--address", default=_own_address(), help="IPv4 address of this machine (the first)")
     parser.add_argument("--sender", help="wcsd's media.sender, when it is not to choose itself")
     parser.add_argument("--janus", type=Path, help="folder where the Debian package is unpacked; / when installed")
@@ -104,7 +110,7 @@ def _measure(
             join_interval=options.join_interval,
             host=options.address,
             folder=own,
-            evenly=options.evenly,
+            gap=options.gap / 1000,
         )
         with _running(server, own, package, options) as running:
             measurements.append(measure(running, plan))
@@ -131,8 +137,8 @@ def _conditions(measurements: Sequence[Measurement], options: argparse.Namespace
     profiles = sorted({f"{each.server} {profile}" for each in measurements for profile in each.profiles})
     libraries = ", ".join(f"{name} {version(name)}" for name in ("trio", "pylibsrtp", "pyOpenSSL", "cryptography"))
     versions = "; ".join(sorted({each.version for each in measurements}))
-    rate = clip.PACKETS_PER_SECOND if options.evenly else clip.FRAMES_PER_SECOND
     pause = max(each.publisher_pause for each in measurements)
+    gap = f"{options.gap:g} ms apart" if options.gap else "back to back"
     loops = options.janus_event_loops or "one a handle, as delivered"
     return f"""
 {machine()}. Load average {load} before, {_load()} after. Python {platform.python_version()}, {libraries}; {versions},
@@ -144,8 +150,8 @@ CPU: user and system time of the server over packets that viewers counted, of al
 KiB/viewer: growth of the server's resident set by page, session and stream. Join: from the play request to the first
 packet; picture: to the first packet of a key frame. Delay: from the publisher's send to the kernel of the viewer's
 machine. Kick: after the one call that ended all viewers. Others' CPU: cores busy with anything else while counting.
-The publisher sends {"a packet" if options.evenly else "the packets of a frame"} every {1000 / rate:g} ms; its longest
-pause was {pause:.0f} ms."""
+The publisher sends a picture every {1000 / clip.FRAMES_PER_SECOND:g} ms, its packets {gap}; its longest pause was
+{pause:.0f} ms."""
 
 
 def _load() -> str:

@@ -1,8 +1,8 @@
 """The stream that is published: 25 frames a second of five RTP packets each, 125 packets/s, 1 Mbit/s.
 
 The packets of a frame have one size, or the last ones are larger by a byte, and they leave back to back: so Chromium
-sends them. (Measured at its VP8 and H264 of 0.2 Mbit/s: 0.05 ms apart, 783 and 784 bytes, or 1166 five times.) Evenly
-spaced they make more work, and no browser sends so; the bench does on demand.
+sends them. (Measured at its VP8 and H264 of 0.2 Mbit/s: 0.05 ms apart, 783 and 784 bytes, or 1166 five times.) A slow
+path draws them apart, which makes more work; the bench does so on demand.
 
 No encoder stands behind it. The VP8 payload descriptors (RFC 7741, with picture ids as browsers send them), frame tags
 and key frame headers are real, for that is all of a stream that a forwarding server reads; the rest is noise of a fixed

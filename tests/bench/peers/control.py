@@ -30,8 +30,8 @@ class Task:
     stream: str
     host: str
     folder: Path = field(converter=Path)
-    evenly: bool = False
-    """Whether the publisher's packets are evenly spaced."""
+    gap: float = 0.0
+    """Seconds between the packets of a picture."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

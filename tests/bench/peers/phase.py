@@ -37,15 +37,13 @@ class Plan:
     join_interval: float
     host: str
     folder: Path
-    evenly: bool
+    gap: float
 
 
 def measure(server: Server, plan: Plan) -> Measurement:
     """Run all of it against a server that has just started."""
     server.prepare()
-    task = Task(
-        server=plan.server, url=server.ws_url, stream=STREAM, host=plan.host, folder=plan.folder, evenly=plan.evenly
-    )
+    task = Task(server=plan.server, url=server.ws_url, stream=STREAM, host=plan.host, folder=plan.folder, gap=plan.gap)
     with contextlib.ExitStack() as stack:
         publisher = stack.enter_context(PeerProcess("peers.publisher", task, "publisher"))
         seats = [

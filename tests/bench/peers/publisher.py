@@ -35,9 +35,9 @@ _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 class Publisher(Peer):
     """Sends the clip for as long as it is connected, with a key frame whenever one is asked for."""
 
-    def __init__(self, host: str, context: DtlsContext, *, evenly: bool) -> None:
+    def __init__(self, host: str, context: DtlsContext, *, gap: float) -> None:
         super().__init__(host, context)
-        self._evenly = evenly
+        self._gap = gap
         self.sent_at = array("q")
         self.key_frames = 0
         self._wanted = True
@@ -52,13 +52,16 @@ class Publisher(Peer):
 
     async def run(self) -> None:
         """Send until cancelled; a packet that is late does not delay the next."""
-        together = 1 if self._evenly else clip.PACKETS_PER_FRAME
         started = trio.current_time()
         while True:
             first = len(self.sent_at)
-            await trio.sleep_until(started + first / clip.PACKETS_PER_SECOND)
+            begins_at = started + first / clip.PACKETS_PER_SECOND
+            await trio.sleep_until(begins_at)
             # All are made before the first is sent, so that nothing but sending lies between them.
-            for packet in [self._packet(index) for index in range(first, first + together)]:
+            packets = [self._packet(index) for index in range(first, first + clip.PACKETS_PER_FRAME)]
+            for place, packet in enumerate(packets):
+                if self._gap:
+                    await trio.sleep_until(begins_at + place * self._gap)
                 self.sent_at.append(time.monotonic_ns())
                 self.send(packet)
             if first % clip.PACKETS_PER_SECOND == 0:
@@ -93,7 +96,7 @@ class Publisher(Peer):
 
 async def run(task: Task) -> None:
     """Serve the bench's requests."""
-    publisher, pump = Publisher(task.host, DtlsContext.create(), evenly=task.evenly), Pump()
+    publisher, pump = Publisher(task.host, DtlsContext.create(), gap=task.gap), Pump()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pump.run)
         async for request in requests():
