@@ -5,6 +5,7 @@
     feed         a track and its viewers          sources    which SSRC is which track
     transport    ICE, DTLS and SRTP of one peer   network    sockets, routes, timers, counters
     sending/     the loop over viewers            receiver   when and how datagrams are read
+    patience     whether pictures are waited for  report_*   the viewers' reports, read when there is time
 
 What is decided about packets is decided in `protocol.sfu` and `protocol.webrtc`.
 """
