@@ -1,0 +1,70 @@
+"""What a peer may cost: a rate that it may not exceed for long, and the memory that its values take.
+
+Both are pure: the moment is passed in, in seconds of any clock that never goes back.
+"""
+
+import math
+from collections.abc import Iterable
+from itertools import chain
+from sys import getsizeof
+from typing import Any
+
+
+class RateLimit:
+    """A token bucket: `rate` units a second for ever, and `burst` at once after a quiet time.
+
+    A unit is whatever the caller counts: frames, packets, bytes, milliseconds. It starts full.
+    """
+
+    __slots__ = ("_burst", "_left", "_rate", "_seen")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        if not (rate > 0 and burst > 0):
+            raise ValueError("rate and burst must be positive")
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._seen = -math.inf
+
+    def take(self, now: float, amount: float = 1) -> bool:
+        """Use up `amount`, or nothing and False where less than that is left."""
+        self._refill(now)
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+    def charge(self, now: float, amount: float = 1) -> float:
+        """Use up `amount` in any case, into debt if need be; for what is spent before its amount is known.
+
+        Returns the seconds until the debt is paid, 0 where there is none: how long the peer should be left alone.
+        """
+        self._refill(now)
+        self._left -= amount
+        return max(0.0, -self._left / self._rate)
+
+    def _refill(self, now: float) -> None:
+        if now > self._seen:
+            self._left = min(self._burst, self._left + (now - self._seen) * self._rate)
+            self._seen = now
+
+
+def weigh(value: Any, *, enough: float = math.inf) -> int:
+    """The memory that a JSON value takes in CPython, in bytes: its containers, keys, texts and numbers.
+
+    An empty list weighs 56 bytes, a number 24 to 32, a text 49 and what its characters take. What is shared counts as
+    often as it is met, so the weight is rather too high. It costs time by the number of elements: the count ends, too
+    low, at the first level of the value at which it has reached `enough`.
+    """
+    weight = 0
+    level = [value]
+    while level and weight < enough:
+        weight += sum(map(getsizeof, level))
+        level = [child for item in level for child in _children(item)]
+    return weight
+
+
+def _children(item: Any) -> Iterable[Any]:
+    if isinstance(item, (list, tuple)):
+        return item
+    return chain(item, item.values()) if isinstance(item, dict) else ()
