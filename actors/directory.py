@@ -1,8 +1,12 @@
 """Who publishes under which name.
 
-A name belongs to one stream from its claim to its release; in between, the stream announces its broadcast, and from
-then on players find it. Both questions are asked with `await` although they are answered here and at once: a
-directory shared by several nodes would have to ask over the network.
+    request   a stream wants the name; others may want it too, until one of them is allowed to have it
+    take      the stream is allowed: the name is its own, until its release
+    announce  its broadcast can be played
+
+A request holds nothing: whoever is refused by the backend in the end has kept the name from nobody. It only lets
+players wait for what may become a broadcast. What is asked for with `await` is answered here and at once; a directory
+shared by several nodes would have to ask over the network.
 """
 
 import math
@@ -22,73 +26,115 @@ class NotPublished(Exception):
 
 
 class NotReady(Exception):
-    """Somebody holds the name, but their media did not come up while we waited."""
+    """Somebody holds or wants the name, but their media did not come up while we waited."""
 
 
 class Claim(Generic[B]):
-    """One stream's hold on a name."""
+    """One stream's request for a name, and its hold on it once taken."""
 
     def __init__(self, directory: "Directory[B]", name: str, media_session_id: str) -> None:
         self.name = name
         self.media_session_id = media_session_id
         self.broadcast: B | None = None
-        self.settled = trio.Event()
-        """Set once the claim is announced or released."""
         self._directory = directory
+
+    async def take(self) -> None:
+        """Hold the name from now on. Raises NameInUse if another stream was faster. Idempotent."""
+        self._directory.give(self)
 
     def announce(self, broadcast: B) -> None:
         """The broadcast can be played from now on."""
         self.broadcast = broadcast
-        self.settled.set()
+        self._directory.changed(self.name)
 
     def release(self) -> None:
-        """Give the name back, at once; another stream may claim it before this call's caller goes on. Idempotent."""
+        """Give the name back, at once; another stream may take it before this call's caller goes on. Idempotent."""
         self.broadcast = None
-        self.settled.set()
         self._directory.forget(self)
+
+
+class _Place(Generic[B]):
+    """All that is known of one name."""
+
+    def __init__(self) -> None:
+        self.claims: set[Claim[B]] = set()
+        self.holder: Claim[B] | None = None
+        self.changed = trio.Event()
+
+    @property
+    def broadcast(self) -> B | None:
+        return self.holder.broadcast if self.holder is not None else None
 
 
 class Directory(Generic[B]):
     """The names of this node."""
 
     def __init__(self) -> None:
-        self._claims: dict[str, Claim[B]] = {}
+        self._places: dict[str, _Place[B]] = {}
 
     def __len__(self) -> int:
-        return len(self._claims)
+        """How many names are held or asked for."""
+        return len(self._places)
 
-    async def claim(self, name: str, media_session_id: str) -> Claim[B]:
-        """Take `name` for the stream `media_session_id`. Raises NameInUse."""
-        if name in self._claims:
+    async def request(self, name: str, media_session_id: str) -> Claim[B]:
+        """Ask for `name` for the stream `media_session_id`. Raises NameInUse if it is held already."""
+        place = self._places.get(name)
+        if place is not None and place.holder is not None:
             raise NameInUse(name)
         claim = Claim(self, name, media_session_id)
-        self._claims[name] = claim
+        self._places.setdefault(name, _Place()).claims.add(claim)
+        return claim
+
+    async def claim(self, name: str, media_session_id: str) -> Claim[B]:
+        """Take `name` for the stream `media_session_id`, in one step. Raises NameInUse."""
+        claim = await self.request(name, media_session_id)
+        await claim.take()
         return claim
 
     def is_announced(self, name: str) -> bool:
         """Whether a player would find a running broadcast under `name` now."""
-        claim = self._claims.get(name)
-        return claim is not None and claim.broadcast is not None
+        place = self._places.get(name)
+        return place is not None and place.broadcast is not None
 
     async def locate(self, name: str, *, timeout: float = math.inf) -> B:
         """The broadcast under `name`, waiting at most `timeout` seconds for its media.
 
-        Raises NotPublished when nobody holds the name (or gives it up while we wait) and NotReady when time runs out.
+        Raises NotPublished when nobody holds or wants the name (or the last one gives it up while we wait) and
+        NotReady when time runs out.
         """
-        # A publish and a play of one page arrive back to back: let the stream that came first make its claim first.
+        # A publish and a play of one page arrive back to back: let the stream that came first make its request first.
         await trio.lowlevel.checkpoint()
-        claim = self._claims.get(name)
-        if claim is None:
+        with trio.move_on_after(timeout):
+            while (place := self._places.get(name)) is not None:
+                if place.broadcast is not None:
+                    return place.broadcast
+                await place.changed.wait()
             raise NotPublished(name)
-        with trio.move_on_after(timeout) as patience:
-            await claim.settled.wait()
-        if patience.cancelled_caught:
-            raise NotReady(name)
-        if claim.broadcast is None:
-            raise NotPublished(name)
-        return claim.broadcast
+        raise NotReady(name)
+
+    # -- called by claims --------------------------------------------------------------------------
+
+    def give(self, claim: Claim[B]) -> None:
+        """Let `claim` hold its name. Raises NameInUse."""
+        place = self._places[claim.name]
+        if place.holder not in (None, claim):
+            raise NameInUse(claim.name)
+        place.holder = claim
+
+    def changed(self, name: str) -> None:
+        """Wake those who wait for a broadcast under `name`."""
+        place = self._places[name]
+        place.changed.set()
+        place.changed = trio.Event()
 
     def forget(self, claim: Claim[B]) -> None:
-        """Drop a released claim; called by `Claim.release`."""
-        if self._claims.get(claim.name) is claim:
-            del self._claims[claim.name]
+        """Drop a released claim."""
+        place = self._places.get(claim.name)
+        if place is None or claim not in place.claims:
+            return
+        place.claims.discard(claim)
+        if place.holder is claim:
+            place.holder = None
+        self.changed(claim.name)
+        if not place.claims:
+            del self._places[claim.name]

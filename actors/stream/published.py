@@ -37,7 +37,7 @@ class PublishedStream(Stream):
     async def _set_up(self) -> Publication | None:
         try:
             if not self._may_be_renamed():
-                await self._take_name()
+                self._claim = await self._services.directory.request(self.name, self.media_session_id)
             if not await self._permitted():
                 return None
             await self._take_name()
@@ -56,10 +56,11 @@ class PublishedStream(Stream):
         return lane.overwrites(self._start_hook) and "name" in lane.config.for_method(self._start_hook).rest_overwrite
 
     async def _take_name(self) -> None:
-        """Hold the name that this stream has now, and no other. Raises NameInUse."""
+        """Hold the name that this stream has now, and no other: the backend has allowed it. Raises NameInUse."""
+        if self._claim is not None and self._claim.name == self.name:
+            await self._claim.take()
+            return
         if self._claim is not None:
-            if self._claim.name == self.name:
-                return
             self._claim.release()
         self._claim = await self._services.directory.claim(self.name, self.media_session_id)
 

@@ -79,6 +79,101 @@ async def test_a_name_in_use_fails_the_second_and_leaves_the_first(autojump_cloc
         assert len(rig.plane.publications) == 1
 
 
+def answer_by_publisher(rig: SignalingRig, **statuses: int) -> None:
+    """Answer `publishStream` by mediaSessionId: 200 unless a status is given. A refusal counts."""
+    with_policy(rig, publishStream=FAIL)
+    rig.backend.answers["publishStream"] = lambda method, body: httpx.Response(
+        statuses.get(body["mediaSessionId"], 200), json={}
+    )
+
+
+def hold_back(rig: SignalingRig, *media_session_ids: str) -> dict[str, trio.Event]:
+    """Let the backend's word on these publications wait for an event each."""
+    gates = {media_session_id: trio.Event() for media_session_id in media_session_ids}
+    rig.backend.waits["publishStream"] = lambda body: gates.get(body["mediaSessionId"])
+    return gates
+
+
+async def test_a_publisher_who_will_be_refused_keeps_the_name_from_nobody(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        answer_by_publisher(rig, evil=403)
+        gates = hold_back(rig, "evil")
+        mallory, _ = await rig.connect()
+        alice, _ = await rig.connect()
+        mallory.send("publishStream", stream_request("cam", "evil", published=True))
+        await trio.testing.wait_all_tasks_blocked()
+        await rig.publish(alice, "cam", "p1")
+        gates["evil"].set()
+        refused = await mallory.receive("notifyStreamStatusEvent")
+        assert (refused["status"], refused["info"]) == ("FAILED", "Restricted access")
+        assert rig.directory.is_announced("cam")
+
+
+async def test_of_two_whom_the_backend_considers_the_first_that_it_allows_gets_the_name(
+    autojump_clock: MockClock,
+) -> None:
+    async with signaling_rig() as rig:
+        gates = hold_back(rig, "p1", "p2")
+        alice, _ = await rig.connect()
+        bob, _ = await rig.connect()
+        alice.send("publishStream", stream_request("cam", "p1", published=True))
+        await trio.testing.wait_all_tasks_blocked()
+        bob.send("publishStream", stream_request("cam", "p2", published=True))
+        await trio.testing.wait_all_tasks_blocked()
+        gates["p2"].set()
+        await bob.receive("notifyStreamStatusEvent", status="PUBLISHING")
+        gates["p1"].set()
+        failed = await alice.receive("notifyStreamStatusEvent")
+        assert (failed["status"], failed["info"]) == ("FAILED", "Stream name is already in use")
+        assert len(rig.plane.publications) == 1
+
+
+async def test_a_name_that_is_held_is_refused_without_asking_the_backend(autojump_clock: MockClock) -> None:
+    async with signaling_rig(auto=False) as rig:
+        alice, _ = await rig.connect()
+        bob, _ = await rig.connect()
+        alice.send("publishStream", stream_request("cam", "p1", published=True))
+        await alice.receive("setRemoteSDP")
+        bob.send("publishStream", stream_request("cam", "p2", published=True))
+        assert (await bob.receive("notifyStreamStatusEvent"))["info"] == "Stream name is already in use"
+        assert [body["mediaSessionId"] for body in rig.backend.called("publishStream")] == ["p1"]
+
+
+async def test_a_player_waits_for_whichever_publisher_comes_up_under_the_name(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        answer_by_publisher(rig, evil=403)
+        gates = hold_back(rig, "evil", "p1")
+        mallory, _ = await rig.connect()
+        alice, _ = await rig.connect()
+        bob, _ = await rig.connect()
+        mallory.send("publishStream", stream_request("cam", "evil", published=True))
+        alice.send("publishStream", stream_request("cam", "p1", published=True))
+        await trio.testing.wait_all_tasks_blocked()
+        bob.send("playStream", stream_request("cam", "v1", published=False))
+        gates["evil"].set()
+        await mallory.receive("notifyStreamStatusEvent", status="FAILED")
+        gates["p1"].set()
+        await bob.receive("notifyStreamStatusEvent", status="PLAYING")
+
+
+async def test_terminate_by_name_stops_all_who_wait_for_the_backends_word(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        gates = hold_back(rig, "p1", "p2", "p3")
+        alice, _ = await rig.connect()
+        bob, _ = await rig.connect()
+        alice.send("publishStream", stream_request("cam", "p1", published=True))
+        bob.send("publishStream", stream_request("cam", "p2", published=True))
+        bob.send("publishStream", stream_request("camera", "p3", published=True))
+        await trio.testing.wait_all_tasks_blocked()
+        matches = rig.supervisor.terminate(StreamFilter(name="cam", published=True), BY_REST)
+        assert {match.description.media_session_id for match in matches} == {"p1", "p2"}
+        for client in (alice, bob):
+            assert (await client.receive("notifyStreamStatusEvent"))["info"] == "Stopped by rest /terminate"
+        for gate in gates.values():
+            gate.set()
+        await bob.receive("notifyStreamStatusEvent", mediaSessionId="p3", status="PUBLISHING")
+
+
 async def test_a_name_is_free_when_its_publisher_hears_of_the_end(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         alice, _ = await rig.connect()

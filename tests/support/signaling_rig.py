@@ -38,6 +38,8 @@ class Backend:
     calls: list[tuple[str, dict[str, Any]]] = field(factory=list)
     gates: dict[str, trio.Event] = field(factory=dict)
     """Methods whose answer waits for an event."""
+    waits: dict[str, Callable[[dict[str, Any]], trio.Event | None]] = field(factory=dict)
+    """Methods of which some calls wait: which event, by the call's body."""
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         method = request.url.path.rpartition("/")[2]
@@ -45,6 +47,10 @@ class Backend:
         self.calls.append((method, body))
         if method in self.gates:
             await self.gates[method].wait()
+        waits = self.waits.get(method)
+        event = waits(body) if waits is not None else None
+        if event is not None:
+            await event.wait()
         answer = self.answers.get(method)
         return answer(method, body) if answer else httpx.Response(200, json={})
 
