@@ -25,9 +25,16 @@ from cattrs import (
 from cattrs.gen import make_dict_structure_fn, override
 
 from protocol.errors import ProtocolError
+from protocol.json_bounds import MAX_ELEMENTS, excess
 
-MAX_DEPTH: Final = 64
-"""How deep JSON may be nested. Far below Python's recursion limit, so that whatever was read can be written again."""
+MAX_ITEMS: Final = 64
+"""How many items an array may have where a field wants one. All of them are checked, and each may be faulty."""
+
+MAX_FAULTS: Final = 8
+"""How many faults an error's text names, and how many unknown keys are kept as faults."""
+
+LONGEST_KEY: Final = 64
+"""Characters of an unknown key that a fault repeats."""
 
 MAX_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON implementation keeps exactly (RFC 8259 section 6)."""
@@ -58,7 +65,7 @@ class DecodeError(ProtocolError):
     """What the remote side sent does not have the shape it must have; `faults` holds at least one, in field order."""
 
     def __init__(self, *faults: Fault) -> None:
-        super().__init__("; ".join(map(str, faults)))
+        super().__init__("; ".join(map(str, faults[:MAX_FAULTS])))
         self.faults = faults
 
 
@@ -104,39 +111,24 @@ def _refuse_constant(name: str) -> float:
 _JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, max_elements: int = MAX_ELEMENTS) -> Any:
     """JSON text as Python values that are safe to keep and to write again, or DecodeError.
 
-    Refused: NaN, infinities, numbers beyond a double or longer than 4300 digits, nesting beyond MAX_DEPTH. The last
-    of duplicate keys wins. Lone surrogates, which JavaScript makes by cutting a string inside an emoji, become U+FFFD:
-    they could not be encoded as UTF-8 later.
+    Refused: more than `max_elements` values and keys or nesting beyond MAX_DEPTH, before anything is built; NaN,
+    infinities, numbers beyond a double or longer than 4300 digits. The last of duplicate keys wins. Lone surrogates,
+    which JavaScript makes by cutting a string inside an emoji, become U+FFFD: they could not be encoded as UTF-8 later.
     """
+    too_much = excess(text, max_elements=max_elements)
+    if too_much is not None:
+        raise DecodeError(Fault(path=(), reason=too_much))
     try:
         value = _JSON.decode(text)
-    except RecursionError:
-        raise DecodeError(_TOO_DEEP) from None
     except ValueError as error:
         # The one other ValueError is Python's limit of 4300 digits, which speaks of Python's own settings.
         known = isinstance(error, (json.JSONDecodeError, FieldError))
         reason = f"not JSON: {error}" if known else "integer too long"
         raise DecodeError(Fault(path=(), reason=reason)) from None
-    # No text can be nested deeper than it has opening brackets: most frames need no walk.
-    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(value):
-        raise DecodeError(_TOO_DEEP)
     return _without_surrogates(value) if _may_hold_surrogates(text) else value
-
-
-_TOO_DEEP = Fault(path=(), reason=f"nested deeper than {MAX_DEPTH} levels")
-
-
-def _is_too_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        children = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [child for group in children for child in group if isinstance(child, (dict, list))]
-        if not level:
-            return False
-    return True
 
 
 def _may_hold_surrogates(text: str) -> bool:
@@ -146,7 +138,7 @@ def _may_hold_surrogates(text: str) -> bool:
 
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):
@@ -305,6 +297,8 @@ def _tuple_hook(converter: Converter, type_: Any) -> Callable[[Any, Any], tuple[
     def structure(value: Any, _: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise FieldError("expected an array")
+        if len(value) > MAX_ITEMS:
+            raise FieldError(f"more than {MAX_ITEMS} items")
         return tuple(converter.structure(value, as_list))
 
     return structure
@@ -316,11 +310,13 @@ def _class_hook(converter: Converter, cls: type[Any], forbid_unknown: bool) -> C
         for field in attrs.fields(cls)
     }
     generated = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=forbid_unknown, **names)
+    known = tuple(wire_name(field.name) for field in attrs.fields(cls))
 
     def structure(value: Any, type_: Any) -> Any:
         if not isinstance(value, dict):
             raise FieldError("expected an object")
-        return generated({key: item for key, item in value.items() if item is not None}, type_)
+        keys = value if forbid_unknown else known  # what nobody wants costs nothing
+        return generated({key: value[key] for key in keys if value.get(key) is not None}, type_)
 
     return structure
 
@@ -333,7 +329,8 @@ def _faults(error: Exception, path: Path) -> list[Fault]:
             inner = [fault for child, note in noted for fault in _faults(child, (*path, _step(note)))]
             return inner + [fault for child in plain for fault in _faults(child, path)]
         case ForbiddenExtraKeysError():
-            return [Fault(path=(*path, key), reason="unknown field") for key in sorted(error.extra_fields)]
+            keys = sorted(error.extra_fields)[:MAX_FAULTS]
+            return [Fault(path=(*path, key[:LONGEST_KEY]), reason="unknown field") for key in keys]
         case KeyError():
             return [Fault(path=path, reason="required field missing", missing=True)]
         case FieldError():

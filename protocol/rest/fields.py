@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from protocol.json_bounds import excess
 from protocol.nearest import did_you_mean
 from protocol.rest.errors import bad_request
 
@@ -40,11 +41,14 @@ def decode_json(body: bytes) -> Any:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise bad_request("the request body is not UTF-8") from None
+    too_much = excess(text)
+    if too_much is not None:
+        raise bad_request(f"the request body is too much: {too_much}")
     try:
         return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise bad_request(f"the request body is not JSON: {error}") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits; thousands of nested brackets
+    except ValueError:  # a number of thousands of digits
         raise bad_request("the request body is not JSON of a reasonable size") from None
 
 

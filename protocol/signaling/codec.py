@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from protocol.decode import DecodeError, Decoder, Fault, Path, parse_json
+from protocol.decode import MAX_FAULTS, DecodeError, Decoder, Fault, Path, parse_json
 from protocol.errors import ProtocolError
 from protocol.signaling.client_frames import ID_LIMIT
 from protocol.signaling.frames import (
@@ -143,7 +143,7 @@ def _structure(message: str, cls: type[ClientFrame], data: Any) -> ClientFrame:
     except DecodeError as error:
         raise FrameError(error.faults[0], frame=message, body=body) from None
     frame = _with_local_fields(frame, message, body)
-    notes = (*shape_faults, *faults)
+    notes = (*shape_faults, *faults)[:MAX_FAULTS]
     return attrs.evolve(frame, notes=tuple(f"{message}: {fault}" for fault in notes)) if notes else frame
 
 

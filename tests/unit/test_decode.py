@@ -1,6 +1,7 @@
 """Strict structuring of remote JSON."""
 
 import json
+import tracemalloc
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from protocol.decode import (
     LOCAL,
     MAX_COUNT,
-    MAX_DEPTH,
+    MAX_FAULTS,
     MAX_INTEGER,
+    MAX_ITEMS,
     Count,
     DecodeError,
     Decoder,
@@ -21,6 +23,7 @@ from protocol.decode import (
     parse_json,
     wire_name,
 )
+from protocol.json_bounds import MAX_DEPTH, MAX_ELEMENTS
 
 
 class Colour(StrEnum):
@@ -211,9 +214,76 @@ def test_nesting_is_bounded(open_: str, close: str) -> None:
         return open_ * (depth - 1) + "[]" + close * (depth - 1)
 
     assert json.dumps(parse_json(nested(MAX_DEPTH))) == nested(MAX_DEPTH).replace(":", ": ")
-    for depth in (MAX_DEPTH + 1, 500, 100_000):
+    for depth in (MAX_DEPTH + 1, 500, 10_000):
         with pytest.raises(DecodeError, match=f"^nested deeper than {MAX_DEPTH} levels"):
             parse_json(nested(depth))
+
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" + "[]," * 340_000 + "[]]", id="lists"),
+        pytest.param("[" + "{}," * 340_000 + "{}]", id="objects"),
+        pytest.param('{"mediaProviders":[' + "1," * 520_000 + "1]}", id="numbers"),
+        pytest.param("[" + '"",' * 340_000 + '""]', id="strings"),
+        pytest.param("[" + '{"a":0},' * 130_000 + "0]", id="members"),
+        pytest.param("[" * MEBIBYTE, id="unclosed"),
+        pytest.param('"",' * 340_000, id="no JSON"),
+        pytest.param('["\\\\",' + '"\\"",' * 170_000 + "0]", id="escapes"),
+    ],
+)
+def test_a_text_of_too_many_elements_is_refused_before_anything_is_built(text: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(DecodeError, match=f"^(more than {MAX_ELEMENTS} values and keys|nested deeper)"):
+        parse_json(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("[{:,}]" * 150_000, id="punctuation"),
+        pytest.param('\\"[,' * 150_000, id="escaped quotes"),
+        pytest.param("\\\\" * 250_000, id="backslashes"),
+        pytest.param("\\\\[" * 150_000 + '\\\\\\"', id="backslashes and a quote"),
+        pytest.param("Ж,\\u0416[" * 80_000, id="escaped letters"),
+    ],
+)
+def test_what_stands_in_a_string_is_one_element(content: str) -> None:
+    text = '{"logs": "' + content + '", "n": [1, {"a": "[["}]}'
+    assert parse_json(text) == json.loads(text)
+
+
+def test_the_bound_on_elements_is_by_values_and_keys() -> None:
+    fits = "[" + "0," * (MAX_ELEMENTS - 3) + '", [{"]'
+    assert len(parse_json(fits)) == MAX_ELEMENTS - 2
+    assert parse_json('{"a": [1, 2], "b": "{,}"}', max_elements=7)
+    with pytest.raises(DecodeError, match=r"^more than 6 values and keys @"):
+        parse_json('{"a": [1, 2], "b": "{,}"}', max_elements=6)
+
+
+def test_an_array_of_a_field_is_refused_whole_when_it_is_too_long() -> None:
+    assert len(CLIENT.structure({"words": ["w"] * MAX_ITEMS}, Sample).words) == MAX_ITEMS
+    items: list[Any] = ["w", 1, [], None]
+    for item in items:
+        taken, ignored = CLIENT.structure_tolerantly({"words": [item] * 50_000, "flag": True}, Sample)
+        assert taken == Sample(flag=True)
+        assert [str(fault) for fault in ignored] == [f"more than {MAX_ITEMS} items @ $.words"]
+
+
+def test_an_error_names_a_few_faults_and_little_of_a_key() -> None:
+    with pytest.raises(DecodeError) as caught:
+        CLIENT.structure({"words": [1] * MAX_ITEMS}, Sample)
+    assert caught.value.message.count("expected a string") == MAX_FAULTS
+    with pytest.raises(DecodeError) as caught:
+        STRICT.structure({f"{n:05}" + "x" * 1000: 1 for n in range(10_000)}, Sample)
+    assert len(caught.value.faults) == MAX_FAULTS
+    assert len(caught.value.message) < 1000
 
 
 def test_brackets_side_by_side_are_not_depth() -> None:

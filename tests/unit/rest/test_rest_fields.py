@@ -1,5 +1,6 @@
 import contextlib
 import json
+import tracemalloc
 from itertools import product
 from typing import Any
 
@@ -42,6 +43,22 @@ def test_any_bytes_are_a_value_or_a_bad_request(body: bytes) -> None:
 def test_a_json_object_is_read_as_it_was_written(value: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert decode_object(text.encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[" + b"[]," * 300_000 + b"[]]", "more than 50000 values and keys"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper than 64 levels"),
+    ],
+)
+def test_what_holds_too_much_is_refused_before_it_is_read(body: bytes, reason: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(RestError, match=f"the request body is too much: {reason}"):
+        decode_object(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * len(body) + 100_000
 
 
 def test_a_byte_order_mark_is_taken() -> None:

@@ -1,0 +1,56 @@
+"""How much JSON a text holds, told from the text itself, before anything is built from it.
+
+A mebibyte of `[[],[],[]...` becomes 20 MB of objects, and each element costs time again wherever the value goes. So a
+text is measured first, at the speed of a search in memory: its commas, colons and opening brackets outside of strings
+are as many as its values and keys. A long string full of commas costs nothing, and counts as one.
+"""
+
+from itertools import accumulate, count
+from operator import sub
+from typing import Final
+
+MAX_ELEMENTS: Final = 50_000
+"""Values and keys of one text. Parsing that many takes 5 to 20 ms, and they weigh 5 MB at most beside their strings."""
+
+MAX_DEPTH: Final = 64
+"""How deep JSON may be nested. Far below Python's recursion limit, so that whatever was read can be written again."""
+
+_BRACKETS: Final = b"[]{}"
+_OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
+_STEPS: Final = bytes.maketrans(_BRACKETS, bytes((2, 0, 2, 0)))  # one up, one down, each by one too many
+
+
+def excess(text: str, *, max_elements: int = MAX_ELEMENTS, max_depth: int = MAX_DEPTH) -> str | None:
+    """Why `text` must not be parsed: it holds too much, or is nested too deep. None for what may.
+
+    Exact for JSON, but that an empty array or object counts twice; of what is no JSON, at least the part that a parser
+    would read is measured.
+    """
+    brackets = text.count("[") + text.count("{")
+    if brackets <= max_depth and _elements(text, brackets) <= max_elements:
+        return None
+    # What follows is exact, for texts whose strings may hold many commas or brackets.
+    unescaped = text.replace("\\\\", "").replace('\\"', "")
+    if unescaped.count('"') > 2 * max_elements:  # each string is a key or a value
+        return _too_many(max_elements)
+    outside = "".join(unescaped.split('"')[::2])
+    brackets = outside.count("[") + outside.count("{")
+    if _elements(outside, brackets) > max_elements:
+        return _too_many(max_elements)
+    if brackets > max_depth and _depth(outside) > max_depth:
+        return f"nested deeper than {max_depth} levels"
+    return None
+
+
+def _too_many(max_elements: int) -> str:
+    return f"more than {max_elements} values and keys"
+
+
+def _elements(text: str, brackets: int) -> int:
+    # One value, one more behind each comma and each bracket (if that does not close at once), and a key at each colon.
+    return 1 + text.count(",") + text.count(":") + brackets
+
+
+def _depth(outside: str) -> int:
+    steps = outside.encode("ascii", "replace").translate(_STEPS, _OTHERS)
+    return max(map(sub, accumulate(steps), count(1)), default=0)
