@@ -68,7 +68,9 @@ class Server:
             self._apps = open_app_store(state.apps_path)
             self._certificate, self._key = _certificate(settings, state)
             self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
-            self._dispatcher = HookDispatcher(settings, find_app=self._apps.by_key)
+            self._dispatcher = HookDispatcher(
+                settings, find_app=self._apps.by_key, all_apps=lambda: self._apps.table.apps
+            )
             self._listeners = _open_listeners(settings)
             media = open_media_sockets(settings)
         except (ListenerError, AppFileError, AppStoreError, ValueError) as error:

@@ -182,6 +182,16 @@ class File:
 
 
 @frozen
+class Text:
+    """Any text, or nothing (None)."""
+
+    allowed: str = field(default="any text; or empty", init=False)
+
+    def read(self, text: str) -> str | None:
+        return text or None
+
+
+@frozen
 class AddressPair:
     """An address told to peers, and the address of this machine that receives for it (None: the same one)."""
 

@@ -113,6 +113,10 @@ class _Reader:
         if (settings.wss_cert is None) != (settings.wss_key is None):
             missing, other = ("wss.cert", "wss.key") if settings.wss_cert is None else ("wss.key", "wss.cert")
             self._refuse(other, f"needs {missing} beside it; allowed: both of them, or neither")
+        if settings.rest_hook_send_hash and settings.rest_hook_secret_key is None:
+            self._refuse(
+                "rest_hook_send_hash", "needs rest_hook_secret_key beside it; allowed: both of them, or neither"
+            )
         if settings.rest_insecure_tls:
             self.warnings.append("rest_insecure_tls: hooks go to whoever answers as the backend, secrets included")
         try:

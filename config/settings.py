@@ -24,6 +24,7 @@ from config.kinds import (
     Kind,
     LocalAddresses,
     Preference,
+    Text,
     Whole,
     Words,
 )
@@ -103,7 +104,7 @@ class Setting:
 def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str | None = None) -> T:
     """Declare a field of `Settings`."""
     described = Setting(key=key, kind=kind, default=default, meaning=meaning, heading=heading)
-    return attrs.field(default=kind.read(default), metadata={"setting": described})
+    return attrs.field(default=kind.read(default), repr=not described.is_secret, metadata={"setting": described})
 
 
 # A table reads better than one argument a line.
@@ -232,6 +233,11 @@ class Settings:
     rest_hook_order: HookOrder = setting(
         "rest_hook_order", Choice(HookOrder), "session",
         "Hooks wait for each other inside a session, or all of the server's in one line.")
+    rest_hook_send_hash: bool = setting(
+        "rest_hook_send_hash", Flag(), "false",
+        "Sign each hook: `Authorization: WCS HMAC-MD5-of-the-body`, in place of an application's user and password.")
+    rest_hook_secret_key: str | None = setting(
+        "rest_hook_secret_key", Text(), "", "The key of that signature, which the backend knows too.")
     rest_ca_file: Path | None = setting(
         "rest_ca_file", File(), "", "Certificates (PEM) to trust for https backends. Empty: the system's.")
     rest_insecure_tls: bool = setting(

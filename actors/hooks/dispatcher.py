@@ -7,7 +7,7 @@ task.
 Its end has two steps. `drain` lets what waits be sent, under a cap, while no new session comes; `stop` ends the rest.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Never
 
 import httpx
@@ -52,8 +52,9 @@ class HookDispatcher(Actor[Never]):
     """Runs the hook calls of all sessions.
 
     `find_app` gives the application that has a key now, so that an operator's change holds for the next call; without
-    it, or if the application is gone, a session keeps the one it began with. `transport` is replaced by tests.
-    Raises OSError if the settings' CA file cannot be used.
+    it, or if the application is gone, a session keeps the one it began with. `all_apps` gives all there are now.
+    `transport` is replaced by tests. Raises OSError if the settings' CA file cannot be used, ValueError if this machine
+    cannot sign hooks and is to.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class HookDispatcher(Actor[Never]):
         settings: Settings,
         *,
         find_app: Callable[[str], App | None] = lambda key: None,
+        all_apps: Callable[[], Iterable[App]] = tuple,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         super().__init__()
@@ -72,6 +74,7 @@ class HookDispatcher(Actor[Never]):
         )
         self.sender = HookSender(settings, self._transport)
         self._find_app = find_app
+        self._all_apps = all_apps
         self._backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)
         self._all_in_one = self._new_queue() if settings.rest_hook_order is HookOrder.GLOBAL else None
         self._running: set[HookQueue] = set()
@@ -134,6 +137,12 @@ class HookDispatcher(Actor[Never]):
         """Begin to throw away connections that grow old."""
         if self.settings.rest_insecure_tls:
             log.warning("rest_insecure_tls is on: hooks and their credentials go to whoever answers as the backend")
+        if self.settings.rest_hook_send_hash:
+            for app in self._all_apps():
+                if app.rest_username is not None:
+                    log.warning(
+                        "rest_hook_send_hash is on: this application's user and password are not sent", app=app.key
+                    )
         if isinstance(self._transport, HookTransport):
             self.nursery.start_soon(self._transport.run)
 

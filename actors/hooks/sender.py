@@ -15,11 +15,21 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from actors.hooks.transport import KEEP_ALIVE, NoAnswer
+from actors.hooks.transport import DEADLINE, KEEP_ALIVE, NoAnswer
 from actors.logs import get_logger
 from config.apps import App
 from config.settings import Settings
-from protocol.hooks import Answered, HookMethod, NotSent, Outcome, TimedOut, Unreachable, is_failure, read_answer
+from protocol.hooks import (
+    Answered,
+    HookMethod,
+    NotSent,
+    Outcome,
+    TimedOut,
+    Unreachable,
+    is_failure,
+    read_answer,
+    signature,
+)
 
 log = get_logger("hooks")
 
@@ -30,6 +40,8 @@ LONGEST_BACKOFF = 2.0
 NOT_RECEIVED = (httpx.NetworkError, NoAnswer)
 """What a hook is sent again for: refused, reset, dropped without an answer."""
 MAX_CAUSE = 200
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @frozen(kw_only=True)
@@ -62,11 +74,15 @@ class _Progress:
 
     hook_id: str
     started: float
+    deadline: float
     attempt: int = 1
 
 
 class HookSender:
-    """Sends hooks through a transport, with the retries of the settings."""
+    """Sends hooks through a transport, with the retries and the signature of the settings.
+
+    Raises ValueError if hooks are to be signed and this machine has no MD5.
+    """
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
         self.counters = SenderCounters()
@@ -74,12 +90,17 @@ class HookSender:
         self._retries = (
             settings.rest_client_request_retry_count if settings.rest_client_request_sent_retry_enabled else 0
         )
+        self._key = (settings.rest_hook_secret_key or "").encode() if settings.rest_hook_send_hash else None
+        if self._key is not None:
+            signature(self._key, b"")
         self._id_prefix = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
     async def send(self, call: HookCall, *, timeout: float, deadline: float) -> Outcome:
         """Make the call, all of it before `deadline` (trio's clock). `timeout` is how long that was when it was set."""
-        progress = _Progress(hook_id=f"{self._id_prefix}-{next(self._numbers)}", started=trio.current_time())
+        progress = _Progress(
+            hook_id=f"{self._id_prefix}-{next(self._numbers)}", started=trio.current_time(), deadline=deadline
+        )
         self.counters.sent += 1
         outcome: Outcome = TimedOut(seconds=timeout)
         done = False
@@ -94,7 +115,8 @@ class HookSender:
     def report_lost_turn(self, call: HookCall, timeout: float) -> Outcome:
         """The deadline has passed before the call had its turn: the same failure as a backend that is too slow."""
         outcome = TimedOut(seconds=timeout)
-        progress = _Progress(hook_id="-", started=trio.current_time() - timeout, attempt=0)
+        now = trio.current_time()
+        progress = _Progress(hook_id="-", started=now - timeout, deadline=now, attempt=0)
         self._report(call, progress, outcome)
         return outcome
 
@@ -121,20 +143,27 @@ class HookSender:
             self.counters.retried += 1
 
     async def _attempt(self, call: HookCall, progress: _Progress, content: bytes) -> Outcome:
-        url, headers = _target(call.app.method_url(call.method), call.app.rest_username, call.app.rest_password)
+        url, headers = self._addressed(call, content)
         own = ((b"X-WCS-Hook-Id", progress.hook_id.encode()), (b"X-WCS-Attempt", b"%d" % progress.attempt))
         request = httpx.Request(
             "POST",
             url,
             headers=[*headers, *own, (b"Content-Length", b"%d" % len(content))],
             stream=httpx.ByteStream(content),  # given as `content`, its headers would be worked out anew each time
-            extensions={KEEP_ALIVE: call.keep_alive},
+            extensions={KEEP_ALIVE: call.keep_alive, DEADLINE: progress.deadline},
         )
         response = await self._transport.handle_async_request(request)
         answer = read_answer(response.status_code, await response.aread())
         if answer.body is not None:
             _debug_body("hook answer", call, progress, answer.body)
         return answer
+
+    def _addressed(self, call: HookCall, content: bytes) -> tuple[httpx.URL, Headers]:
+        url = call.app.method_url(call.method)
+        if self._key is None:
+            return _target(url, call.app.rest_username, call.app.rest_password)
+        target, headers = _target(url, None, None)
+        return target, (*headers, (b"Authorization", signature(self._key, content)))
 
     def _report(self, call: HookCall, progress: _Progress, outcome: Outcome | None) -> None:
         facts: dict[str, Any] = {
@@ -185,7 +214,7 @@ def _cause(error: Exception) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _target(url: str, username: str | None, password: str | None) -> tuple[httpx.URL, tuple[tuple[bytes, bytes], ...]]:
+def _target(url: str, username: str | None, password: str | None) -> tuple[httpx.URL, Headers]:
     """Where a hook goes, and the headers that are the same each time."""
     request = httpx.Request("POST", url)
     request.headers["Accept"] = "application/json"

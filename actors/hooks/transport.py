@@ -7,6 +7,7 @@ A connection goes back to the list only after a whole answer that lets it; after
 unexpected it is closed. So nothing that happened in one call is seen by the next.
 """
 
+import math
 import ssl
 from collections import deque
 from http import HTTPStatus
@@ -19,10 +20,21 @@ from actors.hooks.connection import AnswerTooLarge, Connection, NoAnswer, TlsFai
 from actors.hooks.resolver import CannotResolve, Resolver
 from actors.hooks.turnstile import Turnstile
 
-__all__ = ["KEEP_ALIVE", "AnswerTooLarge", "CannotResolve", "HookTransport", "NoAnswer", "PoolStatistics", "TlsFailed"]
+__all__ = [
+    "DEADLINE",
+    "KEEP_ALIVE",
+    "AnswerTooLarge",
+    "CannotResolve",
+    "HookTransport",
+    "NoAnswer",
+    "PoolStatistics",
+    "TlsFailed",
+]
 
 KEEP_ALIVE = "wcsd.keep_alive"
 """Request extension: True for a call that may use only half of its host's connections."""
+DEADLINE = "wcsd.deadline"
+"""Request extension: when the call will be given up because its host is too slow, on trio's clock."""
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept. Backends close after 5 to 60 s; a stale one is noticed before use."""
 
@@ -110,12 +122,18 @@ class HookTransport(httpx.AsyncBaseTransport):
         return host
 
     async def _call(self, host: "_Host", request: httpx.Request) -> httpx.Response:
-        is_well = False
         try:
             response = await self._exchange(host, request)
-            is_well = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-        finally:
-            host.turnstile.is_failing = not is_well
+        except trio.Cancelled:
+            # An owner that has left says nothing about the host; the deadline does.
+            if trio.current_time() >= request.extensions.get(DEADLINE, math.inf):
+                host.turnstile.is_failing = True
+            raise
+        except httpx.TransportError as error:
+            if not isinstance(error, httpx.LocalProtocolError):
+                host.turnstile.is_failing = True
+            raise
+        host.turnstile.is_failing = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
         return response
 
     async def _exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:

@@ -124,16 +124,28 @@ def same(given: object, secret: str) -> bool:
 
 
 class Server(ThreadingHTTPServer):
-    """Answers hooks one after the other; `basic` is the application's user and password, if it has them."""
+    """Answers hooks one after the other.
+
+    `basic` is the application's user and password, if it has them; `key` is that of the server's signature,
+    if it signs hooks (`rest_hook_secret_key`).
+    """
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], backend: Backend, basic: str | None) -> None:
+    def __init__(self, address: tuple[str, int], backend: Backend, basic: str | None, key: str | None) -> None:
         super().__init__(address, Handler)
-        self.authorization = basic and "Basic " + base64.b64encode(basic.encode()).decode()
+        self._authorization = basic and "Basic " + base64.b64encode(basic.encode()).decode()
+        self._key = key
         self._backend = backend
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._lock = threading.Lock()
+
+    def refusal(self, authorization: str | None, content: bytes) -> int | None:
+        """The status for a request that does not come from the server; None for one that does."""
+        if self._key:
+            signed = "WCS " + hmac.new(self._key.encode(), content, "md5").hexdigest()
+            return None if same(authorization, signed) else 403
+        return None if self._authorization is None or same(authorization, self._authorization) else 401
 
     def answer(self, hook_id: str, method: str, body: Body) -> Answer:
         """Answer a hook. When its answer was lost on the way it comes again, with the same id: answer as before."""
@@ -162,8 +174,9 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(413, {})
             return
         content = self.rfile.read(length)
-        if self.server.authorization and self.headers.get("Authorization") != self.server.authorization:
-            self.reply(401, {})
+        refusal = self.server.refusal(self.headers.get("Authorization"), content)
+        if refusal is not None:
+            self.reply(refusal, {})
             return
         method = self.path.rpartition("/")[2]
         self.reply(*self.server.answer(self.headers.get("X-WCS-Hook-Id", ""), method, json.loads(content)))
@@ -186,8 +199,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long one publication may last")
     parser.add_argument("--basic", metavar="USER:PASSWORD", help="what the application sends (wcs update app -u -p)")
+    parser.add_argument("--key", help="what hooks are signed with (rest_hook_send_hash, rest_hook_secret_key)")
     options = parser.parse_args()
-    with Server(("127.0.0.1", options.port), Backend(options.minutes * 60), options.basic) as server:
+    backend = Backend(options.minutes * 60)
+    with Server(("127.0.0.1", options.port), backend, options.basic, options.key) as server:
         print(f"serving http://127.0.0.1:{server.server_address[1]}/my_api", flush=True)
         server.serve_forever()
 

@@ -2,7 +2,7 @@
 
 A hook is a POST of JSON to the application's backend. `methods` says which there are and whether they can be denied,
 `policy` reads the backend's `restClientConfig`, `verdicts` turns what came back into a decision, `bodies` builds what
-is sent. Nothing here does I/O; `actors.hooks` does.
+is sent and `signature` signs it. Nothing here does I/O; `actors.hooks` does.
 """
 
 from protocol.hooks.bodies import (
@@ -26,6 +26,7 @@ from protocol.hooks.policy import (
     apply_client_exclude,
     apply_rest_exclude,
 )
+from protocol.hooks.signature import signature
 from protocol.hooks.verdicts import (
     Allow,
     Answered,
@@ -67,6 +68,7 @@ __all__ = [
     "data_status_body",
     "is_failure",
     "read_answer",
+    "signature",
     "snapshot_body",
     "stream_body",
     "stream_end_body",

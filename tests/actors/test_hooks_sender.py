@@ -1,6 +1,7 @@
 """One call: what is sent, what is sent again, and what the log says of it."""
 
 import base64
+import hmac
 import json
 import logging
 from typing import Any
@@ -56,6 +57,22 @@ async def test_credentials_are_sent_without_being_asked_for(autojump_clock: Mock
         await rig.lane(app=app).gate(PUBLISH, {})
         authorization = rig.backend.calls[0].request.headers["Authorization"]
     assert base64.b64decode(authorization.removeprefix("Basic ")).decode() == "wcs:пароль:1"
+
+
+async def test_a_signature_takes_the_place_of_credentials_and_covers_the_body_that_is_sent(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    app = evolve(APP, rest_username="wcs", rest_password="s3cret-1")
+    async with hook_rig(app, rest_hook_send_hash=True, rest_hook_secret_key="s3cret-2") as rig:
+        rig.backend.script("*", REFUSED, echo)
+        await rig.lane(app=app).gate(PUBLISH, {"name": "имя"})
+        requests = [call.request for call in rig.backend.calls]
+    signed = "WCS " + hmac.new(b"s3cret-2", requests[0].content, "md5").hexdigest()
+    assert [request.headers["Authorization"] for request in requests] == [signed] * 2
+    told = [line for line in facts(caplog) if "rest_hook_send_hash" in line[1]]
+    assert [(level, line["app"]) for level, _, line in told] == [("WARNING", "testApp")]
+    assert "s3cret" not in caplog.text + repr([line for _, _, line in facts(caplog)])
 
 
 async def test_each_call_has_an_id_of_its_own_that_its_retries_share(autojump_clock: MockClock) -> None:

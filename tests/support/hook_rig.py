@@ -147,7 +147,10 @@ async def hook_rig(app: App = APP, **settings: Any) -> AsyncIterator[HookRig]:
     backend = MemoryBackend()
     apps = {app.key: app}
     dispatcher = HookDispatcher(
-        evolve(Settings(), **settings), find_app=apps.get, transport=httpx.MockTransport(backend)
+        evolve(Settings(), **settings),
+        find_app=apps.get,
+        all_apps=apps.values,
+        transport=httpx.MockTransport(backend),
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(dispatcher.run)

@@ -1,6 +1,7 @@
 """Whole hooks over real sockets: lane, sender and transport before every sort of backend."""
 
 import contextlib
+import hmac
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -154,3 +155,11 @@ async def test_a_backend_in_a_thread_of_its_own() -> None:
             assert await lane.gate(PUBLISH, BODY) == GO_ON
         calls = backend.wait_in_thread("publishStream", count=2)
         assert [call.body for call in calls] == [BODY, BODY]
+
+
+async def test_the_backend_can_check_the_signature_over_the_bytes_that_came() -> None:
+    async with open_backend() as backend:
+        async with hook_lane(backend.url, rest_hook_send_hash=True, rest_hook_secret_key="ключ") as lane:
+            await lane.gate(PUBLISH, {**BODY, "name": "имя"})
+        (call,) = backend.calls
+    assert call.headers["authorization"] == "WCS " + hmac.new("ключ".encode(), call.content, "md5").hexdigest()

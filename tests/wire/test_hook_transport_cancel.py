@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from actors.hooks.resolver import Resolver
-from actors.hooks.transport import KEEP_ALIVE, HookTransport, NoAnswer
+from actors.hooks.transport import DEADLINE, KEEP_ALIVE, HookTransport, NoAnswer
 from tests.support import behaviours
 from tests.support.backend import open_backend, unaccepting_url
 
@@ -157,3 +157,42 @@ async def test_a_connection_whose_call_was_cancelled_serves_no_other() -> None:
             )
             assert response.json() == {"whose": "the second one's"}
     assert [call.connection for call in backend.calls] == [1, 2]
+
+
+@pytest.mark.parametrize("keep_alive", [False, True])
+async def test_an_owner_that_leaves_says_nothing_about_the_host(keep_alive: bool) -> None:
+    """A host that fails is called more slowly: nobody may do that to others by leaving."""
+    async with open_backend() as backend:
+        backend.script("*", behaviours.hang)
+        transport = transport_with()
+        request = httpx.Request("POST", f"{backend.url}/hook", content=SMALL, extensions={KEEP_ALIVE: keep_alive})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(transport.handle_async_request, request)
+            await backend.wait_for(count=1)
+            nursery.cancel_scope.cancel()
+        assert not is_failing(transport)
+        transport.close()
+
+
+async def test_a_deadline_that_is_over_does() -> None:
+    async with open_backend() as backend:
+        backend.script("*", behaviours.hang)
+        transport = transport_with()
+        deadline = trio.current_time() + 0.05
+        request = httpx.Request("POST", f"{backend.url}/hook", content=SMALL, extensions={DEADLINE: deadline})
+        with trio.move_on_at(deadline):
+            await transport.handle_async_request(request)
+        assert is_failing(transport)
+        # And an owner that leaves does not take the mark away.
+        with trio.move_on_after(0.05):
+            await transport.handle_async_request(httpx.Request("POST", f"{backend.url}/hook", content=SMALL))
+        assert is_failing(transport)
+        backend.script("*", behaviours.allow)
+        await transport.handle_async_request(httpx.Request("POST", f"{backend.url}/hook", content=SMALL))
+        assert not is_failing(transport)
+        transport.close()
+
+
+def is_failing(transport: HookTransport) -> bool:
+    (host,) = transport._hosts.values()
+    return host.turnstile.is_failing

@@ -19,6 +19,7 @@ from config.kinds import (
     Kind,
     LocalAddresses,
     Preference,
+    Text,
     Whole,
     Words,
 )
@@ -53,6 +54,8 @@ CODECS = Preference({"opus": "OPUS", "vp8": "VP8"})
         (Address(), "127.0.0.1", "127.0.0.1"),
         (Address(), "[::1]", "::1"),
         (Address(), "0:0:0:0:0:0:0:0", "::"),
+        (Text(), "", None),
+        (Text(), "a key: with anything", "a key: with anything"),
         (File(), "", None),
         (File(), "/etc/a.pem", Path("/etc/a.pem")),
         (LocalAddresses(), "10.0.0.1, fd00:0::1", ("10.0.0.1", "fd00::1")),

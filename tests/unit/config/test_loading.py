@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from config.listing import effective_file
 from config.loading import SettingsError, load_settings, shown
 from config.settings import TABLE, Settings
 
@@ -113,6 +114,15 @@ def test_certificate_and_key_come_together() -> None:
 def test_ip_and_ip_local_must_fit_each_other() -> None:
     (fault,) = faults("ip=192.0.2.1\nip_local=10.0.0.1,10.0.0.2")
     assert fault.startswith("f.properties:2: ip_local: names 2 addresses, ip 1")
+
+
+def test_hooks_are_signed_with_a_key() -> None:
+    assert faults("rest_hook_send_hash=true") == (
+        "f.properties:1: rest_hook_send_hash: needs rest_hook_secret_key beside it; allowed: both of them, or neither",
+    )
+    loaded = load_settings("rest_hook_send_hash=true\nrest_hook_secret_key=1234567890")
+    assert loaded.settings.rest_hook_secret_key == "1234567890"
+    assert "1234567890" not in repr(loaded.settings) + effective_file(loaded.given)
 
 
 def test_insecure_tls_is_loud() -> None:
