@@ -27,6 +27,8 @@ class PlayedStream(Stream):
 
     def pass_event(self, event: StreamEventType, payload: Any) -> None:
         """An event of the broadcast, for this player and, under the name `StreamEvent`, for its backend."""
+        if event is StreamEventType.RESIZE and not self._shows_picture:
+            return
         body = stream_event_body(
             HookContext(node_id=self._owner.node_id, app_key=self.app_key, session_id=self._owner.session_id),
             media_session_id=self.media_session_id,
@@ -44,12 +46,16 @@ class PlayedStream(Stream):
         else:
             deliver(body)
 
-    async def handle(self, message: StreamMessage) -> None:
+    @property
+    def _shows_picture(self) -> bool:
+        return self._playback is not None and self._playback.video_codec is not None
+
+    async def _take(self, message: StreamMessage) -> None:
         if isinstance(message, NotEnoughBandwidth):
             info = f"{message.bitrate}/{message.bandwidth}"
             self.pass_event(StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info})
         else:
-            await super().handle(message)
+            await super()._take(message)
 
     async def _set_up(self) -> Playback | None:
         if not await self._permitted():

@@ -3,14 +3,19 @@
 from contextlib import ExitStack
 from typing import Any
 
+import trio
+
 from actors.actor import StopReason
 from actors.directory import Claim, NameInUse
 from actors.media.publication import Publication
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.reasons import PUBLISHER_STOP, failed
-from actors.stream.stream import Stream, traffic_of
+from actors.stream.stream import SizeDue, Stream, StreamMessage, traffic_of
 from protocol.hooks import HookMethod
 from protocol.signaling.statuses import StreamEventType, StreamInfo
+
+RESIZE_INTERVAL = 0.5
+"""Seconds between two sizes of a picture that players are told; of those in between, the last one counts."""
 
 
 class PublishedStream(Stream):
@@ -23,6 +28,10 @@ class PublishedStream(Stream):
     _claim: Claim[Broadcast] | None = None
     _broadcast: Broadcast | None = None
     _publication: Publication | None = None
+    _size: tuple[int, int] | None = None
+    _told_size: tuple[int, int] | None = None
+    _size_waits = False
+    """Whether a size was told just now, so that a later one has to wait."""
 
     def stream_event(self, event: StreamEventType, payload: Any) -> None:
         """The publisher's mute state or data: to every player; kept for those who join later."""
@@ -80,9 +89,27 @@ class PublishedStream(Stream):
         self._claim.announce(self._broadcast)
         self._go_live()
 
+    async def _take(self, message: StreamMessage) -> None:
+        if isinstance(message, SizeDue):
+            self._size_waits = False
+            self._tell_size()
+        else:
+            await super()._take(message)
+
     def _resized(self, width: int, height: int) -> None:
-        if self._broadcast is not None:
-            self._broadcast.pass_event(StreamEventType.RESIZE, picture_size(width, height))
+        self._size = (width, height)
+        self._tell_size()
+
+    def _tell_size(self) -> None:
+        if self._broadcast is None or self._size is None or self._size_waits or self._size == self._told_size:
+            return
+        self._told_size, self._size_waits = self._size, True
+        self._broadcast.pass_event(StreamEventType.RESIZE, picture_size(*self._size))
+        self.nursery.start_soon(self._let_size_wait)
+
+    async def _let_size_wait(self) -> None:
+        await trio.sleep(RESIZE_INTERVAL)
+        self._note(SizeDue())
 
     def _picture(self) -> dict[str, Any]:
         publication = self._publication

@@ -10,14 +10,14 @@ A stream's task never touches a packet: the media plane forwards them and posts 
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import trio
 from attrs import evolve, frozen
 from trio.lowlevel import checkpoint_if_cancelled
 
-from actors.actor import Actor, ActorStopped, MailboxFull, StopReason
+from actors.actor import Actor, ActorStopped, StopReason
 from actors.directory import Directory
 from actors.hooks.lane import HookLane, KeepAliveSlot
 from actors.logs import get_logger
@@ -69,7 +69,20 @@ class ClientStop:
     """The client sent `unPublishStream` or `stopStream`."""
 
 
-StreamMessage = MediaFact | ClientStop
+@frozen
+class SizeDue:
+    """Players may be told of a picture's next size."""
+
+
+StreamMessage = MediaFact | ClientStop | SizeDue
+
+
+@frozen
+class Noted:
+    """There is a message of this kind to handle."""
+
+    kind: type[StreamMessage]
+
 
 _OVERWRITABLE = {
     "custom": "custom",
@@ -84,7 +97,7 @@ _OVERWRITABLE = {
 """Hook field -> field of the request that later hooks, status frames and REST repeat; `name` is treated apart."""
 
 
-class Stream(Actor[StreamMessage]):
+class Stream(Actor[Noted]):
     """One media session."""
 
     published: bool
@@ -100,6 +113,7 @@ class Stream(Actor[StreamMessage]):
         self._life = StreamLife(published=self.published)
         self._media: Publication | Playback | None = None
         self._info: str | None = None
+        self._noted: dict[type[StreamMessage], StreamMessage] = {}
         self._peer_closed = self._stop_asked = False
         self._created = int(services.wall_clock() * 1000)
         self.keep_alive_slot: KeepAliveSlot = owner.lane.keep_alive_slot()
@@ -151,7 +165,10 @@ class Stream(Actor[StreamMessage]):
         if self._media is not None:
             self._owner.send(SetRemoteSDP(media_session_id=self.media_session_id, sdp=self._media.answer))
 
-    async def handle(self, message: StreamMessage) -> None:
+    async def handle(self, message: Noted) -> None:
+        await self._take(self._noted.pop(message.kind))
+
+    async def _take(self, message: StreamMessage) -> None:
         match message:
             case Connected():
                 self._connected()
@@ -279,14 +296,16 @@ class Stream(Actor[StreamMessage]):
             self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
 
     def _note(self, message: StreamMessage) -> None:
-        """Put a message into this stream's own mailbox; a stream that does not keep up has failed."""
-        try:
-            self.post(message)
-        except MailboxFull:
-            log.error("stream does not keep up", id=self.media_session_id)
-            self.stop(failed(StreamInfo.FAILED_BY_ERROR))
-        except ActorStopped:
-            pass
+        """Have a message handled by this stream's own task.
+
+        Of one kind the latest counts and the mailbox holds one, so a peer cannot fill it however fast things change.
+        """
+        kind = type(message)
+        is_waiting = kind in self._noted
+        self._noted[kind] = message
+        if not is_waiting:
+            with suppress(ActorStopped):
+                self.post(Noted(kind))
 
     # -- looking -----------------------------------------------------------------------------------
 

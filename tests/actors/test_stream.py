@@ -7,6 +7,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.media.facts import Connected, Failed, Flowing, NotEnoughBandwidth, PeerClosed, Resized
+from actors.stream.published import RESIZE_INTERVAL
 from actors.web.streams import BY_REST
 from protocol.filters import StreamFilter
 from protocol.signaling.statuses import StreamInfo
@@ -370,6 +371,64 @@ async def test_a_new_picture_size_is_told_to_players(autojump_clock: MockClock) 
         rig.plane.publications[0].post(Resized(width=640, height=360))
         event = await alice.receive("notifyStreamEvent", type="resize")
         assert event["payload"] == {"streamerVideoWidth": 640, "streamerVideoHeight": 360}
+
+
+async def test_sizes_that_change_faster_than_they_are_handled_are_told_as_the_last_one(
+    autojump_clock: MockClock,
+) -> None:
+    async with signaling_rig() as rig:
+        alice, _ = await rig.connect()
+        bob, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        await rig.play(bob, "cam", "v1")
+        for width in range(1, 1001):  # all in one read of the media's socket
+            rig.plane.publications[0].post(Resized(width=width, height=480))
+        event = await bob.receive("notifyStreamEvent", type="resize")
+        assert event["payload"]["streamerVideoWidth"] == 1000
+        assert rig.directory.is_announced("cam")
+        assert alice.received("notifyStreamStatusEvent")[-1][0]["status"] == "PUBLISHING"
+
+
+async def test_sizes_are_told_half_a_second_apart_and_the_last_one_in_any_case(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        alice, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        await rig.play(alice, "cam", "v1")
+        started = trio.current_time()
+        for number in range(100):  # in 2 s
+            rig.plane.publications[0].post(Resized(width=100 + number, height=480))
+            await trio.sleep(0.02)
+        await alice.receive("notifyStreamEvent", payload={"streamerVideoWidth": 199, "streamerVideoHeight": 480})
+        assert trio.current_time() - started < 2 + RESIZE_INTERVAL + 0.1
+        assert len(alice.received("notifyStreamEvent")) == 5
+
+
+async def test_a_player_without_video_is_told_no_size(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        alice, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        rig.plane.publications[0].width, rig.plane.publications[0].height = 1280, 720
+        rig.plane.without_video = True
+        await rig.play(alice, "cam", "v1")
+        rig.plane.publications[0].post(Resized(width=640, height=360))
+        await trio.testing.wait_all_tasks_blocked()
+        alice.send("ping", None)
+        await alice.receive("pong")
+        assert alice.received("notifyStreamEvent") == []
+
+
+async def test_stops_of_one_stream_that_pile_up_are_one(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        with_policy(rig, unPublishStream=FAIL)
+        rig.backend.gates["unPublishStream"] = trio.Event()
+        alice, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        for _ in range(50):
+            alice.send("unPublishStream", {"mediaSessionId": "p1"})
+        await trio.testing.wait_all_tasks_blocked()
+        rig.backend.gates["unPublishStream"].set()
+        end = await alice.receive("notifyStreamStatusEvent")
+        assert (end["status"], end["info"]) == ("UNPUBLISHED", "Stopped by user")
 
 
 async def test_a_player_whose_path_is_too_narrow_is_told_and_nobody_else(autojump_clock: MockClock) -> None:

@@ -43,6 +43,8 @@ class FakePlane:
 
     def __init__(self, *, auto: bool = True) -> None:
         self.auto = auto
+        self.without_video = False
+        """Whether the playbacks to come have no video."""
         self.publications: list[FakeMedia] = []
         self.playbacks: list[FakeMedia] = []
         self._numbers = count(1)
@@ -57,6 +59,7 @@ class FakePlane:
 
     def play(self, offer: str, publication: FakeMedia, *, session_id: str, post: Post) -> FakeMedia:
         media = self._make(offer, session_id, post)
+        media.video_codec = None if self.without_video else media.video_codec
         self.playbacks.append(media)
         if self.auto:
             post(Connected())
