@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from actors.logs import get_logger
 from actors.media.facts import Flowing, Resized
 from actors.media.feed import Feed
 from actors.media.feedback import PublisherFeedback
@@ -15,10 +16,13 @@ from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.extended_report import ExtendedReport
+from protocol.webrtc.negotiation import audio_left_out
 from protocol.webrtc.rtcp import RtcpPacket, SenderReport
 from protocol.webrtc.rtp import HEADER_SIZE, RtpError, parse_header, payload, peek_ssrc
 from protocol.webrtc.sdp import Direction, LocalTransport, MediaKind, Offer, SourceTrack, TrackPlan
 from protocol.webrtc.srtp import MAX_PACKET
+
+log = get_logger("media")
 
 
 class Publication:
@@ -44,6 +48,8 @@ class Publication:
         self.answer = write_answer(
             offer, plans, local_transport(network, self._transport), direction=Direction.RECVONLY
         )
+        if left_out := audio_left_out(offer, plans):
+            log.warning("audio is in no codec of ours", session=session_id, offered=" ".join(left_out))
 
     # -- for the owner -------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def write_answer(
     for section in offer.sections:
         plan = planned.get(section.mid)
         if section.rejected:
-            lines += _rejected_lines(section)
+            lines += _rejected_lines(section, transport)
         elif plan is None:
             lines += _inactive_lines(section, transport)
         elif direction == Direction.SENDONLY:
@@ -95,11 +95,13 @@ def _session_lines(offer: Offer, transport: LocalTransport) -> Iterator[str]:
 # --- the three answers to a section ------------------------------------------------------------------------------
 
 
-def _rejected_lines(section: MediaSection) -> Iterator[str]:
+def _rejected_lines(section: MediaSection, transport: LocalTransport) -> Iterator[str]:
+    """GStreamer looks for the attributes of a transport here too, and refuses an answer without them."""
     yield f"m={section.media} 0 {section.protocol} {section.formats[0]}"
     yield "c=IN IP4 0.0.0.0"
     yield from _mid_lines(section)
     yield f"a={Direction.INACTIVE}"
+    yield from _identity_lines(transport)
 
 
 def _inactive_lines(section: MediaSection, transport: LocalTransport) -> Iterator[str]:
@@ -183,12 +185,16 @@ def _track_lines(plan: TrackPlan, served_feedback: Sequence[str]) -> Iterator[st
 
 
 def _transport_lines(transport: LocalTransport) -> Iterator[str]:
+    yield from _identity_lines(transport)
+    yield from _candidate_lines(transport)
+    yield "a=end-of-candidates"
+
+
+def _identity_lines(transport: LocalTransport) -> Iterator[str]:
     yield f"a=ice-ufrag:{transport.ufrag}"
     yield f"a=ice-pwd:{transport.pwd}"
     yield f"a=fingerprint:{transport.fingerprint.algorithm} {transport.fingerprint.value}"
     yield f"a=setup:{transport.setup}"
-    yield from _candidate_lines(transport)
-    yield "a=end-of-candidates"
 
 
 # --- candidates --------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ takes exactly that one or nothing. Both negotiations look at the first section o
 direction; every other section of the offer is answered `inactive`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from protocol.webrtc.sdp import (
     MID_URI,
@@ -14,6 +14,7 @@ from protocol.webrtc.sdp import (
     MediaKind,
     MediaSection,
     NoCommonCodecs,
+    NotBundled,
     Offer,
     Rejection,
     SourceTrack,
@@ -41,25 +42,38 @@ _H264_DEFAULT = "42e01f"
 def negotiate_publish(offer: Offer, preference: Sequence[str]) -> tuple[TrackPlan, ...]:
     """The tracks to take from a publisher: per kind the first codec of `preference` (canonical names) that it offers.
 
-    NoCommonCodecs when a section that sends has none of them (half a stream would surprise everybody more than a
-    refusal), or when no section sends at all.
+    Audio without any of them is left out of a publication with video (see `audio_left_out`); video is not left out, for
+    a picture that is missing would surprise everybody more than a refusal. NoCommonCodecs when video has none of them,
+    when nothing is left, or when no section sends at all; NotBundled when a track would need a transport of its own.
     """
-    sections = _first_of_each_kind(offer, sends=True)
-    plans = tuple(_publish_plan(kind, section, preference) for kind, section in sections)
-    if not plans:
+    sections = dict(_first_of_each_kind(offer, tuple(MediaKind), sends=True))
+    if not sections:
         raise NoCommonCodecs("the offer sends neither audio nor video")
-    return plans
+    codecs = {kind: _preferred(section.codecs, preference) for kind, section in sections.items()}
+    for kind, codec in codecs.items():
+        if codec is None and (kind is MediaKind.VIDEO or len(sections) == 1):
+            raise NoCommonCodecs(f"the publisher's {kind} has no codec of {', '.join(preference)}")
+    return tuple(_publish_plan(kind, sections[kind], codec) for kind, codec in codecs.items() if codec is not None)
+
+
+def audio_left_out(offer: Offer, plans: Sequence[TrackPlan]) -> tuple[str, ...]:
+    """The formats of a publisher's audio, as its offer names them, that `plans` do without; for the log."""
+    if any(plan.kind is MediaKind.AUDIO for plan in plans):
+        return ()
+    sections = _first_of_each_kind(offer, (MediaKind.AUDIO,), sends=True)
+    return tuple(name for _, section in sections for name in section.encodings)
 
 
 def negotiate_play(offer: Offer, sources: Sequence[SourceTrack]) -> tuple[TrackPlan, ...]:
     """The tracks to send to a player, in the payload types of its own offer.
 
     NoCommonCodecs when a section that receives cannot take what the publisher sends of that kind, or when nothing
-    is left to send. A kind that only one of the two has is no error: it is left out.
+    is left to send; NotBundled when a track would need a transport of its own. A kind that only one of the two has is
+    no error: it is left out.
     """
     by_kind = {source.kind: source for source in reversed(sources)}
-    sections = _first_of_each_kind(offer, sends=False)
-    plans = tuple(_play_plan(section, by_kind[kind]) for kind, section in sections if kind in by_kind)
+    sections = _first_of_each_kind(offer, tuple(by_kind), sends=False)
+    plans = tuple(_play_plan(section, by_kind[kind]) for kind, section in sections)
     if not plans:
         raise NoCommonCodecs("the offer receives no kind of media that the publisher sends")
     return plans
@@ -71,20 +85,32 @@ def same_format(one: Codec, other: Codec) -> bool:
     return wanted is not None and wanted == _format(other)
 
 
-def _first_of_each_kind(offer: Offer, *, sends: bool) -> Iterator[tuple[MediaKind, MediaSection]]:
+def _first_of_each_kind(
+    offer: Offer, kinds: Collection[MediaKind], *, sends: bool
+) -> Iterator[tuple[MediaKind, MediaSection]]:
     """Sections without a known codec count too: their kind is wanted, and only the caller may refuse it."""
-    seen: set[MediaKind] = set()
-    for section in offer.sections:
-        fits = section.direction.sends if sends else section.direction.receives
-        if section.kind and fits and section.kind not in seen and section.rejection in (None, Rejection.NO_CODEC):
-            seen.add(section.kind)
-            yield section.kind, section
+    fitting = [section for section in offer.sections if _fits(section, sends=sends)]
+    served = [section for section in fitting if section.rejection in (None, Rejection.NO_CODEC)]
+    first = {section.kind: section for section in reversed(served)}
+    apart = {section.kind: section for section in fitting if section.rejection is Rejection.NOT_BUNDLED}
+    for section in fitting:
+        kind = section.kind
+        if kind not in kinds or kind is None:
+            continue
+        if kind not in first and kind in apart:
+            raise NotBundled(
+                f"the offer has its {kind} on a transport of its own; the server has one per peer: "
+                "offer all sections in one BUNDLE group (bundlePolicy max-bundle)"
+            )
+        if first.get(kind) is section:
+            yield kind, section
 
 
-def _publish_plan(kind: MediaKind, section: MediaSection, preference: Sequence[str]) -> TrackPlan:
-    codec = _preferred(section.codecs, preference)
-    if codec is None:
-        raise NoCommonCodecs(f"the publisher's {kind} has no codec of {', '.join(preference)}")
+def _fits(section: MediaSection, *, sends: bool) -> bool:
+    return section.direction.sends if sends else section.direction.receives
+
+
+def _publish_plan(kind: MediaKind, section: MediaSection, codec: Codec) -> TrackPlan:
     media_ssrc, rtx_ssrc = _announced_ssrcs(section)
     measured = "transport-cc" in codec.rtcp_feedback
     return TrackPlan(
@@ -96,6 +122,7 @@ def _publish_plan(kind: MediaKind, section: MediaSection, preference: Sequence[s
         rtx_ssrc=rtx_ssrc if codec.rtx_payload_type is not None else None,
         twcc_extension_id=section.extensions.get(TRANSPORT_CC_URI) if measured else None,
         mid_extension_id=section.extensions.get(MID_URI) if section.mid else None,
+        reduced_size=section.rtcp_rsize,
     )
 
 

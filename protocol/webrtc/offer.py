@@ -40,6 +40,7 @@ _PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _KNOWN_CODECS = {
     ("OPUS", 48_000, 2),
+    ("OPUS", 48_000, 1),  # RFC 7587 wants 2, whatever is sent; cameras and older GStreamer leave it out
     ("PCMU", 8_000, 1),
     ("PCMA", 8_000, 1),
     ("VP8", 90_000, 1),
@@ -88,8 +89,8 @@ def parse_offer(text: str) -> Offer:
 
     The transport is chosen as RFC 9143 section 7.3.2 says: in a BUNDLE group the first usable section is the tagged
     one, and its credentials, fingerprints and role count for the whole group, whatever the other sections say
-    (Firefox gives each section credentials of its own). Without a group the first usable section is served alone
-    and the others are rejected, for the server has one transport per peer.
+    (Firefox gives each section credentials of its own). The server has one transport per peer: without a group that is
+    the first usable section's, and the others are marked `Rejection.NOT_BUNDLED`; see `negotiation`.
     """
     session, blocks = _split(text)
     if session.has("ice-lite"):
@@ -148,6 +149,7 @@ def _section(block: _Block, session: _Block) -> MediaSection:
         fid_groups=fid_groups,
         msid=block.first("msid"),
         rtcp_rsize=block.has("rtcp-rsize"),
+        encodings=tuple(values[0] for values in block.by_format("rtpmap").values())[:MAX_FORMATS],
     )
     return evolve(section, rejection=_own_rejection(section, block, port))
 

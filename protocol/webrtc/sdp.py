@@ -29,6 +29,10 @@ class NoCommonCodecs(SdpError):
     """The two sides share no codec for a kind of media that is wanted."""
 
 
+class NotBundled(SdpError):
+    """Media that is wanted would need a second transport."""
+
+
 class MediaKind(StrEnum):
     """The kinds of media that the server forwards."""
 
@@ -118,9 +122,10 @@ class MediaSection:
     """One m= line with its attributes, in the order of the offer.
 
     `media` and `protocol` are verbatim; `kind` is None for anything but audio and video. `mid` is empty when not
-    offered. `formats` are the payload types of the m= line as text, `codecs` those that the server knows, in the
-    offerer's order of preference. `extensions` maps a header extension's URI to its id (1 to 14), only those that the
-    offerer may send. `ssrcs` are in order of appearance, `fid_groups` pairs of (media SSRC, its RTX SSRC).
+    offered. `formats` are the payload types of the m= line as text, `encodings` what a=rtpmap calls them, `codecs`
+    those that the server knows, in the offerer's order of preference. `extensions` maps a header extension's URI to its
+    id (1 to 14), only those that the offerer may send. `ssrcs` are in order of appearance, `fid_groups` pairs of (media
+    SSRC, its RTX SSRC).
     `msid` is the raw `stream track` of the first a=msid, or empty. `rejection` is None for a section that can carry
     media; see `Rejection`.
     """
@@ -137,6 +142,7 @@ class MediaSection:
     fid_groups: tuple[tuple[int, int], ...]
     msid: str
     rtcp_rsize: bool
+    encodings: tuple[str, ...] = ()
     rejection: Rejection | None = None
 
     @property
@@ -183,7 +189,8 @@ class TrackPlan:
     `codec` carries the payload type and fmtp of the offer that was negotiated. `rtx_payload_type` is None when there
     is no RTX. `ssrc` and `rtx_ssrc` are the sender's: for publishing what the offer announced, None when it announced
     nothing (then the mid extension or the payload type tells tracks apart); for playing the server's own.
-    The extension ids are those to expect upstream; None means not negotiated.
+    The extension ids are those to expect upstream; None means not negotiated. `reduced_size`: RTCP need not be compound
+    (RFC 5506).
     """
 
     kind: MediaKind
@@ -194,6 +201,7 @@ class TrackPlan:
     rtx_ssrc: int | None = None
     twcc_extension_id: int | None = None
     mid_extension_id: int | None = None
+    reduced_size: bool = False
 
     @property
     def uses_remb(self) -> bool:

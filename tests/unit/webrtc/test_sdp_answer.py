@@ -149,12 +149,13 @@ def test_sections_that_cannot_be_served_have_port_0_and_are_not_bundled() -> Non
         "c=IN IP4 0.0.0.0",
         "a=mid:d",
         "a=inactive",
+        *TRANSPORT_LINES[:4],
     ]
     assert audio[0] == "m=audio 31001 UDP/TLS/RTP/SAVPF 111"
 
 
-def test_without_bundle_the_second_section_has_port_0() -> None:
-    text = offer_of(section_of(*AUDIO, mid="a"), section_of(*VIDEO, mid="v"))
+def test_without_bundle_a_second_section_that_is_not_needed_has_port_0() -> None:
+    text = offer_of(section_of(*AUDIO, mid="a"), section_of(*VIDEO, mid="v", direction="recvonly"))
     session, audio, video = sections_of(publish_answer(text))
     assert not [line for line in session if line.startswith("a=group")]
     assert "a=recvonly" in audio

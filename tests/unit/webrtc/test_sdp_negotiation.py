@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from protocol.webrtc.negotiation import negotiate_play, negotiate_publish, same_format
+from protocol.webrtc.negotiation import audio_left_out, negotiate_play, negotiate_publish, same_format
 from protocol.webrtc.offer import parse_offer
-from protocol.webrtc.sdp import Codec, MediaKind, NoCommonCodecs, SourceTrack, TrackPlan
+from protocol.webrtc.sdp import Codec, MediaKind, NoCommonCodecs, NotBundled, SourceTrack, TrackPlan
 from tests.support.sdp_texts import AUDIO, PREFERENCE, VIDEO, h264, offer_of, recorded, section_of
 
 OPUS = Codec(payload_type=111, name="OPUS", clock_rate=48_000, channels=2)
@@ -146,12 +146,46 @@ def test_an_rtx_ssrc_without_an_rtx_format_is_no_rtx() -> None:
     assert (plan.ssrc, plan.rtx_ssrc, plan.rtx_payload_type) == (1, None, None)
 
 
-def test_a_sending_section_without_a_common_codec_refuses_the_whole_offer() -> None:
+def test_video_without_a_common_codec_refuses_the_whole_offer() -> None:
     with pytest.raises(NoCommonCodecs, match="video"):
         published("chrome_publish_av_offer", ("OPUS",))
+
+
+def test_audio_without_a_common_codec_does_not_take_the_video_along() -> None:
     unknown = section_of("m=audio 9 UDP/TLS/RTP/SAVPF 9", "a=rtpmap:9 G722/8000", mid="a")
+    offer = parse_offer(offer_of(unknown, section_of(*VIDEO, mid="v"), group="a v"))
+    plans = negotiate_publish(offer, PREFERENCE)
+    assert [plan.mid for plan in plans] == ["v"]
+    assert audio_left_out(offer, plans) == ("G722/8000",)
+    assert audio_left_out(offer, negotiate_publish(parse_offer(offer_of(section_of(*AUDIO))), PREFERENCE)) == ()
     with pytest.raises(NoCommonCodecs, match="audio"):
-        published_text(offer_of(unknown, section_of(*VIDEO, mid="v"), group="a v"))
+        published_text(offer_of(section_of(*AUDIO)), ("VP8",))
+
+
+@pytest.mark.parametrize("encoding", ["opus/48000/2", "opus/48000", "opus/48000/1", "OPUS/48000"])
+def test_opus_is_opus_whatever_channel_count_is_written(encoding: str) -> None:
+    text = offer_of(section_of(AUDIO[0], f"a=rtpmap:111 {encoding}", mid="a"), section_of(*VIDEO, mid="v"), group="a v")
+    audio, video = published_text(text)
+    assert (audio.codec.name, video.codec.name) == ("OPUS", "VP8")
+    assert same_format(audio.codec, OPUS)
+
+
+def test_a_track_on_a_transport_of_its_own_is_refused_by_name() -> None:
+    sections = section_of(*AUDIO, mid="a"), section_of(*VIDEO, mid="v")
+    for group in ("", "a", "v"):
+        with pytest.raises(NotBundled, match=r"(audio|video) on a transport of its own.*BUNDLE"):
+            published_text(offer_of(*sections, group=group))
+    playing = [section_of(*lines, mid=lines[0][2:3], direction="recvonly") for lines in (AUDIO, VIDEO)]
+    with pytest.raises(NotBundled, match="video"):
+        negotiate_play(parse_offer(offer_of(*playing)), [source(OPUS), source(VP8)])
+
+
+def test_a_section_apart_that_nobody_needs_is_no_harm() -> None:
+    playing = [section_of(*lines, mid=lines[0][2:3], direction="recvonly") for lines in (AUDIO, VIDEO)]
+    assert [plan.mid for plan in negotiate_play(parse_offer(offer_of(*playing)), [source(OPUS)])] == ["a"]
+    second = section_of(*VIDEO, mid="w")
+    bundled = offer_of(section_of(*AUDIO, mid="a"), section_of(*VIDEO, mid="v"), second, group="a v")
+    assert [plan.mid for plan in published_text(bundled)] == ["a", "v"]
 
 
 @pytest.mark.parametrize("direction", ["recvonly", "inactive"])
