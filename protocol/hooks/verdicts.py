@@ -18,6 +18,7 @@ from attrs import evolve, field, frozen
 
 from protocol.decode import DecodeError, parse_json
 from protocol.hooks.methods import HookKind, HookMethod
+from protocol.hooks.mirrored import restored
 from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy
 
 CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})
@@ -195,10 +196,12 @@ def _merged(sent_body: Mapping[str, Any], values: Mapping[str, Any]) -> Allow:
     body = dict(sent_body)
     warnings = []
     for key, value in values.items():
-        if key in CONTEXT_FIELDS or value is None or value == body.get(key):
+        before = body.get(key)
+        changed = restored(before, value)
+        if key in CONTEXT_FIELDS or value is None or changed is before:
             continue
         try:
-            body[key] = _like(body.get(key), value)
+            body[key] = _like(before, changed)
         except ValueError:
             warnings.append(f"{key} is not overwritten: the answer has another type")
     return Allow(body=body, warnings=tuple(warnings))
