@@ -4,17 +4,17 @@ What is built, and in which order it starts and stops, is in `actors.assembly`. 
 `wcsd --help` and a wrong setting are answered at once.
 """
 
+import errno
 import gc
 import os
 import resource
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
 
-from actors import logs
+from actors import logs, signals
 from actors.cli import Invocation, read_command_line
 from actors.state_folder import StateFolder, StateFolderError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from actors.assembly import Server
 
 log = logs.get_logger("daemon")
+signal_log = logs.SparingLog(log, burst=10)
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
 GC_THRESHOLDS = (10_000, 20, 100)
@@ -30,12 +31,33 @@ SPARE_DESCRIPTORS = 500
 """Beside one for each session: hooks, REST clients, media sockets, files."""
 SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
+LOG_FLUSH_TIMEOUT = 2.0
+"""Seconds for the last log lines to be written; a reader that has stopped does not hold up the end."""
+_STDIN, _STDOUT, _STDERR = range(3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop; the process's exit code."""
+    _open_standard_streams()
     invocation = read_command_line(arguments)
-    logs.configure(invocation.settings.log_format, invocation.settings.log_level, sys.stderr)
+    writer = logs.open_log(invocation.settings.log_format, invocation.settings.log_level, _STDERR)
+    signals.hold()
+    try:
+        return _start(invocation)
+    finally:
+        writer.close(LOG_FLUSH_TIMEOUT)
+
+
+def _open_standard_streams() -> None:
+    """Occupy those that are closed: the next file or connection would get the number, and lines meant for people."""
+    for descriptor in (_STDIN, _STDOUT, _STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+
+
+def _start(invocation: Invocation) -> int:
     for warning in invocation.warnings:
         log.warning("setting", detail=warning)
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -44,49 +66,94 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with StateFolder(invocation.state) as state:
             return trio.run(_run, invocation, state)
     except StateFolderError as error:
-        log.error("cannot start", cause=str(error))
-        return EXIT_CANNOT_START
+        return _cannot_start(str(error))
+    except OSError as error:  # trio's own descriptors among them
+        return _cannot_start(_in_words(error))
 
 
 async def _run(invocation: Invocation, state: StateFolder) -> int:
     # Loading the web and TLS libraries takes a while: not before the settings are known to be good.
-    from actors.assembly import CannotStart, Server
+    try:
+        from actors.assembly import CannotStart, Server
+    except (ImportError, OSError) as error:  # without descriptors, for one
+        return _cannot_start(f"a library cannot be loaded: {error}")
 
     try:
         server = Server(invocation.settings, state)
-    except CannotStart as error:
-        log.error("cannot start", cause=str(error))
-        return EXIT_CANNOT_START
+    except (CannotStart, StateFolderError) as error:
+        return _cannot_start(str(error))
+    except OSError as error:
+        return _cannot_start(_in_words(error))
     tame_garbage_collector()
     exit_code = EXIT_OK
     try:
         await _serve_until_told(server)
     except* CannotStart as group:
-        log.error("cannot start", cause=str(_first(group)))
-        exit_code = EXIT_CANNOT_START
+        exit_code = _cannot_start(str(_first(group)))
     except* Exception as group:  # noqa: BLE001 - the process ends here, with one line in the log that says why
         log.error("the server crashed", crash=group)
         exit_code = EXIT_CRASH
     return exit_code
 
 
+def _cannot_start(cause: str) -> int:
+    log.error("cannot start", cause=cause)
+    return EXIT_CANNOT_START
+
+
+def _in_words(error: OSError) -> str:
+    """What an operator can do something about; the paths of a rename that failed say less than the first one."""
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = {errno.EMFILE: " (raise LimitNOFILE of the service, ulimit -n)"}.get(error.errno or 0, "")
+    return f"{where}{error.strerror or error}{remedy}"
+
+
 async def _serve_until_told(server: "Server") -> None:
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(_obey_signals, server)
 
-        async def obey_signals() -> None:
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async for number in signals:
-                    name = signal.Signals(number).name
-                    if server.is_closing:
-                        log.warning("stopping at once", signal=name)
-                        server.abort()
-                    else:
-                        log.info("shutting down", signal=name)
-                        server.close()
+        def announce(server: "Server") -> None:
+            nursery.start_soon(_print_ready_line, f"{server.ready_line}\n".encode())
+            log.info("serving", start_page=server.start_page, pid=os.getpid())
 
-        nursery.start_soon(obey_signals)
-        await server.run(on_ready=_announce)
+        await server.run(on_ready=announce)
         nursery.cancel_scope.cancel()
+
+
+async def _obey_signals(server: "Server") -> None:
+    with trio.open_signal_receiver(*signals.MEANINGS) as received:
+        signals.release()
+        try:
+            async for number in received:
+                _obey(server, number)
+        finally:
+            signals.hold()
+
+
+def _obey(server: "Server", number: int) -> None:
+    name = signals.name_of(number)
+    match signals.MEANINGS[number]:
+        case signals.Meaning.STOP if server.is_closing:
+            log.warning("stopping at once", signal=name)
+            server.abort()
+        case signals.Meaning.STOP:
+            log.info("shutting down", signal=name)
+            server.close()
+        case signals.Meaning.RELOAD:
+            signal_log.warning("settings are read at the start only", signal=name, remedy="restart to take them in")
+        case signals.Meaning.NOTHING:
+            signal_log.warning("signal without a meaning here", signal=name)
+
+
+async def _print_ready_line(line: bytes) -> None:
+    """Tell whoever started us that every listener is open: one line on standard output, in one write.
+
+    In a thread that is left behind when it hangs: nobody need read that stream.
+    """
+    try:
+        await trio.to_thread.run_sync(os.write, _STDOUT, line, abandon_on_cancel=True)
+    except OSError as error:
+        log.warning("ready line cannot be written", error=error.strerror)
 
 
 def _first(error: Exception) -> Exception:
@@ -115,12 +182,6 @@ def _raise_descriptor_limit(sessions: int) -> None:
         log.warning(
             "few descriptors", limit=hard, max_sessions=sessions, remedy="LimitNOFILE of the service, ulimit -n"
         )
-
-
-def _announce(server: "Server") -> None:
-    """Tell whoever started us that every listener is open: one line on standard output, in one write."""
-    os.write(sys.stdout.fileno(), f"{server.ready_line}\n".encode())
-    log.info("serving", start_page=server.start_page, pid=os.getpid())
 
 
 if __name__ == "__main__":

@@ -4,19 +4,25 @@
 
 One event is one line whatever the values hold, so a peer cannot forge lines. Records of libraries that use the
 standard `logging` come out in the same form. Nothing secret is to be passed in: values are written as they are.
+Who logs never waits: see `actors.log_writer`. What somebody outside can cause goes through a `SparingLog`.
 """
 
 import json
 import logging
 import math
 import re
+import sys
+import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Protocol
 
+from actors.log_writer import LineWriter
 from config.settings import LogFormat, LogLevel
+from protocol.budget import RateLimit
 
 MAX_VALUE = 2000
 """Longest value written, in characters; the rest of a longer one is cut off."""
@@ -52,27 +58,47 @@ class Logger:
 
 
 class SparingLog:
-    """For warnings that anybody outside can cause as often as he likes: one at most in `interval` seconds for an event.
+    """For lines that somebody outside can cause as often as he likes: for each event `rate` a second, `burst` at once.
 
-    The next one that is written says by `unsaid` how many were not.
+    The next one that is written says by `unsaid` how many of its event were not. One is shared by all that may cause
+    the same event: made for each session, it would bound nothing.
     """
 
-    def __init__(self, log: Logger, *, clock: Callable[[], float], interval: float = 1.0) -> None:
+    def __init__(
+        self, log: Logger, *, rate: float = 1.0, burst: int = 1, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._log = log
+        self._rate = rate
+        self._burst = burst
         self._clock = clock
-        self._interval = interval
-        self._next_at: dict[str, float] = {}
+        self._limits: dict[str, RateLimit] = {}
         self._unsaid: Counter[str] = Counter()
 
-    def warning(self, event: str, /, **facts: object) -> None:
+    def info(self, event: str, /, **facts: object) -> None:
         """Write it or count it. `event` is one of a few fixed texts."""
-        now = self._clock()
-        if now < self._next_at.get(event, -math.inf):
+        if self._may_say(event):
+            self._log.info(event, **facts, **self._count(event))
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        """As `info`."""
+        if self._may_say(event):
+            self._log.warning(event, **facts, **self._count(event))
+
+    def error(self, event: str, /, *, crash: BaseException | None = None, **facts: object) -> None:
+        """As `info`; with `crash` its traceback comes along."""
+        if self._may_say(event):
+            self._log.error(event, crash=crash, **facts, **self._count(event))
+
+    def _may_say(self, event: str) -> bool:
+        limit = self._limits.get(event) or self._limits.setdefault(event, RateLimit(self._rate, self._burst))
+        said = limit.take(self._clock())
+        if not said:
             self._unsaid[event] += 1
-            return
-        self._next_at[event] = now + self._interval
+        return said
+
+    def _count(self, event: str) -> dict[str, int]:
         unsaid = self._unsaid.pop(event, 0)
-        self._log.warning(event, **facts, **({"unsaid": unsaid} if unsaid else {}))
+        return {"unsaid": unsaid} if unsaid else {}
 
 
 def get_logger(name: str) -> Logger:
@@ -80,17 +106,62 @@ def get_logger(name: str) -> Logger:
     return Logger(f"wcsd.{name}")
 
 
-def configure(log_format: LogFormat, level: LogLevel, stream: TextIO) -> None:
+class LineStream(Protocol):
+    """Where log lines go."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+def open_log(log_format: LogFormat, level: LogLevel, descriptor: int) -> LineWriter:
+    """Send everything that the process has to tell to `descriptor`, and never wait for it.
+
+    That is log lines, Python warnings, and errors that no code could catch. To be closed at the end of the process.
+    """
+    formatter = _formatter(log_format)
+
+    def loss_line(count: int) -> str:
+        record = logging.LogRecord("wcsd.log", logging.WARNING, "", 0, "log lines lost", None, None)
+        setattr(record, _FACTS, {"count": count})
+        return formatter.format(record) + "\n"
+
+    writer = LineWriter(descriptor, loss_line=loss_line)
+    configure(log_format, level, writer)
+    log = get_logger("python")
+    sys.unraisablehook = lambda hook: log.error(
+        "error that nobody could catch", where=repr(hook.object), crash=hook.exc_value
+    )
+    threading.excepthook = lambda hook: log.error("thread crashed", crash=hook.exc_value)
+    return writer
+
+
+def configure(log_format: LogFormat, level: LogLevel, stream: LineStream) -> None:
     """Send every log line and Python warning of the process to `stream`, from `level` up.
 
     Libraries write from `warning` up. What was configured before is replaced.
     """
     own_level = logging.getLevelNamesMapping()[level.upper()]
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines() if log_format is LogFormat.JSON else TextLines())
+    handler = _LineHandler(stream)
+    handler.setFormatter(_formatter(log_format))
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, own_level), force=True)
     logging.getLogger("wcsd").setLevel(own_level)
     logging.captureWarnings(True)
+
+
+def _formatter(log_format: LogFormat) -> logging.Formatter:
+    return JsonLines() if log_format is LogFormat.JSON else TextLines()
+
+
+class _LineHandler(logging.StreamHandler[LineStream]):
+    """Writes a record as one line; one that cannot be put into words is told in other ones."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of `logging`
+        fault = sys.exc_info()[1]
+        told = logging.LogRecord(record.name, logging.ERROR, "", 0, "log line cannot be written", None, None)
+        said = record.args[0] if hasattr(record, _FACTS) and isinstance(record.args, tuple) else record.msg
+        setattr(told, _FACTS, {"line": str(said), "error": type(fault).__name__})
+        self.stream.write(self.format(told) + self.terminator)
 
 
 class TextLines(logging.Formatter):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.log_writer import THREAD_NAME
 from tests.support.sdk_page import OpenPage, SdkPage
 from tests.support.server_process import ServerProcess, running_server
 
@@ -41,9 +42,12 @@ def test_a_server_can_be_started_again_on_its_state(open_page: OpenPage, tmp_pat
             page.played("news")
 
 
-def test_the_process_runs_no_thread_beside_its_loop(connected_page: OpenPage, server: ServerProcess) -> None:
+def test_beside_its_loop_the_process_runs_the_thread_that_writes_the_log(
+    connected_page: OpenPage, server: ServerProcess
+) -> None:
     publisher, player = connected_page(), connected_page()
     publisher.published("news")
     player.played("news")
     names = server.thread_names()
-    assert [name for name in names if not name.startswith("Trio thread")] == [server.process_name()], names
+    own = [name for name in names if not name.startswith("Trio thread")]
+    assert own == sorted([server.process_name(), THREAD_NAME]), names

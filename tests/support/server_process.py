@@ -52,9 +52,14 @@ class Address:
 
 
 class ServerProcess:
-    """A started server. The constructor returns when the ready line has come; it raises if none does."""
+    """A started server. The constructor returns when the ready line has come; it raises if none does.
 
-    def __init__(self, folder: Path, settings: Mapping[str, object], module: str = "actors.daemon") -> None:
+    `log_to` is a descriptor that gets the log in the place of a file.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, object], module: str = "actors.daemon", log_to: int | None = None
+    ) -> None:
         self.state = folder / "state"
         self._log_file = folder / "server.log"
         arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **settings}.items()]
@@ -64,7 +69,7 @@ class ServerProcess:
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"},
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if log_to is None else log_to,
             )
         try:
             self.ready_line = self._read_line()
@@ -160,7 +165,7 @@ class ServerProcess:
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def send_signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: int) -> None:
         self._process.send_signal(number)
 
     def wait(self, timeout: float = STOP_TIMEOUT) -> int:
@@ -217,10 +222,14 @@ def _read_ready_line(line: str) -> dict[str, tuple[Address, ...]]:
 
 @contextlib.contextmanager
 def running_server(
-    folder: Path, settings: Mapping[str, object] | None = None, *, module: str = "actors.daemon"
+    folder: Path,
+    settings: Mapping[str, object] | None = None,
+    *,
+    module: str = "actors.daemon",
+    log_to: int | None = None,
 ) -> Iterator[ServerProcess]:
     """A server with its state and its log in `folder`, stopped and checked at the end. `module` is what is run."""
-    server = ServerProcess(folder, settings or {}, module)
+    server = ServerProcess(folder, settings or {}, module, log_to)
     try:
         yield server
     finally:

@@ -11,6 +11,7 @@ import pytest
 from actors.logs import MAX_VALUE, SparingLog, configure, get_logger
 from config.settings import LogFormat, LogLevel
 
+Captured = pytest.CaptureFixture[str]
 Lines = Callable[[], list[str]]
 log = get_logger("test")
 
@@ -141,6 +142,33 @@ def test_python_warnings_are_log_lines(lines: Start) -> None:
         warnings.warn("old name", DeprecationWarning, stacklevel=1)
     (line,) = written()
     assert "DeprecationWarning: old name" in line
+
+
+def test_a_fact_that_cannot_be_written_leaves_a_line_all_the_same(lines: Start, capsys: Captured) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    written = lines()
+    log.info("stream ended", value=Broken())
+    (line,) = written()
+    assert line.endswith('ERROR log line cannot be written line="stream ended" error=RuntimeError')
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_event_may_be_said_a_few_times_at_once_and_in_each_grade(lines: Start) -> None:
+    written = lines()
+    now = 0.0
+    sparing = SparingLog(log, rate=2, burst=3, clock=lambda: now)
+    for number in range(5):
+        sparing.info("session ended", number=number)
+    sparing.error("stream crashed", crash=ValueError("bad"))
+    now = 0.5
+    sparing.info("session ended", number=5)
+    first, second, third, crash, last = (line.split(" ", 1)[1] for line in written())
+    assert [first, second, third] == [f"INFO session ended number={number}" for number in range(3)]
+    assert crash.startswith('ERROR stream crashed traceback="ValueError: bad')
+    assert last == "INFO session ended number=5 unsaid=2"
 
 
 def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(lines: Start) -> None:

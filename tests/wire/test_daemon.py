@@ -18,6 +18,7 @@ import httpx
 import pytest
 import trio
 
+from actors.signals import MEANINGS, Meaning, name_of
 from config.apps import ALL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend
@@ -107,7 +108,7 @@ async def test_the_whole_log_in_json_and_without_secrets(tmp_path: Path) -> None
 # -- ending ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 async def test_a_signal_ends_everything_and_everybody_is_told(tmp_path: Path, number: signal.Signals) -> None:
     with running_server(tmp_path, LOOPBACK) as server:
         async with wcs_client(server.ws_url()) as one, wcs_client(server.wss_url()) as other:
@@ -131,6 +132,29 @@ async def test_a_signal_ends_everything_and_everybody_is_told(tmp_path: Path, nu
         for address in server.addresses["media"]:
             bind_udp(address)
         assert not (server.state / "wcs.sock").exists()
+
+
+def test_every_other_signal_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    numbers = [number for number, meaning in MEANINGS.items() if meaning is not Meaning.STOP]
+    with running_server(tmp_path, LOOPBACK) as server:
+        server.send_signal(signal.SIGHUP)
+        server.wait_until(
+            lambda: "settings are read at the start only signal=SIGHUP" in server.log(), what="a line for SIGHUP"
+        )
+        for name in ("SIGUSR1", "SIGUSR2", "SIGALRM"):
+            server.send_signal(signal.Signals[name])
+            line = f"signal without a meaning here signal={name}"
+            server.wait_until(partial(is_logged, server, line), what=line)
+        for number in (*numbers, signal.SIGPIPE, signal.SIGWINCH):
+            server.send_signal(number)
+        assert httpx.get(server.http_url("/healthz"), trust_env=False).is_success
+
+
+def test_no_signal_that_would_kill_is_forgotten() -> None:
+    defects = {"SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"}
+    harmless = {"SIGCHLD", "SIGCONT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGWINCH", "SIGPIPE", "SIGXFSZ"}
+    left = {name_of(number) for number in signal.valid_signals() - set(MEANINGS)}
+    assert left == defects | harmless | {"SIGKILL", "SIGSTOP"}  # Python itself ignores SIGPIPE and SIGXFSZ
 
 
 async def test_while_hooks_are_sent_the_server_is_alive_but_not_ready(tmp_path: Path) -> None:
@@ -201,6 +225,10 @@ async def test_clients_that_stall_do_not_hold_the_shutdown(tmp_path: Path) -> No
 async def in_thread(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """Wait for something that blocks, while clients and peers go on."""
     return await trio.to_thread.run_sync(partial(call, *arguments, **named))
+
+
+def is_logged(server: ServerProcess, text: str) -> bool:
+    return text in server.log()
 
 
 async def until_closed(client: WcsClient) -> None:

@@ -1,0 +1,131 @@
+"""Lines written to a descriptor by a thread, so that nobody who logs ever waits for the reader of the log.
+
+A pipe whose reader has stopped, a terminal that is held, a slow disk: `write(2)` blocks on all of them, and on the
+loop's thread that would stop all media. So lines are queued, within a bound, and one thread writes them. What does not
+fit is dropped and counted, and the count is written once there is room again.
+"""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+THREAD_NAME = "wcsd log"
+"""How the system names the thread."""
+QUEUE_SIZE = 8 * 1024 * 1024
+"""Bytes that may wait to be written."""
+LINE_OVERHEAD = 100
+"""Bytes that a waiting line costs beside its text."""
+BATCH_SIZE = 64 * 1024
+TELL_INTERVAL = 1.0
+"""Seconds between two tellings of lost lines while lines go on being lost."""
+
+
+class LineWriter:
+    """A stream for whole lines. `write` never waits and never fails.
+
+    `loss_line` makes the line that tells how many were lost, with its line end.
+    """
+
+    def __init__(self, descriptor: int, *, loss_line: Callable[[int], str], queue_size: int = QUEUE_SIZE) -> None:
+        self._descriptor = descriptor
+        self._loss_line = loss_line
+        self._queue_size = queue_size
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()  # its put is safe inside a garbage collection, too
+        # Each figure has one side that writes it: those who log hold the handler's lock, the thread is alone.
+        self._accepted = self._refused = 0
+        self._taken = self._failed = self._told = 0
+        self._told_at = -TELL_INTERVAL
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Lines that were dropped, since the start: there was no room, or they could not be written."""
+        return self._refused + self._failed
+
+    def write(self, text: str) -> int:
+        """Queue a line, which includes its end; drop it where no room is left."""
+        line = text.encode(errors="backslashreplace")
+        size = len(line) + LINE_OVERHEAD
+        if self._accepted - self._taken + size > self._queue_size:
+            self._refused += 1
+        else:
+            self._accepted += size
+            self._lines.put(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits here that the thread does not already know of."""
+
+    def close(self, timeout: float) -> bool:
+        """Wait until everything is written, for `timeout` seconds at most; whether it is. Later lines are lost."""
+        self._lines.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # -- the thread --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        _name_this_thread()
+        is_open = True
+        while is_open:
+            batch, is_open = self._next_batch()
+            written = self._write(batch)
+            self._taken += sum(map(_cost, batch))
+            if written:
+                self._tell_loss()
+            else:
+                self._failed += len(batch)
+
+    def _next_batch(self) -> tuple[list[bytes], bool]:
+        """Wait for a line and take what has come with it; False once the end has come."""
+        batch: list[bytes] = []
+        size = 0
+        with contextlib.suppress(Empty):
+            while size < BATCH_SIZE:
+                line = self._lines.get() if not batch else self._lines.get_nowait()
+                if line is None:
+                    return batch, False
+                batch.append(line)
+                size += len(line)
+        return batch, True
+
+    def _tell_loss(self) -> None:
+        """Once what had waited is written, and now and then while it never is."""
+        lost, now = self.lost, time.monotonic()
+        is_due = self._lines.empty() or now - self._told_at >= TELL_INTERVAL
+        if lost > self._told and is_due and self._write([self._loss_line(lost - self._told).encode()]):
+            self._told, self._told_at = lost, now
+
+    def _write(self, batch: list[bytes]) -> bool:
+        """Write it whole, waiting as long as it takes; False if it cannot be written."""
+        rest = memoryview(b"".join(batch))
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # another process has made the shared descriptor non-blocking
+                _wait_until_writable(self._descriptor)
+            except OSError:  # no reader, a full disk: no reason to end, for it may pass
+                return False
+        return True
+
+
+def _cost(line: bytes) -> int:
+    return len(line) + LINE_OVERHEAD
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
+
+
+def _name_this_thread() -> None:
+    """Tell the system, too: Python does so only from 3.14 on."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(THREAD_NAME)

@@ -1,0 +1,54 @@
+"""What each signal means to the server. None of them ends it without a farewell and a line in the log.
+
+Left to the system are those that a process cannot catch, those that tell of a defect inside it (SIGSEGV, SIGABRT and
+their like), those that stop and continue it, and those that do nothing by default.
+"""
+
+import signal
+from enum import Enum
+
+_NAMED = frozenset(signal.Signals)
+
+
+class Meaning(Enum):
+    """What the server does when a signal comes."""
+
+    STOP = "stop in order; at the second one, at once"
+    RELOAD = "read the settings again, which this version cannot"
+    NOTHING = "say so and go on"
+
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR, signal.SIGXCPU)
+WITHOUT_MEANING = (
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    signal.SIGSTKFLT,
+    *(number for number in signal.valid_signals() if signal.SIGRTMIN <= number <= signal.SIGRTMAX),
+)
+MEANINGS: dict[int, Meaning] = {
+    signal.SIGHUP: Meaning.RELOAD,
+    **dict.fromkeys(STOPPING, Meaning.STOP),
+    **dict.fromkeys(WITHOUT_MEANING, Meaning.NOTHING),
+}
+"""Every signal that would end the process if nobody received it."""
+
+
+def hold() -> None:
+    """Let the signals wait until `release`: while the server is put together nobody could obey them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, MEANINGS)
+
+
+def release() -> None:
+    """Deliver those that have waited, and those to come."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, MEANINGS)
+
+
+def name_of(number: int) -> str:
+    """SIGTERM, or SIGRTMIN+3."""
+    if number in _NAMED:
+        return signal.Signals(number).name
+    return f"SIGRTMIN+{number - signal.SIGRTMIN}"
