@@ -26,12 +26,12 @@ from actors.gateway import Door, Gateway
 from actors.hooks.dispatcher import HookDispatcher
 from actors.listeners import ListenerError, open_listener, server_tls
 from actors.local_node import LocalNode
-from actors.logs import get_logger
+from actors.logs import SparingLog, get_logger
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.media.sockets import open_media_sockets
 from actors.operator.server import OperatorSocketError, serve_operator
-from actors.session import Session, SessionServices, Socket
+from actors.session import OutboxPool, Session, SessionServices, Socket
 from actors.state_folder import StateFolder
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream_keepalive import StreamKeepAlive
@@ -64,6 +64,7 @@ class Server:
         self._web_closing = trio.Event()
         self._ladder = trio.CancelScope()
         self._is_ready = False
+        self._sparing = SparingLog(log, clock=trio.current_time)
         try:
             self._apps = open_app_store(state.apps_path)
             self._certificate, self._key = _certificate(settings, state)
@@ -166,6 +167,7 @@ class Server:
     def _make_gateway(self) -> Gateway:
         doors = [Door(listener=self._listeners["ws"]), Door(listener=self._listeners["wss"], tls=self._tls)]
         services = SessionServices(
+            outboxes=OutboxPool(self._settings.max_outbox_total, on_overflow=self._tell_overflow),
             node_id=self.node_id,
             supervisor=self._supervisor,
             dispatcher=self._dispatcher,
@@ -180,6 +182,9 @@ class Server:
             return Session(socket, session_id=session_id, origin=origin, services=services)
 
         return Gateway(doors, supervisor=self._supervisor, make_session=make_session, settings=self._settings)
+
+    def _tell_overflow(self) -> None:
+        self._sparing.warning("a client that does not read is dropped for all others", limit="max_outbox_total")
 
     def _page_info(self) -> PageInfo:
         return PageInfo(version=VERSION, ws=_bound(self._listeners["ws"]), wss=_bound(self._listeners["wss"]))

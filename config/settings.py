@@ -178,6 +178,16 @@ class Settings:
         "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one address, or IPv6 /64 network.")
     max_streams_per_session: int = setting(
         "max_streams_per_session", MANY, "1000", "Streams at a time of one client.")
+    max_stream_event_size: int = setting(
+        "max_stream_event_size", BYTES, "16384", "Largest stream event (mute, data) that a publisher may send.")
+    max_stream_events: int = setting(
+        "max_stream_events", MANY, "50", "Stream events a second of one client; twice as many after a quiet time.")
+    max_stream_event_frames: int = setting(
+        "max_stream_event_frames", MANY, "5000",
+        "What the stream events of one client may become at all its viewers, in frames a second.")
+    max_outbox_total: int = setting(
+        "max_outbox_total", BYTES, "67108864",
+        "What may wait to be sent to all clients together; beyond it the client for whom most waits is dropped.")
     max_handshakes: int = setting(
         "max_handshakes", MANY, "500", "DTLS handshakes under way at a time.")
 

@@ -1,10 +1,13 @@
 """What stands between a session and its client's socket: sends at once what can leave, and queues the rest, bounded.
 
 A client that does not read must cost nothing but itself: whoever puts a frame in never waits, and a queue that is
-full means that the client is dropped. It is bounded by bytes, because one frame may be 30 bytes or a mebibyte.
+full means that the client is dropped. It is bounded by bytes, because one frame may be 30 bytes or a mebibyte. The
+queues of all clients together are bounded too: beyond that, the client for whom most waits is the one that is dropped,
+so each has at least an equal share.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -15,27 +18,58 @@ OUTBOX_BYTES: Final = 8 * 1024 * 1024
 """What may wait to be sent to one client."""
 SEND_TIMEOUT: Final = 10.0
 """Seconds that the client may take to receive one frame."""
+OVERHEAD: Final = 64
+"""Bytes that a queued text takes beside its characters."""
 
 _REST = ""  # in the queue: what the socket has left of a frame that was sent at once
 
 
-class OutboxFull(Exception):
-    """The client does not read what it is sent."""
+class OutboxPool:
+    """The outboxes of all clients, and the bound of them all.
+
+    `on_overflow` hears each time that a client had to be dropped for it.
+    """
+
+    def __init__(self, limit: int, *, on_overflow: Callable[[], None]) -> None:
+        self._limit = limit
+        self._on_overflow = on_overflow
+        self._waiting: set[Outbox] = set()
+        self.bytes = 0
+
+    def add(self, outbox: "Outbox", size: int) -> None:
+        """`size` bytes more wait in `outbox`. If that is too much in all, the fullest outbox overflows."""
+        self._waiting.add(outbox)
+        self.bytes += size
+        while self.bytes > self._limit:
+            self._on_overflow()
+            max(self._waiting, key=lambda waiting: waiting.bytes).overflow()
+
+    def remove(self, outbox: "Outbox", size: int) -> None:
+        """`size` bytes in `outbox` wait no more."""
+        self.bytes -= size
+        if not outbox.bytes:
+            self._waiting.discard(outbox)
 
 
 class Outbox:
-    """Texts on their way to a client, in the order in which they are put in."""
+    """Texts on their way to a client, in the order in which they are put in.
 
-    def __init__(self, socket: Socket) -> None:
+    `on_overflow` is called when the client does not read: too much waits for it, or for all clients and most for it.
+    """
+
+    def __init__(self, socket: Socket, pool: OutboxPool, *, on_overflow: Callable[[], None]) -> None:
         self._socket = socket
+        self._pool = pool
+        self._on_overflow = on_overflow
         self._texts: deque[str] = deque()
-        self._bytes = 0
+        self.bytes = 0
+        """What waits, with what it costs to keep it."""
         self._closed = False
         self._is_idle = False  # the writer waits, and has sent all it had
         self._wake = trio.Event()
 
     def put(self, text: str) -> None:
-        """Send or queue `text`, never waiting. Raises OutboxFull; after `close` the text is dropped."""
+        """Send or queue `text`, never waiting. What does not fit, and what comes after `close`, is dropped."""
         if self._closed:
             return
         if not (self._is_idle and self._socket.send_now(text)):
@@ -57,13 +91,34 @@ class Outbox:
             with trio.fail_after(SEND_TIMEOUT):
                 await self._socket.send_message(text)
 
+    def discard(self) -> None:
+        """The last step: forget what is queued, and take nothing more."""
+        self._texts.clear()
+        self._release(self.bytes)
+        self.close()
+        self._on_overflow = _nobody  # and refer to nobody any more
+
+    def overflow(self) -> None:
+        """Too much waits for all clients together, and most of it here."""
+        tell = self._on_overflow
+        self.discard()
+        tell()
+
     def _queue(self, text: str) -> None:
-        if self._bytes + len(text) > OUTBOX_BYTES:
-            raise OutboxFull
+        size = len(text) + OVERHEAD
+        if self.bytes + size > OUTBOX_BYTES:
+            self.close()
+            self._on_overflow()
+            return
         self._texts.append(text)
-        self._bytes += len(text)
+        self.bytes += size
         self._is_idle = False
         self._wake.set()
+        self._pool.add(self, size)
+
+    def _release(self, size: int) -> None:
+        self.bytes -= size
+        self._pool.remove(self, size)
 
     async def _next(self) -> str | None:
         while not self._texts:
@@ -73,5 +128,9 @@ class Outbox:
             self._is_idle = True
             await self._wake.wait()
         text = self._texts.popleft()
-        self._bytes -= len(text)
+        self._release(len(text) + OVERHEAD)
         return text
+
+
+def _nobody() -> None:
+    """Nobody is to be told."""

@@ -11,6 +11,7 @@ import trio
 
 from actors.actor import ActorStopped, StopReason
 from actors.logs import get_logger
+from actors.session.event_allowance import EventAllowance
 from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
 from actors.supervisor import AlreadyInUse, Supervisor
 from protocol.hooks import (
@@ -47,6 +48,7 @@ from protocol.signaling.frames import (
     SubmitBugReport,
     UnknownFrame,
 )
+from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import DataStatus, StreamEventType, StreamInfo, StreamStatus
 
 log = get_logger("session")
@@ -74,6 +76,7 @@ class Requests:
         self._services = services
         self._nursery = nursery
         self._waiting = 0
+        self._events = EventAllowance(services.settings)
 
     def stop_streams(self, reason: StopReason) -> None:
         """End every stream of the session."""
@@ -148,11 +151,13 @@ class Requests:
         return AvailableStreamAnswer(media_session_id=frame.media_session_id, available=available, info=info)
 
     def _pass_stream_event(self, frame: SendStreamEvent) -> None:
-        stream = self.streams.get(frame.media_session_id)
-        if not isinstance(stream, PublishedStream) or not stream.is_live or not frame.type.is_from_publisher:
+        publisher = self.streams.get(frame.media_session_id)
+        if not isinstance(publisher, PublishedStream) or not publisher.is_live or not frame.type.is_from_publisher:
             log.debug("stream event ignored", session=self._owner.session_id, type=frame.type)
             return
-        publisher = stream
+        event = SharedEvent(frame.type, frame.payload)
+        if self._refuses_event(frame, event, publisher):
+            return
         method = HookMethod.SEND_STREAM_EVENT
         body = stream_event_body(
             self._context, media_session_id=frame.media_session_id, event_type=frame.type, payload=frame.payload
@@ -160,16 +165,37 @@ class Requests:
         if self._owner.lane.config.for_method(method) == DEFAULT_METHOD_CONFIG:
             # The answer changes nothing, so a mute need not wait for the backend.
             self._owner.lane.notify(method, body)
-            publisher.stream_event(frame.type, frame.payload)
+            publisher.stream_event(event)
             return
 
         def decided(verdict: Verdict) -> None:
             if isinstance(verdict, Allow):
-                publisher.stream_event(frame.type, verdict.body.get("payload"))
+                self._pass_allowed(event, publisher, verdict.body.get("payload"))
             else:
                 self._send(Fail(api_method=frame.message, info=verdict.info))
 
         self._ask(method, body, decided)
+
+    def _refuses_event(self, frame: SendStreamEvent, event: SharedEvent, publisher: PublishedStream) -> bool:
+        limit = self._events.limit_hit(trio.current_time(), size=event.size, audience=publisher.audience)
+        if limit is None and publisher.takes_events:
+            return False
+        self._services.refusals.warning(
+            "stream event refused", session=self._owner.session_id, limit=limit or "backlog"
+        )
+        too_large = limit == "max_stream_event_size"
+        info = "The stream event is too large" if too_large else "Too many stream events"
+        self._send(Fail(api_method=frame.message, info=info))
+        return True
+
+    def _pass_allowed(self, event: SharedEvent, publisher: PublishedStream, payload: Any) -> None:
+        if payload is not event.payload:
+            try:
+                event = SharedEvent(event.type, payload)
+            except (ValueError, RecursionError) as error:  # the backend may put in what nobody can write
+                log.error("a stream event cannot be written", session=self._owner.session_id, error=error)
+                return
+        publisher.stream_event(event)
 
     # -- data and the rest -------------------------------------------------------------------------
 

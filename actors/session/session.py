@@ -11,6 +11,7 @@ The writer is shielded, so that the last frames (why each stream ended) still le
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, ClassVar
 
 import trio
@@ -24,7 +25,7 @@ from actors.hooks.lane import HookLane
 from actors.logs import get_logger
 from actors.session.client_socket import Socket
 from actors.session.inflow import Inflow
-from actors.session.outbox import Outbox, OutboxFull
+from actors.session.outbox import Outbox, OutboxPool
 from actors.session.requests import Requests
 from actors.stream import Owner, Stream, StreamServices
 from actors.stream.reasons import SESSION_DISCONNECT
@@ -91,6 +92,7 @@ class SessionServices:
     apps: AppStore
     streams: StreamServices
     make_token: Callable[[], str]
+    outboxes: OutboxPool
 
 
 @frozen(kw_only=True)
@@ -116,7 +118,7 @@ class Session(Actor[Heard]):
         self._settings = services.streams.settings
         self._created = int(services.streams.wall_clock() * 1000)
         self._life = SessionLife()
-        self._outbox = Outbox(socket)
+        self._outbox = Outbox(socket, services.outboxes, on_overflow=partial(self._drop, NOT_READING))
         self._writing = trio.CancelScope(shield=True)
         self._silent_pings = 0
         self._inflow = Inflow()
@@ -166,6 +168,7 @@ class Session(Actor[Heard]):
 
     def let_go(self) -> None:
         self._lane = self._requests = None
+        self._outbox.discard()
 
     def epitaph(self) -> dict[str, object]:
         return {"id": self.session_id, "app": self._connection.app_key, **self._inflow.totals}
@@ -257,6 +260,7 @@ class Session(Actor[Heard]):
             session_id=self.session_id,
             lane=lane,
             send=self.send,
+            send_text=self._outbox.put,
             renamed=self._services.supervisor.renamed,
             forget=self._forget,
         )
@@ -291,8 +295,6 @@ class Session(Actor[Heard]):
         """Send a frame to the client; never waits, never fails. A client that does not read is dropped."""
         try:
             self._outbox.put(encode(frame))
-        except OutboxFull:
-            self._drop(NOT_READING)
         except (ValueError, RecursionError) as error:  # a backend may overwrite a field by what nobody can write
             log.error("a frame cannot be written", session=self.session_id, message=frame.message, error=error)
             self._drop(UNWRITABLE)

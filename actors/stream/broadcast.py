@@ -4,21 +4,22 @@ Players hold this, never the publisher or its session.
 """
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from actors.actor import StopReason
 from actors.media.publication import Publication
+from actors.stream.fan_out import FanOut, Listener
+from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import StreamEventType
 
 
-class Player(Protocol):
+class Player(Listener, Protocol):
     """A playing stream as its broadcast sees it."""
 
     @property
     def media_session_id(self) -> str: ...
     def begin_stop(self, reason: StopReason) -> None: ...
     def stop(self, reason: StopReason) -> None: ...
-    def pass_event(self, event: StreamEventType, payload: Any) -> None: ...
 
 
 _MUTES = {
@@ -35,6 +36,7 @@ class Broadcast:
     def __init__(self, publication: Publication) -> None:
         self.publication = publication
         self._players: dict[str, Player] = {}
+        self._fan_out = FanOut()
         self._muted = {"audio": False, "video": False}
 
     def __len__(self) -> int:
@@ -59,13 +61,24 @@ class Broadcast:
         """`player` has ended. Idempotent."""
         self._players.pop(player.media_session_id, None)
 
-    def pass_event(self, event: StreamEventType, payload: Any) -> None:
-        """Tell every player of the publisher's event, and keep the mute state for those who come later."""
-        if event in _MUTES:
-            kind, muted = _MUTES[event]
+    @property
+    def takes_events(self) -> bool:
+        """False while too many events are still on their way to players."""
+        return not self._fan_out.is_full
+
+    def pass_event(self, event: SharedEvent) -> bool:
+        """Tell players of the publisher's event, and keep the mute state for those who come later.
+
+        True: more players are to be told than can be at once, and the caller is to have `pass_rest` do it.
+        """
+        if event.type in _MUTES:
+            kind, muted = _MUTES[event.type]
             self._muted[kind] = muted
-        for player in self._all():
-            player.pass_event(event, payload)
+        return self._fan_out.add(event, self._players.values())
+
+    async def pass_rest(self) -> None:
+        """Tell the other players, in slices."""
+        await self._fan_out.run()
 
     def ending(self, reason: StopReason) -> None:
         """The publication is about to end: every player is told that it stops; `ended` follows at once."""
@@ -77,6 +90,7 @@ class Broadcast:
         for player in self._all():
             player.stop(reason)
         self._players.clear()
+        self._fan_out.clear()
 
     def _all(self) -> Iterator[Player]:
         # A player that stops detaches itself, so walk over a copy.

@@ -12,6 +12,7 @@ from actors.stream.reasons import failed
 from actors.stream.stream import Stream, StreamMessage, traffic_of
 from protocol.hooks import HookContext, HookMethod, stream_event_body
 from protocol.signaling.frames import NotifyStreamEvent
+from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import StreamEventType, StreamInfo
 
 
@@ -25,26 +26,30 @@ class PlayedStream(Stream):
     _broadcast: Broadcast | None = None
     _playback: Playback | None = None
 
-    def pass_event(self, event: StreamEventType, payload: Any) -> None:
+    def pass_event(self, event: SharedEvent) -> None:
         """An event of the broadcast, for this player and, under the name `StreamEvent`, for its backend."""
-        if event is StreamEventType.RESIZE and not self._shows_picture:
+        if self.reason is not None or (event.type is StreamEventType.RESIZE and not self._shows_picture):
+            return
+        if not event.type.is_from_publisher:
+            self._owner.send_text(event.addressed_to(self.media_session_id))
             return
         body = stream_event_body(
             HookContext(node_id=self._owner.node_id, app_key=self.app_key, session_id=self._owner.session_id),
             media_session_id=self.media_session_id,
-            event_type=event,
-            payload=payload,
+            event_type=event.type,
+            payload=event.payload,
         )
 
         def deliver(shown: dict[str, Any]) -> None:
-            self._owner.send(
-                NotifyStreamEvent(media_session_id=self.media_session_id, type=event, payload=shown.get("payload"))
-            )
+            payload = shown.get("payload")
+            if payload is event.payload:
+                self._owner.send_text(event.addressed_to(self.media_session_id))
+            else:
+                self._owner.send(
+                    NotifyStreamEvent(media_session_id=self.media_session_id, type=event.type, payload=payload)
+                )
 
-        if event.is_from_publisher:
-            self._owner.lane.event(HookMethod.STREAM_EVENT, body, deliver=deliver)
-        else:
-            deliver(body)
+        self._owner.lane.event(HookMethod.STREAM_EVENT, body, deliver=deliver)
 
     @property
     def _shows_picture(self) -> bool:
@@ -53,7 +58,7 @@ class PlayedStream(Stream):
     async def _take(self, message: StreamMessage) -> None:
         if isinstance(message, NotEnoughBandwidth):
             info = f"{message.bitrate}/{message.bandwidth}"
-            self.pass_event(StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info})
+            self.pass_event(SharedEvent(StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info}))
         else:
             await super()._take(message)
 
@@ -89,7 +94,7 @@ class PlayedStream(Stream):
         if self._broadcast is not None and self._broadcast.publication.width:
             # The SDK knows the picture's size from this event alone, and expects it before PLAYING.
             publication = self._broadcast.publication
-            self.pass_event(StreamEventType.RESIZE, picture_size(publication.width, publication.height))
+            self.pass_event(SharedEvent(StreamEventType.RESIZE, picture_size(publication.width, publication.height)))
         self._go_live()
 
     def _mutes(self) -> tuple[bool | None, bool | None]:

@@ -12,6 +12,7 @@ from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.reasons import PUBLISHER_STOP, failed
 from actors.stream.stream import SizeDue, Stream, StreamMessage, traffic_of
 from protocol.hooks import HookMethod
+from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import StreamEventType, StreamInfo
 
 RESIZE_INTERVAL = 0.5
@@ -33,10 +34,20 @@ class PublishedStream(Stream):
     _size_waits = False
     """Whether a size was told just now, so that a later one has to wait."""
 
-    def stream_event(self, event: StreamEventType, payload: Any) -> None:
+    def stream_event(self, event: SharedEvent) -> None:
         """The publisher's mute state or data: to every player; kept for those who join later."""
-        if self._broadcast is not None and self.reason is None:
-            self._broadcast.pass_event(event, payload)
+        if self.reason is None:
+            self._tell_players(event)
+
+    @property
+    def audience(self) -> int:
+        """How many players an event goes to."""
+        return len(self._broadcast) if self._broadcast is not None else 0
+
+    @property
+    def takes_events(self) -> bool:
+        """False while too many events are still on their way to players."""
+        return self._broadcast is None or self._broadcast.takes_events
 
     def farewell(self, reason: StopReason) -> None:
         if self._broadcast is not None:
@@ -104,8 +115,12 @@ class PublishedStream(Stream):
         if self._broadcast is None or self._size is None or self._size_waits or self._size == self._told_size:
             return
         self._told_size, self._size_waits = self._size, True
-        self._broadcast.pass_event(StreamEventType.RESIZE, picture_size(*self._size))
+        self._tell_players(SharedEvent(StreamEventType.RESIZE, picture_size(*self._size)))
         self.nursery.start_soon(self._let_size_wait)
+
+    def _tell_players(self, event: SharedEvent) -> None:
+        if self._broadcast is not None and self._broadcast.pass_event(event):
+            self.nursery.start_soon(self._broadcast.pass_rest)
 
     async def _let_size_wait(self) -> None:
         await trio.sleep(RESIZE_INTERVAL)
@@ -120,6 +135,6 @@ class PublishedStream(Stream):
             "width": publication.width or self.request.width,
             "height": publication.height or self.request.height,
             "bitrate": traffic.bitrate_kbps or self.request.bitrate,
-            "viewers": len(self._broadcast) if self._broadcast is not None else 0,
+            "viewers": self.audience,
             "traffic": traffic,
         }

@@ -14,13 +14,13 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import trio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.actor import Actor, ActorStopped, StopReason
 from actors.directory import Directory
 from actors.hooks.lane import HookLane, KeepAliveSlot
-from actors.logs import get_logger
+from actors.logs import SparingLog, get_logger
 from actors.media.facts import Connected, Failed, Flowing, MediaFact, MediaRefused, PeerClosed, Resized
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
@@ -47,6 +47,8 @@ class Owner:
     lane: HookLane
     send: Callable[[ServerFrame], None]
     """Queue a frame for the client; never waits, never fails."""
+    send_text: Callable[[str], None]
+    """The same for a frame that is encoded already."""
     renamed: Callable[["Stream", str], None]
     """The backend has given the stream another name; this was the one before."""
     forget: Callable[["Stream"], None]
@@ -62,6 +64,8 @@ class StreamServices:
     settings: Settings
     wall_clock: Callable[[], float]
     """Seconds since the epoch, for `createDate`."""
+    refusals: SparingLog = field(factory=lambda: SparingLog(log, clock=trio.current_time))
+    """For what clients are refused because of a limit."""
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.session.outbox import OUTBOX_BYTES, SEND_TIMEOUT, Outbox, OutboxFull
+from actors.session.outbox import OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
 
 
 class SlowSocket:
@@ -35,13 +35,34 @@ class SlowSocket:
         raise NotImplementedError
 
 
+class Witness:
+    """Counts how often it was called."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+
+
+def watched(socket: SlowSocket) -> tuple[Outbox, Witness]:
+    """The outbox of the only client, and who hears that the client does not read."""
+    drop = Witness()
+    return Outbox(socket, OutboxPool(1 << 30, on_overflow=Witness()), on_overflow=drop), drop
+
+
+def alone(socket: SlowSocket) -> Outbox:
+    """The outbox of the only client."""
+    return watched(socket)[0]
+
+
 @pytest.fixture
 def socket() -> SlowSocket:
     return SlowSocket()
 
 
 async def test_what_can_leave_at_once_does(socket: SlowSocket, nursery: trio.Nursery) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     nursery.start_soon(outbox.write)
     await trio.testing.wait_all_tasks_blocked()
     outbox.put("a")
@@ -50,7 +71,7 @@ async def test_what_can_leave_at_once_does(socket: SlowSocket, nursery: trio.Nur
 
 
 async def test_before_the_writer_runs_texts_are_queued(socket: SlowSocket, nursery: trio.Nursery) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     outbox.put("a")
     nursery.start_soon(outbox.write)
     await trio.testing.wait_all_tasks_blocked()
@@ -58,7 +79,7 @@ async def test_before_the_writer_runs_texts_are_queued(socket: SlowSocket, nurse
 
 
 async def test_nothing_overtakes_what_is_queued_or_being_sent(socket: SlowSocket, nursery: trio.Nursery) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     nursery.start_soon(outbox.write)
     await trio.testing.wait_all_tasks_blocked()
     socket.takes_now = False
@@ -75,7 +96,7 @@ async def test_nothing_overtakes_what_is_queued_or_being_sent(socket: SlowSocket
 
 
 async def test_what_was_sent_in_part_is_finished_first(socket: SlowSocket, nursery: trio.Nursery) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     nursery.start_soon(outbox.write)
     await trio.testing.wait_all_tasks_blocked()
     socket.has_rest = True
@@ -86,7 +107,7 @@ async def test_what_was_sent_in_part_is_finished_first(socket: SlowSocket, nurse
 
 
 async def test_closed_it_sends_what_is_queued_and_takes_nothing_more(socket: SlowSocket) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     outbox.put("a")
     outbox.close()
     outbox.put("b")
@@ -97,7 +118,7 @@ async def test_closed_it_sends_what_is_queued_and_takes_nothing_more(socket: Slo
 async def test_closed_while_the_writer_waits_it_sends_nothing_at_once(
     socket: SlowSocket, nursery: trio.Nursery
 ) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     nursery.start_soon(outbox.write)
     await trio.testing.wait_all_tasks_blocked()
     outbox.close()
@@ -106,16 +127,63 @@ async def test_closed_while_the_writer_waits_it_sends_nothing_at_once(
 
 
 async def test_it_is_bounded(socket: SlowSocket) -> None:
-    outbox = Outbox(socket)
-    outbox.put("x" * OUTBOX_BYTES)
-    with pytest.raises(OutboxFull):
-        outbox.put("y")
+    outbox, drop = watched(socket)
+    outbox.put("x" * (OUTBOX_BYTES - OVERHEAD))
+    assert drop.calls == 0
+    outbox.put("y")
+    assert drop.calls == 1
+    outbox.put("z")
+    await outbox.write()
+    assert [text[:7] for text in socket.sent] == ["later x"], "what fitted in goes out"
 
 
 async def test_a_client_that_does_not_read_is_given_up(socket: SlowSocket, autojump_clock: MockClock) -> None:
-    outbox = Outbox(socket)
+    outbox = alone(socket)
     socket.may_send = trio.Event()
     outbox.put("a")
     with pytest.raises(trio.TooSlowError):
         await outbox.write()
     assert trio.current_time() == pytest.approx(SEND_TIMEOUT)
+
+
+async def test_short_texts_are_counted_by_what_they_take(socket: SlowSocket) -> None:
+    outbox, drop = watched(socket)
+    for _ in range(OUTBOX_BYTES // OVERHEAD):
+        outbox.put("")
+    assert drop.calls == 0
+    outbox.put("")
+    assert drop.calls == 1
+
+
+async def test_when_too_much_waits_for_all_the_fullest_is_given_up(socket: SlowSocket) -> None:
+    told, dropped = Witness(), [Witness(), Witness(), Witness()]
+    pool = OutboxPool(100_000, on_overflow=told)
+    greedy, modest, late = (Outbox(socket, pool, on_overflow=drop) for drop in dropped)
+    greedy.put("x" * 60_000)
+    modest.put("x" * 30_000)
+    assert told.calls == 0
+    late.put("x" * 20_000)
+    assert (told.calls, [drop.calls for drop in dropped]) == (1, [1, 0, 0])
+    assert pool.bytes == modest.bytes + late.bytes == 50_000 + 2 * OVERHEAD
+    greedy.put("x" * 60_000)
+    assert greedy.bytes == 0, "it takes nothing more"
+
+
+async def test_the_one_who_puts_in_may_be_the_fullest(socket: SlowSocket) -> None:
+    drop = Witness()
+    pool = OutboxPool(100_000, on_overflow=Witness())
+    outbox = Outbox(socket, pool, on_overflow=drop)
+    outbox.put("x" * 100_001)
+    assert (drop.calls, pool.bytes) == (1, 0)
+
+
+async def test_what_is_sent_or_forgotten_waits_no_more(socket: SlowSocket) -> None:
+    pool = OutboxPool(100_000, on_overflow=Witness())
+    sent, forgotten = (Outbox(socket, pool, on_overflow=Witness()) for _ in range(2))
+    for outbox in (sent, forgotten):
+        outbox.put("a")
+        outbox.put("b")
+    forgotten.discard()
+    sent.close()
+    await sent.write()
+    assert (pool.bytes, socket.sent) == (0, ["later a", "later b"])

@@ -15,7 +15,7 @@ from actors.app_store import AppStore
 from actors.directory import Directory
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
-from actors.session import Session, SessionServices
+from actors.session import OutboxPool, Session, SessionServices
 from actors.stream import Broadcast, StreamServices
 from actors.supervisor import Supervisor
 from config.apps import App
@@ -76,6 +76,7 @@ class SignalingRig:
         self.supervisor = Supervisor()
         self.dispatcher = HookDispatcher(settings, transport=httpx.MockTransport(self.backend))
         self.directory: Directory[Broadcast] = Directory()
+        self.overflows = 0
         self._numbers = count(1)
         self.services = SessionServices(
             node_id="node1",
@@ -86,7 +87,11 @@ class SignalingRig:
                 plane=cast(MediaPlane, plane), directory=self.directory, settings=settings, wall_clock=lambda: 1000.0
             ),
             make_token=lambda: "token",
+            outboxes=OutboxPool(settings.max_outbox_total, on_overflow=self._note_overflow),
         )
+
+    def _note_overflow(self) -> None:
+        self.overflows += 1
 
     def open(self, *, reads: bool = True) -> tuple[MemorySocket, Session]:
         """A client whose socket is open and that has said nothing yet."""

@@ -203,7 +203,8 @@ async def test_a_reset_in_the_middle_of_a_session_ends_it() -> None:
 
 
 async def test_a_client_that_stops_reading_is_dropped_and_others_go_on() -> None:
-    async with serving() as served, served.connect() as client:
+    generous = {"max_stream_event_size": 1_000_000, "max_stream_events": 10_000}
+    async with serving(**generous) as served, served.connect() as client:
         await establish(client)
         async with served.connect() as publisher:
             await establish(publisher)

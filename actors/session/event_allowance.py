@@ -1,0 +1,30 @@
+"""How many stream events one client may cause, and how large.
+
+An event costs little where it comes in and much where it goes out, so what it becomes at all viewers is counted too.
+"""
+
+from config.settings import Settings
+from protocol.budget import RateLimit
+
+
+class EventAllowance:
+    """The stream events of one client."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._max_size = settings.max_stream_event_size
+        self._events = RateLimit(settings.max_stream_events, 2 * settings.max_stream_events)
+        self._frames = RateLimit(settings.max_stream_event_frames, 2 * settings.max_stream_event_frames)
+
+    def limit_hit(self, now: float, *, size: int, audience: int) -> str | None:
+        """The setting that forbids an event of `size` bytes to `audience` viewers now; None: it passes, and counts.
+
+        An event for more viewers than `max_stream_event_frames` passes too, and the next one comes the later.
+        """
+        if size > self._max_size:
+            return "max_stream_event_size"
+        if self._frames.charge(now, 0) > 0:
+            return "max_stream_event_frames"
+        if not self._events.take(now):
+            return "max_stream_events"
+        self._frames.charge(now, audience)
+        return None
