@@ -15,11 +15,14 @@ Nothing here restarts an actor: a stream or a session whose task died has lost i
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import trio
 from attrs import define, field, frozen
+
+from actors.timeouts import fail_after
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -128,7 +131,7 @@ class Actor(Generic[M]):
 
         Raises trio.TooSlowError, ActorStopped (queued requests included) or the error given to `Request.fail`.
         """
-        with trio.fail_after(timeout):
+        with fail_after(timeout):
             await self.tell(cast(M, request))
             return await request.answer()
 
@@ -269,19 +272,30 @@ def stop_all(actors: Iterable[Stoppable], reason: StopReason) -> None:
         actor.stop(reason)
 
 
-@contextlib.contextmanager
-def crash_guard(report: Callable[[BaseException], None]) -> Iterator[None]:
+class crash_guard:  # noqa: N801 - used as the context managers of the standard library are
     """Keep a child's crash from its siblings: report ordinary errors, let cancellation and the like pass.
 
-    A group may hold both (a child that fails while it is being cancelled), so the group is split.
+    A group may hold both (a child that fails while it is being cancelled), so the group is split. A class, for a
+    generator would keep what it swallows in memory; see `actors.tcp_stream`.
     """
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        crashed, rest = group.split(Exception)
-        if crashed is not None:
-            report(crashed)
-        if rest is not None:
-            raise rest from None
-    except Exception as error:
-        report(error)
+
+    def __init__(self, report: Callable[[BaseException], None]) -> None:
+        self._report = report
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if isinstance(error, BaseExceptionGroup):
+            crashed, rest = error.split(Exception)
+            if crashed is not None:
+                self._report(crashed)
+            if rest is not None:
+                raise rest from None
+            return True
+        if isinstance(error, Exception):
+            self._report(error)
+            return True
+        return False

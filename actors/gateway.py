@@ -4,15 +4,14 @@ It owns the listeners of ws and wss. A connection becomes a session once TLS and
 until then it has few seconds, and what goes wrong in it ends it alone.
 """
 
-import contextlib
 import socket
 import ssl
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 from attrs import frozen
@@ -22,6 +21,8 @@ from actors.actor import ActorStopped, StopReason, crash_guard
 from actors.logs import SparingLog, get_logger
 from actors.session import ClientSocket, Session, Socket, StraightStream
 from actors.supervisor import Supervisor
+from actors.tcp_stream import TcpStream, drop_references
+from actors.timeouts import fail_after
 from config.settings import Settings
 
 log = get_logger("gateway")
@@ -30,6 +31,8 @@ HANDSHAKE_TIMEOUT = 10.0
 """Seconds for TLS and, again, for the WebSocket handshake."""
 REFUSAL_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 2.0
+
+T = TypeVar("T")
 
 CONNECTION_LOST = StopReason(cause="connection-lost")
 
@@ -67,7 +70,7 @@ class Gateway:
         self._handshake_timeout = handshake_timeout
         self._per_address: Counter[str] = Counter()
         self._accepting = trio.CancelScope()
-        self._handshakes: set[trio.CancelScope] = set()
+        self._handshakes: set[fail_after] = set()
         self._refusals = SparingLog(log, clock=trio.current_time)
 
     @property
@@ -110,30 +113,31 @@ class Gateway:
             return
         self._per_address[address] += 1
         try:
-            await self._serve(await self._carrier(door, stream), stream.socket)
+            await self._serve_door(door, TcpStream(stream))
         finally:
             self._per_address[address] -= 1
             if not self._per_address[address]:
                 del self._per_address[address]
 
-    async def _carrier(self, door: Door, stream: trio.SocketStream) -> trio.abc.Stream:
-        """What carries the WebSocket: TLS, where the door has it."""
+    async def _serve_door(self, door: Door, stream: TcpStream) -> None:
         if door.tls is None:
-            return StraightStream(stream)
+            await self._serve(StraightStream(stream), stream.socket)
+            return
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
-        with self._handshake():
-            await secured.do_handshake()
-        return secured
+        try:
+            await self._in_time(secured.do_handshake)
+            await self._serve(secured, stream.socket)
+        finally:
+            drop_references(secured)
 
-    @contextlib.contextmanager
-    def _handshake(self) -> Iterator[None]:
-        """A step on the way to a session: it has few seconds, and none once the gateway closes."""
-        with trio.fail_after(self._handshake_timeout) as scope:
-            self._handshakes.add(scope)
+    async def _in_time(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Take a step on the way to a session: it has few seconds, and none once the gateway closes."""
+        with fail_after(self._handshake_timeout) as limit:
+            self._handshakes.add(limit)
             try:
-                yield
+                return await step()
             finally:
-                self._handshakes.discard(scope)
+                self._handshakes.discard(limit)
 
     def _is_full(self, address: str) -> bool:
         return (
@@ -143,8 +147,8 @@ class Gateway:
 
     async def _serve(self, stream: trio.abc.Stream, peer: trio.socket.SocketType) -> None:
         async with trio.open_nursery() as nursery:
-            with self._handshake():
-                request = await wrap_server_stream(nursery, stream, max_message_size=self._settings.ws_max_frame_size)
+            frame_size = self._settings.ws_max_frame_size
+            request = await self._in_time(partial(wrap_server_stream, nursery, stream, max_message_size=frame_size))
             straight = stream if isinstance(stream, StraightStream) else None
             await self._serve_request(request, straight, _session_id(peer))
             nursery.cancel_scope.cancel()
@@ -156,8 +160,7 @@ class Gateway:
             with trio.move_on_after(REFUSAL_TIMEOUT):
                 await request.reject(403, body=b"This origin is not named in ws.allowed_origins\n")
             return
-        with self._handshake():
-            connection = await request.accept()
+        connection = await self._in_time(request.accept)
         session = self._make_session(ClientSocket(connection, straight), session_id=session_id, origin=origin)
         try:
             self._supervisor.adopt_session(session)

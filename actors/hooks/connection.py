@@ -19,6 +19,8 @@ import httpx
 import trio
 
 from actors.hooks.resolver import Resolver
+from actors.tcp_stream import TcpStream
+from actors.timeouts import fail_after
 
 READ_SIZE = 65_536
 _END = h11.EndOfMessage()
@@ -41,7 +43,7 @@ class TlsFailed(httpx.TransportError):
 class Connection:
     """One connection, used by one call at a time. Closing never waits."""
 
-    def __init__(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
+    def __init__(self, stream: TcpStream | trio.SSLStream[TcpStream]) -> None:
         self._stream = stream
         self._socket = stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket
         self._http = h11.Connection(h11.CLIENT)
@@ -143,11 +145,11 @@ def port_of(url: httpx.URL) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-async def _connect_any(host: str, port: int, resolver: Resolver) -> trio.SocketStream:
+async def _connect_any(host: str, port: int, resolver: Resolver) -> TcpStream:
     *others, last = await resolver.resolve(host)
     for address in others:
         try:
-            with trio.fail_after(ADDRESS_PATIENCE):
+            with fail_after(ADDRESS_PATIENCE):
                 stream = await _connect_to(address, port)
         except (OSError, trio.TooSlowError):
             continue
@@ -161,7 +163,7 @@ async def _connect_any(host: str, port: int, resolver: Resolver) -> trio.SocketS
     return stream
 
 
-async def _connect_to(address: str, port: int) -> trio.SocketStream:
+async def _connect_to(address: str, port: int) -> TcpStream:
     # trio.open_tcp_stream is made to race several addresses. For one it costs so much that a backend which is down,
     # with each call tried four times, was felt by the others.
     connecting = trio.socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
@@ -170,14 +172,14 @@ async def _connect_to(address: str, port: int) -> trio.SocketStream:
     except BaseException:
         connecting.close()
         raise
-    return trio.SocketStream(connecting)
+    return TcpStream(trio.SocketStream(connecting))
 
 
 def _reason(error: OSError) -> str:
     return str(error) if error.errno is None else os.strerror(error.errno)  # trio's own text names the address
 
 
-async def _secured(stream: trio.SocketStream, host: str, tls: ssl.SSLContext) -> trio.SSLStream[trio.SocketStream]:
+async def _secured(stream: TcpStream, host: str, tls: ssl.SSLContext) -> trio.SSLStream[TcpStream]:
     try:
         secured = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
     except ValueError as error:

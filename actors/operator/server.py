@@ -13,6 +13,7 @@ import trio
 from actors.app_store import AppStore, AppStoreError
 from actors.logs import get_logger
 from actors.operator.execute import execute
+from actors.timeouts import fail_after
 from config.apps import AppError, AppTable
 from protocol.commands import Command, parse
 from protocol.grammar import CommandError
@@ -145,9 +146,9 @@ async def _answer_requests(stream: trio.SocketStream, store: AppStore) -> None:
 async def _next_line(stream: trio.SocketStream, buffer: bytearray) -> bytes | None:
     """The next line, without its end; None at the end of the stream. What follows the line stays in `buffer`."""
     if not buffer:
-        with trio.fail_after(IDLE_TIMEOUT):
+        with fail_after(IDLE_TIMEOUT):
             buffer += await stream.receive_some()
-    with trio.fail_after(LINE_TIMEOUT):
+    with fail_after(LINE_TIMEOUT):
         searched = 0
         while (end := buffer.find(b"\n", searched)) < 0:
             searched = len(buffer)
@@ -188,5 +189,5 @@ async def _carry_out(command: Command, store: AppStore) -> Answer:
 
 
 async def _send(stream: trio.SocketStream, answer: Answer) -> None:
-    with trio.fail_after(SEND_TIMEOUT):
+    with fail_after(SEND_TIMEOUT):
         await stream.send_all(encode_answer(answer))

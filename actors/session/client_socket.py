@@ -15,6 +15,8 @@ from typing import Final, Protocol
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from actors.tcp_stream import TcpStream
+
 LONGEST: Final = 16 * 1024
 """Bytes; what is longer is queued."""
 
@@ -48,7 +50,7 @@ class StraightStream(trio.abc.Stream):
     The system takes little more than is on its way: trio sets TCP_NOTSENT_LOWAT to 16 KiB for every stream.
     """
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: TcpStream) -> None:
         self._stream = stream
         self._sending = trio.StrictFIFOLock()
         self._rest = b""

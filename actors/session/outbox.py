@@ -13,6 +13,7 @@ from typing import Final
 import trio
 
 from actors.session.client_socket import Socket
+from actors.timeouts import fail_after
 
 OUTBOX_BYTES: Final = 8 * 1024 * 1024
 """What may wait to be sent to one client."""
@@ -88,7 +89,7 @@ class Outbox:
         Raises trio.TooSlowError for a client that does not read, and ConnectionClosed.
         """
         while (text := await self._next()) is not None:
-            with trio.fail_after(SEND_TIMEOUT):
+            with fail_after(SEND_TIMEOUT):
                 await self._socket.send_message(text)
 
     def discard(self) -> None:

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from actors.actor import crash_guard
 from actors.logs import get_logger
+from actors.timeouts import fail_after
 
 log = get_logger("web")
 
@@ -80,7 +81,7 @@ class Connection:
         """Serve until the peer or we close, an idle time runs out, or a deadline is missed."""
         try:
             if isinstance(self._stream, trio.SSLStream):
-                with trio.fail_after(HANDSHAKE_TIMEOUT):
+                with fail_after(HANDSHAKE_TIMEOUT):
                     await self._stream.do_handshake()
             async with trio.open_nursery() as nursery:
                 await self._serve(self._engine(Requests(nursery, self._service)))
@@ -157,7 +158,7 @@ class Connection:
         try:
             async with self._sending:
                 for start in range(0, 0 if self._broken else len(data), _PIECE):
-                    with trio.fail_after(self._service.send_timeout):
+                    with fail_after(self._service.send_timeout):
                         await self._stream.send_all(data[start : start + _PIECE])
         except (trio.TooSlowError, trio.BrokenResourceError):
             self._break()

@@ -8,6 +8,7 @@ from http import HTTPStatus
 import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from actors.timeouts import fail_after
 from protocol.rest.errors import RestError
 
 
@@ -42,7 +43,7 @@ class _Body:
             return await self._receive()
         self._check(self._declared)
         try:
-            with trio.fail_at(self._deadline):
+            with fail_after(self._deadline - trio.current_time()):
                 message = await self._receive()
         except trio.TooSlowError:
             reason = f"the body did not arrive within {self._timeout:g} s (setting rest.body_timeout)"

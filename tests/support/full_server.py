@@ -29,8 +29,12 @@ class FullServer:
     rest: httpx.AsyncClient
 
     def ws_url(self, host: str | None = None) -> str:
-        (address,) = self.addresses["ws"]
-        return f"ws://{address.as_seen_by_client(host)}"
+        return self.url("ws", host)
+
+    def url(self, listener: str, host: str | None = None) -> str:
+        """Where a WebSocket listener is: `ws` or `wss`."""
+        (address,) = self.addresses[listener]
+        return f"{listener}://{address.as_seen_by_client(host)}"
 
     async def terminate(self, **filters: Any) -> httpx.Response:
         return await self.rest.post("/rest-api/stream/terminate", json=filters)

@@ -12,12 +12,14 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
 
 import trio
 from attrs import define, field
-from trio_websocket import ConnectionClosed, WebSocketConnection, connect_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from actors.tcp_stream import TcpStream, drop_references
 from tests.support.media_peer import MediaPeer, Received, vp8_key_frame
 
 PATIENCE = 20.0
@@ -195,15 +197,25 @@ def untrusting() -> ssl.SSLContext:
     return context
 
 
+async def _connect(nursery: trio.Nursery, url: SplitResult) -> WebSocketConnection:
+    # trio-websocket's own way uses trio.SocketStream, which leaves a reference cycle at its end.
+    assert url.hostname
+    assert url.port
+    stream: trio.abc.Stream = TcpStream(await trio.open_tcp_stream(url.hostname, url.port))
+    if url.scheme == "wss":
+        stream = trio.SSLStream(stream, untrusting(), https_compatible=True)
+    accepted = cast(trio.SocketStream, stream)  # any stream will do, as on the server's side
+    return await wrap_client_stream(nursery, accepted, url.netloc, url.path or "/")
+
+
 @asynccontextmanager
 async def wcs_client(url: str, *, established: bool = True, **fields: Any) -> AsyncIterator[WcsClient]:
     """A client, with an established session unless told otherwise; its sockets are closed at the end."""
     peers: list[MediaPeer] = []
     try:
         async with trio.open_nursery() as nursery:
-            tls = untrusting() if url.startswith("wss:") else None
             with trio.fail_after(PATIENCE):
-                socket = await connect_websocket_url(nursery, url, ssl_context=tls)
+                socket = await _connect(nursery, urlsplit(url))
             client = WcsClient(socket, nursery, peers)
             nursery.start_soon(client.read)
             try:
@@ -216,6 +228,8 @@ async def wcs_client(url: str, *, established: bool = True, **fields: Any) -> As
                     # trio-websocket leaves its client's socket open when the server was the one to close.
                     await trio.aclose_forcefully(socket._stream)
                 nursery.cancel_scope.cancel()
+        if isinstance(socket._stream, trio.SSLStream):
+            drop_references(socket._stream)
     finally:
         # Only now: a peer that still runs may be about to read.
         for peer in peers:

@@ -12,6 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from actors.session import ClientSocket, StraightStream
 from actors.session.client_socket import LONGEST
+from actors.tcp_stream import TcpStream
 
 CAP = 30
 """Seconds; only to end a test that hangs."""
@@ -31,7 +32,7 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
     """A session's socket, and the client at the other end."""
     with tcp_pair() as (server, client), trio.fail_after(CAP):
         async with trio.open_nursery() as nursery:
-            straight = None if tls else StraightStream(server)
+            straight = None if tls else StraightStream(TcpStream(server))
             theirs: trio.SocketStream | trio.SSLStream[trio.SocketStream] = client
             ours: trio.abc.Stream = straight or server
             if tls:
@@ -102,7 +103,7 @@ async def test_a_rest_that_cannot_be_sent_is_a_closed_connection() -> None:
 
 async def test_a_part_that_did_not_fit_comes_first_when_there_is_room() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
-        straight, long, came = StraightStream(server), bytes(range(256)) * 4000, b""
+        straight, long, came = StraightStream(TcpStream(server)), bytes(range(256)) * 4000, b""
         assert straight.try_send(long)
         assert straight.has_rest
         async with trio.open_nursery() as nursery:
@@ -119,7 +120,7 @@ async def test_a_client_that_does_not_read_fills_no_large_buffer() -> None:
     with tcp_pair() as (server, client):
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
-        straight, taken = StraightStream(server), 0
+        straight, taken = StraightStream(TcpStream(server)), 0
         while taken < 2 << 20 and straight.try_send(b"x" * 1000):
             taken += 1000
         assert taken < 400_000
@@ -127,7 +128,7 @@ async def test_a_client_that_does_not_read_fills_no_large_buffer() -> None:
 
 async def test_nothing_gets_in_between_while_something_is_being_sent() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
-        straight, long, came = StraightStream(server), b"x" * 1_000_000, b""
+        straight, long, came = StraightStream(TcpStream(server)), b"x" * 1_000_000, b""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(straight.send_all, long)
             came += await client.receive_some()
@@ -141,7 +142,7 @@ async def test_nothing_gets_in_between_while_something_is_being_sent() -> None:
 
 async def test_a_broken_or_closed_connection_takes_nothing_and_raises_nothing() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
-        straight = StraightStream(server)
+        straight = StraightStream(TcpStream(server))
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.socket.close()  # sends a reset
         with pytest.raises(trio.BrokenResourceError):

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from OpenSSL import SSL
 
 from protocol.webrtc.dtls import DtlsContext
+from tests.support.collection import no_collection, uncollected
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.wcs_client import WcsClient, wcs_client
@@ -82,22 +83,12 @@ async def test_what_has_ended_waits_for_no_collection(tmp_path: Path) -> None:
     async with full_server(tmp_path) as server:
         shared = Shared(server=server)
         await work(shared, "stream", CYCLES_PER_SESSION)
-        gc.collect()
-        gc.disable()
-        try:
+        with no_collection():
             await work(shared, "stream", CYCLES_PER_SESSION * 2)
             await server.until_idle()
             await trio.testing.wait_all_tasks_blocked(0.02)
-            gc.set_debug(gc.DEBUG_SAVEALL)
-            gc.collect()
-            modules = Counter(type(each).__module__.partition(".")[0] for each in gc.garbage)
-        finally:
-            gc.set_debug(0)
-            gc.garbage.clear()
-            gc.enable()
-    assert {name: modules[name] for name in ("actors", "protocol", "OpenSSL", "pylibsrtp", "wsproto")} == {
-        "actors": 0, "protocol": 0, "OpenSSL": 0, "pylibsrtp": 0, "wsproto": 0
-    }  # fmt: skip
+            left = uncollected()
+    assert left == {}
 
 
 async def mark_after(server: FullServer, cycles: int) -> Mark:
