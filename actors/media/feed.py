@@ -84,14 +84,14 @@ class Feed:
 
     def expect(self, now: float) -> None:
         """A viewer is on its way. Have a key frame at hand when it is connected, rather than ask for one then."""
-        if self.is_video and not self.track.has_fresh_key_frame(now):
+        if self.is_video and not self.track.has_fresh_key_frame:
             self.router.requests.request(now)
             self._asked()
 
     def join(self, viewer: Viewer, now: float) -> int:
         """Take in a viewer that is connected; how many packets of the past it was sent to start with."""
         self._viewers[viewer.outgoing] = viewer
-        replay = self.track.replay(now) if self.is_video else None
+        replay = self.track.replay() if self.is_video else None
         if replay is None:
             self.router.join(viewer.outgoing, now)
             self._asked()
@@ -129,19 +129,18 @@ class Feed:
             fan_out = self._fan_outs[variant]
             fan_out.queue(data, packet.sequence)
             copies += len(fan_out)
-        self._mend(now)
+        self.mend(now)
         return copies
 
     def missing(self, now: float) -> list[int]:
         """The packets to ask the publisher for now, by extended sequence number."""
         wanted = self.track.wanted(now)
-        self._mend(now)
+        self.mend(now)
         return wanted
 
     def look_back(self, remote_ssrc: int, now: float) -> ReportBlock | None:
         """Once a second: what the publisher is to know of its track; None before the first packet."""
         self.rate.sample(self.track.bytes, now)
-        self.track.ring.trim(now)
         return self.track.report(remote_ssrc, now)
 
     def request_key_frame(self, viewer: Viewer, now: float) -> None:
@@ -151,8 +150,10 @@ class Feed:
 
     def report(self, report: SenderReport, now: float) -> None:
         """Pass the publisher's clocks on to every viewer; players align audio and video by them."""
-        self.track.take_sender_report(report, now)
-        self._last_report = report
+        own = self.track.take_sender_report(report, now)
+        if own is None:
+            return
+        self._last_report = report = own
         for viewer in self._viewers.values():
             if viewer.outgoing.start >= 0:
                 self._send_report(viewer, report, now)
@@ -176,7 +177,7 @@ class Feed:
         self.track.ring.clear()  # plaintext is not kept longer than the stream
         self._asked = _unasked
 
-    def _mend(self, now: float) -> None:
+    def mend(self, now: float) -> None:
         """What will not come any more can only be made up for by a key frame."""
         if self.track.key_frame_needed:
             self.track.key_frame_needed = False

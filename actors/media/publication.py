@@ -193,7 +193,9 @@ class Publication:
             packet = track.receive_rtx(header.timestamp, header.marker, body, now)
         else:
             packet = track.receive(header.sequence, header.timestamp, header.marker, body, now)
-        if packet is not None:
+        if packet is None:
+            source.feed.mend(now)
+        else:
             self._forward(source.feed, packet, now)
         self._network.schedule_later(self._transport)
 

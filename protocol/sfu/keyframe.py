@@ -26,6 +26,11 @@ class KeyFrame:
 Detector = Callable[[bytes], KeyFrame | None]
 
 
+def has_key_frames(codec: str) -> bool:
+    """Whether media of this codec begins with a key frame and goes wrong where packets are missing: video."""
+    return codec in _DETECTORS
+
+
 def key_frame(codec: str, payload: bytes) -> KeyFrame | None:
     """The key frame that begins in this RTP payload, if one does.
 

@@ -8,6 +8,7 @@ from protocol.sfu.round_trip import RoundTrip
 
 REORDER_GRACE = 0.010  # seconds a packet may be late before it is asked for: most late packets are only out of order
 RETRY_GROWTH = 1.25  # how much longer each request for a packet waits for an answer than the one before
+UNASKED_GRACE = 0.050  # the same where nobody can be asked: what is not here by then is lost
 MAX_TRIES = 10
 MAX_AGE = 1.0  # seconds after which a packet is too late for any player
 MAX_MISSING = 512  # a wider hole is not filled packet by packet: a key frame is cheaper
@@ -34,14 +35,16 @@ class LossTracker:
 
     The first request waits for packets that are only out of order. Further ones are the time apart that an answer takes
     (`RoundTrip.retry_after`), a quarter longer each time, so that a short outage does not use up all tries. When the
-    answer is overdue after `MAX_TRIES` requests or `MAX_AGE` seconds, the packet is given up.
+    answer is overdue after `MAX_TRIES` requests or `MAX_AGE` seconds, the packet is given up. A sender that takes no
+    requests (`asks` is false) gets none: what does not come after a moment is given up at once.
     """
 
-    def __init__(self, round_trip: RoundTrip) -> None:
+    def __init__(self, round_trip: RoundTrip, *, asks: bool = True) -> None:
         self.deadline = math.inf
         self.given_up = -1
         """The newest packet that nobody asks for any more; -1 for none."""
         self._round_trip = round_trip
+        self._grace, self._tries = (REORDER_GRACE, MAX_TRIES) if asks else (UNASKED_GRACE, 0)
         self._holes: dict[int, _Hole] = {}
 
     def __contains__(self, sequence: int) -> bool:
@@ -52,7 +55,7 @@ class LossTracker:
         if end - first + len(self._holes) > MAX_MISSING:
             self.clear()
             return False
-        ask_at = now + REORDER_GRACE
+        ask_at = now + self._grace
         for sequence in range(first, end):
             self._holes[sequence] = _Hole(now, ask_at)
         self.deadline = min(self.deadline, ask_at)
@@ -86,7 +89,7 @@ class LossTracker:
 
     def _may_ask(self, sequence: int, hole: _Hole, now: float) -> bool:
         """Count a request, or give the packet up."""
-        if hole.tries >= MAX_TRIES or (hole.tries and now - hole.since >= MAX_AGE):
+        if hole.tries >= self._tries or (hole.tries and now - hole.since >= MAX_AGE):
             del self._holes[sequence]
             self.given_up = max(self.given_up, sequence)
             return False

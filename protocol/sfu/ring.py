@@ -13,6 +13,7 @@ ENTRY_BYTES = 256  # what the interpreter needs for a packet besides its bytes, 
 class PacketRing:
     """Packets by extended sequence number (RFC 3550 A.1), the newest `max_age` seconds that fit into `max_bytes`.
 
+    Age counts up to the newest packet: while nothing comes, as of a picture that stands still, nothing goes.
     The bound is on memory: each packet counts with its `ENTRY_BYTES`, so that many small ones are bounded too.
     """
 
@@ -36,21 +37,20 @@ class PacketRing:
         self._packets[sequence] = packet
         self._arrivals.append((now, sequence))
         self._bytes += len(packet) + ENTRY_BYTES
-        self.trim(now)
+        self._trim(now)
 
     def get(self, sequence: int) -> bytes | None:
         return self._packets.get(sequence)
-
-    def trim(self, now: float) -> None:
-        """Let go of what is too old; to be called now and then while nothing is put."""
-        oldest = now - self._max_age
-        while self._arrivals and (self._bytes > self._max_bytes or self._arrivals[0][0] < oldest):
-            sequence = self._arrivals.popleft()[1]
-            self._bytes -= len(self._packets.pop(sequence)) + ENTRY_BYTES
-            self.forgotten = max(self.forgotten, sequence)
 
     def clear(self) -> None:
         """Forget every packet."""
         self._packets.clear()
         self._arrivals.clear()
         self._bytes = 0
+
+    def _trim(self, now: float) -> None:
+        oldest = now - self._max_age
+        while self._arrivals and (self._bytes > self._max_bytes or self._arrivals[0][0] < oldest):
+            sequence = self._arrivals.popleft()[1]
+            self._bytes -= len(self._packets.pop(sequence)) + ENTRY_BYTES
+            self.forgotten = max(self.forgotten, sequence)

@@ -2,7 +2,12 @@
 
 A canonical packet is what every viewer's copy is made from: a 12-byte header without extensions and contributing
 sources, the SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the publisher's
-sequence number and timestamp untouched. See `outgoing.py` for the copies.
+sequence number and timestamp. See `outgoing.py` for the copies.
+
+Those two are the publisher's own until its numbers jump (RFC 3550 A.1), another SSRC takes over, or a stretch is left
+out. What comes then is joined to what was before, with the next number and a timestamp that fits the time that passed:
+viewers see one SSRC whose numbers run on, as their decryption needs it (RFC 3711 section 3.3.1). Video is joined at a
+key frame.
 
 Browsers cut a picture into packets of one size, but for a byte. Packets of exactly one size can leave together, for
 much less than each by itself, so those that are a good part of a picture are padded to a multiple of 8 bytes. That is
@@ -13,22 +18,29 @@ import math
 from struct import Struct
 from typing import NamedTuple
 
-from protocol.sfu.keyframe import KeyFrame, key_frame
+from attrs import evolve
+
+from protocol.sfu.keyframe import KeyFrame, has_key_frames, key_frame
 from protocol.sfu.nack import LossTracker
+from protocol.sfu.reception import Reception
 from protocol.sfu.ring import PacketRing
 from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.rtp import pad
 
 MAX_BEHIND = 1024  # packets; libsrtp's window: what is older cannot be encrypted for the viewers any more
-REPLAY_AGE = 0.5  # seconds; a viewer may start with a key frame as old as this, and is behind by that for a moment
+REPLAY_AGE = (
+    0.5  # seconds from a key frame to the newest packet; so far behind is a viewer for a moment that starts there
+)
 REPLAY_BYTES = 256 << 10  # that come to it at once; more would fill its path
-FRESH_AGE = 0.25  # seconds; a younger key frame will still do when a viewer that is on its way has connected
+FRESH_AGE = 0.25  # seconds; after a shorter stretch the key frame will still do when a viewer on its way has connected
+TIMESTAMP_LEAP = (
+    10.0  # seconds by which a timestamp may miss what the time that passed lets expect, before it is shifted
+)
 PADDED_TO = 8  # bytes; sizes that differ by one are then the same seven times out of eight
 PADDED_FROM, PADDED_UP_TO = 512, 1200  # bytes; less is no part of a larger picture, more might not fit the path
 
 _HEADER = Struct("!BBHII")
-_CYCLE = 1 << 16  # added to every extended number, so that a packet from before the first one has no negative number
 
 
 class MediaPacket(NamedTuple):
@@ -56,7 +68,7 @@ class Replay(NamedTuple):
 
 
 class IncomingTrack:
-    """The media of one remote SSRC.
+    """The media of one published track, whatever SSRC it has at a time.
 
     Feed it every authenticated packet of the track by `receive`, or `receive_rtx` for its retransmission stream.
     `now` is monotonic seconds. `nack`: the publisher takes NACKs, see `wanted`. `ring` keeps what viewers may ask for
@@ -71,59 +83,81 @@ class IncomingTrack:
         self.packets = 0
         self.bytes = 0
         self.duplicates = 0
-        self.highest = -1  # extended sequence number of the newest packet; -1 before the first
-        self.repaired = 0
+        self.skipped = 0  # packets that came and could not be joined to what was before
+        self.highest = -1  # extended sequence number of the newest packet, as viewers count; -1 before the first
+        self.heard_at = -math.inf  # when anything came
         self.ring = ring
-        self.losses = LossTracker(round_trip)
+        self.losses = LossTracker(round_trip, asks=nack)
         self.key_frame_needed = False  # set when a hole will not be filled; the reader resets it
-        self._nack = nack
-        self._first = -1
+        self._clock_rate = clock_rate
+        self._has_key_frames = has_key_frames(codec)
+        self._reception = Reception(clock_rate)
+        self._lost_before = 0  # in runs of numbers that have ended
+        self._jump_to = -1  # the number that would follow one that is far off
+        self._is_apart = False  # what comes is still to be joined to what was before
+        self._shift = 0  # from the publisher's numbers to the viewers'
+        self._timestamp_shift = 0
+        self._first = -1  # nothing before this number is to be told apart from what was before
+        self._newest = (0, -math.inf)  # timestamp and arrival of the newest packet
         self._whole_from = -1  # holes before this are none of ours: a key frame came since, or was asked for
         self._key_frame_timestamp = -1
         self._key_frame = (-1, -math.inf)  # where the last one began, and when it came
-        self._jitter = _Jitter(clock_rate)
-        self._reported = (0, 0)  # expected, received at the last report
-        self._sender_report: tuple[int, float] | None = None  # middle 32 bits of NTP time, arrival
 
     def receive(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
-        """The packet to forward; None for a duplicate and for what is too old.
+        """The packet to forward; None for a duplicate, for what is too old, and for what cannot be joined yet.
 
         A packet of nothing but padding has an empty payload and is forwarded too: dropping it would leave a hole in the
         sequence that viewers ask for in vain.
         """
-        extended = self._extend(sequence)
-        newest = extended > self.highest
-        if newest:
-            self._advance(extended, now)
-            self._jitter.update(timestamp, now)
-        elif self._is_stale(extended):
+        self.heard_at = now
+        number = self._place(sequence)
+        if number is None:
             self.duplicates += 1
             return None
-        else:
-            self.losses.arrived(extended)
-        data = _HEADER.pack(0x80, marker << 7, sequence, timestamp, self.ssrc) + payload
-        self.packets += 1
-        self.bytes += len(data)
-        if PADDED_FROM <= len(data) <= PADDED_UP_TO:
-            data = pad(data, PADDED_TO)
-        self.ring.put(extended, data, now)
-        return MediaPacket(extended, data, self._find_key_frame(extended, payload, timestamp, now) if newest else None)
+        reception = self._reception
+        is_newest = number > reception.highest
+        if is_newest:
+            reception.advance(number, timestamp, now)
+        if self._is_apart and not (is_newest and self._join(number, timestamp, payload, now)):
+            reception.received += is_newest
+            self.skipped += 1
+            return None
+        packet = self._take(number, timestamp, marker, payload, now)
+        reception.received += packet is not None
+        return packet
 
     def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
         """The original packet inside a retransmission (RFC 4588 section 4), if it was missing.
 
         Browsers send bandwidth probes here: repeats of what has come, and padding.
         """
-        if len(payload) <= 2 or self.highest < 0:
+        reception = self._reception
+        if len(payload) <= 2 or reception.highest < 0 or self._is_apart:
             return None
-        sequence = payload[0] << 8 | payload[1]
-        self.losses.answered(self._extend(sequence), now)
-        packet = self.receive(sequence, timestamp, marker, payload[2:], now)
-        self.repaired += packet is not None
+        number = reception.extend(payload[0] << 8 | payload[1])
+        self.losses.answered(number + self._shift, now)
+        if number > reception.highest:
+            reception.advance(number, timestamp, now)
+        packet = self._take(number, timestamp, marker, payload[2:], now)
+        reception.repaired += packet is not None
         return packet
 
+    def restart(self) -> None:
+        """The publisher begins anew: what comes next has numbers and timestamps that say nothing about the old ones."""
+        self._lost_before += self._reception.lost
+        self._reception = Reception(self._clock_rate)
+        self.skip()
+
+    def skip(self) -> None:
+        """Leave a stretch out: viewers go on with the next key frame, or packet of audio, as if nothing had been."""
+        if self.highest < 0:
+            return
+        self._is_apart = True
+        self.losses.clear()
+        self.key_frame_needed = self._has_key_frames
+
     def wanted(self, now: float) -> list[int]:
-        """The packets to ask for now, by extended sequence number. What is given up makes a key frame necessary.
+        """The packets to ask for now, by the publisher's extended number. What is given up makes a key frame necessary.
 
         Viewers cannot decode beyond a hole; they would notice only after seconds. A key frame that came since has
         already helped them.
@@ -132,20 +166,22 @@ class IncomingTrack:
         if self.losses.given_up > self._whole_from:
             self._whole_from = self.losses.given_up
             self.key_frame_needed = True
-        return wanted
+        return [sequence - self._shift for sequence in wanted]
 
-    def has_fresh_key_frame(self, now: float) -> bool:
+    @property
+    def has_fresh_key_frame(self) -> bool:
         """Whether a viewer that connects in a moment will find a key frame to start with."""
-        return now - self._key_frame[1] <= FRESH_AGE
+        return self._behind <= FRESH_AGE
 
-    def replay(self, now: float) -> Replay | None:
+    def replay(self) -> Replay | None:
         """What a viewer starts with that comes in now; None when it has to wait for the next key frame.
 
         Only a whole stretch of packets is any use to it: a hole would have to be asked for, and may never be filled.
+        Time in which nothing came counts for nothing: a picture that stands still is as good as new.
         """
-        first, came = self._key_frame
-        if now - came > REPLAY_AGE:
+        if self._behind > REPLAY_AGE:
             return None
+        first = self._key_frame[0]
         room, packets = REPLAY_BYTES, []
         for sequence in range(first, self.highest + 1):
             packet = self.ring.get(sequence)
@@ -155,51 +191,85 @@ class IncomingTrack:
             packets.append(packet)
         return Replay(first, packets)
 
-    def take_sender_report(self, report: SenderReport, now: float) -> None:
-        """Note when the publisher's sender report came; the next report block refers to it."""
-        self._sender_report = report.lsr, now
+    def take_sender_report(self, report: SenderReport, now: float) -> SenderReport | None:
+        """Note when the publisher's sender report came, and give it as it is true of what viewers get.
+
+        None while what it speaks of is not joined to what was before.
+        """
+        self._reception.take_sender_report(report, now)
+        if self._is_apart:
+            return None
+        shift = self._timestamp_shift
+        return evolve(report, rtp_timestamp=report.rtp_timestamp + shift & 0xFFFFFFFF) if shift else report
 
     def report(self, remote_ssrc: int, now: float) -> ReportBlock | None:
-        """The report block on what came since the last one; None before the first packet.
-
-        What came by RTX counts as lost, as RFC 4588 has it: a retransmission stream is one of its own. Publishers
-        control their bitrate by this figure, and a path that needs repair is full.
-        """
-        if self.highest < 0:
-            return None
-        expected, received = self.highest - self._first + 1, self.packets - self.repaired
-        expected_before, received_before = self._reported
-        self._reported = expected, received
-        interval_expected = expected - expected_before
-        interval_lost = interval_expected - (received - received_before)
-        fraction = (interval_lost << 8) // interval_expected if interval_lost > 0 and interval_expected > 0 else 0
-        lsr, arrived = self._sender_report or (0, now)
-        return ReportBlock(
-            ssrc=remote_ssrc,
-            fraction_lost=min(fraction, 255),
-            packets_lost=max(expected - received, 0),
-            highest_sequence=self.highest - _CYCLE,
-            jitter=self._jitter.value,
-            lsr=lsr,
-            dlsr=min(int((now - arrived) * 65536), 0xFFFFFFFF),
-        )
+        """The report block on what came since the last one; None before the first packet."""
+        return self._reception.report(remote_ssrc, now)
 
     @property
     def lost(self) -> int:
         """Packets that never came, not even by retransmission."""
-        return max(0, self.highest - self._first + 1 - self.packets) if self.highest >= 0 else 0
+        return self._lost_before + self._reception.lost
 
-    def _extend(self, sequence: int) -> int:
-        if self.highest < 0:
-            return sequence + _CYCLE
-        ahead = (sequence - self.highest) & 0xFFFF
-        return self.highest + ahead - (_CYCLE if ahead >= 0x8000 else 0)
+    @property
+    def _behind(self) -> float:
+        """Seconds from the last key frame to the newest packet; math.inf without a key frame."""
+        return self._newest[1] - self._key_frame[1] if self._key_frame[0] >= 0 else math.inf
+
+    def _place(self, sequence: int) -> int | None:
+        """The publisher's extended number of a packet; None for one far behind.
+
+        That is a stray one, or the first of a jump. Two that follow each other prove the jump (RFC 3550 A.1).
+        """
+        number = self._reception.extend(sequence)
+        if number > self._reception.highest - MAX_BEHIND:
+            return number
+        if sequence != self._jump_to:
+            self._jump_to = (sequence + 1) & 0xFFFF
+            return None
+        self.restart()
+        return self._reception.extend(sequence)
+
+    def _join(self, number: int, timestamp: int, payload: bytes, now: float) -> bool:
+        """Let what begins with this packet follow what was before, if viewers can go on with it."""
+        if self._has_key_frames and key_frame(self.codec, payload) is None:
+            return False
+        self._shift = self.highest + 1 - number
+        self._first = self.highest + 1
+        newest, came = self._newest
+        expected = newest + int((now - came) * self._clock_rate)
+        missed = _timestamp_delta(timestamp + self._timestamp_shift, expected)
+        if abs(missed) > TIMESTAMP_LEAP * self._clock_rate:
+            self._timestamp_shift = expected - timestamp
+        self._is_apart = False
+        return True
+
+    def _take(self, number: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
+        """Make the packet for the viewers of one with the publisher's number and timestamp."""
+        extended, timestamp = number + self._shift, timestamp + self._timestamp_shift & 0xFFFFFFFF
+        is_newest = extended > self.highest
+        if is_newest:
+            self._advance(extended, now)
+            self._newest = timestamp, now
+        elif self._is_stale(extended):
+            self.duplicates += 1
+            return None
+        else:
+            self.losses.arrived(extended)
+        data = _HEADER.pack(0x80, marker << 7, extended & 0xFFFF, timestamp, self.ssrc) + payload
+        self.packets += 1
+        self.bytes += len(data)
+        if PADDED_FROM <= len(data) <= PADDED_UP_TO:
+            data = pad(data, PADDED_TO)
+        self.ring.put(extended, data, now)
+        found = self._find_key_frame(extended, payload, timestamp, now) if is_newest else None
+        return MediaPacket(extended, data, found)
 
     def _advance(self, extended: int, now: float) -> None:
         if self.highest < 0:
             self._first = extended
-        elif extended > self.highest + 1 and self._nack and not self.losses.lost(self.highest + 1, extended, now):
-            self.key_frame_needed = True
+        elif extended > self.highest + 1 and self._has_key_frames:
+            self.key_frame_needed |= not self.losses.lost(self.highest + 1, extended, now)
         self.highest = extended
 
     def _is_stale(self, extended: int) -> bool:
@@ -215,27 +285,10 @@ class IncomingTrack:
         self._key_frame_timestamp = timestamp
         self._key_frame = extended, now
         self._whole_from = extended
+        self.key_frame_needed = False
         return found
 
 
-class _Jitter:
-    """Interarrival jitter in timestamp units (RFC 3550 A.8)."""
-
-    def __init__(self, clock_rate: int) -> None:
-        self._clock_rate = clock_rate
-        self._estimate = 0.0
-        self._last: tuple[int, float] | None = None
-
-    @property
-    def value(self) -> int:
-        return min(int(self._estimate), 0xFFFFFFFF)
-
-    def update(self, timestamp: int, now: float) -> None:
-        if self._last is not None:
-            last_timestamp, last_now = self._last
-            if timestamp == last_timestamp:
-                return  # the packets of one picture leave together; only the first tells the path's delay
-            step = ((timestamp - last_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-            difference = abs((now - last_now) * self._clock_rate - step)
-            self._estimate += (difference - self._estimate) / 16
-        self._last = timestamp, now
+def _timestamp_delta(newer: int, older: int) -> int:
+    """How far one timestamp is ahead of another on the 32-bit circle."""
+    return ((newer - older + 0x80000000) & 0xFFFFFFFF) - 0x80000000

@@ -83,6 +83,7 @@ class MediaPeer:
     video: str | None = "VP8/90000"
     video_type: int = 96
     video_fmtp: str = ""
+    video_feedback: tuple[str, ...] = _VIDEO_FEEDBACK
     rtx_type: int | None = 97
     twcc: bool = True
     announce_ssrcs: bool = True
@@ -358,7 +359,7 @@ def _section(peer: MediaPeer, kind: str, direction: str) -> list[str]:
     lines = [f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(map(str, types))}", "c=IN IP4 0.0.0.0"]
     lines += [f"a=rtpmap:{peer.video_type} {peer.video}"]
     lines += [f"a=fmtp:{peer.video_type} {peer.video_fmtp}"] if peer.video_fmtp else []
-    lines += [f"a=rtcp-fb:{peer.video_type} {f}" for f in _VIDEO_FEEDBACK]
+    lines += [f"a=rtcp-fb:{peer.video_type} {f}" for f in peer.video_feedback]
     if peer.rtx_type:
         lines += [f"a=rtpmap:{peer.rtx_type} rtx/90000", f"a=fmtp:{peer.rtx_type} apt={peer.video_type}"]
     if announce:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.sfu.keyframe import KeyFrame
-from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE
+from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
 from protocol.sfu.ring import VIDEO_AGE, VIDEO_BYTES, PacketRing
 from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.track import (
@@ -22,7 +22,7 @@ from protocol.sfu.track import (
     MediaPacket,
     Replay,
 )
-from protocol.webrtc.rtcp import SenderReport
+from protocol.webrtc.rtcp import SenderReport, build_receiver_report
 from protocol.webrtc.rtp import HEADER_SIZE, parse_header, payload
 
 KEY = b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01"
@@ -45,6 +45,14 @@ def feed(track: IncomingTrack, *sequences: int, now: float = 0.0) -> list[int]:
     """The sequence numbers that were forwarded."""
     packets = [track.receive(sequence & 0xFFFF, 0, False, DELTA, now) for sequence in sequences]
     return [packet.sequence - BASE for packet in packets if packet]
+
+
+def needs_key_frame(track: IncomingTrack) -> bool:
+    return track.key_frame_needed
+
+
+def has_fresh_key_frame(track: IncomingTrack) -> bool:
+    return track.has_fresh_key_frame
 
 
 def test_a_packet_becomes_canonical() -> None:
@@ -127,10 +135,32 @@ def test_nothing_is_asked_for_without_nack() -> None:
     assert track.wanted(9.0) == []
 
 
+def test_a_hole_that_nobody_can_be_asked_for_makes_a_key_frame_necessary() -> None:
+    track = make_track(nack=False)
+    feed(track, 1, 3)
+    assert track.wanted(UNASKED_GRACE / 2) == []
+    feed(track, 2)  # it was only late
+    assert track.losses.deadline == math.inf
+    feed(track, 5)
+    assert not needs_key_frame(track)
+    assert track.losses.deadline == UNASKED_GRACE
+    assert track.wanted(UNASKED_GRACE) == []
+    assert needs_key_frame(track)
+    track.key_frame_needed = False
+    assert track.losses.deadline == math.inf, "it is asked for once"
+
+
+def test_audio_has_no_key_frames_to_ask_for() -> None:
+    track = make_track("OPUS", nack=False)
+    feed(track, 1, 5, MAX_MISSING + 9)
+    assert track.wanted(9.0) == []
+    assert not needs_key_frame(track)
+
+
 def test_a_hole_too_wide_asks_for_a_key_frame() -> None:
     track = make_track()
     feed(track, 1, MAX_MISSING + 3)
-    assert track.key_frame_needed
+    assert needs_key_frame(track)
     assert track.wanted(9.0) == []
 
 
@@ -143,10 +173,10 @@ def test_a_hole_that_is_never_filled_asks_for_a_key_frame_once() -> None:
     track = make_track()
     feed(track, 1, 3, 5)
     give_up(track)
-    assert track.key_frame_needed
+    assert needs_key_frame(track)
     track.key_frame_needed = False
     assert track.wanted(99.0) == []
-    assert not track.key_frame_needed
+    assert not needs_key_frame(track)
 
 
 def test_a_hole_before_the_newest_key_frame_asks_for_none() -> None:
@@ -154,10 +184,10 @@ def test_a_hole_before_the_newest_key_frame_asks_for_none() -> None:
     feed(track, 1, 3)
     track.receive(4, 3000, False, KEY, 0.0)
     give_up(track)
-    assert not track.key_frame_needed
+    assert not needs_key_frame(track)
     feed(track, 6)
     give_up(track)
-    assert track.key_frame_needed
+    assert needs_key_frame(track)
 
 
 def test_an_answer_to_a_request_tells_the_round_trip() -> None:
@@ -253,6 +283,17 @@ def test_a_report_refers_to_the_last_sender_report() -> None:
     assert (report.lsr, report.dlsr) == (0x33445566, 32_768)
 
 
+def test_a_report_bears_clocks_that_disagree() -> None:
+    track = make_track()
+    feed(track, 1)
+    sender = SenderReport(ssrc=1, ntp_timestamp=1 << 32, rtp_timestamp=0, packet_count=0, octet_count=0)
+    track.take_sender_report(sender, 10.5)
+    report = track.report(42, 10.2)
+    assert report is not None
+    assert report.dlsr == 0
+    assert build_receiver_report(9, [report])
+
+
 def test_jitter_follows_rfc_3550() -> None:
     steady, shaky = make_track(), make_track()
     for number in range(200):
@@ -283,11 +324,11 @@ def test_every_packet_is_forwarded_at_most_once(first: int, steps: list[int]) ->
 
 def test_a_late_viewer_gets_everything_from_the_last_key_frame_on() -> None:
     track = make_track()
-    assert track.replay(0.0) is None
+    assert track.replay() is None
     feed(track, 65_534)
-    assert track.replay(0.0) is None
+    assert track.replay() is None
     wanted = [track.receive((65_535 + n) & 0xFFFF, n * 3000, False, KEY if n == 0 else DELTA, 0.1) for n in range(3)]
-    replay = track.replay(0.2)
+    replay = track.replay()
     assert replay == Replay(BASE + 65_535, [packet.data for packet in wanted if packet])
 
 
@@ -295,27 +336,40 @@ def test_a_second_key_frame_replaces_the_first() -> None:
     track = make_track()
     for number, body in enumerate((KEY, DELTA, KEY, DELTA)):
         track.receive(number, number * 3000, False, body, 0.0)
-    replay = track.replay(0.0)
+    replay = track.replay()
     assert replay is not None
     assert (replay.start, len(replay.packets)) == (BASE + 2, 2)
 
 
-def test_an_old_key_frame_is_not_replayed() -> None:
+def test_a_viewer_may_not_be_far_behind() -> None:
+    track = make_track()
+    assert not has_fresh_key_frame(track)
+    track.receive(1, 0, False, KEY, 0.0)
+    feed(track, 2, now=FRESH_AGE)
+    assert has_fresh_key_frame(track)
+    feed(track, 3, now=REPLAY_AGE)
+    assert not has_fresh_key_frame(track)
+    assert track.replay() is not None
+    feed(track, 4, now=REPLAY_AGE + 0.01)
+    assert track.replay() is None
+
+
+def test_a_picture_that_stands_still_is_replayed_however_old_it_is() -> None:
     track = make_track()
     track.receive(1, 0, False, KEY, 0.0)
-    assert track.replay(REPLAY_AGE) is not None
-    assert track.replay(REPLAY_AGE + 0.01) is None
-    assert track.has_fresh_key_frame(FRESH_AGE)
-    assert not track.has_fresh_key_frame(FRESH_AGE + 0.01)
+    feed(track, 2, now=0.03)
+    track.report(42, 600.0)
+    assert has_fresh_key_frame(track)
+    assert track.replay() is not None
 
 
 def test_a_picture_with_a_hole_is_not_replayed_until_the_hole_is_filled() -> None:
     track = make_track()
     track.receive(1, 0, False, KEY, 0.0)
     feed(track, 3)
-    assert track.replay(0.0) is None
+    assert track.replay() is None
     feed(track, 2)
-    replay = track.replay(0.0)
+    replay = track.replay()
     assert replay is not None
     assert len(replay.packets) == 3
 
@@ -326,4 +380,138 @@ def test_what_would_fill_a_viewers_path_is_not_replayed() -> None:
     size = 1200
     for number in range(2, REPLAY_BYTES // size + 3):
         track.receive(number, 0, False, DELTA + bytes(size), 0.0)
-    assert track.replay(0.0) is None
+    assert track.replay() is None
+
+
+# -- numbers that begin anew -------------------------------------------------------------------------------------------
+
+
+def video(track: IncomingTrack, sequence: int, body: bytes, timestamp: int, now: float) -> MediaPacket | None:
+    return track.receive(sequence & 0xFFFF, timestamp & 0xFFFFFFFF, True, body, now)
+
+
+def timestamp_of(packet: MediaPacket | None) -> int:
+    assert packet is not None
+    return parse_header(packet.data).timestamp
+
+
+@pytest.mark.parametrize("jump", [-20_000, 33_000, 39_000, 60_000])
+def test_numbers_that_jump_cost_one_packet_and_a_key_frame(jump: int) -> None:
+    track = make_track()
+    first = video(track, 30_000, KEY, 0, 0.0)
+    assert first is not None
+    start = 30_000 + jump
+    assert video(track, start, DELTA, 3000, 0.03) is None  # it may be a stray one
+    assert not needs_key_frame(track)
+    assert video(track, start + 1, DELTA, 6000, 0.06) is None
+    assert needs_key_frame(track)
+    joined = [video(track, start + 2 + n, KEY if n == 0 else DELTA, 9000 + 3000 * n, 0.1) for n in range(3)]
+    assert [packet and packet.sequence for packet in joined] == [first.sequence + 1 + n for n in range(3)]
+    assert [timestamp_of(packet) for packet in joined] == [9000, 12_000, 15_000], "its clock has not jumped"
+    assert not needs_key_frame(track)
+    assert (track.duplicates, track.skipped, track.lost) == (1, 1, 0)
+
+
+def test_a_stray_packet_is_no_jump() -> None:
+    track = make_track()
+    assert feed(track, 1, 40_000, 2, 40_000, 3, 50_001, 4) == [1, 2, 3, 4]
+    assert not needs_key_frame(track)
+
+
+def test_audio_goes_on_at_once_after_a_jump() -> None:
+    track = make_track("OPUS", nack=False)
+    assert feed(track, 10, 40_000, 40_001, 40_002) == [10, 11, 12]
+
+
+def test_old_retransmissions_do_not_make_numbers_jump() -> None:
+    track = make_track()
+    feed(track, 30_000, 30_001)
+    for number in range(100, 110):
+        assert track.receive_rtx(0, False, number.to_bytes(2, "big") + DELTA, 0.0) is None
+    assert feed(track, 30_002) == [30_002]
+
+
+def test_another_source_follows_the_one_before() -> None:
+    track = make_track()
+    first = video(track, 65_000, KEY, 4_000_000_000, 10.0)
+    assert first is not None
+    track.restart()
+    assert needs_key_frame(track)
+    assert track.report(43, 10.5) is None, "nothing of it has come"
+    assert video(track, 7, DELTA, 90_000, 11.0) is None
+    joined = video(track, 8, KEY, 93_000, 12.0)
+    assert joined is not None
+    assert joined.sequence == first.sequence + 1
+    assert joined.key_frame
+    assert timestamp_of(joined) == 4_000_000_000 + 2 * 90_000, "as much later as it came"
+    assert timestamp_of(video(track, 9, DELTA, 96_000, 12.03)) == 4_000_000_000 + 2 * 90_000 + 3000
+    report = track.report(43, 13.0)
+    assert report is not None
+    assert (report.highest_sequence, report.packets_lost) == (9, 0)
+
+
+def test_what_is_missing_of_another_source_is_asked_for_by_its_own_numbers() -> None:
+    track = make_track()
+    feed(track, 65_000)
+    track.restart()
+    video(track, 10, KEY, 0, 0.0)
+    feed(track, 12)
+    assert [sequence & 0xFFFF for sequence in track.wanted(REORDER_GRACE)] == [11]
+    packet = track.receive_rtx(0, False, b"\x00\x0b" + DELTA, 0.1)
+    assert packet is not None
+    assert packet.sequence == BASE + 65_002
+    assert track.wanted(9.0) == []
+
+
+def test_what_comes_late_of_before_the_joint_is_dropped() -> None:
+    track = make_track()
+    feed(track, 100, 102)
+    track.skip()
+    assert feed(track, 103, 104) == []
+    assert video(track, 106, KEY, 0, 0.0) is not None
+    assert feed(track, 105, 101, 107) == [104]
+    assert track.receive_rtx(0, False, (104).to_bytes(2, "big") + DELTA, 0.1) is None
+
+
+def test_a_stretch_that_is_left_out_leaves_no_hole_and_is_no_loss() -> None:
+    track = make_track()
+    feed(track, 1, 2, 3)
+    track.skip()
+    assert feed(track, 4, 5, 6) == []
+    assert needs_key_frame(track)
+    packet = video(track, 7, KEY, 0, 0.0)
+    assert packet is not None
+    assert packet.sequence == BASE + 4
+    assert (track.wanted(9.0), track.skipped, track.lost) == ([], 3, 0)
+    report = track.report(42, 1.0)
+    assert report is not None
+    assert (report.highest_sequence, report.fraction_lost) == (7, 0)
+
+
+def test_sender_reports_follow_the_shifted_clock() -> None:
+    track = make_track()
+    video(track, 1, KEY, 1_000_000, 0.0)
+    sender = SenderReport(ssrc=1, ntp_timestamp=7, rtp_timestamp=4_294_000_000, packet_count=0, octet_count=0)
+    assert track.take_sender_report(sender, 0.0) == sender
+    track.restart()
+    assert track.take_sender_report(sender, 0.5) is None, "nobody knows yet what it means to viewers"
+    video(track, 1, KEY, 4_294_000_000, 1.0)
+    report = track.take_sender_report(sender, 1.0)
+    assert report is not None
+    assert report.rtp_timestamp == 1_090_000
+
+
+@given(st.lists(st.tuples(st.integers(0, 65_535), st.booleans(), st.booleans()), max_size=60))
+def test_whatever_numbers_come_viewers_see_each_number_once(packets: list[tuple[int, bool, bool]]) -> None:
+    track, seen = make_track(), set()
+    for sequence, is_key, is_rtx in packets:
+        body = KEY if is_key else DELTA
+        if is_rtx:
+            packet = track.receive_rtx(0, False, sequence.to_bytes(2, "big") + body, 0.0)
+        else:
+            packet = track.receive(sequence, 0, False, body, 0.0)
+        if packet is not None:
+            assert packet.sequence not in seen
+            assert packet.sequence & 0xFFFF == parse_header(packet.data).sequence
+            seen.add(packet.sequence)
+        assert all(number >= 0 for number in seen)
