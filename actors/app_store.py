@@ -68,7 +68,14 @@ class AppStore:
         if len(text.encode()) > MAX_FILE_SIZE:
             raise AppStoreError(f"{self._path} would be longer than {MAX_FILE_SIZE} bytes; nothing was changed")
         self._known.add(text)  # a failure may come before or after the rename
-        _write(self._path, text)
+        try:
+            _write(self._path, text)
+        except AppStoreError as error:
+            if _read(self._path) != text:
+                raise
+            raise AppStoreError(
+                f"{error}; nothing was changed yet, but the change is in force after a restart"
+            ) from error
         self._known = {text}
 
 
@@ -77,12 +84,26 @@ def open_app_store(path: Path) -> AppStore:
 
     Raises AppFileError for a file that is not a valid table, AppStoreError for one that cannot be read or made.
     """
-    path = path.resolve()  # a rename would replace a symbolic link, not what it points to
+    path = _resolved(path)
     text = _read(path)
     if text is None:
         text = write_apps(default_table())
         _write(path, text)
     return AppStore(path, read_apps(text, file_name=str(path)), text)
+
+
+def read_app_file(path: Path) -> AppTable | None:
+    """The table in the file at `path`, None if there is no file. Raises as `open_app_store`, and changes nothing."""
+    text = _read(_resolved(path))
+    return None if text is None else read_apps(text, file_name=str(path))
+
+
+def _resolved(path: Path) -> Path:
+    """What a symbolic link points to: a rename would replace the link, not the file."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # a link that leads to itself; RuntimeError up to Python 3.12
+        raise AppStoreError(f"cannot read {path}: its symbolic link leads nowhere") from error
 
 
 def _read(path: Path) -> str | None:

@@ -9,12 +9,15 @@ from typing import NoReturn
 from attrs import frozen
 
 from actors.places import default_config_file, default_state_folder
+from actors.start_checks import StartChecks
 from config.listing import effective_file
 from config.loading import LoadedSettings, SettingsError, load_settings
 from config.settings import Settings
 from config.version import VERSION
 
 EXIT_BAD_SETTINGS = 2
+MAX_FILE_SIZE = 16 * 1024 * 1024
+"""Bytes; a longer file is no settings file."""
 
 
 @frozen(kw_only=True)
@@ -35,10 +38,15 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     options = _parser().parse_args(arguments)
     loaded = _load(options)
     if options.print_config:
-        _finish(effective_file(loaded.given), loaded)
+        _finish(effective_file(loaded.given), loaded.warnings)
+    state = options.state.absolute()
+    checks = StartChecks(loaded, state)
+    warnings = (*loaded.warnings, *checks.warnings)
+    if checks.faults:
+        _refuse(checks.faults)
     if options.check_config:
-        _finish(f"{options.config}: settings are good\n", loaded)
-    return Invocation(settings=loaded.settings, state=options.state.absolute(), warnings=loaded.warnings)
+        _finish(f"{options.config}: settings are good\n", warnings)
+    return Invocation(settings=loaded.settings, state=state, warnings=warnings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
     )
-    parser.add_argument("--check-config", action="store_true", help="check the settings and exit")
+    parser.add_argument(
+        "--check-config", action="store_true", help="check the settings and the files they name, and exit"
+    )
     parser.add_argument(
         "--print-config", action="store_true", help="print each setting's meaning, value and origin, and exit"
     )
@@ -76,20 +86,22 @@ def _load(options: argparse.Namespace) -> LoadedSettings:
         text = _read(options.config, needed=needed)
         return load_settings(text, file_name=str(options.config), overrides=options.set)
     except SettingsError as error:
-        _tell(error.faults)
-        sys.exit(EXIT_BAD_SETTINGS)
+        _refuse(error.faults)
 
 
 def _read(path: Path, *, needed: bool) -> str | None:
     """The text of the settings file; None if there is none and none was named."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_SIZE + 1)
     except FileNotFoundError:
         if not needed:
             return None
         raise SettingsError([f"{path}: there is no such file"]) from None
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
+    if len(content) > MAX_FILE_SIZE:
+        raise SettingsError([f"{path}: is longer than {MAX_FILE_SIZE} bytes"])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,8 +109,13 @@ def _read(path: Path, *, needed: bool) -> str | None:
         raise SettingsError([f"{path}:{line}: is not UTF-8; write other characters as \\uXXXX"]) from None
 
 
-def _finish(output: str, loaded: LoadedSettings) -> NoReturn:
-    _tell(f"warning: {warning}" for warning in loaded.warnings)
+def _refuse(faults: Iterable[str]) -> NoReturn:
+    _tell(faults)
+    sys.exit(EXIT_BAD_SETTINGS)
+
+
+def _finish(output: str, warnings: Iterable[str]) -> NoReturn:
+    _tell(f"warning: {warning}" for warning in warnings)
     sys.stdout.write(output)
     sys.exit(0)
 

@@ -5,11 +5,37 @@ from pathlib import Path
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Put a file with this content, readable by its owner only, in the place of `path`; on return it is on disk."""
+    """Put a file with this content, readable by its owner only, in the place of `path`; on return it is on disk.
+
+    OSError: it could not be done, and the file is what it was before, as far as the disk still takes orders.
+    """
     unfinished = path.with_name(f"{path.name}.new")
     _write_synced(unfinished, content)
+    before = _second_name(path)
     unfinished.replace(path)
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        if before is not None:
+            before.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+        raise
+    if before is not None:
+        before.unlink(missing_ok=True)
+
+
+def _second_name(path: Path) -> Path | None:
+    """A name under which what is at `path` outlives its replacement; None if nothing is there."""
+    name = path.with_name(f"{path.name}.old")
+    name.unlink(missing_ok=True)
+    if not path.exists():
+        return None
+    try:
+        name.hardlink_to(path)
+    except OSError:  # a file system without hard links
+        _write_synced(name, path.read_bytes())
+    return name
 
 
 def sync_folder(path: Path) -> None:

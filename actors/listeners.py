@@ -40,7 +40,7 @@ def server_tls(certificate: Path, key: Path, *, protocols: Sequence[str]) -> ssl
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(list(protocols))
     try:
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate, key, password="")  # a key that is encrypted must not ask a terminal
     except (OSError, ssl.SSLError) as error:
         raise ListenerError(f"wss.cert={certificate}, wss.key={key}: cannot be used for TLS: {error}") from error
     return context

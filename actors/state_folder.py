@@ -1,11 +1,14 @@
 """The folder where a server keeps what outlives it: its lock, its node id, its certificate, its applications."""
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
 import socket
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -45,44 +48,72 @@ class StateFolder:
 
     def __enter__(self) -> Self:
         """Make the folder when it is missing, and lock it. Raises StateFolderError."""
-        try:
+        with _explained(self.path, "cannot be the state folder"):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StateFolderError(f"{self.path}: cannot be the state folder: {error.strerror}") from error
+        path = self.path / "lock"
+        with _explained(path, "cannot be the lock of the state folder"):
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(self._lock, 20, 0).decode(errors="replace").strip()
+            self._take_lock(self._lock)
+        except BaseException:
             self._unlock()
-            raise StateFolderError(f"{self.path}: another wcsd uses this state folder (process {owner})") from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+            raise
         return self
+
+    def _take_lock(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            raise StateFolderError(f"{self.path}: another wcsd uses this state folder (process {owner})") from None
+        with _explained(self.path / "lock", "cannot be written"):
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._unlock()
 
+    def check(self, *, needs_certificate: bool) -> None:
+        """Raise StateFolderError for what is there and cannot be used. What is missing is no fault: it can be made."""
+        self._read_node_id()
+        if needs_certificate and self._tls.is_dir():
+            self._check_certificate()
+
     def node_id(self) -> str:
-        """The id of this server: 32 letters and digits, made once and the same ever after."""
-        path = self.path / "node-id"
-        try:
-            node_id = path.read_text("ascii", errors="replace").strip()
-        except FileNotFoundError:
+        """The id of this server: 32 letters and digits, made once and the same ever after. Raises StateFolderError."""
+        node_id = self._read_node_id()
+        if node_id is None:
             node_id = "".join(secrets.choice(_NODE_ID_ALPHABET) for _ in range(_NODE_ID_LENGTH))
-            write_durably(path, f"{node_id}\n".encode())
-        if len(node_id) != _NODE_ID_LENGTH or not set(node_id) <= set(_NODE_ID_ALPHABET):
-            raise StateFolderError(f"{path}: not a node id (32 letters and digits); remove the file to get a new one")
+            with _explained(self._node_id_path, "cannot be written"):
+                write_durably(self._node_id_path, f"{node_id}\n".encode())
         return node_id
 
+    def _read_node_id(self) -> str | None:
+        path = self._node_id_path
+        with _explained(path, "cannot be read"):
+            try:
+                text = path.read_text("ascii", errors="replace").strip()
+            except FileNotFoundError:
+                return None
+        if len(text) != _NODE_ID_LENGTH or not set(text) <= set(_NODE_ID_ALPHABET):
+            raise StateFolderError(f"{path}: not a node id (32 letters and digits); remove the file to get a new one")
+        return text
+
     def certificate(self) -> tuple[Path, Path]:
-        """The self-signed certificate of wss and https and its key (PEM files), made once."""
-        folder = self.path / "tls"
-        if not folder.is_dir():
-            self._make_certificate(folder)
-        return folder / "certificate.pem", folder / "key.pem"
+        """The self-signed certificate of wss and https and its key (PEM files), made once. Raises StateFolderError."""
+        if not self._tls.is_dir():
+            with _explained(self._tls, "cannot be made"):
+                self._make_certificate(self._tls)
+        return self._check_certificate()
+
+    def _check_certificate(self) -> tuple[Path, Path]:
+        files = self._tls / "certificate.pem", self._tls / "key.pem"
+        for file in files:
+            if not file.is_file():
+                raise StateFolderError(f"{file}: is missing; remove the folder {self._tls} to get a new certificate")
+        return files
 
     def _make_certificate(self, folder: Path) -> None:
         """Both files appear together, by the rename of their folder, or not at all."""
@@ -95,7 +126,25 @@ class StateFolder:
         unfinished.rename(folder)
         sync_folder(self.path)
 
+    @property
+    def _tls(self) -> Path:
+        return self.path / "tls"
+
+    @property
+    def _node_id_path(self) -> Path:
+        return self.path / "node-id"
+
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+@contextmanager
+def _explained(path: Path, what: str) -> Iterator[None]:
+    """What the system refuses, in words for the operator."""
+    try:
+        yield
+    except OSError as error:
+        reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise StateFolderError(f"{path}: {what}: {reason}") from error

@@ -81,6 +81,8 @@ def _parse(text: str, file_name: str) -> dict[str, Any]:
         place = _TOML_PLACE.search(message)
         line = len(text.splitlines()) if place is None or place[1] is None else int(place[1])
         raise AppFileError(file_name, line, _TOML_PLACE.sub("", message)) from None
+    except (RecursionError, ValueError):  # nested without end, or a number of thousands of digits
+        raise AppFileError(file_name, None, "not a file of applications, which hold text and lists of text") from None
 
 
 def _read_entry(entry: object, position: int) -> App:

@@ -15,6 +15,7 @@ T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=StrEnum)
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_MOST_DIGITS = 100
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e\t]*)")
 
 
@@ -44,6 +45,8 @@ class Whole:
     def read(self, text: str) -> int:
         if not _INTEGER.fullmatch(text):
             raise ValueError("is not a whole number")
+        if len(text) > _MOST_DIGITS:
+            raise ValueError("is out of range")
         number = int(text)
         if not self.low <= number <= self.high:
             raise ValueError("is out of range")
@@ -178,6 +181,8 @@ class File:
     def read(self, text: str) -> Path | None:
         if text and not text.startswith("/"):
             raise ValueError("is not an absolute path")
+        if "\0" in text:
+            raise ValueError("holds a NUL character")
         return Path(text) if text else None
 
 

@@ -40,6 +40,10 @@ class LoadedSettings:
     given: Mapping[str, Given]
     warnings: tuple[str, ...]
 
+    def told_of(self, key: str, message: str) -> str:
+        """A line that says where the setting was given, and the message."""
+        return f"{self.given[key].origin}: {key}: {message}"
+
     @property
     def origins(self) -> Mapping[str, str]:
         """Where each key's value came from."""
@@ -110,6 +114,7 @@ class _Reader:
 
     def _check_together(self, settings: Settings) -> None:
         self._check_rest_addresses(settings)
+        self._check_ports(settings)
         if (settings.wss_cert is None) != (settings.wss_key is None):
             missing, other = ("wss.cert", "wss.key") if settings.wss_cert is None else ("wss.key", "wss.cert")
             self._refuse(other, f"needs {missing} beside it; allowed: both of them, or neither")
@@ -133,6 +138,21 @@ class _Reader:
             else:
                 self._refuse(key, f"{_open_to_the_network(address)}; {_SAFE_REST.format(key=key)}")
 
+    def _check_ports(self, settings: Settings) -> None:
+        """Two listeners cannot have one port, unless on different addresses."""
+        taken: list[tuple[str, str | None, int]] = []
+        for name, address, port in (
+            ("ws", settings.ws_address, settings.ws_port),
+            ("wss", settings.wss_address, settings.wss_port),
+            ("http", settings.http_address, settings.http_port),
+            ("https", settings.https_address, settings.https_port),
+        ):
+            for other, other_address, other_port in taken:
+                if port == other_port != 0 and _overlap(address, other_address):
+                    place = self.given[f"{other}.port"].origin
+                    self._refuse(f"{name}.port", f"{port} is the port of {other}.port too ({place})")
+            taken.append((name, address, port))
+
     def _refuse(self, key: str, message: str) -> None:
         self.faults.append(f"{self.given[key].origin}: {key}: {message}")
 
@@ -140,6 +160,14 @@ class _Reader:
 def shown(known: Setting, text: str) -> str:
     """The text of a value as it may be printed: a secret is masked."""
     return "********" if known.is_secret and text else text
+
+
+def _overlap(one: str | None, other: str | None) -> bool:
+    """Whether the same client could reach both; `::` takes IPv4 along."""
+    first, second = ip_address(one or "::"), ip_address(other or "::")
+    if first.version != second.version:
+        return any(address == IPv6Address("::") for address in (first, second))
+    return first == second or first.is_unspecified or second.is_unspecified
 
 
 def _is_loopback(address: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -132,22 +133,60 @@ def test_a_full_or_broken_disk_is_told_and_changes_nothing(
     assert open_app_store(path).by_key("shopKey") == SHOP
 
 
-def test_a_disk_that_fails_after_the_rename_can_be_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder's fsync fails: the new file is there, but not believed, and must not be taken for a stranger's."""
-    synced = []
-
-    def fail_second(descriptor: int) -> None:
-        synced.append(descriptor)
-        if len(synced) == 2:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_disk_that_fails_after_the_rename_leaves_what_was_there_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """The folder's fsync fails: nobody may believe the change, the next start neither."""
     store = open_app_store(path)
+    if not is_there:
+        path.unlink()
     with monkeypatch.context() as broken:
-        broken.setattr(os, "fsync", fail_second)
-        with pytest.raises(AppStoreError, match="Input/output error"):
+        fail_syncs(broken)
+        with pytest.raises(AppStoreError, match=r"cannot write .*: Input/output error$"):
             change(store, add_shop)
     assert store.by_key("shopKey") is None
+    assert open_app_store(path).table == default_table()
     assert change(store, add_shop) == "added"
+    assert [entry.name for entry in path.parent.iterdir()] == ["apps.toml"]
+
+
+def test_a_change_that_cannot_be_taken_back_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_app_store(path)
+    replace = Path.replace
+
+    def replace_once(self: Path, target: Path) -> Path:
+        if self.suffix == ".old":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return replace(self, target)
+
+    with monkeypatch.context() as broken:
+        fail_syncs(broken)
+        broken.setattr(Path, "replace", replace_once)
+        with pytest.raises(AppStoreError, match="the change is in force after a restart"):
+            change(store, add_shop)
+    assert open_app_store(path).by_key("shopKey") == SHOP
+    assert change(store, add_shop) == "added"
+
+
+def test_without_hard_links_it_is_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    test_a_disk_that_fails_after_the_rename_leaves_what_was_there_before(path, monkeypatch, is_there=True)
+
+
+def fail_syncs(patch: pytest.MonkeyPatch) -> None:
+    """Files are synced, folders are not."""
+    fsync = os.fsync
+
+    def fail_for_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    patch.setattr(os, "fsync", fail_for_folders)
 
 
 async def test_a_failing_disk_reaches_the_operator(nursery: trio.Nursery, tmp_path: Path) -> None:

@@ -1,0 +1,229 @@
+"""What stops the start is found by --check-config too, in the same words, and nobody sees a traceback."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from actors.certificate import self_signed
+from actors.cli import read_command_line
+from config.apps import default_table
+from config.apps_file import write_apps
+from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT
+
+Captured = pytest.CaptureFixture[str]
+Prepare = Callable[[Path], None]
+NOW = datetime.now(UTC)
+CERTIFICATE, KEY = self_signed("media1", NOW)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+ENCRYPTED = EC_KEY.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+)
+TLS = "wss.cert={folder}/cert.pem\nwss.key={folder}/key.pem\n"
+
+
+def told(folder: Path, capsys: Captured, *arguments: str) -> list[str]:
+    """What the command line refuses in `folder`, where the settings file is; the same with and without the check."""
+    command = ["--config", str(folder / "my.properties"), "--state", str(folder / "state"), *arguments]
+    answers = []
+    for check in (["--check-config"], []):
+        with pytest.raises(SystemExit) as ended:
+            read_command_line([*check, *command])
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (2, "")
+        answers.append(err.replace(str(folder), "DIR").splitlines())
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "line", "fault"),
+    [
+        (None, KEY, 1, "wss.cert: 'DIR/cert.pem' cannot be read: No such file or directory"),
+        (CERTIFICATE, None, 2, "wss.key: 'DIR/key.pem' cannot be read: No such file or directory"),
+        (KEY, KEY, 1, "wss.cert: 'DIR/cert.pem' holds no certificate in PEM form"),
+        (CERTIFICATE, CERTIFICATE, 2, "wss.key: 'DIR/key.pem' holds no private key in PEM form"),
+        (CERTIFICATE, b"", 2, "wss.key: 'DIR/key.pem' holds no private key in PEM form"),
+        (CERTIFICATE, self_signed("other", NOW)[1], 2,
+         "wss.key: 'DIR/key.pem' is not the key of the first certificate in 'DIR/cert.pem'"),
+        (CERTIFICATE, ENCRYPTED, 2,
+         "wss.key: 'DIR/key.pem' is encrypted; decrypt it: openssl pkey -in DIR/key.pem -out PLAIN_KEY"),
+    ],
+)  # fmt: skip
+def test_a_certificate_or_key_that_cannot_be_used(
+    tmp_path: Path, capsys: Captured, certificate: bytes | None, key: bytes | None, line: int, fault: str
+) -> None:
+    (tmp_path / "my.properties").write_text(TLS.format(folder=tmp_path))
+    for name, content in (("cert.pem", certificate), ("key.pem", key)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    assert told(tmp_path, capsys) == [f"DIR/my.properties:{line}: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("made", "warning"),
+    [
+        (NOW - timedelta(days=4000), "expired at "),
+        (NOW + timedelta(days=400), "is not valid before "),
+        (NOW, None),
+    ],
+)
+def test_a_certificate_out_of_its_time_is_told_and_used(
+    tmp_path: Path, capsys: Captured, made: datetime, warning: str | None
+) -> None:
+    certificate, key = self_signed("media1", made)
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    (tmp_path / "key.pem").write_bytes(key)
+    config = tmp_path / "my.properties"
+    config.write_text(TLS.format(folder=tmp_path))
+    warnings = read_command_line(["--config", str(config), "--state", str(tmp_path)]).warnings
+    assert len(warnings) == (warning is not None)
+    for line in warnings:
+        assert line.startswith(f"{config}:1: wss.cert: '{tmp_path}/cert.pem' {warning}")
+    with pytest.raises(SystemExit) as ended:
+        read_command_line(["--config", str(config), "--state", str(tmp_path), "--check-config"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().err == "".join(f"warning: {line}\n" for line in warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("rest_ca_file=/absent/ca.pem", "rest_ca_file: '/absent/ca.pem' cannot be read: No such file or directory"),
+        ("rest_ca_file=/etc/hostname", "rest_ca_file: '/etc/hostname' holds no certificates in PEM form"),
+        ("ws.address=203.0.113.7", "ws.address: 203.0.113.7 is not an address of this machine"),
+        ("ip=203.0.113.7", "ip: 203.0.113.7 is not an address of this machine"),
+        ("ip_local=203.0.113.7", "ip_local: 203.0.113.7 is not an address of this machine"),
+        ("http.port=8080", "http.port: 8080 is the port of ws.port too (default)"),
+        ("https.port=8443", "https.port: 8443 is the port of wss.port too (default)"),
+        ("wss.cert=/a\\u0000b", "wss.cert: '/a\\x00b' holds a NUL character"),
+        ("ws.port=" + "9" * 5000, "ws.port: '99999"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_this_machine_is_told_with_its_place(
+    tmp_path: Path, capsys: Captured, text: str, fault: str
+) -> None:
+    (tmp_path / "my.properties").write_text(f"\n{text}\n")
+    lines = [line for line in told(tmp_path, capsys) if "needs wss.key beside it" not in line]
+    assert [line[: len(f"DIR/my.properties:2: {fault}")] for line in lines] == [f"DIR/my.properties:2: {fault}"]
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "my.properties").write_text("rest_ca_file=/absent\nip=203.0.113.7\n")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "apps.toml").write_text("")
+    assert [line.split(": ")[0] for line in told(tmp_path, capsys, "--set", "ws.address=203.0.113.7")] == [
+        "DIR/my.properties:1", "--set", "DIR/my.properties:2", "DIR/state/apps.toml"
+    ]  # fmt: skip
+
+
+def test_one_port_on_two_addresses_is_no_fault(tmp_path: Path) -> None:
+    both = ["--set=ws.address=127.0.0.1", "--set=wss.address=::1", "--set=wss.port=8080", "--state", str(tmp_path)]
+    assert read_command_line(both).settings.wss_port == 8080
+
+
+def nest(state: Path) -> None:
+    (state / "apps.toml").write_text(write_apps(default_table()) + "x = " + "[" * 100_000)
+
+
+def lengthen(state: Path) -> None:
+    (state / "apps.toml").write_text("format = " + "1" * 10_000)
+
+
+def loop(state: Path) -> None:
+    (state / "apps.toml").symlink_to("apps.toml")
+
+
+def spoil_node_id(state: Path) -> None:
+    (state / "node-id").write_bytes(b"\xff")
+
+
+def halve_certificate(state: Path) -> None:
+    (state / "tls").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "fault"),
+    [
+        (nest, "DIR/state/apps.toml: not a file of applications, which hold text and lists of text"),
+        (lengthen, "DIR/state/apps.toml: not a file of applications, which hold text and lists of text"),
+        (loop, "cannot read DIR/state/apps.toml: its symbolic link leads nowhere"),
+        (spoil_node_id, "DIR/state/node-id: not a node id (32 letters and digits); remove the file to get a new one"),
+        (halve_certificate,
+         "DIR/state/tls/certificate.pem: is missing; remove the folder DIR/state/tls to get a new certificate"),
+    ],
+)  # fmt: skip
+def test_a_state_folder_that_no_server_can_use(tmp_path: Path, capsys: Captured, prepare: Prepare, fault: str) -> None:
+    (tmp_path / "my.properties").write_text("")
+    (tmp_path / "state").mkdir()
+    prepare(tmp_path / "state")
+    assert told(tmp_path, capsys) == [fault]
+
+
+def test_the_check_takes_no_port_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_command_line(["--check-config", "--state", str(tmp_path / "state")])
+    assert ended.value.code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- the process -------------------------------------------------------------------------------------------------------
+
+
+def full_disk() -> None:
+    """No file of this process may grow, so every write fails."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def few_descriptors(count: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def link_the_lock(state: Path) -> None:
+    (state / "lock").symlink_to("precious")
+
+
+@pytest.mark.parametrize(
+    ("limit", "cause"),
+    [
+        (full_disk, "/lock: cannot be written: File too large"),
+        (few_descriptors(6), "Too many open files"),
+        (few_descriptors(9), "Too many open files"),
+        (few_descriptors(12), "Too many open files"),
+        (few_descriptors(15), "Too many open files"),
+        (few_descriptors(18), "Too many open files"),
+    ],
+)
+def test_a_system_that_gives_nothing_is_told_in_one_line(tmp_path: Path, limit: Callable[[], None], cause: str) -> None:
+    assert cause in refused_start(tmp_path, limit)
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("content")
+    link_the_lock(tmp_path)
+    assert "/lock: cannot be the lock of the state folder: it is a symbolic link" in refused_start(tmp_path)
+    assert (tmp_path / "precious").read_text() == "content"
+
+
+def refused_start(state: Path, limit: Callable[[], None] | None = None) -> str:
+    """Start a daemon that must end with exit code 2; its one line of complaint."""
+    free = [f"--set={key}={value}" for key, value in FREE_PORTS.items()]
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "actors.daemon", f"--state={state}", "--set=ip=127.0.0.1", *free],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT,
+        preexec_fn=limit,
+    )
+    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+    (fault,) = [line for line in ended.stderr.splitlines() if " ERROR " in line]
+    assert "Traceback" not in ended.stderr
+    return fault
