@@ -10,7 +10,6 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Protocol, TypeVar
 
 import trio
@@ -23,6 +22,7 @@ from actors.session import ClientSocket, Session, Socket, StraightStream
 from actors.supervisor import Supervisor
 from actors.tcp_stream import TcpStream, drop_references
 from actors.timeouts import fail_after
+from config.addresses import holder_of
 from config.settings import Settings
 
 log = get_logger("gateway")
@@ -182,15 +182,6 @@ def _session_id(peer: trio.socket.SocketType) -> str:
     """`/<client address>:<port>/<server address>:<port>-<uuid>`, as WCS 5.2.9xx writes it."""
     remote, local = peer.getpeername(), peer.getsockname()
     return f"/{_plain(remote[0])}:{remote[1]}/{_plain(local[0])}:{local[1]}-{uuid.uuid4()}"
-
-
-def holder_of(address: str) -> str:
-    """Whose connection it is, for the limit: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
-    plain = ip_address(address.partition("%")[0])
-    if isinstance(plain, IPv4Address):
-        return str(plain)
-    mapped = plain.ipv4_mapped
-    return str(mapped) if mapped else str(IPv6Network((plain, 64), strict=False))
 
 
 def _plain(address: str) -> str:

@@ -1,7 +1,7 @@
-"""Which addresses media uses: `ip`, `ip_local` and the machine's own addresses joined into pairs."""
+"""Which addresses media uses: `ip`, `ip_local` and the machine's own joined into pairs; and whose an address is."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from attrs import frozen
 
@@ -46,3 +46,12 @@ def paired(ip: Sequence[AddressPair], ip_local: Sequence[str]) -> tuple[AddressP
 def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:
     hint = "" if address.local != address.public else f" (behind NAT: ip={address.public}/LOCAL)"
     return f"{address.local} is not an address of this machine{hint}; it has {', '.join(machine) or 'none'}"
+
+
+def holder_of(address: str) -> str:
+    """Whose it is, for limits: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
+    plain = ip_address(address.partition("%")[0])
+    if isinstance(plain, IPv4Address):
+        return str(plain)
+    mapped = plain.ipv4_mapped
+    return str(mapped) if mapped else str(IPv6Network((plain, 64), strict=False))

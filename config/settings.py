@@ -189,7 +189,8 @@ class Settings:
         "max_outbox_total", BYTES, "67108864",
         "What may wait to be sent to all clients together; beyond it the client for whom most waits is dropped.")
     max_handshakes: int = setting(
-        "max_handshakes", MANY, "500", "DTLS handshakes under way at a time.")
+        "max_handshakes", MANY, "500",
+        "DTLS handshakes under way at a time: a tenth of them for one client, half for one address or IPv6 /64.")
 
     http_address: str | None = setting(
         "http.address", Address(), "127.0.0.1",

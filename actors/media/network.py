@@ -4,17 +4,33 @@ from collections import Counter as CounterOf
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
+from actors.logs import SparingLog, get_logger
 from actors.media.deadlines import Deadlines
+from actors.media.handshakes import Handshakes
 from actors.media.sending.sender import PacketSender
 from actors.media.sockets import MediaSocket
 from actors.media.statistics import Counters
 from config.settings import Settings
+from protocol.webrtc.answer import candidate_priorities
 from protocol.webrtc.dtls import DtlsContext
-from protocol.webrtc.ice import IcePath
+from protocol.webrtc.paths import IcePath
 from protocol.webrtc.stun import Address
 
 if TYPE_CHECKING:
     from actors.media.transport import Transport
+
+
+log = get_logger("media")
+
+
+@frozen
+class Route:
+    """Whose packets those from one address are. `path` is that address with the socket."""
+
+    transport: "Transport"
+    path: IcePath
 
 
 class Network:
@@ -46,11 +62,13 @@ class Network:
         """The newest video packet that is on its way to viewers is not the last one of its picture."""
         self.streams: CounterOf[str] = CounterOf()  # by signalling session
         self.deadlines: Deadlines[Transport] = Deadlines()
-        self.handshakes: set[Transport] = set()  # those whose DTLS is armed and not yet up
+        self.handshakes: Handshakes[Transport] = Handshakes(settings.max_handshakes)  # DTLS is armed and not yet up
         self.transports: dict[str, Transport] = {}  # by our ICE user fragment
-        self.routes: tuple[dict[Address, Transport], ...] = tuple({} for _ in sockets)  # by socket and peer address
+        self.routes: tuple[dict[Address, Route], ...] = tuple({} for _ in sockets)  # by socket and peer address
+        self.preferences = _preferences(self.sockets)
         self._unsettled: dict[Transport, None] = {}
         self._woken = woken
+        self._refusals = SparingLog(log, clock=clock)
 
     def random_number(self, bits: int) -> int:
         """A random number of so many bits, a multiple of 8; never 0."""
@@ -80,13 +98,40 @@ class Network:
         except OSError:
             self.counters.send_errors += 1
 
+    def claim(self, path: IcePath, transport: "Transport", now: float) -> bool:
+        """A valid check of this transport came by the path. Tells whether what comes there is the transport's now.
+
+        Any valid check takes a path back, and keeps it. Only from a peer that has proved to be at its end, and was
+        heard there a while ago, it takes another proof (`route`): the check's source address may be anybody's.
+        """
+        held = self.routes[path.local].get(path.remote)
+        if held is None or held.transport is transport or not held.transport.agent.holds(path, now):
+            self.route(path, transport)
+            return True
+        return False
+
     def route(self, path: IcePath, transport: "Transport") -> None:
-        """Packets from this path are the transport's. Another owner loses it: the claim is proved by credentials."""
-        self.routes[path.local][path.remote] = transport
+        """Packets from this path are the transport's. Another owner loses it."""
+        held = self.routes[path.local].get(path.remote)
+        if held is not None:
+            if held.transport is transport:
+                return
+            held.transport.agent.yield_path(path)
+        self.routes[path.local][path.remote] = Route(transport, path)
 
     def unroute(self, path: IcePath, transport: "Transport") -> None:
-        if self.routes[path.local].get(path.remote) is transport:
+        held = self.routes[path.local].get(path.remote)
+        if held is not None and held.transport is transport:
             del self.routes[path.local][path.remote]
+
+    def admits_handshake(self, session_id: str, path: IcePath) -> bool:
+        """Whether there is a place for one more; if not, a line in the log says what is used up."""
+        share = self.handshakes.refusal(session_id, path.remote[0])
+        if share is not None:
+            self._refusals.warning(
+                "handshake put off", session=session_id, address=path.remote[0], limit="max_handshakes", share=share
+            )
+        return share is None
 
     def add(self, transport: "Transport") -> None:
         self.transports[transport.ufrag] = transport
@@ -101,5 +146,11 @@ class Network:
         self.handshakes.discard(transport)
         self._unsettled.pop(transport, None)
         self.deadlines.remove(transport)
-        for path in transport.paths:
+        for path in transport.agent.paths:
             self.unroute(path, transport)
+
+
+def _preferences(sockets: Sequence[MediaSocket]) -> tuple[int, ...]:
+    """The best priority among the candidates that lead to each socket."""
+    priorities = iter(candidate_priorities([address for entry in sockets for address in entry.advertised]))
+    return tuple(max((next(priorities) for _ in entry.advertised), default=0) for entry in sockets)

@@ -35,8 +35,10 @@ from config.settings import Settings
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.datagrams import Datagram
 from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.ice import recipient
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
+from protocol.webrtc.paths import IcePath
 from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
 from protocol.webrtc.stun import Address, StunError
 from protocol.webrtc.stun import parse as parse_stun
@@ -230,31 +232,33 @@ class MediaPlane:
         if kind is Datagram.STUN:
             self._on_stun(data, source, local, now)
             return
-        self._current = transport = network.routes[local].get(source)
-        if transport is None:
+        route = network.routes[local].get(source)
+        if route is None:
             network.counters.unknown_address += 1
-        elif kind is Datagram.RTP:
-            transport.on_srtp(data, now)
+            return
+        self._current = transport = route.transport
+        if kind is Datagram.RTP:
+            transport.on_srtp(data, route.path, now)
         elif kind is Datagram.RTCP:
-            transport.on_srtcp(data, now)
+            transport.on_srtcp(data, route.path, now)
         elif kind is Datagram.DTLS:
-            transport.on_dtls(data, source, local, now)
+            transport.on_dtls(data, route.path, now)
         else:
             network.counters.unexpected += 1
 
     def _on_stun(self, data: bytes, source: Address, local: int, now: float) -> None:
-        """Whatever is not a check for a living user fragment is met with silence: no answer, nothing to amplify."""
+        """Whatever is not for a living user fragment is met with silence: no answer, nothing to amplify."""
         network = self._network
         try:
             message = parse_stun(data)
         except StunError:
             network.counters.stun_ignored += 1
             return
-        self._current = transport = network.transports.get(message.local_ufrag or "")
+        self._current = transport = network.transports.get(recipient(message) or "")
         if transport is None:
             network.counters.stun_ignored += 1
         else:
-            transport.on_stun(message, source, local, now)
+            transport.on_stun(message, IcePath(source, local), len(data), now)
 
     def _on_time(self, transport: Transport, now: float) -> None:
         self._current = transport

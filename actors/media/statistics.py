@@ -51,6 +51,8 @@ class MediaStatistics:
     stun_checks: int
     stun_ignored: int
     unknown_address: int
+    withheld: int
+    moved: int
     unexpected: int
     srtp_errors: int
     receive_errors: int
@@ -73,10 +75,11 @@ class Counters:
 
     `wake_ups` of the media plane for packets or timers.
     `stun_ignored`: STUN that is no valid check. `unknown_address`: anything else from an address that no valid check
-    came from. `unexpected`: packets of a known peer that fit nowhere (unknown SSRC, payload type or first byte, media
-    before keys). `forwarded` counts each viewer's copy, `replayed` packets that viewers which came later
-    were sent from the last key frame on. `failed` counts streams whose media failed, `crashed` those
-    among them that failed by an error of ours.
+    came from. `withheld` are datagrams that were not sent because the peer had not proved to be at their address;
+    `moved` counts how often a peer's media went on by another path. `unexpected`: packets of a known peer that fit
+    nowhere (unknown SSRC, payload type or first byte, media before keys). `forwarded` counts each viewer's copy,
+    `replayed` packets that viewers which came later were sent from the last key frame on. `failed` counts streams
+    whose media failed, `crashed` those among them that failed by an error of ours.
     """
 
     wake_ups: int = 0
@@ -84,6 +87,8 @@ class Counters:
     stun_checks: int = 0
     stun_ignored: int = 0
     unknown_address: int = 0
+    withheld: int = 0
+    moved: int = 0
     unexpected: int = 0
     srtp_errors: int = 0
     receive_errors: int = 0

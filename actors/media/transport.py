@@ -1,8 +1,8 @@
 """One peer's transport: ICE finds the way, DTLS proves who is there, SRTP carries what the inner end has to say.
 
-    waiting --valid check--> checked --DTLS up--> connected --+--> closed
-       |                        |                             |
-       +------------------------+--- time over, fault, end ---+
+    waiting --valid check--> checked --DTLS up, a path proved--> connected --+--> closed
+       |                        |                                            |
+       +------------------------+---------- time over, fault, end -----------+
 
 Nothing waits here, and nothing is buffered: a datagram that the socket has no room for is lost, as in any network.
 """
@@ -13,14 +13,17 @@ from typing import Protocol
 
 from actors.logs import get_logger
 from actors.media.facts import Connected, Failed, MediaFact, PeerClosed
+from actors.media.handshakes import Handshake
 from actors.media.network import Network
+from protocol.budget import RateLimit
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.dtls import DtlsEndpoint, DtlsFailure, DtlsState
-from protocol.webrtc.ice import IceExpiry, IceLiteAgent, IcePath, make_credentials
+from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
+from protocol.webrtc.paths import IcePath
 from protocol.webrtc.rtcp import RtcpError, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Offer
-from protocol.webrtc.srtp import SrtpError, SrtpKeys, SrtpReceiver, SrtpTransmitter
-from protocol.webrtc.stun import Address, StunMessage
+from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
+from protocol.webrtc.stun import StunClass, StunMessage
 
 Post = Callable[[MediaFact], None]
 
@@ -28,6 +31,12 @@ _DTLS_FAILURES = {
     DtlsFailure.ERROR: StreamInfo.FAILED_BY_DTLS_ERROR,
     DtlsFailure.FINGERPRINT: StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR,
 }
+
+CHECK_RATE, CHECK_BURST = 50, 100
+"""STUN messages a second that a transport reads from the path in use, and as many from all others.
+
+A browser sends at most 50 a second, while it looks for a path, and less than one a second later.
+"""
 
 log = get_logger("media")
 
@@ -82,7 +91,6 @@ class Transport:
     """
 
     def __init__(self, network: Network, offer: Offer, end: MediaEnd, session_id: str, post: Post) -> None:
-        settings, now = network.settings, network.clock()
         self.ufrag, self.pwd = make_credentials(network.entropy)
         self.network = network
         self.receiver: SrtpReceiver | None = None
@@ -92,65 +100,71 @@ class Transport:
         self.end: MediaEnd = end
         self._post = post
         self._fingerprints = offer.fingerprints
-        self._agent = IceLiteAgent(
-            self.ufrag,
-            self.pwd,
-            offer.ice_ufrag,
-            now,
-            check_timeout=settings.ice_timeout,
-            consent_timeout=settings.ice_keep_alive_timeout,
-        )
-        self._dtls: DtlsEndpoint | None = None
-        self._dtls_until = math.inf
-        self._retransmit_at = math.inf
+        self.agent = _make_agent(self.ufrag, self.pwd, offer, network)
+        self._own_checks = RateLimit(CHECK_RATE, CHECK_BURST)
+        self._other_checks = RateLimit(CHECK_RATE, CHECK_BURST)
+        self._from: IcePath | None = None  # where the media packet comes from that is being handled
+        self._handshake: Handshake | None = None
         network.add(self)
         network.schedule(self)
 
     @property
     def path(self) -> IcePath | None:
-        """Where the peer is; None before its first valid check."""
-        return self._agent.path
-
-    @property
-    def paths(self) -> tuple[IcePath, ...]:
-        return self._agent.paths
+        """Where media goes; None until the peer has proved to be somewhere."""
+        return self.agent.path
 
     @property
     def deadline(self) -> float:
-        return min(self._agent.deadline, self._dtls_until, self._retransmit_at, self.end.deadline)
+        handshake = math.inf if self._handshake is None else self._handshake.deadline
+        return min(self.agent.deadline, handshake, self.end.deadline)
 
     # -- what arrives --------------------------------------------------------------------------------------------
 
-    def on_stun(self, message: StunMessage, source: Address, local: int, now: float) -> None:
-        """A STUN message that names our user fragment; only a valid check has any effect."""
-        network = self.network
-        if self._dtls is None and len(network.handshakes) >= network.settings.max_handshakes:
-            network.counters.stun_ignored += 1  # silence: the browser asks again soon
-            return
-        effect = self._agent.handle(message, source, now, local=local)
+    def on_stun(self, message: StunMessage, here: IcePath, size: int, now: float) -> None:
+        """A STUN message of `size` bytes for our user fragment; only a valid one has any effect."""
+        rate = self._own_checks if here == self.path else self._other_checks
+        take = self._take_check if message.kind is StunClass.REQUEST else self._take_answer
+        if not rate.take(now) or not take(message, here, size, now):
+            self.network.counters.stun_ignored += 1
+
+    def _take_check(self, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
+        network, agent = self.network, self.agent
+        if self._handshake is None and not network.admits_handshake(self.session_id, here):
+            return False  # silence: the browser asks again soon
+        effect = agent.handle(message, here.remote, now, size=size, local=here.local)
         if effect.response is None:
-            network.counters.stun_ignored += 1
-            return
+            return False
         network.counters.stun_checks += 1
-        here = IcePath(source, local)
-        if effect.became_valid:
-            network.route(here, self)
-            self._arm_dtls(now)
+        if effect.valid:
+            self._arm_handshake(here, now)
+            if not network.claim(here, self, now):
+                agent.ask(here, now)
+        self._send_checks()  # first, so that its answer is here before the handshake
         network.send(effect.response, here)
         for path in effect.dropped:
             network.unroute(path, self)
-        if effect.nominated is not None:
-            self.end.on_moved()
         network.schedule(self)
+        return True
 
-    def on_dtls(self, data: bytes, source: Address, local: int, now: float) -> None:
-        """A DTLS datagram from a validated address, at any time of the transport's life."""
-        if self._dtls is not None:
-            self._dtls.feed(data)
-            self._follow_dtls(IcePath(source, local), now)
+    def _take_answer(self, message: StunMessage, here: IcePath, _size: int, now: float) -> bool:
+        before = self.path
+        proven = self.agent.handle_response(message, here.remote, now, local=here.local)
+        if proven is None:
+            return False
+        self.network.route(proven, self)
+        self._follow_path(before, now)
+        return True
 
-    def on_srtcp(self, data: bytes, now: float) -> None:
-        """An encrypted RTCP packet from a validated address."""
+    def on_dtls(self, data: bytes, here: IcePath, now: float) -> None:
+        """A DTLS datagram from a checked address, at any time of the transport's life."""
+        handshake = self._handshake
+        if handshake is not None:
+            self.agent.credit(here, len(data))
+            handshake.feed(data, here, now)
+            self._follow_handshake(handshake, now)
+
+    def on_srtcp(self, data: bytes, here: IcePath, now: float) -> None:
+        """An encrypted RTCP packet from a checked address."""
         counters = self.network.counters
         if self.receiver is None:
             counters.unexpected += 1
@@ -162,14 +176,15 @@ class Transport:
         except RtcpError:
             counters.malformed += 1
         else:
-            self._agent.touch(now)
+            self._touch(here, now)
             self.end.on_rtcp(packets, now)
 
-    def on_srtp(self, data: bytes, now: float) -> None:
-        """An encrypted RTP packet from a validated address."""
+    def on_srtp(self, data: bytes, here: IcePath, now: float) -> None:
+        """An encrypted RTP packet from a checked address."""
         if self.receiver is None:
             self.network.counters.unexpected += 1
         else:
+            self._from = here
             self.end.on_rtp(data, now)
 
     def unprotect(self, data: bytes, now: float) -> bytes | None:
@@ -181,21 +196,24 @@ class Transport:
         except SrtpError:
             self.network.counters.srtp_errors += 1
             return None
-        self._agent.touch(now)
+        if self._from is not None:
+            self._touch(self._from, now)
         return plain
 
     def on_time(self, now: float) -> None:
         """Some deadline has come."""
-        expiry = self._agent.expired(now)
+        expiry = self.agent.expired(now)
         if expiry is not None:
             no_check = expiry is IceExpiry.NO_CHECK
             self.fail(StreamInfo.FAILED_BY_ICE_TIMEOUT if no_check else StreamInfo.FAILED_BY_KEEP_ALIVE)
-        elif now >= self._dtls_until:
-            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "the handshake took too long")
+        elif self._handshake is not None and now >= self._handshake.until:
+            is_done = self._handshake.dtls.state is DtlsState.UP
+            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "no path was proved" if is_done else "it took too long")
         else:
-            if self._dtls is not None and now >= self._retransmit_at and self.path is not None:
-                self._dtls.handle_timeout()
-                self._follow_dtls(self.path, now)
+            self.agent.on_time(now)
+            self._send_checks()
+            if self._handshake is not None and self._handshake.on_time(now):
+                self._follow_handshake(self._handshake, now)
             if now >= self.end.deadline:
                 self.end.on_time(now)
             self.network.schedule(self)
@@ -215,6 +233,27 @@ class Transport:
         if self.transmitter is not None and self.path is not None:
             self.network.send(self.transmitter.protect_rtcp(packet), self.path)
 
+    def _touch(self, here: IcePath, now: float) -> None:
+        """An authenticated packet came by this path."""
+        if self.agent.touch(here, now):
+            self._send_checks()
+            self.network.schedule(self)
+
+    def _send_checks(self) -> None:
+        for check in self.agent.take_checks():
+            self.network.send(check.datagram, check.path)
+
+    def _follow_path(self, before: IcePath | None, now: float) -> None:
+        """Something was proved: the path in use may be another one than before."""
+        if self.path != before:
+            if before is not None:
+                self.network.counters.moved += 1
+                log.debug("media moved", session=self.session_id, before=before, path=self.path)
+            self.end.on_moved()
+        if self._handshake is not None:
+            self._connect(self._handshake, now)
+        self.network.schedule(self)
+
     # -- the end -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -232,53 +271,79 @@ class Transport:
         if self.closed:
             return
         self.closed = True
-        path, dtls, post, end = self.path, self._dtls, self._post, self.end
+        path, handshake, post, end = self.path, self._handshake, self._post, self.end
         self.network.forget(self)
         # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
         self._post, self.end = unheard, _NoEnd()
         try:
             end.on_closed()
         finally:  # the peer and the owner learn of the end even if the inner end is broken
-            self._dtls = self.receiver = self.transmitter = None
-            if dtls is not None and path is not None:
-                dtls.close()
-                self._send_datagrams(dtls, path)
+            self._handshake = self.receiver = self.transmitter = None
+            if handshake is not None and path is not None:
+                handshake.dtls.close()
+                self._send_datagrams(handshake.dtls, path)
             if fact is not None:
                 post(fact)
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
 
-    def _arm_dtls(self, now: float) -> None:
+    def _arm_handshake(self, here: IcePath, now: float) -> None:
         """Before the first answer to a check leaves: the browser may send its ClientHello at once."""
-        if self._dtls is None:
-            self._dtls = DtlsEndpoint(self.network.context, self._fingerprints)
-            self._dtls_until = now + self.network.settings.dtls_timeout
-            self.network.handshakes.add(self)
+        if self._handshake is None:
+            dtls = DtlsEndpoint(self.network.context, self._fingerprints)
+            self._handshake = Handshake(dtls, now + self.network.settings.dtls_timeout)
+            self.network.handshakes.add(self, self.session_id, here.remote[0])
 
-    def _follow_dtls(self, reply_to: IcePath, now: float) -> None:
-        dtls = self._dtls
-        if dtls is None:
-            return
-        self._send_datagrams(dtls, reply_to)
-        timeout = dtls.next_timeout()
-        self._retransmit_at = math.inf if timeout is None else now + timeout
+    def _follow_handshake(self, handshake: Handshake, now: float) -> None:
+        dtls = handshake.dtls
+        if handshake.path is not None:
+            self._send_datagrams(dtls, handshake.path)
         match dtls.state:
-            case DtlsState.UP if dtls.keys is not None and self.transmitter is None:
-                self._connect(dtls.keys, now)
+            case DtlsState.UP if self.transmitter is None:
+                self._end_handshake(handshake, now)
             case DtlsState.FAILED:
                 self.fail(_DTLS_FAILURES[dtls.failure or DtlsFailure.ERROR], dtls.detail)
             case DtlsState.CLOSED:
                 self._finish(PeerClosed())
         self.network.schedule(self)
 
-    def _connect(self, keys: SrtpKeys, now: float) -> None:
+    def _end_handshake(self, handshake: Handshake, now: float) -> None:
+        """Keys are there. Only who got all of our flights can have come so far, so a single path is proved by it."""
+        before = self.path
+        if handshake.path is not None and handshake.is_single_path:
+            self.agent.shook_hands(handshake.path, now)
+        self._follow_path(before, now)
+
+    def _connect(self, handshake: Handshake, now: float) -> None:
+        """As soon as there are keys, and a path to use them on."""
+        keys = handshake.dtls.keys
+        if keys is None or self.path is None or self.transmitter is not None:
+            return
         self.receiver = SrtpReceiver(keys, max_ssrcs=self.network.settings.max_ssrcs_per_peer)
         self.transmitter = SrtpTransmitter(keys)
-        self._dtls_until = math.inf
+        handshake.until = math.inf
         self.network.handshakes.discard(self)
         self.end.on_connected(now)
         self._post(Connected())
 
     def _send_datagrams(self, dtls: DtlsEndpoint, path: IcePath) -> None:
         for datagram in dtls.take_datagrams():
-            self.network.send(datagram, path)
+            if self.agent.allow(path, len(datagram)):
+                self.network.send(datagram, path)
+            else:
+                self.network.counters.withheld += 1  # the timer of either side brings it again
+
+
+def _make_agent(ufrag: str, pwd: str, offer: Offer, network: Network) -> IceLiteAgent:
+    settings = network.settings
+    return IceLiteAgent(
+        ufrag,
+        pwd,
+        offer.ice_ufrag,
+        offer.ice_pwd,
+        network.clock(),
+        entropy=network.entropy,
+        preferences=network.preferences,
+        check_timeout=settings.ice_timeout,
+        consent_timeout=settings.ice_keep_alive_timeout,
+    )

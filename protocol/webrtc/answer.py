@@ -200,21 +200,29 @@ def _identity_lines(transport: LocalTransport) -> Iterator[str]:
 # --- candidates --------------------------------------------------------------------------------------------------
 
 
-def _ranked(transport: LocalTransport) -> list[tuple[IPv4Address | IPv6Address, int]]:
+def candidate_priorities(candidates: Sequence[tuple[str, int]]) -> list[int]:
+    """The priority that an answer gives to each of these candidates (RFC 8445 section 5.1.2.1)."""
+    ranked = _ranked(candidates)
+    return [_priority(ranked.index((ip_address(address), port))) for address, port in candidates]
+
+
+def _ranked(candidates: Sequence[tuple[str, int]]) -> list[tuple[IPv4Address | IPv6Address, int]]:
     """Best first: IPv6 before IPv4 (RFC 8421), loopback last, else the operator's order."""
-    candidates = [(ip_address(address), port) for address, port in transport.candidates]
-    return sorted(candidates, key=lambda candidate: (candidate[0].is_loopback, candidate[0].version == 4))
+    parsed = [(ip_address(address), port) for address, port in candidates]
+    return sorted(parsed, key=lambda candidate: (candidate[0].is_loopback, candidate[0].version == 4))
+
+
+def _priority(rank: int) -> int:
+    return (_HOST_TYPE_PREFERENCE << 24) | (65_535 - rank << 8) | (256 - _RTP_COMPONENT)
 
 
 def _candidate_lines(transport: LocalTransport) -> Iterator[str]:
-    """Host candidates with a foundation and a priority of their own (RFC 8445 section 5.1.2.1)."""
-    for rank, (address, port) in enumerate(_ranked(transport)):
-        local_preference = 65_535 - rank
-        priority = (_HOST_TYPE_PREFERENCE << 24) | (local_preference << 8) | (256 - _RTP_COMPONENT)
-        yield f"a=candidate:{rank + 1} {_RTP_COMPONENT} udp {priority} {address} {port} typ host"
+    """Host candidates with a foundation and a priority of their own."""
+    for rank, (address, port) in enumerate(_ranked(transport.candidates)):
+        yield f"a=candidate:{rank + 1} {_RTP_COMPONENT} udp {_priority(rank)} {address} {port} typ host"
 
 
 def _default_candidate(transport: LocalTransport) -> tuple[IPv4Address | IPv6Address, int]:
     """The address for m= and c=: IPv4 where there is one, since it works with most peers (RFC 8839 section 4.2.1.2)."""
-    ranked = _ranked(transport)
+    ranked = _ranked(transport.candidates)
     return next((candidate for candidate in ranked if candidate[0].version == 4), ranked[0])

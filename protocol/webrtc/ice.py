@@ -1,27 +1,50 @@
 """ICE-lite, the server's end (RFC 8445 sections 2.5 and 7.3, RFC 7675).
 
-A lite agent sends no checks of its own: it answers those of the browser, and learns from them where the browser is.
+A lite agent takes part by answering the browser's checks, and learns from them where the browser is. This one sends
+checks too, few and only for the proof that the peer is at the end of a path (`protocol.webrtc.paths`).
 
-    NEW --valid check--> CONNECTED          an address is validated by every valid check from it
-                                            the first one is sent to at once, provisionally
-                                            later ones are sent to once a valid check carries USE-CANDIDATE
+    a valid check        its path is known from now on; before there is a path in use, it is checked by us
+    the proof of a path  it becomes the path in use, if the peer wants it: there is none yet, or the peer's media or
+                         nominations came there later than on the one in use, or that one is silent and this is not
+    the handshake        one that went over a single path proves that path, for nobody else could have followed it
 
-Only authenticated checks keep the consent to send alive; the owner adds valid SRTP by `touch`. Whatever is not a valid
-check leaves no trace: there is no answer to give, and no clock to move. Role conflicts cannot arise with a lite agent
-that always is the controlled one, so the peer's role is not looked at.
+So media follows the peer. Browsers tell their choice in different ways: Chromium nominates again whatever it uses,
+Firefox nominates all that works at the start and nothing afterwards, and both send on their choice only. Of several
+nominations the pair of higher priority counts (RFC 5245 section 8.1.1.2), unless the one in use has gone quiet.
+
+Only what is authenticated and comes by the path in use keeps the consent to send alive. Whatever is not valid leaves no
+trace: there is no answer to give, and no clock to move. Role conflicts cannot arise with a lite agent that always is
+the controlled one, so the peer's role is not looked at.
 """
 
 import base64
 import enum
-from collections.abc import Callable
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 
-from protocol.webrtc.stun import BINDING, Address, StunClass, StunMessage, build_response, build_unknown_attributes
+from protocol.webrtc.paths import IcePath, OwnCheck, PeerPath, pair_priority
+from protocol.webrtc.stun import (
+    BINDING,
+    Address,
+    StunClass,
+    StunMessage,
+    build_request,
+    build_response,
+    build_unknown_attributes,
+)
+
+SILENCE = 4.0
+"""Seconds without anything from the path in use after which a mere check makes another path wanted.
+
+Browsers check every 2.5 to 6 s, and report on media about once a second.
+"""
 
 _UFRAG_BYTES = 6
 _PWD_BYTES = 18
+_PEER_REFLEXIVE = (110 << 24) | (65_535 << 8) | 255
+"""PRIORITY of our checks: a candidate that such a check would reveal (RFC 8445 sections 5.1.2.1 and 7.1.1)."""
 
 
 def make_credentials(entropy: Callable[[int], bytes]) -> tuple[str, str]:
@@ -32,6 +55,16 @@ def make_credentials(entropy: Callable[[int], bytes]) -> tuple[str, str]:
     return base64.b64encode(entropy(_UFRAG_BYTES)).decode(), base64.b64encode(entropy(_PWD_BYTES)).decode()
 
 
+def recipient(message: StunMessage) -> str | None:
+    """The user fragment of the agent that the message is for, by its own words; None when it names nobody.
+
+    A request names it. A response repeats the transaction id of our check, and that begins with it.
+    """
+    if message.kind is StunClass.REQUEST:
+        return message.local_ufrag
+    return base64.b64encode(message.transaction_id[:_UFRAG_BYTES]).decode()
+
+
 class IceExpiry(enum.Enum):
     """Why an agent has come to its end."""
 
@@ -39,26 +72,17 @@ class IceExpiry(enum.Enum):
     CONSENT = "the peer's consent to receive was not renewed in time"
 
 
-class IcePath(NamedTuple):
-    """The two ends of a validated pair: the peer's address, and the number of our socket on which it was heard."""
-
-    remote: Address
-    local: int
-
-
 @frozen(kw_only=True)
 class IceEffect:
     """What one request led to.
 
     response: the datagram to send back to where the request came from, on the socket on which it came; None: silence.
-    became_valid: the source is newly validated; take DTLS and SRTP from it.
-    nominated: the address to send to from now on, when this check changed it, else None.
-    dropped: paths that are validated no longer; forget the mapping.
+    valid: it was a valid check; what else comes from there may be the peer's.
+    dropped: paths that are known no longer; forget the mapping.
     """
 
     response: bytes | None = None
-    became_valid: bool = False
-    nominated: Address | None = None
+    valid: bool = False
     dropped: tuple[IcePath, ...] = field(default=())
 
 
@@ -68,9 +92,12 @@ _SILENCE = IceEffect()
 class IceLiteAgent:
     """One peer's ICE. `now` is in seconds on any monotonic clock, the same one for all calls.
 
-    ufrag, pwd: our own credentials, single use, from `make_credentials`; remote_ufrag: the offer's.
+    ufrag, pwd: our own credentials, single use, from `make_credentials`; remote_ufrag, remote_pwd: the offer's.
+    entropy: as for `make_credentials`. preferences: the priority of our candidate on each of our sockets.
     check_timeout: seconds from the start to the first valid check; consent_timeout: seconds without consent after it.
-    max_paths: how many validated addresses are kept; the one heard longest ago makes room, never the one in use.
+    max_paths: how many paths are known at a time; the one heard longest ago makes room, never the one in use.
+
+    After each call that may want checks of ours sent, `take_checks` gives them.
     """
 
     def __init__(
@@ -78,8 +105,11 @@ class IceLiteAgent:
         ufrag: str,
         pwd: str,
         remote_ufrag: str,
+        remote_pwd: str,
         now: float,
         *,
+        entropy: Callable[[int], bytes],
+        preferences: Sequence[int] = (),
         check_timeout: float = 15.0,
         consent_timeout: float = 30.0,
         max_paths: int = 8,
@@ -87,62 +117,147 @@ class IceLiteAgent:
         self.ufrag = ufrag
         self._key = pwd.encode()
         self._username = f"{ufrag}:{remote_ufrag}"
+        self._remote_key = remote_pwd.encode()
+        self._remote_username = f"{remote_ufrag}:{ufrag}"
+        self._entropy = entropy
+        self._preferences = preferences
+        self._check_timeout = check_timeout
         self._consent_timeout = consent_timeout
         self._max_paths = max(2, max_paths)
-        self._deadline = now + check_timeout
-        self._heard: dict[IcePath, float] = {}
-        self._path: IcePath | None = None
+        self._started = now
+        self._heard: float | None = None
+        self._known: dict[IcePath, PeerPath] = {}
+        self._current: PeerPath | None = None
+        self._checks: list[OwnCheck] = []
+
+    # -- what is known -------------------------------------------------------------------------------------------
 
     @property
     def path(self) -> IcePath | None:
-        """Where to send; None before the first valid check."""
-        return self._path
-
-    @property
-    def nominated(self) -> Address | None:
-        """The address to send to; None before the first valid check."""
-        return None if self._path is None else self._path.remote
+        """Where media goes; None until the peer has proved to be somewhere."""
+        return None if self._current is None else self._current.path
 
     @property
     def paths(self) -> tuple[IcePath, ...]:
-        """All validated pairs, at most `max_paths`."""
-        return tuple(self._heard)
+        """All paths from which a valid check came, at most `max_paths`."""
+        return tuple(self._known)
 
     @property
     def deadline(self) -> float:
-        """When the agent expires unless it hears a valid check before."""
-        return self._deadline
+        """When `on_time` is due, or the agent expires unless it hears of the peer before."""
+        return min(self._expiry, min((known.next_send for known in self._known.values()), default=math.inf))
+
+    @property
+    def _expiry(self) -> float:
+        if self._current is not None:
+            return self._current.heard + self._consent_timeout
+        return self._started + self._check_timeout if self._heard is None else self._heard + self._consent_timeout
 
     def expired(self, now: float) -> IceExpiry | None:
         """Tell whether, and why, the time is over; None while all is well."""
-        if now < self._deadline:
+        if now < self._expiry:
             return None
-        return IceExpiry.NO_CHECK if self._path is None else IceExpiry.CONSENT
+        return IceExpiry.NO_CHECK if self._heard is None else IceExpiry.CONSENT
 
-    def touch(self, now: float) -> None:
-        """Renew consent because an authenticated SRTP or SRTCP packet came; nothing before the first valid check."""
-        if self._path is not None:
-            self._deadline = now + self._consent_timeout
+    def holds(self, path: IcePath, now: float) -> bool:
+        """The peer has proved to be there, and was heard from there as long as consent lasts."""
+        known = self._known.get(path)
+        return known is not None and known.proven and now < known.heard + self._consent_timeout
 
-    def handle(self, request: StunMessage, source: Address, now: float, *, local: int = 0) -> IceEffect:
-        """Take one STUN message from `source`, heard on our socket number `local`."""
+    # -- what comes ----------------------------------------------------------------------------------------------
+
+    def handle(self, request: StunMessage, source: Address, now: float, *, size: int, local: int = 0) -> IceEffect:
+        """Take a request of `size` bytes from `source`, heard on our socket number `local`."""
         if not self._is_authentic(request):
             return _SILENCE
         if request.unknown_required:
             return IceEffect(response=build_unknown_attributes(request, self._key))
         path = IcePath(source, local)
-        became_valid = path not in self._heard
-        self._heard[path] = now
-        changed = self._path is None or (request.use_candidate and path != self._path)
-        if changed:
-            self._path = path
-        self.touch(now)
-        return IceEffect(
-            response=build_response(request, source, self._key),
-            became_valid=became_valid,
-            nominated=source if changed else None,
-            dropped=self._make_room(now) if became_valid else (),
-        )
+        known = self._known.get(path)
+        dropped: tuple[IcePath, ...] = ()
+        if known is None:
+            known = self._known[path] = PeerPath(path)
+            dropped = self._make_room(known, now)
+        known.credit(size)
+        response = build_response(request, source, self._key)
+        known.allow(len(response))
+        self._hear_check(known, request, now)
+        return IceEffect(response=response, valid=True, dropped=dropped)
+
+    def handle_response(self, response: StunMessage, source: Address, now: float, *, local: int = 0) -> IcePath | None:
+        """Take the answer to a check of ours; gives the path that it proves, if it does.
+
+        It is to come from where the check went (RFC 8445 section 7.2.5.2.1). That the peer refuses the check is as
+        good an answer as any, as long as it is authentic.
+        """
+        known = self._known.get(IcePath(source, local))
+        if known is None or response.transaction_id != known.transaction_id:
+            return None
+        if response.kind not in (StunClass.RESPONSE, StunClass.ERROR) or not response.verify(self._remote_key):
+            return None
+        known.settle()
+        known.hear(now)
+        self._prove(known, now)
+        return known.path
+
+    def touch(self, path: IcePath, now: float) -> bool:
+        """An authenticated SRTP or SRTCP packet came by this path. Tells whether there are checks to send."""
+        current = self._current
+        if current is not None and current.path == path:
+            current.use(now)
+            return False
+        known = self._known.get(path)
+        if known is None:
+            return False
+        known.use(now)
+        if self._wants(known, now):
+            self._ask(known, now)
+        return bool(self._checks)
+
+    def shook_hands(self, path: IcePath, now: float) -> None:
+        """The handshake ended, and all of it went over this path."""
+        known = self._known.get(path)
+        if known is not None:
+            known.use(now)
+            self._prove(known, now)
+
+    def credit(self, path: IcePath, size: int) -> None:
+        """A datagram of so many bytes came by this path."""
+        known = self._known.get(path)
+        if known is not None:
+            known.credit(size)
+
+    # -- what goes -----------------------------------------------------------------------------------------------
+
+    def allow(self, path: IcePath, size: int) -> bool:
+        """Tell whether a datagram of so many bytes may be sent there now, and count it."""
+        known = self._known.get(path)
+        return known is not None and known.allow(size)
+
+    def ask(self, path: IcePath, now: float) -> None:
+        """Check a known path, because somebody else claims it too."""
+        known = self._known.get(path)
+        if known is not None:
+            self._ask(known, now)
+
+    def yield_path(self, path: IcePath) -> None:
+        """Somebody else has proved to be at the other end of it."""
+        known = self._known.get(path)
+        if known is not None:
+            known.proven = False
+
+    def on_time(self, now: float) -> None:
+        """Send again what was not answered."""
+        for known in self._known.values():
+            if now >= known.next_send:
+                self._send(known, now)
+
+    def take_checks(self) -> Sequence[OwnCheck]:
+        """The checks to send now; each is given once."""
+        taken, self._checks = self._checks, []
+        return taken
+
+    # -- inside --------------------------------------------------------------------------------------------------
 
     def _is_authentic(self, request: StunMessage) -> bool:
         return (
@@ -152,12 +267,63 @@ class IceLiteAgent:
             and request.verify(self._key)
         )
 
-    def _make_room(self, now: float) -> tuple[IcePath, ...]:
+    def _hear_check(self, known: PeerPath, request: StunMessage, now: float) -> None:
+        self._heard = now
+        known.hear(now)
+        known.priority = pair_priority(request.priority or 0, self._preference(known.path.local))
+        if request.use_candidate and self._nomination_counts(known, now):
+            known.use(now)
+        if self._wants(known, now):
+            self._ask(known, now)
+
+    def _preference(self, local: int) -> int:
+        return self._preferences[local] if local < len(self._preferences) else 0
+
+    def _nomination_counts(self, known: PeerPath, now: float) -> bool:
+        current = self._current
+        return current is None or known.priority >= current.priority or now > current.used + SILENCE
+
+    def _wants(self, known: PeerPath, now: float) -> bool:
+        """The peer has rather this path than the one in use."""
+        current = self._current
+        if current is None or known is current:
+            return current is None
+        is_lost = not current.proven or now > current.heard + SILENCE
+        return known.used > current.used or (is_lost and known.heard > current.heard)
+
+    def _prove(self, known: PeerPath, now: float) -> None:
+        known.proven = True
+        if self._wants(known, now):
+            self._current = known
+
+    def _ask(self, known: PeerPath, now: float) -> None:
+        if not known.may_ask(now):
+            return
+        transaction_id = base64.b64decode(self.ufrag)[:_UFRAG_BYTES] + self._entropy(_UFRAG_BYTES)
+        datagram = build_request(
+            transaction_id=transaction_id,
+            username=self._remote_username,
+            key=self._remote_key,
+            priority=_PEER_REFLEXIVE,
+            tie_breaker=int.from_bytes(self._entropy(8)),
+            controlling=False,
+        )
+        known.ask(transaction_id, datagram, now)
+        self._send(known, now)
+
+    def _send(self, known: PeerPath, now: float) -> None:
+        check = known.next_datagram(now)
+        if check is not None:
+            self._checks.append(check)
+
+    def _make_room(self, newcomer: PeerPath, now: float) -> tuple[IcePath, ...]:
         """Forget paths that were not checked for as long as consent lasts, then the oldest ones beyond the bound."""
-        others = sorted((heard, path) for path, heard in self._heard.items() if path != self._path)
-        surplus = len(self._heard) - self._max_paths
+        kept = (self._current, newcomer)
+        others = [known for known in self._known.values() if known not in kept]
+        others.sort(key=lambda known: (known.proven, known.heard))
+        surplus = len(self._known) - self._max_paths
         stale = now - self._consent_timeout
-        dropped = tuple(path for index, (heard, path) in enumerate(others) if index < surplus or heard <= stale)
-        for path in dropped:
-            del self._heard[path]
-        return dropped
+        gone = tuple(known.path for index, known in enumerate(others) if index < surplus or known.heard <= stale)
+        for path in gone:
+            del self._known[path]
+        return gone

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from actors.media.deadlines import Deadlines
 from actors.media.feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
+from actors.media.handshakes import Handshakes
 from actors.media.network import Network
 from actors.media.sending.sender import PortableSender
 from actors.media.sources import SourceTable
@@ -152,3 +153,38 @@ def test_feedback_does_not_wait_for_another_packet_for_long() -> None:
     told.feedback.on_time(0.5 + FEEDBACK_DELAY)
     assert told.counts == [1]
     assert told.feedback.deadline == 1.0, "the report is next"
+
+
+def test_handshakes_have_shares_and_a_reserve() -> None:
+    slots: Handshakes[int] = Handshakes(100)
+    for number in range(10):
+        assert slots.refusal("greedy", f"192.0.2.{number}") is None
+        slots.add(number, "greedy", f"192.0.2.{number}")
+    assert slots.refusal("greedy", "192.0.2.99") == "session"
+    assert slots.refusal("honest", "192.0.2.99") is None
+    for number in range(10, 50):
+        slots.add(number, f"s{number}", "2001:db8::1")
+    assert slots.refusal("honest", "2001:db8::2") is None
+    for number in range(50, 60):
+        slots.add(number, f"s{number}", "2001:db8::2")
+    assert slots.refusal("honest", "2001:db8::3") == "address"
+    assert slots.refusal("honest", "2001:db8:0:1::3") is None
+    for number in range(60, 90):
+        slots.add(number, f"s{number}", f"192.0.2.{number}")
+    assert slots.refusal("s60", "192.0.2.60") == "all"  # the rest is for those that have none
+    assert slots.refusal("honest", "192.0.2.60") is None
+    for number in range(90, 100):
+        slots.add(number, f"s{number}", f"192.0.2.{number}")
+    assert slots.refusal("honest", "192.0.2.1") == "all"
+    assert len(slots) == 100
+    for number in range(101):
+        slots.discard(number)
+    assert slots.refusal("greedy", "2001:db8::1") is None
+    assert len(slots) == 0
+
+
+def test_one_handshake_is_always_allowed() -> None:
+    slots: Handshakes[int] = Handshakes(1)
+    assert slots.refusal("s", "192.0.2.1") is None
+    slots.add(1, "s", "192.0.2.1")
+    assert slots.refusal("t", "192.0.2.2") == "all"

@@ -74,7 +74,8 @@ class MediaPeer:
     """Offer, `accept` the answer, let `run` run in a nursery, wait for `connected`.
 
     `video` is the rtpmap of the video codec, with payload type `video_type`; None for no video. `check_interval` is the
-    pause between ICE checks after the first; the peer sends nothing on its own while `silent`. So many SRTP packets as
+    pause between ICE checks after the first, which nominate if the peer `nominates`; it sends nothing on its own while
+    `silent`, and answers the server's checks if it `answers_checks`. So many SRTP packets as
     `lose` says are thrown away unread, and the DTLS datagrams of the numbers in `lose_dtls`, from 0.
     """
 
@@ -89,7 +90,9 @@ class MediaPeer:
     announce_ssrcs: bool = True
     fingerprint: str | None = None
     check_interval: float = 0.5
+    nominates: bool = True
     silent: bool = False
+    answers_checks: bool = True
     lose: int = 0
     lose_dtls: frozenset[int] = frozenset()
     context: DtlsContext = field(factory=DtlsContext.create)
@@ -100,6 +103,8 @@ class MediaPeer:
     compounds: list[bytes] = field(init=False, factory=list)
     undecryptable: int = field(init=False, default=0)
     datagrams: int = field(init=False, default=0)
+    heard_from: Address | None = field(init=False, default=None)
+    checks_answered: int = field(init=False, default=0)
     dtls_datagrams: int = field(init=False, default=0)
     after_close: int = field(init=False, default=0)
     connected: trio.Event = field(init=False, factory=trio.Event)
@@ -111,6 +116,7 @@ class MediaPeer:
     udp: socket.socket = field(init=False)
     transmitter: SrtpTransmitter | None = field(init=False, default=None)
     _receiver: SrtpReceiver | None = field(init=False, default=None)
+    _asked: set[bytes] = field(init=False, factory=set)
     _check_at: float = field(init=False, default=math.inf)
     _waiting: trio.CancelScope | None = field(init=False, default=None)
     _twcc_number: int = field(init=False, default=0)
@@ -157,15 +163,20 @@ class MediaPeer:
 
     def check(self, *, nominate: bool = True, pwd: str | None = None, ufrag: str | None = None) -> None:
         """Send one ICE check."""
-        request = stun.build_request(
-            transaction_id=secrets.token_bytes(12),
+        self.send(self.check_datagram(nominate=nominate, pwd=pwd, ufrag=ufrag))
+
+    def check_datagram(self, *, nominate: bool = True, pwd: str | None = None, ufrag: str | None = None) -> bytes:
+        """One ICE check, for whom it may concern."""
+        transaction_id = secrets.token_bytes(12)
+        self._asked.add(transaction_id)
+        return stun.build_request(
+            transaction_id=transaction_id,
             username=f"{ufrag or self.answer.ufrag}:{self.ufrag}",
             key=(pwd or self.answer.pwd).encode(),
             priority=1,
             tie_breaker=1,
             use_candidate=nominate,
         )
-        self.send(request)
 
     def start_dtls(self) -> None:
         self.dtls = DtlsEndpoint(self.context, [self.answer.fingerprint], role="client")
@@ -177,6 +188,13 @@ class MediaPeer:
         self.udp = self._open()
         if self._waiting is not None:
             self._waiting.cancel()  # it waits for the old socket
+
+    def take_port_of(self, other: "MediaPeer") -> None:
+        """Go on from the port of another peer, as when a NAT gives it away; the other one gets a new one."""
+        self.udp.close()
+        self.udp, other.udp = other.udp, other._open()
+        if other._waiting is not None:
+            other._waiting.cancel()
 
     def close(self) -> None:
         """Say close_notify, as a browser does in pc.close()."""
@@ -248,7 +266,7 @@ class MediaPeer:
         if now >= self._check_at:
             self._check_at = now + self.check_interval
             if not self.silent:
-                self.check()
+                self.check(nominate=self.nominates)
         if hasattr(self, "dtls") and self.dtls.next_timeout() == 0:
             self.dtls.handle_timeout()
             self._flush_dtls()
@@ -263,7 +281,7 @@ class MediaPeer:
         """Take what has arrived by now."""
         for _ in range(64):
             try:
-                data, _ = self.udp.recvfrom(2048)
+                data, self.heard_from = self.udp.recvfrom(2048)
             except BlockingIOError:
                 break
             self._take(data)
@@ -285,11 +303,23 @@ class MediaPeer:
             self._take_srtp(self._receiver, data)
 
     def _take_stun(self, message: stun.StunMessage) -> None:
+        if message.kind is stun.StunClass.REQUEST:
+            self._answer_check(message)
+            return
+        if message.transaction_id not in self._asked:
+            return  # somebody asked in our name
         # RFC 8445 7.2.5.3: a response is authenticated by the password of the peer that was asked.
         assert message.kind is stun.StunClass.RESPONSE
         assert message.verify(self.answer.pwd.encode())
         if not hasattr(self, "dtls"):
             self.start_dtls()
+
+    def _answer_check(self, request: stun.StunMessage) -> None:
+        """One that is not for us is ignored."""
+        if request.username == f"{self.ufrag}:{self.answer.ufrag}" and self.answers_checks:
+            assert request.verify(self.pwd.encode())
+            self.checks_answered += 1
+            self.send(stun.build_response(request, self.server, self.pwd.encode()))
 
     def _take_dtls(self, data: bytes) -> None:
         number, self.dtls_datagrams = self.dtls_datagrams, self.dtls_datagrams + 1

@@ -14,7 +14,7 @@ import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
 
 from actors.actor import SHUTDOWN
-from actors.gateway import Door, Gateway, holder_of
+from actors.gateway import Door, Gateway
 from actors.listeners import open_listener
 from actors.session import Session, Socket
 from config.settings import Settings
@@ -251,17 +251,3 @@ async def test_shutdown_tells_every_stream_and_closes_every_socket_with_1001() -
             assert client.closed.code == 1001
     last = [frame["data"][0] for frame in frames if frame["message"] == "notifyStreamStatusEvent"]
     assert [(body["status"], body["info"]) for body in last] == [("FAILED", "Stopped by session disconnect")]
-
-
-@pytest.mark.parametrize(
-    ("address", "holder"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-    ],
-)
-def test_connections_are_counted_by_who_can_hold_an_address(address: str, holder: str) -> None:
-    assert holder_of(address) == holder

@@ -1,8 +1,8 @@
-"""Which addresses media is told on and bound to."""
+"""Which addresses media is told on and bound to, and whose an address is."""
 
 import pytest
 
-from config.addresses import media_addresses
+from config.addresses import holder_of, media_addresses
 from config.loading import SettingsError, load_settings
 
 MACHINE = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
@@ -52,3 +52,17 @@ def test_an_address_that_the_machine_lacks_is_refused_with_what_it_has() -> None
 def test_settings_that_do_not_fit(overrides: list[str], fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
         addresses(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("address", "holder"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_limits_are_counted_by_who_can_hold_an_address(address: str, holder: str) -> None:
+    assert holder_of(address) == holder

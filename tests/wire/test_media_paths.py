@@ -1,0 +1,262 @@
+"""Where a peer's media goes: behind a NAT that gives it another port, with two addresses of the server, and when
+somebody writes another one's address on his packets.
+
+A socket of the test's own stands for the address that is written on them: who gets a packet there is not the peer.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import trio
+
+from actors.media.facts import Connected, Failed
+from config.kinds import AddressPair
+from protocol.signaling.statuses import StreamInfo
+from protocol.webrtc.dtls import DtlsEndpoint
+from protocol.webrtc.paths import AMPLIFICATION
+from protocol.webrtc.rtcp import build_receiver_report
+from tests.support.media_peer import MediaPeer
+from tests.support.media_rig import Published, Rig, media_rig, until
+
+OVERHEAD = 28
+NEVER = 60.0
+REPORT = build_receiver_report(7)
+
+
+def send_audio(published: Published, *numbers: int) -> None:
+    for number in numbers:
+        published.peer.send(published.peer.rtp(number, b"opus", kind="audio"))
+
+
+async def send_check(rig: Rig, peer: MediaPeer, *, nominate: bool = True) -> None:
+    """The peer sends one check, and the server has taken it."""
+    before = rig.plane.statistics().stun_checks
+    peer.check(nominate=nominate)
+    await until(lambda: rig.plane.statistics().stun_checks > before)
+
+
+async def taken(rig: Rig, count: int) -> None:
+    """The server has read so many datagrams more."""
+    before = rig.plane.statistics().datagrams
+    await until(lambda: rig.plane.statistics().datagrams >= before + count)
+
+
+class Bystander:
+    """An address whose owner has nothing to do with the server, and answers nothing."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+        self.sent = 0
+        self.received = 0
+
+    def send(self, datagram: bytes, peer: MediaPeer) -> None:
+        """The peer sends it, and says that it came from here."""
+        self.sent += len(datagram) + OVERHEAD
+        self._socket.sendto(datagram, peer.server)
+
+    def poll(self) -> None:
+        while True:
+            try:
+                self.received += len(self._socket.recv(4096)) + OVERHEAD
+            except BlockingIOError:
+                return
+
+
+@contextmanager
+def bystander() -> Iterator[Bystander]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.bind(("127.0.0.1", 0))
+        opened.setblocking(False)
+        yield Bystander(opened)
+
+
+# -- another port ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("nominates", [True, False])
+async def test_a_player_behind_a_new_port_is_followed(host: str, nominates: bool) -> None:
+    async with media_rig(ip=(AddressPair(host),)) as rig:
+        published = await rig.publish(host=host)
+        viewer = await rig.play(published.publication, host=host, check_interval=NEVER)
+        viewer.peer.rebind()
+        await send_check(rig, viewer.peer, nominate=nominates)
+        viewer.peer.send_rtcp(REPORT)  # Firefox does not nominate again, but it reports from where it is
+        await until(lambda: rig.plane.statistics().moved == 1)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("nominates", [True, False])
+async def test_a_publisher_behind_a_new_port_is_followed(host: str, nominates: bool) -> None:
+    async with media_rig(ip=(AddressPair(host),)) as rig:
+        published = await rig.publish(host=host, check_interval=NEVER)
+        viewer = await rig.play(published.publication, host=host)
+        published.peer.rebind()
+        await send_check(rig, published.peer, nominate=nominates)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        await until(lambda: rig.plane.statistics().moved == 1)
+        before = len(published.peer.rtcp)
+        await published.peer.until(lambda: len(published.peer.rtcp) > before)
+
+
+async def test_a_peer_that_cannot_be_reached_any_more_ends_as_a_failure() -> None:
+    async with media_rig(ice_keep_alive_timeout=0.5) as rig:
+        published = await rig.publish(check_interval=0.02)
+        viewer = await rig.play(published.publication, check_interval=0.02, answers_checks=False)
+        viewer.peer.rebind()
+        await viewer.facts.until(Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE))
+        assert published.facts.told == [Connected()]
+
+
+async def test_of_two_addresses_of_the_server_the_one_that_the_peer_sends_to_is_used() -> None:
+    async with media_rig(ip=(AddressPair("127.0.0.1"), AddressPair("127.0.0.2"))) as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication, check_interval=NEVER)
+        preferred, other = viewer.peer.answer.candidates
+        for server in (other, preferred):  # nominated both, as Firefox does, the better one last
+            viewer.peer.server = server
+            await send_check(rig, viewer.peer)
+        viewer.peer.server = other
+        viewer.peer.send_rtcp(REPORT)
+        await until(lambda: rig.plane.statistics().moved >= 1)
+        for number in range(1, 200):
+            viewer.peer.send_rtcp(REPORT)
+            send_audio(published, number)
+            await viewer.peer.until_received(number)
+            if viewer.peer.heard_from == other:
+                return
+            await trio.sleep(0.02)  # the pace of an Opus stream
+        pytest.fail("media stays on the address that the peer does not use")
+
+
+# -- addresses of others ---------------------------------------------------------------------------------------------
+
+
+async def test_nobody_takes_the_address_of_a_peer_that_is_there() -> None:
+    async with media_rig() as rig:
+        victim = await rig.publish()
+        viewer = await rig.play(victim.publication)
+        thief = await rig.publish(connect=False, session_id="s3")
+        for number in range(1, 11):
+            victim.peer.send(thief.peer.check_datagram())  # the thief's, from the victim's address
+            send_audio(victim, number)
+        await viewer.peer.until_received(10)
+        assert rig.plane.statistics().unexpected == 0
+        assert rig.plane.statistics().srtp_errors == 0
+
+
+async def test_many_ports_of_a_thief_leave_a_victims_route_alone() -> None:
+    async with media_rig() as rig:
+        victim = await rig.publish()
+        viewer = await rig.play(victim.publication)
+        thief = await rig.publish(connect=False, session_id="s3")
+        victim.peer.send(thief.peer.check_datagram())
+        for _ in range(20):
+            with bystander() as port:
+                port.send(thief.peer.check_datagram(), thief.peer)
+                await taken(rig, 1)
+        send_audio(victim, 1)
+        await viewer.peer.until_received(1)
+
+
+async def test_an_address_goes_to_the_one_who_proves_to_be_there() -> None:
+    """A NAT gave a port of a peer that is gone to another one, which is not told apart from it but by the proof."""
+    async with media_rig() as rig:
+        gone = await rig.publish(check_interval=NEVER)
+        heir = await rig.publish(connect=False, session_id="s3")
+        heir.peer.take_port_of(gone.peer)
+        rig.nursery.start_soon(heir.peer.run)
+        await heir.facts.until(Connected())
+        viewer = await rig.play(heir.publication)
+        send_audio(heir, 1)
+        await viewer.peer.until_received(1)
+
+
+async def test_an_address_is_taken_back_by_the_next_check() -> None:
+    async with media_rig() as rig:
+        first = await rig.publish(connect=False)
+        second = await rig.publish(connect=False, session_id="s3")
+        first.peer.check()
+        await taken(rig, 1)
+        first.peer.send(second.peer.check_datagram())
+        await taken(rig, 1)
+        rig.nursery.start_soon(first.peer.run)
+        await first.facts.until(Connected())
+
+
+async def test_a_nomination_sends_no_media_to_somebody_else() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        with bystander() as victim:
+            for number in range(1, 51):
+                victim.send(viewer.peer.check_datagram(), viewer.peer)
+                assert viewer.peer.transmitter is not None
+                victim.send(viewer.peer.transmitter.protect_rtcp(REPORT), viewer.peer)
+                send_audio(published, number)
+                await viewer.peer.until_received(number)
+            await taken(rig, 0)
+            victim.poll()
+            assert victim.received <= AMPLIFICATION * victim.sent
+            assert rig.plane.statistics().moved == 0
+            assert rig.plane.statistics().forwarded == 50
+
+
+async def test_a_handshake_sends_little_to_somebody_else() -> None:
+    async with media_rig(dtls_timeout=3.0) as rig:
+        attacker = await rig.publish(connect=False)
+        with bystander() as victim:
+            victim.send(attacker.peer.check_datagram(), attacker.peer)
+            hello = DtlsEndpoint(attacker.peer.context, [attacker.peer.answer.fingerprint], role="client")
+            for datagram in hello.take_datagrams():
+                victim.send(datagram, attacker.peer)
+            await attacker.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR))  # all timers have run
+            victim.poll()
+            assert 0 < victim.received <= AMPLIFICATION * victim.sent
+            assert rig.plane.statistics().withheld > 0
+
+
+async def test_a_handshake_from_two_addresses_proves_neither() -> None:
+    async with media_rig(dtls_timeout=0.5) as rig:
+        viewer = await rig.publish(connect=False, check_interval=NEVER, answers_checks=False)
+        with bystander() as victim:
+            victim.send(viewer.peer.check_datagram(), viewer.peer)
+            hello = DtlsEndpoint(viewer.peer.context, [viewer.peer.answer.fingerprint], role="client")
+            for datagram in hello.take_datagrams():
+                victim.send(datagram, viewer.peer)
+            await taken(rig, 1)
+            rig.nursery.start_soon(viewer.peer.run)
+            await viewer.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR))
+            assert Connected() not in viewer.facts.told
+
+
+# -- shares ----------------------------------------------------------------------------------------------------------
+
+
+async def test_one_sessions_handshakes_leave_room_for_others() -> None:
+    async with media_rig(max_handshakes=20) as rig:
+        for _ in range(30):
+            idle = await rig.publish(connect=False, session_id="greedy")
+            idle.peer.check()
+        await until(lambda: rig.plane.statistics().stun_ignored == 28)
+        assert rig.plane.statistics().handshakes == 2
+        await rig.publish(session_id="honest", check_interval=NEVER)
+
+
+async def test_checks_are_read_at_a_rate_and_those_of_strangers_do_not_use_up_the_peers() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(check_interval=NEVER)
+        before = rig.plane.statistics().stun_checks
+        with bystander() as stranger:
+            for _ in range(10):
+                for _ in range(50):
+                    stranger.send(published.peer.check_datagram(), published.peer)
+                await taken(rig, 1)
+            await send_check(rig, published.peer)
+        assert rig.plane.statistics().stun_checks - before < 500
+        assert rig.plane.statistics().stun_ignored > 0
