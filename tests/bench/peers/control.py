@@ -12,7 +12,7 @@ import time
 from array import array
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import trio
 from attrs import asdict, field, frozen
@@ -41,10 +41,18 @@ class Task:
         return cls(**json.loads(text))
 
 
+class Instructions(Protocol):
+    """What a peer process is told at its start; `folder` is where its log goes."""
+
+    @property
+    def folder(self) -> Path: ...
+    def to_json(self) -> str: ...
+
+
 class PeerProcess:
     """A started peer process, as the bench holds it; used in a `with`. `module` is one of `tests.bench`."""
 
-    def __init__(self, module: str, task: Task, name: str) -> None:
+    def __init__(self, module: str, task: Instructions, name: str) -> None:
         self._name = name
         self._log = task.folder / f"{name}.log"
         self._pending = b""
