@@ -153,9 +153,11 @@ class Settings:
     dtls_timeout: float = setting(
         "dtls_timeout", TIMEOUT, "10000", "Time for the DTLS handshake that follows.")
     ice_keep_alive_timeout: float = setting(
-        "ice_keep_alive_timeout", TIMEOUT, "30000", "Silence of a peer's ICE after which it is gone.")
+        "ice_keep_alive_timeout", TIMEOUT, "16000",
+        "Silence of a peer after which it is gone. Chromium gives up after 15 s of silence and never comes back.")
     rtp_activity_timeout: float = setting(
-        "rtp_activity_timeout", Duration("s", 1, DAY), "60", "Time without media after which a publisher fails.")
+        "rtp_activity_timeout", Duration("s", 1, DAY, zero_is_forever=True), "60",
+        "Time without media after which a publisher fails. RTCP counts where only video was sent. 0: no limit.")
     play_wait_timeout: float = setting(
         "play_wait_timeout", Duration("ms", 0, DAY_MS), "5000", "How long a player waits for its publisher's media.")
     stop_grace: float = setting(

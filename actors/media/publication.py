@@ -127,7 +127,7 @@ class Publication:
 
     def on_connected(self, now: float) -> None:
         self._feedback.start(now)
-        self._silent_at = now + self._network.settings.rtp_activity_timeout
+        self._hear_media(now)
 
     def on_moved(self) -> None:
         pass  # whatever is sent to a publisher asks the transport for the way
@@ -162,6 +162,8 @@ class Publication:
             counters.malformed += 1
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
+        if self._may_stand_still:
+            self._hear_media(now)
         for packet in packets:
             match packet:
                 case SenderReport():
@@ -179,6 +181,15 @@ class Publication:
 
     # -- packets in ----------------------------------------------------------------------------------------------
 
+    def _hear_media(self, now: float) -> None:
+        self._silent_at = now + self._network.settings.rtp_activity_timeout
+
+    @property
+    def _may_stand_still(self) -> bool:
+        """A picture in which nothing moves needs no packets, as in a shared screen; sound is never that quiet."""
+        sent = {kind for kind, feed in self._feeds.items() if feed.track.packets}
+        return sent == {MediaKind.VIDEO}
+
     def _take(self, ssrc: int, source: Source, plain: bytes, now: float) -> None:
         header = parse_header(plain)
         self._feedback.record_arrival(plain, header, now)
@@ -187,7 +198,7 @@ class Publication:
             return
         if ssrc not in self._sources:
             self._sources.bind(ssrc, source)
-        self._silent_at = now + self._network.settings.rtp_activity_timeout
+        self._hear_media(now)
         track, body = source.feed.track, payload(plain, header)
         if source.is_rtx:
             packet = track.receive_rtx(header.timestamp, header.marker, body, now)

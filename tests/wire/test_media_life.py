@@ -12,8 +12,9 @@ from actors.media.feed import Feed
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.rtcp import build_receiver_report
 from protocol.webrtc.srtp import SrtpProfile
-from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer
+from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer, vp8_key_frame
 from tests.support.media_rig import Published, media_rig, until
 
 
@@ -185,6 +186,37 @@ async def test_a_publisher_without_media_fails_while_it_is_still_there() -> None
         await published.facts.until(Flowing())
         await published.facts.until(Failed(info=StreamInfo.FAILED_BY_RTP_ACTIVITY))
         await published.peer.closed.wait()
+
+
+async def test_a_picture_may_stand_still_as_long_as_the_publisher_reports() -> None:
+    async with media_rig(rtp_activity_timeout=0.3) as rig:
+        still, gone = await rig.publish(check_interval=0.02), await rig.publish(check_interval=0.02)
+        for published in (still, gone):
+            published.peer.send(published.peer.rtp(1, vp8_key_frame()))
+            await published.facts.until(Flowing())
+        since = trio.current_time()
+        with trio.fail_after(10):
+            while (
+                Failed(info=StreamInfo.FAILED_BY_RTP_ACTIVITY) not in gone.facts.told or trio.current_time() < since + 1
+            ):
+                still.peer.send_rtcp(build_receiver_report(7))
+                await trio.sleep(0.05)  # the pace of reports
+        assert not still.publication.closed
+
+
+@pytest.mark.parametrize("payload", [None, b"opus"])
+async def test_reports_do_not_stand_for_sound_nor_for_a_first_picture(payload: bytes | None) -> None:
+    async with media_rig(rtp_activity_timeout=0.3) as rig:
+        published = await rig.publish(check_interval=0.02)
+        if payload:
+            published.peer.send(published.peer.rtp(1, vp8_key_frame()))
+            send_audio(published, 1)
+        with trio.fail_after(10):
+            while not published.publication.closed:
+                if published.peer.transmitter is not None:
+                    published.peer.send_rtcp(build_receiver_report(7))
+                await trio.sleep(0.05)  # the pace of reports
+        await published.facts.until(Failed(info=StreamInfo.FAILED_BY_RTP_ACTIVITY))
 
 
 async def test_a_silent_player_loses_its_consent() -> None:

@@ -58,6 +58,12 @@ def test_the_rest_api_answers_only_this_machine_by_default() -> None:
 
 def test_no_timeout_is_infinity() -> None:
     assert load_settings("rest_request_timeout=0").settings.rest_request_timeout == math.inf
+    assert load_settings("rtp_activity_timeout=0").settings.rtp_activity_timeout == math.inf
+
+
+def test_a_peer_is_given_up_when_a_browser_has_given_up() -> None:
+    chromium_gives_up, several_checks_of_firefox = 15.0, 2 * 6.0
+    assert several_checks_of_firefox < chromium_gives_up < Settings().ice_keep_alive_timeout < chromium_gives_up + 2
 
 
 def test_what_print_config_prints_reads_back_as_the_same_settings() -> None:
