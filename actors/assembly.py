@@ -31,7 +31,7 @@ from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.media.sockets import open_media_sockets
 from actors.operator.server import OperatorSocketError, serve_operator
-from actors.session import OutboxPool, Session, SessionServices, Socket
+from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
 from actors.state_folder import StateFolder
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream_keepalive import StreamKeepAlive
@@ -176,6 +176,7 @@ class Server:
                 plane=self._plane, directory=self._directory, settings=self._settings, wall_clock=time.time
             ),
             make_token=lambda: secrets.token_urlsafe(24),
+            decoder=FrameDecoder(self._settings.ws_max_frame_elements),
         )
 
         def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
@@ -202,6 +203,7 @@ class Server:
             "connection": {
                 "connections": self._supervisor.session_count,
                 "connections_websocket": self._gateway.connection_count,
+                "client_memory": self._gateway.client_memory,
             },
             "streams": self._supervisor.count_streams(),
             "media": asdict(self._plane.statistics()),

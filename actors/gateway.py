@@ -14,11 +14,11 @@ from typing import Protocol, TypeVar
 
 import trio
 from attrs import frozen
-from trio_websocket import WebSocketRequest, wrap_server_stream
+from trio_websocket import WebSocketRequest
 
 from actors.actor import ActorStopped, StopReason, crash_guard
 from actors.logs import SparingLog, get_logger
-from actors.session import ClientSocket, Session, Socket, StraightStream
+from actors.session import ClientSocket, Inflow, Inflows, Session, Socket, StraightStream, receive_request
 from actors.supervisor import Supervisor
 from actors.tcp_stream import TcpStream, drop_references
 from actors.timeouts import fail_after
@@ -69,6 +69,7 @@ class Gateway:
         self._settings = settings
         self._handshake_timeout = handshake_timeout
         self._per_address: Counter[str] = Counter()
+        self._inflows = Inflows(settings)
         self._accepting = trio.CancelScope()
         self._handshakes: set[fail_after] = set()
         self._refusals = SparingLog(log, clock=trio.current_time)
@@ -77,6 +78,11 @@ class Gateway:
     def connection_count(self) -> int:
         """Open connections, those in their handshake included."""
         return self._per_address.total()
+
+    @property
+    def client_memory(self) -> int:
+        """Bytes that clients hold of `max_client_memory`."""
+        return self._inflows.memory_used
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `close` was called and the last connection is gone."""
@@ -112,21 +118,23 @@ class Gateway:
             )
             return
         self._per_address[address] += 1
+        inflow = self._inflows.open(address)
         try:
-            await self._serve_door(door, TcpStream(stream))
+            await self._serve_door(door, TcpStream(stream), inflow)
         finally:
+            inflow.close()
             self._per_address[address] -= 1
             if not self._per_address[address]:
                 del self._per_address[address]
 
-    async def _serve_door(self, door: Door, stream: TcpStream) -> None:
+    async def _serve_door(self, door: Door, stream: TcpStream, inflow: Inflow) -> None:
         if door.tls is None:
-            await self._serve(StraightStream(stream), stream.socket)
+            await self._serve(StraightStream(stream), stream.socket, inflow)
             return
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
         try:
             await self._in_time(secured.do_handshake)
-            await self._serve(secured, stream.socket)
+            await self._serve(secured, stream.socket, inflow)
         finally:
             drop_references(secured)
 
@@ -145,15 +153,18 @@ class Gateway:
             or self.connection_count >= self._settings.max_sessions
         )
 
-    async def _serve(self, stream: trio.abc.Stream, peer: trio.socket.SocketType) -> None:
+    async def _serve(self, stream: trio.abc.Stream, peer: trio.socket.SocketType, inflow: Inflow) -> None:
+        longest = self._settings.ws_max_frame_size
         async with trio.open_nursery() as nursery:
-            frame_size = self._settings.ws_max_frame_size
-            request = await self._in_time(partial(wrap_server_stream, nursery, stream, max_message_size=frame_size))
+            receive = partial(receive_request, nursery, stream, inflow, max_message_size=longest)
+            request = await self._in_time(receive)
             straight = stream if isinstance(stream, StraightStream) else None
-            await self._serve_request(request, straight, _session_id(peer))
+            await self._serve_request(request, straight, inflow, _session_id(peer))
             nursery.cancel_scope.cancel()
 
-    async def _serve_request(self, request: WebSocketRequest, straight: StraightStream | None, session_id: str) -> None:
+    async def _serve_request(
+        self, request: WebSocketRequest, straight: StraightStream | None, inflow: Inflow, session_id: str
+    ) -> None:
         origin = _header(request, b"origin")
         if not self._allows(origin):
             self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
@@ -161,7 +172,8 @@ class Gateway:
                 await request.reject(403, body=b"This origin is not named in ws.allowed_origins\n")
             return
         connection = await self._in_time(request.accept)
-        session = self._make_session(ClientSocket(connection, straight), session_id=session_id, origin=origin)
+        client = ClientSocket(connection, straight, inflow)
+        session = self._make_session(client, session_id=session_id, origin=origin)
         try:
             self._supervisor.adopt_session(session)
         except ActorStopped:

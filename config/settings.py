@@ -132,6 +132,16 @@ class Settings:
         "Web pages that may connect, by origin. *: any.")
     ws_max_frame_size: int = setting(
         "ws.max_frame_size", BYTES, "1048576", "Largest frame that a client may send.")
+    ws_max_frame_elements: int = setting(
+        "ws.max_frame_elements", Whole(1000, 10_000_000), "50000",
+        "Values and keys in one frame of a client; they cost more memory and time than its length tells.")
+    ws_max_frames_per_second: int = setting(
+        "ws.max_frames_per_second", Whole(10, 1_000_000), "500",
+        "Frames that one client may send for long, each 4 KiB counted as one more; six seconds' worth at once."
+        " A faster client is read later.")
+    ws_max_frames_per_second_per_address: int = setting(
+        "ws.max_frames_per_second_per_address", Whole(10, 10_000_000), "5000",
+        "The same for all clients of one address, or IPv6 /64 network.")
     keep_alive_server_interval: float = setting(
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Pause between pings to a client.")
     keep_alive_probes: int = setting(
@@ -178,6 +188,10 @@ class Settings:
         heading="Limits")
     max_sessions_per_address: int = setting(
         "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one address, or IPv6 /64 network.")
+    max_client_memory: int = setting(
+        "max_client_memory", BYTES, "268435456",
+        "Memory for what clients have sent: frames that wait, requests of streams, data that the backend is asked"
+        " about. One client may have an eighth of it, one address a quarter; 32 KiB a client are not counted.")
     max_streams_per_session: int = setting(
         "max_streams_per_session", MANY, "1000", "Streams at a time of one client.")
     max_stream_event_size: int = setting(

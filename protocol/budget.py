@@ -43,6 +43,11 @@ class RateLimit:
         self._left -= amount
         return max(0.0, -self._left / self._rate)
 
+    def is_full(self, now: float) -> bool:
+        """Whether nothing is used up: a new one would be the same."""
+        self._refill(now)
+        return self._left >= self._burst
+
     def _refill(self, now: float) -> None:
         if now > self._seen:
             self._left = min(self._burst, self._left + (now - self._seen) * self._rate)
@@ -68,3 +73,38 @@ def _children(item: Any) -> Iterable[Any]:
     if isinstance(item, (list, tuple)):
         return item
     return chain(item, item.values()) if isinstance(item, dict) else ()
+
+
+class Allowance:
+    """An amount of something, memory mostly, that may be held at a time; beside its own limit those of its `parent`s.
+
+    The first `free` of it is never charged to the parent: who holds little gets it, whatever others hold.
+    """
+
+    __slots__ = ("_free", "_limit", "_parent", "used")
+
+    def __init__(self, limit: float, *, free: float = 0, parent: "Allowance | None" = None) -> None:
+        self.used: float = 0
+        self._limit = limit
+        self._free = free
+        self._parent = parent
+
+    def take(self, amount: float) -> bool:
+        """Hold `amount` more, or nothing and False where that is more than may be held here or in a parent."""
+        used = self.used + amount
+        if used > self._limit:
+            return False
+        if self._parent is not None and not self._parent.take(self._beyond_free(used) - self._beyond_free(self.used)):
+            return False
+        self.used = used
+        return True
+
+    def give_back(self, amount: float) -> None:
+        """Hold `amount` less; what is given back twice is not counted."""
+        used = max(0, self.used - amount)
+        if self._parent is not None:
+            self._parent.give_back(self._beyond_free(self.used) - self._beyond_free(used))
+        self.used = used
+
+    def _beyond_free(self, used: float) -> float:
+        return max(0, used - self._free)

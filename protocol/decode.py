@@ -44,6 +44,9 @@ MAX_COUNT: Final = 2**31 - 1
 LOCAL: Final[Mapping[str, Any]] = MappingProxyType({"local": True})
 """attrs metadata of a field that never comes from the wire."""
 
+DECISIVE: Final[Mapping[str, Any]] = MappingProxyType({"decisive": True})
+"""attrs metadata of a field that decides who, which or whether: what is wrong with it is never passed over."""
+
 Path = tuple[str | int, ...]
 T = TypeVar("T")
 
@@ -158,6 +161,11 @@ class Length:
 
 
 @attrs.frozen
+class AlsoNumber:
+    """Annotation of a `str` that names something: pages and backends also send a whole number (see `read_name`)."""
+
+
+@attrs.frozen
 class AlsoText:
     """Annotation of an `int` that also comes as decimal text, because pages pass on what an input field holds."""
 
@@ -170,6 +178,17 @@ def _text(value: Any, _: Any = None) -> str:
     if not isinstance(value, str):
         raise FieldError("expected a string")
     return value
+
+
+def read_name(value: Any) -> str:
+    """What names or identifies something: text, or a whole number, taken as its decimal digits. FieldError for others.
+
+    One rule for pages, REST and backends: loosely typed code holds the room 101 as a number. No other type is taken
+    for a name, nor for an absent one, which could open what the name would have closed.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
+        return str(value)
+    return _text(value)
 
 
 def _boolean(value: Any, _: Any) -> bool:
@@ -211,7 +230,8 @@ def _annotation(type_: Any, kind: type[T]) -> T | None:
 
 
 def _bounded_text(value: Any, type_: Any) -> str:
-    text, length = _text(value), _annotation(type_, Length) or Length()
+    text = _text(value) if _annotation(type_, AlsoNumber) is None else read_name(value)
+    length = _annotation(type_, Length) or Length()
     if len(text) < length.at_least:
         raise FieldError(
             "must not be empty" if not text else f"shorter than {length.at_least} characters", missing=not text
@@ -249,9 +269,9 @@ class Decoder:
             raise DecodeError(*_faults(error, path)) from None
 
     def structure_tolerantly(self, value: Mapping[str, Any], cls: type[T], *, path: Path = ()) -> tuple[T, list[Fault]]:
-        """`value` as `cls`, and what was ignored: a faulty field that has a default counts as absent.
+        """`value` as `cls`, and what was ignored: a faulty field that has a default, and is not DECISIVE, is absent.
 
-        DecodeError names the faulty fields that have none.
+        DecodeError names the other faulty fields.
         """
         try:
             return self.structure(value, cls, path=path), []
@@ -266,7 +286,11 @@ class Decoder:
 
 
 def _required(cls: type[Any]) -> frozenset[str]:
-    return frozenset(wire_name(field.name) for field in attrs.fields(cls) if field.default is attrs.NOTHING)
+    return frozenset(
+        wire_name(field.name)
+        for field in attrs.fields(cls)
+        if field.default is attrs.NOTHING or "decisive" in field.metadata
+    )
 
 
 def _strict_converter(forbid_unknown: bool) -> Converter:

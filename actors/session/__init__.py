@@ -1,12 +1,26 @@
 """Sessions: one actor for each client's WebSocket.
 
-`session.py` is the actor's life, `requests.py` what it does with each request; `inflow.py` and `outbox.py` bound what
-waits on the way in and on the way out, `event_allowance.py` what goes to viewers; `client_socket.py` is the WebSocket
-below.
+`session.py` is the actor's life, `reading.py` how frames reach it, `requests.py` what it does with each request.
+`inflow.py` and `outbox.py` bound what comes in and what waits on the way out, `event_allowance.py` what goes to
+viewers; `client_socket.py` is the WebSocket below, `metering.py` counts what it reads.
 """
 
 from actors.session.client_socket import ClientSocket, Socket, StraightStream
+from actors.session.inflow import Inflow, Inflows
+from actors.session.metering import receive_request
 from actors.session.outbox import OutboxPool
+from actors.session.reading import FrameDecoder
 from actors.session.session import Session, SessionServices
 
-__all__ = ["ClientSocket", "OutboxPool", "Session", "SessionServices", "Socket", "StraightStream"]
+__all__ = [
+    "ClientSocket",
+    "FrameDecoder",
+    "Inflow",
+    "Inflows",
+    "OutboxPool",
+    "Session",
+    "SessionServices",
+    "Socket",
+    "StraightStream",
+    "receive_request",
+]

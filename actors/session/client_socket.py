@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from actors.session.inflow import Inflow
 from actors.tcp_stream import TcpStream
 
 LONGEST: Final = 16 * 1024
@@ -26,6 +27,10 @@ _LENGTH_OF_16_BITS: Final = 126
 
 class Socket(Protocol):
     """The WebSocket of a session."""
+
+    @property
+    def inflow(self) -> Inflow:
+        """What this client may send, and holds."""
 
     def send_now(self, message: str) -> bool:
         """Send, if that needs no waiting; false: it is to be queued.
@@ -90,7 +95,8 @@ class StraightStream(trio.abc.Stream):
 class ClientSocket:
     """A `Socket`. `straight` is the stream under the connection, where it carries frames as they are."""
 
-    def __init__(self, connection: WebSocketConnection, straight: StraightStream | None) -> None:
+    def __init__(self, connection: WebSocketConnection, straight: StraightStream | None, inflow: Inflow) -> None:
+        self.inflow = inflow
         self._connection = connection
         self._straight = straight
 
@@ -114,7 +120,10 @@ class ClientSocket:
             raise ConnectionClosed(self._connection.closed) from None
 
     async def get_message(self) -> str | bytes:
-        return await self._connection.get_message()
+        self.inflow.message_done()
+        message = await self._connection.get_message()
+        self.inflow.message_taken()
+        return message
 
     async def aclose(self, code: int = 1000, reason: str | None = None) -> None:
         await self._connection.aclose(code, reason)

@@ -1,29 +1,217 @@
-"""What has come from a client, and how much of it waits to be handled."""
+"""What clients may send: how fast, and how much of it may be held in memory. One `Inflow` for each connection.
 
-MAX_WAITING = 8 * 1024 * 1024
-"""Characters that may wait in a session's mailbox, whose frames may be large."""
+    rate      frames, and each 4 KiB of them, by client and by address: who is faster is read later, so that TCP slows
+              him down
+    memory    what values weigh as objects, from the first piece of a message until nothing holds it any more: by
+              client, by address, in all. Beyond it the frame, or the request, is refused
+
+The first few KiB of each client are free, so those who do no harm are served whatever others hold.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import trio
+
+from actors.logs import SparingLog, get_logger
+from config.settings import Settings
+from protocol.budget import Allowance, RateLimit
+
+log = get_logger("session")
+
+MAX_WAITING: Final = 8 * 1024 * 1024
+"""Bytes that the frames in a session's mailbox may weigh."""
+MAX_WAITING_AT_THE_DOOR: Final = 256 * 1024
+"""The same before the session is established: only then is it known who the client is."""
+MAX_FRAGMENTS: Final = 4096
+"""Frames of one message. Empty ones count nothing else, and a library keeps them all."""
+FREE: Final = 32 * 1024
+"""Bytes that each client may hold in any case."""
+CLIENT_SHARE: Final = 8
+"""One client may hold this part of `max_client_memory`."""
+ADDRESS_SHARE: Final = 4
+"""All clients of one address may hold this part of it."""
+BURST: Final = 6.0
+"""Seconds' worth of frames that may come at once: a page may start 1,000 streams in one go."""
+REMEMBERED: Final = 10_000
+"""Addresses whose rate is kept when their last client has gone."""
+PIECE: Final = 4096
+"""Bytes that count as one frame more."""
 
 
-class Inflow:
-    """Counts texts on their way from the socket to the handler."""
+class Waiting:
+    """The frames of one session on their way from the socket to the handler."""
 
-    def __init__(self) -> None:
-        self.frames = 0
-        self.characters = 0
-        self._waiting = 0
+    def __init__(self, memory: Allowance) -> None:
+        self._memory = memory
+        self._weight = 0
+        self._frames = 0
+        self._size = 0
 
     @property
     def totals(self) -> dict[str, object]:
         """What came in all, for the log line of the session's end."""
-        return {"packets": self.frames, "bytes": self.characters}
+        return {"packets": self._frames, "bytes": self._size}
 
-    def arrive(self, size: int) -> bool:
-        """One more text. False when more waits than may."""
-        self.frames += 1
-        self.characters += size
-        self._waiting += size
-        return self._waiting <= MAX_WAITING
+    def count(self, size: int) -> None:
+        """One more message, of so many characters or bytes."""
+        self._frames += 1
+        self._size += size
 
-    def leave(self, size: int) -> None:
-        """A text is being handled."""
-        self._waiting -= size
+    def arrive(self, weight: int, *, limit: int) -> bool:
+        """A frame begins to wait, or may not: False."""
+        if self._weight + weight > limit or not self._memory.take(weight):
+            return False
+        self._weight += weight
+        return True
+
+    def leave(self, weight: int) -> None:
+        """A frame has been handled."""
+        self._weight -= weight
+        self._memory.give_back(weight)
+
+
+class Inflow:
+    """The accounts of one connection."""
+
+    def __init__(
+        self,
+        *,
+        rates: tuple[RateLimit, ...] = (),
+        memory: Allowance | None = None,
+        warn: Callable[[str, str], None] = lambda event, limit: None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.memory = memory or Allowance(MAX_WAITING)
+        """What this client makes the server hold."""
+        self.is_over = False
+        """Whether an unfinished message has gone beyond a limit: the connection is to be closed."""
+        self._rates = rates
+        self._warn = warn
+        self._on_close = on_close
+        self._frames = 0.0
+        self._fragments = 0
+        self._unfinished = 0
+        self._finished: deque[int] = deque()
+        self._taken = 0
+
+    # -- the rate ----------------------------------------------------------------------------------
+
+    def pause(self, now: float) -> float:
+        """Seconds until more may be read, for the frames that have been read since the last call."""
+        frames, self._frames = self._frames, 0.0
+        pause = max((rate.charge(now, frames) for rate in self._rates), default=0.0)
+        if pause:
+            self._warn("client is slowed down", "ws.max_frames_per_second or ws.max_frames_per_second_per_address")
+        return pause
+
+    def count_bytes(self, size: int) -> None:
+        """So much was read from the network."""
+        self._frames += size / PIECE
+
+    def count_frame(self) -> None:
+        """A frame of the WebSocket was read, whatever it is."""
+        self._frames += 1
+
+    # -- memory of messages ------------------------------------------------------------------------
+
+    def hold_piece(self, weight: int, *, frame_finished: bool, message_finished: bool) -> None:
+        """A piece of a message, which is kept until the message is finished and dealt with."""
+        self._fragments += frame_finished
+        if self._fragments > MAX_FRAGMENTS:
+            self.is_over = True
+            self.refused(f"{MAX_FRAGMENTS} frames of one message")
+        elif self.hold(weight):
+            self._unfinished += weight
+        else:
+            self.is_over = True
+        if message_finished:
+            self._finished.append(self._unfinished)
+            self._fragments = self._unfinished = 0
+
+    def message_taken(self) -> None:
+        """The next message was handed to the session."""
+        self._taken = self._finished.popleft() if self._finished else 0
+
+    def message_done(self) -> None:
+        """The session has done with the message that it was handed."""
+        self.memory.give_back(self._taken)
+        self._taken = 0
+
+    # -- memory of what the session keeps ----------------------------------------------------------
+
+    def hold(self, weight: int) -> bool:
+        """Hold so many bytes more. False, and a line in the log, where that is too much."""
+        if self.memory.take(weight):
+            return True
+        self.refused("max_client_memory")
+        return False
+
+    def give_back(self, weight: int) -> None:
+        """Hold so many bytes less."""
+        self.memory.give_back(weight)
+
+    def close(self) -> None:
+        """The connection is over: nothing is held any more."""
+        self.memory.give_back(self.memory.used)
+        self._on_close()
+
+    def refused(self, limit: str) -> None:
+        """Say in the log that this client was refused something, and by which limit."""
+        self._warn("client holds too much", limit)
+
+
+class Inflows:
+    """The accounts of all connections, and what those of one address share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._memory = Allowance(settings.max_client_memory)
+        self._addresses: dict[str, tuple[RateLimit, Allowance]] = {}
+        self._clients: Counter[str] = Counter()
+        self._rested: OrderedDict[str, tuple[RateLimit, Allowance]] = OrderedDict()
+        self._log = SparingLog(log, clock=trio.current_time)
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes that all clients hold beyond what is free."""
+        return int(self._memory.used)
+
+    def open(self, address: str) -> Inflow:
+        """The accounts of one more connection from `address`; to be closed with it."""
+        rate, memory = self._enter(address)
+        total, fastest = self._settings.max_client_memory, self._settings.ws_max_frames_per_second
+        return Inflow(
+            rates=(RateLimit(fastest, fastest * BURST), rate),
+            memory=Allowance(total / CLIENT_SHARE, free=FREE, parent=memory),
+            warn=partial(self._warn, address),
+            on_close=partial(self._leave, address),
+        )
+
+    def _warn(self, address: str, event: str, limit: str) -> None:
+        self._log.warning(event, address=address, limit=limit)
+
+    def _enter(self, address: str) -> tuple[RateLimit, Allowance]:
+        self._clients[address] += 1
+        if address not in self._addresses:
+            was_here = address in self._rested
+            self._addresses[address] = self._rested.pop(address) if was_here else self._share()
+        return self._addresses[address]
+
+    def _leave(self, address: str) -> None:
+        self._clients[address] -= 1
+        if self._clients[address]:
+            return
+        del self._clients[address]
+        share = self._addresses.pop(address)
+        if not share[0].is_full(trio.current_time()):  # else whoever comes back at once would find his rate unused
+            self._rested[address] = share
+        while len(self._rested) > REMEMBERED:
+            self._rested.popitem(last=False)
+
+    def _share(self) -> tuple[RateLimit, Allowance]:
+        fastest = self._settings.ws_max_frames_per_second_per_address
+        memory = Allowance(self._settings.max_client_memory / ADDRESS_SHARE, parent=self._memory)
+        return RateLimit(fastest, fastest * BURST), memory

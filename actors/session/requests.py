@@ -12,8 +12,10 @@ import trio
 from actors.actor import ActorStopped, StopReason
 from actors.logs import get_logger
 from actors.session.event_allowance import EventAllowance
+from actors.session.inflow import Inflow
 from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
 from actors.supervisor import AlreadyInUse, Supervisor
+from protocol.budget import weigh
 from protocol.hooks import (
     DEFAULT_METHOD_CONFIG,
     Allow,
@@ -25,6 +27,7 @@ from protocol.hooks import (
     snapshot_body,
     stream_event_body,
 )
+from protocol.signaling.codec import weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
     AvailableStreamAnswer,
@@ -66,6 +69,7 @@ class Requests:
         context: HookContext,
         supervisor: Supervisor,
         services: StreamServices,
+        inflow: Inflow,
         nursery: Callable[[], trio.Nursery],
     ) -> None:
         self.streams: dict[str, Stream] = {}
@@ -74,14 +78,22 @@ class Requests:
         self._context = context
         self._supervisor = supervisor
         self._services = services
+        self._inflow = inflow
         self._nursery = nursery
         self._waiting = 0
         self._events = EventAllowance(services.settings)
+        self._weights: dict[str, int] = {}
 
     def stop_streams(self, reason: StopReason) -> None:
         """End every stream of the session."""
         for stream in tuple(self.streams.values()):
             stream.stop(reason)
+
+    def forget(self, stream: Stream) -> None:
+        """The stream has ended. Idempotent."""
+        if self.streams.get(stream.media_session_id) is stream:
+            del self.streams[stream.media_session_id]
+            self._inflow.give_back(self._weights.pop(stream.media_session_id))
 
     def serve(self, frame: ClientFrame) -> None:
         """Answer `frame`, now or when the backend has."""
@@ -110,9 +122,19 @@ class Requests:
     def _start_stream(self, request: PublishStream | PlayStream) -> None:
         kind = PublishedStream if isinstance(request, PublishStream) else PlayedStream
         if len(self.streams) >= self._services.settings.max_streams_per_session:
-            log.warning("too many streams in a session", session=self._owner.session_id)
+            self._inflow.refused("max_streams_per_session")
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
             return
+        weight = weigh_frame(request)
+        if not self._inflow.hold(weight):
+            self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
+            return
+        if not self._adopt(request, kind):
+            self._inflow.give_back(weight)
+        else:
+            self._weights[request.media_session_id] = weight
+
+    def _adopt(self, request: PublishStream | PlayStream, kind: type[PublishedStream | PlayedStream]) -> bool:
         if request.transport == "TCP":
             log.info("media over TCP was asked for; UDP is answered", id=request.media_session_id)
         stream = kind(request, self._owner, self._services)
@@ -124,6 +146,8 @@ class Requests:
             self._refuse_stream(request, StreamInfo.SESSION_NOT_READY)
         else:
             self.streams[request.media_session_id] = stream
+            return True
+        return False
 
     def _refuse_stream(self, request: PublishStream | PlayStream, info: StreamInfo) -> None:
         if request.media_session_id in self.streams:
@@ -261,19 +285,25 @@ class Requests:
     # -- the backend's word ------------------------------------------------------------------------
 
     def _ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
-        """Call the backend and go on with its verdict. False when too many requests wait already."""
+        """Call the backend and go on with its verdict. False when too many requests wait already, or too large ones."""
+        weight = weigh(body)
         if self._waiting >= MAX_WAITING:
-            log.warning("too many requests wait for the backend", session=self._owner.session_id, method=method)
+            self._inflow.refused(f"{MAX_WAITING} requests of a session that wait for the backend")
+            return False
+        if not self._inflow.hold(weight):
             return False
         self._waiting += 1
-        self._nursery().start_soon(self._continue, method, body, decided)
+        self._nursery().start_soon(self._continue, method, body, weight, decided)
         return True
 
-    async def _continue(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> None:
+    async def _continue(
+        self, method: HookMethod, body: dict[str, Any], weight: int, decided: Callable[[Verdict], None]
+    ) -> None:
         try:
             decided(await self._owner.lane.gate(method, body))
         finally:
             self._waiting -= 1
+            self._inflow.give_back(weight)
 
     def _send(self, frame: ServerFrame) -> None:
         self._owner.send(frame)

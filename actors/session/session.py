@@ -15,24 +15,24 @@ from functools import partial
 from typing import Any, ClassVar
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 from trio_websocket import ConnectionClosed
 
-from actors.actor import CRASHED, SHUTDOWN, Actor, ActorStopped, MailboxFull, StopReason
+from actors.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.app_store import AppStore
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
-from actors.logs import get_logger
+from actors.logs import SparingLog, get_logger
 from actors.session.client_socket import Socket
-from actors.session.inflow import Inflow
 from actors.session.outbox import Outbox, OutboxPool
+from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, Heard
 from actors.session.requests import Requests
 from actors.stream import Owner, Stream, StreamServices
 from actors.stream.reasons import SESSION_DISCONNECT
 from actors.supervisor import Supervisor
 from protocol.filters import ConnectionDescription
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
-from protocol.signaling.codec import FrameError, decode, encode
+from protocol.signaling.codec import FrameError, encode
 from protocol.signaling.frames import (
     ClientFrame,
     Connection,
@@ -61,10 +61,8 @@ PING_TICK = 0.2
 SDK_VERSION = "5.2.2109-wcsd"
 """What `getVersion` says: mobile SDKs parse a WCS version."""
 
-CLIENT_CLOSED = StopReason(cause="client-closed")
 NOT_READING = StopReason(cause="client-does-not-read")
 UNWRITABLE = StopReason(cause="unwritable-frame")
-FLOODED = StopReason(cause="client-floods")
 PING_TIMEOUT = StopReason(cause="ping-timeout")
 REFUSED = StopReason(cause="refused")
 PROTOCOL_ERROR = StopReason(cause="protocol-error")
@@ -93,15 +91,9 @@ class SessionServices:
     streams: StreamServices
     make_token: Callable[[], str]
     outboxes: OutboxPool
-
-
-@frozen(kw_only=True)
-class Heard:
-    """A frame from the client, good or bad."""
-
-    frame: ClientFrame | FrameError
-    size: int
-    """Of its text, in characters."""
+    decoder: FrameDecoder
+    warnings: SparingLog = field(factory=lambda: SparingLog(log, clock=trio.current_time))
+    """For what clients can cause as often as they like."""
 
 
 class Session(Actor[Heard]):
@@ -120,8 +112,7 @@ class Session(Actor[Heard]):
         self._life = SessionLife()
         self._outbox = Outbox(socket, services.outboxes, on_overflow=partial(self._drop, NOT_READING))
         self._writing = trio.CancelScope(shield=True)
-        self._silent_pings = 0
-        self._inflow = Inflow()
+        self._reader = FrameReader(socket, services.decoder, warnings=services.warnings)
         self._connection = Connection()
         self._connected_body: dict[str, Any] = {}
         self._lane: HookLane | None = None
@@ -137,8 +128,12 @@ class Session(Actor[Heard]):
             self.nursery.start_soon(helper)
 
     async def handle(self, message: Heard) -> None:
-        self._inflow.leave(message.size)
-        frame = message.frame
+        try:
+            await self._judge(message.frame)
+        finally:
+            self._reader.handled(message)
+
+    async def _judge(self, frame: ClientFrame | FrameError) -> None:
         if isinstance(frame, FrameError):
             self._refuse_frame(frame)
             return
@@ -171,7 +166,7 @@ class Session(Actor[Heard]):
         self._outbox.discard()
 
     def epitaph(self) -> dict[str, object]:
-        return {"id": self.session_id, "app": self._connection.app_key, **self._inflow.totals}
+        return {"id": self.session_id, "app": self._connection.app_key, **self._reader.totals}
 
     def describe(self) -> ConnectionDescription:
         """This session as REST sees it."""
@@ -218,7 +213,7 @@ class Session(Actor[Heard]):
                 self._requests.serve(frame)  # a Pong asks for nothing
 
     def _refuse_frame(self, error: FrameError) -> None:
-        log.debug("unusable frame", session=self.session_id, fault=error.message)
+        self._services.warnings.warning("unusable frame", session=self.session_id, fault=error.message)
         known = self._requests is not None and error.media_session_id in self._requests.streams
         self.send(error.fail if known else error.answer)
         if self._life.state is not SessionState.ESTABLISHED:
@@ -252,7 +247,6 @@ class Session(Actor[Heard]):
         self._establish(self._lane, body, verdict.body)
 
     def _establish(self, lane: HookLane, sent: dict[str, Any], answered: dict[str, Any]) -> None:
-        self._connected_body = answered
         self._life.establish()
         owner = Owner(
             node_id=self._services.node_id,
@@ -264,15 +258,23 @@ class Session(Actor[Heard]):
             renamed=self._services.supervisor.renamed,
             forget=self._forget,
         )
-        services = self._services
-        self._requests = Requests(owner, self._context(), services.supervisor, services.streams, lambda: self.nursery)
+        self._requests = Requests(
+            owner,
+            self._context(),
+            self._services.supervisor,
+            self._services.streams,
+            self._socket.inflow,
+            lambda: self.nursery,
+        )
         token = self._services.make_token()
         body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
+        echo = GetUserData.echo(self._connection, auth_token=token).data
+        self._connection = self._connection.outline()
+        self._connected_body = self._context().body()
 
         def deliver(shown: dict[str, Any]) -> None:
             hidden = body.keys() - shown.keys()
             changed = {key: value for key, value in shown.items() if sent.get(key) != value}
-            echo = GetUserData.echo(self._connection, auth_token=token).data
             self.send(GetUserData(data={key: value for key, value in echo.items() if key not in hidden} | changed))
             self.send(GetVersion(version=SDK_VERSION))
             self.send(PingFrame())
@@ -311,25 +313,14 @@ class Session(Actor[Heard]):
 
     def _forget(self, stream: Stream) -> None:
         if self._requests is not None:
-            self._requests.streams.pop(stream.media_session_id, None)
+            self._requests.forget(stream)
 
     # -- helper tasks ------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        try:
-            while True:
-                text = await self._socket.get_message()
-                self._silent_pings = 0
-                if not self._inflow.arrive(len(text)):
-                    self.stop(FLOODED)
-                if isinstance(text, str):
-                    self.post(Heard(frame=_decoded(text), size=len(text)))
-        except ConnectionClosed:
-            self.stop(CLIENT_CLOSED)
-        except MailboxFull:
-            self.stop(FLOODED)
-        except ActorStopped:
-            pass
+        reason = await self._reader.read(self.post, is_known=lambda: self._life.state is SessionState.ESTABLISHED)
+        if reason is not None:
+            self.stop(reason)
 
     async def _write(self) -> None:
         with self._writing:
@@ -344,9 +335,9 @@ class Session(Actor[Heard]):
         while True:
             due = trio.current_time() + self._settings.keep_alive_server_interval
             await trio.sleep_until(math.ceil(due / PING_TICK) * PING_TICK)
-            if self._silent_pings >= self._settings.keep_alive_probes:
+            if self._reader.silent_pings >= self._settings.keep_alive_probes:
                 self.stop(PING_TIMEOUT)
-            self._silent_pings += 1
+            self._reader.silent_pings += 1
             self.send(PingFrame())
 
     async def _expect_connection(self) -> None:
@@ -357,10 +348,3 @@ class Session(Actor[Heard]):
 
 async def _stop_soon(session: Session, reason: StopReason) -> None:
     session.stop(reason)
-
-
-def _decoded(text: str) -> ClientFrame | FrameError:
-    try:
-        return decode(text)
-    except FrameError as error:
-        return error

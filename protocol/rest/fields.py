@@ -2,13 +2,15 @@
 
 The REST API refuses what it does not know: a typo in a terminate filter must never widen it. So an unknown key, a
 repeated key, null and a value of the wrong type are errors that name the key. Official samples send booleans and
-numbers as strings (`{"published": "false"}`), so exactly those texts are taken for the values that they spell.
+numbers as strings (`{"published": "false"}`), so exactly those texts are taken for the values that they spell, and
+whole numbers where a name or an identifier is expected.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from protocol.decode import FieldError, read_name
 from protocol.json_bounds import excess
 from protocol.nearest import did_you_mean
 from protocol.rest.errors import bad_request
@@ -64,11 +66,13 @@ def refuse_unknown(fields: Iterable[str], known: Iterable[str], *, what: str = "
 
 
 def read_text(fields: Mapping[str, Any], key: str) -> str | None:
-    """A string, or None where the key is absent."""
-    value = fields.get(key)
-    if isinstance(value, str) or key not in fields:
-        return value
-    raise _wrong_type(key, "a string", value)
+    """A string or a whole number, taken as its digits (`protocol.decode.read_name`); None where the key is absent."""
+    if key not in fields:
+        return None
+    try:
+        return read_name(fields[key])
+    except FieldError:
+        raise _wrong_type(key, "a string", fields[key]) from None
 
 
 def read_flag(fields: Mapping[str, Any], key: str) -> bool | None:
@@ -82,16 +86,16 @@ def read_flag(fields: Mapping[str, Any], key: str) -> bool | None:
 
 
 def read_texts(fields: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
-    """An array of strings, or None where the key is absent."""
+    """An array of strings or whole numbers, or None where the key is absent."""
     if key not in fields:
         return None
     value = fields[key]
     if not isinstance(value, list):
         raise _wrong_type(key, "an array of strings", value)
-    for item in value:
-        if not isinstance(item, str):
-            raise _wrong_type(key, "an array of strings only", item)
-    return tuple(value)
+    try:
+        return tuple(map(read_name, value))
+    except FieldError:
+        raise bad_request(f"{key} must be an array of strings only", key=key) from None
 
 
 def read_count(fields: Mapping[str, Any], key: str) -> int | None:

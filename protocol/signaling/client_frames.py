@@ -9,17 +9,23 @@ from typing import Annotated, Any, ClassVar
 
 from attrs import field, frozen
 
-from protocol.decode import LOCAL, Count, Length
+from protocol.decode import DECISIVE, LOCAL, AlsoNumber, Count, Length
 from protocol.signaling.statuses import StreamEventType
 
 ID_LIMIT = 256
 NAME_LIMIT = 4096
 """Longest identifier and stream name accepted, in characters: ids are UUIDs, a name may be a URI with a token."""
 
-Identifier = Annotated[str, Length(1, ID_LIMIT)]
-Name = Annotated[str, Length(0, NAME_LIMIT)]
-FilledName = Annotated[str, Length(1, NAME_LIMIT)]
-Filled = Annotated[str, Length(1)]
+SDP_LIMIT = 256 * 1024
+"""Longest SDP, in characters. A browser's is 7,000, with many candidates 20,000."""
+
+Identifier = Annotated[str, Length(1, ID_LIMIT), AlsoNumber()]
+Name = Annotated[str, Length(0, NAME_LIMIT), AlsoNumber()]
+FilledName = Annotated[str, Length(1, NAME_LIMIT), AlsoNumber()]
+Key = Annotated[str, Length(0, ID_LIMIT), AlsoNumber()]
+Word = Annotated[str, Length(0, ID_LIMIT)]
+Line = Annotated[str, Length(0, NAME_LIMIT)]
+Sdp = Annotated[str, Length(1, SDP_LIMIT)]
 
 
 @frozen(kw_only=True)
@@ -35,11 +41,11 @@ class Connection(ClientMessage):
 
     message: ClassVar[str] = "connection"
 
-    app_key: str = "defaultApp"
-    media_providers: tuple[str, ...] = ()
-    client_version: str = ""
-    client_os_version: str = ""
-    client_browser_version: str = ""
+    app_key: Key = field(default="defaultApp", metadata=DECISIVE)
+    media_providers: tuple[Word, ...] = ()
+    client_version: Word = ""
+    client_os_version: Line = ""
+    client_browser_version: Line = ""
     mse_packetization_version: int | None = None
     keep_alive: bool | None = None
     auth_token: str | None = field(default=None, repr=False)
@@ -48,12 +54,22 @@ class Connection(ClientMessage):
     sip_login: str | None = field(default=None, repr=False)
     sip_authentication_name: str | None = field(default=None, repr=False)
     sip_password: str | None = field(default=None, repr=False)
-    sip_domain: str | None = None
-    sip_outbound_proxy: str | None = None
-    sip_proxy: str | None = None
+    sip_domain: Line | None = None
+    sip_outbound_proxy: Line | None = None
+    sip_proxy: Line | None = None
     sip_port: Count | None = None
     sip_register_required: bool | None = None
     raw: dict[str, Any] = field(factory=dict, repr=False, metadata=LOCAL)
+
+    def outline(self) -> "Connection":
+        """What is still shown of it once it was answered, and is small."""
+        return Connection(
+            app_key=self.app_key,
+            media_providers=self.media_providers,
+            client_version=self.client_version,
+            client_os_version=self.client_os_version,
+            client_browser_version=self.client_browser_version,
+        )
 
 
 @frozen(kw_only=True)
@@ -80,12 +96,12 @@ class StreamRequest(ClientMessage):
 
     media_session_id: Identifier
     name: Name
-    sdp: Filled = field(repr=False)
+    sdp: Sdp = field(repr=False)
     has_video: bool = True
     has_audio: bool = True
-    status: str = "PENDING"
+    status: Word = "PENDING"
     record: bool = False
-    media_provider: str = "WebRTC"
+    media_provider: Word = field(default="WebRTC", metadata=DECISIVE)
     bitrate: Count = 0
     min_bitrate: Count = 0
     max_bitrate: Count = 0
@@ -93,8 +109,8 @@ class StreamRequest(ClientMessage):
     height: Count = 0
     quality: Count = 0
     custom: Any = field(default=None, repr=False)
-    transport: str | None = None
-    rtmp_url: str | None = field(default=None, repr=False)
+    transport: Word | None = None
+    rtmp_url: Line | None = field(default=None, repr=False)
     cvo_extension: bool = False
 
 
@@ -121,7 +137,7 @@ class StopRequest(ClientMessage):
     """The end of a media session by its owner; of all fields only `media_session_id` matters."""
 
     media_session_id: Identifier
-    name: str = ""
+    name: Name = ""
 
 
 @frozen(kw_only=True)
@@ -186,8 +202,8 @@ class DataStatusAck(ClientMessage):
 
     message: ClassVar[str] = "DataStatusEvent"
 
-    operation_id: str = ""
-    status: str = ""
+    operation_id: Word = ""
+    status: Word = ""
 
 
 @frozen(kw_only=True)
@@ -205,7 +221,7 @@ class SessionDebug(ClientMessage):
 
     message: ClassVar[str] = "sessionDebug"
 
-    command: str = ""
+    command: Word = ""
 
 
 @frozen(kw_only=True)

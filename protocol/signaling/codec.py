@@ -1,8 +1,9 @@
 """Text of the WebSocket into client frames, server frames into text.
 
 Decoding is tolerant where a mistake of the client does no harm: missing `data`, unknown fields and fields of a wrong
-type are ignored, the last two kinds leaving a note. Where a frame cannot be served, `FrameError` carries the frame to
-send back, so that no request stays unanswered: a page could not even stop a stream whose request has no answer.
+type are ignored, the last two kinds leaving a note; but never a field that decides who, which or whether. Where a frame
+cannot be served, `FrameError` carries the frame to send back, so that no request stays unanswered: a page could not
+even stop a stream whose request has no answer.
 """
 
 import json
@@ -12,8 +13,10 @@ from typing import Any, Final
 
 import attrs
 
-from protocol.decode import MAX_FAULTS, DecodeError, Decoder, Fault, Path, parse_json
+from protocol.budget import weigh
+from protocol.decode import MAX_FAULTS, DecodeError, Decoder, Fault, FieldError, Path, parse_json, read_name
 from protocol.errors import ProtocolError
+from protocol.json_bounds import MAX_ELEMENTS
 from protocol.signaling.client_frames import ID_LIMIT
 from protocol.signaling.frames import (
     AvailableStream,
@@ -115,14 +118,20 @@ def _own_answer(frame: str, media_session_id: str, fault: Fault, text: str) -> S
 
 
 def _identifier(body: Mapping[str, Any], key: str) -> str:
-    value = body.get(key)
-    return value if isinstance(value, str) and len(value) <= ID_LIMIT else ""
-
-
-def decode(text: str) -> ClientFrame:
-    """The client frame in `text`, or FrameError. A message that is not known gives UnknownFrame, not an error."""
     try:
-        frame = parse_json(text)
+        value = read_name(body.get(key))
+    except FieldError:
+        return ""
+    return value if len(value) <= ID_LIMIT else ""
+
+
+def decode(text: str, *, max_elements: int = MAX_ELEMENTS) -> ClientFrame:
+    """The client frame in `text`, or FrameError. A message that is not known gives UnknownFrame, not an error.
+
+    At most `max_elements` values and keys are taken.
+    """
+    try:
+        frame = parse_json(text, max_elements=max_elements)
     except DecodeError as error:
         raise FrameError(error.faults[0]) from None
     if not isinstance(frame, dict):
@@ -157,6 +166,16 @@ def _first_object(data: Any) -> tuple[dict[str, Any], list[Fault]]:
         case [*_]:
             return {}, [Fault(path=_BODY, reason="expected an object")]
     return {}, [Fault(path=("data",), reason="expected an array")]
+
+
+def weigh_frame(frame: ClientFrame | FrameError) -> int:
+    """The bytes that a decoded frame takes in memory, about."""
+    match frame:
+        case FrameError():
+            return weigh(frame.message)
+        case Connection():
+            return weigh(frame.raw)  # its fields are the very values in there
+    return weigh([getattr(frame, field.name) for field in attrs.fields(type(frame))])
 
 
 def _with_local_fields(frame: ClientFrame, message: str, body: dict[str, Any]) -> ClientFrame:

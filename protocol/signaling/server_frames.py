@@ -15,6 +15,9 @@ from protocol.decode import wire_name
 from protocol.signaling.client_frames import Connection
 from protocol.signaling.statuses import CallStatus, DataStatus, SessionStatus, StreamEventType, StreamStatus
 
+NOT_ECHOED = frozenset({"custom", "noticationToken", "notificationToken"})
+"""What `getUserData` does not repeat: the page's own data, and tokens for push messages (the iOS SDK spells it so)."""
+
 
 @frozen(kw_only=True)
 class ServerMessage:
@@ -44,8 +47,8 @@ class GetUserData(ServerMessage):
 
     @classmethod
     def echo(cls, connection: Connection, *, auth_token: str, extra: Mapping[str, Any] | None = None) -> "GetUserData":
-        """The answer to `connection`: its object without `custom`, then `extra`, the token and the status."""
-        echoed = {key: value for key, value in connection.raw.items() if key != "custom"}
+        """The answer to `connection`: its object without NOT_ECHOED, then `extra`, the token and the status."""
+        echoed = {key: value for key, value in connection.raw.items() if key not in NOT_ECHOED}
         added = {"authToken": auth_token, "status": SessionStatus.ESTABLISHED}
         return cls(data=echoed | dict(extra or {}) | added)
 

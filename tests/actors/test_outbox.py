@@ -5,6 +5,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from actors.session import Inflow
 from actors.session.outbox import OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
 
 
@@ -12,6 +13,7 @@ class SlowSocket:
     """A socket that takes a text at once, in part or not at all, and shows by which way it came."""
 
     def __init__(self) -> None:
+        self.inflow = Inflow()
         self.sent: list[str] = []
         self.takes_now = True
         self.has_rest = False

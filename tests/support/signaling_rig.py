@@ -15,7 +15,7 @@ from actors.app_store import AppStore
 from actors.directory import Directory
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
-from actors.session import OutboxPool, Session, SessionServices
+from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.stream import Broadcast, StreamServices
 from actors.supervisor import Supervisor
 from config.apps import App
@@ -88,6 +88,7 @@ class SignalingRig:
             ),
             make_token=lambda: "token",
             outboxes=OutboxPool(settings.max_outbox_total, on_overflow=self._note_overflow),
+            decoder=FrameDecoder(settings.ws_max_frame_elements),
         )
 
     def _note_overflow(self) -> None:

@@ -10,7 +10,7 @@ import trio
 import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
-from actors.session import ClientSocket, StraightStream
+from actors.session import ClientSocket, Inflow, StraightStream
 from actors.session.client_socket import LONGEST
 from actors.tcp_stream import TcpStream
 
@@ -54,7 +54,7 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
             async with trio.open_nursery() as opening:
                 opening.start_soon(accept)
                 page = await wrap_client_stream(nursery, theirs, "localhost", "/")
-            yield ClientSocket(accepted[0], straight), page
+            yield ClientSocket(accepted[0], straight, Inflow()), page
             nursery.cancel_scope.cancel()
 
 

@@ -113,12 +113,15 @@ def test_an_absent_key_is_none() -> None:
     [
         (read_text, "", ""),
         (read_text, "room", "room"),
+        (read_text, 101, "101"),
+        (read_text, 0, "0"),
         (read_flag, True, True),
         (read_flag, False, False),
         (read_flag, "true", True),
         (read_flag, "false", False),
         (read_texts, [], ()),
         (read_texts, ["a", "b"], ("a", "b")),
+        (read_texts, ["a", 5], ("a", "5")),
         (read_count, 0, 0),
         (read_count, 7, 7),
         (read_count, "7", 7),
@@ -131,9 +134,9 @@ def test_a_value_is_read(read: Any, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("read", "value"),
     [
-        *product([read_text], [None, 1, True, [], {}]),
+        *product([read_text], [None, 1.5, 2**53, True, [], {}]),
         *product([read_flag], [None, 0, 1, "True", "FALSE", "yes", "", [], {}]),
-        *product([read_texts], [None, "a", {}, [1], [None], [["a"]]]),
+        *product([read_texts], [None, "a", {}, [1.5], [True], [None], [["a"]]]),
         *product([read_count], [None, -1, 1.0, True, "", "-1", "+1", " 1", "1.0", "\u0663", "9" * 20, 2**60, []]),
     ],
 )

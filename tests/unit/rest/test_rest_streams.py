@@ -38,6 +38,7 @@ def parse(body: Any) -> StreamFilter:
             StreamFilter(media_session_ids=frozenset({"41c3f621-a847-4639", "554916e0-931c-2479"})),
         ),
         ({"mediaSessionId": "41c3f621-a847-4639"}, StreamFilter(media_session_ids=frozenset({"41c3f621-a847-4639"}))),
+        ({"name": 12345}, StreamFilter(name="12345")),
         ({"mediaSessionId": "a", "mediaSessionIds": ["b"]}, StreamFilter(media_session_ids=frozenset("ab"))),
         ({"mediaSessionId": "a", "mediaSessionIds": []}, StreamFilter(media_session_ids=frozenset("a"))),
         ({"mediaSessionIds": []}, StreamFilter(media_session_ids=frozenset())),
@@ -55,9 +56,9 @@ def test_each_shape_of_a_terminate_filter(body: dict[str, Any], expected: Stream
 
 @given(
     st.sampled_from(sorted(FILTER_KEYS)),
-    st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.just({}),
+    st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.just({}) | st.just([{}]) | st.just([True]),
 )
-def test_no_filter_key_takes_null_a_number_or_an_object(key: str, value: Any) -> None:
+def test_no_filter_key_takes_null_a_fraction_or_an_object(key: str, value: Any) -> None:
     with pytest.raises(RestError, match=key) as caught:
         parse({key: value})
     assert caught.value.key == key

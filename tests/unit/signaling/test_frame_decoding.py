@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.signaling.client_frames import ID_LIMIT, NAME_LIMIT
-from protocol.signaling.codec import MESSAGE_LIMIT, FrameError, decode, encode, to_wire
+from protocol.budget import weigh
+from protocol.decode import MAX_FAULTS
+from protocol.signaling.client_frames import ID_LIMIT, NAME_LIMIT, SDP_LIMIT
+from protocol.signaling.codec import MESSAGE_LIMIT, FrameError, decode, encode, to_wire, weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
     ClientMessage,
@@ -278,7 +280,7 @@ def test_the_error_names_the_frame_and_the_path() -> None:
     assert refused("sendData", {}).message == "sendData: required field missing @ $.data[0].operationId"
 
 
-@pytest.mark.parametrize("bad_id", [5, True, ["a"], {}, "x" * (ID_LIMIT + 1)])
+@pytest.mark.parametrize("bad_id", [5.5, 2**53, True, ["a"], {}, "x" * (ID_LIMIT + 1)])
 def test_an_unusable_media_session_id_is_told_by_fail(bad_id: Any) -> None:
     error = refused("publishStream", publish(mediaSessionId=bad_id))
     assert error.media_session_id == ""
@@ -293,7 +295,12 @@ def test_an_unusable_media_session_id_is_told_by_fail(bad_id: Any) -> None:
         ({"sdp": ""}, "Failed to add stream to proxy"),
         ({"sdp": 5}, "Failed to add stream to proxy"),
         ({"name": None}, "Failed by error"),
-        ({"name": 5}, "Failed by error"),
+        ({"name": 5.5}, "Failed by error"),
+        ({"name": True}, "Failed by error"),
+        ({"name": ["cam1"]}, "Failed by error"),
+        ({"mediaProvider": ["MSE"]}, "Failed by error"),
+        ({"mediaProvider": 5}, "Failed by error"),
+        ({"sdp": "v=0" + "x" * SDP_LIMIT}, "Failed to add stream to proxy"),
         ({"name": "x" * (NAME_LIMIT + 1)}, "Failed by error"),
     ],
 )
@@ -308,6 +315,51 @@ def test_a_stream_request_with_an_id_is_answered_by_its_status(message: str, fie
         "message": "fail",
         "data": [{"apiMethod": message, "id": ID, "status": "FAILED", "info": error.message}],
     }
+
+
+def test_a_whole_number_is_taken_for_the_name_that_it_spells() -> None:
+    frame = decode(text_of("publishStream", publish(mediaSessionId=7, name=12345)))
+    assert isinstance(frame, PublishStream)
+    assert (frame.media_session_id, frame.name, frame.notes) == ("7", "12345", ())
+    assert refused("playStream", {"mediaSessionId": 7, "name": "cam1"}).media_session_id == "7"
+    assert decode(text_of("connection", {"appKey": 4711})) == Connection(app_key="4711", raw={"appKey": 4711})
+
+
+@pytest.mark.parametrize("app_key", [True, False, 1.5, [], ["a"], {}, {"a": 1}, "x" * (ID_LIMIT + 1)])
+def test_an_application_key_that_is_no_name_never_stands_for_the_default_one(app_key: Any) -> None:
+    error = refused("connection", {"appKey": app_key})
+    assert error.message.endswith("@ $.data[0].appKey")
+    answer = to_wire(error.answer)
+    assert answer["message"] == "fail"
+    assert answer["data"] == [{"apiMethod": "connection", "status": "FAILED", "info": error.message}]
+
+
+def test_a_long_list_is_dropped_whole_with_one_note() -> None:
+    frame = decode(text_of("connection", {"appKey": "a", "mediaProviders": [1] * 40_000}))
+    assert isinstance(frame, Connection)
+    assert frame.media_providers == ()
+    assert frame.notes == ("connection: more than 64 items @ $.data[0].mediaProviders",)
+
+
+def test_notes_are_few() -> None:
+    frame = decode(text_of("connection", {"appKey": "a", "mediaProviders": [1] * 64}))
+    assert isinstance(frame, Connection)
+    assert len(frame.notes) == MAX_FAULTS
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"custom": [[] for _ in range(10_000)]},
+        {"custom": "x" * 100_000},
+        {"custom": {f"key{n}": n for n in range(5000)}},
+    ],
+)
+def test_a_frame_weighs_what_it_holds(fields: dict[str, Any]) -> None:
+    least = weigh(fields)
+    for text in (text_of("connection", fields), text_of("publishStream", publish(**fields))):
+        assert least <= weigh_frame(decode(text)) < least + 5000
+    assert weigh_frame(refused("publishStream", fields)) < 1000
 
 
 def test_a_publication_needs_a_name() -> None:

@@ -226,6 +226,12 @@ def test_what_the_server_adds_to_user_data_wins_over_what_the_client_sent() -> N
     ]
 
 
+def test_tokens_for_push_messages_are_not_echoed() -> None:
+    connection = Connection(raw={"appKey": "a", "noticationToken": "t", "notificationToken": "t", "appId": "org.app"})
+    (data,) = GetUserData.echo(connection, auth_token="new").wire_data()
+    assert data == {"authToken": "new", "status": "ESTABLISHED", "appKey": "a", "appId": "org.app"}
+
+
 def test_availability_is_the_word_and_not_a_boolean() -> None:
     answer = AvailableStreamAnswer(media_session_id="a", available=False, info=StreamInfo.STREAM_NOT_FOUND)
     assert answer.wire_data() == [{"id": "a", "status": "false", "info": "Stream not found"}]

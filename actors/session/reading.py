@@ -1,0 +1,107 @@
+"""Texts of a client into frames in its session's mailbox: decoded, weighed, and bounded on the way."""
+
+from collections.abc import Callable
+
+import trio
+from attrs import frozen
+from trio_websocket import ConnectionClosed
+
+from actors.actor import ActorStopped, MailboxFull, StopReason
+from actors.logs import SparingLog
+from actors.session.client_socket import Socket
+from actors.session.inflow import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
+from protocol.signaling.codec import FrameError, decode, weigh_frame
+from protocol.signaling.frames import ClientFrame
+
+LARGE = 32 * 1024
+"""Characters from which on decoding takes so long that it is done for one session at a time."""
+
+CLIENT_CLOSED = StopReason(cause="client-closed")
+FLOODED = StopReason(cause="client-floods")
+
+
+@frozen(kw_only=True)
+class Heard:
+    """A frame from the client, good or bad."""
+
+    frame: ClientFrame | FrameError
+    weight: int
+    """Bytes that it takes in memory."""
+
+
+class FrameDecoder:
+    """Decodes the frames of all sessions."""
+
+    def __init__(self, max_elements: int) -> None:
+        self._max_elements = max_elements
+        self._large = trio.Lock()
+
+    async def decode(self, text: str) -> ClientFrame | FrameError:
+        """The frame in `text`, good or bad. A large one waits for its turn, and is followed by a rest as long."""
+        if len(text) < LARGE:
+            return self._decoded(text)
+        async with self._large:
+            began = trio.current_time()
+            frame = self._decoded(text)
+            await trio.sleep(trio.current_time() - began)
+            return frame
+
+    def _decoded(self, text: str) -> ClientFrame | FrameError:
+        try:
+            return decode(text, max_elements=self._max_elements)
+        except FrameError as error:
+            error.__traceback__ = error.__context__ = None  # they hold the text, and what was made of it
+            return error
+
+
+class FrameReader:
+    """Reads one session's frames."""
+
+    def __init__(self, socket: Socket, decoder: FrameDecoder, *, warnings: SparingLog) -> None:
+        self.silent_pings = 0
+        """Pings that were sent since the last frame came."""
+        self._socket = socket
+        self._decoder = decoder
+        self._warnings = warnings
+        self._waiting = Waiting(socket.inflow.memory)
+
+    @property
+    def totals(self) -> dict[str, object]:
+        """What came in all, for the log line of the session's end."""
+        return self._waiting.totals
+
+    async def read(self, post: Callable[[Heard], None], *, is_known: Callable[[], bool]) -> StopReason | None:
+        """Read until there is a reason to end the session; None once it has ended.
+
+        `post` puts a frame into the session's mailbox; `is_known` says whether the session is established.
+        """
+        try:
+            while True:
+                text = await self._socket.get_message()
+                self.silent_pings = 0
+                self._waiting.count(len(text))
+                if isinstance(text, str):  # what is binary means nothing here
+                    heard = self._weighed(await self._decoder.decode(text), is_known=is_known())
+                    if heard is None:
+                        return self._flooded("bytes of frames of a session that wait, or max_client_memory")
+                    post(heard)
+        except ConnectionClosed:
+            return CLIENT_CLOSED
+        except MailboxFull:
+            return self._flooded("frames of a session that wait")
+        except ActorStopped:
+            return None
+
+    def handled(self, message: Heard) -> None:
+        """The session has done with a frame."""
+        self._waiting.leave(message.weight)
+
+    def _weighed(self, frame: ClientFrame | FrameError, *, is_known: bool) -> Heard | None:
+        """`frame` as it may wait in the mailbox; None if it may not."""
+        weight = weigh_frame(frame)
+        limit = MAX_WAITING if is_known else MAX_WAITING_AT_THE_DOOR
+        return Heard(frame=frame, weight=weight) if self._waiting.arrive(weight, limit=limit) else None
+
+    def _flooded(self, limit: str) -> StopReason:
+        self._warnings.warning("client floods", limit=limit)
+        return FLOODED

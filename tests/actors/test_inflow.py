@@ -1,0 +1,328 @@
+"""What clients may send: how fast they are read, what they may make the server hold, and that all is given back."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MemorySendStream, MockClock
+from trio_websocket import ConnectionClosed
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, Event, Ping, Request, TextMessage
+
+from actors.session import ClientSocket, Inflow, Inflows, receive_request
+from actors.session.inflow import ADDRESS_SHARE, BURST, CLIENT_SHARE, FREE, MAX_FRAGMENTS, MAX_WAITING_AT_THE_DOOR
+from config.settings import Settings
+from tests.support.signaling_rig import signaling_rig, stream_request
+
+RATE = 100
+MEBIBYTE = 1024 * 1024
+
+
+class Client:
+    """A WebSocket client in memory, that sends whatever bytes it likes."""
+
+    def __init__(self, stream: trio.StapledStream[MemorySendStream, Any]) -> None:
+        self._stream = stream
+        self._protocol = WSConnection(ConnectionType.CLIENT)
+
+    async def upgrade(self) -> None:
+        await self._stream.send_all(self._protocol.send(Request(host="here", target="/")))
+        while True:
+            self._protocol.receive_data(bytes(await self._stream.receive_some()))
+            if any(isinstance(event, AcceptConnection) for event in self._protocol.events()):
+                return
+
+    async def send(self, *events: Any) -> None:
+        await self._stream.send_all(b"".join(map(self._protocol.send, events)))
+
+    async def read(self) -> None:
+        """Read and forget, until the server closes."""
+        while await self._stream.receive_some():
+            pass
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@asynccontextmanager
+async def connected(inflow: Inflow) -> AsyncIterator[tuple[ClientSocket, Client]]:
+    """A session's socket, read under `inflow`, and the client at the other end."""
+    client_end, server_end = trio.testing.memory_stream_pair()
+    client = Client(client_end)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.upgrade)
+        request = await receive_request(nursery, server_end, inflow, max_message_size=MEBIBYTE)
+        socket = ClientSocket(await request.accept(), None, inflow)
+        await trio.testing.wait_all_tasks_blocked()
+        yield socket, client
+        nursery.cancel_scope.cancel()
+
+
+def settings(**changed: Any) -> Settings:
+    return Settings(ws_max_frames_per_second=RATE, ws_max_frames_per_second_per_address=2 * RATE, **changed)
+
+
+# -- the rate ----------------------------------------------------------------------------------------------------------
+
+
+async def arrivals(inflow: Inflow, events: list[Any], messages: int) -> list[float]:
+    """When each of `messages` was read, by the clock of the test, from the moment at which all were sent."""
+    came = []
+    async with connected(inflow) as (socket, client), trio.open_nursery() as nursery:
+        began = trio.current_time()
+        nursery.start_soon(client.read)
+        await client.send(*events)
+        for _ in range(messages):
+            await socket.get_message()
+            came.append(trio.current_time() - began)
+        nursery.cancel_scope.cancel()
+    return came
+
+
+async def test_a_burst_is_read_at_once_and_more_of_it_at_the_rate(autojump_clock: MockClock) -> None:
+    with closing(Inflows(settings()).open("a")) as inflow:
+        came = await arrivals(inflow, [TextMessage(data="{}")] * 2000, 2000)
+    at_once = sum(moment == 0 for moment in came)
+    assert RATE * BURST * 0.9 < at_once < RATE * BURST + 700  # a read takes up to 4 KiB, about 500 such frames
+    assert came[-1] == pytest.approx((2000 - RATE * BURST) / RATE, abs=8)
+    assert came[-1] > 8
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(Ping(payload=b""), id="pings"),
+        pytest.param(BytesMessage(data=b""), id="binary frames"),
+    ],
+)
+async def test_frames_that_are_no_text_count_too(flood: Event, autojump_clock: MockClock) -> None:
+    with closing(Inflows(settings()).open("a")) as inflow:
+        messages = 2001 if isinstance(flood, BytesMessage) else 1
+        came = await arrivals(inflow, [*[flood] * 2000, TextMessage(data="{}")], messages)
+    assert came[-1] > 7
+
+
+async def test_large_frames_count_by_their_length(autojump_clock: MockClock) -> None:
+    with closing(Inflows(settings()).open("a")) as inflow:
+        came = await arrivals(inflow, [TextMessage(data="x" * MEBIBYTE)] * 6, 6)
+    assert came[-1] == pytest.approx(6 * 256 / RATE - BURST, abs=1)
+
+
+async def test_clients_of_one_address_share_a_rate(autojump_clock: MockClock) -> None:
+    inflows = Inflows(settings())
+    last = {}
+
+    async def flood(address: str, name: str) -> None:
+        with closing(inflows.open(address)) as inflow:
+            last[name] = (await arrivals(inflow, [TextMessage(data="{}")] * 2000, 2000))[-1]
+
+    async with trio.open_nursery() as nursery:
+        for number in range(6):
+            nursery.start_soon(flood, "crowd", f"one of many {number}")
+        nursery.start_soon(flood, "alone", "alone")
+    assert last["alone"] < 15
+    assert max(last.values()) > 35
+
+
+async def test_who_comes_back_finds_the_rate_of_the_address_as_it_was(autojump_clock: MockClock) -> None:
+    inflows = Inflows(Settings(ws_max_frames_per_second_per_address=RATE))
+
+    def pause_after_a_burst() -> float:
+        with closing(inflows.open("a")) as inflow:
+            for _ in range(int(RATE * BURST)):
+                inflow.count_frame()
+            return inflow.pause(trio.current_time())
+
+    assert pause_after_a_burst() == 0
+    assert pause_after_a_burst() == pytest.approx(BURST)
+    await trio.sleep(2 * BURST)
+    assert pause_after_a_burst() == 0
+
+
+async def test_the_log_names_the_limit_and_not_too_often(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Inflows(settings()).open("a")) as inflow:
+        await arrivals(inflow, [TextMessage(data="{}")] * 2000, 2000)
+    lines = [record for record in caplog.records if record.getMessage() == "client is slowed down"]
+    assert 1 <= len(lines) <= 12
+    assert lines[0].levelno == logging.WARNING
+    assert "ws.max_frames_per_second" in lines[0].wcsd_facts["limit"]  # type: ignore[attr-defined]
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+async def test_unfinished_messages_are_held_and_given_back_once_they_are_dealt_with(autojump_clock: MockClock) -> None:
+    inflows = Inflows(Settings())
+    with closing(inflows.open("a")) as inflow:
+        async with connected(inflow) as (socket, client):
+            await client.send(TextMessage(data="x" * 500_000, message_finished=False))
+            await trio.testing.wait_all_tasks_blocked()
+            assert 500_000 < inflow.memory.used < 550_000
+            assert inflows.memory_used == inflow.memory.used - FREE
+            await client.send(TextMessage(data="y"), BytesMessage(data=b"z" * 100_000))
+            assert len(await socket.get_message()) == 500_001
+            assert inflow.memory.used > 500_000
+            assert len(await socket.get_message()) == 100_000
+            with trio.move_on_after(1):
+                await socket.get_message()
+            assert inflow.memory.used == 0
+    assert inflows.memory_used == 0
+
+
+async def test_an_unfinished_message_beyond_the_limit_closes_its_connection(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Inflows(Settings(max_client_memory=MEBIBYTE)).open("a")) as inflow:
+        async with connected(inflow) as (socket, client):
+            await client.send(TextMessage(data="x" * 200_000, message_finished=False))
+            with pytest.raises(ConnectionClosed):
+                await socket.get_message()
+            assert inflow.memory.used <= MEBIBYTE / CLIENT_SHARE
+    assert "client holds too much" in caplog.text
+
+
+async def test_a_message_of_endless_empty_frames_is_ended(autojump_clock: MockClock) -> None:
+    inflow = Inflow()
+    async with connected(inflow) as (socket, client):
+        await client.send(*[TextMessage(data="", message_finished=False)] * (MAX_FRAGMENTS + 10))
+        await trio.testing.wait_all_tasks_blocked()
+        await client.send(TextMessage(data="", message_finished=False))
+        with pytest.raises(ConnectionClosed):
+            await socket.get_message()
+
+
+async def test_a_message_in_many_frames_is_taken(autojump_clock: MockClock) -> None:
+    async with connected(Inflow()) as (socket, client):
+        for _ in range(3):
+            await client.send(
+                *[TextMessage(data="x", message_finished=False)] * (MAX_FRAGMENTS - 1), TextMessage(data="")
+            )
+            assert await socket.get_message() == "x" * (MAX_FRAGMENTS - 1)
+
+
+async def test_one_address_cannot_use_what_is_there_for_all_and_little_is_always_free() -> None:
+    inflows = Inflows(Settings(max_client_memory=16 * MEBIBYTE))
+    with (
+        closing(inflows.open("greedy")) as one,
+        closing(inflows.open("greedy")) as two,
+        closing(inflows.open("greedy")) as three,
+    ):
+        assert one.memory.take(16 * MEBIBYTE / CLIENT_SHARE)
+        assert not one.memory.take(1)
+        assert two.memory.take(16 * MEBIBYTE / CLIENT_SHARE)
+        assert not three.memory.take(MEBIBYTE)
+        assert three.memory.take(FREE)
+        assert inflows.memory_used <= 16 * MEBIBYTE / ADDRESS_SHARE
+        with closing(inflows.open("modest")) as other:
+            assert other.memory.take(MEBIBYTE)
+    assert inflows.memory_used == 0
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+async def test_binary_frames_are_not_held(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        for _ in range(100):
+            socket.send_text(bytes(200_000))
+        socket.send("ping", None)
+        await socket.receive("pong")
+        assert session.reason is None
+        assert socket.inflow.memory.used == 0
+
+
+async def test_before_the_backend_has_agreed_little_is_held(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        rig.backend.gates["connect"] = trio.Event()
+        socket, session = rig.open()
+        socket.send("connection", {"appKey": "defaultApp", "custom": [[] for _ in range(3000)]})
+        await trio.testing.wait_all_tasks_blocked()
+        assert session.reason is None
+        assert 3000 * 56 < socket.inflow.memory.used < MAX_WAITING_AT_THE_DOOR
+        socket.send("pushLogs", {"logs": "x" * 100_000})
+        await session.stopped.wait()
+        assert session.epitaph()["packets"] == 2
+        assert socket.close_code == 1008
+        rig.backend.gates["connect"].set()
+
+
+async def test_what_was_handled_is_given_back(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect(custom=["x" * 1000] * 10)
+        assert socket.inflow.memory.used == 0
+        for _ in range(30):
+            socket.send_text(json.dumps({"message": "pong", "data": [{"custom": [[] for _ in range(20_000)]}]}))
+            socket.send("pushLogs", {"logs": "x" * 1_000_000})
+        socket.send("ping", None)
+        await socket.receive("pong")
+        await rig.dispatcher.drain(60)
+        await trio.testing.wait_all_tasks_blocked()
+        assert session.reason is None
+        assert socket.inflow.memory.used == 0
+
+
+async def test_streams_hold_their_requests_until_they_end(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, _ = await rig.connect()
+        custom: list[Any] = [[] for _ in range(20_000)]
+        for number in range(6):
+            request = stream_request(f"cam{number}", f"m{number}", published=True, custom=custom)
+            socket.send("publishStream", request)
+        for _ in range(5):
+            await socket.receive("notifyStreamStatusEvent", status="PUBLISHING")
+        (refused,) = [data[0] for data in socket.received("notifyStreamStatusEvent") if data[0]["status"] == "FAILED"]
+        assert refused["info"] == "Failed to add stream to proxy"
+        for number in range(6):
+            socket.send("unPublishStream", {"mediaSessionId": f"m{number}"})
+        for _ in range(5):
+            await socket.receive("notifyStreamStatusEvent", status="UNPUBLISHED")
+        await trio.testing.wait_all_tasks_blocked()
+        assert socket.inflow.memory.used == 0
+
+
+async def test_requests_that_wait_for_the_backend_are_held(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        gate = rig.backend.gates["OnDataEvent"] = trio.Event()
+        socket, session = await rig.connect()
+        for number in range(12):
+            socket.send("sendData", {"operationId": f"o{number}", "payload": "x" * 1_000_000})
+        failed = await socket.receive("DataStatusEvent")
+        assert failed["status"] == "FAILED"
+        assert 7_000_000 < socket.inflow.memory.used <= 8 * MEBIBYTE
+        gate.set()
+        await socket.receive("DataStatusEvent", operationId="o0", status="ACCEPTED")
+        await rig.dispatcher.drain(60)
+        assert session.reason is None
+        assert socket.inflow.memory.used == 0
+
+
+async def test_an_application_key_of_a_wrong_type_is_refused_and_told(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with signaling_rig() as rig:
+        socket, session = rig.open()
+        socket.send("connection", {"appKey": ["defaultApp"]})
+        assert (await socket.receive("fail"))["info"] == "connection: expected a string @ $.data[0].appKey"
+        await session.stopped.wait()
+        assert socket.close_code == 1008
+        assert rig.backend.calls == []
+    (line,) = [record for record in caplog.records if record.getMessage() == "unusable frame"]
+    assert line.levelno == logging.WARNING
+
+
+async def test_a_frame_of_too_many_elements_is_answered_and_the_session_goes_on(autojump_clock: MockClock) -> None:
+    async with signaling_rig(ws_max_frame_elements=1000) as rig:
+        socket, session = await rig.connect()
+        socket.send("sendData", {"operationId": "o", "payload": [0] * 1000})
+        assert "more than 1000 values and keys" in (await socket.receive("fail"))["info"]
+        socket.send("sendData", {"operationId": "o", "payload": [0] * 900})
+        await socket.receive("DataStatusEvent", status="ACCEPTED")
+        assert session.reason is None
