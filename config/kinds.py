@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from attrs import field, frozen
+
+from protocol.nearest import did_you_mean
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -28,6 +30,14 @@ class Kind(Protocol[T_co]):
 
     def read(self, text: str) -> T_co:
         """The value of trimmed text. Raises ValueError with what is wrong with it, to stand after the text."""
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A kind that takes values of WCS which it cannot follow, and says so."""
+
+    def remarks(self, text: str) -> Iterator[str]:
+        """What the operator should be told of a text that `read` takes."""
 
 
 @frozen
@@ -128,22 +138,30 @@ class Words:
 
 @frozen
 class Preference:
-    """An ordered list out of a closed set, without repeats: name as written -> name as used in the code."""
+    """An ordered list out of a closed set, without repeats: name as written -> name as used in the code.
+
+    Others are left out with a remark, as long as one remains; `foreign` says why of those that are known.
+    """
 
     names: Mapping[str, str]
+    foreign: Mapping[str, str] = field(factory=dict)
 
     @property
     def allowed(self) -> str:
         return f"at least one of {', '.join(self.names)}, parted by commas, the preferred one first"
 
     def read(self, text: str) -> tuple[str, ...]:
-        words = [word.lower() for word in _items(text)]
-        for word in words:
-            if word not in self.names:
-                raise ValueError(f"has an unknown item, {word!r}")
+        words = [word for word in map(str.lower, _items(text)) if word in self.names]
         if not words or len(set(words)) < len(words):
             raise ValueError("names one twice" if words else "names none")
         return tuple(self.names[word] for word in words)
+
+    def remarks(self, text: str) -> Iterator[str]:
+        for word in map(str.lower, _items(text)):
+            if word not in self.names:
+                known = self.foreign.get(word)
+                why = f": {known}" if known else " as unknown" + did_you_mean(word, self.names)
+                yield f"{word!r} is left out{why}"
 
 
 @frozen
@@ -211,7 +229,10 @@ class LocalAddresses:
     allowed: str = field(default="IPv4 or IPv6 addresses of this machine, parted by commas; or empty", init=False)
 
     def read(self, text: str) -> tuple[str, ...]:
-        return tuple(_each_once(map(media_address, _items(text))))
+        return () if _is_every_address(text) else tuple(_each_once(map(media_address, _items(text))))
+
+    def remarks(self, text: str) -> Iterator[str]:
+        return _remarks_on_every_address(text)
 
 
 @frozen
@@ -223,7 +244,23 @@ class AddressPairs:
     )
 
     def read(self, text: str) -> tuple[AddressPair, ...]:
-        return tuple(_each_once(map(_pair, _items(text))))
+        return () if _is_every_address(text) else tuple(_each_once(map(_pair, _items(text))))
+
+    def remarks(self, text: str) -> Iterator[str]:
+        return _remarks_on_every_address(text)
+
+
+def _is_every_address(text: str) -> bool:
+    """WCS writes so that nothing was chosen."""
+    try:
+        return ip_address(text).is_unspecified
+    except ValueError:
+        return False
+
+
+def _remarks_on_every_address(text: str) -> Iterator[str]:
+    if _is_every_address(text):
+        yield f"{text} is taken as if it were empty: every address of this machine"
 
 
 def canonical_address(text: str) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 from attrs import frozen
 
 from config.addresses import paired
+from config.kinds import Remarking
 from config.properties import Entry, Fault, parse
-from config.settings import TABLE, WITHOUT_EFFECT, Setting, Settings
+from config.settings import TABLE, Setting, Settings
+from config.wcs_settings import reason_without_effect
 from protocol.nearest import nearest
 
 DEFAULT = "default"
@@ -97,7 +99,7 @@ class _Reader:
 
     def _take(self, key: str, value: str, origin: str, heading: str) -> None:
         if key not in TABLE:
-            self.warnings.append(f"{origin}: {_unknown(key, heading)}")
+            self.warnings.append(f"{origin}: {_unknown(key, value, heading)}")
             return
         before = self.given[key].origin
         if before not in (DEFAULT, COMMAND_LINE) and origin != COMMAND_LINE:
@@ -111,6 +113,9 @@ class _Reader:
                 yield known.attribute, known.kind.read(given.text)
             except ValueError as error:
                 self._refuse(key, f"{shown(known, given.text)!r} {error}; allowed: {known.kind.allowed}")
+            else:
+                if isinstance(known.kind, Remarking):
+                    self.warnings += (f"{given.origin}: {key}: {remark}" for remark in known.kind.remarks(given.text))
 
     def _check_together(self, settings: Settings) -> None:
         self._check_rest_addresses(settings)
@@ -182,9 +187,10 @@ def _open_to_the_network(address: str | None) -> str:
     return f"{address or 'every address'} is open to the network, and the REST API asks nobody who they are"
 
 
-def _unknown(key: str, heading: str) -> str:
-    if key in WITHOUT_EFFECT:
-        return f"{key}: has no effect here: {WITHOUT_EFFECT[key]}"
+def _unknown(key: str, value: str, heading: str) -> str:
+    reason = reason_without_effect(key, value)
+    if reason is not None:
+        return f"{key}: has no effect here: {reason}"
     known = {_plain(name): name for name in TABLE}
     near = nearest(_plain(heading), known)
     return f"{heading}: unknown setting" + (f"; did you mean {known[near]}?" if near else "")

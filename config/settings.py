@@ -28,6 +28,7 @@ from config.kinds import (
     Whole,
     Words,
 )
+from config.wcs_settings import FOREIGN_CODECS
 
 T = TypeVar("T")
 
@@ -38,7 +39,8 @@ MANY = Whole(1, 10_000_000)
 BYTES = Whole(1024, 1_073_741_824, "bytes")
 TIMEOUT = Duration("ms", 100, DAY_MS)
 CODECS = Preference(
-    {"opus": "OPUS", "ulaw": "PCMU", "alaw": "PCMA", "vp8": "VP8", "h264": "H264", "vp9": "VP9", "av1": "AV1"}
+    {"opus": "OPUS", "ulaw": "PCMU", "alaw": "PCMA", "vp8": "VP8", "h264": "H264", "vp9": "VP9", "av1": "AV1"},
+    FOREIGN_CODECS,
 )
 
 
@@ -297,13 +299,3 @@ class Settings:
 TABLE: Mapping[str, Setting] = {
     described.key: described for described in (entry.metadata["setting"] for entry in attrs.fields(Settings))
 }
-
-WITHOUT_EFFECT: Mapping[str, str] = {
-    "media_port_to": "all media goes through the one port media_port_from",
-    "compact_media_port_usage": "all media goes through the one port media_port_from",
-    "rtp_bundle": "audio and video always share one transport",
-    "keep_alive.algorithm": "clients are pinged by text frames, as HIGH_LEVEL does",
-    "keep_alive.peer_interval": "a client pings by its own option pingInterval",
-    "disable_rest_auth": "the REST API has no authentication; see rest.allow_unauthenticated_remote",
-}
-"""Settings of WCS that a file may still hold, and why they change nothing here."""

@@ -54,15 +54,22 @@ class Address:
 class ServerProcess:
     """A started server. The constructor returns when the ready line has come; it raises if none does.
 
-    `log_to` is a descriptor that gets the log in the place of a file.
+    `log_to` is a descriptor that gets the log in the place of a file, `config` a settings file.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, object], module: str = "actors.daemon", log_to: int | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        module: str = "actors.daemon",
+        log_to: int | None = None,
+        config: Path | None = None,
     ) -> None:
         self.state = folder / "state"
         self._log_file = folder / "server.log"
         arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **settings}.items()]
+        if config is not None:
+            arguments.append(f"--config={config}")
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, f"--state={self.state}", *arguments],
@@ -227,9 +234,10 @@ def running_server(
     *,
     module: str = "actors.daemon",
     log_to: int | None = None,
+    config: Path | None = None,
 ) -> Iterator[ServerProcess]:
     """A server with its state and its log in `folder`, stopped and checked at the end. `module` is what is run."""
-    server = ServerProcess(folder, settings or {}, module, log_to)
+    server = ServerProcess(folder, settings or {}, module, log_to, config)
     try:
         yield server
     finally:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import TABLE, WITHOUT_EFFECT
+from config.settings import TABLE
+from config.wcs_settings import KEYSTORES, WITHOUT_EFFECT
 from protocol.signaling.statuses import StreamInfo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ def test_files_that_are_named_are_there(page: Path) -> None:
 @every_page
 def test_settings_that_are_named_exist(page: Path) -> None:
     named = {span.partition("=")[0] for span in _spans(page) if SETTING.fullmatch(span) and not FILE.fullmatch(span)}
-    assert named - NOT_SETTINGS - TABLE.keys() - WITHOUT_EFFECT.keys() == set()
+    assert named - NOT_SETTINGS - TABLE.keys() - WITHOUT_EFFECT.keys() - {*KEYSTORES} == set()
 
 
 @every_page

@@ -70,6 +70,14 @@ def test_a_bad_setting_is_named_in_one_line(tmp_path: Path) -> None:
     assert fault.startswith("--set: log.level: ")
 
 
+def test_the_settings_file_of_a_wcs_installation_starts_the_server(tmp_path: Path) -> None:
+    stock = ROOT / "tests" / "fixtures" / "wcs" / "flashphoner.properties"
+    with running_server(tmp_path, config=stock) as server:
+        assert httpx.get(server.http_url("/readyz"), trust_env=False).is_success
+        assert "keytool -importkeystore -srckeystore wss.jks " in server.log()
+        assert "not-to-be-shown" not in server.log()
+
+
 def test_certificate_and_node_id_outlive_a_restart(tmp_path: Path) -> None:
     seen = []
     for _ in range(2):

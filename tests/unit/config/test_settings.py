@@ -10,7 +10,8 @@ import config
 from config.listing import effective_file, escaped, shipped_file
 from config.loading import load_settings
 from config.properties import Entry, parse
-from config.settings import TABLE, WITHOUT_EFFECT, Setting, Settings
+from config.settings import TABLE, Setting, Settings
+from config.wcs_settings import WITHOUT_EFFECT
 
 SHIPPED = Path(config.__file__).with_name("flashphoner.properties")
 

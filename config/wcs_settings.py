@@ -1,0 +1,122 @@
+"""Settings of WCS that a file may still hold though they change nothing here: for each the reason, and what to do.
+
+A file of a WCS installation can be put in place as it is: none of these stops the start, each is a warning. Names come
+from WCS's documentation.
+"""
+
+from collections.abc import Mapping
+
+_ONE_PORT = "all media goes through the one port media_port_from"
+_NO_RECORDING = "this server does not record"
+_NO_HLS = "this server has no HLS"
+_NO_RTMP = "this server speaks no RTMP; publish by WebRTC"
+_NO_RTSP = "this server takes in no RTSP cameras"
+_NO_SIP = "this server makes no SIP calls"
+_NO_CDN = "this server stands alone, without a CDN"
+_NO_VOD = "this server plays no files"
+_NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
+_NO_TCP = "media goes by UDP; for clients without it name a TURN server in the page"
+_NO_CLIENT_LOGS = "logs of clients are not kept; a session's log lines bear its id"
+_CONGESTION = "bandwidth is left to the publishers' own control and max_publisher_bitrate"
+
+WITHOUT_EFFECT: Mapping[str, str] = {
+    "aws_s3_credentials": _NO_VOD,
+    "balance_header": "this server takes no part in balancing; let the page choose, or a proxy",
+    "client_dump_level": _NO_CLIENT_LOGS,
+    "client_log_level": f"{_NO_CLIENT_LOGS}; see log.level",
+    "client_mode": "every session is one of a browser",
+    "codecs_exclude_sip": f"{_NO_SIP}; codecs is the one list",
+    "codecs_exclude_sip_rtmp": f"{_NO_SIP}; codecs is the one list",
+    "codecs_exclude_streaming": "leave them out of codecs",
+    "compact_media_port_usage": _ONE_PORT,
+    "disable_rest_auth": "the REST API has no authentication; see rest.allow_unauthenticated_remote",
+    "domain": _NO_SIP,
+    "enable_extended_logging": "see log.level",
+    "flush_video_interval": _NO_RTMP,
+    "keep_alive.algorithm": "clients are pinged by text frames, as HIGH_LEVEL does",
+    "keep_alive.enabled": "every WebSocket client is pinged",
+    "keep_alive.peer_interval": "a client pings by its own option pingInterval",
+    "media_dir": _NO_VOD,
+    "media_port_to": _ONE_PORT,
+    "on_multiple_record_hook_script": _NO_RECORDING,
+    "on_record_hook_script": _NO_RECORDING,
+    "outbound_video_rate_stat_send_interval": "players are told the rate as the publisher's changes",
+    "periodic_fir_request": "a key frame is asked for when a viewer needs one",
+    "periodic_fir_request_interval": "a key frame is asked for when a viewer needs one",
+    "port_from": _NO_SIP,
+    "port_to": _NO_SIP,
+    "profiles": "H264 profiles are those that publisher and player have in common",
+    "rtp_bundle": "audio and video always share one transport",
+    "user_agent": _NO_SIP,
+    "waiting_answer": _NO_SIP,
+    "wss.keystore.password": "see wss.keystore.file",
+}
+"""By name."""
+
+FAMILIES: Mapping[str, str] = {
+    "audio_": _NO_TRANSCODING,
+    "cdn_": _NO_CDN,
+    "file_recorder": _NO_RECORDING,
+    "hls_": _NO_HLS,
+    "ice_tcp_": _NO_TCP,
+    "jobs_": "the REST API answers at once and keeps no jobs",
+    "ll_hls_": _NO_HLS,
+    "mixer_": _NO_TRANSCODING,
+    "mp4_": _NO_RECORDING,
+    "multi_recorder": _NO_RECORDING,
+    "pull_": "streams are not pulled from other servers",
+    "push_": "streams are not pushed to other servers",
+    "record_": _NO_RECORDING,
+    "recorder_": _NO_RECORDING,
+    "rtmfp": "Flash is not served",
+    "rtmp": _NO_RTMP,
+    "rtsp": _NO_RTSP,
+    "sip_": _NO_SIP,
+    "snapshot_": "this server takes no snapshots",
+    "stream_record_": _NO_RECORDING,
+    "transcoder_": _NO_TRANSCODING,
+    "transcoding_": _NO_TRANSCODING,
+    "video_": _NO_TRANSCODING,
+    "vod_": _NO_VOD,
+    "webrtc_cc": _CONGESTION,
+}
+"""By the beginning of the name, for the many of one kind."""
+
+KEYSTORES = ("wss.keystore.file", "https.keystore.file", "http.keystore.file", "keystore.file")
+"""Java key stores, which hold certificate and key in a form that only Java reads."""
+_CONVERSION = (
+    "a Java key store; wss.cert and wss.key take its content as PEM: "
+    "keytool -importkeystore -srckeystore {store} -destkeystore wss.p12 -deststoretype PKCS12 && "
+    "openssl pkcs12 -in wss.p12 -nokeys -out wss-cert.pem && "
+    "openssl pkcs12 -in wss.p12 -nocerts -nodes -out wss-key.pem"
+)
+
+FOREIGN_CODECS: Mapping[str, str] = {
+    "flv": "a codec of Flash",
+    "g722": "no browser and player have it in common here",
+    "g729": "a codec of SIP telephones",
+    "h265": "no browser publishes it to this server",
+    "mpeg4-generic": "AAC, which WebRTC does not carry",
+    "mpv": "MPEG video, which WebRTC does not carry",
+    "speex16": "no browser has it any more",
+    "telephone-event": "DTMF of SIP calls",
+}
+"""Codecs of WCS that this server does not have, as its setting `codecs` writes them."""
+
+
+def reason_without_effect(key: str, value: str) -> str | None:
+    """Why a setting of WCS changes nothing here; None if it is none that is known.
+
+    A password never gets into it.
+    """
+    if key in KEYSTORES:
+        return _CONVERSION.format(store=value if _is_plain(value) else "FILE")
+    if key in WITHOUT_EFFECT:
+        return WITHOUT_EFFECT[key]
+    beginning = next((start for start in FAMILIES if key.startswith(start)), None)
+    return None if beginning is None else FAMILIES[beginning]
+
+
+def _is_plain(path: str) -> bool:
+    """Whether it can stand in a command line and a log as it is."""
+    return path != "" and all(character.isalnum() or character in "/._-" for character in path)
