@@ -177,6 +177,12 @@ class Settings:
         "Time for a stop request to arrive after the peer has closed its media.")
     max_publisher_bitrate: int = setting(
         "max_publisher_bitrate", Whole(1, 10_000_000, "kbit/s"), "50000", "What one publisher may send.")
+    max_publisher_packet_rate: int = setting(
+        "max_publisher_packet_rate", Whole(1, 1_000_000, "packets a second"), "6000",
+        "Media packets that one publisher may send. 50 Mbit/s of ordinary video have 5,200.")
+    max_control_rate: int = setting(
+        "max_control_rate", Whole(10, 100_000, "packets a second"), "500",
+        "RTCP and DTLS packets that one peer may send. A browser sends fewer than 10, on bad paths some dozens.")
     max_ssrcs_per_peer: int = setting(
         "max_ssrcs_per_peer", Whole(1, 1000), "16", "RTP sources accepted of one peer.")
     media_socket_buffer: int = setting(

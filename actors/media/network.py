@@ -58,6 +58,7 @@ class Network:
         self.clock = clock
         self.entropy = entropy
         self.counters = Counters()
+        self.drop_log = SparingLog(get_logger("media"), burst=20, clock=clock)
         self.in_picture = False
         """The newest video packet that is on its way to viewers is not the last one of its picture."""
         self.streams: CounterOf[str] = CounterOf()  # by signalling session

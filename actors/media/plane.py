@@ -20,6 +20,7 @@ from functools import partial
 import trio
 
 from actors.logs import get_logger
+from actors.media.drops import LossWatch
 from actors.media.facts import MediaFact, MediaRefused
 from actors.media.network import Network
 from actors.media.patience import Patience
@@ -67,6 +68,7 @@ class MediaPlane:
             for local, entry in enumerate(sockets)
             if entry.reports is not None
         ]
+        self._losses = LossWatch(self._lost, log)
         self._sleep: trio.CancelScope | None = None  # of the task for timers
         self._current: Transport | None = None  # whose packet or timer is being handled
         self._ended = False
@@ -88,14 +90,20 @@ class MediaPlane:
             players=ends[Playback],
             handshakes=len(network.handshakes),
             addresses=sum(map(len, network.routes)),
-            forward_dropped=network.sender.losses.dropped,
-            forward_failed=network.sender.losses.failed,
-            kernel_drops=sum(entry.kernel_drops for entry in network.sockets),
             rests=sum(receiver.rests for receiver in self._receivers),
             packets_per_second=round(sum(moderation.rate for moderation in moderations)),
             wake_up_interval_us=round(max(moderation.interval for moderation in moderations) * 1_000_000),
+            **self._lost(),
             **network.counters.snapshot(),
         )
+
+    def _lost(self) -> dict[str, int]:
+        network = self._network
+        return {
+            "forward_dropped": network.sender.losses.dropped,
+            "forward_failed": network.sender.losses.failed,
+            "kernel_drops": sum(entry.kernel_drops for entry in network.sockets),
+        }
 
     # -- for streams ---------------------------------------------------------------------------------------------
 
@@ -192,6 +200,7 @@ class MediaPlane:
             now = network.clock()
             for transport in network.deadlines.due(now):
                 self._guarded(self._on_time, transport, now)
+            self._losses.look(now)
 
     def _wake_by(self, when: float) -> None:
         if self._sleep is not None and when < self._sleep.deadline:

@@ -4,13 +4,15 @@ import math
 from collections.abc import Sequence
 
 from actors.logs import get_logger
+from actors.media.drops import Drop
 from actors.media.facts import Flowing, Resized
 from actors.media.feed import Feed
 from actors.media.feedback import PublisherFeedback
 from actors.media.network import Network
 from actors.media.sources import Source, SourceTable
-from actors.media.statistics import BitrateLimit, StreamMediaStatistics
+from actors.media.statistics import StreamMediaStatistics
 from actors.media.transport import Post, Transport, unheard
+from protocol.budget import RateLimit
 from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
@@ -18,7 +20,7 @@ from protocol.webrtc.answer import write_answer
 from protocol.webrtc.extended_report import ExtendedReport
 from protocol.webrtc.negotiation import audio_left_out
 from protocol.webrtc.rtcp import RtcpPacket, SenderReport
-from protocol.webrtc.rtp import HEADER_SIZE, RtpError, parse_header, payload, peek_ssrc
+from protocol.webrtc.rtp import HEADER_SIZE, RtpError, RtpHeader, parse_header, payload, peek_ssrc
 from protocol.webrtc.sdp import Direction, LocalTransport, MediaKind, Offer, SourceTrack, TrackPlan
 from protocol.webrtc.srtp import MAX_PACKET
 
@@ -36,13 +38,15 @@ class Publication:
         self._round_trip = RoundTrip()
         self._feeds = {plan.kind: self._open_feed(plan, now) for plan in plans}
         self._sources = SourceTable(plans, self._feeds)
-        self._limit = BitrateLimit(network.settings.max_publisher_bitrate, now)
+        settings = network.settings
+        self._packet_rate = RateLimit(settings.max_publisher_packet_rate, settings.max_publisher_packet_rate)
+        octets = settings.max_publisher_bitrate * 125  # a second
+        self._bitrate = RateLimit(octets, octets)
         self._feedback = PublisherFeedback(
             network, plans, self._sources, self._round_trip, cname=self.stream_id, send=self._send_rtcp
         )
         self._flowing = False
         self._width = self._height = 0
-        self._over_bitrate = 0
         self._silent_at = math.inf
         self._transport = Transport(network, offer, self, session_id, post)
         self.answer = write_answer(
@@ -105,7 +109,7 @@ class Publication:
             lost=sum(track.lost for track in tracks),
             nacks=self._feedback.nacks,
             plis=sum(feed.router.requests.sent for feed in self._feeds.values()),
-            dropped=self._over_bitrate,
+            dropped=self._transport.drops.total,
             round_trip=self._round_trip.mean,
         )
 
@@ -140,18 +144,14 @@ class Publication:
             feed.close()
 
     def on_rtp(self, data: bytes, now: float) -> None:
-        counters = self._network.counters
-        if len(data) < HEADER_SIZE:
-            counters.malformed += 1
-            return
-        if not self._limit.allow(len(data), now):
-            counters.over_bitrate += 1
-            self._over_bitrate += 1
+        drop = self._refuse(data, now)
+        if drop is not None:
+            self._transport.drops.count(drop, bytes=len(data))
             return
         ssrc = peek_ssrc(data)
         source = self._sources.find(ssrc, data[1] & 0x7F)
         if source is None:
-            counters.unexpected += 1
+            self._transport.drops.count(Drop.UNKNOWN_SOURCE, ssrc=ssrc, payload_type=data[1] & 0x7F)
             return
         plain = self._transport.unprotect(data, now)
         if plain is None:
@@ -159,7 +159,15 @@ class Publication:
         try:
             self._take(ssrc, source, plain, now)
         except RtpError:
-            counters.malformed += 1
+            self._transport.drops.count(Drop.MALFORMED, bytes=len(data))
+
+    def _refuse(self, data: bytes, now: float) -> Drop | None:
+        """Why a packet is not even looked at, before anything of it costs more than this."""
+        if not self._packet_rate.take(now):
+            return Drop.PACKET_RATE
+        if not self._bitrate.take(now, len(data)):
+            return Drop.BITRATE
+        return Drop.MALFORMED if len(data) < HEADER_SIZE else None
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
         if self._may_stand_still:
@@ -193,22 +201,32 @@ class Publication:
     def _take(self, ssrc: int, source: Source, plain: bytes, now: float) -> None:
         header = parse_header(plain)
         self._feedback.record_arrival(plain, header, now)
-        if header.payload_type != source.payload_type or len(plain) > MAX_PACKET:
-            self._network.counters.unexpected += 1
+        body = payload(plain, header)
+        drop = self._fault(source, header, body)
+        if drop is not None:
+            self._transport.drops.count(drop, bytes=len(plain), payload_type=header.payload_type)
             return
         if ssrc not in self._sources:
             self._sources.bind(ssrc, source)
         self._hear_media(now)
-        track, body = source.feed.track, payload(plain, header)
+        track = source.feed.track
         if source.is_rtx:
             packet = track.receive_rtx(header.timestamp, header.marker, body, now)
         else:
             packet = track.receive(header.sequence, header.timestamp, header.marker, body, now)
         if packet is None:
+            if track.is_apart:
+                self._transport.drops.count(Drop.NO_KEY_FRAME)
             source.feed.mend(now)
         else:
             self._forward(source.feed, packet, now)
         self._network.schedule_later(self._transport)
+
+    def _fault(self, source: Source, header: RtpHeader, body: bytes) -> Drop | None:
+        """Why an authentic packet cannot be forwarded."""
+        if header.payload_type != source.payload_type:
+            return Drop.UNKNOWN_FORMAT
+        return Drop.TOO_LARGE if HEADER_SIZE + len(body) > MAX_PACKET else None
 
     def _forward(self, feed: Feed, packet: MediaPacket, now: float) -> None:
         network, copies = self._network, feed.forward(packet, now)

@@ -9,9 +9,9 @@ class StreamMediaStatistics:
 
     `packets` and `bytes` are RTP without encryption: received from a publisher, sent to a player. `lost` is what never
     came (of a player: what it reports). `nacks` counts packets asked for again by whoever receives, `resent` those
-    given again, `plis` key frame requests made by whoever receives. `dropped` are packets that the system's socket
-    buffer or the bitrate limit had no room for. `round_trip` in seconds, `available_kbps` by the player's estimate; 0
-    unknown.
+    given again, `plis` key frame requests made by whoever receives. `dropped` are packets of a publisher that came and
+    were not taken (see `Drop`), of a player those that the system's socket buffer had no room for. `round_trip` in
+    seconds, `available_kbps` by the player's estimate; 0 unknown.
     """
 
     packets: int
@@ -57,7 +57,12 @@ class MediaStatistics:
     srtp_errors: int
     receive_errors: int
     malformed: int
+    too_large: int
     over_bitrate: int
+    over_packet_rate: int
+    over_control_rate: int
+    stale: int
+    skipped: int
     forwarded: int
     replayed: int
     forward_dropped: int
@@ -77,9 +82,10 @@ class Counters:
     `stun_ignored`: STUN that is no valid check. `unknown_address`: anything else from an address that no valid check
     came from. `withheld` are datagrams that were not sent because the peer had not proved to be at their address;
     `moved` counts how often a peer's media went on by another path. `unexpected`: packets of a known peer that fit
-    nowhere (unknown SSRC, payload type or first byte, media before keys). `forwarded` counts each viewer's copy,
-    `replayed` packets that viewers which came later were sent from the last key frame on. `failed` counts streams
-    whose media failed, `crashed` those among them that failed by an error of ours.
+    nowhere (unknown SSRC, payload type or first byte, media before keys). `malformed` to `skipped` are explained by
+    `Drop`. `forwarded` counts each viewer's copy, `replayed` packets that viewers which came later were sent from the
+    last key frame on. `failed` counts streams whose media failed, `crashed` those among them that failed by an error of
+    ours.
     """
 
     wake_ups: int = 0
@@ -93,7 +99,12 @@ class Counters:
     srtp_errors: int = 0
     receive_errors: int = 0
     malformed: int = 0
+    too_large: int = 0
     over_bitrate: int = 0
+    over_packet_rate: int = 0
+    over_control_rate: int = 0
+    stale: int = 0
+    skipped: int = 0
     forwarded: int = 0
     replayed: int = 0
     resent: int = 0
@@ -122,20 +133,3 @@ class RateMeter:
     @property
     def kbps(self) -> int:
         return round(self.bytes_per_second * 8 / 1000)
-
-
-class BitrateLimit:
-    """Lets bytes through up to a rate, with bursts of one second's worth."""
-
-    def __init__(self, kbps: int, now: float) -> None:
-        self._rate = kbps * 125.0
-        self._room = self._rate
-        self._at = now
-
-    def allow(self, size: int, now: float) -> bool:
-        self._room = min(self._rate, self._room + (now - self._at) * self._rate)
-        self._at = now
-        if self._room < size:
-            return False
-        self._room -= size
-        return True

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from actors.logs import get_logger
+from actors.media.drops import ControlRate, Drops
 from actors.media.facts import Connected, Failed, MediaFact, PeerClosed
 from actors.media.handshakes import Handshake
 from actors.media.network import Network
+from actors.media.statistics import Counters
 from protocol.budget import RateLimit
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.dtls import DtlsEndpoint, DtlsFailure, DtlsState
@@ -97,6 +99,8 @@ class Transport:
         self.transmitter: SrtpTransmitter | None = None
         self.closed = False
         self.session_id = session_id
+        self.drops = Drops(network.counters, network.drop_log, session_id)
+        self._control = ControlRate(network.settings.max_control_rate, self.drops)
         self.end: MediaEnd = end
         self._post = post
         self._fingerprints = offer.fingerprints
@@ -158,26 +162,20 @@ class Transport:
     def on_dtls(self, data: bytes, here: IcePath, now: float) -> None:
         """A DTLS datagram from a checked address, at any time of the transport's life."""
         handshake = self._handshake
-        if handshake is not None:
+        if handshake is not None and self._control.allows(now):
             self.agent.credit(here, len(data))
             handshake.feed(data, here, now)
             self._follow_handshake(handshake, now)
 
     def on_srtcp(self, data: bytes, here: IcePath, now: float) -> None:
         """An encrypted RTCP packet from a checked address."""
-        counters = self.network.counters
         if self.receiver is None:
-            counters.unexpected += 1
-            return
-        try:
-            packets = parse_compound(self.receiver.unprotect_rtcp(data))
-        except SrtpError:
-            counters.srtp_errors += 1
-        except RtcpError:
-            counters.malformed += 1
-        else:
-            self._touch(here, now)
-            self.end.on_rtcp(packets, now)
+            self.network.counters.unexpected += 1
+        elif self._control.allows(now):
+            packets = _read_control(self.receiver, data, self.network.counters)
+            if packets is not None:
+                self._touch(here, now)
+                self.end.on_rtcp(packets, now)
 
     def on_srtp(self, data: bytes, here: IcePath, now: float) -> None:
         """An encrypted RTP packet from a checked address."""
@@ -193,8 +191,8 @@ class Transport:
             return None
         try:
             plain = self.receiver.unprotect(data)
-        except SrtpError:
-            self.network.counters.srtp_errors += 1
+        except SrtpError as error:
+            self.drops.count_undecrypted(error)
             return None
         if self._from is not None:
             self._touch(self._from, now)
@@ -332,6 +330,16 @@ class Transport:
                 self.network.send(datagram, path)
             else:
                 self.network.counters.withheld += 1  # the timer of either side brings it again
+
+
+def _read_control(receiver: SrtpReceiver, data: bytes, counters: Counters) -> tuple[RtcpPacket, ...] | None:
+    try:
+        return parse_compound(receiver.unprotect_rtcp(data))
+    except SrtpError:
+        counters.srtp_errors += 1
+    except RtcpError:
+        counters.malformed += 1
+    return None
 
 
 def _make_agent(ufrag: str, pwd: str, offer: Offer, network: Network) -> IceLiteAgent:

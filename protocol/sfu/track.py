@@ -86,6 +86,7 @@ class IncomingTrack:
         self.skipped = 0  # packets that came and could not be joined to what was before
         self.highest = -1  # extended sequence number of the newest packet, as viewers count; -1 before the first
         self.heard_at = -math.inf  # when anything came
+        self.is_apart = False  # what comes is still to be joined to what was before
         self.ring = ring
         self.losses = LossTracker(round_trip, asks=nack)
         self.key_frame_needed = False  # set when a hole will not be filled; the reader resets it
@@ -94,7 +95,6 @@ class IncomingTrack:
         self._reception = Reception(clock_rate)
         self._lost_before = 0  # in runs of numbers that have ended
         self._jump_to = -1  # the number that would follow one that is far off
-        self._is_apart = False  # what comes is still to be joined to what was before
         self._shift = 0  # from the publisher's numbers to the viewers'
         self._timestamp_shift = 0
         self._first = -1  # nothing before this number is to be told apart from what was before
@@ -118,7 +118,7 @@ class IncomingTrack:
         is_newest = number > reception.highest
         if is_newest:
             reception.advance(number, timestamp, now)
-        if self._is_apart and not (is_newest and self._join(number, timestamp, payload, now)):
+        if self.is_apart and not (is_newest and self._join(number, timestamp, payload, now)):
             reception.received += is_newest
             self.skipped += 1
             return None
@@ -132,7 +132,7 @@ class IncomingTrack:
         Browsers send bandwidth probes here: repeats of what has come, and padding.
         """
         reception = self._reception
-        if len(payload) <= 2 or reception.highest < 0 or self._is_apart:
+        if len(payload) <= 2 or reception.highest < 0 or self.is_apart:
             return None
         number = reception.extend(payload[0] << 8 | payload[1])
         self.losses.answered(number + self._shift, now)
@@ -152,7 +152,7 @@ class IncomingTrack:
         """Leave a stretch out: viewers go on with the next key frame, or packet of audio, as if nothing had been."""
         if self.highest < 0:
             return
-        self._is_apart = True
+        self.is_apart = True
         self.losses.clear()
         self.key_frame_needed = self._has_key_frames
 
@@ -197,7 +197,7 @@ class IncomingTrack:
         None while what it speaks of is not joined to what was before.
         """
         self._reception.take_sender_report(report, now)
-        if self._is_apart:
+        if self.is_apart:
             return None
         shift = self._timestamp_shift
         return evolve(report, rtp_timestamp=report.rtp_timestamp + shift & 0xFFFFFFFF) if shift else report
@@ -241,7 +241,7 @@ class IncomingTrack:
         missed = _timestamp_delta(timestamp + self._timestamp_shift, expected)
         if abs(missed) > TIMESTAMP_LEAP * self._clock_rate:
             self._timestamp_shift = expected - timestamp
-        self._is_apart = False
+        self.is_apart = False
         return True
 
     def _take(self, number: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:

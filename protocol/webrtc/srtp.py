@@ -4,6 +4,7 @@ libsrtp opens a stream for every SSRC that it accepts, and never closes one by i
 """
 
 import enum
+import importlib
 
 import pylibsrtp
 from attrs import field, frozen
@@ -11,12 +12,19 @@ from pylibsrtp import Policy, Session
 
 from protocol.errors import ProtocolError
 
-MAX_PACKET = 1356
-"""The largest RTP packet in bytes that `SrtpTransmitter` takes; far above what fits into a datagram."""
+MAX_PACKET = 1536
+"""The largest RTP packet in bytes that `SrtpTransmitter` takes: more than any path of 1,500 bytes carries in one piece.
+
+GStreamer makes packets of 1,400 bytes if nobody tells it otherwise, FFmpeg of 1,472.
+"""
 
 _REPLAY_WINDOW = 1024
 _MIN_RTP = 12
 _MIN_RTCP = 8
+_MORE_BY_RTX = 2  # bytes; a retransmission has the original's number before its payload (RFC 4588 section 4)
+_BUFFER = 2304  # bytes; the largest datagram that is read (2,048), and what libsrtp may write behind one (148)
+
+_ffi = importlib.import_module("pylibsrtp._binding").ffi
 
 
 class SrtpError(ProtocolError):
@@ -67,7 +75,7 @@ class SrtpReceiver:
 
     def __init__(self, keys: SrtpKeys, *, max_ssrcs: int = 64) -> None:
         policy = _policy(keys.profile, keys.remote_key + keys.remote_salt, Policy.SSRC_ANY_INBOUND)
-        self.session = Session(policy)
+        self.session = _open(policy)
         self._max_ssrcs = max_ssrcs
         self._ssrcs: set[bytes] = set()
 
@@ -120,17 +128,22 @@ class SrtpTransmitter:
         self.profile = keys.profile
         policy = _policy(keys.profile, keys.local_key + keys.local_salt, Policy.SSRC_ANY_OUTBOUND)
         policy.allow_repeat_tx = True
-        self.session = Session(policy)
+        self.session = _open(policy)
 
     def protect(self, packet: bytes) -> bytes:
-        """Give the SRTP packet for an RTP packet of at most `MAX_PACKET` bytes. Raises `SrtpError`."""
+        """Give the SRTP packet for an RTP packet of at most `MAX_PACKET` bytes, or for its retransmission.
+
+        Raises `SrtpError`.
+        """
+        if len(packet) > MAX_PACKET + _MORE_BY_RTX:
+            raise SrtpError("packet is too long")
         try:
             return self.session.protect(packet)
         except (pylibsrtp.Error, ValueError) as error:
             raise _fault(error) from None
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """Give the SRTCP packet for a (compound) RTCP packet of at most 1352 bytes. Raises `SrtpError`."""
+        """Give the SRTCP packet for a (compound) RTCP packet of at most 2,048 bytes. Raises `SrtpError`."""
         try:
             return self.session.protect_rtcp(packet)
         except (pylibsrtp.Error, ValueError) as error:
@@ -141,6 +154,17 @@ def _policy(profile: SrtpProfile, key: bytes, direction: int) -> Policy:
     policy = Policy(key=key, ssrc_type=direction, srtp_profile=profile.libsrtp_profile)
     policy.window_size = _REPLAY_WINDOW
     return policy
+
+
+def _open(policy: Policy) -> Session:
+    """A session with a larger buffer than the 1,500 bytes of pylibsrtp, which a packet with its trailer can exceed.
+
+    The names are private; the version is pinned.
+    """
+    session = Session(policy)
+    session._cdata = _ffi.new("char[]", _BUFFER)
+    session._buffer = _ffi.buffer(session._cdata)
+    return session
 
 
 def _fault(error: Exception) -> SrtpError:

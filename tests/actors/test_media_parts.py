@@ -4,16 +4,19 @@ import gc
 import math
 import weakref
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.logs import SparingLog, get_logger
 from actors.media.deadlines import Deadlines
+from actors.media.drops import Drop, Drops, LossWatch
 from actors.media.feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
 from actors.media.handshakes import Handshakes
 from actors.media.network import Network
 from actors.media.sending.sender import PortableSender
 from actors.media.sources import SourceTable
-from actors.media.statistics import BitrateLimit, RateMeter
+from actors.media.statistics import Counters, RateMeter
 from config.settings import Settings
 from protocol.sfu.round_trip import RoundTrip
 from protocol.webrtc.dtls import DtlsContext
@@ -91,10 +94,39 @@ def test_a_rate_is_measured_over_an_interval() -> None:
     assert meter.bytes_per_second == 0
 
 
-def test_a_bitrate_limit_lets_a_second_through_at_once_and_then_its_rate() -> None:
-    limit = BitrateLimit(8, now=0.0)  # 1,000 bytes a second
-    assert [limit.allow(400, 0.0) for _ in range(3)] == [True, True, False]
-    assert sum(limit.allow(100, 0.01 * step) for step in range(1, 1001)) == 102
+def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    """The facts of all log lines."""
+    return [vars(record)["wcsd_facts"] for record in caplog.records]
+
+
+def test_losses_at_the_sockets_are_told_with_what_came_to_them_since(caplog: pytest.LogCaptureFixture) -> None:
+    counts = {"forward_dropped": 3, "kernel_drops": 0}
+    watch = LossWatch(lambda: counts, get_logger("media"))
+    watch.look(0.0)
+    assert told(caplog) == [], "what was before is none of its business"
+    counts["kernel_drops"] = 5
+    watch.look(0.5)
+    assert told(caplog) == [], "it has just looked"
+    watch.look(1.0)
+    assert told(caplog) == [{"kernel_drops": 5}]
+    counts.update(forward_dropped=4, kernel_drops=7)
+    watch.look(1.0 + LossWatch.INTERVAL / 2)
+    watch.look(1.0 + LossWatch.INTERVAL)
+    assert told(caplog)[1:] == [{"forward_dropped": 1, "kernel_drops": 2}]
+
+
+def test_each_reason_is_told_once_for_a_peer_and_always_counted(caplog: pytest.LogCaptureFixture) -> None:
+    counters = Counters()
+    log = SparingLog(get_logger("media"), burst=20, clock=lambda: 0.0)
+    drops = [Drops(counters, log, session) for session in ("a", "b")]
+    for each in drops:
+        for drop in Drop:
+            for _ in range(3):
+                each.count(drop)
+    lines = [(facts["session"], facts["why"]) for facts in told(caplog)]
+    assert lines == [(session, drop.reason) for session in ("a", "b") for drop in Drop]
+    assert (counters.too_large, counters.stale, counters.unexpected) == (6, 6, 12)
+    assert drops[0].total == 3 * len(Drop)
 
 
 class Told:

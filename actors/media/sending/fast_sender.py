@@ -14,6 +14,9 @@ from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 from protocol.webrtc.stun import Address
 
+MAX_IN_RUN = 1356
+"""Bytes; the kernel cuts no message into packets that a path of 1,500, or a tunnel on it, cannot carry in one piece."""
+
 
 class FastSender:
     """See above. Make it by `choose_sender`, which proves that it works on this machine. For one thread only."""
@@ -107,7 +110,7 @@ class _FastFanOut:
             self._send(packet)
 
     def queue(self, packet: bytes, sequence: int) -> None:
-        if sequence < self._newest_start or len(packet) > MAX_PACKET:
+        if sequence < self._newest_start or len(packet) > MAX_IN_RUN:
             self.send(packet, sequence)
             return
         run = self._run

@@ -21,7 +21,7 @@ BUFFERS: Final = 64
 LONGEST_RUN: Final = 8
 """Most packets in one message."""
 
-_STRIDE = 1536  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and a bit
+_STRIDE = 1728  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and a bit
 _SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
 
 CData = Any

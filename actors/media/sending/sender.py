@@ -17,7 +17,7 @@ from attrs import define, field
 
 from actors.media.sockets import UdpSocket
 from protocol.webrtc.rtp import size_without_padding
-from protocol.webrtc.srtp import SrtpTransmitter
+from protocol.webrtc.srtp import MAX_PACKET, SrtpTransmitter
 from protocol.webrtc.stun import Address
 
 _Target = tuple[Callable[[bytes], bytes], Callable[[bytes, Address], int], Address, "Slot"]
@@ -146,6 +146,10 @@ class _PortableFanOut:
     def send(self, packet: bytes, sequence: int) -> None:
         self.packets += 1
         self.octets += size_without_padding(packet)
+        if len(packet) > MAX_PACKET:
+            for slot in self._targets:
+                self._losses.fail(slot)
+            return
         late = sequence < self._newest_start  # older than somebody's first packet, whose SRTP would not bear it
         # The hot loop: everything that a viewer needs stands in its target, nothing is looked up.
         for protect, sendto, address, slot in self._targets.values():
@@ -155,7 +159,7 @@ class _PortableFanOut:
                 sendto(protect(packet), address)
             except BlockingIOError:
                 self._losses.drop(slot)
-            except (OSError, ValueError, pylibsrtp.Error):  # ValueError: the packet is larger than MAX_PACKET
+            except (OSError, pylibsrtp.Error):
                 self._losses.fail(slot)
 
     def queue(self, packet: bytes, sequence: int) -> None:

@@ -111,13 +111,19 @@ def test_sizes(keys: tuple[SrtpKeys, SrtpKeys]) -> None:
     transmitter, receiver = SrtpTransmitter(keys[0]), SrtpReceiver(keys[1])
     assert receiver.unprotect(transmitter.protect(media(1, size=MAX_PACKET))) == media(1, size=MAX_PACKET)
     with pytest.raises(SrtpError, match="too long"):
-        transmitter.protect(media(2, size=MAX_PACKET + 1))
+        transmitter.protect(media(2, size=MAX_PACKET + 3))
     with pytest.raises(SrtpError, match="too long"):
-        transmitter.protect_rtcp(CONTROL + bytes(1400))
+        transmitter.protect_rtcp(CONTROL + bytes(2400))
     with pytest.raises(SrtpError, match="too long"):
         receiver.unprotect(media(1, size=3000))
     with pytest.raises(SrtpError, match="too long"):
         receiver.unprotect_rtcp(media(1, size=3000))
+
+
+@pytest.mark.parametrize("size", [1400, 1472, 1500])
+def test_what_fills_a_path_passes_with_header_extensions_and_all(keys: tuple[SrtpKeys, SrtpKeys], size: int) -> None:
+    transmitter, receiver = SrtpTransmitter(keys[0]), SrtpReceiver(keys[1])
+    assert receiver.unprotect(transmitter.protect(media(1, size=size))) == media(1, size=size)
 
 
 def spoilt(data: bytes, dice: random.Random) -> bytes:
