@@ -228,6 +228,12 @@ class Settings:
         "https.port", PORT, "8444", "TCP port of https://. 0: any free port.")
     http_max_connections: int = setting(
         "http.max_connections", MANY, "1000", "HTTP connections at a time.")
+    http_max_connections_per_address: int = setting(
+        "http.max_connections_per_address", MANY, "200",
+        "HTTP connections at a time from one address, or IPv6 /64 network.")
+    rest_max_failed_requests: int = setting(
+        "rest.max_failed_requests", Whole(1, 1_000_000, "requests/s"), "20",
+        "Requests of one address that may fail each second; the answers to more are held back for a second.")
     rest_allow_unauthenticated_remote: bool = setting(
         "rest.allow_unauthenticated_remote", Flag(), "false",
         "Allow http.address and https.address to be open to the network.")

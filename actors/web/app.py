@@ -8,7 +8,6 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from actors.web.answers import EXCEPTION_HANDLERS
 from actors.web.connections import ConnectionResource
 from actors.web.echo import ECHO_ROUTE
 from actors.web.guard import Guard, access_rules, machine_names
@@ -16,6 +15,7 @@ from actors.web.health import Health, Readiness
 from actors.web.limits import BodyLimits
 from actors.web.page import PageInfo, StartPage, now_ms
 from actors.web.ports import Streams
+from actors.web.refusals import Refusals
 from actors.web.streams import StreamResource
 from config.settings import Settings
 
@@ -34,6 +34,7 @@ def create_app(
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch.
     """
     rules = access_rules(settings, machine_names() if own_names is None else own_names)
+    refusals = Refusals()
     routes = (
         *StreamResource(streams, settings).routes(),
         *ConnectionResource(streams, settings).routes(),
@@ -44,10 +45,10 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(Guard, settings=settings, rules=rules),
+            Middleware(Guard, settings=settings, rules=rules, refusals=refusals),
             Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
         ],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=refusals.handlers(),
     )
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app

@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute, Route
 from actors.actor import StopReason
 from actors.logs import get_logger
 from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, empty_answer, list_answer
-from actors.web.guard import client_address
 from actors.web.ports import Streams
+from actors.web.refusals import client_address
 from actors.web.streams import distinct_parameters, no_match, search_fields
 from config.settings import Settings
 from protocol.rest import connections as rest

@@ -1,23 +1,23 @@
-"""The gate of every request: who may come in, and which headers go out.
+"""The gate of every request: who may come in, by which path, and which headers go out.
 
 `Guard` is the one place that refuses a caller. It knows the rules on `Host` and `Origin` (protocol/rest/access.py);
-authentication joins them here, as one more reason for a refusal.
+authentication joins them here, as one more reason for a refusal. Whatever is no HTTP request never gets past it.
 """
 
+import re
 import socket
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors.logs import get_logger
-from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, error_answer
+from actors.web.answers import COUNT_HEADER, TOTAL_HEADER
+from actors.web.refusals import Refusals
 from config.settings import Settings
 from protocol.rest.access import AccessRules
-from protocol.rest.errors import RestError
-
-log = get_logger("web")
+from protocol.rest.errors import RestError, bad_request
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Asked by load balancers under whatever name they know; they tell nothing and change nothing."""
@@ -39,11 +39,12 @@ def machine_names() -> frozenset[str]:
 
 
 class Guard:
-    """ASGI middleware: refuses callers, answers preflights, adds the CORS headers of the settings."""
+    """ASGI middleware: refuses callers, answers preflights, adds the headers that every answer has."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, rules: AccessRules) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, rules: AccessRules, refusals: Refusals) -> None:
         self._app = app
         self._rules = rules
+        self._refusals = refusals
         self._extra = settings.rest_access_control_headers
         self._preflight = {
             "Access-Control-Allow-Methods": ",".join(settings.rest_access_control_allow_methods),
@@ -51,19 +52,28 @@ class Guard:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
-            await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await _refuse_other(scope, send)
             return
+        scope["path"] = plain_path(scope["path"])
         headers = Headers(scope=scope)
-        if refusal := self._refusal(scope, headers):
-            log.warning("request refused", path=scope["path"], reason=refusal.message, client=client_address(scope))
-            await error_answer(refusal, scope["path"])(scope, receive, send)
-            return
-        app = Response(headers=self._preflight) if _is_preflight(scope) else self._app
-        await app(scope, receive, self._with_cors(send, scope, headers.get("origin")))
+        send = _with_safe_headers(send)
+        if scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+        elif refusal := self._refusal(scope, headers):
+            await self._refusals.answer(scope, refusal)(scope, receive, send)
+        else:
+            app = Response(headers=self._preflight) if _is_preflight(scope) else self._app
+            await app(scope, receive, self._with_cors(send, scope, headers.get("origin")))
 
     def _refusal(self, scope: Scope, headers: Headers) -> RestError | None:
-        return self._rules.refusal(scheme=scope["scheme"], host=headers.get("host"), origin=headers.get("origin"))
+        origins = headers.getlist("origin")
+        if len(origins) > 1:
+            return bad_request("Origin is given twice")
+        if headers.get("upgrade", "").strip().lower() == "websocket":
+            return RestError(HTTPStatus.FORBIDDEN, "WebSockets are served on ws.port and wss.port", setting="ws.port")
+        origin = origins[0] if origins else None
+        return self._rules.refusal(scheme=scope["scheme"], host=headers.get("host"), origin=origin)
 
     def _with_cors(self, send: Send, scope: Scope, origin: str | None) -> Send:
         """`send`, adding the CORS headers where other origins may be let in: not to the start page and its data."""
@@ -85,10 +95,39 @@ class Guard:
         return send_with_cors
 
 
-def client_address(scope: Scope) -> str:
-    """The caller's IP address, as IPv4 where it came as such over an IPv6 socket."""
-    client = scope.get("client")
-    return client[0].removeprefix("::ffff:") if client else "unknown"
+def plain_path(path: str) -> str:
+    """`path` with single slashes and none at its end.
+
+    A backend whose base URL ends with a slash means what one without it means, and its terminate must not get lost.
+    """
+    return re.sub("/{2,}", "/", path).rstrip("/") or "/"
+
+
+async def _refuse_other(scope: Scope, send: Send) -> None:
+    """A WebSocket is closed before it is accepted; of any other kind of traffic, such as none yet, nothing is known."""
+    if scope["type"] != "websocket":
+        raise ValueError(f"the web application serves http, not {scope['type']}")
+    await send({"type": "websocket.close", "code": 1000, "reason": ""})
+
+
+def _with_safe_headers(send: Send) -> Send:
+    """`send`, adding what keeps an answer from being stored, guessed at, or read by a page of another origin."""
+
+    async def send_safely(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _SAFE_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_safely
+
+
+_SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 def _is_preflight(scope: Scope) -> bool:

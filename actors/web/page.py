@@ -60,7 +60,7 @@ class StartPage:
         """The page itself; with `?action=stat` the statistics that the SDK reads."""
         if request.query_params.get("action") == "stat":
             text = stat_text(self._streams.statistics())
-            return PlainTextResponse(text, headers={"Cache-Control": "no-store"})
+            return PlainTextResponse(text)
         return self._file(request, "index.html")
 
     async def file(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class StartPage:
         refuse_unknown(fields, PAGE_KEYS | {"find"}, what="query parameter")
         page = read_page({"limit": MAX_ROWS} | fields)
         state = self._state(page, fields.get("find", "").casefold())
-        return JsonAnswer(state, headers=self._headers | {"Cache-Control": "no-store"})
+        return JsonAnswer(state, headers=self._headers)
 
     def _state(self, page: Page, wanted: str) -> dict[str, Any]:
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Serving the web application on opened sockets: accept, cap, isolate, drain at the end."""
+"""Serving the web application on opened sockets: accept, admit, isolate, drain at the end."""
 
 import socket
 import ssl
@@ -11,12 +11,18 @@ from starlette.types import ASGIApp
 
 from actors.actor import crash_guard
 from actors.listeners import server_tls
-from actors.logs import get_logger
-from actors.web.connection import SEND_TIMEOUT, Connection, Stream, WebService
+from actors.logs import SparingLog, get_logger
+from actors.web.admission import Admission
+from actors.web.client_stream import ClientGone, ClientStream, Stream
+from actors.web.connection import Connection
+from actors.web.exchange import WebService
+from actors.web.failures import FailureRates
 from config.settings import Settings
 
 log = get_logger("web")
 
+SEND_TIMEOUT = 30.0
+"""Seconds in which a client must take the next piece of an answer."""
 SHUTDOWN_GRACE = 3.0
 """Seconds that requests under way may take once the server is asked to stop."""
 
@@ -41,8 +47,7 @@ async def serve_web(
     under way have `grace` seconds to be answered. A client that takes no more of its answer is dropped after
     `send_timeout` seconds. Raises ListenerError if the certificate cannot be used.
     """
-    service = WebService(app, head_timeout=settings.rest_body_timeout, send_timeout=send_timeout)
-    server = _Server(service, settings.http_max_connections)
+    server = _Server(app, settings, send_timeout)
     with ExitStack() as sockets:
         for listening in filter(None, (plain, tls)):
             sockets.enter_context(listening)
@@ -53,7 +58,7 @@ async def serve_web(
                 accepting.start_soon(_accept, server, listeners, connections)
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
-            await server.drain()
+            server.drain()
             connections.cancel_scope.deadline = trio.current_time() + grace
 
 
@@ -80,33 +85,42 @@ def _socket_listener(listening: socket.socket) -> trio.SocketListener:
 class _Server:
     """The connections of all listeners: counted, capped, and each kept from harming the others."""
 
-    def __init__(self, service: WebService, max_connections: int) -> None:
-        self._service = service
-        self._max_connections = max_connections
+    def __init__(self, app: ASGIApp, settings: Settings, send_timeout: float) -> None:
+        self._log = SparingLog(log, clock=trio.current_time)
+        self._service = WebService(
+            app=app,
+            failures=FailureRates(settings.rest_max_failed_requests, self._log),
+            head_timeout=settings.rest_body_timeout,
+            send_timeout=send_timeout,
+        )
+        self._admission = Admission(
+            limit=settings.http_max_connections,
+            per_client=settings.http_max_connections_per_address,
+            log=self._log,
+        )
         self._connections: set[Connection] = set()
-        self._told_full = False
 
     async def serve(self, stream: Stream) -> None:
         """Serve one accepted connection; trio closes it when this returns."""
-        if self._is_full():
+        client = ClientStream(stream, self._service.send_timeout)
+        life = trio.CancelScope()
+        try:
+            place = self._admission.admit(client.addresses()[0][0], life.cancel)
+        except ClientGone:
             return
-        connection = Connection(stream, self._service)
+        if place is None:
+            return
+        connection = Connection(client, place, life, self._service, self._log)
         self._connections.add(connection)
         try:
             with crash_guard(lambda error: log.error("connection crashed", crash=error)):
                 await connection.run()
         finally:
+            place.leave()
             self._connections.discard(connection)
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Answer what is under way, and nothing after it."""
-        await self._service.close()
+        self._service.closing.set()
         for connection in tuple(self._connections):
             connection.close_if_idle()
-
-    def _is_full(self) -> bool:
-        full = len(self._connections) >= self._max_connections
-        if full and not self._told_full:
-            log.warning("too many connections: new ones are closed", setting="http.max_connections")
-        self._told_full = full
-        return full

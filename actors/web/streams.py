@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 from actors.actor import StopReason
 from actors.logs import get_logger
 from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, empty_answer, error_answer, list_answer
-from actors.web.guard import client_address
 from actors.web.ports import Streams
+from actors.web.refusals import client_address
 from config.settings import Settings, TerminateAll
 from protocol.filters import StreamFilter
 from protocol.rest import streams as rest

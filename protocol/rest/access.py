@@ -8,16 +8,17 @@ A backend or curl sends no `Origin`, and calls the server by its address or name
 """
 
 import ipaddress
+import re
 from http import HTTPStatus
 
 from attrs import frozen
 
-from protocol.rest.errors import RestError
+from protocol.rest.errors import RestError, bad_request
 
 ORIGIN_SETTING = "rest_access_control_allow_origin"
 HOST_SETTING = "rest.allowed_hosts"
 
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @frozen(kw_only=True)
@@ -29,9 +30,14 @@ class AccessRules:
     check_host: bool
 
     def refusal(self, *, scheme: str, host: str | None, origin: str | None) -> RestError | None:
-        """Why a request with these headers is refused (403), or None. `scheme` is that of the listener."""
+        """Why a request with these headers is refused (403; 400 for a `Host` that is none), or None.
+
+        `scheme` is that of the listener.
+        """
         if self.check_host and not self._knows(host):
             return _forbidden(f"this server does not go by the name {_brief(host)}", HOST_SETTING)
+        if host and read_authority(host) is None:
+            return bad_request(f"Host is neither a name nor an address: {_brief(host)}")
         if origin is not None and not (self.names(origin) or is_same_origin(origin, scheme=scheme, host=host)):
             return _forbidden(f"pages of {_brief(origin)} may not call this server", ORIGIN_SETTING)
         return None
@@ -49,23 +55,45 @@ class AccessRules:
         return next(iter(self.origins)) if len(self.origins) == 1 else None
 
     def _knows(self, host: str | None) -> bool:
-        name = host_name(host or "")
+        authority = read_authority(host or "")
+        if authority is None:
+            return False
+        name = authority.host
         return name == "localhost" or name in self.hosts or is_address(name)
+
+
+@frozen(kw_only=True)
+class Authority:
+    """A host and perhaps a port, as `Host` and origins have them."""
+
+    host: str
+    """A name or an IPv4 address in lower case, without the root's dot; an IPv6 address without its brackets."""
+    port: int | None
+
+
+_AUTHORITY = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.~-]+))(?::(?P<port>[0-9]{0,5}))?")
+
+
+def read_authority(text: str) -> Authority | None:
+    """`name`, `name:port`, `address:port` or `[IPv6 address]:port`, and nothing else (RFC 9110 7.2); else None.
+
+    Percent escapes and sub-delimiters, which RFC 3986 has in a name and DNS has not, are not taken.
+    """
+    found = _AUTHORITY.fullmatch(text)
+    if found is None or (found["ipv6"] is not None and not is_address(found["ipv6"])):
+        return None
+    host = (found["ipv6"] or found["name"]).lower().removesuffix(".")
+    return Authority(host=host, port=int(found["port"]) if found["port"] else None) if host else None
 
 
 def is_same_origin(origin: str, *, scheme: str, host: str | None) -> bool:
     """Whether `origin` is the server as the request itself addressed it."""
     wanted, _, authority = origin.partition("://")
-    return host is not None and wanted == scheme and _with_port(authority, scheme) == _with_port(host, scheme)
-
-
-def host_name(authority: str) -> str:
-    """The name or address in `name:port`, in lower case, without brackets and the root's dot."""
-    name = authority.strip().lower()
-    if name.startswith("["):
-        address, closed, _ = name[1:].partition("]")
-        return address if closed else name
-    return name.partition(":")[0].removesuffix(".")
+    return (
+        wanted.lower() == scheme
+        and (own := _endpoint(host or "", scheme)) is not None
+        and (_endpoint(authority, scheme) == own)
+    )
 
 
 def is_address(name: str) -> bool:
@@ -77,10 +105,9 @@ def is_address(name: str) -> bool:
     return True
 
 
-def _with_port(authority: str, scheme: str) -> str:
-    authority = authority.strip().lower()
-    has_port = ":" in authority.rpartition("]")[2]
-    return authority if has_port else f"{authority}:{_DEFAULT_PORTS.get(scheme, '')}"
+def _endpoint(authority: str, scheme: str) -> tuple[str, int | None] | None:
+    found = read_authority(authority)
+    return None if found is None else (found.host, found.port or _DEFAULT_PORTS.get(scheme))
 
 
 def _forbidden(message: str, setting: str) -> RestError:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -101,6 +102,55 @@ async def test_opening_the_api_to_the_network_drops_the_host_rule_but_not_the_or
         assert (await client.get(FIND, headers={"Origin": EVIL})).status_code == 403
 
 
+@pytest.mark.parametrize("second", [OWN, EVIL])
+async def test_a_second_origin_is_refused(world: StreamWorld, second: str) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(TERMINATE, json={}, headers=[("Origin", OWN), ("Origin", second)])
+    assert answer.status_code == 400
+    assert world.reasons == []
+
+
+@pytest.mark.parametrize("path", [FIND, TERMINATE, "/nothing", "/page/state", "/healthz", "/readyz", "/?action=stat"])
+async def test_no_answer_is_stored_guessed_at_or_read_by_another_page(world: StreamWorld, path: str) -> None:
+    async with client_of(world) as client:
+        answer = await client.get(path)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "event", "status"),
+    [
+        ("POST", TERMINATE, b'{"nam":"room"}', "request not understood", 400),
+        ("POST", TERMINATE, b"{", "request not understood", 400),
+        ("POST", "/rest-api/stream/terminat", b"{}", "request of an unknown path", 404),
+        ("GET", TERMINATE, b"", "request of an unknown path", 405),
+        ("POST", "/rest-api/push/startup", b"{}", "request of an unknown path", 501),
+        ("POST", TERMINATE, b'{"name":"nobody"}', None, 404),
+    ],
+)
+async def test_each_kind_of_refusal_leaves_one_line_a_second(
+    world: StreamWorld,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    path: str,
+    body: bytes,
+    event: str | None,
+    status: int,
+) -> None:
+    async with client_of(world) as client:
+        for _ in range(20):
+            answer = await client.request(method, path, content=body)
+            assert answer.status_code == status
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert [record.getMessage() for record in warnings] == ([event] if event else [])
+    if event:
+        facts = vars(warnings[0])["wcsd_facts"]
+        assert facts | {"path": path, "status": status, "method": method, "client": "127.0.0.1"} == facts
+        assert facts["reason"] == answer.json()["reason"]
+
+
 async def test_a_refusal_is_logged(world: StreamWorld, caplog: pytest.LogCaptureFixture) -> None:
     async with client_of(world) as client:
         await client.get(FIND, headers={"Origin": EVIL})
@@ -168,7 +218,7 @@ async def test_a_slow_body_is_408_however_steadily_it_drips(
 
 @pytest.mark.parametrize(
     "path",
-    ["/rest-api", "/rest-api/", "/rest-api/stream", "/rest-api/stream/terminat", "/rest-api/stream/find_all/",
+    ["/rest-api", "/rest-api/", "/rest-api/stream", "/rest-api/stream/terminat", "/rest-api/stream/find_all/x",
      "/nothing", "/page", "/index.html/x", "/../etc/passwd", "/apps/EchoApp", "/apps/EchoApp/a/b"],
 )  # fmt: skip
 async def test_an_unknown_path_is_404_in_json(world: StreamWorld, path: str) -> None:
@@ -221,8 +271,8 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing() -> None:
     assert "secret" not in answer.text
 
 
-async def test_a_websocket_is_refused(world: StreamWorld) -> None:
-    sent = []
+async def sent_by_app(world: StreamWorld, scope: dict[str, Any]) -> list[object]:
+    sent: list[object] = []
 
     async def receive() -> dict[str, str]:
         return {"type": "websocket.connect"}
@@ -230,9 +280,32 @@ async def test_a_websocket_is_refused(world: StreamWorld) -> None:
     async def send(message: object) -> None:
         sent.append(message)
 
-    scope = {"type": "websocket", "path": FIND, "headers": [], "scheme": "ws", "query_string": b"", "root_path": ""}
     await app_of(world)(scope, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1000, "reason": ""}]
+    return sent
+
+
+async def test_a_websocket_is_refused(world: StreamWorld) -> None:
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": FIND,
+        "headers": [],
+        "scheme": "ws",
+        "query_string": b"",
+        "root_path": "",
+    }
+    assert await sent_by_app(world, scope) == [{"type": "websocket.close", "code": 1000, "reason": ""}]
+
+
+async def test_what_is_neither_http_nor_a_websocket_gets_no_further(world: StreamWorld) -> None:
+    with pytest.raises(ValueError, match="serves http, not webtransport"):
+        await sent_by_app(world, {"type": "webtransport", "path": FIND, "headers": []})
+
+
+async def test_an_upgrade_to_a_websocket_is_told_where_they_are(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        answer = await client.get("/", headers={"Connection": "Upgrade", "Upgrade": "WebSocket"})
+    assert answer.status_code == 403
+    assert answer.json()["setting"] == "ws.port"
 
 
 # -- the small resources ---------------------------------------------------------------------------------------------
@@ -333,7 +406,11 @@ async def test_the_echo_application_answers_with_the_body_it_got(world: StreamWo
     assert broken.status_code == 400
 
 
-async def test_no_redirect_and_no_html_for_a_get_of_the_same_path(world: StreamWorld) -> None:
+@pytest.mark.parametrize(
+    "path", ["/rest-api/stream/terminate/", "//rest-api//stream/terminate", "/rest-api/stream/terminate//"]
+)
+async def test_slashes_too_many_lose_no_terminate(world: StreamWorld, path: str) -> None:
     async with client_of(world) as client:
-        answer = await client.get("/healthz/")
-    assert answer.status_code == 404
+        answer = await client.post(httpx.URL(OWN, path=path), json={"name": "room"})
+    assert answer.status_code == 200
+    assert world.streams == []

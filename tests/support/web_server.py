@@ -123,6 +123,13 @@ class RawClient:
         body, self._buffer = self._buffer[:length], self._buffer[length:]
         return RawAnswer(status=int(found.group(1)), headers=headers, body=body)
 
+    async def read_until(self, expected: bytes) -> None:
+        """Read what comes next, which must be `expected`."""
+        while len(self._buffer) < len(expected):
+            await self._more()
+        assert self._buffer.startswith(expected), self._buffer
+        self._buffer = self._buffer[len(expected) :]
+
     async def is_closed(self) -> bool:
         """Wait for the server to close; false if it says something first."""
         try:

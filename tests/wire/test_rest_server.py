@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+from starlette.types import Receive, Scope, Send
 
 from config.settings import Settings
 from protocol.filters import StreamFilter
@@ -207,6 +208,67 @@ async def test_the_http2_preface_is_no_way_in(server: WebServer) -> None:
     assert await is_alive(server)
 
 
+UPGRADE = "GET / HTTP/1.1\nUpgrade: websocket\nConnection: Upgrade"
+KEY = "\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@pytest.mark.parametrize(
+    ("request_lines", "rest", "status"),
+    [
+        (UPGRADE + KEY, b"", 403),
+        (UPGRADE, b"", 403),
+        (UPGRADE + KEY, b"\0", 403),
+        (UPGRADE + KEY, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 403),
+        ("GET / HTTP/1.1\nUpgrade: websocket", b"\x81\x85", 403),
+        ("head / HTTP/1.1", b"", 405),
+        ("get / HTTP/1.1", b"\0", 405),
+    ],
+)
+async def test_odd_requests_are_answered_and_the_connection_goes_on_or_ends(
+    server: WebServer, request_lines: str, rest: bytes, status: int
+) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        await client.send(request_lines, body=rest)
+        assert (await client.answer()).status == status
+        if rest.startswith(b"GET"):
+            assert (await client.answer()).status == 200
+        elif rest:
+            await client.send("GET /healthz HTTP/1.1")
+            assert (await client.answer()).status == 400
+            await client.stream.send_eof()
+            assert await client.is_closed()
+        else:
+            await client.send("GET /healthz HTTP/1.1")
+            assert (await client.answer()).status == 200
+    assert await is_alive(server)
+
+
+async def test_an_absolute_target_is_the_request_of_its_path(server: WebServer) -> None:
+    with trio.fail_after(LIMIT):
+        client = await server.connect()
+        for target, status in (("http://127.0.0.1/healthz", 200), ("http://evil.example/page/state", 403)):
+            await client.send(f"GET {target} HTTP/1.1")
+            assert (await client.answer()).status == status
+
+
+async def test_what_is_no_request_is_told_so_in_the_answer_and_the_log(
+    server: WebServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with trio.fail_after(LIMIT):
+        for _ in range(3):
+            client = await server.connect()
+            await client.send(f"POST {TERMINATE} HTTP/1.1\nContent-Length: 2\nTransfer-Encoding: chunked", body=b"{}")
+            answer = await client.answer()
+            assert answer.status == 400
+            assert answer.headers["connection"] == "close"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert b"two ways" in answer.body
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "request not understood"
+    ]
+
+
 async def test_a_websocket_is_refused(server: WebServer) -> None:
     with trio.fail_after(LIMIT):
         client = await server.connect()
@@ -276,33 +338,6 @@ async def test_a_client_that_resets_while_it_is_served_harms_nobody(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.parametrize("settings", [settings_with(http_max_connections=2)])
-async def test_connections_above_the_cap_are_closed_and_those_below_it_live(
-    server: WebServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    with trio.fail_after(LIMIT):
-        first, second = await server.connect(), await server.connect()
-        for client in (first, second):
-            await client.send("GET /healthz HTTP/1.1")
-            assert (await client.answer()).status == 200
-        for _ in range(3):
-            assert await (await server.connect()).is_closed()
-        await first.stream.aclose()
-        assert not await second_try_is_closed(server)
-    assert [record.levelno for record in caplog.records if "too many" in record.getMessage()] == [logging.WARNING]
-
-
-async def second_try_is_closed(server: WebServer) -> bool:
-    """Whether a new connection is refused, once the server has seen that one has gone."""
-    while True:
-        client = await server.connect()
-        await client.send("GET /healthz HTTP/1.1")
-        try:
-            return (await client.answer()).status != 200
-        except (EOFError, trio.BrokenResourceError):
-            continue
-
-
 @pytest.mark.parametrize("world", [BrokenWorld()])
 async def test_a_fault_of_ours_is_a_500_with_a_traceback_in_the_log(
     server: WebServer, caplog: pytest.LogCaptureFixture
@@ -350,6 +385,29 @@ async def test_shutdown_waits_for_a_request_under_way(server: WebServer, world: 
         assert await client.is_closed()
         await client.stream.aclose()
         await server.stopped.wait()
+
+
+async def test_an_answer_without_an_end_ends_at_the_shutdown(
+    nursery: trio.Nursery, settings: Settings, certificate: Certificate
+) -> None:
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        assert (await receive())["type"] == "http.request"
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.body", "body": b"last", "more_body": False})
+
+    running = WebServer(app=endless, settings=settings, certificate=certificate, grace=LIMIT)
+    running.start(nursery)
+    with trio.fail_after(LIMIT):
+        client = await running.connect()
+        await client.send("GET / HTTP/1.1")
+        assert (await client.answer()).headers["transfer-encoding"] == "chunked"
+        await client.read_until(b"5\r\nfirst\r\n")
+        running.shutdown.set()
+        await client.read_until(b"4\r\nlast\r\n0\r\n\r\n")
+        await client.stream.aclose()
+        await running.stopped.wait()
 
 
 @pytest.mark.parametrize("world", [StreamWorld([stream(f"m{n}", sdp="x" * 100_000) for n in range(300)])])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.rest.access import AccessRules, host_name
+from protocol.rest.access import AccessRules, Authority, read_authority
 
 RULES = AccessRules(origins=frozenset({"*"}), hosts=frozenset({"media-1", "wcs.example.com"}), check_host=True)
 NAMED = AccessRules(origins=frozenset({"https://console.example"}), hosts=frozenset(), check_host=True)
@@ -29,6 +29,7 @@ def test_the_server_is_called_by_an_address_or_a_name_of_its_own(host: str) -> N
     [
         None, "", ":8081", "evil.example", "evil.example:8081", "localhost.evil.example", "127.0.0.1.evil.example",
         "media-1.evil.example", "[evil]", "[::1", "127.1", "0x7f000001", "wcs.example.com@evil.example",
+        "[::1].evil.example", "localhost:80@evil.example", "localhost:80 ", "localhost, evil.example",
     ],
 )  # fmt: skip
 def test_any_other_name_is_refused(host: str | None) -> None:
@@ -99,6 +100,26 @@ def test_allow_origin() -> None:
     assert several.allow_origin(None) is None
 
 
-def test_host_name() -> None:
-    assert host_name(" Example.COM.:80 ") == "example.com"
-    assert host_name("[::1]:80") == "::1"
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("Example.COM.:80", "example.com", 80),
+        ("[::1]:8081", "::1", 8081),
+        ("[2001:DB8::7]", "2001:db8::7", None),
+        ("10.0.0.1:", "10.0.0.1", None),
+    ],
+)
+def test_an_authority_is_a_host_and_perhaps_a_port(text: str, host: str, port: int | None) -> None:
+    assert read_authority(text) == Authority(host=host, port=port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", ":80", "[::1].evil.example", "[::1", "[::1]x", "[10.0.0.1]x", "localhost:80@evil", "a b", "a,b", "a:1:2",
+     "::1", "user@localhost", "localhost:+80", "localhost:80x", "localhost/x", "localhost\n", "loc\u0131lhost"],
+)  # fmt: skip
+def test_anything_else_is_no_authority(text: str) -> None:
+    assert read_authority(text) is None
+    open_rules = AccessRules(origins=frozenset(), hosts=frozenset({"evil", "localhost"}), check_host=False)
+    refusal = open_rules.refusal(scheme="http", host=text, origin=None)
+    assert (refusal.status_hint if refusal else None) == (400 if text else None)
