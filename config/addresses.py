@@ -1,7 +1,7 @@
 """Which addresses media uses: `ip`, `ip_local` and the machine's own joined into pairs; and whose an address is."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from attrs import frozen
 
@@ -50,8 +50,16 @@ def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:
 
 def holder_of(address: str) -> str:
     """Whose it is, for limits: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
+    plain = _plain(address)
+    return str(plain) if isinstance(plain, IPv4Address) else str(IPv6Network((plain, 64), strict=False))
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Whether a peer of this address is a program on this machine: loopback."""
+    return _plain(address).is_loopback
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address:
+    """Without its zone, and as IPv4 where it came as such over an IPv6 socket."""
     plain = ip_address(address.partition("%")[0])
-    if isinstance(plain, IPv4Address):
-        return str(plain)
-    mapped = plain.ipv4_mapped
-    return str(mapped) if mapped else str(IPv6Network((plain, 64), strict=False))
+    return (plain.ipv4_mapped or plain) if isinstance(plain, IPv6Address) else plain

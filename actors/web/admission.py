@@ -12,7 +12,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from actors.logs import SparingLog
-from protocol.addresses import client_key, is_loopback
+from config.addresses import holder_of, is_on_this_machine
 
 OPERATOR_RESERVE = 10
 """Places that only clients on loopback may take; fewer where all places are fewer than ten times that."""
@@ -37,8 +37,8 @@ class Admission:
 
         `evict` is called, once, when the place goes to another: it must end the connection soon, and not raise.
         """
-        client = self._clients.get(client_key(address), _Group())
-        is_local = is_loopback(address)
+        client = self._clients.get(holder_of(address), _Group())
+        is_local = is_on_this_machine(address)
         if client.count >= self._per_client:
             has_room = self._make_room("http.max_connections_per_address", address, client)
         elif len(self) >= (self._limit if is_local else self._limit_for_strangers):
@@ -48,8 +48,8 @@ class Admission:
             has_room = True
         if not has_room:
             return None
-        client = self._clients.setdefault(client_key(address), client)
-        place = Place(self, client_key(address), evict, (client, self._local if is_local else self._strangers))
+        client = self._clients.setdefault(holder_of(address), client)
+        place = Place(self, holder_of(address), evict, (client, self._local if is_local else self._strangers))
         place.enter()
         return place
 

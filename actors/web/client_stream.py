@@ -1,13 +1,15 @@
 """Reading from and writing to one HTTP client, with a deadline for each piece that it has to take."""
 
+import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
 import trio
 
+from actors.tcp_stream import TcpStream, drop_references
+
 T = TypeVar("T")
-Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds for TLS."""
@@ -22,18 +24,18 @@ class ClientGone(OSError):
 
 
 class ClientStream:
-    """An accepted connection, plain or TLS. Raises ClientGone, once and for all, when the peer has failed."""
+    """An accepted connection, with TLS or without. Raises ClientGone, once and for all, when the peer has failed."""
 
-    def __init__(self, stream: Stream, send_timeout: float) -> None:
-        self._stream = stream
+    def __init__(self, stream: TcpStream, tls: ssl.SSLContext | None, *, send_timeout: float) -> None:
+        self._socket = stream.socket
+        self._secured = None if tls is None else trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+        self._stream: trio.abc.Stream = stream if self._secured is None else self._secured
         self._send_timeout = send_timeout
         self._is_broken = False
-        transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
-        self._socket = transport.socket
 
     @property
     def scheme(self) -> str:
-        return "https" if isinstance(self._stream, trio.SSLStream) else "http"
+        return "http" if self._secured is None else "https"
 
     def addresses(self) -> tuple[tuple[str, int], tuple[str, int]]:
         """Address and port of the client and of our end."""
@@ -45,33 +47,42 @@ class ClientStream:
 
     async def secure(self) -> None:
         """Take the TLS handshake, where there is one."""
-        if isinstance(self._stream, trio.SSLStream):
-            with trio.move_on_after(HANDSHAKE_TIMEOUT) as handshake:
-                await self._whole(self._stream.do_handshake)
-            if handshake.cancelled_caught:
-                raise self._gone()
+        if self._secured is None:
+            return
+        with trio.move_on_after(HANDSHAKE_TIMEOUT) as handshake:
+            await self._take(self._secured.do_handshake)
+        if handshake.cancelled_caught:
+            raise self._gone()
 
     async def read(self) -> bytes:
         """What has come next; empty at the end of what the client sends."""
-        return bytes(await self._whole(partial(self._stream.receive_some, _PIECE)))
+        return bytes(await self._take(partial(self._stream.receive_some, _PIECE)))
 
     async def write(self, data: bytes) -> None:
         """Send all of it."""
         for start in range(0, len(data), _PIECE):
             with trio.move_on_after(self._send_timeout) as sending:
-                await self._whole(partial(self._stream.send_all, data[start : start + _PIECE]))
+                await self._take(partial(self._stream.send_all, data[start : start + _PIECE]))
             if sending.cancelled_caught:
                 raise self._gone()
 
     async def linger(self) -> None:
         """Let the client take our last answer: closing with input unread would make the system reset the connection."""
         with trio.move_on_after(LINGER):
-            if isinstance(self._stream, trio.SocketStream):
-                await self._whole(self._stream.send_eof)
+            if self._secured is None:
+                await self._take(self._end_sending)
             while await self.read():
                 pass
 
-    async def _whole(self, step: Callable[[], Awaitable[T]]) -> T:
+    def drop_references(self) -> None:
+        """Free what TLS holds; the connection is not used any more."""
+        if self._secured is not None:
+            drop_references(self._secured)
+
+    async def _end_sending(self) -> None:
+        self._socket.shutdown(trio.socket.SHUT_WR)
+
+    async def _take(self, step: Callable[[], Awaitable[T]]) -> T:
         """Take a step, unless the connection has failed before or does now."""
         if self._is_broken:
             raise ClientGone

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import trio
 
 from actors.logs import SparingLog
-from protocol.addresses import client_key
+from config.addresses import holder_of
 from protocol.budget import RateLimit
 
 LONGEST_PAUSE = 1.0
@@ -31,7 +31,7 @@ class FailureRates:
 
     def pause(self, address: str) -> float:
         """Count a failed request from `address`; for how many seconds its answer is to be held back."""
-        limit = self._limit_of(client_key(address))
+        limit = self._limit_of(holder_of(address))
         now = trio.current_time()
         if limit.take(now):
             return 0.0

@@ -2,8 +2,8 @@
 
 import socket
 import ssl
-from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -12,8 +12,9 @@ from starlette.types import ASGIApp
 from actors.actor import crash_guard
 from actors.listeners import server_tls
 from actors.logs import SparingLog, get_logger
+from actors.tcp_stream import TcpStream
 from actors.web.admission import Admission
-from actors.web.client_stream import ClientGone, ClientStream, Stream
+from actors.web.client_stream import ClientGone, ClientStream
 from actors.web.connection import Connection
 from actors.web.exchange import WebService
 from actors.web.failures import FailureRates
@@ -25,8 +26,6 @@ SEND_TIMEOUT = 30.0
 """Seconds in which a client must take the next piece of an answer."""
 SHUTDOWN_GRACE = 3.0
 """Seconds that requests under way may take once the server is asked to stop."""
-
-_Listener = trio.SocketListener | trio.SSLListener[trio.SocketStream]
 
 
 async def serve_web(
@@ -49,37 +48,26 @@ async def serve_web(
     """
     server = _Server(app, settings, send_timeout)
     with ExitStack() as sockets:
-        for listening in filter(None, (plain, tls)):
-            sockets.enter_context(listening)
+        for taken_over in filter(None, (plain, tls)):
+            sockets.enter_context(taken_over)
         context = server_tls(cert, key, protocols=["http/1.1"]) if tls is not None else None
-        listeners = _listeners(plain, tls, context)
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
-                accepting.start_soon(_accept, server, listeners, connections)
+                for listening, tls_context in ((plain, None), (tls, context)):
+                    if listening is not None:
+                        accepting.start_soon(_accept, server, listening, tls_context, connections)
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
             server.drain()
             connections.cancel_scope.deadline = trio.current_time() + grace
 
 
-async def _accept(server: "_Server", listeners: Sequence[_Listener], connections: trio.Nursery) -> None:
-    await trio.serve_listeners(server.serve, list(listeners), handler_nursery=connections)
-
-
-def _listeners(
-    plain: socket.socket | None, tls: socket.socket | None, context: ssl.SSLContext | None
-) -> list[_Listener]:
-    listeners: list[_Listener] = []
-    if plain is not None:
-        listeners.append(_socket_listener(plain))
-    if tls is not None and context is not None:
-        listeners.append(trio.SSLListener(_socket_listener(tls), context, https_compatible=True))
-    return listeners
-
-
-def _socket_listener(listening: socket.socket) -> trio.SocketListener:
+async def _accept(
+    server: "_Server", listening: socket.socket, tls: ssl.SSLContext | None, connections: trio.Nursery
+) -> None:
     listening.setblocking(False)
-    return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    await trio.serve_listeners(partial(server.serve, tls), [listener], handler_nursery=connections)
 
 
 class _Server:
@@ -100,9 +88,9 @@ class _Server:
         )
         self._connections: set[Connection] = set()
 
-    async def serve(self, stream: Stream) -> None:
+    async def serve(self, tls: ssl.SSLContext | None, stream: trio.SocketStream) -> None:
         """Serve one accepted connection; trio closes it when this returns."""
-        client = ClientStream(stream, self._service.send_timeout)
+        client = ClientStream(TcpStream(stream), tls, send_timeout=self._service.send_timeout)
         life = trio.CancelScope()
         try:
             place = self._admission.admit(client.addresses()[0][0], life.cancel)
@@ -117,6 +105,7 @@ class _Server:
                 await connection.run()
         finally:
             place.leave()
+            client.drop_references()
             self._connections.discard(connection)
 
     def drain(self) -> None:

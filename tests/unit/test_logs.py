@@ -129,10 +129,10 @@ def test_lesser_levels_are_left_out(lines: Start, level: LogLevel, events: list[
 
 def test_libraries_are_written_in_the_same_form_from_warning_up(lines: Start) -> None:
     written = lines(LogFormat.TEXT, LogLevel.DEBUG)
-    logging.getLogger("hypercorn.error").warning("lost %s\n%s", "one", "two")
-    logging.getLogger("hypercorn.error").info("not this")
+    logging.getLogger("httpcore.connection").warning("lost %s\n%s", "one", "two")
+    logging.getLogger("httpcore.connection").info("not this")
     (line,) = written()
-    assert line.endswith("WARNING lost one\\ntwo logger=hypercorn.error")
+    assert line.endswith("WARNING lost one\\ntwo logger=httpcore.connection")
 
 
 def test_python_warnings_are_log_lines(lines: Start) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.addresses import holder_of, media_addresses
+from config.addresses import holder_of, is_on_this_machine, media_addresses
 from config.loading import SettingsError, load_settings
 
 MACHINE = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
@@ -66,3 +66,11 @@ def test_settings_that_do_not_fit(overrides: list[str], fault: str) -> None:
 )
 def test_limits_are_counted_by_who_can_hold_an_address(address: str, holder: str) -> None:
     assert holder_of(address) == holder
+
+
+@pytest.mark.parametrize(
+    ("address", "is_local"),
+    [("127.0.0.1", True), ("::ffff:127.0.0.2", True), ("::1", True), ("192.0.2.7", False), ("fe80::1%eth0", False)],
+)
+def test_who_is_on_this_machine(address: str, is_local: bool) -> None:
+    assert is_on_this_machine(address) is is_local
