@@ -27,6 +27,16 @@ from protocol.budget import RateLimit
 MAX_VALUE = 2000
 """Longest value written, in characters; the rest of a longer one is cut off."""
 
+EVENT_LIMITS = (
+    (logging.ERROR, (5.0, 100.0)),
+    (logging.WARNING, (20.0, 1_000.0)),
+    (logging.INFO, (100.0, 10_000.0)),
+    (logging.NOTSET, (10_000.0, 100_000.0)),
+)
+"""Lines of one event, by how grave it is: so many a second for long, so many at once."""
+LIBRARY_LIMIT = (1.0, 10.0)
+"""The same for all lines of one library, which come with tracebacks."""
+
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
 """User and password in a URL; a stream may be named by one."""
@@ -136,7 +146,9 @@ def open_log(log_format: LogFormat, level: LogLevel, descriptor: int) -> LineWri
     return writer
 
 
-def configure(log_format: LogFormat, level: LogLevel, stream: LineStream) -> None:
+def configure(
+    log_format: LogFormat, level: LogLevel, stream: LineStream, *, clock: Callable[[], float] = time.monotonic
+) -> None:
     """Send every log line and Python warning of the process to `stream`, from `level` up.
 
     Libraries write from `warning` up. What was configured before is replaced.
@@ -144,6 +156,7 @@ def configure(log_format: LogFormat, level: LogLevel, stream: LineStream) -> Non
     own_level = logging.getLevelNamesMapping()[level.upper()]
     handler = _LineHandler(stream)
     handler.setFormatter(_formatter(log_format))
+    handler.addFilter(_LineLimits(clock))
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, own_level), force=True)
     logging.getLogger("wcsd").setLevel(own_level)
     logging.captureWarnings(True)
@@ -162,6 +175,41 @@ class _LineHandler(logging.StreamHandler[LineStream]):
         said = record.args[0] if hasattr(record, _FACTS) and isinstance(record.args, tuple) else record.msg
         setattr(told, _FACTS, {"line": str(said), "error": type(fault).__name__})
         self.stream.write(self.format(told) + self.terminator)
+
+
+class _LineLimits(logging.Filter):
+    """What no event exceeds, whoever causes it and whichever code forgot to be sparing: a disk stays usable.
+
+    A line that comes after others of its event were left out says how many by `unsaid`.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._limits: dict[tuple[str, str], RateLimit] = {}
+        self._unsaid: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = (record.name, _own_event(record))
+        limit = self._limits.get(key) or self._limits.setdefault(key, RateLimit(*_limit_of(record)))
+        if not limit.take(self._clock()):
+            self._unsaid[key] += 1
+            return False
+        if unsaid := self._unsaid.pop(key, 0):
+            facts = getattr(record, _FACTS, {"logger": record.name})
+            setattr(record, _FACTS, {**facts, "unsaid": unsaid + facts.get("unsaid", 0)})
+        return True
+
+
+def _limit_of(record: logging.LogRecord) -> tuple[float, float]:
+    if not hasattr(record, _FACTS):
+        return LIBRARY_LIMIT
+    return next(limit for level, limit in EVENT_LIMITS if record.levelno >= level)
+
+
+def _own_event(record: logging.LogRecord) -> str:
+    """The event, one of a few hundred fixed texts; all lines of a library are one, for they may hold anything."""
+    return _event(record) if hasattr(record, _FACTS) else ""
 
 
 class TextLines(logging.Formatter):

@@ -67,8 +67,8 @@ def open_media_sockets(settings: Settings) -> list[MediaSocket]:
     for _ in range(_PORT_TRIES if settings.media_port_from == 0 else 1):
         opened = _bind_all(wanted, settings.media_port_from, all_needed=configured)
         if opened is not None:
-            for entry in opened:
-                _size_buffers(entry, settings.media_socket_buffer)
+            _size_buffers(opened, settings.media_socket_buffer)
+            _tell_addresses(opened)
             return opened
     raise OSError(errno.EADDRINUSE, f"no UDP port is free on all of {', '.join(wanted)}")
 
@@ -128,21 +128,43 @@ def _close_all(sockets: Sequence[MediaSocket]) -> None:
         entry.close()
 
 
-def _size_buffers(entry: MediaSocket, size: int) -> None:
+def _tell_addresses(opened: Sequence[MediaSocket]) -> None:
+    """What browsers are told, which is not what the ready line names where NAT stands between."""
+    told = [_shown(address) for entry in opened for address in entry.advertised]
+    log.info("media addresses", told=",".join(told), bound=",".join(_shown(entry.local) for entry in opened))
+
+
+def _shown(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _size_buffers(opened: Sequence[MediaSocket], size: int) -> None:
     """A burst to 1,000 viewers needs megabytes; the kernel's usual 200 kB hold 185 packets."""
-    for option, force, sysctl in (
-        (socket.SO_SNDBUF, _SO_SNDBUFFORCE, "net.core.wmem_max"),
-        (socket.SO_RCVBUF, _SO_RCVBUFFORCE, "net.core.rmem_max"),
-    ):
-        try:
-            entry.socket.setsockopt(socket.SOL_SOCKET, force, size)
-        except OSError:  # not root, or not Linux
-            entry.socket.setsockopt(socket.SOL_SOCKET, option, size)
-        granted = entry.socket.getsockopt(socket.SOL_SOCKET, option) // 2  # Linux counts its own overhead
-        if granted < size:
-            log.warning(
-                "media socket buffer is small", address=entry.local[0], bytes=granted, wanted=size, sysctl=sysctl
-            )
+    granted = {
+        sysctl: min(_granted_buffer(entry.socket, option, force, size) for entry in opened)
+        for option, force, sysctl in (
+            (socket.SO_SNDBUF, _SO_SNDBUFFORCE, "net.core.wmem_max"),
+            (socket.SO_RCVBUF, _SO_RCVBUFFORCE, "net.core.rmem_max"),
+        )
+    }
+    small = [f"{sysctl}={size}" for sysctl, received in granted.items() if received < size]
+    if small:
+        log.warning(
+            "media socket buffer is small",
+            bytes=min(granted.values()),
+            wanted=size,
+            remedy=f"sysctl -w {' '.join(small)}",
+        )
+
+
+def _granted_buffer(udp: UdpSocket, option: int, force: int, size: int) -> int:
+    """Ask for a buffer of `size` bytes; what the system gave."""
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, force, size)
+    except OSError:  # not root, or not Linux
+        udp.setsockopt(socket.SOL_SOCKET, option, size)
+    return udp.getsockopt(socket.SOL_SOCKET, option) // 2  # Linux counts its own overhead
 
 
 def _kernel_drops(udp: UdpSocket) -> int:

@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from io import StringIO
+from time import monotonic
 
 import pytest
 
@@ -30,9 +31,11 @@ def restored() -> Iterator[None]:
 
 @pytest.fixture
 def lines(restored: None) -> Callable[[LogFormat, LogLevel], Lines]:
-    def start(log_format: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO) -> Lines:
+    def start(
+        log_format: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO, clock: Callable[[], float] = monotonic
+    ) -> Lines:
         stream = StringIO()
-        configure(log_format, level, stream)
+        configure(log_format, level, stream, clock=clock)
         return lambda: stream.getvalue().splitlines()
 
     return start
@@ -169,6 +172,35 @@ def test_an_event_may_be_said_a_few_times_at_once_and_in_each_grade(lines: Start
     assert [first, second, third] == [f"INFO session ended number={number}" for number in range(3)]
     assert crash.startswith('ERROR stream crashed traceback="ValueError: bad')
     assert last == "INFO session ended number=5 unsaid=2"
+
+
+@pytest.mark.parametrize(("grade", "burst", "rate"), [("info", 10_000, 100), ("warning", 1_000, 20), ("error", 100, 5)])
+def test_no_event_fills_the_disk(lines: Start, grade: str, burst: int, rate: int) -> None:
+    now = 0.0
+    written = lines(clock=lambda: now)
+    say = getattr(log, grade)
+    for number in range(burst + 500):
+        say("stream ended", id=number)
+    say("another event")
+    assert len(written()) == burst + 1
+    now = 1.0
+    for number in range(500):
+        say("stream ended", id=number)
+    later = written()[burst + 1 :]
+    assert len(later) == rate
+    assert later[0].endswith("stream ended id=0 unsaid=500")
+    assert not [line for line in later[1:] if "unsaid" in line]
+
+
+def test_a_library_is_held_to_a_few_lines_whatever_values_they_bear(lines: Start) -> None:
+    now = 0.0
+    written = lines(clock=lambda: now)
+    for number in range(100):
+        logging.getLogger("trio.serve_listeners").error("accept returned %s", number)
+    assert len(written()) == 10
+    now = 1.0
+    logging.getLogger("trio.serve_listeners").error("accept returned %s", 0)
+    assert written()[-1].endswith("ERROR accept returned 0 logger=trio.serve_listeners unsaid=90")
 
 
 def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(lines: Start) -> None:

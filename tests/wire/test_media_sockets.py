@@ -40,6 +40,29 @@ def test_behind_nat_the_public_address_is_told_and_the_local_one_bound() -> None
         assert entry.advertised == (("203.0.113.7", port), ("203.0.113.8", port))
 
 
+def test_the_log_tells_what_browsers_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    pairs = (AddressPair("203.0.113.7", "127.0.0.1"), AddressPair("2001:db8::7", "::1"))
+    with closing(open_media_sockets(media_settings(ip=pairs))) as opened:
+        port = opened[0].local[1]
+    (record,) = [record for record in caplog.records if record.getMessage() == "media addresses"]
+    assert record.__dict__["wcsd_facts"] == {
+        "told": f"203.0.113.7:{port},[2001:db8::7]:{port}",
+        "bound": f"127.0.0.1:{port},[::1]:{port}",
+    }
+
+
+def test_small_buffers_are_told_in_one_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_SO_SNDBUFFORCE", socket.SO_SNDBUF)  # as without the right to force it
+    monkeypatch.setattr(sockets, "_SO_RCVBUFFORCE", socket.SO_RCVBUF)
+    with closing(open_media_sockets(media_settings(ip=BOTH, media_socket_buffer=1_000_000_000))):
+        pass
+    (record,) = [record for record in caplog.records if record.getMessage() == "media socket buffer is small"]
+    facts = record.__dict__["wcsd_facts"]
+    assert facts["bytes"] < facts["wanted"] == 1_000_000_000
+    assert facts["remedy"] == "sysctl -w net.core.wmem_max=1000000000 net.core.rmem_max=1000000000"
+
+
 def test_unset_means_every_address_of_the_machine_and_never_the_wildcard() -> None:
     with closing(open_media_sockets(media_settings(ip=()))) as opened:
         bound = {entry.local[0] for entry in opened}
