@@ -31,7 +31,7 @@ class PlayedStream(Stream):
         if self.reason is not None or (event.type is StreamEventType.RESIZE and not self._shows_picture):
             return
         if not event.type.is_from_publisher:
-            self._owner.send_text(event.addressed_to(self.media_session_id))
+            self._send_event(event)
             return
         body = stream_event_body(
             HookContext(node_id=self._owner.node_id, app_key=self.app_key, session_id=self._owner.session_id),
@@ -43,13 +43,17 @@ class PlayedStream(Stream):
         def deliver(shown: dict[str, Any]) -> None:
             payload = shown.get("payload")
             if payload is event.payload:
-                self._owner.send_text(event.addressed_to(self.media_session_id))
+                self._send_event(event)
             else:
                 self._owner.send(
                     NotifyStreamEvent(media_session_id=self.media_session_id, type=event.type, payload=payload)
                 )
 
         self._owner.lane.event(HookMethod.STREAM_EVENT, body, deliver=deliver)
+
+    def _send_event(self, event: SharedEvent) -> None:
+        for text in event.addressed_to(self.media_session_id):
+            self._owner.send_text(text)
 
     @property
     def _shows_picture(self) -> bool:

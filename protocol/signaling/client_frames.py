@@ -16,8 +16,8 @@ ID_LIMIT = 256
 NAME_LIMIT = 4096
 """Longest identifier and stream name accepted, in characters: ids are UUIDs, a name may be a URI with a token."""
 
-SDP_LIMIT = 256 * 1024
-"""Longest SDP, in characters. A browser's is 7,000, with many candidates 20,000."""
+SDP_LIMIT = 65_536
+"""Longest SDP, in characters: what `protocol.webrtc.offer` reads. A browser's has 7,000."""
 
 Identifier = Annotated[str, Length(1, ID_LIMIT), AlsoNumber()]
 Name = Annotated[str, Length(0, NAME_LIMIT), AlsoNumber()]

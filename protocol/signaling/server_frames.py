@@ -209,6 +209,23 @@ class NotifyStreamEvent(ServerMessage):
 
 
 @frozen(kw_only=True)
+class NotifyVideoFormat(ServerMessage):
+    """`notifyVideoFormat`: the size of a player's picture, for SDKs from before June 2022.
+
+    The SDK takes it for a status frame; without `status` it would wipe the stream's.
+    """
+
+    message: ClassVar[str] = "notifyVideoFormat"
+
+    media_session_id: str
+    status: StreamStatus = StreamStatus.RESIZE
+    streamer_video_width: int
+    streamer_video_height: int
+    player_video_width: int
+    player_video_height: int
+
+
+@frozen(kw_only=True)
 class Fail(ServerMessage):
     """`fail`: the session's WARN callback. `api_method` names the call that failed; None for a hook's ErrorEvent.
 
@@ -280,6 +297,7 @@ ServerFrame = (
     | DataStatusEvent
     | OnDataEvent
     | NotifyStreamEvent
+    | NotifyVideoFormat
     | Fail
     | NotifySessionDebugEvent
     | Finish

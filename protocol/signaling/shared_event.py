@@ -1,11 +1,15 @@
-"""One stream event for many receivers: encoded once, and addressed by a splice."""
+"""One stream event for many receivers: encoded once, and addressed by a splice.
+
+Until June 2022 three of the events were statuses, and pages pin the SDK that they were written with: it listens to the
+statuses alone. Newer SDKs take a status beside its event without harm, so both are sent.
+"""
 
 import json
 from typing import Any, Final
 
 from protocol.signaling.codec import encode
-from protocol.signaling.frames import NotifyStreamEvent
-from protocol.signaling.statuses import StreamEventType
+from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent, NotifyVideoFormat, ServerFrame
+from protocol.signaling.statuses import StreamEventType, StreamStatus
 
 _ADDRESS: Final = '"mediaSessionId":'
 _NOBODY: Final = '""'
@@ -20,15 +24,56 @@ class SharedEvent:
     def __init__(self, event: StreamEventType, payload: Any = None) -> None:
         self.type = event
         self.payload = payload
-        text = encode(NotifyStreamEvent(media_session_id="", type=event, payload=payload))
-        head, _, self._tail = text.partition(_ADDRESS + _NOBODY)
-        self._head = head + _ADDRESS
+        status = status_form(event, payload)
+        self._event = _Template(NotifyStreamEvent(media_session_id="", type=event, payload=payload))
+        self._status = None if status is None else _Template(status)
 
     @property
     def size(self) -> int:
         """What the event takes on the wire without the receiver's id, in bytes."""
+        return self._event.size
+
+    def addressed_to(self, media_session_id: str) -> list[str]:
+        """The texts for the player `media_session_id`: the event, and the status that it is to an old SDK, if any."""
+        forms = [self._event] if self._status is None else [self._event, self._status]
+        return [form.addressed_to(media_session_id) for form in forms]
+
+
+class _Template:
+    """A frame as text, equal to what `encode` makes of it, but for its receiver."""
+
+    def __init__(self, frame: ServerFrame) -> None:
+        head, _, self._tail = encode(frame).partition(_ADDRESS + _NOBODY)
+        self._head = head + _ADDRESS
+
+    @property
+    def size(self) -> int:
         return len(self._head) + len(self._tail)
 
     def addressed_to(self, media_session_id: str) -> str:
-        """The frame as text for the player `media_session_id`, equal to what `encode` makes of it."""
         return f"{self._head}{json.dumps(media_session_id)}{self._tail}"
+
+
+def status_form(
+    event: StreamEventType, payload: Any, *, media_session_id: str = ""
+) -> NotifyStreamStatusEvent | NotifyVideoFormat | None:
+    """What SDKs from before June 2022 know as a status instead of an event; None if they know it as an event, or not.
+
+    `payload` is the event's, as the server makes it.
+    """
+    match event, payload:
+        case StreamEventType.RESIZE, {"streamerVideoWidth": width, "streamerVideoHeight": height}:
+            return NotifyVideoFormat(
+                media_session_id=media_session_id,
+                streamer_video_width=width,
+                streamer_video_height=height,
+                player_video_width=width,
+                player_video_height=height,
+            )
+        case StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info}:
+            status = StreamStatus.NOT_ENOUGH_BANDWIDTH
+        case StreamEventType.SNAPSHOT_COMPLETED, {"snapshot": info}:
+            status = StreamStatus.SNAPSHOT_COMPLETE
+        case _:
+            return None
+    return NotifyStreamStatusEvent(media_session_id=media_session_id, status=status, info=info)

@@ -360,7 +360,8 @@ async def test_a_late_player_is_told_the_picture_size_before_it_plays(autojump_c
         assert alice.received("notifyStreamEvent")[0][0]["payload"] == {
             "streamerVideoWidth": 1280, "streamerVideoHeight": 720,
         }  # fmt: skip
-        assert messages.index("notifyStreamEvent") < len(messages) - 1, "PLAYING comes last"
+        assert messages.index("notifyStreamEvent") < messages.index("notifyVideoFormat") < len(messages) - 1
+        assert messages[-1] == "notifyStreamStatusEvent", "PLAYING comes last"
 
 
 async def test_a_new_picture_size_is_told_to_players(autojump_clock: MockClock) -> None:
@@ -371,6 +372,10 @@ async def test_a_new_picture_size_is_told_to_players(autojump_clock: MockClock) 
         rig.plane.publications[0].post(Resized(width=640, height=360))
         event = await alice.receive("notifyStreamEvent", type="resize")
         assert event["payload"] == {"streamerVideoWidth": 640, "streamerVideoHeight": 360}
+        assert await alice.receive("notifyVideoFormat") == {  # for SDKs that know it as a status
+            "mediaSessionId": "v1", "status": "RESIZE",
+            "streamerVideoWidth": 640, "streamerVideoHeight": 360, "playerVideoWidth": 640, "playerVideoHeight": 360,
+        }  # fmt: skip
 
 
 async def test_sizes_that_change_faster_than_they_are_handled_are_told_as_the_last_one(
@@ -445,6 +450,8 @@ async def test_a_player_whose_path_is_too_narrow_is_told_and_nobody_else(autojum
             "type": "notEnoughBandwidth",
             "payload": {"info": "1500000/400000"},
         }
+        status = await bob.receive("notifyStreamStatusEvent", mediaSessionId="v2")  # for SDKs that know it as one
+        assert status == {"mediaSessionId": "v2", "status": "NOT_ENOUGH_BANDWIDTH", "info": "1500000/400000"}
         for client in (alice, bob):
             client.send("ping", None)
             await client.receive("pong")  # whatever was sent before has come

@@ -1,5 +1,6 @@
 """An event that is encoded once reads, for each receiver, as if it had been encoded for that one."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocol.signaling.codec import encode
 from protocol.signaling.frames import NotifyStreamEvent
-from protocol.signaling.shared_event import SharedEvent
+from protocol.signaling.shared_event import SharedEvent, status_form
 from protocol.signaling.statuses import StreamEventType
 
 JSON = st.recursive(
@@ -20,17 +21,64 @@ JSON = st.recursive(
 @given(st.sampled_from(StreamEventType), JSON, st.text())
 def test_it_reads_as_if_encoded_for_its_receiver(event: StreamEventType, payload: Any, receiver: str) -> None:
     frame = NotifyStreamEvent(media_session_id=receiver, type=event, payload=payload)
-    assert SharedEvent(event, payload).addressed_to(receiver) == encode(frame)
+    status = status_form(event, payload, media_session_id=receiver)
+    expected = [encode(each) for each in (frame, status) if each is not None]
+    assert SharedEvent(event, payload).addressed_to(receiver) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "message", "status"),
+    [
+        (
+            StreamEventType.RESIZE,
+            {"streamerVideoWidth": 640, "streamerVideoHeight": 360},
+            "notifyVideoFormat",
+            {
+                "status": "RESIZE",
+                "streamerVideoWidth": 640,
+                "streamerVideoHeight": 360,
+                "playerVideoWidth": 640,
+                "playerVideoHeight": 360,
+            },
+        ),
+        (
+            StreamEventType.NOT_ENOUGH_BANDWIDTH,
+            {"info": "1500000/400000"},
+            "notifyStreamStatusEvent",
+            {"status": "NOT_ENOUGH_BANDWIDTH", "info": "1500000/400000"},
+        ),
+        (
+            StreamEventType.SNAPSHOT_COMPLETED,
+            {"snapshot": "iVBORw=="},
+            "notifyStreamStatusEvent",
+            {"status": "SNAPSHOT_COMPLETE", "info": "iVBORw=="},
+        ),
+    ],
+)
+def test_old_sdks_get_a_status_behind_the_event(event: Any, payload: Any, message: str, status: Any) -> None:
+    told, behind = map(json.loads, SharedEvent(event, payload).addressed_to("v1"))
+    assert told == {
+        "message": "notifyStreamEvent",
+        "data": [{"mediaSessionId": "v1", "type": event, "payload": payload}],
+    }
+    assert behind == {"message": message, "data": [{"mediaSessionId": "v1"} | status]}
+
+
+@pytest.mark.parametrize("event", [each for each in StreamEventType if each.is_from_publisher])
+def test_what_a_publisher_tells_is_an_event_for_every_sdk(event: StreamEventType) -> None:
+    assert len(SharedEvent(event, {"info": "x"}).addressed_to("v1")) == 1
 
 
 def test_a_payload_cannot_stand_in_for_the_address() -> None:
     event = SharedEvent(StreamEventType.DATA, {"mediaSessionId": ""})
-    assert event.addressed_to("v1").count('"v1"') == 1
+    (text,) = event.addressed_to("v1")
+    assert text.count('"v1"') == 1
 
 
 def test_its_size_is_that_of_the_frame_without_the_id() -> None:
     event = SharedEvent(StreamEventType.DATA, "x" * 1000)
-    assert event.size == len(event.addressed_to("")) - len('""')
+    (text,) = event.addressed_to("")
+    assert event.size == len(text) - len('""')
 
 
 def test_what_json_cannot_say_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from protocol.signaling.client_frames import SDP_LIMIT
 from protocol.webrtc.offer import MAX_FORMATS, MAX_LINES, MAX_SECTIONS, MAX_SSRCS, MAX_TEXT_LENGTH, parse_offer
 from protocol.webrtc.sdp import (
     MID_URI,
@@ -384,3 +385,7 @@ def test_any_damage_to_a_real_offer_leads_to_an_offer_or_to_sdp_error(
         start = int(place * len(text))
         text = text[:start] + inserted + text[start + removed :]
     parses_or_refuses(text)
+
+
+def test_frames_bring_offers_of_any_length_that_is_read() -> None:
+    assert SDP_LIMIT == MAX_TEXT_LENGTH
