@@ -19,7 +19,7 @@ from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.extended_report import ExtendedReport
 from protocol.webrtc.negotiation import audio_left_out
-from protocol.webrtc.rtcp import RtcpPacket, SenderReport
+from protocol.webrtc.rtcp import Bye, RtcpPacket, SenderReport
 from protocol.webrtc.rtp import HEADER_SIZE, RtpError, RtpHeader, parse_header, payload, peek_ssrc
 from protocol.webrtc.sdp import Direction, LocalTransport, MediaKind, Offer, SourceTrack, TrackPlan
 from protocol.webrtc.srtp import MAX_PACKET
@@ -149,7 +149,7 @@ class Publication:
             self._transport.drops.count(drop, bytes=len(data))
             return
         ssrc = peek_ssrc(data)
-        source = self._sources.find(ssrc, data[1] & 0x7F)
+        source = self._sources.find(ssrc, data, now)
         if source is None:
             self._transport.drops.count(Drop.UNKNOWN_SOURCE, ssrc=ssrc, payload_type=data[1] & 0x7F)
             return
@@ -180,6 +180,9 @@ class Publication:
                         feed.report(packet, now)
                 case ExtendedReport():
                     self._feedback.take_echoes(packet, now)
+                case Bye(ssrcs=ssrcs):
+                    for ssrc in ssrcs:
+                        self._sources.end(ssrc)
 
     def on_time(self, now: float) -> None:
         if now >= self._silent_at:
@@ -206,8 +209,8 @@ class Publication:
         if drop is not None:
             self._transport.drops.count(drop, bytes=len(plain), payload_type=header.payload_type)
             return
-        if ssrc not in self._sources:
-            self._sources.bind(ssrc, source)
+        if ssrc not in self._sources and self._sources.bind(ssrc, source):
+            log.info("a track has another SSRC", session=self._transport.session_id, ssrc=ssrc, mid=source.mid)
         self._hear_media(now)
         track = source.feed.track
         if source.is_rtx:

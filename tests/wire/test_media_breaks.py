@@ -1,9 +1,13 @@
 """What a viewer sees when a publisher's packets do not run on as before: jumps, holes, still pictures."""
 
+import struct
+
 import trio
 
+from actors.media.sources import TAKEOVER_AFTER
 from protocol.sfu.track import REPLAY_AGE
-from tests.support.media_peer import sequences, vp8_delta, vp8_key_frame
+from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
+from tests.support.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Published, media_rig
 
 
@@ -57,3 +61,51 @@ async def test_a_late_viewer_of_a_still_picture_sees_it() -> None:
         await late.peer.until_received(2)
         assert [packet.payload for packet in late.peer.received] == [vp8_key_frame(), vp8_delta(b"2")]
         assert published.peer.key_frame_requests == asked, "what it has will do"
+
+
+async def test_media_goes_on_when_the_publishers_tracks_get_other_ssrcs() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        audio_ssrc, video_ssrc = viewer.peer.answer.ssrcs[:2]
+        send(published, 65_000, vp8_key_frame(b"1"))
+        published.peer.send(published.peer.rtp(500, b"opus 1", kind="audio", timestamp=7))
+        await viewer.peer.until_received(2)
+        asked = published.peer.key_frame_requests
+        await trio.sleep(TAKEOVER_AFTER + 0.1)  # the encoder is set up anew
+        published.peer.send(published.peer.rtp(9, b"opus 2", kind="audio", ssrc=78, timestamp=4_000_000_000))
+        send(published, 5, vp8_delta(b"no key frame"), ssrc=77)
+        await published.peer.until(lambda: published.peer.key_frame_requests > asked)
+        send(published, 6, vp8_key_frame(b"2"), ssrc=77)
+        send(published, 7, vp8_delta(b"3"), ssrc=77)
+        await viewer.peer.until_received(5)
+        video, audio = viewer.peer.media(video_ssrc), viewer.peer.media(audio_ssrc)
+        assert [packet.payload for packet in video] == [vp8_key_frame(b"1"), vp8_key_frame(b"2"), vp8_delta(b"3")]
+        assert sequences(video) == list(range(video[0].sequence, video[0].sequence + 3))
+        assert 0 < video[1].timestamp - video[0].timestamp < 90_000 * 10
+        assert [packet.payload for packet in audio] == [b"opus 1", b"opus 2"]
+        assert audio[1].sequence == audio[0].sequence + 1
+        assert 7 < audio[1].timestamp < 48_000 * 10
+        assert published.publication.statistics().lost == 0
+
+
+async def test_requests_reach_the_ssrc_that_a_track_has_now() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(audio=False)
+        viewer = await rig.play(published.publication, audio=False)
+        send(published, 65_000, vp8_key_frame(b"1"))
+        await viewer.peer.until_received(1)
+        published.peer.send_rtcp(struct.pack("!BBHI", 0x81, 203, 1, VIDEO_SSRC))  # BYE
+        send(published, 10, vp8_key_frame(b"2"), ssrc=77)
+        published.peer.rtp(11, b"encrypted, never sent", ssrc=77)
+        send(published, 12, vp8_delta(b"4"), ssrc=77)
+        await published.peer.until(lambda: 11 in published.peer.nacked)
+        assert {packet.media_ssrc for packet in published.peer.rtcp if isinstance(packet, Nack)} == {77}
+        send(published, 11, vp8_delta(b"3"), ssrc=77)
+        await viewer.peer.until_received(4)
+        first = viewer.peer.received[0].sequence
+        assert [packet.sequence - first for packet in viewer.peer.received] == [0, 1, 3, 2]
+        viewer.peer.send_rtcp(build_pli(1, viewer.peer.answer.ssrcs[0]))
+        await published.peer.until(
+            lambda: any(isinstance(packet, PictureLoss) and packet.media_ssrc == 77 for packet in published.peer.rtcp)
+        )
