@@ -1,7 +1,8 @@
 """The operator's end of the server: a Unix socket that answers commands, one JSON object a line.
 
 Who may connect may change everything, so the socket belongs to its owner alone (mode 0600). The owner's programs may
-still be broken: lines are bounded, reads and writes have deadlines, and there is a limit of connections.
+still be broken: lines are bounded, reads and writes have deadlines, and there is a limit of connections, which those
+that are idle or stuck cannot use up.
 """
 
 import socket
@@ -11,8 +12,9 @@ from pathlib import Path
 import trio
 
 from actors.app_store import AppStore, AppStoreError
-from actors.logs import get_logger
+from actors.logs import SparingLog, get_logger
 from actors.operator.execute import execute
+from actors.operator.seats import Seat, Seats
 from actors.timeouts import fail_after
 from config.apps import AppError, AppTable
 from protocol.commands import Command, parse
@@ -28,6 +30,7 @@ SEND_TIMEOUT = 10.0
 """Seconds for an answer to be taken."""
 
 _log = get_logger("operator")
+_sparing_log = SparingLog(_log)
 
 
 class OperatorSocketError(Exception):
@@ -46,10 +49,10 @@ async def serve_operator(
     A socket that a dead server left there is replaced. OperatorSocketError: something else is there, or alive, or the
     path cannot be used.
     """
-    limit = trio.CapacityLimiter(MAX_CONNECTIONS)
+    seats = Seats(MAX_CONNECTIONS)
 
     async def answer_connection(stream: trio.SocketStream) -> None:
-        await _serve_connection(stream, store, limit)
+        await _serve_connection(stream, store, seats)
 
     with _open_socket(path) as listening:
         identity = _identity(path)
@@ -111,17 +114,19 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-async def _serve_connection(stream: trio.SocketStream, store: AppStore, limit: trio.CapacityLimiter) -> None:
+async def _serve_connection(stream: trio.SocketStream, store: AppStore, seats: Seats) -> None:
     with stream.socket:
-        try:
-            limit.acquire_nowait()
-        except trio.WouldBlock:
+        seat = seats.take()
+        if seat is None:
             await _refuse(stream, "too many connections; try again later")
             return
         try:
-            await _answer_requests(stream, store)
+            with seat.scope:
+                await _answer_requests(stream, store, seat)
         finally:
-            limit.release()
+            seats.leave(seat)
+        if seat.scope.cancelled_caught:
+            _sparing_log.warning("operator connection closed: another one needs its place", limit=MAX_CONNECTIONS)
 
 
 async def _refuse(stream: trio.SocketStream, message: str) -> None:
@@ -132,11 +137,13 @@ async def _refuse(stream: trio.SocketStream, message: str) -> None:
         return
 
 
-async def _answer_requests(stream: trio.SocketStream, store: AppStore) -> None:
+async def _answer_requests(stream: trio.SocketStream, store: AppStore, seat: Seat) -> None:
     buffer = bytearray()
     try:
         while (line := await _next_line(stream, buffer)) is not None:
-            await _send(stream, await _answer(line, store))
+            with seat.working():
+                answer = await _answer(line, store)
+            await _send(stream, answer)
     except _LineTooLong:
         await _refuse(stream, f"the request is longer than {MAX_REQUEST_SIZE} bytes")
     except (trio.BrokenResourceError, trio.TooSlowError) as error:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
-from actors.app_store import open_app_store
+from actors.app_store import AppStoreError, open_app_store
 from actors.operator import server
 from actors.operator.client import Exit
 from actors.operator.server import OperatorSocketError, serve_operator
@@ -78,16 +79,51 @@ async def test_half_a_request_is_not_carried_out(console: Console) -> None:
     assert console.store.by_key("defaultApp") is not None
 
 
-async def test_connections_are_limited_and_the_limit_is_given_back(console: Console) -> None:
+@pytest.mark.parametrize("sent", [b"", b'{"line":', b'{"line": "show apps"}\n'], ids=["idle", "stuck", "answered"])
+async def test_connections_that_keep_the_server_waiting_keep_nobody_out(console: Console, sent: bytes) -> None:
     async with contextlib.AsyncExitStack() as others:
-        for _ in range(server.MAX_CONNECTIONS):
-            stream = await others.enter_async_context(await console.connect())
+        waiting = [await others.enter_async_context(await console.connect()) for _ in range(server.MAX_CONNECTIONS)]
+        for stream in waiting:
+            await stream.send_all(sent)
+            if sent.endswith(b"\n"):
+                await receive_answer(stream)
+        assert await console.done("show", "apps")
+        assert await waiting[0].receive_some() == b""  # it has kept the server waiting longest
+        await waiting[1].send_all(b'{"line": "show apps"}\n'.removeprefix(sent if sent == b'{"line":' else b""))
+        assert (await receive_answer(waiting[1]))["ok"]
+
+
+async def test_clients_that_take_no_answer_keep_nobody_out(console: Console, nursery: trio.Nursery) -> None:
+    async def ask_without_end() -> None:
+        async with await console.connect() as stream:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await stream.send_all(b'{"line": "help"}\n' * 100_000)
+
+    for _ in range(server.MAX_CONNECTIONS):
+        nursery.start_soon(ask_without_end)
+    await trio.testing.wait_all_tasks_blocked(0.05)  # the server cannot send, and takes no more
+    assert await console.done("show", "apps")
+
+
+async def test_who_is_being_served_keeps_the_place(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = trio.Event()
+
+    async def slow_change(*_: object) -> None:
+        await disk.wait()
+        raise AppStoreError("the disk was slow")
+
+    monkeypatch.setattr(console.store, "change", slow_change)
+    async with contextlib.AsyncExitStack() as others:
+        served = [await others.enter_async_context(await console.connect()) for _ in range(server.MAX_CONNECTIONS)]
+        for stream in served:
             await stream.send_all(b'{"line": "show apps"}\n')
-            await receive_answer(stream)
+        await trio.testing.wait_all_tasks_blocked(0.05)
         refused = await console.wcs("show", "apps")
         assert refused.returncode == Exit.FAILED
         assert refused.stderr == b"wcs: too many connections; try again later\n"
-    assert await console.done("show", "apps")
+        disk.set()
+        for stream in served:
+            assert (await receive_answer(stream))["message"] == "the disk was slow"
 
 
 async def test_several_clients_change_the_table_at_once(console: Console, nursery: trio.Nursery) -> None:
