@@ -31,6 +31,7 @@ from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.media.sockets import open_media_sockets
 from actors.operator.server import OperatorSocketError, serve_operator
+from actors.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
 from actors.state_folder import StateFolder
 from actors.stream import Broadcast, Stream, StreamServices
@@ -80,6 +81,7 @@ class Server:
             raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
         self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
+        self._overload = Overload(settings.overload_max_loop_lag)
         self._supervisor = Supervisor()
         self._directory: Directory[Broadcast] = Directory()
         self._gateway = self._make_gateway()
@@ -129,6 +131,7 @@ class Server:
         self.abort()
 
     async def _start_services(self, services: trio.Nursery) -> None:
+        services.start_soon(self._overload.run)
         services.start_soon(self._plane.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
@@ -173,7 +176,11 @@ class Server:
             dispatcher=self._dispatcher,
             apps=self._apps,
             streams=StreamServices(
-                plane=self._plane, directory=self._directory, settings=self._settings, wall_clock=time.time
+                plane=self._plane,
+                directory=self._directory,
+                settings=self._settings,
+                wall_clock=time.time,
+                overload=self._overload,
             ),
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=FrameDecoder(self._settings.ws_max_frame_elements),
@@ -182,7 +189,13 @@ class Server:
         def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
             return Session(socket, session_id=session_id, origin=origin, services=services)
 
-        return Gateway(doors, supervisor=self._supervisor, make_session=make_session, settings=self._settings)
+        return Gateway(
+            doors,
+            supervisor=self._supervisor,
+            make_session=make_session,
+            settings=self._settings,
+            overload=self._overload,
+        )
 
     def _tell_overflow(self) -> None:
         self._sparing.warning("a client that does not read is dropped for all others", limit="max_outbox_total")
@@ -208,6 +221,7 @@ class Server:
             "streams": self._supervisor.count_streams(),
             "media": asdict(self._plane.statistics()),
             "hooks": asdict(self._dispatcher.statistics()),
+            "load": self._overload.statistics(),
         }
 
     # -- what others are told ----------------------------------------------------------------------

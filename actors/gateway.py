@@ -1,9 +1,10 @@
 """The gateway: WebSocket connections in, sessions out.
 
 It owns the listeners of ws and wss. A connection becomes a session once TLS and the WebSocket handshake are done;
-until then it has few seconds, and what goes wrong in it ends it alone.
+until then it is an arrival: it has few seconds, takes no session's place, and what goes wrong in it ends it alone.
 """
 
+import math
 import socket
 import ssl
 import uuid
@@ -16,14 +17,17 @@ import trio
 from attrs import frozen
 from trio_websocket import WebSocketRequest
 
+from actors.accept import Reserve, accept_connections
 from actors.actor import ActorStopped, StopReason, crash_guard
+from actors.arrivals import Arrival, Arrivals, TooManyArrivals
 from actors.logs import SparingLog, get_logger
+from actors.overload import Overload
 from actors.session import ClientSocket, Inflow, Inflows, Session, Socket, StraightStream, receive_request
 from actors.supervisor import Supervisor
 from actors.tcp_stream import TcpStream, drop_references
-from actors.timeouts import fail_after
 from config.addresses import holder_of
 from config.settings import Settings
+from protocol.shares import RateShares
 
 log = get_logger("gateway")
 
@@ -31,6 +35,8 @@ HANDSHAKE_TIMEOUT = 10.0
 """Seconds for TLS and, again, for the WebSocket handshake."""
 REFUSAL_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 2.0
+RETRY_AFTER = b"5"
+"""Seconds, for a client that is refused because of a limit."""
 
 T = TypeVar("T")
 
@@ -61,6 +67,7 @@ class Gateway:
         supervisor: Supervisor,
         make_session: MakeSession,
         settings: Settings,
+        overload: Overload,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         self._doors = doors
@@ -68,16 +75,18 @@ class Gateway:
         self._make_session = make_session
         self._settings = settings
         self._handshake_timeout = handshake_timeout
-        self._per_address: Counter[str] = Counter()
         self._inflows = Inflows(settings)
+        self._overload = overload
+        self._arrivals = Arrivals(limit=settings.ws_max_arrivals, share=settings.ws_max_arrivals_per_address)
+        self._rates = RateShares(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
+        self._sessions: Counter[str] = Counter()
         self._accepting = trio.CancelScope()
-        self._handshakes: set[fail_after] = set()
         self._refusals = SparingLog(log, clock=trio.current_time)
 
     @property
     def connection_count(self) -> int:
         """Open connections, those in their handshake included."""
-        return self._per_address.total()
+        return self._sessions.total() + len(self._arrivals)
 
     @property
     def client_memory(self) -> int:
@@ -92,16 +101,14 @@ class Gateway:
                     for door in self._doors:
                         listener = trio.SocketListener(trio.socket.from_stdlib_socket(door.listener))
                         handler = partial(self._guarded, door)
-                        await accepting.start(
-                            partial(trio.serve_listeners, handler, [listener], handler_nursery=connections)
-                        )
+                        accept = partial(accept_connections, reserve=Reserve.SESSIONS, log=self._refusals)
+                        accepting.start_soon(accept, listener, handler, connections)
                     task_status.started()
 
     def close(self) -> None:
         """Accept nobody any more and drop whoever is no session yet; sessions go on."""
         self._accepting.cancel()
-        for handshake in self._handshakes:
-            handshake.cancel()
+        self._arrivals.drop_all()
 
     # -- one connection ----------------------------------------------------------------------------
 
@@ -112,73 +119,111 @@ class Gateway:
 
     async def _admit(self, door: Door, stream: trio.SocketStream) -> None:
         address = holder_of(stream.socket.getpeername()[0])
-        if self._is_full(address):
-            self._refusals.warning(
-                "connection refused", address=address, limit="max_sessions or max_sessions_per_address"
-            )
+        limit = self._session_limit_hit(address)
+        if limit is not None:
+            self._refuse(address, limit)
             return
-        self._per_address[address] += 1
-        inflow = self._inflows.open(address)
         try:
-            await self._serve_door(door, TcpStream(stream), inflow)
+            arrival = self._arrivals.enter(address)
+        except TooManyArrivals as error:
+            self._refuse(address, error.limit)
+            return
+        try:
+            if await self._may_go_on(arrival, stream.socket):
+                await self._meter(door, TcpStream(stream), arrival)
+        finally:
+            self._arrivals.leave(arrival)
+
+    async def _meter(self, door: Door, stream: TcpStream, arrival: Arrival) -> None:
+        inflow = self._inflows.open(arrival.address)
+        try:
+            await self._serve_door(door, stream, arrival, inflow)
         finally:
             inflow.close()
-            self._per_address[address] -= 1
-            if not self._per_address[address]:
-                del self._per_address[address]
 
-    async def _serve_door(self, door: Door, stream: TcpStream, inflow: Inflow) -> None:
+    async def _may_go_on(self, arrival: Arrival, peer: trio.socket.SocketType) -> bool:
+        """Wait for the client's first byte, and until its address may have one more handshake; false: it is gone."""
+        if not await self._in_time(arrival, partial(peer.recv, 1, socket.MSG_PEEK)):
+            return False
+        wait = self._rates.charge(arrival.address, trio.current_time())
+        if wait:
+            self._refusals.warning("connection delayed", address=arrival.address, limit="ws.max_upgrades_per_address")
+            await arrival.take(partial(trio.sleep, wait), seconds=math.inf)
+        return True
+
+    async def _serve_door(self, door: Door, stream: TcpStream, arrival: Arrival, inflow: Inflow) -> None:
+        client = partial(_Client, peer=stream.socket, arrival=arrival, inflow=inflow)
         if door.tls is None:
-            await self._serve(StraightStream(stream), stream.socket, inflow)
+            await self._serve(client(StraightStream(stream)))
             return
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
         try:
-            await self._in_time(secured.do_handshake)
-            await self._serve(secured, stream.socket, inflow)
+            await self._in_time(arrival, secured.do_handshake)
+            await self._serve(client(secured))
         finally:
             drop_references(secured)
 
-    async def _in_time(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step on the way to a session: it has few seconds, and none once the gateway closes."""
-        with fail_after(self._handshake_timeout) as limit:
-            self._handshakes.add(limit)
-            try:
-                return await step()
-            finally:
-                self._handshakes.discard(limit)
+    async def _in_time(self, arrival: Arrival, step: Callable[[], Awaitable[T]]) -> T:
+        return await arrival.take(step, seconds=self._handshake_timeout)
 
-    def _is_full(self, address: str) -> bool:
-        return (
-            self._per_address[address] >= self._settings.max_sessions_per_address
-            or self.connection_count >= self._settings.max_sessions
-        )
+    def _session_limit_hit(self, address: str) -> str | None:
+        if self._sessions.total() >= self._settings.max_sessions:
+            return "max_sessions"
+        share = self._settings.max_sessions_per_address
+        return "max_sessions_per_address" if self._sessions[address] >= share else None
 
-    async def _serve(self, stream: trio.abc.Stream, peer: trio.socket.SocketType, inflow: Inflow) -> None:
-        longest = self._settings.ws_max_frame_size
+    def _refuse(self, address: str, limit: str) -> None:
+        self._refusals.warning("connection refused", address=address, limit=limit)
+
+    async def _serve(self, client: "_Client") -> None:
+        arrival, longest = client.arrival, self._settings.ws_max_frame_size
         async with trio.open_nursery() as nursery:
-            receive = partial(receive_request, nursery, stream, inflow, max_message_size=longest)
-            request = await self._in_time(receive)
-            straight = stream if isinstance(stream, StraightStream) else None
-            await self._serve_request(request, straight, inflow, _session_id(peer))
+            receive = partial(receive_request, nursery, client.stream, client.inflow, max_message_size=longest)
+            # A client that is gone before its upgrade is to count no longer.
+            request = await self._in_time(arrival, partial(receive, on_end=arrival.drop))
+            refusal = self._refusal(request, arrival.address)
+            if refusal is not None:
+                await arrival.take(refusal, seconds=REFUSAL_TIMEOUT)
+            else:
+                await self._serve_request(request, client)
             nursery.cancel_scope.cancel()
 
-    async def _serve_request(
-        self, request: WebSocketRequest, straight: StraightStream | None, inflow: Inflow, session_id: str
-    ) -> None:
+    def _refusal(self, request: WebSocketRequest, address: str) -> Callable[[], Awaitable[None]] | None:
+        """The answer to an upgrade that is refused, if it is to be."""
         origin = _header(request, b"origin")
         if not self._allows(origin):
             self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
-            with trio.move_on_after(REFUSAL_TIMEOUT):
-                await request.reject(403, body=b"This origin is not named in ws.allowed_origins\n")
-            return
-        connection = await self._in_time(request.accept)
-        client = ClientSocket(connection, straight, inflow)
+            return partial(request.reject, 403, body=b"This origin is not named in ws.allowed_origins\n")
+        retry = [(b"Retry-After", RETRY_AFTER)]
+        if self._overload.refuses():
+            return partial(request.reject, 503, extra_headers=retry, body=b"Server is overloaded\n")
+        limit = self._session_limit_hit(address)  # others may have arrived meanwhile
+        if limit is not None:
+            self._refuse(address, limit)
+            return partial(request.reject, 503, extra_headers=retry, body=b"Too many sessions\n")
+        return None
+
+    async def _serve_request(self, request: WebSocketRequest, client: "_Client") -> None:
+        arrival = client.arrival
+        self._sessions[arrival.address] += 1
+        try:
+            connection = await self._in_time(arrival, request.accept)
+            self._arrivals.leave(arrival)
+            straight = client.stream if isinstance(client.stream, StraightStream) else None
+            web_socket = ClientSocket(connection, straight, client.inflow)
+            await self._run_session(web_socket, _session_id(client.peer), _header(request, b"origin"))
+        finally:
+            self._sessions[arrival.address] -= 1
+            if not self._sessions[arrival.address]:
+                del self._sessions[arrival.address]
+
+    async def _run_session(self, client: ClientSocket, session_id: str, origin: str | None) -> None:
         session = self._make_session(client, session_id=session_id, origin=origin)
         try:
             self._supervisor.adopt_session(session)
         except ActorStopped:
             with trio.move_on_after(CLOSE_TIMEOUT):
-                await connection.aclose(1001, "The server is shutting down")
+                await client.aclose(1001, "The server is shutting down")
             return
         try:
             await session.stopped.wait()
@@ -188,6 +233,16 @@ class Gateway:
     def _allows(self, origin: str | None) -> bool:
         allowed = self._settings.ws_allowed_origins
         return "*" in allowed or origin is None or origin in allowed
+
+
+@frozen
+class _Client:
+    """One client whose TCP connection, and TLS, are up."""
+
+    stream: trio.abc.Stream
+    peer: trio.socket.SocketType
+    arrival: Arrival
+    inflow: Inflow
 
 
 def _session_id(peer: trio.socket.SocketType) -> str:

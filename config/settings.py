@@ -200,6 +200,18 @@ class Settings:
         "max_client_memory", BYTES, "268435456",
         "Memory for what clients have sent: frames that wait, requests of streams, data that the backend is asked"
         " about. One client may have an eighth of it, one address a quarter; 32 KiB a client are not counted.")
+    ws_max_arrivals: int = setting(
+        "ws.max_arrivals", MANY, "1000",
+        "Connections at a time that are no sessions yet; beyond it the address with the most loses its oldest.")
+    ws_max_arrivals_per_address: int = setting(
+        "ws.max_arrivals_per_address", MANY, "500",
+        "The same for one address, or IPv6 /64 network; those beyond it are closed.")
+    ws_max_upgrades_per_address: int = setting(
+        "ws.max_upgrades_per_address", MANY, "100",
+        "TLS handshakes and WebSocket upgrades a second of one address; twice as many at once, then they wait.")
+    overload_max_loop_lag: float = setting(
+        "overload.max_loop_lag", Duration("ms", 10, 60_000, zero_is_forever=True), "300",
+        "How late the server may do its work; beyond it new sessions and streams are refused. 0: no limit.")
     max_streams_per_session: int = setting(
         "max_streams_per_session", MANY, "1000", "Streams at a time of one client.")
     max_stream_event_size: int = setting(

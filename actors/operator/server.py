@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from actors.accept import Reserve, accept_connections
 from actors.app_store import AppStore, AppStoreError
 from actors.logs import SparingLog, get_logger
 from actors.operator.execute import execute
@@ -59,7 +60,9 @@ async def serve_operator(
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
         try:
             task_status.started()
-            await trio.serve_listeners(answer_connection, [listener])
+            async with trio.open_nursery() as connections:
+                sparing = SparingLog(_log, clock=trio.current_time)
+                await accept_connections(listener, answer_connection, connections, reserve=Reserve.NONE, log=sparing)
         finally:
             _remove_own(path, identity)
 

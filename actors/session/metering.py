@@ -7,7 +7,7 @@ answered, or what all the unfinished messages of all connections hold. So its tw
                 waits while the rate is exceeded          counts frames, charges pieces
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from sys import getsizeof
 
 import trio
@@ -76,11 +76,25 @@ class MeteredConnection(WSConnection):
 
 
 async def receive_request(
-    nursery: trio.Nursery, stream: trio.abc.Stream, inflow: Inflow, *, max_message_size: int
+    nursery: trio.Nursery,
+    stream: trio.abc.Stream,
+    inflow: Inflow,
+    *,
+    max_message_size: int,
+    on_end: Callable[[], None] = lambda: None,
 ) -> WebSocketRequest:
-    """The request of a client that opens a WebSocket on `stream`: `trio_websocket.wrap_server_stream`, but metered."""
+    """The request of a client that opens a WebSocket on `stream`: `trio_websocket.wrap_server_stream`, but metered.
+
+    `on_end` is called when nothing more is read of the client. It may come before the request, which is then waited
+    for in vain.
+    """
     connection = WebSocketConnection(
         PacedStream(stream, inflow), MeteredConnection(inflow), max_message_size=max_message_size
     )
-    nursery.start_soon(connection._reader_task)
+    nursery.start_soon(_read, connection, on_end)
     return await connection._get_request()
+
+
+async def _read(connection: WebSocketConnection, on_end: Callable[[], None]) -> None:
+    await connection._reader_task()
+    on_end()

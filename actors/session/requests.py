@@ -125,6 +125,9 @@ class Requests:
             self._inflow.refused("max_streams_per_session")
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
             return
+        if self._services.overload.refuses():
+            self._refuse_stream(request, StreamInfo.SERVER_IS_OVERLOADED)
+            return
         weight = weigh_frame(request)
         if not self._inflow.hold(weight):
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)

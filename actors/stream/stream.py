@@ -25,6 +25,7 @@ from actors.media.facts import Connected, Failed, Flowing, MediaFact, MediaRefus
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
+from actors.overload import Overload
 from actors.stream.broadcast import Broadcast
 from actors.stream.reasons import USER, denied, failed
 from config.settings import Settings
@@ -64,6 +65,7 @@ class StreamServices:
     settings: Settings
     wall_clock: Callable[[], float]
     """Seconds since the epoch, for `createDate`."""
+    overload: Overload
     refusals: SparingLog = field(factory=lambda: SparingLog(log, clock=trio.current_time))
     """For what clients are refused because of a limit."""
 

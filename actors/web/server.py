@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 from starlette.types import ASGIApp
 
+from actors.accept import Reserve, accept_connections
 from actors.actor import crash_guard
 from actors.listeners import server_tls
 from actors.logs import SparingLog, get_logger
@@ -67,24 +68,25 @@ async def _accept(
 ) -> None:
     listening.setblocking(False)
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-    await trio.serve_listeners(partial(server.serve, tls), [listener], handler_nursery=connections)
+    serve = partial(server.serve, tls)
+    await accept_connections(listener, serve, connections, reserve=Reserve.HTTP, log=server.log)
 
 
 class _Server:
     """The connections of all listeners: counted, capped, and each kept from harming the others."""
 
     def __init__(self, app: ASGIApp, settings: Settings, send_timeout: float) -> None:
-        self._log = SparingLog(log, clock=trio.current_time)
+        self.log = SparingLog(log, clock=trio.current_time)
         self._service = WebService(
             app=app,
-            failures=FailureRates(settings.rest_max_failed_requests, self._log),
+            failures=FailureRates(settings.rest_max_failed_requests, self.log),
             head_timeout=settings.rest_body_timeout,
             send_timeout=send_timeout,
         )
         self._admission = Admission(
             limit=settings.http_max_connections,
             per_client=settings.http_max_connections_per_address,
-            log=self._log,
+            log=self.log,
         )
         self._connections: set[Connection] = set()
 
@@ -98,7 +100,7 @@ class _Server:
             return
         if place is None:
             return
-        connection = Connection(client, place, life, self._service, self._log)
+        connection = Connection(client, place, life, self._service, self.log)
         self._connections.add(connection)
         try:
             with crash_guard(lambda error: log.error("connection crashed", crash=error)):

@@ -86,7 +86,10 @@ class CallStatus(StrEnum):
 
 
 class StreamInfo(StrEnum):
-    """Why a stream is in its status: the SDK's `STREAM_STATUS_INFO`. Pages show and compare these texts."""
+    """Why a stream is in its status: the SDK's `STREAM_STATUS_INFO`. Pages show and compare these texts.
+
+    `SERVER_IS_OVERLOADED` is ours: the SDK passes on any text.
+    """
 
     FAILED_BY_ICE_ERROR = "Failed by ICE error"
     FAILED_BY_ICE_TIMEOUT = "Failed by ICE timeout"
@@ -130,3 +133,4 @@ class StreamInfo(StrEnum):
     TRANSCODING_REQUIRED_BUT_DISABLED = "Transcoding required, but disabled"
     NO_AVAILABLE_TRANSCODERS = "No available transcoders"
     RESTRICTED_ACCESS = "Restricted access"
+    SERVER_IS_OVERLOADED = "Server is overloaded"

@@ -15,6 +15,7 @@ from actors.app_store import AppStore
 from actors.directory import Directory
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
+from actors.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.stream import Broadcast, StreamServices
 from actors.supervisor import Supervisor
@@ -77,6 +78,7 @@ class SignalingRig:
         self.dispatcher = HookDispatcher(settings, transport=httpx.MockTransport(self.backend))
         self.directory: Directory[Broadcast] = Directory()
         self.overflows = 0
+        self.overload = Overload(settings.overload_max_loop_lag)
         self._numbers = count(1)
         self.services = SessionServices(
             node_id="node1",
@@ -84,7 +86,11 @@ class SignalingRig:
             dispatcher=self.dispatcher,
             apps=cast(AppStore, Apps(apps)),
             streams=StreamServices(
-                plane=cast(MediaPlane, plane), directory=self.directory, settings=settings, wall_clock=lambda: 1000.0
+                plane=cast(MediaPlane, plane),
+                directory=self.directory,
+                settings=settings,
+                wall_clock=lambda: 1000.0,
+                overload=self.overload,
             ),
             make_token=lambda: "token",
             outboxes=OutboxPool(settings.max_outbox_total, on_overflow=self._note_overflow),

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -58,6 +59,7 @@ async def serving(*, handshake_timeout: float = 20.0, **settings: Any) -> AsyncI
         supervisor=rig.supervisor,
         make_session=make_session,
         settings=rig.settings,
+        overload=rig.overload,
         handshake_timeout=handshake_timeout,
     )
     ports = [listener.getsockname()[1] for listener in listeners]
@@ -133,12 +135,21 @@ async def test_origins_can_be_restricted() -> None:
 async def upgrade_status(port: int, origin: str) -> int:
     """The HTTP status of a WebSocket upgrade."""
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-        request = (
-            f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: {origin}\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        await stream.send_all(request.encode())
-        return int((await stream.receive_some()).split()[1])
+        return (await upgrade(stream, f"Origin: {origin}\r\n"))[0]
+
+
+async def upgrade(stream: trio.SocketStream, headers: str = "") -> tuple[int, bytes]:
+    """The HTTP status and the body of the refusal of a WebSocket upgrade."""
+    request = (
+        f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{headers}"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    await stream.send_all(request.encode())
+    answer = b""
+    while piece := await stream.receive_some():
+        answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
 
 
 async def test_a_frame_over_the_limit_closes_the_connection_with_1009() -> None:
@@ -182,6 +193,74 @@ async def test_garbage_before_the_handshake_reaches_nobody_else(garbage: bytes) 
                             break
                     except trio.BrokenResourceError:
                         break
+        await send(client, "ping", None)
+        await receive(client, "pong")
+
+
+GONE = ("closed", "reset")
+
+
+@pytest.mark.parametrize("how", GONE)
+@pytest.mark.parametrize("said", [b"", b"GET / HT", b"\x16\x03\x01"])
+async def test_who_leaves_before_the_upgrade_counts_no_longer(said: bytes, how: str) -> None:
+    async with serving(handshake_timeout=2 * CAP) as served:
+        for port in (served.ws_port, served.wss_port):
+            clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+            while served.gateway.connection_count < len(clients):
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            for client in clients:
+                client.sendall(said)
+                if how == "reset":
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+            while served.gateway.connection_count:  # far sooner than the handshake's time is over
+                await trio.testing.wait_all_tasks_blocked(0.01)
+
+
+async def test_who_only_knocks_takes_no_sessions_place() -> None:
+    async with serving(max_sessions=1, max_sessions_per_address=1) as served:
+        knocking = [await trio.open_tcp_stream("127.0.0.1", served.ws_port) for _ in range(10)]
+        while served.gateway.connection_count < len(knocking):
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        async with served.connect() as client:
+            await establish(client)
+            status, body = await upgrade(knocking[0])
+            assert (status, body) == (503, b"Too many sessions\n")
+        for stream in knocking:
+            await stream.aclose()
+
+
+async def test_of_arrivals_beyond_the_limit_the_oldest_goes() -> None:
+    async with serving(ws_max_arrivals=3, ws_max_arrivals_per_address=2) as served:
+        waiting = [await trio.open_tcp_stream("127.0.0.1", served.ws_port) for _ in range(2)]
+        while served.gateway.connection_count < 2:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        async with await trio.open_tcp_stream("127.0.0.1", served.ws_port) as third:
+            assert await third.receive_some() == b""
+        await waiting[0].aclose()
+        while served.gateway.connection_count > 1:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        async with served.connect() as client:
+            await establish(client)
+        await waiting[1].aclose()
+
+
+async def test_upgrades_of_one_address_beyond_their_rate_wait_and_are_served() -> None:
+    async with serving(ws_max_upgrades_per_address=4) as served:
+        begun = trio.current_time()
+        for _ in range(10):
+            async with served.connect() as client:
+                await establish(client)
+        assert trio.current_time() - begun >= 2 / 4, "8 at once, then 4 a second"
+
+
+async def test_an_overloaded_server_refuses_sessions_and_keeps_those_it_has() -> None:
+    async with serving() as served, served.connect() as client:
+        await establish(client)
+        for _ in range(20):
+            served.rig.overload.note(1.0, trio.current_time())
+        async with await trio.open_tcp_stream("127.0.0.1", served.ws_port) as stream:
+            assert await upgrade(stream) == (503, b"Server is overloaded\n")
         await send(client, "ping", None)
         await receive(client, "pong")
 
