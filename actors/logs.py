@@ -49,6 +49,11 @@ class Logger:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
+    @property
+    def is_debugging(self) -> bool:
+        """Whether lines of the debug level are written."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def debug(self, event: str, /, **facts: object) -> None:
         self._write(logging.DEBUG, event, facts)
 

@@ -10,6 +10,7 @@ Every failure is one of httpx's errors, told apart by whether the backend can ha
 """
 
 import contextlib
+import itertools
 import os
 import socket
 import ssl
@@ -24,6 +25,10 @@ from actors.timeouts import fail_after
 
 READ_SIZE = 65_536
 _END = h11.EndOfMessage()
+EVENTS_PER_PASS = 64
+"""Parts of an answer that are taken in one go: a chunk may hold one byte, and 64 KiB of them take a while."""
+MAX_INFORMATIONAL = 16
+"""Informational answers (1xx) before the real one."""
 ADDRESS_PATIENCE = 3.0
 """Seconds for one address to answer while there is another one to try."""
 
@@ -84,22 +89,26 @@ class Connection:
         return data
 
     async def _receive_head(self) -> h11.Response:
-        while True:
+        for _ in range(MAX_INFORMATIONAL + 1):
             event = await self._next_event(begun=False)
             if isinstance(event, h11.Response):
                 return event
             if not isinstance(event, h11.InformationalResponse):
                 raise httpx.RemoteProtocolError("the answer does not begin like one")
+        raise httpx.RemoteProtocolError("too many informational answers")
 
     async def _receive_content(self, max_size: int) -> bytes:
         content = bytearray()
-        while True:
+        for number in itertools.count(1):
             event = await self._next_event(begun=True)
             if not isinstance(event, h11.Data):
-                return bytes(content)
+                break
             content += event.data
             if len(content) > max_size:
                 raise AnswerTooLarge(f"the answer is longer than {max_size} bytes")
+            if number % EVENTS_PER_PASS == 0:
+                await trio.lowlevel.checkpoint()
+        return bytes(content)
 
     async def _next_event(self, *, begun: bool) -> object:
         try:

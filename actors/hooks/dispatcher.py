@@ -7,7 +7,9 @@ task.
 Its end has two steps. `drain` lets what waits be sent, under a cap, while no new session comes; `stop` ends the rest.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Never
 
 import httpx
@@ -15,11 +17,14 @@ import trio
 from attrs import frozen
 
 from actors.actor import Actor, StopReason
+from actors.hooks.backlog import Backlog, Waiting
 from actors.hooks.lane import HookLane
-from actors.hooks.queue import Backlog, HookQueue, Notification
-from actors.hooks.sender import HookSender
+from actors.hooks.line import Caller
+from actors.hooks.queue import HookQueue, Notification
+from actors.hooks.sender import HookSender, Transport, is_echo
+from actors.hooks.starts import Starts
 from actors.hooks.tls import client_context
-from actors.hooks.transport import HookTransport
+from actors.hooks.transport import HookTransport, HostName, host_name
 from actors.logs import get_logger
 from config.apps import App
 from config.settings import HookOrder, Settings
@@ -27,8 +32,8 @@ from protocol.hooks import HookMethod
 
 log = get_logger("hooks")
 
-DROP_LOG_INTERVAL = 1.0
-"""Seconds between log lines about dropped hooks; the counters tell of every one."""
+REFUSALS_PER_PASS = 100
+"""What is refused in one go when the server ends with much unsent."""
 
 
 @frozen(kw_only=True)
@@ -62,8 +67,8 @@ class HookDispatcher(Actor[Never]):
         settings: Settings,
         *,
         find_app: Callable[[str], App | None] = lambda key: None,
-        all_apps: Callable[[], Iterable[App]] = tuple,
-        transport: httpx.AsyncBaseTransport | None = None,
+        all_apps: Callable[[], tuple[App, ...]] = tuple,
+        transport: Transport | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -71,22 +76,26 @@ class HookDispatcher(Actor[Never]):
             max_connections=settings.rest_max_connections,
             max_response_size=settings.rest_max_response_size,
             tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
+            is_shared=SharedHosts(all_apps),
         )
         self.sender = HookSender(settings, self._transport)
         self._find_app = find_app
         self._all_apps = all_apps
-        self._backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)
-        self._all_in_one = self._new_queue() if settings.rest_hook_order is HookOrder.GLOBAL else None
+        self.backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)
+        self._starts = Starts(self._begin, spawn=self.spawn)
+        is_global = settings.rest_hook_order is HookOrder.GLOBAL
+        self._all_in_one = self._new_queue(Caller("", "")) if is_global else None
         self._running: set[HookQueue] = set()
         self._idle = trio.Event()
-        self._drop_logged_at = float("-inf")
+        self._left: list[HookQueue] = []
 
     # -- what others call --------------------------------------------------------------------------------------------
 
     def open_lane(self, *, app: App, session_id: str, on_warning: Callable[[HookMethod, str], None]) -> HookLane:
         """A lane for a new session. `on_warning(method, info)` is told of events that failed under restOnError FAIL."""
-        queue = self._new_queue() if self._all_in_one is None else self._all_in_one
-        return HookLane(self, queue, app=app, session_id=session_id, on_warning=on_warning)
+        queue = self._all_in_one or self._new_queue(Caller(app.key, session_id))
+        account = self.backlog.account(app.key, limit=self.settings.rest_lane_size)
+        return HookLane(self, queue, account, app=app, session_id=session_id, on_warning=on_warning)
 
     async def drain(self, timeout: float) -> int:
         """Wait until nothing is left to send, at most `timeout` seconds. Gives how many notifications were left."""
@@ -94,7 +103,7 @@ class HookDispatcher(Actor[Never]):
             while self._running:
                 self._idle = trio.Event()
                 await self._idle.wait()
-        left = len(self._backlog)
+        left = len(self.backlog)
         if left:
             log.error("hooks left unsent", count=left)
         return left
@@ -102,18 +111,18 @@ class HookDispatcher(Actor[Never]):
     def statistics(self) -> HookStatistics:
         """The counters as they are."""
         counters = self.sender.counters
-        pool = self._transport.statistics() if isinstance(self._transport, HookTransport) else None
+        pool = self._transport.statistics()
         return HookStatistics(
             sent=counters.sent,
             retried=counters.retried,
             failed=counters.failed,
             timed_out=counters.timed_out,
-            waiting=len(self._backlog),
-            dropped=self._backlog.dropped,
-            dropped_last=self._backlog.dropped_last,
-            connections_leased=pool.leased if pool else 0,
-            connections_available=pool.available if pool else 0,
-            connections_pending=pool.pending if pool else 0,
+            waiting=len(self.backlog),
+            dropped=self.backlog.dropped,
+            dropped_last=self.backlog.dropped_last,
+            connections_leased=pool.leased,
+            connections_available=pool.available,
+            connections_pending=pool.pending,
         )
 
     # -- what lanes call ---------------------------------------------------------------------------------------------
@@ -143,28 +152,32 @@ class HookDispatcher(Actor[Never]):
                     log.warning(
                         "rest_hook_send_hash is on: this application's user and password are not sent", app=app.key
                     )
-        if isinstance(self._transport, HookTransport):
-            self.nursery.start_soon(self._transport.run)
+        self.nursery.start_soon(self._transport.run)
 
     def teardown(self, reason: StopReason) -> None:
-        """Refuse what waits: whoever waits for a turn gets an answer."""
-        for queue in list(self._running):
-            queue.refuse_all()
+        """Note what waits, before the tasks of its queues end."""
+        self._left = list(self._running)
 
     async def on_stop(self, reason: StopReason) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
+        """Close the connections, and refuse what waits: whoever waits for a turn gets an answer."""
+        self._transport.close()
+        refused = itertools.count(1)
+        for queue in self._left:
+            while queue.refuse_next():
+                if next(refused) % REFUSALS_PER_PASS == 0:
+                    await trio.lowlevel.checkpoint()
+        self._left.clear()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _new_queue(self) -> HookQueue:
-        # One queue for all has no session's bound, only that of the sum.
-        is_global = self.settings.rest_hook_order is HookOrder.GLOBAL
-        limit = self.settings.rest_lanes_total if is_global else self.settings.rest_lane_size
-        return HookQueue(self._backlog, limit=limit, start=self._start_queue)
+    def _new_queue(self, caller: Caller) -> HookQueue:
+        return HookQueue(start=lambda queue: self._start_queue(caller, queue))
 
-    def _start_queue(self, queue: HookQueue) -> None:
+    def _start_queue(self, caller: Caller, queue: HookQueue) -> None:
         self._running.add(queue)
+        self._starts.add(caller, queue)
+
+    def _begin(self, queue: HookQueue) -> None:
         self.nursery.start_soon(self._run_queue, queue)
 
     async def _run_queue(self, queue: HookQueue) -> None:
@@ -175,15 +188,28 @@ class HookDispatcher(Actor[Never]):
             if not self._running:
                 self._idle.set()
 
-    def _report_drop(self, dropped: Notification) -> None:
-        now = trio.current_time()
-        if now < self._drop_logged_at + DROP_LOG_INTERVAL:
-            return
-        self._drop_logged_at = now
-        log.error(
-            "hook dropped: too many wait",
-            method=dropped.method.value,
-            session=dropped.session_id,
-            dropped=self._backlog.dropped,
-            dropped_last=self._backlog.dropped_last,
-        )
+    def _report_drop(self, dropped: Waiting) -> None:
+        if isinstance(dropped, Notification):
+            self.sender.log.dropped(
+                dropped.method,
+                dropped.session_id,
+                dropped=self.backlog.dropped,
+                dropped_last=self.backlog.dropped_last,
+            )
+
+
+class SharedHosts:
+    """Which backend hosts more than one application calls, as of now."""
+
+    def __init__(self, all_apps: Callable[[], tuple[App, ...]]) -> None:
+        self._all_apps = all_apps
+        self._apps: tuple[App, ...] | None = None
+        self._shared: frozenset[HostName] = frozenset()
+
+    def __call__(self, host: HostName) -> bool:
+        apps = self._all_apps()
+        if apps is not self._apps:  # a table of applications is never changed, only replaced
+            self._apps = apps
+            calls = Counter(host_name(httpx.URL(app.url)) for app in apps if not is_echo(app.url))
+            self._shared = frozenset(name for name, count in calls.items() if count > 1)
+        return host in self._shared

@@ -8,14 +8,17 @@ Calls of one lane never overlap and keep their order. A call that is not to be m
 the method or the backend has disabled it, takes no place in the lane.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import trio
+from attrs import field, frozen
 
-from actors.hooks.queue import HookQueue, Notification, body_size
-from actors.hooks.sender import HookCall, HookSender, is_echo
-from actors.logs import get_logger
+from actors.hooks.backlog import Account, Backlog
+from actors.hooks.call_log import HookCall
+from actors.hooks.queue import HookQueue, Notification, Turn
+from actors.hooks.sender import HookSender, is_echo
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import (
@@ -34,8 +37,6 @@ from protocol.hooks import (
     verdict,
 )
 
-log = get_logger("hooks")
-
 STOPPED = Unreachable(cause="hooks have stopped")
 
 
@@ -46,6 +47,8 @@ class Services(Protocol):
     def settings(self) -> Settings: ...
     @property
     def sender(self) -> HookSender: ...
+    @property
+    def backlog(self) -> Backlog: ...
     @property
     def is_open(self) -> bool:
         """Whether calls can still be made."""
@@ -64,6 +67,7 @@ class HookLane:
         self,
         services: Services,
         queue: HookQueue,
+        account: Account,
         *,
         app: App,
         session_id: str,
@@ -73,6 +77,8 @@ class HookLane:
         """The backend's policies; those of its answer once `connect` was allowed."""
         self._services = services
         self._queue = queue
+        self._account = account
+        self._late = _Deliveries(services.spawn)
         self._app = app
         self._session_id = session_id
         self._on_warning = on_warning
@@ -111,7 +117,7 @@ class HookLane:
     def notify(self, method: HookMethod, body: dict[str, Any], *, last: bool = False) -> None:
         """Tell the backend, never waiting. `last` marks the end of a stream or session, which is dropped last."""
         if self._accepts(method):
-            self._queue.notify(self._notification(method, body, last=last))
+            self._put(self._notification(method, body, last=last))
 
     def event(
         self,
@@ -152,29 +158,39 @@ class HookLane:
         if not self.sends(method):
             return False
         if self._closed or not self._services.is_open:
-            log.warning("hook came too late", method=method.value, session=self._session_id)
+            self._services.sender.log.came_too_late(method, self._session_id)
             return False
         return True
 
     def call(self, method: HookMethod, body: dict[str, Any], *, keep_alive: bool = False) -> HookCall:
         """The call as it would be made now."""
+        config = self.config.for_method(method)
         return HookCall(
             app=self.app,
             method=method,
             session_id=self._session_id,
-            body=apply_rest_exclude(body, self.config.for_method(method)),
+            body=apply_rest_exclude(body, config),
+            config=config,
             keep_alive=keep_alive,
         )
+
+    def _put(self, notification: Notification) -> None:
+        self._queue.append(notification)
+        self._account.add(notification)
 
     def _queue_overwritten(
         self, method: HookMethod, body: dict[str, Any], deliver: Callable[[dict[str, Any]], None], *, last: bool
     ) -> None:
-        delivery = _Delivery(lambda judged: self._show(method, body, judged, deliver))
+        timeout = self._timeout
+        delivery = _Delivery(
+            deadline=trio.current_time() + timeout,
+            show=lambda judged: self._show(method, body, judged, deliver),
+            too_late=lambda: verdict(method, self.config.for_method(method), TimedOut(seconds=timeout), body),
+        )
         notification = self._notification(method, body, last=last)
-        notification.on_verdict = delivery.take
-        self._queue.notify(notification)
-        too_late = verdict(method, self.config.for_method(method), TimedOut(seconds=self._timeout), body)
-        self._services.spawn(lambda: delivery.expire(self._timeout, too_late))
+        notification.on_verdict = lambda judged: self._late.show(delivery, judged)
+        self._late.watch(delivery)
+        self._put(notification)
 
     def _show(
         self, method: HookMethod, body: dict[str, Any], judged: Verdict, deliver: Callable[[dict[str, Any]], None]
@@ -192,7 +208,7 @@ class HookLane:
             return STOPPED
         timeout = self._timeout
         deadline = trio.current_time() + timeout
-        with self._queue.turn() as turn:
+        with Turn(queue=self._queue) as turn:
             with trio.move_on_at(deadline):
                 await turn.granted.wait()
             if not turn.granted.is_set():
@@ -207,7 +223,8 @@ class HookLane:
             body=body,
             session_id=self._session_id,
             last=last,
-            size=body_size(body),
+            load=self._services.backlog.load_of(body),
+            account=self._account,
             queue=self._queue,
             send=self._send,
             on_verdict=lambda judged: self._warn_of(method, judged),
@@ -226,30 +243,56 @@ class HookLane:
 
     def _judge(self, method: HookMethod, body: dict[str, Any], outcome: Outcome) -> Verdict:
         judged = verdict(method, self.config.for_method(method), outcome, body)
-        for warning in judged.warnings if isinstance(judged, Allow) else ():
-            log.warning("odd answer", method=method.value, session=self._session_id, what=warning)
+        if isinstance(judged, Allow) and judged.warnings:
+            self._services.sender.log.odd_answer(method, self._app.key, self._session_id, judged.warnings)
         return judged
 
 
+@frozen(eq=False, kw_only=True)
 class _Delivery:
-    """Shows an event to the client once: when its answer is there, or when it is too late for one.
+    """An event that its client has not been shown yet, for its backend may overwrite it."""
+
+    deadline: float
+    show: Callable[[Verdict], None]
+    too_late: Callable[[], Verdict]
+    shown: trio.Event = field(init=False, factory=trio.Event)
+
+
+class _Deliveries:
+    """Shows each event to the client once: when its answer is there, or at its deadline.
 
     Answers are taken in the order of the lane, and at once, so that events reach the client in that order too.
     """
 
-    def __init__(self, show: Callable[[Verdict], None]) -> None:
-        self._show = show
-        self._shown = trio.Event()
+    def __init__(self, spawn: Callable[[Callable[[], Any]], None]) -> None:
+        self._spawn = spawn
+        self._waiting: OrderedDict[_Delivery, None] = OrderedDict()  # by deadline, for all wait equally long
+        self._running = False
 
-    def take(self, judged: Verdict) -> None:
-        if not self._shown.is_set():
-            self._shown.set()
-            self._show(judged)
+    def watch(self, delivery: _Delivery) -> None:
+        """Show it at its deadline, unless its answer comes before."""
+        self._waiting[delivery] = None
+        if not self._running:
+            self._running = True
+            self._spawn(self._run)
 
-    async def expire(self, timeout: float, too_late: Verdict) -> None:
-        with trio.move_on_after(timeout):
-            await self._shown.wait()
-        self.take(too_late)
+    def show(self, delivery: _Delivery, judged: Verdict) -> None:
+        """Its answer is there, if it is not too late."""
+        if delivery in self._waiting:
+            del self._waiting[delivery]
+            delivery.shown.set()
+            delivery.show(judged)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                delivery = next(iter(self._waiting))
+                with trio.move_on_at(delivery.deadline):
+                    await delivery.shown.wait()
+                if not delivery.shown.is_set():
+                    self.show(delivery, delivery.too_late())
+        finally:
+            self._running = False
 
 
 class KeepAliveSlot:

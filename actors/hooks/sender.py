@@ -7,31 +7,27 @@ import ipaddress
 import itertools
 import json
 import secrets
-from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
-from typing import Any
+from typing import Protocol
 
 import httpx
 import trio
-from attrs import define, field, frozen
+from attrs import define
 
-from actors.hooks.transport import DEADLINE, KEEP_ALIVE, NoAnswer
-from actors.logs import get_logger
-from config.apps import App
+from actors.hooks.call_log import CallLog, HookCall, Progress, debug_body, is_debugging
+from actors.hooks.line import Caller
+from actors.hooks.transport import NoAnswer, PoolStatistics
 from config.settings import Settings
 from protocol.hooks import (
-    Answered,
-    HookMethod,
-    NotSent,
     Outcome,
     TimedOut,
     Unreachable,
     is_failure,
     read_answer,
+    reads_body,
     signature,
 )
-
-log = get_logger("hooks")
 
 ECHO_PATH = "/apps/EchoApp"
 FIRST_BACKOFF = 0.1
@@ -44,16 +40,33 @@ MAX_CAUSE = 200
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@frozen(kw_only=True)
-class HookCall:
-    """One call to a backend. `body` is what is sent: `restExclude` has been applied."""
+class Place(Protocol):
+    """The right to make one exchange."""
 
-    app: App
-    method: HookMethod
-    session_id: str
-    body: dict[str, Any] = field(repr=False)
-    keep_alive: bool = False
-    """Whether it counts among the keep-alives, which may hold half of a host's connections."""
+    async def exchange(self, request: httpx.Request) -> httpx.Response:
+        """Make it. Raises httpx.TransportError."""
+
+
+class Transport(Protocol):
+    """What a sender needs of `HookTransport`."""
+
+    def place(
+        self, url: httpx.URL, caller: Caller, *, keep_alive: bool, deadline: float
+    ) -> AbstractAsyncContextManager[Place]:
+        """A place for one exchange, held while the block lasts. Raises httpx.UnsupportedProtocol."""
+
+    async def run(self) -> None:
+        """Throw away what grows old, until cancelled."""
+
+    def close(self) -> None:
+        """Close every connection that nobody uses, and keep none from now on."""
+
+    def statistics(self) -> PoolStatistics:
+        """The connections as they are."""
+
+
+class _Unwritable(Exception):
+    """The body of a hook is no JSON."""
 
 
 @define
@@ -68,24 +81,15 @@ class SenderCounters:
     timed_out: int = 0
 
 
-@define(kw_only=True)
-class _Progress:
-    """How far one call has come: what the log line tells."""
-
-    hook_id: str
-    started: float
-    deadline: float
-    attempt: int = 1
-
-
 class HookSender:
     """Sends hooks through a transport, with the retries and the signature of the settings.
 
     Raises ValueError if hooks are to be signed and this machine has no MD5.
     """
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, settings: Settings, transport: Transport) -> None:
         self.counters = SenderCounters()
+        self.log = CallLog()
         self._transport = transport
         self._retries = (
             settings.rest_client_request_retry_count if settings.rest_client_request_sent_retry_enabled else 0
@@ -98,7 +102,7 @@ class HookSender:
 
     async def send(self, call: HookCall, *, timeout: float, deadline: float) -> Outcome:
         """Make the call, all of it before `deadline` (trio's clock). `timeout` is how long that was when it was set."""
-        progress = _Progress(
+        progress = Progress(
             hook_id=f"{self._id_prefix}-{next(self._numbers)}", started=trio.current_time(), deadline=deadline
         )
         self.counters.sent += 1
@@ -109,27 +113,33 @@ class HookSender:
                 outcome = await self._try(call, progress)
             done = True
         finally:
-            self._report(call, progress, outcome if done else None)
+            if done:
+                self._note(call, progress, outcome)
+            else:
+                self.log.cancelled(call, progress)
         return outcome
 
     def report_lost_turn(self, call: HookCall, timeout: float) -> Outcome:
         """The deadline has passed before the call had its turn: the same failure as a backend that is too slow."""
         outcome = TimedOut(seconds=timeout)
         now = trio.current_time()
-        progress = _Progress(hook_id="-", started=now - timeout, deadline=now, attempt=0)
-        self._report(call, progress, outcome)
+        progress = Progress(hook_id="-", started=now - timeout, deadline=now, attempt=0)
+        self._note(call, progress, outcome)
         return outcome
 
-    async def _try(self, call: HookCall, progress: _Progress) -> Outcome:
-        try:
-            content = json.dumps(call.body, separators=(",", ":")).encode()
-        except (ValueError, TypeError, RecursionError) as error:
-            return Unreachable(cause=f"the body cannot be written as JSON: {type(error).__name__}")
-        _debug_body("hook body", call, progress, call.body)
+    def _note(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
+        self.counters.failed += is_failure(call.method, outcome)
+        self.counters.timed_out += isinstance(outcome, TimedOut)
+        self.log.ended(call, progress, outcome)
+
+    async def _try(self, call: HookCall, progress: Progress) -> Outcome:
+        debug_body("hook body", call, progress, call.body)
         backoff = 0.0
         while True:
             try:
-                return await self._attempt(call, progress, content)
+                return await self._attempt(call, progress)
+            except _Unwritable as error:
+                return Unreachable(cause=_cause(error))
             except NOT_RECEIVED as error:
                 if progress.attempt > self._retries:
                     return Unreachable(cause=_cause(error))
@@ -142,68 +152,46 @@ class HookSender:
             progress.attempt += 1
             self.counters.retried += 1
 
-    async def _attempt(self, call: HookCall, progress: _Progress, content: bytes) -> Outcome:
-        url, headers = self._addressed(call, content)
-        own = ((b"X-WCS-Hook-Id", progress.hook_id.encode()), (b"X-WCS-Attempt", b"%d" % progress.attempt))
-        request = httpx.Request(
-            "POST",
-            url,
-            headers=[*headers, *own, (b"Content-Length", b"%d" % len(content))],
-            stream=httpx.ByteStream(content),  # given as `content`, its headers would be worked out anew each time
-            extensions={KEEP_ALIVE: call.keep_alive, DEADLINE: progress.deadline},
-        )
-        response = await self._transport.handle_async_request(request)
-        answer = read_answer(response.status_code, await response.aread())
+    async def _attempt(self, call: HookCall, progress: Progress) -> Outcome:
+        url, headers = self._target(call)
+        async with self._transport.place(
+            url, call.caller, keep_alive=call.keep_alive, deadline=progress.deadline
+        ) as place:
+            # Written only now: what waits for a place must not take its memory twice.
+            response = await place.exchange(self._request(call, progress, url, headers))
+            answer = read_answer(
+                response.status_code,
+                await response.aread(),
+                reads=reads_body(call.method, call.config, response.status_code) or is_debugging(),
+            )
         if answer.body is not None:
-            _debug_body("hook answer", call, progress, answer.body)
+            debug_body("hook answer", call, progress, answer.body)
         return answer
 
-    def _addressed(self, call: HookCall, content: bytes) -> tuple[httpx.URL, Headers]:
+    def _target(self, call: HookCall) -> tuple[httpx.URL, Headers]:
         url = call.app.method_url(call.method)
         if self._key is None:
             return _target(url, call.app.rest_username, call.app.rest_password)
-        target, headers = _target(url, None, None)
-        return target, (*headers, (b"Authorization", signature(self._key, content)))
+        return _target(url, None, None)
 
-    def _report(self, call: HookCall, progress: _Progress, outcome: Outcome | None) -> None:
-        facts: dict[str, Any] = {
-            "method": call.method.value,
-            "app": call.app.key,
-            "session": call.session_id,
-            "id": progress.hook_id,
-            "attempt": progress.attempt,
-            "ms": round((trio.current_time() - progress.started) * 1000),
-        }
-        match outcome:
-            case None:
-                log.info("hook cancelled", **facts)
-            case NotSent():
-                pass
-            case Answered(status=status) if status in (401, 403) and call.method.is_question:
-                self.counters.failed += 1
-                log.info("hook refused", **facts, status=status)
-            case Answered(status=status) if not is_failure(call.method, outcome):
-                # One line for each stream every few seconds is for those who look for something.
-                (log.debug if call.keep_alive else log.info)("hook", **facts, status=status)
-            case _:
-                self.counters.failed += 1
-                self.counters.timed_out += isinstance(outcome, TimedOut)
-                url = call.app.method_url(call.method)
-                log.error("Got exception in REST", **facts, url=url, cause=_failure(outcome))
+    def _request(self, call: HookCall, progress: Progress, url: httpx.URL, headers: Headers) -> httpx.Request:
+        content = _written(call)
+        own = [
+            (b"X-WCS-Hook-Id", progress.hook_id.encode()),
+            (b"X-WCS-Attempt", b"%d" % progress.attempt),
+            (b"Content-Length", b"%d" % len(content)),
+        ]
+        if self._key is not None:
+            own.append((b"Authorization", signature(self._key, content)))
+        # Given as `content`, its headers would be worked out anew each time.
+        return httpx.Request("POST", url, headers=[*headers, *own], stream=httpx.ByteStream(content))
 
 
-def _failure(outcome: Outcome) -> str:
-    match outcome:
-        case TimedOut(seconds=seconds):
-            return f"no answer within {seconds:g} s"
-        case Unreachable(cause=cause):
-            return cause
-        case Answered(status=200, parse_error=str(parse_error)):
-            return parse_error
-        case Answered(status=status):
-            return f"answered {status}"
-        case _:
-            return "not sent"
+def _written(call: HookCall) -> bytes:
+    try:
+        return json.dumps(call.body, separators=(",", ":")).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _Unwritable(f"the body cannot be written as JSON: {type(error).__name__}") from error
 
 
 def _cause(error: Exception) -> str:
@@ -244,43 +232,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-# -- bodies in the log -------------------------------------------------------------------------------------------------
-
-_SECRET_WORDS = ("pass", "token", "secret", "auth", "credential", "key")
-_NO_SECRETS = frozenset({"appKey"})
-_WHOLLY_SECRET = frozenset({"custom", "payload", "logs", "report"})
-
-
-def masked(value: Any) -> Any:
-    """A body as a log may show it: what clients and backends mean for each other alone is left out."""
-    if isinstance(value, Mapping):
-        return {key: _masked_field(key, item) for key, item in value.items()}
-    return [masked(item) for item in value] if isinstance(value, list) else value
-
-
-def _masked_field(key: str, value: Any) -> Any:
-    if key == "sdp":
-        return f"<{len(value)} characters>" if isinstance(value, str) else "***"
-    word = key.lower()
-    if key in _WHOLLY_SECRET or (key not in _NO_SECRETS and any(secret in word for secret in _SECRET_WORDS)):
-        return value if isinstance(value, bool) else "***"
-    return masked(value)
-
-
-def _debug_body(event: str, call: HookCall, progress: _Progress, body: Mapping[str, Any]) -> None:
-    log.debug(event, method=call.method.value, id=progress.hook_id, body=_Masked(body))
-
-
-@frozen
-class _Masked:
-    """Masks only if somebody writes it: most of the time the debug level is off."""
-
-    body: Mapping[str, Any] = field(repr=False)
-
-    def __str__(self) -> str:
-        try:
-            return json.dumps(masked(self.body))
-        except (ValueError, TypeError, RecursionError) as error:
-            return f"<{type(error).__name__}>"

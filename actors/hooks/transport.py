@@ -1,7 +1,9 @@
-"""httpx's transport for hooks: connections to each backend host, bounded, kept for a while, thrown away on any doubt.
+"""Connections to each backend host: bounded, shared by turns, kept for a while, thrown away on any doubt.
 
 The stock pool of httpx looks at every request and every connection for each event, which costs six times as much at 32
-calls at once (see tests/bench/hooks.py). Here a host has a limiter and a list of idle connections, and that is all.
+calls at once (see tests/bench/hooks.py). Here a host has places and a list of idle connections, and that is all.
+
+A call first gets a place, and only then is its request made: what waits in line is no larger than what it is about.
 
 A connection goes back to the list only after a whole answer that lets it; after a cancellation, an error, or anything
 unexpected it is closed. So nothing that happened in one call is seen by the next.
@@ -10,33 +12,42 @@ unexpected it is closed. So nothing that happened in one call is seen by the nex
 import math
 import ssl
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
+from types import TracebackType
+from typing import Self
 
 import httpx
 import trio
 from attrs import frozen
 
 from actors.hooks.connection import AnswerTooLarge, Connection, NoAnswer, TlsFailed, connect, port_of
+from actors.hooks.line import Caller
+from actors.hooks.places import Places
 from actors.hooks.resolver import CannotResolve, Resolver
 from actors.hooks.turnstile import Turnstile
 
 __all__ = [
-    "DEADLINE",
-    "KEEP_ALIVE",
     "AnswerTooLarge",
     "CannotResolve",
     "HookTransport",
+    "HostName",
     "NoAnswer",
+    "Place",
     "PoolStatistics",
     "TlsFailed",
+    "host_name",
 ]
 
-KEEP_ALIVE = "wcsd.keep_alive"
-"""Request extension: True for a call that may use only half of its host's connections."""
-DEADLINE = "wcsd.deadline"
-"""Request extension: when the call will be given up because its host is too slow, on trio's clock."""
+HostName = tuple[str, str, int]
+"""Scheme, name and port of a backend."""
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept. Backends close after 5 to 60 s; a stale one is noticed before use."""
+
+
+def host_name(url: httpx.URL) -> HostName:
+    """Whom `url` calls."""
+    return url.scheme, url.host, port_of(url)
 
 
 @frozen(kw_only=True)
@@ -48,35 +59,38 @@ class PoolStatistics:
     pending: int
 
 
-class HookTransport(httpx.AsyncBaseTransport):
+class HookTransport:
     """Sends requests and reads whole answers of at most `max_response_size` bytes; follows no redirects.
 
-    At most `max_connections` to one host (scheme, name and port) are open at a time; further calls wait in line.
+    At most `max_connections` to one host are open at a time, and half of them for keep-alives; further calls wait in
+    line. `is_shared` says whether several applications call a host, so that none may have all of its connections.
     """
 
     def __init__(
-        self, *, max_connections: int, max_response_size: int, tls: ssl.SSLContext, resolver: Resolver | None = None
+        self,
+        *,
+        max_connections: int,
+        max_response_size: int,
+        tls: ssl.SSLContext,
+        resolver: Resolver | None = None,
+        is_shared: Callable[[HostName], bool] = lambda host: False,
     ) -> None:
         self._max_connections = max_connections
         self._max_response_size = max_response_size
         self._tls = tls
         self._resolver = resolver or Resolver()
-        self._hosts: dict[tuple[str, str, int], _Host] = {}
+        self._is_shared = is_shared
+        self._hosts: dict[HostName, _Host] = {}
         self._closed = False
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Make one exchange, without a deadline. Raises httpx.TransportError in one of its forms (see `connection`)."""
-        url = request.url
+    def place(self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf) -> "Place":
+        """A place for one exchange with the host of `url`. The call is given up at `deadline`, on trio's clock.
+
+        Raises httpx.UnsupportedProtocol.
+        """
         if url.scheme not in ("http", "https") or not url.host:
             raise httpx.UnsupportedProtocol(f"{url.scheme or 'no scheme'}: not http or https")
-        host = self._host(url)
-        is_keep_alive = request.extensions.get(KEEP_ALIVE, False)
-        await host.turnstile.enter(in_batch=is_keep_alive)
-        if is_keep_alive:
-            async with host.keep_alives, host.connections:
-                return await self._call(host, request)
-        async with host.connections:
-            return await self._call(host, request)
+        return Place(self, self._host(url), caller, keep_alive=keep_alive, deadline=deadline)
 
     def close_expired(self) -> None:
         """Close the connections that nobody has used for a while, and forget hosts that have none."""
@@ -101,42 +115,24 @@ class HookTransport(httpx.AsyncBaseTransport):
         for host in self._hosts.values():
             host.close_idle()
 
-    async def aclose(self) -> None:
-        """As `close`."""
-        self.close()
-
     def statistics(self) -> PoolStatistics:
         """The connections as they are."""
         hosts = self._hosts.values()
         return PoolStatistics(
-            leased=sum(int(host.connections.borrowed_tokens) for host in hosts),
+            leased=sum(host.connections.taken for host in hosts),
             available=sum(len(host.idle) for host in hosts),
             pending=sum(host.waiting for host in hosts),
         )
 
     def _host(self, url: httpx.URL) -> "_Host":
-        key = (url.scheme, url.host, port_of(url))
-        host = self._hosts.get(key)
+        name = host_name(url)
+        host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[key] = _Host(self._max_connections)
+            host = self._hosts[name] = _Host(self._max_connections, is_shared=lambda: self._is_shared(name))
         return host
 
-    async def _call(self, host: "_Host", request: httpx.Request) -> httpx.Response:
-        try:
-            response = await self._exchange(host, request)
-        except trio.Cancelled:
-            # An owner that has left says nothing about the host; the deadline does.
-            if trio.current_time() >= request.extensions.get(DEADLINE, math.inf):
-                host.turnstile.is_failing = True
-            raise
-        except httpx.TransportError as error:
-            if not isinstance(error, httpx.LocalProtocolError):
-                host.turnstile.is_failing = True
-            raise
-        host.turnstile.is_failing = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return response
-
-    async def _exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:
+    async def exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:
+        """Send a request to a host of which a place is held, and read the whole answer."""
         connection = host.take_idle() or await connect(request.url, self._resolver, self._tls)
         reusable = False
         try:
@@ -149,23 +145,77 @@ class HookTransport(httpx.AsyncBaseTransport):
         return response
 
 
+class Place:
+    """The right to make one exchange with a host, from when the block begins until it ends."""
+
+    def __init__(
+        self, transport: HookTransport, host: "_Host", caller: Caller, *, keep_alive: bool, deadline: float
+    ) -> None:
+        self._transport = transport
+        self._host = host
+        self._caller = caller
+        self._keep_alive = keep_alive
+        self._deadline = deadline
+        self._turnstile = host.turnstile(caller.app)
+
+    async def __aenter__(self) -> Self:
+        await self._turnstile.enter(in_batch=self._keep_alive)
+        if not self._keep_alive:
+            await self._host.connections.take(self._caller)
+            return self
+        await self._host.keep_alives.take(self._caller)
+        try:
+            await self._host.connections.take(self._caller)
+        except BaseException:
+            self._host.keep_alives.give_back(self._caller)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._host.connections.give_back(self._caller)
+        if self._keep_alive:
+            self._host.keep_alives.give_back(self._caller)
+
+    async def exchange(self, request: httpx.Request) -> httpx.Response:
+        """Make the exchange. Raises httpx.TransportError in one of its forms (see `connection`)."""
+        try:
+            response = await self._transport.exchange(self._host, request)
+        except trio.Cancelled:
+            # An owner that has left says nothing about the host; the deadline does.
+            if trio.current_time() >= self._deadline:
+                self._turnstile.is_failing = True
+            raise
+        except httpx.TransportError as error:
+            if not isinstance(error, httpx.LocalProtocolError):
+                self._turnstile.is_failing = True
+            raise
+        self._turnstile.is_failing = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return response
+
+
 class _Host:
     """The connections to one backend host: the newest idle one is used first, so that spare ones grow old."""
 
-    def __init__(self, max_connections: int) -> None:
-        self.connections = trio.CapacityLimiter(max_connections)
-        self.keep_alives = trio.CapacityLimiter(max(1, max_connections // 2))
-        self.turnstile = Turnstile()
+    def __init__(self, max_connections: int, *, is_shared: Callable[[], bool]) -> None:
+        self.connections = Places(max_connections, is_shared=is_shared)
+        self.keep_alives = Places(max(1, max_connections // 2), is_shared=is_shared)
         self.idle: deque[Connection] = deque()
+        self._turnstiles: dict[str, Turnstile] = {}
+
+    def turnstile(self, app: str) -> Turnstile:
+        """Where the calls of one application begin: another one's crowds and failures are not its own."""
+        return self._turnstiles.setdefault(app, Turnstile())
 
     @property
     def waiting(self) -> int:
-        limited = sum(each.statistics().tasks_waiting for each in (self.connections, self.keep_alives))
-        return limited + self.turnstile.waiting
+        limited = self.connections.waiting + self.keep_alives.waiting
+        return limited + sum(turnstile.waiting for turnstile in self._turnstiles.values())
 
     @property
     def is_unused(self) -> bool:
-        return not (self.idle or self.waiting or self.connections.borrowed_tokens or self.keep_alives.borrowed_tokens)
+        return not (self.idle or self.waiting or self.connections.taken or self.keep_alives.taken)
 
     def take_idle(self) -> Connection | None:
         now = trio.current_time()

@@ -39,6 +39,7 @@ from protocol.hooks.verdicts import (
     Warn,
     is_failure,
     read_answer,
+    reads_body,
     verdict,
 )
 
@@ -68,6 +69,7 @@ __all__ = [
     "data_status_body",
     "is_failure",
     "read_answer",
+    "reads_body",
     "signature",
     "snapshot_body",
     "stream_body",

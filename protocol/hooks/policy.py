@@ -86,6 +86,8 @@ def apply_rest_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[st
 
 _FIELDS = ("clientExclude", "restExclude", "restOnError", "restPolicy", "restOverwrite")
 _KNOWN = {method.value: method for method in HookMethod}
+MAX_NAMES = 100
+"""Fields that a list may name. No hook has as many."""
 _MAX_WARNINGS = 20
 _MAX_SHOWN = 60
 
@@ -100,7 +102,8 @@ class _Reader:
 
     def methods(self, value: object) -> Iterable[tuple[HookMethod, MethodConfig]]:
         if not isinstance(value, dict):
-            self._warn("restClientConfig: must be an object")
+            if value != []:  # PHP's empty array
+                self._warn("restClientConfig: must be an object")
             return
         for name, policy in value.items():
             if name in _KNOWN:
@@ -110,7 +113,8 @@ class _Reader:
 
     def _method(self, name: str, value: object) -> MethodConfig:
         if not isinstance(value, dict):
-            self._warn(f"restClientConfig: {name} must be an object")
+            if value != []:
+                self._warn(f"restClientConfig: {name} must be an object")
             return DEFAULT_METHOD_CONFIG
         for key in value:
             if key not in _FIELDS:
@@ -130,7 +134,10 @@ class _Reader:
         value = values.get(key)
         if value is None:
             return frozenset()
-        items = value.split(",") if isinstance(value, str) else value
+        items = value.split(",", MAX_NAMES) if isinstance(value, str) else value
+        if isinstance(items, list) and len(items) > MAX_NAMES:
+            self._warn(f"restClientConfig: {method}.{key} names more than {MAX_NAMES} fields")
+            return frozenset()
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             self._warn(f"restClientConfig: {method}.{key} must be a comma-separated list of field names")
             return frozenset()

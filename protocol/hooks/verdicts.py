@@ -27,6 +27,7 @@ CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})
 REST_CLIENT_CONFIG = "restClientConfig"
 RESTRICTED_ACCESS = "Restricted access"
 TERMINATED_BY_KEEP_ALIVE = "Terminated by keep-alive"
+NOT_JSON = "the body is not JSON"
 MAX_INFO_LENGTH = 256
 """Characters of a backend's text that reach a client."""
 
@@ -65,14 +66,32 @@ class NotSent:
 Outcome = Answered | TimedOut | Unreachable | NotSent
 
 
-def read_answer(status: int, content: bytes) -> Answered:
-    """What a backend's answer says. Any content is fine: what is no JSON object is told by `parse_error`."""
-    if not content.strip():
+def reads_body(method: HookMethod, config: MethodConfig, status: int) -> bool:
+    """Whether the body of an answer can change anything: most cannot, and need not be parsed."""
+    if method is HookMethod.CONNECT:
+        return True
+    if status == 200:
+        return config.rest_policy is RestPolicy.OVERWRITE
+    return config.rest_on_error is RestOnError.FAIL
+
+
+def read_answer(status: int, content: bytes, *, reads: bool = True) -> Answered:
+    """What a backend's answer says. Any content is fine: what is no JSON object is told by `parse_error`.
+
+    More values than `protocol.json_bounds` allows count as no JSON. Unless it `reads`, the content is passed over.
+    """
+    if not reads or not content.strip():
         return Answered(status=status)
     try:
         body = parse_json(content.decode("utf-8-sig"))
-    except (DecodeError, UnicodeDecodeError):
-        return Answered(status=status, parse_error="the body is not JSON")
+    except UnicodeDecodeError:
+        return Answered(status=status, parse_error=NOT_JSON)
+    except DecodeError as error:
+        reason = error.faults[0].reason
+        why = NOT_JSON if reason.startswith("not JSON") else f"the body cannot be taken: {reason}"
+        return Answered(status=status, parse_error=why)
+    if body == []:
+        body = {}  # PHP's empty array
     if not isinstance(body, dict):
         return Answered(status=status, parse_error="the body is not a JSON object")
     return Answered(status=status, body=body)
@@ -166,7 +185,8 @@ def _info(outcome: Outcome, otherwise: str) -> str:
     given = outcome.body.get("info") if isinstance(outcome, Answered) and outcome.body is not None else None
     if not isinstance(given, str):
         return otherwise
-    text = "".join(character for character in given if character.isprintable()).strip()
+    # However long it is, only its beginning is looked at.
+    text = "".join(character for character in given[: 4 * MAX_INFO_LENGTH] if character.isprintable()).strip()
     return text[:MAX_INFO_LENGTH] or otherwise
 
 

@@ -114,6 +114,20 @@ async def test_a_client_waits_for_the_deadline_and_no_longer_and_the_event_is_se
         assert rig.backend.told("n") == [0, 1, 2, 3, 4]
 
 
+async def test_events_that_wait_for_their_answer_take_one_task_in_a_session(autojump_clock: MockClock) -> None:
+    shown: list[object] = []
+    async with hook_rig(rest_request_timeout=10.0) as rig:
+        rig.backend.script("*", hang)
+        lane = rig.lane(StreamStatusEvent=OVERWRITE_NAME)
+        for number in range(1000):
+            lane.event(EVENT, {"name": number}, deliver=shown.append)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(rig.dispatcher.nursery.child_tasks) == 2
+        assert shown == []
+        await trio.sleep(11)
+        assert shown == [{"name": number} for number in range(1000)]
+
+
 # -- piling up ---------------------------------------------------------------------------------------------------------
 
 
@@ -150,22 +164,21 @@ async def test_a_gating_call_is_never_dropped(autojump_clock: MockClock) -> None
         assert rig.backend.told("n") == [0, "gate", 4]
 
 
-async def test_the_sum_of_all_lanes_is_bounded_at_the_cost_of_what_waits_longest(autojump_clock: MockClock) -> None:
+async def test_the_sum_of_all_lanes_is_bounded_at_the_cost_of_who_holds_the_most(autojump_clock: MockClock) -> None:
     async with hook_rig(rest_lanes_total=5) as rig:
         rig.backend.script("*", after(1))
         stuck, other = rig.lane("stuck"), rig.lane("other")
         for lane in (stuck, other):
             lane.notify(EVENT, {"n": "in flight"})
         await trio.testing.wait_all_tasks_blocked()
-        for number in range(5):
+        for number in range(8):
             stuck.notify(EVENT, {"n": f"stuck {number}"}, last=number == 0)
-        for number in range(4):
-            other.notify(EVENT, {"n": f"other {number}"})
+        other.notify(EVENT, {"n": "other 0"})
         assert rig.dispatcher.statistics().waiting == 5
         assert rig.dispatcher.statistics().dropped == 4
         await rig.dispatcher.drain(10)
         kept = [told for told in rig.backend.told("n") if told != "in flight"]
-        assert sorted(kept) == ["other 0", "other 1", "other 2", "other 3", "stuck 0"]
+        assert sorted(kept) == ["other 0", "stuck 0", "stuck 5", "stuck 6", "stuck 7"]
 
 
 async def test_a_dropped_event_reaches_its_client_at_once(autojump_clock: MockClock) -> None:

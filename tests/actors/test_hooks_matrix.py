@@ -88,7 +88,7 @@ FAILURES: dict[str, Answer] = {
     "hangs": hang,
     "drips": dripping,
 }
-UNREADABLE: dict[str, Answer] = {"no JSON": answer(200, b"<b>Warning"), "no object": answer(200, b"[]")}
+UNREADABLE: dict[str, Answer] = {"no JSON": answer(200, b"<b>Warning"), "no object": answer(200, b"[1]")}
 AGREEMENTS: dict[str, Answer] = {"mirrors": mirror, "empty": answer(200), "empty object": answer(200, b"{}")}
 
 # -- what a client does, and what it sees of the hook ------------------------------------------------------------------

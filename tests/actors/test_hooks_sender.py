@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 import logging
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ import trio.testing
 from attrs import evolve
 from trio.testing import MockClock
 
-from actors.hooks.sender import is_echo, masked
+from actors.hooks.call_log import masked
+from actors.hooks.sender import is_echo
 from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from config.apps import App
 from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestOnError
@@ -272,6 +274,70 @@ async def test_a_cancelled_call_and_a_lost_turn_are_told(
         ("Got exception in REST", "playStream", "no answer within 5 s"),
         ("hook", "StreamStatusEvent", None),
     ]
+
+
+async def test_a_backend_that_is_down_is_told_a_few_times_and_once_when_it_is_back(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(500))
+        lanes = [rig.lane(f"session{number}") for number in range(200)]
+        for lane in lanes:
+            await lane.gate(PUBLISH, {})
+            await lane.gate(HookMethod.PLAY_STREAM, {})
+        await trio.sleep(10)
+        await lanes[0].gate(PUBLISH, {})
+        rig.backend.script("*", echo)
+        for lane in lanes:
+            await lane.gate(PUBLISH, {})
+        told = facts(caplog)
+        assert rig.dispatcher.statistics().failed == 401
+    failures = [line for level, event, line in told if (level, event) == ("ERROR", "Got exception in REST")]
+    by_method = Counter(line["method"] for line in failures)
+    assert by_method == {"publishStream": 4, "playStream": 3}
+    assert [line.get("unsaid") for line in failures if line["method"] == "publishStream"] == [None, None, None, 197]
+    back = [line for _, event, line in told if event == "hook is answered again"]
+    assert back == [{"method": "publishStream", "app": "testApp", "failed": 201}]
+
+
+async def test_the_troubles_of_one_application_hide_nobody_elses(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = evolve(APP, name="other", key="other")
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(500))
+        for _ in range(100):
+            await rig.lane().gate(PUBLISH, {})
+        await rig.lane(app=other).gate(PUBLISH, {})
+    assert [line["app"] for _, _, line in facts(caplog)] == ["testApp"] * 3 + ["other"]
+
+
+async def test_a_backend_that_fails_every_other_time_is_told_of_at_a_bounded_rate(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hook_rig() as rig:
+        lane = rig.lane()
+        for _ in range(100):
+            rig.backend.script("*", status(500), echo)
+            await lane.gate(PUBLISH, {})
+            await lane.gate(PUBLISH, {})
+            await trio.sleep(0.1)
+    events = Counter(event for _, event, _ in facts(caplog))
+    assert events == {"Got exception in REST": 4, "hook is answered again": 2}
+
+
+async def test_what_is_odd_about_answers_is_told_a_few_times(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    policies = {"restClientConfig": {"publishSteam": {}, "playStream": {"restOnError": "MAYBE"}}}
+    async with hook_rig() as rig:
+        rig.backend.script("connect", status(200, policies))
+        for _ in range(50):
+            await rig.lane().gate(HookMethod.CONNECT, {})
+    told = facts(caplog)
+    assert [event for _, event, _ in told] == ["odd answer"] * 3
+    assert "publishSteam" in told[0][2]["what"]
+    assert "MAYBE" in told[0][2]["what"]
 
 
 async def test_bodies_are_told_at_debug_without_their_secrets(

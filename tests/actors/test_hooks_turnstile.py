@@ -8,17 +8,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.hooks.turnstile import CALM, CROWD, FAILING_PAUSE, Turnstile
+from tests.support.passes import Passes
 
 MANY = 50
-
-
-class Passes(trio.abc.Instrument):
-    """Counts the passes of trio's loop."""
-
-    number = 0
-
-    def after_io_wait(self, timeout: float) -> None:
-        self.number += 1
 
 
 async def enter_together(turnstile: Turnstile, now: Callable[[], float], *, in_batch: bool = False) -> list[float]:

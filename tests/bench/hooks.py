@@ -32,13 +32,14 @@ from actors import logs
 from actors.actor import StopReason
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane, KeepAliveSlot
-from actors.hooks.transport import KEEP_ALIVE, HookTransport
+from actors.hooks.transport import HookTransport
 from actors.stream_keepalive import StreamKeepAlive
 from config.apps import ALL_METHODS, App
 from config.settings import LogFormat, LogLevel, Settings
 from protocol.hooks import HookMethod
 from tests.support import behaviours
 from tests.support.backend import open_backend, unaccepting_url
+from tests.support.hook_transport import exchange
 
 AT_ONCE = 32
 DONE = StopReason(cause="done")
@@ -144,8 +145,7 @@ async def own_transport(url: str, calls: int) -> Figures:
 
     async def work(share: int) -> None:
         for _ in range(share):
-            request = httpx.Request("POST", f"{url}/hook", content=CONTENT)
-            (await transport.handle_async_request(request)).raise_for_status()
+            (await exchange(transport, f"{url}/hook", CONTENT)).raise_for_status()
 
     await measure(AT_ONCE * 2, work)
     figures = await measure(calls, work)
@@ -237,8 +237,7 @@ async def cancelled_calls(count: int) -> None:
 
     async def call(url: str) -> None:
         with trio.move_on_after(draw.uniform(0, 0.05)), suppress(httpx.TransportError):
-            request = httpx.Request("POST", url, content=CONTENT, extensions={KEEP_ALIVE: draw.random() < 0.3})
-            await transport.handle_async_request(request)
+            await exchange(transport, url, CONTENT, keep_alive=draw.random() < 0.3)
 
     async with open_backend() as hanging, open_backend() as dripping, open_backend() as slow:
         hanging.script("*", behaviours.hang)

@@ -157,6 +157,19 @@ async def chunked(exchange: Exchange) -> None:
     await exchange.stream.send_all(b"0\r\n\r\n")
 
 
+async def crumbs(exchange: Exchange) -> None:
+    """200 with the body that came, a chunk for each byte."""
+    await exchange.send_head(200, (("Transfer-Encoding", "chunked"),))
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in exchange.call.content)
+    await exchange.stream.send_all(chunks + b"0\r\n\r\n")
+
+
+async def endless_hints(exchange: Exchange) -> None:
+    """Informational answers without end."""
+    while True:
+        await exchange.stream.send_all(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+
 async def early_hint(exchange: Exchange) -> None:
     """An informational answer before the real one."""
     await exchange.stream.send_all(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")

@@ -16,6 +16,7 @@ from actors.hooks.lane import HookLane
 from config.apps import ALL_METHODS, App
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestClientConfig
+from tests.support.hook_transport import MemoryTransport
 
 TEST_OVER = StopReason(cause="test-over")
 BACKEND = "http://backend.test/api"
@@ -149,8 +150,8 @@ async def hook_rig(app: App = APP, **settings: Any) -> AsyncIterator[HookRig]:
     dispatcher = HookDispatcher(
         evolve(Settings(), **settings),
         find_app=apps.get,
-        all_apps=apps.values,
-        transport=httpx.MockTransport(backend),
+        all_apps=lambda: tuple(apps.values()),
+        transport=MemoryTransport(backend),
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(dispatcher.run)

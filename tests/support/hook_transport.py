@@ -1,17 +1,20 @@
-"""A hook transport and a hook, for tests over real sockets."""
+"""Hook transports for tests: a real one with a single call, and one in memory."""
 
 import contextlib
+import math
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import httpx
 import trio
 
-from actors.hooks.transport import KEEP_ALIVE, HookTransport
+from actors.hooks.line import Caller
+from actors.hooks.transport import HookTransport, PoolStatistics
 
 CONTENT = b'{"name":"stream"}'
 LIMIT = 100_000
+CALLER = Caller("app", "session")
 
 
 @contextlib.contextmanager
@@ -25,8 +28,49 @@ def hook_transport(**options: Any) -> Iterator[HookTransport]:
         transport.close()
 
 
-async def post(transport: HookTransport, url: str, *, keep_alive: bool = False) -> httpx.Response:
+async def exchange(
+    transport: HookTransport,
+    url: str,
+    content: bytes = CONTENT,
+    *,
+    caller: Caller = CALLER,
+    keep_alive: bool = False,
+    deadline: float = math.inf,
+) -> httpx.Response:
+    """One POST, for as long as it takes."""
+    request = httpx.Request("POST", url, content=content)
+    async with transport.place(request.url, caller, keep_alive=keep_alive, deadline=deadline) as place:
+        return await place.exchange(request)
+
+
+async def post(
+    transport: HookTransport, url: str, *, caller: Caller = CALLER, keep_alive: bool = False
+) -> httpx.Response:
     """One hook."""
-    request = httpx.Request("POST", f"{url}/hook", content=CONTENT, extensions={KEEP_ALIVE: keep_alive})
     with trio.fail_after(30):
-        return await transport.handle_async_request(request)
+        return await exchange(transport, f"{url}/hook", caller=caller, keep_alive=keep_alive)
+
+
+class MemoryTransport:
+    """A transport without connections, before a backend in memory: everybody has a place."""
+
+    def __init__(self, backend: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]) -> None:
+        self._transport = httpx.MockTransport(backend)
+
+    @contextlib.asynccontextmanager
+    async def place(
+        self, url: httpx.URL, caller: Caller, *, keep_alive: bool, deadline: float
+    ) -> AsyncIterator["MemoryTransport"]:
+        yield self
+
+    async def exchange(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)
+
+    async def run(self) -> None:
+        """There is nothing that grows old."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def statistics(self) -> PoolStatistics:
+        return PoolStatistics(leased=0, available=0, pending=0)

@@ -23,6 +23,7 @@ from config.apps import App
 from config.settings import Settings
 from protocol.hooks import HookMethod
 from tests.support.fake_plane import FakePlane
+from tests.support.hook_transport import MemoryTransport
 from tests.support.memory_socket import MemorySocket
 
 BACKEND = "http://backend.test/api"
@@ -75,7 +76,7 @@ class SignalingRig:
         self.plane = plane
         self.backend = backend
         self.supervisor = Supervisor()
-        self.dispatcher = HookDispatcher(settings, transport=httpx.MockTransport(self.backend))
+        self.dispatcher = HookDispatcher(settings, transport=MemoryTransport(self.backend))
         self.directory: Directory[Broadcast] = Directory()
         self.overflows = 0
         self.overload = Overload(settings.overload_max_loop_lag)

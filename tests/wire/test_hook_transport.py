@@ -2,17 +2,23 @@
 
 import socket
 import threading
+from collections import Counter
 
+import h11
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from actors.hooks import transport as transport_module
+from actors.hooks.connection import EVENTS_PER_PASS
+from actors.hooks.line import Caller
 from actors.hooks.transport import AnswerTooLarge, HookTransport, NoAnswer
 from tests.support import behaviours
 from tests.support.backend import open_backend, refused_url
 from tests.support.behaviours import Behaviour
-from tests.support.hook_transport import CONTENT, LIMIT, hook_transport, post
+from tests.support.hook_transport import CONTENT, LIMIT, exchange, hook_transport, post
+from tests.support.passes import Passes
 
 # -- answers -----------------------------------------------------------------------------------------------------------
 
@@ -24,6 +30,7 @@ from tests.support.hook_transport import CONTENT, LIMIT, hook_transport, post
         behaviours.http10_close,
         behaviours.allow_and_close,
         behaviours.chunked,
+        behaviours.crumbs,
         behaviours.early_hint,
         behaviours.dripping(0.001),
         behaviours.slow(0.05),
@@ -57,6 +64,7 @@ async def test_a_status_is_an_answer_and_redirects_are_not_followed(status: int)
         (behaviours.garbage, httpx.RemoteProtocolError),
         (behaviours.cut_short, httpx.RemoteProtocolError),
         (behaviours.endless_headers, httpx.RemoteProtocolError),
+        (behaviours.endless_hints, httpx.RemoteProtocolError),
         (behaviours.endless_body, AnswerTooLarge),
         (behaviours.huge(LIMIT + 1), AnswerTooLarge),
     ],
@@ -81,6 +89,28 @@ async def test_an_answer_of_the_limit_is_read() -> None:
         backend.script("*", behaviours.huge(LIMIT))
         with hook_transport() as transport:
             assert len((await post(transport, backend.url)).content) == LIMIT
+
+
+async def test_an_answer_in_crumbs_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its 20,000 chunks come in few reads, each of which would hold up everybody for as long as it takes."""
+    passes, events = Passes(), Counter[int]()
+    next_event = h11.Connection.next_event
+
+    def counting(connection: h11.Connection) -> object:
+        events[passes.number] += 1
+        return next_event(connection)
+
+    content = b'"' + b"x" * 20_000 + b'"'
+    async with open_backend() as backend:
+        backend.script("*", behaviours.crumbs)
+        with hook_transport() as transport:
+            monkeypatch.setattr(h11.Connection, "next_event", counting)
+            trio.lowlevel.add_instrument(passes)
+            response = await exchange(transport, f"{backend.url}/hook", content)
+            trio.lowlevel.remove_instrument(passes)
+    assert response.content == content
+    assert events.total() > 20_000
+    assert max(events.values()) <= EVENTS_PER_PASS + 10
 
 
 async def test_an_encoded_answer_is_not_unpacked() -> None:
@@ -113,7 +143,7 @@ async def test_a_backend_that_answers_without_reading_is_heard() -> None:
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
     with hook_transport() as transport, trio.fail_after(30):
-        response = await transport.handle_async_request(httpx.Request("POST", url, content=bytes(30_000_000)))
+        response = await exchange(transport, url, bytes(30_000_000))
     assert response.status_code == 413
     thread.join()
 
@@ -121,7 +151,7 @@ async def test_a_backend_that_answers_without_reading_is_heard() -> None:
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http:///x", "/x"])
 async def test_what_is_no_http_url_is_refused(url: str) -> None:
     with hook_transport() as transport, pytest.raises(httpx.UnsupportedProtocol):
-        await transport.handle_async_request(httpx.Request("POST", url))
+        await exchange(transport, url)
 
 
 # -- reuse -------------------------------------------------------------------------------------------------------------
@@ -199,7 +229,7 @@ async def test_a_closed_transport_keeps_no_connection() -> None:
     async with open_backend() as backend:
         with hook_transport() as transport:
             await post(transport, backend.url)
-            await transport.aclose()
+            transport.close()
             await post(transport, backend.url)
             with trio.fail_after(10):
                 await backend.wait_closed()
@@ -240,3 +270,39 @@ async def test_keep_alives_hold_at_most_half_of_a_hosts_connections() -> None:
                 assert transport.statistics().leased == 2
                 nursery.cancel_scope.cancel()
             assert transport.statistics().leased == 0
+
+
+@pytest.mark.parametrize("keep_alive", [False, True])
+async def test_an_application_whose_calls_hang_leaves_room_for_another_at_the_same_host(keep_alive: bool) -> None:
+    slow, well = Caller("slow", "session"), Caller("well", "session")
+    async with open_backend() as backend:
+        backend.script("*", behaviours.hang)
+        with hook_transport(max_connections=8, is_shared=lambda host: True) as transport:
+            async with trio.open_nursery() as nursery:
+                for _ in range(20):
+                    nursery.start_soon(lambda: post(transport, backend.url, caller=slow, keep_alive=keep_alive))
+                await backend.wait_for(count=3 if keep_alive else 6)
+                backend.script("*", behaviours.allow)
+                for _ in range(5):
+                    response = await post(transport, backend.url, caller=well, keep_alive=keep_alive)
+                    assert response.status_code == 200
+                assert transport.statistics().leased == (3 if keep_alive else 6)
+                nursery.cancel_scope.cancel()
+            assert (transport.statistics().leased, transport.statistics().pending) == (0, 0)
+
+
+async def test_a_session_with_many_keep_alives_lets_those_of_others_pass() -> None:
+    gate = trio.Event()
+    async with open_backend() as backend:
+        backend.script("*", behaviours.held(gate))
+        with hook_transport(max_connections=4) as transport:
+            async with trio.open_nursery() as nursery:
+                for _ in range(50):
+                    nursery.start_soon(lambda: post(transport, backend.url, keep_alive=True))
+                await backend.wait_for(count=2)
+                await trio.testing.wait_all_tasks_blocked()
+                other = Caller("app", "other session")
+                nursery.start_soon(lambda: exchange(transport, f"{backend.url}/other", caller=other, keep_alive=True))
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                gate.set()
+    assert "other" in [call.method for call in backend.calls[:6]]

@@ -5,16 +5,17 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
 
 from actors.hooks.resolver import Resolver
-from actors.hooks.transport import DEADLINE, KEEP_ALIVE, HookTransport, NoAnswer
+from actors.hooks.transport import HookTransport, NoAnswer
 from tests.support import behaviours
 from tests.support.backend import open_backend, unaccepting_url
+from tests.support.hook_transport import CALLER, exchange
 
 CALLS = 200
 LONGEST = 0.02
@@ -54,8 +55,7 @@ async def cancelled_calls(transport: HookTransport, url: str, content: bytes = S
     async def call(patience: float, keep_alive: bool) -> None:
         nonlocal finished
         with trio.move_on_after(patience), suppress(NoAnswer):
-            request = httpx.Request("POST", f"{url}/hook", content=content, extensions={KEEP_ALIVE: keep_alive})
-            await transport.handle_async_request(request)
+            await exchange(transport, f"{url}/hook", content, keep_alive=keep_alive)
             finished += 1
 
     for _ in range(calls // 20):
@@ -73,8 +73,7 @@ async def serves(transport: HookTransport) -> None:
         with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 for _ in range(8):
-                    request = httpx.Request("POST", f"{backend.url}/hook", content=SMALL)
-                    nursery.start_soon(transport.handle_async_request, request)
+                    nursery.start_soon(exchange, transport, f"{backend.url}/hook")
                 await backend.wait_for(count=8)
                 gate.set()
         transport.close()
@@ -147,14 +146,12 @@ async def test_a_connection_whose_call_was_cancelled_serves_no_other() -> None:
         backend.script("*", behaviours.slow(0.05, behaviours.answer(200, {"whose": "the first one's"})))
         transport = transport_with()
         with trio.move_on_after(0.02) as scope:
-            await transport.handle_async_request(httpx.Request("POST", f"{backend.url}/first", content=SMALL))
+            await exchange(transport, f"{backend.url}/first")
         assert scope.cancelled_caught
         backend.script("second", behaviours.answer(200, {"whose": "the second one's"}))
         with ExitStack() as stack:
             stack.callback(transport.close)
-            response = await transport.handle_async_request(
-                httpx.Request("POST", f"{backend.url}/second", content=SMALL)
-            )
+            response = await exchange(transport, f"{backend.url}/second")
             assert response.json() == {"whose": "the second one's"}
     assert [call.connection for call in backend.calls] == [1, 2]
 
@@ -165,9 +162,8 @@ async def test_an_owner_that_leaves_says_nothing_about_the_host(keep_alive: bool
     async with open_backend() as backend:
         backend.script("*", behaviours.hang)
         transport = transport_with()
-        request = httpx.Request("POST", f"{backend.url}/hook", content=SMALL, extensions={KEEP_ALIVE: keep_alive})
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(transport.handle_async_request, request)
+            nursery.start_soon(partial(exchange, transport, f"{backend.url}/hook", keep_alive=keep_alive))
             await backend.wait_for(count=1)
             nursery.cancel_scope.cancel()
         assert not is_failing(transport)
@@ -179,20 +175,19 @@ async def test_a_deadline_that_is_over_does() -> None:
         backend.script("*", behaviours.hang)
         transport = transport_with()
         deadline = trio.current_time() + 0.05
-        request = httpx.Request("POST", f"{backend.url}/hook", content=SMALL, extensions={DEADLINE: deadline})
         with trio.move_on_at(deadline):
-            await transport.handle_async_request(request)
+            await exchange(transport, f"{backend.url}/hook", deadline=deadline)
         assert is_failing(transport)
         # And an owner that leaves does not take the mark away.
         with trio.move_on_after(0.05):
-            await transport.handle_async_request(httpx.Request("POST", f"{backend.url}/hook", content=SMALL))
+            await exchange(transport, f"{backend.url}/hook")
         assert is_failing(transport)
         backend.script("*", behaviours.allow)
-        await transport.handle_async_request(httpx.Request("POST", f"{backend.url}/hook", content=SMALL))
+        await exchange(transport, f"{backend.url}/hook")
         assert not is_failing(transport)
         transport.close()
 
 
 def is_failing(transport: HookTransport) -> bool:
     (host,) = transport._hosts.values()
-    return host.turnstile.is_failing
+    return host.turnstile(CALLER.app).is_failing

@@ -44,13 +44,23 @@ def test_the_keep_alive_policy_of_the_pages() -> None:
     )
 
 
-@pytest.mark.parametrize("absent", [None, {}])
+@pytest.mark.parametrize("absent", [None, {}, [], {"publishStream": []}])
 def test_without_a_config_every_method_has_the_default(absent: object) -> None:
     config, warnings = read(absent)
     assert warnings == ()
     assert {config.for_method(method) for method in HookMethod} == {DEFAULT_METHOD_CONFIG}
     assert DEFAULT_METHOD_CONFIG.rest_on_error is RestOnError.LOG
     assert DEFAULT_METHOD_CONFIG.rest_policy is RestPolicy.NOTIFY
+
+
+def test_a_list_that_names_too_many_fields_names_none() -> None:
+    for names in ("a," * 500_000, ["a"] * 500_000):
+        config, (warning,) = read({"publishStream": {"restExclude": names}})
+        assert config.for_method(HookMethod.PUBLISH_STREAM) == DEFAULT_METHOD_CONFIG
+        assert warning == "restClientConfig: publishStream.restExclude names more than 100 fields"
+    config, warnings = read({"publishStream": {"restExclude": ",".join(map(str, range(100)))}})
+    assert warnings == ()
+    assert len(config.for_method(HookMethod.PUBLISH_STREAM).rest_exclude) == 100
 
 
 def test_a_field_that_is_missing_takes_its_own_default() -> None:

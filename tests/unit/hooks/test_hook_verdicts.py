@@ -24,6 +24,7 @@ from protocol.hooks import (
     Warn,
     is_failure,
     read_answer,
+    reads_body,
     verdict,
 )
 
@@ -177,7 +178,7 @@ def test_a_null_overwrites_nothing() -> None:
     assert judge(DIRECT, overwriting("name"), Answered(status=200, body={"name": None})) == GO_ON
 
 
-@pytest.mark.parametrize("content", [b"", b"  \r\n", b"<html>", b"[]", b'"name"', b"NaN", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"", b"  \r\n", b"<html>", b"[1]", b'"name"', b"NaN", b"\xff\xfe\x00"])
 def test_under_overwrite_an_unusable_answer_overwrites_nothing(content: bytes) -> None:
     judged = judge(DIRECT, overwriting("name", on_error=RestOnError.FAIL), read_answer(200, content))
     assert isinstance(judged, Allow)
@@ -195,13 +196,13 @@ def test_connect_takes_over_what_the_backend_injects_and_keeps_the_config_apart(
     assert judged == Allow(body={**SENT, "sipLogin": "7"}, config=expected)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]"])
 def test_connect_may_be_answered_with_nothing(content: bytes) -> None:
     judged = judge(HookMethod.CONNECT, LOG, read_answer(200, content))
     assert judged == Allow(body=SENT, config=RestClientConfig())
 
 
-@pytest.mark.parametrize("content", [b"<br>Warning", b"[]", b"OK", b'{"restClientConfig":'])
+@pytest.mark.parametrize("content", [b"<br>Warning", b"[1]", b"OK", b'{"restClientConfig":'])
 def test_connect_is_declined_if_the_config_may_be_lost(content: bytes) -> None:
     outcome = read_answer(200, content)
     assert is_failure(HookMethod.CONNECT, outcome)
@@ -222,7 +223,40 @@ def test_a_byte_order_mark_is_no_obstacle() -> None:
     assert read_answer(200, b'\xef\xbb\xbf{"name":"x"}').body == {"name": "x"}
 
 
-@pytest.mark.parametrize("content", [b'{"a":' * 100_000, b'{"a":1e999}', b'{"a":NaN}', b"\xff", b'{"a":1'])
+@pytest.mark.parametrize("content", [b'{"a":' * 100_000, b'{"a":[' + b"[]," * 300_000 + b"[]]}"])
+def test_an_answer_with_too_many_values_is_not_built(content: bytes) -> None:
+    answer = read_answer(200, content)
+    assert answer.body is None
+    assert answer.parse_error is not None
+    assert answer.parse_error.startswith("the body cannot be taken: ")
+    assert isinstance(verdict(HookMethod.CONNECT, LOG, answer, SENT), Deny)
+
+
+@pytest.mark.parametrize(
+    ("method", "config", "status", "reads"),
+    [
+        (HookMethod.CONNECT, LOG, 200, True),
+        (HookMethod.CONNECT, LOG, 500, True),
+        (HookMethod.PUBLISH_STREAM, LOG, 200, False),
+        (HookMethod.PUBLISH_STREAM, LOG, 403, False),
+        (HookMethod.PUBLISH_STREAM, FAIL, 200, False),
+        (HookMethod.PUBLISH_STREAM, FAIL, 403, True),
+        (HookMethod.STREAM_STATUS_EVENT, MethodConfig(rest_policy=RestPolicy.OVERWRITE), 200, True),
+        (HookMethod.STREAM_STATUS_EVENT, MethodConfig(rest_policy=RestPolicy.OVERWRITE), 500, False),
+    ],
+)
+def test_an_answer_is_read_where_it_can_change_something(
+    method: HookMethod, config: MethodConfig, status: int, reads: bool
+) -> None:
+    assert reads_body(method, config, status) is reads
+    if not reads:
+        content = b'{"info":"no","name":"other"}'
+        judged = [verdict(method, config, read_answer(status, content, reads=each), SENT) for each in (False, True)]
+        assert judged[0] == judged[1]
+        assert read_answer(status, b"[" * 1000, reads=False) == Answered(status=status)
+
+
+@pytest.mark.parametrize("content", [b'{"a":' * 50, b'{"a":1e999}', b'{"a":NaN}', b"\xff", b'{"a":1'])
 def test_what_others_could_not_read_is_no_json(content: bytes) -> None:
     assert read_answer(200, content).parse_error == "the body is not JSON"
 

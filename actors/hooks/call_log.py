@@ -1,0 +1,211 @@
+"""What the log says of hook calls: one line for each, but for those that fail.
+
+A backend that is down fails every call of every session. So failures of one method of one application are told a few at
+once and then every few seconds, with how many were not; and once when it answers again. `/?action=stat` counts all.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+from attrs import define, field, frozen
+
+from actors.hooks.line import Caller
+from actors.logs import SparingLog, get_logger
+from config.apps import App
+from protocol.budget import RateLimit
+from protocol.hooks import (
+    Answered,
+    HookMethod,
+    MethodConfig,
+    NotSent,
+    Outcome,
+    TimedOut,
+    Unreachable,
+    is_failure,
+)
+
+log = get_logger("hooks")
+
+FAILURES_AT_ONCE = 3
+FAILURES_PER_SECOND = 0.2
+RECOVERIES_PER_SECOND = 0.2
+
+
+@frozen(kw_only=True)
+class HookCall:
+    """One call to a backend. `body` is what is sent: `restExclude` has been applied."""
+
+    app: App
+    method: HookMethod
+    session_id: str
+    body: dict[str, Any] = field(repr=False)
+    config: MethodConfig
+    keep_alive: bool = False
+    """Whether it counts among the keep-alives, which may hold half of a host's connections."""
+
+    @property
+    def caller(self) -> Caller:
+        """Whose call it is."""
+        return Caller(self.app.key, self.session_id)
+
+
+@define(kw_only=True)
+class Progress:
+    """How far one call has come: what the log line tells."""
+
+    hook_id: str
+    started: float
+    deadline: float
+    attempt: int = 1
+
+
+@define
+class _Trouble:
+    """The failures of one method of one application."""
+
+    log: SparingLog = field(
+        factory=lambda: SparingLog(log, rate=FAILURES_PER_SECOND, burst=FAILURES_AT_ONCE, clock=trio.current_time)
+    )
+    recoveries: RateLimit = field(factory=lambda: RateLimit(RECOVERIES_PER_SECOND, 1))
+    failed: int = 0
+    """Since it was last told that the backend answers."""
+
+
+class CallLog:
+    """Writes the line of each call, and of an application's troubles no more than is of use."""
+
+    def __init__(self) -> None:
+        self._troubles: dict[tuple[str, HookMethod], _Trouble] = {}
+        self._odd: dict[tuple[str, HookMethod], SparingLog] = {}
+        self._sparing = SparingLog(log, clock=trio.current_time)
+
+    def cancelled(self, call: HookCall, progress: Progress) -> None:
+        """Whoever asked has gone."""
+        log.info("hook cancelled", **_facts(call, progress))
+
+    def ended(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
+        """The call has come to this."""
+        match outcome:
+            case NotSent():
+                pass
+            case Answered(status=status) if is_refusal(call.method, outcome):
+                log.info("hook refused", **_facts(call, progress), status=status)
+                self._answers_again(call)
+            case Answered(status=status) if not is_failure(call.method, outcome):
+                # One line for each stream every few seconds is for those who look for something.
+                (log.debug if call.keep_alive else log.info)("hook", **_facts(call, progress), status=status)
+                self._answers_again(call)
+            case _:
+                self._failed(call, progress, outcome)
+
+    def odd_answer(self, method: HookMethod, app: str, session_id: str, warnings: tuple[str, ...]) -> None:
+        """The backend has agreed, but something in its answer is wrong."""
+        sparing = self._odd.setdefault(
+            (app, method), SparingLog(log, rate=FAILURES_PER_SECOND, burst=FAILURES_AT_ONCE, clock=trio.current_time)
+        )
+        sparing.warning("odd answer", method=method.value, app=app, session=session_id, what="; ".join(warnings))
+
+    def came_too_late(self, method: HookMethod, session_id: str) -> None:
+        """A session that has ended, or a server that ends, had something to tell."""
+        self._sparing.warning("hook came too late", method=method.value, session=session_id)
+
+    def dropped(self, method: HookMethod, session_id: str, *, dropped: int, dropped_last: int) -> None:
+        """Too many wait. The numbers are of all since the start."""
+        self._sparing.error(
+            "hook dropped: too many wait",
+            method=method.value,
+            session=session_id,
+            dropped=dropped,
+            dropped_last=dropped_last,
+        )
+
+    def _failed(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
+        trouble = self._troubles.setdefault((call.app.key, call.method), _Trouble())
+        trouble.failed += 1
+        url = call.app.method_url(call.method)
+        trouble.log.error("Got exception in REST", **_facts(call, progress), url=url, cause=_failure(outcome))
+
+    def _answers_again(self, call: HookCall) -> None:
+        trouble = self._troubles.get((call.app.key, call.method))
+        if trouble is None or not trouble.failed or not trouble.recoveries.take(trio.current_time()):
+            return
+        log.warning("hook is answered again", method=call.method.value, app=call.app.key, failed=trouble.failed)
+        trouble.failed = 0
+
+
+def is_debugging() -> bool:
+    """Whether bodies are written."""
+    return log.is_debugging
+
+
+def is_refusal(method: HookMethod, outcome: Outcome) -> bool:
+    """Whether the backend has said no to what was a question: a decision, not a defect."""
+    return isinstance(outcome, Answered) and outcome.status in (401, 403) and method.is_question
+
+
+def _facts(call: HookCall, progress: Progress) -> dict[str, Any]:
+    return {
+        "method": call.method.value,
+        "app": call.app.key,
+        "session": call.session_id,
+        "id": progress.hook_id,
+        "attempt": progress.attempt,
+        "ms": round((trio.current_time() - progress.started) * 1000),
+    }
+
+
+def _failure(outcome: Outcome) -> str:
+    match outcome:
+        case TimedOut(seconds=seconds):
+            return f"no answer within {seconds:g} s"
+        case Unreachable(cause=cause):
+            return cause
+        case Answered(status=200, parse_error=str(parse_error)):
+            return parse_error
+        case Answered(status=status):
+            return f"answered {status}"
+        case _:
+            return "not sent"
+
+
+# -- bodies in the log -------------------------------------------------------------------------------------------------
+
+_SECRET_WORDS = ("pass", "token", "secret", "auth", "credential", "key")
+_NO_SECRETS = frozenset({"appKey"})
+_WHOLLY_SECRET = frozenset({"custom", "payload", "logs", "report"})
+
+
+def masked(value: Any) -> Any:
+    """A body as a log may show it: what clients and backends mean for each other alone is left out."""
+    if isinstance(value, Mapping):
+        return {key: _masked_field(key, item) for key, item in value.items()}
+    return [masked(item) for item in value] if isinstance(value, list) else value
+
+
+def _masked_field(key: str, value: Any) -> Any:
+    if key == "sdp":
+        return f"<{len(value)} characters>" if isinstance(value, str) else "***"
+    word = key.lower()
+    if key in _WHOLLY_SECRET or (key not in _NO_SECRETS and any(secret in word for secret in _SECRET_WORDS)):
+        return value if isinstance(value, bool) else "***"
+    return masked(value)
+
+
+def debug_body(event: str, call: HookCall, progress: Progress, body: Mapping[str, Any]) -> None:
+    """Write a body at the debug level, without what is secret in it."""
+    log.debug(event, method=call.method.value, id=progress.hook_id, body=_Masked(body))
+
+
+@frozen
+class _Masked:
+    """Masks only if somebody writes it: most of the time the debug level is off."""
+
+    body: Mapping[str, Any] = field(repr=False)
+
+    def __str__(self) -> str:
+        try:
+            return json.dumps(masked(self.body))
+        except (ValueError, TypeError, RecursionError) as error:
+            return f"<{type(error).__name__}>"
