@@ -1,5 +1,6 @@
 """The sockets, and which peer is reached where. Shared by all transports of one media plane."""
 
+import math
 from collections import Counter as CounterOf
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ class Network:
         self.entropy = entropy
         self.counters = Counters()
         self.drop_log = SparingLog(get_logger("media"), burst=20, clock=clock)
+        self.fresh_from = -math.inf
+        """What came before this is too old for any viewer."""
         self.in_picture = False
         """The newest video packet that is on its way to viewers is not the last one of its picture."""
         self.streams: CounterOf[str] = CounterOf()  # by signalling session

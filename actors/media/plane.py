@@ -44,6 +44,8 @@ from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
 from protocol.webrtc.stun import Address, StunError
 from protocol.webrtc.stun import parse as parse_stun
 
+STALE_AFTER = 1.0  # seconds that a packet may have waited here to be read, and still be forwarded
+
 log = get_logger("media")
 
 
@@ -177,11 +179,13 @@ class MediaPlane:
         network.in_picture = False
 
     def _drain(self, receiver: Receiver) -> None:
-        self._network.counters.wake_ups += 1
+        network = self._network
+        network.counters.wake_ups += 1
+        network.fresh_from = network.clock() - STALE_AFTER
         try:
             receiver.drain()
         except OSError:
-            self._network.counters.receive_errors += 1
+            network.counters.receive_errors += 1
 
     def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
         self._network.counters.datagrams += 1

@@ -4,15 +4,14 @@ import math
 from collections.abc import Sequence
 
 from actors.logs import get_logger
-from actors.media.drops import Drop
 from actors.media.facts import Flowing, Resized
 from actors.media.feed import Feed
 from actors.media.feedback import PublisherFeedback
+from actors.media.intake import Intake
 from actors.media.network import Network
-from actors.media.sources import Source, SourceTable
+from actors.media.sources import SourceTable
 from actors.media.statistics import StreamMediaStatistics
 from actors.media.transport import Post, Transport, unheard
-from protocol.budget import RateLimit
 from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
@@ -20,9 +19,7 @@ from protocol.webrtc.answer import write_answer
 from protocol.webrtc.extended_report import ExtendedReport
 from protocol.webrtc.negotiation import audio_left_out
 from protocol.webrtc.rtcp import Bye, RtcpPacket, SenderReport
-from protocol.webrtc.rtp import HEADER_SIZE, RtpError, RtpHeader, parse_header, payload, peek_ssrc
 from protocol.webrtc.sdp import Direction, LocalTransport, MediaKind, Offer, SourceTrack, TrackPlan
-from protocol.webrtc.srtp import MAX_PACKET
 
 log = get_logger("media")
 
@@ -38,10 +35,6 @@ class Publication:
         self._round_trip = RoundTrip()
         self._feeds = {plan.kind: self._open_feed(plan, now) for plan in plans}
         self._sources = SourceTable(plans, self._feeds)
-        settings = network.settings
-        self._packet_rate = RateLimit(settings.max_publisher_packet_rate, settings.max_publisher_packet_rate)
-        octets = settings.max_publisher_bitrate * 125  # a second
-        self._bitrate = RateLimit(octets, octets)
         self._feedback = PublisherFeedback(
             network, plans, self._sources, self._round_trip, cname=self.stream_id, send=self._send_rtcp
         )
@@ -49,6 +42,7 @@ class Publication:
         self._width = self._height = 0
         self._silent_at = math.inf
         self._transport = Transport(network, offer, self, session_id, post)
+        self._intake = Intake(network, self._transport, self._sources, self._feedback)
         self.answer = write_answer(
             offer, plans, local_transport(network, self._transport), direction=Direction.RECVONLY
         )
@@ -144,30 +138,15 @@ class Publication:
             feed.close()
 
     def on_rtp(self, data: bytes, now: float) -> None:
-        drop = self._refuse(data, now)
-        if drop is not None:
-            self._transport.drops.count(drop, bytes=len(data))
+        taken = self._intake.take(data, now)
+        if taken is None:
             return
-        ssrc = peek_ssrc(data)
-        source = self._sources.find(ssrc, data, now)
-        if source is None:
-            self._transport.drops.count(Drop.UNKNOWN_SOURCE, ssrc=ssrc, payload_type=data[1] & 0x7F)
-            return
-        plain = self._transport.unprotect(data, now)
-        if plain is None:
-            return
-        try:
-            self._take(ssrc, source, plain, now)
-        except RtpError:
-            self._transport.drops.count(Drop.MALFORMED, bytes=len(data))
-
-    def _refuse(self, data: bytes, now: float) -> Drop | None:
-        """Why a packet is not even looked at, before anything of it costs more than this."""
-        if not self._packet_rate.take(now):
-            return Drop.PACKET_RATE
-        if not self._bitrate.take(now, len(data)):
-            return Drop.BITRATE
-        return Drop.MALFORMED if len(data) < HEADER_SIZE else None
+        self._hear_media(now)
+        if taken.packet is None:
+            taken.feed.mend(now)
+        else:
+            self._forward(taken.feed, taken.packet, now)
+        self._network.schedule_later(self._transport)
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
         if self._may_stand_still:
@@ -200,36 +179,6 @@ class Publication:
         """A picture in which nothing moves needs no packets, as in a shared screen; sound is never that quiet."""
         sent = {kind for kind, feed in self._feeds.items() if feed.track.packets}
         return sent == {MediaKind.VIDEO}
-
-    def _take(self, ssrc: int, source: Source, plain: bytes, now: float) -> None:
-        header = parse_header(plain)
-        self._feedback.record_arrival(plain, header, now)
-        body = payload(plain, header)
-        drop = self._fault(source, header, body)
-        if drop is not None:
-            self._transport.drops.count(drop, bytes=len(plain), payload_type=header.payload_type)
-            return
-        if ssrc not in self._sources and self._sources.bind(ssrc, source):
-            log.info("a track has another SSRC", session=self._transport.session_id, ssrc=ssrc, mid=source.mid)
-        self._hear_media(now)
-        track = source.feed.track
-        if source.is_rtx:
-            packet = track.receive_rtx(header.timestamp, header.marker, body, now)
-        else:
-            packet = track.receive(header.sequence, header.timestamp, header.marker, body, now)
-        if packet is None:
-            if track.is_apart:
-                self._transport.drops.count(Drop.NO_KEY_FRAME)
-            source.feed.mend(now)
-        else:
-            self._forward(source.feed, packet, now)
-        self._network.schedule_later(self._transport)
-
-    def _fault(self, source: Source, header: RtpHeader, body: bytes) -> Drop | None:
-        """Why an authentic packet cannot be forwarded."""
-        if header.payload_type != source.payload_type:
-            return Drop.UNKNOWN_FORMAT
-        return Drop.TOO_LARGE if HEADER_SIZE + len(body) > MAX_PACKET else None
 
     def _forward(self, feed: Feed, packet: MediaPacket, now: float) -> None:
         network, copies = self._network, feed.forward(packet, now)

@@ -22,13 +22,14 @@ _MAX_DATAGRAM = 2048  # more than any path carries in one piece
 _SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
 _TIMESPEC = Struct("@ll")
 _ROOM = socket.CMSG_SPACE(_TIMESPEC.size)
-_PLAUSIBLE = 1.0  # seconds; what claims to have come earlier, or later, tells of a wall clock that was set
+_STEP = 0.25  # seconds by which the wall clock moves against ours from one look to the next only when somebody sets it
 
 
 class Receiver:
     """One socket's datagrams.
 
-    `take` gets each with its source and the time of its arrival, never later than now, in seconds of `clock`.
+    `take` gets each with its source and the time of its arrival in seconds of `clock`: never later than now, nor
+    earlier than that of the one before, and nothing can have come before the socket was last found empty.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Receiver:
         self._udp = udp
         self._clock = clock
         self._take = take
+        self._ahead = time.time() - clock()  # of the clock that the kernel uses
+        self._earliest = clock()
         with contextlib.suppress(OSError):  # without the kernel's times it is our own
             udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
@@ -60,18 +63,33 @@ class Receiver:
 
     def _take_waiting(self, most: int, now: float) -> int:
         receive, take, unpack = self._udp.recvmsg, self._take, _TIMESPEC.unpack
-        ahead = time.time() - now  # of the clock that the kernel uses
+        ahead, was_set = self._look_at_clock(now)
         for count in range(most):
             try:
                 data, extra, _, source = receive(_MAX_DATAGRAM, _ROOM)
             except BlockingIOError:
+                self._earliest = max(self._earliest, now)
                 return count
-            if extra:
+            arrival = now
+            if extra and not was_set:
                 seconds, nanoseconds = unpack(extra[0][2])
                 arrival = seconds + nanoseconds * 1e-9 - ahead
-                if abs(arrival - now) > _PLAUSIBLE:
-                    arrival = now
-            else:
-                arrival = now
+            if not self._earliest <= arrival <= now:
+                arrival = self._bounded(arrival)
+            self._earliest = arrival
             take(data, source, arrival)
         return most
+
+    def _look_at_clock(self, now: float) -> tuple[float, bool]:
+        """How far the kernel's clock is ahead of ours, and whether it was set since the last look.
+
+        If it was, nobody knows by which of the two times a datagram that waits was stamped.
+        """
+        ahead = time.time() - now
+        was_set = abs(ahead - self._ahead) > _STEP
+        self._ahead = ahead
+        return ahead, was_set
+
+    def _bounded(self, arrival: float) -> float:
+        """What came while others were handled is younger than the wake-up; nothing comes from the future."""
+        return max(self._earliest, min(arrival, self._clock()))

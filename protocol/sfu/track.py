@@ -83,7 +83,6 @@ class IncomingTrack:
         self.packets = 0
         self.bytes = 0
         self.duplicates = 0
-        self.skipped = 0  # packets that came and could not be joined to what was before
         self.highest = -1  # extended sequence number of the newest packet, as viewers count; -1 before the first
         self.heard_at = -math.inf  # when anything came
         self.is_apart = False  # what comes is still to be joined to what was before
@@ -120,7 +119,6 @@ class IncomingTrack:
             reception.advance(number, timestamp, now)
         if self.is_apart and not (is_newest and self._join(number, timestamp, payload, now)):
             reception.received += is_newest
-            self.skipped += 1
             return None
         packet = self._take(number, timestamp, marker, payload, now)
         reception.received += packet is not None
@@ -146,15 +144,23 @@ class IncomingTrack:
         """The publisher begins anew: what comes next has numbers and timestamps that say nothing about the old ones."""
         self._lost_before += self._reception.lost
         self._reception = Reception(self._clock_rate)
-        self.skip()
+        self._skip()
 
-    def skip(self) -> None:
-        """Leave a stretch out: viewers go on with the next key frame, or packet of audio, as if nothing had been."""
-        if self.highest < 0:
-            return
-        self.is_apart = True
-        self.losses.clear()
-        self.key_frame_needed = self._has_key_frames
+    def leave_out(self, sequence: int, timestamp: int, now: float) -> None:
+        """Take a packet that is too old to be of use to viewers: they go on with the next key frame, or with sound."""
+        self.heard_at = now
+        number = self._place(sequence)
+        self._skip()
+        if number is not None and number > self._reception.highest:
+            self._reception.advance(number, timestamp, now)
+            self._reception.received += 1
+
+    def _skip(self) -> None:
+        """Whatever comes is to be joined anew to what was before."""
+        if self.highest >= 0 and not self.is_apart:
+            self.is_apart = True
+            self.losses.clear()
+            self.key_frame_needed = self._has_key_frames
 
     def wanted(self, now: float) -> list[int]:
         """The packets to ask for now, by the publisher's extended number. What is given up makes a key frame necessary.

@@ -1,9 +1,12 @@
 """What a viewer sees when a publisher's packets do not run on as before: jumps, holes, still pictures."""
 
 import struct
+import time
 
+import pytest
 import trio
 
+from actors.media.plane import STALE_AFTER
 from actors.media.sources import TAKEOVER_AFTER
 from protocol.sfu.track import REPLAY_AGE
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
@@ -14,6 +17,11 @@ from tests.support.media_rig import Published, media_rig
 def send(published: Published, number: int, payload: bytes, *, ssrc: int | None = None) -> None:
     packet = published.peer.rtp(number, payload, timestamp=number * 3000 & 0xFFFFFFFF, marker=True, ssrc=ssrc)
     published.peer.send(packet)
+
+
+def hold_up(seconds: float) -> None:
+    """Something keeps the server's loop from everything else."""
+    time.sleep(seconds)
 
 
 async def test_numbers_that_jump_are_decrypted_and_shown_after_a_key_frame() -> None:
@@ -109,3 +117,31 @@ async def test_requests_reach_the_ssrc_that_a_track_has_now() -> None:
         await published.peer.until(
             lambda: any(isinstance(packet, PictureLoss) and packet.media_ssrc == 77 for packet in published.peer.rtcp)
         )
+
+
+async def test_what_waited_while_the_server_was_held_up_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        send(published, 1, vp8_key_frame(b"before"))
+        await viewer.peer.until_received(1)
+        asked = published.peer.key_frame_requests
+        stale = [published.peer.rtp(number, vp8_key_frame(b"stale"), timestamp=number) for number in range(2, 12)]
+        stale += [published.peer.rtp(number, b"stale", kind="audio") for number in range(1, 11)]
+        for packet in stale:
+            published.peer.send(packet)
+        hold_up(STALE_AFTER + 0.2)
+        await published.peer.until(lambda: published.peer.key_frame_requests > asked)
+        assert rig.plane.statistics().stale == len(stale)
+        published.peer.send(published.peer.rtp(11, b"fresh", kind="audio"))
+        send(published, 12, vp8_delta(b"needs what was left out"))
+        send(published, 13, vp8_key_frame(b"after"))
+        await viewer.peer.until_received(3)
+        assert [packet.payload for packet in viewer.peer.received] == [
+            vp8_key_frame(b"before"),
+            b"fresh",
+            vp8_key_frame(b"after"),
+        ]
+        first, last = viewer.peer.media(viewer.peer.answer.ssrcs[1])
+        assert last.sequence == first.sequence + 1, "viewers miss nothing"
+        assert caplog.messages.count("media dropped") == 2, "too old; and no key frame since"

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import trio
@@ -23,9 +23,9 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield receiving, sending
 
 
-def listen(udp: socket.socket) -> tuple[Receiver, Taken]:
+def listen(udp: socket.socket, clock: Callable[[], float] = time.monotonic) -> tuple[Receiver, Taken]:
     taken: Taken = []
-    return Receiver(udp, time.monotonic, lambda *datagram: taken.append(datagram)), taken
+    return Receiver(udp, clock, lambda *datagram: taken.append(datagram)), taken
 
 
 def await_stamps(receiver: Receiver, taken: Taken, sending: socket.socket) -> None:
@@ -97,3 +97,36 @@ async def test_a_busy_plane_rests_and_loses_nothing_and_a_quiet_one_does_not() -
         published.peer.send(published.peer.rtp(sent + 1, b"opus", kind="audio"))
         await viewer.peer.until_received(sent + 1)
         assert rig.plane.statistics().rests == rests
+
+
+@pytest.mark.parametrize("step", [-3600, -0.6, -0.2, 0.2, 0.6, 3600])
+def test_whatever_the_wall_clock_does_arrivals_go_forward_and_never_ahead(
+    sockets: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    receiving, sending = sockets
+    receiver, taken = listen(receiving)
+    wall_clock = time.time
+    began = time.monotonic()
+    for number in range(6):
+        sending.send(bytes([number]))
+        if number == 3:  # stamped by the old time, read by the new one
+            monkeypatch.setattr(time, "time", lambda: wall_clock() + step)
+        receiver.drain(9)
+    arrivals = [began, *(arrival for _, _, arrival in taken), time.monotonic()]
+    assert len(taken) == 6
+    assert arrivals == sorted(arrivals)
+
+
+def test_what_waited_for_long_says_so(
+    sockets: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiving, sending = sockets
+    held_up = 0.0  # seconds in which the plane did nothing, as all clocks see it
+    receiver, taken = listen(receiving, lambda: time.monotonic() + held_up)
+    await_stamps(receiver, taken, sending)
+    sending.send(b"stale")
+    sent_at, wall_clock = time.monotonic(), time.time
+    held_up = 20.0
+    monkeypatch.setattr(time, "time", lambda: wall_clock() + held_up)
+    receiver.drain(9)
+    assert taken[0][2] < sent_at + 1

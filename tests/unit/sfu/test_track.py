@@ -409,7 +409,7 @@ def test_numbers_that_jump_cost_one_packet_and_a_key_frame(jump: int) -> None:
     assert [packet and packet.sequence for packet in joined] == [first.sequence + 1 + n for n in range(3)]
     assert [timestamp_of(packet) for packet in joined] == [9000, 12_000, 15_000], "its clock has not jumped"
     assert not needs_key_frame(track)
-    assert (track.duplicates, track.skipped, track.lost) == (1, 1, 0)
+    assert (track.duplicates, track.lost) == (1, 0)
 
 
 def test_a_stray_packet_is_no_jump() -> None:
@@ -466,8 +466,8 @@ def test_what_is_missing_of_another_source_is_asked_for_by_its_own_numbers() -> 
 def test_what_comes_late_of_before_the_joint_is_dropped() -> None:
     track = make_track()
     feed(track, 100, 102)
-    track.skip()
-    assert feed(track, 103, 104) == []
+    track.leave_out(103, 0, 0.0)
+    assert feed(track, 104) == []
     assert video(track, 106, KEY, 0, 0.0) is not None
     assert feed(track, 105, 101, 107) == [104]
     assert track.receive_rtx(0, False, (104).to_bytes(2, "big") + DELTA, 0.1) is None
@@ -476,16 +476,31 @@ def test_what_comes_late_of_before_the_joint_is_dropped() -> None:
 def test_a_stretch_that_is_left_out_leaves_no_hole_and_is_no_loss() -> None:
     track = make_track()
     feed(track, 1, 2, 3)
-    track.skip()
-    assert feed(track, 4, 5, 6) == []
+    for number in (4, 5):
+        track.leave_out(number, 0, 0.0)
+    assert feed(track, 6) == []
     assert needs_key_frame(track)
     packet = video(track, 7, KEY, 0, 0.0)
     assert packet is not None
     assert packet.sequence == BASE + 4
-    assert (track.wanted(9.0), track.skipped, track.lost) == ([], 3, 0)
+    assert (track.wanted(9.0), track.lost) == ([], 0)
     report = track.report(42, 1.0)
     assert report is not None
     assert (report.highest_sequence, report.fraction_lost) == (7, 0)
+
+
+def test_sound_goes_on_with_the_first_packet_that_is_fresh() -> None:
+    track = make_track("OPUS", nack=False)
+    feed(track, 1, 2)
+    track.leave_out(3, 0, 0.0)
+    assert feed(track, 4, 5) == [3, 4]
+    assert not needs_key_frame(track)
+
+
+def test_what_is_left_out_before_anything_was_forwarded_holds_nothing_up() -> None:
+    track = make_track()
+    track.leave_out(3, 0, 0.0)
+    assert feed(track, 4) == [4]
 
 
 def test_sender_reports_follow_the_shifted_clock() -> None:
