@@ -23,6 +23,7 @@ from protocol.hooks import (
     Outcome,
     TimedOut,
     Unreachable,
+    answer_fault,
     is_failure,
 )
 
@@ -125,7 +126,9 @@ class CallLog:
         trouble = self._troubles.setdefault((call.app.key, call.method), _Trouble())
         trouble.failed += 1
         url = call.app.method_url(call.method)
-        trouble.log.error("Got exception in REST", **_facts(call, progress), url=url, cause=_failure(outcome))
+        trouble.log.error(
+            "Got exception in REST", **_facts(call, progress), url=url, cause=_failure(call.method, outcome)
+        )
 
     def _answers_again(self, call: HookCall) -> None:
         trouble = self._troubles.get((call.app.key, call.method))
@@ -156,16 +159,14 @@ def _facts(call: HookCall, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _failure(outcome: Outcome) -> str:
+def _failure(method: HookMethod, outcome: Outcome) -> str:
     match outcome:
         case TimedOut(seconds=seconds):
             return f"no answer within {seconds:g} s"
         case Unreachable(cause=cause):
             return cause
-        case Answered(status=200, parse_error=str(parse_error)):
-            return parse_error
         case Answered(status=status):
-            return f"answered {status}"
+            return answer_fault(method, outcome) or f"answered {status}"
         case _:
             return "not sent"
 

@@ -23,6 +23,7 @@ from config.apps import App
 from config.settings import Settings
 from protocol.hooks import (
     Allow,
+    Deny,
     HookMethod,
     NotSent,
     Outcome,
@@ -243,7 +244,7 @@ class HookLane:
 
     def _judge(self, method: HookMethod, body: dict[str, Any], outcome: Outcome) -> Verdict:
         judged = verdict(method, self.config.for_method(method), outcome, body)
-        if isinstance(judged, Allow) and judged.warnings:
+        if isinstance(judged, Allow | Deny) and judged.warnings:
             self._services.sender.log.odd_answer(method, self._app.key, self._session_id, judged.warnings)
         return judged
 

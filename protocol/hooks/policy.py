@@ -1,7 +1,8 @@
 """`restClientConfig`: what the backend wants for each method (WCS page "restClientConfig object description").
 
-The backend puts it into its answer to `connect`; it holds for the life of that session. Whatever is missing or cannot
-be understood takes its default, field by field, with a warning: a spelling mistake must not lock every client out.
+The backend puts it into its answer to `connect`; it holds for the life of that session. Whatever is missing or is not
+known takes its default, field by field, with a warning: a spelling mistake must not lock every client out. A value of
+a wrong type is another thing: nobody can say what it was to forbid, so the whole of it is refused.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,10 @@ from attrs import field, frozen
 
 from protocol.hooks.methods import UNUSED_METHODS, HookMethod
 from protocol.nearest import did_you_mean
+
+
+class WrongType(ValueError):
+    """A value of `restClientConfig` has a type that it cannot have. Its text says which."""
 
 
 class RestOnError(StrEnum):
@@ -64,9 +69,10 @@ class RestClientConfig:
 
     @classmethod
     def parse(cls, value: object) -> tuple["RestClientConfig", tuple[str, ...]]:
-        """Read the backend's object (None: it sent none). Never fails: gives the policies, and what was wrong."""
-        if value is None:
-            return cls(), ()
+        """Read the backend's object (None: it sent none) into the policies, and what is not understood.
+
+        Raises WrongType.
+        """
         reader = _Reader()
         methods = dict(reader.methods(value))
         return cls(methods), tuple(reader.warnings)
@@ -101,21 +107,13 @@ class _Reader:
         self.warnings: list[str] = []
 
     def methods(self, value: object) -> Iterable[tuple[HookMethod, MethodConfig]]:
-        if not isinstance(value, dict):
-            if value != []:  # PHP's empty array
-                self._warn("restClientConfig: must be an object")
-            return
-        for name, policy in value.items():
+        for name, policy in _object("restClientConfig", value).items():
             if name in _KNOWN:
-                yield _KNOWN[name], self._method(name, policy)
+                yield _KNOWN[name], self._method(name, _object(f"restClientConfig: {name}", policy))
             elif name not in UNUSED_METHODS:
                 self._unknown("method", name, _KNOWN)
 
-    def _method(self, name: str, value: object) -> MethodConfig:
-        if not isinstance(value, dict):
-            if value != []:
-                self._warn(f"restClientConfig: {name} must be an object")
-            return DEFAULT_METHOD_CONFIG
+    def _method(self, name: str, value: dict[str, object]) -> MethodConfig:
         for key in value:
             if key not in _FIELDS:
                 self._unknown(f"field of {name}", key, _FIELDS)
@@ -132,23 +130,24 @@ class _Reader:
 
     def _names(self, method: str, values: dict[str, object], key: str) -> frozenset[str]:
         value = values.get(key)
-        if value is None:
+        if value is None or value == {}:
             return frozenset()
         items = value.split(",", MAX_NAMES) if isinstance(value, str) else value
         if isinstance(items, list) and len(items) > MAX_NAMES:
             self._warn(f"restClientConfig: {method}.{key} names more than {MAX_NAMES} fields")
             return frozenset()
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            self._warn(f"restClientConfig: {method}.{key} must be a comma-separated list of field names")
-            return frozenset()
+            raise WrongType(f"restClientConfig: {method}.{key} must be a comma-separated list of field names")
         return frozenset(item.strip() for item in items if item.strip())
 
     def _choice(self, method: str, values: dict[str, object], key: str, default: E) -> E:
         value = values.get(key)
         if value is None or value == "":
             return default
-        text = value.strip().upper() if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            raise WrongType(f"restClientConfig: {method}.{key} must be text")
         choices = {choice.value: choice for choice in type(default)}
+        text = value.strip().upper()
         chosen = choices.get("DISABLE" if text == "DISABLED" else text)
         if chosen is None:
             self._warn(f"restClientConfig: {method}.{key} is {_shown(value)}, not one of {', '.join(choices)}")
@@ -161,6 +160,15 @@ class _Reader:
     def _warn(self, warning: str) -> None:
         if len(self.warnings) < _MAX_WARNINGS:
             self.warnings.append(warning)
+
+
+def _object(what: str, value: object) -> dict[str, object]:
+    """A JSON object; nothing, and the empty list that PHP makes of an empty one, are one without a field."""
+    if isinstance(value, dict):
+        return value
+    if value in (None, [], ""):
+        return {}
+    raise WrongType(f"{what} must be an object")
 
 
 def _shown(value: object) -> str:

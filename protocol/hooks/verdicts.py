@@ -9,6 +9,8 @@
 A backend that was not called (no such method in the application, policy DISABLE, hooks switched off) has agreed.
 A 200 with an empty body is an agreement that overwrites nothing. So is one whose body is no JSON object, except for
 `connect`: there it would silently lose the `restClientConfig`, and with it every denial that the backend counts on.
+For the same reason a wrong type never opens what a right one would have closed: in a `restClientConfig` it declines the
+connection, as the `name` that a backend gives to a stream it denies the stream.
 """
 
 from collections.abc import Mapping
@@ -16,10 +18,10 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from protocol.decode import DecodeError, parse_json
+from protocol.decode import DecodeError, FieldError, parse_json, read_name
 from protocol.hooks.methods import HookKind, HookMethod
 from protocol.hooks.mirrored import restored
-from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy
+from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy, WrongType
 
 CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})
 """Who is speaking: in every hook, and never overwritten by a backend."""
@@ -116,6 +118,8 @@ class Deny:
     """Do not do it. `info` is for the client: the backend's own text if it gave one."""
 
     info: str
+    warnings: tuple[str, ...] = ()
+    """What was wrong with the answer, for the log."""
 
 
 @frozen(kw_only=True)
@@ -136,7 +140,7 @@ def verdict(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_bod
     match outcome:
         case NotSent():
             return Allow(body=dict(sent_body))
-        case Answered(status=200) if not _loses_config(method, outcome):
+        case Answered(status=200) if answer_fault(method, outcome) is None:
             return _agreed(method, config, outcome, sent_body)
         case _:
             return _failed(method, config, outcome, sent_body)
@@ -148,13 +152,20 @@ def is_failure(method: HookMethod, outcome: Outcome) -> bool:
         case NotSent():
             return False
         case Answered(status=200):
-            return _loses_config(method, outcome)
+            return answer_fault(method, outcome) is not None
         case _:
             return True
 
 
-def _loses_config(method: HookMethod, outcome: Answered) -> bool:
-    return method is HookMethod.CONNECT and outcome.parse_error is not None
+def answer_fault(method: HookMethod, answer: Answered) -> str | None:
+    """Why an answer with status 200 is a failure all the same; None if it is none."""
+    if method is not HookMethod.CONNECT:
+        return None
+    try:
+        RestClientConfig.parse((answer.body or {}).get(REST_CLIENT_CONFIG))
+    except WrongType as error:
+        return str(error)
+    return answer.parse_error
 
 
 def _failed(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_body: Mapping[str, Any]) -> Verdict:
@@ -193,7 +204,7 @@ def _info(outcome: Outcome, otherwise: str) -> str:
 # -- overwriting ------------------------------------------------------------------------------------------------------
 
 
-def _agreed(method: HookMethod, config: MethodConfig, answer: Answered, sent_body: Mapping[str, Any]) -> Allow:
+def _agreed(method: HookMethod, config: MethodConfig, answer: Answered, sent_body: Mapping[str, Any]) -> Verdict:
     if method is HookMethod.CONNECT:
         return _connected(answer, sent_body)
     if config.rest_policy is not RestPolicy.OVERWRITE:
@@ -201,7 +212,17 @@ def _agreed(method: HookMethod, config: MethodConfig, answer: Answered, sent_bod
     if answer.body is None:
         why = answer.parse_error or "the body is empty"
         return Allow(body=dict(sent_body), warnings=(f"nothing to overwrite: {why}",))
-    return _merged(sent_body, {key: answer.body[key] for key in config.rest_overwrite if key in answer.body})
+    given = {key: answer.body[key] for key in config.rest_overwrite if key in answer.body}
+    if method.kind is HookKind.DIRECT and not _is_name(given.get("name")):
+        return Deny(info=RESTRICTED_ACCESS, warnings=("denied: the name in the answer is none",))
+    return _merged(sent_body, given)
+
+
+def _is_name(value: object) -> bool:
+    try:
+        return value is None or isinstance(read_name(value), str)
+    except FieldError:
+        return False
 
 
 def _connected(answer: Answered, sent_body: Mapping[str, Any]) -> Allow:

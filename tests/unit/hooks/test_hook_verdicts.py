@@ -22,6 +22,7 @@ from protocol.hooks import (
     Unreachable,
     Verdict,
     Warn,
+    answer_fault,
     is_failure,
     read_answer,
     reads_body,
@@ -167,11 +168,29 @@ def test_scalars_of_another_type_are_understood(key: str, given_value: object, t
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("name", ["x"]), ("name", True), ("record", "yes"), ("record", 1), ("width", "wide"), ("width", True)],
+    [("record", "yes"), ("record", 1), ("width", "wide"), ("width", True)],
 )
 def test_a_value_that_does_not_fit_is_left_out_with_a_warning(key: str, value: object) -> None:
     judged = judge(DIRECT, overwriting(key), Answered(status=200, body={key: value}))
     assert judged == Allow(body=SENT, warnings=(f"{key} is not overwritten: the answer has another type",))
+
+
+@pytest.mark.parametrize("name", [["x"], {"name": "x"}, True, False, 1.5, 2**60])
+def test_a_stream_that_is_given_a_name_that_is_none_is_denied(name: object) -> None:
+    answer = Answered(status=200, body={"name": name})
+    warnings = ("denied: the name in the answer is none",)
+    assert judge(DIRECT, overwriting("name"), answer) == Deny(info="Restricted access", warnings=warnings)
+    assert judge(DIRECT, overwriting("record"), answer) == GO_ON
+    assert isinstance(judge(EVENT, overwriting("name"), answer), Allow)
+
+
+@pytest.mark.parametrize("config", ["FAIL", {"publishStream": "FAIL"}, {"publishStream": {"restOnError": True}}])
+def test_connect_is_declined_for_a_config_of_a_wrong_type(config: object) -> None:
+    outcome = Answered(status=200, body={"restClientConfig": config})
+    assert judge(HookMethod.CONNECT, LOG, outcome) == Deny(info="Restricted access")
+    assert is_failure(HookMethod.CONNECT, outcome)
+    assert (answer_fault(HookMethod.CONNECT, outcome) or "").startswith("restClientConfig")
+    assert answer_fault(DIRECT, outcome) is None
 
 
 def test_a_null_overwrites_nothing() -> None:
@@ -279,6 +298,9 @@ def test_whatever_is_answered_the_body_keeps_its_context_and_can_be_sent(
     method: HookMethod, answered: dict[str, Any]
 ) -> None:
     judged = verdict(method, overwriting(*answered), Answered(status=200, body=answered), SENT)
+    if isinstance(judged, Deny):  # for a name, or a config, of a wrong type
+        assert not isinstance(answered.get("name"), str | None) or answered.get("restClientConfig") is not None
+        return
     assert isinstance(judged, Allow)
     assert {key: judged.body[key] for key in ("nodeId", "sessionId", "appKey")} == {
         key: SENT[key] for key in ("nodeId", "sessionId", "appKey")
