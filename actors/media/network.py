@@ -9,14 +9,15 @@ from attrs import frozen
 
 from actors.logs import SparingLog, get_logger
 from actors.media.deadlines import Deadlines
-from actors.media.handshakes import Handshakes
+from actors.media.handshakes import Handshake, Handshakes
 from actors.media.sending.sender import PacketSender
 from actors.media.sockets import MediaSocket
 from actors.media.statistics import Counters
 from config.settings import Settings
 from protocol.webrtc.answer import candidate_priorities
-from protocol.webrtc.dtls import DtlsContext
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
 from protocol.webrtc.paths import IcePath
+from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.stun import Address
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Network:
         self.handshakes: Handshakes[Transport] = Handshakes(settings.max_handshakes)  # DTLS is armed and not yet up
         self.transports: dict[str, Transport] = {}  # by our ICE user fragment
         self.routes: tuple[dict[Address, Route], ...] = tuple({} for _ in sockets)  # by socket and peer address
+        self.voices: dict[int, Transport] = {}  # by SSRC of what was authentic; the first one, should two have the same
         self.preferences = _preferences(self.sockets)
         self._unsettled: dict[Transport, None] = {}
         self._woken = woken
@@ -128,6 +130,11 @@ class Network:
         if held is not None and held.transport is transport:
             del self.routes[path.local][path.remote]
 
+    def begin_handshake(self, transport: "Transport", fingerprints: tuple[Fingerprint, ...], address: str) -> Handshake:
+        """Make its DTLS, in a place that `admits_handshake` has found free."""
+        self.handshakes.add(transport, transport.session_id, address)
+        return Handshake(DtlsEndpoint(self.context, fingerprints), self.clock() + self.settings.dtls_timeout)
+
     def admits_handshake(self, session_id: str, path: IcePath) -> bool:
         """Whether there is a place for one more; if not, a line in the log says what is used up."""
         share = self.handshakes.refusal(session_id, path.remote[0])
@@ -152,6 +159,9 @@ class Network:
         self.deadlines.remove(transport)
         for path in transport.agent.paths:
             self.unroute(path, transport)
+        for ssrc in () if transport.receiver is None else transport.receiver.ssrcs:
+            if self.voices.get(ssrc) is transport:
+                del self.voices[ssrc]
 
 
 def _preferences(sockets: Sequence[MediaSocket]) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ from actors.media.statistics import MediaStatistics
 from actors.media.transport import Transport
 from config.settings import Settings
 from protocol.signaling.statuses import StreamInfo
-from protocol.webrtc.datagrams import Datagram
+from protocol.webrtc.datagrams import Datagram, ssrc_of
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.ice import recipient
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
@@ -247,7 +247,7 @@ class MediaPlane:
             return
         route = network.routes[local].get(source)
         if route is None:
-            network.counters.unknown_address += 1
+            self._on_stray(kind, data, IcePath(source, local), now)
             return
         self._current = transport = route.transport
         if kind is Datagram.RTP:
@@ -258,6 +258,14 @@ class MediaPlane:
             transport.on_dtls(data, route.path, now)
         else:
             network.counters.unexpected += 1
+
+    def _on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
+        """Not STUN, from an address that nobody is known to have: perhaps of a peer that has got another one."""
+        self._network.counters.unknown_address += 1
+        ssrc = ssrc_of(kind, data)
+        self._current = transport = None if ssrc is None else self._network.voices.get(ssrc)
+        if transport is not None:
+            transport.on_stray(kind, data, here, now)
 
     def _on_stun(self, data: bytes, source: Address, local: int, now: float) -> None:
         """Whatever is not for a living user fragment is met with silence: no answer, nothing to amplify."""

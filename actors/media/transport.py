@@ -16,9 +16,10 @@ from actors.media.drops import ControlRate, Drops
 from actors.media.facts import Connected, Failed, MediaFact, PeerClosed
 from actors.media.handshakes import Handshake
 from actors.media.network import Network
+from actors.media.peer_paths import PeerPaths
 from actors.media.statistics import Counters
-from protocol.budget import RateLimit
 from protocol.signaling.statuses import StreamInfo
+from protocol.webrtc.datagrams import Datagram
 from protocol.webrtc.dtls import DtlsEndpoint, DtlsFailure, DtlsState
 from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
 from protocol.webrtc.paths import IcePath
@@ -33,12 +34,6 @@ _DTLS_FAILURES = {
     DtlsFailure.ERROR: StreamInfo.FAILED_BY_DTLS_ERROR,
     DtlsFailure.FINGERPRINT: StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR,
 }
-
-CHECK_RATE, CHECK_BURST = 50, 100
-"""STUN messages a second that a transport reads from the path in use, and as many from all others.
-
-A browser sends at most 50 a second, while it looks for a path, and less than one a second later.
-"""
 
 log = get_logger("media")
 
@@ -105,8 +100,7 @@ class Transport:
         self._post = post
         self._fingerprints = offer.fingerprints
         self.agent = _make_agent(self.ufrag, self.pwd, offer, network)
-        self._own_checks = RateLimit(CHECK_RATE, CHECK_BURST)
-        self._other_checks = RateLimit(CHECK_RATE, CHECK_BURST)
+        self._paths = PeerPaths(network, self.agent)
         self._from: IcePath | None = None  # where the media packet comes from that is being handled
         self._handshake: Handshake | None = None
         network.add(self)
@@ -126,38 +120,32 @@ class Transport:
 
     def on_stun(self, message: StunMessage, here: IcePath, size: int, now: float) -> None:
         """A STUN message of `size` bytes for our user fragment; only a valid one has any effect."""
-        rate = self._own_checks if here == self.path else self._other_checks
-        take = self._take_check if message.kind is StunClass.REQUEST else self._take_answer
-        if not rate.take(now) or not take(message, here, size, now):
+        is_taken = self._paths.admits_stun(here, now) and (
+            self._take_check(message, here, size, now)
+            if message.kind is StunClass.REQUEST
+            else self._take_answer(message, here, now)
+        )
+        if not is_taken:
             self.network.counters.stun_ignored += 1
 
     def _take_check(self, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
-        network, agent = self.network, self.agent
+        network = self.network
         if self._handshake is None and not network.admits_handshake(self.session_id, here):
             return False  # silence: the browser asks again soon
-        effect = agent.handle(message, here.remote, now, size=size, local=here.local)
-        if effect.response is None:
+        if not self._paths.take_check(self, message, here, size, now):
             return False
         network.counters.stun_checks += 1
-        if effect.valid:
-            self._arm_handshake(here, now)
-            if not network.claim(here, self, now):
-                agent.ask(here, now)
-        self._send_checks()  # first, so that its answer is here before the handshake
-        network.send(effect.response, here)
-        for path in effect.dropped:
-            network.unroute(path, self)
+        if self._handshake is None and self.agent.paths:  # the browser may send its ClientHello at once
+            self._handshake = network.begin_handshake(self, self._fingerprints, here.remote[0])
         network.schedule(self)
         return True
 
-    def _take_answer(self, message: StunMessage, here: IcePath, _size: int, now: float) -> bool:
+    def _take_answer(self, message: StunMessage, here: IcePath, now: float) -> bool:
         before = self.path
-        proven = self.agent.handle_response(message, here.remote, now, local=here.local)
-        if proven is None:
-            return False
-        self.network.route(proven, self)
-        self._follow_path(before, now)
-        return True
+        is_proof = self._paths.take_answer(self, message, here, now)
+        if is_proof:
+            self._follow_path(before, now)
+        return is_proof
 
     def on_dtls(self, data: bytes, here: IcePath, now: float) -> None:
         """A DTLS datagram from a checked address, at any time of the transport's life."""
@@ -174,7 +162,7 @@ class Transport:
         elif self._control.allows(now):
             packets = _read_control(self.receiver, data, self.network.counters)
             if packets is not None:
-                self._touch(here, now)
+                self._touch(self.receiver, here, now)
                 self.end.on_rtcp(packets, now)
 
     def on_srtp(self, data: bytes, here: IcePath, now: float) -> None:
@@ -184,6 +172,14 @@ class Transport:
         else:
             self._from = here
             self.end.on_rtp(data, now)
+
+    def on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
+        """An encrypted packet that bears our peer's SSRC, from an unknown address; without effect if not authentic."""
+        if self._paths.admits_stray(now):
+            (self.on_srtp if kind is Datagram.RTP else self.on_srtcp)(data, here, now)
+            if not self.closed:
+                self._paths.meet(self, here, len(data), now)
+                self.network.schedule(self)
 
     def unprotect(self, data: bytes, now: float) -> bytes | None:
         """Decrypt an RTP packet; a valid one proves that the peer is alive, another is counted."""
@@ -195,7 +191,7 @@ class Transport:
             self.drops.count_undecrypted(error)
             return None
         if self._from is not None:
-            self._touch(self._from, now)
+            self._touch(self.receiver, self._from, now)
         return plain
 
     def on_time(self, now: float) -> None:
@@ -209,7 +205,7 @@ class Transport:
             self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "no path was proved" if is_done else "it took too long")
         else:
             self.agent.on_time(now)
-            self._send_checks()
+            self._paths.send_checks()
             if self._handshake is not None and self._handshake.on_time(now):
                 self._follow_handshake(self._handshake, now)
             if now >= self.end.deadline:
@@ -231,15 +227,10 @@ class Transport:
         if self.transmitter is not None and self.path is not None:
             self.network.send(self.transmitter.protect_rtcp(packet), self.path)
 
-    def _touch(self, here: IcePath, now: float) -> None:
+    def _touch(self, receiver: SrtpReceiver, here: IcePath, now: float) -> None:
         """An authenticated packet came by this path."""
-        if self.agent.touch(here, now):
-            self._send_checks()
+        if self._paths.touch(self, receiver, here, now):
             self.network.schedule(self)
-
-    def _send_checks(self) -> None:
-        for check in self.agent.take_checks():
-            self.network.send(check.datagram, check.path)
 
     def _follow_path(self, before: IcePath | None, now: float) -> None:
         """Something was proved: the path in use may be another one than before."""
@@ -284,13 +275,6 @@ class Transport:
                 post(fact)
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
-
-    def _arm_handshake(self, here: IcePath, now: float) -> None:
-        """Before the first answer to a check leaves: the browser may send its ClientHello at once."""
-        if self._handshake is None:
-            dtls = DtlsEndpoint(self.network.context, self._fingerprints)
-            self._handshake = Handshake(dtls, now + self.network.settings.dtls_timeout)
-            self.network.handshakes.add(self, self.session_id, here.remote[0])
 
     def _follow_handshake(self, handshake: Handshake, now: float) -> None:
         dtls = handshake.dtls

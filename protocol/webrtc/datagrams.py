@@ -31,3 +31,12 @@ def _kinds(first: int) -> tuple[Datagram, ...]:
 
 
 _BY_FIRST_BYTE = tuple(map(_kinds, range(256)))
+
+
+def ssrc_of(kind: Datagram, data: bytes) -> int | None:
+    """The SSRC of whoever sent an encrypted RTP or RTCP packet, which is not encrypted; None of anything else."""
+    offset = _SSRC_OFFSETS.get(kind)
+    return None if offset is None or len(data) < offset + 4 else int.from_bytes(data[offset : offset + 4])
+
+
+_SSRC_OFFSETS = {Datagram.RTP: 8, Datagram.RTCP: 4}

@@ -4,6 +4,7 @@ A lite agent takes part by answering the browser's checks, and learns from them 
 checks too, few and only for the proof that the peer is at the end of a path (`protocol.webrtc.paths`).
 
     a valid check        its path is known from now on; before there is a path in use, it is checked by us
+    SRTP from elsewhere  the same, as long as it is authentic: a NAT has given the peer another port
     the proof of a path  it becomes the path in use, if the peer wants it: there is none yet, or the peer's media or
                          nominations came there later than on the one in use, or that one is silent and this is not
     the handshake        one that went over a single path proves that path, for nobody else could have followed it
@@ -201,7 +202,7 @@ class IceLiteAgent:
         return known.path
 
     def touch(self, path: IcePath, now: float) -> bool:
-        """An authenticated SRTP or SRTCP packet came by this path. Tells whether there are checks to send."""
+        """An authenticated SRTP or SRTCP packet came by this known path. Tells whether there are checks to send."""
         current = self._current
         if current is not None and current.path == path:
             current.use(now)
@@ -213,6 +214,18 @@ class IceLiteAgent:
         if self._wants(known, now):
             self._ask(known, now)
         return bool(self._checks)
+
+    def meet(self, path: IcePath, now: float, *, size: int) -> tuple[IcePath, ...]:
+        """An authenticated SRTP or SRTCP packet came from where no check came from yet.
+
+        A NAT gives another port at any time, and the next check may be seconds away. Gives the paths that made room.
+        """
+        known = self._known.setdefault(path, PeerPath(path))
+        known.credit(size)
+        known.use(now)
+        if self._wants(known, now):
+            self._ask(known, now)
+        return self._make_room(known, now)
 
     def shook_hands(self, path: IcePath, now: float) -> None:
         """The handshake ended, and all of it went over this path."""

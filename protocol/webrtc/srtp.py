@@ -84,6 +84,11 @@ class SrtpReceiver:
         """The SSRCs of which an authentic packet came."""
         return frozenset(int.from_bytes(ssrc, "big") for ssrc in self._ssrcs)
 
+    @property
+    def ssrc_count(self) -> int:
+        """How many they are."""
+        return len(self._ssrcs)
+
     def unprotect(self, packet: bytes) -> bytes:
         """Give the RTP packet inside an SRTP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
         if len(packet) < _MIN_RTP:

@@ -104,6 +104,63 @@ async def test_a_publisher_behind_a_new_port_is_followed(host: str, nominates: b
         await published.peer.until(lambda: len(published.peer.rtcp) > before)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_media_from_a_new_port_is_taken_before_any_check_comes_from_there(host: str) -> None:
+    async with media_rig(ip=(AddressPair(host),)) as rig:
+        published = await rig.publish(host=host, check_interval=NEVER)
+        viewer = await rig.play(published.publication, host=host, check_interval=NEVER)
+        viewer.peer.send_rtcp(REPORT)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        published.peer.rebind()
+        viewer.peer.rebind()
+        send_audio(published, 2)
+        viewer.peer.send_rtcp(REPORT)
+        await until(lambda: rig.plane.statistics().moved == 2)
+        send_audio(published, 3)
+        await viewer.peer.until(lambda: viewer.peer.received[-1].sequence == 3)
+        assert rig.plane.statistics().stun_checks == 2  # those of the start
+
+
+async def test_forged_media_from_an_unknown_address_is_tried_a_few_times_and_changes_nothing() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        with bystander() as stranger:
+            for number in range(200):
+                forged = bytearray(published.peer.rtp(number, b"opus", kind="audio"))
+                forged[-1] ^= 1
+                stranger.send(bytes(forged), published.peer)
+                stranger.send(published.peer.rtp(number, b"opus", kind="audio", ssrc=99), published.peer)
+            await until(lambda: rig.plane.statistics().unknown_address == 400)
+            stranger.poll()
+            assert stranger.received == 0
+        assert 0 < rig.plane.statistics().srtp_errors < 100
+        send_audio(published, 300)
+        await viewer.peer.until_received(2)
+
+
+async def test_a_copied_packet_sends_no_media_to_the_one_who_copied_it() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication)
+        viewer.peer.send_rtcp(REPORT)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        with bystander() as thief:
+            assert viewer.peer.transmitter is not None
+            thief.send(viewer.peer.transmitter.protect_rtcp(REPORT), viewer.peer)  # and the original is lost
+            await taken(rig, 1)
+            for number in range(2, 52):
+                send_audio(published, number)
+            await viewer.peer.until_received(51)
+            thief.poll()
+            assert thief.received <= AMPLIFICATION * thief.sent
+        assert rig.plane.statistics().moved == 0
+
+
 async def test_a_peer_that_cannot_be_reached_any_more_ends_as_a_failure() -> None:
     async with media_rig(ice_keep_alive_timeout=0.5) as rig:
         published = await rig.publish(check_interval=0.02)

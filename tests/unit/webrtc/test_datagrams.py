@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.webrtc.datagrams import Datagram
+from protocol.webrtc.datagrams import Datagram, ssrc_of
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,12 @@ def test_the_second_byte_tells_rtcp_from_rtp(second: int, kind: Datagram) -> Non
 @given(st.binary(max_size=1))
 def test_less_than_two_bytes_are_nothing_of_ours(data: bytes) -> None:
     assert Datagram.of(data) is Datagram.OTHER
+
+
+def test_the_sender_of_an_encrypted_packet_is_told_by_its_ssrc() -> None:
+    rtp, rtcp = bytes.fromhex("8060000100000002") + b"\x00\x00\x12\x34", bytes.fromhex("80c80001") + b"\x00\x00\x56\x78"
+    assert ssrc_of(Datagram.RTP, rtp) == 0x1234
+    assert ssrc_of(Datagram.RTCP, rtcp) == 0x5678
+    assert ssrc_of(Datagram.RTP, rtp[:-1]) is None
+    assert ssrc_of(Datagram.RTCP, rtcp[:-1]) is None
+    assert ssrc_of(Datagram.DTLS, rtp) is None

@@ -344,12 +344,21 @@ class TestPath:
         assert [answer(agent, check, settle_at + 0.030) for check in checks] == [IcePath(HOME, 0)]
         assert agent.path == IcePath(AWAY, 0)
 
-    def test_media_from_an_address_that_was_never_checked_is_no_path(self) -> None:
+    def test_media_from_an_unknown_address_does_not_count(self) -> None:
         agent = make_agent()
         settle(agent)
         assert not agent.touch(IcePath(AWAY, 0), T0 + 1)
         assert agent.paths == (IcePath(HOME, 0),)
         assert agent.deadline == T0 + 30
+
+    def test_authentic_media_from_an_unknown_address_makes_a_path(self) -> None:
+        agent = make_agent()
+        settle(agent)
+        assert agent.meet(IcePath(AWAY, 0), T0 + 1, size=200) == ()
+        assert agent.path == IcePath(HOME, 0)
+        assert answer_all(agent, T0 + 1.1) == [IcePath(AWAY, 0)]
+        assert agent.path == IcePath(AWAY, 0)
+        assert agent.paths == (IcePath(HOME, 0), IcePath(AWAY, 0))
 
     def test_a_path_that_somebody_else_has_is_left_at_the_next_check_from_elsewhere(self) -> None:
         agent = make_agent()
@@ -511,7 +520,12 @@ class Peer(RuleBasedStateMachine):
     @rule(source=st.sampled_from(ADDRESSES))
     def sends_media(self, source: Address) -> None:
         if self.agent.path is not None:
-            self.agent.touch(IcePath(source, 0), self.now)
+            path = IcePath(source, 0)
+            if path in self.agent.paths:
+                self.agent.touch(path, self.now)
+            else:
+                self.agent.meet(path, self.now, size=100)
+                self.came[source] += 100 + OVERHEAD
             self.deliver()
 
     @rule(seconds=st.floats(0, 6))

@@ -1,0 +1,112 @@
+"""A NAT between clients and a server on this machine: a UDP relay that gives each client a port of its own.
+
+It stands at an address of its own and on the server's port, so that the server can name it as its public address:
+
+    nat = Nat(("127.0.0.2", port), server=("127.0.0.1", port), outside="127.0.0.1")
+    nursery.start_soon(nat.run)
+    nat.rebind()        # every client goes on from another port; what comes to its old one is lost
+"""
+
+import contextlib
+import socket
+
+import trio
+from attrs import define, field
+
+Address = tuple[str, int]
+
+_MAX_DATAGRAM = 2048
+
+
+def _open(address: Address) -> socket.socket:
+    opened = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+    opened.bind(address)
+    opened.setblocking(False)
+    return opened
+
+
+@define(eq=False)
+class Nat:
+    """`inside` is where clients send to, `outside` the host whose ports the server sees.
+
+    A datagram takes `delay` seconds each way, and none passes while the NAT is `cut`.
+    """
+
+    inside: Address
+    server: Address
+    outside: str
+    delay: float = 0.0
+    cut: bool = False
+    mappings: dict[Address, socket.socket] = field(init=False, factory=dict)
+    """Client -> the socket that stands for it outside."""
+    _socket: socket.socket = field(init=False)
+    _nursery: trio.Nursery | None = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self._socket = _open(self.inside)
+
+    def rebind(self) -> None:
+        """Forget every mapping; a client gets a new port when it sends again."""
+        for mapped in self.mappings.values():
+            trio.lowlevel.notify_closing(mapped)
+            mapped.close()
+        self.mappings.clear()
+
+    async def run(self) -> None:
+        """Relay until cancelled."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                while True:
+                    await trio.lowlevel.wait_readable(self._socket)
+                    self._drain_inside()
+        finally:
+            self._nursery = None
+            self._socket.close()
+            for mapped in self.mappings.values():
+                mapped.close()
+
+    def _drain_inside(self) -> None:
+        while True:
+            try:
+                data, client = self._socket.recvfrom(_MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            self._pass(self._mapping(client), data, self.server)
+
+    def _mapping(self, client: Address) -> socket.socket:
+        mapped = self.mappings.get(client)
+        if mapped is None:
+            assert self._nursery is not None
+            mapped = self.mappings[client] = _open((self.outside, 0))
+            self._nursery.start_soon(self._serve, mapped, client)
+        return mapped
+
+    async def _serve(self, mapped: socket.socket, client: Address) -> None:
+        """What comes back, until the mapping is forgotten."""
+        while True:
+            try:
+                await trio.lowlevel.wait_readable(mapped)
+                while True:
+                    self._pass(self._socket, mapped.recv(_MAX_DATAGRAM), client)
+            except BlockingIOError:
+                continue
+            except (trio.ClosedResourceError, OSError):
+                return
+
+    def _pass(self, sender: socket.socket, data: bytes, to: Address) -> None:
+        if self.cut:
+            return
+        if not self.delay:
+            _send(sender, data, to)
+        elif self._nursery is not None:
+            self._nursery.start_soon(self._send_later, sender, data, to)
+
+    async def _send_later(self, sender: socket.socket, data: bytes, to: Address) -> None:
+        await trio.sleep(self.delay)
+        _send(sender, data, to)
+
+
+def _send(sender: socket.socket, data: bytes, to: Address) -> None:
+    with contextlib.suppress(OSError):  # the mapping is gone, or there is no room: it is lost
+        sender.sendto(data, to)
