@@ -220,7 +220,8 @@ class Settings:
         "max_stream_events", MANY, "50", "Stream events a second of one client; twice as many after a quiet time.")
     max_stream_event_frames: int = setting(
         "max_stream_event_frames", MANY, "5000",
-        "What the stream events of one client may become at all its viewers, in frames a second.")
+        "What the stream events of one client may become at all its viewers, in frames a second."
+        " A call of the backend counts as ten.")
     max_outbox_total: int = setting(
         "max_outbox_total", BYTES, "67108864",
         "What may wait to be sent to all clients together; beyond it the client for whom most waits is dropped.")

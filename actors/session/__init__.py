@@ -1,6 +1,7 @@
 """Sessions: one actor for each client's WebSocket.
 
-`session.py` is the actor's life, `reading.py` how frames reach it, `requests.py` what it does with each request.
+`session.py` is the actor's life, `reading.py` how frames reach it, `requests.py` what it does with each request, and
+`stream_events.py` with those that go to viewers.
 `inflow.py` and `outbox.py` bound what comes in and what waits on the way out, `event_allowance.py` what goes to
 viewers; `client_socket.py` is the WebSocket below, `metering.py` counts what it reads.
 """

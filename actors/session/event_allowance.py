@@ -3,8 +3,13 @@
 An event costs little where it comes in and much where it goes out, so what it becomes at all viewers is counted too.
 """
 
+from typing import Final
+
 from config.settings import Settings
 from protocol.budget import RateLimit
+
+HOOK_COST: Final = 10
+"""A call of the backend takes as much work as so many frames."""
 
 
 class EventAllowance:
@@ -15,8 +20,10 @@ class EventAllowance:
         self._events = RateLimit(settings.max_stream_events, 2 * settings.max_stream_events)
         self._frames = RateLimit(settings.max_stream_event_frames, 2 * settings.max_stream_event_frames)
 
-    def limit_hit(self, now: float, *, size: int, audience: int) -> str | None:
+    def limit_hit(self, now: float, *, size: int, audience: int, with_hooks: bool) -> str | None:
         """The setting that forbids an event of `size` bytes to `audience` viewers now; None: it passes, and counts.
+
+        `with_hooks` says that the backend is called for each viewer.
 
         An event for more viewers than `max_stream_event_frames` passes too, and the next one comes the later.
         """
@@ -26,5 +33,5 @@ class EventAllowance:
             return "max_stream_event_frames"
         if not self._events.take(now):
             return "max_stream_events"
-        self._frames.charge(now, audience)
+        self._frames.charge(now, audience * (HOOK_COST if with_hooks else 1))
         return None

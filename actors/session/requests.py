@@ -11,13 +11,12 @@ import trio
 
 from actors.actor import ActorStopped, StopReason
 from actors.logs import get_logger
-from actors.session.event_allowance import EventAllowance
 from actors.session.inflow import Inflow
+from actors.session.stream_events import StreamEvents
 from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
 from actors.supervisor import AlreadyInUse, Supervisor
 from protocol.budget import weigh
 from protocol.hooks import (
-    DEFAULT_METHOD_CONFIG,
     Allow,
     HookContext,
     HookMethod,
@@ -25,7 +24,6 @@ from protocol.hooks import (
     data_body,
     data_status_body,
     snapshot_body,
-    stream_event_body,
 )
 from protocol.signaling.codec import weigh_frame
 from protocol.signaling.frames import (
@@ -51,7 +49,6 @@ from protocol.signaling.frames import (
     SubmitBugReport,
     UnknownFrame,
 )
-from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import DataStatus, StreamEventType, StreamInfo, StreamStatus
 
 log = get_logger("session")
@@ -81,7 +78,7 @@ class Requests:
         self._inflow = inflow
         self._nursery = nursery
         self._waiting = 0
-        self._events = EventAllowance(services.settings)
+        self._events = StreamEvents(owner, context, services)
         self._weights: dict[str, int] = {}
 
     def stop_streams(self, reason: StopReason) -> None:
@@ -182,47 +179,7 @@ class Requests:
         if not isinstance(publisher, PublishedStream) or not publisher.is_live or not frame.type.is_from_publisher:
             log.debug("stream event ignored", session=self._owner.session_id, type=frame.type)
             return
-        event = SharedEvent(frame.type, frame.payload)
-        if self._refuses_event(frame, event, publisher):
-            return
-        method = HookMethod.SEND_STREAM_EVENT
-        body = stream_event_body(
-            self._context, media_session_id=frame.media_session_id, event_type=frame.type, payload=frame.payload
-        )
-        if self._owner.lane.config.for_method(method) == DEFAULT_METHOD_CONFIG:
-            # The answer changes nothing, so a mute need not wait for the backend.
-            self._owner.lane.notify(method, body)
-            publisher.stream_event(event)
-            return
-
-        def decided(verdict: Verdict) -> None:
-            if isinstance(verdict, Allow):
-                self._pass_allowed(event, publisher, verdict.body.get("payload"))
-            else:
-                self._send(Fail(api_method=frame.message, info=verdict.info))
-
-        self._ask(method, body, decided)
-
-    def _refuses_event(self, frame: SendStreamEvent, event: SharedEvent, publisher: PublishedStream) -> bool:
-        limit = self._events.limit_hit(trio.current_time(), size=event.size, audience=publisher.audience)
-        if limit is None and publisher.takes_events:
-            return False
-        self._services.refusals.warning(
-            "stream event refused", session=self._owner.session_id, limit=limit or "backlog"
-        )
-        too_large = limit == "max_stream_event_size"
-        info = "The stream event is too large" if too_large else "Too many stream events"
-        self._send(Fail(api_method=frame.message, info=info))
-        return True
-
-    def _pass_allowed(self, event: SharedEvent, publisher: PublishedStream, payload: Any) -> None:
-        if payload is not event.payload:
-            try:
-                event = SharedEvent(event.type, payload)
-            except (ValueError, RecursionError) as error:  # the backend may put in what nobody can write
-                log.error("a stream event cannot be written", session=self._owner.session_id, error=error)
-                return
-        publisher.stream_event(event)
+        self._events.take(frame, publisher, self._ask)
 
     # -- data and the rest -------------------------------------------------------------------------
 

@@ -106,6 +106,19 @@ async def test_what_events_become_at_all_viewers_is_limited_too(autojump_clock: 
         await viewers[-1].receive("notifyStreamEvent", payload="later")
 
 
+async def test_a_call_of_the_backend_counts_as_ten_frames(autojump_clock: MockClock) -> None:
+    async with signaling_rig(max_stream_event_frames=100) as rig:
+        publisher, _ = await rig.connect()
+        await rig.publish(publisher, "cam", "p1")
+        await audience(rig, 20)
+        for number in range(3):
+            send_data(publisher, number)
+        await answered(publisher)
+        assert len(publisher.received("fail")) == 1
+        await rig.dispatcher.drain(60)
+        assert len(rig.backend.called("StreamEvent")) == 40
+
+
 async def test_viewers_that_read_are_not_dropped_by_events(autojump_clock: MockClock) -> None:
     async with signaling_rig(methods=frozenset()) as rig:
         publisher, _ = await rig.connect()

@@ -6,6 +6,7 @@ const HINTS = {
   "Stream name is already in use": "Choose another name, or terminate that stream in the table below.",
   "Session does not exist": "Nobody publishes a stream of this name.",
   "Publish stream is not ready": "Its publisher has connected, but sends no media yet. Try again in a moment.",
+  "Server is overloaded": "It has more to do than it can in time. Try again in a moment.",
   "No common codecs": "This browser and the other side have no codec in common.",
   "Failed by ICE timeout": "No packet of this browser reached the media port: UDP may be blocked on the way.",
   "Failed by ICE keep alive": "The browser's packets stopped coming.",
