@@ -31,6 +31,7 @@ class PublisherFeedback:
     """The RTCP towards one publisher. Nothing is sent before `start` or after `stop`.
 
     `send` encrypts and sends to the publisher. `round_trip` is the publisher's, measured here and by its tracks.
+    Feedback on a track whose section has no `rtcp-rsize` is part of a compound packet (RFC 5506, RFC 3550 section 6.1).
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class PublisherFeedback:
         self._cname = cname
         self._send = send
         self._ssrc = network.random_number(32)
+        self._opening = build_receiver_report(self._ssrc) + build_sdes(self._ssrc, cname)
+        self._reduced = {plan.kind for plan in plans if plan.reduced_size}
         self._twcc = TwccRecorder()
         self._twcc_id = next((plan.twcc_extension_id for plan in plans if plan.twcc_extension_id is not None), None)
         ceiling = network.settings.max_publisher_bitrate * 1000
@@ -109,21 +112,27 @@ class PublisherFeedback:
             return
         for feed, ssrc in self._sources.media.items():
             if feed.router.requests.due(now):
-                self._send(self._key_frame_request(feed, ssrc))
+                self._send_about(feed, self._key_frame_request(feed, ssrc))
 
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _send_arrivals(self) -> None:
-        media_ssrc = next(iter(self._sources.media.values()), 0)
-        while feedback := self._twcc.build_feedback(sender_ssrc=self._ssrc, media_ssrc=media_ssrc):
-            self._send(feedback)
+        media = self._sources.media
+        feed = next((feed for feed in media if feed.source.kind in self._reduced), next(iter(media), None))
+        while feedback := self._twcc.build_feedback(sender_ssrc=self._ssrc, media_ssrc=media[feed] if feed else 0):
+            self._send_about(feed, feedback)
 
     def _send_nacks(self, now: float) -> None:
         for feed, ssrc in self._sources.media.items():
             missing = feed.missing(now)
             if missing:
                 self.nacks += len(missing)
-                self._send(build_nack(self._ssrc, ssrc, sorted(missing)))
+                self._send_about(feed, build_nack(self._ssrc, ssrc, sorted(missing)))
+
+    def _send_about(self, feed: Feed | None, packet: bytes) -> None:
+        """Send feedback on a track, or on the transport."""
+        is_reduced = feed is not None and feed.source.kind in self._reduced
+        self._send(packet if is_reduced else self._opening + packet)
 
     def _key_frame_request(self, feed: Feed, ssrc: int) -> bytes:
         if "nack pli" in feed.source.codec.rtcp_feedback:

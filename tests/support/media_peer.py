@@ -87,6 +87,7 @@ class MediaPeer:
     video_feedback: tuple[str, ...] = _VIDEO_FEEDBACK
     rtx_type: int | None = 97
     twcc: bool = True
+    reduced_size: bool = True
     announce_ssrcs: bool = True
     fingerprint: str | None = None
     check_interval: float = 0.5
@@ -372,7 +373,8 @@ def _offer(peer: MediaPeer, direction: str) -> str:
     mids = " ".join(str(mid) for mid in range(len(sections)))
     lines = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
     for mid, section in enumerate(sections):
-        lines += [*section, f"a=mid:{mid}", f"a={direction}", "a=rtcp-mux", "a=rtcp-rsize"]
+        lines += [*section, f"a=mid:{mid}", f"a={direction}", "a=rtcp-mux"]
+        lines += ["a=rtcp-rsize"] if peer.reduced_size else []
         lines += [f"a=ice-ufrag:{peer.ufrag}", f"a=ice-pwd:{peer.pwd}", "a=setup:actpass"]
         lines += [f"a=fingerprint:sha-256 {peer.fingerprint or peer.context.fingerprint.value}"]
         lines += [f"a=extmap:3 {TWCC_URI}"] if peer.twcc else []

@@ -13,6 +13,7 @@ from protocol.webrtc.rtcp import (
     BitrateEstimate,
     FullIntraRequest,
     Nack,
+    PictureLoss,
     ReceiverReport,
     ReportBlock,
     SenderReport,
@@ -27,7 +28,7 @@ from protocol.webrtc.rtcp import (
 from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Played, Published, media_rig, until
 
-RECEIVER_REPORT = 201
+RECEIVER_REPORT, DESCRIPTION = 201, 202
 
 
 def send(published: Published, number: int, payload: bytes) -> None:
@@ -37,6 +38,15 @@ def send(published: Published, number: int, payload: bytes) -> None:
 def ssrcs(played: Played) -> tuple[int, int]:
     """Video and its RTX."""
     return played.peer.answer.ssrcs[-2], played.peer.answer.ssrcs[-1]
+
+
+def packet_types(compound: bytes) -> tuple[int, ...]:
+    """Of all packets in it, by their numbers."""
+    types, position = [], 0
+    while position < len(compound):
+        types.append(compound[position + 1])
+        position += 4 * (int.from_bytes(compound[position + 2 : position + 4], "big") + 1)
+    return tuple(types)
 
 
 # -- towards the publisher -------------------------------------------------------------------------------------------
@@ -130,6 +140,23 @@ async def test_the_round_trip_to_a_publisher_is_known_by_its_echo_of_our_clock()
         peer.send_rtcp(struct.pack("!BBHIBBH", 0x80, 207, 5, AUDIO_SSRC, 5, 0, 3) + server_ssrc + clock + bytes(4))
         await until(lambda: published.publication.statistics().round_trip > 0)
         assert published.publication.statistics().round_trip < 10
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+async def test_feedback_is_compound_unless_both_sides_agreed_on_less(reduced: bool) -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(reduced_size=reduced)
+        peer = published.peer
+        viewer = await rig.play(published.publication)
+        send(published, 1, vp8_key_frame())
+        send(published, 3, vp8_delta(b"3"))
+        await published.peer.until(lambda: 2 in published.peer.nacked)
+        viewer.peer.send_rtcp(build_pli(1, ssrcs(viewer)[0]))
+        kinds = (Nack, PictureLoss, TransportFeedback, ReceiverReport)
+        await peer.until(lambda: {type(packet) for packet in peer.rtcp}.issuperset(kinds))
+        starts = {packet_types(compound)[:2] for compound in peer.compounds}
+        assert (starts == {(RECEIVER_REPORT, DESCRIPTION)}) is not reduced
+        assert (RECEIVER_REPORT, DESCRIPTION) in starts
 
 
 async def test_a_publisher_without_transport_feedback_is_told_its_bandwidth_by_remb() -> None:
