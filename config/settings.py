@@ -190,6 +190,9 @@ class Settings:
     media_sender: MediaSender = setting(
         "media.sender", Choice(MediaSender), "auto",
         "What sends media to players. auto: the fast sender if it passes its test at start, else the portable one.")
+    media_padding: bool = setting(
+        "media.padding", Flag(), "true",
+        "Whether video for 10 players or more is padded to packets of equal size (RFC 3550), which leave for less.")
 
     max_sessions: int = setting(
         "max_sessions", MANY, "10000", "Clients connected at a time.",

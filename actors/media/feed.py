@@ -17,6 +17,8 @@ from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.sdp import MediaKind, SourceTrack, TrackPlan
 from protocol.webrtc.stun import Address
 
+PADDED_FOR = 10  # viewers of a picture; for fewer, packets of one size save too little to change their bytes for it
+
 _RTP_HEADER = 12
 
 
@@ -48,7 +50,8 @@ class Viewer:
 class Feed:
     """A published track and its viewers.
 
-    `round_trip` is the publisher's. `asked` is called when a key frame request may have become due.
+    `round_trip` is the publisher's. `asked` is called when a key frame request may have become due. `may_pad`: video
+    packets may be padded to equal sizes, where that saves something.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Feed:
         round_trip: RoundTrip,
         now: float,
         asked: Callable[[], None],
+        may_pad: bool = False,
     ) -> None:
         self.is_video = is_video = plan.kind is MediaKind.VIDEO
         self.source = SourceTrack(kind=plan.kind, codec=plan.codec, ssrc=ssrc, rtx_ssrc=rtx_ssrc if is_video else None)
@@ -78,6 +82,7 @@ class Feed:
         self.cname = cname
         self._asked = asked
         self._sender = sender
+        self._may_pad = may_pad and is_video and sender.gathers
         self._fan_outs: dict[Variant, FanOut] = {}
         self._viewers: dict[OutgoingTrack, Viewer] = {}
         self._last_report: SenderReport | None = None
@@ -91,6 +96,7 @@ class Feed:
     def join(self, viewer: Viewer, now: float) -> int:
         """Take in a viewer that is connected; how many packets of the past it was sent to start with."""
         self._viewers[viewer.outgoing] = viewer
+        self._choose_padding()
         replay = self.track.replay() if self.is_video else None
         if replay is None:
             self.router.join(viewer.outgoing, now)
@@ -105,6 +111,7 @@ class Feed:
         """No packet goes to this viewer from here on. One that is not in is ignored."""
         if self._viewers.pop(viewer.outgoing, None) is None:
             return
+        self._choose_padding()
         variant = viewer.outgoing.variant
         self.router.leave(viewer.outgoing)
         if viewer.fan_out is not None:
@@ -176,6 +183,9 @@ class Feed:
             self.leave(viewer)
         self.track.ring.clear()  # plaintext is not kept longer than the stream
         self._asked = _unasked
+
+    def _choose_padding(self) -> None:
+        self.track.pads = self._may_pad and len(self._viewers) >= PADDED_FOR
 
     def mend(self, now: float) -> None:
         """What will not come any more can only be made up for by a key frame."""

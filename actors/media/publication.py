@@ -207,6 +207,7 @@ class Publication:
             round_trip=self._round_trip,
             now=now,
             asked=self._ask_for_key_frames,
+            may_pad=network.settings.media_padding,
         )
 
     def _ask_for_key_frames(self) -> None:

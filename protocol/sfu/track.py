@@ -10,8 +10,8 @@ viewers see one SSRC whose numbers run on, as their decryption needs it (RFC 371
 key frame.
 
 Browsers cut a picture into packets of one size, but for a byte. Packets of exactly one size can leave together, for
-much less than each by itself, so those that are a good part of a picture are padded to a multiple of 8 bytes. That is
-done here, once and for all: what is sent again is then the same byte for byte.
+much less than each by itself, so while `pads` is set those that are a good part of a picture are padded to a multiple
+of 8 bytes. That is done here, once and for all: what is sent again is then the same byte for byte.
 """
 
 import math
@@ -84,6 +84,7 @@ class IncomingTrack:
         self.bytes = 0
         self.duplicates = 0
         self.highest = -1  # extended sequence number of the newest packet, as viewers count; -1 before the first
+        self.pads = False
         self.heard_at = -math.inf  # when anything came
         self.is_apart = False  # what comes is still to be joined to what was before
         self.ring = ring
@@ -265,7 +266,7 @@ class IncomingTrack:
         data = _HEADER.pack(0x80, marker << 7, extended & 0xFFFF, timestamp, self.ssrc) + payload
         self.packets += 1
         self.bytes += len(data)
-        if PADDED_FROM <= len(data) <= PADDED_UP_TO:
+        if self.pads and PADDED_FROM <= len(data) <= PADDED_UP_TO:
             data = pad(data, PADDED_TO)
         self.ring.put(extended, data, now)
         found = self._find_key_frame(extended, payload, timestamp, now) if is_newest else None

@@ -2,7 +2,10 @@
 
 import pytest
 
+from actors.media import feed
 from actors.media.facts import Connected, Flowing, MediaRefused, Resized
+from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.sender import PacketSender, PortableSender
 from config.kinds import AddressPair
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.rtcp import SenderReport, build_sender_report
@@ -206,8 +209,34 @@ async def test_sender_reports_are_passed_on_with_the_servers_counters() -> None:
         await late.peer.until(lambda: any(isinstance(packet, SenderReport) for packet in late.peer.rtcp))
 
 
-async def test_padding_reaches_the_viewer_and_is_counted_nowhere() -> None:
-    async with media_rig() as rig:
+@pytest.mark.parametrize(
+    ("make", "viewers", "allowed", "padded"),
+    [
+        (FastSender, 3, True, True),
+        (FastSender, 2, True, False),
+        (FastSender, 3, False, False),
+        (PortableSender, 3, True, False),
+    ],
+)
+async def test_video_is_padded_where_that_pays(
+    monkeypatch: pytest.MonkeyPatch, make: type[PacketSender], viewers: int, allowed: bool, padded: bool
+) -> None:
+    monkeypatch.setattr(feed, "PADDED_FOR", 3)
+    async with media_rig(sender=make(), media_padding=allowed) as rig:
+        published = await rig.publish(audio=False)
+        played = [await rig.play(published.publication, audio=False) for _ in range(viewers)]
+        send_video(published, 1, [vp8_key_frame(bytes(900)), vp8_delta(bytes(901)), vp8_delta(bytes(902))])
+        await played[0].peer.until_received(3)
+        assert any(packet.padding for packet in played[0].peer.received) is padded
+        played[-1].playback.close()
+        send_video(published, 4, [vp8_key_frame(bytes(900)), vp8_delta(bytes(901))])
+        await played[0].peer.until_received(5)
+        assert not any(packet.padding for packet in played[0].peer.received[3:])
+
+
+async def test_padding_reaches_the_viewer_and_is_counted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "PADDED_FOR", 1)
+    async with media_rig(sender=FastSender()) as rig:
         published = await rig.publish()
         viewer = await rig.play(published.publication)
         pictures = [vp8_key_frame(bytes(900)), vp8_delta(bytes(901)), vp8_delta(bytes(902))]

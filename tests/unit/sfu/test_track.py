@@ -63,6 +63,7 @@ def test_a_packet_becomes_canonical() -> None:
 
 def test_parts_of_a_picture_that_differ_by_a_byte_become_packets_of_one_size() -> None:
     track = make_track()
+    track.pads = True
     bodies = [DELTA + bytes(size) for size in (1001, 1001, 1002, 1002)]
     packets = [track.receive(number, 0, False, body, 0.0) for number, body in enumerate(bodies)]
     assert {len(packet.data) for packet in packets if packet} == {1024}
@@ -76,16 +77,22 @@ def test_parts_of_a_picture_that_differ_by_a_byte_become_packets_of_one_size() -
 @pytest.mark.parametrize("size", [0, PADDED_FROM - 1, PADDED_UP_TO + 1])
 def test_what_is_no_such_part_keeps_its_size(size: int) -> None:
     body = bytes(max(size - HEADER_SIZE, 0))
-    packet = make_track().receive(1, 0, False, body, 0.0)
+    track = make_track()
+    track.pads = True
+    packet = track.receive(1, 0, False, body, 0.0)
     assert packet is not None
     assert (len(packet.data), packet.data[0]) == (HEADER_SIZE + len(body), 0x80)
 
 
 @given(st.integers(PADDED_FROM, PADDED_UP_TO))
 def test_padding_does_not_lead_beyond_its_bound(size: int) -> None:
-    packet = make_track().receive(1, 0, False, bytes(size - HEADER_SIZE), 0.0)
+    track = make_track()
+    assert track.receive(1, 0, False, bytes(size - HEADER_SIZE), 0.0) is not None
+    assert len(track.ring.get(BASE + 1) or b"") == size, "nobody has asked for it"
+    track.pads = True
+    packet = track.receive(2, 0, False, bytes(size - HEADER_SIZE), 0.0)
     assert packet is not None
-    assert len(packet.data) <= PADDED_UP_TO
+    assert size <= len(packet.data) <= PADDED_UP_TO
 
 
 def test_numbers_grow_over_the_wrap() -> None:
