@@ -101,9 +101,13 @@ def read_app_file(path: Path) -> AppTable | None:
 def _resolved(path: Path) -> Path:
     """What a symbolic link points to: a rename would replace the link, not the file."""
     try:
-        return path.resolve()
-    except (OSError, RuntimeError) as error:  # a link that leads to itself; RuntimeError up to Python 3.12
-        raise AppStoreError(f"cannot read {path}: its symbolic link leads nowhere") from error
+        resolved = path.resolve()
+        leads_to_itself = resolved.is_symlink()  # from Python 3.13 on; up to 3.12 it is a RuntimeError
+    except (OSError, RuntimeError):
+        leads_to_itself = True
+    if leads_to_itself:
+        raise AppStoreError(f"cannot read {path}: its symbolic link leads nowhere")
+    return resolved
 
 
 def _read(path: Path) -> str | None:

@@ -1,8 +1,9 @@
 # Sourced by the launchers of this folder: finds Python, makes environments, installs Debian packages.
 #
-# An environment is a folder made out of a requirements file. It is complete when it holds a copy of the requirements
-# that it was made of, which is put there last: a start that finds the same requirements has nothing to do. Anything else
-# (missing, interrupted, out of date, its Python gone) makes a new one and swaps the two, so a failure leaves the old one.
+# An environment is made out of a requirements file, in a folder with a name of its own (.venv.Xa81kQ), where it stays: the
+# programs in its bin/ name that folder. `.venv` is a link to it, put there last, when the environment is complete and
+# holds a copy of its requirements: a start that finds the same requirements has nothing to do. Anything else (missing,
+# interrupted, out of date, its Python gone) makes a new one and turns the link, so a failure leaves the old one.
 
 root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 
@@ -34,33 +35,62 @@ is_complete() {
 
 make_environment() {
     find_python
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+    install_missing
     say "making the environment $1 out of $2; a first start does this, and one after an update"
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || install_from_debian python3-venv
-    rm -rf "$root/$1.new" "$root/$1.old"
-    "$python" -m venv "$root/$1.new" >&2 || die "the environment could not be made"
-    "$root/$1.new/bin/python" -m pip --disable-pip-version-check install --no-input --progress-bar off \
+    remove_all_but_current "$1"
+    new=$(mktemp -d "$root/$1.XXXXXX") && chmod 755 "$new" || die "the environment could not be made"
+    "$python" -m venv "$new" >&2 || die "the environment could not be made"
+    "$new/bin/python" -m pip --disable-pip-version-check install --no-input --progress-bar off \
         --require-hashes -r "$root/$2" >&2 || die "the packages of $2 could not be installed; the reason stands above"
-    cp "$root/$2" "$root/$1.new/requirements.txt"
-    if [ -e "$root/$1" ]; then mv "$root/$1" "$root/$1.old"; fi
-    mv "$root/$1.new" "$root/$1"
-    rm -rf "$root/$1.old"
+    cp "$root/$2" "$new/requirements.txt"
+    ln -s "${new##*/}" "$new.link"
+    if [ -d "$root/$1" ] && [ ! -L "$root/$1" ]; then mv "$root/$1" "$root/$1.old"; fi # a folder, as older versions made it
+    mv -T "$new.link" "$root/$1"
+    remove_all_but_current "$1"
     say "the environment is ready"
+}
+
+# remove_all_but_current ENVIRONMENT: what interrupted starts and earlier requirements have left.
+remove_all_but_current() {
+    for each in "$root/$1".*; do
+        if [ "$each" -ef "$root/$1" ]; then continue; fi
+        rm -rf "$each"
+    done
 }
 
 # Sets python to the file of a Python 3.11 or later: the one behind any environment that happens to be active.
 find_python() {
+    if search_python; then return; fi
+    [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || install_from_debian python3 python3-venv
+    search_python || die "Python 3.11 or later is needed; install it with: sudo apt-get install python3 python3-venv"
+}
+
+search_python() {
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
         python=$(command -v "$name") || continue
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue
         python=$(readlink -f -- "$python")
-        return
+        return 0
     done
-    die "Python 3.11 or later is needed; install it with: apt-get install python3"
+    return 1
+}
+
+# want COMMAND PACKAGE: notes the Debian package if nothing has that command; install_missing then installs all at once.
+want() {
+    command -v "$1" >/dev/null || missing="$missing $2"
+}
+
+missing=
+install_missing() {
+    # shellcheck disable=SC2086 # one word for each package
+    [ -z "$missing" ] || install_from_debian $missing
+    missing=
 }
 
 # install_from_debian PACKAGE...: as root; for anybody else one line that says what to install.
 install_from_debian() {
-    [ "$(id -u)" = 0 ] || die "this machine lacks $*; install with: sudo apt-get install $*"
+    [ "$(id -u)" = 0 ] || die "this machine lacks $*; install with: sudo apt-get install --no-install-recommends $*"
     command -v apt-get >/dev/null || die "this machine lacks $*, and has no apt-get to install it"
     say "installing $* from Debian"
     apt_install "$@" || { apt-get -q update >&2 && apt_install "$@"; } || die "apt-get could not install $*"

