@@ -218,7 +218,7 @@ class Server:
                 "connections_websocket": self._gateway.connection_count,
                 "client_memory": self._gateway.client_memory,
             },
-            "streams": self._supervisor.count_streams(),
+            "stream": self._supervisor.count_streams(),
             "media": asdict(self._plane.statistics()),
             "hooks": asdict(self._dispatcher.statistics()),
             "load": self._overload.statistics(),

@@ -5,12 +5,16 @@ With several nodes, another implementation of the same port would ask each node 
 
 from collections.abc import Callable, Iterable, Mapping
 
+import psutil
 import trio
 
 from actors.actor import StopReason
 from actors.supervisor import Supervisor
 from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+from protocol.rest.paging import Found, Page
 from protocol.rest.streams import NodeReport, TerminateAnswer
+
+_MEBIBYTE = 1024 * 1024
 
 Counters = Mapping[str, Mapping[str, int | str]]
 """Group -> key -> value, as `/?action=stat` shows them."""
@@ -23,24 +27,26 @@ class LocalNode:
         self._node_id = node_id
         self._supervisor = supervisor
         self._counters = counters
+        self._process = psutil.Process()
+        self._process.cpu_percent()  # the first question only sets the mark that the next one counts from
 
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
     ) -> TerminateAnswer:
         """Stop what matches, at once, and wait for the last of it to end until `deadline` (trio's clock)."""
         if dry_run:
-            return self._answer(self._supervisor.find(query), all_stopped=True)
+            return self._answer((await self._supervisor.find(query)).items, all_stopped=True)
         matches = self._supervisor.terminate(query, reason)
         all_stopped = await _all_set((match.stopped for match in matches), deadline)
         return self._answer(tuple(match.description for match in matches), all_stopped=all_stopped)
 
-    def find(self, query: StreamFilter) -> tuple[StreamDescription, ...]:
-        """The streams that match, oldest first."""
-        return self._supervisor.find(query)
+    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+        """How many streams match, and those on the page, oldest first."""
+        return await self._supervisor.find(query, page)
 
-    def find_connections(self, query: ConnectionFilter) -> tuple[ConnectionDescription, ...]:
-        """The sessions that match, oldest first."""
-        return self._supervisor.find_connections(query)
+    async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
+        """How many sessions match, and those on the page, oldest first."""
+        return await self._supervisor.find_connections(query, page)
 
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
         """Disconnect the sessions that match and wait for their end until `deadline`; how many they were."""
@@ -49,8 +55,20 @@ class LocalNode:
         return len(stopped)
 
     def statistics(self) -> Counters:
-        """The counters of this node."""
-        return self._counters()
+        """The counters of this node, and what its process takes of the machine."""
+        return {**self._counters(), **self._machine()}
+
+    def _machine(self) -> Counters:
+        """The groups and keys that the SDK's console shows, whatever the server is written in."""
+        memory = psutil.virtual_memory()
+        return {
+            "system": {
+                "system_java_cpu_usage": f"{self._process.cpu_percent():.1f}",
+                "system_memory_total": memory.total // _MEBIBYTE,
+                "system_memory_free": memory.available // _MEBIBYTE,
+            },
+            "core": {"core_threads": self._process.num_threads()},
+        }
 
     def _answer(self, matched: tuple[StreamDescription, ...], *, all_stopped: bool) -> TerminateAnswer:
         cascades = tuple(stream.viewers for stream in matched)

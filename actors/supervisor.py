@@ -5,15 +5,24 @@ its stream, so the answer that REST gives is exact. Nothing is restarted here; a
 stays with it.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import trio
 from attrs import frozen
 
 from actors.actor import ActorStopped, Stoppable, StopReason, crash_guard, stop_all
 from actors.logs import get_logger
-from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+from actors.slices import slices
+from actors.stream_index import StreamIndex
+from protocol.filters import (
+    ConnectionDescription,
+    ConnectionFilter,
+    StreamDescription,
+    StreamFilter,
+    StreamTraits,
+)
+from protocol.rest.paging import ALL, Found, Page
 
 log = get_logger("supervisor")
 
@@ -32,20 +41,14 @@ class Supervised(Stoppable, Protocol):
     def epitaph(self) -> dict[str, object]: ...
 
 
-class StreamActor(Supervised, Protocol):
-    """A stream as the supervisor sees it."""
+class StreamActor(Supervised, StreamTraits, Protocol):
+    """A stream as the supervisor sees it. Its traits are cheap to read, a description is not."""
 
-    @property
-    def media_session_id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def published(self) -> bool: ...
     def describe(self) -> StreamDescription: ...
 
 
 class SessionActor(Supervised, Protocol):
-    """A session as the supervisor sees it."""
+    """A session as the supervisor sees it. It is cheap to describe."""
 
     @property
     def session_id(self) -> str: ...
@@ -64,12 +67,37 @@ class Match:
     stopped: trio.Event
 
 
+_MATCHED_AT_ONCE = 200
+_DESCRIBED_AT_ONCE = 20
+"""Actors looked at, and described, before others have a turn: about half a millisecond's work."""
+
+A = TypeVar("A", bound=Supervised)
+D = TypeVar("D")
+
+
+async def _choose(actors: Sequence[A], matches: Callable[[A], bool]) -> list[A]:
+    """Those that match and have not been stopped."""
+    hits: list[A] = []
+    for some in slices(actors, _MATCHED_AT_ONCE):
+        hits += (actor for actor in some if actor.reason is None and matches(actor))
+        await trio.lowlevel.checkpoint()
+    return hits
+
+
+async def _described(actors: Sequence[A], describe: Callable[[A], D]) -> tuple[D, ...]:
+    """The descriptions of those that have not been stopped meanwhile."""
+    shown: list[D] = []
+    for some in slices(actors, _DESCRIBED_AT_ONCE):
+        shown += (describe(actor) for actor in some if actor.reason is None)
+        await trio.lowlevel.checkpoint()
+    return tuple(shown)
+
+
 class Supervisor:
     """Owner of all stream and session actors of this node."""
 
     def __init__(self) -> None:
-        self._streams: dict[str, StreamActor] = {}
-        self._by_name: dict[str, dict[str, StreamActor]] = {}
+        self._streams: StreamIndex[StreamActor] = StreamIndex()
         self._sessions: dict[str, SessionActor] = {}
         self._nursery: trio.Nursery | None = None
         self._closing = False
@@ -91,8 +119,7 @@ class Supervisor:
         if stream.media_session_id in self._streams:
             raise AlreadyInUse(stream.media_session_id)
         self._roof().start_soon(self._oversee_stream, stream)
-        self._streams[stream.media_session_id] = stream
-        self._enter_name(stream)
+        self._streams.add(stream)
 
     def adopt_session(self, session: SessionActor) -> None:
         """Run `session` from now on. Raises ActorStopped once the server is closing."""
@@ -101,8 +128,7 @@ class Supervisor:
 
     def renamed(self, stream: StreamActor, before: str) -> None:
         """`stream` has another name now."""
-        self._leave_name(stream, before)
-        self._enter_name(stream)
+        self._streams.renamed(stream, before)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -116,26 +142,32 @@ class Supervisor:
         return len(self._sessions)
 
     def count_streams(self) -> dict[str, int]:
-        """How many streams come in, and how many go out to viewers."""
-        incoming = sum(stream.published for stream in self._streams.values())
+        """How many streams come in, and go out to viewers; the SDK's console asks for kinds that there are not, too."""
+        incoming = self._streams.published
         outgoing = len(self._streams) - incoming
-        return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing}
+        others = {f"streams_{kind}_{way}": 0 for kind in ("rtmfp", "rtmp", "rtsp") for way in ("in", "out")}
+        return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing, **others}
 
     def streams(self) -> Iterator[StreamActor]:
         """The streams that have not been stopped, oldest first."""
-        return (stream for stream in self._streams.values() if stream.reason is None)
+        return (stream for stream in self._streams if stream.reason is None)
 
     def sessions(self) -> Iterator[SessionActor]:
         """The sessions that have not been stopped, oldest first."""
         return (session for session in self._sessions.values() if session.reason is None)
 
-    def find(self, query: StreamFilter) -> tuple[StreamDescription, ...]:
-        """The streams that match, oldest first."""
-        return tuple(description for _, description in self._matching(query))
+    async def find(self, query: StreamFilter, page: Page = ALL) -> Found[StreamDescription]:
+        """Those of the streams that match which are on the page. Others have a turn in between, however many there are.
 
-    def find_connections(self, query: ConnectionFilter) -> tuple[ConnectionDescription, ...]:
-        """The sessions that match, oldest first."""
-        return tuple(session.describe() for session in self.sessions() if query.matches(session.describe()))
+        A stream that ends meanwhile may be counted and not shown.
+        """
+        hits = await _choose(self._streams.candidates(query), query.matches)
+        return Found(total=len(hits), items=await _described(page.of(hits), lambda stream: stream.describe()))
+
+    async def find_connections(self, query: ConnectionFilter, page: Page = ALL) -> Found[ConnectionDescription]:
+        """The same for sessions."""
+        hits = await _choose(self._session_candidates(query), lambda session: query.matches(session.describe()))
+        return Found(total=len(hits), items=await _described(page.of(hits), lambda session: session.describe()))
 
     # -- stopping ----------------------------------------------------------------------------------
 
@@ -154,7 +186,11 @@ class Supervisor:
 
     def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> tuple[trio.Event, ...]:
         """Stop every session that matches, before returning; their streams end with them."""
-        hits = [session for session in self.sessions() if query.matches(session.describe())]
+        hits = [
+            session
+            for session in self._session_candidates(query)
+            if session.reason is None and query.matches(session.describe())
+        ]
         for session in hits:
             session.stop(reason)
         return tuple(session.stopped for session in hits)
@@ -168,36 +204,24 @@ class Supervisor:
 
     def abort(self) -> None:
         """After `close`: wait no longer for any of those that are left."""
-        for actor in (*self._sessions.values(), *self._streams.values()):
+        for actor in (*self._sessions.values(), *self._streams):
             actor.abort()
 
     def remaining(self) -> tuple[str, ...]:
         """The ids of all that has not ended yet, for the log of a shutdown that takes too long."""
-        return (*self._sessions, *self._streams)
+        return (*self._sessions, *self._streams.ids())
 
     # -- inside ------------------------------------------------------------------------------------
 
     def _matching(self, query: StreamFilter) -> Iterator[tuple[StreamActor, StreamDescription]]:
-        for stream in self._candidates(query):
-            if stream.reason is None and query.matches(description := stream.describe()):
-                yield stream, description
+        for stream in self._streams.candidates(query):
+            if stream.reason is None and query.matches(stream):
+                yield stream, stream.describe()
 
-    def _candidates(self, query: StreamFilter) -> Iterable[StreamActor]:
-        # Most filters name one stream of thousands.
-        if query.media_session_ids is not None:
-            return [self._streams[key] for key in query.media_session_ids if key in self._streams]
-        if query.name is not None:
-            return list(self._by_name.get(query.name, {}).values())
-        return list(self._streams.values())
-
-    def _enter_name(self, stream: StreamActor) -> None:
-        self._by_name.setdefault(stream.name, {})[stream.media_session_id] = stream
-
-    def _leave_name(self, stream: StreamActor, name: str) -> None:
-        named = self._by_name[name]
-        del named[stream.media_session_id]
-        if not named:
-            del self._by_name[name]
+    def _session_candidates(self, query: ConnectionFilter) -> list[SessionActor]:
+        if query.session_id is None:
+            return list(self._sessions.values())
+        return [self._sessions[query.session_id]] if query.session_id in self._sessions else []
 
     def _roof(self) -> trio.Nursery:
         if self._nursery is None or self._closing:
@@ -208,8 +232,7 @@ class Supervisor:
         try:
             await self._guarded("stream", stream)
         finally:
-            del self._streams[stream.media_session_id]
-            self._leave_name(stream, stream.name)
+            self._streams.remove(stream)
             self._changed.set()
 
     async def _oversee_session(self, session: SessionActor) -> None:

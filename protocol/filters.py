@@ -7,7 +7,34 @@ backend computed must never widen into "all streams" (WCS page "Stopping the vid
 Descriptions and filters are frozen, JSON-able data with a `node_id`: they may cross a process border as they are.
 """
 
+from typing import Protocol
+
 from attrs import frozen
+
+
+class StreamTraits(Protocol):
+    """What filters look at: a description has it, and a living stream has it without being described."""
+
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def app_key(self) -> str: ...
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def media_session_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def published(self) -> bool: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def has_video(self) -> bool: ...
+    @property
+    def has_audio(self) -> bool: ...
+    @property
+    def media_provider(self) -> str: ...
 
 
 @frozen(kw_only=True)
@@ -98,13 +125,15 @@ class StreamFilter:
     has_audio: bool | None = None
     media_provider: str | None = None
     node_id: str | None = None
+    text: str | None = None
+    """Something that its name, status or one of its ids contains, in whatever case; from the start page's search."""
 
     @property
     def is_everything(self) -> bool:
         """True when no condition is given, so that every stream of the server matches."""
         return self == _ALL_STREAMS
 
-    def matches(self, stream: StreamDescription) -> bool:
+    def matches(self, stream: StreamTraits) -> bool:
         """Whether `stream` fulfils every condition given."""
         return (
             (self.media_session_ids is None or stream.media_session_id in self.media_session_ids)
@@ -117,6 +146,7 @@ class StreamFilter:
             and self.has_audio in (None, stream.has_audio)
             and self.media_provider in (None, stream.media_provider)
             and self.node_id in (None, stream.node_id)
+            and _contain(self.text, stream.name, stream.media_session_id, stream.session_id, stream.status)
         )
 
 
@@ -127,6 +157,8 @@ class ConnectionFilter:
     session_id: str | None = None
     app_key: str | None = None
     client_version: str | None = None
+    text: str | None = None
+    """Something that its id, application key, status or origin contains, in whatever case."""
 
     @property
     def is_everything(self) -> bool:
@@ -139,7 +171,16 @@ class ConnectionFilter:
             self.session_id in (None, connection.session_id)
             and self.app_key in (None, connection.app_key)
             and self.client_version in (None, connection.client_version)
+            and _contain(self.text, connection.session_id, connection.app_key, connection.status, connection.origin)
         )
+
+
+def _contain(wanted: str | None, *texts: str | None) -> bool:
+    """Whether one of the texts contains what is wanted, or nothing is."""
+    if not wanted:
+        return True
+    folded = wanted.casefold()
+    return any(folded in text.casefold() for text in texts if text)
 
 
 _ALL_STREAMS = StreamFilter()

@@ -28,11 +28,12 @@ from actors.media.publication import Publication
 from actors.overload import Overload
 from actors.stream.broadcast import Broadcast
 from actors.stream.reasons import USER, denied, failed
+from actors.stream.status_frame import status_frame
 from config.settings import Settings
 from protocol.filters import StreamDescription, StreamTraffic
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
-from protocol.signaling.frames import Fail, NotifyStreamStatusEvent, ServerFrame, SetRemoteSDP, StreamRequest
-from protocol.signaling.statuses import StreamInfo, StreamStatus
+from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP, StreamRequest
+from protocol.signaling.statuses import StreamInfo
 from protocol.signaling.stream import StreamLife
 
 log = get_logger("stream")
@@ -114,6 +115,8 @@ class Stream(Actor[Noted]):
         super().__init__()
         self.request = request
         self.name = request.name
+        self.media_session_id, self.media_provider = request.media_session_id, request.media_provider
+        self.node_id, self.app_key, self.session_id = owner.node_id, owner.app_key, owner.session_id
         self._owner = owner
         self._services = services
         self._life = StreamLife(published=self.published)
@@ -128,12 +131,16 @@ class Stream(Actor[Noted]):
         return f"{type(self).__name__}({self.media_session_id})"
 
     @property
-    def media_session_id(self) -> str:
-        return self.request.media_session_id
+    def status(self) -> str:
+        return self._life.status
 
     @property
-    def app_key(self) -> str:
-        return self._owner.app_key
+    def has_video(self) -> bool:
+        return self.request.has_video if self._media is None else self._media.video_codec is not None
+
+    @property
+    def has_audio(self) -> bool:
+        return self.request.has_audio if self._media is None else self._media.audio_codec is not None
 
     @property
     def is_live(self) -> bool:
@@ -261,7 +268,7 @@ class Stream(Actor[Noted]):
     def _announce(self) -> None:
         """Tell client and backend of the status that this stream has now."""
         description = self.describe()
-        frame = _status_frame(description, *self._mutes())
+        frame = status_frame(description, *self._mutes())
         body = stream_body(description, custom=self.request.custom)
 
         def deliver(shown: dict[str, Any]) -> None:
@@ -318,17 +325,15 @@ class Stream(Actor[Noted]):
     def describe(self) -> StreamDescription:
         """This stream as REST, hooks and filters see it."""
         media, request = self._media, self.request
-        audio_codec = media.audio_codec if media is not None else None
-        video_codec = media.video_codec if media is not None else None
         return StreamDescription(
-            node_id=self._owner.node_id,
-            app_key=self._owner.app_key,
-            session_id=self._owner.session_id,
+            node_id=self.node_id,
+            app_key=self.app_key,
+            session_id=self.session_id,
             media_session_id=request.media_session_id,
             name=self.name,
             published=self.published,
-            has_video=request.has_video if media is None else video_codec is not None,
-            has_audio=request.has_audio if media is None else audio_codec is not None,
+            has_video=self.has_video,
+            has_audio=self.has_audio,
             status=self._life.status,
             create_date=self._created,
             record=request.record,
@@ -336,8 +341,8 @@ class Stream(Actor[Noted]):
             max_bitrate=request.max_bitrate,
             quality=request.quality,
             media_provider=request.media_provider,
-            audio_codec=audio_codec,
-            video_codec=video_codec,
+            audio_codec=media.audio_codec if media is not None else None,
+            video_codec=media.video_codec if media is not None else None,
             info=self._info,
             sdp=request.sdp,
             **self._picture(),
@@ -346,28 +351,6 @@ class Stream(Actor[Noted]):
     @abstractmethod
     def _picture(self) -> dict[str, Any]:
         """Size, bitrate, viewers and traffic."""
-
-
-def _status_frame(
-    description: StreamDescription, audio_muted: bool | None, video_muted: bool | None
-) -> NotifyStreamStatusEvent:
-    return NotifyStreamStatusEvent(
-        media_session_id=description.media_session_id,
-        status=StreamStatus(description.status),
-        info=description.info,
-        name=description.name,
-        published=description.published,
-        has_video=description.has_video,
-        has_audio=description.has_audio,
-        record=False,
-        media_provider=description.media_provider,
-        bitrate=description.bitrate,
-        width=description.width,
-        height=description.height,
-        quality=description.quality,
-        audio_muted=audio_muted,
-        video_muted=video_muted,
-    )
 
 
 def traffic_of(media: Publication | Playback) -> StreamTraffic:

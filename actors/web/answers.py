@@ -1,13 +1,14 @@
 """Answers in JSON: values, lists, the empty success of WCS, and errors."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import trio
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from actors.slices import slices
 from protocol.rest.errors import RestError, rest_error_body
 
 COUNT_HEADER = "X-Terminated-Count"
@@ -15,6 +16,8 @@ TOTAL_HEADER = "X-Total-Count"
 
 _BATCH = 20
 """Objects written in one go: about half a millisecond's work."""
+_PIECE = 65536
+"""Characters after which what has been written is sent."""
 
 
 class JsonAnswer(JSONResponse):
@@ -24,18 +27,38 @@ class JsonAnswer(JSONResponse):
         return json.dumps(content, separators=(",", ":")).encode()
 
 
-async def list_answer(objects: Iterable[Mapping[str, Any]], headers: Mapping[str, str]) -> Response:
-    """A JSON array, written a few objects at a time: thousands of streams with their SDP must not hold up media."""
-    parts: list[str] = []
-    for batch in _batches(objects):
-        parts.extend(json.dumps(each, separators=(",", ":")) for each in batch)
-        await trio.lowlevel.checkpoint()
-    return Response(f"[{','.join(parts)}]", media_type="application/json", headers=headers)
+class ListAnswer(Response):
+    """A JSON array, written a few objects at a time: thousands of streams with their SDP hold up no media.
 
+    What is written leaves piece by piece, as the client takes it, so that a long list takes little memory.
+    """
 
-def _batches(objects: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], ...]]:
-    remaining = iter(objects)
-    return iter(lambda: tuple(islice(remaining, _BATCH)), ())
+    def __init__(self, objects: Iterable[Mapping[str, Any]], headers: Mapping[str, str]) -> None:
+        super().__init__(media_type="application/json", headers=headers)
+        self._objects = objects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it: with Content-Length if it is one piece."""
+        text, separator, has_started = "[", "", False
+        del self.headers["content-length"]
+        for batch in slices(self._objects, _BATCH):
+            text += separator + ",".join(json.dumps(each, separators=(",", ":")) for each in batch)
+            separator = ","
+            await trio.lowlevel.checkpoint()
+            if len(text) < _PIECE:
+                continue
+            if not has_started:
+                await self._start(send)
+            has_started = True
+            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+            text = ""
+        if not has_started:
+            self.headers["content-length"] = str(len(text) + 1)
+            await self._start(send)
+        await send({"type": "http.response.body", "body": f"{text}]".encode(), "more_body": False})
+
+    async def _start(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
 
 def empty_answer(headers: Mapping[str, str]) -> Response:

@@ -9,13 +9,14 @@ from starlette.routing import BaseRoute, Route
 
 from actors.actor import StopReason
 from actors.logs import get_logger
-from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, empty_answer, list_answer
+from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from actors.web.ports import Streams
 from actors.web.refusals import client_address
-from actors.web.streams import distinct_parameters, no_match, search_fields
+from actors.web.streams import no_match, search_fields
 from config.settings import Settings
 from protocol.rest import connections as rest
 from protocol.rest.fields import refuse_unknown
+from protocol.rest.query import read_query
 from protocol.signaling.statuses import StreamInfo
 
 log = get_logger("web")
@@ -40,7 +41,7 @@ class ConnectionResource:
 
     async def terminate(self, request: Request) -> Response:
         """Disconnect the sessions that match, which ends their streams."""
-        refuse_unknown(distinct_parameters(request.query_params), (), what="query parameter")
+        refuse_unknown(read_query(request.scope["query_string"]), (), what="query parameter")
         query = rest.parse_terminate(await request.body())
         deadline = trio.current_time() + self._terminate_timeout
         count = await self._streams.terminate_connections(query, BY_REST, deadline=deadline)
@@ -52,12 +53,12 @@ class ConnectionResource:
         return await self._found(request, rest.parse_find(await search_fields(request)))
 
     async def find_all(self, request: Request) -> Response:
-        """Every session. The SDK sends GET without a body."""
-        return await self._found(request, rest.parse_find_all(await request.body()))
+        """Every session, as the SDK asks by a GET without a body; whoever gives a filter gets what matches."""
+        return await self.find(request)
 
     async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
-        found = self._streams.find_connections(query.filter)
-        if not found:
+        found = await self._streams.find_connections(query.filter, query.page)
+        if not found.total:
             return no_match(request, "connection")
-        shown = (rest.connection_object(connection) for connection in query.page.of(found))
-        return await list_answer(shown, {TOTAL_HEADER: str(len(found))})
+        shown = (rest.connection_object(connection) for connection in found.items)
+        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})

@@ -6,7 +6,7 @@ What the page does to streams goes through the ordinary REST API, which lets in 
 import hashlib
 import mimetypes
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from actors.web.answers import JsonAnswer
 from actors.web.ports import Streams
 from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
 from protocol.rest.fields import refuse_unknown
-from protocol.rest.paging import PAGE_KEYS, Page, read_page
-from protocol.rest.stat import stat_text
+from protocol.rest.paging import NOTHING, PAGE_KEYS, Page, read_page
+from protocol.rest.query import read_query
+from protocol.rest.stat import stat_json, stat_text, wants_json
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -57,10 +58,13 @@ class StartPage:
         return (Route("/", self.start), Route("/page/state", self.state), *files)
 
     async def start(self, request: Request) -> Response:
-        """The page itself; with `?action=stat` the statistics that the SDK reads."""
-        if request.query_params.get("action") == "stat":
-            text = stat_text(self._streams.statistics())
-            return PlainTextResponse(text)
+        """The page itself; with `?action=stat` the statistics that the SDK's console reads."""
+        parameters = read_query(request.scope["query_string"])
+        if parameters.get("action") == "stat":
+            groups = self._streams.statistics()
+            if wants_json(parameters):
+                return JsonAnswer(stat_json(groups, parameters))
+            return PlainTextResponse(stat_text(groups, parameters))
         return self._file(request, "index.html")
 
     async def file(self, request: Request) -> Response:
@@ -69,26 +73,28 @@ class StartPage:
 
     async def state(self, request: Request) -> Response:
         """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
-        fields = dict(request.query_params)
+        fields = read_query(request.scope["query_string"])
         refuse_unknown(fields, PAGE_KEYS | {"find"}, what="query parameter")
         page = read_page({"limit": MAX_ROWS} | fields)
-        state = self._state(page, fields.get("find", "").casefold())
+        state = await self._state(page, fields.get("find") or None)
         return JsonAnswer(state, headers=self._headers)
 
-    def _state(self, page: Page, wanted: str) -> dict[str, Any]:
+    async def _state(self, page: Page, wanted: str | None) -> dict[str, Any]:
         now = self._clock()
-        all_sessions = self._streams.find_connections(ConnectionFilter())
-        all_streams = self._streams.find(StreamFilter())
-        sessions = tuple(session for session in all_sessions if _holds(wanted, _session_texts(session)))
-        streams = tuple(stream for stream in all_streams if _holds(wanted, _stream_texts(stream)))
+        sessions = await self._streams.find_connections(ConnectionFilter(text=wanted), page)
+        streams = await self._streams.find(StreamFilter(text=wanted), page)
+        all_sessions, all_streams = sessions.total, streams.total
+        if wanted is not None:
+            all_sessions = (await self._streams.find_connections(ConnectionFilter(), NOTHING)).total
+            all_streams = (await self._streams.find(StreamFilter(), NOTHING)).total
         return {
             "version": self._info.version,
             "ws": _endpoint(self._info.ws),
             "wss": _endpoint(self._info.wss),
-            "totals": {"sessions": len(all_sessions), "streams": len(all_streams)},
-            "matching": {"sessions": len(sessions), "streams": len(streams)},
-            "sessions": [_session_row(session, now) for session in page.of(sessions)],
-            "streams": [_stream_row(stream, now) for stream in page.of(streams)],
+            "totals": {"sessions": all_sessions, "streams": all_streams},
+            "matching": {"sessions": sessions.total, "streams": streams.total},
+            "sessions": [_session_row(session, now) for session in sessions.items],
+            "streams": [_stream_row(stream, now) for stream in streams.items],
         }
 
     def _file(self, request: Request, name: str) -> Response:
@@ -132,19 +138,6 @@ def security_headers(info: PageInfo) -> dict[str, str]:
 
 def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
     return {"address": where[0], "port": where[1]}
-
-
-def _session_texts(session: ConnectionDescription) -> tuple[str, ...]:
-    return session.session_id, session.app_key, session.status, session.origin or ""
-
-
-def _stream_texts(stream: StreamDescription) -> tuple[str, ...]:
-    return stream.name, stream.media_session_id, stream.session_id, stream.status
-
-
-def _holds(wanted: str, texts: Iterable[str]) -> bool:
-    """Whether one of the texts holds the one that is searched for, which is in folded case."""
-    return not wanted or any(wanted in text.casefold() for text in texts)
 
 
 def _session_row(session: ConnectionDescription, now: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from actors.actor import StopReason
 from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+from protocol.rest.paging import Found, Page
 from protocol.rest.streams import TerminateAnswer
 
 
@@ -16,11 +17,11 @@ class Streams(Protocol):
     ) -> TerminateAnswer:
         """Stop what matches and wait for its end until `deadline`; with `dry_run` only say what would be stopped."""
 
-    def find(self, query: StreamFilter) -> tuple[StreamDescription, ...]:
-        """The streams that match, oldest first."""
+    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+        """How many streams match, and those on the page, oldest first."""
 
-    def find_connections(self, query: ConnectionFilter) -> tuple[ConnectionDescription, ...]:
-        """The sessions that match, oldest first."""
+    async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
+        """How many sessions match, and those on the page, oldest first."""
 
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
         """Disconnect the sessions that match, wait for their end until `deadline`; how many they were."""

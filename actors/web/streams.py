@@ -6,21 +6,21 @@ from typing import Any
 
 import attrs
 import trio
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from actors.actor import StopReason
 from actors.logs import get_logger
-from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, empty_answer, error_answer, list_answer
+from actors.web.answers import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from actors.web.ports import Streams
 from actors.web.refusals import client_address
 from config.settings import Settings, TerminateAll
 from protocol.filters import StreamFilter
 from protocol.rest import streams as rest
-from protocol.rest.errors import bad_request, not_found
+from protocol.rest.errors import not_found
 from protocol.rest.fields import decode_optional_object
+from protocol.rest.query import read_query
 from protocol.signaling.statuses import StreamInfo
 
 log = get_logger("web")
@@ -50,7 +50,7 @@ class StreamResource:
         Everything is checked before anything is stopped. The answer waits for the end of the streams, for a bounded
         time: they have left the fan-out by then in any case, so a late one is no failure of the request.
         """
-        dry_run = rest.parse_dry_run(distinct_parameters(request.query_params))
+        dry_run = rest.parse_dry_run(read_query(request.scope["query_string"]))
         query = rest.parse_terminate(await request.body(), allow_all=self._allow_all)
         deadline = trio.current_time() + self._terminate_timeout
         answer = await self._streams.terminate(query, BY_REST, dry_run=dry_run, deadline=deadline)
@@ -58,41 +58,33 @@ class StreamResource:
         if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
             return no_match(request, "stream")
         headers = {COUNT_HEADER: str(answer.count)}
-        return await list_answer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
+        return ListAnswer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
 
     async def find(self, request: Request) -> Response:
         """The streams that match; POST takes the filter as its body, GET in the query string."""
         return await self._found(request, rest.parse_find(await search_fields(request)))
 
     async def find_all(self, request: Request) -> Response:
-        """Every stream. The SDK sends GET without a body."""
-        return await self._found(request, rest.parse_find_all(await request.body()))
+        """Every stream, as the SDK asks by a GET without a body; whoever gives a filter gets what matches."""
+        return await self.find(request)
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
-        found = self._streams.find(query.filter)
-        if not found:
+        found = await self._streams.find(query.filter, query.page)
+        if not found.total:
             return no_match(request, "stream")
-        shown = (rest.stream_object(stream, metrics=query.metrics) for stream in query.page.of(found))
-        return await list_answer(shown, {TOTAL_HEADER: str(len(found))})
+        shown = (rest.stream_object(stream, metrics=query.metrics) for stream in found.items)
+        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
 
 
 # -- shared with the connection group ----------------------------------------------------------------------------------
 
 
 async def search_fields(request: Request) -> dict[str, Any]:
-    """The fields of a find: of the JSON body, or of the query string of a GET."""
-    if request.method == "POST":
-        return decode_optional_object(await request.body())
-    return distinct_parameters(request.query_params)
-
-
-def distinct_parameters(parameters: QueryParams) -> dict[str, str]:
-    """The query string as a mapping; RestError (400) if it repeats a parameter."""
-    names = [name for name, _ in parameters.multi_items()]
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise bad_request(f"query parameter {repeated[:64]!r} is given twice", key=repeated[:64])
-    return dict(parameters)
+    """The fields of a find: of the JSON body, or, without one, of the query string of a GET."""
+    body = await request.body()
+    if request.method == "POST" or body:
+        return decode_optional_object(body)
+    return dict(read_query(request.scope["query_string"]))
 
 
 def no_match(request: Request, noun: str) -> Response:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from protocol.filters import ConnectionDescription, ConnectionFilter
 from protocol.rest.errors import bad_request
-from protocol.rest.fields import decode_object, decode_optional_object, read_text, refuse_unknown
+from protocol.rest.fields import decode_object, read_text, refuse_unknown
 from protocol.rest.paging import PAGE_KEYS, Page, read_page
 
 FILTER_KEYS = frozenset({"sessionId", "appKey", "clientVersion"})
@@ -29,13 +29,6 @@ def parse_find(fields: Mapping[str, Any]) -> ConnectionQuery:
     """What a find asks for; RestError (400) on anything that is not exactly understood."""
     refuse_unknown(fields, FILTER_KEYS | PAGE_KEYS)
     return ConnectionQuery(filter=read_filter(fields), page=read_page(fields))
-
-
-def parse_find_all(body: bytes) -> ConnectionQuery:
-    """What a find_all asks for: a page of everything. RestError (400) as above."""
-    fields = decode_optional_object(body)
-    refuse_unknown(fields, PAGE_KEYS)
-    return ConnectionQuery(filter=ConnectionFilter(), page=read_page(fields))
 
 
 def parse_terminate(body: bytes) -> ConnectionFilter:

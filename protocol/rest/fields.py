@@ -99,11 +99,16 @@ def read_texts(fields: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
 
 
 def read_count(fields: Mapping[str, Any], key: str) -> int | None:
-    """A whole number from 0 up, perhaps written as a string of digits, or None where the key is absent."""
+    """A whole number from 0 up, or None where the key is absent.
+
+    Some languages write 5 as `5.0`, others as `"5"`.
+    """
     if key not in fields:
         return None
     value = fields[key]
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_COUNT)):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
         raise _wrong_type(key, "a whole number, 0 or more", value)

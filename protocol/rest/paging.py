@@ -1,7 +1,7 @@
 """Paging of the lists that find and find_all answer with: `offset` and `limit`, both optional, of our own making."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
@@ -19,10 +19,23 @@ class Page:
     offset: int = 0
     limit: int | None = None
 
-    def of(self, items: tuple[T, ...]) -> tuple[T, ...]:
+    def of(self, items: Sequence[T]) -> Sequence[T]:
         """The items on this page."""
         end = None if self.limit is None else self.offset + self.limit
         return items[self.offset : end]
+
+
+ALL = Page()
+NOTHING = Page(limit=0)
+"""To count only."""
+
+
+@frozen(kw_only=True)
+class Found(Generic[T]):
+    """What a search comes back with: how many there are, and those on the page asked for, oldest first."""
+
+    total: int
+    items: tuple[T, ...]
 
 
 def read_page(fields: Mapping[str, Any]) -> Page:

@@ -1,18 +1,65 @@
-"""The plain-text statistics of `/?action=stat`.
+"""The statistics of `/?action=stat`: plain text, or JSON with `format=json`; `groups=` chooses among the groups.
 
 The SDK's reader takes a line that starts with dashes as the head of a group, named by its first run of letters in
 lower case, and every other line as `key=value` (WebSDK `rest-module`; WCS page "Load and resource usage information").
+In JSON, and in `groups=`, newer WCS names a group by another word: `streams_stats` for `stream` (console of the SDK).
 """
 
 from collections.abc import Mapping
+from typing import Any
+
+from protocol.rest.errors import bad_request
+
+Groups = Mapping[str, Mapping[str, int | str]]
+"""Group, of letters only -> key -> value."""
+
+_IDS = {"connection": "connections_stats", "stream": "streams_stats"}
+_TRANSCODING = "transcoding_stats"
+_NO_TRANSCODING: Mapping[str, Any] = {"transcoding_video_full_info": {}}
+"""What the SDK's console looks into, by stream; nothing is transcoded here."""
 
 
-def stat_text(groups: Mapping[str, Mapping[str, int | str]]) -> str:
-    """`groups` (group, of letters only -> key -> value) as text, each line ended by a line feed.
+def wants_json(parameters: Mapping[str, str]) -> bool:
+    """Whether the query asks for JSON. RestError (400) for a format that there is not."""
+    wanted = parameters.get("format", "text")
+    if wanted not in ("text", "json"):
+        raise bad_request("format must be text or json", key="format")
+    return wanted == "json"
+
+
+def stat_text(groups: Groups, parameters: Mapping[str, str]) -> str:
+    """The groups asked for as text, each line ended by a line feed.
 
     A text that has line breaks of its own gets blanks for them.
     """
-    return "".join(f"{_head(group)}\n{_lines(values)}" for group, values in groups.items())
+    chosen = _chosen(parameters)
+    return "".join(f"{_head(group)}\n{_lines(values)}" for group, values in groups.items() if _is_in(group, chosen))
+
+
+def stat_json(groups: Groups, parameters: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """The groups asked for as an object, by the names that newer WCS has for them."""
+    chosen = _chosen(parameters)
+    shown: dict[str, Mapping[str, Any]] = {
+        _group_id(group): values for group, values in groups.items() if _is_in(group, chosen)
+    }
+    if chosen is not None and _TRANSCODING in chosen:
+        shown[_TRANSCODING] = _NO_TRANSCODING
+    return shown
+
+
+def _chosen(parameters: Mapping[str, str]) -> frozenset[str] | None:
+    """The groups named; None for all. One that we have not is passed over: pages name those of every WCS."""
+    if not parameters.get("groups"):
+        return None
+    return frozenset(name.strip() for name in parameters["groups"].split(","))
+
+
+def _is_in(group: str, chosen: frozenset[str] | None) -> bool:
+    return chosen is None or group in chosen or _group_id(group) in chosen
+
+
+def _group_id(group: str) -> str:
+    return _IDS.get(group, f"{group}_stats")
 
 
 def _head(group: str) -> str:

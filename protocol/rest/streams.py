@@ -11,7 +11,7 @@ from attrs import frozen
 
 from protocol.filters import StreamDescription, StreamFilter, StreamTraffic
 from protocol.rest.errors import bad_request
-from protocol.rest.fields import decode_object, decode_optional_object, read_flag, read_text, read_texts, refuse_unknown
+from protocol.rest.fields import decode_object, read_flag, read_text, read_texts, refuse_unknown
 from protocol.rest.paging import PAGE_KEYS, Page, read_page
 
 FILTER_KEYS = frozenset(
@@ -67,13 +67,6 @@ def parse_find(fields: Mapping[str, Any]) -> StreamQuery:
     """What a find asks for; RestError (400) on anything that is not exactly understood."""
     refuse_unknown(fields, FILTER_KEYS | _DISPLAY_KEYS)
     return StreamQuery(filter=read_filter(fields), page=read_page(fields), metrics=_wants_metrics(fields))
-
-
-def parse_find_all(body: bytes) -> StreamQuery:
-    """What a find_all asks for: it takes no filter, and mostly comes without a body. RestError (400) as above."""
-    fields = decode_optional_object(body)
-    refuse_unknown(fields, _DISPLAY_KEYS)
-    return StreamQuery(filter=StreamFilter(), page=read_page(fields), metrics=_wants_metrics(fields))
 
 
 def read_filter(fields: Mapping[str, Any]) -> StreamFilter:

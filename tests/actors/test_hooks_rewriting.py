@@ -91,7 +91,7 @@ async def test_what_identifies_a_stream_or_an_operation_is_not_the_backends_to_c
         await use_everything(rig, client)
         assert len(frames(client, STATUS, mediaSessionId="p", status="PUBLISHING")) == 1
         assert frames(client, "DataStatusEvent") == [{"operationId": "o", "status": "ACCEPTED"}]
-        (stream,) = rig.supervisor.find(StreamFilter(published=True))
+        (stream,) = (await rig.supervisor.find(StreamFilter(published=True))).items
         assert (stream.media_session_id, stream.app_key, stream.node_id) == ("p", "defaultApp", "node1")
 
 
@@ -130,9 +130,10 @@ def give_names(rig: SignalingRig, **names: str) -> None:
     )
 
 
-def names_of(rig: SignalingRig) -> dict[str, str]:
+async def names_of(rig: SignalingRig) -> dict[str, str]:
     """The names of the streams, by id."""
-    return {stream.media_session_id: stream.name for stream in rig.supervisor.find(StreamFilter())}
+    found = await rig.supervisor.find(StreamFilter())
+    return {stream.media_session_id: stream.name for stream in found.items}
 
 
 async def test_pages_that_all_publish_under_one_name_do_not_meet_while_the_backend_thinks(
@@ -148,7 +149,7 @@ async def test_pages_that_all_publish_under_one_name_do_not_meet_while_the_backe
         rig.backend.gates["publishStream"].set()
         for client in clients:
             await client.receive(STATUS, status="PUBLISHING")
-        assert names_of(rig) == {"p1": "room-1", "p2": "room-2", "p3": "room-3"}
+        assert await names_of(rig) == {"p1": "room-1", "p2": "room-2", "p3": "room-3"}
 
 
 async def test_a_name_that_is_given_away_may_be_somebody_elses(autojump_clock: MockClock) -> None:
@@ -158,7 +159,7 @@ async def test_a_name_that_is_given_away_may_be_somebody_elses(autojump_clock: M
         renamed = await connected(rig, publishStream=RENAME)
         give_names(rig, p1="room-1")
         await rig.publish(renamed, "camera", "p1")
-        assert names_of(rig) == {"plain": "camera", "p1": "room-1"}
+        assert await names_of(rig) == {"plain": "camera", "p1": "room-1"}
 
 
 async def test_a_given_name_that_is_in_use_fails_the_newcomer(autojump_clock: MockClock) -> None:
@@ -169,7 +170,7 @@ async def test_a_given_name_that_is_in_use_fails_the_newcomer(autojump_clock: Mo
         client.send("publishStream", stream_request("other", "p2", published=True))
         failed = await client.receive(STATUS, mediaSessionId="p2")
         assert (failed["status"], failed["info"]) == ("FAILED", "Stream name is already in use")
-        assert names_of(rig) == {"p1": "room-1"}
+        assert await names_of(rig) == {"p1": "room-1"}
         client.send("unPublishStream", {"mediaSessionId": "p1"})
         await client.receive(STATUS, status="UNPUBLISHED")
         await rig.publish(client, "camera", "p2")

@@ -529,10 +529,13 @@ async def test_the_backend_redirects_a_player(autojump_clock: MockClock) -> None
         alice, _ = await rig.connect()
         await rig.publish(alice, "real", "p1")
         await rig.play(alice, "poster", "v1")
-        (player,) = rig.supervisor.find(StreamFilter(published=False))
+        (player,) = (await rig.supervisor.find(StreamFilter(published=False))).items
         assert player.name == "real"
-        assert rig.supervisor.find(StreamFilter(name="poster")) == ()
-        assert [stream.media_session_id for stream in rig.supervisor.find(StreamFilter(name="real"))] == ["p1", "v1"]
+        assert (await rig.supervisor.find(StreamFilter(name="poster"))).items == ()
+        assert [stream.media_session_id for stream in (await rig.supervisor.find(StreamFilter(name="real"))).items] == [
+            "p1",
+            "v1",
+        ]
 
 
 async def test_a_status_event_under_overwrite_reaches_the_client_after_the_answer(autojump_clock: MockClock) -> None:

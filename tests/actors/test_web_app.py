@@ -11,7 +11,8 @@ import trio.testing
 
 from actors.web.guard import machine_names
 from actors.web.health import Readiness
-from protocol.filters import StreamFilter, StreamTraffic
+from protocol.filters import StreamDescription, StreamFilter, StreamTraffic
+from protocol.rest.paging import Found, Page
 from tests.support.streams import StreamWorld, connection, stream
 from tests.support.web import OWN, app_of, client_of, settings_with
 
@@ -259,7 +260,7 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(
 class BrokenWorld(StreamWorld):
     """A world with a fault in it."""
 
-    def find(self, query: StreamFilter) -> tuple[()]:
+    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
         raise ZeroDivisionError("secret detail")
 
 

@@ -91,11 +91,11 @@ async def test_terminate_without_a_match_is_404(
     [
         ('{"naem": "a"}', "naem"),
         ('{"name": null}', "name"),
-        ('{"name": 5}', "name"),
+        ('{"name": true}', "name"),
         ('{"published": "no"}', "published"),
         ('{"published": 0}', "published"),
         ('{"mediaSessionIds": "pub-a"}', "mediaSessionIds"),
-        ('{"mediaSessionIds": ["pub-a", 5]}', "mediaSessionIds"),
+        ('{"mediaSessionIds": ["pub-a", true]}', "mediaSessionIds"),
         ('{"name": "a", "name": "b"}', "name"),
         ('{"name": "a", "offset": 0}', "offset"),
     ],
@@ -195,6 +195,10 @@ async def test_find_all_by_get_and_post(client: httpx.AsyncClient, world: Stream
     assert ids(await client.get("/rest-api/stream/find_all")) == everything
     assert ids(await client.post("/rest-api/stream/find_all")) == everything
     assert ids(await client.post("/rest-api/stream/find_all", json={})) == everything
+    assert ids(await client.post("/rest-api/stream/find_all", json={"name": "b"})) == ["pub-b", "play-b1"]
+    assert ids(await client.get("/rest-api/stream/find_all?name=b&limit=1")) == ["pub-b"]
+    with_body = client.build_request("GET", "/rest-api/stream/find_all", json={"name": "b", "limit": 1.0})
+    assert ids(await client.send(with_body)) == ["pub-b"]
 
 
 async def test_find_by_post_and_get(client: httpx.AsyncClient) -> None:
@@ -232,7 +236,8 @@ async def test_find_refuses_what_it_does_not_know(client: httpx.AsyncClient) -> 
         await client.post("/rest-api/stream/find", json={"nam": "a"}),
         await client.get("/rest-api/stream/find?nam=a"),
         await client.get("/rest-api/stream/find?name=a&name=b"),
-        await client.post("/rest-api/stream/find_all", json={"name": "a"}),
+        await client.post("/rest-api/stream/find_all", json={"nam": "a"}),
+        await client.get("/rest-api/stream/find?" + "&".join(f"{number:x}=" for number in range(2000))),
     ):
         assert answer.status_code == 400
 

@@ -7,6 +7,7 @@ import trio
 
 from actors.actor import StopReason
 from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+from protocol.rest.paging import ALL, Found, Page
 from protocol.rest.streams import NodeReport, TerminateAnswer
 
 NODE = "node-1"
@@ -58,7 +59,7 @@ class StreamWorld:
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
     ) -> TerminateAnswer:
-        matched = self.find(query)
+        matched = (await self.find(query, ALL)).items
         cascades = tuple(self._players_of(each) for each in matched)
         if not dry_run:
             await self._stop(matched, reason, deadline)
@@ -67,15 +68,17 @@ class StreamWorld:
             nodes=(NodeReport(node_id=NODE, matched=matched, cascades=cascades, all_stopped=all_stopped),)
         )
 
-    def find(self, query: StreamFilter) -> tuple[StreamDescription, ...]:
-        return tuple(each for each in self.streams if query.matches(each))
+    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+        matched = [each for each in self.streams if query.matches(each)]
+        return Found(total=len(matched), items=tuple(page.of(matched)))
 
-    def find_connections(self, query: ConnectionFilter) -> tuple[ConnectionDescription, ...]:
-        return tuple(each for each in self.connections if query.matches(each))
+    async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
+        matched = [each for each in self.connections if query.matches(each)]
+        return Found(total=len(matched), items=tuple(page.of(matched)))
 
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
         self.reasons.append(reason)
-        matched = self.find_connections(query)
+        matched = (await self.find_connections(query, ALL)).items
         self.connections = [each for each in self.connections if each not in matched]
         await trio.lowlevel.checkpoint()
         return len(matched)

@@ -13,7 +13,8 @@ import trio
 from starlette.types import Receive, Scope, Send
 
 from config.settings import Settings
-from protocol.filters import StreamFilter
+from protocol.filters import StreamDescription, StreamFilter
+from protocol.rest.paging import Found, Page
 from tests.support.streams import StreamWorld, stream
 from tests.support.web import app_of, settings_with
 from tests.support.web_server import Certificate, WebServer, make_certificate
@@ -27,7 +28,7 @@ LIMIT = 20.0
 class BrokenWorld(StreamWorld):
     """A world with a fault in it."""
 
-    def find(self, query: StreamFilter) -> tuple[()]:
+    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
         raise ZeroDivisionError("a fault of ours")
 
 

@@ -124,6 +124,8 @@ def test_an_absent_key_is_none() -> None:
         (read_texts, ["a", 5], ("a", "5")),
         (read_count, 0, 0),
         (read_count, 7, 7),
+        (read_count, 7.0, 7),
+        (read_count, 5e2, 500),
         (read_count, "7", 7),
     ],
 )
@@ -137,7 +139,9 @@ def test_a_value_is_read(read: Any, value: Any, expected: Any) -> None:
         *product([read_text], [None, 1.5, 2**53, True, [], {}]),
         *product([read_flag], [None, 0, 1, "True", "FALSE", "yes", "", [], {}]),
         *product([read_texts], [None, "a", {}, [1.5], [True], [None], [["a"]]]),
-        *product([read_count], [None, -1, 1.0, True, "", "-1", "+1", " 1", "1.0", "\u0663", "9" * 20, 2**60, []]),
+        *product(
+            [read_count], [None, -1, 1.5, -1.0, 1e300, True, "", "-1", "+1", " 1", "1.0", "\u0663", "9" * 20, 2**60, []]
+        ),
     ],
 )
 def test_null_and_a_wrong_type_are_refused_by_the_name_of_the_key(read: Any, value: Any) -> None:

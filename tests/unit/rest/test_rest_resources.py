@@ -3,9 +3,9 @@ import re
 import pytest
 
 from protocol.filters import ConnectionFilter
-from protocol.rest.connections import connection_object, parse_find, parse_find_all, parse_terminate
+from protocol.rest.connections import connection_object, parse_find, parse_terminate
 from protocol.rest.errors import RestError, bad_request, error_body, exception_name, rest_error_body
-from protocol.rest.stat import stat_text
+from protocol.rest.stat import stat_json, stat_text, wants_json
 from protocol.rest.unsupported import is_unsupported
 from tests.support.streams import connection
 
@@ -28,9 +28,7 @@ def test_connections_are_found_by_filter_and_page() -> None:
     query = parse_find({"appKey": "a", "limit": 1})
     assert query.filter == ConnectionFilter(app_key="a")
     assert query.page.of((1, 2)) == (1,)
-    assert parse_find_all(b"").filter.is_everything
-    with pytest.raises(RestError, match="appKey"):
-        parse_find_all(b'{"appKey": "a"}')
+    assert parse_find({}).filter.is_everything
 
 
 def test_the_connection_object_has_the_names_of_wcs_and_no_custom_data() -> None:
@@ -62,19 +60,19 @@ def test_statistics_are_read_back_by_the_sdk() -> None:
         "stream": {"streams_webrtc_in": 1},
         "media": {"sender": "fast", "sender_reason": "passed its test"},
     }
-    read = read_as_the_sdk_does(stat_text(groups))
+    read = read_as_the_sdk_does(stat_text(groups, {}))
     assert read == {group: {key: str(value) for key, value in values.items()} for group, values in groups.items()}
-    assert stat_text(groups).startswith("-----Connection Stats-----\nconnections=3\n")
+    assert stat_text(groups, {}).startswith("-----Connection Stats-----\nconnections=3\n")
 
 
 def test_a_text_of_several_lines_makes_no_lines_of_its_own() -> None:
-    assert stat_text({"media": {"sender_reason": "no\n-----Forged\r\nkey=1"}}).endswith("=no -----Forged key=1\n")
+    assert stat_text({"media": {"sender_reason": "no\n-----Forged\r\nkey=1"}}, {}).endswith("=no -----Forged key=1\n")
 
 
 @pytest.mark.parametrize("group", ["", "native_resources", "a b", "größe"])
 def test_a_group_that_the_sdk_would_misread_is_refused(group: str) -> None:
     with pytest.raises(ValueError, match="letters only"):
-        stat_text({group: {}})
+        stat_text({group: {}}, {})
 
 
 @pytest.mark.parametrize(
@@ -101,3 +99,35 @@ def test_an_exception_is_named_after_its_status(status: int, name: str) -> None:
 def test_an_error_names_its_key_and_setting() -> None:
     body = rest_error_body(bad_request("why", key="name", setting="rest.x"), "/p")
     assert body == {"exception": "BadRequest", "reason": "why", "path": "/p", "key": "name", "setting": "rest.x"}
+
+
+GROUPS: dict[str, dict[str, int | str]] = {
+    "connection": {"connections": 3},
+    "stream": {"streams_webrtc_in": 1},
+    "media": {"sender": "fast"},
+}
+
+
+@pytest.mark.parametrize("wanted", ["stream,media", "streams_stats, media_stats", "stream,media,port_stats"])
+def test_statistics_can_be_chosen_by_group(wanted: str) -> None:
+    assert stat_text(GROUPS, {"groups": wanted}) == (
+        "-----Stream Stats-----\nstreams_webrtc_in=1\n-----Media Stats-----\nsender=fast\n"
+    )
+    assert stat_json(GROUPS, {"groups": wanted}) == {
+        "streams_stats": {"streams_webrtc_in": 1},
+        "media_stats": {"sender": "fast"},
+    }
+
+
+def test_statistics_as_json_have_the_group_names_of_newer_servers() -> None:
+    assert stat_json(GROUPS, {}).keys() == {"connections_stats", "streams_stats", "media_stats"}
+    assert stat_json(GROUPS, {"groups": "transcoding_stats"}) == {
+        "transcoding_stats": {"transcoding_video_full_info": {}}
+    }
+
+
+def test_a_format_of_statistics_that_there_is_not_is_refused() -> None:
+    assert wants_json({"format": "json"})
+    assert not wants_json({"format": "text"})
+    with pytest.raises(RestError, match="format"):
+        wants_json({"format": "xml"})

@@ -14,7 +14,6 @@ from protocol.rest.streams import (
     TerminateAnswer,
     parse_dry_run,
     parse_find,
-    parse_find_all,
     parse_terminate,
     preview,
     stream_object,
@@ -108,12 +107,6 @@ def test_find_takes_the_filter_the_page_and_metrics() -> None:
     assert query.filter == StreamFilter(name="a")
     assert query.metrics
     assert query.page.of(("a", "b", "c", "d")) == ("b", "c")
-
-
-def test_find_all_takes_no_filter() -> None:
-    assert parse_find_all(b"") == parse_find_all(b"{}") == parse_find({})
-    with pytest.raises(RestError, match="name"):
-        parse_find_all(b'{"name": "a"}')
 
 
 @pytest.mark.parametrize("display", [["metric"], ["metrics", "sdp"], "metrics", None])
