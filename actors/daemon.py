@@ -33,6 +33,8 @@ SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
 LOG_FLUSH_TIMEOUT = 2.0
 """Seconds for the last log lines to be written; a reader that has stopped does not hold up the end."""
+UNSAID_INTERVAL = 60.0
+"""Seconds between two tellings of the log lines that were left out."""
 _STDIN, _STDOUT, _STDERR = range(3)
 
 
@@ -102,7 +104,7 @@ def _cannot_start(cause: str) -> int:
 
 
 def _in_words(error: OSError) -> str:
-    """What an operator can do something about; the paths of a rename that failed say less than the first one."""
+    """What happened to which file, and what an operator can do about it."""
     where = f"{error.filename}: " if error.filename else ""
     remedy = {errno.EMFILE: " (raise LimitNOFILE of the service, ulimit -n)"}.get(error.errno or 0, "")
     return f"{where}{error.strerror or error}{remedy}"
@@ -111,6 +113,7 @@ def _in_words(error: OSError) -> str:
 async def _serve_until_told(server: "Server") -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_obey_signals, server)
+        nursery.start_soon(_tell_unsaid_now_and_then)
 
         def announce(server: "Server") -> None:
             nursery.start_soon(_print_ready_line, f"{server.ready_line}\n".encode())
@@ -118,6 +121,15 @@ async def _serve_until_told(server: "Server") -> None:
 
         await server.run(on_ready=announce)
         nursery.cancel_scope.cancel()
+
+
+async def _tell_unsaid_now_and_then() -> None:
+    try:
+        while True:
+            await trio.sleep(UNSAID_INTERVAL)
+            logs.tell_unsaid()
+    finally:
+        logs.tell_unsaid()
 
 
 async def _obey_signals(server: "Server") -> None:

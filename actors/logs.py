@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from actors.log_writer import LineWriter
 from config.settings import LogFormat, LogLevel
@@ -41,6 +42,7 @@ _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
 """User and password in a URL; a stream may be named by one."""
 _FACTS = "wcsd_facts"
+_limiters: "WeakSet[SparingLog | _LineLimits]" = WeakSet()
 
 
 class Logger:
@@ -75,8 +77,8 @@ class Logger:
 class SparingLog:
     """For lines that somebody outside can cause as often as he likes: for each event `rate` a second, `burst` at once.
 
-    The next one that is written says by `unsaid` how many of its event were not. One is shared by all that may cause
-    the same event: made for each session, it would bound nothing.
+    The next one that is written says by `unsaid` how many of its event were not; if none follows, `tell_unsaid` does.
+    One is shared by all that may cause the same event: made for each session, it would bound nothing.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class SparingLog:
         self._clock = clock
         self._limits: dict[str, RateLimit] = {}
         self._unsaid: Counter[str] = Counter()
+        _limiters.add(self)
 
     def info(self, event: str, /, **facts: object) -> None:
         """Write it or count it. `event` is one of a few fixed texts."""
@@ -114,6 +117,19 @@ class SparingLog:
     def _count(self, event: str) -> dict[str, int]:
         unsaid = self._unsaid.pop(event, 0)
         return {"unsaid": unsaid} if unsaid else {}
+
+    def take_unsaid(self) -> Mapping[str, int]:
+        """How often each event was left out since it was last told; it counts as told then."""
+        taken, self._unsaid = self._unsaid, Counter()
+        return taken
+
+
+def tell_unsaid() -> None:
+    """Write how many lines of each event were left out, for floods after which no line of theirs has followed."""
+    log = get_logger("log")
+    for limiter in tuple(_limiters):
+        for event, count in limiter.take_unsaid().items():
+            log.info("log lines left out", line=event, count=count)
 
 
 def get_logger(name: str) -> Logger:
@@ -193,6 +209,7 @@ class _LineLimits(logging.Filter):
         self._clock = clock
         self._limits: dict[tuple[str, str], RateLimit] = {}
         self._unsaid: Counter[tuple[str, str]] = Counter()
+        _limiters.add(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = (record.name, _own_event(record))
@@ -204,6 +221,11 @@ class _LineLimits(logging.Filter):
             facts = getattr(record, _FACTS, {"logger": record.name})
             setattr(record, _FACTS, {**facts, "unsaid": unsaid + facts.get("unsaid", 0)})
         return True
+
+    def take_unsaid(self) -> Mapping[str, int]:
+        """As that of `SparingLog`; libraries by their names."""
+        taken, self._unsaid = self._unsaid, Counter()
+        return {event or name: count for (name, event), count in taken.items()}
 
 
 def _limit_of(record: logging.LogRecord) -> tuple[float, float]:

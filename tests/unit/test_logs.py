@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from actors.logs import MAX_VALUE, SparingLog, configure, get_logger
+from actors.logs import MAX_VALUE, SparingLog, configure, get_logger, tell_unsaid
 from config.settings import LogFormat, LogLevel
 
 Captured = pytest.CaptureFixture[str]
@@ -201,6 +201,24 @@ def test_a_library_is_held_to_a_few_lines_whatever_values_they_bear(lines: Start
     now = 1.0
     logging.getLogger("trio.serve_listeners").error("accept returned %s", 0)
     assert written()[-1].endswith("ERROR accept returned 0 logger=trio.serve_listeners unsaid=90")
+
+
+def test_what_was_left_out_is_told_when_no_line_follows(lines: Start) -> None:
+    tell_unsaid()  # what other tests have left
+    written = lines(clock=lambda: 0.0)
+    refusals = SparingLog(log, clock=lambda: 0.0)
+    for _ in range(5):
+        refusals.warning("connection refused")
+    for _ in range(12):
+        logging.getLogger("trio").error("accept failed")
+    assert len(written()) == 11
+    for _ in range(2):
+        tell_unsaid()
+    told = [line.split(" ", 1)[1] for line in written()[11:]]
+    assert sorted(told) == [
+        'INFO log lines left out line="connection refused" count=4',
+        "INFO log lines left out line=trio count=2",
+    ]
 
 
 def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(lines: Start) -> None:
