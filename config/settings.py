@@ -135,15 +135,18 @@ class Settings:
     ws_max_frame_size: int = setting(
         "ws.max_frame_size", BYTES, "1048576", "Largest frame that a client may send.")
     ws_max_frame_elements: int = setting(
-        "ws.max_frame_elements", Whole(1000, 10_000_000), "50000",
+        "ws.max_frame_elements", Whole(1000, 10_000_000), "20000",
         "Values and keys in one frame of a client; they cost more memory and time than its length tells.")
     ws_max_frames_per_second: int = setting(
         "ws.max_frames_per_second", Whole(10, 1_000_000), "500",
         "Frames that one client may send for long, each 4 KiB counted as one more; six seconds' worth at once."
         " A faster client is read later.")
     ws_max_frames_per_second_per_address: int = setting(
-        "ws.max_frames_per_second_per_address", Whole(10, 10_000_000), "5000",
-        "The same for all clients of one address, or IPv6 /64 network.")
+        "ws.max_frames_per_second_per_address", Whole(10, 10_000_000), "2000",
+        "The same for all clients of one address, or IPv6 /64 network; of each client, 20 a second are not counted.")
+    ws_max_frames_per_second_in_all: int = setting(
+        "ws.max_frames_per_second_in_all", Whole(10, 10_000_000), "3000",
+        "The same for all clients together. 1,000 frames a second take a tenth of a core, or somewhat more.")
     keep_alive_server_interval: float = setting(
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Pause between pings to a client.")
     keep_alive_probes: int = setting(

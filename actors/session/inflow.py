@@ -1,16 +1,17 @@
 """What clients may send: how fast, and how much of it may be held in memory. One `Inflow` for each connection.
 
-    rate      frames, and each 4 KiB of them, by client and by address: who is faster is read later, so that TCP slows
-              him down
+    rate      frames, and each 4 KiB of them, by client, by address, in all: who is faster is read later, so that TCP
+              slows him down
     memory    what values weigh as objects, from the first piece of a message until nothing holds it any more: by
               client, by address, in all. Beyond it the frame, or the request, is refused
 
-The first few KiB of each client are free, so those who do no harm are served whatever others hold.
+A slow rate and a few KiB of each client are free, so those who do no harm are served whatever others do.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 import trio
@@ -37,6 +38,8 @@ BURST: Final = 6.0
 """Seconds' worth of frames that may come at once: a page may start 1,000 streams in one go."""
 REMEMBERED: Final = 10_000
 """Addresses whose rate is kept when their last client has gone."""
+MODEST: Final = 20.0
+"""Frames a second of a client that are not charged to what it shares with others, so that these cannot slow it down."""
 PIECE: Final = 4096
 """Bytes that count as one frame more."""
 
@@ -79,7 +82,8 @@ class Inflow:
     def __init__(
         self,
         *,
-        rates: tuple[RateLimit, ...] = (),
+        rate: RateLimit | None = None,
+        shared: Mapping[str, RateLimit] = MappingProxyType({}),
         memory: Allowance | None = None,
         warn: Callable[[str, str], None] = lambda event, limit: None,
         on_close: Callable[[], None] = lambda: None,
@@ -88,7 +92,9 @@ class Inflow:
         """What this client makes the server hold."""
         self.is_over = False
         """Whether an unfinished message has gone beyond a limit: the connection is to be closed."""
-        self._rates = rates
+        self._rate = rate
+        self._shared = shared
+        self._modest = RateLimit(MODEST, MODEST * BURST)
         self._warn = warn
         self._on_close = on_close
         self._frames = 0.0
@@ -102,9 +108,14 @@ class Inflow:
     def pause(self, now: float) -> float:
         """Seconds until more may be read, for the frames that have been read since the last call."""
         frames, self._frames = self._frames, 0.0
-        pause = max((rate.charge(now, frames) for rate in self._rates), default=0.0)
+        pause = self._rate.charge(now, frames) if self._rate is not None else 0.0
+        setting = "ws.max_frames_per_second"
+        if not self._modest.take(now, frames):
+            for name, rate in self._shared.items():
+                longer = rate.charge(now, frames)
+                pause, setting = max((pause, setting), (longer, name))
         if pause:
-            self._warn("client is slowed down", "ws.max_frames_per_second or ws.max_frames_per_second_per_address")
+            self._warn("client is slowed down", setting)
         return pause
 
     def count_bytes(self, size: int) -> None:
@@ -169,6 +180,9 @@ class Inflows:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._memory = Allowance(settings.max_client_memory)
+        self._rate = RateLimit(
+            settings.ws_max_frames_per_second_in_all, settings.ws_max_frames_per_second_in_all * BURST
+        )
         self._addresses: dict[str, tuple[RateLimit, Allowance]] = {}
         self._clients: Counter[str] = Counter()
         self._rested: OrderedDict[str, tuple[RateLimit, Allowance]] = OrderedDict()
@@ -184,7 +198,11 @@ class Inflows:
         rate, memory = self._enter(address)
         total, fastest = self._settings.max_client_memory, self._settings.ws_max_frames_per_second
         return Inflow(
-            rates=(RateLimit(fastest, fastest * BURST), rate),
+            rate=RateLimit(fastest, fastest * BURST),
+            shared={
+                "ws.max_frames_per_second_per_address": rate,
+                "ws.max_frames_per_second_in_all": self._rate,
+            },
             memory=Allowance(total / CLIENT_SHARE, free=FREE, parent=memory),
             warn=partial(self._warn, address),
             on_close=partial(self._leave, address),
