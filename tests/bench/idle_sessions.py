@@ -35,7 +35,12 @@ def main() -> None:
     signal.alarm(TIME_LIMIT)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    settings = {"ip": "127.0.0.1", "log.level": "warning", "max_sessions_per_address": arguments.sessions}
+    settings = {
+        "ip": "127.0.0.1",
+        "log.level": "warning",
+        "max_sessions_per_address": arguments.sessions,
+        "ws.max_upgrades_per_address": arguments.sessions,
+    }
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), settings) as server:
         trio.run(_measure, server, arguments)
 
