@@ -20,25 +20,46 @@ from typing import Any
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 
 
+MAX_COMPARED = 2000
+"""Values that are looked at one by one. A client chooses how many there are, and its backend how many differ."""
+
+
 def restored(sent: Any, answered: Any) -> Any:
     """`answered`, with each part of it that means the same as what was sent in the form in which it was sent.
 
     If nothing has changed it is `sent` itself, the same object. An empty container takes the kind of what was sent.
+    What lies beyond `MAX_COMPARED` parts is taken as it was answered, unless all is the same to the letter.
     """
-    if isinstance(sent, dict | list):
-        return _restored_container(sent, answered)
-    return sent if _means_the_same(sent, answered) else answered
+    if isinstance(sent, dict | list) and sent == answered:
+        return sent  # most mirrors are true ones, and this is much cheaper than to walk
+    return _Comparison().restored(sent, answered)
 
 
-def _restored_container(sent: dict[str, Any] | list[Any], answered: Any) -> Any:
-    if not isinstance(answered, dict | list):
-        return answered
-    before = _items(sent)
-    after = {key: restored(before.get(key), item) for key, item in _items(answered).items()}
-    if after.keys() <= before.keys() and all(after.get(key) is item for key, item in before.items()):
-        return sent
-    kind = type(answered or sent)
-    return after if kind is dict else list(after.values())
+class _Comparison:
+    """One walk over two values side by side."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COMPARED
+
+    def restored(self, sent: Any, answered: Any) -> Any:
+        if type(sent) is type(answered) and not isinstance(sent, dict | list) and sent == answered:
+            return sent
+        if isinstance(sent, dict | list):
+            return self._container(sent, answered)
+        return sent if _means_the_same(sent, answered) else answered
+
+    def _container(self, sent: dict[str, Any] | list[Any], answered: Any) -> Any:
+        if not isinstance(answered, dict | list):
+            return answered
+        self._left -= 1 + max(len(sent), len(answered))
+        if self._left < 0:
+            return answered
+        before = _items(sent)
+        after = {key: self.restored(before.get(key), item) for key, item in _items(answered).items()}
+        if after.keys() <= before.keys() and all(after.get(key) is item for key, item in before.items()):
+            return sent
+        kind = type(answered or sent)
+        return after if kind is dict else list(after.values())
 
 
 def _items(container: dict[str, Any] | list[Any]) -> dict[str, Any]:
@@ -53,7 +74,7 @@ def _means_the_same(sent: object, answered: object) -> bool:
             return True
         case (bool(), bool()) | (str(), str()):
             return sent == answered
-        case _, bool():
+        case str(), bool():
             return False
         case ((int() | float()), None):
             return math.isinf(_double(sent))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.hooks import mirrored
 from protocol.hooks.mirrored import restored
 
 RoundTrip = Callable[[Any], Any]
@@ -113,7 +114,8 @@ def test_what_comes_back_as_it_was_is_no_change(sent: Any) -> None:
     ("sent", "answered"),
     [
         ("anna", "anne"), ("anna", ""), ("007", 8), ("7a", 7), ("1_0", 10), ("infinity", math.inf), ("x", True),
-        (1, 2), (1, "one"), (1, None), (1, True), (0, False), (2**53, 2**53 + 2), (0.5, 0.5000001), (10**400, 1),
+        (1, 2), (1, "one"), (1, None), (1, False), (0, True), ("1", True), (2**53, 2**53 + 2),
+        (0.5, 0.5000001), (10**400, 1),
         (True, False), (True, "yes"), (False, 1), (False, None), (None, 0), (None, False), ("", 0),
         ([1, 2], [2, 1]), ([1], [1, 2]), ([1, 2], [1]), ([1], {"1": 1}), ({"a": 1}, {"b": 1}), ({"a": 1}, "x"),
         ({"a": 1}, None), ([], "x"), ({}, {"a": 1}), ([], [0]), ("x", ["x"]), ("x", {}), ({"a": 1}, [1]),
@@ -137,3 +139,25 @@ def test_what_means_something_else_is_a_change(sent: Any, answered: Any) -> None
 )
 def test_beside_a_change_all_else_stays_as_it_was_sent(sent: Any, answered: Any, changed: Any) -> None:
     assert json.dumps(restored(sent, answered)) == json.dumps(changed)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [list(range(50_000)), [2**53 + 1] * 50_000, [{}] * 50_000, [[""]] * 20_000, dict.fromkeys(map(str, range(25_000)))],
+)
+def test_a_value_of_any_size_costs_a_bounded_number_of_comparisons(
+    values: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = 0
+    original = mirrored._means_the_same
+
+    def counting(sent: object, answered: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return original(sent, answered)
+
+    monkeypatch.setattr(mirrored, "_means_the_same", counting)
+    sent, answered = {"values": values, "empty": {}}, ROUND_TRIPS["node"]({"values": values, "empty": []})
+    assert restored(sent, answered) in (sent, answered, {**answered, "empty": {}})
+    assert compared <= mirrored.MAX_COMPARED
+    assert restored(sent, {"values": values, "empty": {}}) is sent
