@@ -10,13 +10,17 @@ from actors.directory import Claim, NameInUse
 from actors.media.publication import Publication
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.reasons import PUBLISHER_STOP, failed
-from actors.stream.stream import SizeDue, Stream, StreamMessage, traffic_of
+from actors.stream.stream import Owner, SizeDue, Stream, StreamMessage, StreamServices, traffic_of
+from protocol.budget import RateLimit
 from protocol.hooks import HookMethod
+from protocol.signaling.frames import StreamRequest
 from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import StreamEventType, StreamInfo
 
 RESIZE_INTERVAL = 0.5
 """Seconds between two sizes of a picture that players are told; of those in between, the last one counts."""
+RESIZE_BURST = 4
+"""Sizes that are told at once after a quiet time."""
 
 
 class PublishedStream(Stream):
@@ -32,7 +36,11 @@ class PublishedStream(Stream):
     _size: tuple[int, int] | None = None
     _told_size: tuple[int, int] | None = None
     _size_waits = False
-    """Whether a size was told just now, so that a later one has to wait."""
+    """Whether sizes were told just now, so that the next one has to wait."""
+
+    def __init__(self, request: StreamRequest, owner: Owner, services: StreamServices) -> None:
+        super().__init__(request, owner, services)
+        self._sizes = RateLimit(1 / RESIZE_INTERVAL, RESIZE_BURST)
 
     def stream_event(self, event: SharedEvent) -> None:
         """The publisher's mute state or data: to every player; kept for those who join later."""
@@ -114,16 +122,19 @@ class PublishedStream(Stream):
     def _tell_size(self) -> None:
         if self._broadcast is None or self._size is None or self._size_waits or self._size == self._told_size:
             return
-        self._told_size, self._size_waits = self._size, True
-        self._tell_players(SharedEvent(StreamEventType.RESIZE, picture_size(*self._size)))
-        self.nursery.start_soon(self._let_size_wait)
+        if self._sizes.take(trio.current_time()):
+            self._told_size = self._size
+            self._tell_players(SharedEvent(StreamEventType.RESIZE, picture_size(*self._size)))
+        else:
+            self._size_waits = True
+            self.nursery.start_soon(self._let_size_wait)
 
     def _tell_players(self, event: SharedEvent) -> None:
         if self._broadcast is not None and self._broadcast.pass_event(event):
             self.nursery.start_soon(self._broadcast.pass_rest)
 
     async def _let_size_wait(self) -> None:
-        await trio.sleep(RESIZE_INTERVAL)
+        await trio.sleep(RESIZE_INTERVAL + 0.001)  # by then there is one to take, however it is rounded
         self._note(SizeDue())
 
     def _picture(self) -> dict[str, Any]:
