@@ -205,7 +205,7 @@ class Settings:
     max_client_memory: int = setting(
         "max_client_memory", BYTES, "268435456",
         "Memory for what clients have sent: frames that wait, requests of streams, data that the backend is asked"
-        " about. One client may have an eighth of it, one address a quarter; 32 KiB a client are not counted.")
+        " about. One client may have an eighth of it, one address a quarter; 64 KiB a client are not counted.")
     ws_max_arrivals: int = setting(
         "ws.max_arrivals", MANY, "1000",
         "Connections at a time that are no sessions yet; beyond it the address with the most loses its oldest.")

@@ -29,9 +29,9 @@ MAX_WAITING_AT_THE_DOOR: Final = 256 * 1024
 MAX_FRAGMENTS: Final = 4096
 """Frames of one message. Empty ones count nothing else, and a library keeps them all."""
 FREE: Final = 32 * 1024
-"""Bytes that each client may hold in any case."""
-CLIENT_SHARE: Final = 8
-"""One client may hold this part of `max_client_memory`."""
+"""Bytes that each client may have on their way in any case, and as much kept."""
+CLIENT_SHARE: Final = 16
+"""One client may have this part of `max_client_memory` on its way to the handler, and as much kept."""
 ADDRESS_SHARE: Final = 4
 """All clients of one address may hold this part of it."""
 BURST: Final = 6.0
@@ -84,12 +84,15 @@ class Inflow:
         *,
         rate: RateLimit | None = None,
         shared: Mapping[str, RateLimit] = MappingProxyType({}),
-        memory: Allowance | None = None,
+        transit: Allowance | None = None,
+        kept: Allowance | None = None,
         warn: Callable[[str, str], None] = lambda event, limit: None,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
-        self.memory = memory or Allowance(MAX_WAITING)
-        """What this client makes the server hold."""
+        self.transit = transit or Allowance(MAX_WAITING)
+        """Memory of what is on its way to the session's handler."""
+        self.kept = kept or Allowance(MAX_WAITING)
+        """Memory of what the session keeps: requests of its streams, questions to the backend."""
         self.is_over = False
         """Whether an unfinished message has gone beyond a limit: the connection is to be closed."""
         self._rate = rate
@@ -134,10 +137,11 @@ class Inflow:
         if self._fragments > MAX_FRAGMENTS:
             self.is_over = True
             self.refused(f"{MAX_FRAGMENTS} frames of one message")
-        elif self.hold(weight):
+        elif self.transit.take(weight):
             self._unfinished += weight
         else:
             self.is_over = True
+            self.refused("max_client_memory")
         if message_finished:
             self._finished.append(self._unfinished)
             self._fragments = self._unfinished = 0
@@ -148,25 +152,26 @@ class Inflow:
 
     def message_done(self) -> None:
         """The session has done with the message that it was handed."""
-        self.memory.give_back(self._taken)
+        self.transit.give_back(self._taken)
         self._taken = 0
 
     # -- memory of what the session keeps ----------------------------------------------------------
 
-    def hold(self, weight: int) -> bool:
-        """Hold so many bytes more. False, and a line in the log, where that is too much."""
-        if self.memory.take(weight):
+    def keep(self, weight: int) -> bool:
+        """Keep so many bytes more. False, and a line in the log, where that is too much."""
+        if self.kept.take(weight):
             return True
         self.refused("max_client_memory")
         return False
 
     def give_back(self, weight: int) -> None:
-        """Hold so many bytes less."""
-        self.memory.give_back(weight)
+        """Keep so many bytes less."""
+        self.kept.give_back(weight)
 
     def close(self) -> None:
         """The connection is over: nothing is held any more."""
-        self.memory.give_back(self.memory.used)
+        for memory in (self.transit, self.kept):
+            memory.give_back(memory.used)
         self._on_close()
 
     def refused(self, limit: str) -> None:
@@ -196,14 +201,15 @@ class Inflows:
     def open(self, address: str) -> Inflow:
         """The accounts of one more connection from `address`; to be closed with it."""
         rate, memory = self._enter(address)
-        total, fastest = self._settings.max_client_memory, self._settings.ws_max_frames_per_second
+        fastest, share = self._settings.ws_max_frames_per_second, self._settings.max_client_memory / CLIENT_SHARE
         return Inflow(
             rate=RateLimit(fastest, fastest * BURST),
             shared={
                 "ws.max_frames_per_second_per_address": rate,
                 "ws.max_frames_per_second_in_all": self._rate,
             },
-            memory=Allowance(total / CLIENT_SHARE, free=FREE, parent=memory),
+            transit=Allowance(share, free=FREE, parent=memory),
+            kept=Allowance(share, free=FREE, parent=memory),
             warn=partial(self._warn, address),
             on_close=partial(self._leave, address),
         )

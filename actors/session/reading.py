@@ -63,7 +63,7 @@ class FrameReader:
         self._socket = socket
         self._decoder = decoder
         self._warnings = warnings
-        self._waiting = Waiting(socket.inflow.memory)
+        self._waiting = Waiting(socket.inflow.transit)
 
     @property
     def totals(self) -> dict[str, object]:

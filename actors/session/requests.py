@@ -126,7 +126,7 @@ class Requests:
             self._refuse_stream(request, StreamInfo.SERVER_IS_OVERLOADED)
             return
         weight = weigh_frame(request)
-        if not self._inflow.hold(weight):
+        if not self._inflow.keep(weight):
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
             return
         if not self._adopt(request, kind):
@@ -250,7 +250,7 @@ class Requests:
         if self._waiting >= MAX_WAITING:
             self._inflow.refused(f"{MAX_WAITING} requests of a session that wait for the backend")
             return False
-        if not self._inflow.hold(weight):
+        if not self._inflow.keep(weight):
             return False
         self._waiting += 1
         self._nursery().start_soon(self._continue, method, body, weight, decided)

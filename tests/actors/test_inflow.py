@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from actors.session.inflow import (
     MODEST,
 )
 from config.settings import Settings
+from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import signaling_rig, stream_request
 
 RATE = 100
@@ -188,15 +189,15 @@ async def test_unfinished_messages_are_held_and_given_back_once_they_are_dealt_w
         async with connected(inflow) as (socket, client):
             await client.send(TextMessage(data="x" * 500_000, message_finished=False))
             await trio.testing.wait_all_tasks_blocked()
-            assert 500_000 < inflow.memory.used < 550_000
-            assert inflows.memory_used == inflow.memory.used - FREE
+            assert 500_000 < inflow.transit.used < 550_000
+            assert inflows.memory_used == inflow.transit.used - FREE
             await client.send(TextMessage(data="y"), BytesMessage(data=b"z" * 100_000))
             assert len(await socket.get_message()) == 500_001
-            assert inflow.memory.used > 500_000
+            assert inflow.transit.used > 500_000
             assert len(await socket.get_message()) == 100_000
             with trio.move_on_after(1):
                 await socket.get_message()
-            assert inflow.memory.used == 0
+            assert inflow.transit.used == 0
     assert inflows.memory_used == 0
 
 
@@ -208,7 +209,7 @@ async def test_an_unfinished_message_beyond_the_limit_closes_its_connection(
             await client.send(TextMessage(data="x" * 200_000, message_finished=False))
             with pytest.raises(ConnectionClosed):
                 await socket.get_message()
-            assert inflow.memory.used <= MEBIBYTE / CLIENT_SHARE
+            assert inflow.transit.used <= MEBIBYTE / CLIENT_SHARE
     assert "client holds too much" in caplog.text
 
 
@@ -233,23 +234,28 @@ async def test_a_message_in_many_frames_is_taken(autojump_clock: MockClock) -> N
 
 async def test_one_address_cannot_use_what_is_there_for_all_and_little_is_always_free() -> None:
     inflows = Inflows(Settings(max_client_memory=16 * MEBIBYTE))
-    with (
-        closing(inflows.open("greedy")) as one,
-        closing(inflows.open("greedy")) as two,
-        closing(inflows.open("greedy")) as three,
-    ):
-        assert one.memory.take(16 * MEBIBYTE / CLIENT_SHARE)
-        assert not one.memory.take(1)
-        assert two.memory.take(16 * MEBIBYTE / CLIENT_SHARE)
-        assert not three.memory.take(MEBIBYTE)
-        assert three.memory.take(FREE)
+    share = 16 * MEBIBYTE // CLIENT_SHARE
+    with ExitStack() as stack:
+        greedy = [stack.enter_context(closing(inflows.open("greedy"))) for _ in range(10)]
+        assert greedy[0].keep(share)
+        assert not greedy[0].keep(1)
+        assert greedy[0].transit.take(share)
+        assert sum(inflow.keep(share) for inflow in greedy[1:]) == 2
         assert inflows.memory_used <= 16 * MEBIBYTE / ADDRESS_SHARE
-        with closing(inflows.open("modest")) as other:
-            assert other.memory.take(MEBIBYTE)
+        assert greedy[-1].keep(FREE)
+        assert greedy[-1].transit.take(FREE)
+        modest = stack.enter_context(closing(inflows.open("modest")))
+        assert modest.keep(share)
+        assert modest.transit.take(share)
     assert inflows.memory_used == 0
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+def held(socket: MemorySocket) -> float:
+    """Bytes that the server holds for this client."""
+    return socket.inflow.transit.used + socket.inflow.kept.used
 
 
 async def test_binary_frames_are_not_held(autojump_clock: MockClock) -> None:
@@ -260,7 +266,7 @@ async def test_binary_frames_are_not_held(autojump_clock: MockClock) -> None:
         socket.send("ping", None)
         await socket.receive("pong")
         assert session.reason is None
-        assert socket.inflow.memory.used == 0
+        assert held(socket) == 0
 
 
 async def test_before_the_backend_has_agreed_little_is_held(autojump_clock: MockClock) -> None:
@@ -270,7 +276,7 @@ async def test_before_the_backend_has_agreed_little_is_held(autojump_clock: Mock
         socket.send("connection", {"appKey": "defaultApp", "custom": [[] for _ in range(3000)]})
         await trio.testing.wait_all_tasks_blocked()
         assert session.reason is None
-        assert 3000 * 56 < socket.inflow.memory.used < MAX_WAITING_AT_THE_DOOR
+        assert 3000 * 56 < socket.inflow.transit.used < MAX_WAITING_AT_THE_DOOR
         socket.send("pushLogs", {"logs": "x" * 100_000})
         await session.stopped.wait()
         assert session.epitaph()["packets"] == 2
@@ -281,7 +287,7 @@ async def test_before_the_backend_has_agreed_little_is_held(autojump_clock: Mock
 async def test_what_was_handled_is_given_back(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         socket, session = await rig.connect(custom=["x" * 1000] * 10)
-        assert socket.inflow.memory.used == 0
+        assert held(socket) == 0
         for _ in range(30):
             socket.send_text(json.dumps({"message": "pong", "data": [{"custom": [[] for _ in range(9000)]}]}))
             socket.send("pushLogs", {"logs": "x" * 1_000_000})
@@ -290,26 +296,25 @@ async def test_what_was_handled_is_given_back(autojump_clock: MockClock) -> None
         await rig.dispatcher.drain(60)
         await trio.testing.wait_all_tasks_blocked()
         assert session.reason is None
-        assert socket.inflow.memory.used == 0
+        assert held(socket) == 0
 
 
 async def test_streams_hold_their_requests_until_they_end(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
-        socket, _ = await rig.connect()
-        custom = ["x" * 1000] * 1500
-        for number in range(6):
-            request = stream_request(f"cam{number}", f"m{number}", published=True, custom=custom)
+        socket, session = await rig.connect()
+        statuses = []
+        for number in range(7):
+            request = stream_request(f"cam{number}", f"m{number}", published=True, custom=["x" * 1000] * 1500)
             socket.send("publishStream", request)
-        for _ in range(5):
-            await socket.receive("notifyStreamStatusEvent", status="PUBLISHING")
-        (refused,) = [data[0] for data in socket.received("notifyStreamStatusEvent") if data[0]["status"] == "FAILED"]
-        assert refused["info"] == "Failed to add stream to proxy"
-        for number in range(6):
+            status = await socket.receive("notifyStreamStatusEvent")
+            statuses.append((status["status"], status.get("info")))
+        assert statuses == [("PUBLISHING", None)] * 5 + [("FAILED", "Failed to add stream to proxy")] * 2
+        for number in range(5):
             socket.send("unPublishStream", {"mediaSessionId": f"m{number}"})
-        for _ in range(5):
             await socket.receive("notifyStreamStatusEvent", status="UNPUBLISHED")
         await trio.testing.wait_all_tasks_blocked()
-        assert socket.inflow.memory.used == 0
+        assert session.reason is None
+        assert held(socket) == 0
 
 
 async def test_requests_that_wait_for_the_backend_are_held(autojump_clock: MockClock) -> None:
@@ -320,12 +325,12 @@ async def test_requests_that_wait_for_the_backend_are_held(autojump_clock: MockC
             socket.send("sendData", {"operationId": f"o{number}", "payload": "x" * 1_000_000})
         failed = await socket.receive("DataStatusEvent")
         assert failed["status"] == "FAILED"
-        assert 7_000_000 < socket.inflow.memory.used <= 8 * MEBIBYTE
+        assert 7_000_000 < socket.inflow.kept.used <= 8 * MEBIBYTE
         gate.set()
         await socket.receive("DataStatusEvent", operationId="o0", status="ACCEPTED")
         await rig.dispatcher.drain(60)
         assert session.reason is None
-        assert socket.inflow.memory.used == 0
+        assert held(socket) == 0
 
 
 async def test_an_application_key_of_a_wrong_type_is_refused_and_told(
