@@ -115,6 +115,7 @@ async def test_a_call_of_the_backend_counts_as_ten_frames(autojump_clock: MockCl
             send_data(publisher, number)
         await answered(publisher)
         assert len(publisher.received("fail")) == 1
+        await trio.testing.wait_all_tasks_blocked()
         await rig.dispatcher.drain(60)
         assert len(rig.backend.called("StreamEvent")) == 40
 
