@@ -287,6 +287,29 @@ def test_nothing_is_wider_than_the_screen(start_page: OpenStartPage, width: int)
     page.answer("Cancel")
 
 
+@pytest.mark.parametrize("width", [300, 320, 390, 1280])
+def test_a_divider_stands_between_two_choices_or_not_at_all(start_page: OpenStartPage, width: int) -> None:
+    page = start_page(viewport={"width": width, "height": 800}, has_touch=True)
+    places = page.publisher.region.get_by_role("radiogroup").evaluate(
+        """(group) => {
+          const [camera, screen, sound] = [...group.children].map((child) => child.getBoundingClientRect());
+          const before = getComputedStyle(group.lastElementChild, "::before");
+          return {
+            follows: sound.top === screen.top,
+            divider: sound.left + parseFloat(before.left),
+            gap: screen.right,
+            edge: group.getBoundingClientRect().left,
+            clips: getComputedStyle(group).overflowX,
+          };
+        }"""
+    )
+    if places["follows"]:
+        assert places["gap"] < places["divider"]
+    else:
+        assert places["divider"] < places["edge"]
+        assert places["clips"] == "clip"
+
+
 def test_a_page_from_https_uses_the_secure_socket(start_page: OpenStartPage, server: ServerProcess) -> None:
     page = start_page(ignore_https_errors=True)
     page.address = server.https_url()
