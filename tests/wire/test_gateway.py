@@ -13,6 +13,7 @@ import trio
 import trio.testing
 import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
+from wsproto.events import TextMessage
 
 from actors.actor import SHUTDOWN
 from actors.gateway import Door, Gateway
@@ -330,3 +331,26 @@ async def test_shutdown_tells_every_stream_and_closes_every_socket_with_1001() -
             assert client.closed.code == 1001
     last = [frame["data"][0] for frame in frames if frame["message"] == "notifyStreamStatusEvent"]
     assert [(body["status"], body["info"]) for body in last] == [("FAILED", "Stopped by session disconnect")]
+
+
+async def test_a_client_that_never_finishes_a_message_is_closed_before_it_holds_much(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(max_client_memory=1024 * 1024) as served, served.connect() as client:
+        part = TextMessage(data="x" * 100_000, message_finished=False)
+        await client._stream.send_all(client._wsproto.send(part))
+        assert await frames_until_closed(client) == []
+        assert client.closed is not None
+        assert client.closed.code == 1008
+    assert "client holds too much" in caplog.text
+    assert served.gateway.client_memory == 0
+
+
+async def test_a_client_that_is_too_fast_is_slowed_down_and_served(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(ws_max_frames_per_second=200) as served, served.connect() as client:
+        await establish(client)
+        ping = client._wsproto.send(TextMessage(data=json.dumps({"message": "ping", "data": [None]})))
+        await client._stream.send_all(ping * 1300)  # 100 more than may come at once
+        for _ in range(1300):
+            await receive(client, "pong")
+    assert "client is slowed down" in caplog.text
