@@ -97,7 +97,7 @@ class Feed:
         """Take in a viewer that is connected; how many packets of the past it was sent to start with."""
         self._viewers[viewer.outgoing] = viewer
         self._choose_padding()
-        replay = self.track.replay() if self.is_video else None
+        replay = self.track.replay(now) if self.is_video else None
         if replay is None:
             self.router.join(viewer.outgoing, now)
             self._asked()

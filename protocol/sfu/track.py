@@ -33,6 +33,7 @@ REPLAY_AGE = (
     0.5  # seconds from a key frame to the newest packet; so far behind is a viewer for a moment that starts there
 )
 REPLAY_BYTES = 256 << 10  # that come to it at once; more would fill its path
+STILL_BYTES = 2 << 20  # the same while the picture stands still: there may be no other for a long time
 FRESH_AGE = 0.25  # seconds; after a shorter stretch the key frame will still do when a viewer on its way has connected
 TIMESTAMP_LEAP = (
     10.0  # seconds by which a timestamp may miss what the time that passed lets expect, before it is shifted
@@ -180,7 +181,7 @@ class IncomingTrack:
         """Whether a viewer that connects in a moment will find a key frame to start with."""
         return self._behind <= FRESH_AGE
 
-    def replay(self) -> Replay | None:
+    def replay(self, now: float) -> Replay | None:
         """What a viewer starts with that comes in now; None when it has to wait for the next key frame.
 
         Only a whole stretch of packets is any use to it: a hole would have to be asked for, and may never be filled.
@@ -188,8 +189,8 @@ class IncomingTrack:
         """
         if self._behind > REPLAY_AGE:
             return None
-        first = self._key_frame[0]
-        room, packets = REPLAY_BYTES, []
+        first, stands_still = self._key_frame[0], now - self._newest[1] > REPLAY_AGE
+        room, packets = STILL_BYTES if stands_still else REPLAY_BYTES, []
         for sequence in range(first, self.highest + 1):
             packet = self.ring.get(sequence)
             if packet is None or len(packet) > room:

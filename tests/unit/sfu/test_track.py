@@ -18,6 +18,7 @@ from protocol.sfu.track import (
     PADDED_UP_TO,
     REPLAY_AGE,
     REPLAY_BYTES,
+    STILL_BYTES,
     IncomingTrack,
     MediaPacket,
     Replay,
@@ -331,11 +332,11 @@ def test_every_packet_is_forwarded_at_most_once(first: int, steps: list[int]) ->
 
 def test_a_late_viewer_gets_everything_from_the_last_key_frame_on() -> None:
     track = make_track()
-    assert track.replay() is None
+    assert track.replay(0.0) is None
     feed(track, 65_534)
-    assert track.replay() is None
+    assert track.replay(0.0) is None
     wanted = [track.receive((65_535 + n) & 0xFFFF, n * 3000, False, KEY if n == 0 else DELTA, 0.1) for n in range(3)]
-    replay = track.replay()
+    replay = track.replay(0.0)
     assert replay == Replay(BASE + 65_535, [packet.data for packet in wanted if packet])
 
 
@@ -343,7 +344,7 @@ def test_a_second_key_frame_replaces_the_first() -> None:
     track = make_track()
     for number, body in enumerate((KEY, DELTA, KEY, DELTA)):
         track.receive(number, number * 3000, False, body, 0.0)
-    replay = track.replay()
+    replay = track.replay(0.0)
     assert replay is not None
     assert (replay.start, len(replay.packets)) == (BASE + 2, 2)
 
@@ -356,9 +357,9 @@ def test_a_viewer_may_not_be_far_behind() -> None:
     assert has_fresh_key_frame(track)
     feed(track, 3, now=REPLAY_AGE)
     assert not has_fresh_key_frame(track)
-    assert track.replay() is not None
+    assert track.replay(0.0) is not None
     feed(track, 4, now=REPLAY_AGE + 0.01)
-    assert track.replay() is None
+    assert track.replay(0.0) is None
 
 
 def test_a_picture_that_stands_still_is_replayed_however_old_it_is() -> None:
@@ -367,27 +368,32 @@ def test_a_picture_that_stands_still_is_replayed_however_old_it_is() -> None:
     feed(track, 2, now=0.03)
     track.report(42, 600.0)
     assert has_fresh_key_frame(track)
-    assert track.replay() is not None
+    assert track.replay(600.0) is not None
 
 
 def test_a_picture_with_a_hole_is_not_replayed_until_the_hole_is_filled() -> None:
     track = make_track()
     track.receive(1, 0, False, KEY, 0.0)
     feed(track, 3)
-    assert track.replay() is None
+    assert track.replay(0.0) is None
     feed(track, 2)
-    replay = track.replay()
+    replay = track.replay(0.0)
     assert replay is not None
     assert len(replay.packets) == 3
 
 
-def test_what_would_fill_a_viewers_path_is_not_replayed() -> None:
+@pytest.mark.parametrize(("room", "now"), [(REPLAY_BYTES, 0.0), (STILL_BYTES, 60.0)])
+def test_what_would_fill_a_viewers_path_is_not_replayed(room: int, now: float) -> None:
     track = make_track()
     track.receive(1, 0, False, KEY, 0.0)
-    size = 1200
-    for number in range(2, REPLAY_BYTES // size + 3):
-        track.receive(number, 0, False, DELTA + bytes(size), 0.0)
-    assert track.replay() is None
+    packet = DELTA + bytes(1196)
+    fitting = room // (HEADER_SIZE + len(packet))
+    for number in range(2, fitting + 1):
+        track.receive(number, 0, False, packet, 0.0)
+    assert track.replay(now) is not None
+    for number in range(fitting + 1, fitting + 3):
+        track.receive(number, 0, False, packet, 0.0)
+    assert track.replay(now) is None
 
 
 # -- numbers that begin anew -------------------------------------------------------------------------------------------
