@@ -5,10 +5,15 @@ It stands at an address of its own and on the server's port, so that the server 
     nat = Nat(("127.0.0.2", port), server=("127.0.0.1", port), outside="127.0.0.1")
     nursery.start_soon(nat.run)
     nat.rebind()        # every client goes on from another port; what comes to its old one is lost
+
+Where no trio runs, `nat_in_thread(nat)` gives a function that rebinds it.
 """
 
 import contextlib
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import trio
 from attrs import define, field
@@ -110,3 +115,25 @@ class Nat:
 def _send(sender: socket.socket, data: bytes, to: Address) -> None:
     with contextlib.suppress(OSError):  # the mapping is gone, or there is no room: it is lost
         sender.sendto(data, to)
+
+
+@contextmanager
+def nat_in_thread(nat: Nat) -> Iterator[Callable[[], None]]:
+    """Run it in a thread of its own until the end of the block. What is given rebinds it soon."""
+    ready, over = Event(), trio.CancelScope()
+    tokens: list[trio.lowlevel.TrioToken] = []
+
+    async def run() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+        ready.set()
+        with over:
+            await nat.run()
+
+    thread = Thread(target=trio.run, args=(run,), name="nat")
+    thread.start()
+    ready.wait()
+    try:
+        yield lambda: tokens[0].run_sync_soon(nat.rebind)
+    finally:
+        tokens[0].run_sync_soon(over.cancel)
+        thread.join()

@@ -91,6 +91,13 @@ class ServerProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def media_port(self) -> int:
+        """The UDP port of media, by the log."""
+        told = re.search(r"media addresses told=\S+:(\d+)", self.log())
+        assert told, self.log()
+        return int(told[1])
+
     def ws_url(self, host: str | None = None) -> str:
         return f"ws://{self._reach('ws', host)}"
 

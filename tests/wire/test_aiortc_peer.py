@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
+import httpx
 import pytest
 import trio
 from aiortc import MediaStreamError, MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
+from tests.support.nat import Nat
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.wcs_client import WcsClient, wcs_client
 
@@ -222,6 +226,33 @@ async def test_aiortc_that_leaves_ends_its_stream(server: ServerProcess, aio: As
 
         assert await _info_of_failure(client, publication)
         assert await _info_of_failure(client, playback) == "Stopped by publisher stop"
+
+
+async def test_aiortc_behind_a_nat_that_gives_it_another_port(tmp_path: Path, aio: AsyncioThread) -> None:
+    inside, outside = "127.0.0.2", "127.0.0.1"
+    with running_server(tmp_path, {"ip": f"{inside}/{outside}"}) as server:
+        nat = Nat((inside, server.media_port), server=(outside, server.media_port), outside=outside)
+        async with trio.open_nursery() as nursery, wcs_client(server.ws_url()) as client:
+            nursery.start_soon(nat.run)
+            async with aio.peer() as publisher, aio.peer() as player:
+                await publish(aio, client, publisher, "news", "VP8")
+                await play(aio, client, player, "news")
+                assert await aio.run(player.pictures(10))
+                nat.rebind()
+                await _until_moved(server, 2)
+                assert await aio.run(player.pictures(15))
+            assert "FAILED" not in [frame["status"] for frame in client.of("notifyStreamStatusEvent")]
+            nursery.cancel_scope.cancel()
+
+
+async def _until_moved(server: ServerProcess, count: int) -> None:
+    """Wait until the media of so many peers goes on by another path."""
+
+    def moved() -> bool:
+        figures = httpx.get(server.http_url("/?action=stat")).text
+        return f"\nmoved={count}\n" in figures
+
+    await trio.to_thread.run_sync(partial(server.wait_until, moved, what="media goes on by other paths"))
 
 
 async def _info_of_failure(client: WcsClient, media_session_id: str) -> str:
