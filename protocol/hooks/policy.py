@@ -16,7 +16,7 @@ from protocol.nearest import did_you_mean
 
 
 class WrongType(ValueError):
-    """A value of `restClientConfig` has a type that it cannot have. Its text says which."""
+    """A value of `restClientConfig` has a type or a length that it cannot have. Its text says which."""
 
 
 class RestOnError(StrEnum):
@@ -134,8 +134,7 @@ class _Reader:
             return frozenset()
         items = value.split(",", MAX_NAMES) if isinstance(value, str) else value
         if isinstance(items, list) and len(items) > MAX_NAMES:
-            self._warn(f"restClientConfig: {method}.{key} names more than {MAX_NAMES} fields")
-            return frozenset()
+            raise WrongType(f"restClientConfig: {method}.{key} names more than {MAX_NAMES} fields")
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise WrongType(f"restClientConfig: {method}.{key} must be a comma-separated list of field names")
         return frozenset(item.strip() for item in items if item.strip())
