@@ -14,11 +14,14 @@ import playwright.sync_api
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.support.sdk_page import OpenPage, SdkPage
+from tests.support.sdk_page import OLD_SDK, OpenPage, SdkPage
 from tests.support.server_process import ServerProcess, running_server
 
 HERE = Path(__file__).parent
-SDK = HERE / "node_modules/@flashphoner/websdk"
+SDKS = {
+    "sdk": HERE / "node_modules/@flashphoner/websdk",
+    OLD_SDK: HERE / f"node_modules/web{OLD_SDK}",
+}
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     "--no-sandbox",
@@ -37,12 +40,12 @@ pages_key = pytest.StashKey[list[SdkPage]]()
 
 
 class SiteHandler(SimpleHTTPRequestHandler):
-    """Serves `site`, and the SDK of the npm package under /sdk/."""
+    """Serves `site`, and the npm packages of the SDK under /sdk/ and /sdk-2.0.180/."""
 
     def translate_path(self, path: str) -> str:
-        is_sdk = path.startswith("/sdk/")
-        self.directory = str(SDK if is_sdk else HERE / "site")
-        return super().translate_path(path.removeprefix("/sdk") if is_sdk else path)
+        folder = path.split("/", 2)[1]
+        self.directory = str(SDKS.get(folder, HERE / "site"))
+        return super().translate_path(path.removeprefix(f"/{folder}") if folder in SDKS else path)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is that of the base class
         """Stay quiet."""
@@ -94,14 +97,14 @@ def open_page(browser: Browser, site: str, request: pytest.FixtureRequest) -> It
     contexts: list[BrowserContext] = []
     pages = request.node.stash.setdefault(pages_key, [])
 
-    def open_one() -> SdkPage:
+    def open_one(sdk: str = "sdk") -> SdkPage:
         context = browser.new_context(ignore_https_errors=True)
         contexts.append(context)
         page = SdkPage(context.new_page())
         page.page.on("console", lambda message: page.console.append(message.text))
         page.page.on("pageerror", lambda error: page.console.append(f"ERROR {error}"))
         pages.append(page)
-        page.page.goto(f"{site}/sdk.html")
+        page.page.goto(f"{site}/sdk.html?{sdk}")
         return page
 
     yield open_one
@@ -116,8 +119,8 @@ def open_page(browser: Browser, site: str, request: pytest.FixtureRequest) -> It
 def connected_page(open_page: OpenPage, server: ServerProcess) -> OpenPage:
     """Opens pages that have an established session."""
 
-    def open_one() -> SdkPage:
-        page = open_page()
+    def open_one(sdk: str = "sdk") -> SdkPage:
+        page = open_page(sdk)
         page.connect(server.ws_url())
         return page
 

@@ -1,0 +1,52 @@
+"""Pages with the SDK of 2021, alone and beside pages of today."""
+
+from tests.support.sdk_page import OLD_SDK, OpenPage, SdkStream
+
+
+def wait_for_resolution(stream: SdkStream, width: int, height: int) -> None:
+    """Wait until the SDK says that the publisher's picture has this size."""
+    stream.page.wait(
+        "([id, width, height]) => {"
+        "  const known = harness.of(id).stream.videoResolution();"
+        "  return known.width === width && known.height === height; }",
+        [stream.id, width, height],
+    )
+
+
+def test_an_old_page_publishes_and_plays_and_hears_of_sizes_by_status(connected_page: OpenPage) -> None:
+    page = connected_page(OLD_SDK)
+    ((connection,),) = page.frames("connection", sent=True)
+    assert connection["clientVersion"] == "2.0.180"
+    publication = page.publish_canvas("news", width=320, height=240)
+    publication.wait_for("PUBLISHING")
+    playback = page.played("news")
+    playback.wait_for("RESIZE")
+    wait_for_resolution(playback, 320, 240)
+
+    page.resize_canvas(publication, width=480, height=360)
+
+    wait_for_resolution(playback, 480, 360)
+    assert playback.call("status") == "PLAYING"
+    playback.stop()
+    playback.wait_for("STOPPED", "Stopped by user")
+    publication.stop()
+    publication.wait_for("UNPUBLISHED", "Stopped by user")
+
+
+def test_old_and_new_pages_play_each_other_and_each_hears_of_sizes_in_its_way(connected_page: OpenPage) -> None:
+    old, new = connected_page(OLD_SDK), connected_page()
+    camera = old.published("camera")
+    painting = new.publish_canvas("painting", width=320, height=240)
+    painting.wait_for("PUBLISHING")
+    of_old = new.played("camera")
+    by_old, by_new = old.played("painting"), new.played("painting")
+
+    new.resize_canvas(painting, width=480, height=360)
+
+    wait_for_resolution(by_old, 480, 360)
+    by_new.wait_for_event("resize")
+    wait_for_resolution(by_new, 480, 360)
+    assert by_new.call("status") == by_old.call("status") == "PLAYING"
+    camera.call("muteAudio")
+    of_old.wait_for_event("audioMuted")
+    assert [line for line in old.console + new.console if "ERROR" in line] == []
