@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import trio
@@ -90,7 +90,7 @@ class TestSocket:
 
 class TestReader:
     @pytest.fixture
-    def sending(self) -> Iterator[socket.socket]:
+    async def sending(self) -> AsyncIterator[socket.socket]:  # a receiver looks at trio's clock
         with open_socket() as receiving, open_socket() as sending:
             sending.connect(receiving.getsockname())
             self.counters, self.taken = Counters(), 0
