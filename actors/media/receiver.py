@@ -5,6 +5,7 @@ estimate their bandwidth from the times that they are told (transport-wide feedb
 """
 
 import contextlib
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -40,8 +41,8 @@ class Receiver:
         self._udp = udp
         self._clock = clock
         self._take = take
-        self._ahead = time.time() - clock()  # of the clock that the kernel uses
-        self._earliest = clock()
+        self._ahead = math.inf  # of the clock that the kernel uses; unknown before the first look
+        self._earliest = -math.inf
         with contextlib.suppress(OSError):  # without the kernel's times it is our own
             udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
