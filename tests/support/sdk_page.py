@@ -13,6 +13,8 @@ OLD_SDK = "sdk-2.0.180"
 NO_STATES = ("RESIZE", "NOT_ENOUGH_BANDWIDTH", "SNAPSHOT_COMPLETE")
 """Statuses that leave the stream as it is: pages of today are told the same by events as well."""
 VIDEO_CODECS = ("VP8", "H264", "VP9", "AV1")
+PASSING = frozenset({"RESIZE", "NOT_ENOUGH_BANDWIDTH", "SNAPSHOT_COMPLETE"})
+"""Statuses that leave the stream in the one that it has."""
 SMALL_VIDEO = {"width": 320, "height": 240, "frameRate": 15}
 
 
@@ -41,6 +43,11 @@ class SdkStream:
     @property
     def told(self) -> list[Seen]:
         """Every status that the page was told, in order."""
+        return [seen for seen in self.callbacks if seen.status not in PASSING]
+
+    @property
+    def callbacks(self) -> list[Seen]:
+        """The same with what the SDK calls back for and leaves the status as it is."""
         return [Seen(*entry) for entry in self._ask("historyOf")]
 
     @property
