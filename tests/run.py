@@ -37,10 +37,13 @@ FLAKE8_ASYNC = (
     "--disable=ASYNC109,ASYNC114,ASYNC124,ASYNC127",
 )
 LONG = {
+    "fuzz": ("-m", "tests.fuzz", "--seconds", "30", "--seed", "1"),
     "random streams": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
     "chaos": ("-m", "tests.bench.chaos"),
+    "bare machines": ("-m", "tests.bare"),
 }
 """Each proves by its exit code that what it is about holds."""
+FUZZ_PYTHON = ROOT / ".venv-fuzz/bin/python"
 SLOWEST = 10
 
 
@@ -181,8 +184,9 @@ def _python(name: str, command: Sequence[str], *, quiet: bool) -> tuple[bool, fl
         print(f"\n== {name} ==", flush=True)
     started = time.monotonic()
     output = subprocess.PIPE if quiet else None
+    python = FUZZ_PYTHON if name == "fuzz" else sys.executable
     ended = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, check=False, stdout=output, stderr=subprocess.STDOUT if quiet else None
+        [python, *command], cwd=ROOT, check=False, stdout=output, stderr=subprocess.STDOUT if quiet else None
     )
     if quiet:
         print(f"\n== {name} ==\n{ended.stdout.decode(errors='replace')}", end="", flush=True)

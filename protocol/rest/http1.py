@@ -77,7 +77,7 @@ class Http1:
 
     def request(self) -> RequestHead | None:
         """The next request, or None until more has come. Raises RestError for what is no request."""
-        if self._buffer.startswith(b"\r\n"):  # RFC 9112 2.2: an empty line before a request is to be ignored
+        while self._buffer.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a request are to be ignored
             del self._buffer[:2]
         end = self._buffer.find(_END_OF_HEAD, max(0, self._searched - 3)) + len(_END_OF_HEAD)
         if end < len(_END_OF_HEAD):

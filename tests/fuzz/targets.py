@@ -1,0 +1,250 @@
+"""One function for each parser that takes bytes from outside. It returns for any bytes, or has found a fault.
+
+A parser may raise its own error type and no other; what it gives is bounded; what can be written back reads as it was.
+"""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from config.apps import AppError
+from config.apps_file import read_apps, write_apps
+from config.loading import SettingsError, load_settings
+from config.properties import parse as parse_properties
+from protocol.commands import parse as parse_command
+from protocol.decode import DecodeError, parse_json
+from protocol.grammar import CommandError
+from protocol.hooks.methods import HookMethod
+from protocol.hooks.policy import RestClientConfig, WrongType
+from protocol.hooks.verdicts import read_answer, verdict
+from protocol.json_bounds import MAX_ELEMENTS
+from protocol.operator import decode_request
+from protocol.rest import connections, streams
+from protocol.rest.access import read_authority
+from protocol.rest.errors import RestError
+from protocol.rest.fields import decode_optional_object
+from protocol.rest.http1 import Http1
+from protocol.rest.query import read_query
+from protocol.sfu.keyframe import key_frame
+from protocol.signaling.codec import FrameError, decode, weigh_frame
+from protocol.webrtc.answer import write_answer
+from protocol.webrtc.datagrams import Datagram, ssrc_of
+from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
+from protocol.webrtc.offer import parse_offer
+from protocol.webrtc.rtcp import MAX_LOST, Nack, RtcpError, SenderReport, build_sender_report, parse_compound
+from protocol.webrtc.rtp import RtpError, extension, pad, parse_header, payload, size_without_padding
+from protocol.webrtc.sdp import Direction, SdpError, SourceTrack
+from protocol.webrtc.stun import StunError, build_response
+from protocol.webrtc.stun import parse as parse_stun
+from protocol.webrtc.twcc import TwccRecorder
+from tests.support.sdp_texts import PREFERENCE, TRANSPORT
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+CORPUS = Path(__file__).parent / "corpus"
+MTU = 1200
+
+
+def client_frame(data: bytes) -> None:
+    with contextlib.suppress(FrameError):
+        frame = decode(_text(data))
+        assert 0 < weigh_frame(frame) < 400 * len(data) + 4000
+
+
+def json_value(data: bytes) -> None:
+    with contextlib.suppress(DecodeError):
+        assert _count(parse_json(_text(data))) <= MAX_ELEMENTS
+
+
+def rest_body(data: bytes) -> None:
+    for read in (
+        lambda: streams.parse_terminate(data, allow_all=False),
+        lambda: streams.parse_find(decode_optional_object(data)),
+        lambda: connections.parse_terminate(data),
+        lambda: connections.parse_find(decode_optional_object(data)),
+    ):
+        with contextlib.suppress(RestError):
+            read()
+
+
+def rest_query(data: bytes) -> None:
+    with contextlib.suppress(RestError):
+        parameters = read_query(data)
+        assert sum(map(len, parameters)) + sum(map(len, parameters.values())) <= len(data)
+        streams.parse_dry_run(parameters)
+    read_authority(_text(data))
+
+
+def http_request(data: bytes) -> None:
+    """However the bytes are cut, it is the same request, or it is refused."""
+    assert _http_outcome([data]) == _http_outcome([data[at : at + 1] for at in range(len(data))])
+
+
+def hook_answer(data: bytes) -> None:
+    method = list(HookMethod)[data[0] % len(HookMethod)] if data else HookMethod.CONNECT
+    answer = read_answer(200 if len(data) % 2 else 403, data[1:])
+    sent: dict[str, Any] = {"name": "news", "custom": {"a": 1}, "nodeId": "node", "hasVideo": True}
+    config = RestClientConfig()
+    if answer.body is not None:
+        with contextlib.suppress(WrongType):
+            config, _ = RestClientConfig.parse(answer.body.get("restClientConfig"))
+    verdict(method, config.for_method(method), answer, sent)
+
+
+def sdp_offer(data: bytes) -> None:
+    """Whatever is taken can be answered, and no answer has lines that nobody wrote."""
+    try:
+        offer = parse_offer(_text(data))
+    except SdpError:
+        return
+    with contextlib.suppress(SdpError):
+        plans = negotiate_publish(offer, PREFERENCE)
+        _check_answer(write_answer(offer, plans, TRANSPORT, direction=Direction.RECVONLY), len(data))
+    with contextlib.suppress(SdpError):
+        plans = negotiate_play(offer, SOURCES)
+        answer = write_answer(offer, plans, TRANSPORT, direction=Direction.SENDONLY, cname="server", stream_id="all")
+        _check_answer(answer, len(data))
+
+
+def stun_message(data: bytes) -> None:
+    with contextlib.suppress(StunError):
+        message = parse_stun(data)
+        parse_stun(build_response(message, ("192.0.2.1", 1234), b"password"))
+
+
+def rtp_packet(data: bytes) -> None:
+    with contextlib.suppress(RtpError):
+        header = parse_header(data)
+        assert len(payload(data, header)) <= len(data)
+        for number in (1, 3, 14, 255):
+            found = extension(data, header, number)
+            assert found is None or len(found) <= 255
+        bare = data[: size_without_padding(data)]
+        parse_header(pad(bare, 16) if len(bare) >= 12 and not data[0] & 0x20 else data)
+
+
+def rtcp_compound(data: bytes) -> None:
+    with contextlib.suppress(RtcpError):
+        packets = parse_compound(data)
+        assert sum(len(packet.lost) for packet in packets if isinstance(packet, Nack)) <= MAX_LOST
+        for packet in packets:
+            if isinstance(packet, SenderReport):
+                assert parse_compound(build_sender_report(packet)) == (packet,)
+
+
+def datagram(data: bytes) -> None:
+    kind = Datagram.of(data)
+    ssrc = ssrc_of(kind, data)
+    assert ssrc is None or kind in {Datagram.RTP, Datagram.RTCP}
+
+
+def video_payload(data: bytes) -> None:
+    for codec in ("VP8", "VP9", "H264", "AV1"):
+        found = key_frame(codec, data)
+        if found is not None:
+            assert min(found.width, found.height) >= 0
+            assert max(found.width, found.height) <= 1 << 16
+
+
+def feedback(data: bytes) -> None:
+    """Transport-wide feedback over any arrivals fits a packet and comes to an end."""
+    recorder, now = TwccRecorder(), 0
+    for at in range(0, len(data) - 3, 4):
+        now += int.from_bytes(data[at + 2 : at + 4]) * 100
+        recorder.record(int.from_bytes(data[at : at + 2]), now)
+    for _ in range(10_000):
+        packet = recorder.build_feedback(sender_ssrc=1, media_ssrc=2)
+        if packet is None:
+            return
+        assert len(packet) <= MTU
+        parse_compound(packet)
+    raise AssertionError("the feedback does not end")
+
+
+def applications(data: bytes) -> None:
+    with contextlib.suppress(AppError):
+        table = read_apps(_text(data), file_name="apps.toml")
+        assert read_apps(write_apps(table), file_name="apps.toml") == table
+
+
+def properties(data: bytes) -> None:
+    text = _text(data)
+    assert len(parse_properties(text)) <= len(text)
+    with contextlib.suppress(SettingsError):
+        load_settings(text, file_name="flashphoner.properties")
+
+
+def operator_request(data: bytes) -> None:
+    with contextlib.suppress(CommandError):
+        words = decode_request(data)
+        assert sum(map(len, words)) <= len(data)
+        if words:
+            parse_command(words)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (
+        *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
+        *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
+    )
+}
+_FIXTURES = {
+    "client_frame": "frames/c2s_*.json",
+    "json_value": "frames/*.json",
+    "hook_answer": "frames/c2s_p*.json",
+    "rest_body": "frames/c2s_stopStream.json",
+    "sdp_offer": "sdp/*.sdp",
+    "properties": "wcs/*.properties",
+}
+
+
+def inputs(target: str) -> list[bytes]:
+    """What is kept for a target: its corpus, and the recordings of tests/fixtures that it reads."""
+    paths = [*sorted((CORPUS / target).glob("*")), *sorted(FIXTURES.glob(_FIXTURES.get(target, "no such file")))]
+    return [path.read_bytes() for path in paths]
+
+
+def _sources() -> list[SourceTrack]:
+    plans = negotiate_publish(parse_offer((FIXTURES / "sdp/chrome_publish_av_offer.sdp").read_text()), PREFERENCE)
+    return [
+        SourceTrack(kind=plan.kind, codec=plan.codec, ssrc=number, rtx_ssrc=None)
+        for number, plan in enumerate(plans, 1)
+    ]
+
+
+SOURCES = _sources()
+
+
+def _check_answer(answer: str, offered: int) -> None:
+    assert all(line[1:2] == "=" for line in answer.split("\r\n")[:-1]), answer
+    assert len(answer) < 10_000 + 20 * offered
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+def _count(value: Any) -> int:
+    """How many values there are in a JSON value, itself included."""
+    count, left = 0, [value]
+    while left:
+        each = left.pop()
+        count += 1
+        left += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return count
+
+
+def _http_outcome(pieces: list[bytes]) -> object:
+    """The request that the pieces make, with as much of its body as has come; None if it is refused."""
+    http, body = Http1(scheme="http"), b""
+    try:
+        head = None
+        for piece in pieces:
+            http.feed(piece)
+            head = head or http.request()
+            while head is not None and (part := http.body()):
+                body += part
+        return head, body, http.is_body_complete
+    except RestError:
+        return None
