@@ -88,67 +88,73 @@ class TestSocket:
                 other.bind(media.getsockname())
 
 
-class TestReader:
-    @pytest.fixture
-    async def sending(self) -> AsyncIterator[socket.socket]:  # a receiver looks at trio's clock
-        with open_socket() as receiving, open_socket() as sending:
-            sending.connect(receiving.getsockname())
-            self.counters, self.taken = Counters(), 0
-            receiver = Receiver(receiving, trio.current_time, self._take)
-            self.reader = ReportReader(receiver, trio.current_time, self.counters)
-            self.receiving = receiving
-            yield sending
+class Reading:
+    """A reader of reports that come from `sending`, and how many of them it has taken."""
+
+    def __init__(self, receiving: socket.socket, sending: socket.socket) -> None:
+        self.taken = 0
+        self.receiving = receiving
+        self.sending = sending
+        self.counters = Counters()
+        self.reader = ReportReader(Receiver(receiving, trio.current_time, self._take), trio.current_time, self.counters)
 
     def _take(self, *_: object) -> None:
         self.taken += 1
 
+    def send(self) -> None:
+        self.sending.send(REPORT)
+
+
+class TestReader:
+    @pytest.fixture
+    async def reading(self) -> AsyncIterator[Reading]:  # within trio's run, for its clock
+        with open_socket() as receiving, open_socket() as sending:
+            sending.connect(receiving.getsockname())
+            yield Reading(receiving, sending)
+
     async def test_only_the_first_of_many_wakes_it(
-        self, sending: socket.socket, nursery: trio.Nursery, autojump_clock: MockClock
+        self, reading: Reading, nursery: trio.Nursery, autojump_clock: MockClock
     ) -> None:
-        nursery.start_soon(self.reader.run)
-        sending.send(REPORT)
+        nursery.start_soon(reading.reader.run)
+        reading.send()
         await wait_all_tasks_blocked()
-        assert (self.taken, self.counters.wake_ups) == (1, 1)
+        assert (reading.taken, reading.counters.wake_ups) == (1, 1)
         for round_ in range(1, 5):
             for _ in range(20):
-                sending.send(REPORT)
+                reading.send()
             await trio.sleep(AT_MOST)
             await wait_all_tasks_blocked()
-            assert (self.taken, self.counters.wake_ups) == (1 + 20 * round_, 1 + round_)
+            assert (reading.taken, reading.counters.wake_ups) == (1 + 20 * round_, 1 + round_)
         await trio.sleep(10 * AT_MOST)
-        wake_ups = self.counters.wake_ups
+        wake_ups = reading.counters.wake_ups
         await trio.sleep(10 * AT_MOST)
-        assert self.counters.wake_ups == wake_ups, "nothing comes, and nobody looks"
-        sending.send(REPORT)
+        assert reading.counters.wake_ups == wake_ups, "nothing comes, and nobody looks"
+        reading.send()
         await wait_all_tasks_blocked()
-        assert self.taken == 82
+        assert reading.taken == 82
 
-    async def test_a_look_reads_what_has_come_now_and_then(
-        self, sending: socket.socket, autojump_clock: MockClock
-    ) -> None:
+    async def test_a_look_reads_what_has_come_now_and_then(self, reading: Reading, autojump_clock: MockClock) -> None:
         for came, pause in ((1, 0.0), (1, AT_LEAST / 2), (3, AT_LEAST / 2)):
             await trio.sleep(pause)
-            sending.send(REPORT)
-            self.reader.look()
-            assert self.taken == came
-        assert self.counters.wake_ups == 0
+            reading.send()
+            reading.reader.look()
+            assert reading.taken == came
+        assert reading.counters.wake_ups == 0
 
     async def test_what_is_left_by_a_look_is_read_by_the_next(
-        self, sending: socket.socket, autojump_clock: MockClock
+        self, reading: Reading, autojump_clock: MockClock
     ) -> None:
         for _ in range(MAX_DRAIN + 1):
-            sending.send(REPORT)
-        self.reader.look()
-        assert self.taken == MAX_DRAIN
-        self.reader.look()
-        assert self.taken == MAX_DRAIN + 1
+            reading.send()
+        reading.reader.look()
+        assert reading.taken == MAX_DRAIN
+        reading.reader.look()
+        assert reading.taken == MAX_DRAIN + 1
 
-    async def test_a_socket_that_cannot_be_read_is_counted(
-        self, sending: socket.socket, autojump_clock: MockClock
-    ) -> None:
-        self.receiving.close()
-        self.reader.look()
-        assert self.counters.receive_errors == 1
+    async def test_a_socket_that_cannot_be_read_is_counted(self, reading: Reading, autojump_clock: MockClock) -> None:
+        reading.receiving.close()
+        reading.reader.look()
+        assert reading.counters.receive_errors == 1
 
 
 class TestPlane:
