@@ -8,10 +8,10 @@ from typing import NoReturn
 
 from attrs import frozen
 
-from actors.places import default_config_file, default_state_folder
-from actors.start_checks import StartChecks
-from config.listing import effective_file
+from actors.storage.default_paths import default_config_file, default_state_folder
+from actors.storage.start_checks import StartChecks
 from config.loading import LoadedSettings, SettingsError, load_settings
+from config.render import effective_file
 from config.settings import Settings
 from config.version import VERSION
 

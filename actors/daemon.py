@@ -1,6 +1,6 @@
 """The daemon: from the command line to the exit code.
 
-What is built, and in which order it starts and stops, is in `actors.assembly`. This module stays light, so that
+What is built, and in which order it starts and stops, is in `actors.server`. This module stays light, so that
 `wcsd --help` and a wrong setting are answered at once.
 """
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors import logs, signals
 from actors.cli import Invocation, read_command_line
-from actors.state_folder import StateFolder, StateFolderError
+from actors.runtime import logs, signals
+from actors.storage.state_folder import StateFolder, StateFolderError
 
 if TYPE_CHECKING:
-    from actors.assembly import Server
+    from actors.server import Server
 
 log = logs.get_logger("daemon")
 signal_log = logs.SparingLog(log, burst=10)
@@ -76,7 +76,7 @@ def _start(invocation: Invocation) -> int:
 async def _run(invocation: Invocation, state: StateFolder) -> int:
     # Loading the web and TLS libraries takes a while: not before the settings are known to be good.
     try:
-        from actors.assembly import CannotStart, Server
+        from actors.server import CannotStart, Server
     except (ImportError, OSError) as error:  # without descriptors, for one
         return _cannot_start(f"a library cannot be loaded: {error}")
 

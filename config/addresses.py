@@ -5,8 +5,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from attrs import frozen
 
-from config.kinds import AddressPair
 from config.settings import Settings
+from config.value_types import AddressPair
 
 
 @frozen(kw_only=True)

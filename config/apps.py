@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
+from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks.methods import UNUSED_METHODS, HookMethod
-from protocol.nearest import did_you_mean, shortened
 
 ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
 """Every REST method that this server can call, in the order of the reference."""

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import fields
 
 from config.apps import App, AppError, AppTable
-from protocol.nearest import did_you_mean
+from protocol.common.suggestions import did_you_mean
 
 FORMAT = 1
 

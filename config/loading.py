@@ -7,11 +7,11 @@ from typing import Any
 from attrs import frozen
 
 from config.addresses import paired
-from config.kinds import Remarking
 from config.properties import Entry, Fault, parse
 from config.settings import TABLE, Setting, Settings
+from config.value_types import Remarking
 from config.wcs_settings import reason_without_effect
-from protocol.nearest import nearest
+from protocol.common.suggestions import nearest
 
 DEFAULT = "default"
 COMMAND_LINE = "--set"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import frozen
 
-from config.kinds import (
+from config.value_types import (
     Address,
     AddressPair,
     AddressPairs,

@@ -4,8 +4,8 @@ Bounds hold for each session and for all together. Beyond a session's, its own o
 stream, of the session) first. Beyond that of all, something goes from the application that holds the most, in it from
 the sessions that hold the most, again what tells of no end first: who floods loses, and nobody else does.
 
-Weights are bytes of memory, about (`protocol.budget.weigh`). What several hooks have in common, such as a stream's SDP
-or the payload of an event with ten thousand viewers, is one object and weighs once.
+Weights are bytes of memory, about (`protocol.common.memory_budget.weigh`). What several hooks have in common, such as a
+stream's SDP or the payload of an event with ten thousand viewers, is one object and weighs once.
 """
 
 from collections import OrderedDict
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
-from protocol.budget import weigh
+from protocol.common.memory_budget import weigh
 
 MAX_WEIGHT = 32 * 1024 * 1024
 """Bytes that may wait in one session: clients choose how large their events are."""

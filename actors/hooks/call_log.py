@@ -11,10 +11,10 @@ from typing import Any
 import trio
 from attrs import define, field, frozen
 
-from actors.hooks.line import Caller
-from actors.logs import SparingLog, get_logger
+from actors.hooks.fair_queue import Caller
+from actors.runtime.logs import SparingLog, get_logger
 from config.apps import App
-from protocol.budget import RateLimit
+from protocol.common.rate_limit import RateLimit
 from protocol.hooks import (
     Answered,
     HookMethod,

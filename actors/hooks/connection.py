@@ -20,8 +20,8 @@ import httpx
 import trio
 
 from actors.hooks.resolver import Resolver
-from actors.tcp_stream import TcpStream
-from actors.timeouts import fail_after
+from actors.net.tcp_stream import TcpStream
+from actors.runtime.timeouts import fail_after
 
 READ_SIZE = 65_536
 _END = h11.EndOfMessage()

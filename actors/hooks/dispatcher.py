@@ -16,16 +16,16 @@ import httpx
 import trio
 from attrs import frozen
 
-from actors.actor import Actor, StopReason
 from actors.hooks.backlog import Backlog, Waiting
+from actors.hooks.fair_queue import Caller
 from actors.hooks.lane import HookLane
-from actors.hooks.line import Caller
 from actors.hooks.queue import HookQueue, Notification
+from actors.hooks.queue_starter import Starts
 from actors.hooks.sender import HookSender, Transport, is_echo
-from actors.hooks.starts import Starts
 from actors.hooks.tls import client_context
 from actors.hooks.transport import HookTransport, HostName, host_name
-from actors.logs import get_logger
+from actors.runtime.actor import Actor, StopReason
+from actors.runtime.logs import get_logger
 from config.apps import App
 from config.settings import HookOrder, Settings
 from protocol.hooks import HookMethod

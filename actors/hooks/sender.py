@@ -16,7 +16,7 @@ import trio
 from attrs import define
 
 from actors.hooks.call_log import CallLog, HookCall, Progress, debug_body, is_debugging
-from actors.hooks.line import Caller
+from actors.hooks.fair_queue import Caller
 from actors.hooks.transport import NoAnswer, PoolStatistics
 from config.settings import Settings
 from protocol.hooks import (

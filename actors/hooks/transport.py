@@ -22,10 +22,10 @@ import trio
 from attrs import frozen
 
 from actors.hooks.connection import AnswerTooLarge, Connection, NoAnswer, TlsFailed, connect, port_of
-from actors.hooks.line import Caller
-from actors.hooks.places import Places
+from actors.hooks.fair_queue import Caller
+from actors.hooks.host_slots import Places
 from actors.hooks.resolver import CannotResolve, Resolver
-from actors.hooks.turnstile import Turnstile
+from actors.hooks.start_pacer import Turnstile
 
 __all__ = [
     "AnswerTooLarge",

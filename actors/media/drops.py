@@ -8,9 +8,9 @@ import math
 from collections.abc import Callable, Mapping
 from enum import Enum
 
-from actors.logs import Logger, SparingLog
 from actors.media.statistics import Counters
-from protocol.budget import RateLimit
+from actors.runtime.logs import Logger, SparingLog
+from protocol.common.rate_limit import RateLimit
 from protocol.webrtc.srtp import MAX_PACKET, SrtpError, SrtpReplayError
 
 

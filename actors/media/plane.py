@@ -19,22 +19,22 @@ from functools import partial
 
 import trio
 
-from actors.logs import get_logger
 from actors.media.drops import LossWatch
-from actors.media.facts import MediaFact, MediaRefused
-from actors.media.network import Network
-from actors.media.patience import Patience
+from actors.media.events import MediaFact, MediaRefused
+from actors.media.io.frame_hold import Patience
+from actors.media.io.receiver import Receiver
+from actors.media.io.report_reader import ReportReader
+from actors.media.io.sockets import MediaSocket, UdpSocket
+from actors.media.peer.peer_table import Network
+from actors.media.peer.transport import Transport
 from actors.media.playback import Playback
 from actors.media.publication import Publication
-from actors.media.receiver import Receiver
-from actors.media.report_reader import ReportReader
 from actors.media.sending.sender import PacketSender, PortableSender
-from actors.media.sockets import MediaSocket, UdpSocket
 from actors.media.statistics import MediaStatistics
-from actors.media.transport import Transport
+from actors.runtime.logs import get_logger
 from config.settings import Settings
 from protocol.signaling.statuses import StreamInfo
-from protocol.webrtc.datagrams import Datagram, ssrc_of
+from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.ice import recipient
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish

@@ -3,16 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from actors.media.facts import NotEnoughBandwidth
-from actors.media.feed import Feed, Viewer
-from actors.media.network import Network
+from actors.media.events import NotEnoughBandwidth
+from actors.media.peer.peer_table import Network
+from actors.media.peer.transport import Post, Transport, unheard
 from actors.media.publication import Publication, local_transport
 from actors.media.sending.sender import Slot
 from actors.media.statistics import RateMeter, StreamMediaStatistics
-from actors.media.transport import Post, Transport, unheard
+from actors.media.tracks.published_track import Feed, Viewer
 from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing import OutgoingTrack
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.rtcp import (
     BitrateEstimate,

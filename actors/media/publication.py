@@ -3,22 +3,22 @@
 import math
 from collections.abc import Sequence
 
-from actors.logs import get_logger
-from actors.media.facts import Flowing, Resized
-from actors.media.feed import Feed
-from actors.media.feedback import PublisherFeedback
-from actors.media.intake import Intake
-from actors.media.network import Network
-from actors.media.sources import SourceTable
+from actors.media.events import Flowing, Resized
+from actors.media.peer.peer_table import Network
+from actors.media.peer.transport import Post, Transport, unheard
 from actors.media.statistics import StreamMediaStatistics
-from actors.media.transport import Post, Transport, unheard
-from protocol.sfu.round_trip import RoundTrip
+from actors.media.tracks.intake import Intake
+from actors.media.tracks.published_track import Feed
+from actors.media.tracks.publisher_feedback import PublisherFeedback
+from actors.media.tracks.ssrc_table import SourceTable
+from actors.runtime.logs import get_logger
+from protocol.sfu.rtt import RoundTrip
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.answer import write_answer
-from protocol.webrtc.extended_report import ExtendedReport
 from protocol.webrtc.negotiation import audio_left_out
 from protocol.webrtc.rtcp import Bye, RtcpPacket, SenderReport
+from protocol.webrtc.rtcp_xr import ExtendedReport
 from protocol.webrtc.sdp import Direction, LocalTransport, MediaKind, Offer, SourceTrack, TrackPlan
 
 log = get_logger("media")

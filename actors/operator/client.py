@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from actors.operator.tables import render
-from actors.places import SOCKET_NAME, default_state_folder
+from actors.storage.default_paths import SOCKET_NAME, default_state_folder
 
 ANSWER_TIMEOUT = 30.0
 """Seconds that the server may be silent while it owes an answer."""
@@ -125,7 +125,7 @@ def read_options(arguments: Sequence[str]) -> Options:
 
 
 def _help_text() -> str:
-    from protocol.grammar import help_text  # only here: what is seldom wanted costs a start nothing
+    from protocol.operator.syntax import help_text  # only here: what is seldom wanted costs a start nothing
 
     return USAGE.format(default=default_state_folder()) + help_text() + "\n"
 

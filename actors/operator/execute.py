@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from config.apps import ALL_METHODS, App, AppError, AppTable, check_method
-from protocol.commands import (
+from protocol.common.suggestions import did_you_mean, shortened
+from protocol.operator.commands import (
     AddApp,
     AddAppRestMethods,
     Command,
@@ -15,9 +16,8 @@ from protocol.commands import (
     ShowRestMethods,
     UpdateApp,
 )
-from protocol.grammar import help_text
-from protocol.nearest import did_you_mean, shortened
-from protocol.operator import Done, Row
+from protocol.operator.messages import Done, Row
+from protocol.operator.syntax import help_text
 
 Result = tuple[AppTable, Done]
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import trio
 
-from actors.accept import Reserve, accept_connections
-from actors.app_store import AppStore, AppStoreError
-from actors.logs import SparingLog, get_logger
+from actors.net.accept import Reserve, accept_connections
 from actors.operator.execute import execute
 from actors.operator.seats import Seat, Seats
-from actors.timeouts import fail_after
+from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.timeouts import fail_after
+from actors.storage.app_store import AppStore, AppStoreError
 from config.apps import AppError, AppTable
-from protocol.commands import Command, parse
-from protocol.grammar import CommandError
-from protocol.operator import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, decode_request, encode_answer
+from protocol.operator.commands import Command, parse
+from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, decode_request, encode_answer
+from protocol.operator.syntax import CommandError
 
 MAX_CONNECTIONS = 16
 IDLE_TIMEOUT = 300.0

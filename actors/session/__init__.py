@@ -1,16 +1,16 @@
 """Sessions: one actor for each client's WebSocket.
 
-`session.py` is the actor's life, `reading.py` how frames reach it, `requests.py` what it does with each request, and
-`stream_events.py` with those that go to viewers.
-`inflow.py` and `outbox.py` bound what comes in and what waits on the way out, `event_allowance.py` what goes to
-viewers; `client_socket.py` is the WebSocket below, `metering.py` counts what it reads.
+`gateway.py` takes connections (`arrivals.py` those that are no sessions yet). `session.py` is the actor's life,
+`reading.py` how frames reach it, `requests.py` what it does with each request, `stream_events.py` with those that go to
+viewers. `receive_quota.py` and `outbox.py` bound what comes in and what waits on the way out, `event_allowance.py` what
+goes to viewers; `client_socket.py` is the WebSocket below, `metered_socket.py` counts what it reads.
 """
 
 from actors.session.client_socket import ClientSocket, Socket, StraightStream
-from actors.session.inflow import Inflow, Inflows
-from actors.session.metering import receive_request
+from actors.session.metered_socket import receive_request
 from actors.session.outbox import OutboxPool
 from actors.session.reading import FrameDecoder
+from actors.session.receive_quota import Inflow, Inflows
 from actors.session.session import Session, SessionServices
 
 __all__ = [

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from actors.session.inflow import Inflow
-from actors.tcp_stream import TcpStream
+from actors.net.tcp_stream import TcpStream
+from actors.session.receive_quota import Inflow
 
 LONGEST: Final = 16 * 1024
 """Bytes; what is longer is queued."""

@@ -6,7 +6,7 @@ An event costs little where it comes in and much where it goes out, so what it b
 from typing import Final
 
 from config.settings import Settings
-from protocol.budget import RateLimit
+from protocol.common.rate_limit import RateLimit
 
 HOOK_COST: Final = 10
 """A call of the backend takes as much work as so many frames."""

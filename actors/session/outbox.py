@@ -12,8 +12,8 @@ from typing import Final
 
 import trio
 
+from actors.runtime.timeouts import fail_after
 from actors.session.client_socket import Socket
-from actors.timeouts import fail_after
 
 OUTBOX_BYTES: Final = 8 * 1024 * 1024
 """What may wait to be sent to one client."""

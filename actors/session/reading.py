@@ -6,11 +6,11 @@ import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed
 
-from actors.actor import ActorStopped, MailboxFull, StopReason
-from actors.logs import SparingLog
+from actors.runtime.actor import ActorStopped, MailboxFull, StopReason
+from actors.runtime.logs import SparingLog
 from actors.session.client_socket import Socket
-from actors.session.inflow import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
-from protocol.signaling.codec import FrameError, decode, weigh_frame
+from actors.session.receive_quota import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
+from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.signaling.frames import ClientFrame
 
 LARGE = 32 * 1024

@@ -9,13 +9,13 @@ from typing import Any
 
 import trio
 
-from actors.actor import ActorStopped, StopReason
-from actors.logs import get_logger
-from actors.session.inflow import Inflow
+from actors.node.supervisor import AlreadyInUse, Supervisor
+from actors.runtime.actor import ActorStopped, StopReason
+from actors.runtime.logs import get_logger
+from actors.session.receive_quota import Inflow
 from actors.session.stream_events import StreamEvents
 from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
-from actors.supervisor import AlreadyInUse, Supervisor
-from protocol.budget import weigh
+from protocol.common.memory_budget import weigh
 from protocol.hooks import (
     Allow,
     HookContext,
@@ -25,7 +25,7 @@ from protocol.hooks import (
     data_status_body,
     snapshot_body,
 )
-from protocol.signaling.codec import weigh_frame
+from protocol.signaling.frame_codec import weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
     AvailableStreamAnswer,

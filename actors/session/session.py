@@ -18,21 +18,21 @@ import trio
 from attrs import field, frozen
 from trio_websocket import ConnectionClosed
 
-from actors.actor import CRASHED, SHUTDOWN, Actor, StopReason
-from actors.app_store import AppStore
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
-from actors.logs import SparingLog, get_logger
+from actors.node.supervisor import Supervisor
+from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
+from actors.runtime.logs import SparingLog, get_logger
 from actors.session.client_socket import Socket
 from actors.session.outbox import Outbox, OutboxPool
 from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, Heard
 from actors.session.requests import Requests
+from actors.storage.app_store import AppStore
 from actors.stream import Owner, Stream, StreamServices
-from actors.stream.reasons import SESSION_DISCONNECT
-from actors.supervisor import Supervisor
-from protocol.filters import ConnectionDescription
+from actors.stream.end_reasons import SESSION_DISCONNECT
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
-from protocol.signaling.codec import FrameError, encode
+from protocol.node.descriptions import ConnectionDescription
+from protocol.signaling.frame_codec import FrameError, encode
 from protocol.signaling.frames import (
     ClientFrame,
     Connection,

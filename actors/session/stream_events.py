@@ -5,7 +5,7 @@ from typing import Any
 
 import trio
 
-from actors.logs import get_logger
+from actors.runtime.logs import get_logger
 from actors.session.event_allowance import EventAllowance
 from actors.stream import Owner, PublishedStream, StreamServices
 from protocol.hooks import DEFAULT_METHOD_CONFIG, Allow, HookContext, HookMethod, Verdict, stream_event_body

@@ -6,8 +6,8 @@ Players hold this, never the publisher or its session.
 from collections.abc import Iterator
 from typing import Protocol
 
-from actors.actor import StopReason
 from actors.media.publication import Publication
+from actors.runtime.actor import StopReason
 from actors.stream.fan_out import FanOut, Listener
 from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import StreamEventType

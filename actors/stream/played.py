@@ -4,11 +4,11 @@ from typing import Any
 
 from trio.lowlevel import checkpoint_if_cancelled
 
-from actors.directory import NotPublished, NotReady
-from actors.media.facts import NotEnoughBandwidth
+from actors.media.events import NotEnoughBandwidth
 from actors.media.playback import Playback
+from actors.node.directory import NotPublished, NotReady
 from actors.stream.broadcast import Broadcast, picture_size
-from actors.stream.reasons import failed
+from actors.stream.end_reasons import failed
 from actors.stream.stream import Stream, StreamMessage, traffic_of
 from protocol.hooks import HookContext, HookMethod, stream_event_body
 from protocol.signaling.frames import NotifyStreamEvent

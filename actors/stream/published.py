@@ -5,13 +5,13 @@ from typing import Any
 
 import trio
 
-from actors.actor import StopReason
-from actors.directory import Claim, NameInUse
 from actors.media.publication import Publication
+from actors.node.directory import Claim, NameInUse
+from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast, picture_size
-from actors.stream.reasons import PUBLISHER_STOP, failed
+from actors.stream.end_reasons import PUBLISHER_STOP, failed
 from actors.stream.stream import Owner, SizeDue, Stream, StreamMessage, StreamServices, traffic_of
-from protocol.budget import RateLimit
+from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
 from protocol.signaling.frames import StreamRequest
 from protocol.signaling.shared_event import SharedEvent

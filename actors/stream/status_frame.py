@@ -1,6 +1,6 @@
 """What the client is told of its stream with each status."""
 
-from protocol.filters import StreamDescription
+from protocol.node.descriptions import StreamDescription
 from protocol.signaling.frames import NotifyStreamStatusEvent
 from protocol.signaling.statuses import StreamStatus
 

@@ -17,21 +17,21 @@ import trio
 from attrs import evolve, field, frozen
 from trio.lowlevel import checkpoint_if_cancelled
 
-from actors.actor import Actor, ActorStopped, StopReason
-from actors.directory import Directory
 from actors.hooks.lane import HookLane, KeepAliveSlot
-from actors.logs import SparingLog, get_logger
-from actors.media.facts import Connected, Failed, Flowing, MediaFact, MediaRefused, PeerClosed, Resized
+from actors.media.events import Connected, Failed, Flowing, MediaFact, MediaRefused, PeerClosed, Resized
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
-from actors.overload import Overload
+from actors.node.directory import Directory
+from actors.runtime.actor import Actor, ActorStopped, StopReason
+from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
-from actors.stream.reasons import USER, denied, failed
+from actors.stream.end_reasons import USER, denied, failed
 from actors.stream.status_frame import status_frame
 from config.settings import Settings
-from protocol.filters import StreamDescription, StreamTraffic
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
+from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP, StreamRequest
 from protocol.signaling.statuses import StreamInfo
 from protocol.signaling.stream import StreamLife

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from actors.web.connections import ConnectionResource
-from actors.web.echo import ECHO_ROUTE
+from actors.node.control_port import Streams
+from actors.web.api.connections import ConnectionResource
+from actors.web.api.echo import ECHO_ROUTE
+from actors.web.api.health import Health, Readiness
+from actors.web.api.start_page import PageInfo, StartPage, now_ms
+from actors.web.api.streams import StreamResource
 from actors.web.guard import Guard, access_rules, machine_names
-from actors.web.health import Health, Readiness
-from actors.web.limits import BodyLimits
-from actors.web.page import PageInfo, StartPage, now_ms
-from actors.web.ports import Streams
+from actors.web.http.body_limits import BodyLimits
 from actors.web.refusals import Refusals
-from actors.web.streams import StreamResource
 from config.settings import Settings
 
 

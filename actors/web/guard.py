@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors.web.answers import COUNT_HEADER, TOTAL_HEADER
+from actors.web.api.responses import COUNT_HEADER, TOTAL_HEADER
 from actors.web.refusals import Refusals
 from config.settings import Settings
 from protocol.rest.access import AccessRules

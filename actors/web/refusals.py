@@ -15,9 +15,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from actors.logs import SparingLog, get_logger
-from actors.web.answers import JsonAnswer, error_answer
-from actors.web.exchange import REFUSED
+from actors.runtime.logs import SparingLog, get_logger
+from actors.web.api.responses import JsonAnswer, error_answer
+from actors.web.http.exchange import REFUSED
 from protocol.rest.errors import RestError, bad_request, error_body
 from protocol.rest.unsupported import is_unsupported
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from protocol.filters import StreamDescription
+from protocol.node.descriptions import StreamDescription
 
 CONNECT_FIELDS = (
     "useWsTunnel",

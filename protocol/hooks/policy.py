@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
+from protocol.common.suggestions import did_you_mean
 from protocol.hooks.methods import UNUSED_METHODS, HookMethod
-from protocol.nearest import did_you_mean
 
 
 class WrongType(ValueError):

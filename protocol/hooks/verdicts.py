@@ -18,7 +18,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from protocol.decode import DecodeError, FieldError, parse_json, read_name
+from protocol.common.json_decoding import DecodeError, FieldError, parse_json, read_name
 from protocol.hooks.methods import HookKind, HookMethod
 from protocol.hooks.mirrored import restored
 from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy, WrongType
@@ -80,7 +80,8 @@ def reads_body(method: HookMethod, config: MethodConfig, status: int) -> bool:
 def read_answer(status: int, content: bytes, *, reads: bool = True) -> Answered:
     """What a backend's answer says. Any content is fine: what is no JSON object is told by `parse_error`.
 
-    More values than `protocol.json_bounds` allows count as no JSON. Unless it `reads`, the content is passed over.
+    More values than `protocol.common.json_bounds` allows count as no JSON. Unless it `reads`, the content is passed
+    over.
     """
     if not reads or not content.strip():
         return Answered(status=status)

@@ -9,7 +9,8 @@ from typing import Any
 
 from attrs import frozen
 
-from protocol.filters import ConnectionDescription, ConnectionFilter
+from protocol.node.descriptions import ConnectionDescription
+from protocol.node.filters import ConnectionFilter
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import decode_object, read_text, refuse_unknown
 from protocol.rest.paging import PAGE_KEYS, Page, read_page

@@ -6,7 +6,7 @@ WCS answers an error as `{"exception", "reason", "path"}`; the same three keys a
 
 from http import HTTPStatus
 
-from protocol.errors import ProtocolError
+from protocol.common.errors import ProtocolError
 
 
 class RestError(ProtocolError):

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from protocol.decode import FieldError, read_name
-from protocol.json_bounds import excess
-from protocol.nearest import did_you_mean
+from protocol.common.json_bounds import excess
+from protocol.common.json_decoding import FieldError, read_name
+from protocol.common.suggestions import did_you_mean
 from protocol.rest.errors import bad_request
 
 MAX_COUNT = 2**53
@@ -66,7 +66,7 @@ def refuse_unknown(fields: Iterable[str], known: Iterable[str], *, what: str = "
 
 
 def read_text(fields: Mapping[str, Any], key: str) -> str | None:
-    """A string or a whole number, taken as its digits (`protocol.decode.read_name`); None where the key is absent."""
+    """A string or a whole number, taken as its digits (`json_decoding.read_name`); None where the key is absent."""
     if key not in fields:
         return None
     try:

@@ -9,7 +9,8 @@ from typing import Any
 
 from attrs import frozen
 
-from protocol.filters import StreamDescription, StreamFilter, StreamTraffic
+from protocol.node.descriptions import StreamDescription, StreamTraffic
+from protocol.node.filters import StreamFilter
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import decode_object, read_flag, read_text, read_texts, refuse_unknown
 from protocol.rest.paging import PAGE_KEYS, Page, read_page

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from protocol.sfu.picture import UNKNOWN, Size, av1_size, h264_size, vp9_size
+from protocol.sfu.frame_size import UNKNOWN, Size, av1_size, h264_size, vp9_size
 
 _H264_SPS, _H264_IDR, _H264_STAP_A, _H264_FU_A = 7, 5, 24, 28
 _AV1_SEQUENCE_HEADER, _AV1_TEMPORAL_DELIMITER = 1, 2

@@ -4,7 +4,7 @@ import math
 
 from attrs import define
 
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 
 REORDER_GRACE = 0.010  # seconds a packet may be late before it is asked for: most late packets are only out of order
 RETRY_GROWTH = 1.25  # how much longer each request for a packet waits for an answer than the one before

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from protocol.sfu.nack import ResendBudget
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 from protocol.webrtc.rtp import wrap_rtx
 
 HALF = 0x8000

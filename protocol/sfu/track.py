@@ -22,9 +22,9 @@ from attrs import evolve
 
 from protocol.sfu.keyframe import KeyFrame, has_key_frames, key_frame
 from protocol.sfu.nack import LossTracker
+from protocol.sfu.packet_history import PacketRing
 from protocol.sfu.reception import Reception
-from protocol.sfu.ring import PacketRing
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.rtp import pad
 

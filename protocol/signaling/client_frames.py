@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from attrs import field, frozen
 
-from protocol.decode import DECISIVE, LOCAL, AlsoNumber, Count, Length
+from protocol.common.json_decoding import DECISIVE, LOCAL, AlsoNumber, Count, Length
 from protocol.signaling.statuses import StreamEventType
 
 ID_LIMIT = 256

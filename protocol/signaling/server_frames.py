@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from attrs import field, fields, frozen
 
-from protocol.decode import wire_name
+from protocol.common.json_decoding import wire_name
 from protocol.signaling.client_frames import Connection
 from protocol.signaling.statuses import CallStatus, DataStatus, SessionStatus, StreamEventType, StreamStatus
 

@@ -7,7 +7,7 @@ statuses alone. Newer SDKs take a status beside its event without harm, so both 
 import json
 from typing import Any, Final
 
-from protocol.signaling.codec import encode
+from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent, NotifyVideoFormat, ServerFrame
 from protocol.signaling.statuses import StreamEventType, StreamStatus
 

@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from protocol.errors import ProtocolError
-from protocol.webrtc import extended_report
-from protocol.webrtc.extended_report import ExtendedReport, parse_extended_report
+from protocol.common.errors import ProtocolError
+from protocol.webrtc import rtcp_xr
+from protocol.webrtc.rtcp_xr import ExtendedReport, parse_extended_report
 
 MAX_PACKETS = 64
 """How many packets of one compound are read."""
@@ -274,7 +274,7 @@ _PARSERS: dict[int, Callable[[bytes, int], RtcpPacket | None]] = {
     _SR: _sender_report,
     _RR: _receiver_report,
     _BYE: _bye,
-    extended_report.PACKET_TYPE: lambda body, _: parse_extended_report(body),
+    rtcp_xr.PACKET_TYPE: lambda body, _: parse_extended_report(body),
     _RTPFB: _transport_layer,
     _PSFB: _payload_specific,
 }

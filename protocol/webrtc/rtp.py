@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple, TypeAlias
 
-from protocol.errors import ProtocolError
+from protocol.common.errors import ProtocolError
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 

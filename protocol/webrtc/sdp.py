@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
-from protocol.errors import ProtocolError
+from protocol.common.errors import ProtocolError
 
 TRANSPORT_CC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"

@@ -10,7 +10,7 @@ import pylibsrtp
 from attrs import field, frozen
 from pylibsrtp import Policy, Session
 
-from protocol.errors import ProtocolError
+from protocol.common.errors import ProtocolError
 
 MAX_PACKET = 1536
 """The largest RTP packet in bytes that `SrtpTransmitter` takes: more than any path of 1,500 bytes carries in one piece.

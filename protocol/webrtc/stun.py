@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from protocol.errors import ProtocolError
+from protocol.common.errors import ProtocolError
 
 Address: TypeAlias = tuple[str, int]
 """Host and port as a socket gives them. The two further members of an IPv6 socket address are carried along unread."""

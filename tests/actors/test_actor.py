@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from attrs import define, frozen
 
-from actors.actor import CRASHED, Actor, ActorStopped, MailboxFull, Request, StopReason, crash_guard, stop_all
+from actors.runtime.actor import CRASHED, Actor, ActorStopped, MailboxFull, Request, StopReason, crash_guard, stop_all
 
 ENOUGH = StopReason(cause="enough")
 LATER = StopReason(cause="later")

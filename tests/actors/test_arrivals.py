@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.arrivals import Arrival, Arrivals, TooManyArrivals
+from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
 
 
 async def test_an_address_has_its_share_and_others_have_theirs() -> None:

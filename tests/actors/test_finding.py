@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import trio
 
-from actors.actor import StopReason
-from actors.local_node import LocalNode
+from actors.node.control import LocalNode
+from actors.runtime.actor import StopReason
 from actors.stream import Stream
-from protocol.filters import ConnectionFilter, StreamDescription, StreamFilter, StreamTraits
+from protocol.node.descriptions import StreamDescription, StreamTraits
+from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, NOTHING, Page
 from tests.support.signaling_rig import SignalingRig, signaling_rig
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.hooks import backlog as module
 from actors.hooks.backlog import MAX_WEIGHT, MAX_WEIGHT_OF_ALL, OVERHEAD, Account, Backlog, Load, Waiting
-from protocol.budget import weigh
+from protocol.common.memory_budget import weigh
 
 MEBIBYTE = 1024 * 1024
 

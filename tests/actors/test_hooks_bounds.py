@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from actors.hooks.backlog import MAX_WEIGHT
 from actors.hooks.dispatcher import REFUSALS_PER_PASS
-from actors.hooks.starts import STARTS_PER_PASS
+from actors.hooks.queue_starter import STARTS_PER_PASS
 from config.settings import HookOrder
 from protocol.hooks import HookMethod, MethodConfig, RestPolicy
 from tests.support.hook_rig import APP, TEST_OVER, HookRig, after, echo, hang, hook_rig

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.actor import StopReason
 from actors.hooks.lane import HookLane, KeepAliveSlot
-from actors.stream_keepalive import StreamKeepAlive, Walk
+from actors.runtime.actor import StopReason
+from actors.stream.keepalive import StreamKeepAlive, Walk
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestOnError, RestPolicy, Verdict
 from tests.support.hook_rig import APP, TEST_OVER, Answer, HookRig, after, echo, failing, hang, hook_rig, status

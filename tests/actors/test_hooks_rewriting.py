@@ -8,8 +8,8 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from protocol.filters import StreamFilter
 from protocol.hooks import HookMethod
+from protocol.node.filters import StreamFilter
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
 

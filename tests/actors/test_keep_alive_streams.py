@@ -14,7 +14,7 @@ from attrs import define, field
 from trio.testing import MockClock
 
 from actors.stream import Stream
-from actors.stream_keepalive import StreamKeepAlive
+from actors.stream.keepalive import StreamKeepAlive
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig, signaling_rig
 

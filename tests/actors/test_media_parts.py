@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.logs import SparingLog, get_logger
-from actors.media.deadlines import Deadlines
 from actors.media.drops import Drop, Drops, LossWatch
-from actors.media.feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
-from actors.media.handshakes import Handshakes
-from actors.media.network import Network
+from actors.media.peer.deadlines import Deadlines
+from actors.media.peer.handshakes import Handshakes
+from actors.media.peer.peer_table import Network
 from actors.media.sending.sender import PortableSender
-from actors.media.sources import SourceTable
 from actors.media.statistics import Counters, RateMeter
+from actors.media.tracks.publisher_feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
+from actors.media.tracks.ssrc_table import SourceTable
+from actors.runtime.logs import SparingLog, get_logger
 from config.settings import Settings
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import TransportFeedback, parse_compound
 from protocol.webrtc.rtp import build_header, parse_header

@@ -2,10 +2,10 @@
 
 import pytest
 
-from actors.media.feed import Feed
 from actors.media.sending.sender import PortableSender
-from actors.media.sources import TAKEOVER_AFTER, Source, SourceTable
-from protocol.sfu.round_trip import RoundTrip
+from actors.media.tracks.published_track import Feed
+from actors.media.tracks.ssrc_table import TAKEOVER_AFTER, Source, SourceTable
+from protocol.sfu.rtt import RoundTrip
 from protocol.webrtc.rtp import build_header
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
 

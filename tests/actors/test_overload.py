@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.overload import HOLD, TICK, Overload
+from actors.runtime.overload import HOLD, TICK, Overload
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 

@@ -11,15 +11,15 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.media.facts import PeerClosed
+from actors.media.events import PeerClosed
 from actors.media.publication import Publication
 from actors.session.outbox import OUTBOX_BYTES
 from actors.session.reading import CLIENT_CLOSED, Heard
 from actors.stream import Broadcast
-from actors.web.streams import BY_REST
-from protocol.filters import StreamFilter
-from protocol.signaling.codec import decode
-from protocol.signaling.codec import encode_message as encoded
+from actors.web.api.streams import BY_REST
+from protocol.node.filters import StreamFilter
+from protocol.signaling.frame_codec import decode
+from protocol.signaling.frame_codec import encode_message as encoded
 from protocol.signaling.frames import Fail
 from tests.support.signaling_rig import signaling_rig, stream_request
 

@@ -6,10 +6,10 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.media.facts import Connected, Failed, Flowing, NotEnoughBandwidth, PeerClosed, Resized
+from actors.media.events import Connected, Failed, Flowing, NotEnoughBandwidth, PeerClosed, Resized
 from actors.stream.published import RESIZE_BURST, RESIZE_INTERVAL
-from actors.web.streams import BY_REST
-from protocol.filters import StreamFilter
+from actors.web.api.streams import BY_REST
+from protocol.node.filters import StreamFilter
 from protocol.signaling.statuses import StreamInfo
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
 

@@ -9,7 +9,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.stream.fan_out import MAX_WAITING, SLICE, FanOut
-from protocol.signaling import codec
+from protocol.signaling import frame_codec
 from protocol.signaling.frames import NotifyStreamEvent, ServerFrame
 from protocol.signaling.shared_event import SharedEvent
 from protocol.signaling.statuses import StreamEventType
@@ -44,7 +44,7 @@ async def test_an_event_is_encoded_once_however_many_play(
 
     def encode(frame: ServerFrame) -> str:
         encoded.append(frame)
-        return codec.encode(frame)
+        return frame_codec.encode(frame)
 
     for module in ("actors.session.session", "protocol.signaling.shared_event"):
         monkeypatch.setattr(f"{module}.encode", encode)

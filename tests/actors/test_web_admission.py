@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors.logs import SparingLog, get_logger
-from actors.web.admission import OPERATOR_RESERVE, Admission, Place
+from actors.runtime.logs import SparingLog, get_logger
+from actors.web.http.admission import OPERATOR_RESERVE, Admission, Place
 
 HERE, THERE, ELSEWHERE = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 

@@ -9,9 +9,10 @@ import pytest
 import trio
 import trio.testing
 
+from actors.web.api.health import Readiness
 from actors.web.guard import machine_names
-from actors.web.health import Readiness
-from protocol.filters import StreamDescription, StreamFilter, StreamTraffic
+from protocol.node.descriptions import StreamDescription, StreamTraffic
+from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found, Page
 from tests.support.streams import StreamWorld, connection, stream
 from tests.support.web import OWN, app_of, client_of, settings_with

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from protocol.filters import StreamTraffic
+from protocol.node.descriptions import StreamTraffic
 from tests.support.streams import StreamWorld, stream
 from tests.support.web import client_of, settings_with
 

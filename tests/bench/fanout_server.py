@@ -15,13 +15,13 @@ import trio
 from attrs import asdict, evolve
 
 from actors.daemon import SWITCH_INTERVAL
+from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.sending.fast_sender import FastSender, _FastFanOut
 from actors.media.sending.sender import FanOut, PacketSender, PortableSender
-from actors.media.sockets import open_media_sockets
-from config.kinds import AddressPair
 from config.settings import Settings
+from config.value_types import AddressPair
 
 TAG = 16  # what AES-GCM adds to a packet
 DAY = 86_400.0

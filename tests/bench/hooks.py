@@ -28,12 +28,12 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 
-from actors import logs
-from actors.actor import StopReason
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane, KeepAliveSlot
 from actors.hooks.transport import HookTransport
-from actors.stream_keepalive import StreamKeepAlive
+from actors.runtime import logs
+from actors.runtime.actor import StopReason
+from actors.stream.keepalive import StreamKeepAlive
 from config.apps import ALL_METHODS, App
 from config.settings import LogFormat, LogLevel, Settings
 from protocol.hooks import HookMethod

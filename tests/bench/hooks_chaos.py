@@ -26,14 +26,14 @@ import trio
 import trio.testing
 from attrs import astuple, define, evolve, field, frozen
 
-from actors import logs
-from actors.actor import StopReason
 from actors.daemon import SWITCH_INTERVAL, tame_garbage_collector
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.hooks.resolver import Resolver
 from actors.hooks.tls import client_context
 from actors.hooks.transport import HookTransport
+from actors.runtime import logs
+from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App
 from config.settings import LogFormat, LogLevel, Settings
 from protocol.hooks import HookMethod

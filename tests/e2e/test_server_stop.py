@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.log_writer import THREAD_NAME
+from actors.runtime.log_writer import THREAD_NAME
 from tests.support.sdk_page import OpenPage, SdkPage
 from tests.support.server_process import ServerProcess, running_server
 

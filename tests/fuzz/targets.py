@@ -12,14 +12,14 @@ from config.apps import AppError
 from config.apps_file import read_apps, write_apps
 from config.loading import SettingsError, load_settings
 from config.properties import parse as parse_properties
-from protocol.commands import parse as parse_command
-from protocol.decode import DecodeError, parse_json
-from protocol.grammar import CommandError
+from protocol.common.json_bounds import MAX_ELEMENTS
+from protocol.common.json_decoding import DecodeError, parse_json
 from protocol.hooks.methods import HookMethod
 from protocol.hooks.policy import RestClientConfig, WrongType
 from protocol.hooks.verdicts import read_answer, verdict
-from protocol.json_bounds import MAX_ELEMENTS
-from protocol.operator import decode_request
+from protocol.operator.commands import parse as parse_command
+from protocol.operator.messages import decode_request
+from protocol.operator.syntax import CommandError
 from protocol.rest import connections, streams
 from protocol.rest.access import read_authority
 from protocol.rest.errors import RestError
@@ -27,9 +27,9 @@ from protocol.rest.fields import decode_optional_object
 from protocol.rest.http1 import Http1
 from protocol.rest.query import read_query
 from protocol.sfu.keyframe import key_frame
-from protocol.signaling.codec import FrameError, decode, weigh_frame
+from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.webrtc.answer import write_answer
-from protocol.webrtc.datagrams import Datagram, ssrc_of
+from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.rtcp import MAX_LOST, Nack, RtcpError, SenderReport, build_sender_report, parse_compound

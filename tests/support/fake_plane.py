@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
-from actors.media.facts import Connected, Flowing, MediaFact, MediaRefused
+from actors.media.events import Connected, Flowing, MediaFact, MediaRefused
 from actors.media.statistics import StreamMediaStatistics
 from protocol.signaling.statuses import StreamInfo
 

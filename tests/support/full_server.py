@@ -10,10 +10,10 @@ import trio
 import trio.testing
 from attrs import evolve, frozen
 
-from actors.assembly import Server
-from actors.state_folder import StateFolder
-from config.kinds import AddressPair
+from actors.server import Server
+from actors.storage.state_folder import StateFolder
 from config.settings import Settings
+from config.value_types import AddressPair
 from tests.support.server_process import POLL, Address
 from tests.support.wcs_client import PATIENCE
 

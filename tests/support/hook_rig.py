@@ -10,9 +10,9 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 
-from actors.actor import StopReason
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
+from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestClientConfig

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import trio
 
-from actors.hooks.line import Caller
+from actors.hooks.fair_queue import Caller
 from actors.hooks.transport import HookTransport, PoolStatistics
 
 CONTENT = b'{"name":"stream"}'

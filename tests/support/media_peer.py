@@ -15,7 +15,7 @@ import trio
 from attrs import define, field, frozen
 
 from protocol.webrtc import rtp, stun
-from protocol.webrtc.datagrams import Datagram
+from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
 from protocol.webrtc.rtcp import Nack, PictureLoss, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Fingerprint

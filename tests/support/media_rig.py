@@ -7,14 +7,14 @@ from typing import Any
 import trio
 from attrs import define, evolve, field, frozen
 
-from actors.media.facts import Connected, MediaFact
+from actors.media.events import Connected, MediaFact
+from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender
-from actors.media.sockets import open_media_sockets
-from config.kinds import AddressPair
 from config.settings import Settings
+from config.value_types import AddressPair
 from tests.support.media_peer import MediaPeer
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from trio_websocket import CloseReason, ConnectionClosed
 
-from actors.session.inflow import Inflow
+from actors.session.receive_quota import Inflow
 
 
 class MemorySocket:

@@ -9,9 +9,9 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from actors.app_store import AppStore, open_app_store
 from actors.operator.server import serve_operator
-from actors.places import SOCKET_NAME
+from actors.storage.app_store import AppStore, open_app_store
+from actors.storage.default_paths import SOCKET_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,15 +10,15 @@ import httpx
 import trio
 from attrs import define, field
 
-from actors.actor import StopReason
-from actors.app_store import AppStore
-from actors.directory import Directory
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
-from actors.overload import Overload
+from actors.node.directory import Directory
+from actors.node.supervisor import Supervisor
+from actors.runtime.actor import StopReason
+from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
+from actors.storage.app_store import AppStore
 from actors.stream import Broadcast, StreamServices
-from actors.supervisor import Supervisor
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import HookMethod

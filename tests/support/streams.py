@@ -5,8 +5,9 @@ from typing import Any
 
 import trio
 
-from actors.actor import StopReason
-from protocol.filters import ConnectionDescription, ConnectionFilter, StreamDescription, StreamFilter
+from actors.runtime.actor import StopReason
+from protocol.node.descriptions import ConnectionDescription, StreamDescription
+from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, Found, Page
 from protocol.rest.streams import NodeReport, TerminateAnswer
 

@@ -19,7 +19,7 @@ import trio
 from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from actors.tcp_stream import TcpStream, drop_references
+from actors.net.tcp_stream import TcpStream, drop_references
 from tests.support.media_peer import MediaPeer, Received, vp8_key_frame
 
 PATIENCE = 20.0

@@ -7,10 +7,10 @@ import attrs
 import httpx
 from starlette.applications import Starlette
 
+from actors.node.control_port import Streams
+from actors.web.api.health import Readiness
+from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
-from actors.web.health import Readiness
-from actors.web.page import PageInfo
-from actors.web.ports import Streams
 from config.settings import Settings, TerminateAll
 
 PAGE = PageInfo(version="1.2.3", ws=("0.0.0.0", 8080), wss=("::", 8443))

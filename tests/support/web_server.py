@@ -9,8 +9,8 @@ import trustme
 from attrs import define, field, frozen
 from starlette.types import ASGIApp
 
-from actors.listeners import open_listener
-from actors.web.server import serve_web
+from actors.net.tcp_listeners import open_listener
+from actors.web.http.server import serve_web
 from config.settings import Settings
 
 HEAD = re.compile(rb"HTTP/1\.1 (\d+) [^\r]*\r\n((?:[^\r]+\r\n)*)\r\n")

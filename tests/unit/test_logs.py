@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from actors.logs import MAX_VALUE, SparingLog, configure, get_logger, tell_unsaid
+from actors.runtime.logs import MAX_VALUE, SparingLog, configure, get_logger, tell_unsaid
 from config.settings import LogFormat, LogLevel
 
 Captured = pytest.CaptureFixture[str]

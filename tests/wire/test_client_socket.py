@@ -10,9 +10,9 @@ import trio
 import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
+from actors.net.tcp_stream import TcpStream
 from actors.session import ClientSocket, Inflow, StraightStream
 from actors.session.client_socket import LONGEST
-from actors.tcp_stream import TcpStream
 
 CAP = 30
 """Seconds; only to end a test that hangs."""

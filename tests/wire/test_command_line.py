@@ -7,7 +7,7 @@ import pytest
 
 from actors import cli
 from actors.cli import read_command_line
-from actors.places import default_config_file, default_state_folder
+from actors.storage.default_paths import default_config_file, default_state_folder
 from config.settings import LogFormat
 from config.version import VERSION
 

@@ -11,11 +11,11 @@ import pytest
 import trio
 from attrs import frozen
 
-from actors.directory import Claim
 from actors.hooks.lane import KeepAliveSlot
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
+from actors.node.directory import Claim
 from actors.session.requests import Requests
 from actors.stream import PublishedStream, Stream
 from protocol.signaling.frames import SessionDebug
@@ -229,7 +229,7 @@ async def test_every_end_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFi
 CRASHING_DAEMON = """
 import sys
 from actors.daemon import main
-from actors.directory import Claim
+from actors.node.directory import Claim
 from actors.hooks.lane import KeepAliveSlot
 from actors.media.plane import MediaPlane
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import trio
 
-from actors.signals import MEANINGS, Meaning, name_of
+from actors.runtime.signals import MEANINGS, Meaning, name_of
 from config.apps import ALL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend

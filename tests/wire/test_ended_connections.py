@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.tcp_stream import TcpStream
+from actors.net.tcp_stream import TcpStream
 from tests.support.collection import no_collection, uncollected
 from tests.support.full_server import FullServer, full_server
 from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client

@@ -15,10 +15,10 @@ import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
 from wsproto.events import TextMessage
 
-from actors.actor import SHUTDOWN
-from actors.gateway import Door, Gateway
-from actors.listeners import open_listener
+from actors.net.tcp_listeners import open_listener
+from actors.runtime.actor import SHUTDOWN
 from actors.session import Session, Socket
+from actors.session.gateway import Door, Gateway
 from config.settings import Settings
 from tests.support.fake_plane import FakePlane
 from tests.support.signaling_rig import TEST_OVER, Backend, SignalingRig, app

@@ -12,7 +12,7 @@ import trio.testing
 
 from actors.hooks import transport as transport_module
 from actors.hooks.connection import EVENTS_PER_PASS
-from actors.hooks.line import Caller
+from actors.hooks.fair_queue import Caller
 from actors.hooks.transport import AnswerTooLarge, HookTransport, NoAnswer
 from tests.support import behaviours
 from tests.support.backend import open_backend, refused_url

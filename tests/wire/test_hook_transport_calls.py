@@ -13,9 +13,9 @@ import trio.testing
 import trustme
 from attrs import evolve
 
-from actors.actor import StopReason
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
+from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App
 from config.settings import Settings
 from protocol.hooks import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.log_writer import LINE_OVERHEAD, QUEUE_SIZE, THREAD_NAME, LineWriter
+from actors.runtime.log_writer import LINE_OVERHEAD, QUEUE_SIZE, THREAD_NAME, LineWriter
 
 PATIENCE = 30.0
 LINE = "x" * 99 + "\n"

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from actors.media.plane import STALE_AFTER
-from actors.media.sources import TAKEOVER_AFTER
+from actors.media.tracks.ssrc_table import TAKEOVER_AFTER
 from protocol.sfu.track import REPLAY_AGE
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
 from tests.support.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame

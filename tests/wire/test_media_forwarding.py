@@ -2,11 +2,11 @@
 
 import pytest
 
-from actors.media import feed
-from actors.media.facts import Connected, Flowing, MediaRefused, Resized
+from actors.media.events import Connected, Flowing, MediaRefused, Resized
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
-from config.kinds import AddressPair
+from actors.media.tracks import published_track
+from config.value_types import AddressPair
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.rtcp import SenderReport, build_sender_report
 from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
@@ -221,7 +221,7 @@ async def test_sender_reports_are_passed_on_with_the_servers_counters() -> None:
 async def test_video_is_padded_where_that_pays(
     monkeypatch: pytest.MonkeyPatch, make: type[PacketSender], viewers: int, allowed: bool, padded: bool
 ) -> None:
-    monkeypatch.setattr(feed, "PADDED_FOR", 3)
+    monkeypatch.setattr(published_track, "PADDED_FOR", 3)
     async with media_rig(sender=make(), media_padding=allowed) as rig:
         published = await rig.publish(audio=False)
         played = [await rig.play(published.publication, audio=False) for _ in range(viewers)]
@@ -235,7 +235,7 @@ async def test_video_is_padded_where_that_pays(
 
 
 async def test_padding_reaches_the_viewer_and_is_counted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "PADDED_FOR", 1)
+    monkeypatch.setattr(published_track, "PADDED_FOR", 1)
     async with media_rig(sender=FastSender()) as rig:
         published = await rig.publish()
         viewer = await rig.play(published.publication)

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 import trio
 
-from actors.media.facts import Connected, Failed, Flowing, MediaRefused, PeerClosed
-from actors.media.feed import Feed
+from actors.media.events import Connected, Failed, Flowing, MediaRefused, PeerClosed
+from actors.media.tracks.published_track import Feed
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.dtls import DtlsContext

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import trio
 
-from actors.media.facts import Connected, Failed
-from config.kinds import AddressPair
+from actors.media.events import Connected, Failed
+from config.value_types import AddressPair
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.paths import AMPLIFICATION

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import trio
 
-from actors.media.receiver import Receiver
+from actors.media.io.receiver import Receiver
 from protocol.webrtc.stun import Address
 from tests.support.fan_out_rig import open_socket
 from tests.support.media_rig import media_rig, until

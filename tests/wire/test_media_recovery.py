@@ -5,7 +5,7 @@ import struct
 import pytest
 import trio
 
-from actors.media.facts import Connected, NotEnoughBandwidth
+from actors.media.events import Connected, NotEnoughBandwidth
 from protocol.sfu import bandwidth
 from protocol.sfu.nack import MAX_RESENDS, MAX_TRIES
 from protocol.sfu.router import MIN_REQUEST_INTERVAL

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.media import sockets
-from actors.media.sockets import MediaSocket, open_media_sockets
-from config.kinds import AddressPair
+from actors.media.io import sockets
+from actors.media.io.sockets import MediaSocket, open_media_sockets
+from config.value_types import AddressPair
 from tests.support.media_rig import media_settings
 
 BOTH = (AddressPair("127.0.0.1"), AddressPair("::1"))

@@ -8,12 +8,12 @@ import pytest
 import trio
 import trio.testing
 
-from actors.app_store import AppStoreError, open_app_store
 from actors.operator import server
 from actors.operator.client import Exit
 from actors.operator.server import OperatorSocketError, serve_operator
-from actors.places import SOCKET_NAME
-from protocol.operator import MAX_REQUEST_SIZE
+from actors.storage.app_store import AppStoreError, open_app_store
+from actors.storage.default_paths import SOCKET_NAME
+from protocol.operator.messages import MAX_REQUEST_SIZE
 from tests.support.operator import Console, open_console, receive_answer, run_wcs
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 import trio
 
-from actors.app_store import AppStore, AppStoreError, open_app_store
+from actors.storage.app_store import AppStore, AppStoreError, open_app_store
 from config.apps import App, AppError, AppTable, default_table
 from config.apps_file import AppFileError, read_apps, write_apps
 from tests.support.operator import ROOT, open_console

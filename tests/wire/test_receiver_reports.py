@@ -9,10 +9,10 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.media import report_reader, report_socket, sockets
-from actors.media.receiver import MAX_DRAIN, Receiver
-from actors.media.report_reader import AT_LEAST, AT_MOST, ReportReader
-from actors.media.report_socket import open_report_socket
+from actors.media.io import report_reader, report_socket, sockets
+from actors.media.io.receiver import MAX_DRAIN, Receiver
+from actors.media.io.report_reader import AT_LEAST, AT_MOST, ReportReader
+from actors.media.io.report_socket import open_report_socket
 from actors.media.statistics import Counters
 from protocol.webrtc.rtcp import (
     ReportBlock,

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from actors.listeners import ListenerError, open_listener
+from actors.net.tcp_listeners import ListenerError, open_listener
 
 
 def test_a_free_port_is_chosen_and_accepted_connections_inherit_the_timeout() -> None:

@@ -13,7 +13,8 @@ import trio
 from starlette.types import Receive, Scope, Send
 
 from config.settings import Settings
-from protocol.filters import StreamDescription, StreamFilter
+from protocol.node.descriptions import StreamDescription
+from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found, Page
 from tests.support.streams import StreamWorld, stream
 from tests.support.web import app_of, settings_with

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.media.io.sockets import UdpSocket
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.self_test import SelfTestFailed, prove
 from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Slot
 from actors.media.sending.sender_choice import choose_sender
-from actors.media.sockets import UdpSocket
 from config.settings import MediaSender
 from protocol.webrtc.stun import Address
 

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from actors.certificate import self_signed
 from actors.cli import read_command_line
+from actors.storage.certificate import self_signed
 from config.apps import default_table
 from config.apps_file import write_apps
 from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT

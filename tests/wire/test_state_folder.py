@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from actors import state_folder
-from actors.certificate import self_signed
-from actors.durable import write_durably
-from actors.state_folder import StateFolder, StateFolderError
+from actors.storage import state_folder
+from actors.storage.atomic_write import write_durably
+from actors.storage.certificate import self_signed
+from actors.storage.state_folder import StateFolder, StateFolderError
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_lock_ends_with_the_server(folder: Path) -> None:
 
 def test_the_lock_of_a_killed_server_is_gone(folder: Path) -> None:
     script = (
-        "import os, pathlib, sys; from actors.state_folder import StateFolder\n"
+        "import os, pathlib, sys; from actors.storage.state_folder import StateFolder\n"
         "StateFolder(pathlib.Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", script, str(folder)]).returncode == -9

@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors.media import patience
-from actors.media.patience import IN_VAIN
+from actors.media.io import frame_hold
+from actors.media.io.frame_hold import IN_VAIN
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PortableSender
 from tests.support.media_peer import vp8_delta, vp8_key_frame
@@ -41,7 +41,7 @@ async def send_part(rig: Rig, published: Published, number: int, *, last: bool =
 
 
 async def test_parts_wait_for_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HOLD", LONG)
+    monkeypatch.setattr(frame_hold, "HOLD", LONG)
     sender = Recording()
     async with media_rig(sender=sender) as rig:
         published, viewer = await streaming(rig)
@@ -56,19 +56,19 @@ async def test_parts_wait_for_the_last_one(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_where_nothing_else_comes_parts_leave_and_soon_do_not_wait_at_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "PAUSE", LONG)
+    monkeypatch.setattr(frame_hold, "PAUSE", LONG)
     async with media_rig(sender=FastSender()) as rig:
         published, viewer = await streaming(rig)
         for number in range(2, 2 + IN_VAIN):
             await send_part(rig, published, number)
             await viewer.peer.until_received(number)
-        monkeypatch.setattr(patience, "HOLD", LONG)
+        monkeypatch.setattr(frame_hold, "HOLD", LONG)
         await send_part(rig, published, 2 + IN_VAIN)
         await viewer.peer.until_received(2 + IN_VAIN)
 
 
 async def test_a_sender_that_gains_nothing_by_it_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HOLD", LONG)
+    monkeypatch.setattr(frame_hold, "HOLD", LONG)
     sender = FastSender()
     sender._buffers.give_up_runs()
     async with media_rig(sender=sender) as rig:
@@ -85,7 +85,7 @@ def test_only_the_fast_sender_gains_and_only_where_the_kernel_cuts_messages() ->
 
 
 async def test_a_late_packet_is_no_part_of_a_picture_that_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HOLD", LONG)
+    monkeypatch.setattr(frame_hold, "HOLD", LONG)
     async with media_rig(sender=FastSender()) as rig:
         published, viewer = await streaming(rig)
         await send_part(rig, published, 3, last=True)
@@ -96,7 +96,7 @@ async def test_a_late_packet_is_no_part_of_a_picture_that_comes(monkeypatch: pyt
 async def test_who_leaves_while_parts_wait_gets_nothing_more_and_the_others_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "HOLD", LONG)
+    monkeypatch.setattr(frame_hold, "HOLD", LONG)
     async with media_rig(sender=FastSender()) as rig:
         published, leaving = await streaming(rig)
         staying = await rig.play(published.publication, audio=False)

@@ -6,10 +6,10 @@ It does what `PortableSender` does, byte for byte, for a fraction of its cost (d
     _FastFanOut     one publication's viewers, in groups (`slot_group`) that the kernel takes in one call (`kernel`)
 """
 
+from actors.media.io.sockets import UdpSocket
 from actors.media.sending.packet_buffers import PacketBuffers
 from actors.media.sending.sender import FanOut, Losses, Slot
 from actors.media.sending.slot_group import SlotGroup
-from actors.media.sockets import UdpSocket
 from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 from protocol.webrtc.stun import Address

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 import pylibsrtp
 from attrs import frozen
 
+from actors.media.io.sockets import UdpSocket
 from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Slot
-from actors.media.sockets import UdpSocket
 from protocol.webrtc.srtp import MAX_PACKET, SrtpKeys, SrtpProfile, SrtpTransmitter
 from protocol.webrtc.stun import Address
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import pylibsrtp
 from attrs import define, field
 
-from actors.media.sockets import UdpSocket
+from actors.media.io.sockets import UdpSocket
 from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpTransmitter
 from protocol.webrtc.stun import Address

@@ -1,8 +1,8 @@
 """Which packet sender runs: the fast one where it proves itself, else the portable one."""
 
-from actors.logs import get_logger
 from actors.media.sending.self_test import SelfTestFailed, prove
 from actors.media.sending.sender import PacketSender, PortableSender
+from actors.runtime.logs import get_logger
 from config.settings import MediaSender
 
 log = get_logger("media")

@@ -16,10 +16,10 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from actors.media.io.sockets import UdpSocket
 from actors.media.sending import kernel
 from actors.media.sending.packet_buffers import BUFFERS, PacketBuffers
 from actors.media.sending.sender import Losses, Slot
-from actors.media.sockets import UdpSocket
 from protocol.webrtc.srtp import SrtpProfile
 
 GROUP_SIZE = BUFFERS  # one packet for each viewer of a group fills them

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 
-from actors.interfaces import machine_addresses
+from actors.net.network_interfaces import machine_addresses
 from tests.bench.peers import clip, janus, report
 from tests.bench.peers.measurement import Measurement
 from tests.bench.peers.phase import Plan, measure

@@ -12,9 +12,9 @@ import time
 
 import trio
 
-from protocol.errors import ProtocolError
+from protocol.common.errors import ProtocolError
 from protocol.webrtc import stun
-from protocol.webrtc.datagrams import Datagram
+from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
 from tests.bench.peers.clocks import SO_TIMESTAMPNS

@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 from attrs import define, field
 
-from actors.interfaces import machine_addresses
+from actors.net.network_interfaces import machine_addresses
 from tests.bench.peers.control import PeerProcess, Task, read
 from tests.bench.peers.procfs import cpu_seconds, machine, resident_bytes
 from tests.bench.peers.servers import STREAM

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from config.listing import effective_file
 from config.loading import SettingsError, load_settings, shown
+from config.render import effective_file
 from config.settings import TABLE, Settings
 
 REMOTE = ["http.address=0.0.0.0", "rest.allow_unauthenticated_remote=true"]

@@ -7,9 +7,9 @@ import attrs
 import pytest
 
 import config
-from config.listing import effective_file, escaped, shipped_file
 from config.loading import load_settings
 from config.properties import Entry, parse
+from config.render import effective_file, escaped, shipped_file
 from config.settings import TABLE, Setting, Settings
 from config.wcs_settings import WITHOUT_EFFECT
 

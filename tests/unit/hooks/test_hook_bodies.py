@@ -2,7 +2,6 @@
 
 from attrs import evolve
 
-from protocol.filters import StreamDescription
 from protocol.hooks import (
     HookContext,
     connect_body,
@@ -14,6 +13,7 @@ from protocol.hooks import (
     stream_end_body,
     stream_event_body,
 )
+from protocol.node.descriptions import StreamDescription
 
 NODE = "Hw47CFMBEchVOpBMDr29IxjudnJ1sjOY@192.168.1.101"
 SESSION = "/192.168.1.102:4388/192.168.1.101:8443"

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from config.settings import Settings
-from protocol.filters import StreamDescription
 from protocol.hooks import HookMethod, MethodConfig, RestClientConfig, RestOnError, RestPolicy, stream_body
+from protocol.node.descriptions import StreamDescription
 
 GUIDE = (Path(__file__).resolve().parents[3] / "docs/hooks.md").read_text()
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from protocol.filters import ConnectionFilter
+from protocol.node.filters import ConnectionFilter
 from protocol.rest.connections import connection_object, parse_find, parse_terminate
 from protocol.rest.errors import RestError, bad_request, error_body, exception_name, rest_error_body
 from protocol.rest.stat import stat_json, stat_text, wants_json

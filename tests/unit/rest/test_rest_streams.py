@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.filters import StreamFilter, StreamTraffic
+from protocol.node.descriptions import StreamTraffic
+from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError
 from protocol.rest.streams import (
     FILTER_KEYS,

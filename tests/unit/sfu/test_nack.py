@@ -5,7 +5,7 @@ import pytest
 
 from protocol.sfu import nack
 from protocol.sfu.nack import LossTracker, ResendBudget
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 
 
 def round_trip(seconds: float) -> RoundTrip:

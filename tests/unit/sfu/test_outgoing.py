@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.sfu.outgoing import HALF, OutgoingTrack, Variant
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.rtt import RoundTrip
 from protocol.webrtc import rtp
 
 

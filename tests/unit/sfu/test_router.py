@@ -3,8 +3,8 @@ import math
 from protocol.sfu import router as limits
 from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.outgoing import HALF, OutgoingTrack, Variant
-from protocol.sfu.round_trip import RoundTrip
 from protocol.sfu.router import KeyFrameRequests, TrackRouter, ViewerRequests
+from protocol.sfu.rtt import RoundTrip
 from protocol.sfu.track import MediaPacket
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
-from protocol.sfu.ring import VIDEO_AGE, VIDEO_BYTES, PacketRing
-from protocol.sfu.round_trip import RoundTrip
+from protocol.sfu.packet_history import VIDEO_AGE, VIDEO_BYTES, PacketRing
+from protocol.sfu.rtt import RoundTrip
 from protocol.sfu.track import (
     FRESH_AGE,
     MAX_BEHIND,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.budget import weigh
-from protocol.decode import MAX_FAULTS
+from protocol.common.json_decoding import MAX_FAULTS
+from protocol.common.memory_budget import weigh
 from protocol.signaling.client_frames import ID_LIMIT, NAME_LIMIT, SDP_LIMIT
-from protocol.signaling.codec import MESSAGE_LIMIT, FrameError, decode, encode, to_wire, weigh_frame
+from protocol.signaling.frame_codec import MESSAGE_LIMIT, FrameError, decode, encode, to_wire, weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
     ClientMessage,

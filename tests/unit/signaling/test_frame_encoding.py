@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from protocol.signaling.codec import decode, encode, encode_message, to_wire
+from protocol.signaling.frame_codec import decode, encode, encode_message, to_wire
 from protocol.signaling.frames import (
     AvailableStreamAnswer,
     Connection,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.signaling.codec import encode
+from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import NotifyStreamEvent
 from protocol.signaling.shared_event import SharedEvent, status_form
 from protocol.signaling.statuses import StreamEventType

@@ -1,0 +1,52 @@
+"""When queues begin to run: a few in each pass of the loop, whatever made so many begin at once.
+
+The end of a stream with ten thousand viewers gives ten thousand sessions something to tell. To begin their tasks in one
+pass would hold up the media for a second.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from actors.hooks.fair_queue import Caller, Line
+from actors.hooks.queue import HookQueue
+
+STARTS_PER_PASS = 16
+
+
+class Starts:
+    """Calls `begin` for each queue, at most `STARTS_PER_PASS` times in a pass, for each application in turn.
+
+    `spawn` begins a task of its own, which lasts as long as something waits.
+    """
+
+    def __init__(
+        self, begin: Callable[[HookQueue], None], *, spawn: Callable[[Callable[[], Awaitable[None]]], None]
+    ) -> None:
+        self._begin = begin
+        self._spawn = spawn
+        self._line: Line[HookQueue] = Line()
+        self._left = STARTS_PER_PASS
+        self._running = False
+
+    def add(self, caller: Caller, queue: HookQueue) -> None:
+        """Begin it, now if few have begun in this pass."""
+        self._line.add(caller, queue)
+        self._begin_some()
+        if not self._running:
+            self._running = True
+            self._spawn(self._run)
+
+    async def _run(self) -> None:
+        try:
+            while self._left < STARTS_PER_PASS:
+                await trio.lowlevel.checkpoint()
+                self._left = STARTS_PER_PASS
+                self._begin_some()
+        finally:
+            self._running = False
+
+    def _begin_some(self) -> None:
+        while self._left and (queue := self._line.take()) is not None:
+            self._left -= 1
+            self._begin(queue)

@@ -1,0 +1,341 @@
+"""One peer's transport: ICE finds the way, DTLS proves who is there, SRTP carries what the inner end has to say.
+
+    waiting --valid check--> checked --DTLS up, a path proved--> connected --+--> closed
+       |                        |                                            |
+       +------------------------+---------- time over, fault, end -----------+
+
+Nothing waits here, and nothing is buffered: a datagram that the socket has no room for is lost, as in any network.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from actors.media.drops import ControlRate, Drops
+from actors.media.events import Connected, Failed, MediaFact, PeerClosed
+from actors.media.peer.handshakes import Handshake
+from actors.media.peer.peer_paths import PeerPaths
+from actors.media.peer.peer_table import Network
+from actors.media.statistics import Counters
+from actors.runtime.logs import get_logger
+from protocol.signaling.statuses import StreamInfo
+from protocol.webrtc.demux import Datagram
+from protocol.webrtc.dtls import DtlsEndpoint, DtlsFailure, DtlsState
+from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
+from protocol.webrtc.paths import IcePath
+from protocol.webrtc.rtcp import RtcpError, RtcpPacket, parse_compound
+from protocol.webrtc.sdp import Offer
+from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
+from protocol.webrtc.stun import StunClass, StunMessage
+
+Post = Callable[[MediaFact], None]
+
+_DTLS_FAILURES = {
+    DtlsFailure.ERROR: StreamInfo.FAILED_BY_DTLS_ERROR,
+    DtlsFailure.FINGERPRINT: StreamInfo.FAILED_BY_DTLS_FINGERPRINT_ERROR,
+}
+
+log = get_logger("media")
+
+
+class MediaEnd(Protocol):
+    """The inner end of a transport: a publication or a playback."""
+
+    @property
+    def deadline(self) -> float:
+        """When `on_time` is due, in seconds of the plane's clock; math.inf for never."""
+
+    def on_connected(self, now: float) -> None:
+        """SRTP is ready both ways."""
+
+    def on_moved(self) -> None:
+        """The peer is reached by another path."""
+
+    def on_rtp(self, data: bytes, now: float) -> None:
+        """An encrypted RTP packet from a validated address."""
+
+    def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
+        """An authenticated RTCP packet."""
+
+    def on_time(self, now: float) -> None:
+        """The deadline has come."""
+
+    def on_closed(self) -> None:
+        """Nothing comes or goes any more. Called once, before the peer is told."""
+
+
+class _NoEnd:
+    """The inner end of a transport that is closed."""
+
+    deadline = math.inf
+
+    def on_connected(self, now: float) -> None: ...
+    def on_moved(self) -> None: ...
+    def on_rtp(self, data: bytes, now: float) -> None: ...
+    def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None: ...
+    def on_time(self, now: float) -> None: ...
+    def on_closed(self) -> None: ...
+
+
+def unheard(fact: MediaFact) -> None:
+    """Where the facts on media go whose owner has been told of their end."""
+
+
+class Transport:
+    """Everything between the sockets and the inner end, for one peer.
+
+    `post` gets the facts on it. After `close`, or a fact that ends it, nothing of it is alive.
+    """
+
+    def __init__(self, network: Network, offer: Offer, end: MediaEnd, session_id: str, post: Post) -> None:
+        self.ufrag, self.pwd = make_credentials(network.entropy)
+        self.network = network
+        self.receiver: SrtpReceiver | None = None
+        self.transmitter: SrtpTransmitter | None = None
+        self.closed = False
+        self.session_id = session_id
+        self.drops = Drops(network.counters, network.drop_log, session_id)
+        self._control = ControlRate(network.settings.max_control_rate, self.drops)
+        self.end: MediaEnd = end
+        self._post = post
+        self._fingerprints = offer.fingerprints
+        self.agent = _make_agent(self.ufrag, self.pwd, offer, network)
+        self._paths = PeerPaths(network, self.agent)
+        self._from: IcePath | None = None  # where the media packet comes from that is being handled
+        self._handshake: Handshake | None = None
+        network.add(self)
+        network.schedule(self)
+
+    @property
+    def path(self) -> IcePath | None:
+        """Where media goes; None until the peer has proved to be somewhere."""
+        return self.agent.path
+
+    @property
+    def deadline(self) -> float:
+        handshake = math.inf if self._handshake is None else self._handshake.deadline
+        return min(self.agent.deadline, handshake, self.end.deadline)
+
+    # -- what arrives --------------------------------------------------------------------------------------------
+
+    def on_stun(self, message: StunMessage, here: IcePath, size: int, now: float) -> None:
+        """A STUN message of `size` bytes for our user fragment; only a valid one has any effect."""
+        is_taken = self._paths.admits_stun(here, now) and (
+            self._take_check(message, here, size, now)
+            if message.kind is StunClass.REQUEST
+            else self._take_answer(message, here, now)
+        )
+        if not is_taken:
+            self.network.counters.stun_ignored += 1
+
+    def _take_check(self, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
+        network = self.network
+        if self._handshake is None and not network.admits_handshake(self.session_id, here):
+            return False  # silence: the browser asks again soon
+        if not self._paths.take_check(self, message, here, size, now):
+            return False
+        network.counters.stun_checks += 1
+        if self._handshake is None and self.agent.paths:  # the browser may send its ClientHello at once
+            self._handshake = network.begin_handshake(self, self._fingerprints, here.remote[0])
+        network.schedule(self)
+        return True
+
+    def _take_answer(self, message: StunMessage, here: IcePath, now: float) -> bool:
+        before = self.path
+        is_proof = self._paths.take_answer(self, message, here, now)
+        if is_proof:
+            self._follow_path(before, now)
+        return is_proof
+
+    def on_dtls(self, data: bytes, here: IcePath, now: float) -> None:
+        """A DTLS datagram from a checked address, at any time of the transport's life."""
+        handshake = self._handshake
+        if handshake is not None and self._control.allows(now):
+            self.agent.credit(here, len(data))
+            handshake.feed(data, here, now)
+            self._follow_handshake(handshake, now)
+
+    def on_srtcp(self, data: bytes, here: IcePath, now: float) -> None:
+        """An encrypted RTCP packet from a checked address."""
+        if self.receiver is None:
+            self.network.counters.unexpected += 1
+        elif self._control.allows(now):
+            packets = _read_control(self.receiver, data, self.network.counters)
+            if packets is not None:
+                self._touch(self.receiver, here, now)
+                self.end.on_rtcp(packets, now)
+
+    def on_srtp(self, data: bytes, here: IcePath, now: float) -> None:
+        """An encrypted RTP packet from a checked address."""
+        if self.receiver is None:
+            self.network.counters.unexpected += 1
+        else:
+            self._from = here
+            self.end.on_rtp(data, now)
+
+    def on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
+        """An encrypted packet that bears our peer's SSRC, from an unknown address; without effect if not authentic."""
+        if self._paths.admits_stray(now):
+            (self.on_srtp if kind is Datagram.RTP else self.on_srtcp)(data, here, now)
+            if not self.closed:
+                self._paths.meet(self, here, len(data), now)
+                self.network.schedule(self)
+
+    def unprotect(self, data: bytes, now: float) -> bytes | None:
+        """Decrypt an RTP packet; a valid one proves that the peer is alive, another is counted."""
+        if self.receiver is None:
+            return None
+        try:
+            plain = self.receiver.unprotect(data)
+        except SrtpError as error:
+            self.drops.count_undecrypted(error)
+            return None
+        if self._from is not None:
+            self._touch(self.receiver, self._from, now)
+        return plain
+
+    def on_time(self, now: float) -> None:
+        """Some deadline has come."""
+        expiry = self.agent.expired(now)
+        if expiry is not None:
+            no_check = expiry is IceExpiry.NO_CHECK
+            self.fail(StreamInfo.FAILED_BY_ICE_TIMEOUT if no_check else StreamInfo.FAILED_BY_KEEP_ALIVE)
+        elif self._handshake is not None and now >= self._handshake.until:
+            is_done = self._handshake.dtls.state is DtlsState.UP
+            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "no path was proved" if is_done else "it took too long")
+        else:
+            self.agent.on_time(now)
+            self._paths.send_checks()
+            if self._handshake is not None and self._handshake.on_time(now):
+                self._follow_handshake(self._handshake, now)
+            if now >= self.end.deadline:
+                self.end.on_time(now)
+            self.network.schedule(self)
+
+    # -- what leaves ---------------------------------------------------------------------------------------------
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt and send one RTP packet outside a fan-out."""
+        if self.transmitter is not None and self.path is not None:
+            try:
+                self.network.send(self.transmitter.protect(packet), self.path)
+            except SrtpError:
+                self.network.counters.send_errors += 1  # a packet from before libsrtp's window
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send a compound RTCP packet."""
+        if self.transmitter is not None and self.path is not None:
+            self.network.send(self.transmitter.protect_rtcp(packet), self.path)
+
+    def _touch(self, receiver: SrtpReceiver, here: IcePath, now: float) -> None:
+        """An authenticated packet came by this path."""
+        if self._paths.touch(self, receiver, here, now):
+            self.network.schedule(self)
+
+    def _follow_path(self, before: IcePath | None, now: float) -> None:
+        """Something was proved: the path in use may be another one than before."""
+        if self.path != before:
+            if before is not None:
+                self.network.counters.moved += 1
+                log.debug("media moved", session=self.session_id, before=before, path=self.path)
+            self.end.on_moved()
+        if self._handshake is not None:
+            self._connect(self._handshake, now)
+        self.network.schedule(self)
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End it from our side: nothing is sent but a DTLS close_notify, and nothing is taken. Idempotent."""
+        self._finish(None)
+
+    def fail(self, info: StreamInfo, detail: str = "") -> None:
+        """End it for a fault, and tell the owner; `detail` is for the log."""
+        if not self.closed:
+            self.network.counters.failed += 1
+            log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
+        self._finish(Failed(info=info))
+
+    def _finish(self, fact: MediaFact | None) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        path, handshake, post, end = self.path, self._handshake, self._post, self.end
+        self.network.forget(self)
+        # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
+        self._post, self.end = unheard, _NoEnd()
+        try:
+            end.on_closed()
+        finally:  # the peer and the owner learn of the end even if the inner end is broken
+            self._handshake = self.receiver = self.transmitter = None
+            if handshake is not None and path is not None:
+                handshake.dtls.close()
+                self._send_datagrams(handshake.dtls, path)
+            if fact is not None:
+                post(fact)
+
+    # -- DTLS ----------------------------------------------------------------------------------------------------
+
+    def _follow_handshake(self, handshake: Handshake, now: float) -> None:
+        dtls = handshake.dtls
+        if handshake.path is not None:
+            self._send_datagrams(dtls, handshake.path)
+        match dtls.state:
+            case DtlsState.UP if self.transmitter is None:
+                self._end_handshake(handshake, now)
+            case DtlsState.FAILED:
+                self.fail(_DTLS_FAILURES[dtls.failure or DtlsFailure.ERROR], dtls.detail)
+            case DtlsState.CLOSED:
+                self._finish(PeerClosed())
+        self.network.schedule(self)
+
+    def _end_handshake(self, handshake: Handshake, now: float) -> None:
+        """Keys are there. Only who got all of our flights can have come so far, so a single path is proved by it."""
+        before = self.path
+        if handshake.path is not None and handshake.is_single_path:
+            self.agent.shook_hands(handshake.path, now)
+        self._follow_path(before, now)
+
+    def _connect(self, handshake: Handshake, now: float) -> None:
+        """As soon as there are keys, and a path to use them on."""
+        keys = handshake.dtls.keys
+        if keys is None or self.path is None or self.transmitter is not None:
+            return
+        self.receiver = SrtpReceiver(keys, max_ssrcs=self.network.settings.max_ssrcs_per_peer)
+        self.transmitter = SrtpTransmitter(keys)
+        handshake.until = math.inf
+        self.network.handshakes.discard(self)
+        self.end.on_connected(now)
+        self._post(Connected())
+
+    def _send_datagrams(self, dtls: DtlsEndpoint, path: IcePath) -> None:
+        for datagram in dtls.take_datagrams():
+            if self.agent.allow(path, len(datagram)):
+                self.network.send(datagram, path)
+            else:
+                self.network.counters.withheld += 1  # the timer of either side brings it again
+
+
+def _read_control(receiver: SrtpReceiver, data: bytes, counters: Counters) -> tuple[RtcpPacket, ...] | None:
+    try:
+        return parse_compound(receiver.unprotect_rtcp(data))
+    except SrtpError:
+        counters.srtp_errors += 1
+    except RtcpError:
+        counters.malformed += 1
+    return None
+
+
+def _make_agent(ufrag: str, pwd: str, offer: Offer, network: Network) -> IceLiteAgent:
+    settings = network.settings
+    return IceLiteAgent(
+        ufrag,
+        pwd,
+        offer.ice_ufrag,
+        offer.ice_pwd,
+        network.clock(),
+        entropy=network.entropy,
+        preferences=network.preferences,
+        check_timeout=settings.ice_timeout,
+        consent_timeout=settings.ice_keep_alive_timeout,
+    )

@@ -1,0 +1,165 @@
+"""What a publisher is told: what came and when, what did not, how much it may send, when a key frame is needed."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from actors.media.peer.peer_table import Network
+from actors.media.tracks.published_track import Feed
+from actors.media.tracks.ssrc_table import SourceTable
+from protocol.sfu.bandwidth import UplinkEstimate
+from protocol.sfu.rtt import RoundTrip
+from protocol.webrtc.rtcp import (
+    ReportBlock,
+    build_fir,
+    build_nack,
+    build_pli,
+    build_receiver_report,
+    build_remb,
+    build_sdes,
+)
+from protocol.webrtc.rtcp_xr import ExtendedReport, build_reference_time
+from protocol.webrtc.rtp import RtpHeader, extension_u16
+from protocol.webrtc.sdp import MediaKind, TrackPlan
+from protocol.webrtc.twcc import TwccRecorder
+
+REPORT_INTERVAL = 1.0  # seconds between receiver reports
+FEEDBACK_INTERVAL = 0.1  # seconds from an arrival until a later one takes its transport-cc feedback along
+FEEDBACK_DELAY = 0.15  # seconds until it is sent in any case; to wake up for it alone costs as much as ten packets
+
+
+class PublisherFeedback:
+    """The RTCP towards one publisher. Nothing is sent before `start` or after `stop`.
+
+    `send` encrypts and sends to the publisher. `round_trip` is the publisher's, measured here and by its tracks.
+    Feedback on a track whose section has no `rtcp-rsize` is part of a compound packet (RFC 5506, RFC 3550 section 6.1).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plans: Sequence[TrackPlan],
+        sources: SourceTable,
+        round_trip: RoundTrip,
+        *,
+        cname: str,
+        send: Callable[[bytes], None],
+    ) -> None:
+        self.nacks = 0
+        self._round_trip = round_trip
+        self._sources = sources
+        self._cname = cname
+        self._send = send
+        self._ssrc = network.random_number(32)
+        self._opening = build_receiver_report(self._ssrc) + build_sdes(self._ssrc, cname)
+        self._reduced = {plan.kind for plan in plans if plan.reduced_size}
+        self._twcc = TwccRecorder()
+        self._twcc_id = next((plan.twcc_extension_id for plan in plans if plan.twcc_extension_id is not None), None)
+        ceiling = network.settings.max_publisher_bitrate * 1000
+        self._uplink = UplinkEstimate(ceiling) if any(_is_estimated(plan) for plan in plans) else None
+        self._fir_number = 0
+        self._report_at = self._feedback_at = math.inf
+
+    @property
+    def deadline(self) -> float:
+        """When `on_time` is due."""
+        if self._report_at == math.inf:
+            return math.inf
+        when = min(self._report_at, self._feedback_at)
+        for feed in self._sources.media:
+            when = min(when, feed.track.losses.deadline, feed.router.requests.deadline)
+        return when
+
+    def start(self, now: float) -> None:
+        self._report_at = now + REPORT_INTERVAL
+
+    def stop(self) -> None:
+        self._report_at = self._feedback_at = math.inf
+        self._send = _unsent
+
+    def record_arrival(self, plain: bytes, header: RtpHeader, now: float) -> None:
+        """Note when a decrypted packet came, for transport-wide feedback."""
+        if self._twcc_id is None:
+            return
+        number = extension_u16(plain, header, self._twcc_id)
+        if number is not None:
+            self._twcc.record(number, int(now * 1_000_000))
+            if self._feedback_at == math.inf:
+                self._feedback_at = now + FEEDBACK_DELAY
+            elif now >= self._feedback_at - (FEEDBACK_DELAY - FEEDBACK_INTERVAL):
+                self._feedback_at = now
+
+    def take_echoes(self, report: ExtendedReport, now: float) -> None:
+        """The publisher tells of a clock that we sent."""
+        for echo in report.echoes:
+            seconds = echo.round_trip(now) if echo.ssrc == self._ssrc else None
+            if seconds is not None:
+                self._round_trip.sample(seconds)
+
+    def on_time(self, now: float) -> None:
+        """Send whatever is due."""
+        if now >= self._feedback_at:
+            self._feedback_at = math.inf
+            self._send_arrivals()
+        self._send_nacks(now)
+        self.ask_for_key_frames(now)
+        if now >= self._report_at:
+            self._report_at = now + REPORT_INTERVAL
+            self._send_report(now)
+
+    def ask_for_key_frames(self, now: float) -> None:
+        """Send what requests are due; to be called for every new one too, so that the first leaves at once."""
+        if self._report_at == math.inf:
+            return
+        for feed, ssrc in self._sources.media.items():
+            if feed.router.requests.due(now):
+                self._send_about(feed, self._key_frame_request(feed, ssrc))
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _send_arrivals(self) -> None:
+        media = self._sources.media
+        feed = next((feed for feed in media if feed.source.kind in self._reduced), next(iter(media), None))
+        while feedback := self._twcc.build_feedback(sender_ssrc=self._ssrc, media_ssrc=media[feed] if feed else 0):
+            self._send_about(feed, feedback)
+
+    def _send_nacks(self, now: float) -> None:
+        for feed, ssrc in self._sources.media.items():
+            missing = feed.missing(now)
+            if missing:
+                self.nacks += len(missing)
+                self._send_about(feed, build_nack(self._ssrc, ssrc, sorted(missing)))
+
+    def _send_about(self, feed: Feed | None, packet: bytes) -> None:
+        """Send feedback on a track, or on the transport."""
+        is_reduced = feed is not None and feed.source.kind in self._reduced
+        self._send(packet if is_reduced else self._opening + packet)
+
+    def _key_frame_request(self, feed: Feed, ssrc: int) -> bytes:
+        if "nack pli" in feed.source.codec.rtcp_feedback:
+            return build_pli(self._ssrc, ssrc)
+        self._fir_number += 1
+        return build_fir(self._ssrc, ssrc, self._fir_number)
+
+    def _send_report(self, now: float) -> None:
+        media = self._sources.media
+        blocks = {feed: block for feed, ssrc in media.items() if (block := feed.look_back(ssrc, now)) is not None}
+        packet = build_receiver_report(self._ssrc, list(blocks.values())) + build_sdes(self._ssrc, self._cname)
+        packet += build_reference_time(self._ssrc, now)
+        if self._uplink is not None:
+            packet += self._estimate(self._uplink, blocks)
+        self._send(packet)
+
+    def _estimate(self, uplink: UplinkEstimate, blocks: dict[Feed, ReportBlock]) -> bytes:
+        """The video's losses stand for all: it is what fills the path."""
+        lost = max((block.fraction_lost for feed, block in blocks.items() if feed.is_video), default=0)
+        received = sum(feed.rate.bytes_per_second * 8 for feed in blocks)
+        bitrate = uplink.update(received, lost / 256)
+        return build_remb(self._ssrc, bitrate, [block.ssrc for block in blocks.values()])
+
+
+def _unsent(packet: bytes) -> None:
+    """The publisher is gone."""
+
+
+def _is_estimated(plan: TrackPlan) -> bool:
+    return plan.kind is MediaKind.VIDEO and plan.uses_remb

@@ -1,0 +1,1 @@
+"""TCP listeners, accepting under a descriptor limit, and the machine's addresses."""

@@ -1,0 +1,85 @@
+"""This node as the REST API sees it: its streams and sessions, found, counted and stopped.
+
+With several nodes, another implementation of the same port would ask each node in turn; the answer has room for it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import psutil
+import trio
+
+from actors.node.supervisor import Supervisor
+from actors.runtime.actor import StopReason
+from protocol.node.descriptions import ConnectionDescription, StreamDescription
+from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.rest.paging import Found, Page
+from protocol.rest.streams import NodeReport, TerminateAnswer
+
+_MEBIBYTE = 1024 * 1024
+
+Counters = Mapping[str, Mapping[str, int | str]]
+"""Group -> key -> value, as `/?action=stat` shows them."""
+
+
+class LocalNode:
+    """The port that `actors.node.control_port.Streams` describes, for one process."""
+
+    def __init__(self, node_id: str, supervisor: Supervisor, counters: Callable[[], Counters]) -> None:
+        self._node_id = node_id
+        self._supervisor = supervisor
+        self._counters = counters
+        self._process = psutil.Process()
+        self._process.cpu_percent()  # the first question only sets the mark that the next one counts from
+
+    async def terminate(
+        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
+    ) -> TerminateAnswer:
+        """Stop what matches, at once, and wait for the last of it to end until `deadline` (trio's clock)."""
+        if dry_run:
+            return self._answer((await self._supervisor.find(query)).items, all_stopped=True)
+        matches = self._supervisor.terminate(query, reason)
+        all_stopped = await _all_set((match.stopped for match in matches), deadline)
+        return self._answer(tuple(match.description for match in matches), all_stopped=all_stopped)
+
+    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+        """How many streams match, and those on the page, oldest first."""
+        return await self._supervisor.find(query, page)
+
+    async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
+        """How many sessions match, and those on the page, oldest first."""
+        return await self._supervisor.find_connections(query, page)
+
+    async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
+        """Disconnect the sessions that match and wait for their end until `deadline`; how many they were."""
+        stopped = self._supervisor.terminate_connections(query, reason)
+        await _all_set(stopped, deadline)
+        return len(stopped)
+
+    def statistics(self) -> Counters:
+        """The counters of this node, and what its process takes of the machine."""
+        return {**self._counters(), **self._machine()}
+
+    def _machine(self) -> Counters:
+        """The groups and keys that the SDK's console shows, whatever the server is written in."""
+        memory = psutil.virtual_memory()
+        return {
+            "system": {
+                "system_java_cpu_usage": f"{self._process.cpu_percent():.1f}",
+                "system_memory_total": memory.total // _MEBIBYTE,
+                "system_memory_free": memory.available // _MEBIBYTE,
+            },
+            "core": {"core_threads": self._process.num_threads()},
+        }
+
+    def _answer(self, matched: tuple[StreamDescription, ...], *, all_stopped: bool) -> TerminateAnswer:
+        cascades = tuple(stream.viewers for stream in matched)
+        report = NodeReport(node_id=self._node_id, matched=matched, cascades=cascades, all_stopped=all_stopped)
+        return TerminateAnswer(nodes=(report,))
+
+
+async def _all_set(events: Iterable[trio.Event], deadline: float) -> bool:
+    """Wait for all events until `deadline`; whether all came."""
+    with trio.CancelScope(deadline=deadline) as patience:
+        for event in events:
+            await event.wait()
+    return not patience.cancelled_caught

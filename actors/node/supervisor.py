@@ -1,0 +1,256 @@
+"""The supervisor: every live stream and session by its id, a roof for their tasks, and the way to stop them by filter.
+
+Matching and stopping is one synchronous pass: no await lies between the moment a description is taken and the stop of
+its stream, so the answer that REST gives is exact. Nothing is restarted here; a crash of one actor is logged and
+stays with it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+import trio
+from attrs import frozen
+
+from actors.node.stream_index import StreamIndex
+from actors.runtime.actor import ActorStopped, Stoppable, StopReason, crash_guard, stop_all
+from actors.runtime.logs import get_logger
+from actors.runtime.slices import slices
+from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamTraits
+from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.rest.paging import ALL, Found, Page
+
+log = get_logger("supervisor")
+
+
+class Supervised(Stoppable, Protocol):
+    """What an actor must offer to live under the supervisor: `actors.runtime.actor.Actor` does."""
+
+    stopped: trio.Event
+    started_at: float
+    peak_mailbox: int
+
+    @property
+    def reason(self) -> StopReason | None: ...
+    def abort(self) -> None: ...
+    async def run(self) -> None: ...
+    def epitaph(self) -> dict[str, object]: ...
+
+
+class StreamActor(Supervised, StreamTraits, Protocol):
+    """A stream as the supervisor sees it. Its traits are cheap to read, a description is not."""
+
+    def describe(self) -> StreamDescription: ...
+
+
+class SessionActor(Supervised, Protocol):
+    """A session as the supervisor sees it. It is cheap to describe."""
+
+    @property
+    def session_id(self) -> str: ...
+    def describe(self) -> ConnectionDescription: ...
+
+
+class AlreadyInUse(Exception):
+    """A live stream has this media session id."""
+
+
+@frozen(kw_only=True)
+class Match:
+    """One stream that a filter matched: what it looked like, and the event of its end."""
+
+    description: StreamDescription
+    stopped: trio.Event
+
+
+_MATCHED_AT_ONCE = 200
+_DESCRIBED_AT_ONCE = 20
+"""Actors looked at, and described, before others have a turn: about half a millisecond's work."""
+
+A = TypeVar("A", bound=Supervised)
+D = TypeVar("D")
+
+
+async def _choose(actors: Sequence[A], matches: Callable[[A], bool]) -> list[A]:
+    """Those that match and have not been stopped."""
+    hits: list[A] = []
+    for some in slices(actors, _MATCHED_AT_ONCE):
+        hits += (actor for actor in some if actor.reason is None and matches(actor))
+        await trio.lowlevel.checkpoint()
+    return hits
+
+
+async def _described(actors: Sequence[A], describe: Callable[[A], D]) -> tuple[D, ...]:
+    """The descriptions of those that have not been stopped meanwhile."""
+    shown: list[D] = []
+    for some in slices(actors, _DESCRIBED_AT_ONCE):
+        shown += (describe(actor) for actor in some if actor.reason is None)
+        await trio.lowlevel.checkpoint()
+    return tuple(shown)
+
+
+class Supervisor:
+    """Owner of all stream and session actors of this node."""
+
+    def __init__(self) -> None:
+        self._streams: StreamIndex[StreamActor] = StreamIndex()
+        self._sessions: dict[str, SessionActor] = {}
+        self._nursery: trio.Nursery | None = None
+        self._closing = False
+        self._changed = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the actors' tasks; returns once `close` was called and the last of them has ended."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            while not (self._closing and self.is_idle):
+                self._changed = trio.Event()
+                await self._changed.wait()
+
+    # -- taking actors in --------------------------------------------------------------------------
+
+    def adopt_stream(self, stream: StreamActor) -> None:
+        """Run `stream` from now on. Raises AlreadyInUse, or ActorStopped once the server is closing."""
+        if stream.media_session_id in self._streams:
+            raise AlreadyInUse(stream.media_session_id)
+        self._roof().start_soon(self._oversee_stream, stream)
+        self._streams.add(stream)
+
+    def adopt_session(self, session: SessionActor) -> None:
+        """Run `session` from now on. Raises ActorStopped once the server is closing."""
+        self._roof().start_soon(self._oversee_session, session)
+        self._sessions[session.session_id] = session
+
+    def renamed(self, stream: StreamActor, before: str) -> None:
+        """`stream` has another name now."""
+        self._streams.renamed(stream, before)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """True when no stream and no session is left."""
+        return not self._streams and not self._sessions
+
+    @property
+    def session_count(self) -> int:
+        return len(self._sessions)
+
+    def count_streams(self) -> dict[str, int]:
+        """How many streams come in, and go out to viewers; the SDK's console asks for kinds that there are not, too."""
+        incoming = self._streams.published
+        outgoing = len(self._streams) - incoming
+        others = {f"streams_{kind}_{way}": 0 for kind in ("rtmfp", "rtmp", "rtsp") for way in ("in", "out")}
+        return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing, **others}
+
+    def streams(self) -> Iterator[StreamActor]:
+        """The streams that have not been stopped, oldest first."""
+        return (stream for stream in self._streams if stream.reason is None)
+
+    def sessions(self) -> Iterator[SessionActor]:
+        """The sessions that have not been stopped, oldest first."""
+        return (session for session in self._sessions.values() if session.reason is None)
+
+    async def find(self, query: StreamFilter, page: Page = ALL) -> Found[StreamDescription]:
+        """Those of the streams that match which are on the page. Others have a turn in between, however many there are.
+
+        A stream that ends meanwhile may be counted and not shown.
+        """
+        hits = await _choose(self._streams.candidates(query), query.matches)
+        return Found(total=len(hits), items=await _described(page.of(hits), lambda stream: stream.describe()))
+
+    async def find_connections(self, query: ConnectionFilter, page: Page = ALL) -> Found[ConnectionDescription]:
+        """The same for sessions."""
+        hits = await _choose(self._session_candidates(query), lambda session: query.matches(session.describe()))
+        return Found(total=len(hits), items=await _described(page.of(hits), lambda session: session.describe()))
+
+    # -- stopping ----------------------------------------------------------------------------------
+
+    def terminate(self, query: StreamFilter, reason: StopReason) -> tuple[Match, ...]:
+        """Stop every stream that matches, before returning.
+
+        Publications go first, so that a player whose publication is stopped in the same call ends as one that lost its
+        publisher: that is what it is, whether or not the filter named it too.
+        """
+        hits = list(self._matching(query))
+        for stream, _ in hits:
+            if stream.published:
+                stream.stop(reason)
+        stop_all((stream for stream, _ in hits if stream.reason is None), reason)
+        return tuple(Match(description=description, stopped=stream.stopped) for stream, description in hits)
+
+    def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> tuple[trio.Event, ...]:
+        """Stop every session that matches, before returning; their streams end with them."""
+        hits = [
+            session
+            for session in self._session_candidates(query)
+            if session.reason is None and query.matches(session.describe())
+        ]
+        for session in hits:
+            session.stop(reason)
+        return tuple(session.stopped for session in hits)
+
+    def close(self, reason: StopReason) -> None:
+        """Take no more actors, stop all there are; `run` returns when the last has ended."""
+        self._closing = True
+        for actor in (*self.sessions(), *self.streams()):
+            actor.stop(reason)
+        self._changed.set()
+
+    def abort(self) -> None:
+        """After `close`: wait no longer for any of those that are left."""
+        for actor in (*self._sessions.values(), *self._streams):
+            actor.abort()
+
+    def remaining(self) -> tuple[str, ...]:
+        """The ids of all that has not ended yet, for the log of a shutdown that takes too long."""
+        return (*self._sessions, *self._streams.ids())
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _matching(self, query: StreamFilter) -> Iterator[tuple[StreamActor, StreamDescription]]:
+        for stream in self._streams.candidates(query):
+            if stream.reason is None and query.matches(stream):
+                yield stream, stream.describe()
+
+    def _session_candidates(self, query: ConnectionFilter) -> list[SessionActor]:
+        if query.session_id is None:
+            return list(self._sessions.values())
+        return [self._sessions[query.session_id]] if query.session_id in self._sessions else []
+
+    def _roof(self) -> trio.Nursery:
+        if self._nursery is None or self._closing:
+            raise ActorStopped("the server takes no more work")
+        return self._nursery
+
+    async def _oversee_stream(self, stream: StreamActor) -> None:
+        try:
+            await self._guarded("stream", stream)
+        finally:
+            self._streams.remove(stream)
+            self._changed.set()
+
+    async def _oversee_session(self, session: SessionActor) -> None:
+        try:
+            await self._guarded("session", session)
+        finally:
+            del self._sessions[session.session_id]
+            self._changed.set()
+
+    async def _guarded(self, kind: str, actor: Supervised) -> None:
+        # What the actor says of itself is its own code too, and may fail.
+        with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, actor=repr(actor))):
+            await actor.run()
+        with crash_guard(lambda error: log.error(f"{kind} crashed at its end", crash=error, actor=repr(actor))):
+            log_end(kind, actor)
+
+
+def log_end(kind: str, actor: Supervised) -> None:
+    """The one line that tells of an actor's end."""
+    log.info(
+        f"{kind} ended",
+        **actor.epitaph(),
+        cause=actor.reason.cause if actor.reason else "unknown",
+        seconds=round(trio.current_time() - actor.started_at, 3),
+        peak_mailbox=actor.peak_mailbox,
+    )

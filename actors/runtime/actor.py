@@ -1,0 +1,301 @@
+"""The actor: one task, one mailbox, one owner of its state.
+
+    post, tell, ask -> [ mailbox ] -> handle()                  every message, one after the other
+    stop(reason)    -> latch, farewell(), teardown(), cancel    overtakes the mailbox and a handler that hangs
+
+An actor runs through three phases, in this order and once each:
+
+    working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
+    teardown    `farewell(reason)`, what the peer is told, then `teardown(reason)`, what nobody may wait for (free a
+                name, stop the media): both synchronous
+    stopping    `on_stop(reason)`: what may wait, shielded from cancellation and bounded by `stop_grace`
+
+Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase is left.
+Nothing here restarts an actor: a stream or a session whose task died has lost its peer.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+
+import trio
+from attrs import define, field, frozen
+
+from actors.runtime.timeouts import fail_after
+
+M = TypeVar("M")
+R = TypeVar("R")
+
+
+class ActorStopped(Exception):
+    """The actor has stopped, or is stopping: it takes no more messages and answers no more requests."""
+
+
+class MailboxFull(Exception):
+    """The mailbox is full: the actor does not keep up with those who post to it."""
+
+
+@frozen(kw_only=True)
+class StopReason:
+    """Why an actor ends. `cause` is a short slug for logs; `info` is the text that the peer and the backend read."""
+
+    cause: str
+    info: str = ""
+
+
+CRASHED = StopReason(cause="crash", info="Failed by error")
+"""The reason of an actor whose own code failed, or whose task was cancelled from outside before anybody stopped it."""
+
+
+SHUTDOWN = StopReason(cause="shutdown")
+"""The reason of all that works when the server is told to stop."""
+
+
+@define(eq=False, kw_only=True)
+class Request(Generic[R]):
+    """A message that wants an answer of type R. The receiver calls `reply` or `fail` exactly once."""
+
+    _answered: trio.Event = field(init=False, factory=trio.Event)
+    _value: R | None = field(init=False, default=None)
+    _error: Exception | None = field(init=False, default=None)
+
+    def reply(self, value: R) -> None:
+        """Give the answer. The first answer counts; one that comes after it is ignored."""
+        if not self._answered.is_set():
+            self._value = value
+            self._answered.set()
+
+    def fail(self, error: Exception) -> None:
+        """Answer with a domain error, raised in the asker."""
+        if not self._answered.is_set():
+            self._error = error
+            self._answered.set()
+
+    async def answer(self) -> R:
+        """Wait for the answer."""
+        await self._answered.wait()
+        if self._error is not None:
+            raise self._error
+        return cast(R, self._value)
+
+
+class Actor(Generic[M]):
+    """Base of every actor. Subclasses override `on_start`, `handle`, `teardown`, `on_stop`."""
+
+    mailbox_size: ClassVar[int] = 16
+    stop_grace: ClassVar[float] = 5.0
+    """Seconds that `on_stop` may take before it is cancelled."""
+
+    def __init__(self) -> None:
+        self.stopped = trio.Event()
+        self.started_at = trio.current_time()
+        self.peak_mailbox = 0
+        self._send, self._receive = trio.open_memory_channel[M](self.mailbox_size)
+        self._work = trio.CancelScope()
+        self._grace: trio.CancelScope | None = None
+        self._aborted = False
+        self._reason: StopReason | None = None
+        self._torn_down = False
+        self._teardown_error: Exception | None = None
+        self._unanswered: Request[Any] | None = None
+        self._nursery: trio.Nursery | None = None
+
+    # -- what others call --------------------------------------------------------------------------
+
+    @property
+    def reason(self) -> StopReason | None:
+        """Why this actor ends; None while it works."""
+        return self._reason
+
+    def post(self, message: M) -> None:
+        """Leave a message, never waiting. Raises MailboxFull or ActorStopped."""
+        try:
+            self._send.send_nowait(message)
+        except trio.WouldBlock:
+            raise MailboxFull(repr(self)) from None
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise ActorStopped(repr(self)) from None
+        self._note_mailbox()
+
+    async def tell(self, message: M) -> None:
+        """Leave a message, waiting for room in the mailbox. Raises ActorStopped."""
+        try:
+            await self._send.send(message)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise ActorStopped(repr(self)) from None
+        self._note_mailbox()
+
+    async def ask(self, request: Request[R], *, timeout: float) -> R:
+        """Send a request and wait for its answer, at most `timeout` seconds in all.
+
+        Raises trio.TooSlowError, ActorStopped (queued requests included) or the error given to `Request.fail`.
+        """
+        with fail_after(timeout):
+            await self.tell(cast(M, request))
+            return await request.answer()
+
+    def stop(self, reason: StopReason) -> None:
+        """End this actor, at once and without waiting. The first reason wins; later calls change nothing."""
+        self.begin_stop(reason)
+        self._tear_down()
+        self._work.cancel()
+
+    def begin_stop(self, reason: StopReason) -> None:
+        """The first half of `stop`, up to the farewell. Whoever calls it calls `stop` next, without waiting."""
+        if self._reason is None:
+            self._reason = reason
+            self._end_by(self.farewell)
+
+    def abort(self) -> None:
+        """Wait for nothing any more, `on_stop` included. For an actor that has been stopped and takes too long."""
+        self._aborted = True
+        self._work.cancel()
+        if self._grace is not None:
+            self._grace.cancel()
+
+    # -- what subclasses fill in -------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        """Runs before the first message is handled."""
+
+    async def handle(self, message: M) -> None:
+        """Handle one message; a Request in it is answered by its `reply`."""
+
+    def farewell(self, reason: StopReason) -> None:
+        """What the peer is told of the end. As `teardown`, which comes right after it."""
+
+    def teardown(self, reason: StopReason) -> None:
+        """What must have happened when `stop` returns. Synchronous, called once, also after a crash."""
+
+    async def on_stop(self, reason: StopReason) -> None:
+        """What may wait. Shielded, cancelled after `stop_grace` seconds."""
+
+    def let_go(self) -> None:
+        """The last step: drop what refers back to this actor, so that it is freed now and not by a full collection."""
+
+    def epitaph(self) -> dict[str, object]:
+        """What the log line of this actor's end says, beside its cause, duration and peak mailbox."""
+        return {}
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """For helper tasks, which post messages and never touch the actor's fields. Open while the actor works."""
+        if self._nursery is None:
+            raise RuntimeError(f"{self!r} is not running")
+        return self._nursery
+
+    # -- the only loop in the house ----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until stopped, then clean up. Whoever calls this catches what a crash raises."""
+        try:
+            with self._work:
+                await self._work_until_stopped()
+        finally:
+            reason = self._latch()
+            try:
+                with trio.move_on_after(0 if self._aborted else self.stop_grace, shield=True) as self._grace:
+                    await self.on_stop(reason)
+            finally:
+                self._close_mailbox()
+                self._nursery = None
+                self.let_go()
+                self.stopped.set()
+        if self._teardown_error is not None:
+            raise self._teardown_error
+
+    async def _work_until_stopped(self) -> None:
+        async with trio.open_nursery() as self._nursery:
+            try:
+                if self._reason is None:
+                    await self.on_start()
+                    async for message in self._receive:
+                        await self._handle_one(message)
+            finally:
+                self._latch()
+                self._nursery.cancel_scope.cancel()
+
+    async def _handle_one(self, message: M) -> None:
+        self._unanswered = message if isinstance(message, Request) else None
+        # One that was handed over in the moment of the stop comes after teardown: what it begins, nobody would end.
+        if self._reason is None:
+            await self.handle(message)
+            self._unanswered = None
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _latch(self) -> StopReason:
+        self.begin_stop(CRASHED)
+        self._tear_down()
+        return self._reason or CRASHED
+
+    def _tear_down(self) -> None:
+        if not self._torn_down:
+            self._torn_down = True
+            self._end_by(self.teardown)
+
+    def _end_by(self, step: Callable[[StopReason], None]) -> None:
+        # A step that fails is this actor's crash, never that of the caller who stopped it, and hinders no other step.
+        try:
+            step(self._reason or CRASHED)
+        except Exception as error:
+            self._teardown_error = self._teardown_error or error
+
+    def _note_mailbox(self) -> None:
+        self.peak_mailbox = max(self.peak_mailbox, self._receive.statistics().current_buffer_used)
+
+    def _close_mailbox(self) -> None:
+        if self._unanswered is not None:
+            self._unanswered.fail(ActorStopped(repr(self)))
+        with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+            while True:
+                message = self._receive.receive_nowait()
+                if isinstance(message, Request):
+                    message.fail(ActorStopped(repr(self)))
+        self._receive.close()
+
+
+class Stoppable(Protocol):
+    """What `stop_all` needs of an actor."""
+
+    def begin_stop(self, reason: StopReason) -> None: ...
+    def stop(self, reason: StopReason) -> None: ...
+
+
+def stop_all(actors: Iterable[Stoppable], reason: StopReason) -> None:
+    """Stop many, before returning. All farewells come first: no peer waits until the actors before are taken apart."""
+    stopped = tuple(actors)
+    for actor in stopped:
+        actor.begin_stop(reason)
+    for actor in stopped:
+        actor.stop(reason)
+
+
+class crash_guard:  # noqa: N801 - used as the context managers of the standard library are
+    """Keep a child's crash from its siblings: report ordinary errors, let cancellation and the like pass.
+
+    A group may hold both (a child that fails while it is being cancelled), so the group is split. A class, for a
+    generator would keep what it swallows in memory; see `actors.net.tcp_stream`.
+    """
+
+    def __init__(self, report: Callable[[BaseException], None]) -> None:
+        self._report = report
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if isinstance(error, BaseExceptionGroup):
+            crashed, rest = error.split(Exception)
+            if crashed is not None:
+                self._report(crashed)
+            if rest is not None:
+                raise rest from None
+            return True
+        if isinstance(error, Exception):
+            self._report(error)
+            return True
+        return False

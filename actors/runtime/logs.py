@@ -1,0 +1,298 @@
+"""Structured log lines on one stream: an event in plain words, then `name=value` facts.
+
+    2026-11-20T10:00:00.123Z INFO stream ended id=8f0c cause=rest-terminate
+
+One event is one line whatever the values hold, so a peer cannot forge lines. Records of libraries that use the
+standard `logging` come out in the same form. Nothing secret is to be passed in: values are written as they are.
+Who logs never waits: see `actors.runtime.log_writer`. What somebody outside can cause goes through a `SparingLog`.
+"""
+
+import json
+import logging
+import math
+import re
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from actors.runtime.log_writer import LineWriter
+from config.settings import LogFormat, LogLevel
+from protocol.common.rate_limit import RateLimit
+
+MAX_VALUE = 2000
+"""Longest value written, in characters; the rest of a longer one is cut off."""
+
+EVENT_LIMITS = (
+    (logging.ERROR, (5.0, 100.0)),
+    (logging.WARNING, (20.0, 1_000.0)),
+    (logging.INFO, (100.0, 10_000.0)),
+    (logging.NOTSET, (10_000.0, 100_000.0)),
+)
+"""Lines of one event, by how grave it is: so many a second for long, so many at once."""
+LIBRARY_LIMIT = (1.0, 10.0)
+"""The same for all lines of one library, which come with tracebacks."""
+
+_PLAIN = re.compile(r"[^\s\"=\\]+")
+_USER_INFO = re.compile(r"://[^/?#@\s]+@")
+"""User and password in a URL; a stream may be named by one."""
+_FACTS = "wcsd_facts"
+_limiters: "WeakSet[SparingLog | _LineLimits]" = WeakSet()
+
+
+class Logger:
+    """Writes events of one part of the server. Cheap where the level is off; may be made before `configure`."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    @property
+    def is_debugging(self) -> bool:
+        """Whether lines of the debug level are written."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
+    def debug(self, event: str, /, **facts: object) -> None:
+        self._write(logging.DEBUG, event, facts)
+
+    def info(self, event: str, /, **facts: object) -> None:
+        self._write(logging.INFO, event, facts)
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        self._write(logging.WARNING, event, facts)
+
+    def error(self, event: str, /, *, crash: BaseException | None = None, **facts: object) -> None:
+        """Write an error; with `crash` its traceback comes along, on the same line."""
+        self._write(logging.ERROR, event, facts, crash)
+
+    def _write(self, level: int, event: str, facts: Mapping[str, object], crash: BaseException | None = None) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", event, extra={_FACTS: facts}, exc_info=crash)
+
+
+class SparingLog:
+    """For lines that somebody outside can cause as often as he likes: for each event `rate` a second, `burst` at once.
+
+    The next one that is written says by `unsaid` how many of its event were not; if none follows, `tell_unsaid` does.
+    One is shared by all that may cause the same event: made for each session, it would bound nothing.
+    """
+
+    def __init__(
+        self, log: Logger, *, rate: float = 1.0, burst: int = 1, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log = log
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._limits: dict[str, RateLimit] = {}
+        self._unsaid: Counter[str] = Counter()
+        _limiters.add(self)
+
+    def info(self, event: str, /, **facts: object) -> None:
+        """Write it or count it. `event` is one of a few fixed texts."""
+        if self._may_say(event):
+            self._log.info(event, **facts, **self._count(event))
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        """As `info`."""
+        if self._may_say(event):
+            self._log.warning(event, **facts, **self._count(event))
+
+    def error(self, event: str, /, *, crash: BaseException | None = None, **facts: object) -> None:
+        """As `info`; with `crash` its traceback comes along."""
+        if self._may_say(event):
+            self._log.error(event, crash=crash, **facts, **self._count(event))
+
+    def _may_say(self, event: str) -> bool:
+        limit = self._limits.get(event) or self._limits.setdefault(event, RateLimit(self._rate, self._burst))
+        said = limit.take(self._clock())
+        if not said:
+            self._unsaid[event] += 1
+        return said
+
+    def _count(self, event: str) -> dict[str, int]:
+        unsaid = self._unsaid.pop(event, 0)
+        return {"unsaid": unsaid} if unsaid else {}
+
+    def take_unsaid(self) -> Mapping[str, int]:
+        """How often each event was left out since it was last told; it counts as told then."""
+        taken, self._unsaid = self._unsaid, Counter()
+        return taken
+
+
+def tell_unsaid() -> None:
+    """Write how many lines of each event were left out, for floods after which no line of theirs has followed."""
+    log = get_logger("log")
+    for limiter in tuple(_limiters):
+        for event, count in limiter.take_unsaid().items():
+            log.info("log lines left out", line=event, count=count)
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of one part, such as `media`."""
+    return Logger(f"wcsd.{name}")
+
+
+class LineStream(Protocol):
+    """Where log lines go."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+def open_log(log_format: LogFormat, level: LogLevel, descriptor: int) -> LineWriter:
+    """Send everything that the process has to tell to `descriptor`, and never wait for it.
+
+    That is log lines, Python warnings, and errors that no code could catch. To be closed at the end of the process.
+    """
+    formatter = _formatter(log_format)
+
+    def loss_line(count: int) -> str:
+        record = logging.LogRecord("wcsd.log", logging.WARNING, "", 0, "log lines lost", None, None)
+        setattr(record, _FACTS, {"count": count})
+        return formatter.format(record) + "\n"
+
+    writer = LineWriter(descriptor, loss_line=loss_line)
+    configure(log_format, level, writer)
+    log = get_logger("python")
+    sys.unraisablehook = lambda hook: log.error(
+        "error that nobody could catch", where=repr(hook.object), crash=hook.exc_value
+    )
+    threading.excepthook = lambda hook: log.error("thread crashed", crash=hook.exc_value)
+    return writer
+
+
+def configure(
+    log_format: LogFormat, level: LogLevel, stream: LineStream, *, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Send every log line and Python warning of the process to `stream`, from `level` up.
+
+    Libraries write from `warning` up. What was configured before is replaced.
+    """
+    own_level = logging.getLevelNamesMapping()[level.upper()]
+    handler = _LineHandler(stream)
+    handler.setFormatter(_formatter(log_format))
+    handler.addFilter(_LineLimits(clock))
+    logging.basicConfig(handlers=[handler], level=max(logging.WARNING, own_level), force=True)
+    logging.getLogger("wcsd").setLevel(own_level)
+    logging.captureWarnings(True)
+
+
+def _formatter(log_format: LogFormat) -> logging.Formatter:
+    return JsonLines() if log_format is LogFormat.JSON else TextLines()
+
+
+class _LineHandler(logging.StreamHandler[LineStream]):
+    """Writes a record as one line; one that cannot be put into words is told in other ones."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of `logging`
+        fault = sys.exc_info()[1]
+        told = logging.LogRecord(record.name, logging.ERROR, "", 0, "log line cannot be written", None, None)
+        said = record.args[0] if hasattr(record, _FACTS) and isinstance(record.args, tuple) else record.msg
+        setattr(told, _FACTS, {"line": str(said), "error": type(fault).__name__})
+        self.stream.write(self.format(told) + self.terminator)
+
+
+class _LineLimits(logging.Filter):
+    """What no event exceeds, whoever causes it and whichever code forgot to be sparing: a disk stays usable.
+
+    A line that comes after others of its event were left out says how many by `unsaid`.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._limits: dict[tuple[str, str], RateLimit] = {}
+        self._unsaid: Counter[tuple[str, str]] = Counter()
+        _limiters.add(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = (record.name, _own_event(record))
+        limit = self._limits.get(key) or self._limits.setdefault(key, RateLimit(*_limit_of(record)))
+        if not limit.take(self._clock()):
+            self._unsaid[key] += 1
+            return False
+        if unsaid := self._unsaid.pop(key, 0):
+            facts = getattr(record, _FACTS, {"logger": record.name})
+            setattr(record, _FACTS, {**facts, "unsaid": unsaid + facts.get("unsaid", 0)})
+        return True
+
+    def take_unsaid(self) -> Mapping[str, int]:
+        """As that of `SparingLog`; libraries by their names."""
+        taken, self._unsaid = self._unsaid, Counter()
+        return {event or name: count for (name, event), count in taken.items()}
+
+
+def _limit_of(record: logging.LogRecord) -> tuple[float, float]:
+    if not hasattr(record, _FACTS):
+        return LIBRARY_LIMIT
+    return next(limit for level, limit in EVENT_LIMITS if record.levelno >= level)
+
+
+def _own_event(record: logging.LogRecord) -> str:
+    """The event, one of a few hundred fixed texts; all lines of a library are one, for they may hold anything."""
+    return _event(record) if hasattr(record, _FACTS) else ""
+
+
+class TextLines(logging.Formatter):
+    """One line for people: time, level, event, facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = " ".join(f"{name}={_quoted(value)}" for name, value in _facts(record).items())
+        return f"{_time(record)} {record.levelname} {_printable(_event(record))} {facts}".rstrip()
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object: `time`, `level`, `logger`, `event`, and the facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = {"time": _time(record), "level": record.levelname, "logger": record.name, "event": _event(record)}
+        facts = {name: _json_value(value) for name, value in _facts(record).items()}
+        return json.dumps(head | facts | head)  # head first, and not to be overwritten by a fact
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    own: Mapping[str, Any] | None = getattr(record, _FACTS, None)
+    facts = {"logger": record.name} if own is None else dict(own)
+    if record.exc_info and record.exc_info[1]:
+        facts["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))[-MAX_VALUE * 4 :]
+    return facts
+
+
+def _event(record: logging.LogRecord) -> str:
+    return record.getMessage()[:MAX_VALUE]
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _json_value(value: object) -> object:
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return value if value is None or is_number else _cut(value)
+
+
+def _quoted(value: object) -> str:
+    text = _cut(value)
+    return text if _PLAIN.fullmatch(text) and text.isprintable() else _printable(json.dumps(text, ensure_ascii=False))
+
+
+def _cut(value: object) -> str:
+    text = _USER_INFO.sub("://***@", str(value))
+    limit = MAX_VALUE * 4 if "\n" in text else MAX_VALUE
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _printable(text: str) -> str:
+    """The text with every character that could break a line or a terminal escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -1,0 +1,70 @@
+"""Whether the server has more work than it can do in time: then it takes on nothing new, so that what runs goes on.
+
+The measure is the lag of the event loop: how much later than it asked for a task gets its turn. All media waits as
+long. A single long wait is no overload, several in a row are; it ends when the lag has been half the limit for a while.
+"""
+
+import math
+from typing import Final
+
+import trio
+
+from actors.runtime.logs import get_logger
+
+log = get_logger("overload")
+
+TICK: Final = 0.05
+"""Seconds between two measurements."""
+WEIGHT: Final = 0.2
+"""Of the latest measurement in the smoothed lag."""
+HOLD: Final = 2.0
+"""Seconds below half the limit, after which an overload is over."""
+
+
+class Overload:
+    """Measures the loop's lag while `run` does; `limit` is in seconds, math.inf for none."""
+
+    def __init__(self, limit: float) -> None:
+        self.lag = 0.0
+        """Smoothed, in seconds."""
+        self.refused = 0
+        """What was not taken on because of overload."""
+        self.is_on = False
+        """Whether there is overload now."""
+        self._limit = limit
+        self._calm_since = math.inf
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due = trio.current_time() + TICK
+            await trio.sleep_until(due)
+            now = trio.current_time()
+            self.note(now - due, now)
+
+    def refuses(self) -> bool:
+        """Whether new work is to be refused now; counts it."""
+        self.refused += self.is_on
+        return self.is_on
+
+    def note(self, lag: float, now: float) -> None:
+        """A task got its turn `lag` seconds late."""
+        # One long wait counts as twice the limit at most: it takes four of them in a row to be overload.
+        self.lag += WEIGHT * (min(lag, 2 * self._limit) - self.lag)
+        if self.lag > self._limit / 2:
+            self._calm_since = now
+        if not self.is_on and self.lag > self._limit:
+            self.is_on = True
+            log.warning("overload: nothing new is taken on", lag_ms=self.lag_ms, setting="overload.max_loop_lag")
+        elif self.is_on and now - self._calm_since >= HOLD:
+            self.is_on = False
+            log.info("overload is over", lag_ms=self.lag_ms, refused=self.refused)
+
+    @property
+    def lag_ms(self) -> int:
+        """The smoothed lag in whole milliseconds."""
+        return round(self.lag * 1000)
+
+    def statistics(self) -> dict[str, int]:
+        """For the server's statistics."""
+        return {"loop_lag_ms": self.lag_ms, "overloaded": int(self.is_on), "refused_by_overload": self.refused}

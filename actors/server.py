@@ -1,0 +1,285 @@
+"""The server put together: who gets what, and the order of start and stop.
+
+    services    media plane, hook dispatcher, operator's socket, web
+    signalling  supervisor (all sessions and streams), gateway
+
+Shutdown goes from the outside in: stop listening; sessions and their streams end and say so; the hooks that are still
+queued are sent; then the rest. The whole ladder has one time limit (`shutdown_timeout`), after which the log names what
+was still there. A service that crashes takes the server with it.
+"""
+
+import math
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+
+import trio
+from attrs import asdict
+
+from actors.hooks.dispatcher import HookDispatcher
+from actors.media.io.sockets import open_media_sockets
+from actors.media.plane import MediaPlane
+from actors.media.sending.sender_choice import choose_sender
+from actors.net.tcp_listeners import ListenerError, open_listener, server_tls
+from actors.node.control import LocalNode
+from actors.node.directory import Directory
+from actors.node.supervisor import Supervised, Supervisor, log_end
+from actors.operator.server import OperatorSocketError, serve_operator
+from actors.runtime.actor import SHUTDOWN
+from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.overload import Overload
+from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
+from actors.session.gateway import Door, Gateway
+from actors.storage.app_store import AppStoreError, open_app_store
+from actors.storage.state_folder import StateFolder
+from actors.stream import Broadcast, Stream, StreamServices
+from actors.stream.keepalive import StreamKeepAlive
+from actors.web.api.health import Readiness
+from actors.web.api.start_page import PageInfo
+from actors.web.app import create_app
+from actors.web.http.server import serve_web
+from config.apps_file import AppFileError
+from config.settings import Settings
+from config.version import VERSION
+
+log = get_logger("server")
+
+HTTP_USER_TIMEOUT = 30.0
+"""Seconds after which a REST client that does not take its answer is dropped by the system."""
+
+
+class CannotStart(Exception):
+    """The server cannot run here; the text tells the operator why."""
+
+
+class Server:
+    """All parts of one server. The constructor opens every socket, or raises CannotStart."""
+
+    def __init__(self, settings: Settings, state: StateFolder) -> None:
+        self._settings = settings
+        self._state = state
+        self._asked_to_close = trio.Event()
+        self._web_closing = trio.Event()
+        self._ladder = trio.CancelScope()
+        self._is_ready = False
+        self._sparing = SparingLog(log, clock=trio.current_time)
+        try:
+            self._apps = open_app_store(state.apps_path)
+            self._certificate, self._key = _certificate(settings, state)
+            self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
+            self._dispatcher = HookDispatcher(
+                settings, find_app=self._apps.by_key, all_apps=lambda: self._apps.table.apps
+            )
+            self._listeners = _open_listeners(settings)
+            media = open_media_sockets(settings)
+        except (ListenerError, AppFileError, AppStoreError, ValueError) as error:
+            raise CannotStart(str(error)) from error
+        except OSError as error:
+            raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
+        self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
+        self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
+        self._overload = Overload(settings.overload_max_loop_lag)
+        self._supervisor = Supervisor()
+        self._directory: Directory[Broadcast] = Directory()
+        self._gateway = self._make_gateway()
+        self._node = LocalNode(self.node_id, self._supervisor, self._statistics)
+
+    # -- life --------------------------------------------------------------------------------------
+
+    @property
+    def is_closing(self) -> bool:
+        return self._asked_to_close.is_set()
+
+    def close(self) -> None:
+        """Begin the shutdown; `run` returns at its end."""
+        self._asked_to_close.set()
+
+    def abort(self) -> None:
+        """After `close`: wait for nobody any more."""
+        self._supervisor.abort()
+        self._dispatcher.stop(SHUTDOWN)
+        self._ladder.cancel()
+
+    async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
+        """Serve until `close`; `on_ready` is called once every listener is served."""
+        with self._ladder:
+            async with trio.open_nursery() as services:
+                services.start_soon(self._limit_shutdown)
+                await self._start_services(services)
+                async with trio.open_nursery() as web:
+                    web.start_soon(self._serve_web)
+                    await self._serve_signalling(on_ready)
+                    await self._dispatcher.drain(math.inf)
+                    self._dispatcher.stop(SHUTDOWN)
+                    self._web_closing.set()
+                services.cancel_scope.cancel()
+        log.info("stopped")
+
+    async def _limit_shutdown(self) -> None:
+        await self._asked_to_close.wait()
+        await trio.sleep(self._settings.shutdown_timeout)
+        hooks = self._dispatcher.statistics()
+        log.error(
+            "shutdown took too long",
+            setting="shutdown_timeout",
+            left=" ".join(self._supervisor.remaining()[:20]) or "none",
+            hooks=hooks.waiting + hooks.connections_leased,
+        )
+        self.abort()
+
+    async def _start_services(self, services: trio.Nursery) -> None:
+        services.start_soon(self._overload.run)
+        services.start_soon(self._plane.run)
+        services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
+        try:
+            await services.start(serve_operator, self._state.socket_path, self._apps)
+        except OperatorSocketError as error:
+            raise CannotStart(str(error)) from error
+
+    async def _serve_signalling(self, on_ready: Callable[["Server"], None]) -> None:
+        async with trio.open_nursery() as signalling:
+            await signalling.start(self._supervisor.run)
+            await signalling.start(self._gateway.run)
+            keep_alive = StreamKeepAlive(self._settings, self._live_streams)
+            if self._settings.keep_alive_streaming_sessions_enabled:
+                signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
+            self._is_ready = True
+            on_ready(self)
+            await self._asked_to_close.wait()
+            keep_alive.stop(SHUTDOWN)
+            self._gateway.close()
+            self._supervisor.close(SHUTDOWN)
+
+    async def _serve_web(self) -> None:
+        app = create_app(self._node, self._settings, page_info=self._page_info(), ready=self._readiness)
+        await serve_web(
+            app,
+            plain=self._listeners["http"],
+            tls=self._listeners["https"],
+            cert=self._certificate,
+            key=self._key,
+            settings=self._settings,
+            shutdown=self._web_closing,
+        )
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def _make_gateway(self) -> Gateway:
+        doors = [Door(listener=self._listeners["ws"]), Door(listener=self._listeners["wss"], tls=self._tls)]
+        services = SessionServices(
+            outboxes=OutboxPool(self._settings.max_outbox_total, on_overflow=self._tell_overflow),
+            node_id=self.node_id,
+            supervisor=self._supervisor,
+            dispatcher=self._dispatcher,
+            apps=self._apps,
+            streams=StreamServices(
+                plane=self._plane,
+                directory=self._directory,
+                settings=self._settings,
+                wall_clock=time.time,
+                overload=self._overload,
+            ),
+            make_token=lambda: secrets.token_urlsafe(24),
+            decoder=FrameDecoder(self._settings.ws_max_frame_elements),
+        )
+
+        def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
+            return Session(socket, session_id=session_id, origin=origin, services=services)
+
+        return Gateway(
+            doors,
+            supervisor=self._supervisor,
+            make_session=make_session,
+            settings=self._settings,
+            overload=self._overload,
+        )
+
+    def _tell_overflow(self) -> None:
+        self._sparing.warning("a client that does not read is dropped for all others", limit="max_outbox_total")
+
+    def _page_info(self) -> PageInfo:
+        return PageInfo(version=VERSION, ws=_bound(self._listeners["ws"]), wss=_bound(self._listeners["wss"]))
+
+    def _live_streams(self) -> Iterator[Stream]:
+        return (stream for stream in self._supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
+
+    def _readiness(self) -> Readiness:
+        if self.is_closing:
+            return Readiness(missing=("shutting down",))
+        return Readiness(missing=() if self._is_ready else ("still starting",))
+
+    def _statistics(self) -> Mapping[str, Mapping[str, int | str]]:
+        return {
+            "connection": {
+                "connections": self._supervisor.session_count,
+                "connections_websocket": self._gateway.connection_count,
+                "client_memory": self._gateway.client_memory,
+            },
+            "stream": self._supervisor.count_streams(),
+            "media": asdict(self._plane.statistics()),
+            "hooks": asdict(self._dispatcher.statistics()),
+            "load": self._overload.statistics(),
+        }
+
+    # -- what others are told ----------------------------------------------------------------------
+
+    @property
+    def ready_line(self) -> str:
+        """Every address as really bound."""
+        tcp = " ".join(f"{name}={_shown(_bound(listener))}" for name, listener in self._listeners.items())
+        media = ",".join(_shown(address) for address in self._plane.addresses)
+        return f"wcsd ready {tcp} media={media}"
+
+    @property
+    def start_page(self) -> str:
+        """The address of the start page, for people."""
+        address, port = _bound(self._listeners["http"])
+        host = "localhost" if ip_address(address).is_unspecified else address
+        return f"http://{_shown((host, port))}/"
+
+
+async def _run_actor(kind: str, actor: Supervised) -> None:
+    """Run an actor that the server cannot do without: its crash is the server's."""
+    try:
+        await actor.run()
+    finally:
+        log_end(kind, actor)
+
+
+def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:
+    if settings.wss_cert is not None and settings.wss_key is not None:
+        return settings.wss_cert, settings.wss_key
+    return state.certificate()
+
+
+def _open_listeners(settings: Settings) -> dict[str, socket.socket]:
+    """ws, wss, http and https, in this order; none stays open when one cannot be had."""
+    silence = settings.keep_alive_server_interval * settings.keep_alive_probes
+    wanted = {
+        "ws": (settings.ws_address, settings.ws_port, silence),
+        "wss": (settings.wss_address, settings.wss_port, silence),
+        "http": (settings.http_address, settings.http_port, HTTP_USER_TIMEOUT),
+        "https": (settings.https_address, settings.https_port, HTTP_USER_TIMEOUT),
+    }
+    opened: dict[str, socket.socket] = {}
+    try:
+        for name, (address, port, timeout) in wanted.items():
+            opened[name] = open_listener(address, port, name=name, user_timeout=timeout)
+    except ListenerError:
+        for listener in opened.values():
+            listener.close()
+        raise
+    return opened
+
+
+def _bound(listener: socket.socket) -> tuple[str, int]:
+    name = listener.getsockname()
+    return name[0], name[1]
+
+
+def _shown(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,100 @@
+"""A client's WebSocket, read under its accounts: each piece is counted, and what comes too fast is read later.
+
+trio-websocket bounds one message's length, and nothing else: not how many frames it comes in, how many pings are
+answered, or what all the unfinished messages of all connections hold. So its two ends are watched:
+
+    TCP, TLS -> PacedStream -> trio-websocket's reader <- MeteredConnection (wsproto)
+                waits while the rate is exceeded          counts frames, charges pieces
+"""
+
+from collections.abc import Callable, Generator
+from sys import getsizeof
+
+import trio
+from trio_websocket import WebSocketConnection, WebSocketRequest
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import CloseConnection, Event, Message
+from wsproto.utilities import RemoteProtocolError
+
+from actors.session.receive_quota import Inflow
+
+POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+
+class PacedStream(trio.abc.Stream):
+    """A stream that is not read while its client is too fast."""
+
+    def __init__(self, stream: trio.abc.Stream, inflow: Inflow) -> None:
+        self._stream = stream
+        self._inflow = inflow
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        pause = self._inflow.pause(trio.current_time())
+        if pause:
+            await trio.sleep(pause)
+        data = await self._stream.receive_some(max_bytes)
+        self._inflow.count_bytes(len(data))
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class MeteredConnection(WSConnection):
+    """The server's end of the WebSocket protocol, whose frames and unfinished messages are counted."""
+
+    def __init__(self, inflow: Inflow) -> None:
+        super().__init__(ConnectionType.SERVER)
+        self._inflow = inflow
+
+    def receive_data(self, data: bytes | None) -> None:
+        if self._inflow.is_over:
+            reason = "The message holds too much"
+            raise RemoteProtocolError(reason, event_hint=CloseConnection(code=POLICY_VIOLATION, reason=reason))
+        super().receive_data(data)
+
+    def events(self) -> Generator[Event, None, None]:
+        for event in super().events():
+            self._count(event)
+            yield event
+
+    def _count(self, event: Event) -> None:
+        if not isinstance(event, Message):
+            self._inflow.count_frame()
+            return
+        if event.frame_finished:
+            self._inflow.count_frame()
+        self._inflow.hold_piece(
+            getsizeof(event.data), frame_finished=event.frame_finished, message_finished=event.message_finished
+        )
+
+
+async def receive_request(
+    nursery: trio.Nursery,
+    stream: trio.abc.Stream,
+    inflow: Inflow,
+    *,
+    max_message_size: int,
+    on_end: Callable[[], None] = lambda: None,
+) -> WebSocketRequest:
+    """The request of a client that opens a WebSocket on `stream`: `trio_websocket.wrap_server_stream`, but metered.
+
+    `on_end` is called when nothing more is read of the client. It may come before the request, which is then waited
+    for in vain.
+    """
+    connection = WebSocketConnection(
+        PacedStream(stream, inflow), MeteredConnection(inflow), max_message_size=max_message_size
+    )
+    nursery.start_soon(_read, connection, on_end)
+    return await connection._get_request()
+
+
+async def _read(connection: WebSocketConnection, on_end: Callable[[], None]) -> None:
+    await connection._reader_task()
+    on_end()

@@ -1,0 +1,158 @@
+"""What would stop the start although each setting is well written: files, certificates, addresses, the state folder.
+
+`--check-config` and the start itself ask here, so that the one finds what the other would. Nothing is changed and no
+port is taken: a server may run on the same settings meanwhile.
+"""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.net.network_interfaces import machine_addresses
+from actors.storage.app_store import AppStoreError, read_app_file
+from actors.storage.state_folder import StateFolder, StateFolderError
+from config.addresses import media_addresses
+from config.apps_file import AppFileError
+from config.loading import LoadedSettings
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+
+class StartChecks:
+    """Each list is for the operator, a line an entry: what stops the start, and what will be noticed later."""
+
+    def __init__(self, loaded: LoadedSettings, state: Path) -> None:
+        self._loaded = loaded
+        self._settings: Settings = loaded.settings
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+        self._check_certificate()
+        self._check_authorities()
+        self._check_listening_addresses()
+        self._check_media_addresses()
+        self.faults += _faults_of_state(StateFolder(state), needs_certificate=self._settings.wss_cert is None)
+
+    def _refuse(self, key: str, message: str) -> None:
+        self.faults.append(self._loaded.told_of(key, message))
+
+    # -- TLS ---------------------------------------------------------------------------------------
+
+    def _check_certificate(self) -> None:
+        certificate, key = self._settings.wss_cert, self._settings.wss_key
+        if certificate is None or key is None:
+            return
+        contents = self._content("wss.cert", certificate), self._content("wss.key", key)
+        if contents[0] is None or contents[1] is None or not self._fit(contents[0], contents[1]):
+            return
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")  # asks nobody
+        except (OSError, ssl.SSLError) as error:  # too weak a key, for one
+            self._refuse("wss.cert", f"'{certificate}' cannot be used for TLS: {error}")
+
+    def _fit(self, certificate: bytes, key: bytes) -> bool:
+        """Whether both can be read, and belong together; what does not is told."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.x509 import (
+            load_pem_x509_certificates,  # loaded only where a certificate is configured, for it takes a while
+        )
+
+        path, key_path = self._settings.wss_cert, self._settings.wss_key
+        try:
+            chain = load_pem_x509_certificates(certificate)
+        except ValueError:
+            self._refuse("wss.cert", f"'{path}' holds no certificate in PEM form")
+            return False
+        try:
+            private = load_pem_private_key(key, password=None)
+        except TypeError:
+            self._refuse(
+                "wss.key", f"'{key_path}' is encrypted; decrypt it: openssl pkey -in {key_path} -out PLAIN_KEY"
+            )
+            return False
+        except (ValueError, UnsupportedAlgorithm):
+            self._refuse("wss.key", f"'{key_path}' holds no private key in PEM form")
+            return False
+        if private.public_key() != chain[0].public_key():
+            self._refuse("wss.key", f"'{key_path}' is not the key of the first certificate in '{path}'")
+            return False
+        self._check_validity(chain[0])
+        return True
+
+    def _check_validity(self, certificate: "x509.Certificate") -> None:
+        now = datetime.now(UTC)
+        for is_wrong, what in (
+            (certificate.not_valid_after_utc < now, f"expired at {certificate.not_valid_after_utc}"),
+            (certificate.not_valid_before_utc > now, f"is not valid before {certificate.not_valid_before_utc}"),
+        ):
+            if is_wrong:
+                self.warnings.append(
+                    self._loaded.told_of("wss.cert", f"'{self._settings.wss_cert}' {what}; browsers will refuse it")
+                )
+
+    def _check_authorities(self) -> None:
+        path = self._settings.rest_ca_file
+        if path is None or self._content("rest_ca_file", path) is None:
+            return
+        try:
+            ssl.create_default_context(cafile=path)
+        except (OSError, ssl.SSLError):
+            self._refuse("rest_ca_file", f"'{path}' holds no certificates in PEM form")
+
+    def _content(self, key: str, path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            self._refuse(key, f"'{path}' cannot be read: {error.strerror}")
+            return None
+
+    # -- addresses ---------------------------------------------------------------------------------
+
+    def _check_listening_addresses(self) -> None:
+        settings = self._settings
+        for name, address, port in (
+            ("ws", settings.ws_address, settings.ws_port),
+            ("wss", settings.wss_address, settings.wss_port),
+            ("http", settings.http_address, settings.http_port),
+            ("https", settings.https_address, settings.https_port),
+        ):
+            match _binding_error(address, port):
+                case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
+                    self._refuse(f"{name}.address", f"{address} is not an address of this machine")
+                case errno.EACCES:
+                    self._refuse(f"{name}.port", f"{port}: this user may not listen there; try a port from 1024 up")
+
+    def _check_media_addresses(self) -> None:
+        try:
+            media_addresses(self._settings, machine_addresses())
+        except ValueError as error:
+            self._refuse("ip_local" if self._settings.ip_local else "ip", str(error))
+
+
+def _binding_error(address: str | None, port: int) -> int | None:
+    """What the system says against listening there; in use (EADDRINUSE) it may well be."""
+    where = address or "0.0.0.0"
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((where, port))
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def _faults_of_state(state: StateFolder, *, needs_certificate: bool) -> Iterator[str]:
+    """Files that are there and that no server can use; what is missing is made at the start."""
+    try:
+        read_app_file(state.apps_path)
+    except (AppFileError, AppStoreError) as error:
+        yield str(error)
+    try:
+        state.check(needs_certificate=needs_certificate)
+    except StateFolderError as error:
+        yield str(error)

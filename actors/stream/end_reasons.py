@@ -1,0 +1,18 @@
+"""Why a stream ends: the causes for logs beside the texts that clients and backends compare."""
+
+from actors.runtime.actor import StopReason
+from protocol.signaling.statuses import StreamInfo
+
+USER = StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER)
+PUBLISHER_STOP = StopReason(cause="publisher-stop", info=StreamInfo.STOPPED_BY_PUBLISHER_STOP)
+SESSION_DISCONNECT = StopReason(cause="session-disconnect", info=StreamInfo.STOPPED_BY_SESSION_DISCONNECT)
+
+
+def failed(info: str) -> StopReason:
+    """The stream failed for the reason that `info` states."""
+    return StopReason(cause=info.lower().replace(" ", "-"), info=info)
+
+
+def denied(info: str) -> StopReason:
+    """The backend refused it; `info` is the backend's own text, so it is no part of the cause."""
+    return StopReason(cause="denied", info=info)

@@ -1,0 +1,127 @@
+"""The walk over live streams that asks each one's backend whether it may go on (`StreamKeepAliveEvent`).
+
+One walker for all streams. A stream's turns are `interval` apart, and where in the interval they lie is drawn from its
+id, so that streams that began together (after a restart, say) do not ask together. A stream whose last question is
+unanswered loses that turn; no other one is held up, for each has a slot of its own (`actors.hooks.lane`).
+
+What an answer leads to is `protocol.hooks.verdict`: 403 under restOnError FAIL stops that stream, any other failure
+under FAIL is told to its client, all else changes nothing. (WCS page "Stopping the video stream on the server side".)
+"""
+
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any, Never, Protocol
+
+import trio
+
+from actors.hooks.lane import KeepAliveSlot
+from actors.runtime.actor import Actor, StopReason, crash_guard
+from actors.runtime.logs import get_logger
+from config.settings import Settings
+from protocol.hooks import Deny, HookMethod, Verdict, Warn
+
+log = get_logger("keep-alive")
+
+STEPS_PER_INTERVAL = 50
+SHORTEST_STEP = 0.01
+LONGEST_STEP = 0.2
+
+
+class KeepAliveTarget(Protocol):
+    """A live stream, published or played, as the walker needs it."""
+
+    @property
+    def media_session_id(self) -> str: ...
+    @property
+    def app_key(self) -> str: ...
+    @property
+    def keep_alive_slot(self) -> KeepAliveSlot:
+        """From `HookLane.keep_alive_slot`; the stream closes it when it ends."""
+
+    def keep_alive_body(self) -> dict[str, Any]:
+        """The hook's body as of now (`protocol.hooks.stream_body`)."""
+
+    def stop(self, reason: StopReason) -> None:
+        """The backend has said no: end this stream, and no other."""
+
+    def warn(self, method: HookMethod, info: str) -> None:
+        """Tell the client of a failure that leaves the stream alone (ErrorEvent)."""
+
+
+class StreamKeepAlive(Actor[Never]):
+    """The walker. `live_streams` gives the streams to ask for, as of now, each time it is called.
+
+    Run it only if `keep_alive_streaming_sessions_enabled`; streams of applications that
+    `streaming_sessions_keep_alive_app_keys` does not name are passed by.
+    """
+
+    def __init__(self, settings: Settings, live_streams: Callable[[], Iterable[KeepAliveTarget]]) -> None:
+        super().__init__()
+        self._walk = Walk(
+            settings.streaming_sessions_keep_alive_interval, settings.streaming_sessions_keep_alive_app_keys
+        )
+        self._live_streams = live_streams
+
+    async def on_start(self) -> None:
+        """Begin the walk; this actor gets no messages."""
+        self.nursery.start_soon(self._go_on)
+
+    async def _go_on(self) -> None:
+        while True:
+            await trio.sleep(self._walk.step)
+            for target in self._walk.due(self._live_streams(), trio.current_time()):
+                with crash_guard(partial(_report, target)):  # one stream's fault is not the others'
+                    ask(target)
+
+
+class Walk:
+    """Whose turn it is. `step` is how often, in seconds, `due` is to be called."""
+
+    def __init__(self, interval: float, app_keys: Collection[str]) -> None:
+        self.step = min(max(interval / STEPS_PER_INTERVAL, SHORTEST_STEP), LONGEST_STEP)
+        self._interval = interval
+        self._app_keys = frozenset(app_keys)
+        self._next_turn: dict[str, float] = {}
+
+    def due(self, targets: Iterable[KeepAliveTarget], now: float) -> list[KeepAliveTarget]:
+        """Those of `targets` whose turn has come. Streams that are no longer among them are forgotten."""
+        before, self._next_turn = self._next_turn, {}
+        found = []
+        for target in targets:
+            if target.app_key not in self._app_keys:
+                continue
+            key = target.media_session_id
+            turn = before.get(key)
+            if turn is None:
+                turn = now + self._interval * _fraction(key)
+            elif turn <= now:
+                found.append(target)
+                # Turns that a walk has missed, being held up, are not made up for.
+                turn += self._interval * ((now - turn) // self._interval + 1)
+            self._next_turn[key] = turn
+        return found
+
+
+def ask(target: KeepAliveTarget) -> None:
+    """Ask for one stream, unless its last question is unanswered, and do what the answer says."""
+    if not target.keep_alive_slot.is_ready:
+        return
+
+    def act(judged: Verdict) -> None:
+        match judged:
+            case Deny(info=info):
+                target.stop(StopReason(cause="keep-alive", info=info))
+            case Warn(info=info):
+                target.warn(HookMethod.STREAM_KEEP_ALIVE_EVENT, info)
+
+    target.keep_alive_slot.send(target.keep_alive_body(), act)
+
+
+def _report(target: KeepAliveTarget, error: BaseException) -> None:
+    log.error("keep-alive crashed", id=target.media_session_id, crash=error)
+
+
+def _fraction(key: str) -> float:
+    """A number in (0, 1] that is the same for the same key, and spread evenly over different ones."""
+    return (zlib.crc32(key.encode(errors="surrogatepass")) + 1) / 2**32

@@ -1,0 +1,1 @@
+"""The routes: REST API, health, statistics, start page."""

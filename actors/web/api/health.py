@@ -1,0 +1,41 @@
+"""`/healthz` and `/readyz`: is this process alive, and does it serve. They speak of this process only."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from actors.web.api.responses import JsonAnswer
+
+
+@frozen(kw_only=True)
+class Readiness:
+    """Whether the server takes work: yes, unless something is `missing` (such as "shutting down")."""
+
+    missing: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not self.missing
+
+
+class Health:
+    """The probes of a load balancer or a process manager."""
+
+    def __init__(self, ready: Callable[[], Readiness]) -> None:
+        self._ready = ready
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (Route("/healthz", self.healthz), Route("/readyz", self.readyz))
+
+    async def healthz(self, _request: Request) -> Response:
+        """200 as long as this process can answer."""
+        return JsonAnswer({"alive": True})
+
+    async def readyz(self, _request: Request) -> Response:
+        """200 while everything is open and no shutdown has begun, else 503 with what is missing."""
+        state = self._ready()
+        body = {"ready": state.ready, "missing": list(state.missing)}
+        return JsonAnswer(body, status_code=200 if state.ready else 503)

@@ -1,0 +1,174 @@
+"""The start page: its files, the data it shows, and the headers that keep it to itself.
+
+What the page does to streams goes through the ordinary REST API, which lets in its own origin.
+"""
+
+import hashlib
+import mimetypes
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from actors.node.control_port import Streams
+from actors.web.api.responses import JsonAnswer
+from protocol.node.descriptions import ConnectionDescription, StreamDescription
+from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.rest.fields import refuse_unknown
+from protocol.rest.paging import NOTHING, PAGE_KEYS, Page, read_page
+from protocol.rest.query import read_query
+from protocol.rest.stat import stat_json, stat_text, wants_json
+
+PAGES = Path(__file__).parent / "pages"
+
+MAX_ROWS = 500
+"""Rows of each table that the page gets unless it asks for another number; the totals are told beside them."""
+
+
+@frozen(kw_only=True)
+class PageInfo:
+    """What the page must know of this server: its version and where its WebSockets listen, as (address, port)."""
+
+    version: str
+    ws: tuple[str, int]
+    wss: tuple[str, int]
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, the clock of `create_date`."""
+    return time.time_ns() // 1_000_000
+
+
+class StartPage:
+    """The page at `/`, with `/?action=stat`, the files beside it and `/page/state`."""
+
+    def __init__(self, streams: Streams, info: PageInfo, clock: Callable[[], int]) -> None:
+        self._streams = streams
+        self._info = info
+        self._clock = clock
+        self._headers = security_headers(info)
+        self._files = {path.name: PageFile.read(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
+
+    def routes(self) -> Sequence[BaseRoute]:
+        files = [Route(f"/{name}", self.file) for name in self._files]
+        return (Route("/", self.start), Route("/page/state", self.state), *files)
+
+    async def start(self, request: Request) -> Response:
+        """The page itself; with `?action=stat` the statistics that the SDK's console reads."""
+        parameters = read_query(request.scope["query_string"])
+        if parameters.get("action") == "stat":
+            groups = self._streams.statistics()
+            if wants_json(parameters):
+                return JsonAnswer(stat_json(groups, parameters))
+            return PlainTextResponse(stat_text(groups, parameters))
+        return self._file(request, "index.html")
+
+    async def file(self, request: Request) -> Response:
+        """A script or style of the page."""
+        return self._file(request, request.url.path.removeprefix("/"))
+
+    async def state(self, request: Request) -> Response:
+        """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
+        fields = read_query(request.scope["query_string"])
+        refuse_unknown(fields, PAGE_KEYS | {"find"}, what="query parameter")
+        page = read_page({"limit": MAX_ROWS} | fields)
+        state = await self._state(page, fields.get("find") or None)
+        return JsonAnswer(state, headers=self._headers)
+
+    async def _state(self, page: Page, wanted: str | None) -> dict[str, Any]:
+        now = self._clock()
+        sessions = await self._streams.find_connections(ConnectionFilter(text=wanted), page)
+        streams = await self._streams.find(StreamFilter(text=wanted), page)
+        all_sessions, all_streams = sessions.total, streams.total
+        if wanted is not None:
+            all_sessions = (await self._streams.find_connections(ConnectionFilter(), NOTHING)).total
+            all_streams = (await self._streams.find(StreamFilter(), NOTHING)).total
+        return {
+            "version": self._info.version,
+            "ws": _endpoint(self._info.ws),
+            "wss": _endpoint(self._info.wss),
+            "totals": {"sessions": all_sessions, "streams": all_streams},
+            "matching": {"sessions": sessions.total, "streams": streams.total},
+            "sessions": [_session_row(session, now) for session in sessions.items],
+            "streams": [_stream_row(stream, now) for stream in streams.items],
+        }
+
+    def _file(self, request: Request, name: str) -> Response:
+        file = self._files[name]
+        headers = self._headers | {"ETag": file.tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == file.tag:
+            return Response(status_code=304, headers=headers)
+        return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+@frozen(kw_only=True)
+class PageFile:
+    """A static file, read once at the start."""
+
+    content: bytes
+    media_type: str
+    tag: str
+
+    @classmethod
+    def read(cls, path: Path) -> "PageFile":
+        content = path.read_bytes()
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        return cls(content=content, media_type=media_type, tag=f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
+def security_headers(info: PageInfo) -> dict[str, str]:
+    """Headers of the page: it runs only its own files, talks only to this server, and nobody may frame it."""
+    sockets = f"ws://*:{info.ws[1]} wss://*:{info.wss[1]}"
+    policy = (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
+        f"connect-src 'self' {sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
+    return {"address": where[0], "port": where[1]}
+
+
+def _session_row(session: ConnectionDescription, now: int) -> dict[str, Any]:
+    return {
+        "sessionId": session.session_id,
+        "appKey": session.app_key,
+        "status": session.status,
+        "origin": session.origin,
+        "streams": session.streams,
+        "age": _age(session.create_date, now),
+    }
+
+
+def _stream_row(stream: StreamDescription, now: int) -> dict[str, Any]:
+    return {
+        "name": stream.name,
+        "mediaSessionId": stream.media_session_id,
+        "sessionId": stream.session_id,
+        "direction": stream.media_type,
+        "status": stream.status,
+        "audioCodec": stream.audio_codec,
+        "videoCodec": stream.video_codec,
+        "width": stream.width,
+        "height": stream.height,
+        "bitrate": stream.traffic.bitrate_kbps if stream.traffic else 0,
+        "viewers": stream.viewers,
+        "age": _age(stream.create_date, now),
+    }
+
+
+def _age(create_date: int, now: int) -> int:
+    """Whole seconds since then, never negative although the machine's clock may be set back."""
+    return max(0, now - create_date) // 1000

@@ -1,0 +1,112 @@
+"""`/rest-api/stream/...`"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from actors.node.control_port import Streams
+from actors.runtime.actor import StopReason
+from actors.runtime.logs import get_logger
+from actors.web.api.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
+from actors.web.refusals import client_address
+from config.settings import Settings, TerminateAll
+from protocol.node.filters import StreamFilter
+from protocol.rest import streams as rest
+from protocol.rest.errors import not_found
+from protocol.rest.fields import decode_optional_object
+from protocol.rest.query import read_query
+from protocol.signaling.statuses import StreamInfo
+
+log = get_logger("web")
+
+BY_REST = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
+"""Why a stream ends that a terminate request named."""
+
+
+class StreamResource:
+    """The methods of the stream group."""
+
+    def __init__(self, streams: Streams, settings: Settings) -> None:
+        self._streams = streams
+        self._terminate_timeout = settings.rest_terminate_timeout
+        self._allow_all = settings.rest_terminate_all is TerminateAll.ALLOW
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (
+            Route("/rest-api/stream/terminate", self.terminate, methods=["POST"]),
+            Route("/rest-api/stream/find", self.find, methods=["GET", "POST"]),
+            Route("/rest-api/stream/find_all", self.find_all, methods=["GET", "POST"]),
+        )
+
+    async def terminate(self, request: Request) -> Response:
+        """Stop what the filter matches; with `?dry_run=true` show it only.
+
+        Everything is checked before anything is stopped. The answer waits for the end of the streams, for a bounded
+        time: they have left the fan-out by then in any case, so a late one is no failure of the request.
+        """
+        dry_run = rest.parse_dry_run(read_query(request.scope["query_string"]))
+        query = rest.parse_terminate(await request.body(), allow_all=self._allow_all)
+        deadline = trio.current_time() + self._terminate_timeout
+        answer = await self._streams.terminate(query, BY_REST, dry_run=dry_run, deadline=deadline)
+        _log_terminate(request, query, answer, dry_run=dry_run)
+        if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
+            return no_match(request, "stream")
+        headers = {COUNT_HEADER: str(answer.count)}
+        return ListAnswer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
+
+    async def find(self, request: Request) -> Response:
+        """The streams that match; POST takes the filter as its body, GET in the query string."""
+        return await self._found(request, rest.parse_find(await search_fields(request)))
+
+    async def find_all(self, request: Request) -> Response:
+        """Every stream, as the SDK asks by a GET without a body; whoever gives a filter gets what matches."""
+        return await self.find(request)
+
+    async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
+        found = await self._streams.find(query.filter, query.page)
+        if not found.total:
+            return no_match(request, "stream")
+        shown = (rest.stream_object(stream, metrics=query.metrics) for stream in found.items)
+        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
+
+
+# -- shared with the connection group ----------------------------------------------------------------------------------
+
+
+async def search_fields(request: Request) -> dict[str, Any]:
+    """The fields of a find: of the JSON body, or, without one, of the query string of a GET."""
+    body = await request.body()
+    if request.method == "POST" or body:
+        return decode_optional_object(body)
+    return dict(read_query(request.scope["query_string"]))
+
+
+def no_match(request: Request, noun: str) -> Response:
+    """404, as WCS answers when a filter matches nothing."""
+    headers = {COUNT_HEADER: "0"} if request.url.path.endswith("/terminate") else None
+    return error_answer(not_found(f"no {noun} matches"), request.url.path, headers)
+
+
+def _log_terminate(request: Request, query: StreamFilter, answer: rest.TerminateAnswer, *, dry_run: bool) -> None:
+    facts = {"matched": answer.count, "client": client_address(request.scope)}
+    if dry_run:
+        log.info("terminate tried by rest", **facts, **_given(query))
+    elif query.is_everything:
+        log.warning("ALL streams terminated by rest: the filter was empty", **facts)
+    else:
+        log.info("streams terminated by rest", **facts, **_given(query))
+    if not answer.all_stopped and not dry_run:
+        log.warning("terminated streams have not ended in time", setting="rest.terminate_timeout", **facts)
+
+
+def _given(query: StreamFilter) -> dict[str, object]:
+    """The conditions of a filter, for the log."""
+    conditions = attrs.asdict(query, filter=lambda _, value: value is not None)
+    ids = conditions.pop("media_session_ids", None)
+    return conditions if ids is None else conditions | {"ids": ",".join(sorted(ids))}

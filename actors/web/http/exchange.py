@@ -1,0 +1,181 @@
+"""One request and its answer, between the HTTP/1.1 engine and the application: the `receive` and `send` of ASGI.
+
+The body is read when the application asks for it, and each piece of the answer is sent before it goes on, so neither
+queues anywhere. An application that has read the body and asks once more is told when the client goes, or when the
+server is about to stop: answers that have no end of their own end by that.
+"""
+
+from email.utils import formatdate
+
+import trio
+from attrs import field, frozen
+from starlette.types import ASGIApp, Message, Scope
+
+from actors.runtime.actor import crash_guard
+from actors.runtime.logs import get_logger
+from actors.web.http.admission import Place
+from actors.web.http.client_stream import ClientGone, ClientStream
+from actors.web.http.failure_pacing import FailureRates
+from protocol.rest.errors import RestError
+from protocol.rest.http1 import Http1, RequestHead
+
+log = get_logger("web")
+
+REFUSED = "refused"
+"""Key in the `state` of a scope: the application has refused the request, not just found nothing."""
+
+_MOST_UNREAD = 65536
+"""Bytes of later requests that are taken in while an application waits for the client to go."""
+_GONE: Message = {"type": "http.disconnect"}
+
+
+@frozen(kw_only=True)
+class WebService:
+    """What all connections share."""
+
+    app: ASGIApp
+    failures: FailureRates
+    head_timeout: float
+    """Seconds from the first byte of a request to the end of its headers."""
+    send_timeout: float
+    """Seconds in which a client must take the next piece of an answer."""
+    closing: trio.Event = field(factory=trio.Event)
+    """Set at the beginning of a shutdown: each connection is closed after the answer under way."""
+
+
+class Exchange:
+    """Runs the application for one request."""
+
+    def __init__(
+        self, request: RequestHead, engine: Http1, client: ClientStream, place: Place, service: WebService
+    ) -> None:
+        self._engine = engine
+        self._client = client
+        self._place = place
+        self._service = service
+        self._head: tuple[int, list[tuple[bytes, bytes]]] | None = None
+        self._has_started = False
+        self._is_body_told = False
+        self._peer, own = client.addresses()
+        self.scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": request.version,
+            "method": request.method,
+            "scheme": client.scheme,
+            "path": request.path,
+            "raw_path": request.raw_path,
+            "query_string": request.query,
+            "root_path": "",
+            "headers": list(request.headers),
+            "client": self._peer,
+            "server": own,
+            "state": {},
+        }
+
+    async def run(self) -> None:
+        """Answer the request. A crash of the application is logged, and leaves the answer unfinished."""
+        if self._engine.is_body_complete:
+            self._place.works()
+        with crash_guard(self._report):
+            await self._service.app(self.scope, self.receive, self.send)
+
+    def _report(self, error: BaseException) -> None:
+        gone = error.split(ClientGone)[1] is None if isinstance(error, BaseExceptionGroup) else False
+        if not gone and not isinstance(error, ClientGone):
+            log.error("request crashed", path=self.scope["path"], crash=error)
+
+    # -- the request -----------------------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or the news that the client is gone. Raises RestError for a malformed body."""
+        try:
+            if self._is_body_told:
+                await self._until_the_end()
+                return _GONE
+            piece = await self._next_piece()
+        except ClientGone:
+            return _GONE
+        if piece is None:
+            return _GONE
+        self._is_body_told = not piece
+        if self._is_body_told:
+            self._place.works()
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    async def _next_piece(self) -> bytes | None:
+        """A piece of the body, empty at its end; None if the client has closed before that."""
+        while (piece := self._engine.body()) is None:
+            if self._engine.awaits_continue and not self._has_started:
+                await self._client.write(self._engine.go_on())
+            data = await self._client.read()
+            if not data:
+                return None
+            self._engine.feed(data)
+        return piece
+
+    async def _until_the_end(self) -> None:
+        """Wait until the client goes or the server is to stop."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read_on, nursery.cancel_scope)
+            await self._service.closing.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _read_on(self, scope: trio.CancelScope) -> None:
+        unread = 0
+        try:
+            while data := await self._client.read():
+                self._engine.feed(data)
+                unread += len(data)
+                if unread > _MOST_UNREAD:
+                    await trio.sleep_forever()
+        except ClientGone:
+            pass
+        scope.cancel()
+
+    # -- the answer ------------------------------------------------------------------------------------------------
+
+    async def send(self, message: Message) -> None:
+        """Send the head of the answer with the first piece of its body, then piece by piece. Raises ClientGone."""
+        match message["type"]:
+            case "http.response.start":
+                self._head = (message["status"], list(message.get("headers", ())))
+            case "http.response.body":
+                data = b"" if self._has_started else await self._start()
+                data += self._engine.piece(message.get("body", b""))
+                if not message.get("more_body", False):
+                    data += self._engine.end()
+                await self._write(data)
+            case other:
+                raise ValueError(f"an answer has no {other}")
+
+    async def _start(self) -> bytes:
+        if self._head is None:
+            raise ValueError("an answer begins with its head")
+        status, headers = self._head
+        if self.scope["state"].get(REFUSED):
+            await self._hold_back()
+        self._read_what_is_there()
+        if all(name.lower() != b"date" for name, _ in headers):
+            headers.append((b"date", formatdate(usegmt=True).encode()))
+        self._has_started = True
+        return self._engine.start(status, headers, close=self._service.closing.is_set())
+
+    async def _hold_back(self) -> None:
+        pause = self._service.failures.pause(self._peer[0])
+        if pause:
+            self._place.waits()
+            await trio.sleep(pause)
+
+    def _read_what_is_there(self) -> None:
+        """Pass over a body that nobody has asked for, as far as it has come: then the connection can go on."""
+        try:
+            while self._engine.body():
+                pass
+        except RestError:
+            pass  # the connection ends after this answer
+
+    async def _write(self, data: bytes) -> None:
+        self._place.waits()
+        await self._client.write(data)
+        self._place.works()

@@ -1,0 +1,1 @@
+"""What streams and sessions look like from outside, and the filters that choose among them."""

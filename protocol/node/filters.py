@@ -1,0 +1,88 @@
+"""The filters that choose among streams and connections.
+
+A filter is a set of conditions joined by AND; a condition that is `None` is not given and lets everything pass. So a
+filter without any condition matches everything, while an empty set of ids matches nothing: an empty list that a
+backend computed must never widen into "all streams" (WCS page "Stopping the video stream on the server side").
+
+Filters are frozen, JSON-able data with a `node_id`: they may cross a process border as they are.
+"""
+
+from attrs import frozen
+
+from protocol.node.descriptions import ConnectionDescription, StreamTraits
+
+
+@frozen(kw_only=True)
+class StreamFilter:
+    """Conditions on streams, joined by AND. `media_session_ids` means "one of these": the empty set matches nothing."""
+
+    name: str | None = None
+    published: bool | None = None
+    status: str | None = None
+    media_session_ids: frozenset[str] | None = None
+    session_id: str | None = None
+    app_key: str | None = None
+    has_video: bool | None = None
+    has_audio: bool | None = None
+    media_provider: str | None = None
+    node_id: str | None = None
+    text: str | None = None
+    """Something that its name, status or one of its ids contains, in whatever case; from the start page's search."""
+
+    @property
+    def is_everything(self) -> bool:
+        """True when no condition is given, so that every stream of the server matches."""
+        return self == _ALL_STREAMS
+
+    def matches(self, stream: StreamTraits) -> bool:
+        """Whether `stream` fulfils every condition given."""
+        return (
+            (self.media_session_ids is None or stream.media_session_id in self.media_session_ids)
+            and self.name in (None, stream.name)
+            and self.published in (None, stream.published)
+            and self.status in (None, stream.status)
+            and self.session_id in (None, stream.session_id)
+            and self.app_key in (None, stream.app_key)
+            and self.has_video in (None, stream.has_video)
+            and self.has_audio in (None, stream.has_audio)
+            and self.media_provider in (None, stream.media_provider)
+            and self.node_id in (None, stream.node_id)
+            and _contain(self.text, stream.name, stream.media_session_id, stream.session_id, stream.status)
+        )
+
+
+@frozen(kw_only=True)
+class ConnectionFilter:
+    """Conditions on client sessions, joined by AND."""
+
+    session_id: str | None = None
+    app_key: str | None = None
+    client_version: str | None = None
+    text: str | None = None
+    """Something that its id, application key, status or origin contains, in whatever case."""
+
+    @property
+    def is_everything(self) -> bool:
+        """True when no condition is given, so that every connection of the server matches."""
+        return self == _ALL_CONNECTIONS
+
+    def matches(self, connection: ConnectionDescription) -> bool:
+        """Whether `connection` fulfils every condition given."""
+        return (
+            self.session_id in (None, connection.session_id)
+            and self.app_key in (None, connection.app_key)
+            and self.client_version in (None, connection.client_version)
+            and _contain(self.text, connection.session_id, connection.app_key, connection.status, connection.origin)
+        )
+
+
+def _contain(wanted: str | None, *texts: str | None) -> bool:
+    """Whether one of the texts contains what is wanted, or nothing is."""
+    if not wanted:
+        return True
+    folded = wanted.casefold()
+    return any(folded in text.casefold() for text in texts if text)
+
+
+_ALL_STREAMS = StreamFilter()
+_ALL_CONNECTIONS = ConnectionFilter()

@@ -1,0 +1,159 @@
+"""The operator's commands as frozen objects. `grammar` says how they are written, `actors/operator` what they do."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import field, fields, frozen
+
+from protocol.operator.syntax import CommandError, Words, find_verb
+
+
+@frozen(kw_only=True)
+class AppFields:
+    """What a command says about an application. None: not said. Empty text: taken away."""
+
+    key: str | None = None
+    url: str | None = None
+    rest_username: str | None = None
+    rest_password: str | None = field(default=None, repr=False)
+    owner: str | None = None
+    main_class: str | None = None
+    callback_class: str | None = None
+
+    def said(self) -> dict[str, str | None]:
+        """The fields that the command names, an empty text as None."""
+        values = {attribute.name: getattr(self, attribute.name) for attribute in fields(AppFields)}
+        return {name: value or None for name, value in values.items() if value is not None}
+
+
+@frozen(kw_only=True)
+class ShowApps:
+    """`show apps [-d]`"""
+
+    detail: bool = False
+
+
+@frozen(kw_only=True)
+class AddApp:
+    """`add app NAME KEY URL`"""
+
+    name: str
+    key: str
+    url: str
+    fields: AppFields = AppFields()
+
+
+@frozen(kw_only=True)
+class UpdateApp:
+    """`update app NAME [URL]`"""
+
+    name: str
+    fields: AppFields
+
+
+@frozen(kw_only=True)
+class RemoveApp:
+    """`remove app NAME`"""
+
+    name: str
+
+
+@frozen(kw_only=True)
+class ShowRestMethods:
+    """`show rest-methods`"""
+
+
+@frozen(kw_only=True)
+class ShowAppRestMethods:
+    """`show app-rest-methods KEY`"""
+
+    app: str
+
+
+@frozen(kw_only=True)
+class AddAppRestMethods:
+    """`add app-rest-method KEY METHOD...`; no methods means all of them (`-a`)."""
+
+    app: str
+    methods: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class RemoveAppRestMethods:
+    """`remove app-rest-method KEY METHOD...`; no methods means all of them (`-a`)."""
+
+    app: str
+    methods: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Help:
+    """`help`"""
+
+
+Command = (
+    ShowApps
+    | AddApp
+    | UpdateApp
+    | RemoveApp
+    | ShowRestMethods
+    | ShowAppRestMethods
+    | AddAppRestMethods
+    | RemoveAppRestMethods
+    | Help
+)
+
+
+def parse(words: Sequence[str]) -> Command:
+    """The command that the words make; CommandError if they make none."""
+    verb, rest = find_verb(words)
+    try:
+        return _BUILDERS[verb.name](verb.read(rest))
+    except CommandError as error:
+        raise CommandError(f"{verb.name}: {error.message}\nusage: {verb.usage}") from None
+
+
+def _build_add_app(words: Words) -> Command:
+    name, key, url = words.operands
+    return AddApp(name=name, key=key, url=url, fields=AppFields(**words.options))
+
+
+def _build_update_app(words: Words) -> Command:
+    name, *url = words.operands
+    options = dict(words.options)
+    if url and "url" in options:
+        raise CommandError("the URL is given twice")
+    if url:
+        options["url"] = url[0]
+    if not options:
+        raise CommandError("nothing to change; give a URL or an option")
+    if not options.get("url", "-") or not options.get("key", "-"):
+        raise CommandError("the key and the URL cannot be empty")
+    return UpdateApp(name=name, fields=AppFields(**options))
+
+
+def _methods_of(words: Words) -> tuple[str, ...]:
+    methods = words.operands[1:]
+    if bool(methods) == ("all" in words.options):
+        raise CommandError("give either methods or --all")
+    return methods
+
+
+def _build_add_methods(words: Words) -> Command:
+    return AddAppRestMethods(app=words.operands[0], methods=_methods_of(words))
+
+
+def _build_remove_methods(words: Words) -> Command:
+    return RemoveAppRestMethods(app=words.operands[0], methods=_methods_of(words))
+
+
+_BUILDERS: dict[str, Callable[[Words], Command]] = {
+    "show apps": lambda words: ShowApps(detail="detail" in words.options),
+    "add app": _build_add_app,
+    "update app": _build_update_app,
+    "remove app": lambda words: RemoveApp(name=words.operands[0]),
+    "show rest-methods": lambda words: ShowRestMethods(),
+    "show app-rest-methods": lambda words: ShowAppRestMethods(app=words.operands[0]),
+    "add app-rest-method": _build_add_methods,
+    "remove app-rest-method": _build_remove_methods,
+    "help": lambda words: Help(),
+}

@@ -1,0 +1,203 @@
+"""How the operator's commands are written: their words, operands and options, and their usage texts.
+
+The commands and their options are those of WCS ("Applications management"), with two liberties: `update app` takes its
+URL with `-l` or as a second operand, and `add app-rest-method` takes several methods.
+
+Standard library only (hence no attrs): `wcs --help` shows these texts where nothing but Python is installed.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from protocol.common.errors import ProtocolError
+from protocol.common.suggestions import did_you_mean, shortened
+
+
+class CommandError(ProtocolError):
+    """A command that cannot be understood; the message says what is wrong and how it is written."""
+
+
+class Option(NamedTuple):
+    """`flags` are its spellings; `value` is the name of its value in the usage text, None for a switch."""
+
+    name: str
+    flags: tuple[str, ...]
+    value: str | None = None
+
+    @property
+    def usage(self) -> str:
+        """`[-k|--key KEY]`"""
+        return f"[{'|'.join(self.flags)}{f' {self.value}' if self.value else ''}]"
+
+
+class Words(NamedTuple):
+    """A command's words, sorted: operands in order, options by name."""
+
+    operands: tuple[str, ...]
+    options: Mapping[str, str]
+
+
+class Verb(NamedTuple):
+    """One command. `extra` is an operand that may be left out, and may be repeated if it ends in `...`."""
+
+    name: str
+    summary: str
+    operands: tuple[str, ...] = ()
+    extra: str | None = None
+    options: tuple[Option, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """How the command is written, on one line."""
+        extra = [f"[{self.extra}]"] if self.extra else []
+        return " ".join([self.name, *(option.usage for option in self.options), *self.operands, *extra])
+
+    def read(self, words: Sequence[str]) -> Words:
+        """The words that follow the command's name, sorted; CommandError if they do not fit it."""
+        operands, options = _sort(self, words)
+        if not self._accepts(len(operands)):
+            raise CommandError(f"takes {self._takes}")
+        return Words(tuple(operands), options)
+
+    def _accepts(self, count: int) -> bool:
+        beyond = count - len(self.operands)
+        if self.extra is None or beyond <= 0:
+            return beyond == 0
+        return beyond == 1 or self.extra.endswith("...")
+
+    @property
+    def _takes(self) -> str:
+        count = len(self.operands)
+        operands = f"{count or 'no'} operand{'' if count == 1 else 's'}"
+        return f"{operands}, and perhaps {self.extra}" if self.extra else operands
+
+
+def split(line: str) -> tuple[str, ...]:
+    """A line as words, with quotes and backslashes as in a shell. A line that starts with `#` has none."""
+    if line.lstrip().startswith("#"):
+        return ()
+    try:
+        return tuple(shlex.split(line))
+    except ValueError as error:
+        raise CommandError(f"cannot read the line: {str(error).lower()}") from None
+
+
+def find_verb(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
+    """The command that the words begin with, and the words that follow its name; CommandError if there is none."""
+    if not words:
+        raise CommandError("no command (try 'help')")
+    for length in (1, 2):
+        verb = VERBS.get(" ".join(words[:length]))
+        if verb is not None:
+            return verb, words[length:]
+    written = " ".join(words[:2])
+    raise CommandError(f"unknown command {shortened(written)}{did_you_mean(written, VERBS) or ' (try help)'}")
+
+
+def help_text() -> str:
+    """Every command, each with its usage and a line about it."""
+    return "\n".join(f"{verb.usage}\n    {verb.summary}" for verb in VERBS.values())
+
+
+def _sort(verb: Verb, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    operands: list[str] = []
+    options: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            operands.extend(rest)
+        elif word.startswith("-"):
+            flag, glued, value = word.partition("=")
+            option = _find_option(verb, flag)
+            if option.name in options:
+                raise CommandError(f"{flag} is given twice")
+            options[option.name] = _option_value(option, flag, value if glued else None, rest)
+        else:
+            operands.append(word)
+    return operands, options
+
+
+def _find_option(verb: Verb, flag: str) -> Option:
+    for option in verb.options:
+        if flag in option.flags:
+            return option
+    known = [flag for option in verb.options for flag in option.flags]
+    raise CommandError(f"unknown option {shortened(flag)}{did_you_mean(flag, known)}")
+
+
+def _option_value(option: Option, flag: str, glued: str | None, rest: Iterator[str]) -> str:
+    if option.value is None:
+        if glued is not None:
+            raise CommandError(f"{flag} takes no value")
+        return flag
+    value = glued if glued is not None else next(rest, None)
+    if value is None:
+        raise CommandError(f"{flag} needs {option.value}")
+    return value
+
+
+_APP_OPTIONS = (
+    Option("main_class", ("-m", "--m-class"), "CLASS"),
+    Option("callback_class", ("-c", "--c-class"), "CLASS"),
+    Option("rest_username", ("-u", "--u-rest"), "USER"),
+    Option("rest_password", ("-p", "--p-rest"), "PASSWORD"),
+    Option("owner", ("-o", "--owner"), "OWNER"),
+)
+_KEY = Option("key", ("-k", "--key"), "KEY")
+_URL = Option("url", ("-l", "--url"), "URL")
+_DETAIL = Option("detail", ("-d", "--detail"))
+_ALL = Option("all", ("-a", "--all"))
+
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "show apps",
+            "The applications; -d shows everything that is known of each, but no password.",
+            options=(_DETAIL,),
+        ),
+        Verb(
+            "add app",
+            "Add an application, without REST methods. URL is the base of its hooks, http or https.",
+            operands=("NAME", "KEY", "URL"),
+            options=_APP_OPTIONS,
+        ),
+        Verb(
+            "update app",
+            "Change what is given and nothing else; '' takes a value away.",
+            operands=("NAME",),
+            extra="URL",
+            options=(_KEY, _URL, *_APP_OPTIONS),
+        ),
+        Verb(
+            "remove app",
+            "Remove an application; new connections with its key are refused.",
+            operands=("NAME",),
+        ),
+        Verb(
+            "show rest-methods",
+            "Every REST method that this server can call.",
+        ),
+        Verb(
+            "show app-rest-methods",
+            "The REST methods that an application is called by.",
+            operands=("APP_KEY",),
+        ),
+        Verb(
+            "add app-rest-method",
+            "Call the application by these REST methods too; -a: by all of them.",
+            operands=("APP_KEY",),
+            extra="METHOD...",
+            options=(_ALL,),
+        ),
+        Verb(
+            "remove app-rest-method",
+            "Call the application by these REST methods no more; -a: by none.",
+            operands=("APP_KEY",),
+            extra="METHOD...",
+            options=(_ALL,),
+        ),
+        Verb("help", "This text."),
+    )
+}

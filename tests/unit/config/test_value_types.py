@@ -1,0 +1,122 @@
+"""What each kind of value accepts and refuses."""
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.value_types import (
+    Address,
+    AddressPair,
+    AddressPairs,
+    Choice,
+    Duration,
+    File,
+    Flag,
+    HeaderLines,
+    Kind,
+    LocalAddresses,
+    Preference,
+    Text,
+    Whole,
+    Words,
+)
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+CODECS = Preference({"opus": "OPUS", "vp8": "VP8"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Whole(0, 10), "0", 0),
+        (Whole(0, 10), "+10", 10),
+        (Whole(-5, 10), "-5", -5),
+        (Duration("ms", 0, 9000), "2500", 2.5),
+        (Duration("s", 1, 9000), "15", 15.0),
+        (Duration("s", 1, 9000, zero_is_forever=True), "0", math.inf),
+        (Flag(), "true", True),
+        (Flag(), "FALSE", False),
+        (Choice(Colour), "Blue", Colour.BLUE),
+        (Words("words"), " a, b ,,a", ("a", "b")),
+        (Words("words"), "", ()),
+        (CODECS, "VP8, opus", ("VP8", "OPUS")),
+        (HeaderLines(), "", ()),
+        (HeaderLines(), "Vary: Origin; X-A:b c ;", (("Vary", "Origin"), ("X-A", "b c"))),
+        (Address(), "", None),
+        (Address(), "127.0.0.1", "127.0.0.1"),
+        (Address(), "[::1]", "::1"),
+        (Address(), "0:0:0:0:0:0:0:0", "::"),
+        (Text(), "", None),
+        (Text(), "a key: with anything", "a key: with anything"),
+        (File(), "", None),
+        (File(), "/etc/a.pem", Path("/etc/a.pem")),
+        (LocalAddresses(), "10.0.0.1, fd00:0::1", ("10.0.0.1", "fd00::1")),
+        (AddressPairs(), "", ()),
+        (AddressPairs(), "192.0.2.1", (AddressPair("192.0.2.1"),)),
+        (AddressPairs(), "192.0.2.1 / 10.0.0.1,::1", (AddressPair("192.0.2.1", "10.0.0.1"), AddressPair("::1"))),
+    ],
+)
+def test_accepted(kind: Kind[Any], text: str, value: object) -> None:
+    assert kind.read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "fault"),
+    [
+        (Whole(0, 10), "", "is not a whole number"),
+        (Whole(0, 10), "1.5", "is not a whole number"),
+        (Whole(0, 10), "1_0", "is not a whole number"),
+        (Whole(0, 10), "٣", "is not a whole number"),
+        (Whole(0, 10), "11", "is out of range"),
+        (Whole(0, 10), "-1", "is out of range"),
+        (Duration("ms", 100, 9000), "5s", "is not a whole number"),
+        (Duration("s", 1, 9000), "0", "is out of range"),
+        (Flag(), "yes", "is neither true nor false"),
+        (Choice(Colour), "green", "is not known"),
+        (Words("words"), "a b", "'a b'"),
+        (Words("words", needed=True), ",", "names nothing"),
+        (CODECS, "", "names none"),
+        (CODECS, "opus,OPUS", "names one twice"),
+        (CODECS, "mp3,flv", "names none"),
+        (HeaderLines(), "no header", "'no header'"),
+        (HeaderLines(), "A: b\r\nC: d", "is no header"),
+        (Address(), "localhost", "is not an IP address"),
+        (Address(), "127.0.0.1:8080", "is not an IP address"),
+        (File(), "a.pem", "is not an absolute path"),
+        (LocalAddresses(), "0.0.0.0,10.0.0.1", "not the address of one interface"),
+        (LocalAddresses(), "224.0.0.1", "not the address of one interface"),
+        (LocalAddresses(), "fe80::1", "link-local"),
+        (LocalAddresses(), "10.0.0.1,10.0.0.1", "names an address twice"),
+        (AddressPairs(), "192.0.2.1/", "is not an IP address"),
+        (AddressPairs(), "192.0.2.1/::1", "pairs IPv4 with IPv6"),
+        (AddressPairs(), "example.com", "is not an IP address"),
+    ],
+)
+def test_refused(kind: Kind[Any], text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault.replace("(", r"\(")):
+        kind.read(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed"),
+    [
+        (Whole(0, 10), "a whole number from 0 to 10"),
+        (Whole(1, 10, "bytes"), "a whole number of bytes from 1 to 10"),
+        (Duration("ms", 100, 9000), "a whole number of milliseconds from 100 to 9000"),
+        (Duration("s", 1, 9, zero_is_forever=True), "a whole number of seconds from 1 to 9, or 0 for no limit"),
+        (Choice(Colour), "one of red, blue"),
+        (CODECS, "at least one of opus, vp8, parted by commas, the preferred one first"),
+        (Words("names"), "names, parted by commas; or empty"),
+        (Words("names", needed=True), "names, parted by commas"),
+    ],
+)
+def test_what_is_allowed_is_told_with_unit_and_range(kind: Kind[Any], allowed: str) -> None:
+    assert kind.allowed == allowed
