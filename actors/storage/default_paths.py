@@ -8,7 +8,7 @@ from pathlib import Path
 SOCKET_NAME = "wcs.sock"
 """The Unix socket in the state folder that the operator's commands go through."""
 
-_PARENT = Path(__file__).resolve().parent.parent
+_PARENT = Path(__file__).resolve().parents[2]
 
 
 def default_config_file(parent: Path = _PARENT) -> Path:

@@ -24,7 +24,7 @@ from protocol.rest.paging import NOTHING, PAGE_KEYS, Page, read_page
 from protocol.rest.query import read_query
 from protocol.rest.stat import stat_json, stat_text, wants_json
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).parent.parent / "pages"
 
 MAX_ROWS = 500
 """Rows of each table that the page gets unless it asks for another number; the totals are told beside them."""
