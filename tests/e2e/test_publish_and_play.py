@@ -19,7 +19,7 @@ def test_a_stream_of_each_video_codec_is_seen_and_heard(connected_page: OpenPage
     assert publication.measure()["videoCodec"] == codec
     assert publication.history == [Seen("PUBLISHING")]
     assert playback.history == [Seen("PENDING"), Seen("PLAYING")]
-    assert Seen("RESIZE") in playback.callbacks, "SDKs from before June 2022 know the size by this alone"
+    assert Seen("RESIZE") in playback.told, "SDKs from before June 2022 know the size by this alone"
 
 
 def test_without_a_wish_of_the_page_the_preferred_codec_is_taken(connected_page: OpenPage) -> None:

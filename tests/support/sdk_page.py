@@ -13,9 +13,20 @@ OLD_SDK = "sdk-2.0.180"
 NO_STATES = ("RESIZE", "NOT_ENOUGH_BANDWIDTH", "SNAPSHOT_COMPLETE")
 """Statuses that leave the stream as it is: pages of today are told the same by events as well."""
 VIDEO_CODECS = ("VP8", "H264", "VP9", "AV1")
-PASSING = frozenset({"RESIZE", "NOT_ENOUGH_BANDWIDTH", "SNAPSHOT_COMPLETE"})
-"""Statuses that leave the stream in the one that it has."""
 SMALL_VIDEO = {"width": 320, "height": 240, "frameRate": 15}
+
+
+class Tab(Protocol):
+    """What a page of any browser is driven through."""
+
+    def evaluate(self, expression: str, arg: Any = None) -> Any:
+        """The value of a JavaScript expression, or, if that is a function, of what it returns for the argument."""
+
+    def goto(self, url: str) -> Any:
+        """Load another page."""
+
+    def reload(self) -> Any:
+        """Load the page anew."""
 
 
 @frozen
@@ -42,12 +53,7 @@ class SdkStream:
 
     @property
     def told(self) -> list[Seen]:
-        """Every status that the page was told, in order."""
-        return [seen for seen in self.callbacks if seen.status not in PASSING]
-
-    @property
-    def callbacks(self) -> list[Seen]:
-        """The same with what the SDK calls back for and leaves the status as it is."""
+        """Every status that the page was told, in order, with those that leave the stream as it is."""
         return [Seen(*entry) for entry in self._ask("historyOf")]
 
     @property
@@ -128,7 +134,7 @@ class SdkStream:
 class SdkPage:
     """One browser page, with at most one session at a time."""
 
-    page: Page
+    page: Tab
     console: list[str] = field(factory=list)
 
     def run(self, script: str, argument: Any = None) -> Any:
@@ -253,7 +259,8 @@ class SdkPage:
         )
 
     def kill(self) -> None:
-        """End the page's process: no handler runs, nothing is said to the server."""
+        """End the page's process, of Chromium: no handler runs, nothing is said to the server."""
+        assert isinstance(self.page, Page)
         with self.page.expect_event("crash", timeout=PATIENCE), contextlib.suppress(Error):
             self.page.goto("chrome://crash", timeout=PATIENCE)
 

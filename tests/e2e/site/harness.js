@@ -109,6 +109,7 @@ window.harness = (() => {
       return reports.find((one) => one.id === stream?.codecId)?.mimeType.split("/")[1] ?? null;
     };
     const [video, audio, transport] = [only("inbound-rtp", "video"), only("inbound-rtp", "audio"), only("transport")];
+    const reported = reports.filter((one) => one.type === "remote-inbound-rtp").map((one) => one.timestamp);
     const element = of(id).display.querySelector("video");
     return {
       framesDecoded: video.framesDecoded ?? 0,
@@ -122,6 +123,7 @@ window.harness = (() => {
       width: element?.videoWidth ?? 0,
       height: element?.videoHeight ?? 0,
       transportPackets: transport.packetsReceived ?? 0,
+      reportedAt: Math.max(0, ...reported), // when the server last told its publisher what came, in milliseconds
       dtlsState: transport.dtlsState ?? null,
       srtpCipher: transport.srtpCipher ?? null,
       connectionState: peer.connectionState,

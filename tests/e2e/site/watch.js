@@ -55,7 +55,8 @@ window.watch = {
     watch.note(sent ? ">" : "<", text.replaceAll(/"(sdp|clientInfo)":"[^"]*"/g, '"$1":"..."').slice(0, 400));
     if (message === "publishStream" || message === "playStream") {
       const ufrag = ufragOf(data[0].sdp);
-      watch.peerOf[data[0].mediaSessionId] = watch.peers.find((peer) => ufragOf(peer.localDescription?.sdp) === ufrag);
+      const open = watch.peers.filter((peer) => peer.signalingState !== "closed"); // Firefox refuses to ask the others
+      watch.peerOf[data[0].mediaSessionId] = open.find((peer) => ufragOf(peer.localDescription?.sdp) === ufrag);
     }
   };
 
