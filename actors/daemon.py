@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actors.server import Server
 
 log = logs.get_logger("daemon")
-signal_log = logs.SparingLog(log, burst=10)
+signal_log = logs.RateLimitedLog(log, burst=10)
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
 GC_THRESHOLDS = (10_000, 20, 100)
@@ -86,7 +86,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
         return _cannot_start(str(error))
     except OSError as error:
         return _cannot_start(_in_words(error))
-    tame_garbage_collector()
+    configure_gc()
     exit_code = EXIT_OK
     try:
         await _serve_until_told(server)
@@ -113,7 +113,7 @@ def _in_words(error: OSError) -> str:
 async def _serve_until_told(server: "Server") -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_obey_signals, server)
-        nursery.start_soon(_tell_unsaid_now_and_then)
+        nursery.start_soon(_tell_suppressed_now_and_then)
 
         def announce(server: "Server") -> None:
             nursery.start_soon(_print_ready_line, f"{server.ready_line}\n".encode())
@@ -123,13 +123,13 @@ async def _serve_until_told(server: "Server") -> None:
         nursery.cancel_scope.cancel()
 
 
-async def _tell_unsaid_now_and_then() -> None:
+async def _tell_suppressed_now_and_then() -> None:
     try:
         while True:
             await trio.sleep(UNSAID_INTERVAL)
-            logs.tell_unsaid()
+            logs.tell_suppressed()
     finally:
-        logs.tell_unsaid()
+        logs.tell_suppressed()
 
 
 async def _obey_signals(server: "Server") -> None:
@@ -173,7 +173,7 @@ def _first(error: Exception) -> Exception:
     return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
-def tame_garbage_collector() -> None:
+def configure_gc() -> None:
     """Keep the collector's pauses away from the media.
 
     A full collection looks at every object: tens of milliseconds with a thousand streams, and nothing is forwarded.

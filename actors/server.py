@@ -29,10 +29,10 @@ from actors.node.directory import Directory
 from actors.node.supervisor import Supervised, Supervisor, log_end
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.runtime.actor import SHUTDOWN
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
-from actors.session.gateway import Door, Gateway
+from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import AppStoreError, open_app_store
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, Stream, StreamServices
@@ -63,9 +63,9 @@ class Server:
         self._state = state
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
-        self._ladder = trio.CancelScope()
+        self._shutdown_scope = trio.CancelScope()
         self._is_ready = False
-        self._sparing = SparingLog(log, clock=trio.current_time)
+        self._sparing = RateLimitedLog(log, clock=trio.current_time)
         try:
             self._apps = open_app_store(state.apps_path)
             self._certificate, self._key = _certificate(settings, state)
@@ -101,11 +101,11 @@ class Server:
         """After `close`: wait for nobody any more."""
         self._supervisor.abort()
         self._dispatcher.stop(SHUTDOWN)
-        self._ladder.cancel()
+        self._shutdown_scope.cancel()
 
     async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
         """Serve until `close`; `on_ready` is called once every listener is served."""
-        with self._ladder:
+        with self._shutdown_scope:
             async with trio.open_nursery() as services:
                 services.start_soon(self._limit_shutdown)
                 await self._start_services(services)
@@ -168,7 +168,7 @@ class Server:
     # -- parts -------------------------------------------------------------------------------------
 
     def _make_gateway(self) -> Gateway:
-        doors = [Door(listener=self._listeners["ws"]), Door(listener=self._listeners["wss"], tls=self._tls)]
+        doors = [Endpoint(listener=self._listeners["ws"]), Endpoint(listener=self._listeners["wss"], tls=self._tls)]
         services = SessionServices(
             outboxes=OutboxPool(self._settings.max_outbox_total, on_overflow=self._tell_overflow),
             node_id=self.node_id,

@@ -48,7 +48,7 @@ def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:
     return f"{address.local} is not an address of this machine{hint}; it has {', '.join(machine) or 'none'}"
 
 
-def holder_of(address: str) -> str:
+def client_key(address: str) -> str:
     """Whose it is, for limits: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
     plain = _plain(address)
     return str(plain) if isinstance(plain, IPv4Address) else str(IPv6Network((plain, 64), strict=False))

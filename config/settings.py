@@ -16,17 +16,17 @@ from config.value_types import (
     Address,
     AddressPair,
     AddressPairs,
+    Boolean,
     Choice,
     Duration,
     File,
-    Flag,
     HeaderLines,
+    Integer,
     Kind,
     LocalAddresses,
-    Preference,
+    OrderedChoices,
+    StringList,
     Text,
-    Whole,
-    Words,
 )
 from config.wcs_settings import FOREIGN_CODECS
 
@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 DAY = 86_400
 DAY_MS = 86_400_000
-PORT = Whole(0, 65535)
-MANY = Whole(1, 10_000_000)
-BYTES = Whole(1024, 1_073_741_824, "bytes")
+PORT = Integer(0, 65535)
+MANY = Integer(1, 10_000_000)
+BYTES = Integer(1024, 1_073_741_824, "bytes")
 TIMEOUT = Duration("ms", 100, DAY_MS)
-CODECS = Preference(
+CODECS = OrderedChoices(
     {"opus": "OPUS", "ulaw": "PCMU", "alaw": "PCMA", "vp8": "VP8", "h264": "H264", "vp9": "VP9", "av1": "AV1"},
     FOREIGN_CODECS,
 )
@@ -130,27 +130,27 @@ class Settings:
     wss_key: Path | None = setting(
         "wss.key", File(), "", "Private key (PEM) of wss.cert.")
     ws_allowed_origins: tuple[str, ...] = setting(
-        "ws.allowed_origins", Words("origins such as https://example.com, or *", needed=True), "*",
+        "ws.allowed_origins", StringList("origins such as https://example.com, or *", needed=True), "*",
         "Web pages that may connect, by origin. *: any.")
     ws_max_frame_size: int = setting(
         "ws.max_frame_size", BYTES, "1048576", "Largest frame that a client may send.")
     ws_max_frame_elements: int = setting(
-        "ws.max_frame_elements", Whole(1000, 10_000_000), "20000",
+        "ws.max_frame_elements", Integer(1000, 10_000_000), "20000",
         "Values and keys in one frame of a client; they cost more memory and time than its length tells.")
     ws_max_frames_per_second: int = setting(
-        "ws.max_frames_per_second", Whole(10, 1_000_000), "500",
+        "ws.max_frames_per_second", Integer(10, 1_000_000), "500",
         "Frames that one client may send for long, each 4 KiB counted as one more; six seconds' worth at once."
         " A faster client is read later.")
     ws_max_frames_per_second_per_address: int = setting(
-        "ws.max_frames_per_second_per_address", Whole(10, 10_000_000), "2000",
+        "ws.max_frames_per_second_per_address", Integer(10, 10_000_000), "2000",
         "The same for all clients of one address, or IPv6 /64 network; of each client, 20 a second are not counted.")
     ws_max_frames_per_second_in_all: int = setting(
-        "ws.max_frames_per_second_in_all", Whole(10, 10_000_000), "3000",
+        "ws.max_frames_per_second_in_all", Integer(10, 10_000_000), "3000",
         "The same for all clients together. 1,000 frames a second take a tenth of a core, or somewhat more.")
     keep_alive_server_interval: float = setting(
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Pause between pings to a client.")
     keep_alive_probes: int = setting(
-        "keep_alive.probes", Whole(1, 1000), "10", "Pings without an answer after which a client is gone.")
+        "keep_alive.probes", Integer(1, 1000), "10", "Pings without an answer after which a client is gone.")
 
     ip: tuple[AddressPair, ...] = setting(
         "ip", AddressPairs(), "",
@@ -179,22 +179,22 @@ class Settings:
         "stop_grace", Duration("ms", 0, 60_000), "2000",
         "Time for a stop request to arrive after the peer has closed its media.")
     max_publisher_bitrate: int = setting(
-        "max_publisher_bitrate", Whole(1, 10_000_000, "kbit/s"), "50000", "What one publisher may send.")
+        "max_publisher_bitrate", Integer(1, 10_000_000, "kbit/s"), "50000", "What one publisher may send.")
     max_publisher_packet_rate: int = setting(
-        "max_publisher_packet_rate", Whole(1, 1_000_000, "packets a second"), "6000",
+        "max_publisher_packet_rate", Integer(1, 1_000_000, "packets a second"), "6000",
         "Media packets that one publisher may send. 50 Mbit/s of ordinary video have 5,200.")
     max_control_rate: int = setting(
-        "max_control_rate", Whole(10, 100_000, "packets a second"), "500",
+        "max_control_rate", Integer(10, 100_000, "packets a second"), "500",
         "RTCP and DTLS packets that one peer may send. A browser sends fewer than 10, on bad paths some dozens.")
     max_ssrcs_per_peer: int = setting(
-        "max_ssrcs_per_peer", Whole(1, 1000), "16", "RTP sources accepted of one peer.")
+        "max_ssrcs_per_peer", Integer(1, 1000), "16", "RTP sources accepted of one peer.")
     media_socket_buffer: int = setting(
         "media_socket_buffer", BYTES, "8388608", "Buffers asked of the system for each media socket.")
     media_sender: MediaSender = setting(
         "media.sender", Choice(MediaSender), "auto",
         "What sends media to players. auto: the fast sender if it passes its test at start, else the portable one.")
     media_padding: bool = setting(
-        "media.padding", Flag(), "true",
+        "media.padding", Boolean(), "true",
         "Whether video for 10 players or more is padded to packets of equal size (RFC 3550), which leave for less.")
 
     max_sessions: int = setting(
@@ -251,13 +251,13 @@ class Settings:
         "http.max_connections_per_address", MANY, "200",
         "HTTP connections at a time from one address, or IPv6 /64 network.")
     rest_max_failed_requests: int = setting(
-        "rest.max_failed_requests", Whole(1, 1_000_000, "requests/s"), "20",
+        "rest.max_failed_requests", Integer(1, 1_000_000, "requests/s"), "20",
         "Requests of one address that may fail each second; the answers to more are held back for a second.")
     rest_allow_unauthenticated_remote: bool = setting(
-        "rest.allow_unauthenticated_remote", Flag(), "false",
+        "rest.allow_unauthenticated_remote", Boolean(), "false",
         "Allow http.address and https.address to be open to the network.")
     rest_allowed_hosts: tuple[str, ...] = setting(
-        "rest.allowed_hosts", Words("host names"), "",
+        "rest.allowed_hosts", StringList("host names"), "",
         "Names that a request may call this server by, beside IP addresses, localhost and the machine's own name.")
     rest_terminate_all: TerminateAll = setting(
         "rest.terminate_all", Choice(TerminateAll), "allow", "Whether an empty terminate filter stops every stream.")
@@ -268,40 +268,40 @@ class Settings:
     rest_body_timeout: float = setting(
         "rest.body_timeout", TIMEOUT, "10000", "Time for a request's body; a slower one is answered 408.")
     rest_access_control_allow_origin: tuple[str, ...] = setting(
-        "rest_access_control_allow_origin", Words("origins such as https://example.com, or *"), "*",
+        "rest_access_control_allow_origin", StringList("origins such as https://example.com, or *"), "*",
         "Web pages that may use the REST API, by origin. * is sent, but lets no page of another origin in.")
     rest_access_control_allow_headers: tuple[str, ...] = setting(
-        "rest_access_control_allow_headers", Words("header names"), "content-type,x-requested-with",
+        "rest_access_control_allow_headers", StringList("header names"), "content-type,x-requested-with",
         "Request headers that those pages may send.")
     rest_access_control_allow_methods: tuple[str, ...] = setting(
-        "rest_access_control_allow_methods", Words("HTTP methods"), "POST", "Methods that those pages may use.")
+        "rest_access_control_allow_methods", StringList("HTTP methods"), "POST", "Methods that those pages may use.")
     rest_access_control_headers: tuple[tuple[str, str], ...] = setting(
         "rest_access_control_headers", HeaderLines(), "", "More headers of every REST answer.")
 
     disable_rest_requests: bool = setting(
-        "disable_rest_requests", Flag(), "false", "Send no hooks at all, and accept every connection.",
+        "disable_rest_requests", Boolean(), "false", "Send no hooks at all, and accept every connection.",
         heading="REST hooks (calls to the backend)")
     rest_request_timeout: float = setting(
         "rest_request_timeout", Duration("s", 1, DAY, zero_is_forever=True), "15",
         "Time for one hook, its retries included.")
     rest_client_request_retry_count: int = setting(
-        "rest_client_request_retry_count", Whole(0, 100), "3", "Retries of a hook that could not be sent.")
+        "rest_client_request_retry_count", Integer(0, 100), "3", "Retries of a hook that could not be sent.")
     rest_client_request_sent_retry_enabled: bool = setting(
-        "rest_client_request_sent_retry_enabled", Flag(), "true", "Whether a hook is retried at all.")
+        "rest_client_request_sent_retry_enabled", Boolean(), "true", "Whether a hook is retried at all.")
     rest_max_connections: int = setting(
         "rest_max_connections", MANY, "100", "Connections at a time to one backend host.")
     rest_hook_order: HookOrder = setting(
         "rest_hook_order", Choice(HookOrder), "session",
         "Hooks wait for each other inside a session, or all of the server's in one line.")
     rest_hook_send_hash: bool = setting(
-        "rest_hook_send_hash", Flag(), "false",
+        "rest_hook_send_hash", Boolean(), "false",
         "Sign each hook: `Authorization: WCS HMAC-MD5-of-the-body`, in place of an application's user and password.")
     rest_hook_secret_key: str | None = setting(
         "rest_hook_secret_key", Text(), "", "The key of that signature, which the backend knows too.")
     rest_ca_file: Path | None = setting(
         "rest_ca_file", File(), "", "Certificates (PEM) to trust for https backends. Empty: the system's.")
     rest_insecure_tls: bool = setting(
-        "rest_insecure_tls", Flag(), "false", "DANGEROUS: trust whoever answers as an https backend.")
+        "rest_insecure_tls", Boolean(), "false", "DANGEROUS: trust whoever answers as an https backend.")
     rest_max_response_size: int = setting(
         "rest_max_response_size", BYTES, "1048576", "Largest answer of a backend.")
     rest_lane_size: int = setting(
@@ -309,12 +309,12 @@ class Settings:
     rest_lanes_total: int = setting(
         "rest_lanes_total", MANY, "100000", "Hooks that may wait in all sessions together.")
     keep_alive_streaming_sessions_enabled: bool = setting(
-        "keep_alive_streaming_sessions_enabled", Flag(), "false",
+        "keep_alive_streaming_sessions_enabled", Boolean(), "false",
         "Ask the backend, stream by stream, whether it may go on.")
     streaming_sessions_keep_alive_interval: float = setting(
         "streaming_sessions_keep_alive_interval", Duration("ms", 100, DAY_MS), "10000", "How often it is asked.")
     streaming_sessions_keep_alive_app_keys: tuple[str, ...] = setting(
-        "streaming_sessions_keep_alive_app_keys", Words("application keys"), "",
+        "streaming_sessions_keep_alive_app_keys", StringList("application keys"), "",
         "Applications whose streams it is asked for.")
 
     log_format: LogFormat = setting(

@@ -41,7 +41,7 @@ class Remarking(Protocol):
 
 
 @frozen
-class Whole:
+class Integer:
     """A whole number with an optional unit."""
 
     low: int
@@ -75,17 +75,17 @@ class Duration:
     @property
     def allowed(self) -> str:
         unit = "milliseconds" if self.unit == "ms" else "seconds"
-        return Whole(self.low, self.high, unit).allowed + (", or 0 for no limit" if self.zero_is_forever else "")
+        return Integer(self.low, self.high, unit).allowed + (", or 0 for no limit" if self.zero_is_forever else "")
 
     def read(self, text: str) -> float:
         if self.zero_is_forever and text == "0":
             return math.inf
-        number = Whole(self.low, self.high).read(text)
+        number = Integer(self.low, self.high).read(text)
         return number / 1000 if self.unit == "ms" else float(number)
 
 
 @frozen
-class Flag:
+class Boolean:
     """true or false."""
 
     allowed: str = field(default="true or false", init=False)
@@ -115,7 +115,7 @@ class Choice(Generic[E]):
 
 
 @frozen
-class Words:
+class StringList:
     """A list with commas, each item trimmed, empty items left out."""
 
     what: str
@@ -137,7 +137,7 @@ class Words:
 
 
 @frozen
-class Preference:
+class OrderedChoices:
     """An ordered list out of a closed set, without repeats: name as written -> name as used in the code.
 
     Others are left out with a remark, as long as one remains; `foreign` says why of those that are known.

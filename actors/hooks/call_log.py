@@ -12,7 +12,7 @@ import trio
 from attrs import define, field, frozen
 
 from actors.hooks.fair_queue import Caller
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from config.apps import App
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import (
@@ -66,8 +66,8 @@ class Progress:
 class _Trouble:
     """The failures of one method of one application."""
 
-    log: SparingLog = field(
-        factory=lambda: SparingLog(log, rate=FAILURES_PER_SECOND, burst=FAILURES_AT_ONCE, clock=trio.current_time)
+    log: RateLimitedLog = field(
+        factory=lambda: RateLimitedLog(log, rate=FAILURES_PER_SECOND, burst=FAILURES_AT_ONCE, clock=trio.current_time)
     )
     recoveries: RateLimit = field(factory=lambda: RateLimit(RECOVERIES_PER_SECOND, 1))
     failed: int = 0
@@ -79,8 +79,8 @@ class CallLog:
 
     def __init__(self) -> None:
         self._troubles: dict[tuple[str, HookMethod], _Trouble] = {}
-        self._odd: dict[tuple[str, HookMethod], SparingLog] = {}
-        self._sparing = SparingLog(log, clock=trio.current_time)
+        self._odd: dict[tuple[str, HookMethod], RateLimitedLog] = {}
+        self._sparing = RateLimitedLog(log, clock=trio.current_time)
 
     def cancelled(self, call: HookCall, progress: Progress) -> None:
         """Whoever asked has gone."""
@@ -103,10 +103,11 @@ class CallLog:
 
     def odd_answer(self, method: HookMethod, app: str, session_id: str, warnings: tuple[str, ...]) -> None:
         """The backend has agreed, but something in its answer is wrong."""
-        sparing = self._odd.setdefault(
-            (app, method), SparingLog(log, rate=FAILURES_PER_SECOND, burst=FAILURES_AT_ONCE, clock=trio.current_time)
+        limited = self._odd.setdefault(
+            (app, method),
+            RateLimitedLog(log, rate=FAILURES_PER_SECOND, burst=FAILURES_AT_ONCE, clock=trio.current_time),
         )
-        sparing.warning("odd answer", method=method.value, app=app, session=session_id, what="; ".join(warnings))
+        limited.warning("odd answer", method=method.value, app=app, session=session_id, what="; ".join(warnings))
 
     def came_too_late(self, method: HookMethod, session_id: str) -> None:
         """A session that has ended, or a server that ends, had something to tell."""

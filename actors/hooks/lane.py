@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from actors.hooks.backlog import Account, Backlog
 from actors.hooks.call_log import HookCall
-from actors.hooks.queue import HookQueue, Notification, Turn
+from actors.hooks.queue import HookQueue, Notification, Permit
 from actors.hooks.sender import HookSender, is_echo
 from config.apps import App
 from config.settings import Settings
@@ -103,7 +103,7 @@ class HookLane:
         """Whether the answer to `method` may change what was sent; an event then reaches the client after it."""
         return self.sends(method) and self.config.for_method(method).rest_policy is RestPolicy.OVERWRITE
 
-    async def gate(self, method: HookMethod, body: dict[str, Any]) -> Verdict:
+    async def authorize(self, method: HookMethod, body: dict[str, Any]) -> Verdict:
         """Ask the backend, after everything that was asked or told before, and wait for its answer.
 
         One deadline (`rest_request_timeout`) holds for the whole, time in the lane included.
@@ -209,7 +209,7 @@ class HookLane:
             return STOPPED
         timeout = self._timeout
         deadline = trio.current_time() + timeout
-        with Turn(queue=self._queue) as turn:
+        with Permit(queue=self._queue) as turn:
             with trio.move_on_at(deadline):
                 await turn.granted.wait()
             if not turn.granted.is_set():

@@ -1,10 +1,10 @@
 """The order of calls.
 
 A `HookQueue` runs its entries one after the other, first come first served. It has a task only while it has entries. An
-entry is either a `Notification`, sent by the queue's task, or a `Turn`: its owner waits for it and then does what it
+entry is either a `Notification`, sent by the queue's task, or a `Permit`: its owner waits for it and then does what it
 likes in its own task, so that the owner's cancellation takes its call along.
 
-Notifications pile up before a backend that is slow or dead, and are dropped beyond bounds (see `backlog`). A `Turn`
+Notifications pile up before a backend that is slow or dead, and are dropped beyond bounds (see `backlog`). A `Permit`
 never is, for somebody waits for it under a deadline.
 """
 
@@ -31,7 +31,7 @@ class Entry(Protocol):
 
 
 @define(eq=False, kw_only=True)
-class Turn:
+class Permit:
     """The right to call, once everything before it is done. It is asked for, and given back, by a `with` block."""
 
     granted: trio.Event = field(init=False, factory=trio.Event)

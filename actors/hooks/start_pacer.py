@@ -11,23 +11,23 @@ from collections import deque
 
 import trio
 
-CROWD = 4
-"""More calls than this within `CALM` are a crowd."""
-CALM = 0.001
+BURST = 4
+"""More calls than this within `BURST_WINDOW` are a crowd."""
+BURST_WINDOW = 0.001
 """Seconds."""
 FAILING_PAUSE = 0.001
 """Seconds between the beginnings of calls to a host whose last one failed. What fails at once is tried again at once,
 by every session; this bounds what that costs."""
 
 
-class Turnstile:
+class StartPacer:
     """Calls pass it before they begin, first come, first served."""
 
     def __init__(self) -> None:
         self.is_failing = False
         """Whether the last call failed. Whoever makes the calls keeps it true."""
         self._line = trio.StrictFIFOLock()
-        self._passed: deque[float] = deque([-math.inf] * CROWD, maxlen=CROWD)
+        self._passed: deque[float] = deque([-math.inf] * BURST, maxlen=BURST)
 
     @property
     def waiting(self) -> int:
@@ -44,6 +44,6 @@ class Turnstile:
 
     def _is_calm(self) -> bool:
         now = trio.current_time()
-        is_calm = now - self._passed[0] > CALM and not self._line.locked()
+        is_calm = now - self._passed[0] > BURST_WINDOW and not self._line.locked()
         self._passed.append(now)
         return is_calm

@@ -25,7 +25,7 @@ from actors.hooks.connection import AnswerTooLarge, Connection, NoAnswer, TlsFai
 from actors.hooks.fair_queue import Caller
 from actors.hooks.host_slots import Places
 from actors.hooks.resolver import CannotResolve, Resolver
-from actors.hooks.start_pacer import Turnstile
+from actors.hooks.start_pacer import StartPacer
 
 __all__ = [
     "AnswerTooLarge",
@@ -202,11 +202,11 @@ class _Host:
         self.connections = Places(max_connections, is_shared=is_shared)
         self.keep_alives = Places(max(1, max_connections // 2), is_shared=is_shared)
         self.idle: deque[Connection] = deque()
-        self._turnstiles: dict[str, Turnstile] = {}
+        self._turnstiles: dict[str, StartPacer] = {}
 
-    def turnstile(self, app: str) -> Turnstile:
+    def turnstile(self, app: str) -> StartPacer:
         """Where the calls of one application begin: another one's crowds and failures are not its own."""
-        return self._turnstiles.setdefault(app, Turnstile())
+        return self._turnstiles.setdefault(app, StartPacer())
 
     @property
     def waiting(self) -> int:

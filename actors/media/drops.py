@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from actors.media.statistics import Counters
-from actors.runtime.logs import Logger, SparingLog
+from actors.runtime.logs import Logger, RateLimitedLog
 from protocol.common.rate_limit import RateLimit
 from protocol.webrtc.srtp import MAX_PACKET, SrtpError, SrtpReplayError
 
@@ -36,7 +36,7 @@ class Drop(Enum):
 class Drops:
     """The drops of one peer. `log` is shared by all peers, and says each event only so often."""
 
-    def __init__(self, counters: Counters, log: SparingLog, session_id: str) -> None:
+    def __init__(self, counters: Counters, log: RateLimitedLog, session_id: str) -> None:
         self.total = 0
         self._counters = counters
         self._log = log

@@ -46,7 +46,7 @@ class NotEnoughBandwidth:
     bandwidth: int
 
 
-MediaFact = Connected | Flowing | Resized | Failed | PeerClosed | NotEnoughBandwidth
+MediaEvent = Connected | Flowing | Resized | Failed | PeerClosed | NotEnoughBandwidth
 
 
 class MediaRefused(Exception):

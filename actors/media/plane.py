@@ -20,8 +20,8 @@ from functools import partial
 import trio
 
 from actors.media.drops import LossWatch
-from actors.media.events import MediaFact, MediaRefused
-from actors.media.io.frame_hold import Patience
+from actors.media.events import MediaEvent, MediaRefused
+from actors.media.io.frame_hold import FrameHold
 from actors.media.io.receiver import Receiver
 from actors.media.io.report_reader import ReportReader
 from actors.media.io.sockets import MediaSocket, UdpSocket
@@ -109,7 +109,7 @@ class MediaPlane:
 
     # -- for streams ---------------------------------------------------------------------------------------------
 
-    def publish(self, offer: str, *, session_id: str, post: Callable[[MediaFact], None]) -> Publication:
+    def publish(self, offer: str, *, session_id: str, post: Callable[[MediaEvent], None]) -> Publication:
         """Take a publisher. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
         try:
@@ -119,7 +119,7 @@ class MediaPlane:
         return Publication(self._network, parsed, plans, session_id, post)
 
     def play(
-        self, offer: str, publication: Publication, *, session_id: str, post: Callable[[MediaFact], None]
+        self, offer: str, publication: Publication, *, session_id: str, post: Callable[[MediaEvent], None]
     ) -> Playback:
         """Take a player of `publication`. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
@@ -155,7 +155,7 @@ class MediaPlane:
             self._shut_down()
 
     async def _receive(self, receiver: Receiver) -> None:
-        network, patience = self._network, Patience()
+        network, patience = self._network, FrameHold()
         while True:
             await receiver.wait()
             self._drain(receiver)
@@ -166,7 +166,7 @@ class MediaPlane:
                 reports.look()
             self._guarded(network.settle)
 
-    async def _await_picture(self, receiver: Receiver, patience: Patience) -> None:
+    async def _await_picture(self, receiver: Receiver, patience: FrameHold) -> None:
         """Let the rest of a picture come, if it comes at once."""
         network, now = self._network, self._network.clock()
         until, before = patience.until(now), network.counters.forwarded
@@ -221,7 +221,7 @@ class MediaPlane:
 
     def _guarded(self, handler: Callable[..., None], *args: object) -> None:
         """The one place where an unexpected error ends: with the peer that it happened to, not with the plane."""
-        self._blame(None)
+        self._set_current_peer(None)
         try:
             handler(*args)
         except Exception as error:  # noqa: BLE001  whatever it is, only its peer may fall
@@ -237,7 +237,7 @@ class MediaPlane:
         except Exception as error:  # noqa: BLE001  its end is broken too: nothing more of it is heard
             log.error("media crashed while it ended", crash=error, session=transport.session_id)
 
-    def _blame(self, transport: Transport | None) -> None:
+    def _set_current_peer(self, transport: Transport | None) -> None:
         self._current = transport
 
     def _on_datagram(self, data: bytes, source: Address, local: int, now: float) -> None:

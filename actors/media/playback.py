@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from actors.media.events import NotEnoughBandwidth
 from actors.media.peer.peer_table import Network
-from actors.media.peer.transport import Post, Transport, unheard
+from actors.media.peer.transport import Post, Transport, discard
 from actors.media.publication import Publication, local_transport
-from actors.media.sending.sender import Slot
+from actors.media.sending.sender import Recipient
 from actors.media.statistics import RateMeter, StreamMediaStatistics
-from actors.media.tracks.published_track import Feed, Viewer
+from actors.media.tracks.published_track import PublishedTrack, Subscriber
 from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing import OutgoingTrack
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.rtcp import (
     BitrateEstimate,
@@ -30,7 +30,7 @@ from protocol.webrtc.sdp import Direction, MediaKind, Offer, TrackPlan
 class _PlayedTrack:
     """One track of the playback: its place in the feed, and what the viewer says of it."""
 
-    def __init__(self, feed: Feed, viewer: Viewer) -> None:
+    def __init__(self, feed: PublishedTrack, viewer: Subscriber) -> None:
         self.feed = feed
         self.viewer = viewer
         self.lost = 0
@@ -60,7 +60,7 @@ class Playback:
         self._tracks: dict[int, _PlayedTrack] = {}  # by the SSRC that we send
         self._rate = RateMeter(network.clock())
         self._post = post
-        self._round_trip = RoundTrip()
+        self._round_trip = RttEstimator()
         self._shortage = Shortage()
         self._nacks = self._plis = self._resent = self._resent_bytes = self._available = 0
         self._transport = Transport(network, offer, self, session_id, post)
@@ -130,7 +130,7 @@ class Playback:
                 track.feed.readdress(track.viewer, self._network.sockets[path.local].socket, path.remote)
 
     def on_closed(self) -> None:
-        self._post = unheard
+        self._post = discard
         for track in self._tracks.values():
             track.feed.leave(track.viewer)
 
@@ -170,8 +170,10 @@ class Playback:
             round_trip=self._round_trip,
             now=now,
         )
-        slot = Slot(transmitter=transport.transmitter, socket=network.sockets[path.local].socket, address=path.remote)
-        viewer = Viewer(outgoing=outgoing, slot=slot, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp)
+        slot = Recipient(
+            transmitter=transport.transmitter, socket=network.sockets[path.local].socket, address=path.remote
+        )
+        viewer = Subscriber(outgoing=outgoing, slot=slot, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp)
         self._tracks[feed.source.ssrc] = _PlayedTrack(feed, viewer)
         network.counters.replayed += feed.join(viewer, now)
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from actors.media.events import Flowing, Resized
 from actors.media.peer.peer_table import Network
-from actors.media.peer.transport import Post, Transport, unheard
+from actors.media.peer.transport import Post, Transport, discard
 from actors.media.statistics import StreamMediaStatistics
 from actors.media.tracks.intake import Intake
-from actors.media.tracks.published_track import Feed
+from actors.media.tracks.published_track import PublishedTrack
 from actors.media.tracks.publisher_feedback import PublisherFeedback
-from actors.media.tracks.ssrc_table import SourceTable
+from actors.media.tracks.ssrc_table import SsrcTable
 from actors.runtime.logs import get_logger
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.answer import write_answer
@@ -32,9 +32,9 @@ class Publication:
         self._network = network
         self._post = post
         self.stream_id = network.entropy(8).hex()
-        self._round_trip = RoundTrip()
+        self._round_trip = RttEstimator()
         self._feeds = {plan.kind: self._open_feed(plan, now) for plan in plans}
-        self._sources = SourceTable(plans, self._feeds)
+        self._sources = SsrcTable(plans, self._feeds)
         self._feedback = PublisherFeedback(
             network, plans, self._sources, self._round_trip, cname=self.stream_id, send=self._send_rtcp
         )
@@ -114,7 +114,7 @@ class Publication:
         """The tracks as players are offered them."""
         return tuple(feed.source for feed in self._feeds.values())
 
-    def feed(self, kind: MediaKind) -> Feed:
+    def feed(self, kind: MediaKind) -> PublishedTrack:
         return self._feeds[kind]
 
     # -- for the transport ---------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class Publication:
         pass  # whatever is sent to a publisher asks the transport for the way
 
     def on_closed(self) -> None:
-        self._post = unheard
+        self._post = discard
         self._silent_at = math.inf
         self._feedback.stop()
         for feed in self._feeds.values():
@@ -180,7 +180,7 @@ class Publication:
         sent = {kind for kind, feed in self._feeds.items() if feed.track.packets}
         return sent == {MediaKind.VIDEO}
 
-    def _forward(self, feed: Feed, packet: MediaPacket, now: float) -> None:
+    def _forward(self, feed: PublishedTrack, packet: MediaPacket, now: float) -> None:
         network, copies = self._network, feed.forward(packet, now)
         network.counters.forwarded += copies
         if copies and feed.is_video and packet.sequence == feed.track.highest:
@@ -196,9 +196,9 @@ class Publication:
             self._width, self._height = width, height
             self._post(Resized(width=width, height=height))
 
-    def _open_feed(self, plan: TrackPlan, now: float) -> Feed:
+    def _open_feed(self, plan: TrackPlan, now: float) -> PublishedTrack:
         network = self._network
-        return Feed(
+        return PublishedTrack(
             plan,
             network.sender,
             ssrc=network.random_number(32),

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import trio
 
-from actors.runtime.logs import SparingLog
+from actors.runtime.logs import RateLimitedLog
 
 PAUSE: Final = 0.1
 """Seconds until the next try when the system could not give a connection."""
@@ -56,7 +56,7 @@ class Reserve(Enum):
 
 
 async def accept_connections(
-    listener: trio.SocketListener, handler: Handler, connections: trio.Nursery, *, reserve: Reserve, log: SparingLog
+    listener: trio.SocketListener, handler: Handler, connections: trio.Nursery, *, reserve: Reserve, log: RateLimitedLog
 ) -> None:
     """Run `handler` for each connection in the nursery `connections`, until cancelled; closes the listener then.
 
@@ -74,7 +74,7 @@ async def accept_connections(
             connections.start_soon(_serve, stream, handler)
 
 
-async def _next(listener: trio.SocketListener, log: SparingLog) -> trio.SocketStream | None:
+async def _next(listener: trio.SocketListener, log: RateLimitedLog) -> trio.SocketStream | None:
     try:
         return await listener.accept()
     except OSError as error:

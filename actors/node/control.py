@@ -22,7 +22,7 @@ Counters = Mapping[str, Mapping[str, int | str]]
 
 
 class LocalNode:
-    """The port that `actors.node.control_port.Streams` describes, for one process."""
+    """The port that `actors.node.control_port.NodeControl` describes, for one process."""
 
     def __init__(self, node_id: str, supervisor: Supervisor, counters: Callable[[], Counters]) -> None:
         self._node_id = node_id

@@ -10,7 +10,7 @@ from protocol.rest.paging import Found, Page
 from protocol.rest.streams import TerminateAnswer
 
 
-class Streams(Protocol):
+class NodeControl(Protocol):
     """Looking at streams and sessions, and stopping them. Deadlines are absolute, on trio's clock."""
 
     async def terminate(

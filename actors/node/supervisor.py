@@ -33,7 +33,7 @@ class Supervised(Stoppable, Protocol):
     def reason(self) -> StopReason | None: ...
     def abort(self) -> None: ...
     async def run(self) -> None: ...
-    def epitaph(self) -> dict[str, object]: ...
+    def end_log_fields(self) -> dict[str, object]: ...
 
 
 class StreamActor(Supervised, StreamTraits, Protocol):
@@ -113,12 +113,12 @@ class Supervisor:
         """Run `stream` from now on. Raises AlreadyInUse, or ActorStopped once the server is closing."""
         if stream.media_session_id in self._streams:
             raise AlreadyInUse(stream.media_session_id)
-        self._roof().start_soon(self._oversee_stream, stream)
+        self._open_nursery().start_soon(self._oversee_stream, stream)
         self._streams.add(stream)
 
     def adopt_session(self, session: SessionActor) -> None:
         """Run `session` from now on. Raises ActorStopped once the server is closing."""
-        self._roof().start_soon(self._oversee_session, session)
+        self._open_nursery().start_soon(self._oversee_session, session)
         self._sessions[session.session_id] = session
 
     def renamed(self, stream: StreamActor, before: str) -> None:
@@ -218,7 +218,7 @@ class Supervisor:
             return list(self._sessions.values())
         return [self._sessions[query.session_id]] if query.session_id in self._sessions else []
 
-    def _roof(self) -> trio.Nursery:
+    def _open_nursery(self) -> trio.Nursery:
         if self._nursery is None or self._closing:
             raise ActorStopped("the server takes no more work")
         return self._nursery
@@ -249,7 +249,7 @@ def log_end(kind: str, actor: Supervised) -> None:
     """The one line that tells of an actor's end."""
     log.info(
         f"{kind} ended",
-        **actor.epitaph(),
+        **actor.end_log_fields(),
         cause=actor.reason.cause if actor.reason else "unknown",
         seconds=round(trio.current_time() - actor.started_at, 3),
         peak_mailbox=actor.peak_mailbox,

@@ -75,7 +75,7 @@ def _show_methods(methods: Iterable[str]) -> Done:
 
 
 def _add_app(command: AddApp, table: AppTable) -> Result:
-    said = command.fields.said()
+    said = command.fields.given_fields()
     app = App(name=command.name, key=command.key, url=command.url).with_fields(**said)
     present = table.by_name(app.name)
     if present is None:
@@ -90,7 +90,7 @@ def _add_app(command: AddApp, table: AppTable) -> Result:
 
 def _update_app(command: UpdateApp, table: AppTable) -> Result:
     app = _app_by_name(command.name, table)
-    updated = app.with_fields(**command.fields.said())
+    updated = app.with_fields(**command.fields.given_fields())
     if updated == app:
         return table, Done(message=f"application {app.name!r} is like that already")
     return table.replaced(app, updated), Done(message=f"application {app.name!r} updated", changed=True)

@@ -14,7 +14,7 @@ import trio
 from actors.net.accept import Reserve, accept_connections
 from actors.operator.execute import execute
 from actors.operator.seats import Seat, Seats
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
 from actors.storage.app_store import AppStore, AppStoreError
 from config.apps import AppError, AppTable
@@ -31,7 +31,7 @@ SEND_TIMEOUT = 10.0
 """Seconds for an answer to be taken."""
 
 _log = get_logger("operator")
-_sparing_log = SparingLog(_log)
+_sparing_log = RateLimitedLog(_log)
 
 
 class OperatorSocketError(Exception):
@@ -61,8 +61,8 @@ async def serve_operator(
         try:
             task_status.started()
             async with trio.open_nursery() as connections:
-                sparing = SparingLog(_log, clock=trio.current_time)
-                await accept_connections(listener, answer_connection, connections, reserve=Reserve.NONE, log=sparing)
+                limited = RateLimitedLog(_log, clock=trio.current_time)
+                await accept_connections(listener, answer_connection, connections, reserve=Reserve.NONE, log=limited)
         finally:
             _remove_own(path, identity)
 

@@ -6,8 +6,8 @@
 An actor runs through three phases, in this order and once each:
 
     working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
-    teardown    `farewell(reason)`, what the peer is told, then `teardown(reason)`, what nobody may wait for (free a
-                name, stop the media): both synchronous
+    teardown    `notify_stopped(reason)`, what the peer is told, then `teardown(reason)`, what nobody may wait for (free
+                a name, stop the media): both synchronous
     stopping    `on_stop(reason)`: what may wait, shielded from cancellation and bounded by `stop_grace`
 
 Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase is left.
@@ -145,7 +145,7 @@ class Actor(Generic[M]):
         """The first half of `stop`, up to the farewell. Whoever calls it calls `stop` next, without waiting."""
         if self._reason is None:
             self._reason = reason
-            self._end_by(self.farewell)
+            self._end_by(self.notify_stopped)
 
     def abort(self) -> None:
         """Wait for nothing any more, `on_stop` included. For an actor that has been stopped and takes too long."""
@@ -162,7 +162,7 @@ class Actor(Generic[M]):
     async def handle(self, message: M) -> None:
         """Handle one message; a Request in it is answered by its `reply`."""
 
-    def farewell(self, reason: StopReason) -> None:
+    def notify_stopped(self, reason: StopReason) -> None:
         """What the peer is told of the end. As `teardown`, which comes right after it."""
 
     def teardown(self, reason: StopReason) -> None:
@@ -171,10 +171,10 @@ class Actor(Generic[M]):
     async def on_stop(self, reason: StopReason) -> None:
         """What may wait. Shielded, cancelled after `stop_grace` seconds."""
 
-    def let_go(self) -> None:
+    def drop_references(self) -> None:
         """The last step: drop what refers back to this actor, so that it is freed now and not by a full collection."""
 
-    def epitaph(self) -> dict[str, object]:
+    def end_log_fields(self) -> dict[str, object]:
         """What the log line of this actor's end says, beside its cause, duration and peak mailbox."""
         return {}
 
@@ -200,7 +200,7 @@ class Actor(Generic[M]):
             finally:
                 self._close_mailbox()
                 self._nursery = None
-                self.let_go()
+                self.drop_references()
                 self.stopped.set()
         if self._teardown_error is not None:
             raise self._teardown_error

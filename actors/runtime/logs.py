@@ -1,10 +1,10 @@
-"""Structured log lines on one stream: an event in plain words, then `name=value` facts.
+"""Structured log lines on one stream: an event in plain words, then `name=value` fields.
 
     2026-11-20T10:00:00.123Z INFO stream ended id=8f0c cause=rest-terminate
 
 One event is one line whatever the values hold, so a peer cannot forge lines. Records of libraries that use the
 standard `logging` come out in the same form. Nothing secret is to be passed in: values are written as they are.
-Who logs never waits: see `actors.runtime.log_writer`. What somebody outside can cause goes through a `SparingLog`.
+Who logs never waits: see `actors.runtime.log_writer`. What somebody outside can cause goes through a `RateLimitedLog`.
 """
 
 import json
@@ -41,8 +41,8 @@ LIBRARY_LIMIT = (1.0, 10.0)
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
 """User and password in a URL; a stream may be named by one."""
-_FACTS = "wcsd_facts"
-_limiters: "WeakSet[SparingLog | _LineLimits]" = WeakSet()
+_FIELDS = "wcsd_fields"
+_limiters: "WeakSet[RateLimitedLog | _LineLimits]" = WeakSet()
 
 
 class Logger:
@@ -56,29 +56,29 @@ class Logger:
         """Whether lines of the debug level are written."""
         return self._logger.isEnabledFor(logging.DEBUG)
 
-    def debug(self, event: str, /, **facts: object) -> None:
-        self._write(logging.DEBUG, event, facts)
+    def debug(self, event: str, /, **fields: object) -> None:
+        self._write(logging.DEBUG, event, fields)
 
-    def info(self, event: str, /, **facts: object) -> None:
-        self._write(logging.INFO, event, facts)
+    def info(self, event: str, /, **fields: object) -> None:
+        self._write(logging.INFO, event, fields)
 
-    def warning(self, event: str, /, **facts: object) -> None:
-        self._write(logging.WARNING, event, facts)
+    def warning(self, event: str, /, **fields: object) -> None:
+        self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, /, *, crash: BaseException | None = None, **facts: object) -> None:
+    def error(self, event: str, /, *, crash: BaseException | None = None, **fields: object) -> None:
         """Write an error; with `crash` its traceback comes along, on the same line."""
-        self._write(logging.ERROR, event, facts, crash)
+        self._write(logging.ERROR, event, fields, crash)
 
-    def _write(self, level: int, event: str, facts: Mapping[str, object], crash: BaseException | None = None) -> None:
+    def _write(self, level: int, event: str, fields: Mapping[str, object], crash: BaseException | None = None) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, "%s", event, extra={_FACTS: facts}, exc_info=crash)
+            self._logger.log(level, "%s", event, extra={_FIELDS: fields}, exc_info=crash)
 
 
-class SparingLog:
+class RateLimitedLog:
     """For lines that somebody outside can cause as often as he likes: for each event `rate` a second, `burst` at once.
 
-    The next one that is written says by `unsaid` how many of its event were not; if none follows, `tell_unsaid` does.
-    One is shared by all that may cause the same event: made for each session, it would bound nothing.
+    The next one that is written says by `suppressed` how many of its event were not; if none follows, `tell_suppressed`
+    does. One is shared by all that may cause the same event: made for each session, it would bound nothing.
     """
 
     def __init__(
@@ -89,42 +89,42 @@ class SparingLog:
         self._burst = burst
         self._clock = clock
         self._limits: dict[str, RateLimit] = {}
-        self._unsaid: Counter[str] = Counter()
+        self._suppressed: Counter[str] = Counter()
         _limiters.add(self)
 
-    def info(self, event: str, /, **facts: object) -> None:
+    def info(self, event: str, /, **fields: object) -> None:
         """Write it or count it. `event` is one of a few fixed texts."""
         if self._may_say(event):
-            self._log.info(event, **facts, **self._count(event))
+            self._log.info(event, **fields, **self._count(event))
 
-    def warning(self, event: str, /, **facts: object) -> None:
+    def warning(self, event: str, /, **fields: object) -> None:
         """As `info`."""
         if self._may_say(event):
-            self._log.warning(event, **facts, **self._count(event))
+            self._log.warning(event, **fields, **self._count(event))
 
-    def error(self, event: str, /, *, crash: BaseException | None = None, **facts: object) -> None:
+    def error(self, event: str, /, *, crash: BaseException | None = None, **fields: object) -> None:
         """As `info`; with `crash` its traceback comes along."""
         if self._may_say(event):
-            self._log.error(event, crash=crash, **facts, **self._count(event))
+            self._log.error(event, crash=crash, **fields, **self._count(event))
 
     def _may_say(self, event: str) -> bool:
         limit = self._limits.get(event) or self._limits.setdefault(event, RateLimit(self._rate, self._burst))
         said = limit.take(self._clock())
         if not said:
-            self._unsaid[event] += 1
+            self._suppressed[event] += 1
         return said
 
     def _count(self, event: str) -> dict[str, int]:
-        unsaid = self._unsaid.pop(event, 0)
-        return {"unsaid": unsaid} if unsaid else {}
+        suppressed = self._suppressed.pop(event, 0)
+        return {"suppressed": suppressed} if suppressed else {}
 
     def take_unsaid(self) -> Mapping[str, int]:
         """How often each event was left out since it was last told; it counts as told then."""
-        taken, self._unsaid = self._unsaid, Counter()
+        taken, self._suppressed = self._suppressed, Counter()
         return taken
 
 
-def tell_unsaid() -> None:
+def tell_suppressed() -> None:
     """Write how many lines of each event were left out, for floods after which no line of theirs has followed."""
     log = get_logger("log")
     for limiter in tuple(_limiters):
@@ -154,7 +154,7 @@ def open_log(log_format: LogFormat, level: LogLevel, descriptor: int) -> LineWri
 
     def loss_line(count: int) -> str:
         record = logging.LogRecord("wcsd.log", logging.WARNING, "", 0, "log lines lost", None, None)
-        setattr(record, _FACTS, {"count": count})
+        setattr(record, _FIELDS, {"count": count})
         return formatter.format(record) + "\n"
 
     writer = LineWriter(descriptor, loss_line=loss_line)
@@ -193,75 +193,75 @@ class _LineHandler(logging.StreamHandler[LineStream]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of `logging`
         fault = sys.exc_info()[1]
         told = logging.LogRecord(record.name, logging.ERROR, "", 0, "log line cannot be written", None, None)
-        said = record.args[0] if hasattr(record, _FACTS) and isinstance(record.args, tuple) else record.msg
-        setattr(told, _FACTS, {"line": str(said), "error": type(fault).__name__})
+        said = record.args[0] if hasattr(record, _FIELDS) and isinstance(record.args, tuple) else record.msg
+        setattr(told, _FIELDS, {"line": str(said), "error": type(fault).__name__})
         self.stream.write(self.format(told) + self.terminator)
 
 
 class _LineLimits(logging.Filter):
-    """What no event exceeds, whoever causes it and whichever code forgot to be sparing: a disk stays usable.
+    """What no event exceeds, whoever causes it and whichever code forgot to be limited: a disk stays usable.
 
-    A line that comes after others of its event were left out says how many by `unsaid`.
+    A line that comes after others of its event were left out says how many by `suppressed`.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock
         self._limits: dict[tuple[str, str], RateLimit] = {}
-        self._unsaid: Counter[tuple[str, str]] = Counter()
+        self._suppressed: Counter[tuple[str, str]] = Counter()
         _limiters.add(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = (record.name, _own_event(record))
         limit = self._limits.get(key) or self._limits.setdefault(key, RateLimit(*_limit_of(record)))
         if not limit.take(self._clock()):
-            self._unsaid[key] += 1
+            self._suppressed[key] += 1
             return False
-        if unsaid := self._unsaid.pop(key, 0):
-            facts = getattr(record, _FACTS, {"logger": record.name})
-            setattr(record, _FACTS, {**facts, "unsaid": unsaid + facts.get("unsaid", 0)})
+        if suppressed := self._suppressed.pop(key, 0):
+            fields = getattr(record, _FIELDS, {"logger": record.name})
+            setattr(record, _FIELDS, {**fields, "suppressed": suppressed + fields.get("suppressed", 0)})
         return True
 
     def take_unsaid(self) -> Mapping[str, int]:
-        """As that of `SparingLog`; libraries by their names."""
-        taken, self._unsaid = self._unsaid, Counter()
+        """As that of `RateLimitedLog`; libraries by their names."""
+        taken, self._suppressed = self._suppressed, Counter()
         return {event or name: count for (name, event), count in taken.items()}
 
 
 def _limit_of(record: logging.LogRecord) -> tuple[float, float]:
-    if not hasattr(record, _FACTS):
+    if not hasattr(record, _FIELDS):
         return LIBRARY_LIMIT
     return next(limit for level, limit in EVENT_LIMITS if record.levelno >= level)
 
 
 def _own_event(record: logging.LogRecord) -> str:
     """The event, one of a few hundred fixed texts; all lines of a library are one, for they may hold anything."""
-    return _event(record) if hasattr(record, _FACTS) else ""
+    return _event(record) if hasattr(record, _FIELDS) else ""
 
 
 class TextLines(logging.Formatter):
-    """One line for people: time, level, event, facts."""
+    """One line for people: time, level, event, fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = " ".join(f"{name}={_quoted(value)}" for name, value in _facts(record).items())
-        return f"{_time(record)} {record.levelname} {_printable(_event(record))} {facts}".rstrip()
+        fields = " ".join(f"{name}={_quoted(value)}" for name, value in _fields(record).items())
+        return f"{_time(record)} {record.levelname} {_printable(_event(record))} {fields}".rstrip()
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object: `time`, `level`, `logger`, `event`, and the facts."""
+    """One JSON object: `time`, `level`, `logger`, `event`, and the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         head = {"time": _time(record), "level": record.levelname, "logger": record.name, "event": _event(record)}
-        facts = {name: _json_value(value) for name, value in _facts(record).items()}
-        return json.dumps(head | facts | head)  # head first, and not to be overwritten by a fact
+        fields = {name: _json_value(value) for name, value in _fields(record).items()}
+        return json.dumps(head | fields | head)  # head first, and not to be overwritten by a fact
 
 
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    own: Mapping[str, Any] | None = getattr(record, _FACTS, None)
-    facts = {"logger": record.name} if own is None else dict(own)
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    own: Mapping[str, Any] | None = getattr(record, _FIELDS, None)
+    fields = {"logger": record.name} if own is None else dict(own)
     if record.exc_info and record.exc_info[1]:
-        facts["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))[-MAX_VALUE * 4 :]
-    return facts
+        fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))[-MAX_VALUE * 4 :]
+    return fields
 
 
 def _event(record: logging.LogRecord) -> str:

@@ -6,22 +6,22 @@ viewers. `receive_quota.py` and `outbox.py` bound what comes in and what waits o
 goes to viewers; `client_socket.py` is the WebSocket below, `metered_socket.py` counts what it reads.
 """
 
-from actors.session.client_socket import ClientSocket, Socket, StraightStream
+from actors.session.client_socket import ClientSocket, NonBlockingStream, Socket
 from actors.session.metered_socket import receive_request
 from actors.session.outbox import OutboxPool
 from actors.session.reading import FrameDecoder
-from actors.session.receive_quota import Inflow, Inflows
+from actors.session.receive_quota import ReceiveQuota, ReceiveQuotas
 from actors.session.session import Session, SessionServices
 
 __all__ = [
     "ClientSocket",
     "FrameDecoder",
-    "Inflow",
-    "Inflows",
+    "NonBlockingStream",
     "OutboxPool",
+    "ReceiveQuota",
+    "ReceiveQuotas",
     "Session",
     "SessionServices",
     "Socket",
-    "StraightStream",
     "receive_request",
 ]

@@ -4,7 +4,7 @@ A frame that is queued waits until the writer task has its turn. When many strea
 after the whole pass and among all the tasks that unwind; so frames go straight to the system's socket where that is
 certain not to wait, and not to overtake anything:
 
-    session --- nothing queued, short, no TLS ---> StraightStream.try_send --+
+    session --- nothing queued, short, no TLS ---> NonBlockingStream.send_nowait --+
        |                                                                     +--> TCP
        +--> outbox --> writer task --> trio-websocket --> send_all ----------+
 """
@@ -16,7 +16,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from actors.net.tcp_stream import TcpStream
-from actors.session.receive_quota import Inflow
+from actors.session.receive_quota import ReceiveQuota
 
 LONGEST: Final = 16 * 1024
 """Bytes; what is longer is queued."""
@@ -29,7 +29,7 @@ class Socket(Protocol):
     """The WebSocket of a session."""
 
     @property
-    def inflow(self) -> Inflow:
+    def quota(self) -> ReceiveQuota:
         """What this client may send, and holds."""
 
     def send_now(self, message: str) -> bool:
@@ -39,7 +39,7 @@ class Socket(Protocol):
         """
 
     @property
-    def has_rest(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether a part of what was sent now is left: `send_message` of anything sends it first, of "" it alone."""
 
     async def send_message(self, message: str) -> None:
@@ -49,7 +49,7 @@ class Socket(Protocol):
     async def aclose(self, code: int = 1000, reason: str | None = None) -> None: ...
 
 
-class StraightStream(trio.abc.Stream):
+class NonBlockingStream(trio.abc.Stream):
     """A TCP stream into which one may also write without waiting.
 
     The system takes little more than is on its way: trio sets TCP_NOTSENT_LOWAT to 16 KiB for every stream.
@@ -61,11 +61,11 @@ class StraightStream(trio.abc.Stream):
         self._rest = b""
 
     @property
-    def has_rest(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether the system took only a part of what was written; the next `send_all`, even of b"", begins with it."""
         return bool(self._rest)
 
-    def try_send(self, data: bytes) -> bool:
+    def send_nowait(self, data: bytes) -> bool:
         """Send now, or not at all: then false, and the caller sends it by `send_all`."""
         if self._rest or self._sending.locked():
             return False
@@ -95,8 +95,10 @@ class StraightStream(trio.abc.Stream):
 class ClientSocket:
     """A `Socket`. `straight` is the stream under the connection, where it carries frames as they are."""
 
-    def __init__(self, connection: WebSocketConnection, straight: StraightStream | None, inflow: Inflow) -> None:
-        self.inflow = inflow
+    def __init__(
+        self, connection: WebSocketConnection, straight: NonBlockingStream | None, quota: ReceiveQuota
+    ) -> None:
+        self.quota = quota
         self._connection = connection
         self._straight = straight
 
@@ -104,11 +106,11 @@ class ClientSocket:
         if self._straight is None or self._connection.closed is not None:
             return False
         frame = _text_frame(message.encode())
-        return frame is not None and self._straight.try_send(frame)
+        return frame is not None and self._straight.send_nowait(frame)
 
     @property
-    def has_rest(self) -> bool:
-        return self._straight is not None and self._straight.has_rest
+    def has_pending(self) -> bool:
+        return self._straight is not None and self._straight.has_pending
 
     async def send_message(self, message: str) -> None:
         if message or self._straight is None:
@@ -120,9 +122,9 @@ class ClientSocket:
             raise ConnectionClosed(self._connection.closed) from None
 
     async def get_message(self) -> str | bytes:
-        self.inflow.message_done()
+        self.quota.message_done()
         message = await self._connection.get_message()
-        self.inflow.message_taken()
+        self.quota.message_taken()
         return message
 
     async def aclose(self, code: int = 1000, reason: str | None = None) -> None:

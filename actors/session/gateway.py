@@ -21,11 +21,19 @@ from actors.net.accept import Reserve, accept_connections
 from actors.net.tcp_stream import TcpStream, drop_references
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.session import ClientSocket, Inflow, Inflows, Session, Socket, StraightStream, receive_request
+from actors.session import (
+    ClientSocket,
+    NonBlockingStream,
+    ReceiveQuota,
+    ReceiveQuotas,
+    Session,
+    Socket,
+    receive_request,
+)
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
-from config.addresses import holder_of
+from config.addresses import client_key
 from config.settings import Settings
 from protocol.common.shared_rates import RateShares
 
@@ -50,7 +58,7 @@ class MakeSession(Protocol):
 
 
 @frozen(kw_only=True)
-class Door:
+class Endpoint:
     """One opened listening socket, with TLS or without."""
 
     listener: socket.socket
@@ -62,7 +70,7 @@ class Gateway:
 
     def __init__(
         self,
-        doors: list[Door],
+        doors: list[Endpoint],
         *,
         supervisor: Supervisor,
         make_session: MakeSession,
@@ -75,13 +83,13 @@ class Gateway:
         self._make_session = make_session
         self._settings = settings
         self._handshake_timeout = handshake_timeout
-        self._inflows = Inflows(settings)
+        self._inflows = ReceiveQuotas(settings)
         self._overload = overload
         self._arrivals = Arrivals(limit=settings.ws_max_arrivals, share=settings.ws_max_arrivals_per_address)
         self._rates = RateShares(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
         self._sessions: Counter[str] = Counter()
         self._accepting = trio.CancelScope()
-        self._refusals = SparingLog(log, clock=trio.current_time)
+        self._refusals = RateLimitedLog(log, clock=trio.current_time)
 
     @property
     def connection_count(self) -> int:
@@ -112,13 +120,13 @@ class Gateway:
 
     # -- one connection ----------------------------------------------------------------------------
 
-    async def _guarded(self, door: Door, stream: trio.SocketStream) -> None:
+    async def _guarded(self, door: Endpoint, stream: trio.SocketStream) -> None:
         with crash_guard(lambda error: log.debug("connection failed", error=repr(error))):
             with stream.socket:
                 await self._admit(door, stream)
 
-    async def _admit(self, door: Door, stream: trio.SocketStream) -> None:
-        address = holder_of(stream.socket.getpeername()[0])
+    async def _admit(self, door: Endpoint, stream: trio.SocketStream) -> None:
+        address = client_key(stream.socket.getpeername()[0])
         limit = self._session_limit_hit(address)
         if limit is not None:
             self._refuse(address, limit)
@@ -134,12 +142,12 @@ class Gateway:
         finally:
             self._arrivals.leave(arrival)
 
-    async def _meter(self, door: Door, stream: TcpStream, arrival: Arrival) -> None:
-        inflow = self._inflows.open(arrival.address)
+    async def _meter(self, door: Endpoint, stream: TcpStream, arrival: Arrival) -> None:
+        quota = self._inflows.open(arrival.address)
         try:
-            await self._serve_door(door, stream, arrival, inflow)
+            await self._serve_door(door, stream, arrival, quota)
         finally:
-            inflow.close()
+            quota.close()
 
     async def _may_go_on(self, arrival: Arrival, peer: trio.socket.SocketType) -> bool:
         """Wait for the client's first byte, and until its address may have one more handshake; false: it is gone."""
@@ -151,10 +159,10 @@ class Gateway:
             await arrival.take(partial(trio.sleep, wait), seconds=math.inf)
         return True
 
-    async def _serve_door(self, door: Door, stream: TcpStream, arrival: Arrival, inflow: Inflow) -> None:
-        client = partial(_Client, peer=stream.socket, arrival=arrival, inflow=inflow)
+    async def _serve_door(self, door: Endpoint, stream: TcpStream, arrival: Arrival, quota: ReceiveQuota) -> None:
+        client = partial(_Client, peer=stream.socket, arrival=arrival, quota=quota)
         if door.tls is None:
-            await self._serve(client(StraightStream(stream)))
+            await self._serve(client(NonBlockingStream(stream)))
             return
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
         try:
@@ -178,7 +186,7 @@ class Gateway:
     async def _serve(self, client: "_Client") -> None:
         arrival, longest = client.arrival, self._settings.ws_max_frame_size
         async with trio.open_nursery() as nursery:
-            receive = partial(receive_request, nursery, client.stream, client.inflow, max_message_size=longest)
+            receive = partial(receive_request, nursery, client.stream, client.quota, max_message_size=longest)
             # A client that is gone before its upgrade is to count no longer.
             request = await self._in_time(arrival, partial(receive, on_end=arrival.drop))
             refusal = self._refusal(request, arrival.address)
@@ -209,8 +217,8 @@ class Gateway:
         try:
             connection = await self._in_time(arrival, request.accept)
             self._arrivals.leave(arrival)
-            straight = client.stream if isinstance(client.stream, StraightStream) else None
-            web_socket = ClientSocket(connection, straight, client.inflow)
+            straight = client.stream if isinstance(client.stream, NonBlockingStream) else None
+            web_socket = ClientSocket(connection, straight, client.quota)
             await self._run_session(web_socket, _session_id(client.peer), _header(request, b"origin"))
         finally:
             self._sessions[arrival.address] -= 1
@@ -242,7 +250,7 @@ class _Client:
     stream: trio.abc.Stream
     peer: trio.socket.SocketType
     arrival: Arrival
-    inflow: Inflow
+    quota: ReceiveQuota
 
 
 def _session_id(peer: trio.socket.SocketType) -> str:

@@ -16,7 +16,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import CloseConnection, Event, Message
 from wsproto.utilities import RemoteProtocolError
 
-from actors.session.receive_quota import Inflow
+from actors.session.receive_quota import ReceiveQuota
 
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -24,9 +24,9 @@ POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 class PacedStream(trio.abc.Stream):
     """A stream that is not read while its client is too fast."""
 
-    def __init__(self, stream: trio.abc.Stream, inflow: Inflow) -> None:
+    def __init__(self, stream: trio.abc.Stream, quota: ReceiveQuota) -> None:
         self._stream = stream
-        self._inflow = inflow
+        self._inflow = quota
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         pause = self._inflow.pause(trio.current_time())
@@ -49,9 +49,9 @@ class PacedStream(trio.abc.Stream):
 class MeteredConnection(WSConnection):
     """The server's end of the WebSocket protocol, whose frames and unfinished messages are counted."""
 
-    def __init__(self, inflow: Inflow) -> None:
+    def __init__(self, quota: ReceiveQuota) -> None:
         super().__init__(ConnectionType.SERVER)
-        self._inflow = inflow
+        self._inflow = quota
 
     def receive_data(self, data: bytes | None) -> None:
         if self._inflow.is_over:
@@ -78,7 +78,7 @@ class MeteredConnection(WSConnection):
 async def receive_request(
     nursery: trio.Nursery,
     stream: trio.abc.Stream,
-    inflow: Inflow,
+    quota: ReceiveQuota,
     *,
     max_message_size: int,
     on_end: Callable[[], None] = lambda: None,
@@ -89,7 +89,7 @@ async def receive_request(
     for in vain.
     """
     connection = WebSocketConnection(
-        PacedStream(stream, inflow), MeteredConnection(inflow), max_message_size=max_message_size
+        PacedStream(stream, quota), MeteredConnection(quota), max_message_size=max_message_size
     )
     nursery.start_soon(_read, connection, on_end)
     return await connection._get_request()

@@ -75,7 +75,7 @@ class Outbox:
             return
         if not (self._is_idle and self._socket.send_now(text)):
             self._queue(text)
-        elif self._socket.has_rest:
+        elif self._socket.has_pending:
             self._queue(_REST)
 
     def close(self) -> None:

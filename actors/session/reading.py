@@ -7,7 +7,7 @@ from attrs import frozen
 from trio_websocket import ConnectionClosed
 
 from actors.runtime.actor import ActorStopped, MailboxFull, StopReason
-from actors.runtime.logs import SparingLog
+from actors.runtime.logs import RateLimitedLog
 from actors.session.client_socket import Socket
 from actors.session.receive_quota import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
@@ -21,7 +21,7 @@ FLOODED = StopReason(cause="client-floods")
 
 
 @frozen(kw_only=True)
-class Heard:
+class InboundFrame:
     """A frame from the client, good or bad."""
 
     frame: ClientFrame | FrameError
@@ -57,20 +57,20 @@ class FrameDecoder:
 class FrameReader:
     """Reads one session's frames."""
 
-    def __init__(self, socket: Socket, decoder: FrameDecoder, *, warnings: SparingLog) -> None:
+    def __init__(self, socket: Socket, decoder: FrameDecoder, *, warnings: RateLimitedLog) -> None:
         self.silent_pings = 0
         """Pings that were sent since the last frame came."""
         self._socket = socket
         self._decoder = decoder
         self._warnings = warnings
-        self._waiting = Waiting(socket.inflow.transit)
+        self._waiting = Waiting(socket.quota.transit)
 
     @property
     def totals(self) -> dict[str, object]:
         """What came in all, for the log line of the session's end."""
         return self._waiting.totals
 
-    async def read(self, post: Callable[[Heard], None], *, is_known: Callable[[], bool]) -> StopReason | None:
+    async def read(self, post: Callable[[InboundFrame], None], *, is_known: Callable[[], bool]) -> StopReason | None:
         """Read until there is a reason to end the session; None once it has ended.
 
         `post` puts a frame into the session's mailbox; `is_known` says whether the session is established.
@@ -92,15 +92,15 @@ class FrameReader:
         except ActorStopped:
             return None
 
-    def handled(self, message: Heard) -> None:
+    def handled(self, message: InboundFrame) -> None:
         """The session has done with a frame."""
         self._waiting.leave(message.weight)
 
-    def _weighed(self, frame: ClientFrame | FrameError, *, is_known: bool) -> Heard | None:
+    def _weighed(self, frame: ClientFrame | FrameError, *, is_known: bool) -> InboundFrame | None:
         """`frame` as it may wait in the mailbox; None if it may not."""
         weight = weigh_frame(frame)
         limit = MAX_WAITING if is_known else MAX_WAITING_AT_THE_DOOR
-        return Heard(frame=frame, weight=weight) if self._waiting.arrive(weight, limit=limit) else None
+        return InboundFrame(frame=frame, weight=weight) if self._waiting.arrive(weight, limit=limit) else None
 
     def _flooded(self, limit: str) -> StopReason:
         self._warnings.warning("client floods", limit=limit)

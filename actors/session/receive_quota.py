@@ -1,4 +1,4 @@
-"""What clients may send: how fast, and how much of it may be held in memory. One `Inflow` for each connection.
+"""What clients may send: how fast, and how much of it may be held in memory. One `ReceiveQuota` for each connection.
 
     rate      frames, and each 4 KiB of them, by client, by address, in all: who is faster is read later, so that TCP
               slows him down
@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.common.memory_budget import Allowance
 from protocol.common.rate_limit import RateLimit
@@ -77,7 +77,7 @@ class Waiting:
         self._memory.give_back(weight)
 
 
-class Inflow:
+class ReceiveQuota:
     """The accounts of one connection."""
 
     def __init__(
@@ -180,7 +180,7 @@ class Inflow:
         self._warn("client holds too much", limit)
 
 
-class Inflows:
+class ReceiveQuotas:
     """The accounts of all connections, and what those of one address share."""
 
     def __init__(self, settings: Settings) -> None:
@@ -192,18 +192,18 @@ class Inflows:
         self._addresses: dict[str, tuple[RateLimit, Allowance]] = {}
         self._clients: Counter[str] = Counter()
         self._rested: OrderedDict[str, tuple[RateLimit, Allowance]] = OrderedDict()
-        self._log = SparingLog(log, clock=trio.current_time)
+        self._log = RateLimitedLog(log, clock=trio.current_time)
 
     @property
     def memory_used(self) -> int:
         """Bytes that all clients hold beyond what is free."""
         return int(self._memory.used)
 
-    def open(self, address: str) -> Inflow:
+    def open(self, address: str) -> ReceiveQuota:
         """The accounts of one more connection from `address`; to be closed with it."""
         rate, memory = self._enter(address)
         fastest, share = self._settings.ws_max_frames_per_second, self._settings.max_client_memory / CLIENT_SHARE
-        return Inflow(
+        return ReceiveQuota(
             rate=RateLimit(fastest, fastest * BURST),
             shared={
                 "ws.max_frames_per_second_per_address": rate,

@@ -12,7 +12,7 @@ import trio
 from actors.node.supervisor import AlreadyInUse, Supervisor
 from actors.runtime.actor import ActorStopped, StopReason
 from actors.runtime.logs import get_logger
-from actors.session.receive_quota import Inflow
+from actors.session.receive_quota import ReceiveQuota
 from actors.session.stream_events import StreamEvents
 from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
 from protocol.common.memory_budget import weigh
@@ -66,7 +66,7 @@ class Requests:
         context: HookContext,
         supervisor: Supervisor,
         services: StreamServices,
-        inflow: Inflow,
+        quota: ReceiveQuota,
         nursery: Callable[[], trio.Nursery],
     ) -> None:
         self.streams: dict[str, Stream] = {}
@@ -75,7 +75,7 @@ class Requests:
         self._context = context
         self._supervisor = supervisor
         self._services = services
-        self._inflow = inflow
+        self._inflow = quota
         self._nursery = nursery
         self._waiting = 0
         self._events = StreamEvents(owner, context, services)
@@ -260,7 +260,7 @@ class Requests:
         self, method: HookMethod, body: dict[str, Any], weight: int, decided: Callable[[Verdict], None]
     ) -> None:
         try:
-            decided(await self._owner.lane.gate(method, body))
+            decided(await self._owner.lane.authorize(method, body))
         finally:
             self._waiting -= 1
             self._inflow.give_back(weight)

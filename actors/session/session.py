@@ -22,10 +22,10 @@ from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_socket import Socket
 from actors.session.outbox import Outbox, OutboxPool
-from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, Heard
+from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
 from actors.storage.app_store import AppStore
 from actors.stream import Owner, Stream, StreamServices
@@ -92,11 +92,11 @@ class SessionServices:
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder
-    warnings: SparingLog = field(factory=lambda: SparingLog(log, clock=trio.current_time))
+    warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """For what clients can cause as often as they like."""
 
 
-class Session(Actor[Heard]):
+class Session(Actor[InboundFrame]):
     """One client."""
 
     mailbox_size: ClassVar[int] = 256
@@ -127,7 +127,7 @@ class Session(Actor[Heard]):
         for helper in (self._write, self._read, self._expect_connection):
             self.nursery.start_soon(helper)
 
-    async def handle(self, message: Heard) -> None:
+    async def handle(self, message: InboundFrame) -> None:
         try:
             await self._judge(message.frame)
         finally:
@@ -145,7 +145,7 @@ class Session(Actor[Heard]):
             case Admission.REFUSE:
                 self.send(Fail(api_method=frame.message, info="The session is already established"))
             case Admission.CLOSE:
-                self._close_stranger(frame)
+                self._reject_unestablished(frame)
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
@@ -161,11 +161,11 @@ class Session(Actor[Heard]):
         with trio.move_on_after(CLOSE_TIMEOUT):
             await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), reason.info or None)
 
-    def let_go(self) -> None:
+    def drop_references(self) -> None:
         self._lane = self._requests = None
         self._outbox.discard()
 
-    def epitaph(self) -> dict[str, object]:
+    def end_log_fields(self) -> dict[str, object]:
         return {"id": self.session_id, "app": self._connection.app_key, **self._reader.totals}
 
     def describe(self) -> ConnectionDescription:
@@ -219,7 +219,7 @@ class Session(Actor[Heard]):
         if self._life.state is not SessionState.ESTABLISHED:
             self.stop(PROTOCOL_ERROR)
 
-    def _close_stranger(self, frame: ClientFrame) -> None:
+    def _reject_unestablished(self, frame: ClientFrame) -> None:
         is_media = isinstance(frame, ConnectMediaTransport)
         if not is_media:
             self.send(Fail(api_method=frame.message, info="The first frame must be `connection`"))
@@ -237,7 +237,7 @@ class Session(Actor[Heard]):
         body = connect_body(self._context(), frame.raw, origin=self._origin)
         # From here on the backend may know this session, so it hears of its end, even if that comes before its answer.
         self._connected_body = body
-        verdict = await self._lane.gate(HookMethod.CONNECT, body)
+        verdict = await self._lane.authorize(HookMethod.CONNECT, body)
         await trio.lowlevel.checkpoint_if_cancelled()  # the session may have ended in the moment of the answer
         if not isinstance(verdict, Allow):
             status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
@@ -263,7 +263,7 @@ class Session(Actor[Heard]):
             self._context(),
             self._services.supervisor,
             self._services.streams,
-            self._socket.inflow,
+            self._socket.quota,
             lambda: self.nursery,
         )
         token = self._services.make_token()

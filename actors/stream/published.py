@@ -57,10 +57,10 @@ class PublishedStream(Stream):
         """False while too many events are still on their way to players."""
         return self._broadcast is None or self._broadcast.takes_events
 
-    def farewell(self, reason: StopReason) -> None:
+    def notify_stopped(self, reason: StopReason) -> None:
         if self._broadcast is not None:
             self._broadcast.ending(PUBLISHER_STOP)
-        super().farewell(reason)
+        super().notify_stopped(reason)
 
     async def _set_up(self) -> Publication | None:
         try:

@@ -18,13 +18,13 @@ from attrs import evolve, field, frozen
 from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.hooks.lane import HookLane, KeepAliveSlot
-from actors.media.events import Connected, Failed, Flowing, MediaFact, MediaRefused, PeerClosed, Resized
+from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.node.directory import Directory
 from actors.runtime.actor import Actor, ActorStopped, StopReason
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
 from actors.stream.end_reasons import USER, denied, failed
@@ -67,7 +67,7 @@ class StreamServices:
     wall_clock: Callable[[], float]
     """Seconds since the epoch, for `createDate`."""
     overload: Overload
-    refusals: SparingLog = field(factory=lambda: SparingLog(log, clock=trio.current_time))
+    refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """For what clients are refused because of a limit."""
 
 
@@ -81,7 +81,7 @@ class SizeDue:
     """Players may be told of a picture's next size."""
 
 
-StreamMessage = MediaFact | ClientStop | SizeDue
+StreamMessage = MediaEvent | ClientStop | SizeDue
 
 
 @frozen
@@ -197,7 +197,7 @@ class Stream(Actor[Noted]):
             case ClientStop():
                 await self._client_stop()
 
-    def farewell(self, reason: StopReason) -> None:
+    def notify_stopped(self, reason: StopReason) -> None:
         if self._life.end(by_user=reason is USER):
             self._info = reason.info
             self._announce()
@@ -209,7 +209,7 @@ class Stream(Actor[Noted]):
             steps.callback(self._withdraw)
             steps.callback(self.keep_alive_slot.close)
 
-    def epitaph(self) -> dict[str, object]:
+    def end_log_fields(self) -> dict[str, object]:
         traffic = self._media.statistics() if self._media is not None else None
         return {
             "id": self.media_session_id,
@@ -245,7 +245,7 @@ class Stream(Actor[Noted]):
     async def _permitted(self) -> bool:
         """Ask the backend whether this may start; it may rename the stream. False when it was refused."""
         body = stream_body(self.describe(), custom=self.request.custom)
-        verdict = await self._owner.lane.gate(self._start_hook, body)
+        verdict = await self._owner.lane.authorize(self._start_hook, body)
         await checkpoint_if_cancelled()  # a stop that came together with the answer: teardown has been
         if not isinstance(verdict, Allow):
             self.stop(denied(verdict.info))
@@ -293,7 +293,7 @@ class Stream(Actor[Noted]):
             self.stop(USER)
             return
         self._stop_asked = True
-        verdict = await self._owner.lane.gate(self._end_hook, body)
+        verdict = await self._owner.lane.authorize(self._end_hook, body)
         self._stop_asked = False
         if isinstance(verdict, Allow):
             self.stop(USER)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from actors.node.control_port import Streams
+from actors.node.control_port import NodeControl
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.echo import ECHO_ROUTE
 from actors.web.api.health import Health, Readiness
@@ -21,7 +21,7 @@ from config.settings import Settings
 
 
 def create_app(
-    streams: Streams,
+    streams: NodeControl,
     settings: Settings,
     *,
     page_info: PageInfo,

@@ -1,7 +1,7 @@
 """What becomes of a request that is refused: an answer in JSON, a line in the log, and a mark for the server.
 
 A filter that matches nothing is no refusal: a backend that stops what has just ended does so all day.
-The lines are few however many the requests; see `SparingLog`. The mark makes the server hold back the answers to a
+The lines are few however many the requests; see `RateLimitedLog`. The mark makes the server hold back the answers to a
 client that sends one such request after the other.
 """
 
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.api.responses import JsonAnswer, error_answer
 from actors.web.http.exchange import REFUSED
 from protocol.rest.errors import RestError, bad_request, error_body
@@ -41,7 +41,7 @@ class Refusals:
     """Answers to requests that are refused. One for the application: its log lines are bounded together."""
 
     def __init__(self) -> None:
-        self._log = SparingLog(log, clock=trio.current_time)
+        self._log = RateLimitedLog(log, clock=trio.current_time)
 
     def answer(self, scope: Scope, error: RestError, headers: Mapping[str, str] | None = None) -> Response:
         """Refuse the request of `scope`, and tell of it."""

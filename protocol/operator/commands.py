@@ -19,7 +19,7 @@ class AppFields:
     main_class: str | None = None
     callback_class: str | None = None
 
-    def said(self) -> dict[str, str | None]:
+    def given_fields(self) -> dict[str, str | None]:
         """The fields that the command names, an empty text as None."""
         values = {attribute.name: getattr(self, attribute.name) for attribute in fields(AppFields)}
         return {name: value or None for name, value in values.items() if value is not None}

@@ -4,7 +4,7 @@ import math
 
 from attrs import define
 
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 
 REORDER_GRACE = 0.010  # seconds a packet may be late before it is asked for: most late packets are only out of order
 RETRY_GROWTH = 1.25  # how much longer each request for a packet waits for an answer than the one before
@@ -23,29 +23,29 @@ _REMEMBERED_RESENDS = 1024
 
 
 @define
-class _Hole:
+class MissingPacket:
     since: float
     ask_at: float
     asked_at: float = -math.inf
     tries: int = 0
 
 
-class LossTracker:
+class NackGenerator:
     """The holes in one incoming track, by extended sequence number, and when each is to be asked for.
 
     The first request waits for packets that are only out of order. Further ones are the time apart that an answer takes
-    (`RoundTrip.retry_after`), a quarter longer each time, so that a short outage does not use up all tries. When the
+    (`RttEstimator.retry_after`), a quarter longer each time, so that a short outage does not use up all tries. When the
     answer is overdue after `MAX_TRIES` requests or `MAX_AGE` seconds, the packet is given up. A sender that takes no
     requests (`asks` is false) gets none: what does not come after a moment is given up at once.
     """
 
-    def __init__(self, round_trip: RoundTrip, *, asks: bool = True) -> None:
+    def __init__(self, round_trip: RttEstimator, *, asks: bool = True) -> None:
         self.deadline = math.inf
         self.given_up = -1
         """The newest packet that nobody asks for any more; -1 for none."""
         self._round_trip = round_trip
         self._grace, self._tries = (REORDER_GRACE, MAX_TRIES) if asks else (UNASKED_GRACE, 0)
-        self._holes: dict[int, _Hole] = {}
+        self._holes: dict[int, MissingPacket] = {}
 
     def __contains__(self, sequence: int) -> bool:
         return sequence in self._holes
@@ -57,7 +57,7 @@ class LossTracker:
             return False
         ask_at = now + self._grace
         for sequence in range(first, end):
-            self._holes[sequence] = _Hole(now, ask_at)
+            self._holes[sequence] = MissingPacket(now, ask_at)
         self.deadline = min(self.deadline, ask_at)
         return True
 
@@ -87,7 +87,7 @@ class LossTracker:
         self._holes.clear()
         self.deadline = math.inf
 
-    def _may_ask(self, sequence: int, hole: _Hole, now: float) -> bool:
+    def _may_ask(self, sequence: int, hole: MissingPacket, now: float) -> bool:
         """Count a request, or give the packet up."""
         if hole.tries >= self._tries or (hole.tries and now - hole.since >= MAX_AGE):
             del self._holes[sequence]
@@ -107,7 +107,7 @@ class ResendBudget:
     stream's own rate.
     """
 
-    def __init__(self, round_trip: RoundTrip, now: float) -> None:
+    def __init__(self, round_trip: RttEstimator, now: float) -> None:
         self._round_trip = round_trip
         self._resent: dict[int, tuple[float, int]] = {}  # sequence -> (last resend, how many)
         self._refilled_at = now

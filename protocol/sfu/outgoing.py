@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from protocol.sfu.nack import ResendBudget
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtp import wrap_rtx
 
 HALF = 0x8000
@@ -46,7 +46,7 @@ class OutgoingTrack:
         rtx_payload_type: int | None,
         rtx_ssrc: int | None,
         rtx_sequence: int,
-        round_trip: RoundTrip,
+        round_trip: RttEstimator,
         now: float,
     ) -> None:
         self.variant = Variant(payload_type, 0)

@@ -10,7 +10,7 @@ AUDIO_BYTES = 256 << 10
 ENTRY_BYTES = 256  # what the interpreter needs for a packet besides its bytes, about
 
 
-class PacketRing:
+class PacketHistory:
     """Packets by extended sequence number (RFC 3550 A.1), the newest `max_age` seconds that fit into `max_bytes`.
 
     Age counts up to the newest packet: while nothing comes, as of a picture that stands still, nothing goes.

@@ -16,7 +16,7 @@ MAX_RETRY = 0.5
 MAX_SAMPLE = 10.0  # whatever claims to be longer is a clock gone wrong
 
 
-class RoundTrip:
+class RttEstimator:
     """Smoothed as TCP does it (RFC 6298 section 2): the mean, and how far samples stray from it. All in seconds."""
 
     def __init__(self) -> None:

@@ -21,10 +21,10 @@ from typing import NamedTuple
 from attrs import evolve
 
 from protocol.sfu.keyframe import KeyFrame, has_key_frames, key_frame
-from protocol.sfu.nack import LossTracker
-from protocol.sfu.packet_history import PacketRing
+from protocol.sfu.nack import NackGenerator
+from protocol.sfu.packet_history import PacketHistory
 from protocol.sfu.reception import Reception
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.rtp import pad
 
@@ -77,7 +77,7 @@ class IncomingTrack:
     """
 
     def __init__(
-        self, *, codec: str, clock_rate: int, ssrc: int, nack: bool, ring: PacketRing, round_trip: RoundTrip
+        self, *, codec: str, clock_rate: int, ssrc: int, nack: bool, ring: PacketHistory, round_trip: RttEstimator
     ) -> None:
         self.codec = codec
         self.ssrc = ssrc  # towards the viewers
@@ -89,7 +89,7 @@ class IncomingTrack:
         self.heard_at = -math.inf  # when anything came
         self.is_apart = False  # what comes is still to be joined to what was before
         self.ring = ring
-        self.losses = LossTracker(round_trip, asks=nack)
+        self.losses = NackGenerator(round_trip, asks=nack)
         self.key_frame_needed = False  # set when a hole will not be filled; the reader resets it
         self._clock_rate = clock_rate
         self._has_key_frames = has_key_frames(codec)

@@ -152,7 +152,7 @@ def _preferred(codecs: Sequence[Codec], preference: Sequence[str]) -> Codec | No
     for name in preference:
         candidates = [codec for codec in codecs if codec.name == name and _publishable(codec)]
         if candidates:
-            return min(candidates, key=_awkwardness)
+            return min(candidates, key=_compatibility_rank)
     return None
 
 
@@ -167,7 +167,7 @@ def _publishable(codec: Codec) -> bool:
             return _format(codec) is not None
 
 
-def _awkwardness(codec: Codec) -> tuple[bool, bool]:
+def _compatibility_rank(codec: Codec) -> tuple[bool, bool]:
     """Sort key; H264 is played most widely as constrained baseline in packetization-mode 1. Ties keep offer order."""
     if codec.name != "H264":
         return (False, False)

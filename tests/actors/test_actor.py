@@ -221,7 +221,7 @@ class Polite(Recorder):
         self._name = name
         self._diary = diary
 
-    def farewell(self, reason: StopReason) -> None:
+    def notify_stopped(self, reason: StopReason) -> None:
         self._note(f"farewell {reason.cause}")
 
     def _note(self, event: str) -> None:

@@ -42,7 +42,7 @@ async def test_a_closed_lane_takes_nothing_more_sends_what_waits_and_warns_nobod
         lane.notify(EVENT, {"n": 1}, last=True)
         lane.close()
         lane.notify(EVENT, {"n": 2})
-        assert await lane.gate(HookMethod.CONNECT, {"n": 3}) == Deny(info="Restricted access")
+        assert await lane.authorize(HookMethod.CONNECT, {"n": 3}) == Deny(info="Restricted access")
         await rig.dispatcher.drain(10)
         assert rig.backend.told("n") == [0, 1]
         assert rig.warnings == []
@@ -156,7 +156,7 @@ async def test_a_gating_call_is_never_dropped(autojump_clock: MockClock) -> None
         lane = rig.lane()
         lane.notify(EVENT, {"n": 0})
         await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(lane.gate, PUBLISH, {"n": "gate"})
+        nursery.start_soon(lane.authorize, PUBLISH, {"n": "gate"})
         await trio.testing.wait_all_tasks_blocked()
         for number in range(1, 5):
             lane.notify(EVENT, {"n": number})

@@ -35,7 +35,7 @@ async def test_calls_of_a_session_keep_their_order_and_never_overlap(autojump_cl
         lane = rig.lane()
         for number in range(3):
             lane.notify(EVENT, {"n": number})
-        assert await lane.gate(PUBLISH, {"n": 3}) == Allow(body={"n": 3})
+        assert await lane.authorize(PUBLISH, {"n": 3}) == Allow(body={"n": 3})
         lane.notify(EVENT, {"n": 4})
         await rig.dispatcher.drain(10)
         assert rig.backend.told("n") == [0, 1, 2, 3, 4]
@@ -79,7 +79,7 @@ async def test_one_deadline_holds_for_the_whole_call(autojump_clock: MockClock, 
     async with hook_rig(rest_request_timeout=15.0) as rig:
         rig.backend.script("*", answer)
         began = trio.current_time()
-        assert await rig.lane(publishStream=FAIL).gate(PUBLISH, {}) == Deny(info="Restricted access")
+        assert await rig.lane(publishStream=FAIL).authorize(PUBLISH, {}) == Deny(info="Restricted access")
         assert trio.current_time() - began == pytest.approx(15.0)
         assert len(rig.backend.calls) == 1
 
@@ -90,7 +90,7 @@ async def test_time_in_the_lane_counts_for_a_gating_call(autojump_clock: MockClo
         lane = rig.lane(publishStream=FAIL)
         lane.notify(EVENT, {})
         began = trio.current_time()
-        assert await lane.gate(PUBLISH, {}) == Deny(info="Restricted access")
+        assert await lane.authorize(PUBLISH, {}) == Deny(info="Restricted access")
         assert trio.current_time() - began == pytest.approx(10.0)
 
 
@@ -102,7 +102,7 @@ async def test_a_gating_call_whose_turn_never_comes_times_out_unsent_and_leaves_
         lane = rig.lane(publishStream=FAIL)
         lane.notify(EVENT, {"n": 0})
         lane.notify(EVENT, {"n": 1})
-        assert await lane.gate(PUBLISH, {"n": 2}) == Deny(info="Restricted access")
+        assert await lane.authorize(PUBLISH, {"n": 2}) == Deny(info="Restricted access")
         lane.notify(EVENT, {"n": 3})
         await rig.dispatcher.drain(100)
         assert rig.backend.told("n") == [0, 1, 3]
@@ -111,7 +111,7 @@ async def test_a_gating_call_whose_turn_never_comes_times_out_unsent_and_leaves_
 async def test_a_timeout_of_zero_waits_for_as_long_as_it_takes(autojump_clock: MockClock) -> None:
     async with hook_rig(rest_request_timeout=math.inf) as rig:
         rig.backend.script("*", after(100_000))
-        assert await rig.lane(publishStream=FAIL).gate(PUBLISH, {"a": 1}) == Allow(body={"a": 1})
+        assert await rig.lane(publishStream=FAIL).authorize(PUBLISH, {"a": 1}) == Allow(body={"a": 1})
 
 
 async def test_a_notification_has_its_deadline_from_when_it_is_sent(autojump_clock: MockClock) -> None:
@@ -137,7 +137,7 @@ async def test_a_cancelled_owner_takes_its_call_along_wherever_it_is(autojump_cl
         lane = rig.lane()
         lane.notify(EVENT, {"n": 0})
         with trio.move_on_after(moment) as scope:
-            await lane.gate(PUBLISH, {"n": 1})
+            await lane.authorize(PUBLISH, {"n": 1})
         assert scope.cancelled_caught
         assert "publishStream" not in [call.method for call in rig.backend.under_way]
         lane.notify(EVENT, {"n": 2})
@@ -153,14 +153,14 @@ async def test_a_stopped_dispatcher_answers_every_asker(autojump_clock: MockCloc
         lane.event(EVENT, {"n": "under way"}, deliver=seen.append)
 
         async def ask() -> None:
-            seen.append(await lane.gate(PUBLISH, {"n": "waiting"}))
+            seen.append(await lane.authorize(PUBLISH, {"n": "waiting"}))
 
         nursery.start_soon(ask)
         await trio.testing.wait_all_tasks_blocked()
         lane.event(EVENT, {"n": "last"}, deliver=seen.append)
         rig.dispatcher.stop(TEST_OVER)
         await rig.dispatcher.stopped.wait()
-        assert await lane.gate(PUBLISH, {"n": "late"}) == Deny(info="Restricted access")
+        assert await lane.authorize(PUBLISH, {"n": "late"}) == Deny(info="Restricted access")
         lane.event(EVENT, {"n": "too late"}, deliver=seen.append)
     expected = [{"n": "under way"}, Deny(info="Restricted access"), {"n": "last"}, {"n": "too late"}]
     assert sorted(seen, key=repr) == sorted(expected, key=repr)
@@ -179,7 +179,7 @@ async def test_a_method_that_the_application_does_not_have_is_not_called(autojum
         shown: list[object] = []
         lane.event(EVENT, {"a": 1}, deliver=shown.append)
         assert shown == [{"a": 1}]
-        assert await lane.gate(HookMethod.CONNECT, {"a": 1}) == Allow(body={"a": 1})
+        assert await lane.authorize(HookMethod.CONNECT, {"a": 1}) == Allow(body={"a": 1})
         await rig.dispatcher.drain(10)
         assert rig.backend.calls == []
 
@@ -188,7 +188,7 @@ async def test_a_disabled_method_is_not_called(autojump_clock: MockClock) -> Non
     async with hook_rig() as rig:
         rig.backend.script("*", status(403))
         lane = rig.lane(publishStream=evolve(DISABLED, rest_on_error=RestOnError.FAIL), StreamStatusEvent=DISABLED)
-        assert await lane.gate(PUBLISH, {"a": 1}) == Allow(body={"a": 1})
+        assert await lane.authorize(PUBLISH, {"a": 1}) == Allow(body={"a": 1})
         lane.notify(EVENT, {})
         await rig.dispatcher.drain(10)
         assert rig.backend.calls == []
@@ -199,8 +199,8 @@ async def test_with_hooks_switched_off_every_connection_is_accepted_and_nothing_
 ) -> None:
     async with hook_rig(disable_rest_requests=True) as rig:
         lane = rig.lane(publishStream=FAIL)
-        assert await lane.gate(HookMethod.CONNECT, {"a": 1}) == Allow(body={"a": 1})
-        assert await lane.gate(PUBLISH, {"a": 1}) == Allow(body={"a": 1})
+        assert await lane.authorize(HookMethod.CONNECT, {"a": 1}) == Allow(body={"a": 1})
+        assert await lane.authorize(PUBLISH, {"a": 1}) == Allow(body={"a": 1})
         lane.notify(EVENT, {})
         await rig.dispatcher.drain(10)
         assert rig.backend.calls == []
@@ -229,7 +229,7 @@ async def test_excluded_fields_stay_from_the_backend_and_come_back_in_the_verdic
     async with hook_rig() as rig:
         rig.backend.script("publishStream", status(200, {"name": "real"}))
         lane = rig.lane(publishStream=evolve(OVERWRITE_NAME, rest_exclude=frozenset({"sdp"})))
-        judged = await lane.gate(PUBLISH, {"name": "public", "sdp": "v=0"})
+        judged = await lane.authorize(PUBLISH, {"name": "public", "sdp": "v=0"})
         assert judged == Allow(body={"name": "real", "sdp": "v=0"})
         assert rig.backend.calls[0].body == {"name": "public"}
 
@@ -240,10 +240,10 @@ async def test_the_policies_of_connect_hold_from_then_on(autojump_clock: MockClo
         rig.backend.script("connect", status(200, {"restClientConfig": policies}))
         rig.backend.script("publishStream", status(403, {"info": "not you"}))
         lane = rig.lane()
-        judged = await lane.gate(HookMethod.CONNECT, {"appKey": "testApp"})
+        judged = await lane.authorize(HookMethod.CONNECT, {"appKey": "testApp"})
         assert judged == Allow(body={"appKey": "testApp"}, config=lane.config)
         assert lane.config.for_method(PUBLISH) == FAIL
-        assert await lane.gate(PUBLISH, {}) == Deny(info="not you")
+        assert await lane.authorize(PUBLISH, {}) == Deny(info="not you")
         lane.notify(EVENT, {})
         await rig.dispatcher.drain(10)
         assert [call.method for call in rig.backend.calls] == ["connect", "publishStream"]
@@ -253,5 +253,5 @@ async def test_a_denied_connect_leaves_the_policies_as_they_were(autojump_clock:
     async with hook_rig() as rig:
         rig.backend.script("connect", status(403, {"restClientConfig": {"publishStream": {"restOnError": "FAIL"}}}))
         lane = rig.lane()
-        assert await lane.gate(HookMethod.CONNECT, {}) == Deny(info="Restricted access")
+        assert await lane.authorize(HookMethod.CONNECT, {}) == Deny(info="Restricted access")
         assert lane.config == RestClientConfig()

@@ -30,9 +30,9 @@ REFUSED = failing(httpx.ConnectError("backend.test port 80: Connection refused")
 def facts(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, Any]]]:
     """The log lines: level, event, facts."""
     return [
-        (record.levelname, record.getMessage(), record.wcsd_facts)
+        (record.levelname, record.getMessage(), record.wcsd_fields)
         for record in caplog.records
-        if hasattr(record, "wcsd_facts")
+        if hasattr(record, "wcsd_fields")
     ]
 
 
@@ -41,7 +41,7 @@ def facts(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, An
 
 async def test_a_hook_is_a_post_of_json_as_the_pages_show_it(autojump_clock: MockClock) -> None:
     async with hook_rig() as rig:
-        await rig.lane().gate(PUBLISH, {"name": "имя", "record": False})
+        await rig.lane().authorize(PUBLISH, {"name": "имя", "record": False})
         request = rig.backend.calls[0].request
     assert (request.method, str(request.url)) == ("POST", "http://backend.test/api/publishStream")
     assert json.loads(request.content) == {"name": "имя", "record": False}
@@ -56,7 +56,7 @@ async def test_a_hook_is_a_post_of_json_as_the_pages_show_it(autojump_clock: Moc
 async def test_credentials_are_sent_without_being_asked_for(autojump_clock: MockClock) -> None:
     app = evolve(APP, rest_username="wcs", rest_password="пароль:1")
     async with hook_rig(app) as rig:
-        await rig.lane(app=app).gate(PUBLISH, {})
+        await rig.lane(app=app).authorize(PUBLISH, {})
         authorization = rig.backend.calls[0].request.headers["Authorization"]
     assert base64.b64decode(authorization.removeprefix("Basic ")).decode() == "wcs:пароль:1"
 
@@ -68,7 +68,7 @@ async def test_a_signature_takes_the_place_of_credentials_and_covers_the_body_th
     app = evolve(APP, rest_username="wcs", rest_password="s3cret-1")
     async with hook_rig(app, rest_hook_send_hash=True, rest_hook_secret_key="s3cret-2") as rig:
         rig.backend.script("*", REFUSED, echo)
-        await rig.lane(app=app).gate(PUBLISH, {"name": "имя"})
+        await rig.lane(app=app).authorize(PUBLISH, {"name": "имя"})
         requests = [call.request for call in rig.backend.calls]
     signed = "WCS " + hmac.new(b"s3cret-2", requests[0].content, "md5").hexdigest()
     assert [request.headers["Authorization"] for request in requests] == [signed] * 2
@@ -81,8 +81,8 @@ async def test_each_call_has_an_id_of_its_own_that_its_retries_share(autojump_cl
     async with hook_rig() as rig:
         rig.backend.script("*", REFUSED, REFUSED, echo)
         lane = rig.lane()
-        await lane.gate(PUBLISH, {})
-        await lane.gate(PUBLISH, {})
+        await lane.authorize(PUBLISH, {})
+        await lane.authorize(PUBLISH, {})
         headers = [call.request.headers for call in rig.backend.calls]
     assert [header["X-WCS-Attempt"] for header in headers] == ["1", "2", "3", "1"]
     ids = [header["X-WCS-Hook-Id"] for header in headers]
@@ -93,8 +93,8 @@ async def test_each_call_has_an_id_of_its_own_that_its_retries_share(autojump_cl
 async def test_a_body_that_is_no_json_harms_nobody(autojump_clock: MockClock, body: dict[str, Any]) -> None:
     async with hook_rig() as rig:
         lane = rig.lane(publishStream=FAIL)
-        assert await lane.gate(PUBLISH, body) == DENIED
-        assert await lane.gate(PUBLISH, {}) == Allow(body={})
+        assert await lane.authorize(PUBLISH, body) == DENIED
+        assert await lane.authorize(PUBLISH, {}) == Allow(body={})
 
 
 # -- retries -----------------------------------------------------------------------------------------------------------
@@ -107,14 +107,14 @@ async def test_a_body_that_is_no_json_harms_nobody(autojump_clock: MockClock, bo
 async def test_what_was_not_received_is_sent_three_times_more(autojump_clock: MockClock, failure: Answer) -> None:
     async with hook_rig() as rig:
         rig.backend.script("*", failure)
-        assert await rig.lane(publishStream=FAIL).gate(PUBLISH, {}) == DENIED
+        assert await rig.lane(publishStream=FAIL).authorize(PUBLISH, {}) == DENIED
         assert len(rig.backend.calls) == 4
 
 
 async def test_the_first_retry_goes_at_once_and_the_later_ones_wait_a_little(autojump_clock: MockClock) -> None:
     async with hook_rig(rest_client_request_retry_count=5) as rig:
         rig.backend.script("*", REFUSED)
-        await rig.lane().gate(PUBLISH, {})
+        await rig.lane().authorize(PUBLISH, {})
         times = [call.began - rig.backend.calls[0].began for call in rig.backend.calls]
     assert times == pytest.approx([0, 0, 0.1, 0.3, 0.7, 1.5])
 
@@ -134,7 +134,7 @@ async def test_the_first_retry_goes_at_once_and_the_later_ones_wait_a_little(aut
 async def test_nothing_else_is_sent_again(autojump_clock: MockClock, answer: Answer) -> None:
     async with hook_rig() as rig:
         rig.backend.script("*", answer)
-        assert await rig.lane(publishStream=FAIL).gate(PUBLISH, {}) == DENIED
+        assert await rig.lane(publishStream=FAIL).authorize(PUBLISH, {}) == DENIED
         assert len(rig.backend.calls) == 1
 
 
@@ -144,7 +144,7 @@ async def test_nothing_else_is_sent_again(autojump_clock: MockClock, answer: Ans
 async def test_retries_can_be_switched_off(autojump_clock: MockClock, settings: dict[str, Any]) -> None:
     async with hook_rig(**settings) as rig:
         rig.backend.script("*", REFUSED)
-        assert await rig.lane(publishStream=FAIL).gate(PUBLISH, {}) == DENIED
+        assert await rig.lane(publishStream=FAIL).authorize(PUBLISH, {}) == DENIED
         assert len(rig.backend.calls) == 1
 
 
@@ -152,7 +152,7 @@ async def test_retries_end_with_the_deadline(autojump_clock: MockClock) -> None:
     async with hook_rig(rest_request_timeout=10.0, rest_client_request_retry_count=100) as rig:
         rig.backend.script("*", after(1, REFUSED))
         began = trio.current_time()
-        await rig.lane().gate(PUBLISH, {})
+        await rig.lane().authorize(PUBLISH, {})
         assert trio.current_time() - began == pytest.approx(10)
 
 
@@ -180,7 +180,7 @@ async def test_the_echo_app_agrees_without_a_request(autojump_clock: MockClock) 
     app = evolve(APP, url="http://localhost:8081/apps/EchoApp")
     async with hook_rig(app) as rig:
         lane = rig.lane(app=app)
-        judged = await lane.gate(HookMethod.CONNECT, {"custom": {"restClientConfig": {}}})
+        judged = await lane.authorize(HookMethod.CONNECT, {"custom": {"restClientConfig": {}}})
         assert judged == Allow(body={"custom": {"restClientConfig": {}}})
         lane.notify(HookMethod.STREAM_STATUS_EVENT, {})
         assert await rig.dispatcher.drain(10) == 0
@@ -194,7 +194,7 @@ async def test_a_call_is_one_line(autojump_clock: MockClock, caplog: pytest.LogC
     caplog.set_level(logging.INFO)
     async with hook_rig() as rig:
         rig.backend.script("*", REFUSED, after(0.25))
-        await rig.lane("/1.2.3.4:5/10.0.0.1:8443").gate(PUBLISH, {"custom": {"token": "abc"}})
+        await rig.lane("/1.2.3.4:5/10.0.0.1:8443").authorize(PUBLISH, {"custom": {"token": "abc"}})
         (line,) = facts(caplog)
     assert line[:2] == ("INFO", "hook")
     assert line[2].pop("id")
@@ -219,7 +219,7 @@ async def test_a_failure_is_an_error_that_names_hook_url_and_cause(
 ) -> None:
     async with hook_rig() as rig:
         rig.backend.script("*", answer)
-        await rig.lane().gate(PUBLISH, {})
+        await rig.lane().authorize(PUBLISH, {})
         (line,) = facts(caplog)
     assert line[:2] == ("ERROR", "Got exception in REST")
     assert line[2]["method"] == "publishStream"
@@ -232,7 +232,7 @@ async def test_a_refusal_is_no_error(autojump_clock: MockClock, caplog: pytest.L
     caplog.set_level(logging.INFO)
     async with hook_rig() as rig:
         rig.backend.script("*", status(code))
-        await rig.lane().gate(PUBLISH, {})
+        await rig.lane().authorize(PUBLISH, {})
         assert [line[:2] for line in facts(caplog)] == [("INFO", "hook refused")]
 
 
@@ -257,15 +257,15 @@ async def test_a_cancelled_call_and_a_lost_turn_are_told(
     async with hook_rig(rest_request_timeout=5.0) as rig, trio.open_nursery() as nursery:
         rig.backend.script("*", hang)
         lane = rig.lane()
-        nursery.start_soon(lane.gate, PUBLISH, {})
+        nursery.start_soon(lane.authorize, PUBLISH, {})
         await trio.testing.wait_all_tasks_blocked()
         with trio.move_on_after(1):
-            await lane.gate(PUBLISH, {})
+            await lane.authorize(PUBLISH, {})
         with trio.move_on_after(1):
-            await rig.lane("other").gate(PUBLISH, {})
+            await rig.lane("other").authorize(PUBLISH, {})
         rig.backend.script("*", after(2.9))
         lane.notify(HookMethod.STREAM_STATUS_EVENT, {})
-        await lane.gate(HookMethod.PLAY_STREAM, {})
+        await lane.authorize(HookMethod.PLAY_STREAM, {})
         await rig.dispatcher.drain(10)
         told = [(event, line["method"], line.get("cause")) for _, event, line in facts(caplog)]
     assert told == [
@@ -283,19 +283,19 @@ async def test_a_backend_that_is_down_is_told_a_few_times_and_once_when_it_is_ba
         rig.backend.script("*", status(500))
         lanes = [rig.lane(f"session{number}") for number in range(200)]
         for lane in lanes:
-            await lane.gate(PUBLISH, {})
-            await lane.gate(HookMethod.PLAY_STREAM, {})
+            await lane.authorize(PUBLISH, {})
+            await lane.authorize(HookMethod.PLAY_STREAM, {})
         await trio.sleep(10)
-        await lanes[0].gate(PUBLISH, {})
+        await lanes[0].authorize(PUBLISH, {})
         rig.backend.script("*", echo)
         for lane in lanes:
-            await lane.gate(PUBLISH, {})
+            await lane.authorize(PUBLISH, {})
         told = facts(caplog)
         assert rig.dispatcher.statistics().failed == 401
     failures = [line for level, event, line in told if (level, event) == ("ERROR", "Got exception in REST")]
     by_method = Counter(line["method"] for line in failures)
     assert by_method == {"publishStream": 4, "playStream": 3}
-    assert [line.get("unsaid") for line in failures if line["method"] == "publishStream"] == [None, None, None, 197]
+    assert [line.get("suppressed") for line in failures if line["method"] == "publishStream"] == [None, None, None, 197]
     back = [line for _, event, line in told if event == "hook is answered again"]
     assert back == [{"method": "publishStream", "app": "testApp", "failed": 201}]
 
@@ -307,8 +307,8 @@ async def test_the_troubles_of_one_application_hide_nobody_elses(
     async with hook_rig() as rig:
         rig.backend.script("*", status(500))
         for _ in range(100):
-            await rig.lane().gate(PUBLISH, {})
-        await rig.lane(app=other).gate(PUBLISH, {})
+            await rig.lane().authorize(PUBLISH, {})
+        await rig.lane(app=other).authorize(PUBLISH, {})
     assert [line["app"] for _, _, line in facts(caplog)] == ["testApp"] * 3 + ["other"]
 
 
@@ -319,8 +319,8 @@ async def test_a_backend_that_fails_every_other_time_is_told_of_at_a_bounded_rat
         lane = rig.lane()
         for _ in range(100):
             rig.backend.script("*", status(500), echo)
-            await lane.gate(PUBLISH, {})
-            await lane.gate(PUBLISH, {})
+            await lane.authorize(PUBLISH, {})
+            await lane.authorize(PUBLISH, {})
             await trio.sleep(0.1)
     events = Counter(event for _, event, _ in facts(caplog))
     assert events == {"Got exception in REST": 4, "hook is answered again": 2}
@@ -333,7 +333,7 @@ async def test_what_is_odd_about_answers_is_told_a_few_times(
     async with hook_rig() as rig:
         rig.backend.script("connect", status(200, policies))
         for _ in range(50):
-            await rig.lane().gate(HookMethod.CONNECT, {})
+            await rig.lane().authorize(HookMethod.CONNECT, {})
     told = facts(caplog)
     assert [event for _, event, _ in told] == ["odd answer"] * 3
     assert "publishSteam" in told[0][2]["what"]
@@ -350,7 +350,7 @@ async def test_bodies_are_told_at_debug_without_their_secrets(
         "sipPassword": "s3cret-4", "nested": [{"password": "s3cret-5"}], "keepAlive": True, "payload": "s3cret-6",
     }  # fmt: skip
     async with hook_rig(app) as rig:
-        await rig.lane(app=app).gate(PUBLISH, body)
+        await rig.lane(app=app).authorize(PUBLISH, body)
     shown = {event: json.loads(str(line["body"])) for _, event, line in facts(caplog) if "body" in line}
     assert shown.keys() == {"hook body", "hook answer"}
     assert shown["hook body"] == {
@@ -370,7 +370,7 @@ async def test_calls_are_counted(autojump_clock: MockClock) -> None:
         rig.backend.script("*", echo, REFUSED, echo, status(500), hang)
         lane = rig.lane()
         for _ in range(4):
-            await lane.gate(PUBLISH, {})
+            await lane.authorize(PUBLISH, {})
         statistics = rig.dispatcher.statistics()
     assert (statistics.sent, statistics.retried, statistics.failed, statistics.timed_out) == (4, 1, 2, 1)
 

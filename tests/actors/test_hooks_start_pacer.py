@@ -7,13 +7,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.hooks.start_pacer import CALM, CROWD, FAILING_PAUSE, Turnstile
+from actors.hooks.start_pacer import BURST, BURST_WINDOW, FAILING_PAUSE, StartPacer
 from tests.support.passes import Passes
 
 MANY = 50
 
 
-async def enter_together(turnstile: Turnstile, now: Callable[[], float], *, in_batch: bool = False) -> list[float]:
+async def enter_together(turnstile: StartPacer, now: Callable[[], float], *, in_batch: bool = False) -> list[float]:
     """When each of many calls that come in one pass begins, in the order in which they came."""
     came: list[int] = []
     began: dict[int, float] = {}
@@ -38,26 +38,26 @@ async def test_in_a_crowd_one_call_begins_in_a_pass_first_come_first_served(
     passes: Passes, autojump_clock: MockClock
 ) -> None:
     trio.lowlevel.add_instrument(passes)
-    began = await enter_together(Turnstile(), lambda: passes.number)
+    began = await enter_together(StartPacer(), lambda: passes.number)
     assert began == sorted(began)
     first, *others = Counter(began).items()
-    assert first == (began[0], CROWD)
+    assert first == (began[0], BURST)
     assert {count for _, count in others} == {1}
 
 
 async def test_while_it_is_calm_no_pass_is_lost(passes: Passes, autojump_clock: MockClock) -> None:
     trio.lowlevel.add_instrument(passes)
-    turnstile = Turnstile()
+    turnstile = StartPacer()
     for _ in range(3):
         before = passes.number
-        for _ in range(CROWD):
+        for _ in range(BURST):
             await turnstile.enter()
         assert passes.number == before
-        await trio.sleep(CALM * 1.01)
+        await trio.sleep(BURST_WINDOW * 1.01)
 
 
 async def test_a_newcomer_does_not_overtake_the_line(autojump_clock: MockClock) -> None:
-    turnstile = Turnstile()
+    turnstile = StartPacer()
     turnstile.is_failing = True
     began: list[str] = []
 
@@ -78,12 +78,12 @@ async def test_a_newcomer_does_not_overtake_the_line(autojump_clock: MockClock) 
 
 async def test_a_batch_begins_in_one_pass(passes: Passes, autojump_clock: MockClock) -> None:
     trio.lowlevel.add_instrument(passes)
-    assert len(set(await enter_together(Turnstile(), lambda: passes.number, in_batch=True))) == 1
+    assert len(set(await enter_together(StartPacer(), lambda: passes.number, in_batch=True))) == 1
 
 
 @pytest.mark.parametrize("in_batch", [False, True])
 async def test_what_calls_a_host_that_fails_begins_at_a_bounded_rate(in_batch: bool, autojump_clock: MockClock) -> None:
-    turnstile = Turnstile()
+    turnstile = StartPacer()
     turnstile.is_failing = True
     start = trio.current_time()
     began = await enter_together(turnstile, trio.current_time, in_batch=in_batch)
@@ -91,7 +91,7 @@ async def test_what_calls_a_host_that_fails_begins_at_a_bounded_rate(in_batch: b
 
 
 async def test_once_the_host_is_well_the_line_goes_on_without_a_pause(autojump_clock: MockClock) -> None:
-    turnstile = Turnstile()
+    turnstile = StartPacer()
     turnstile.is_failing = True
     start = trio.current_time()
     async with trio.open_nursery() as nursery:
@@ -103,7 +103,7 @@ async def test_once_the_host_is_well_the_line_goes_on_without_a_pause(autojump_c
 
 
 async def test_who_gives_up_in_the_line_holds_up_nobody(autojump_clock: MockClock) -> None:
-    turnstile = Turnstile()
+    turnstile = StartPacer()
     turnstile.is_failing = True
     start = trio.current_time()
     async with trio.open_nursery() as nursery:

@@ -15,10 +15,10 @@ from actors.media.peer.peer_table import Network
 from actors.media.sending.sender import PortableSender
 from actors.media.statistics import Counters, RateMeter
 from actors.media.tracks.publisher_feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
-from actors.media.tracks.ssrc_table import SourceTable
-from actors.runtime.logs import SparingLog, get_logger
+from actors.media.tracks.ssrc_table import SsrcTable
+from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import TransportFeedback, parse_compound
 from protocol.webrtc.rtp import build_header, parse_header
@@ -96,7 +96,7 @@ def test_a_rate_is_measured_over_an_interval() -> None:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
     """The facts of all log lines."""
-    return [vars(record)["wcsd_facts"] for record in caplog.records]
+    return [vars(record)["wcsd_fields"] for record in caplog.records]
 
 
 def test_losses_at_the_sockets_are_told_with_what_came_to_them_since(caplog: pytest.LogCaptureFixture) -> None:
@@ -117,7 +117,7 @@ def test_losses_at_the_sockets_are_told_with_what_came_to_them_since(caplog: pyt
 
 def test_each_reason_is_told_once_for_a_peer_and_always_counted(caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
-    log = SparingLog(get_logger("media"), burst=20, clock=lambda: 0.0)
+    log = RateLimitedLog(get_logger("media"), burst=20, clock=lambda: 0.0)
     drops = [Drops(counters, log, session) for session in ("a", "b")]
     for each in drops:
         for drop in Drop:
@@ -146,7 +146,7 @@ class Told:
         )
         self.sent: list[bytes] = []
         self.feedback = PublisherFeedback(
-            network, [plan], SourceTable([], {}), RoundTrip(), cname="test", send=self.sent.append
+            network, [plan], SsrcTable([], {}), RttEstimator(), cname="test", send=self.sent.append
         )
         self.feedback.start(0.0)
 

@@ -3,9 +3,9 @@
 import pytest
 
 from actors.media.sending.sender import PortableSender
-from actors.media.tracks.published_track import Feed
-from actors.media.tracks.ssrc_table import TAKEOVER_AFTER, Source, SourceTable
-from protocol.sfu.rtt import RoundTrip
+from actors.media.tracks.published_track import PublishedTrack
+from actors.media.tracks.ssrc_table import TAKEOVER_AFTER, Source, SsrcTable
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtp import build_header
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
 
@@ -22,9 +22,9 @@ def plan(kind: MediaKind, codec: Codec, mid: str, ssrc: int | None = None, rtx_s
     )
 
 
-def open_feed(plan: TrackPlan) -> Feed:
-    return Feed(
-        plan, PortableSender(), ssrc=1, rtx_ssrc=2, cname="c", round_trip=RoundTrip(), now=0.0, asked=lambda: None
+def open_feed(plan: TrackPlan) -> PublishedTrack:
+    return PublishedTrack(
+        plan, PortableSender(), ssrc=1, rtx_ssrc=2, cname="c", round_trip=RttEstimator(), now=0.0, asked=lambda: None
     )
 
 
@@ -33,7 +33,7 @@ class Publisher:
 
     def __init__(self, *plans: TrackPlan) -> None:
         self.feeds = {each.kind: open_feed(each) for each in plans}
-        self.table = SourceTable(plans, self.feeds)
+        self.table = SsrcTable(plans, self.feeds)
         self.number = 0
 
     def send(self, ssrc: int, payload_type: int, now: float, mid: bytes | None = None) -> Source | None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.media.io import wakeup_coalescing
-from actors.media.io.wakeup_coalescing import Moderation
+from actors.media.io.wakeup_coalescing import WakeupCoalescer
 
 
-def run(plane: Moderation, rate: float, *, since: float, seconds: float) -> float:
+def run(plane: WakeupCoalescer, rate: float, *, since: float, seconds: float) -> float:
     """Packets come evenly, each waking the plane as soon as it may be woken; when it ends."""
     now, waiting = since, 0.0
     while now < since + seconds:
@@ -22,7 +22,7 @@ def run(plane: Moderation, rate: float, *, since: float, seconds: float) -> floa
 
 
 def test_a_quiet_plane_takes_every_packet_at_once() -> None:
-    plane = Moderation()
+    plane = WakeupCoalescer()
     run(plane, 0.9 * wakeup_coalescing.START, since=0.0, seconds=5.0)
     assert (plane.interval, plane.rest_until) == (0.0, -math.inf)
     assert plane.rate == pytest.approx(0.9 * wakeup_coalescing.START, rel=0.05)
@@ -32,14 +32,14 @@ def test_a_quiet_plane_takes_every_packet_at_once() -> None:
     ("rate", "interval"), [(1200, wakeup_coalescing.LONGEST), (5000, 0.0032), (20_000, wakeup_coalescing.SHORTEST)]
 )
 def test_a_busy_plane_wakes_for_groups(rate: float, interval: float) -> None:
-    plane = Moderation()
+    plane = WakeupCoalescer()
     ended = run(plane, rate, since=0.0, seconds=5.0)
     assert plane.interval == pytest.approx(interval, rel=0.05)
     assert plane.rest_until == ended + plane.interval
 
 
 def test_it_takes_clearly_fewer_packets_to_be_quiet_again() -> None:
-    plane = Moderation()
+    plane = WakeupCoalescer()
     between = (wakeup_coalescing.START + wakeup_coalescing.STOP) / 2
     ended = run(plane, 2 * wakeup_coalescing.START, since=0.0, seconds=3.0)
     ended = run(plane, between, since=ended, seconds=5.0)
@@ -51,7 +51,7 @@ def test_it_takes_clearly_fewer_packets_to_be_quiet_again() -> None:
 
 
 def test_one_large_picture_is_no_busy_time() -> None:
-    plane = Moderation()
+    plane = WakeupCoalescer()
     ended = run(plane, 200.0, since=0.0, seconds=2.0)
     plane.took(100, ended + 0.01, is_all=True)
     run(plane, 200.0, since=ended + 0.01, seconds=2.0)
@@ -59,7 +59,7 @@ def test_one_large_picture_is_no_busy_time() -> None:
 
 
 def test_after_a_silence_the_first_packet_finds_a_quiet_plane() -> None:
-    plane = Moderation()
+    plane = WakeupCoalescer()
     ended = run(plane, 20_000.0, since=0.0, seconds=2.0)
     plane.took(0, plane.rest_until, is_all=True)
     assert plane.rest_until == -math.inf, "the plane waits for a packet, not for the clock"
@@ -68,7 +68,7 @@ def test_after_a_silence_the_first_packet_finds_a_quiet_plane() -> None:
 
 
 def test_what_still_waits_is_read_at_once() -> None:
-    plane = Moderation()
+    plane = WakeupCoalescer()
     ended = run(plane, 20_000.0, since=0.0, seconds=2.0)
     plane.took(128, ended + 0.002, is_all=False)
     assert plane.rest_until == -math.inf
@@ -78,7 +78,7 @@ def test_what_still_waits_is_read_at_once() -> None:
 def test_whatever_comes_no_packet_waits_longer_than_the_longest_interval(
     wake_ups: list[tuple[int, float, bool]],
 ) -> None:
-    plane, now = Moderation(), 0.0
+    plane, now = WakeupCoalescer(), 0.0
     for count, pause, is_all in wake_ups:
         now += pause
         plane.took(count, now, is_all=is_all)

@@ -5,7 +5,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.session import Inflow
+from actors.session import ReceiveQuota
 from actors.session.outbox import OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
 
 
@@ -13,10 +13,10 @@ class SlowSocket:
     """A socket that takes a text at once, in part or not at all, and shows by which way it came."""
 
     def __init__(self) -> None:
-        self.inflow = Inflow()
+        self.quota = ReceiveQuota()
         self.sent: list[str] = []
         self.takes_now = True
-        self.has_rest = False
+        self.has_pending = False
         self.may_send = trio.Event()
         self.may_send.set()
 
@@ -27,7 +27,7 @@ class SlowSocket:
 
     async def send_message(self, message: str) -> None:
         await self.may_send.wait()
-        self.has_rest = False
+        self.has_pending = False
         self.sent.append(f"later {message}" if message else "rest")
 
     async def get_message(self) -> str | bytes:
@@ -101,7 +101,7 @@ async def test_what_was_sent_in_part_is_finished_first(socket: SlowSocket, nurse
     outbox = alone(socket)
     nursery.start_soon(outbox.write)
     await trio.testing.wait_all_tasks_blocked()
-    socket.has_rest = True
+    socket.has_pending = True
     outbox.put("a")
     outbox.put("b")
     await trio.testing.wait_all_tasks_blocked()

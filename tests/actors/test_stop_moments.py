@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from actors.media.events import PeerClosed
 from actors.media.publication import Publication
 from actors.session.outbox import OUTBOX_BYTES
-from actors.session.reading import CLIENT_CLOSED, Heard
+from actors.session.reading import CLIENT_CLOSED, InboundFrame
 from actors.stream import Broadcast
 from actors.web.api.streams import BY_REST
 from protocol.node.filters import StreamFilter
@@ -61,7 +61,7 @@ async def test_a_request_that_comes_with_the_end_of_its_session_starts_nothing(a
         _, session = await rig.connect()
         await trio.testing.wait_all_tasks_blocked()
         request = encoded("publishStream", [stream_request("cam", "p1", published=True)])
-        session.post(Heard(frame=decode(request), weight=len(request)))
+        session.post(InboundFrame(frame=decode(request), weight=len(request)))
         session.stop(CLIENT_CLOSED)
         await session.stopped.wait()
         await trio.testing.wait_all_tasks_blocked()

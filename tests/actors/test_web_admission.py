@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import OPERATOR_RESERVE, Admission, Place
 
 HERE, THERE, ELSEWHERE = "127.0.0.1", "192.0.2.1", "192.0.2.2"
@@ -12,7 +12,7 @@ class Door:
     """An admission, and the names of the connections that it has evicted."""
 
     def __init__(self, limit: int, per_client: int = 1000) -> None:
-        log = SparingLog(get_logger("test"), clock=lambda: 0.0)
+        log = RateLimitedLog(get_logger("test"), clock=lambda: 0.0)
         self.admission = Admission(limit=limit, per_client=per_client, log=log)
         self.evicted: list[str] = []
 

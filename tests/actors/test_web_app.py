@@ -148,7 +148,7 @@ async def test_each_kind_of_refusal_leaves_one_line_a_second(
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [record.getMessage() for record in warnings] == ([event] if event else [])
     if event:
-        facts = vars(warnings[0])["wcsd_facts"]
+        facts = vars(warnings[0])["wcsd_fields"]
         assert facts | {"path": path, "status": status, "method": method, "client": "127.0.0.1"} == facts
         assert facts["reason"] == answer.json()["reason"]
 

@@ -168,7 +168,7 @@ async def whole_hooks(url: str, calls: int) -> Figures:
         async def work(share: int) -> None:
             lane = dispatcher.open_lane(app=app, session_id="session", on_warning=lambda method, info: None)
             for _ in range(share):
-                await lane.gate(HookMethod.PUBLISH_STREAM, BODY)
+                await lane.authorize(HookMethod.PUBLISH_STREAM, BODY)
 
         await measure(AT_ONCE * 2, work)
         figures = await measure(calls, work)

@@ -26,7 +26,7 @@ import trio
 import trio.testing
 from attrs import astuple, define, evolve, field, frozen
 
-from actors.daemon import SWITCH_INTERVAL, tame_garbage_collector
+from actors.daemon import SWITCH_INTERVAL, configure_gc
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.hooks.resolver import Resolver
@@ -126,7 +126,7 @@ class Load:
         while True:
             await trio.sleep(draw.uniform(0.02, 0.08))
             began = time.perf_counter()
-            await lane.gate(HookMethod.PUBLISH_STREAM, BODY)
+            await lane.authorize(HookMethod.PUBLISH_STREAM, BODY)
             self.latencies.append(time.perf_counter() - began)
 
     async def run_phase(self, name: str, url: str, seconds: float) -> "Phase":
@@ -186,7 +186,7 @@ class Row:
 async def main(seconds: float, rounds: int) -> int:
     """So many rounds of all phases, each of so many seconds. The exit code."""
     logs.configure(LogFormat.TEXT, LogLevel.INFO, io.StringIO())
-    tame_garbage_collector()  # as the server does
+    configure_gc()  # as the server does
     sys.setswitchinterval(SWITCH_INTERVAL)
     with ExitStack() as stack:
         well, flood, other = (stack.enter_context(backend(kind)) for kind in ("well", "flood", "well"))

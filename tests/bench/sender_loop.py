@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from actors.media.sending.sender import FanOut, Slot
+from actors.media.sending.sender import FanOut, Recipient
 from protocol.webrtc.srtp import SrtpProfile, SrtpTransmitter
 from tests.bench.fanout_audience import allow_many_sockets, count_datagrams, load
 from tests.bench.fanout_server import SENDERS
@@ -66,7 +66,7 @@ def _fan_out(name: str, server: socket.socket, sinks: list[socket.socket], profi
     fan_out = SENDERS[name]().open()
     for number, sink in enumerate(sinks):
         transmitter = SrtpTransmitter(keys_of(number, profile))
-        fan_out.add(Slot(transmitter=transmitter, socket=server, address=sink.getsockname(), start=0))
+        fan_out.add(Recipient(transmitter=transmitter, socket=server, address=sink.getsockname(), start=0))
     return fan_out
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from itertools import count
 
-from actors.media.events import Connected, Flowing, MediaFact, MediaRefused
+from actors.media.events import Connected, Flowing, MediaEvent, MediaRefused
 from actors.media.statistics import StreamMediaStatistics
 from protocol.signaling.statuses import StreamInfo
 
-Post = Callable[[MediaFact], None]
+Post = Callable[[MediaEvent], None]
 
 
 class FakeMedia:

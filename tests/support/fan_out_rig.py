@@ -9,7 +9,7 @@ from typing import Self
 import pylibsrtp
 from attrs import define, field
 
-from actors.media.sending.sender import Slot
+from actors.media.sending.sender import Recipient
 from protocol.webrtc.srtp import SrtpError, SrtpKeys, SrtpProfile, SrtpReceiver, SrtpTransmitter
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
@@ -58,15 +58,15 @@ class Viewers:
 
     def slot(
         self, number: int, *, profile: SrtpProfile = SrtpProfile.AEAD_AES_128_GCM, start: int = 0, sound: bool = True
-    ) -> Slot:
+    ) -> Recipient:
         """A viewer with the keys of its number. One that is not `sound` has a session that refuses every packet."""
         transmitter = SrtpTransmitter(keys_of(number, profile))
         if not sound:
             policy = pylibsrtp.Policy(key=bytes(30), ssrc_type=pylibsrtp.Policy.SSRC_SPECIFIC, ssrc_value=0xFFFF)
             transmitter.session = pylibsrtp.Session(policy)
-        return Slot(transmitter=transmitter, socket=self.server, address=self.sink.getsockname(), start=start)
+        return Recipient(transmitter=transmitter, socket=self.server, address=self.sink.getsockname(), start=start)
 
-    def refuse(self, slot: Slot) -> Slot:
+    def refuse(self, slot: Recipient) -> Recipient:
         """Give a viewer an address that nothing can be sent to."""
         slot.address = slot.address[0], NO_SUCH_PORT
         return slot

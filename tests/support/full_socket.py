@@ -3,7 +3,7 @@
 import socket
 
 from actors.media.sending.fast_sender import FastSender
-from actors.media.sending.sender import PacketSender, PortableSender, Slot
+from actors.media.sending.sender import PacketSender, PortableSender, Recipient
 from protocol.webrtc.srtp import SrtpProfile, SrtpTransmitter
 from tests.support.fan_out_rig import keys_of, rtp_packet
 
@@ -17,7 +17,7 @@ def report(sender: PacketSender, network: int) -> str:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
         transmitter = SrtpTransmitter(keys_of(1, SrtpProfile.AEAD_AES_128_GCM))
         addresses = [(f"10.9.0.{network + number}", 9) for number in range(VIEWERS)]
-        slots = [Slot(transmitter=transmitter, socket=server, address=address, start=0) for address in addresses]
+        slots = [Recipient(transmitter=transmitter, socket=server, address=address, start=0) for address in addresses]
         fan_out = sender.open()
         for slot in slots:
             fan_out.add(slot)

@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from attrs import define, evolve, field, frozen
 
-from actors.media.events import Connected, MediaFact
+from actors.media.events import Connected, MediaEvent
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
@@ -22,15 +22,15 @@ from tests.support.media_peer import MediaPeer
 class Facts:
     """What a stream was told by the media plane."""
 
-    told: list[MediaFact] = field(factory=list)
+    told: list[MediaEvent] = field(factory=list)
     _changed: trio.Event = field(factory=trio.Event)
 
-    def post(self, fact: MediaFact) -> None:
+    def post(self, fact: MediaEvent) -> None:
         self.told.append(fact)
         self._changed.set()
         self._changed = trio.Event()
 
-    async def until(self, fact: MediaFact, *, within: float = 10.0) -> None:
+    async def until(self, fact: MediaEvent, *, within: float = 10.0) -> None:
         with trio.fail_after(within):
             while fact not in self.told:
                 await self._changed.wait()

@@ -7,19 +7,19 @@ from typing import Any
 import trio
 from trio_websocket import CloseReason, ConnectionClosed
 
-from actors.session.receive_quota import Inflow
+from actors.session.receive_quota import ReceiveQuota
 
 
 class MemorySocket:
     """A `Socket` for the session; the other methods are the client's."""
 
-    has_rest = False
-    inflow: Inflow
+    has_pending = False
+    quota: ReceiveQuota
 
     def __init__(self, *, reads: bool = True) -> None:
         self._to_server, self._from_client = trio.open_memory_channel[str | bytes](math.inf)
         self._to_client, self._from_server = trio.open_memory_channel[str](math.inf)
-        self.inflow = Inflow()
+        self.quota = ReceiveQuota()
         self.reads = reads
         self.close_code: int | None = None
         self.frames: list[dict[str, Any]] = []

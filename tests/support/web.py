@@ -7,7 +7,7 @@ import attrs
 import httpx
 from starlette.applications import Starlette
 
-from actors.node.control_port import Streams
+from actors.node.control_port import NodeControl
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
@@ -24,7 +24,7 @@ def settings_with(*, rest_terminate_all: str = "allow", **fields: Any) -> Settin
 
 
 def app_of(
-    world: Streams, settings: Settings | None = None, *, ready: Callable[[], Readiness] = Readiness
+    world: NodeControl, settings: Settings | None = None, *, ready: Callable[[], Readiness] = Readiness
 ) -> Starlette:
     """The application, on a machine named `media-1`."""
     return create_app(
@@ -38,7 +38,7 @@ def app_of(
 
 
 def client_of(
-    world: Streams, settings: Settings | None = None, *, base_url: str = OWN, crashes: bool = True, **rest: Any
+    world: NodeControl, settings: Settings | None = None, *, base_url: str = OWN, crashes: bool = True, **rest: Any
 ) -> httpx.AsyncClient:
     """A client that talks to the application without a network; with `crashes` false, faults of ours become a 500."""
     transport = httpx.ASGITransport(app_of(world, settings, **rest), raise_app_exceptions=crashes)

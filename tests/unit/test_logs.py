@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from actors.runtime.logs import MAX_VALUE, SparingLog, configure, get_logger, tell_unsaid
+from actors.runtime.logs import MAX_VALUE, RateLimitedLog, configure, get_logger, tell_suppressed
 from config.settings import LogFormat, LogLevel
 
 Captured = pytest.CaptureFixture[str]
@@ -162,7 +162,7 @@ def test_a_fact_that_cannot_be_written_leaves_a_line_all_the_same(lines: Start, 
 def test_an_event_may_be_said_a_few_times_at_once_and_in_each_grade(lines: Start) -> None:
     written = lines()
     now = 0.0
-    sparing = SparingLog(log, rate=2, burst=3, clock=lambda: now)
+    sparing = RateLimitedLog(log, rate=2, burst=3, clock=lambda: now)
     for number in range(5):
         sparing.info("session ended", number=number)
     sparing.error("stream crashed", crash=ValueError("bad"))
@@ -171,7 +171,7 @@ def test_an_event_may_be_said_a_few_times_at_once_and_in_each_grade(lines: Start
     first, second, third, crash, last = (line.split(" ", 1)[1] for line in written())
     assert [first, second, third] == [f"INFO session ended number={number}" for number in range(3)]
     assert crash.startswith('ERROR stream crashed traceback="ValueError: bad')
-    assert last == "INFO session ended number=5 unsaid=2"
+    assert last == "INFO session ended number=5 suppressed=2"
 
 
 @pytest.mark.parametrize(("grade", "burst", "rate"), [("info", 10_000, 100), ("warning", 1_000, 20), ("error", 100, 5)])
@@ -188,8 +188,8 @@ def test_no_event_fills_the_disk(lines: Start, grade: str, burst: int, rate: int
         say("stream ended", id=number)
     later = written()[burst + 1 :]
     assert len(later) == rate
-    assert later[0].endswith("stream ended id=0 unsaid=500")
-    assert not [line for line in later[1:] if "unsaid" in line]
+    assert later[0].endswith("stream ended id=0 suppressed=500")
+    assert not [line for line in later[1:] if "suppressed" in line]
 
 
 def test_a_library_is_held_to_a_few_lines_whatever_values_they_bear(lines: Start) -> None:
@@ -200,20 +200,20 @@ def test_a_library_is_held_to_a_few_lines_whatever_values_they_bear(lines: Start
     assert len(written()) == 10
     now = 1.0
     logging.getLogger("trio.serve_listeners").error("accept returned %s", 0)
-    assert written()[-1].endswith("ERROR accept returned 0 logger=trio.serve_listeners unsaid=90")
+    assert written()[-1].endswith("ERROR accept returned 0 logger=trio.serve_listeners suppressed=90")
 
 
 def test_what_was_left_out_is_told_when_no_line_follows(lines: Start) -> None:
-    tell_unsaid()  # what other tests have left
+    tell_suppressed()  # what other tests have left
     written = lines(clock=lambda: 0.0)
-    refusals = SparingLog(log, clock=lambda: 0.0)
+    refusals = RateLimitedLog(log, clock=lambda: 0.0)
     for _ in range(5):
         refusals.warning("connection refused")
     for _ in range(12):
         logging.getLogger("trio").error("accept failed")
     assert len(written()) == 11
     for _ in range(2):
-        tell_unsaid()
+        tell_suppressed()
     told = [line.split(" ", 1)[1] for line in written()[11:]]
     assert sorted(told) == [
         'INFO log lines left out line="connection refused" count=4',
@@ -224,7 +224,7 @@ def test_what_was_left_out_is_told_when_no_line_follows(lines: Start) -> None:
 def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(lines: Start) -> None:
     written = lines()
     now = 0.0
-    refusals = SparingLog(log, clock=lambda: now)
+    refusals = RateLimitedLog(log, clock=lambda: now)
     for address in ("a", "b", "c"):
         refusals.warning("connection refused", address=address)
     refusals.warning("origin refused", origin="x")
@@ -235,6 +235,6 @@ def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(
     assert [line.split(" ", 2)[2] for line in written()] == [
         "connection refused address=a",
         "origin refused origin=x",
-        "connection refused address=d unsaid=2",
+        "connection refused address=d suppressed=2",
         "connection refused address=e",
     ]

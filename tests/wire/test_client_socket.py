@@ -11,7 +11,7 @@ import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
 from actors.net.tcp_stream import TcpStream
-from actors.session import ClientSocket, Inflow, StraightStream
+from actors.session import ClientSocket, NonBlockingStream, ReceiveQuota
 from actors.session.client_socket import LONGEST
 
 CAP = 30
@@ -32,7 +32,7 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
     """A session's socket, and the client at the other end."""
     with tcp_pair() as (server, client), trio.fail_after(CAP):
         async with trio.open_nursery() as nursery:
-            straight = None if tls else StraightStream(TcpStream(server))
+            straight = None if tls else NonBlockingStream(TcpStream(server))
             theirs: trio.SocketStream | trio.SSLStream[trio.SocketStream] = client
             ours: trio.abc.Stream = straight or server
             if tls:
@@ -54,7 +54,7 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
             async with trio.open_nursery() as opening:
                 opening.start_soon(accept)
                 page = await wrap_client_stream(nursery, theirs, "localhost", "/")
-            yield ClientSocket(accepted[0], straight, Inflow()), page
+            yield ClientSocket(accepted[0], straight, ReceiveQuota()), page
             nursery.cancel_scope.cancel()
 
 
@@ -77,7 +77,7 @@ async def test_what_is_long_or_goes_through_tls_is_not_sent_at_once() -> None:
         assert not ours.send_now("x" * (LONGEST + 1))
     async with websocket(tls=True) as (ours, page):
         assert not ours.send_now("x")
-        assert not ours.has_rest
+        assert not ours.has_pending
         await ours.send_message("y")
         assert await page.get_message() == "y"
 
@@ -94,8 +94,8 @@ async def test_nothing_is_sent_at_once_after_the_close() -> None:
 async def test_a_rest_that_cannot_be_sent_is_a_closed_connection() -> None:
     async with websocket(tls=False) as (ours, page):
         assert ours._straight is not None
-        assert ours._straight.try_send(bytes(1_000_000))
-        assert ours.has_rest
+        assert ours._straight.send_nowait(bytes(1_000_000))
+        assert ours.has_pending
         await page._stream.aclose()
         with pytest.raises(ConnectionClosed):
             await ours.send_message("")
@@ -103,50 +103,50 @@ async def test_a_rest_that_cannot_be_sent_is_a_closed_connection() -> None:
 
 async def test_a_part_that_did_not_fit_comes_first_when_there_is_room() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
-        straight, long, came = StraightStream(TcpStream(server)), bytes(range(256)) * 4000, b""
-        assert straight.try_send(long)
-        assert straight.has_rest
+        straight, long, came = NonBlockingStream(TcpStream(server)), bytes(range(256)) * 4000, b""
+        assert straight.send_nowait(long)
+        assert straight.has_pending
         async with trio.open_nursery() as nursery:
             came += await client.receive_some()
-            assert not straight.try_send(b"this must not get in between")
+            assert not straight.send_nowait(b"this must not get in between")
             nursery.start_soon(straight.send_all, b"the end")
             while not came.endswith(b"the end"):
                 came += await client.receive_some()
         assert came == long + b"the end"
-        assert not straight.has_rest
+        assert not straight.has_pending
 
 
 async def test_a_client_that_does_not_read_fills_no_large_buffer() -> None:
     with tcp_pair() as (server, client):
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
-        straight, taken = StraightStream(TcpStream(server)), 0
-        while taken < 2 << 20 and straight.try_send(b"x" * 1000):
+        straight, taken = NonBlockingStream(TcpStream(server)), 0
+        while taken < 2 << 20 and straight.send_nowait(b"x" * 1000):
             taken += 1000
         assert taken < 400_000
 
 
 async def test_nothing_gets_in_between_while_something_is_being_sent() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
-        straight, long, came = StraightStream(TcpStream(server)), b"x" * 1_000_000, b""
+        straight, long, came = NonBlockingStream(TcpStream(server)), b"x" * 1_000_000, b""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(straight.send_all, long)
             came += await client.receive_some()
-            assert not straight.try_send(b"in between")
+            assert not straight.send_nowait(b"in between")
             while len(came) < len(long):
                 came += await client.receive_some()
         assert came == long
-        assert straight.try_send(b"now")
+        assert straight.send_nowait(b"now")
         assert await client.receive_some() == b"now"
 
 
 async def test_a_broken_or_closed_connection_takes_nothing_and_raises_nothing() -> None:
     with tcp_pair() as (server, client), trio.fail_after(CAP):
-        straight = StraightStream(TcpStream(server))
+        straight = NonBlockingStream(TcpStream(server))
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.socket.close()  # sends a reset
         with pytest.raises(trio.BrokenResourceError):
             await straight.receive_some()
-        assert not straight.try_send(b"x")
+        assert not straight.send_nowait(b"x")
         await straight.aclose()
-        assert not straight.try_send(b"x")
+        assert not straight.send_nowait(b"x")

@@ -75,7 +75,7 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
 
 def events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
     """The facts of each log line of this event."""
-    return [record.__dict__["wcsd_facts"] for record in caplog.records if record.getMessage() == event]
+    return [record.__dict__["wcsd_fields"] for record in caplog.records if record.getMessage() == event]
 
 
 def fail_for(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, is_meant: Callable[..., bool]) -> None:
@@ -106,7 +106,7 @@ FAULTS = (
     Fault(kind=Claim, method="release", name_is_free=False),
     Fault(kind=Publication, method="close", publisher_media_ends=False),
     Fault(kind=PublishedStream, method="_announce", publisher_is_told=False),
-    Fault(kind=PublishedStream, method="epitaph"),
+    Fault(kind=PublishedStream, method="end_log_fields"),
 )
 
 

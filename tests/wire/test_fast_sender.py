@@ -15,8 +15,8 @@ import pytest
 from actors.media.sending import kernel as kernel_calls
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.packet_buffers import LONGEST_RUN
-from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Slot
-from actors.media.sending.slot_group import GROUP_SIZE
+from actors.media.sending.recipient_batch import GROUP_SIZE
+from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Recipient
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile, SrtpReceiver
 from tests.support.fan_out_rig import Viewers, keys_of, open_socket, rtp_packet
 
@@ -25,12 +25,12 @@ SENDERS = pytest.mark.parametrize("make", [PortableSender, FastSender])
 COUNTS = (1, 2, 3, GROUP_SIZE - 1, GROUP_SIZE, GROUP_SIZE + 1, 2 * GROUP_SIZE + 2)
 
 
-def fill(fan_out: FanOut, slots: list[Slot]) -> None:
+def fill(fan_out: FanOut, slots: list[Recipient]) -> None:
     for slot in slots:
         fan_out.add(slot)
 
 
-def losses(slots: list[Slot]) -> list[tuple[int, int]]:
+def losses(slots: list[Recipient]) -> list[tuple[int, int]]:
     return [(slot.dropped, slot.failed) for slot in slots]
 
 
@@ -440,7 +440,7 @@ def test_thousands_that_come_and_go_leave_nothing() -> None:
     process, chance = psutil.Process(), random.Random(1)
     with Viewers() as viewers:
         fan_out = FastSender().open()
-        inside: list[Slot] = []
+        inside: list[Recipient] = []
         ever: list[weakref.ref[object]] = []
 
         def come_and_go(times: int) -> None:

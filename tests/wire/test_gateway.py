@@ -18,7 +18,7 @@ from wsproto.events import TextMessage
 from actors.net.tcp_listeners import open_listener
 from actors.runtime.actor import SHUTDOWN
 from actors.session import Session, Socket
-from actors.session.gateway import Door, Gateway
+from actors.session.gateway import Endpoint, Gateway
 from config.settings import Settings
 from tests.support.fake_plane import FakePlane
 from tests.support.signaling_rig import TEST_OVER, Backend, SignalingRig, app
@@ -50,7 +50,7 @@ async def serving(*, handshake_timeout: float = 20.0, **settings: Any) -> AsyncI
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     listeners = [open_listener("127.0.0.1", 0, name=name, user_timeout=30) for name in ("ws", "wss")]
-    doors = [Door(listener=listeners[0]), Door(listener=listeners[1], tls=tls)]
+    doors = [Endpoint(listener=listeners[0]), Endpoint(listener=listeners[1], tls=tls)]
 
     def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
         return Session(socket, session_id=session_id, origin=origin, services=rig.services)

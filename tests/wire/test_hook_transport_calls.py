@@ -82,9 +82,9 @@ async def test_every_sort_of_backend(behaviour: Behaviour, judged: Verdict, atte
     async with open_backend() as backend:
         backend.script("*", behaviour)
         async with hook_lane(backend.url) as lane:
-            assert await lane.gate(PUBLISH, BODY) == judged
+            assert await lane.authorize(PUBLISH, BODY) == judged
             lane.config = RestClientConfig()
-            assert await lane.gate(PUBLISH, BODY) == GO_ON
+            assert await lane.authorize(PUBLISH, BODY) == GO_ON
         with trio.fail_after(10):
             await backend.wait_closed()
         assert len(backend.calls) == 2 * attempts
@@ -96,7 +96,7 @@ async def test_every_sort_of_slowness_ends_with_the_deadline(behaviour: Behaviou
     async with open_backend() as backend:
         backend.script("*", behaviour)
         async with hook_lane(backend.url, rest_request_timeout=0.3) as lane:
-            assert await lane.gate(PUBLISH, BODY) == DENIED
+            assert await lane.authorize(PUBLISH, BODY) == DENIED
             with trio.fail_after(10):
                 await backend.wait_closed()
         assert len(backend.calls) == 1
@@ -106,18 +106,18 @@ async def test_a_backend_that_is_down_and_comes_back() -> None:
     async with open_backend() as backend:
         backend.script("*", behaviours.drop, behaviours.reset, behaviours.allow)
         async with hook_lane(backend.url) as lane:
-            assert await lane.gate(PUBLISH, BODY) == GO_ON
+            assert await lane.authorize(PUBLISH, BODY) == GO_ON
         assert [call.headers["x-wcs-attempt"] for call in backend.calls] == ["1", "2", "3"]
         assert len({call.headers["x-wcs-hook-id"] for call in backend.calls}) == 1
 
 
 async def test_nobody_at_the_port_and_nobody_at_the_door() -> None:
     async with hook_lane(refused_url()) as lane:
-        assert await lane.gate(PUBLISH, BODY) == DENIED
+        assert await lane.authorize(PUBLISH, BODY) == DENIED
     for scheme, full in (("http", True), ("http", False), ("https", False)):
         with unaccepting_url(scheme, full=full) as url:
             async with hook_lane(url, rest_request_timeout=0.2) as lane:
-                assert await lane.gate(PUBLISH, BODY) == DENIED
+                assert await lane.authorize(PUBLISH, BODY) == DENIED
 
 
 async def test_the_settings_say_whom_to_trust(tmp_path: Path) -> None:
@@ -132,14 +132,14 @@ async def test_the_settings_say_whom_to_trust(tmp_path: Path) -> None:
             ({"rest_insecure_tls": True}, GO_ON),
         ):
             async with hook_lane(backend.url, **settings) as lane:
-                assert await lane.gate(PUBLISH, BODY) == judged
+                assert await lane.authorize(PUBLISH, BODY) == judged
     assert len(backend.calls) == 2
 
 
 async def test_a_stopped_dispatcher_leaves_no_connection() -> None:
     async with open_backend() as backend:
         async with hook_lane(backend.url) as lane:
-            assert await lane.gate(PUBLISH, BODY) == GO_ON
+            assert await lane.authorize(PUBLISH, BODY) == GO_ON
             backend.script("*", behaviours.hang)
             lane.notify(HookMethod.STREAM_STATUS_EVENT, BODY)
             await backend.wait_for("StreamStatusEvent")
@@ -151,8 +151,8 @@ async def test_a_backend_in_a_thread_of_its_own() -> None:
     with backend_thread() as backend:
         backend.script("publishStream", behaviours.deny(info="not you"), behaviours.allow)
         async with hook_lane(backend.url) as lane:
-            assert await lane.gate(PUBLISH, BODY) == Deny(info="not you")
-            assert await lane.gate(PUBLISH, BODY) == GO_ON
+            assert await lane.authorize(PUBLISH, BODY) == Deny(info="not you")
+            assert await lane.authorize(PUBLISH, BODY) == GO_ON
         calls = backend.wait_in_thread("publishStream", count=2)
         assert [call.body for call in calls] == [BODY, BODY]
 
@@ -160,6 +160,6 @@ async def test_a_backend_in_a_thread_of_its_own() -> None:
 async def test_the_backend_can_check_the_signature_over_the_bytes_that_came() -> None:
     async with open_backend() as backend:
         async with hook_lane(backend.url, rest_hook_send_hash=True, rest_hook_secret_key="ключ") as lane:
-            await lane.gate(PUBLISH, {**BODY, "name": "имя"})
+            await lane.authorize(PUBLISH, {**BODY, "name": "имя"})
         (call,) = backend.calls
     assert call.headers["authorization"] == "WCS " + hmac.new("ключ".encode(), call.content, "md5").hexdigest()

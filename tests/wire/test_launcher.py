@@ -86,7 +86,7 @@ class Checkout:
             start_new_session=True,
         )
 
-    def gate(self) -> Path:
+    def authorize(self) -> Path:
         """A pipe: given as GATE, it holds pip up until it has been opened for writing and closed."""
         path = self.root.parent / "gate"
         os.mkfifo(path)
@@ -188,7 +188,7 @@ def test_an_environment_whose_python_is_gone_is_made_again(checkout: Checkout) -
 
 
 def test_an_interrupted_start_is_taken_up_again(checkout: Checkout) -> None:
-    with checkout.start(GATE=str(checkout.gate())) as interrupted:
+    with checkout.start(GATE=str(checkout.authorize())) as interrupted:
         _read_until(interrupted, "Collecting")
         os.killpg(interrupted.pid, signal.SIGKILL)
     assert not (checkout.root / ".venv").exists()
@@ -198,7 +198,7 @@ def test_an_interrupted_start_is_taken_up_again(checkout: Checkout) -> None:
 
 
 def test_of_two_starts_that_race_one_makes_the_environment(checkout: Checkout) -> None:
-    gate = checkout.gate()
+    gate = checkout.authorize()
     with checkout.start(GATE=str(gate)) as first:
         _read_until(first, "Collecting")
         with checkout.start() as second:

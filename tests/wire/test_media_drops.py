@@ -18,7 +18,7 @@ HEADER = 12
 
 def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Why media was dropped, as the log has it."""
-    return [vars(record)["wcsd_facts"]["why"] for record in caplog.records if record.getMessage() == "media dropped"]
+    return [vars(record)["wcsd_fields"]["why"] for record in caplog.records if record.getMessage() == "media dropped"]
 
 
 @pytest.mark.parametrize("make", [PortableSender, FastSender])

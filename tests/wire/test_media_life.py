@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from actors.media.events import Connected, Failed, Flowing, MediaRefused, PeerClosed
-from actors.media.tracks.published_track import Feed
+from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.track import MediaPacket
 from protocol.signaling.statuses import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
@@ -334,14 +334,14 @@ async def test_a_crash_ends_the_peer_that_it_happened_to_and_no_other(monkeypatc
     async with media_rig() as rig:
         unlucky, lucky = await rig.publish(), await rig.publish()
         viewer = await rig.play(lucky.publication)
-        forward = Feed.forward
+        forward = PublishedTrack.forward
 
-        def crash(self: Feed, packet: MediaPacket, now: float) -> int:
+        def crash(self: PublishedTrack, packet: MediaPacket, now: float) -> int:
             if packet.data.endswith(b"poison"):
                 raise RuntimeError("made by the test")
             return forward(self, packet, now)
 
-        monkeypatch.setattr(Feed, "forward", crash)
+        monkeypatch.setattr(PublishedTrack, "forward", crash)
         unlucky.peer.send(unlucky.peer.rtp(1, b"poison", kind="audio"))
         await unlucky.facts.until(Failed(info=StreamInfo.FAILED_BY_ERROR))
         await unlucky.peer.closed.wait()

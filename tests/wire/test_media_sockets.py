@@ -46,7 +46,7 @@ def test_the_log_tells_what_browsers_are_told(caplog: pytest.LogCaptureFixture) 
     with closing(open_media_sockets(media_settings(ip=pairs))) as opened:
         port = opened[0].local[1]
     (record,) = [record for record in caplog.records if record.getMessage() == "media addresses"]
-    assert record.__dict__["wcsd_facts"] == {
+    assert record.__dict__["wcsd_fields"] == {
         "told": f"203.0.113.7:{port},[2001:db8::7]:{port}",
         "bound": f"127.0.0.1:{port},[::1]:{port}",
     }
@@ -58,7 +58,7 @@ def test_small_buffers_are_told_in_one_line(caplog: pytest.LogCaptureFixture, mo
     with closing(open_media_sockets(media_settings(ip=BOTH, media_socket_buffer=1_000_000_000))):
         pass
     (record,) = [record for record in caplog.records if record.getMessage() == "media socket buffer is small"]
-    facts = record.__dict__["wcsd_facts"]
+    facts = record.__dict__["wcsd_fields"]
     assert facts["bytes"] < facts["wanted"] == 1_000_000_000
     assert facts["remedy"] == "sysctl -w net.core.wmem_max=1000000000 net.core.rmem_max=1000000000"
 

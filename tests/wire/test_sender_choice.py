@@ -8,7 +8,7 @@ import pytest
 from actors.media.io.sockets import UdpSocket
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.self_test import SelfTestFailed, prove
-from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Slot
+from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Recipient
 from actors.media.sending.sender_choice import choose_sender
 from config.settings import MediaSender
 from protocol.webrtc.stun import Address
@@ -25,13 +25,13 @@ class FaultyFanOut:
     def __len__(self) -> int:
         return len(self.inner)
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         self.inner.add(slot)
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Recipient) -> None:
         self.inner.remove(slot)
 
-    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
         self.inner.readdress(slot, socket, address)
 
     def send(self, packet: bytes, sequence: int) -> None:
@@ -44,18 +44,18 @@ class FaultyFanOut:
 
 
 class LosesSomebody(FaultyFanOut):
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         if len(self) < 64:
             super().add(slot)
 
 
 class ForgetsNobody(FaultyFanOut):
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Recipient) -> None:
         pass
 
 
 class DoesNotFollow(FaultyFanOut):
-    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
         pass
 
 
@@ -76,7 +76,7 @@ class Miscounts(FaultyFanOut):
 
 
 class LacksAName(FaultyFanOut):
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         raise AttributeError("'Session' object has no attribute '_srtp'")
 
 
@@ -135,7 +135,7 @@ def test_the_portable_one_runs_when_it_is_asked_for() -> None:
     [("actors.media.sending.fast_sender", "ModuleNotFoundError"), ("pylibsrtp._binding", "_binding")],
 )
 def test_without_private_names_the_portable_one_runs(monkeypatch: pytest.MonkeyPatch, module: str, word: str) -> None:
-    for loaded in ("fast_sender", "slot_group", "packet_buffers"):
+    for loaded in ("fast_sender", "recipient_batch", "packet_buffers"):
         monkeypatch.delitem(sys.modules, f"actors.media.sending.{loaded}")
     monkeypatch.setitem(sys.modules, module, None)
     sender = choose_sender(MediaSender.AUTO)
@@ -150,4 +150,4 @@ def test_the_log_tells_which_and_why(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "wcsd.media"):
         choose_sender(MediaSender.PORTABLE)
     assert caplog.records[-1].message == "media sender chosen"
-    assert vars(caplog.records[-1])["wcsd_facts"] == {"sender": "portable", "reason": "set by media.sender"}
+    assert vars(caplog.records[-1])["wcsd_fields"] == {"sender": "portable", "reason": "set by media.sender"}

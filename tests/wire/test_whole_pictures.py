@@ -3,7 +3,7 @@
 import pytest
 
 from actors.media.io import frame_hold
-from actors.media.io.frame_hold import IN_VAIN
+from actors.media.io.frame_hold import MAX_FRUITLESS_HOLDS
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PortableSender
 from tests.support.media_peer import vp8_delta, vp8_key_frame
@@ -59,12 +59,12 @@ async def test_where_nothing_else_comes_parts_leave_and_soon_do_not_wait_at_all(
     monkeypatch.setattr(frame_hold, "PAUSE", LONG)
     async with media_rig(sender=FastSender()) as rig:
         published, viewer = await streaming(rig)
-        for number in range(2, 2 + IN_VAIN):
+        for number in range(2, 2 + MAX_FRUITLESS_HOLDS):
             await send_part(rig, published, number)
             await viewer.peer.until_received(number)
         monkeypatch.setattr(frame_hold, "HOLD", LONG)
-        await send_part(rig, published, 2 + IN_VAIN)
-        await viewer.peer.until_received(2 + IN_VAIN)
+        await send_part(rig, published, 2 + MAX_FRUITLESS_HOLDS)
+        await viewer.peer.until_received(2 + MAX_FRUITLESS_HOLDS)
 
 
 async def test_a_sender_that_gains_nothing_by_it_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ or nearly; where they do not, waiting would only be a second wake-up for each.
 import math
 
 HOLD = 0.003  # seconds that the first packets of a picture wait for the others
-IN_VAIN = 2  # waits in a row for nothing, after which there is a pause
+MAX_FRUITLESS_HOLDS = 2  # waits in a row for nothing, after which there is a pause
 PAUSE = 1.0  # seconds
 
 
-class Patience:
+class FrameHold:
     """`now` is in seconds of one monotonic clock."""
 
     def __init__(self) -> None:
@@ -25,6 +25,6 @@ class Patience:
     def waited(self, now: float, *, came: bool) -> None:
         """A wait is over; has anything come in it?"""
         self._in_vain = 0 if came else self._in_vain + 1
-        if self._in_vain == IN_VAIN:
+        if self._in_vain == MAX_FRUITLESS_HOLDS:
             self._in_vain = 0
             self._paused_until = now + PAUSE

@@ -14,7 +14,7 @@ from struct import Struct
 import trio
 
 from actors.media.io.sockets import UdpSocket
-from actors.media.io.wakeup_coalescing import Moderation
+from actors.media.io.wakeup_coalescing import WakeupCoalescer
 from protocol.webrtc.stun import Address
 
 MAX_DRAIN = 128  # datagrams read from one socket before others get their turn
@@ -36,7 +36,7 @@ class Receiver:
     def __init__(
         self, udp: UdpSocket, clock: Callable[[], float], take: Callable[[bytes, Address, float], None]
     ) -> None:
-        self.moderation = Moderation()
+        self.moderation = WakeupCoalescer()
         self.rests = 0
         self._udp = udp
         self._clock = clock

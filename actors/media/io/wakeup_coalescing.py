@@ -15,7 +15,7 @@ _WINDOW = 0.1  # seconds between two measurements
 _MEMORY = 0.5  # seconds after which an old rate counts for a third: a single key frame is no busy time
 
 
-class Moderation:
+class WakeupCoalescer:
     """`now` and all that it gives is in seconds of one monotonic clock."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from config.addresses import holder_of
+from config.addresses import client_key
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.paths import IcePath
 
@@ -93,14 +93,14 @@ class Handshakes(Generic[T]):
             return "all"
         if under_way >= max(1, self._limit // SESSION_SHARE):
             return "session"
-        if self._by_network[holder_of(address)] >= max(1, self._limit // ADDRESS_SHARE):
+        if self._by_network[client_key(address)] >= max(1, self._limit // ADDRESS_SHARE):
             return "address"
         return None
 
     def add(self, owner: T, session_id: str, address: str) -> None:
         """It begins."""
         self.discard(owner)
-        holder = self._holders[owner] = _Holder(session_id=session_id, network=holder_of(address))
+        holder = self._holders[owner] = _Holder(session_id=session_id, network=client_key(address))
         self._by_session[holder.session_id] += 1
         self._by_network[holder.network] += 1
 

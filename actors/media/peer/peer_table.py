@@ -12,7 +12,7 @@ from actors.media.peer.deadlines import Deadlines
 from actors.media.peer.handshakes import Handshake, Handshakes
 from actors.media.sending.sender import PacketSender
 from actors.media.statistics import Counters
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.webrtc.answer import candidate_priorities
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
@@ -60,7 +60,7 @@ class Network:
         self.clock = clock
         self.entropy = entropy
         self.counters = Counters()
-        self.drop_log = SparingLog(get_logger("media"), burst=20, clock=clock)
+        self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=clock)
         self.fresh_from = -math.inf
         """What came before this is too old for any viewer."""
         self.in_picture = False
@@ -74,7 +74,7 @@ class Network:
         self.preferences = _preferences(self.sockets)
         self._unsettled: dict[Transport, None] = {}
         self._woken = woken
-        self._refusals = SparingLog(log, clock=clock)
+        self._refusals = RateLimitedLog(log, clock=clock)
 
     def random_number(self, bits: int) -> int:
         """A random number of so many bits, a multiple of 8; never 0."""

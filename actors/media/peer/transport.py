@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from actors.media.drops import ControlRate, Drops
-from actors.media.events import Connected, Failed, MediaFact, PeerClosed
+from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.media.peer.handshakes import Handshake
 from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.peer_table import Network
@@ -28,7 +28,7 @@ from protocol.webrtc.sdp import Offer
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
 from protocol.webrtc.stun import StunClass, StunMessage
 
-Post = Callable[[MediaFact], None]
+Post = Callable[[MediaEvent], None]
 
 _DTLS_FAILURES = {
     DtlsFailure.ERROR: StreamInfo.FAILED_BY_DTLS_ERROR,
@@ -38,7 +38,7 @@ _DTLS_FAILURES = {
 log = get_logger("media")
 
 
-class MediaEnd(Protocol):
+class TransportHandler(Protocol):
     """The inner end of a transport: a publication or a playback."""
 
     @property
@@ -64,7 +64,7 @@ class MediaEnd(Protocol):
         """Nothing comes or goes any more. Called once, before the peer is told."""
 
 
-class _NoEnd:
+class _ClosedHandler:
     """The inner end of a transport that is closed."""
 
     deadline = math.inf
@@ -77,7 +77,7 @@ class _NoEnd:
     def on_closed(self) -> None: ...
 
 
-def unheard(fact: MediaFact) -> None:
+def discard(fact: MediaEvent) -> None:
     """Where the facts on media go whose owner has been told of their end."""
 
 
@@ -87,7 +87,7 @@ class Transport:
     `post` gets the facts on it. After `close`, or a fact that ends it, nothing of it is alive.
     """
 
-    def __init__(self, network: Network, offer: Offer, end: MediaEnd, session_id: str, post: Post) -> None:
+    def __init__(self, network: Network, offer: Offer, end: TransportHandler, session_id: str, post: Post) -> None:
         self.ufrag, self.pwd = make_credentials(network.entropy)
         self.network = network
         self.receiver: SrtpReceiver | None = None
@@ -96,7 +96,7 @@ class Transport:
         self.session_id = session_id
         self.drops = Drops(network.counters, network.drop_log, session_id)
         self._control = ControlRate(network.settings.max_control_rate, self.drops)
-        self.end: MediaEnd = end
+        self.end: TransportHandler = end
         self._post = post
         self._fingerprints = offer.fingerprints
         self.agent = _make_agent(self.ufrag, self.pwd, offer, network)
@@ -256,14 +256,14 @@ class Transport:
             log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
         self._finish(Failed(info=info))
 
-    def _finish(self, fact: MediaFact | None) -> None:
+    def _finish(self, fact: MediaEvent | None) -> None:
         if self.closed:
             return
         self.closed = True
         path, handshake, post, end = self.path, self._handshake, self._post, self.end
         self.network.forget(self)
         # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
-        self._post, self.end = unheard, _NoEnd()
+        self._post, self.end = discard, _ClosedHandler()
         try:
             end.on_closed()
         finally:  # the peer and the owner learn of the end even if the inner end is broken

@@ -3,13 +3,13 @@
 It does what `PortableSender` does, byte for byte, for a fraction of its cost (docs/performance.md).
 
     FastSender      the fan-outs of all publications, and their common buffers (`packet_buffers`)
-    _FastFanOut     one publication's viewers, in groups (`slot_group`) that the kernel takes in one call (`kernel`)
+    _FastFanOut     one publication's viewers, in batches (`recipient_batch`), each one call of the kernel (`kernel`)
 """
 
 from actors.media.io.sockets import UdpSocket
 from actors.media.sending.packet_buffers import PacketBuffers
-from actors.media.sending.sender import FanOut, Losses, Slot
-from actors.media.sending.slot_group import SlotGroup
+from actors.media.sending.recipient_batch import RecipientBatch
+from actors.media.sending.sender import FanOut, Losses, Recipient
 from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 from protocol.webrtc.stun import Address
@@ -56,19 +56,19 @@ class _FastFanOut:
         self._losses = losses
         self._queued = queued
         self._run: list[bytes] = []
-        self._groups: dict[tuple[UdpSocket, SrtpProfile], list[SlotGroup]] = {}
-        self._places: dict[Slot, tuple[SlotGroup, int]] = {}
+        self._groups: dict[tuple[UdpSocket, SrtpProfile], list[RecipientBatch]] = {}
+        self._places: dict[Recipient, tuple[RecipientBatch, int]] = {}
         self._newest_start = -1
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         self.flush()
         self._newest_start = max(self._newest_start, slot.start)
         self._place(slot)
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Recipient) -> None:
         self.flush()
         place = self._places.pop(slot, None)
         if place is None:
@@ -84,7 +84,7 @@ class _FastFanOut:
         if not groups:
             del self._groups[group.kind]
 
-    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
         self.flush()  # its group knows the old socket only
         slot.socket, slot.address = socket, address
         if slot not in self._places:
@@ -145,9 +145,9 @@ class _FastFanOut:
         self.packets += 1
         self.octets += size_without_padding(packet)
 
-    def _place(self, slot: Slot) -> None:
+    def _place(self, slot: Recipient) -> None:
         kind = slot.socket, slot.transmitter.profile
         groups = self._groups.setdefault(kind, [])
         if not groups or groups[-1].is_full:
-            groups.append(SlotGroup(self._buffers, kind, self._losses))
+            groups.append(RecipientBatch(self._buffers, kind, self._losses))
         self._places[slot] = groups[-1], groups[-1].append(slot)

@@ -13,7 +13,7 @@ import pylibsrtp
 from attrs import frozen
 
 from actors.media.io.sockets import UdpSocket
-from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Slot
+from actors.media.sending.sender import FanOut, PacketSender, PortableSender, Recipient
 from protocol.webrtc.srtp import MAX_PACKET, SrtpKeys, SrtpProfile, SrtpTransmitter
 from protocol.webrtc.stun import Address
 
@@ -68,7 +68,7 @@ class _Transcript:
 
 
 @frozen(eq=False)
-class _Stage:
+class Loopback:
     """Two sockets to send from, two that receive."""
 
     senders: Sequence[UdpSocket]
@@ -93,7 +93,7 @@ class _Stage:
 def _perform(sender: PacketSender, family: int, profile: SrtpProfile, where: str) -> _Transcript:
     with ExitStack() as stack:
         sockets = [stack.enter_context(_open(family)) for _ in range(4)]
-        stage = _Stage(sockets[:2], sockets[2:])
+        stage = Loopback(sockets[:2], sockets[2:])
         slots = [_slot(stage, index, profile) for index in range(VIEWERS)]
         fan_out = sender.open()
         arrived = []
@@ -111,7 +111,7 @@ def _perform(sender: PacketSender, family: int, profile: SrtpProfile, where: str
         )
 
 
-def _piece(fan_out: FanOut, stage: _Stage, slots: list[Slot]) -> Iterator[tuple[list[tuple[bytes, int]], int]]:
+def _piece(fan_out: FanOut, stage: Loopback, slots: list[Recipient]) -> Iterator[tuple[list[tuple[bytes, int]], int]]:
     """What happens, up to each flush: the packets with their extended sequence numbers, and how many are to arrive."""
     for slot in slots:
         fan_out.add(slot)
@@ -153,12 +153,12 @@ def _packet(sequence: int, size: int) -> bytes:
     return header + bytes(index & 0xFF for index in range(size - len(header)))
 
 
-def _slot(stage: _Stage, index: int, profile: SrtpProfile) -> Slot:
+def _slot(stage: Loopback, index: int, profile: SrtpProfile) -> Recipient:
     """Each has a key of its own, so a packet tells whose it is."""
     key, salt = bytes([index]) * profile.key_size, bytes(profile.salt_size)
     keys = SrtpKeys(profile=profile, local_key=key, local_salt=salt, remote_key=key, remote_salt=salt)
     address = stage.addresses[index % 2]
-    return Slot(transmitter=SrtpTransmitter(keys), socket=stage.senders[0], address=address, start=65_534)
+    return Recipient(transmitter=SrtpTransmitter(keys), socket=stage.senders[0], address=address, start=65_534)
 
 
 def _open(family: int) -> UdpSocket:

@@ -20,11 +20,11 @@ from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpTransmitter
 from protocol.webrtc.stun import Address
 
-_Target = tuple[Callable[[bytes], bytes], Callable[[bytes, Address], int], Address, "Slot"]
+_Target = tuple[Callable[[bytes], bytes], Callable[[bytes, Address], int], Address, "Recipient"]
 
 
 @define(eq=False, kw_only=True)
-class Slot:
+class Recipient:
     """One viewer's place in a `FanOut`.
 
     `start` is the extended sequence number of its first packet; -1 before it has one. `dropped` counts packets that the
@@ -41,17 +41,17 @@ class Slot:
 
 @define(kw_only=True)
 class Losses:
-    """What all fan-outs of a sender together could not send, in the terms of `Slot`."""
+    """What all fan-outs of a sender together could not send, in the terms of `Recipient`."""
 
     dropped: int = 0
     failed: int = 0
 
-    def drop(self, slot: Slot) -> None:
+    def drop(self, slot: Recipient) -> None:
         """The kernel had no room for this viewer's packet."""
         slot.dropped += 1
         self.dropped += 1
 
-    def fail(self, slot: Slot) -> None:
+    def fail(self, slot: Recipient) -> None:
         """This viewer's packet could not be encrypted or sent."""
         slot.failed += 1
         self.failed += 1
@@ -69,13 +69,13 @@ class FanOut(Protocol):
     def __len__(self) -> int:
         """How many viewers are in."""
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         """Take a viewer in; its first packet is the next one sent."""
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Recipient) -> None:
         """No packet goes to this viewer from here on. One that is not in is ignored."""
 
-    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
         """The viewer is reached by another socket or address from here on. One that is not in may move too."""
 
     def send(self, packet: bytes, sequence: int) -> None:
@@ -125,20 +125,20 @@ class _PortableFanOut:
         self.packets = 0
         self.octets = 0
         self._losses = losses
-        self._targets: dict[Slot, _Target] = {}
+        self._targets: dict[Recipient, _Target] = {}
         self._newest_start = -1
 
     def __len__(self) -> int:
         return len(self._targets)
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         self._newest_start = max(self._newest_start, slot.start)
         self._aim(slot)
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Recipient) -> None:
         self._targets.pop(slot, None)
 
-    def readdress(self, slot: Slot, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
         slot.socket, slot.address = socket, address
         if slot in self._targets:
             self._aim(slot)
@@ -165,5 +165,5 @@ class _PortableFanOut:
     def queue(self, packet: bytes, sequence: int) -> None:
         self.send(packet, sequence)
 
-    def _aim(self, slot: Slot) -> None:
+    def _aim(self, slot: Recipient) -> None:
         self._targets[slot] = slot.transmitter.session.protect, slot.socket.sendto, slot.address, slot

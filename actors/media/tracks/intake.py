@@ -5,9 +5,9 @@ from typing import NamedTuple
 from actors.media.drops import Drop
 from actors.media.peer.peer_table import Network
 from actors.media.peer.transport import Transport
-from actors.media.tracks.published_track import Feed
+from actors.media.tracks.published_track import PublishedTrack
 from actors.media.tracks.publisher_feedback import PublisherFeedback
-from actors.media.tracks.ssrc_table import Source, SourceTable
+from actors.media.tracks.ssrc_table import Source, SsrcTable
 from actors.runtime.logs import get_logger
 from protocol.common.rate_limit import RateLimit
 from protocol.sfu.track import MediaPacket
@@ -20,16 +20,14 @@ log = get_logger("media")
 class Taken(NamedTuple):
     """A packet of a track has come; `packet` is None when nothing of it is to be forwarded."""
 
-    feed: Feed
+    feed: PublishedTrack
     packet: MediaPacket | None
 
 
 class Intake:
     """The packets of one publisher."""
 
-    def __init__(
-        self, network: Network, transport: Transport, sources: SourceTable, feedback: PublisherFeedback
-    ) -> None:
+    def __init__(self, network: Network, transport: Transport, sources: SsrcTable, feedback: PublisherFeedback) -> None:
         settings = network.settings
         octets = settings.max_publisher_bitrate * 125  # a second
         self._packet_rate = RateLimit(settings.max_publisher_packet_rate, settings.max_publisher_packet_rate)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from actors.media.io.sockets import UdpSocket
-from actors.media.sending.sender import FanOut, PacketSender, Slot
+from actors.media.sending.sender import FanOut, PacketSender, Recipient
 from actors.media.statistics import RateMeter
 from protocol.sfu.outgoing import OutgoingTrack, Variant
-from protocol.sfu.packet_history import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketRing
+from protocol.sfu.packet_history import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketHistory
 from protocol.sfu.router import TrackRouter, ViewerRequests
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.sfu.track import IncomingTrack, MediaPacket
 from protocol.webrtc.rtcp import ReportBlock, SenderReport, build_sdes, forward_sender_report
 from protocol.webrtc.rtp import size_without_padding
@@ -23,11 +23,11 @@ _RTP_HEADER = 12
 
 
 @define(eq=False, kw_only=True)
-class Viewer:
+class Subscriber:
     """One viewer of one track. `send_rtp` and `send_rtcp` encrypt and send to it alone."""
 
     outgoing: OutgoingTrack
-    slot: Slot
+    slot: Recipient
     send_rtp: Callable[[bytes], None]
     send_rtcp: Callable[[bytes], None]
     requests: ViewerRequests = field(factory=ViewerRequests)
@@ -47,7 +47,7 @@ class Viewer:
         return packets - missed, octets - (octets * missed // packets if packets else 0)
 
 
-class Feed:
+class PublishedTrack:
     """A published track and its viewers.
 
     `round_trip` is the publisher's. `asked` is called when a key frame request may have become due. `may_pad`: video
@@ -62,7 +62,7 @@ class Feed:
         ssrc: int,
         rtx_ssrc: int,
         cname: str,
-        round_trip: RoundTrip,
+        round_trip: RttEstimator,
         now: float,
         asked: Callable[[], None],
         may_pad: bool = False,
@@ -84,7 +84,7 @@ class Feed:
         self._sender = sender
         self._may_pad = may_pad and is_video and sender.gathers
         self._fan_outs: dict[Variant, FanOut] = {}
-        self._viewers: dict[OutgoingTrack, Viewer] = {}
+        self._viewers: dict[OutgoingTrack, Subscriber] = {}
         self._last_report: SenderReport | None = None
 
     def expect(self, now: float) -> None:
@@ -93,7 +93,7 @@ class Feed:
             self.router.requests.request(now)
             self._asked()
 
-    def join(self, viewer: Viewer, now: float) -> int:
+    def join(self, viewer: Subscriber, now: float) -> int:
         """Take in a viewer that is connected; how many packets of the past it was sent to start with."""
         self._viewers[viewer.outgoing] = viewer
         self._choose_padding()
@@ -107,7 +107,7 @@ class Feed:
         self._replay(viewer, replay.packets)
         return len(replay.packets)
 
-    def leave(self, viewer: Viewer) -> None:
+    def leave(self, viewer: Subscriber) -> None:
         """No packet goes to this viewer from here on. One that is not in is ignored."""
         if self._viewers.pop(viewer.outgoing, None) is None:
             return
@@ -120,7 +120,7 @@ class Feed:
             if not len(viewer.fan_out):
                 self._fan_outs.pop(variant, None)
 
-    def readdress(self, viewer: Viewer, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, viewer: Subscriber, socket: UdpSocket, address: Address) -> None:
         """The viewer is reached by another socket or address from here on."""
         if viewer.fan_out is None:
             viewer.slot.socket, viewer.slot.address = socket, address
@@ -150,7 +150,7 @@ class Feed:
         self.rate.sample(self.track.bytes, now)
         return self.track.report(remote_ssrc, now)
 
-    def request_key_frame(self, viewer: Viewer, now: float) -> None:
+    def request_key_frame(self, viewer: Subscriber, now: float) -> None:
         """A viewer cannot go on without one (PLI, FIR)."""
         self.router.requests.request(now, not_before=viewer.requests.not_before(now))
         self._asked()
@@ -165,7 +165,7 @@ class Feed:
             if viewer.outgoing.start >= 0:
                 self._send_report(viewer, report, now)
 
-    def lost_packets(self, viewer: Viewer, wanted: Sequence[int], now: float) -> list[bytes]:
+    def lost_packets(self, viewer: Subscriber, wanted: Sequence[int], now: float) -> list[bytes]:
         """The packets behind a viewer's NACK as it may have them again. What the server lacks itself is passed over."""
         found = []
         for number in wanted:
@@ -193,7 +193,7 @@ class Feed:
             self.track.key_frame_needed = False
             self.router.requests.request(now)
 
-    def _start(self, viewer: Viewer, sequence: int, now: float) -> None:
+    def _start(self, viewer: Subscriber, sequence: int, now: float) -> None:
         variant = viewer.outgoing.variant
         fan_out = self._fan_outs.get(variant)
         if fan_out is None:
@@ -205,13 +205,13 @@ class Feed:
         if self._last_report is not None:
             self._send_report(viewer, self._last_report, now)
 
-    def _replay(self, viewer: Viewer, packets: Sequence[bytes]) -> None:
+    def _replay(self, viewer: Subscriber, packets: Sequence[bytes]) -> None:
         sent, octets = viewer.before
         viewer.before = sent - len(packets), octets - sum(map(size_without_padding, packets))
         for packet in packets:
             viewer.send_rtp(viewer.outgoing.variant.render(packet))
 
-    def _send_report(self, viewer: Viewer, report: SenderReport, now: float) -> None:
+    def _send_report(self, viewer: Subscriber, report: SenderReport, now: float) -> None:
         viewer.reported = report.lsr, now
         packets, octets = viewer.sent
         sender_report = forward_sender_report(
@@ -224,7 +224,7 @@ def _unasked() -> None:
     """Nobody can be asked for a key frame any more."""
 
 
-def _ring(*, is_video: bool) -> PacketRing:
+def _ring(*, is_video: bool) -> PacketHistory:
     if is_video:
-        return PacketRing(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES)
-    return PacketRing(max_age=AUDIO_AGE, max_bytes=AUDIO_BYTES)
+        return PacketHistory(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES)
+    return PacketHistory(max_age=AUDIO_AGE, max_bytes=AUDIO_BYTES)

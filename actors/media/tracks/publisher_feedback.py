@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from actors.media.peer.peer_table import Network
-from actors.media.tracks.published_track import Feed
-from actors.media.tracks.ssrc_table import SourceTable
+from actors.media.tracks.published_track import PublishedTrack
+from actors.media.tracks.ssrc_table import SsrcTable
 from protocol.sfu.bandwidth import UplinkEstimate
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import (
     ReportBlock,
     build_fir,
@@ -38,8 +38,8 @@ class PublisherFeedback:
         self,
         network: Network,
         plans: Sequence[TrackPlan],
-        sources: SourceTable,
-        round_trip: RoundTrip,
+        sources: SsrcTable,
+        round_trip: RttEstimator,
         *,
         cname: str,
         send: Callable[[bytes], None],
@@ -129,12 +129,12 @@ class PublisherFeedback:
                 self.nacks += len(missing)
                 self._send_about(feed, build_nack(self._ssrc, ssrc, sorted(missing)))
 
-    def _send_about(self, feed: Feed | None, packet: bytes) -> None:
+    def _send_about(self, feed: PublishedTrack | None, packet: bytes) -> None:
         """Send feedback on a track, or on the transport."""
         is_reduced = feed is not None and feed.source.kind in self._reduced
         self._send(packet if is_reduced else self._opening + packet)
 
-    def _key_frame_request(self, feed: Feed, ssrc: int) -> bytes:
+    def _key_frame_request(self, feed: PublishedTrack, ssrc: int) -> bytes:
         if "nack pli" in feed.source.codec.rtcp_feedback:
             return build_pli(self._ssrc, ssrc)
         self._fir_number += 1
@@ -149,7 +149,7 @@ class PublisherFeedback:
             packet += self._estimate(self._uplink, blocks)
         self._send(packet)
 
-    def _estimate(self, uplink: UplinkEstimate, blocks: dict[Feed, ReportBlock]) -> bytes:
+    def _estimate(self, uplink: UplinkEstimate, blocks: dict[PublishedTrack, ReportBlock]) -> bytes:
         """The video's losses stand for all: it is what fills the path."""
         lost = max((block.fraction_lost for feed, block in blocks.items() if feed.is_video), default=0)
         received = sum(feed.rate.bytes_per_second * 8 for feed in blocks)

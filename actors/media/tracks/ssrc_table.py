@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from actors.media.tracks.published_track import Feed
+from actors.media.tracks.published_track import PublishedTrack
 from protocol.webrtc.rtp import RtpError, extension, parse_header
 from protocol.webrtc.sdp import MediaKind, TrackPlan
 
@@ -24,18 +24,18 @@ _PADDING = 0x20  # of the first byte; how much there is of it is encrypted
 class Source:
     """What one remote SSRC is: a track's media, or its retransmissions."""
 
-    feed: Feed
+    feed: PublishedTrack
     is_rtx: bool
     payload_type: int
     mid: str
     mid_extension_id: int | None
 
 
-class SourceTable:
+class SsrcTable:
     """The SSRCs of one publisher. `media` holds those of media, by feed."""
 
-    def __init__(self, plans: Sequence[TrackPlan], feeds: Mapping[MediaKind, Feed]) -> None:
-        self.media: dict[Feed, int] = {}
+    def __init__(self, plans: Sequence[TrackPlan], feeds: Mapping[MediaKind, PublishedTrack]) -> None:
+        self.media: dict[PublishedTrack, int] = {}
         self._sources: list[Source] = []
         self._known: dict[int, Source] = {}
         self._ssrcs: dict[Source, int] = {}
@@ -55,7 +55,7 @@ class SourceTable:
         found = self._known.get(ssrc)
         return self._guess(ssrc, data, now) if found is None else found
 
-    def media_of(self, ssrc: int) -> Feed | None:
+    def media_of(self, ssrc: int) -> PublishedTrack | None:
         """The feed whose media this SSRC is."""
         source = self._known.get(ssrc)
         return None if source is None or source.is_rtx else source.feed
@@ -80,7 +80,9 @@ class SourceTable:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _announce(self, plan: TrackPlan, feed: Feed, payload_type: int, ssrc: int | None, *, is_rtx: bool) -> None:
+    def _announce(
+        self, plan: TrackPlan, feed: PublishedTrack, payload_type: int, ssrc: int | None, *, is_rtx: bool
+    ) -> None:
         source = Source(feed, is_rtx, payload_type, plan.mid, plan.mid_extension_id)
         self._sources.append(source)
         if ssrc is not None:
@@ -103,7 +105,7 @@ class SourceTable:
         since = self._guessed_since if heard_at == -math.inf else heard_at
         return not source.is_rtx and now - since > TAKEOVER_AFTER
 
-    def _release_rtx(self, feed: Feed) -> None:
+    def _release_rtx(self, feed: PublishedTrack) -> None:
         """What the former SSRC's retransmissions repeat has numbers that mean something else now."""
         for source in self._sources:
             if source.feed is feed and source.is_rtx and source in self._ssrcs:

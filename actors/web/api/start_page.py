@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from actors.node.control_port import Streams
+from actors.node.control_port import NodeControl
 from actors.web.api.responses import JsonAnswer
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
@@ -47,7 +47,7 @@ def now_ms() -> int:
 class StartPage:
     """The page at `/`, with `/?action=stat`, the files beside it and `/page/state`."""
 
-    def __init__(self, streams: Streams, info: PageInfo, clock: Callable[[], int]) -> None:
+    def __init__(self, streams: NodeControl, info: PageInfo, clock: Callable[[], int]) -> None:
         self._streams = streams
         self._info = info
         self._clock = clock

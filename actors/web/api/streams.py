@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from actors.node.control_port import Streams
+from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
@@ -32,7 +32,7 @@ BY_REST = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TER
 class StreamResource:
     """The methods of the stream group."""
 
-    def __init__(self, streams: Streams, settings: Settings) -> None:
+    def __init__(self, streams: NodeControl, settings: Settings) -> None:
         self._streams = streams
         self._terminate_timeout = settings.rest_terminate_timeout
         self._allow_all = settings.rest_terminate_all is TerminateAll.ALLOW

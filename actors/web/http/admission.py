@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from actors.runtime.logs import SparingLog
-from config.addresses import holder_of, is_on_this_machine
+from actors.runtime.logs import RateLimitedLog
+from config.addresses import client_key, is_on_this_machine
 
 OPERATOR_RESERVE = 10
 """Places that only clients on loopback may take; fewer where all places are fewer than ten times that."""
@@ -21,7 +21,7 @@ OPERATOR_RESERVE = 10
 class Admission:
     """The connections of all HTTP listeners together."""
 
-    def __init__(self, *, limit: int, per_client: int, log: SparingLog) -> None:
+    def __init__(self, *, limit: int, per_client: int, log: RateLimitedLog) -> None:
         self._limit = limit
         self._limit_for_strangers = limit - min(OPERATOR_RESERVE, limit // 10)
         self._per_client = per_client
@@ -37,7 +37,7 @@ class Admission:
 
         `evict` is called, once, when the place goes to another: it must end the connection soon, and not raise.
         """
-        client = self._clients.get(holder_of(address), _Group())
+        client = self._clients.get(client_key(address), _Group())
         is_local = is_on_this_machine(address)
         if client.count >= self._per_client:
             has_room = self._make_room("http.max_connections_per_address", address, client)
@@ -48,8 +48,8 @@ class Admission:
             has_room = True
         if not has_room:
             return None
-        client = self._clients.setdefault(holder_of(address), client)
-        place = Place(self, holder_of(address), evict, (client, self._local if is_local else self._strangers))
+        client = self._clients.setdefault(client_key(address), client)
+        place = Place(self, client_key(address), evict, (client, self._local if is_local else self._strangers))
         place.enter()
         return place
 

@@ -10,7 +10,7 @@ import json
 
 import trio
 
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import Place
 from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.exchange import Exchange, WebService
@@ -27,7 +27,7 @@ class Connection:
     """Serves the requests of one client; `run` returns when it is over, the caller closes."""
 
     def __init__(
-        self, client: ClientStream, place: Place, life: trio.CancelScope, service: WebService, refusals: SparingLog
+        self, client: ClientStream, place: Place, life: trio.CancelScope, service: WebService, refusals: RateLimitedLog
     ) -> None:
         self._client = client
         self._place = place

@@ -8,8 +8,8 @@ from collections import OrderedDict
 
 import trio
 
-from actors.runtime.logs import SparingLog
-from config.addresses import holder_of
+from actors.runtime.logs import RateLimitedLog
+from config.addresses import client_key
 from protocol.common.rate_limit import RateLimit
 
 LONGEST_PAUSE = 1.0
@@ -24,14 +24,14 @@ _MOST_CLIENTS = 1000
 class FailureRates:
     """The failed requests of each client; `rate` a second may fail without a pause."""
 
-    def __init__(self, rate: float, log: SparingLog) -> None:
+    def __init__(self, rate: float, log: RateLimitedLog) -> None:
         self._rate = rate
         self._log = log
         self._clients: OrderedDict[str, RateLimit] = OrderedDict()
 
     def pause(self, address: str) -> float:
         """Count a failed request from `address`; for how many seconds its answer is to be held back."""
-        limit = self._limit_of(holder_of(address))
+        limit = self._limit_of(client_key(address))
         now = trio.current_time()
         if limit.take(now):
             return 0.0

@@ -13,7 +13,7 @@ from actors.net.accept import Reserve, accept_connections
 from actors.net.tcp_listeners import server_tls
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.actor import crash_guard
-from actors.runtime.logs import SparingLog, get_logger
+from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import Admission
 from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.connection import Connection
@@ -76,7 +76,7 @@ class _Server:
     """The connections of all listeners: counted, capped, and each kept from harming the others."""
 
     def __init__(self, app: ASGIApp, settings: Settings, send_timeout: float) -> None:
-        self.log = SparingLog(log, clock=trio.current_time)
+        self.log = RateLimitedLog(log, clock=trio.current_time)
         self._service = WebService(
             app=app,
             failures=FailureRates(settings.rest_max_failed_requests, self.log),

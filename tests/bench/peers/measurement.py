@@ -33,7 +33,7 @@ class Kick:
 
     last_packet: float
     events: Sequence[float]
-    unheard: int
+    discard: int
 
 
 @frozen(kw_only=True)
@@ -116,7 +116,7 @@ def kick(tally: Tally, reports: Iterable[dict[str, Any]]) -> Kick:
     return Kick(
         last_packet=tally.last_packet,
         events=[(ended - tally.called_at) / NS_PER_MS for ended in ends if ended],
-        unheard=ends.count(0),
+        discard=ends.count(0),
     )
 
 

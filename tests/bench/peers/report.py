@@ -149,7 +149,7 @@ def _losses(result: Result) -> str:
         "repeated": sum(each.repeated for each in result.rounds),
         "bad": sum(each.bad for each in result.rounds),
         "viewers without picture": sum(each.never for each in result.rounds),
-        "not told of the end": sum(each.kick.unheard for each in result.rounds),
+        "not told of the end": sum(each.kick.discard for each in result.rounds),
     }
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "0"
 

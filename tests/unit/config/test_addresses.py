@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.addresses import holder_of, is_on_this_machine, media_addresses
+from config.addresses import client_key, is_on_this_machine, media_addresses
 from config.loading import SettingsError, load_settings
 
 MACHINE = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
@@ -65,7 +65,7 @@ def test_settings_that_do_not_fit(overrides: list[str], fault: str) -> None:
     ],
 )
 def test_limits_are_counted_by_who_can_hold_an_address(address: str, holder: str) -> None:
-    assert holder_of(address) == holder
+    assert client_key(address) == holder
 
 
 @pytest.mark.parametrize(

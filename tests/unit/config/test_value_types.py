@@ -11,17 +11,17 @@ from config.value_types import (
     Address,
     AddressPair,
     AddressPairs,
+    Boolean,
     Choice,
     Duration,
     File,
-    Flag,
     HeaderLines,
+    Integer,
     Kind,
     LocalAddresses,
-    Preference,
+    OrderedChoices,
+    StringList,
     Text,
-    Whole,
-    Words,
 )
 
 
@@ -30,23 +30,23 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
-CODECS = Preference({"opus": "OPUS", "vp8": "VP8"})
+CODECS = OrderedChoices({"opus": "OPUS", "vp8": "VP8"})
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (Whole(0, 10), "0", 0),
-        (Whole(0, 10), "+10", 10),
-        (Whole(-5, 10), "-5", -5),
+        (Integer(0, 10), "0", 0),
+        (Integer(0, 10), "+10", 10),
+        (Integer(-5, 10), "-5", -5),
         (Duration("ms", 0, 9000), "2500", 2.5),
         (Duration("s", 1, 9000), "15", 15.0),
         (Duration("s", 1, 9000, zero_is_forever=True), "0", math.inf),
-        (Flag(), "true", True),
-        (Flag(), "FALSE", False),
+        (Boolean(), "true", True),
+        (Boolean(), "FALSE", False),
         (Choice(Colour), "Blue", Colour.BLUE),
-        (Words("words"), " a, b ,,a", ("a", "b")),
-        (Words("words"), "", ()),
+        (StringList("words"), " a, b ,,a", ("a", "b")),
+        (StringList("words"), "", ()),
         (CODECS, "VP8, opus", ("VP8", "OPUS")),
         (HeaderLines(), "", ()),
         (HeaderLines(), "Vary: Origin; X-A:b c ;", (("Vary", "Origin"), ("X-A", "b c"))),
@@ -71,18 +71,18 @@ def test_accepted(kind: Kind[Any], text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "fault"),
     [
-        (Whole(0, 10), "", "is not a whole number"),
-        (Whole(0, 10), "1.5", "is not a whole number"),
-        (Whole(0, 10), "1_0", "is not a whole number"),
-        (Whole(0, 10), "٣", "is not a whole number"),
-        (Whole(0, 10), "11", "is out of range"),
-        (Whole(0, 10), "-1", "is out of range"),
+        (Integer(0, 10), "", "is not a whole number"),
+        (Integer(0, 10), "1.5", "is not a whole number"),
+        (Integer(0, 10), "1_0", "is not a whole number"),
+        (Integer(0, 10), "٣", "is not a whole number"),
+        (Integer(0, 10), "11", "is out of range"),
+        (Integer(0, 10), "-1", "is out of range"),
         (Duration("ms", 100, 9000), "5s", "is not a whole number"),
         (Duration("s", 1, 9000), "0", "is out of range"),
-        (Flag(), "yes", "is neither true nor false"),
+        (Boolean(), "yes", "is neither true nor false"),
         (Choice(Colour), "green", "is not known"),
-        (Words("words"), "a b", "'a b'"),
-        (Words("words", needed=True), ",", "names nothing"),
+        (StringList("words"), "a b", "'a b'"),
+        (StringList("words", needed=True), ",", "names nothing"),
         (CODECS, "", "names none"),
         (CODECS, "opus,OPUS", "names one twice"),
         (CODECS, "mp3,flv", "names none"),
@@ -108,14 +108,14 @@ def test_refused(kind: Kind[Any], text: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "allowed"),
     [
-        (Whole(0, 10), "a whole number from 0 to 10"),
-        (Whole(1, 10, "bytes"), "a whole number of bytes from 1 to 10"),
+        (Integer(0, 10), "a whole number from 0 to 10"),
+        (Integer(1, 10, "bytes"), "a whole number of bytes from 1 to 10"),
         (Duration("ms", 100, 9000), "a whole number of milliseconds from 100 to 9000"),
         (Duration("s", 1, 9, zero_is_forever=True), "a whole number of seconds from 1 to 9, or 0 for no limit"),
         (Choice(Colour), "one of red, blue"),
         (CODECS, "at least one of opus, vp8, parted by commas, the preferred one first"),
-        (Words("names"), "names, parted by commas; or empty"),
-        (Words("names", needed=True), "names, parted by commas"),
+        (StringList("names"), "names, parted by commas; or empty"),
+        (StringList("names", needed=True), "names, parted by commas"),
     ],
 )
 def test_what_is_allowed_is_told_with_unit_and_range(kind: Kind[Any], allowed: str) -> None:

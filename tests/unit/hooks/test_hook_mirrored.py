@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from protocol.hooks import mirrored
 from protocol.hooks.mirrored import restored
 
-RoundTrip = Callable[[Any], Any]
+RttEstimator = Callable[[Any], Any]
 
 
-def deep(value: Any, scalar: RoundTrip, container: RoundTrip = lambda value: value) -> Any:
+def deep(value: Any, scalar: RttEstimator, container: RttEstimator = lambda value: value) -> Any:
     """`value` with every scalar and every container made another."""
     if isinstance(value, dict):
         return container({key: deep(item, scalar, container) for key, item in value.items()})
@@ -74,7 +74,7 @@ def same(value: Any) -> Any:
     return value
 
 
-ROUND_TRIPS: dict[str, RoundTrip] = {
+ROUND_TRIPS: dict[str, RttEstimator] = {
     "php": lambda value: deep(value, same, php_array),
     "php 5": lambda value: deep(value, fourteen_digits, php_array),
     "php numeric check": lambda value: deep(value, numeric_check, php_array),

@@ -133,7 +133,7 @@ def test_a_password_is_not_in_repr() -> None:
 
 
 def test_an_empty_value_takes_away_and_an_absent_one_says_nothing() -> None:
-    assert AppFields(rest_username="", owner="me").said() == {"rest_username": None, "owner": "me"}
+    assert AppFields(rest_username="", owner="me").given_fields() == {"rest_username": None, "owner": "me"}
 
 
 def test_help_names_every_command() -> None:

@@ -4,23 +4,23 @@ import math
 import pytest
 
 from protocol.sfu import nack
-from protocol.sfu.nack import LossTracker, ResendBudget
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.nack import NackGenerator, ResendBudget
+from protocol.sfu.rtt import RttEstimator
 
 
-def round_trip(seconds: float) -> RoundTrip:
+def round_trip(seconds: float) -> RttEstimator:
     """One that was measured often."""
-    trip = RoundTrip()
+    trip = RttEstimator()
     for _ in range(50):
         trip.sample(seconds)
     return trip
 
 
-def make_losses(seconds: float = 0.060) -> LossTracker:
-    return LossTracker(round_trip(seconds))
+def make_losses(seconds: float = 0.060) -> NackGenerator:
+    return NackGenerator(round_trip(seconds))
 
 
-def requests(losses: LossTracker) -> list[float]:
+def requests(losses: NackGenerator) -> list[float]:
     """When each further request is made, until the hole is given up."""
     times: list[float] = []
     while losses.deadline < math.inf:
@@ -97,8 +97,8 @@ def test_a_short_outage_on_a_fast_path_does_not_use_up_all_requests() -> None:
 
 
 def test_the_answer_to_a_single_request_tells_the_round_trip() -> None:
-    trip = RoundTrip()
-    losses = LossTracker(trip)
+    trip = RttEstimator()
+    losses = NackGenerator(trip)
     losses.lost(5, 6, now=1.0)
     asked_at = losses.deadline
     losses.due(asked_at)
@@ -108,8 +108,8 @@ def test_the_answer_to_a_single_request_tells_the_round_trip() -> None:
 
 
 def test_an_answer_that_may_belong_to_either_of_two_requests_tells_nothing() -> None:
-    trip = RoundTrip()
-    losses = LossTracker(trip)
+    trip = RttEstimator()
+    losses = NackGenerator(trip)
     losses.lost(5, 7, now=1.0)
     losses.answered(6, 1.001)  # not asked for yet: it was only late, or is a probe
     losses.due(losses.deadline)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.sfu.outgoing import HALF, OutgoingTrack, Variant
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc import rtp
 
 
@@ -19,7 +19,7 @@ def viewer(*, rtx: bool = True) -> OutgoingTrack:
         rtx_payload_type=121 if rtx else None,
         rtx_ssrc=0xBEEF if rtx else None,
         rtx_sequence=65_530,
-        round_trip=RoundTrip(),
+        round_trip=RttEstimator(),
         now=0.0,
     )
 

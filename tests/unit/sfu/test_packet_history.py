@@ -1,15 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.packet_history import ENTRY_BYTES, PacketRing
+from protocol.sfu.packet_history import ENTRY_BYTES, PacketHistory
 
 
-def make_ring(*, max_age: float = 10.0, packets: int = 4) -> PacketRing:
+def make_ring(*, max_age: float = 10.0, packets: int = 4) -> PacketHistory:
     """Room for so many packets of one byte."""
-    return PacketRing(max_age=max_age, max_bytes=packets * (1 + ENTRY_BYTES))
+    return PacketHistory(max_age=max_age, max_bytes=packets * (1 + ENTRY_BYTES))
 
 
-def held(ring: PacketRing, *sequences: int) -> list[int]:
+def held(ring: PacketHistory, *sequences: int) -> list[int]:
     return [sequence for sequence in sequences if sequence in ring]
 
 
@@ -75,7 +75,7 @@ def test_a_cleared_ring_has_nothing_and_goes_on() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 900), st.floats(0, 3)), max_size=80))
 def test_whatever_is_put_age_and_bytes_are_bounded(puts: list[tuple[int, float]]) -> None:
-    ring, now, sizes = PacketRing(max_age=5.0, max_bytes=4000), 0.0, {}
+    ring, now, sizes = PacketHistory(max_age=5.0, max_bytes=4000), 0.0, {}
     for sequence, (size, pause) in enumerate(puts):
         now += pause
         ring.put(sequence, bytes(size), now)

@@ -4,7 +4,7 @@ from protocol.sfu import router as limits
 from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.outgoing import HALF, OutgoingTrack, Variant
 from protocol.sfu.router import KeyFrameRequests, TrackRouter, ViewerRequests
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.rtt import RttEstimator
 from protocol.sfu.track import MediaPacket
 
 
@@ -14,7 +14,7 @@ def viewer(payload_type: int = 96) -> OutgoingTrack:
         rtx_payload_type=None,
         rtx_ssrc=None,
         rtx_sequence=0,
-        round_trip=RoundTrip(),
+        round_trip=RttEstimator(),
         now=0.0,
     )
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from protocol.sfu.keyframe import KeyFrame
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
-from protocol.sfu.packet_history import VIDEO_AGE, VIDEO_BYTES, PacketRing
-from protocol.sfu.rtt import RoundTrip
+from protocol.sfu.packet_history import VIDEO_AGE, VIDEO_BYTES, PacketHistory
+from protocol.sfu.rtt import RttEstimator
 from protocol.sfu.track import (
     FRESH_AGE,
     MAX_BEHIND,
@@ -31,14 +31,14 @@ DELTA = b"\x10\x11\x00\x00"
 BASE = 1 << 16
 
 
-def make_track(codec: str = "VP8", *, nack: bool = True, round_trip: RoundTrip | None = None) -> IncomingTrack:
+def make_track(codec: str = "VP8", *, nack: bool = True, round_trip: RttEstimator | None = None) -> IncomingTrack:
     return IncomingTrack(
         codec=codec,
         clock_rate=90_000,
         ssrc=0xCAFE,
         nack=nack,
-        ring=PacketRing(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES),
-        round_trip=round_trip or RoundTrip(),
+        ring=PacketHistory(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES),
+        round_trip=round_trip or RttEstimator(),
     )
 
 
@@ -199,7 +199,7 @@ def test_a_hole_before_the_newest_key_frame_asks_for_none() -> None:
 
 
 def test_an_answer_to_a_request_tells_the_round_trip() -> None:
-    trip = RoundTrip()
+    trip = RttEstimator()
     track = make_track(round_trip=trip)
     feed(track, 1, 3)
     track.wanted(0.010)

@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, Event, Ping, Request, TextMessage
 
-from actors.session import ClientSocket, Inflow, Inflows, receive_request
+from actors.session import ClientSocket, ReceiveQuota, ReceiveQuotas, receive_request
 from actors.session.receive_quota import (
     ADDRESS_SHARE,
     BURST,
@@ -59,14 +59,14 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(inflow: Inflow) -> AsyncIterator[tuple[ClientSocket, Client]]:
-    """A session's socket, read under `inflow`, and the client at the other end."""
+async def connected(quota: ReceiveQuota) -> AsyncIterator[tuple[ClientSocket, Client]]:
+    """A session's socket, read under `quota`, and the client at the other end."""
     client_end, server_end = trio.testing.memory_stream_pair()
     client = Client(client_end)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.upgrade)
-        request = await receive_request(nursery, server_end, inflow, max_message_size=MEBIBYTE)
-        socket = ClientSocket(await request.accept(), None, inflow)
+        request = await receive_request(nursery, server_end, quota, max_message_size=MEBIBYTE)
+        socket = ClientSocket(await request.accept(), None, quota)
         await trio.testing.wait_all_tasks_blocked()
         yield socket, client
         nursery.cancel_scope.cancel()
@@ -79,10 +79,10 @@ def settings(**changed: Any) -> Settings:
 # -- the rate ----------------------------------------------------------------------------------------------------------
 
 
-async def arrivals(inflow: Inflow, events: list[Any], messages: int) -> list[float]:
+async def arrivals(quota: ReceiveQuota, events: list[Any], messages: int) -> list[float]:
     """When each of `messages` was read, by the clock of the test, from the moment at which all were sent."""
     came = []
-    async with connected(inflow) as (socket, client), trio.open_nursery() as nursery:
+    async with connected(quota) as (socket, client), trio.open_nursery() as nursery:
         began = trio.current_time()
         nursery.start_soon(client.read)
         await client.send(*events)
@@ -94,8 +94,8 @@ async def arrivals(inflow: Inflow, events: list[Any], messages: int) -> list[flo
 
 
 async def test_a_burst_is_read_at_once_and_more_of_it_at_the_rate(autojump_clock: MockClock) -> None:
-    with closing(Inflows(settings()).open("a")) as inflow:
-        came = await arrivals(inflow, [TextMessage(data="{}")] * 2000, 2000)
+    with closing(ReceiveQuotas(settings()).open("a")) as quota:
+        came = await arrivals(quota, [TextMessage(data="{}")] * 2000, 2000)
     at_once = sum(moment == 0 for moment in came)
     assert RATE * BURST * 0.9 < at_once < RATE * BURST + 700  # a read takes up to 4 KiB, about 500 such frames
     assert came[-1] == pytest.approx((2000 - RATE * BURST) / RATE, abs=8)
@@ -110,25 +110,25 @@ async def test_a_burst_is_read_at_once_and_more_of_it_at_the_rate(autojump_clock
     ],
 )
 async def test_frames_that_are_no_text_count_too(flood: Event, autojump_clock: MockClock) -> None:
-    with closing(Inflows(settings()).open("a")) as inflow:
+    with closing(ReceiveQuotas(settings()).open("a")) as quota:
         messages = 2001 if isinstance(flood, BytesMessage) else 1
-        came = await arrivals(inflow, [*[flood] * 2000, TextMessage(data="{}")], messages)
+        came = await arrivals(quota, [*[flood] * 2000, TextMessage(data="{}")], messages)
     assert came[-1] > 7
 
 
 async def test_large_frames_count_by_their_length(autojump_clock: MockClock) -> None:
-    with closing(Inflows(settings()).open("a")) as inflow:
-        came = await arrivals(inflow, [TextMessage(data="x" * MEBIBYTE)] * 6, 6)
+    with closing(ReceiveQuotas(settings()).open("a")) as quota:
+        came = await arrivals(quota, [TextMessage(data="x" * MEBIBYTE)] * 6, 6)
     assert came[-1] == pytest.approx(6 * 256 / RATE - BURST, abs=1)
 
 
 async def test_clients_of_one_address_share_a_rate(autojump_clock: MockClock) -> None:
-    inflows = Inflows(settings())
+    quotas = ReceiveQuotas(settings())
     last = {}
 
     async def flood(address: str, name: str) -> None:
-        with closing(inflows.open(address)) as inflow:
-            last[name] = (await arrivals(inflow, [TextMessage(data="{}")] * 2000, 2000))[-1]
+        with closing(quotas.open(address)) as quota:
+            last[name] = (await arrivals(quota, [TextMessage(data="{}")] * 2000, 2000))[-1]
 
     async with trio.open_nursery() as nursery:
         for number in range(6):
@@ -139,12 +139,12 @@ async def test_clients_of_one_address_share_a_rate(autojump_clock: MockClock) ->
 
 
 async def test_a_modest_client_is_not_slowed_down_by_others(autojump_clock: MockClock) -> None:
-    inflows = Inflows(settings(ws_max_frames_per_second_in_all=RATE))
+    quotas = ReceiveQuotas(settings(ws_max_frames_per_second_in_all=RATE))
     for address in ("crowd", "others"):
-        greedy = inflows.open(address)
+        greedy = quotas.open(address)
         greedy.count_bytes(100 * MEBIBYTE)
         assert greedy.pause(trio.current_time()) > 100
-    with closing(inflows.open("crowd")) as modest:
+    with closing(quotas.open("crowd")) as modest:
         for _ in range(60):
             for _ in range(int(MODEST)):
                 modest.count_frame()
@@ -155,13 +155,13 @@ async def test_a_modest_client_is_not_slowed_down_by_others(autojump_clock: Mock
 
 
 async def test_who_comes_back_finds_the_rate_of_the_address_as_it_was(autojump_clock: MockClock) -> None:
-    inflows = Inflows(Settings(ws_max_frames_per_second_per_address=RATE))
+    quotas = ReceiveQuotas(Settings(ws_max_frames_per_second_per_address=RATE))
 
     def pause_after_a_burst() -> float:
-        with closing(inflows.open("a")) as inflow:
+        with closing(quotas.open("a")) as quota:
             for _ in range(int(RATE * BURST)):
-                inflow.count_frame()
-            return inflow.pause(trio.current_time())
+                quota.count_frame()
+            return quota.pause(trio.current_time())
 
     assert pause_after_a_burst() == 0
     assert pause_after_a_burst() == pytest.approx(BURST)
@@ -172,50 +172,50 @@ async def test_who_comes_back_finds_the_rate_of_the_address_as_it_was(autojump_c
 async def test_the_log_names_the_limit_and_not_too_often(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(Inflows(settings()).open("a")) as inflow:
-        await arrivals(inflow, [TextMessage(data="{}")] * 2000, 2000)
+    with closing(ReceiveQuotas(settings()).open("a")) as quota:
+        await arrivals(quota, [TextMessage(data="{}")] * 2000, 2000)
     lines = [record for record in caplog.records if record.getMessage() == "client is slowed down"]
     assert 1 <= len(lines) <= 12
     assert lines[0].levelno == logging.WARNING
-    assert lines[0].wcsd_facts["limit"] == "ws.max_frames_per_second"  # type: ignore[attr-defined]
+    assert lines[0].wcsd_fields["limit"] == "ws.max_frames_per_second"  # type: ignore[attr-defined]
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------
 
 
 async def test_unfinished_messages_are_held_and_given_back_once_they_are_dealt_with(autojump_clock: MockClock) -> None:
-    inflows = Inflows(Settings())
-    with closing(inflows.open("a")) as inflow:
-        async with connected(inflow) as (socket, client):
+    quotas = ReceiveQuotas(Settings())
+    with closing(quotas.open("a")) as quota:
+        async with connected(quota) as (socket, client):
             await client.send(TextMessage(data="x" * 500_000, message_finished=False))
             await trio.testing.wait_all_tasks_blocked()
-            assert 500_000 < inflow.transit.used < 550_000
-            assert inflows.memory_used == inflow.transit.used - FREE
+            assert 500_000 < quota.transit.used < 550_000
+            assert quotas.memory_used == quota.transit.used - FREE
             await client.send(TextMessage(data="y"), BytesMessage(data=b"z" * 100_000))
             assert len(await socket.get_message()) == 500_001
-            assert inflow.transit.used > 500_000
+            assert quota.transit.used > 500_000
             assert len(await socket.get_message()) == 100_000
             with trio.move_on_after(1):
                 await socket.get_message()
-            assert inflow.transit.used == 0
-    assert inflows.memory_used == 0
+            assert quota.transit.used == 0
+    assert quotas.memory_used == 0
 
 
 async def test_an_unfinished_message_beyond_the_limit_closes_its_connection(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(Inflows(Settings(max_client_memory=MEBIBYTE)).open("a")) as inflow:
-        async with connected(inflow) as (socket, client):
+    with closing(ReceiveQuotas(Settings(max_client_memory=MEBIBYTE)).open("a")) as quota:
+        async with connected(quota) as (socket, client):
             await client.send(TextMessage(data="x" * 200_000, message_finished=False))
             with pytest.raises(ConnectionClosed):
                 await socket.get_message()
-            assert inflow.transit.used <= MEBIBYTE / CLIENT_SHARE
+            assert quota.transit.used <= MEBIBYTE / CLIENT_SHARE
     assert "client holds too much" in caplog.text
 
 
 async def test_a_message_of_endless_empty_frames_is_ended(autojump_clock: MockClock) -> None:
-    inflow = Inflow()
-    async with connected(inflow) as (socket, client):
+    quota = ReceiveQuota()
+    async with connected(quota) as (socket, client):
         await client.send(*[TextMessage(data="", message_finished=False)] * (MAX_FRAGMENTS + 10))
         await trio.testing.wait_all_tasks_blocked()
         await client.send(TextMessage(data="", message_finished=False))
@@ -224,7 +224,7 @@ async def test_a_message_of_endless_empty_frames_is_ended(autojump_clock: MockCl
 
 
 async def test_a_message_in_many_frames_is_taken(autojump_clock: MockClock) -> None:
-    async with connected(Inflow()) as (socket, client):
+    async with connected(ReceiveQuota()) as (socket, client):
         for _ in range(3):
             await client.send(
                 *[TextMessage(data="x", message_finished=False)] * (MAX_FRAGMENTS - 1), TextMessage(data="")
@@ -233,21 +233,21 @@ async def test_a_message_in_many_frames_is_taken(autojump_clock: MockClock) -> N
 
 
 async def test_one_address_cannot_use_what_is_there_for_all_and_little_is_always_free() -> None:
-    inflows = Inflows(Settings(max_client_memory=16 * MEBIBYTE))
+    quotas = ReceiveQuotas(Settings(max_client_memory=16 * MEBIBYTE))
     share = 16 * MEBIBYTE // CLIENT_SHARE
     with ExitStack() as stack:
-        greedy = [stack.enter_context(closing(inflows.open("greedy"))) for _ in range(10)]
+        greedy = [stack.enter_context(closing(quotas.open("greedy"))) for _ in range(10)]
         assert greedy[0].keep(share)
         assert not greedy[0].keep(1)
         assert greedy[0].transit.take(share)
-        assert sum(inflow.keep(share) for inflow in greedy[1:]) == 2
-        assert inflows.memory_used <= 16 * MEBIBYTE / ADDRESS_SHARE
+        assert sum(quota.keep(share) for quota in greedy[1:]) == 2
+        assert quotas.memory_used <= 16 * MEBIBYTE / ADDRESS_SHARE
         assert greedy[-1].keep(FREE)
         assert greedy[-1].transit.take(FREE)
-        modest = stack.enter_context(closing(inflows.open("modest")))
+        modest = stack.enter_context(closing(quotas.open("modest")))
         assert modest.keep(share)
         assert modest.transit.take(share)
-    assert inflows.memory_used == 0
+    assert quotas.memory_used == 0
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ async def test_one_address_cannot_use_what_is_there_for_all_and_little_is_always
 
 def held(socket: MemorySocket) -> float:
     """Bytes that the server holds for this client."""
-    return socket.inflow.transit.used + socket.inflow.kept.used
+    return socket.quota.transit.used + socket.quota.kept.used
 
 
 async def test_binary_frames_are_not_held(autojump_clock: MockClock) -> None:
@@ -276,10 +276,10 @@ async def test_before_the_backend_has_agreed_little_is_held(autojump_clock: Mock
         socket.send("connection", {"appKey": "defaultApp", "custom": [[] for _ in range(3000)]})
         await trio.testing.wait_all_tasks_blocked()
         assert session.reason is None
-        assert 3000 * 56 < socket.inflow.transit.used < MAX_WAITING_AT_THE_DOOR
+        assert 3000 * 56 < socket.quota.transit.used < MAX_WAITING_AT_THE_DOOR
         socket.send("pushLogs", {"logs": "x" * 100_000})
         await session.stopped.wait()
-        assert session.epitaph()["packets"] == 2
+        assert session.end_log_fields()["packets"] == 2
         assert socket.close_code == 1008
         rig.backend.gates["connect"].set()
 
@@ -325,7 +325,7 @@ async def test_requests_that_wait_for_the_backend_are_held(autojump_clock: MockC
             socket.send("sendData", {"operationId": f"o{number}", "payload": "x" * 1_000_000})
         failed = await socket.receive("DataStatusEvent")
         assert failed["status"] == "FAILED"
-        assert 7_000_000 < socket.inflow.kept.used <= 8 * MEBIBYTE
+        assert 7_000_000 < socket.quota.kept.used <= 8 * MEBIBYTE
         gate.set()
         await socket.receive("DataStatusEvent", operationId="o0", status="ACCEPTED")
         await rig.dispatcher.drain(60)

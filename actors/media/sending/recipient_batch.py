@@ -19,7 +19,7 @@ from typing import Any
 from actors.media.io.sockets import UdpSocket
 from actors.media.sending import kernel
 from actors.media.sending.packet_buffers import BUFFERS, PacketBuffers
-from actors.media.sending.sender import Losses, Slot
+from actors.media.sending.sender import Losses, Recipient
 from protocol.webrtc.srtp import SrtpProfile
 
 GROUP_SIZE = BUFFERS  # one packet for each viewer of a group fills them
@@ -30,7 +30,7 @@ _protect = importlib.import_module("pylibsrtp._binding").lib.srtp_protect
 _memmove = kernel.ffi.memmove
 
 
-class SlotGroup:
+class RecipientBatch:
     """Up to 64 viewers that are reached through one socket, without gaps. Their order means nothing.
 
     All have one SRTP profile: their packets grow by the same. Whoever cannot be served is skipped, and counted in
@@ -40,7 +40,7 @@ class SlotGroup:
     def __init__(self, buffers: PacketBuffers, kind: tuple[UdpSocket, SrtpProfile], losses: Losses) -> None:
         self.kind = kind
         self.socket = kind[0]
-        self.slots: list[Slot] = []
+        self.slots: list[Recipient] = []
         self._sessions: list[CData] = []
         self._buffers = buffers
         self._losses = losses
@@ -56,7 +56,7 @@ class SlotGroup:
     def is_full(self) -> bool:
         return len(self.slots) == GROUP_SIZE
 
-    def append(self, slot: Slot) -> int:
+    def append(self, slot: Recipient) -> int:
         """Take a viewer in; its place."""
         index = len(self.slots)
         self._sessions.append(_session(slot))
@@ -64,13 +64,13 @@ class SlotGroup:
         self.readdress(index)
         return index
 
-    def replace(self, index: int, slot: Slot) -> None:
+    def replace(self, index: int, slot: Recipient) -> None:
         """Give a place to another viewer."""
         self._sessions[index] = _session(slot)
         self.slots[index] = slot
         self.readdress(index)
 
-    def pop(self) -> Slot:
+    def pop(self) -> Recipient:
         """Take out the last viewer."""
         self._sessions.pop()
         return self.slots.pop()
@@ -123,7 +123,7 @@ class SlotGroup:
         else:
             self._send_buffer(0, slot)
 
-    def _send_buffer(self, place: int, slot: Slot) -> None:
+    def _send_buffer(self, place: int, slot: Recipient) -> None:
         buffers = self._buffers
         try:
             self.socket.sendto(buffers.views[place][: buffers.lengths[place]], slot.address)
@@ -208,6 +208,6 @@ class SlotGroup:
         return messages
 
 
-def _session(slot: Slot) -> CData:
+def _session(slot: Recipient) -> CData:
     """The srtp_t of a viewer; alive as long as its slot is."""
     return slot.transmitter.session._srtp[0]
