@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 
 
 @frozen

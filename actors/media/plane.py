@@ -33,7 +33,7 @@ from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import MediaStatistics
 from actors.runtime.logs import get_logger
 from config.settings import Settings
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.ice import recipient

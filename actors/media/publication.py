@@ -14,7 +14,7 @@ from actors.media.tracks.ssrc_table import SsrcTable
 from actors.runtime.logs import get_logger
 from protocol.sfu.rtt import RttEstimator
 from protocol.sfu.track import MediaPacket
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.negotiation import audio_left_out
 from protocol.webrtc.rtcp import Bye, RtcpPacket, SenderReport

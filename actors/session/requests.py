@@ -49,7 +49,8 @@ from protocol.signaling.frames import (
     SubmitBugReport,
     UnknownFrame,
 )
-from protocol.signaling.statuses import DataStatus, StreamEventType, StreamInfo, StreamStatus
+from protocol.signaling.statuses import DataStatus
+from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 
 log = get_logger("session")
 

@@ -10,7 +10,7 @@ from actors.media.publication import Publication
 from actors.runtime.actor import StopReason
 from actors.stream.fan_out import FanOut, Listener
 from protocol.signaling.shared_event import SharedEvent
-from protocol.signaling.statuses import StreamEventType
+from protocol.stream.statuses import StreamEventType
 
 
 class Player(Listener, Protocol):

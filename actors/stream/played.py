@@ -13,7 +13,7 @@ from actors.stream.stream import Stream, StreamMessage, traffic_of
 from protocol.hooks import HookContext, HookMethod, stream_event_body
 from protocol.signaling.frames import NotifyStreamEvent
 from protocol.signaling.shared_event import SharedEvent
-from protocol.signaling.statuses import StreamEventType, StreamInfo
+from protocol.stream.statuses import StreamEventType, StreamInfo
 
 
 class PlayedStream(Stream):

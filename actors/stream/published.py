@@ -15,7 +15,7 @@ from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
 from protocol.signaling.frames import StreamRequest
 from protocol.signaling.shared_event import SharedEvent
-from protocol.signaling.statuses import StreamEventType, StreamInfo
+from protocol.stream.statuses import StreamEventType, StreamInfo
 
 RESIZE_INTERVAL = 0.5
 """Seconds between two sizes of a picture that players are told; of those in between, the last one counts."""

@@ -2,7 +2,7 @@
 
 from protocol.node.descriptions import StreamDescription
 from protocol.signaling.frames import NotifyStreamStatusEvent
-from protocol.signaling.statuses import StreamStatus
+from protocol.stream.statuses import StreamStatus
 
 
 def status_frame(

@@ -33,8 +33,8 @@ from config.settings import Settings
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
 from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP, StreamRequest
-from protocol.signaling.statuses import StreamInfo
-from protocol.signaling.stream import StreamLife
+from protocol.stream.life import LifeEvent, StreamLife
+from protocol.stream.statuses import StreamInfo
 
 log = get_logger("stream")
 
@@ -198,7 +198,7 @@ class Stream(Actor[Noted]):
                 await self._client_stop()
 
     def notify_stopped(self, reason: StopReason) -> None:
-        if self._life.end(by_user=reason is USER):
+        if self._life.take(LifeEvent.USER_STOPS if reason is USER else LifeEvent.OTHER_END):
             self._info = reason.info
             self._announce()
 
@@ -262,7 +262,7 @@ class Stream(Actor[Noted]):
             self._media.close()
 
     def _go_live(self) -> None:
-        if self._life.live():
+        if self._life.take(LifeEvent.MEDIA_FLOWS):
             self._announce()
 
     def _announce(self) -> None:

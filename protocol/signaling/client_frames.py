@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from attrs import field, frozen
 
 from protocol.common.json_decoding import DECISIVE, LOCAL, AlsoNumber, Count, Length
-from protocol.signaling.statuses import StreamEventType
+from protocol.stream.statuses import StreamEventType
 
 ID_LIMIT = 256
 NAME_LIMIT = 4096

@@ -53,7 +53,7 @@ from protocol.signaling.frames import (
     UnknownFrame,
     UnPublishStream,
 )
-from protocol.signaling.statuses import StreamEventType, StreamInfo, StreamStatus
+from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 
 MESSAGE_LIMIT: Final = 64
 """How many characters of an unknown message's name are kept."""

@@ -13,7 +13,8 @@ from attrs import field, fields, frozen
 
 from protocol.common.json_decoding import wire_name
 from protocol.signaling.client_frames import Connection
-from protocol.signaling.statuses import CallStatus, DataStatus, SessionStatus, StreamEventType, StreamStatus
+from protocol.signaling.statuses import CallStatus, DataStatus, SessionStatus
+from protocol.stream.statuses import StreamEventType, StreamStatus
 
 NOT_ECHOED = frozenset({"custom", "noticationToken", "notificationToken"})
 """What `getUserData` does not repeat: the page's own data, and tokens for push messages (the iOS SDK spells it so)."""

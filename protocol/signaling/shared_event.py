@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent, NotifyVideoFormat, ServerFrame
-from protocol.signaling.statuses import StreamEventType, StreamStatus
+from protocol.stream.statuses import StreamEventType, StreamStatus
 
 _ADDRESS: Final = '"mediaSessionId":'
 _NOBODY: Final = '""'

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from actors.web.api.streams import BY_REST
 from protocol.node.filters import StreamFilter
-from protocol.signaling.statuses import StreamStatus
+from protocol.stream.statuses import StreamStatus
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import Backend, SignalingRig, app, signaling_rig, stream_request
 

@@ -10,7 +10,7 @@ from actors.media.events import Connected, Failed, Flowing, NotEnoughBandwidth, 
 from actors.stream.published import RESIZE_BURST, RESIZE_INTERVAL
 from actors.web.api.streams import BY_REST
 from protocol.node.filters import StreamFilter
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 FAIL = {"restOnError": "FAIL"}

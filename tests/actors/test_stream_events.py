@@ -12,7 +12,7 @@ from actors.stream.fan_out import MAX_WAITING, SLICE, FanOut
 from protocol.signaling import frame_codec
 from protocol.signaling.frames import NotifyStreamEvent, ServerFrame
 from protocol.signaling.shared_event import SharedEvent
-from protocol.signaling.statuses import StreamEventType
+from protocol.stream.statuses import StreamEventType
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig
 

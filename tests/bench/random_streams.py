@@ -27,7 +27,7 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from protocol.signaling.statuses import StreamStatus
+from protocol.stream.statuses import StreamStatus
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import Behaviour, Exchange, allow, deny, drop, hang, reset
 from tests.support.full_server import FullServer, full_server

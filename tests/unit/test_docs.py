@@ -9,7 +9,7 @@ import pytest
 
 from config.settings import TABLE
 from config.wcs_settings import KEYSTORES, WITHOUT_EFFECT
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

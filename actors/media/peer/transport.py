@@ -18,7 +18,7 @@ from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.peer_table import Network
 from actors.media.statistics import Counters
 from actors.runtime.logs import get_logger
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls import DtlsEndpoint, DtlsFailure, DtlsState
 from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials

@@ -17,7 +17,7 @@ from config.settings import Settings
 from protocol.rest import connections as rest
 from protocol.rest.fields import refuse_unknown
 from protocol.rest.query import read_query
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 
 log = get_logger("web")
 

@@ -21,7 +21,7 @@ from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import decode_optional_object
 from protocol.rest.query import read_query
-from protocol.signaling.statuses import StreamInfo
+from protocol.stream.statuses import StreamInfo
 
 log = get_logger("web")
 

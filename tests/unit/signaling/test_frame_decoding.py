@@ -32,7 +32,7 @@ from protocol.signaling.frames import (
     UnknownFrame,
     UnPublishStream,
 )
-from protocol.signaling.statuses import StreamEventType
+from protocol.stream.statuses import StreamEventType
 from tests.support.frames import raw_client_frames, samples
 
 ID = "92f3cda0-e528-11f1-96da-056c6b78ba02"

@@ -25,7 +25,8 @@ from protocol.signaling.frames import (
     ServerFrame,
     SetRemoteSDP,
 )
-from protocol.signaling.statuses import CallStatus, DataStatus, StreamEventType, StreamInfo, StreamStatus
+from protocol.signaling.statuses import CallStatus, DataStatus
+from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 from tests.support.frames import samples
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import NotifyStreamEvent
 from protocol.signaling.shared_event import SharedEvent, status_form
-from protocol.signaling.statuses import StreamEventType
+from protocol.stream.statuses import StreamEventType
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
