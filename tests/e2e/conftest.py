@@ -176,6 +176,12 @@ def connected_firefox_page(open_firefox_page: OpenPage, server: ServerProcess) -
     return open_one
 
 
+@pytest.fixture
+def connected_pages(connected_page: OpenPage, connected_firefox_page: OpenPage) -> dict[str, OpenPage]:
+    """What opens a page that has an established session, by the browser's name."""
+    return {"chromium": connected_page, "firefox": connected_firefox_page}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show, for a failed test, what happened on its pages and in the server's log."""
