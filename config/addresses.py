@@ -1,4 +1,4 @@
-"""Which addresses media uses: `ip`, `ip_local` and the machine's own joined into pairs; and whose an address is."""
+"""Which addresses media uses (`ip`, `ip_local` and the machine's own, joined into pairs), and whose an address is."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -11,16 +11,16 @@ from config.value_types import AddressPair
 
 @frozen(kw_only=True)
 class MediaAddress:
-    """An address told to peers, and the one of this machine that its socket is bound to."""
+    """An address given to peers, and the local address its socket is bound to."""
 
     public: str
     local: str
 
 
 def media_addresses(settings: Settings, machine: Sequence[str]) -> tuple[MediaAddress, ...]:
-    """The addresses to open media sockets on; `machine` holds those that this machine has.
+    """The addresses to open media sockets on; `machine` holds those of this machine.
 
-    Raises ValueError, in words for the operator, for one that the machine does not have.
+    Raises ValueError, worded for the operator, for an address the machine does not have.
     """
     pairs = paired(settings.ip, settings.ip_local) or tuple(AddressPair(own) for own in machine)
     found = tuple(MediaAddress(public=pair.public, local=pair.local or pair.public) for pair in pairs)
@@ -31,15 +31,15 @@ def media_addresses(settings: Settings, machine: Sequence[str]) -> tuple[MediaAd
 
 
 def paired(ip: Sequence[AddressPair], ip_local: Sequence[str]) -> tuple[AddressPair, ...]:
-    """Join both settings. Raises ValueError when they do not fit together."""
+    """Join both settings. Raises ValueError if they contradict each other."""
     if not ip or not ip_local:
         return tuple(ip) or tuple(AddressPair(local) for local in ip_local)
     if len(ip) != len(ip_local):
-        raise ValueError(f"names {len(ip_local)} addresses, ip {len(ip)}; allowed: one for each of ip, in its order")
+        raise ValueError(f"has {len(ip_local)} addresses, ip has {len(ip)}; allowed: one for each in ip, in its order")
     if any(pair.local for pair in ip):
-        raise ValueError("ip already names local addresses; allowed: public/local pairs in ip, or ip_local, not both")
+        raise ValueError("ip already has local addresses; allowed: public/local pairs in ip, or ip_local, not both")
     if any((":" in pair.public) != (":" in local) for pair, local in zip(ip, ip_local, strict=True)):
-        raise ValueError("pairs IPv4 with IPv6; allowed: for each of ip an address of its own family")
+        raise ValueError("pairs IPv4 with IPv6; allowed: for each address in ip one of the same family")
     return tuple(AddressPair(pair.public, local) for pair, local in zip(ip, ip_local, strict=True))
 
 
@@ -49,17 +49,17 @@ def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:
 
 
 def client_key(address: str) -> str:
-    """Whose it is, for limits: an IPv4 address, or the network of 64 bits that one IPv6 customer has."""
+    """The key that per-address limits count by: an IPv4 address, or the /64 network of one IPv6 customer."""
     plain = _plain(address)
     return str(plain) if isinstance(plain, IPv4Address) else str(IPv6Network((plain, 64), strict=False))
 
 
 def is_on_this_machine(address: str) -> bool:
-    """Whether a peer of this address is a program on this machine: loopback."""
+    """Whether a peer at this address is a program on this machine (loopback)."""
     return _plain(address).is_loopback
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:
-    """Without its zone, and as IPv4 where it came as such over an IPv6 socket."""
+    """The address without its zone; an IPv4 address mapped into IPv6 as plain IPv4."""
     plain = ip_address(address.partition("%")[0])
     return (plain.ipv4_mapped or plain) if isinstance(plain, IPv6Address) else plain

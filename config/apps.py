@@ -1,7 +1,7 @@
-"""The applications of this server: which backend hears of which client, by which REST methods.
+"""The applications of this server: which backend gets which client's hooks, and by which REST methods.
 
-A client names an application by its *key* when it connects; the application says where the hooks go and which of them
-are sent at all. Operators know an application by its *name*. (WCS: "Applications management".)
+A client selects an application by its *key* when it connects; the application defines where hooks go and which of
+them are sent at all. Operators know an application by its *name*. (WCS: "Applications management".)
 """
 
 import re
@@ -16,7 +16,7 @@ from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks.methods import UNUSED_METHODS, HookMethod
 
 ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
-"""Every REST method that this server can call, in the order of the reference."""
+"""Every REST method this server can call, in the order of the reference."""
 
 ECHO_APP_URL = "http://localhost:8081/apps/EchoApp"
 """The built-in backend, which agrees to everything."""
@@ -27,9 +27,9 @@ MAX_URL_LENGTH = 2048
 
 
 class AppError(ValueError):
-    """An application, or a change of one, that cannot be accepted; the text is meant for the operator.
+    """An application, or a change to one, that cannot be accepted. The message is for the operator.
 
-    `field` names the field of `App` that is wrong; `position` is the application's place in a table, from 0.
+    `field` is the invalid field of `App`; `position` is the application's index in the table.
     """
 
     def __init__(self, message: str, *, field: str | None = None, position: int | None = None) -> None:
@@ -51,7 +51,7 @@ def _text(value: object, what: str, max_length: int) -> str:
 
 
 def _check_identifier(_: "App", attribute: "Attribute[str]", value: object) -> None:
-    """Names and keys are typed in shells and listed with commas in settings, so these stay possible."""
+    """Names and keys are typed in shells and listed with commas in settings; both have to work."""
     text = _text(value, attribute.name, MAX_IDENTIFIER_LENGTH)
     if text.startswith("-") or "," in text or any(character.isspace() for character in text):
         raise AppError(f"{text!r} must not start with '-' or hold a comma or a blank", field=attribute.name)
@@ -82,7 +82,7 @@ def _check_url(_: "App", __: "Attribute[str]", value: object) -> None:
 
 
 def _url_fault(url: str) -> str | None:
-    """What is wrong with a hook URL, or None. A method's name is appended to it, so nothing may follow the path."""
+    """What is wrong with a hook URL, or None. Method names are appended to it, so nothing may follow the path."""
     if not url.isascii() or any(character in url for character in ' "<>\\^`{|}'):
         return "must be plain ASCII; write other characters as %XX, and a host's as xn--..."
     try:
@@ -106,7 +106,7 @@ def _url_fault(url: str) -> str | None:
 
 
 def _without_userinfo(url: str) -> str:
-    """The URL as it may be shown: an operator who pasted a password into it must not find it in a log."""
+    """The URL as it may be shown: a password that was pasted into it must not appear in a log."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url
 
@@ -117,7 +117,7 @@ def _check_methods(_: "App", __: "Attribute[frozenset[str]]", value: frozenset[s
 
 
 def check_method(name: str) -> None:
-    """AppError, with the nearest name, unless `name` is a REST method of this server (case matters)."""
+    """Raise AppError, with the nearest name, unless `name` is a REST method of this server (case-sensitive)."""
     if name in UNUSED_METHODS:
         raise AppError(f"REST method {name!r} exists in WCS, but this server never calls it", field="methods")
     if name not in ALL_METHODS:
@@ -126,12 +126,11 @@ def check_method(name: str) -> None:
 
 @frozen(kw_only=True)
 class App:
-    """One application. Every field is checked; AppError names the field that is wrong.
+    """One application. Every field is checked; AppError names the invalid one.
 
-    `name` and `key` are unique among a server's applications and case-sensitive. `url` is the base of its hooks.
-    `methods` are the hooks that are sent; all others are taken as agreed to. `rest_username` and `rest_password` are
-    sent to the backend by HTTP Basic. `owner`, `main_class` and `callback_class` are kept for operators who come
-    from WCS and steer nothing here.
+    `name` and `key` are case-sensitive and unique on a server. `url` is the base URL of its hooks. `methods` are the
+    hooks that are sent; all others count as allowed. `rest_username` and `rest_password` are sent to the backend as
+    HTTP Basic. `owner`, `main_class` and `callback_class` are kept for operators who come from WCS and have no effect.
     """
 
     name: str = field(validator=_check_identifier)
@@ -145,7 +144,7 @@ class App:
     callback_class: str | None = field(default=None, validator=_check_label)
 
     def method_url(self, method: str) -> str:
-        """Where the hook `method` is posted: its name as one more segment of the path."""
+        """The URL to which the hook `method` is posted: its name appended as a path segment."""
         return f"{self.url.rstrip('/')}/{method}"
 
     @property
@@ -154,13 +153,13 @@ class App:
         return tuple(method for method in ALL_METHODS if method in self.methods)
 
     def with_fields(self, **fields: Any) -> "App":
-        """This application with some fields replaced, checked anew."""
+        """This application with some fields replaced, checked again."""
         return evolve(self, **fields)
 
 
 @frozen
 class AppTable:
-    """All applications, in the order in which they were added. Each change makes a new table."""
+    """All applications, in the order they were added. Each change makes a new table."""
 
     apps: tuple[App, ...]
     _by_key: dict[str, App] = field(init=False, eq=False, repr=False)
@@ -171,11 +170,11 @@ class AppTable:
         object.__setattr__(self, "_by_name", _index(self.apps, "name", lambda app: app.name))
 
     def by_key(self, key: str) -> App | None:
-        """The application that a client means by `key`."""
+        """The application a client selects by `key`."""
         return self._by_key.get(key)
 
     def by_name(self, name: str) -> App | None:
-        """The application that an operator calls `name`."""
+        """The application an operator calls `name`."""
         return self._by_name.get(name)
 
     def added(self, app: App) -> "AppTable":
@@ -183,7 +182,7 @@ class AppTable:
         return AppTable((*self.apps, app))
 
     def replaced(self, old: App, new: App) -> "AppTable":
-        """This table with `new` in the place of `old`; AppError if its name or key is taken by another."""
+        """This table with `old` replaced by `new`; AppError if its name or key is taken by another."""
         return AppTable(tuple(new if app is old else app for app in self.apps))
 
     def removed(self, app: App) -> "AppTable":

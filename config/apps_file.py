@@ -1,8 +1,8 @@
-"""The application table as a file that people can read and edit: TOML, one `[[app]]` an application.
+"""The application table as a file that people can read and edit: TOML, one `[[app]]` per application.
 
-TOML because the standard library reads it and its errors have lines, and because the few shapes we write (text and
-lists of text) need no library to write them. `format` stands in every file, so that an emptied one is not taken for
-a server without applications.
+TOML, because the standard library reads it, its errors have line numbers, and the few shapes we write (text and lists
+of text) need no library. Every file has `format`, so that a truncated file is not mistaken for a server without
+applications.
 """
 
 import json
@@ -18,8 +18,8 @@ from protocol.common.suggestions import did_you_mean
 FORMAT = 1
 
 _HEADER = """\
-# The applications of this server, kept by `wcs add app`, `wcs update app` and their like.
-# Edit it only while the server is stopped. Comments are not kept.
+# The applications of this server, managed by `wcs add app`, `wcs update app` and so on.
+# Edit this file only while the server is stopped. Comments are not preserved.
 """
 _FIELDS = tuple(attribute.name for attribute in fields(App))
 _REQUIRED = ("name", "key", "url")
@@ -29,14 +29,14 @@ _APP_HEADER = re.compile(r"\s*\[\[\s*app\s*\]\]")
 
 
 class AppFileError(AppError):
-    """A file of applications that cannot be used: `FILE:LINE: what is wrong`, the line where it is known."""
+    """An unusable file of applications: `FILE:LINE: what is wrong`, or without the line where it is not known."""
 
     def __init__(self, file_name: str, line: int | None, message: str) -> None:
         super().__init__(f"{file_name}: {message}" if line is None else f"{file_name}:{line}: {message}")
 
 
 def write_apps(table: AppTable) -> str:
-    """The table as the text of its file; `read_apps` gives an equal table back."""
+    """The table as the text of its file; `read_apps` reads an equal table back."""
     return "\n".join([f"{_HEADER}format = {FORMAT}\n", *map(_write_app, table.apps)])
 
 
@@ -56,7 +56,7 @@ def _quote(text: str) -> str:
 
 
 def read_apps(text: str, *, file_name: str) -> AppTable:
-    """The table that the text of a file describes; AppFileError if any part of it cannot be used."""
+    """The table described by the text of a file; AppFileError if any part of it is unusable."""
     document = _parse(text, file_name)
     unknown = next((key for key in document if key not in ("format", "app")), None)
     if unknown is not None:
@@ -94,7 +94,7 @@ def _read_entry(entry: object, position: int) -> App:
 
 
 def _checked_entry(entry: object) -> dict[str, Any]:
-    """The entry, with every name known and every value of its type, so that it can be an App's arguments."""
+    """The entry, checked to have only known names and values of the right type: the arguments of an App."""
     if not isinstance(entry, dict):
         raise AppError("applications are written [[app]], with two brackets")
     for name in entry:

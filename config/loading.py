@@ -1,4 +1,4 @@
-"""From text to Settings: `--set` before file before default, every fault told with its place."""
+"""From text to Settings: `--set` overrides the file, the file the defaults; every fault is reported with its place."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
@@ -19,7 +19,7 @@ _SAFE_REST = "allowed: a loopback {key} such as 127.0.0.1, or any with rest.allo
 
 
 class SettingsError(Exception):
-    """Settings that no server can start with. `faults`: each a line, `FILE:LINE: key: what is wrong; allowed: ...`."""
+    """Settings that a server cannot start with. `faults`: lines `FILE:LINE: key: what is wrong; allowed: ...`."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -36,7 +36,7 @@ class Given:
 
 @frozen(kw_only=True)
 class LoadedSettings:
-    """The effective settings, what each key was given as, and what should be told to the operator."""
+    """The effective settings, the text each key was given as, and warnings for the operator."""
 
     settings: Settings
     given: Mapping[str, Given]
@@ -64,7 +64,7 @@ def load_settings(text: str | None, *, file_name: str = "", overrides: Sequence[
 
 
 class _Reader:
-    """Gathers values, faults and warnings on the way to LoadedSettings."""
+    """Collects values, faults and warnings on the way to LoadedSettings."""
 
     def __init__(self) -> None:
         self.given = {key: Given(text=known.default, origin=DEFAULT) for key, known in TABLE.items()}
@@ -103,7 +103,7 @@ class _Reader:
             return
         before = self.given[key].origin
         if before not in (DEFAULT, COMMAND_LINE) and origin != COMMAND_LINE:
-            self.warnings.append(f"{origin}: {key}: stands at {before} too; the last one counts")
+            self.warnings.append(f"{origin}: {key}: also set at {before}; the last one wins")
         self.given[key] = Given(text=value, origin=origin)
 
     def _values(self) -> Iterator[tuple[str, Any]]:
@@ -122,13 +122,11 @@ class _Reader:
         self._check_ports(settings)
         if (settings.wss_cert is None) != (settings.wss_key is None):
             missing, other = ("wss.cert", "wss.key") if settings.wss_cert is None else ("wss.key", "wss.cert")
-            self._refuse(other, f"needs {missing} beside it; allowed: both of them, or neither")
+            self._refuse(other, f"requires {missing}; allowed: both or neither")
         if settings.rest_hook_send_hash and settings.rest_hook_secret_key is None:
-            self._refuse(
-                "rest_hook_send_hash", "needs rest_hook_secret_key beside it; allowed: both of them, or neither"
-            )
+            self._refuse("rest_hook_send_hash", "requires rest_hook_secret_key; allowed: both or neither")
         if settings.rest_insecure_tls:
-            self.warnings.append("rest_insecure_tls: hooks go to whoever answers as the backend, secrets included")
+            self.warnings.append("rest_insecure_tls: any certificate is accepted from backends; hooks carry secrets")
         try:
             paired(settings.ip, settings.ip_local)
         except ValueError as error:
@@ -144,7 +142,7 @@ class _Reader:
                 self._refuse(key, f"{_open_to_the_network(address)}; {_SAFE_REST.format(key=key)}")
 
     def _check_ports(self, settings: Settings) -> None:
-        """Two listeners cannot have one port, unless on different addresses."""
+        """Two listeners cannot share a port unless their addresses differ."""
         taken: list[tuple[str, str | None, int]] = []
         for name, address, port in (
             ("ws", settings.ws_address, settings.ws_port),
@@ -155,7 +153,7 @@ class _Reader:
             for other, other_address, other_port in taken:
                 if port == other_port != 0 and _overlap(address, other_address):
                     place = self.given[f"{other}.port"].origin
-                    self._refuse(f"{name}.port", f"{port} is the port of {other}.port too ({place})")
+                    self._refuse(f"{name}.port", f"{port} is already the port of {other}.port ({place})")
             taken.append((name, address, port))
 
     def _refuse(self, key: str, message: str) -> None:
@@ -168,7 +166,7 @@ def shown(known: Setting, text: str) -> str:
 
 
 def _overlap(one: str | None, other: str | None) -> bool:
-    """Whether the same client could reach both; `::` takes IPv4 along."""
+    """Whether the same client could reach both; `::` includes IPv4."""
     first, second = ip_address(one or "::"), ip_address(other or "::")
     if first.version != second.version:
         return any(address == IPv6Address("::") for address in (first, second))
@@ -184,7 +182,7 @@ def _is_loopback(address: str | None) -> bool:
 
 
 def _open_to_the_network(address: str | None) -> str:
-    return f"{address or 'every address'} is open to the network, and the REST API asks nobody who they are"
+    return f"{address or 'every address'} is open to the network, and the REST API has no authentication"
 
 
 def _unknown(key: str, value: str, heading: str) -> str:
@@ -197,5 +195,5 @@ def _unknown(key: str, value: str, heading: str) -> str:
 
 
 def _plain(key: str) -> str:
-    """A spelling in which keys that people take for each other are the same."""
+    """A spelling that is the same for keys people confuse with each other."""
     return "_".join(key.lower().replace(".", " ").replace("-", " ").replace("_", " ").split())

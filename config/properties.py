@@ -1,7 +1,7 @@
 """Java properties syntax: text in, entries with line numbers out.
 
 The format is that of `java.util.Properties.load`, which WCS uses for `flashphoner.properties`:
-comments begin with `#` or `!`; `=`, `:` or blanks part key from value; a line that ends in an odd number of
+comments begin with `#` or `!`; `=`, `:` or blanks separate key and value; a line that ends in an odd number of
 backslashes goes on in the next; `\\t \\n \\r \\f \\uXXXX` are escapes and any other `\\c` is `c`.
 Unlike Java, values are trimmed at both ends and a wrong escape is a fault of that one line.
 """
@@ -25,8 +25,8 @@ _CONTROL_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 class Entry:
     """One `key = value`.
 
-    `line` counts from 1 and is where the key stands. `heading` is all that stands before the first `=` or `:`: for
-    `rest request timeout=15` the key is `rest`, but whoever wrote it meant the heading.
+    `line` counts from 1 and is the line of the key. `heading` is everything before the first `=` or `:`: for
+    `rest request timeout=15` the key is `rest`, but the author meant the heading.
     """
 
     key: str
@@ -44,12 +44,12 @@ class Fault:
 
 
 def parse(text: str) -> tuple[Entry | Fault, ...]:
-    """Read a whole file, one item for each logical line, in order."""
+    """Parse a whole file: one item per logical line, in order."""
     return tuple(_read(line, content) for line, content in _logical_lines(text))
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Join continued lines; leave comments and blank lines out."""
+    """Join continued lines; skip comments and blank lines."""
     lines = iter(enumerate(_LINE_END.split(text), start=1))
     for number, natural in lines:
         content = natural.lstrip(_BLANKS)

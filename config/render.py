@@ -1,4 +1,4 @@
-"""Settings written out as a settings file: what `--print-config` prints, and what is shipped."""
+"""Settings rendered as a settings file: the output of `--print-config`, and the file we ship."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +7,7 @@ from config.settings import TABLE, Setting
 
 _HEADER = """\
 # Settings of wcsd, in the names of Flashphoner WCS. Java properties syntax; values are trimmed.
-# `wcsd --set key=value` goes before this file; `wcsd --check-config` checks it.
+# `wcsd --set key=value` overrides this file; `wcsd --check-config` checks it.
 """
 
 
@@ -17,7 +17,7 @@ def shipped_file() -> str:
 
 
 def effective_file(given: Mapping[str, Given]) -> str:
-    """A settings file of the effective values, each with where it came from. Secrets are masked."""
+    """A settings file of the effective values, each with its origin. Secrets are masked."""
     return "".join(
         f"{_described(known)}\n# from: {given[key].origin}\n{key}={escaped(shown(known, given[key].text))}\n"
         for key, known in TABLE.items()
@@ -25,7 +25,7 @@ def effective_file(given: Mapping[str, Given]) -> str:
 
 
 def escaped(value: str) -> str:
-    """A value as the right side of a line of a properties file."""
+    """A value as it is written after `=` in a properties file."""
     return "".join(_escaped(character) for character in value)
 
 

@@ -45,14 +45,14 @@ CODECS = OrderedChoices(
 
 
 class LogFormat(StrEnum):
-    """How a log line is written: for people, or one JSON object a line."""
+    """How log lines are written: as text for people, or one JSON object per line."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """The least grave log lines to write."""
+    """The minimum level of the log lines to write."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -68,7 +68,7 @@ class TerminateAll(StrEnum):
 
 
 class MediaSender(StrEnum):
-    """What encrypts and sends media: the fast sender where it works, the portable one, or the fast one and no other."""
+    """Which sender encrypts and sends media: the fast one where it works, always the portable one, or only the fast."""
 
     AUTO = "auto"
     PORTABLE = "portable"
@@ -76,7 +76,7 @@ class MediaSender(StrEnum):
 
 
 class HookOrder(StrEnum):
-    """Hook calls wait for each other inside a session, or all of them in one line."""
+    """Which hooks are kept in order: those of one session, or those of the whole server in a single queue."""
 
     SESSION = "session"
     GLOBAL = "global"
@@ -84,7 +84,7 @@ class HookOrder(StrEnum):
 
 @frozen(kw_only=True)
 class Setting:
-    """What the table says of one key. `default` is text, as a file would have it; `heading` opens a group."""
+    """One row of the table. `default` is text, as in a settings file; `heading` starts a new group."""
 
     key: str
     kind: Kind[Any]
@@ -99,7 +99,7 @@ class Setting:
 
     @property
     def is_secret(self) -> bool:
-        """Whether its value must never be shown."""
+        """Whether its value must never be printed."""
         return any(word in self.key for word in ("password", "secret", "token"))
 
 
@@ -109,7 +109,7 @@ def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str
     return attrs.field(default=kind.read(default), repr=not described.is_secret, metadata={"setting": described})
 
 
-# A table reads better than one argument a line.
+# A table reads better than one argument per line.
 # fmt: off
 @frozen(kw_only=True)
 class Settings:
@@ -131,109 +131,111 @@ class Settings:
         "wss.key", File(), "", "Private key (PEM) of wss.cert.")
     ws_allowed_origins: tuple[str, ...] = setting(
         "ws.allowed_origins", StringList("origins such as https://example.com, or *", needed=True), "*",
-        "Web pages that may connect, by origin. *: any.")
+        "Origins of the web pages that may connect. *: any.")
     ws_max_frame_size: int = setting(
-        "ws.max_frame_size", BYTES, "1048576", "Largest frame that a client may send.")
+        "ws.max_frame_size", BYTES, "1048576", "Largest frame a client may send.")
     ws_max_frame_elements: int = setting(
         "ws.max_frame_elements", Integer(1000, 10_000_000), "20000",
-        "Values and keys in one frame of a client; they cost more memory and time than its length tells.")
+        "Most values and keys in one frame of a client. They cost more memory and time than the frame's size suggests.")
     ws_max_frames_per_second: int = setting(
         "ws.max_frames_per_second", Integer(10, 1_000_000), "500",
-        "Frames that one client may send for long, each 4 KiB counted as one more; six seconds' worth at once."
-        " A faster client is read later.")
+        "Sustained rate of frames from one client; every 4 KiB of a frame count as one more. Bursts of six seconds'"
+        " worth are allowed. A faster client is not disconnected, only read more slowly.")
     ws_max_frames_per_second_per_address: int = setting(
         "ws.max_frames_per_second_per_address", Integer(10, 10_000_000), "2000",
-        "The same for all clients of one address, or IPv6 /64 network; of each client, 20 a second are not counted.")
+        "The same for all clients at one address or IPv6 /64. The first 20 frames per second of each are not counted.")
     ws_max_frames_per_second_in_all: int = setting(
         "ws.max_frames_per_second_in_all", Integer(10, 10_000_000), "3000",
-        "The same for all clients together. 1,000 frames a second take a tenth of a core, or somewhat more.")
+        "The same for all clients together. 1,000 frames per second take a tenth of a core or slightly more.")
     keep_alive_server_interval: float = setting(
-        "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Pause between pings to a client.")
+        "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Interval between pings to a client.")
     keep_alive_probes: int = setting(
-        "keep_alive.probes", Integer(1, 1000), "10", "Pings without an answer after which a client is gone.")
+        "keep_alive.probes", Integer(1, 1000), "10", "Unanswered pings after which a client is considered gone.")
 
     ip: tuple[AddressPair, ...] = setting(
         "ip", AddressPairs(), "",
-        "Addresses told to browsers for media. Empty: those of ip_local, or else every address of this machine.",
+        "Addresses given to browsers for media. Empty: those in ip_local, or else every address of this machine.",
         heading="Media (WebRTC)")
     ip_local: tuple[str, ...] = setting(
         "ip_local", LocalAddresses(), "",
-        "Addresses of this machine that receive media: one for each of ip, in its order.")
+        "Addresses of this machine that receive media: one for each address in ip, in the same order.")
     media_port_from: int = setting(
-        "media_port_from", PORT, "31001", "The one UDP port of all media. 0: any free port.")
+        "media_port_from", PORT, "31001", "UDP port of all media. 0: any free port.")
     codecs: tuple[str, ...] = setting(
-        "codecs", CODECS, "opus,ulaw,alaw,vp8,h264,vp9,av1", "Codecs that may be published.")
+        "codecs", CODECS, "opus,ulaw,alaw,vp8,h264,vp9,av1", "Codecs that may be published, in order of preference.")
     ice_timeout: float = setting(
-        "ice_timeout", TIMEOUT, "15000", "Time for a browser's first valid ICE check.")
+        "ice_timeout", TIMEOUT, "15000", "How long to wait for a browser's first valid ICE check.")
     dtls_timeout: float = setting(
-        "dtls_timeout", TIMEOUT, "10000", "Time for the DTLS handshake that follows.")
+        "dtls_timeout", TIMEOUT, "10000", "How long the DTLS handshake that follows may take.")
     ice_keep_alive_timeout: float = setting(
         "ice_keep_alive_timeout", TIMEOUT, "16000",
-        "Silence of a peer after which it is gone. Chromium gives up after 15 s of silence and never comes back.")
+        "Silence after which a peer is considered gone. Chromium gives up after 15 s and never comes back.")
     rtp_activity_timeout: float = setting(
         "rtp_activity_timeout", Duration("s", 1, DAY, zero_is_forever=True), "60",
-        "Time without media after which a publisher fails. RTCP counts where only video was sent. 0: no limit.")
+        "Time without media after which a publication fails. For video-only publishers RTCP counts too. 0: no limit.")
     play_wait_timeout: float = setting(
         "play_wait_timeout", Duration("ms", 0, DAY_MS), "5000", "How long a player waits for its publisher's media.")
     stop_grace: float = setting(
         "stop_grace", Duration("ms", 0, 60_000), "2000",
-        "Time for a stop request to arrive after the peer has closed its media.")
+        "How long to wait for a stop request after the browser has closed its media.")
     max_publisher_bitrate: int = setting(
-        "max_publisher_bitrate", Integer(1, 10_000_000, "kbit/s"), "50000", "What one publisher may send.")
+        "max_publisher_bitrate", Integer(1, 10_000_000, "kbit/s"), "50000", "Bitrate of one publisher.")
     max_publisher_packet_rate: int = setting(
-        "max_publisher_packet_rate", Integer(1, 1_000_000, "packets a second"), "6000",
-        "Media packets that one publisher may send. 50 Mbit/s of ordinary video have 5,200.")
+        "max_publisher_packet_rate", Integer(1, 1_000_000, "packets per second"), "6000",
+        "Media packets from one publisher. Ordinary video at 50 Mbit/s has 5,200.")
     max_control_rate: int = setting(
-        "max_control_rate", Integer(10, 100_000, "packets a second"), "500",
-        "RTCP and DTLS packets that one peer may send. A browser sends fewer than 10, on bad paths some dozens.")
+        "max_control_rate", Integer(10, 100_000, "packets per second"), "500",
+        "RTCP and DTLS packets from one peer. A browser sends fewer than 10, or a few dozen over a bad network.")
     max_ssrcs_per_peer: int = setting(
-        "max_ssrcs_per_peer", Integer(1, 1000), "16", "RTP sources accepted of one peer.")
+        "max_ssrcs_per_peer", Integer(1, 1000), "16", "RTP sources (SSRCs) accepted from one peer.")
     media_socket_buffer: int = setting(
-        "media_socket_buffer", BYTES, "8388608", "Buffers asked of the system for each media socket.")
+        "media_socket_buffer", BYTES, "8388608", "Send and receive buffer to request for each media socket.")
     media_sender: MediaSender = setting(
         "media.sender", Choice(MediaSender), "auto",
-        "What sends media to players. auto: the fast sender if it passes its test at start, else the portable one.")
+        "Which sender serves players. auto: the fast one if it passes its self-test at start, else the portable one.")
     media_padding: bool = setting(
         "media.padding", Boolean(), "true",
-        "Whether video for 10 players or more is padded to packets of equal size (RFC 3550), which leave for less.")
+        "Pad video for 10 or more players to packets of equal size (RFC 3550), which are cheaper to send.")
 
     max_sessions: int = setting(
-        "max_sessions", MANY, "10000", "Clients connected at a time.",
+        "max_sessions", MANY, "10000", "Clients connected at once.",
         heading="Limits")
     max_sessions_per_address: int = setting(
-        "max_sessions_per_address", MANY, "2000", "Clients connected at a time from one address, or IPv6 /64 network.")
+        "max_sessions_per_address", MANY, "2000", "Clients connected at once from one address or IPv6 /64.")
     max_client_memory: int = setting(
         "max_client_memory", BYTES, "268435456",
-        "Memory for what clients have sent: frames that wait, requests of streams, data that the backend is asked"
-        " about. One client may have an eighth of it, one address a quarter; 64 KiB a client are not counted.")
+        "Memory for what clients have sent: waiting frames, stream requests, data waiting for the backend. One client"
+        " may use an eighth of it, one address a quarter; the first 64 KiB per client are not counted.")
     ws_max_arrivals: int = setting(
         "ws.max_arrivals", MANY, "1000",
-        "Connections at a time that are no sessions yet; beyond it the address with the most loses its oldest.")
+        "Connections that are not sessions yet. Beyond it, the address with the most loses its oldest one.")
     ws_max_arrivals_per_address: int = setting(
         "ws.max_arrivals_per_address", MANY, "500",
-        "The same for one address, or IPv6 /64 network; those beyond it are closed.")
+        "The same for one address or IPv6 /64. Connections beyond it are closed.")
     ws_max_upgrades_per_address: int = setting(
         "ws.max_upgrades_per_address", MANY, "100",
-        "TLS handshakes and WebSocket upgrades a second of one address; twice as many at once, then they wait.")
+        "TLS handshakes and WebSocket upgrades per second from one address. Bursts of twice as many are allowed; more"
+        " have to wait.")
     overload_max_loop_lag: float = setting(
         "overload.max_loop_lag", Duration("ms", 10, 60_000, zero_is_forever=True), "300",
-        "How late the server may do its work; beyond it new sessions and streams are refused. 0: no limit.")
+        "How far the event loop may lag behind before new sessions and streams are refused. 0: no limit.")
     max_streams_per_session: int = setting(
-        "max_streams_per_session", MANY, "1000", "Streams at a time of one client.")
+        "max_streams_per_session", MANY, "1000", "Concurrent streams of one client.")
     max_stream_event_size: int = setting(
-        "max_stream_event_size", BYTES, "16384", "Largest stream event (mute, data) that a publisher may send.")
+        "max_stream_event_size", BYTES, "16384", "Largest stream event (mute, data) a publisher may send.")
     max_stream_events: int = setting(
-        "max_stream_events", MANY, "50", "Stream events a second of one client; twice as many after a quiet time.")
+        "max_stream_events", MANY, "50",
+        "Stream events per second from one client. Bursts of twice as many are allowed.")
     max_stream_event_frames: int = setting(
         "max_stream_event_frames", MANY, "5000",
-        "What the stream events of one client may become at all its viewers, in frames a second."
-        " A call of the backend counts as ten.")
+        "Frames per second that one client's stream events may cause for all its viewers together."
+        " A call to the backend counts as ten.")
     max_outbox_total: int = setting(
         "max_outbox_total", BYTES, "67108864",
-        "What may wait to be sent to all clients together; beyond it the client for whom most waits is dropped.")
+        "Data queued for all clients together. Beyond it, the client with the longest queue is dropped.")
     max_handshakes: int = setting(
         "max_handshakes", MANY, "500",
-        "DTLS handshakes under way at a time: a tenth of them for one client, half for one address or IPv6 /64.")
+        "Concurrent DTLS handshakes; at most a tenth of them for one client, half for one address or IPv6 /64.")
 
     http_address: str | None = setting(
         "http.address", Address(), "127.0.0.1",
@@ -242,88 +244,89 @@ class Settings:
     http_port: int = setting(
         "http.port", PORT, "8081", "TCP port of http://. 0: any free port.")
     https_address: str | None = setting(
-        "https.address", Address(), "127.0.0.1", "Where https:// listens; as http.address.")
+        "https.address", Address(), "127.0.0.1", "Where https:// listens; same rules as http.address.")
     https_port: int = setting(
         "https.port", PORT, "8444", "TCP port of https://. 0: any free port.")
     http_max_connections: int = setting(
-        "http.max_connections", MANY, "1000", "HTTP connections at a time.")
+        "http.max_connections", MANY, "1000", "Concurrent HTTP connections.")
     http_max_connections_per_address: int = setting(
         "http.max_connections_per_address", MANY, "200",
-        "HTTP connections at a time from one address, or IPv6 /64 network.")
+        "Concurrent HTTP connections from one address or IPv6 /64.")
     rest_max_failed_requests: int = setting(
         "rest.max_failed_requests", Integer(1, 1_000_000, "requests/s"), "20",
-        "Requests of one address that may fail each second; the answers to more are held back for a second.")
+        "Failed requests per second from one address. Responses to further ones are delayed by a second.")
     rest_allow_unauthenticated_remote: bool = setting(
         "rest.allow_unauthenticated_remote", Boolean(), "false",
-        "Allow http.address and https.address to be open to the network.")
+        "Allow http.address and https.address to accept connections from the network.")
     rest_allowed_hosts: tuple[str, ...] = setting(
         "rest.allowed_hosts", StringList("host names"), "",
-        "Names that a request may call this server by, beside IP addresses, localhost and the machine's own name.")
+        "Host names accepted in requests, besides IP addresses, localhost and the machine's own name.")
     rest_terminate_all: TerminateAll = setting(
         "rest.terminate_all", Choice(TerminateAll), "allow", "Whether an empty terminate filter stops every stream.")
     rest_terminate_timeout: float = setting(
         "rest.terminate_timeout", TIMEOUT, "5000", "How long a terminate request waits for its streams to stop.")
     rest_max_body_size: int = setting(
-        "rest.max_body_size", BYTES, "1048576", "Largest request body; a larger one is answered 413.")
+        "rest.max_body_size", BYTES, "1048576", "Largest request body; a larger one gets 413.")
     rest_body_timeout: float = setting(
-        "rest.body_timeout", TIMEOUT, "10000", "Time for a request's body; a slower one is answered 408.")
+        "rest.body_timeout", TIMEOUT, "10000", "How long a request's body may take to arrive; a slower one gets 408.")
     rest_access_control_allow_origin: tuple[str, ...] = setting(
         "rest_access_control_allow_origin", StringList("origins such as https://example.com, or *"), "*",
-        "Web pages that may use the REST API, by origin. * is sent, but lets no page of another origin in.")
+        "Origins of the web pages that may use the REST API. * is sent as a header but admits no other origin.")
     rest_access_control_allow_headers: tuple[str, ...] = setting(
         "rest_access_control_allow_headers", StringList("header names"), "content-type,x-requested-with",
-        "Request headers that those pages may send.")
+        "Request headers those pages may send.")
     rest_access_control_allow_methods: tuple[str, ...] = setting(
-        "rest_access_control_allow_methods", StringList("HTTP methods"), "POST", "Methods that those pages may use.")
+        "rest_access_control_allow_methods", StringList("HTTP methods"), "POST", "HTTP methods those pages may use.")
     rest_access_control_headers: tuple[tuple[str, str], ...] = setting(
-        "rest_access_control_headers", HeaderLines(), "", "More headers of every REST answer.")
+        "rest_access_control_headers", HeaderLines(), "", "Additional headers for every REST response.")
 
     disable_rest_requests: bool = setting(
-        "disable_rest_requests", Boolean(), "false", "Send no hooks at all, and accept every connection.",
+        "disable_rest_requests", Boolean(), "false", "Send no hooks at all and accept every connection.",
         heading="REST hooks (calls to the backend)")
     rest_request_timeout: float = setting(
         "rest_request_timeout", Duration("s", 1, DAY, zero_is_forever=True), "15",
-        "Time for one hook, its retries included.")
+        "How long one hook may take, retries included.")
     rest_client_request_retry_count: int = setting(
         "rest_client_request_retry_count", Integer(0, 100), "3", "Retries of a hook that could not be sent.")
     rest_client_request_sent_retry_enabled: bool = setting(
-        "rest_client_request_sent_retry_enabled", Boolean(), "true", "Whether a hook is retried at all.")
+        "rest_client_request_sent_retry_enabled", Boolean(), "true", "Whether hooks are retried at all.")
     rest_max_connections: int = setting(
-        "rest_max_connections", MANY, "100", "Connections at a time to one backend host.")
+        "rest_max_connections", MANY, "100", "Concurrent connections to one backend host.")
     rest_hook_order: HookOrder = setting(
         "rest_hook_order", Choice(HookOrder), "session",
-        "Hooks wait for each other inside a session, or all of the server's in one line.")
+        "Whether hooks are kept in order per session, or in a single queue for the whole server.")
     rest_hook_send_hash: bool = setting(
         "rest_hook_send_hash", Boolean(), "false",
-        "Sign each hook: `Authorization: WCS HMAC-MD5-of-the-body`, in place of an application's user and password.")
+        "Sign each hook: `Authorization: WCS HMAC-MD5-of-the-body`, instead of the application's user and password.")
     rest_hook_secret_key: str | None = setting(
-        "rest_hook_secret_key", Text(), "", "The key of that signature, which the backend knows too.")
+        "rest_hook_secret_key", Text(), "", "The key for that signature, shared with the backend.")
     rest_ca_file: Path | None = setting(
         "rest_ca_file", File(), "", "Certificates (PEM) to trust for https backends. Empty: the system's.")
     rest_insecure_tls: bool = setting(
-        "rest_insecure_tls", Boolean(), "false", "DANGEROUS: trust whoever answers as an https backend.")
+        "rest_insecure_tls", Boolean(), "false", "DANGEROUS: accept any certificate from https backends.")
     rest_max_response_size: int = setting(
-        "rest_max_response_size", BYTES, "1048576", "Largest answer of a backend.")
+        "rest_max_response_size", BYTES, "1048576", "Largest response from a backend.")
     rest_lane_size: int = setting(
-        "rest_lane_size", MANY, "4000", "Hooks that may wait in one session, such as the end of all its streams.")
+        "rest_lane_size", MANY, "4000", "Hooks queued per session, such as the ends of all its streams.")
     rest_lanes_total: int = setting(
-        "rest_lanes_total", MANY, "100000", "Hooks that may wait in all sessions together.")
+        "rest_lanes_total", MANY, "100000", "Hooks queued for all sessions together.")
     keep_alive_streaming_sessions_enabled: bool = setting(
         "keep_alive_streaming_sessions_enabled", Boolean(), "false",
-        "Ask the backend, stream by stream, whether it may go on.")
+        "Ask the backend regularly, for each stream, whether it may continue.")
     streaming_sessions_keep_alive_interval: float = setting(
-        "streaming_sessions_keep_alive_interval", Duration("ms", 100, DAY_MS), "10000", "How often it is asked.")
+        "streaming_sessions_keep_alive_interval", Duration("ms", 100, DAY_MS), "10000",
+        "Interval between those questions.")
     streaming_sessions_keep_alive_app_keys: tuple[str, ...] = setting(
         "streaming_sessions_keep_alive_app_keys", StringList("application keys"), "",
-        "Applications whose streams it is asked for.")
+        "Applications whose streams are asked about. Empty: none.")
 
     log_format: LogFormat = setting(
         "log.format", Choice(LogFormat), "text", "How log lines are written.",
         heading="The process")
     log_level: LogLevel = setting(
-        "log.level", Choice(LogLevel), "info", "The least grave log lines to write.")
+        "log.level", Choice(LogLevel), "info", "The minimum level of the log lines to write.")
     shutdown_timeout: float = setting(
-        "shutdown_timeout", TIMEOUT, "10000", "Time to stop in order before the process ends anyway.")
+        "shutdown_timeout", TIMEOUT, "10000", "How long an orderly shutdown may take before the process ends anyway.")
 # fmt: on
 
 

@@ -1,4 +1,4 @@
-"""The kinds of value a setting can have: how its text is read, and what people are told is allowed."""
+"""The types of values that settings have: how their text is parsed, and what an operator is told is allowed."""
 
 import math
 import re
@@ -22,22 +22,22 @@ _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e\t]*)")
 
 
 class Kind(Protocol[T_co]):
-    """How one sort of value is written."""
+    """How one type of value is written."""
 
     @property
     def allowed(self) -> str:
-        """What may be written, unit and range included, to stand after "allowed: "."""
+        """What may be written, unit and range included; the text after "allowed: "."""
 
     def read(self, text: str) -> T_co:
-        """The value of trimmed text. Raises ValueError with what is wrong with it, to stand after the text."""
+        """The value of trimmed text. Raises ValueError; its message completes "<text> ..."."""
 
 
 @runtime_checkable
 class Remarking(Protocol):
-    """A kind that takes values of WCS which it cannot follow, and says so."""
+    """A kind that accepts values of WCS it cannot honour, and says so."""
 
     def remarks(self, text: str) -> Iterator[str]:
-        """What the operator should be told of a text that `read` takes."""
+        """What to tell the operator about a text that `read` accepts."""
 
 
 @frozen
@@ -116,7 +116,7 @@ class Choice(Generic[E]):
 
 @frozen
 class StringList:
-    """A list with commas, each item trimmed, empty items left out."""
+    """A comma-separated list. Items are trimmed, empty ones ignored."""
 
     what: str
     form: re.Pattern[str] = re.compile(r"\S+")
@@ -124,23 +124,23 @@ class StringList:
 
     @property
     def allowed(self) -> str:
-        return f"{self.what}, parted by commas{'' if self.needed else '; or empty'}"
+        return f"{self.what}, separated by commas{'' if self.needed else '; or empty'}"
 
     def read(self, text: str) -> tuple[str, ...]:
         words = _items(text)
         for word in words:
             if not self.form.fullmatch(word):
-                raise ValueError(f"has an item that does not fit, {word!r}")
+                raise ValueError(f"has an invalid item, {word!r}")
         if self.needed and not words:
-            raise ValueError("names nothing")
+            raise ValueError("is empty")
         return tuple(dict.fromkeys(words))
 
 
 @frozen
 class OrderedChoices:
-    """An ordered list out of a closed set, without repeats: name as written -> name as used in the code.
+    """An ordered list of members of a closed set, without repeats: name as written -> name as used in the code.
 
-    Others are left out with a remark, as long as one remains; `foreign` says why of those that are known.
+    Other names are ignored with a remark, as long as one remains; `foreign` gives the reason for those we know.
     """
 
     names: Mapping[str, str]
@@ -148,7 +148,7 @@ class OrderedChoices:
 
     @property
     def allowed(self) -> str:
-        return f"at least one of {', '.join(self.names)}, parted by commas, the preferred one first"
+        return f"at least one of {', '.join(self.names)}, separated by commas, the preferred one first"
 
     def read(self, text: str) -> tuple[str, ...]:
         words = [word for word in map(str.lower, _items(text)) if word in self.names]
@@ -161,21 +161,21 @@ class OrderedChoices:
             if word not in self.names:
                 known = self.foreign.get(word)
                 why = f": {known}" if known else " as unknown" + did_you_mean(word, self.names)
-                yield f"{word!r} is left out{why}"
+                yield f"{word!r} is ignored{why}"
 
 
 @frozen
 class HeaderLines:
     """HTTP headers as WCS writes them: `Name: value;Name: value`."""
 
-    allowed: str = field(default="`Name: value` headers, parted by semicolons; or empty", init=False)
+    allowed: str = field(default="`Name: value` headers, separated by semicolons; or empty", init=False)
 
     def read(self, text: str) -> tuple[tuple[str, str], ...]:
         headers = []
         for line in filter(None, map(str.strip, text.split(";"))):
             found = _HEADER.fullmatch(line)
             if not found:
-                raise ValueError(f"has a part that is no header, {line!r}")
+                raise ValueError(f"has a part that is not a header, {line!r}")
             headers.append((found.group(1), found.group(2)))
         return tuple(headers)
 
@@ -226,7 +226,7 @@ class AddressPair:
 class LocalAddresses:
     """Addresses of this machine that media sockets are bound to."""
 
-    allowed: str = field(default="IPv4 or IPv6 addresses of this machine, parted by commas; or empty", init=False)
+    allowed: str = field(default="IPv4 or IPv6 addresses of this machine, separated by commas; or empty", init=False)
 
     def read(self, text: str) -> tuple[str, ...]:
         return () if _is_every_address(text) else tuple(_each_once(map(media_address, _items(text))))
@@ -240,7 +240,7 @@ class AddressPairs:
     """Addresses told to peers, each alone or as `public/local`."""
 
     allowed: str = field(
-        default="IPv4 or IPv6 addresses, each alone or as public/local, parted by commas; or empty", init=False
+        default="IPv4 or IPv6 addresses, each alone or as public/local, separated by commas; or empty", init=False
     )
 
     def read(self, text: str) -> tuple[AddressPair, ...]:
@@ -251,7 +251,7 @@ class AddressPairs:
 
 
 def _is_every_address(text: str) -> bool:
-    """WCS writes so that nothing was chosen."""
+    """How WCS writes that no address was chosen."""
     try:
         return ip_address(text).is_unspecified
     except ValueError:
@@ -260,11 +260,11 @@ def _is_every_address(text: str) -> bool:
 
 def _remarks_on_every_address(text: str) -> Iterator[str]:
     if _is_every_address(text):
-        yield f"{text} is taken as if it were empty: every address of this machine"
+        yield f"{text} is treated as empty: every address of this machine"
 
 
 def canonical_address(text: str) -> str:
-    """The one usual spelling of an IP address. Raises ValueError for anything else, host names included."""
+    """The canonical spelling of an IP address. Raises ValueError for anything else, host names included."""
     try:
         return str(ip_address(text))
     except ValueError:
@@ -277,7 +277,7 @@ def media_address(text: str) -> str:
     if address.is_unspecified or address.is_multicast:
         raise ValueError(f"has {text}, which is not the address of one interface")
     if isinstance(address, IPv6Address) and (address.is_link_local or address.scope_id):
-        raise ValueError(f"has {text}, which no browser can be told, for it is link-local")
+        raise ValueError(f"has {text}, a link-local address, which browsers cannot use")
     return str(address)
 
 

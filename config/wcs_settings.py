@@ -1,7 +1,7 @@
-"""Settings of WCS that a file may still hold though they change nothing here: for each the reason, and what to do.
+"""Settings of WCS that have no effect here: for each, why, and what to do instead.
 
-A file of a WCS installation can be put in place as it is: none of these stops the start, each is a warning. Names come
-from WCS's documentation.
+The settings file of a WCS installation works unchanged: none of these stops the start, each is a warning. The names
+are those of WCS's documentation.
 """
 
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ _ONE_PORT = "all media goes through the one port media_port_from"
 _NO_RECORDING = "this server does not record"
 _NO_HLS = "this server has no HLS"
 _NO_RTMP = "this server speaks no RTMP; publish by WebRTC"
-_NO_RTSP = "this server takes in no RTSP cameras"
+_NO_RTSP = "this server does not read RTSP cameras"
 _NO_SIP = "this server makes no SIP calls"
-_NO_CDN = "this server stands alone, without a CDN"
+_NO_CDN = "this server has no CDN"
 _NO_VOD = "this server plays no files"
 _NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
 _NO_TCP = "media goes by UDP; for clients without it name a TURN server in the page"
-_NO_CLIENT_LOGS = "logs of clients are not kept; a session's log lines bear its id"
-_CONGESTION = "bandwidth is left to the publishers' own control and max_publisher_bitrate"
+_NO_CLIENT_LOGS = "client logs are not kept; log lines of a session carry its id"
+_CONGESTION = "bandwidth is controlled by the publishers themselves, and bounded by max_publisher_bitrate"
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "aws_s3_credentials": _NO_VOD,
-    "balance_header": "this server takes no part in balancing; let the page choose, or a proxy",
+    "balance_header": "this server does no load balancing; let the page or a proxy choose",
     "client_dump_level": _NO_CLIENT_LOGS,
     "client_log_level": f"{_NO_CLIENT_LOGS}; see log.level",
-    "client_mode": "every session is one of a browser",
+    "client_mode": "every client is a browser",
     "codecs_exclude_sip": f"{_NO_SIP}; codecs is the one list",
     "codecs_exclude_sip_rtmp": f"{_NO_SIP}; codecs is the one list",
-    "codecs_exclude_streaming": "leave them out of codecs",
+    "codecs_exclude_streaming": "remove them from codecs",
     "compact_media_port_usage": _ONE_PORT,
     "disable_rest_auth": "the REST API has no authentication; see rest.allow_unauthenticated_remote",
     "domain": _NO_SIP,
@@ -41,8 +41,8 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "on_multiple_record_hook_script": _NO_RECORDING,
     "on_record_hook_script": _NO_RECORDING,
     "outbound_video_rate_stat_send_interval": "players are told the rate as the publisher's changes",
-    "periodic_fir_request": "a key frame is asked for when a viewer needs one",
-    "periodic_fir_request_interval": "a key frame is asked for when a viewer needs one",
+    "periodic_fir_request": "a key frame is requested when a viewer needs one",
+    "periodic_fir_request_interval": "a key frame is requested when a viewer needs one",
     "port_from": _NO_SIP,
     "port_to": _NO_SIP,
     "profiles": "H264 profiles are those that publisher and player have in common",
@@ -80,10 +80,10 @@ FAMILIES: Mapping[str, str] = {
     "vod_": _NO_VOD,
     "webrtc_cc": _CONGESTION,
 }
-"""By the beginning of the name, for the many of one kind."""
+"""By prefix of the name, for groups of settings."""
 
 KEYSTORES = ("wss.keystore.file", "https.keystore.file", "http.keystore.file", "keystore.file")
-"""Java key stores, which hold certificate and key in a form that only Java reads."""
+"""Java key stores, which hold certificate and key in a format only Java reads."""
 _CONVERSION = (
     "a Java key store; wss.cert and wss.key take its content as PEM: "
     "keytool -importkeystore -srckeystore {store} -destkeystore wss.p12 -deststoretype PKCS12 && "
@@ -93,7 +93,7 @@ _CONVERSION = (
 
 FOREIGN_CODECS: Mapping[str, str] = {
     "flv": "a codec of Flash",
-    "g722": "no browser and player have it in common here",
+    "g722": "this server does not forward it",
     "g729": "a codec of SIP telephones",
     "h265": "no browser publishes it to this server",
     "mpeg4-generic": "AAC, which WebRTC does not carry",
@@ -101,13 +101,13 @@ FOREIGN_CODECS: Mapping[str, str] = {
     "speex16": "no browser has it any more",
     "telephone-event": "DTMF of SIP calls",
 }
-"""Codecs of WCS that this server does not have, as its setting `codecs` writes them."""
+"""Codecs of WCS that this server does not have, spelled as in WCS's setting `codecs`."""
 
 
 def reason_without_effect(key: str, value: str) -> str | None:
-    """Why a setting of WCS changes nothing here; None if it is none that is known.
+    """Why a setting of WCS has no effect here; None for an unknown setting.
 
-    A password never gets into it.
+    The text never contains a password.
     """
     if key in KEYSTORES:
         return _CONVERSION.format(store=value if _is_plain(value) else "FILE")
@@ -118,5 +118,5 @@ def reason_without_effect(key: str, value: str) -> str | None:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether it can stand in a command line and a log as it is."""
+    """Whether it can be shown in a command line and a log unescaped."""
     return path != "" and all(character.isalnum() or character in "/._-" for character in path)

@@ -26,7 +26,7 @@ def test_a_row_is_terminated_after_a_question(start_page: OpenStartPage) -> None
     terminate = page.stream("news", "publish").get_by_role("button", name="Terminate publish news")
 
     terminate.click()
-    expect(page.question).to_contain_text("1 player falls with it.")
+    expect(page.question).to_contain_text("1 player would be disconnected.")
     page.page.keyboard.press("Escape")
     expect(page.question).to_be_hidden()
     expect(terminate).to_be_focused()
@@ -48,7 +48,7 @@ def test_a_player_is_terminated_and_its_publisher_goes_on(start_page: OpenStartP
     page.player.run("news", "PLAYING")
 
     page.stream("news", "play").get_by_role("button", name="Terminate").click()
-    expect(page.question).to_contain_text("Its publisher goes on.")
+    expect(page.question).to_contain_text("Its publisher keeps running.")
     page.answer("Terminate 1 stream")
 
     page.player.wait_for("FAILED", "Stopped by rest /terminate.")
@@ -78,7 +78,7 @@ def test_a_filter_shows_what_matches_before_it_acts(start_page: OpenStartPage) -
     page.show_matches(name="news", published="true", status="PUBLISHING")
     expect(page.page.locator("#filter-body")).to_have_text('{"name":"news","published":true,"status":"PUBLISHING"}')
     expect(page.question).to_contain_text("Terminate this stream?")
-    expect(page.question).to_contain_text("2 players fall with it.")
+    expect(page.question).to_contain_text("2 players would be disconnected.")
     expect(page.question.get_by_role("listitem")).to_have_count(1)
     page.answer("Cancel")
     expect(page.filter_result).to_have_text("1 stream matches. Nothing was terminated.")
@@ -86,7 +86,7 @@ def test_a_filter_shows_what_matches_before_it_acts(start_page: OpenStartPage) -
 
     page.show_matches(name="news")
     expect(page.question).to_contain_text("Terminate these 3 streams?")
-    expect(page.question).to_contain_text("No other player falls.")
+    expect(page.question).to_contain_text("No players would be disconnected.")
     page.answer("Terminate 3 streams")
     expect(page.filter_result).to_have_text("3 streams terminated.")
     expect(page.streams).to_have_count(1)

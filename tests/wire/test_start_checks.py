@@ -101,8 +101,8 @@ def test_a_certificate_out_of_its_time_is_told_and_used(
         ("ws.address=203.0.113.7", "ws.address: 203.0.113.7 is not an address of this machine"),
         ("ip=203.0.113.7", "ip: 203.0.113.7 is not an address of this machine"),
         ("ip_local=203.0.113.7", "ip_local: 203.0.113.7 is not an address of this machine"),
-        ("http.port=8080", "http.port: 8080 is the port of ws.port too (default)"),
-        ("https.port=8443", "https.port: 8443 is the port of wss.port too (default)"),
+        ("http.port=8080", "http.port: 8080 is already the port of ws.port (default)"),
+        ("https.port=8443", "https.port: 8443 is already the port of wss.port (default)"),
         ("wss.cert=/a\\u0000b", "wss.cert: '/a\\x00b' holds a NUL character"),
         ("ws.port=" + "9" * 5000, "ws.port: '99999"),
     ],
@@ -111,7 +111,7 @@ def test_what_does_not_fit_this_machine_is_told_with_its_place(
     tmp_path: Path, capsys: Captured, text: str, fault: str
 ) -> None:
     (tmp_path / "my.properties").write_text(f"\n{text}\n")
-    lines = [line for line in told(tmp_path, capsys) if "needs wss.key beside it" not in line]
+    lines = [line for line in told(tmp_path, capsys) if "requires wss.key" not in line]
     assert [line[: len(f"DIR/my.properties:2: {fault}")] for line in lines] == [f"DIR/my.properties:2: {fault}"]
 
 

@@ -1,4 +1,4 @@
-/** The few helpers that every part of the page uses. Text goes in as text only: names come from strangers. */
+/** Helpers that every part of the page uses. Text is inserted as text only: names come from strangers. */
 
 export const byId = (id) => document.getElementById(id);
 
@@ -16,7 +16,7 @@ export function setText(node, text) {
 
 let hideNotice;
 
-/** Tell the outcome of an action, if there is one, at the foot of the page; good news go by themselves. */
+/** Show the outcome of an action, if any, at the foot of the page; good news disappears by itself. */
 export function notify(text, { bad = false } = {}) {
   if (!text) return;
   const notice = byId("notice");

@@ -1,4 +1,4 @@
-/** The start page: asks the server every second how things stand, and shows it. */
+/** The start page: polls the server's state every second and shows it. */
 
 import { byId, element, setText } from "./dom.js";
 import { startFilterForm } from "./filter.js";

@@ -1,4 +1,4 @@
-/** The two panels at the top: one publishes, one plays. Each runs one stream at a time, on a session of its own. */
+/** The two panels at the top: one publishes, one plays. Each runs one stream at a time, in its own session. */
 
 import { setText } from "./dom.js";
 import { capture, release } from "./capture.js";
@@ -8,7 +8,7 @@ import { explain, mediaTrouble } from "./words.js";
 
 const FIGURES_EVERY = 1000;
 
-/** A form whose one button starts and ends an activity, a video and a line that tells how it stands. */
+/** A form whose single button starts and stops an activity, a video, and a status line. */
 class Panel {
   #form;
   #button;
@@ -68,7 +68,7 @@ class Panel {
     this.section.classList.toggle("on", media !== null);
   }
 
-  /** Say how it stands: a status of the protocol, or none, and words. */
+  /** Show the state: a status of the protocol, or none, and a text. */
   tell(status, words) {
     const badge = this.section.querySelector(".badge");
     badge.hidden = !status;

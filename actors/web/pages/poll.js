@@ -1,4 +1,4 @@
-/** Asks for the server's state again and again while somebody looks. */
+/** Polls the server's state while the page is visible. */
 
 import { pageState } from "./rest.js";
 

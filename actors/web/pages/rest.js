@@ -2,7 +2,7 @@
 
 const ANSWER_TIMEOUT = 10_000;
 
-/** A request that failed; the message says why, in words for people. */
+/** A request that failed; the message tells people why. */
 export class RestError extends Error {}
 
 /** What the page shows. `find` keeps the rows that hold this text. */

@@ -1,4 +1,4 @@
-/** Ending streams and sessions: look first, show what falls, ask, act, tell. */
+/** Ending streams and sessions: look first, show what would end, ask, act, report. */
 
 import { byId, element, notify, setText } from "./dom.js";
 import { matchingStreams, terminateSessions, terminateStreams } from "./rest.js";
@@ -29,7 +29,7 @@ export async function disconnectRow({ sessionId }) {
   notify(outcome);
 }
 
-/** Terminate what a filter matches, after showing it. Returns how it went, in words. */
+/** Terminate what a filter matches, after showing it. Returns the outcome as text. */
 export async function terminateByFilter(filter) {
   const matched = await matchingStreams(filter);
   if (!matched.length) return "Nothing matches. Nothing was terminated.";
@@ -45,7 +45,7 @@ export async function terminateByFilter(filter) {
 
 // -- what is done ----------------------------------------------------------------------------------------------------
 
-/** What a click would stop; null after telling why that cannot be known. */
+/** What a click would stop; null, after showing why, if that cannot be found out. */
 async function look(filter) {
   try {
     return await matchingStreams(filter);
@@ -55,7 +55,7 @@ async function look(filter) {
   }
 }
 
-/** Stop exactly the streams that were shown, as far as the filter still matches them: never one that came later. */
+/** Stop exactly the streams that were shown and still match the filter: never one that started later. */
 async function stopStreams({ mediaSessionId: _, ...filter }, shown) {
   const mediaSessionIds = shown.map((stream) => stream.mediaSessionId);
   const stopped = await terminateStreams({ ...filter, mediaSessionIds });
@@ -66,7 +66,7 @@ async function stopStreams({ mediaSessionId: _, ...filter }, shown) {
 
 // -- the question ----------------------------------------------------------------------------------------------------
 
-/** Show the dialog. Resolves with what `act` tells, or with null when the answer is no. */
+/** Show the dialog. Resolves with the result of `act`, or with null if the answer is no. */
 async function ask({ title, lead = "", warning = "", matched, button, act }) {
   if (byId("confirm").open) return null; // a second click on the way here
   setText(byId("confirm-title"), title);
@@ -87,7 +87,7 @@ function answer(dialog, act) {
     const lock = (locked) => [yes, no].forEach((button) => (button.disabled = locked));
     no.onclick = () => dialog.close();
     dialog.oncancel = (event) => {
-      if (yes.disabled) event.preventDefault(); // it is being done: its outcome must be told
+      if (yes.disabled) event.preventDefault(); // the action is running: its outcome must be shown
     };
     yes.onclick = async () => {
       lock(true);
@@ -105,15 +105,14 @@ function answer(dialog, act) {
   });
 }
 
-/** How many players fall that are not matched themselves. */
+/** How many players would end that do not match themselves. */
 function fallout(matched) {
   const published = new Set(matched.filter((stream) => stream.published).map((stream) => stream.name));
   const played = matched.filter((stream) => !stream.published && published.has(stream.name)).length;
   const falling = matched.reduce((sum, stream) => sum + stream.cascade, 0) - played;
-  const them = matched.length === 1 ? "it" : "them";
-  if (falling > 0) return `${count(falling, "player")} ${falling === 1 ? "falls" : "fall"} with ${them}.`;
-  if (published.size) return "No other player falls.";
-  return matched.length === 1 ? "Its publisher goes on." : matched.length ? "Their publishers go on." : "";
+  if (falling > 0) return `${count(falling, "player")} would be disconnected.`;
+  if (published.size) return "No players would be disconnected.";
+  return matched.length === 1 ? "Its publisher keeps running." : matched.length ? "Their publishers keep running." : "";
 }
 
 function listed(matched) {

@@ -7,14 +7,14 @@
  *       | -- publishStream (SDP offer) -----> |
  *       | <---------- setRemoteSDP (answer) - |    now ICE, DTLS and media go over UDP, outside this socket
  *       | <-------- notifyStreamStatusEvent - |    PUBLISHING
- *       | <--------------------------- ping - |    every few seconds; whoever answers no pong is dropped
+ *       | <--------------------------- ping - |    every few seconds; a page that sends no pong is dropped
  *       | -- pong --------------------------> |
  *       | -- unPublishStream ---------------> |
  *       | <-------- notifyStreamStatusEvent - |    UNPUBLISHED
  *
- * To play is the same with playStream, PLAYING, stopStream and STOPPED. Each frame is one JSON text,
- * {"message": name, "data": [argument, ...]}. A stream goes by its mediaSessionId, which the page makes up. The offer
- * carries no ICE candidates and none follow: the server learns the browser's address from its first packet.
+ * Playing is the same with playStream, PLAYING, stopStream and STOPPED. Each frame is one JSON text,
+ * {"message": name, "data": [argument, ...]}. A stream is identified by its mediaSessionId, which the page makes up.
+ * The offer has no ICE candidates and none follow: the server learns the browser's address from its first packet.
  *
  *     const session = await connect("ws://127.0.0.1:8080");
  *     const stream = session.publish("room1", media, {onStatus: (status, info) => console.log(status, info)});
@@ -29,7 +29,7 @@ const TERMINAL = new Set(["FAILED", "UNPUBLISHED", "STOPPED"]);
 /** Whether a stream of this status is over. */
 export const isOver = (status) => TERMINAL.has(status);
 
-/** The session could not be opened; the message says why, in words for people. */
+/** The session could not be opened; the message tells people why. */
 export class ConnectError extends Error {}
 
 /**

@@ -1,14 +1,14 @@
-/** Figures and protocol texts in words for people. */
+/** Figures and protocol texts in plain words. */
 
 const HINTS = {
   PUBLISHING: "Live. Anybody can play it under this name.",
-  PENDING: "Asked the server, waiting for media to flow.",
+  PENDING: "Requested; waiting for media.",
   "Stream name is already in use": "Choose another name, or terminate that stream in the table below.",
   "Session does not exist": "Nobody publishes a stream of this name.",
   "Publish stream is not ready": "Its publisher has connected, but sends no media yet. Try again in a moment.",
-  "Server is overloaded": "It has more to do than it can in time. Try again in a moment.",
+  "Server is overloaded": "It is too busy for new sessions and streams right now. Try again in a moment.",
   "No common codecs": "This browser and the other side have no codec in common.",
-  "Failed by ICE timeout": "No packet of this browser reached the media port: UDP may be blocked on the way.",
+  "Failed by ICE timeout": "No packet from this browser reached the media port. Something may be blocking UDP.",
   "Failed by ICE keep alive": "The browser's packets stopped coming.",
   "Failed by RTP activity": "Media stopped flowing.",
   "Stopped by rest /terminate": "An operator ended it.",
@@ -21,7 +21,7 @@ export function explain(status, info) {
   return [info && sentence(info), hint].filter(Boolean).join(" ");
 }
 
-/** An error of the browser's camera, screen or player, as something to act on. */
+/** An error of the browser's camera, screen or player, in words that say what to do. */
 export function mediaTrouble(error) {
   switch (error.name) {
     case "NotAllowedError":
@@ -29,7 +29,7 @@ export function mediaTrouble(error) {
     case "NotFoundError":
       return "The browser finds no camera or microphone.";
     case "NotReadableError":
-      return "The camera or microphone does not answer; another program may hold it.";
+      return "The camera or microphone does not respond; another program may be using it.";
     default:
       return sentence(error.message || error.name);
   }

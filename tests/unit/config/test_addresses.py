@@ -45,7 +45,7 @@ def test_an_address_that_the_machine_lacks_is_refused_with_what_it_has() -> None
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [
-        (["ip=192.0.2.1/10.0.0.1", "ip_local=10.0.0.1"], "ip already names local addresses"),
+        (["ip=192.0.2.1/10.0.0.1", "ip_local=10.0.0.1"], "ip already has local addresses"),
         (["ip=192.0.2.1", "ip_local=fd00::1"], "pairs IPv4 with IPv6"),
     ],
 )

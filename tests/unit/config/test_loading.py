@@ -80,7 +80,7 @@ def test_a_setting_of_wcs_without_effect_here_is_a_warning_that_says_why() -> No
 def test_of_a_key_given_twice_the_last_counts_with_a_warning() -> None:
     loaded = load_settings("ws.port=1\nws.port=2", file_name="f")
     assert loaded.settings.ws_port == 2
-    assert loaded.warnings == ("f:2: ws.port: stands at f:1 too; the last one counts",)
+    assert loaded.warnings == ("f:2: ws.port: also set at f:1; the last one wins",)
 
 
 @pytest.mark.parametrize("key", ["http.address", "https.address"])
@@ -105,20 +105,18 @@ def test_loopback_needs_no_word(address: str) -> None:
 
 def test_certificate_and_key_come_together() -> None:
     assert load_settings("wss.cert=/c\nwss.key=/k").settings.wss_key == Path("/k")
-    assert faults("wss.cert=/c") == (
-        "f.properties:1: wss.cert: needs wss.key beside it; allowed: both of them, or neither",
-    )
-    assert faults("wss.key=/k")[0].startswith("f.properties:1: wss.key: needs wss.cert")
+    assert faults("wss.cert=/c") == ("f.properties:1: wss.cert: requires wss.key; allowed: both or neither",)
+    assert faults("wss.key=/k")[0].startswith("f.properties:1: wss.key: requires wss.cert")
 
 
 def test_ip_and_ip_local_must_fit_each_other() -> None:
     (fault,) = faults("ip=192.0.2.1\nip_local=10.0.0.1,10.0.0.2")
-    assert fault.startswith("f.properties:2: ip_local: names 2 addresses, ip 1")
+    assert fault.startswith("f.properties:2: ip_local: has 2 addresses, ip has 1")
 
 
 def test_hooks_are_signed_with_a_key() -> None:
     assert faults("rest_hook_send_hash=true") == (
-        "f.properties:1: rest_hook_send_hash: needs rest_hook_secret_key beside it; allowed: both of them, or neither",
+        "f.properties:1: rest_hook_send_hash: requires rest_hook_secret_key; allowed: both or neither",
     )
     loaded = load_settings("rest_hook_send_hash=true\nrest_hook_secret_key=1234567890")
     assert loaded.settings.rest_hook_secret_key == "1234567890"

@@ -50,18 +50,16 @@ def test_a_path_that_is_no_plain_one_is_left_out_of_the_command(value: str) -> N
 
 def test_codecs_that_are_not_there_are_left_out_with_a_reason() -> None:
     assert warnings_of("codecs=opus,g729,vp88,mp3") == [
-        "codecs: 'g729' is left out: a codec of SIP telephones",
-        "codecs: 'vp88' is left out as unknown (did you mean 'vp8'?)",
-        "codecs: 'mp3' is left out as unknown",
+        "codecs: 'g729' is ignored: a codec of SIP telephones",
+        "codecs: 'vp88' is ignored as unknown (did you mean 'vp8'?)",
+        "codecs: 'mp3' is ignored as unknown",
     ]
 
 
 @pytest.mark.parametrize("key", ["ip", "ip_local"])
 @pytest.mark.parametrize("value", ["0.0.0.0", "::", "0:0::0"])
 def test_every_address_is_the_same_as_none(key: str, value: str) -> None:
-    assert warnings_of(f"{key}={value}") == [
-        f"{key}: {value} is taken as if it were empty: every address of this machine"
-    ]
+    assert warnings_of(f"{key}={value}") == [f"{key}: {value} is treated as empty: every address of this machine"]
 
 
 def test_no_family_takes_a_setting_of_ours() -> None:
