@@ -19,14 +19,19 @@ from functools import partial
 
 import trio
 
+from actors.media.context import MediaContext
 from actors.media.drops import LossWatch
 from actors.media.events import MediaEvent, MediaRefused
 from actors.media.io.frame_hold import FrameHold
+from actors.media.io.media_port import MediaPort
 from actors.media.io.receiver import Receiver
 from actors.media.io.report_reader import ReportReader
 from actors.media.io.sockets import MediaSocket, UdpSocket
-from actors.media.peer.peer_table import Network
-from actors.media.peer.transport import Transport
+from actors.media.peer.handshake_starter import HandshakeStarter
+from actors.media.peer.peer_table import PeerTable
+from actors.media.peer.services import PeerServices
+from actors.media.peer.timers import PeerTimers
+from actors.media.peer.transport import Transport, TransportServices
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender, PortableSender
@@ -55,18 +60,23 @@ class MediaPlane:
     def __init__(
         self, sockets: Sequence[MediaSocket], settings: Settings, *, sender: PacketSender | None = None
     ) -> None:
-        self._network = Network(
-            sockets,
-            settings,
-            DtlsContext.create(),
-            sender or PortableSender(),
+        self._context = context = MediaContext(
+            settings=settings,
+            sender=sender or PortableSender(),
             clock=trio.current_time,
             entropy=secrets.token_bytes,
-            woken=self._wake_by,
+        )
+        self._peers: PeerTable[Transport] = PeerTable(len(sockets))
+        self._services: TransportServices = PeerServices(
+            context=context,
+            port=MediaPort(sockets, context.counters),
+            peers=self._peers,
+            timers=PeerTimers(self._wake_by),
+            handshakes=HandshakeStarter(context, DtlsContext.create()),
         )
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = [
-            ReportReader(self._receiver(local, entry.reports), trio.current_time, self._network.counters)
+            ReportReader(self._receiver(local, entry.reports), trio.current_time, context.counters)
             for local, entry in enumerate(sockets)
             if entry.reports is not None
         ]
@@ -78,33 +88,34 @@ class MediaPlane:
     @property
     def addresses(self) -> tuple[Address, ...]:
         """The addresses that the sockets are bound to."""
-        return tuple(entry.local for entry in self._network.sockets)
+        return tuple(entry.local for entry in self._services.port.sockets)
 
     def statistics(self) -> MediaStatistics:
-        network, moderations = self._network, [receiver.moderation for receiver in self._receivers]
-        for moderation in moderations:
-            moderation.took(0, network.clock(), is_all=True)  # the rate sinks though nothing comes
-        ends = Counter(type(transport.end) for transport in network.transports.values())
+        context, peers = self._context, self._peers
+        coalescers = [receiver.coalescer for receiver in self._receivers]
+        for coalescer in coalescers:
+            coalescer.took(0, context.clock(), is_all=True)  # the rate sinks though nothing comes
+        ends = Counter(type(transport.end) for transport in peers.by_ufrag.values())
         return MediaStatistics(
-            sender=network.sender.name,
-            sender_reason=network.sender.reason,
+            sender=context.sender.name,
+            sender_reason=context.sender.reason,
             publishers=ends[Publication],
             players=ends[Playback],
-            handshakes=len(network.handshakes),
-            addresses=sum(map(len, network.routes)),
+            handshakes=len(self._services.handshakes),
+            addresses=sum(map(len, peers.routes)),
             rests=sum(receiver.rests for receiver in self._receivers),
-            packets_per_second=round(sum(moderation.rate for moderation in moderations)),
-            wake_up_interval_us=round(max(moderation.interval for moderation in moderations) * 1_000_000),
+            packets_per_second=round(sum(coalescer.rate for coalescer in coalescers)),
+            wake_up_interval_us=round(max(coalescer.interval for coalescer in coalescers) * 1_000_000),
             **self._lost(),
-            **network.counters.snapshot(),
+            **context.counters.snapshot(),
         )
 
     def _lost(self) -> dict[str, int]:
-        network = self._network
+        losses = self._context.sender.losses
         return {
-            "forward_dropped": network.sender.losses.dropped,
-            "forward_failed": network.sender.losses.failed,
-            "kernel_drops": sum(entry.kernel_drops for entry in network.sockets),
+            "forward_dropped": losses.dropped,
+            "forward_failed": losses.failed,
+            "kernel_drops": self._services.port.kernel_drops,
         }
 
     # -- for streams ---------------------------------------------------------------------------------------------
@@ -113,10 +124,10 @@ class MediaPlane:
         """Take a publisher. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
         try:
-            plans = negotiate_publish(parsed, self._network.settings.codecs)
+            plans = negotiate_publish(parsed, self._context.settings.codecs)
         except SdpError as error:
             raise _refusal(error) from None
-        return Publication(self._network, parsed, plans, session_id, post)
+        return Publication(self._services, parsed, plans, session_id, post)
 
     def play(
         self, offer: str, publication: Publication, *, session_id: str, post: Callable[[MediaEvent], None]
@@ -127,13 +138,12 @@ class MediaPlane:
             plans = negotiate_play(parsed, publication.sources)
         except SdpError as error:
             raise _refusal(error) from None
-        return Playback(self._network, parsed, plans, publication, session_id, post)
+        return Playback(self._services, parsed, plans, publication, session_id, post)
 
     def _admit(self, offer: str, session_id: str) -> Offer:
-        network = self._network
         if self._ended:
             raise MediaRefused(StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY, "the media plane has ended")
-        if network.streams[session_id] >= network.settings.max_streams_per_session:
+        if self._peers.streams[session_id] >= self._context.settings.max_streams_per_session:
             raise MediaRefused(StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY, "the session has too many streams")
         try:
             return parse_offer(offer)
@@ -155,54 +165,54 @@ class MediaPlane:
             self._shut_down()
 
     async def _receive(self, receiver: Receiver) -> None:
-        network, patience = self._network, FrameHold()
+        context, hold = self._context, FrameHold()
         while True:
             await receiver.wait()
             self._drain(receiver)
-            if network.in_picture and network.sender.gathers and not receiver.moderation.interval:
-                await self._await_picture(receiver, patience)
-            self._guarded(network.sender.flush)
+            if context.in_picture and context.sender.gathers and not receiver.coalescer.interval:
+                await self._await_picture(receiver, hold)
+            self._guarded(context.sender.flush)
             for reports in self._reports:
                 reports.look()
-            self._guarded(network.settle)
+            self._guarded(self._services.timers.settle)
 
-    async def _await_picture(self, receiver: Receiver, patience: FrameHold) -> None:
+    async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
         """Let the rest of a picture come, if it comes at once."""
-        network, now = self._network, self._network.clock()
-        until, before = patience.until(now), network.counters.forwarded
+        context, now = self._context, self._context.clock()
+        until, before = hold.until(now), context.counters.forwarded
         if until > now:
             with trio.move_on_at(until):
-                while network.in_picture:
+                while context.in_picture:
                     await receiver.wait()
                     self._drain(receiver)
-            patience.waited(network.clock(), came=network.counters.forwarded > before)
-        network.in_picture = False
+            hold.waited(context.clock(), came=context.counters.forwarded > before)
+        context.in_picture = False
 
     def _drain(self, receiver: Receiver) -> None:
-        network = self._network
-        network.counters.wake_ups += 1
-        network.fresh_from = network.clock() - STALE_AFTER
+        context = self._context
+        context.counters.wake_ups += 1
+        context.fresh_from = context.clock() - STALE_AFTER
         try:
             receiver.drain()
         except OSError:
-            network.counters.receive_errors += 1
+            context.counters.receive_errors += 1
 
     def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
-        self._network.counters.datagrams += 1
+        self._context.counters.datagrams += 1
         self._guarded(self._on_datagram, data, source, local, arrival)
 
     def _receiver(self, local: int, udp: UdpSocket) -> Receiver:
         return Receiver(udp, trio.current_time, partial(self._take, local))
 
     async def _keep_time(self) -> None:
-        network = self._network
+        context, timers = self._context, self._services.timers
         while True:
-            with trio.CancelScope(deadline=network.deadlines.earliest) as self._sleep:
+            with trio.CancelScope(deadline=timers.earliest) as self._sleep:
                 await trio.sleep_forever()
             self._sleep = None
-            network.counters.wake_ups += 1
-            now = network.clock()
-            for transport in network.deadlines.due(now):
+            context.counters.wake_ups += 1
+            now = context.clock()
+            for transport in timers.due(now):
                 self._guarded(self._on_time, transport, now)
             self._losses.look(now)
 
@@ -212,10 +222,9 @@ class MediaPlane:
 
     def _shut_down(self) -> None:
         self._ended = True
-        for transport in list(self._network.transports.values()):
+        for transport in list(self._peers.by_ufrag.values()):
             self._guarded(self._close, transport)
-        for entry in self._network.sockets:
-            entry.close()
+        self._services.port.close()
 
     # -- one peer at a time --------------------------------------------------------------------------------------
 
@@ -225,7 +234,7 @@ class MediaPlane:
         try:
             handler(*args)
         except Exception as error:  # noqa: BLE001  whatever it is, only its peer may fall
-            self._network.counters.crashed += 1
+            self._context.counters.crashed += 1
             transport = self._current
             log.error("media crashed", crash=error, session=transport.session_id if transport else None)
             if transport is not None:
@@ -241,15 +250,15 @@ class MediaPlane:
         self._current = transport
 
     def _on_datagram(self, data: bytes, source: Address, local: int, now: float) -> None:
-        network, kind = self._network, Datagram.of(data)
+        kind = Datagram.of(data)
         if kind is Datagram.STUN:
             self._on_stun(data, source, local, now)
             return
-        route = network.routes[local].get(source)
+        route = self._peers.routes[local].get(source)
         if route is None:
             self._on_stray(kind, data, IcePath(source, local), now)
             return
-        self._current = transport = route.transport
+        self._current = transport = route.peer
         if kind is Datagram.RTP:
             transport.on_srtp(data, route.path, now)
         elif kind is Datagram.RTCP:
@@ -257,27 +266,26 @@ class MediaPlane:
         elif kind is Datagram.DTLS:
             transport.on_dtls(data, route.path, now)
         else:
-            network.counters.unexpected += 1
+            self._context.counters.unexpected += 1
 
     def _on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
         """Not STUN, from an address that nobody is known to have: perhaps of a peer that has got another one."""
-        self._network.counters.unknown_address += 1
+        self._context.counters.unknown_address += 1
         ssrc = ssrc_of(kind, data)
-        self._current = transport = None if ssrc is None else self._network.voices.get(ssrc)
+        self._current = transport = None if ssrc is None else self._peers.by_ssrc.get(ssrc)
         if transport is not None:
             transport.on_stray(kind, data, here, now)
 
     def _on_stun(self, data: bytes, source: Address, local: int, now: float) -> None:
         """Whatever is not for a living user fragment is met with silence: no answer, nothing to amplify."""
-        network = self._network
         try:
             message = parse_stun(data)
         except StunError:
-            network.counters.stun_ignored += 1
+            self._context.counters.stun_ignored += 1
             return
-        self._current = transport = network.transports.get(recipient(message) or "")
+        self._current = transport = self._peers.by_ufrag.get(recipient(message) or "")
         if transport is None:
-            network.counters.stun_ignored += 1
+            self._context.counters.stun_ignored += 1
         else:
             transport.on_stun(message, IcePath(source, local), len(data), now)
 

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 from actors.media.events import NotEnoughBandwidth
-from actors.media.peer.peer_table import Network
-from actors.media.peer.transport import Post, Transport, discard
+from actors.media.peer.transport import Post, Transport, TransportServices, discard
 from actors.media.publication import Publication, local_transport
 from actors.media.sending.sender import Recipient
 from actors.media.statistics import RateMeter, StreamMediaStatistics
@@ -47,33 +46,34 @@ class Playback:
 
     def __init__(
         self,
-        network: Network,
+        services: TransportServices,
         offer: Offer,
         plans: Sequence[TrackPlan],
         publication: Publication,
         session_id: str,
         post: Post,
     ) -> None:
-        self._network = network
+        self._context = services.context
+        self._port = services.port
         self._publication = publication
         self._plans = {plan.kind: plan for plan in plans}
         self._tracks: dict[int, _PlayedTrack] = {}  # by the SSRC that we send
-        self._rate = RateMeter(network.clock())
+        self._rate = RateMeter(services.context.clock())
         self._post = post
         self._round_trip = RttEstimator()
         self._shortage = Shortage()
         self._nacks = self._plis = self._resent = self._resent_bytes = self._available = 0
-        self._transport = Transport(network, offer, self, session_id, post)
+        self._transport = Transport(services, offer, self, session_id, post)
         self.answer = write_answer(
             offer,
             plans,
-            local_transport(network, self._transport),
+            local_transport(services, self._transport),
             direction=Direction.SENDONLY,
             cname=publication.stream_id,
             stream_id=publication.stream_id,
         )
         for kind in self._plans:
-            publication.feed(kind).expect(network.clock())
+            publication.feed(kind).expect(services.context.clock())
 
     # -- for the owner -------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Playback:
 
     def statistics(self) -> StreamMediaStatistics:
         packets, octets = self._sent()
-        self._rate.sample(octets, self._network.clock())
+        self._rate.sample(octets, self._context.clock())
         tracks = self._tracks.values()
         return StreamMediaStatistics(
             packets=packets,
@@ -127,7 +127,7 @@ class Playback:
         path = self._transport.path
         if path is not None:
             for track in self._tracks.values():
-                track.feed.readdress(track.viewer, self._network.sockets[path.local].socket, path.remote)
+                track.feed.readdress(track.viewer, self._port.socket(path), path.remote)
 
     def on_closed(self) -> None:
         self._post = discard
@@ -135,7 +135,7 @@ class Playback:
             track.feed.leave(track.viewer)
 
     def on_rtp(self, data: bytes, now: float) -> None:
-        self._network.counters.unexpected += 1  # a player has nothing to send
+        self._context.counters.unexpected += 1  # a player has nothing to send
 
     def on_time(self, now: float) -> None:
         pass
@@ -158,7 +158,7 @@ class Playback:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _join(self, plan: TrackPlan, now: float) -> None:
-        transport, network = self._transport, self._network
+        transport = self._transport
         path, feed = transport.path, self._publication.feed(plan.kind)
         if path is None or transport.transmitter is None:
             return
@@ -166,16 +166,14 @@ class Playback:
             payload_type=plan.codec.payload_type,
             rtx_payload_type=plan.rtx_payload_type,
             rtx_ssrc=plan.rtx_ssrc,
-            rtx_sequence=network.random_number(16),
+            rtx_sequence=self._context.random_number(16),
             round_trip=self._round_trip,
             now=now,
         )
-        slot = Recipient(
-            transmitter=transport.transmitter, socket=network.sockets[path.local].socket, address=path.remote
-        )
+        slot = Recipient(transmitter=transport.transmitter, socket=self._port.socket(path), address=path.remote)
         viewer = Subscriber(outgoing=outgoing, slot=slot, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp)
         self._tracks[feed.source.ssrc] = _PlayedTrack(feed, viewer)
-        network.counters.replayed += feed.join(viewer, now)
+        self._context.counters.replayed += feed.join(viewer, now)
 
     def _resend(self, ssrc: int, lost: Sequence[int], now: float) -> None:
         track = self._tracks.get(ssrc)
@@ -185,7 +183,7 @@ class Playback:
         for packet in track.feed.lost_packets(track.viewer, lost, now):
             self._resent += 1
             self._resent_bytes += len(packet)
-            self._network.counters.resent += 1
+            self._context.counters.resent += 1
             self._transport.send_rtp(packet)
 
     def _request_key_frame(self, ssrc: int, now: float) -> None:

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 from actors.media.events import Flowing, Resized
-from actors.media.peer.peer_table import Network
-from actors.media.peer.transport import Post, Transport, discard
+from actors.media.peer.transport import Post, Transport, TransportServices, discard
 from actors.media.statistics import StreamMediaStatistics
 from actors.media.tracks.intake import Intake
 from actors.media.tracks.published_track import PublishedTrack
@@ -27,24 +26,27 @@ log = get_logger("media")
 class Publication:
     """What the owner of a published stream holds, and what players attach to."""
 
-    def __init__(self, network: Network, offer: Offer, plans: Sequence[TrackPlan], session_id: str, post: Post) -> None:
-        now = network.clock()
-        self._network = network
+    def __init__(
+        self, services: TransportServices, offer: Offer, plans: Sequence[TrackPlan], session_id: str, post: Post
+    ) -> None:
+        self._context = context = services.context
+        self._timers = services.timers
+        now = context.clock()
         self._post = post
-        self.stream_id = network.entropy(8).hex()
+        self.stream_id = context.entropy(8).hex()
         self._round_trip = RttEstimator()
         self._feeds = {plan.kind: self._open_feed(plan, now) for plan in plans}
         self._sources = SsrcTable(plans, self._feeds)
         self._feedback = PublisherFeedback(
-            network, plans, self._sources, self._round_trip, cname=self.stream_id, send=self._send_rtcp
+            context, plans, self._sources, self._round_trip, cname=self.stream_id, send=self._send_rtcp
         )
         self._flowing = False
         self._width = self._height = 0
         self._silent_at = math.inf
-        self._transport = Transport(network, offer, self, session_id, post)
-        self._intake = Intake(network, self._transport, self._sources, self._feedback)
+        self._transport = Transport(services, offer, self, session_id, post)
+        self._intake = Intake(context, self._transport, self._sources, self._feedback)
         self.answer = write_answer(
-            offer, plans, local_transport(network, self._transport), direction=Direction.RECVONLY
+            offer, plans, local_transport(services, self._transport), direction=Direction.RECVONLY
         )
         if left_out := audio_left_out(offer, plans):
             log.warning("audio is in no codec of ours", session=session_id, offered=" ".join(left_out))
@@ -87,7 +89,7 @@ class Publication:
         """Ask the publisher for one; requests that come close together are made into one."""
         for feed in self._feeds.values():
             if feed.is_video:
-                feed.router.requests.request(self._network.clock())
+                feed.router.requests.request(self._context.clock())
         self._ask_for_key_frames()
 
     def close(self) -> None:
@@ -146,7 +148,7 @@ class Publication:
             taken.feed.mend(now)
         else:
             self._forward(taken.feed, taken.packet, now)
-        self._network.schedule_later(self._transport)
+        self._timers.schedule_later(self._transport)
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
         if self._may_stand_still:
@@ -172,7 +174,7 @@ class Publication:
     # -- packets in ----------------------------------------------------------------------------------------------
 
     def _hear_media(self, now: float) -> None:
-        self._silent_at = now + self._network.settings.rtp_activity_timeout
+        self._silent_at = now + self._context.settings.rtp_activity_timeout
 
     @property
     def _may_stand_still(self) -> bool:
@@ -181,10 +183,10 @@ class Publication:
         return sent == {MediaKind.VIDEO}
 
     def _forward(self, feed: PublishedTrack, packet: MediaPacket, now: float) -> None:
-        network, copies = self._network, feed.forward(packet, now)
-        network.counters.forwarded += copies
+        context, copies = self._context, feed.forward(packet, now)
+        context.counters.forwarded += copies
         if copies and feed.is_video and packet.sequence == feed.track.highest:
-            network.in_picture = not packet.ends_picture
+            context.in_picture = not packet.ends_picture
         if not self._flowing:
             self._flowing = True
             self._post(Flowing())
@@ -197,22 +199,22 @@ class Publication:
             self._post(Resized(width=width, height=height))
 
     def _open_feed(self, plan: TrackPlan, now: float) -> PublishedTrack:
-        network = self._network
+        context = self._context
         return PublishedTrack(
             plan,
-            network.sender,
-            ssrc=network.random_number(32),
-            rtx_ssrc=network.random_number(32),
+            context.sender,
+            ssrc=context.random_number(32),
+            rtx_ssrc=context.random_number(32),
             cname=self.stream_id,
             round_trip=self._round_trip,
             now=now,
             asked=self._ask_for_key_frames,
-            may_pad=network.settings.media_padding,
+            may_pad=context.settings.media_padding,
         )
 
     def _ask_for_key_frames(self) -> None:
-        self._feedback.ask_for_key_frames(self._network.clock())
-        self._network.schedule(self._transport)
+        self._feedback.ask_for_key_frames(self._context.clock())
+        self._timers.schedule(self._transport)
 
     def _send_rtcp(self, packet: bytes) -> None:
         self._transport.send_rtcp(packet)
@@ -221,11 +223,11 @@ class Publication:
         return self._feeds[kind].source.codec.name if kind in self._feeds else None
 
 
-def local_transport(network: Network, transport: Transport) -> LocalTransport:
+def local_transport(services: TransportServices, transport: Transport) -> LocalTransport:
     """The server's end of a transport as an answer tells it."""
     return LocalTransport(
         ufrag=transport.ufrag,
         pwd=transport.pwd,
-        fingerprint=network.context.fingerprint,
-        candidates=tuple(address for entry in network.sockets for address in entry.advertised),
+        fingerprint=services.handshakes.fingerprint,
+        candidates=services.port.candidates,
     )

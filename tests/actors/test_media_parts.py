@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.media.context import MediaContext
 from actors.media.drops import Drop, Drops, LossWatch
 from actors.media.peer.deadlines import Deadlines
 from actors.media.peer.handshakes import Handshakes
-from actors.media.peer.peer_table import Network
 from actors.media.sending.sender import PortableSender
 from actors.media.statistics import Counters, RateMeter
 from actors.media.tracks.publisher_feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
@@ -19,7 +19,6 @@ from actors.media.tracks.ssrc_table import SsrcTable
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.sfu.rtt import RttEstimator
-from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import TransportFeedback, parse_compound
 from protocol.webrtc.rtp import build_header, parse_header
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
@@ -135,18 +134,10 @@ class Told:
     def __init__(self) -> None:
         codec = Codec(payload_type=111, name="OPUS", clock_rate=48000)
         plan = TrackPlan(kind=MediaKind.AUDIO, mid="0", codec=codec, ssrc=7, twcc_extension_id=3)
-        network = Network(
-            [],
-            Settings(),
-            DtlsContext.create(),
-            PortableSender(),
-            clock=lambda: 0.0,
-            entropy=bytes,
-            woken=lambda _: None,
-        )
+        context = MediaContext(settings=Settings(), sender=PortableSender(), clock=lambda: 0.0, entropy=bytes)
         self.sent: list[bytes] = []
         self.feedback = PublisherFeedback(
-            network, [plan], SsrcTable([], {}), RttEstimator(), cname="test", send=self.sent.append
+            context, [plan], SsrcTable([], {}), RttEstimator(), cname="test", send=self.sent.append
         )
         self.feedback.start(0.0)
 

@@ -36,7 +36,7 @@ class Receiver:
     def __init__(
         self, udp: UdpSocket, clock: Callable[[], float], take: Callable[[bytes, Address, float], None]
     ) -> None:
-        self.moderation = WakeupCoalescer()
+        self.coalescer = WakeupCoalescer()
         self.rests = 0
         self._udp = udp
         self._clock = clock
@@ -48,7 +48,7 @@ class Receiver:
 
     async def wait(self) -> None:
         """Until something may be read: it has come, or this has been a rest in which several packets come together."""
-        rest_until = self.moderation.rest_until
+        rest_until = self.coalescer.rest_until
         if self._clock() < rest_until:
             self.rests += 1
             await trio.sleep_until(rest_until)
@@ -59,7 +59,7 @@ class Receiver:
         """Take what waits, at most so many datagrams; how many there were. Raises OSError."""
         woke_at = self._clock()
         count = self._take_waiting(most, woke_at)
-        self.moderation.took(count, woke_at, is_all=count < most)
+        self.coalescer.took(count, woke_at, is_all=count < most)
         return count
 
     def _take_waiting(self, most: int, now: float) -> int:

@@ -1,16 +1,14 @@
-"""A peer's paths on real sockets: what its ICE agent decides is sent, and brought into the network's tables."""
+"""A peer's paths on real sockets: what its ICE agent decides is sent, and kept in step with the table of peers."""
 
-from typing import TYPE_CHECKING
+from typing import Generic
 
-from actors.media.peer.peer_table import Network
+from actors.media.peer.peer import P
+from actors.media.peer.services import PeerServices
 from protocol.common.rate_limit import RateLimit
 from protocol.webrtc.ice import IceLiteAgent
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.srtp import SrtpReceiver
 from protocol.webrtc.stun import StunMessage
-
-if TYPE_CHECKING:
-    from actors.media.peer.transport import Transport
 
 CHECK_RATE, CHECK_BURST = 50, 100
 """STUN messages a second that are read from the path in use, and as many from all others.
@@ -25,11 +23,12 @@ _SHARED_SSRC = 1
 """Every viewer in Chromium reports under this SSRC, so it tells nobody apart."""
 
 
-class PeerPaths:
+class PeerPaths(Generic[P]):
     """The paths of one transport, `owner`. It is passed in and not kept: nothing is to refer back to what has ended."""
 
-    def __init__(self, network: Network, agent: IceLiteAgent) -> None:
-        self._network = network
+    def __init__(self, services: PeerServices[P], agent: IceLiteAgent) -> None:
+        self._peers = services.peers
+        self._port = services.port
         self._agent = agent
         self._own_checks = RateLimit(CHECK_RATE, CHECK_BURST)
         self._other_checks = RateLimit(CHECK_RATE, CHECK_BURST)
@@ -43,40 +42,40 @@ class PeerPaths:
         """Whether one more STUN message from there is read."""
         return (self._own_checks if here == self._agent.path else self._other_checks).take(now)
 
-    def take_check(self, owner: "Transport", message: StunMessage, here: IcePath, size: int, now: float) -> bool:
+    def take_check(self, owner: P, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
         """Answer a check of the peer. False, and silence, if it is none."""
-        network, agent = self._network, self._agent
+        agent = self._agent
         effect = agent.handle(message, here.remote, now, size=size, local=here.local)
         if effect.response is None:
             return False
-        if effect.valid and not network.claim(here, owner, now):
+        if effect.valid and not self._peers.claim(here, owner, now):
             agent.ask(here, now)
         self.send_checks()  # first, so that their answers are here before the handshake
-        network.send(effect.response, here)
+        self._port.send(effect.response, here)
         self._forget(owner, effect.dropped)
         return True
 
-    def take_answer(self, owner: "Transport", message: StunMessage, here: IcePath, now: float) -> bool:
+    def take_answer(self, owner: P, message: StunMessage, here: IcePath, now: float) -> bool:
         """Take the answer to a check of ours: the path is proved, and the peer's. False if it is no such answer."""
         proven = self._agent.handle_response(message, here.remote, now, local=here.local)
         if proven is not None:
-            self._network.route(proven, owner)
+            self._peers.route(proven, owner)
         return proven is not None
 
     def send_checks(self) -> None:
         """Send what the agent wants to be sent."""
         for check in self._agent.take_checks():
-            self._network.send(check.datagram, check.path)
+            self._port.send(check.datagram, check.path)
 
     # -- authenticated packets -----------------------------------------------------------------------------------
 
-    def touch(self, owner: "Transport", receiver: SrtpReceiver, here: IcePath, now: float) -> bool:
+    def touch(self, owner: P, receiver: SrtpReceiver, here: IcePath, now: float) -> bool:
         """One came from there. Tells whether the agent has sent a check."""
         self._heard = here
         if receiver.ssrc_count != self._told_ssrcs:
             self._told_ssrcs = receiver.ssrc_count
             for ssrc in receiver.ssrcs - {_SHARED_SSRC}:
-                self._network.voices.setdefault(ssrc, owner)
+                self._peers.by_ssrc.setdefault(ssrc, owner)
         asks = self._agent.touch(here, now)
         if asks:
             self.send_checks()
@@ -87,14 +86,14 @@ class PeerPaths:
         self._heard = None
         return self._strays.take(now)
 
-    def meet(self, owner: "Transport", here: IcePath, size: int, now: float) -> None:
+    def meet(self, owner: P, here: IcePath, size: int, now: float) -> None:
         """The stray has been tried. If it was authentic, the peer is said to be there."""
         if self._heard == here:
-            self._network.claim(here, owner, now)
+            self._peers.claim(here, owner, now)
             dropped = self._agent.meet(here, now, size=size)
             self.send_checks()
             self._forget(owner, dropped)
 
-    def _forget(self, owner: "Transport", dropped: tuple[IcePath, ...]) -> None:
+    def _forget(self, owner: P, dropped: tuple[IcePath, ...]) -> None:
         for path in dropped:
-            self._network.unroute(path, owner)
+            self._peers.unroute(path, owner)

@@ -15,7 +15,7 @@ from actors.media.drops import ControlRate, Drops
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.media.peer.handshakes import Handshake
 from actors.media.peer.peer_paths import PeerPaths
-from actors.media.peer.peer_table import Network
+from actors.media.peer.services import PeerServices
 from actors.media.statistics import Counters
 from actors.runtime.logs import get_logger
 from protocol.stream.statuses import StreamInfo
@@ -87,24 +87,33 @@ class Transport:
     `post` gets the facts on it. After `close`, or a fact that ends it, nothing of it is alive.
     """
 
-    def __init__(self, network: Network, offer: Offer, end: TransportHandler, session_id: str, post: Post) -> None:
-        self.ufrag, self.pwd = make_credentials(network.entropy)
-        self.network = network
+    def __init__(
+        self,
+        services: "TransportServices",
+        offer: Offer,
+        end: TransportHandler,
+        session_id: str,
+        post: Post,
+    ) -> None:
+        context = services.context
+        self.ufrag, self.pwd = make_credentials(context.entropy)
+        self._services = services
+        self._context = context
+        self._timers = services.timers
         self.receiver: SrtpReceiver | None = None
         self.transmitter: SrtpTransmitter | None = None
         self.closed = False
         self.session_id = session_id
-        self.drops = Drops(network.counters, network.drop_log, session_id)
-        self._control = ControlRate(network.settings.max_control_rate, self.drops)
+        self.drops = Drops(context.counters, context.drop_log, session_id)
+        self._control = ControlRate(context.settings.max_control_rate, self.drops)
         self.end: TransportHandler = end
         self._post = post
         self._fingerprints = offer.fingerprints
-        self.agent = _make_agent(self.ufrag, self.pwd, offer, network)
-        self._paths = PeerPaths(network, self.agent)
+        self.agent = _make_agent(self.ufrag, self.pwd, offer, services)
+        self._paths = PeerPaths(services, self.agent)
         self._from: IcePath | None = None  # where the media packet comes from that is being handled
         self._handshake: Handshake | None = None
-        network.add(self)
-        network.schedule(self)
+        services.add(self)
 
     @property
     def path(self) -> IcePath | None:
@@ -126,18 +135,18 @@ class Transport:
             else self._take_answer(message, here, now)
         )
         if not is_taken:
-            self.network.counters.stun_ignored += 1
+            self._context.counters.stun_ignored += 1
 
     def _take_check(self, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
-        network = self.network
-        if self._handshake is None and not network.admits_handshake(self.session_id, here):
+        handshakes = self._services.handshakes
+        if self._handshake is None and not handshakes.admits(self.session_id, here):
             return False  # silence: the browser asks again soon
         if not self._paths.take_check(self, message, here, size, now):
             return False
-        network.counters.stun_checks += 1
+        self._context.counters.stun_checks += 1
         if self._handshake is None and self.agent.paths:  # the browser may send its ClientHello at once
-            self._handshake = network.begin_handshake(self, self._fingerprints, here.remote[0])
-        network.schedule(self)
+            self._handshake = handshakes.start(self, self._fingerprints, here.remote[0])
+        self._timers.schedule(self)
         return True
 
     def _take_answer(self, message: StunMessage, here: IcePath, now: float) -> bool:
@@ -158,9 +167,9 @@ class Transport:
     def on_srtcp(self, data: bytes, here: IcePath, now: float) -> None:
         """An encrypted RTCP packet from a checked address."""
         if self.receiver is None:
-            self.network.counters.unexpected += 1
+            self._context.counters.unexpected += 1
         elif self._control.allows(now):
-            packets = _read_control(self.receiver, data, self.network.counters)
+            packets = _read_control(self.receiver, data, self._context.counters)
             if packets is not None:
                 self._touch(self.receiver, here, now)
                 self.end.on_rtcp(packets, now)
@@ -168,7 +177,7 @@ class Transport:
     def on_srtp(self, data: bytes, here: IcePath, now: float) -> None:
         """An encrypted RTP packet from a checked address."""
         if self.receiver is None:
-            self.network.counters.unexpected += 1
+            self._context.counters.unexpected += 1
         else:
             self._from = here
             self.end.on_rtp(data, now)
@@ -179,7 +188,7 @@ class Transport:
             (self.on_srtp if kind is Datagram.RTP else self.on_srtcp)(data, here, now)
             if not self.closed:
                 self._paths.meet(self, here, len(data), now)
-                self.network.schedule(self)
+                self._timers.schedule(self)
 
     def unprotect(self, data: bytes, now: float) -> bytes | None:
         """Decrypt an RTP packet; a valid one proves that the peer is alive, another is counted."""
@@ -210,7 +219,7 @@ class Transport:
                 self._follow_handshake(self._handshake, now)
             if now >= self.end.deadline:
                 self.end.on_time(now)
-            self.network.schedule(self)
+            self._timers.schedule(self)
 
     # -- what leaves ---------------------------------------------------------------------------------------------
 
@@ -218,30 +227,30 @@ class Transport:
         """Encrypt and send one RTP packet outside a fan-out."""
         if self.transmitter is not None and self.path is not None:
             try:
-                self.network.send(self.transmitter.protect(packet), self.path)
+                self._services.port.send(self.transmitter.protect(packet), self.path)
             except SrtpError:
-                self.network.counters.send_errors += 1  # a packet from before libsrtp's window
+                self._context.counters.send_errors += 1  # a packet from before libsrtp's window
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send a compound RTCP packet."""
         if self.transmitter is not None and self.path is not None:
-            self.network.send(self.transmitter.protect_rtcp(packet), self.path)
+            self._services.port.send(self.transmitter.protect_rtcp(packet), self.path)
 
     def _touch(self, receiver: SrtpReceiver, here: IcePath, now: float) -> None:
         """An authenticated packet came by this path."""
         if self._paths.touch(self, receiver, here, now):
-            self.network.schedule(self)
+            self._timers.schedule(self)
 
     def _follow_path(self, before: IcePath | None, now: float) -> None:
         """Something was proved: the path in use may be another one than before."""
         if self.path != before:
             if before is not None:
-                self.network.counters.moved += 1
+                self._context.counters.moved += 1
                 log.debug("media moved", session=self.session_id, before=before, path=self.path)
             self.end.on_moved()
         if self._handshake is not None:
             self._connect(self._handshake, now)
-        self.network.schedule(self)
+        self._timers.schedule(self)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -252,7 +261,7 @@ class Transport:
     def fail(self, info: StreamInfo, detail: str = "") -> None:
         """End it for a fault, and tell the owner; `detail` is for the log."""
         if not self.closed:
-            self.network.counters.failed += 1
+            self._context.counters.failed += 1
             log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
         self._finish(Failed(info=info))
 
@@ -261,7 +270,7 @@ class Transport:
             return
         self.closed = True
         path, handshake, post, end = self.path, self._handshake, self._post, self.end
-        self.network.forget(self)
+        self._services.remove(self)
         # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
         self._post, self.end = discard, _ClosedHandler()
         try:
@@ -287,7 +296,7 @@ class Transport:
                 self.fail(_DTLS_FAILURES[dtls.failure or DtlsFailure.ERROR], dtls.detail)
             case DtlsState.CLOSED:
                 self._finish(PeerClosed())
-        self.network.schedule(self)
+        self._timers.schedule(self)
 
     def _end_handshake(self, handshake: Handshake, now: float) -> None:
         """Keys are there. Only who got all of our flights can have come so far, so a single path is proved by it."""
@@ -301,19 +310,22 @@ class Transport:
         keys = handshake.dtls.keys
         if keys is None or self.path is None or self.transmitter is not None:
             return
-        self.receiver = SrtpReceiver(keys, max_ssrcs=self.network.settings.max_ssrcs_per_peer)
+        self.receiver = SrtpReceiver(keys, max_ssrcs=self._context.settings.max_ssrcs_per_peer)
         self.transmitter = SrtpTransmitter(keys)
         handshake.until = math.inf
-        self.network.handshakes.discard(self)
+        self._services.handshakes.ended(self)
         self.end.on_connected(now)
         self._post(Connected())
 
     def _send_datagrams(self, dtls: DtlsEndpoint, path: IcePath) -> None:
         for datagram in dtls.take_datagrams():
             if self.agent.allow(path, len(datagram)):
-                self.network.send(datagram, path)
+                self._services.port.send(datagram, path)
             else:
-                self.network.counters.withheld += 1  # the timer of either side brings it again
+                self._context.counters.withheld += 1  # the timer of either side brings it again
+
+
+TransportServices = PeerServices[Transport]
 
 
 def _read_control(receiver: SrtpReceiver, data: bytes, counters: Counters) -> tuple[RtcpPacket, ...] | None:
@@ -326,16 +338,16 @@ def _read_control(receiver: SrtpReceiver, data: bytes, counters: Counters) -> tu
     return None
 
 
-def _make_agent(ufrag: str, pwd: str, offer: Offer, network: Network) -> IceLiteAgent:
-    settings = network.settings
+def _make_agent(ufrag: str, pwd: str, offer: Offer, services: TransportServices) -> IceLiteAgent:
+    settings = services.context.settings
     return IceLiteAgent(
         ufrag,
         pwd,
         offer.ice_ufrag,
         offer.ice_pwd,
-        network.clock(),
-        entropy=network.entropy,
-        preferences=network.preferences,
+        services.context.clock(),
+        entropy=services.context.entropy,
+        preferences=services.port.priorities,
         check_timeout=settings.ice_timeout,
         consent_timeout=settings.ice_keep_alive_timeout,
     )

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from actors.media.context import MediaContext
 from actors.media.drops import Drop
-from actors.media.peer.peer_table import Network
 from actors.media.peer.transport import Transport
 from actors.media.tracks.published_track import PublishedTrack
 from actors.media.tracks.publisher_feedback import PublisherFeedback
@@ -27,12 +27,14 @@ class Taken(NamedTuple):
 class Intake:
     """The packets of one publisher."""
 
-    def __init__(self, network: Network, transport: Transport, sources: SsrcTable, feedback: PublisherFeedback) -> None:
-        settings = network.settings
+    def __init__(
+        self, context: MediaContext, transport: Transport, sources: SsrcTable, feedback: PublisherFeedback
+    ) -> None:
+        settings = context.settings
         octets = settings.max_publisher_bitrate * 125  # a second
         self._packet_rate = RateLimit(settings.max_publisher_packet_rate, settings.max_publisher_packet_rate)
         self._bitrate = RateLimit(octets, octets)
-        self._network = network
+        self._context = context
         self._transport = transport
         self._sources = sources
         self._feedback = feedback
@@ -78,7 +80,7 @@ class Intake:
         return Taken(source.feed, self._receive(source, header, body, now))
 
     def _receive(self, source: Source, header: RtpHeader, body: bytes, now: float) -> MediaPacket | None:
-        track, is_stale = source.feed.track, now < self._network.fresh_from
+        track, is_stale = source.feed.track, now < self._context.fresh_from
         if is_stale:
             self._drop(Drop.STALE)
         if source.is_rtx:

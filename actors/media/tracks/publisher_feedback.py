@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from actors.media.peer.peer_table import Network
+from actors.media.context import MediaContext
 from actors.media.tracks.published_track import PublishedTrack
 from actors.media.tracks.ssrc_table import SsrcTable
 from protocol.sfu.bandwidth import UplinkEstimate
@@ -36,7 +36,7 @@ class PublisherFeedback:
 
     def __init__(
         self,
-        network: Network,
+        context: MediaContext,
         plans: Sequence[TrackPlan],
         sources: SsrcTable,
         round_trip: RttEstimator,
@@ -49,12 +49,12 @@ class PublisherFeedback:
         self._sources = sources
         self._cname = cname
         self._send = send
-        self._ssrc = network.random_number(32)
+        self._ssrc = context.random_number(32)
         self._opening = build_receiver_report(self._ssrc) + build_sdes(self._ssrc, cname)
         self._reduced = {plan.kind for plan in plans if plan.reduced_size}
         self._twcc = TwccRecorder()
         self._twcc_id = next((plan.twcc_extension_id for plan in plans if plan.twcc_extension_id is not None), None)
-        ceiling = network.settings.max_publisher_bitrate * 1000
+        ceiling = context.settings.max_publisher_bitrate * 1000
         self._uplink = UplinkEstimate(ceiling) if any(_is_estimated(plan) for plan in plans) else None
         self._fir_number = 0
         self._report_at = self._feedback_at = math.inf

@@ -1,0 +1,37 @@
+"""What all publications, playbacks and peers of one media plane share."""
+
+import math
+from collections.abc import Callable
+
+from attrs import define, field
+
+from actors.media.sending.sender import PacketSender
+from actors.media.statistics import Counters
+from actors.runtime.logs import RateLimitedLog, get_logger
+from config.settings import Settings
+
+
+@define(eq=False, kw_only=True)
+class MediaContext:
+    """Settings, the packet sender, the clock and the counters.
+
+    `clock` is monotonic seconds, `entropy(n)` gives n random bytes. `drop_log` is for what is dropped of any peer.
+    """
+
+    settings: Settings
+    sender: PacketSender
+    clock: Callable[[], float]
+    entropy: Callable[[int], bytes]
+    counters: Counters = field(init=False, factory=Counters)
+    drop_log: RateLimitedLog = field(init=False)
+    fresh_from: float = field(init=False, default=-math.inf)
+    """What arrived before this is too old for any viewer; the plane moves it on at each wake-up."""
+    in_picture: bool = field(init=False, default=False)
+    """The newest video packet queued for viewers is not the last one of its picture."""
+
+    def __attrs_post_init__(self) -> None:
+        self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=self.clock)
+
+    def random_number(self, bits: int) -> int:
+        """A random number of `bits` bits, a multiple of 8; never 0."""
+        return int.from_bytes(self.entropy(bits // 8), "big") or 1

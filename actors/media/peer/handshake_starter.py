@@ -1,0 +1,51 @@
+"""Starting DTLS handshakes, as long as there is room for one more."""
+
+from collections.abc import Sequence
+from typing import Generic
+
+from actors.media.context import MediaContext
+from actors.media.peer.handshakes import Handshake, Handshakes
+from actors.media.peer.peer import P
+from actors.runtime.logs import RateLimitedLog, get_logger
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
+from protocol.webrtc.paths import IcePath
+from protocol.webrtc.sdp import Fingerprint
+
+log = get_logger("media")
+
+
+class HandshakeStarter(Generic[P]):
+    """The handshakes that have been started and have not ended. `dtls` has the server's certificate."""
+
+    def __init__(self, context: MediaContext, dtls: DtlsContext) -> None:
+        self._context = context
+        self._dtls = dtls
+        self._under_way: Handshakes[P] = Handshakes(context.settings.max_handshakes)
+        self._refusals = RateLimitedLog(log, clock=context.clock)
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Of the server's certificate."""
+        return self._dtls.fingerprint
+
+    def admits(self, session_id: str, path: IcePath) -> bool:
+        """Whether there is room for one more; if not, a line in the log says what is used up."""
+        share = self._under_way.refusal(session_id, path.remote[0])
+        if share is not None:
+            self._refusals.warning(
+                "handshake put off", session=session_id, address=path.remote[0], limit="max_handshakes", share=share
+            )
+        return share is None
+
+    def start(self, peer: P, fingerprints: Sequence[Fingerprint], address: str) -> Handshake:
+        """Start a handshake that `admits` has allowed, with a peer that has a certificate of these fingerprints."""
+        self._under_way.add(peer, peer.session_id, address)
+        until = self._context.clock() + self._context.settings.dtls_timeout
+        return Handshake(DtlsEndpoint(self._dtls, fingerprints), until)
+
+    def ended(self, peer: P) -> None:
+        """The peer's handshake has ended, if it had one."""
+        self._under_way.discard(peer)

@@ -1,0 +1,34 @@
+"""What the media plane gives to the transport of each peer."""
+
+from typing import Generic
+
+from attrs import frozen
+
+from actors.media.context import MediaContext
+from actors.media.io.media_port import MediaPort
+from actors.media.peer.handshake_starter import HandshakeStarter
+from actors.media.peer.peer import P
+from actors.media.peer.peer_table import PeerTable
+from actors.media.peer.timers import PeerTimers
+
+
+@frozen(eq=False, kw_only=True)
+class PeerServices(Generic[P]):
+    """The port that peers are reached by, and the tables in which each peer has its place."""
+
+    context: MediaContext
+    port: MediaPort
+    peers: PeerTable[P]
+    timers: PeerTimers[P]
+    handshakes: HandshakeStarter[P]
+
+    def add(self, peer: P) -> None:
+        """A peer begins."""
+        self.peers.add(peer)
+        self.timers.schedule(peer)
+
+    def remove(self, peer: P) -> None:
+        """A peer has ended: nothing here refers to it any more. Idempotent."""
+        if self.peers.remove(peer):
+            self.handshakes.ended(peer)
+            self.timers.remove(peer)

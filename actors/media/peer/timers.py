@@ -1,0 +1,46 @@
+"""When each peer is woken. Packets move deadlines all the time, so most of that is put off to the end of a wake-up."""
+
+from collections.abc import Callable
+from typing import Generic
+
+from actors.media.peer.deadlines import Deadlines
+from actors.media.peer.peer import P
+
+
+class PeerTimers(Generic[P]):
+    """The deadlines of all peers. `woken` is called when one may have become the earliest."""
+
+    def __init__(self, woken: Callable[[float], None]) -> None:
+        self._deadlines: Deadlines[P] = Deadlines()
+        self._unsettled: dict[P, None] = {}
+        self._woken = woken
+
+    @property
+    def earliest(self) -> float:
+        """No peer is due before this; math.inf when none waits."""
+        return self._deadlines.earliest
+
+    def due(self, now: float) -> list[P]:
+        """The peers whose deadline has come; each is to be scheduled again, or is never woken again."""
+        return self._deadlines.due(now)
+
+    def schedule(self, peer: P) -> None:
+        """The peer's deadline may have changed. A closed peer has none."""
+        if peer.closed:
+            return
+        when = peer.deadline
+        self._deadlines.set(peer, when)
+        self._woken(when)
+
+    def schedule_later(self, peer: P) -> None:
+        """The same, in `settle`: once, however many packets there were."""
+        self._unsettled[peer] = None
+
+    def settle(self) -> None:
+        """The wake-up ends."""
+        while self._unsettled:
+            self.schedule(self._unsettled.popitem()[0])
+
+    def remove(self, peer: P) -> None:
+        self._unsettled.pop(peer, None)
+        self._deadlines.remove(peer)
