@@ -24,6 +24,7 @@ from actors.hooks.queue_starter import Starts
 from actors.hooks.sender import HookSender, Transport, is_echo
 from actors.hooks.tls import client_context
 from actors.hooks.transport import HookTransport, HostName, host_name
+from actors.net.accept import hook_connections
 from actors.runtime.actor import Actor, StopReason
 from actors.runtime.logs import get_logger
 from config.apps import App
@@ -74,6 +75,7 @@ class HookDispatcher(Actor[Never]):
         self.settings = settings
         self._transport = transport or HookTransport(
             max_connections=settings.rest_max_connections,
+            max_total=hook_connections(),
             max_response_size=settings.rest_max_response_size,
             tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
             is_shared=SharedHosts(all_apps),

@@ -62,14 +62,16 @@ class PoolStatistics:
 class HookTransport:
     """Sends requests and reads whole answers of at most `max_response_size` bytes; follows no redirects.
 
-    At most `max_connections` to one host are open at a time, and half of them for keep-alives; further calls wait in
-    line. `is_shared` says whether several applications call a host, so that none may have all of its connections.
+    At most `max_connections` to one host are open at a time, and half of them for keep-alives, and `max_total` to all
+    hosts together, of which no host gets all that others want too; further calls wait in line. `is_shared` says whether
+    several applications call a host, so that none may have all of its connections.
     """
 
     def __init__(
         self,
         *,
         max_connections: int,
+        max_total: int,
         max_response_size: int,
         tls: ssl.SSLContext,
         resolver: Resolver | None = None,
@@ -81,6 +83,8 @@ class HookTransport:
         self._resolver = resolver or Resolver()
         self._is_shared = is_shared
         self._hosts: dict[HostName, _Host] = {}
+        self._max_total = max_total
+        self.connections = Places(max_total, is_shared=lambda: len(self._hosts) > 1)  # by host, then by application
         self._closed = False
 
     def place(self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf) -> "Place":
@@ -119,21 +123,25 @@ class HookTransport:
         """The connections as they are."""
         hosts = self._hosts.values()
         return PoolStatistics(
-            leased=sum(host.connections.taken for host in hosts),
-            available=sum(len(host.idle) for host in hosts),
-            pending=sum(host.waiting for host in hosts),
+            leased=self.connections.taken,
+            available=self._idle_count,
+            pending=self.connections.waiting + sum(host.waiting for host in hosts),
         )
 
     def _host(self, url: httpx.URL) -> "_Host":
         name = host_name(url)
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = _Host(self._max_connections, is_shared=lambda: self._is_shared(name))
+            host = self._hosts[name] = _Host(name, self._max_connections, is_shared=lambda: self._is_shared(name))
         return host
+
+    @property
+    def _idle_count(self) -> int:
+        return sum(len(host.idle) for host in self._hosts.values())
 
     async def exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:
         """Send a request to a host of which a place is held, and read the whole answer."""
-        connection = host.take_idle() or await connect(request.url, self._resolver, self._tls)
+        connection = host.take_idle() or await self._connect(request.url)
         reusable = False
         try:
             response, reusable = await connection.exchange(request, max_size=self._max_response_size)
@@ -144,6 +152,13 @@ class HookTransport:
                 connection.close()
         return response
 
+    async def _connect(self, url: httpx.URL) -> Connection:
+        """A new connection, in the place of the one that has been idle the longest when there are too many."""
+        while (idle := self._idle_count) and idle + self.connections.taken > self._max_total:
+            hosts = (host for host in self._hosts.values() if host.idle)
+            min(hosts, key=lambda host: host.idle[0].idle_until).idle.popleft().close()
+        return await connect(url, self._resolver, self._tls)
+
 
 class Place:
     """The right to make one exchange with a host, from when the block begins until it ends."""
@@ -153,30 +168,34 @@ class Place:
     ) -> None:
         self._transport = transport
         self._host = host
-        self._caller = caller
         self._keep_alive = keep_alive
         self._deadline = deadline
         self._turnstile = host.turnstile(caller.app)
+        keep_alives = [(host.keep_alives, caller)] if keep_alive else []
+        of_all = Caller(host.name, caller.app)
+        self._wanted = (*keep_alives, (host.connections, caller), (transport.connections, of_all))
+        self._held: list[tuple[Places, Caller]] = []
 
     async def __aenter__(self) -> Self:
         await self._turnstile.enter(in_batch=self._keep_alive)
-        if not self._keep_alive:
-            await self._host.connections.take(self._caller)
-            return self
-        await self._host.keep_alives.take(self._caller)
         try:
-            await self._host.connections.take(self._caller)
+            for places, caller in self._wanted:
+                await places.take(caller)
+                self._held.append((places, caller))
         except BaseException:
-            self._host.keep_alives.give_back(self._caller)
+            self._give_back()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._host.connections.give_back(self._caller)
-        if self._keep_alive:
-            self._host.keep_alives.give_back(self._caller)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        while self._held:
+            places, caller = self._held.pop()
+            places.give_back(caller)
 
     async def exchange(self, request: httpx.Request) -> httpx.Response:
         """Make the exchange. Raises httpx.TransportError in one of its forms (see `connection`)."""
@@ -198,7 +217,8 @@ class Place:
 class _Host:
     """The connections to one backend host: the newest idle one is used first, so that spare ones grow old."""
 
-    def __init__(self, max_connections: int, *, is_shared: Callable[[], bool]) -> None:
+    def __init__(self, name: HostName, max_connections: int, *, is_shared: Callable[[], bool]) -> None:
+        self.name = " ".join(map(str, name))
         self.connections = Places(max_connections, is_shared=is_shared)
         self.keep_alives = Places(max(1, max_connections // 2), is_shared=is_shared)
         self.idle: deque[Connection] = deque()

@@ -6,7 +6,8 @@ none left. So each kind of connection leaves a part of the descriptors to the ki
     sessions, then HTTP, then the operator's socket and hooks
 
 The system always gives the lowest descriptor that is free. One in the last part of the range therefore means that all
-below are taken, and who is to leave that part alone closes the connection again.
+below are taken, and who is to leave that part alone closes the connection again. Hooks are counted instead
+(`hook_connections`), and never take all that sessions leave: an eighth of the descriptors, or 128 of them, is left.
 """
 
 import errno
@@ -23,6 +24,8 @@ PAUSE: Final = 0.1
 """Seconds until the next try when the system could not give a connection."""
 REMEDY: Final = "LimitNOFILE of the service, ulimit -n"
 
+_HOOKS: Final = (1_024, 8)
+"""The most connections to backends, or a part of the limit of descriptors where that is less."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _ENDED: Final = frozenset(
     {
@@ -44,15 +47,31 @@ Handler = Callable[[trio.SocketStream], Awaitable[Any]]
 class Reserve(Enum):
     """Descriptors that a kind of connections leaves alone: so many, or a part of the limit where that is less."""
 
-    SESSIONS = (256, 4)
+    SESSIONS = (1_152, 4)
     HTTP = (32, 16)
     NONE = (0, 1)
 
     def is_touched_by(self, descriptor: int) -> bool:
         """Whether `descriptor` is one of those to be left alone."""
-        most, part = self.value
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return limit != resource.RLIM_INFINITY and descriptor >= limit - min(most, limit // part)
+        limit = _descriptor_limit()
+        return limit is not None and descriptor >= limit - _share(limit, *self.value)
+
+
+def hook_connections() -> int:
+    """How many connections to backends there may be at a time: of what sessions leave, no more than HTTP keeps."""
+    limit = _descriptor_limit()
+    most, part = _HOOKS
+    return most if limit is None else max(1, _share(limit, most, part))
+
+
+def _descriptor_limit() -> int | None:
+    """The soft limit of the process, as it is now."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _share(limit: int, most: int, part: int) -> int:
+    return min(most, limit // part)
 
 
 async def accept_connections(

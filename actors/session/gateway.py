@@ -87,14 +87,15 @@ class Gateway:
         self._overload = overload
         self._arrivals = Arrivals(limit=settings.ws_max_arrivals, share=settings.ws_max_arrivals_per_address)
         self._rates = RateShares(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
-        self._sessions: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()  # by address
+        self._session_count = 0
         self._accepting = trio.CancelScope()
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
 
     @property
     def connection_count(self) -> int:
         """Open connections, those in their handshake included."""
-        return self._sessions.total() + len(self._arrivals)
+        return self._session_count + len(self._arrivals)
 
     @property
     def client_memory(self) -> int:
@@ -175,7 +176,7 @@ class Gateway:
         return await arrival.take(step, seconds=self._handshake_timeout)
 
     def _session_limit_hit(self, address: str) -> str | None:
-        if self._sessions.total() >= self._settings.max_sessions:
+        if self._session_count >= self._settings.max_sessions:
             return "max_sessions"
         share = self._settings.max_sessions_per_address
         return "max_sessions_per_address" if self._sessions[address] >= share else None
@@ -214,6 +215,7 @@ class Gateway:
     async def _serve_request(self, request: WebSocketRequest, client: "_Client") -> None:
         arrival = client.arrival
         self._sessions[arrival.address] += 1
+        self._session_count += 1
         try:
             connection = await self._in_time(arrival, request.accept)
             self._arrivals.leave(arrival)
@@ -221,6 +223,7 @@ class Gateway:
             web_socket = ClientSocket(connection, straight, client.quota)
             await self._run_session(web_socket, _session_id(client.peer), _header(request, b"origin"))
         finally:
+            self._session_count -= 1
             self._sessions[arrival.address] -= 1
             if not self._sessions[arrival.address]:
                 del self._sessions[arrival.address]

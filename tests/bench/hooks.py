@@ -154,7 +154,9 @@ async def own_transport(url: str, calls: int) -> Figures:
 
 
 def new_transport() -> HookTransport:
-    return HookTransport(max_connections=100, max_response_size=1_000_000, tls=ssl.create_default_context())
+    return HookTransport(
+        max_connections=100, max_total=100, max_response_size=1_000_000, tls=ssl.create_default_context()
+    )
 
 
 async def whole_hooks(url: str, calls: int) -> Figures:

@@ -208,6 +208,7 @@ async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: f
     before = open_files()
     transport = HookTransport(
         max_connections=SETTINGS.rest_max_connections,
+        max_total=SETTINGS.rest_max_connections * 2,
         max_response_size=SETTINGS.rest_max_response_size,
         tls=client_context(None, insecure=False),
         resolver=resolver,

@@ -20,8 +20,8 @@ CALLER = Caller("app", "session")
 @contextlib.contextmanager
 def hook_transport(**options: Any) -> Iterator[HookTransport]:
     """A transport, closed at the end."""
-    defaults: dict[str, Any] = {"max_connections": 10, "max_response_size": LIMIT, "tls": ssl.create_default_context()}
-    transport = HookTransport(**{**defaults, **options})
+    defaults = {"max_connections": 10, "max_total": 100, "max_response_size": LIMIT}
+    transport = HookTransport(**{"tls": ssl.create_default_context(), **defaults, **options})
     try:
         yield transport
     finally:

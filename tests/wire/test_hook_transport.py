@@ -291,6 +291,39 @@ async def test_an_application_whose_calls_hang_leaves_room_for_another_at_the_sa
             assert (transport.statistics().leased, transport.statistics().pending) == (0, 0)
 
 
+async def test_a_host_whose_calls_hang_leaves_room_for_another_host() -> None:
+    async with open_backend() as slow, open_backend() as well:
+        slow.script("*", behaviours.hang)
+        with hook_transport(max_connections=20, max_total=8) as transport:
+            assert (await post(transport, well.url)).status_code == 200
+            async with trio.open_nursery() as nursery:
+                for _ in range(20):
+                    nursery.start_soon(post, transport, slow.url)
+                await slow.wait_for(count=6)
+                for _ in range(5):
+                    assert (await post(transport, well.url)).status_code == 200
+                statistics = transport.statistics()
+                assert (statistics.leased, statistics.pending) == (6, 14)
+                nursery.cancel_scope.cancel()
+            assert (transport.statistics().leased, transport.statistics().pending) == (0, 0)
+
+
+async def test_idle_connections_make_room_for_those_to_another_host() -> None:
+    async with open_backend() as first, open_backend() as second:
+        with hook_transport(max_connections=4, max_total=4) as transport:
+            for backend in (first, second):
+                gate = trio.Event()
+                backend.script("*", behaviours.held(gate))
+                async with trio.open_nursery() as nursery:
+                    for _ in range(4):
+                        nursery.start_soon(post, transport, backend.url)
+                    await backend.wait_for(count=3)  # one alone has three quarters where there is another
+                    statistics = transport.statistics()
+                    assert statistics.leased + statistics.available <= 4
+                    gate.set()
+            assert transport.statistics().available <= 4
+
+
 async def test_a_session_with_many_keep_alives_lets_those_of_others_pass() -> None:
     gate = trio.Event()
     async with open_backend() as backend:

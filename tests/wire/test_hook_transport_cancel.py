@@ -44,7 +44,9 @@ def hanging_resolver() -> Iterator[Resolver]:
 
 
 def transport_with(resolver: Resolver | None = None) -> HookTransport:
-    return HookTransport(max_connections=8, max_response_size=1000, tls=ssl.create_default_context(), resolver=resolver)
+    return HookTransport(
+        max_connections=8, max_total=100, max_response_size=1000, tls=ssl.create_default_context(), resolver=resolver
+    )
 
 
 async def cancelled_calls(transport: HookTransport, url: str, content: bytes = SMALL, calls: int = CALLS) -> int:
