@@ -81,6 +81,14 @@ want() {
     command -v "$1" >/dev/null || missing="$missing $2"
 }
 
+# want_library NAME PACKAGE: the same for a shared library.
+want_library() {
+    for each in /usr/lib/*/"$1"; do
+        if [ -e "$each" ]; then return; fi
+    done
+    missing="$missing $2"
+}
+
 missing=
 install_missing() {
     # shellcheck disable=SC2086 # one word for each package

