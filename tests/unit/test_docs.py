@@ -13,7 +13,7 @@ from protocol.stream.statuses import StreamInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *sorted(DOCS.rglob("*.md"))]
 FOLDERS = ("actors", "bin", "config", "docs", "protocol", "tests")
 GENERATED = {"node_modules", "__pycache__"}
 SOURCES = [path for name in FOLDERS for path in (ROOT / name).rglob("*") if not GENERATED & set(path.parts)]
