@@ -45,7 +45,7 @@ from protocol.signaling.frames import (
     PongFrame,
     ServerFrame,
 )
-from protocol.signaling.session import Admission, SessionLife, SessionState
+from protocol.signaling.session_state import Admission, SessionLife, SessionState
 from protocol.signaling.statuses import SessionStatus
 
 log = get_logger("session")
@@ -134,12 +134,13 @@ class Session(Actor[InboundFrame]):
             self._reader.handled(message)
 
     async def _judge(self, frame: ClientFrame | FrameError) -> None:
+        admission = self._life.admit(frame)
         if isinstance(frame, FrameError):
-            self._refuse_frame(frame)
+            self._refuse_frame(frame, admission)
             return
         for note in frame.notes:
             log.debug("ignored in a client frame", session=self.session_id, note=note)
-        match self._life.admit(frame):
+        match admission:
             case Admission.TAKE:
                 await self._take(frame)
             case Admission.REFUSE:
@@ -149,6 +150,7 @@ class Session(Actor[InboundFrame]):
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+            steps.callback(self._life.close)
             steps.callback(self._close_outbox)
             steps.callback(self._close_lane)
             steps.callback(self._stop_streams)
@@ -212,11 +214,11 @@ class Session(Actor[InboundFrame]):
             case _ if self._requests is not None:
                 self._requests.serve(frame)  # a Pong asks for nothing
 
-    def _refuse_frame(self, error: FrameError) -> None:
+    def _refuse_frame(self, error: FrameError, admission: Admission) -> None:
         self._services.warnings.warning("unusable frame", session=self.session_id, fault=error.message)
         known = self._requests is not None and error.media_session_id in self._requests.streams
         self.send(error.fail if known else error.answer)
-        if self._life.state is not SessionState.ESTABLISHED:
+        if admission is Admission.CLOSE:
             self.stop(PROTOCOL_ERROR)
 
     def _reject_unestablished(self, frame: ClientFrame) -> None:

@@ -1,12 +1,9 @@
 """DTLS-SRTP over memory (RFC 5764, RFC 6347, RFC 8827 section 6.5), on pyOpenSSL.
 
-    NEW --first datagram--> HANDSHAKING --certificate and profile fit--> UP --close_notify, close()--> CLOSED
-                                 |                                        |
-                                 +---------- any fault ----> FAILED <-----+
-
-Datagrams go in by `feed` and come out of `take_datagrams`, also long after the handshake: a peer that lost the last
-flight repeats its own, and OpenSSL then repeats ours. OpenSSL reads its own clock, so timers are asked for in seconds
-from now. Nothing that arrives raises; a fault ends in FAILED with its kind in `failure`.
+`dtls_state.py` has the table of states. Datagrams go in by `feed` and come out of `take_datagrams`, also long after the
+handshake: a peer that lost the last flight repeats its own, and OpenSSL then repeats ours. OpenSSL reads its own clock,
+so timers are asked for in seconds from now. Nothing that arrives raises; a fault ends in FAILED with its kind in
+`failure`.
 """
 
 import contextlib
@@ -20,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL
 
+from protocol.webrtc.dtls_state import TRANSITIONS, DtlsEvent, DtlsState
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
 
@@ -39,16 +37,6 @@ _VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 _VALID_TO = datetime.datetime(2049, 12, 31, tzinfo=datetime.UTC)
 _RECORD_HEADER = 13
 _READ_SIZE = 16_384
-
-
-class DtlsState(enum.Enum):
-    """Where a connection stands. FAILED and CLOSED are final."""
-
-    NEW = "new"
-    HANDSHAKING = "handshaking"
-    UP = "up"
-    FAILED = "failed"
-    CLOSED = "closed"
 
 
 class DtlsFailure(enum.Enum):
@@ -146,7 +134,7 @@ class DtlsEndpoint:
         fingerprints: Sequence[Fingerprint],
         role: Literal["server", "client"] = "server",
     ) -> None:
-        self.state = DtlsState.NEW
+        self.state = TRANSITIONS.initial
         self.failure: DtlsFailure | None = None
         """Set with FAILED."""
         self.detail = ""
@@ -160,7 +148,7 @@ class DtlsEndpoint:
         self._ssl.set_ciphertext_mtu(MAX_DATAGRAM)
         if self._is_client:
             self._ssl.set_connect_state()
-            self.state = DtlsState.HANDSHAKING
+            self._enter(DtlsEvent.START)
             self._advance(self._ssl)
         else:
             self._ssl.set_accept_state()
@@ -170,7 +158,7 @@ class DtlsEndpoint:
         if self._ssl is None or not datagram:
             return
         if self.state is DtlsState.NEW:
-            self.state = DtlsState.HANDSHAKING
+            self._enter(DtlsEvent.START)
         self._ssl.bio_write(datagram)
         self._advance(self._ssl)
 
@@ -197,7 +185,10 @@ class DtlsEndpoint:
     def close(self) -> None:
         """Say close_notify if the connection is up, and end. May be called at any time and again."""
         if self._ssl is not None:
-            self._end(DtlsState.CLOSED)
+            self._end(DtlsEvent.CLOSE)
+
+    def _enter(self, event: DtlsEvent) -> None:
+        self.state = TRANSITIONS.after(self.state, event)
 
     def _advance(self, ssl: SSL.Connection) -> None:
         """Let OpenSSL work on what was written to it."""
@@ -210,7 +201,7 @@ class DtlsEndpoint:
         except SSL.WantReadError:
             self._collect(ssl)
         except SSL.ZeroReturnError:
-            self._end(DtlsState.CLOSED)
+            self._end(DtlsEvent.CLOSE_NOTIFY)
         except SSL.Error as error:
             self._fail(DtlsFailure.ERROR, _reason(error))
 
@@ -224,7 +215,7 @@ class DtlsEndpoint:
             self._fail(DtlsFailure.ERROR, "the peer does not do SRTP")
             return
         self.keys = self._export_keys(ssl, SrtpProfile(name))
-        self.state = DtlsState.UP
+        self._enter(DtlsEvent.VERIFIED)
 
     def _is_expected_peer(self, ssl: SSL.Connection) -> bool:
         # The digest is OpenSSL's: cryptography's parser is stricter and would raise on some of the peer's certificates.
@@ -250,11 +241,11 @@ class DtlsEndpoint:
         self.failure = failure
         self.detail = detail
         self.keys = None
-        self._end(DtlsState.FAILED)
+        self._end(DtlsEvent.FAULT)
 
-    def _end(self, state: DtlsState) -> None:
+    def _end(self, event: DtlsEvent) -> None:
         """Say goodbye as far as OpenSSL allows, keep what is left to send, and free the 90 kB of the connection."""
-        self.state = state
+        self._enter(event)
         ssl, self._ssl = self._ssl, None
         if ssl is None:
             return

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint, DtlsState
+from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint
+from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpKeys
 

@@ -16,7 +16,8 @@ from attrs import define, field, frozen
 
 from protocol.webrtc import rtp, stun
 from protocol.webrtc.demux import Datagram
-from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
+from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.rtcp import Nack, PictureLoss, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter

@@ -2,7 +2,8 @@
 
 import trio
 
-from protocol.webrtc.dtls import DtlsEndpoint, DtlsState
+from protocol.webrtc.dtls import DtlsEndpoint
+from protocol.webrtc.dtls_state import DtlsState
 from tests.support.dtls_pairs import carry, exchange, make_pair, states
 
 

@@ -1,5 +1,6 @@
 """A peer's paths on real sockets: what its ICE agent decides is sent, and kept in step with the table of peers."""
 
+from collections.abc import Iterable
 from typing import Generic
 
 from actors.media.peer.peer import P
@@ -29,6 +30,7 @@ class PeerPaths(Generic[P]):
     def __init__(self, services: PeerServices[P], agent: IceLiteAgent) -> None:
         self._peers = services.peers
         self._port = services.port
+        self._counters = services.context.counters
         self._agent = agent
         self._own_checks = RateLimit(CHECK_RATE, CHECK_BURST)
         self._other_checks = RateLimit(CHECK_RATE, CHECK_BURST)
@@ -66,6 +68,16 @@ class PeerPaths(Generic[P]):
         """Send what the agent wants to be sent."""
         for check in self._agent.take_checks():
             self._port.send(check.datagram, check.path)
+
+    # -- DTLS ----------------------------------------------------------------------------------------------------
+
+    def send(self, datagrams: Iterable[bytes], path: IcePath) -> None:
+        """Send DTLS there, as far as a path that is not proved may get it."""
+        for datagram in datagrams:
+            if self._agent.allow(path, len(datagram)):
+                self._port.send(datagram, path)
+            else:
+                self._counters.withheld += 1  # the timer of either side brings it again
 
     # -- authenticated packets -----------------------------------------------------------------------------------
 

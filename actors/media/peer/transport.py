@@ -1,8 +1,6 @@
 """One peer's transport: ICE finds the way, DTLS proves who is there, SRTP carries what the inner end has to say.
 
-    waiting --valid check--> checked --DTLS up, a path proved--> connected --+--> closed
-       |                        |                                            |
-       +------------------------+---------- time over, fault, end -----------+
+`protocol/webrtc/transport_state.py` has the table of states.
 
 Nothing waits here, and nothing is buffered: a datagram that the socket has no room for is lost, as in any network.
 """
@@ -20,13 +18,15 @@ from actors.media.statistics import Counters
 from actors.runtime.logs import get_logger
 from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.demux import Datagram
-from protocol.webrtc.dtls import DtlsEndpoint, DtlsFailure, DtlsState
+from protocol.webrtc.dtls import DtlsFailure
+from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.rtcp import RtcpError, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Offer
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
 from protocol.webrtc.stun import StunClass, StunMessage
+from protocol.webrtc.transport_state import TRANSITIONS, TransportEvent, TransportState
 
 Post = Callable[[MediaEvent], None]
 
@@ -102,7 +102,7 @@ class Transport:
         self._timers = services.timers
         self.receiver: SrtpReceiver | None = None
         self.transmitter: SrtpTransmitter | None = None
-        self.closed = False
+        self._state = TRANSITIONS.initial
         self.session_id = session_id
         self.drops = Drops(context.counters, context.drop_log, session_id)
         self._control = ControlRate(context.settings.max_control_rate, self.drops)
@@ -114,6 +114,11 @@ class Transport:
         self._from: IcePath | None = None  # where the media packet comes from that is being handled
         self._handshake: Handshake | None = None
         services.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Nothing comes or goes any more."""
+        return self._state is TransportState.CLOSED
 
     @property
     def path(self) -> IcePath | None:
@@ -139,13 +144,14 @@ class Transport:
 
     def _take_check(self, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
         handshakes = self._services.handshakes
-        if self._handshake is None and not handshakes.admits(self.session_id, here):
+        if self._state is TransportState.NEW and not handshakes.admits(self.session_id, here):
             return False  # silence: the browser asks again soon
         if not self._paths.take_check(self, message, here, size, now):
             return False
         self._context.counters.stun_checks += 1
-        if self._handshake is None and self.agent.paths:  # the browser may send its ClientHello at once
+        if self._state is TransportState.NEW and self.agent.paths:  # the browser may send its ClientHello at once
             self._handshake = handshakes.start(self, self._fingerprints, here.remote[0])
+            self._enter(TransportEvent.CHECK)
         self._timers.schedule(self)
         return True
 
@@ -160,6 +166,8 @@ class Transport:
         """A DTLS datagram from a checked address, at any time of the transport's life."""
         handshake = self._handshake
         if handshake is not None and self._control.allows(now):
+            if self._state is TransportState.CHECKED:
+                self._enter(TransportEvent.DATAGRAM)
             self.agent.credit(here, len(data))
             handshake.feed(data, here, now)
             self._follow_handshake(handshake, now)
@@ -210,8 +218,8 @@ class Transport:
             no_check = expiry is IceExpiry.NO_CHECK
             self.fail(StreamInfo.FAILED_BY_ICE_TIMEOUT if no_check else StreamInfo.FAILED_BY_KEEP_ALIVE)
         elif self._handshake is not None and now >= self._handshake.until:
-            is_done = self._handshake.dtls.state is DtlsState.UP
-            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "no path was proved" if is_done else "it took too long")
+            has_keys = self._state is TransportState.KEYED
+            self.fail(StreamInfo.FAILED_BY_DTLS_ERROR, "no path was proved" if has_keys else "it took too long")
         else:
             self.agent.on_time(now)
             self._paths.send_checks()
@@ -252,23 +260,26 @@ class Transport:
             self._connect(self._handshake, now)
         self._timers.schedule(self)
 
+    def _enter(self, event: TransportEvent) -> None:
+        self._state = TRANSITIONS.after(self._state, event)
+
     # -- the end -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End it from our side: nothing is sent but a DTLS close_notify, and nothing is taken. Idempotent."""
-        self._finish(None)
+        self._finish(TransportEvent.CLOSE, None)
 
     def fail(self, info: StreamInfo, detail: str = "") -> None:
         """End it for a fault, and tell the owner; `detail` is for the log."""
         if not self.closed:
             self._context.counters.failed += 1
             log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
-        self._finish(Failed(info=info))
+        self._finish(TransportEvent.FAULT, Failed(info=info))
 
-    def _finish(self, fact: MediaEvent | None) -> None:
+    def _finish(self, event: TransportEvent, fact: MediaEvent | None) -> None:
         if self.closed:
             return
-        self.closed = True
+        self._enter(event)
         path, handshake, post, end = self.path, self._handshake, self._post, self.end
         self._services.remove(self)
         # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
@@ -279,7 +290,7 @@ class Transport:
             self._handshake = self.receiver = self.transmitter = None
             if handshake is not None and path is not None:
                 handshake.dtls.close()
-                self._send_datagrams(handshake.dtls, path)
+                self._paths.send(handshake.dtls.take_datagrams(), path)
             if fact is not None:
                 post(fact)
 
@@ -288,18 +299,20 @@ class Transport:
     def _follow_handshake(self, handshake: Handshake, now: float) -> None:
         dtls = handshake.dtls
         if handshake.path is not None:
-            self._send_datagrams(dtls, handshake.path)
+            self._paths.send(dtls.take_datagrams(), handshake.path)
         match dtls.state:
-            case DtlsState.UP if self.transmitter is None:
+            case DtlsState.UP if self._state is not TransportState.CONNECTED:
                 self._end_handshake(handshake, now)
             case DtlsState.FAILED:
                 self.fail(_DTLS_FAILURES[dtls.failure or DtlsFailure.ERROR], dtls.detail)
             case DtlsState.CLOSED:
-                self._finish(PeerClosed())
+                self._finish(TransportEvent.CLOSE_NOTIFY, PeerClosed())
         self._timers.schedule(self)
 
     def _end_handshake(self, handshake: Handshake, now: float) -> None:
         """Keys are there. Only who got all of our flights can have come so far, so a single path is proved by it."""
+        if self._state is TransportState.HANDSHAKING:
+            self._enter(TransportEvent.KEYS)
         before = self.path
         if handshake.path is not None and handshake.is_single_path:
             self.agent.shook_hands(handshake.path, now)
@@ -308,21 +321,15 @@ class Transport:
     def _connect(self, handshake: Handshake, now: float) -> None:
         """As soon as there are keys, and a path to use them on."""
         keys = handshake.dtls.keys
-        if keys is None or self.path is None or self.transmitter is not None:
+        if keys is None or self.path is None or self._state is not TransportState.KEYED:
             return
+        self._enter(TransportEvent.PATH)
         self.receiver = SrtpReceiver(keys, max_ssrcs=self._context.settings.max_ssrcs_per_peer)
         self.transmitter = SrtpTransmitter(keys)
         handshake.until = math.inf
         self._services.handshakes.ended(self)
         self.end.on_connected(now)
         self._post(Connected())
-
-    def _send_datagrams(self, dtls: DtlsEndpoint, path: IcePath) -> None:
-        for datagram in dtls.take_datagrams():
-            if self.agent.allow(path, len(datagram)):
-                self._services.port.send(datagram, path)
-            else:
-                self._context.counters.withheld += 1  # the timer of either side brings it again
 
 
 TransportServices = PeerServices[Transport]

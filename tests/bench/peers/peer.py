@@ -15,7 +15,8 @@ import trio
 from protocol.common.errors import ProtocolError
 from protocol.webrtc import stun
 from protocol.webrtc.demux import Datagram
-from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint, DtlsState
+from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
+from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
 from tests.bench.peers.clocks import SO_TIMESTAMPNS
 from tests.bench.peers.descriptions import Local, Remote

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint, DtlsFailure, DtlsState, split_flight
+from protocol.webrtc.dtls import MAX_DATAGRAM, DtlsContext, DtlsEndpoint, DtlsFailure, split_flight
+from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver, SrtpTransmitter
 from tests.support.dtls_pairs import CLIENT, SERVER, carry, connect, exchange, keys_of, make_pair, states
@@ -206,6 +207,25 @@ class TestClosing:
         other.feed(datagrams[0])
         assert other.state is DtlsState.CLOSED
         assert (other.failure, one.failure) == (None, None)
+
+    @pytest.mark.parametrize("flights", [0, 1], ids=["at first", "after a flight"])
+    def test_close_notify_ends_a_handshake(self, flights: int) -> None:
+        server, client = make_pair()
+        for _ in range(flights):
+            carry(client, server)
+        server.feed(b"\x15\xfe\xfd" + bytes(7) + b"\x09" + b"\x00\x02" + b"\x01\x00")  # an alert: close_notify
+        assert (server.state, server.failure) == (DtlsState.CLOSED, None)
+
+    def test_a_fatal_alert_ends_a_connection(self) -> None:
+        server, client = connect()
+        assert client._ssl is not None
+        assert client._ssl.renegotiate()
+        with pytest.raises(SSL.WantReadError):
+            client._ssl.do_handshake()
+        client.feed(b"\0")  # noise: what is to be sent is collected
+        exchange(server, client)
+        assert (client.state, client.detail) == (DtlsState.FAILED, "no renegotiation")
+        assert (server.state, server.failure, server.keys) == (DtlsState.FAILED, DtlsFailure.ERROR, None)
 
     def test_nothing_happens_after_the_end(self) -> None:
         server, client = connect()

@@ -1,0 +1,114 @@
+"""The state machines of the server, and the section of docs/architecture.md that is made from their tables.
+
+.venv-test/bin/python -m tests.support.state_diagrams      writes the section anew
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from protocol.common.transitions import Transitions
+from protocol.signaling import session_state
+from protocol.webrtc import dtls_state, transport_state
+
+COMMAND = ".venv-test/bin/python -m tests.support.state_diagrams"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
+BEGIN = f"<!-- states: made from the tables by `{COMMAND}` -->\n"
+END = "<!-- end of states -->\n"
+
+
+@frozen(kw_only=True)
+class Machine:
+    """One table, and what a reader is told of it."""
+
+    name: str
+    source: str
+    events: type[Enum]
+    table: Transitions[Any, Any]
+
+    @property
+    def states(self) -> type[Enum]:
+        return type(self.table.initial)
+
+    @property
+    def final(self) -> list[Enum]:
+        """The states without rows."""
+        left = {state for state, _ in self.table.rows}
+        return [state for state in self.states if state not in left]
+
+
+MACHINES = (
+    Machine(
+        name="Session",
+        source="protocol/signaling/session_state.py",
+        events=session_state.SessionEvent,
+        table=session_state.TRANSITIONS,
+    ),
+    Machine(
+        name="Transport",
+        source="protocol/webrtc/transport_state.py",
+        events=transport_state.TransportEvent,
+        table=transport_state.TRANSITIONS,
+    ),
+    Machine(
+        name="DTLS endpoint",
+        source="protocol/webrtc/dtls_state.py",
+        events=dtls_state.DtlsEvent,
+        table=dtls_state.TRANSITIONS,
+    ),
+)
+
+
+def updated(page: str) -> str:
+    """The page with the section as the tables have it now. Raises ValueError if it lacks the marks around it."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page needs the lines {BEGIN!r} and {END!r}")
+    return before + begin + "".join(f"\n{_section(machine)}" for machine in MACHINES) + "\n" + end + after
+
+
+def _section(machine: Machine) -> str:
+    lines = (
+        f"### {machine.name}",
+        "",
+        f"`{machine.source}`",
+        "",
+        *("```mermaid", *_diagram(machine), "```"),
+        "",
+        *_meanings("state", machine.states),
+        "",
+        *_meanings("event", machine.events),
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _diagram(machine: Machine) -> Iterator[str]:
+    """Mermaid, which GitHub draws. One arrow for all events that lead the same way."""
+    yield "stateDiagram-v2"
+    yield f"    [*] --> {machine.table.initial.name}"
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, event), following in machine.table.rows.items():
+        arrows.setdefault((state.name, following.name), []).append(_label(event))
+    for (source, target), labels in arrows.items():
+        yield f"    {source} --> {target} : {', '.join(labels)}"
+    for state in machine.final:
+        yield f"    {state.name} --> [*]"
+
+
+def _label(event: Enum) -> str:
+    return event.name.lower().replace("_", " ")
+
+
+def _meanings(kind: str, members: type[Enum]) -> Iterator[str]:
+    yield f"| {kind} | |"
+    yield "|---|---|"
+    for member in members:
+        yield f"| {member.name if kind == 'state' else _label(member)} | {member.value} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(updated(PAGE.read_text()))
