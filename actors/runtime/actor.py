@@ -1,14 +1,14 @@
 """The actor: one task, one mailbox, one owner of its state.
 
-    post, tell, ask -> [ mailbox ] -> handle()                  every message, one after the other
-    stop(reason)    -> latch, farewell(), teardown(), cancel    overtakes the mailbox and a handler that hangs
+    post, ask    -> [ mailbox ] -> handle()                          every message, one after the other
+    stop(reason) -> latch, notify_stopped(), teardown(), cancel      overtakes the mailbox and a handler that hangs
 
 An actor runs through three phases, in this order and once each:
 
     working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
     teardown    `notify_stopped(reason)`, what the peer is told, then `teardown(reason)`, what nobody may wait for (free
                 a name, stop the media): both synchronous
-    stopping    `on_stop(reason)`: what may wait, shielded from cancellation and bounded by `stop_grace`
+    stopping    `on_stop(reason)`: what may wait, shielded from cancellation and bounded by `cleanup_timeout`
 
 Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase is left.
 Nothing here restarts an actor: a stream or a session whose task died has lost its peer.
@@ -84,7 +84,7 @@ class Actor(Generic[M]):
     """Base of every actor. Subclasses override `on_start`, `handle`, `teardown`, `on_stop`."""
 
     mailbox_size: ClassVar[int] = 16
-    stop_grace: ClassVar[float] = 5.0
+    cleanup_timeout: ClassVar[float] = 5.0
     """Seconds that `on_stop` may take before it is cancelled."""
 
     def __init__(self) -> None:
@@ -118,21 +118,17 @@ class Actor(Generic[M]):
             raise ActorStopped(repr(self)) from None
         self._note_mailbox()
 
-    async def tell(self, message: M) -> None:
-        """Leave a message, waiting for room in the mailbox. Raises ActorStopped."""
-        try:
-            await self._send.send(message)
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            raise ActorStopped(repr(self)) from None
-        self._note_mailbox()
-
     async def ask(self, request: Request[R], *, timeout: float) -> R:
-        """Send a request and wait for its answer, at most `timeout` seconds in all.
+        """Send a request, waiting for room in the mailbox, and wait for its answer: at most `timeout` seconds in all.
 
         Raises trio.TooSlowError, ActorStopped (queued requests included) or the error given to `Request.fail`.
         """
         with fail_after(timeout):
-            await self.tell(cast(M, request))
+            try:
+                await self._send.send(cast(M, request))
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                raise ActorStopped(repr(self)) from None
+            self._note_mailbox()
             return await request.answer()
 
     def stop(self, reason: StopReason) -> None:
@@ -169,7 +165,7 @@ class Actor(Generic[M]):
         """What must have happened when `stop` returns. Synchronous, called once, also after a crash."""
 
     async def on_stop(self, reason: StopReason) -> None:
-        """What may wait. Shielded, cancelled after `stop_grace` seconds."""
+        """What may wait. Shielded, cancelled after `cleanup_timeout` seconds."""
 
     def drop_references(self) -> None:
         """The last step: drop what refers back to this actor, so that it is freed now and not by a full collection."""
@@ -195,7 +191,7 @@ class Actor(Generic[M]):
         finally:
             reason = self._latch()
             try:
-                with trio.move_on_after(0 if self._aborted else self.stop_grace, shield=True) as self._grace:
+                with trio.move_on_after(0 if self._aborted else self.cleanup_timeout, shield=True) as self._grace:
                     await self.on_stop(reason)
             finally:
                 self._close_mailbox()

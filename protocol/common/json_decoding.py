@@ -1,8 +1,8 @@
 """Remote JSON into typed values, strictly: text -> JSON -> attrs classes, with one error type.
 
 cattrs does the structuring; its default hooks would turn 5 into "5" and "false" into True, so every scalar has a
-strict hook here. Names on the wire are camelCase. A null stands for an absent field. A `Decoder` is made once for each
-kind of remote side: unknown keys are ignored, or refused where a typing mistake must never widen a request.
+strict hook here. Names on the wire are camelCase. A null stands for an absent field, and unknown keys are ignored: what
+must refuse them, since a typing mistake would widen a request, is read by `protocol.rest.fields`.
 """
 
 import json
@@ -19,7 +19,6 @@ from cattrs import (
     BaseValidationError,
     ClassValidationError,
     Converter,
-    ForbiddenExtraKeysError,
     IterableValidationError,
 )
 from cattrs.gen import make_dict_structure_fn, override
@@ -31,10 +30,7 @@ MAX_ITEMS: Final = 64
 """How many items an array may have where a field wants one. All of them are checked, and each may be faulty."""
 
 MAX_FAULTS: Final = 8
-"""How many faults an error's text names, and how many unknown keys are kept as faults."""
-
-LONGEST_KEY: Final = 64
-"""Characters of an unknown key that a fault repeats."""
+"""How many faults an error's text names."""
 
 MAX_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON implementation keeps exactly (RFC 8259 section 6)."""
@@ -253,13 +249,13 @@ def _member(value: Any, type_: type[StrEnum]) -> StrEnum:
 
 
 class Decoder:
-    """Structures JSON values into attrs classes under one policy for unknown keys.
+    """Structures JSON values into attrs classes.
 
     Field types: the scalars, StrEnum, `Annotated` ones of this module, attrs classes, `tuple[T, ...]`, `T | None`, Any.
     """
 
-    def __init__(self, *, forbid_unknown: bool) -> None:
-        self._converter = _strict_converter(forbid_unknown)
+    def __init__(self) -> None:
+        self._converter = _strict_converter()
 
     def structure(self, value: Any, cls: type[T], *, path: Path = ()) -> T:
         """`value` as `cls`, or DecodeError with every fault, its place given from `path` on."""
@@ -293,7 +289,7 @@ def _required(cls: type[Any]) -> frozenset[str]:
     )
 
 
-def _strict_converter(forbid_unknown: bool) -> Converter:
+def _strict_converter() -> Converter:
     converter = Converter(detailed_validation=True)
     scalars: dict[type, Callable[[Any, Any], Any]] = {
         str: _text,
@@ -307,7 +303,7 @@ def _strict_converter(forbid_unknown: bool) -> Converter:
     converter.register_structure_hook_func(lambda type_: _annotation(type_, AlsoText) is not None, _count)
     converter.register_structure_hook_func(lambda type_: _annotation(type_, Length) is not None, _bounded_text)
     converter.register_structure_hook_factory(_is_tuple_of_one_type, lambda type_: _tuple_hook(converter, type_))
-    converter.register_structure_hook_factory(attrs.has, lambda cls: _class_hook(converter, cls, forbid_unknown))
+    converter.register_structure_hook_factory(attrs.has, lambda cls: _class_hook(converter, cls))
     return converter
 
 
@@ -328,19 +324,19 @@ def _tuple_hook(converter: Converter, type_: Any) -> Callable[[Any, Any], tuple[
     return structure
 
 
-def _class_hook(converter: Converter, cls: type[Any], forbid_unknown: bool) -> Callable[[Any, Any], Any]:
+def _class_hook(converter: Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
     names: dict[str, Any] = {
         field.name: override(rename=wire_name(field.name), omit="local" in field.metadata)
         for field in attrs.fields(cls)
     }
-    generated = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=forbid_unknown, **names)
+    generated = make_dict_structure_fn(cls, converter, **names)
     known = tuple(wire_name(field.name) for field in attrs.fields(cls))
 
     def structure(value: Any, type_: Any) -> Any:
         if not isinstance(value, dict):
             raise FieldError("expected an object")
-        keys = value if forbid_unknown else known  # what nobody wants costs nothing
-        return generated({key: value[key] for key in keys if value.get(key) is not None}, type_)
+        # What nobody wants costs nothing.
+        return generated({key: value[key] for key in known if value.get(key) is not None}, type_)
 
     return structure
 
@@ -352,9 +348,6 @@ def _faults(error: Exception, path: Path) -> list[Fault]:
             noted, plain = error.group_exceptions()
             inner = [fault for child, note in noted for fault in _faults(child, (*path, _step(note)))]
             return inner + [fault for child in plain for fault in _faults(child, path)]
-        case ForbiddenExtraKeysError():
-            keys = sorted(error.extra_fields)[:MAX_FAULTS]
-            return [Fault(path=(*path, key[:LONGEST_KEY]), reason="unknown field") for key in keys]
         case KeyError():
             return [Fault(path=path, reason="required field missing", missing=True)]
         case FieldError():

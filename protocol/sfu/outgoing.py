@@ -52,7 +52,6 @@ class OutgoingTrack:
         self.variant = Variant(payload_type, 0)
         self.start = -1  # extended sequence number of the first packet; -1 while it waits for a key frame
         self.budget = ResendBudget(round_trip, now)
-        self.resent_packets = 0
         self._payload_type = payload_type
         self._rtx = (rtx_payload_type, rtx_ssrc) if rtx_payload_type is not None and rtx_ssrc is not None else None
         self._rtx_sequence = rtx_sequence & (HALF - 1)
@@ -74,7 +73,6 @@ class OutgoingTrack:
 
         The same number under the same key must never carry other bytes: AES-GCM would lose its secrecy.
         """
-        self.resent_packets += 1
         if self._rtx is None:
             return self.variant.render(packet)
         payload_type, ssrc = self._rtx

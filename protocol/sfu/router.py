@@ -114,7 +114,3 @@ class TrackRouter:
     def copies(self, packet: MediaPacket) -> list[Copy]:
         """The packet as each variant in use needs it."""
         return [Copy(variant, variant.render(packet.data)) for variant in self._members]
-
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)

@@ -83,7 +83,6 @@ class IncomingTrack:
         self.ssrc = ssrc  # towards the viewers
         self.packets = 0
         self.bytes = 0
-        self.duplicates = 0
         self.highest = -1  # extended sequence number of the newest packet, as viewers count; -1 before the first
         self.pads = False
         self.heard_at = -math.inf  # when anything came
@@ -113,7 +112,6 @@ class IncomingTrack:
         self.heard_at = now
         number = self._place(sequence)
         if number is None:
-            self.duplicates += 1
             return None
         reception = self._reception
         is_newest = number > reception.highest
@@ -260,7 +258,6 @@ class IncomingTrack:
             self._advance(extended, now)
             self._newest = timestamp, now
         elif self._is_stale(extended):
-            self.duplicates += 1
             return None
         else:
             self.losses.arrived(extended)

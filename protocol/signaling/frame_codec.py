@@ -82,7 +82,7 @@ _CLASSES: Final[Mapping[str, type[ClientFrame]]] = {
     )
 } | dict.fromkeys(("call", "answer", "hangup", "hold", "unhold", "sendDtmf", "transfer"), SipRequest)
 
-_DECODER: Final = Decoder(forbid_unknown=False)
+_DECODER: Final = Decoder()
 
 
 class FrameError(ProtocolError):
@@ -208,11 +208,6 @@ def encode(frame: ServerFrame) -> str:
     The text is pure ASCII: strings that came from a backend may hold lone surrogates, which no UTF-8 encoder takes.
     """
     return encode_message(frame.message, frame.wire_data())
-
-
-def to_wire(frame: ServerFrame) -> dict[str, Any]:
-    """`frame` as the JSON object that it is on the wire."""
-    return {"message": frame.message, "data": frame.wire_data()}
 
 
 def encode_message(message: str, data: list[Any]) -> str:

@@ -267,26 +267,6 @@ class Finish(ServerMessage):
     status: CallStatus = CallStatus.FAILED
 
 
-@frozen(kw_only=True)
-class InboundVideoRate(ServerMessage):
-    """`inboundVideoRate`: what the server receives of a publisher's video, bits per second, once a second."""
-
-    message: ClassVar[str] = "inboundVideoRate"
-
-    media_session_id: str
-    video_rate: int
-
-
-@frozen(kw_only=True)
-class OutboundVideoRate(ServerMessage):
-    """`outboundVideoRate`: what the server sends to a player's video, bits per second, once a second."""
-
-    message: ClassVar[str] = "outboundVideoRate"
-
-    media_session_id: str
-    video_rate: int
-
-
 ServerFrame = (
     GetUserData
     | GetVersion
@@ -302,6 +282,4 @@ ServerFrame = (
     | Fail
     | NotifySessionDebugEvent
     | Finish
-    | InboundVideoRate
-    | OutboundVideoRate
 )

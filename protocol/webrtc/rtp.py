@@ -3,7 +3,6 @@
 The media path touches every packet, so a header is one tuple of numbers and offsets; nothing is copied until asked for.
 """
 
-from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple, TypeAlias
 
@@ -173,36 +172,6 @@ def extension_u16(data: Buffer, header: RtpHeader, extension_id: int) -> int | N
     """Give a 16-bit extension such as the transport-wide sequence number; None when absent or of another length."""
     value = extension(data, header, extension_id)
     return int.from_bytes(value, "big") if value is not None and len(value) == 2 else None
-
-
-def build_header(
-    *,
-    payload_type: int,
-    marker: bool,
-    sequence: int,
-    timestamp: int,
-    ssrc: int,
-    csrcs: Sequence[int] = (),
-    extensions: Iterable[tuple[int, bytes]] = (),
-) -> bytes:
-    """Write a header; header extensions in the one-byte form when all of them fit it, else in the two-byte form."""
-    block = _build_extensions(tuple(extensions))
-    first = _VERSION | (_EXTENSION if block else 0) | len(csrcs)
-    fixed = _HEADER.pack(first, marker << 7 | payload_type, sequence, timestamp, ssrc)
-    return fixed + b"".join(map(_U32.pack, csrcs)) + block
-
-
-def _build_extensions(elements: Sequence[tuple[int, bytes]]) -> bytes:
-    if not elements:
-        return b""
-    if all(1 <= identifier < _STOP_ID and 1 <= len(value) <= 16 for identifier, value in elements):
-        profile = _ONE_BYTE
-        body = b"".join(bytes((identifier << 4 | len(value) - 1,)) + value for identifier, value in elements)
-    else:
-        profile = _TWO_BYTE
-        body = b"".join(bytes((identifier, len(value))) + value for identifier, value in elements)
-    body += bytes(-len(body) % 4)
-    return _EXTENSION_HEADER.pack(profile, len(body) // 4) + body
 
 
 def wrap_rtx(packet: bytes, *, payload_type: int, sequence: int, ssrc: int, original: int | None = None) -> bytes:

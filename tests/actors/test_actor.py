@@ -27,7 +27,7 @@ class Recorder(Actor[Any]):
     """Writes down what happens to it. `hang` blocks its handler; `fail` makes a phase raise."""
 
     mailbox_size = 2
-    stop_grace = 1.0
+    cleanup_timeout = 1.0
 
     def __init__(self, *, hang: bool = False, fail: str = "") -> None:
         super().__init__()
@@ -68,8 +68,8 @@ async def test_messages_are_handled_in_order_and_the_end_comes_in_three_phases(a
     async with trio.open_nursery() as nursery:
         nursery.start_soon(actor.run)
         for text in ("one", "two", "three"):
-            await actor.tell(Note(text=text))
-        await trio.testing.wait_all_tasks_blocked()
+            actor.post(Note(text=text))
+            await trio.testing.wait_all_tasks_blocked()
         actor.stop(ENOUGH)
         assert actor.events[-1] == "teardown enough", "teardown happens inside stop()"
     assert actor.events == ["start", "one", "two", "three", "teardown enough", "stop enough"]
@@ -91,7 +91,7 @@ async def test_stop_overtakes_a_hanging_handler_and_a_full_mailbox(autojump_cloc
     actor = Recorder(hang=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(actor.run)
-        await actor.tell(Note(text="hangs"))
+        actor.post(Note(text="hangs"))
         await actor.handling.wait()
         actor.post(Note(text="waits"))
         actor.post(Note(text="waits too"))
@@ -292,7 +292,7 @@ async def test_on_stop_is_bounded(autojump_clock: trio.abc.Clock) -> None:
     actor.stop(ENOUGH)
     started = trio.current_time()
     await actor.run()
-    assert trio.current_time() - started == pytest.approx(actor.stop_grace)
+    assert trio.current_time() - started == pytest.approx(actor.cleanup_timeout)
     assert actor.stopped.is_set()
 
 
@@ -323,7 +323,7 @@ async def test_cancellation_from_outside_cleans_up_and_goes_on_as_cancellation(a
                     await actor.run()
 
             nursery.start_soon(guarded)
-            await actor.tell(Note(text="hangs"))
+            actor.post(Note(text="hangs"))
             await actor.handling.wait()
             scope.cancel()
     assert scope.cancelled_caught

@@ -20,8 +20,9 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import TransportFeedback, parse_compound
-from protocol.webrtc.rtp import build_header, parse_header
+from protocol.webrtc.rtp import parse_header
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
+from tests.support.rtp_packets import build_header
 
 
 class Owner:

@@ -6,8 +6,8 @@ from actors.media.sending.sender import PortableSender
 from actors.media.tracks.published_track import PublishedTrack
 from actors.media.tracks.ssrc_table import TAKEOVER_AFTER, Source, SsrcTable
 from protocol.sfu.rtt import RttEstimator
-from protocol.webrtc.rtp import build_header
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
+from tests.support.rtp_packets import build_header
 
 OPUS = Codec(payload_type=111, name="OPUS", clock_rate=48_000, channels=2)
 VP8 = Codec(payload_type=96, name="VP8", clock_rate=90_000, rtcp_feedback=("nack", "nack pli"))

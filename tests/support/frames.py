@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from protocol.signaling.frame_codec import encode
+from protocol.signaling.frames import ServerFrame
+
 FRAMES = Path(__file__).parent.parent / "fixtures" / "frames"
 
 
@@ -17,3 +20,9 @@ def raw_client_frames() -> list[str]:
     """Every recorded text that the unmodified SDK sent."""
     files = sorted(FRAMES.glob("c2s_*.json"))
     return [sample["raw"] for file in files for sample in samples(file.stem)]
+
+
+def on_wire(frame: ServerFrame) -> dict[str, Any]:
+    """`frame` as the JSON object that a client reads."""
+    read: dict[str, Any] = json.loads(encode(frame))
+    return read

@@ -22,6 +22,7 @@ from protocol.webrtc.rtcp import Nack, PictureLoss, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
 from protocol.webrtc.stun import Address
+from tests.support.rtp_packets import build_header
 
 AUDIO_SSRC, VIDEO_SSRC, RTX_SSRC = 1111, 2222, 3333
 TWCC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
@@ -222,7 +223,7 @@ class MediaPeer:
         """Encrypt one RTP packet; it is to be sent, or lost, by the caller."""
         is_video = kind == "video"
         self._twcc_number = (self._twcc_number + 1) & 0xFFFF
-        header = rtp.build_header(
+        header = build_header(
             payload_type=payload_type or (self.video_type if is_video else 111),
             marker=marker,
             sequence=sequence & 0xFFFF,

@@ -10,7 +10,6 @@ from array import array
 
 import trio
 
-from protocol.webrtc import rtp
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import (
     FullIntraRequest,
@@ -27,6 +26,7 @@ from tests.bench.peers.descriptions import TWCC_ID, VIDEO_SSRC, VIDEO_TYPE, publ
 from tests.bench.peers.peer import Peer
 from tests.bench.peers.pump import Pump
 from tests.bench.peers.signalling import CLIENTS
+from tests.support.rtp_packets import build_header
 
 CONNECT_TIMEOUT = 15.0
 _NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
@@ -72,7 +72,7 @@ class Publisher(Peer):
         if clip.begins_frame(index):
             self._key, self._wanted = self._wanted, False
             self.key_frames += self._key
-        header = rtp.build_header(
+        header = build_header(
             payload_type=VIDEO_TYPE,
             marker=clip.ends_frame(index),
             sequence=index & 0xFFFF,

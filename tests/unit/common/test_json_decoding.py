@@ -59,8 +59,7 @@ class Needy:
     spare: int = 0
 
 
-CLIENT = Decoder(forbid_unknown=False)
-STRICT = Decoder(forbid_unknown=True)
+DECODER = Decoder()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_wire_names(name: str, wire: str) -> None:
     ],
 )
 def test_a_value_of_its_own_type_is_taken(key: str, value: Any, expected: Any) -> None:
-    taken = getattr(STRICT.structure({key: value}, Sample), key)
+    taken = getattr(DECODER.structure({key: value}, Sample), key)
     assert taken == expected
     assert type(taken) is type(expected)
 
@@ -142,54 +141,49 @@ def test_a_value_of_its_own_type_is_taken(key: str, value: Any, expected: Any) -
         ("inner", [], "expected an object @ $.inner"),
         ("inner", {}, "required field missing @ $.inner.longName"),
         ("inners", [{"longName": 1}, {"longName": "1"}], "expected an integer @ $.inners[1].longName"),
-        ("longWord", 1, "unknown field @ $.longWord"),
-        ("ours", "theirs", "unknown field @ $.ours"),
     ],
 )
 def test_a_faulty_value_is_named_by_its_place_and_never_shown(key: str, value: Any, message: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        STRICT.structure({key: value}, Sample)
+        DECODER.structure({key: value}, Sample)
     assert caught.value.message == message
 
 
 @pytest.mark.parametrize("value", [None, 5, "text", [], [{}]])
 def test_only_an_object_is_an_object(value: Any) -> None:
     with pytest.raises(DecodeError, match=r"^expected an object @ \$\.body$"):
-        CLIENT.structure(value, Sample, path=("body",))
+        DECODER.structure(value, Sample, path=("body",))
 
 
 def test_null_is_absent() -> None:
-    assert STRICT.structure(dict.fromkeys(["text", "flag", "maybe", "inner", "anything"]), Sample) == Sample()
+    assert DECODER.structure(dict.fromkeys(["text", "flag", "maybe", "inner", "anything"]), Sample) == Sample()
     with pytest.raises(DecodeError, match=r"^required field missing @ \$\.needed$"):
-        STRICT.structure({"needed": None}, Needy)
+        DECODER.structure({"needed": None}, Needy)
 
 
-def test_unknown_fields_are_ignored_or_refused_by_the_decoders_policy() -> None:
-    assert CLIENT.structure({"what": 1, "ours": "theirs"}, Sample) == Sample()
-    with pytest.raises(DecodeError, match=r"unknown field @ \$\.a; unknown field @ \$\.b"):
-        STRICT.structure({"b": 1, "a": 1}, Sample)
+def test_unknown_fields_are_ignored() -> None:
+    assert DECODER.structure({"what": 1, "ours": "theirs"}, Sample) == Sample()
 
 
 def test_every_fault_is_told() -> None:
     with pytest.raises(DecodeError) as caught:
-        STRICT.structure({"spare": "x", "extra": 1}, Needy)
+        DECODER.structure({"spare": "x", "extra": 1}, Needy)
     assert [str(fault) for fault in caught.value.faults] == [
         "required field missing @ $.needed",
         "expected an integer @ $.spare",
-        "unknown field @ $.extra",
     ]
-    assert [fault.missing for fault in caught.value.faults] == [True, False, False]
+    assert [fault.missing for fault in caught.value.faults] == [True, False]
 
 
 def test_tolerant_structuring_ignores_faulty_fields_that_have_a_default() -> None:
-    taken, ignored = CLIENT.structure_tolerantly({"text": 5, "words": ["a", 1], "flag": True}, Sample, path=("at",))
+    taken, ignored = DECODER.structure_tolerantly({"text": 5, "words": ["a", 1], "flag": True}, Sample, path=("at",))
     assert taken == Sample(flag=True)
     assert [str(fault) for fault in ignored] == ["expected a string @ $.at.text", "expected a string @ $.at.words[1]"]
 
 
 def test_tolerant_structuring_fails_only_for_the_fields_that_are_needed() -> None:
     with pytest.raises(DecodeError) as caught:
-        CLIENT.structure_tolerantly({"needed": 5, "spare": "x"}, Needy)
+        DECODER.structure_tolerantly({"needed": 5, "spare": "x"}, Needy)
     assert caught.value.message == "expected a string @ $.needed"
 
 
@@ -268,21 +262,18 @@ def test_the_bound_on_elements_is_by_values_and_keys() -> None:
 
 
 def test_an_array_of_a_field_is_refused_whole_when_it_is_too_long() -> None:
-    assert len(CLIENT.structure({"words": ["w"] * MAX_ITEMS}, Sample).words) == MAX_ITEMS
+    assert len(DECODER.structure({"words": ["w"] * MAX_ITEMS}, Sample).words) == MAX_ITEMS
     items: list[Any] = ["w", 1, [], None]
     for item in items:
-        taken, ignored = CLIENT.structure_tolerantly({"words": [item] * 50_000, "flag": True}, Sample)
+        taken, ignored = DECODER.structure_tolerantly({"words": [item] * 50_000, "flag": True}, Sample)
         assert taken == Sample(flag=True)
         assert [str(fault) for fault in ignored] == [f"more than {MAX_ITEMS} items @ $.words"]
 
 
-def test_an_error_names_a_few_faults_and_little_of_a_key() -> None:
+def test_an_error_names_a_few_faults() -> None:
     with pytest.raises(DecodeError) as caught:
-        CLIENT.structure({"words": [1] * MAX_ITEMS}, Sample)
+        DECODER.structure({"words": [1] * MAX_ITEMS}, Sample)
     assert caught.value.message.count("expected a string") == MAX_FAULTS
-    with pytest.raises(DecodeError) as caught:
-        STRICT.structure({f"{n:05}" + "x" * 1000: 1 for n in range(10_000)}, Sample)
-    assert len(caught.value.faults) == MAX_FAULTS
     assert len(caught.value.message) < 1000
 
 
@@ -327,6 +318,6 @@ def test_any_text_gives_encodable_json_or_a_decode_error(text: str) -> None:
 
 @given(st.dictionaries(st.sampled_from([wire_name(a) for a in Sample.__annotations__]), json_values))
 def test_any_object_gives_a_value_or_a_decode_error(value: dict[str, Any]) -> None:
-    sample, ignored = CLIENT.structure_tolerantly(value, Sample)
+    sample, ignored = DECODER.structure_tolerantly(value, Sample)
     assert isinstance(sample, Sample)
     assert {str(fault.path[0]) for fault in ignored} <= set(value)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protocol.common.json_decoding import MAX_FAULTS
 from protocol.common.memory_budget import weigh
 from protocol.signaling.client_frames import ID_LIMIT, NAME_LIMIT, SDP_LIMIT
-from protocol.signaling.frame_codec import MESSAGE_LIMIT, FrameError, decode, encode, to_wire, weigh_frame
+from protocol.signaling.frame_codec import MESSAGE_LIMIT, FrameError, decode, encode, weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
     ClientMessage,
@@ -33,7 +33,7 @@ from protocol.signaling.frames import (
     UnPublishStream,
 )
 from protocol.stream.statuses import StreamEventType
-from tests.support.frames import raw_client_frames, samples
+from tests.support.frames import on_wire, raw_client_frames, samples
 
 ID = "92f3cda0-e528-11f1-96da-056c6b78ba02"
 
@@ -260,7 +260,7 @@ def test_text_that_is_no_frame_is_answered_by_a_warning(text: str, message: str)
         decode(text)
     error = caught.value
     assert (error.message, error.frame, error.media_session_id) == (message, "", "")
-    assert to_wire(error.answer) == {"message": "fail", "data": [{"status": "FAILED", "info": message}]}
+    assert on_wire(error.answer) == {"message": "fail", "data": [{"status": "FAILED", "info": message}]}
 
 
 @pytest.mark.parametrize("message", ["publishStream", "playStream", "unPublishStream", "stopStream", "availableStream"])
@@ -269,7 +269,7 @@ def test_a_missing_media_session_id_is_told_by_fail(message: str, data: list[Any
     error = refused(message, *data)
     assert error.frame == message
     assert error.message.endswith("@ $.data[0].mediaSessionId")
-    assert to_wire(error.answer) == {
+    assert on_wire(error.answer) == {
         "message": "fail",
         "data": [{"apiMethod": message, "status": "FAILED", "info": "MediaSessionId is null"}],
     }
@@ -284,7 +284,7 @@ def test_the_error_names_the_frame_and_the_path() -> None:
 def test_an_unusable_media_session_id_is_told_by_fail(bad_id: Any) -> None:
     error = refused("publishStream", publish(mediaSessionId=bad_id))
     assert error.media_session_id == ""
-    assert to_wire(error.answer)["data"] == [{"apiMethod": "publishStream", "status": "FAILED", "info": error.message}]
+    assert on_wire(error.answer)["data"] == [{"apiMethod": "publishStream", "status": "FAILED", "info": error.message}]
 
 
 @pytest.mark.parametrize("message", ["publishStream", "playStream"])
@@ -307,11 +307,11 @@ def test_an_unusable_media_session_id_is_told_by_fail(bad_id: Any) -> None:
 def test_a_stream_request_with_an_id_is_answered_by_its_status(message: str, fields: Any, info: str) -> None:
     error = refused(message, publish(**fields))
     assert error.media_session_id == ID
-    assert to_wire(error.answer) == {
+    assert on_wire(error.answer) == {
         "message": "notifyStreamStatusEvent",
         "data": [{"mediaSessionId": ID, "status": "FAILED", "info": info}],
     }
-    assert to_wire(error.fail) == {
+    assert on_wire(error.fail) == {
         "message": "fail",
         "data": [{"apiMethod": message, "id": ID, "status": "FAILED", "info": error.message}],
     }
@@ -329,7 +329,7 @@ def test_a_whole_number_is_taken_for_the_name_that_it_spells() -> None:
 def test_an_application_key_that_is_no_name_never_stands_for_the_default_one(app_key: Any) -> None:
     error = refused("connection", {"appKey": app_key})
     assert error.message.endswith("@ $.data[0].appKey")
-    answer = to_wire(error.answer)
+    answer = on_wire(error.answer)
     assert answer["message"] == "fail"
     assert answer["data"] == [{"apiMethod": "connection", "status": "FAILED", "info": error.message}]
 
@@ -369,9 +369,9 @@ def test_a_publication_needs_a_name() -> None:
 def test_available_and_snapshot_get_their_own_answers() -> None:
     available = refused("availableStream", {"mediaSessionId": ID})
     text = "availableStream: required field missing @ $.data[0].name"
-    assert to_wire(available.answer)["data"] == [{"id": ID, "status": "false", "info": text}]
+    assert on_wire(available.answer)["data"] == [{"id": ID, "status": "false", "info": text}]
     snapshot = refused("snapshot", {"mediaSessionId": ID})
-    assert to_wire(snapshot.answer)["data"] == [
+    assert on_wire(snapshot.answer)["data"] == [
         {"mediaSessionId": ID, "type": "snapshotFailed", "payload": {"info": snapshot.message}}
     ]
 
@@ -379,12 +379,12 @@ def test_available_and_snapshot_get_their_own_answers() -> None:
 @pytest.mark.parametrize("event", [None, "explode", 5, "AUDIO_MUTED"])
 def test_an_unknown_stream_event_is_a_warning_and_never_a_status(event: Any) -> None:
     error = refused("sendStreamEvent", {"mediaSessionId": ID, "type": event})
-    assert to_wire(error.answer)["message"] == "fail"
-    assert to_wire(error.answer)["data"][0]["apiMethod"] == "sendStreamEvent"
+    assert on_wire(error.answer)["message"] == "fail"
+    assert on_wire(error.answer)["data"][0]["apiMethod"] == "sendStreamEvent"
 
 
 def test_a_sip_frame_needs_its_call() -> None:
-    answer = to_wire(refused("call", {}).answer)
+    answer = on_wire(refused("call", {}).answer)
     info = "call: required field missing @ $.data[0].callId"
     assert answer == {"message": "fail", "data": [{"apiMethod": "call", "status": "FAILED", "info": info}]}
 

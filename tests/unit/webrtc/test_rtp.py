@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from protocol.webrtc.rtp import (
     ExtendedSequence,
     RtpError,
-    build_header,
     extension,
     extension_u16,
     pad,
@@ -19,6 +18,7 @@ from protocol.webrtc.rtp import (
     size_without_padding,
     wrap_rtx,
 )
+from tests.support.rtp_packets import build_header
 
 u16 = st.integers(0, 0xFFFF)
 u32 = st.integers(0, 0xFFFFFFFF)

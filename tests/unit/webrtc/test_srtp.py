@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from protocol.webrtc.rtp import build_header
 from protocol.webrtc.srtp import (
     MAX_PACKET,
     SrtpError,
@@ -14,6 +13,7 @@ from protocol.webrtc.srtp import (
     SrtpReplayError,
     SrtpTransmitter,
 )
+from tests.support.rtp_packets import build_header
 
 
 def make_keys(profile: SrtpProfile) -> tuple[SrtpKeys, SrtpKeys]:
