@@ -1,5 +1,6 @@
 """The whole server inside the test's own process: real sockets on free ports, and its insides at hand."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,15 @@ from config.value_types import AddressPair
 from tests.support.server_process import POLL, Address
 from tests.support.wcs_client import PATIENCE
 
-LOOPBACK = Settings(ip=(AddressPair("127.0.0.1"),), media_port_from=0, ws_port=0, wss_port=0, http_port=0, https_port=0)
+LOOPBACK = Settings(
+    ip=(AddressPair("127.0.0.1"),),
+    media_port_from=0,
+    ws_port=0,
+    wss_port=0,
+    http_port=0,
+    https_port=0,
+    overload_max_loop_lag=math.inf,  # a slow machine is no overload
+)
 
 
 @frozen(eq=False, kw_only=True)

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
 FREE_PORTS = {"ws.port": 0, "wss.port": 0, "http.port": 0, "https.port": 0, "media_port_from": 0}
+AT_ANY_SPEED = {"overload.max_loop_lag": 0}
+"""A slow machine is no overload: tests that are about overload set a limit."""
 DEFECTS = re.compile(r"traceback|crash|\w+Warning:", re.IGNORECASE)
 """What no log of a healthy server holds, whatever its clients do."""
 POLL = 0.02
@@ -67,7 +69,7 @@ class ServerProcess:
     ) -> None:
         self.state = folder / "state"
         self._log_file = folder / "server.log"
-        arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **settings}.items()]
+        arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **AT_ANY_SPEED, **settings}.items()]
         if config is not None:
             arguments.append(f"--config={config}")
         with self._log_file.open("wb") as log:

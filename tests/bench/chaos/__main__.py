@@ -29,6 +29,7 @@ from typing import Any
 import psutil
 from attrs import define, field, frozen
 
+from config.settings import TABLE
 from tests.bench.chaos import wire
 from tests.bench.chaos.attackers import APP, ATTACKERS, Target
 from tests.bench.peers.control import PeerProcess, Task, read
@@ -37,6 +38,7 @@ from tests.bench.peers.servers import STREAM
 from tests.support.server_process import ServerProcess, running_server
 
 HOST = "127.0.0.1"
+SETTINGS = {"ip": HOST, "overload.max_loop_lag": TABLE["overload.max_loop_lag"].default}
 SETTLING = 3.0  # seconds before a window
 FILLING = 0.02  # seconds between two joins
 VISITS = 1.0  # seconds between two newcomers
@@ -177,7 +179,7 @@ def _row(name: str, viewers: int, quiet: Window, loud: Window) -> str:
 def _scene(name: str, stack: ExitStack) -> Scene:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wcsd-chaos-")))
     module = "tests.bench.chaos.server" if name == "log" else "actors.daemon"
-    server = stack.enter_context(running_server(folder, {"ip": HOST}, module=module))
+    server = stack.enter_context(running_server(folder, SETTINGS, module=module))
     ports = {where: server.addresses[where][0].port for where in ("ws", "wss", "http", "https")}
     target = Target(**ports, udp=server.addresses["media"][0].port, operator=server.state / "wcs.sock", folder=folder)
     task = Task(server="wcsd", url=server.ws_url(), stream=STREAM, host=HOST, folder=folder)
