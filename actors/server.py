@@ -172,12 +172,12 @@ class Server:
         services = SessionServices(
             outboxes=OutboxPool(self._settings.max_outbox_total, on_overflow=self._tell_overflow),
             node_id=self.node_id,
-            supervisor=self._supervisor,
             dispatcher=self._dispatcher,
             apps=self._apps,
             streams=StreamServices(
                 plane=self._plane,
                 directory=self._directory,
+                supervisor=self._supervisor,
                 settings=self._settings,
                 wall_clock=time.time,
                 overload=self._overload,

@@ -9,16 +9,15 @@ from typing import Any
 
 import trio
 
-from actors.node.supervisor import AlreadyInUse, Supervisor
-from actors.runtime.actor import ActorStopped, StopReason
+from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.stream_events import StreamEvents
-from actors.stream import Owner, PlayedStream, PublishedStream, Stream, StreamServices
+from actors.session.stream_owner import SessionOwner
+from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, StreamServices, start_stream
 from protocol.common.memory_budget import weigh
 from protocol.hooks import (
     Allow,
-    HookContext,
     HookMethod,
     Verdict,
     data_body,
@@ -50,6 +49,7 @@ from protocol.signaling.frames import (
     UnknownFrame,
 )
 from protocol.signaling.statuses import DataStatus
+from protocol.signaling.stream_forms import stream_request
 from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 
 log = get_logger("session")
@@ -63,9 +63,7 @@ class Requests:
 
     def __init__(
         self,
-        owner: Owner,
-        context: HookContext,
-        supervisor: Supervisor,
+        owner: SessionOwner,
         services: StreamServices,
         quota: ReceiveQuota,
         nursery: Callable[[], trio.Nursery],
@@ -73,13 +71,12 @@ class Requests:
         self.streams: dict[str, Stream] = {}
         """The session's live streams, by mediaSessionId."""
         self._owner = owner
-        self._context = context
-        self._supervisor = supervisor
+        self._context = owner.context
         self._services = services
         self._inflow = quota
         self._nursery = nursery
         self._waiting = 0
-        self._events = StreamEvents(owner, context, services)
+        self._events = StreamEvents(owner, services)
         self._weights: dict[str, int] = {}
 
     def stop_streams(self, reason: StopReason) -> None:
@@ -87,11 +84,10 @@ class Requests:
         for stream in tuple(self.streams.values()):
             stream.stop(reason)
 
-    def forget(self, stream: Stream) -> None:
-        """The stream has ended. Idempotent."""
-        if self.streams.get(stream.media_session_id) is stream:
-            del self.streams[stream.media_session_id]
-            self._inflow.give_back(self._weights.pop(stream.media_session_id))
+    def forget(self, media_session_id: str) -> None:
+        """The stream has ended."""
+        del self.streams[media_session_id]
+        self._inflow.give_back(self._weights.pop(media_session_id))
 
     def serve(self, frame: ClientFrame) -> None:
         """Answer `frame`, now or when the backend has."""
@@ -113,42 +109,29 @@ class Requests:
             case SipRequest():
                 self._send(Finish(call_id=frame.call_id))
             case UnknownFrame():
-                log.debug("unknown message", session=self._owner.session_id, message=frame.message)
+                log.debug("unknown message", session=self._context.session_id, message=frame.message)
 
     # -- streams -----------------------------------------------------------------------------------
 
     def _start_stream(self, request: PublishStream | PlayStream) -> None:
-        kind = PublishedStream if isinstance(request, PublishStream) else PlayedStream
+        kind: type[Stream] = PublishedStream if isinstance(request, PublishStream) else PlayedStream
         if len(self.streams) >= self._services.settings.max_streams_per_session:
             self._inflow.refused("max_streams_per_session")
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
-            return
-        if self._services.overload.refuses():
-            self._refuse_stream(request, StreamInfo.SERVER_IS_OVERLOADED)
             return
         weight = weigh_frame(request)
         if not self._inflow.keep(weight):
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
             return
-        if not self._adopt(request, kind):
-            self._inflow.give_back(weight)
-        else:
-            self._weights[request.media_session_id] = weight
-
-    def _adopt(self, request: PublishStream | PlayStream, kind: type[PublishedStream | PlayedStream]) -> bool:
         if request.transport == "TCP":
             log.info("media over TCP was asked for; UDP is answered", id=request.media_session_id)
-        stream = kind(request, self._owner, self._services)
         try:
-            self._supervisor.adopt_stream(stream)
-        except AlreadyInUse:
-            self._refuse_stream(request, StreamInfo.MEDIASESSION_ID_ALREADY_IN_USE)
-        except ActorStopped:
-            self._refuse_stream(request, StreamInfo.SESSION_NOT_READY)
+            stream = start_stream(kind, stream_request(request), self._owner, self._services)
+        except StreamRefused as refused:
+            self._inflow.give_back(weight)
+            self._refuse_stream(request, refused.info)
         else:
-            self.streams[request.media_session_id] = stream
-            return True
-        return False
+            self.streams[stream.media_session_id], self._weights[stream.media_session_id] = stream, weight
 
     def _refuse_stream(self, request: PublishStream | PlayStream, info: StreamInfo) -> None:
         if request.media_session_id in self.streams:
@@ -168,7 +151,7 @@ class Requests:
     def _stop_stream(self, frame: StopRequest) -> None:
         stream = self.streams.get(frame.media_session_id)
         if stream is not None:
-            stream.client_stop()
+            stream.user_stop()
 
     def _availability(self, frame: AvailableStream) -> AvailableStreamAnswer:
         available = self._services.directory.is_announced(frame.name)
@@ -178,7 +161,7 @@ class Requests:
     def _pass_stream_event(self, frame: SendStreamEvent) -> None:
         publisher = self.streams.get(frame.media_session_id)
         if not isinstance(publisher, PublishedStream) or not publisher.is_live or not frame.type.is_from_publisher:
-            log.debug("stream event ignored", session=self._owner.session_id, type=frame.type)
+            log.debug("stream event ignored", session=self._context.session_id, type=frame.type)
             return
         self._events.take(frame, publisher, self._ask)
 

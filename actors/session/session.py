@@ -20,15 +20,15 @@ from trio_websocket import ConnectionClosed
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
-from actors.node.supervisor import Supervisor
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_socket import Socket
 from actors.session.outbox import Outbox, OutboxPool
 from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
+from actors.session.stream_owner import SessionOwner
 from actors.storage.app_store import AppStore
-from actors.stream import Owner, Stream, StreamServices
+from actors.stream import StreamServices
 from actors.stream.end_reasons import SESSION_DISCONNECT
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.descriptions import ConnectionDescription
@@ -85,7 +85,6 @@ class SessionServices:
     """What all sessions of a server share."""
 
     node_id: str
-    supervisor: Supervisor
     dispatcher: HookDispatcher
     apps: AppStore
     streams: StreamServices
@@ -250,24 +249,15 @@ class Session(Actor[InboundFrame]):
 
     def _establish(self, lane: HookLane, sent: dict[str, Any], answered: dict[str, Any]) -> None:
         self._life.establish()
-        owner = Owner(
-            node_id=self._services.node_id,
-            app_key=self._connection.app_key,
-            session_id=self.session_id,
+        owner = SessionOwner(
+            context=self._context(),
             lane=lane,
             send=self.send,
             send_text=self._outbox.put,
-            renamed=self._services.supervisor.renamed,
-            forget=self._forget,
+            unwritable=self._unwritable,
+            ended=self._forget,
         )
-        self._requests = Requests(
-            owner,
-            self._context(),
-            self._services.supervisor,
-            self._services.streams,
-            self._socket.quota,
-            lambda: self.nursery,
-        )
+        self._requests = Requests(owner, self._services.streams, self._socket.quota, lambda: self.nursery)
         token = self._services.make_token()
         body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
         echo = GetUserData.echo(self._connection, auth_token=token).data
@@ -300,8 +290,11 @@ class Session(Actor[InboundFrame]):
         try:
             self._outbox.put(encode(frame))
         except (ValueError, RecursionError) as error:  # a backend may overwrite a field by what nobody can write
-            log.error("a frame cannot be written", session=self.session_id, message=frame.message, error=error)
-            self._drop(UNWRITABLE)
+            self._unwritable(frame.message, error)
+
+    def _unwritable(self, message: str, error: Exception) -> None:
+        log.error("a frame cannot be written", session=self.session_id, message=message, error=error)
+        self._drop(UNWRITABLE)
 
     def _drop(self, reason: StopReason) -> None:
         # In a moment, not within this call: a stream whose frame it is has yet to tell the backend over our lane.
@@ -313,9 +306,9 @@ class Session(Actor[InboundFrame]):
         """The ErrorEvent of the WCS pages: without `apiMethod`, so that it touches no stream."""
         self.send(Fail(info=info, extra={"method": str(method)}))
 
-    def _forget(self, stream: Stream) -> None:
+    def _forget(self, media_session_id: str) -> None:
         if self._requests is not None:
-            self._requests.forget(stream)
+            self._requests.forget(media_session_id)
 
     # -- helper tasks ------------------------------------------------------------------------------
 

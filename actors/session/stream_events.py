@@ -7,10 +7,12 @@ import trio
 
 from actors.runtime.logs import get_logger
 from actors.session.event_allowance import EventAllowance
-from actors.stream import Owner, PublishedStream, StreamServices
-from protocol.hooks import DEFAULT_METHOD_CONFIG, Allow, HookContext, HookMethod, Verdict, stream_event_body
+from actors.session.stream_owner import SessionOwner
+from actors.stream import PublishedStream, StreamServices
+from protocol.hooks import DEFAULT_METHOD_CONFIG, Allow, HookMethod, Verdict, stream_event_body
 from protocol.signaling.frames import Fail, SendStreamEvent
 from protocol.signaling.shared_event import SharedEvent
+from protocol.stream.events import StreamEvent
 
 log = get_logger("session")
 
@@ -21,22 +23,21 @@ Ask = Callable[[HookMethod, dict[str, Any], Callable[[Verdict], None]], bool]
 class StreamEvents:
     """The stream events of one client, within what it may send."""
 
-    def __init__(self, owner: Owner, context: HookContext, services: StreamServices) -> None:
+    def __init__(self, owner: SessionOwner, services: StreamServices) -> None:
         self._owner = owner
-        self._context = context
         self._refusals = services.refusals
         self._allowance = EventAllowance(services.settings)
 
     def take(self, frame: SendStreamEvent, publisher: PublishedStream, ask: Ask) -> None:
         """Pass an event of `publisher` to its players, after the backend's word where that counts."""
-        event = SharedEvent(frame.type, frame.payload)
+        event = StreamEvent(frame.type, frame.payload)
         refusal = self._refusal(event, publisher)
         if refusal is not None:
             self._owner.send(Fail(api_method=frame.message, info=refusal))
             return
         method = HookMethod.SEND_STREAM_EVENT
         body = stream_event_body(
-            self._context, media_session_id=frame.media_session_id, event_type=frame.type, payload=frame.payload
+            self._owner.context, media_session_id=frame.media_session_id, event_type=frame.type, payload=frame.payload
         )
         if self._owner.lane.config.for_method(method) == DEFAULT_METHOD_CONFIG:
             # The answer changes nothing, so a mute need not wait for the backend.
@@ -52,25 +53,26 @@ class StreamEvents:
 
         ask(method, body, decided)
 
-    def _refusal(self, event: SharedEvent, publisher: PublishedStream) -> str | None:
+    def _refusal(self, event: StreamEvent, publisher: PublishedStream) -> str | None:
         """What to tell the client of an event that it may not send; None if it may."""
         limit = self._allowance.limit_hit(
             trio.current_time(),
-            size=event.size,
+            size=event.form(SharedEvent).size,
             audience=publisher.audience,
             with_hooks=self._owner.lane.sends(HookMethod.STREAM_EVENT),
         )
         if limit is None and publisher.takes_events:
             return None
-        self._refusals.warning("stream event refused", session=self._owner.session_id, limit=limit or "backlog")
+        self._refusals.warning("stream event refused", session=self._owner.context.session_id, limit=limit or "backlog")
         too_large = limit == "max_stream_event_size"
         return "The stream event is too large" if too_large else "Too many stream events"
 
-    def _pass_allowed(self, event: SharedEvent, publisher: PublishedStream, payload: Any) -> None:
+    def _pass_allowed(self, event: StreamEvent, publisher: PublishedStream, payload: Any) -> None:
         if payload is not event.payload:
             try:
-                event = SharedEvent(event.type, payload)
+                event = StreamEvent(event.type, payload)
+                event.form(SharedEvent)
             except (ValueError, RecursionError) as error:  # the backend may put in what nobody can write
-                log.error("a stream event cannot be written", session=self._owner.session_id, error=error)
+                log.error("a stream event cannot be written", session=self._owner.context.session_id, error=error)
                 return
         publisher.stream_event(event)

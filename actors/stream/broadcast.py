@@ -9,7 +9,7 @@ from typing import Protocol
 from actors.media.publication import Publication
 from actors.runtime.actor import StopReason
 from actors.stream.fan_out import FanOut, Listener
-from protocol.signaling.shared_event import SharedEvent
+from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType
 
 
@@ -66,7 +66,7 @@ class Broadcast:
         """False while too many events are still on their way to players."""
         return not self._fan_out.is_full
 
-    def pass_event(self, event: SharedEvent) -> bool:
+    def pass_event(self, event: StreamEvent) -> bool:
         """Tell players of the publisher's event, and keep the mute state for those who come later.
 
         True: more players are to be told than can be at once, and the caller is to have `pass_rest` do it.

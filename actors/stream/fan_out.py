@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import trio
 
-from protocol.signaling.shared_event import SharedEvent
+from protocol.stream.events import StreamEvent
 
 SLICE: Final = 10
 """Players that are told in one go."""
@@ -22,14 +22,14 @@ MAX_WAITING: Final = 64
 class Listener(Protocol):
     """A player, as far as events go."""
 
-    def pass_event(self, event: SharedEvent) -> None: ...
+    def pass_event(self, event: StreamEvent) -> None: ...
 
 
 class FanOut:
     """The events of one publication that not all its players have heard of yet."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[SharedEvent, Iterator[Listener]]] = deque()
+        self._waiting: deque[tuple[StreamEvent, Iterator[Listener]]] = deque()
         self._running = False
 
     @property
@@ -37,7 +37,7 @@ class FanOut:
         """Whether no more events should be taken now."""
         return len(self._waiting) >= MAX_WAITING
 
-    def add(self, event: SharedEvent, listeners: Iterable[Listener]) -> bool:
+    def add(self, event: StreamEvent, listeners: Iterable[Listener]) -> bool:
         """Tell the first slice, unless others wait. True: the caller is to have `run` do the rest."""
         self._waiting.append((event, iter(tuple(listeners))))
         if self._running:

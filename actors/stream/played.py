@@ -10,9 +10,8 @@ from actors.node.directory import NotPublished, NotReady
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.end_reasons import failed
 from actors.stream.stream import Stream, StreamMessage, traffic_of
-from protocol.hooks import HookContext, HookMethod, stream_event_body
-from protocol.signaling.frames import NotifyStreamEvent
-from protocol.signaling.shared_event import SharedEvent
+from protocol.hooks import HookMethod, stream_event_body
+from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType, StreamInfo
 
 
@@ -26,15 +25,15 @@ class PlayedStream(Stream):
     _broadcast: Broadcast | None = None
     _playback: Playback | None = None
 
-    def pass_event(self, event: SharedEvent) -> None:
+    def pass_event(self, event: StreamEvent) -> None:
         """An event of the broadcast, for this player and, under the name `StreamEvent`, for its backend."""
         if self.reason is not None or (event.type is StreamEventType.RESIZE and not self._shows_picture):
             return
         if not event.type.is_from_publisher:
-            self._send_event(event)
+            self._owner.event(self.media_session_id, event)
             return
         body = stream_event_body(
-            HookContext(node_id=self._owner.node_id, app_key=self.app_key, session_id=self._owner.session_id),
+            self._owner.context,
             media_session_id=self.media_session_id,
             event_type=event.type,
             payload=event.payload,
@@ -42,18 +41,10 @@ class PlayedStream(Stream):
 
         def deliver(shown: dict[str, Any]) -> None:
             payload = shown.get("payload")
-            if payload is event.payload:
-                self._send_event(event)
-            else:
-                self._owner.send(
-                    NotifyStreamEvent(media_session_id=self.media_session_id, type=event.type, payload=payload)
-                )
+            told = event if payload is event.payload else StreamEvent(event.type, payload)
+            self._owner.event(self.media_session_id, told)
 
         self._owner.lane.event(HookMethod.STREAM_EVENT, body, deliver=deliver)
-
-    def _send_event(self, event: SharedEvent) -> None:
-        for text in event.addressed_to(self.media_session_id):
-            self._owner.send_text(text)
 
     @property
     def _shows_picture(self) -> bool:
@@ -62,7 +53,7 @@ class PlayedStream(Stream):
     async def _take(self, message: StreamMessage) -> None:
         if isinstance(message, NotEnoughBandwidth):
             info = f"{message.bitrate}/{message.bandwidth}"
-            self.pass_event(SharedEvent(StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info}))
+            self.pass_event(StreamEvent(StreamEventType.NOT_ENOUGH_BANDWIDTH, {"info": info}))
         else:
             await super()._take(message)
 
@@ -75,7 +66,7 @@ class PlayedStream(Stream):
         await checkpoint_if_cancelled()  # a stop that came together with the broadcast: teardown has been
         # No await from here on: what was found is still there when the player hangs on it.
         self._playback = self._services.plane.play(
-            self.request.sdp, broadcast.publication, session_id=self._owner.session_id, post=self._note
+            self.request.sdp, broadcast.publication, session_id=self.session_id, post=self._note
         )
         self._broadcast = broadcast
         broadcast.attach(self)
@@ -98,7 +89,7 @@ class PlayedStream(Stream):
         if self._broadcast is not None and self._broadcast.publication.width:
             # The SDK knows the picture's size from this event alone, and expects it before PLAYING.
             publication = self._broadcast.publication
-            self.pass_event(SharedEvent(StreamEventType.RESIZE, picture_size(publication.width, publication.height)))
+            self.pass_event(StreamEvent(StreamEventType.RESIZE, picture_size(publication.width, publication.height)))
         self._go_live()
 
     def _mutes(self) -> tuple[bool | None, bool | None]:

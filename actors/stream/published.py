@@ -10,11 +10,13 @@ from actors.node.directory import Claim, NameInUse
 from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.end_reasons import PUBLISHER_STOP, failed
-from actors.stream.stream import Owner, SizeDue, Stream, StreamMessage, StreamServices, traffic_of
+from actors.stream.owner import StreamOwner
+from actors.stream.services import StreamServices
+from actors.stream.stream import SizeDue, Stream, StreamMessage, traffic_of
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
-from protocol.signaling.frames import StreamRequest
-from protocol.signaling.shared_event import SharedEvent
+from protocol.stream.events import StreamEvent
+from protocol.stream.request import StreamRequest
 from protocol.stream.statuses import StreamEventType, StreamInfo
 
 RESIZE_INTERVAL = 0.5
@@ -38,11 +40,11 @@ class PublishedStream(Stream):
     _size_waits = False
     """Whether sizes were told just now, so that the next one has to wait."""
 
-    def __init__(self, request: StreamRequest, owner: Owner, services: StreamServices) -> None:
+    def __init__(self, request: StreamRequest, owner: StreamOwner, services: StreamServices) -> None:
         super().__init__(request, owner, services)
         self._sizes = RateLimit(1 / RESIZE_INTERVAL, RESIZE_BURST)
 
-    def stream_event(self, event: SharedEvent) -> None:
+    def stream_event(self, event: StreamEvent) -> None:
         """The publisher's mute state or data: to every player; kept for those who join later."""
         if self.reason is None:
             self._tell_players(event)
@@ -72,9 +74,7 @@ class PublishedStream(Stream):
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None
-        self._publication = self._services.plane.publish(
-            self.request.sdp, session_id=self._owner.session_id, post=self._note
-        )
+        self._publication = self._services.plane.publish(self.request.sdp, session_id=self.session_id, post=self._note)
         self._broadcast = Broadcast(self._publication)
         return self._publication
 
@@ -124,12 +124,12 @@ class PublishedStream(Stream):
             return
         if self._sizes.take(trio.current_time()):
             self._told_size = self._size
-            self._tell_players(SharedEvent(StreamEventType.RESIZE, picture_size(*self._size)))
+            self._tell_players(StreamEvent(StreamEventType.RESIZE, picture_size(*self._size)))
         else:
             self._size_waits = True
             self.nursery.start_soon(self._let_size_wait)
 
-    def _tell_players(self, event: SharedEvent) -> None:
+    def _tell_players(self, event: StreamEvent) -> None:
         if self._broadcast is not None and self._broadcast.pass_event(event):
             self.nursery.start_soon(self._broadcast.pass_rest)
 

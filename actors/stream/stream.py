@@ -1,79 +1,43 @@
 """What published and played streams share.
 
     on_start     asks the backend, takes the name or finds the broadcast, answers the offer
-    handle       what the media plane reports, what the client wants
-    farewell     one terminal status to client and backend
+    handle       what the media plane reports, what the owner's user wants
+    farewell     one terminal status to owner and backend
     teardown     name freed, players stopped, media closed; both inside stop()
 
 A stream's task never touches a packet: the media plane forwards them and posts the few facts that matter here.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
 import trio
-from attrs import evolve, field, frozen
+from attrs import frozen
 from trio.lowlevel import checkpoint_if_cancelled
 
-from actors.hooks.lane import HookLane, KeepAliveSlot
+from actors.hooks.lane import KeepAliveSlot
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
-from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
-from actors.node.directory import Directory
 from actors.runtime.actor import Actor, ActorStopped, StopReason
-from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.runtime.overload import Overload
-from actors.stream.broadcast import Broadcast
+from actors.runtime.logs import get_logger
 from actors.stream.end_reasons import USER, denied, failed
-from actors.stream.status_frame import status_frame
-from config.settings import Settings
+from actors.stream.owner import StreamOwner
+from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
 from protocol.node.descriptions import StreamDescription, StreamTraffic
-from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP, StreamRequest
 from protocol.stream.life import LifeEvent, StreamLife
+from protocol.stream.request import StreamRequest
+from protocol.stream.status_notice import StatusNotice
 from protocol.stream.statuses import StreamInfo
 
 log = get_logger("stream")
 
 
 @frozen(kw_only=True)
-class Owner:
-    """The session that a stream belongs to, as the stream needs it."""
-
-    node_id: str
-    app_key: str
-    session_id: str
-    lane: HookLane
-    send: Callable[[ServerFrame], None]
-    """Queue a frame for the client; never waits, never fails."""
-    send_text: Callable[[str], None]
-    """The same for a frame that is encoded already."""
-    renamed: Callable[["Stream", str], None]
-    """The backend has given the stream another name; this was the one before."""
-    forget: Callable[["Stream"], None]
-    """The stream has ended."""
-
-
-@frozen(kw_only=True)
-class StreamServices:
-    """What all streams of a server share."""
-
-    plane: MediaPlane
-    directory: Directory[Broadcast]
-    settings: Settings
-    wall_clock: Callable[[], float]
-    """Seconds since the epoch, for `createDate`."""
-    overload: Overload
-    refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
-    """For what clients are refused because of a limit."""
-
-
-@frozen(kw_only=True)
-class ClientStop:
-    """The client sent `unPublishStream` or `stopStream`."""
+class UserStop:
+    """The owner's user wants a stream that is live to end."""
 
 
 @frozen
@@ -81,7 +45,7 @@ class SizeDue:
     """Players may be told of a picture's next size."""
 
 
-StreamMessage = MediaEvent | ClientStop | SizeDue
+StreamMessage = MediaEvent | UserStop | SizeDue
 
 
 @frozen
@@ -91,19 +55,6 @@ class Noted:
     kind: type[StreamMessage]
 
 
-_OVERWRITABLE = {
-    "custom": "custom",
-    "record": "record",
-    "width": "width",
-    "height": "height",
-    "bitrate": "bitrate",
-    "minBitrate": "min_bitrate",
-    "maxBitrate": "max_bitrate",
-    "quality": "quality",
-}
-"""Hook field -> field of the request that later hooks, status frames and REST repeat; `name` is treated apart."""
-
-
 class Stream(Actor[Noted]):
     """One media session."""
 
@@ -111,12 +62,13 @@ class Stream(Actor[Noted]):
     _start_hook: HookMethod
     _end_hook: HookMethod
 
-    def __init__(self, request: StreamRequest, owner: Owner, services: StreamServices) -> None:
+    def __init__(self, request: StreamRequest, owner: StreamOwner, services: StreamServices) -> None:
         super().__init__()
         self.request = request
         self.name = request.name
         self.media_session_id, self.media_provider = request.media_session_id, request.media_provider
-        self.node_id, self.app_key, self.session_id = owner.node_id, owner.app_key, owner.session_id
+        context = owner.context
+        self.node_id, self.app_key, self.session_id = context.node_id, context.app_key, context.session_id
         self._owner = owner
         self._services = services
         self._life = StreamLife(published=self.published)
@@ -147,21 +99,20 @@ class Stream(Actor[Noted]):
         """PUBLISHING or PLAYING."""
         return self._life.is_live
 
-    def client_stop(self) -> None:
-        """The client wants this stream to end. A stream that is still being set up ends at once."""
+    def user_stop(self) -> None:
+        """The owner's user wants this stream to end. A stream that is still being set up ends at once."""
         if not self._life.is_live:
             self.stop(USER)
         else:
-            self._note(ClientStop())
+            self._note(UserStop())
 
     def keep_alive_body(self) -> dict[str, Any]:
         """What `StreamKeepAliveEvent` says of this stream now."""
         return stream_body(self.describe(), custom=self.request.custom)
 
     def warn(self, method: HookMethod, info: str) -> None:
-        """Tell the client that the backend failed on an event: the ErrorEvent, which leaves the stream alone."""
-        extra = {"method": str(method), "mediaSessionId": self.media_session_id}
-        self._owner.send(Fail(info=info, extra=extra))
+        """Tell the owner that the backend failed on an event, which leaves the stream alone."""
+        self._owner.warn(self.media_session_id, method, info)
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -176,7 +127,7 @@ class Stream(Actor[Noted]):
             self.stop(failed(refused.info))
             return
         if self._media is not None:
-            self._owner.send(SetRemoteSDP(media_session_id=self.media_session_id, sdp=self._media.answer))
+            self._owner.answer(self.media_session_id, self._media.answer)
 
     async def handle(self, message: Noted) -> None:
         await self._take(self._noted.pop(message.kind))
@@ -194,8 +145,8 @@ class Stream(Actor[Noted]):
             case PeerClosed():
                 self._peer_closed = True
                 self.nursery.start_soon(self._fail_unless_stopped)
-            case ClientStop():
-                await self._client_stop()
+            case UserStop():
+                await self._user_stop()
 
     def notify_stopped(self, reason: StopReason) -> None:
         if self._life.take(LifeEvent.USER_STOPS if reason is USER else LifeEvent.OTHER_END):
@@ -204,7 +155,7 @@ class Stream(Actor[Noted]):
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
-            steps.callback(self._owner.forget, self)
+            steps.callback(self._owner.ended, self.media_session_id)
             steps.callback(self._close_media)
             steps.callback(self._withdraw)
             steps.callback(self.keep_alive_slot.close)
@@ -250,11 +201,11 @@ class Stream(Actor[Noted]):
         if not isinstance(verdict, Allow):
             self.stop(denied(verdict.info))
             return False
-        self.request = _overwritten(self.request, verdict.body)
+        self.request = self.request.overwritten(verdict.body)
         renamed = verdict.body.get("name")
         if isinstance(renamed, str) and renamed:
             before, self.name = self.name, renamed
-            self._owner.renamed(self, before)
+            self._services.supervisor.renamed(self, before)
         return True
 
     def _close_media(self) -> None:
@@ -266,26 +217,22 @@ class Stream(Actor[Noted]):
             self._announce()
 
     def _announce(self) -> None:
-        """Tell client and backend of the status that this stream has now."""
+        """Tell owner and backend of the status that this stream has now."""
         description = self.describe()
-        frame = status_frame(description, *self._mutes())
+        audio_muted, video_muted = self._mutes()
+        notice = StatusNotice(stream=description, audio_muted=audio_muted, video_muted=video_muted)
         body = stream_body(description, custom=self.request.custom)
 
         def deliver(shown: dict[str, Any]) -> None:
-            if shown == body:
-                self._owner.send(frame)
-                return
-            hidden = frozenset(body.keys() - shown.keys())
-            changed = {key: value for key, value in shown.items() if body.get(key) != value}
-            self._owner.send(evolve(frame, exclude=hidden, overwrite=changed))
+            self._owner.status(notice.as_shown(body, shown))
 
         self._owner.lane.event(HookMethod.STREAM_STATUS_EVENT, body, deliver=deliver, last=self._life.is_over)
 
     def _mutes(self) -> tuple[bool | None, bool | None]:
-        """Whether audio and video are muted, where the client is to be told."""
+        """Whether audio and video are muted, where that is to be told."""
         return None, None
 
-    async def _client_stop(self) -> None:
+    async def _user_stop(self) -> None:
         body = stream_end_body(self.describe(), custom=self.request.custom)
         if self._owner.lane.config.for_method(self._end_hook).rest_on_error is RestOnError.LOG:
             # The backend cannot forbid it, so the client need not wait for the backend.
@@ -298,7 +245,7 @@ class Stream(Actor[Noted]):
         if isinstance(verdict, Allow):
             self.stop(USER)
             return
-        self._owner.send(Fail(api_method=str(self._end_hook), info=verdict.info))
+        self._owner.stop_refused(self.media_session_id, self._end_hook, verdict.info)
         if self._peer_closed:
             self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
 
@@ -364,8 +311,3 @@ def traffic_of(media: Publication | Playback) -> StreamTraffic:
         nacks=figures.nacks,
         plis=figures.plis,
     )
-
-
-def _overwritten(request: StreamRequest, body: dict[str, Any]) -> StreamRequest:
-    """What the backend has made of the request. What the media decide (codecs, tracks) stays theirs."""
-    return evolve(request, **{name: body[key] for key, name in _OVERWRITABLE.items() if key in body})

@@ -87,7 +87,7 @@ class Pong(ClientMessage):
 
 
 @frozen(kw_only=True)
-class StreamRequest(ClientMessage):
+class StartRequest(ClientMessage):
     """What `publishStream` and `playStream` have in common.
 
     Bitrates are kbps, 0 = unset. `has_video` and `has_audio` of a play request are always true, even for an
@@ -115,7 +115,7 @@ class StreamRequest(ClientMessage):
 
 
 @frozen(kw_only=True)
-class PublishStream(StreamRequest):
+class PublishStream(StartRequest):
     """`publishStream`: take my media under `name`, which must not be empty."""
 
     message: ClassVar[str] = "publishStream"
@@ -125,7 +125,7 @@ class PublishStream(StreamRequest):
 
 
 @frozen(kw_only=True)
-class PlayStream(StreamRequest):
+class PlayStream(StartRequest):
     """`playStream`: give me the stream `name`. Width, height and quality are 0 for "as the source is"."""
 
     message: ClassVar[str] = "playStream"

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import NotifyStreamEvent, NotifyStreamStatusEvent, NotifyVideoFormat, ServerFrame
+from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType, StreamStatus
 
 _ADDRESS: Final = '"mediaSessionId":'
@@ -21,11 +22,9 @@ class SharedEvent:
     Raises ValueError or RecursionError for a payload that JSON cannot say.
     """
 
-    def __init__(self, event: StreamEventType, payload: Any = None) -> None:
-        self.type = event
-        self.payload = payload
-        status = status_form(event, payload)
-        self._event = _Template(NotifyStreamEvent(media_session_id="", type=event, payload=payload))
+    def __init__(self, event: StreamEvent) -> None:
+        status = status_form(event.type, event.payload)
+        self._event = _Template(NotifyStreamEvent(media_session_id="", type=event.type, payload=event.payload))
         self._status = None if status is None else _Template(status)
 
     @property

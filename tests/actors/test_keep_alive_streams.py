@@ -1,7 +1,7 @@
 """Keep-alives of real sessions and streams: who is asked for and when, and what each answer leads to."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,6 @@ import trio.testing
 from attrs import define, field
 from trio.testing import MockClock
 
-from actors.stream import Stream
 from actors.stream.keepalive import StreamKeepAlive
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig, signaling_rig
@@ -67,17 +66,12 @@ class KeepAliveRig:
 
     def live(self) -> list[str]:
         """The streams that are on."""
-        return sorted(stream.media_session_id for stream in live_streams(self.signaling))
+        return sorted(stream.media_session_id for stream in self.signaling.live_streams())
 
     def ends(self) -> list[tuple[str, str, str]]:
         """Every terminal status that the backend was told: stream, status, info."""
         told = self.signaling.backend.called("StreamStatusEvent")
         return [(body["mediaSessionId"], body["status"], body["info"]) for body in told if "info" in body]
-
-
-def live_streams(rig: SignalingRig) -> Iterator[Stream]:
-    """As the server gives them to its walker."""
-    return (stream for stream in rig.supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
 
 
 def status(code: int) -> Callable[[Asked], httpx.Response]:
@@ -121,7 +115,7 @@ async def keep_alive_rig(
     ) as signaling:
         rig = KeepAliveRig(signaling)
         signaling.backend.answers[METHOD] = rig.answer
-        walker = StreamKeepAlive(signaling.settings, lambda: live_streams(signaling))
+        walker = StreamKeepAlive(signaling.settings, signaling.live_streams)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(walker.run)
             yield rig

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from actors.stream.fan_out import MAX_WAITING, SLICE, FanOut
 from protocol.signaling import frame_codec
 from protocol.signaling.frames import NotifyStreamEvent, ServerFrame
-from protocol.signaling.shared_event import SharedEvent
+from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig
@@ -157,7 +157,7 @@ class Listener:
         self._heard = heard
         self._number = number
 
-    def pass_event(self, event: SharedEvent) -> None:
+    def pass_event(self, event: StreamEvent) -> None:
         self._heard.append((self._number, event.payload))
 
 
@@ -173,9 +173,9 @@ async def test_a_large_audience_is_told_in_slices_and_others_have_their_turn_in_
             await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
-        assert fan_out.add(SharedEvent(StreamEventType.DATA, "first"), listeners)
+        assert fan_out.add(StreamEvent(StreamEventType.DATA, "first"), listeners)
         assert len(heard) == SLICE
-        assert not fan_out.add(SharedEvent(StreamEventType.DATA, "second"), listeners), "one runs already"
+        assert not fan_out.add(StreamEvent(StreamEventType.DATA, "second"), listeners), "one runs already"
         nursery.start_soon(fan_out.run)
         nursery.start_soon(media)
     assert heard == [(number, text) for text in ("first", "second") for number in range(10 * SLICE)]
@@ -185,7 +185,7 @@ async def test_a_large_audience_is_told_in_slices_and_others_have_their_turn_in_
 
 async def test_a_small_audience_is_told_at_once() -> None:
     heard: list[tuple[int, Any]] = []
-    assert not FanOut().add(SharedEvent(StreamEventType.DATA, 1), [Listener(heard, 1), Listener(heard, 2)])
+    assert not FanOut().add(StreamEvent(StreamEventType.DATA, 1), [Listener(heard, 1), Listener(heard, 2)])
     assert heard == [(1, 1), (2, 1)]
 
 
@@ -194,7 +194,7 @@ async def test_it_says_when_too_many_events_wait() -> None:
     listeners = [Listener([], number) for number in range(2 * SLICE)]
     for _ in range(MAX_WAITING):
         assert not fan_out.is_full
-        fan_out.add(SharedEvent(StreamEventType.DATA), listeners)
+        fan_out.add(StreamEvent(StreamEventType.DATA), listeners)
     assert fan_out.is_full
     await fan_out.run()
     assert not fan_out.is_full

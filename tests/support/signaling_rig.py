@@ -1,7 +1,7 @@
 """Sessions, streams and hooks put together in memory: everything but sockets and media."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, cast
@@ -18,7 +18,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.storage.app_store import AppStore
-from actors.stream import Broadcast, StreamServices
+from actors.stream import Broadcast, Stream, StreamServices
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import HookMethod
@@ -83,12 +83,12 @@ class SignalingRig:
         self._numbers = count(1)
         self.services = SessionServices(
             node_id="node1",
-            supervisor=self.supervisor,
             dispatcher=self.dispatcher,
             apps=cast(AppStore, Apps(apps)),
             streams=StreamServices(
                 plane=cast(MediaPlane, plane),
                 directory=self.directory,
+                supervisor=self.supervisor,
                 settings=settings,
                 wall_clock=lambda: 1000.0,
                 overload=self.overload,
@@ -109,6 +109,10 @@ class SignalingRig:
         )
         self.supervisor.adopt_session(session)
         return socket, session
+
+    def live_streams(self) -> Iterator[Stream]:
+        """As the server gives them to its keep-alive walker."""
+        return (stream for stream in self.supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
 
     async def connect(self, **connection: Any) -> tuple[MemorySocket, Session]:
         """An established client."""

@@ -151,7 +151,7 @@ async def test_a_crash_in_a_handler_ends_one_stream(
 ) -> None:
     async with scene(tmp_path) as play:
         publication, playback = play.bad
-        fail_for(monkeypatch, Stream, "_client_stop", lambda stream: stream.media_session_id == playback.id)
+        fail_for(monkeypatch, Stream, "_user_stop", lambda stream: stream.media_session_id == playback.id)
         await playback.client.send("stopStream", {"mediaSessionId": playback.id})
         assert (await playback.status("FAILED"))["info"] == "Failed by error"
         await playback.until_closed()

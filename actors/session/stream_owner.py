@@ -1,0 +1,51 @@
+"""A session as the owner of its streams: what they tell becomes frames of the WebSDK."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from actors.hooks.lane import HookLane
+from protocol.hooks import HookContext, HookMethod
+from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP
+from protocol.signaling.shared_event import SharedEvent
+from protocol.signaling.stream_forms import status_frame
+from protocol.stream.events import StreamEvent
+from protocol.stream.status_notice import StatusNotice
+
+
+@frozen(kw_only=True)
+class SessionOwner:
+    """One session, as `actors.stream.owner.StreamOwner`."""
+
+    context: HookContext
+    lane: HookLane
+    send: Callable[[ServerFrame], None]
+    """Queue a frame for the client; never waits, never fails."""
+    send_text: Callable[[str], None]
+    """The same for a frame that is encoded already."""
+    unwritable: Callable[[str, Exception], None]
+    """A frame of this kind cannot be written."""
+    ended: Callable[[str], None]
+    """The stream of this id is over."""
+
+    def answer(self, media_session_id: str, sdp: str) -> None:
+        self.send(SetRemoteSDP(media_session_id=media_session_id, sdp=sdp))
+
+    def status(self, notice: StatusNotice) -> None:
+        self.send(status_frame(notice))
+
+    def event(self, media_session_id: str, event: StreamEvent) -> None:
+        try:
+            shared = event.form(SharedEvent)
+        except (ValueError, RecursionError) as error:  # a backend may have put in what nobody can write
+            self.unwritable("notifyStreamEvent", error)
+            return
+        for text in shared.addressed_to(media_session_id):
+            self.send_text(text)
+
+    def warn(self, media_session_id: str, method: HookMethod, info: str) -> None:
+        """The ErrorEvent of the WCS pages: without `apiMethod`, so that the SDK does not take it for a status."""
+        self.send(Fail(info=info, extra={"method": str(method), "mediaSessionId": media_session_id}))
+
+    def stop_refused(self, media_session_id: str, method: HookMethod, info: str) -> None:
+        self.send(Fail(api_method=str(method), info=info))

@@ -1,0 +1,31 @@
+"""What all streams of a server share."""
+
+from collections.abc import Callable
+
+import trio
+from attrs import field, frozen
+
+from actors.media.plane import MediaPlane
+from actors.node.directory import Directory
+from actors.node.supervisor import Supervisor
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.overload import Overload
+from actors.stream.broadcast import Broadcast
+from config.settings import Settings
+
+log = get_logger("stream")
+
+
+@frozen(kw_only=True)
+class StreamServices:
+    """What all streams of a server share."""
+
+    plane: MediaPlane
+    directory: Directory[Broadcast]
+    supervisor: Supervisor
+    settings: Settings
+    wall_clock: Callable[[], float]
+    """Seconds since the epoch, for `createDate`."""
+    overload: Overload
+    refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
+    """For what clients are refused because of a limit."""

@@ -1,0 +1,54 @@
+"""What somebody who wants to publish or play asks for."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import evolve, field, frozen
+
+
+@frozen(kw_only=True)
+class StreamRequest:
+    """A request for one stream, whatever protocol it came in.
+
+    Bitrates are kbps, sizes are pixels, 0 = not given. `has_video` and `has_audio` hold until there is media, which
+    decides. Fields that hold secrets or whole SDPs stay out of `repr`, so that a request can be logged.
+    """
+
+    media_session_id: str
+    """The stream's id; no two streams of a node have the same at a time."""
+    name: str
+    """The name to publish under, or of the stream to play."""
+    sdp: str = field(repr=False)
+    """The offer."""
+    has_video: bool = True
+    has_audio: bool = True
+    record: bool = False
+    media_provider: str = "WebRTC"
+    bitrate: int = 0
+    min_bitrate: int = 0
+    max_bitrate: int = 0
+    width: int = 0
+    height: int = 0
+    quality: int = 0
+    custom: Any = field(default=None, repr=False)
+    """Any JSON, for the backend alone."""
+
+    def overwritten(self, body: Mapping[str, Any]) -> "StreamRequest":
+        """What the backend makes of the request by its answer to the first hook.
+
+        What the media decide (codecs, tracks) stays theirs, and the name is the stream's to change.
+        """
+        return evolve(self, **{name: body[key] for key, name in _OVERWRITABLE.items() if key in body})
+
+
+_OVERWRITABLE: Final = {
+    "custom": "custom",
+    "record": "record",
+    "width": "width",
+    "height": "height",
+    "bitrate": "bitrate",
+    "minBitrate": "min_bitrate",
+    "maxBitrate": "max_bitrate",
+    "quality": "quality",
+}
+"""Hook field -> field that later hooks, statuses and REST repeat."""
