@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors.web.api.responses import COUNT_HEADER, TOTAL_HEADER
 from actors.web.refusals import Refusals
+from actors.web.responses import COUNT_HEADER, TOTAL_HEADER
 from config.settings import Settings
 from protocol.rest.access import AccessRules
 from protocol.rest.errors import RestError, bad_request

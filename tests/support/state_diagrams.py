@@ -3,7 +3,7 @@
 .venv-test/bin/python -m tests.support.state_diagrams      writes the section anew
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from attrs import frozen
 
 from protocol.common.transitions import Transitions
 from protocol.signaling import session_state
+from protocol.stream import life
 from protocol.webrtc import dtls_state, transport_state
 
 COMMAND = ".venv-test/bin/python -m tests.support.state_diagrams"
@@ -28,10 +29,12 @@ class Machine:
     source: str
     events: type[Enum]
     table: Transitions[Any, Any]
+    meanings: Mapping[Any, str]
+    """Of each state, in the order in which a reader best meets them."""
 
     @property
-    def states(self) -> type[Enum]:
-        return type(self.table.initial)
+    def states(self) -> list[Enum]:
+        return list(self.meanings)
 
     @property
     def final(self) -> list[Enum]:
@@ -40,24 +43,46 @@ class Machine:
         return [state for state in self.states if state not in left]
 
 
+def _meanings(members: type[Enum]) -> dict[Enum, str]:
+    """As the members themselves say it."""
+    return {member: member.value for member in members}
+
+
 MACHINES = (
     Machine(
         name="Session",
         source="protocol/signaling/session_state.py",
         events=session_state.SessionEvent,
         table=session_state.TRANSITIONS,
+        meanings=_meanings(session_state.SessionState),
+    ),
+    Machine(
+        name="Publication",
+        source="protocol/stream/life.py",
+        events=life.LifeEvent,
+        table=life.PUBLISHED,
+        meanings=life.PUBLISHED_MEANINGS,
+    ),
+    Machine(
+        name="Playback",
+        source="protocol/stream/life.py",
+        events=life.LifeEvent,
+        table=life.PLAYED,
+        meanings=life.PLAYED_MEANINGS,
     ),
     Machine(
         name="Transport",
         source="protocol/webrtc/transport_state.py",
         events=transport_state.TransportEvent,
         table=transport_state.TRANSITIONS,
+        meanings=_meanings(transport_state.TransportState),
     ),
     Machine(
         name="DTLS endpoint",
         source="protocol/webrtc/dtls_state.py",
         events=dtls_state.DtlsEvent,
         table=dtls_state.TRANSITIONS,
+        meanings=_meanings(dtls_state.DtlsState),
     ),
 )
 
@@ -79,9 +104,9 @@ def _section(machine: Machine) -> str:
         "",
         *("```mermaid", *_diagram(machine), "```"),
         "",
-        *_meanings("state", machine.states),
+        *_rows("state", ((state.name, meaning) for state, meaning in machine.meanings.items())),
         "",
-        *_meanings("event", machine.events),
+        *_rows("event", ((_label(event), event.value) for event in machine.events)),
     )
     return "\n".join(lines) + "\n"
 
@@ -103,11 +128,11 @@ def _label(event: Enum) -> str:
     return event.name.lower().replace("_", " ")
 
 
-def _meanings(kind: str, members: type[Enum]) -> Iterator[str]:
+def _rows(kind: str, meanings: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield f"| {kind} | |"
     yield "|---|---|"
-    for member in members:
-        yield f"| {member.name if kind == 'state' else _label(member)} | {member.value} |"
+    for name, meaning in meanings:
+        yield f"| {name} | {meaning} |"
 
 
 if __name__ == "__main__":

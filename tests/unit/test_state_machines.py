@@ -42,6 +42,13 @@ def test_every_state_can_be_reached_and_left_for_an_end(machine: Machine) -> Non
 
 
 @every_machine
+def test_every_state_and_event_is_explained(machine: Machine) -> None:
+    met = {machine.table.initial, *(state for state, _ in machine.table.rows), *machine.table.rows.values()}
+    assert met == set(machine.states)
+    assert all(" " in meaning for meaning in (*machine.meanings.values(), *(event.value for event in machine.events)))
+
+
+@every_machine
 def test_every_event_has_a_row(machine: Machine) -> None:
     assert {event for _, event in machine.table.rows} == set(machine.events)
 
@@ -49,7 +56,7 @@ def test_every_event_has_a_row(machine: Machine) -> None:
 @every_machine
 def test_it_can_be_stopped_at_any_time(machine: Machine) -> None:
     left = {state for state, _ in machine.table.rows}
-    assert [event for event in machine.events if all(machine.table.allows(state, event) for state in left)] != []
+    assert any(all(machine.table.allows(state, event) for state in left) for event in machine.events)
 
 
 def test_the_page_shows_the_tables_of_today() -> None:

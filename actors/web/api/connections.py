@@ -10,9 +10,9 @@ from starlette.routing import BaseRoute, Route
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from actors.web.api.streams import no_match, search_fields
 from actors.web.refusals import client_address
+from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from config.settings import Settings
 from protocol.rest import connections as rest
 from protocol.rest.fields import refuse_unknown

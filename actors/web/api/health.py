@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from actors.web.api.responses import JsonAnswer
+from actors.web.responses import JsonAnswer
 
 
 @frozen(kw_only=True)

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from actors.node.control_port import NodeControl
-from actors.web.api.responses import JsonAnswer
+from actors.web.responses import JsonAnswer
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.fields import refuse_unknown

@@ -13,8 +13,8 @@ from starlette.routing import BaseRoute, Route
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from actors.web.refusals import client_address
+from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from config.settings import Settings, TerminateAll
 from protocol.node.filters import StreamFilter
 from protocol.rest import streams as rest
