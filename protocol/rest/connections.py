@@ -5,17 +5,26 @@ have, never `custom`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from protocol.node.descriptions import ConnectionDescription
 from protocol.node.filters import ConnectionFilter
 from protocol.rest.errors import bad_request
-from protocol.rest.fields import decode_object, read_text, refuse_unknown
-from protocol.rest.paging import PAGE_KEYS, Page, read_page
+from protocol.rest.fields import TEXT, Field, FieldTable, Given
+from protocol.rest.json_body import decode_object
+from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
-FILTER_KEYS = frozenset({"sessionId", "appKey", "clientVersion"})
+SESSION_ID: Final = Field("sessionId", TEXT, "id of the session")
+APP_KEY: Final = Field("appKey", TEXT, "key of the application")
+CLIENT_VERSION: Final = Field("clientVersion", TEXT, "version of the WebSDK that the page uses")
+
+FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION)
+
+TERMINATE: Final = FieldTable(*FILTER)
+TERMINATE_QUERY: Final = FieldTable(noun="query parameter")
+FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 
 
 @frozen(kw_only=True)
@@ -28,8 +37,8 @@ class ConnectionQuery:
 
 def parse_find(fields: Mapping[str, Any]) -> ConnectionQuery:
     """What a find asks for; RestError (400) on anything that is not exactly understood."""
-    refuse_unknown(fields, FILTER_KEYS | PAGE_KEYS)
-    return ConnectionQuery(filter=read_filter(fields), page=read_page(fields))
+    given = FIND.read(fields)
+    return ConnectionQuery(filter=_filter(given), page=page_of(given))
 
 
 def parse_terminate(body: bytes) -> ConnectionFilter:
@@ -37,21 +46,14 @@ def parse_terminate(body: bytes) -> ConnectionFilter:
 
     At least one condition is needed: WCS knows no "disconnect everybody", and neither do we.
     """
-    fields = decode_object(body)
-    refuse_unknown(fields, FILTER_KEYS)
-    query = read_filter(fields)
+    query = _filter(TERMINATE.read(decode_object(body)))
     if query.is_everything:
         raise bad_request("say whom to disconnect: sessionId, appKey or clientVersion", key="sessionId")
     return query
 
 
-def read_filter(fields: Mapping[str, Any]) -> ConnectionFilter:
-    """The conditions among `fields`; RestError (400) on a value of the wrong type."""
-    return ConnectionFilter(
-        session_id=read_text(fields, "sessionId"),
-        app_key=read_text(fields, "appKey"),
-        client_version=read_text(fields, "clientVersion"),
-    )
+def _filter(given: Given) -> ConnectionFilter:
+    return ConnectionFilter(session_id=given[SESSION_ID], app_key=given[APP_KEY], client_version=given[CLIENT_VERSION])
 
 
 def connection_object(connection: ConnectionDescription) -> dict[str, Any]:

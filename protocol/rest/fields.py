@@ -1,135 +1,180 @@
-"""Strict reading of a JSON request body.
+"""What a request may say: a table of fields, declared once, which both reads the request and describes it.
 
-The REST API refuses what it does not know: a typo in a terminate filter must never widen it. So an unknown key, a
-repeated key, null and a value of the wrong type are errors that name the key. Official samples send booleans and
-numbers as strings (`{"published": "false"}`), so exactly those texts are taken for the values that they spell, and
-whole numbers where a name or an identifier is expected.
+    NAME = Field("name", TEXT, "name of the stream")
+    FILTER = FieldTable(NAME, ...)
+    given = FILTER.read(body)       # RestError (400) on anything that is not exactly understood
+    given[NAME]                     # str | None: None where the field is absent
+    FILTER.describe()               # its JSON Schema
+
+The REST API refuses what it does not know: a typo in a terminate filter must never widen it. So an unknown field, null
+and a value of the wrong type are errors that name the field. Official samples send booleans and numbers as strings
+(`{"published": "false"}`), so exactly those texts are taken for the values that they spell, and whole numbers where a
+name or an identifier is expected.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Generic, TypeVar, cast
 
-from protocol.common.json_bounds import excess
-from protocol.common.json_decoding import FieldError, read_name
+from attrs import frozen
+
+from protocol.common.json_decoding import MAX_INTEGER, FieldError, read_name
 from protocol.common.suggestions import did_you_mean
-from protocol.rest.errors import bad_request
+from protocol.rest.errors import RestError, bad_request
 
-MAX_COUNT = 2**53
-"""Largest number read: what every JSON implementation keeps exactly."""
-
-_LONGEST_SHOWN = 64
+LONGEST_SHOWN: Final = 64
 """Characters of a foreign key that an error repeats; the search for a similar one is slow on long ones."""
 
-
-def decode_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`; RestError (400) if it is missing, no JSON, no object or repeats a key at any depth."""
-    if not body.strip():
-        raise bad_request("the request body is missing: a JSON object is expected")
-    value = decode_json(body)
-    if not isinstance(value, dict):
-        raise bad_request("the request body must be a JSON object")
-    return value
+T = TypeVar("T")
+Schema = Mapping[str, Any]
+"""A JSON Schema (2020-12), as OpenAPI 3.1 takes it."""
 
 
-def decode_optional_object(body: bytes) -> dict[str, Any]:
-    """As `decode_object`, for requests that may come without a body: then the object is empty."""
-    return decode_object(body) if body.strip() else {}
+# -- what a value may be -----------------------------------------------------------------------------------------------
 
 
-def decode_json(body: bytes) -> Any:
-    """The JSON value in `body`, UTF-8 with or without a byte order mark; RestError (400) if it is none."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise bad_request("the request body is not UTF-8") from None
-    too_much = excess(text)
-    if too_much is not None:
-        raise bad_request(f"the request body is too much: {too_much}")
-    try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise bad_request(f"the request body is not JSON: {error}") from None
-    except ValueError:  # a number of thousands of digits
-        raise bad_request("the request body is not JSON of a reasonable size") from None
+@frozen(eq=False)
+class Kind(Generic[T]):
+    """A type of value. `read` raises ValueError for others; its text, if any, is what an error says after the name."""
+
+    wanted: str
+    """What a value must be, as an error says it."""
+    read: Callable[[Any], T]
+    schema: Schema
 
 
-def refuse_unknown(fields: Iterable[str], known: Iterable[str], *, what: str = "key") -> None:
-    """RestError (400) for the first of `fields` that is not known."""
-    names = sorted(known)
-    for name in fields:
-        if name not in names:
-            brief = name[:_LONGEST_SHOWN]
-            hint = did_you_mean(brief, names)
-            allowed = ", ".join(names)
-            raise bad_request(f"unknown {what} {brief!r}{hint}; known here: {allowed}", key=brief)
-
-
-def read_text(fields: Mapping[str, Any], key: str) -> str | None:
-    """A string or a whole number, taken as its digits (`json_decoding.read_name`); None where the key is absent."""
-    if key not in fields:
-        return None
-    try:
-        return read_name(fields[key])
-    except FieldError:
-        raise _wrong_type(key, "a string", fields[key]) from None
-
-
-def read_flag(fields: Mapping[str, Any], key: str) -> bool | None:
-    """A boolean or one of the texts `true` and `false`, or None where the key is absent."""
-    value = fields.get(key)
-    if isinstance(value, bool) or key not in fields:
+def _read_flag(value: Any) -> bool:
+    if isinstance(value, bool):
         return value
     if value in ("true", "false"):
         return bool(value == "true")
-    raise _wrong_type(key, "true or false", value)
+    raise ValueError
 
 
-def read_texts(fields: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
-    """An array of strings or whole numbers, or None where the key is absent."""
-    if key not in fields:
-        return None
-    value = fields[key]
-    if not isinstance(value, list):
-        raise _wrong_type(key, "an array of strings", value)
-    try:
-        return tuple(map(read_name, value))
-    except FieldError:
-        raise bad_request(f"{key} must be an array of strings only", key=key) from None
-
-
-def read_count(fields: Mapping[str, Any], key: str) -> int | None:
-    """A whole number from 0 up, or None where the key is absent.
-
-    Some languages write 5 as `5.0`, others as `"5"`.
-    """
-    if key not in fields:
-        return None
-    value = fields[key]
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_COUNT)):
+def _read_count(value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_INTEGER)):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
-        raise _wrong_type(key, "a whole number, 0 or more", value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+        raise ValueError
     return value
 
 
-def _wrong_type(key: str, wanted: str, value: object) -> Exception:
-    if value is None:
-        return bad_request(f"{key} must be {wanted}, not null; leave it out to set no condition", key=key)
-    return bad_request(f"{key} must be {wanted}", key=key)
+def _read_texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    try:
+        return tuple(map(read_name, value))
+    except FieldError:
+        raise ValueError("must be an array of strings only") from None
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+_NAME_SCHEMA: Final[Schema] = {
+    "anyOf": [{"type": "string"}, {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]
+}
+
+TEXT: Final = Kind("a string", read_name, _NAME_SCHEMA)
+"""A string, or a whole number, taken as its digits (`json_decoding.read_name`)."""
+
+TEXTS: Final = Kind("an array of strings", _read_texts, {"type": "array", "items": _NAME_SCHEMA})
+"""An array of strings or whole numbers."""
+
+FLAG: Final = Kind("true or false", _read_flag, {"enum": [True, False, "true", "false"]})
+"""A boolean, or one of the texts `true` and `false`."""
+
+COUNT: Final = Kind(
+    "a whole number, 0 or more",
+    _read_count,
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
+            {"type": "string", "pattern": "^[0-9]{1,16}$"},
+        ]
+    },
+)
+"""A whole number from 0 to MAX_INTEGER. Some languages write 5 as `5.0`, others as `"5"`."""
+
+
+def some_of(*known: str) -> Kind[frozenset[str]]:
+    """An array of some of the texts that are known."""
+
+    def read(value: Any) -> frozenset[str]:
+        texts = frozenset(_read_texts(value))
+        if texts - set(known):
+            raise ValueError(f"knows only {', '.join(map(repr, known))}")
+        return texts
+
+    return Kind("an array of strings", read, {"type": "array", "items": {"enum": list(known)}})
+
+
+# -- fields and tables -------------------------------------------------------------------------------------------------
+
+
+@frozen(eq=False)
+class Field(Generic[T]):
+    """One thing that a request may say, under a name, and what it means."""
+
+    name: str
+    kind: Kind[T]
+    meaning: str
+
+    def read(self, value: Any) -> T:
+        """The value of the field; RestError (400) for one of the wrong type."""
+        try:
+            return self.kind.read(value)
+        except ValueError as error:
+            fault = "" if isinstance(error, FieldError) else str(error)
+            raise self._refusal(fault, value) from None
+
+    def _refusal(self, fault: str, value: Any) -> RestError:
+        if value is None:
+            fault = f"must be {self.kind.wanted}, not null; leave it out to set no condition"
+        return bad_request(f"{self.name} {fault or f'must be {self.kind.wanted}'}", key=self.name)
+
+
+class Given:
+    """What a request says, by field."""
+
+    def __init__(self, values: Mapping[Field[Any], Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, wanted: Field[T]) -> T | None:
+        return cast("T | None", self._values.get(wanted))
+
+
+class FieldTable:
+    """The fields that a request may have; what is not among them is refused as an unknown `noun`."""
+
+    def __init__(self, *fields: Field[Any], noun: str = "key") -> None:
+        self.fields: Mapping[str, Field[Any]] = {field.name: field for field in fields}
+        self._noun = noun
+
+    def read(self, request: Mapping[str, Any]) -> Given:
+        """What `request` says; RestError (400) on a field that is not known or has a value of the wrong type."""
+        self._refuse_unknown(request)
+        known = self.fields.items()
+        return Given({field: field.read(request[name]) for name, field in known if name in request})
+
+    def describe(self) -> dict[str, Any]:
+        """The JSON Schema of a request."""
+        properties = {name: {**field.kind.schema, "description": field.meaning} for name, field in self.fields.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    def _refuse_unknown(self, request: Iterable[str]) -> None:
+        for name in request:
+            if name not in self.fields:
+                brief = name[:LONGEST_SHOWN]
+                names = sorted(self.fields)
+                hint = did_you_mean(brief, names)
+                raise bad_request(f"unknown {self._noun} {brief!r}{hint}; known here: {', '.join(names)}", key=brief)
+
+
+def distinct(pairs: Iterable[tuple[str, Any]], noun: str) -> dict[str, Any]:
+    """The pairs as a mapping; RestError (400) if a key stands twice: one of the two would be lost."""
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            brief = key[:_LONGEST_SHOWN]
-            raise bad_request(f"key {brief!r} is given twice", key=brief)
+            brief = key[:LONGEST_SHOWN]
+            raise bad_request(f"{noun} {brief!r} is given twice", key=brief)
         result[key] = value
     return result
-
-
-def _no_constant(name: str) -> Any:
-    raise bad_request(f"the request body is not JSON: {name} is no JSON number")

@@ -1,15 +1,16 @@
 """Paging of the lists that find and find_all answer with: `offset` and `limit`, both optional, of our own making."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
 
 from attrs import frozen
 
-from protocol.rest.fields import read_count
+from protocol.rest.fields import COUNT, Field, Given
 
 T = TypeVar("T")
 
-PAGE_KEYS = frozenset({"offset", "limit"})
+OFFSET: Final = Field("offset", COUNT, "how many of the list to leave out")
+LIMIT: Final = Field("limit", COUNT, "how many of the list to show at most")
 
 
 @frozen(kw_only=True)
@@ -38,6 +39,7 @@ class Found(Generic[T]):
     items: tuple[T, ...]
 
 
-def read_page(fields: Mapping[str, Any]) -> Page:
-    """The page asked for; everything where nothing is said. RestError (400) on a value of the wrong type."""
-    return Page(offset=read_count(fields, "offset") or 0, limit=read_count(fields, "limit"))
+def page_of(given: Given, *, limit: int | None = None) -> Page:
+    """The page asked for; from the start, and no more than `limit`, where nothing is said."""
+    wanted = given[LIMIT]
+    return Page(offset=given[OFFSET] or 0, limit=limit if wanted is None else wanted)

@@ -5,25 +5,43 @@ Sources: WCS pages "Stopping the video stream on the server side" and "Stream pa
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import bad_request
-from protocol.rest.fields import decode_object, read_flag, read_text, read_texts, refuse_unknown
-from protocol.rest.paging import PAGE_KEYS, Page, read_page
+from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, Given, some_of
+from protocol.rest.json_body import decode_object
+from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
-FILTER_KEYS = frozenset(
-    {
-        "name", "published", "status", "mediaSessionId", "mediaSessionIds",
-        "sessionId", "appKey", "hasVideo", "hasAudio", "mediaProvider", "nodeId",
-    }
+# -- requests: their fields ------------------------------------------------------------------------------------------
+
+NAME: Final = Field("name", TEXT, "name under which the stream is published or played")
+PUBLISHED: Final = Field("published", FLAG, "true: publications, false: playbacks")
+STATUS: Final = Field("status", TEXT, "status of the stream, such as PUBLISHING")
+MEDIA_SESSION_ID: Final = Field("mediaSessionId", TEXT, "id of one stream")
+MEDIA_SESSION_IDS: Final = Field("mediaSessionIds", TEXTS, "ids of some streams; an empty array matches none")
+SESSION_ID: Final = Field("sessionId", TEXT, "id of the session that the stream belongs to")
+APP_KEY: Final = Field("appKey", TEXT, "key of the application")
+HAS_VIDEO: Final = Field("hasVideo", FLAG, "whether the stream has video")
+HAS_AUDIO: Final = Field("hasAudio", FLAG, "whether the stream has audio")
+MEDIA_PROVIDER: Final = Field("mediaProvider", TEXT, "how the client sends or receives media, such as WebRTC")
+NODE_ID: Final = Field("nodeId", TEXT, "id of the server that the stream is on")
+
+FILTER: Final[tuple[Field[Any], ...]] = (
+    NAME, PUBLISHED, STATUS, MEDIA_SESSION_ID, MEDIA_SESSION_IDS,
+    SESSION_ID, APP_KEY, HAS_VIDEO, HAS_AUDIO, MEDIA_PROVIDER, NODE_ID,
 )  # fmt: skip
 """The conditions of terminate and find: those of WCS, and `nodeId`, which every stream object shows."""
 
-_DISPLAY_KEYS = PAGE_KEYS | {"display"}
+DISPLAY: Final = Field("display", some_of("metrics"), "what to show beside the stream object")
+DRY_RUN: Final = Field("dry_run", FLAG, "show what would be stopped, and stop nothing")
+
+TERMINATE: Final = FieldTable(*FILTER)
+TERMINATE_QUERY: Final = FieldTable(DRY_RUN, noun="query parameter")
+FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT, DISPLAY)
 
 
 # -- requests ------------------------------------------------------------------------------------------------------
@@ -44,9 +62,7 @@ def parse_terminate(body: bytes, *, allow_all: bool) -> StreamFilter:
 
     The empty object sets no condition and so matches every stream; with `allow_all` false it is refused.
     """
-    fields = decode_object(body)
-    refuse_unknown(fields, FILTER_KEYS)
-    query = read_filter(fields)
+    query = _filter(TERMINATE.read(decode_object(body)))
     if query.is_everything and not allow_all:
         raise bad_request(
             "an empty filter would stop every stream, which rest.terminate_all=deny forbids",
@@ -60,45 +76,36 @@ def parse_dry_run(parameters: Mapping[str, str]) -> bool:
 
     RestError (400) on any other parameter or value: whoever mistypes it must not stop streams in earnest.
     """
-    refuse_unknown(parameters, {"dry_run"}, what="query parameter")
-    return read_flag(parameters, "dry_run") or False
+    return TERMINATE_QUERY.read(parameters)[DRY_RUN] or False
 
 
 def parse_find(fields: Mapping[str, Any]) -> StreamQuery:
     """What a find asks for; RestError (400) on anything that is not exactly understood."""
-    refuse_unknown(fields, FILTER_KEYS | _DISPLAY_KEYS)
-    return StreamQuery(filter=read_filter(fields), page=read_page(fields), metrics=_wants_metrics(fields))
+    given = FIND.read(fields)
+    return StreamQuery(filter=_filter(given), page=page_of(given), metrics="metrics" in (given[DISPLAY] or ()))
 
 
-def read_filter(fields: Mapping[str, Any]) -> StreamFilter:
-    """The conditions among `fields`; RestError (400) on a value of the wrong type."""
+def _filter(given: Given) -> StreamFilter:
     return StreamFilter(
-        name=read_text(fields, "name"),
-        published=read_flag(fields, "published"),
-        status=read_text(fields, "status"),
-        media_session_ids=_read_ids(fields),
-        session_id=read_text(fields, "sessionId"),
-        app_key=read_text(fields, "appKey"),
-        has_video=read_flag(fields, "hasVideo"),
-        has_audio=read_flag(fields, "hasAudio"),
-        media_provider=read_text(fields, "mediaProvider"),
-        node_id=read_text(fields, "nodeId"),
+        name=given[NAME],
+        published=given[PUBLISHED],
+        status=given[STATUS],
+        media_session_ids=_ids(given),
+        session_id=given[SESSION_ID],
+        app_key=given[APP_KEY],
+        has_video=given[HAS_VIDEO],
+        has_audio=given[HAS_AUDIO],
+        media_provider=given[MEDIA_PROVIDER],
+        node_id=given[NODE_ID],
     )
 
 
-def _read_ids(fields: Mapping[str, Any]) -> frozenset[str] | None:
+def _ids(given: Given) -> frozenset[str] | None:
     """The union of `mediaSessionId` and `mediaSessionIds`; None when neither is given."""
-    one, several = read_text(fields, "mediaSessionId"), read_texts(fields, "mediaSessionIds")
+    one, several = given[MEDIA_SESSION_ID], given[MEDIA_SESSION_IDS]
     if one is None and several is None:
         return None
     return frozenset(several or ()) | ({one} if one is not None else set())
-
-
-def _wants_metrics(fields: Mapping[str, Any]) -> bool:
-    display = read_texts(fields, "display") or ()
-    if set(display) - {"metrics"}:
-        raise bad_request("display knows only 'metrics'", key="display")
-    return "metrics" in display
 
 
 # -- answers -------------------------------------------------------------------------------------------------------

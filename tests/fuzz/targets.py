@@ -23,8 +23,8 @@ from protocol.operator.syntax import CommandError
 from protocol.rest import connections, streams
 from protocol.rest.access import read_authority
 from protocol.rest.errors import RestError
-from protocol.rest.fields import decode_optional_object
 from protocol.rest.http1 import Http1
+from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
 from protocol.sfu.keyframe import key_frame
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame

@@ -15,7 +15,6 @@ from actors.web.refusals import client_address
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from config.settings import Settings
 from protocol.rest import connections as rest
-from protocol.rest.fields import refuse_unknown
 from protocol.rest.query import read_query
 from protocol.stream.statuses import StreamInfo
 
@@ -41,7 +40,7 @@ class ConnectionResource:
 
     async def terminate(self, request: Request) -> Response:
         """Disconnect the sessions that match, which ends their streams."""
-        refuse_unknown(read_query(request.scope["query_string"]), (), what="query parameter")
+        rest.TERMINATE_QUERY.read(read_query(request.scope["query_string"]))
         query = rest.parse_terminate(await request.body())
         deadline = trio.current_time() + self._terminate_timeout
         count = await self._streams.terminate_connections(query, BY_REST, deadline=deadline)

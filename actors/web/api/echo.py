@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from protocol.rest.fields import decode_json
+from protocol.rest.json_body import decode_json
 
 
 async def echo(request: Request) -> Response:

@@ -19,13 +19,15 @@ from actors.node.control_port import NodeControl
 from actors.web.responses import JsonAnswer
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
-from protocol.rest.fields import refuse_unknown
-from protocol.rest.paging import NOTHING, PAGE_KEYS, Page, read_page
+from protocol.rest.fields import TEXT, Field, FieldTable
+from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
 from protocol.rest.stat import stat_json, stat_text, wants_json
 
 PAGES = Path(__file__).parent.parent / "pages"
 
+FIND = Field("find", TEXT, "text that a session or stream shows somewhere")
+STATE_QUERY = FieldTable(FIND, OFFSET, LIMIT, noun="query parameter")
 MAX_ROWS = 500
 """Rows of each table that the page gets unless it asks for another number; the totals are told beside them."""
 
@@ -74,10 +76,8 @@ class StartPage:
 
     async def state(self, request: Request) -> Response:
         """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
-        fields = read_query(request.scope["query_string"])
-        refuse_unknown(fields, PAGE_KEYS | {"find"}, what="query parameter")
-        page = read_page({"limit": MAX_ROWS} | fields)
-        state = await self._state(page, fields.get("find") or None)
+        given = STATE_QUERY.read(read_query(request.scope["query_string"]))
+        state = await self._state(page_of(given, limit=MAX_ROWS), given[FIND] or None)
         return JsonAnswer(state, headers=self._headers)
 
     async def _state(self, page: Page, wanted: str | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from config.settings import Settings, TerminateAll
 from protocol.node.filters import StreamFilter
 from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
-from protocol.rest.fields import decode_optional_object
+from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
 from protocol.stream.statuses import StreamInfo
 

@@ -1,151 +1,123 @@
-import contextlib
-import json
-import tracemalloc
+"""Fields of requests: read strictly, and described by the table that reads them."""
+
+import re
 from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
+from protocol.rest import connections, streams
 from protocol.rest.errors import RestError
-from protocol.rest.fields import (
-    decode_json,
-    decode_object,
-    decode_optional_object,
-    read_count,
-    read_flag,
-    read_text,
-    read_texts,
-    refuse_unknown,
-)
+from protocol.rest.fields import COUNT, FLAG, TEXT, TEXTS, Field, FieldTable, some_of
 
-json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
-
-
-@given(st.binary() | st.text().map(str.encode))
-@example(b"[" * 200_000)
-@example(b'{"a":' * 200_000)
-@example(b"9" * 5000)
-@example(b'"\\ud800"')
-@example(b"\xff\xfe{")
-@example(b"NaN")
-def test_any_bytes_are_a_value_or_a_bad_request(body: bytes) -> None:
-    with contextlib.suppress(RestError):
-        decode_json(body)
-
-
-@given(st.dictionaries(st.text(), json_values), st.booleans())
-def test_a_json_object_is_read_as_it_was_written(value: dict[str, Any], ascii_only: bool) -> None:
-    text = json.dumps(value, ensure_ascii=ascii_only)
-    assert decode_object(text.encode()) == value
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"[" + b"[]," * 300_000 + b"[]]", "more than 50000 values and keys"),
-        (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper than 64 levels"),
-    ],
-)
-def test_what_holds_too_much_is_refused_before_it_is_read(body: bytes, reason: str) -> None:
-    tracemalloc.start()
-    with pytest.raises(RestError, match=f"the request body is too much: {reason}"):
-        decode_object(body)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 6 * len(body) + 100_000
-
-
-def test_a_byte_order_mark_is_taken() -> None:
-    assert decode_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-
-
-@pytest.mark.parametrize("body", [b"", b"  \r\n"])
-def test_a_missing_body_is_refused_unless_it_may_be_missing(body: bytes) -> None:
-    with pytest.raises(RestError, match="missing"):
-        decode_object(body)
-    assert decode_optional_object(body) == {}
-
-
-@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"name"', b"true"])
-def test_anything_but_an_object_is_refused(body: bytes) -> None:
-    with pytest.raises(RestError, match="must be a JSON object"):
-        decode_object(body)
-
-
-@pytest.mark.parametrize("body", [b'{"a":1,"a":1}', b'{"b":{"a":1,"a":2}}', b'{"b":[{"a":1,"\\u0061":2}]}'])
-def test_a_repeated_key_is_refused_at_any_depth(body: bytes) -> None:
-    with pytest.raises(RestError, match="'a' is given twice") as caught:
-        decode_object(body)
-    assert caught.value.key == "a"
-
-
-@pytest.mark.parametrize("body", [b"{a:1}", b"{'a':1}", b'{"a":1,}', b"name=a", b'{"a":NaN}', b'{"a":Infinity}'])
-def test_what_is_nearly_json_is_refused(body: bytes) -> None:
-    with pytest.raises(RestError, match="not JSON"):
-        decode_object(body)
+SOME = some_of("metrics", "sdp")
 
 
 def test_an_unknown_key_is_named_with_the_one_that_was_meant() -> None:
     with pytest.raises(RestError) as caught:
-        refuse_unknown({"name": 1, "naem": 2}, {"status", "name"})
+        FieldTable(Field("status", TEXT, ""), Field("name", TEXT, "")).read({"name": 1, "naem": 2})
     assert caught.value.message == "unknown key 'naem' (did you mean 'name'?); known here: name, status"
     assert caught.value.key == "naem"
 
 
 def test_a_key_of_any_length_is_repeated_in_part_only() -> None:
     with pytest.raises(RestError) as caught:
-        refuse_unknown(["x" * 1_000_000], {"name"})
+        FieldTable(Field("name", TEXT, "")).read({"x" * 1_000_000: 1})
     assert len(caught.value.message) < 200
 
 
 def test_an_absent_key_is_none() -> None:
-    assert (read_text({}, "k"), read_flag({}, "k"), read_texts({}, "k"), read_count({}, "k")) == (None,) * 4
+    field = Field("k", TEXT, "")
+    assert FieldTable(field).read({})[field] is None
 
 
 @pytest.mark.parametrize(
-    ("read", "value", "expected"),
+    ("kind", "value", "expected"),
     [
-        (read_text, "", ""),
-        (read_text, "room", "room"),
-        (read_text, 101, "101"),
-        (read_text, 0, "0"),
-        (read_flag, True, True),
-        (read_flag, False, False),
-        (read_flag, "true", True),
-        (read_flag, "false", False),
-        (read_texts, [], ()),
-        (read_texts, ["a", "b"], ("a", "b")),
-        (read_texts, ["a", 5], ("a", "5")),
-        (read_count, 0, 0),
-        (read_count, 7, 7),
-        (read_count, 7.0, 7),
-        (read_count, 5e2, 500),
-        (read_count, "7", 7),
+        (TEXT, "", ""),
+        (TEXT, "room", "room"),
+        (TEXT, 101, "101"),
+        (TEXT, 0, "0"),
+        (FLAG, True, True),
+        (FLAG, False, False),
+        (FLAG, "true", True),
+        (FLAG, "false", False),
+        (TEXTS, [], ()),
+        (TEXTS, ["a", "b"], ("a", "b")),
+        (TEXTS, ["a", 5], ("a", "5")),
+        (COUNT, 0, 0),
+        (COUNT, 7, 7),
+        (COUNT, 7.0, 7),
+        (COUNT, 5e2, 500),
+        (COUNT, "7", 7),
+        (SOME, [], frozenset()),
+        (SOME, ["sdp", "sdp"], frozenset({"sdp"})),
     ],
 )
-def test_a_value_is_read(read: Any, value: Any, expected: Any) -> None:
-    assert read({"k": value}, "k") == expected
+def test_a_value_is_read(kind: Any, value: Any, expected: Any) -> None:
+    field = Field("k", kind, "")
+    assert FieldTable(field).read({"k": value})[field] == expected
 
 
 @pytest.mark.parametrize(
-    ("read", "value"),
+    ("kind", "value"),
     [
-        *product([read_text], [None, 1.5, 2**53, True, [], {}]),
-        *product([read_flag], [None, 0, 1, "True", "FALSE", "yes", "", [], {}]),
-        *product([read_texts], [None, "a", {}, [1.5], [True], [None], [["a"]]]),
+        *product([TEXT], [None, 1.5, 2**53, True, [], {}]),
+        *product([FLAG], [None, 0, 1, "True", "FALSE", "yes", "", [], {}]),
+        *product([TEXTS], [None, "a", {}, [1.5], [True], [None], [["a"]]]),
         *product(
-            [read_count], [None, -1, 1.5, -1.0, 1e300, True, "", "-1", "+1", " 1", "1.0", "\u0663", "9" * 20, 2**60, []]
+            [COUNT], [None, -1, 1.5, -1.0, 1e300, True, "", "-1", "+1", " 1", "1.0", "\u0663", "9" * 20, 2**60, []]
         ),
     ],
 )
-def test_null_and_a_wrong_type_are_refused_by_the_name_of_the_key(read: Any, value: Any) -> None:
+def test_null_and_a_wrong_type_are_refused_by_the_name_of_the_key(kind: Any, value: Any) -> None:
     with pytest.raises(RestError, match=r"^k must be") as caught:
-        read({"k": value}, "k")
+        FieldTable(Field("k", kind, "")).read({"k": value})
     assert caught.value.key == "k"
     assert caught.value.status_hint == 400
+
+
+def test_a_text_that_is_not_among_the_known_ones_is_refused() -> None:
+    with pytest.raises(RestError, match=r"^k knows only 'metrics', 'sdp'$"):
+        FieldTable(Field("k", SOME, "")).read({"k": ["metrics", "other"]})
+
+
+@pytest.mark.parametrize(
+    "table", [streams.TERMINATE, streams.TERMINATE_QUERY, streams.FIND, connections.TERMINATE, connections.FIND]
+)
+def test_a_table_describes_what_it_reads_and_nothing_else(table: FieldTable) -> None:
+    schema = table.describe()
+    assert schema["additionalProperties"] is False
+    for name, described in schema["properties"].items():
+        assert described["description"] == table.fields[name].meaning != ""
+        for value, is_described in ((value, _fits(value, described)) for value in VALUES):
+            try:
+                table.read({name: value})
+                is_read = True
+            except RestError:
+                is_read = False
+            assert is_read is is_described, (name, value)
+
+
+VALUES: list[Any] = [
+    None, True, False, 0, 7, -1, 2**53 - 1, 2**53, 1.5, "", "true", "True", "7", "-7", "9" * 17,
+    {}, [], ["a"], [5], [1.5], [None], ["metrics"], ["metrics", "other"],
+]  # fmt: skip
+
+
+def _fits(value: Any, schema: Any) -> bool:
+    """Whether `value` is an instance of `schema`, of which only the keywords that occur here are known."""
+    if "anyOf" in schema:
+        return any(_fits(value, each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return any(value is each or (isinstance(value, str) and value == each) for each in schema["enum"])
+    match schema["type"]:
+        case "array":
+            return isinstance(value, list) and all(_fits(item, schema["items"]) for item in value)
+        case "integer":
+            is_integer = isinstance(value, int) and not isinstance(value, bool)
+            return is_integer and schema["minimum"] <= value <= schema["maximum"]
+        case "string":
+            return isinstance(value, str) and re.search(schema.get("pattern", ""), value) is not None
+        case other:
+            raise AssertionError(other)
