@@ -3,44 +3,21 @@
 Bounds hold for each session and for all together. Beyond a session's, its own oldest goes: what tells of no end (of a
 stream, of the session) first. Beyond that of all, something goes from the application that holds the most, in it from
 the sessions that hold the most, again what tells of no end first: who floods loses, and nobody else does.
-
-Weights are bytes of memory, about (`protocol.common.memory_budget.weigh`). What several hooks have in common, such as a
-stream's SDP or the payload of an event with ten thousand viewers, is one object and weighs once.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from sys import getsizeof
 from typing import Any, Protocol
 
-from attrs import define, field, frozen
-
-from protocol.common.memory_budget import weigh
+from actors.hooks.load import Load, Tally
 
 MAX_WEIGHT = 32 * 1024 * 1024
 """Bytes that may wait in one session: clients choose how large their events are."""
 MAX_WEIGHT_OF_ALL = 256 * 1024 * 1024
 """Bytes that may wait in all sessions together."""
-OVERHEAD = 1536
-"""Bytes that a hook takes beside its body."""
-SHARED_FROM = 1024
-"""Bytes from which a text is worth looking for elsewhere."""
 
 
-@frozen
-class Load:
-    """What one hook weighs: alone, and by the parts that others may have too (id and weight)."""
-
-    own: int
-    shared: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def whole(self) -> int:
-        """Everything together."""
-        return self.own + sum(weight for _, weight in self.shared)
-
-
-class Waiting(Protocol):
+class WaitingHook(Protocol):
     """A hook that waits."""
 
     @property
@@ -53,48 +30,17 @@ class Waiting(Protocol):
         """It will never be sent."""
 
 
-@define
-class _Tally:
-    """The sum of some loads, what they share counted once."""
-
-    weight: int = 0
-    _shared: dict[int, tuple[int, int]] = field(factory=dict)
-    """Weight and number of users, by id. An id stays valid, for whoever uses the object keeps it."""
-
-    def add(self, load: Load) -> None:
-        self.weight += load.own
-        for key, weight in load.shared:
-            _, users = self._shared.get(key, (weight, 0))
-            self._shared[key] = (weight, users + 1)
-            if not users:
-                self.weight += weight
-
-    def remove(self, load: Load) -> None:
-        self.weight -= load.own
-        for key, _ in load.shared:
-            weight, users = self._shared.pop(key)
-            if users > 1:
-                self._shared[key] = (weight, users - 1)
-            else:
-                self.weight -= weight
-
-    def known(self, value: object) -> int | None:
-        """The weight of an object that is among what is shared."""
-        found = self._shared.get(id(value))
-        return None if found is None else found[0]
-
-
 class Backlog:
     """Everything that waits, of all applications, and its bounds: `limit` hooks and `MAX_WEIGHT_OF_ALL`."""
 
-    def __init__(self, limit: int, *, on_drop: Callable[[Waiting], None]) -> None:
+    def __init__(self, limit: int, *, on_drop: Callable[[WaitingHook], None]) -> None:
         self.dropped = 0
         self.dropped_last = 0
         """Those dropped that told of an end."""
         self._limit = limit
         self._on_drop = on_drop
         self._waiting = 0
-        self._tally = _Tally()
+        self._tally = Tally()
         self._applications: dict[str, _Application] = {}
 
     def __len__(self) -> int:
@@ -111,16 +57,8 @@ class Backlog:
         return Account(self, app, limit)
 
     def load_of(self, body: Mapping[str, Any]) -> Load:
-        """What a hook with this body weighs. What is known to wait already is not weighed again."""
-        own = OVERHEAD + getsizeof(body)
-        shared = []
-        for value in body.values():
-            if isinstance(value, dict | list) or getsizeof(value) >= SHARED_FROM:
-                known = self._tally.known(value)
-                shared.append((id(value), weigh(value) if known is None else known))
-            else:
-                own += getsizeof(value)
-        return Load(own, tuple(shared))
+        """What a hook with this body weighs."""
+        return self._tally.load_of(body)
 
     # -- what accounts call ------------------------------------------------------------------------------------------
 
@@ -150,7 +88,7 @@ class Backlog:
             largest = max(holders, key=lambda application: application.weight)
             largest.most_dispensable().drop_oldest()
 
-    def note_drop(self, dropped: Waiting) -> None:
+    def note_drop(self, dropped: WaitingHook) -> None:
         """Count it and tell of it."""
         self.dropped += not dropped.last
         self.dropped_last += dropped.last
@@ -167,9 +105,9 @@ class Account:
         self.app = app
         self._backlog = backlog
         self._limit = limit
-        self._plain: OrderedDict[Waiting, None] = OrderedDict()
-        self._last: OrderedDict[Waiting, None] = OrderedDict()
-        self._tally = _Tally()
+        self._plain: OrderedDict[WaitingHook, None] = OrderedDict()
+        self._last: OrderedDict[WaitingHook, None] = OrderedDict()
+        self._tally = Tally()
         self.places: tuple[int | None, int | None] = (None, None)
         """Where its application keeps it; see `_Application`."""
 
@@ -191,7 +129,7 @@ class Account:
         """Whether something waits that tells of an end."""
         return bool(self._last)
 
-    def add(self, item: Waiting) -> None:
+    def add(self, item: WaitingHook) -> None:
         """One more waits. If that is too much, the oldest that matter least go; alone too heavy, it goes itself."""
         self._of_its_kind(item)[item] = None
         self._tally.add(item.load)
@@ -202,17 +140,17 @@ class Account:
             self.drop_oldest()
         self._backlog.relieve()
 
-    def begin(self, item: Waiting) -> None:
+    def begin(self, item: WaitingHook) -> None:
         """Its turn has come: it can be dropped no more, and weighs until `end`."""
         del self._of_its_kind(item)[item]
         self._backlog.begin(self)
 
-    def end(self, item: Waiting) -> None:
+    def end(self, item: WaitingHook) -> None:
         """It is over."""
         self._tally.remove(item.load)
         self._backlog.leave(self, item.load)
 
-    def remove(self, item: Waiting) -> None:
+    def remove(self, item: WaitingHook) -> None:
         """It waits no more, and will not be sent."""
         self.begin(item)
         self.end(item)
@@ -221,12 +159,12 @@ class Account:
         """Drop the oldest that tells of no end, or else the oldest."""
         self._drop(next(iter(self._plain or self._last)))
 
-    def _drop(self, item: Waiting) -> None:
+    def _drop(self, item: WaitingHook) -> None:
         self.remove(item)
         item.refuse()
         self._backlog.note_drop(item)
 
-    def _of_its_kind(self, item: Waiting) -> OrderedDict[Waiting, None]:
+    def _of_its_kind(self, item: WaitingHook) -> OrderedDict[WaitingHook, None]:
         return self._last if item.last else self._plain
 
 
@@ -234,7 +172,7 @@ class _Application:
     """What waits in the sessions of one application, and which of them hold the most."""
 
     def __init__(self) -> None:
-        self._tally = _Tally()
+        self._tally = Tally()
         self._plain = _ByMagnitude()
         self._last = _ByMagnitude()
 

@@ -4,7 +4,6 @@ A backend that is down fails every call of every session. So failures of one met
 once and then every few seconds, with how many were not; and once when it answers again. `/?action=stat` counts all.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import trio
 from attrs import define, field, frozen
 
 from actors.hooks.fair_queue import Caller
+from actors.hooks.masking import MaskedBody
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.apps import App
 from protocol.common.rate_limit import RateLimit
@@ -172,42 +172,6 @@ def _failure(method: HookMethod, outcome: Outcome) -> str:
             return "not sent"
 
 
-# -- bodies in the log -------------------------------------------------------------------------------------------------
-
-_SECRET_WORDS = ("pass", "token", "secret", "auth", "credential", "key")
-_NO_SECRETS = frozenset({"appKey"})
-_WHOLLY_SECRET = frozenset({"custom", "payload", "logs", "report"})
-
-
-def masked(value: Any) -> Any:
-    """A body as a log may show it: what clients and backends mean for each other alone is left out."""
-    if isinstance(value, Mapping):
-        return {key: _masked_field(key, item) for key, item in value.items()}
-    return [masked(item) for item in value] if isinstance(value, list) else value
-
-
-def _masked_field(key: str, value: Any) -> Any:
-    if key == "sdp":
-        return f"<{len(value)} characters>" if isinstance(value, str) else "***"
-    word = key.lower()
-    if key in _WHOLLY_SECRET or (key not in _NO_SECRETS and any(secret in word for secret in _SECRET_WORDS)):
-        return value if isinstance(value, bool) else "***"
-    return masked(value)
-
-
 def debug_body(event: str, call: HookCall, progress: Progress, body: Mapping[str, Any]) -> None:
     """Write a body at the debug level, without what is secret in it."""
-    log.debug(event, method=call.method.value, id=progress.hook_id, body=_Masked(body))
-
-
-@frozen
-class _Masked:
-    """Masks only if somebody writes it: most of the time the debug level is off."""
-
-    body: Mapping[str, Any] = field(repr=False)
-
-    def __str__(self) -> str:
-        try:
-            return json.dumps(masked(self.body))
-        except (ValueError, TypeError, RecursionError) as error:
-            return f"<{type(error).__name__}>"
+    log.debug(event, method=call.method.value, id=progress.hook_id, body=MaskedBody(body))

@@ -45,7 +45,7 @@ class TlsFailed(httpx.TransportError):
     """No trust in the backend's certificate, or no common TLS version."""
 
 
-class Connection:
+class BackendConnection:
     """One connection, used by one call at a time. Closing never waits."""
 
     def __init__(self, stream: TcpStream | trio.SSLStream[TcpStream]) -> None:
@@ -137,13 +137,13 @@ class Connection:
         return True
 
 
-async def connect(url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext) -> Connection:
+async def connect(url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext) -> BackendConnection:
     """Open a connection for `url`, trying its host's addresses one after the other. Raises what is listed above."""
     stream = await _connect_any(url.host, port_of(url), resolver)
     if url.scheme != "https":
-        return Connection(stream)
+        return BackendConnection(stream)
     try:
-        return Connection(await _secured(stream, url.host, tls))
+        return BackendConnection(await _secured(stream, url.host, tls))
     except BaseException:
         stream.socket.close()
         raise

@@ -16,12 +16,13 @@ import httpx
 import trio
 from attrs import frozen
 
-from actors.hooks.backlog import Backlog, Waiting
+from actors.hooks.backlog import Backlog, WaitingHook
+from actors.hooks.echo import is_echo
 from actors.hooks.fair_queue import Caller
 from actors.hooks.lane import HookLane
 from actors.hooks.queue import HookQueue, Notification
-from actors.hooks.queue_starter import Starts
-from actors.hooks.sender import HookSender, Transport, is_echo
+from actors.hooks.queue_starter import QueueStarter
+from actors.hooks.sender import CallTransport, HookSender
 from actors.hooks.tls import client_context
 from actors.hooks.transport import HookTransport, HostName, host_name
 from actors.net.accept import hook_connections
@@ -69,7 +70,7 @@ class HookDispatcher(Actor[Never]):
         *,
         find_app: Callable[[str], App | None] = lambda key: None,
         all_apps: Callable[[], tuple[App, ...]] = tuple,
-        transport: Transport | None = None,
+        transport: CallTransport | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -84,7 +85,7 @@ class HookDispatcher(Actor[Never]):
         self._find_app = find_app
         self._all_apps = all_apps
         self.backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)
-        self._starts = Starts(self._begin, spawn=self.spawn)
+        self._starts = QueueStarter(self._begin, spawn=self.spawn)
         is_global = settings.rest_hook_order is HookOrder.GLOBAL
         self._all_in_one = self._new_queue(Caller("", "")) if is_global else None
         self._running: set[HookQueue] = set()
@@ -190,7 +191,7 @@ class HookDispatcher(Actor[Never]):
             if not self._running:
                 self._idle.set()
 
-    def _report_drop(self, dropped: Waiting) -> None:
+    def _report_drop(self, dropped: WaitingHook) -> None:
         if isinstance(dropped, Notification):
             self.sender.log.dropped(
                 dropped.method,

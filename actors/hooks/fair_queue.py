@@ -17,7 +17,7 @@ class Caller:
     session: str
 
 
-class Line(Generic[T]):
+class FairQueue(Generic[T]):
     """What waits for its turn. Every step costs the same however much waits; an item stands in it once at most."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """What a session and its streams hold to call their backend: one lane, and a keep-alive slot for each stream.
 
-    gate        the caller waits for its turn and for the answer; its cancellation is the call's
+    authorize   the caller waits for its turn and for the answer; its cancellation is the call's
     notify      the caller does not wait
     event       client and backend are told; the client after the backend's answer, where that may overwrite the event
 
@@ -8,19 +8,19 @@ Calls of one lane never overlap and keep their order. A call that is not to be m
 the method or the backend has disabled it, takes no place in the lane.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import trio
-from attrs import field, frozen
 
-from actors.hooks.backlog import Account, Backlog
+from actors.hooks.backlog import Account
 from actors.hooks.call_log import HookCall
+from actors.hooks.deliveries import Deliveries, Delivery
+from actors.hooks.echo import is_echo
+from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lane_services import LaneServices
 from actors.hooks.queue import HookQueue, Notification, Permit
-from actors.hooks.sender import HookSender, is_echo
 from config.apps import App
-from config.settings import Settings
 from protocol.hooks import (
     Allow,
     Deny,
@@ -41,32 +41,12 @@ from protocol.hooks import (
 STOPPED = Unreachable(cause="hooks have stopped")
 
 
-class Services(Protocol):
-    """What a lane needs of its dispatcher."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def sender(self) -> HookSender: ...
-    @property
-    def backlog(self) -> Backlog: ...
-    @property
-    def is_open(self) -> bool:
-        """Whether calls can still be made."""
-
-    def current_app(self, app: App) -> App:
-        """The application as it is now: operators change them while sessions last."""
-
-    def spawn(self, run: Callable[[], Any]) -> None:
-        """Begin a task in which an async function runs; it must not raise."""
-
-
 class HookLane:
     """The calls of one session. `on_warning(method, info)` tells of an event's failure; it must not raise or wait."""
 
     def __init__(
         self,
-        services: Services,
+        services: LaneServices,
         queue: HookQueue,
         account: Account,
         *,
@@ -79,7 +59,7 @@ class HookLane:
         self._services = services
         self._queue = queue
         self._account = account
-        self._late = _Deliveries(services.spawn)
+        self._late = Deliveries(services.spawn)
         self._app = app
         self._session_id = session_id
         self._on_warning = on_warning
@@ -141,7 +121,7 @@ class HookLane:
         else:
             self._queue_overwritten(method, body, deliver, last=last)
 
-    def keep_alive_slot(self) -> "KeepAliveSlot":
+    def keep_alive_slot(self) -> KeepAliveSlot:
         """A slot for one stream's keep-alives, outside the lane."""
         return KeepAliveSlot(self._services, self)
 
@@ -183,7 +163,7 @@ class HookLane:
         self, method: HookMethod, body: dict[str, Any], deliver: Callable[[dict[str, Any]], None], *, last: bool
     ) -> None:
         timeout = self._timeout
-        delivery = _Delivery(
+        delivery = Delivery(
             deadline=trio.current_time() + timeout,
             show=lambda judged: self._show(method, body, judged, deliver),
             too_late=lambda: verdict(method, self.config.for_method(method), TimedOut(seconds=timeout), body),
@@ -247,101 +227,3 @@ class HookLane:
         if isinstance(judged, Allow | Deny) and judged.warnings:
             self._services.sender.log.odd_answer(method, self._app.key, self._session_id, judged.warnings)
         return judged
-
-
-@frozen(eq=False, kw_only=True)
-class _Delivery:
-    """An event that its client has not been shown yet, for its backend may overwrite it."""
-
-    deadline: float
-    show: Callable[[Verdict], None]
-    too_late: Callable[[], Verdict]
-    shown: trio.Event = field(init=False, factory=trio.Event)
-
-
-class _Deliveries:
-    """Shows each event to the client once: when its answer is there, or at its deadline.
-
-    Answers are taken in the order of the lane, and at once, so that events reach the client in that order too.
-    """
-
-    def __init__(self, spawn: Callable[[Callable[[], Any]], None]) -> None:
-        self._spawn = spawn
-        self._waiting: OrderedDict[_Delivery, None] = OrderedDict()  # by deadline, for all wait equally long
-        self._running = False
-
-    def watch(self, delivery: _Delivery) -> None:
-        """Show it at its deadline, unless its answer comes before."""
-        self._waiting[delivery] = None
-        if not self._running:
-            self._running = True
-            self._spawn(self._run)
-
-    def show(self, delivery: _Delivery, judged: Verdict) -> None:
-        """Its answer is there, if it is not too late."""
-        if delivery in self._waiting:
-            del self._waiting[delivery]
-            delivery.shown.set()
-            delivery.show(judged)
-
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                delivery = next(iter(self._waiting))
-                with trio.move_on_at(delivery.deadline):
-                    await delivery.shown.wait()
-                if not delivery.shown.is_set():
-                    self.show(delivery, delivery.too_late())
-        finally:
-            self._running = False
-
-
-class KeepAliveSlot:
-    """One stream's keep-alives: at most one under way, none waiting, gone with the stream."""
-
-    def __init__(self, services: Services, lane: HookLane) -> None:
-        self._services = services
-        self._lane = lane
-        self._scope: trio.CancelScope | None = None
-        self._closed = False
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether one would be sent now: the last is answered, the stream lives, the backend wants them."""
-        return (
-            self._scope is None
-            and not self._closed
-            and self._services.is_open
-            and self._lane.sends(HookMethod.STREAM_KEEP_ALIVE_EVENT)
-        )
-
-    def send(self, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> bool:
-        """Send one if the slot is ready, and say whether it was sent.
-
-        `on_verdict` is called with what came of it, unless the slot is closed before. It must not raise or wait.
-        """
-        if not self.is_ready:
-            return False
-        scope = self._scope = trio.CancelScope()
-        self._services.spawn(lambda: self._run(scope, body, on_verdict))
-        return True
-
-    def close(self) -> None:
-        """End with the stream: what is under way is torn down, and nothing is sent any more."""
-        self._closed = True
-        if self._scope is not None:
-            self._scope.cancel()
-
-    async def _run(self, scope: trio.CancelScope, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> None:
-        method = HookMethod.STREAM_KEEP_ALIVE_EVENT
-        timeout = self._services.settings.rest_request_timeout
-        try:
-            with scope:
-                call = self._lane.call(method, body, keep_alive=True)
-                outcome = await self._services.sender.send(
-                    call, timeout=timeout, deadline=trio.current_time() + timeout
-                )
-        finally:
-            self._scope = None
-        if not self._closed:
-            on_verdict(verdict(method, self._lane.config.for_method(method), outcome, body))

@@ -16,11 +16,12 @@ from typing import Any, Protocol, Self
 import trio
 from attrs import define, field
 
-from actors.hooks.backlog import Account, Load
+from actors.hooks.backlog import Account
+from actors.hooks.load import Load
 from protocol.hooks import Allow, HookMethod, Verdict
 
 
-class Entry(Protocol):
+class QueueEntry(Protocol):
     """Something that a queue runs in its turn."""
 
     async def run(self) -> None:
@@ -93,17 +94,17 @@ class HookQueue:
 
     def __init__(self, *, start: Callable[["HookQueue"], None]) -> None:
         self._start = start
-        self._entries: OrderedDict[Entry, None] = OrderedDict()
+        self._entries: OrderedDict[QueueEntry, None] = OrderedDict()
         self._running = False
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: QueueEntry) -> None:
         """Put an entry at the end."""
         self._entries[entry] = None
         if not self._running:
             self._running = True
             self._start(self)
 
-    def discard(self, entry: Entry) -> None:
+    def discard(self, entry: QueueEntry) -> None:
         """Take an entry out, if it still waits."""
         self._entries.pop(entry, None)
 

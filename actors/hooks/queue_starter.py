@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from actors.hooks.fair_queue import Caller, Line
+from actors.hooks.fair_queue import Caller, FairQueue
 from actors.hooks.queue import HookQueue
 
 STARTS_PER_PASS = 16
 
 
-class Starts:
+class QueueStarter:
     """Calls `begin` for each queue, at most `STARTS_PER_PASS` times in a pass, for each application in turn.
 
     `spawn` begins a task of its own, which lasts as long as something waits.
@@ -25,7 +25,7 @@ class Starts:
     ) -> None:
         self._begin = begin
         self._spawn = spawn
-        self._line: Line[HookQueue] = Line()
+        self._line: FairQueue[HookQueue] = FairQueue()
         self._left = STARTS_PER_PASS
         self._running = False
 

@@ -28,7 +28,7 @@ def system_lookup(host: str) -> tuple[str, ...]:
 
 
 @define(eq=False)
-class _Host:
+class _KnownName:
     limiter: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(THREADS_PER_HOST))
     asking: trio.Lock = field(factory=trio.Lock)
     addresses: tuple[str, ...] = ()
@@ -40,13 +40,13 @@ class Resolver:
 
     def __init__(self, lookup: Callable[[str], tuple[str, ...]] = system_lookup) -> None:
         self._lookup = lookup
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, _KnownName] = {}
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """The addresses of `name`, at least one, in the system's order. Raises CannotResolve."""
         if _is_address(name):
             return (name,)
-        host = self._hosts.setdefault(name, _Host())
+        host = self._hosts.setdefault(name, _KnownName())
         if trio.current_time() >= host.fresh_until:
             async with host.asking:
                 if trio.current_time() >= host.fresh_until:
@@ -59,7 +59,7 @@ class Resolver:
         if host is not None and address in host.addresses:
             host.addresses = (address, *(other for other in host.addresses if other != address))
 
-    async def _ask(self, name: str, host: _Host) -> None:
+    async def _ask(self, name: str, host: _KnownName) -> None:
         try:
             addresses = await trio.to_thread.run_sync(self._lookup, name, limiter=host.limiter, abandon_on_cancel=True)
         except (OSError, UnicodeError) as error:

@@ -1,9 +1,9 @@
 """Connections to each backend host: bounded, shared by turns, kept for a while, thrown away on any doubt.
 
 The stock pool of httpx looks at every request and every connection for each event, which costs six times as much at 32
-calls at once (see tests/bench/hooks.py). Here a host has places and a list of idle connections, and that is all.
+calls at once (see tests/bench/hooks.py). Here a host has slots and a list of idle connections, and that is all.
 
-A call first gets a place, and only then is its request made: what waits in line is no larger than what it is about.
+A call first gets a slot, and only then is its request made: what waits in line is no larger than what it is about.
 
 A connection goes back to the list only after a whole answer that lets it; after a cancellation, an error, or anything
 unexpected it is closed. So nothing that happened in one call is seen by the next.
@@ -21,9 +21,9 @@ import httpx
 import trio
 from attrs import frozen
 
-from actors.hooks.connection import AnswerTooLarge, Connection, NoAnswer, TlsFailed, connect, port_of
+from actors.hooks.connection import AnswerTooLarge, BackendConnection, NoAnswer, TlsFailed, connect, port_of
+from actors.hooks.connection_slots import ConnectionSlots
 from actors.hooks.fair_queue import Caller
-from actors.hooks.host_slots import Places
 from actors.hooks.resolver import CannotResolve, Resolver
 from actors.hooks.start_pacer import StartPacer
 
@@ -32,8 +32,8 @@ __all__ = [
     "CannotResolve",
     "HookTransport",
     "HostName",
+    "HostSlot",
     "NoAnswer",
-    "Place",
     "PoolStatistics",
     "TlsFailed",
     "host_name",
@@ -82,19 +82,23 @@ class HookTransport:
         self._tls = tls
         self._resolver = resolver or Resolver()
         self._is_shared = is_shared
-        self._hosts: dict[HostName, _Host] = {}
+        self._hosts: dict[HostName, _HostPool] = {}
         self._max_total = max_total
-        self.connections = Places(max_total, is_shared=lambda: len(self._hosts) > 1)  # by host, then by application
+        self.connections = ConnectionSlots(
+            max_total, is_shared=lambda: len(self._hosts) > 1
+        )  # by host, then by application
         self._closed = False
 
-    def place(self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf) -> "Place":
-        """A place for one exchange with the host of `url`. The call is given up at `deadline`, on trio's clock.
+    def slot(
+        self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf
+    ) -> "HostSlot":
+        """A slot for one exchange with the host of `url`. The call is given up at `deadline`, on trio's clock.
 
         Raises httpx.UnsupportedProtocol.
         """
         if url.scheme not in ("http", "https") or not url.host:
             raise httpx.UnsupportedProtocol(f"{url.scheme or 'no scheme'}: not http or https")
-        return Place(self, self._host(url), caller, keep_alive=keep_alive, deadline=deadline)
+        return HostSlot(self, self._host(url), caller, keep_alive=keep_alive, deadline=deadline)
 
     def close_expired(self) -> None:
         """Close the connections that nobody has used for a while, and forget hosts that have none."""
@@ -128,19 +132,19 @@ class HookTransport:
             pending=self.connections.waiting + sum(host.waiting for host in hosts),
         )
 
-    def _host(self, url: httpx.URL) -> "_Host":
+    def _host(self, url: httpx.URL) -> "_HostPool":
         name = host_name(url)
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = _Host(name, self._max_connections, is_shared=lambda: self._is_shared(name))
+            host = self._hosts[name] = _HostPool(name, self._max_connections, is_shared=lambda: self._is_shared(name))
         return host
 
     @property
     def _idle_count(self) -> int:
         return sum(len(host.idle) for host in self._hosts.values())
 
-    async def exchange(self, host: "_Host", request: httpx.Request) -> httpx.Response:
-        """Send a request to a host of which a place is held, and read the whole answer."""
+    async def exchange(self, host: "_HostPool", request: httpx.Request) -> httpx.Response:
+        """Send a request to a host of which a slot is held, and read the whole answer."""
         connection = host.take_idle() or await self._connect(request.url)
         reusable = False
         try:
@@ -152,7 +156,7 @@ class HookTransport:
                 connection.close()
         return response
 
-    async def _connect(self, url: httpx.URL) -> Connection:
+    async def _connect(self, url: httpx.URL) -> BackendConnection:
         """A new connection, in the place of the one that has been idle the longest when there are too many."""
         while (idle := self._idle_count) and idle + self.connections.taken > self._max_total:
             hosts = (host for host in self._hosts.values() if host.idle)
@@ -160,28 +164,28 @@ class HookTransport:
         return await connect(url, self._resolver, self._tls)
 
 
-class Place:
+class HostSlot:
     """The right to make one exchange with a host, from when the block begins until it ends."""
 
     def __init__(
-        self, transport: HookTransport, host: "_Host", caller: Caller, *, keep_alive: bool, deadline: float
+        self, transport: HookTransport, host: "_HostPool", caller: Caller, *, keep_alive: bool, deadline: float
     ) -> None:
         self._transport = transport
         self._host = host
         self._keep_alive = keep_alive
         self._deadline = deadline
-        self._turnstile = host.turnstile(caller.app)
+        self._pacer = host.pacer(caller.app)
         keep_alives = [(host.keep_alives, caller)] if keep_alive else []
         of_all = Caller(host.name, caller.app)
         self._wanted = (*keep_alives, (host.connections, caller), (transport.connections, of_all))
-        self._held: list[tuple[Places, Caller]] = []
+        self._held: list[tuple[ConnectionSlots, Caller]] = []
 
     async def __aenter__(self) -> Self:
-        await self._turnstile.enter(in_batch=self._keep_alive)
+        await self._pacer.enter(in_batch=self._keep_alive)
         try:
-            for places, caller in self._wanted:
-                await places.take(caller)
-                self._held.append((places, caller))
+            for slots, caller in self._wanted:
+                await slots.take(caller)
+                self._held.append((slots, caller))
         except BaseException:
             self._give_back()
             raise
@@ -194,8 +198,8 @@ class Place:
 
     def _give_back(self) -> None:
         while self._held:
-            places, caller = self._held.pop()
-            places.give_back(caller)
+            slots, caller = self._held.pop()
+            slots.give_back(caller)
 
     async def exchange(self, request: httpx.Request) -> httpx.Response:
         """Make the exchange. Raises httpx.TransportError in one of its forms (see `connection`)."""
@@ -204,40 +208,40 @@ class Place:
         except trio.Cancelled:
             # An owner that has left says nothing about the host; the deadline does.
             if trio.current_time() >= self._deadline:
-                self._turnstile.is_failing = True
+                self._pacer.is_failing = True
             raise
         except httpx.TransportError as error:
             if not isinstance(error, httpx.LocalProtocolError):
-                self._turnstile.is_failing = True
+                self._pacer.is_failing = True
             raise
-        self._turnstile.is_failing = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        self._pacer.is_failing = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
         return response
 
 
-class _Host:
+class _HostPool:
     """The connections to one backend host: the newest idle one is used first, so that spare ones grow old."""
 
     def __init__(self, name: HostName, max_connections: int, *, is_shared: Callable[[], bool]) -> None:
         self.name = " ".join(map(str, name))
-        self.connections = Places(max_connections, is_shared=is_shared)
-        self.keep_alives = Places(max(1, max_connections // 2), is_shared=is_shared)
-        self.idle: deque[Connection] = deque()
-        self._turnstiles: dict[str, StartPacer] = {}
+        self.connections = ConnectionSlots(max_connections, is_shared=is_shared)
+        self.keep_alives = ConnectionSlots(max(1, max_connections // 2), is_shared=is_shared)
+        self.idle: deque[BackendConnection] = deque()
+        self._pacers: dict[str, StartPacer] = {}
 
-    def turnstile(self, app: str) -> StartPacer:
+    def pacer(self, app: str) -> StartPacer:
         """Where the calls of one application begin: another one's crowds and failures are not its own."""
-        return self._turnstiles.setdefault(app, StartPacer())
+        return self._pacers.setdefault(app, StartPacer())
 
     @property
     def waiting(self) -> int:
         limited = self.connections.waiting + self.keep_alives.waiting
-        return limited + sum(turnstile.waiting for turnstile in self._turnstiles.values())
+        return limited + sum(pacer.waiting for pacer in self._pacers.values())
 
     @property
     def is_unused(self) -> bool:
         return not (self.idle or self.waiting or self.connections.taken or self.keep_alives.taken)
 
-    def take_idle(self) -> Connection | None:
+    def take_idle(self) -> BackendConnection | None:
         now = trio.current_time()
         while self.idle:
             connection = self.idle.pop()
@@ -246,7 +250,7 @@ class _Host:
             connection.close()
         return None
 
-    def keep(self, connection: Connection) -> None:
+    def keep(self, connection: BackendConnection) -> None:
         connection.idle_until = trio.current_time() + IDLE_SECONDS
         self.idle.append(connection)
 

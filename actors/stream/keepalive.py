@@ -15,7 +15,7 @@ from typing import Any, Never, Protocol
 
 import trio
 
-from actors.hooks.lane import KeepAliveSlot
+from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.runtime.actor import Actor, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from config.settings import Settings

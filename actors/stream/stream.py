@@ -16,7 +16,7 @@ import trio
 from attrs import frozen
 from trio.lowlevel import checkpoint_if_cancelled
 
-from actors.hooks.lane import KeepAliveSlot
+from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
 from actors.media.playback import Playback
 from actors.media.publication import Publication

@@ -8,8 +8,9 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.hooks import backlog as module
-from actors.hooks.backlog import MAX_WEIGHT, MAX_WEIGHT_OF_ALL, OVERHEAD, Account, Backlog, Load, Waiting
+from actors.hooks import load as module
+from actors.hooks.backlog import MAX_WEIGHT, MAX_WEIGHT_OF_ALL, Account, Backlog, WaitingHook
+from actors.hooks.load import OVERHEAD, Load
 from protocol.common.memory_budget import weigh
 
 MEBIBYTE = 1024 * 1024
@@ -32,7 +33,7 @@ class Rig:
     """A backlog with sessions, each of some application."""
 
     backlog: Backlog
-    dropped: list[Waiting]
+    dropped: list[WaitingHook]
     accounts: dict[str, Account] = field(factory=dict)
 
     def add(self, name: str, *hooks: Hook, limit: int = 10_000) -> None:
@@ -49,7 +50,7 @@ class Rig:
 
 
 def rig(limit: int = 10_000) -> Rig:
-    dropped: list[Waiting] = []
+    dropped: list[WaitingHook] = []
     return Rig(Backlog(limit, on_drop=dropped.append), dropped)
 
 
@@ -151,7 +152,7 @@ def test_in_an_application_what_tells_of_an_end_goes_last_whoever_holds_the_most
 
 @pytest.mark.parametrize("payload", [[[]] * 10_000, [{}] * 10_000, [0] * 10_000, {"a": [[], {}] * 5000}])
 def test_what_is_empty_weighs_too(payload: Any) -> None:
-    assert Backlog(1, on_drop=list[Waiting]().append).load_of({"payload": payload}).whole >= weigh(payload)
+    assert Backlog(1, on_drop=list[WaitingHook]().append).load_of({"payload": payload}).whole >= weigh(payload)
 
 
 def test_what_hooks_share_weighs_once_for_all_and_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.hooks.lane import HookLane, KeepAliveSlot
+from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lane import HookLane
 from actors.runtime.actor import StopReason
 from actors.stream.keepalive import StreamKeepAlive, Walk
 from config.settings import Settings

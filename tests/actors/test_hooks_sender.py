@@ -14,8 +14,8 @@ import trio.testing
 from attrs import evolve
 from trio.testing import MockClock
 
-from actors.hooks.call_log import masked
-from actors.hooks.sender import is_echo
+from actors.hooks.echo import is_echo
+from actors.hooks.masking import masked
 from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from config.apps import App
 from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestOnError

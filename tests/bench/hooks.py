@@ -29,7 +29,8 @@ import trio.testing
 from attrs import define, evolve, field
 
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lane import HookLane, KeepAliveSlot
+from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lane import HookLane
 from actors.hooks.transport import HookTransport
 from actors.runtime import logs
 from actors.runtime.actor import StopReason

@@ -39,7 +39,7 @@ async def exchange(
 ) -> httpx.Response:
     """One POST, for as long as it takes."""
     request = httpx.Request("POST", url, content=content)
-    async with transport.place(request.url, caller, keep_alive=keep_alive, deadline=deadline) as place:
+    async with transport.slot(request.url, caller, keep_alive=keep_alive, deadline=deadline) as place:
         return await place.exchange(request)
 
 
@@ -58,7 +58,7 @@ class MemoryTransport:
         self._transport = httpx.MockTransport(backend)
 
     @contextlib.asynccontextmanager
-    async def place(
+    async def slot(
         self, url: httpx.URL, caller: Caller, *, keep_alive: bool, deadline: float
     ) -> AsyncIterator["MemoryTransport"]:
         yield self

@@ -192,4 +192,4 @@ async def test_a_deadline_that_is_over_does() -> None:
 
 def is_failing(transport: HookTransport) -> bool:
     (host,) = transport._hosts.values()
-    return host.turnstile(CALLER.app).is_failing
+    return host.pacer(CALLER.app).is_failing

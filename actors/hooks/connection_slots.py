@@ -1,8 +1,8 @@
-"""A bounded number of places, such as the connections to one host, of which nobody gets all.
+"""A bounded number of slots, such as the connections to one host, of which nobody gets all.
 
-Who waits is served by turns (see `line`). Where several applications share the places, one that holds some already
+Who waits is served by turns (see `fair_queue`). Where several applications share the slots, one that holds some already
 gets another only while that leaves a third of what it has for those who come: alone it takes up to three quarters,
-with a second one that wants as much each takes three sevenths, and so on. The last place is for somebody who has none.
+with a second one that wants as much each takes three sevenths, and so on. The last slot is for somebody who has none.
 """
 
 from collections import Counter
@@ -11,21 +11,21 @@ from collections.abc import Callable
 import trio
 from attrs import field, frozen
 
-from actors.hooks.fair_queue import Caller, Line
+from actors.hooks.fair_queue import Caller, FairQueue
 
 SHARE = 3
 """How often what is left an application may hold."""
 
 
-class Places:
-    """`total` places. `is_shared` says whether more than one application may want them, as of now."""
+class ConnectionSlots:
+    """`total` slots. `is_shared` says whether more than one application may want them, as of now."""
 
     def __init__(self, total: int, *, is_shared: Callable[[], bool]) -> None:
         self._total = total
         self._free = total
         self._is_shared = is_shared
         self._held: Counter[str] = Counter()
-        self._line: Line[_Turn] = Line()
+        self._line: FairQueue[_Turn] = FairQueue()
 
     @property
     def taken(self) -> int:
@@ -38,7 +38,7 @@ class Places:
         return len(self._line)
 
     async def take(self, caller: Caller) -> None:
-        """Wait for a place and hold it; it must be given back."""
+        """Wait for a slot and hold it; it must be given back."""
         if self._may_have(caller.app):  # nobody of the same application waits then, for it would have got it
             self._hand_to(caller)
             return
@@ -51,7 +51,7 @@ class Places:
             raise
 
     def give_back(self, caller: Caller) -> None:
-        """The place is free for the next one."""
+        """The slot is free for the next one."""
         self._free += 1
         self._held[caller.app] -= 1
         if not self._held[caller.app]:

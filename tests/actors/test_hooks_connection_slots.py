@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.hooks.fair_queue import Caller, Line
-from actors.hooks.host_slots import Places
+from actors.hooks.connection_slots import ConnectionSlots
+from actors.hooks.fair_queue import Caller, FairQueue
 
 # -- the line ----------------------------------------------------------------------------------------------------------
 
 
 def test_applications_take_turns_and_sessions_inside_them() -> None:
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     for app, session, count in (("a", "1", 3), ("a", "2", 2), ("b", "1", 2)):
         for number in range(count):
             line.add(Caller(app, session), f"{app}{session}.{number}")
@@ -26,7 +26,7 @@ def test_applications_take_turns_and_sessions_inside_them() -> None:
 
 
 def test_an_application_that_may_not_is_passed_by_and_keeps_its_turn() -> None:
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     line.add(Caller("a", "1"), "a")
     line.add(Caller("b", "1"), "b")
     assert line.take(lambda app: app != "a") == "b"
@@ -39,7 +39,7 @@ CALLERS = st.builds(Caller, st.sampled_from("ab"), st.sampled_from("123"))
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "discard", "take"]), CALLERS, st.integers(0, 5))))
 def test_the_line_holds_what_was_put_in_and_not_taken_out(actions: list[tuple[str, Caller, int]]) -> None:
-    line: Line[tuple[Caller, int]] = Line()
+    line: FairQueue[tuple[Caller, int]] = FairQueue()
     expected: dict[Caller, list[tuple[Caller, int]]] = defaultdict(list)
     for action, caller, number in actions:
         item = (caller, number)
@@ -65,7 +65,7 @@ class Crowd:
     """Callers that take places and keep them until told."""
 
     def __init__(self, nursery: trio.Nursery, total: int, *, is_shared: bool) -> None:
-        self.places = Places(total, is_shared=lambda: is_shared)
+        self.places = ConnectionSlots(total, is_shared=lambda: is_shared)
         self.held: Counter[str] = Counter()
         self.order: list[str] = []
         self._nursery = nursery
@@ -148,7 +148,7 @@ async def test_a_session_that_wants_a_thousand_places_lets_another_have_the_next
 
 @pytest.mark.parametrize("is_shared", [False, True])
 async def test_who_gives_up_leaves_nothing_behind_whenever_that_is(autojump_clock: MockClock, is_shared: bool) -> None:
-    places = Places(3, is_shared=lambda: is_shared)
+    places = ConnectionSlots(3, is_shared=lambda: is_shared)
     most = 0
 
     async def hold(caller: Caller, patience: float) -> None:
@@ -169,7 +169,7 @@ async def test_who_gives_up_leaves_nothing_behind_whenever_that_is(autojump_cloc
 
 
 async def test_a_place_that_comes_to_somebody_who_has_just_given_up_is_not_lost(autojump_clock: MockClock) -> None:
-    places = Places(1, is_shared=lambda: False)
+    places = ConnectionSlots(1, is_shared=lambda: False)
     caller, patience = Caller("a", "1"), trio.CancelScope()
 
     async def wait() -> None:

@@ -1,0 +1,68 @@
+"""A hook as an HTTP request: where it goes, its headers, its body and its signature."""
+
+import json
+from functools import lru_cache
+
+import httpx
+
+from actors.hooks.call_log import HookCall, Progress
+from protocol.hooks import signature
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Unwritable(Exception):
+    """The body of a hook is no JSON."""
+
+
+class HookRequests:
+    """Makes the requests of hooks; with `key` they are signed instead of authenticated.
+
+    Raises ValueError if they are to be signed and this machine has no MD5.
+    """
+
+    def __init__(self, key: bytes | None) -> None:
+        self._key = key
+        if key is not None:
+            signature(key, b"")
+
+    def target(self, call: HookCall) -> tuple[httpx.URL, Headers]:
+        """Where `call` goes, and the headers that are the same each time."""
+        url = call.app.method_url(call.method)
+        if self._key is None:
+            return _target(url, call.app.rest_username, call.app.rest_password)
+        return _target(url, None, None)
+
+    def build(self, call: HookCall, progress: Progress, url: httpx.URL, headers: Headers) -> httpx.Request:
+        """The next attempt at `call`, for the target that it has. Raises Unwritable."""
+        content = _written(call)
+        own = [
+            (b"X-WCS-Hook-Id", progress.hook_id.encode()),
+            (b"X-WCS-Attempt", b"%d" % progress.attempt),
+            (b"Content-Length", b"%d" % len(content)),
+        ]
+        if self._key is not None:
+            own.append((b"Authorization", signature(self._key, content)))
+        # Given as `content`, its headers would be worked out anew each time.
+        return httpx.Request("POST", url, headers=[*headers, *own], stream=httpx.ByteStream(content))
+
+
+def _written(call: HookCall) -> bytes:
+    try:
+        return json.dumps(call.body, separators=(",", ":")).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unwritable(f"the body cannot be written as JSON: {type(error).__name__}") from error
+
+
+@lru_cache(maxsize=1024)
+def _target(url: str, username: str | None, password: str | None) -> tuple[httpx.URL, Headers]:
+    """Where a hook goes, and the headers that are the same each time."""
+    request = httpx.Request("POST", url)
+    request.headers["Accept"] = "application/json"
+    request.headers["Content-Type"] = "application/json;charset=UTF-8"
+    request.headers["Accept-Encoding"] = "identity"
+    request.headers["User-Agent"] = "wcsd"
+    if username is not None:
+        request = next(httpx.BasicAuth(username, password or "").auth_flow(request))
+    del request.headers["Content-Length"]
+    return request.url, tuple(request.headers.raw)
