@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from config.addresses import paired
-from config.properties import Entry, Fault, parse
+from config.properties import BadLine, Entry, parse
 from config.settings import TABLE, Setting, Settings
 from config.value_types import Remarking
 from config.wcs_settings import reason_without_effect
@@ -57,13 +57,13 @@ def load_settings(text: str | None, *, file_name: str = "", overrides: Sequence[
 
     Raises SettingsError with every fault that was found, not only the first.
     """
-    reader = _Reader()
+    reader = _SettingsReader()
     reader.take_file(text or "", file_name)
     reader.take_overrides(overrides)
     return reader.finish()
 
 
-class _Reader:
+class _SettingsReader:
     """Collects values, faults and warnings on the way to LoadedSettings."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class _Reader:
         for item in parse(text):
             place = f"{name}:{item.line}"
             match item:
-                case Fault():
+                case BadLine():
                     self.faults.append(f"{place}: {item.message}")
                 case Entry():
                     self._take(item.key, item.value, place, item.heading)

@@ -36,14 +36,14 @@ class Entry:
 
 
 @frozen(kw_only=True)
-class Fault:
+class BadLine:
     """A line that is not properties syntax."""
 
     line: int
     message: str
 
 
-def parse(text: str) -> tuple[Entry | Fault, ...]:
+def parse(text: str) -> tuple[Entry | BadLine, ...]:
     """Parse a whole file: one item per logical line, in order."""
     return tuple(_read(line, content) for line, content in _logical_lines(text))
 
@@ -66,7 +66,7 @@ def _is_continued(content: str) -> bool:
     return backslashes % 2 == 1
 
 
-def _read(line: int, content: str) -> Entry | Fault:
+def _read(line: int, content: str) -> Entry | BadLine:
     key = _matched(_KEY, content, 0)
     separator = _matched(_SEPARATOR, content, len(key))
     heading = key if separator.strip(_BLANKS) else re.split("[=:]", content, maxsplit=1)[0].strip()
@@ -78,7 +78,7 @@ def _read(line: int, content: str) -> Entry | Fault:
             heading=heading,
         )
     except ValueError as error:
-        return Fault(line=line, message=str(error))
+        return BadLine(line=line, message=str(error))
 
 
 def _matched(pattern: re.Pattern[str], content: str, start: int) -> str:

@@ -52,7 +52,7 @@ class Exit(IntEnum):
 _EXIT_OF_ERROR = {"refused": Exit.REFUSED, "usage": Exit.USAGE, "failed": Exit.FAILED, "unreachable": Exit.UNREACHABLE}
 
 
-class Unreachable(Exception):
+class ServerUnreachable(Exception):
     """No server answers; the text says where it was sought and why that failed."""
 
 
@@ -144,7 +144,7 @@ def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
     """One command: ask, show, and say how it went."""
     try:
         answer = ask(options.state / SOCKET_NAME, request)
-    except Unreachable as error:
+    except ServerUnreachable as error:
         answer = {"ok": False, "error": "unreachable", "message": str(error)}
     if options.as_json:
         print(json.dumps(answer), flush=True)
@@ -165,7 +165,7 @@ def _show(answer: dict[str, Any]) -> None:
 
 
 def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """The server's answer to one request; Unreachable if there is none."""
+    """The server's answer to one request; ServerUnreachable if there is none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_TIMEOUT)
         _connect(connection, path)
@@ -174,15 +174,17 @@ def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
                 connection.sendall(json.dumps(request).encode() + b"\n")
             line = b"".join(_chunks_of_line(connection))
         except TimeoutError:
-            raise Unreachable(f"the server at {path} did not answer within {ANSWER_TIMEOUT:.0f} s") from None
+            raise ServerUnreachable(f"the server at {path} did not answer within {ANSWER_TIMEOUT:.0f} s") from None
         except OSError as error:
-            raise Unreachable(f"the server at {path} went away: {error.strerror or error}") from None
+            raise ServerUnreachable(f"the server at {path} went away: {error.strerror or error}") from None
     try:
         answer = json.loads(line)
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or "ok" not in answer:
-        raise Unreachable(f"the server at {path} ended the conversation; the command may or may not have been done")
+        raise ServerUnreachable(
+            f"the server at {path} ended the conversation; the command may or may not have been done"
+        )
     return answer
 
 
@@ -190,14 +192,14 @@ def _connect(connection: socket.socket, path: Path) -> None:
     try:
         connection.connect(str(path))
     except (FileNotFoundError, ConnectionRefusedError):
-        raise Unreachable(
+        raise ServerUnreachable(
             f"no server runs on the state folder {path.parent} (nobody listens on {path}); "
             "start wcsd, or name its folder with --state"
         ) from None
     except PermissionError:
-        raise Unreachable(f"no permission to use {path}; run wcs as the user that runs the server") from None
+        raise ServerUnreachable(f"no permission to use {path}; run wcs as the user that runs the server") from None
     except OSError as error:  # a path too long for a Unix socket among them
-        raise Unreachable(f"cannot connect to {path}: {error.strerror or error}") from None
+        raise ServerUnreachable(f"cannot connect to {path}: {error.strerror or error}") from None
 
 
 def _chunks_of_line(connection: socket.socket) -> Iterator[bytes]:

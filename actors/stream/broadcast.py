@@ -8,7 +8,7 @@ from typing import Protocol
 
 from actors.media.publication import Publication
 from actors.runtime.actor import StopReason
-from actors.stream.fan_out import FanOut, Listener
+from actors.stream.fan_out import EventFanOut, Listener
 from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType
 
@@ -36,7 +36,7 @@ class Broadcast:
     def __init__(self, publication: Publication) -> None:
         self.publication = publication
         self._players: dict[str, Player] = {}
-        self._fan_out = FanOut()
+        self._fan_out = EventFanOut()
         self._muted = {"audio": False, "video": False}
 
     def __len__(self) -> int:

@@ -25,7 +25,7 @@ class Listener(Protocol):
     def pass_event(self, event: StreamEvent) -> None: ...
 
 
-class FanOut:
+class EventFanOut:
     """The events of one publication that not all its players have heard of yet."""
 
     def __init__(self) -> None:

@@ -73,7 +73,7 @@ class RestClientConfig:
 
         Raises WrongType.
         """
-        reader = _Reader()
+        reader = _PolicyReader()
         methods = dict(reader.methods(value))
         return cls(methods), tuple(reader.warnings)
 
@@ -100,7 +100,7 @@ _MAX_SHOWN = 60
 E = TypeVar("E", bound=StrEnum)
 
 
-class _Reader:
+class _PolicyReader:
     """Collects the warnings while one `restClientConfig` is read."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from protocol.node.descriptions import ConnectionDescription
 from protocol.node.filters import ConnectionFilter
 from protocol.rest.errors import bad_request
-from protocol.rest.fields import TEXT, Field, FieldTable, Given
+from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
@@ -52,7 +52,7 @@ def parse_terminate(body: bytes) -> ConnectionFilter:
     return query
 
 
-def _filter(given: Given) -> ConnectionFilter:
+def _filter(given: FieldValues) -> ConnectionFilter:
     return ConnectionFilter(session_id=given[SESSION_ID], app_key=given[APP_KEY], client_version=given[CLIENT_VERSION])
 
 

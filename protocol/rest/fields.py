@@ -33,8 +33,8 @@ Schema = Mapping[str, Any]
 
 
 @frozen(eq=False)
-class Kind(Generic[T]):
-    """A type of value. `read` raises ValueError for others; its text, if any, is what an error says after the name."""
+class FieldType(Generic[T]):
+    """What a field may hold. `read` raises ValueError for other values; its text, if any, goes into the error."""
 
     wanted: str
     """What a value must be, as an error says it."""
@@ -73,16 +73,16 @@ _NAME_SCHEMA: Final[Schema] = {
     "anyOf": [{"type": "string"}, {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]
 }
 
-TEXT: Final = Kind("a string", read_name, _NAME_SCHEMA)
+TEXT: Final = FieldType("a string", read_name, _NAME_SCHEMA)
 """A string, or a whole number, taken as its digits (`json_decoding.read_name`)."""
 
-TEXTS: Final = Kind("an array of strings", _read_texts, {"type": "array", "items": _NAME_SCHEMA})
+TEXTS: Final = FieldType("an array of strings", _read_texts, {"type": "array", "items": _NAME_SCHEMA})
 """An array of strings or whole numbers."""
 
-FLAG: Final = Kind("true or false", _read_flag, {"enum": [True, False, "true", "false"]})
+FLAG: Final = FieldType("true or false", _read_flag, {"enum": [True, False, "true", "false"]})
 """A boolean, or one of the texts `true` and `false`."""
 
-COUNT: Final = Kind(
+COUNT: Final = FieldType(
     "a whole number, 0 or more",
     _read_count,
     {
@@ -95,7 +95,7 @@ COUNT: Final = Kind(
 """A whole number from 0 to MAX_INTEGER. Some languages write 5 as `5.0`, others as `"5"`."""
 
 
-def some_of(*known: str) -> Kind[frozenset[str]]:
+def some_of(*known: str) -> FieldType[frozenset[str]]:
     """An array of some of the texts that are known."""
 
     def read(value: Any) -> frozenset[str]:
@@ -104,7 +104,7 @@ def some_of(*known: str) -> Kind[frozenset[str]]:
             raise ValueError(f"knows only {', '.join(map(repr, known))}")
         return texts
 
-    return Kind("an array of strings", read, {"type": "array", "items": {"enum": list(known)}})
+    return FieldType("an array of strings", read, {"type": "array", "items": {"enum": list(known)}})
 
 
 # -- fields and tables -------------------------------------------------------------------------------------------------
@@ -115,24 +115,24 @@ class Field(Generic[T]):
     """One thing that a request may say, under a name, and what it means."""
 
     name: str
-    kind: Kind[T]
+    type: FieldType[T]
     meaning: str
 
     def read(self, value: Any) -> T:
         """The value of the field; RestError (400) for one of the wrong type."""
         try:
-            return self.kind.read(value)
+            return self.type.read(value)
         except ValueError as error:
             fault = "" if isinstance(error, FieldError) else str(error)
             raise self._refusal(fault, value) from None
 
     def _refusal(self, fault: str, value: Any) -> RestError:
         if value is None:
-            fault = f"must be {self.kind.wanted}, not null; leave it out to set no condition"
-        return bad_request(f"{self.name} {fault or f'must be {self.kind.wanted}'}", key=self.name)
+            fault = f"must be {self.type.wanted}, not null; leave it out to set no condition"
+        return bad_request(f"{self.name} {fault or f'must be {self.type.wanted}'}", key=self.name)
 
 
-class Given:
+class FieldValues:
     """What a request says, by field."""
 
     def __init__(self, values: Mapping[Field[Any], Any]) -> None:
@@ -149,15 +149,15 @@ class FieldTable:
         self.fields: Mapping[str, Field[Any]] = {field.name: field for field in fields}
         self._noun = noun
 
-    def read(self, request: Mapping[str, Any]) -> Given:
+    def read(self, request: Mapping[str, Any]) -> FieldValues:
         """What `request` says; RestError (400) on a field that is not known or has a value of the wrong type."""
         self._refuse_unknown(request)
         known = self.fields.items()
-        return Given({field: field.read(request[name]) for name, field in known if name in request})
+        return FieldValues({field: field.read(request[name]) for name, field in known if name in request})
 
     def describe(self) -> dict[str, Any]:
         """The JSON Schema of a request."""
-        properties = {name: {**field.kind.schema, "description": field.meaning} for name, field in self.fields.items()}
+        properties = {name: {**field.type.schema, "description": field.meaning} for name, field in self.fields.items()}
         return {"type": "object", "properties": properties, "additionalProperties": False}
 
     def _refuse_unknown(self, request: Iterable[str]) -> None:

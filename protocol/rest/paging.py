@@ -5,7 +5,7 @@ from typing import Final, Generic, TypeVar
 
 from attrs import frozen
 
-from protocol.rest.fields import COUNT, Field, Given
+from protocol.rest.fields import COUNT, Field, FieldValues
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Found(Generic[T]):
     items: tuple[T, ...]
 
 
-def page_of(given: Given, *, limit: int | None = None) -> Page:
+def page_of(given: FieldValues, *, limit: int | None = None) -> Page:
     """The page asked for; from the start, and no more than `limit`, where nothing is said."""
     wanted = given[LIMIT]
     return Page(offset=given[OFFSET] or 0, limit=limit if wanted is None else wanted)

@@ -12,7 +12,7 @@ from attrs import frozen
 from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import bad_request
-from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, Given, some_of
+from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, FieldValues, some_of
 from protocol.rest.json_body import decode_object
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
@@ -85,7 +85,7 @@ def parse_find(fields: Mapping[str, Any]) -> StreamQuery:
     return StreamQuery(filter=_filter(given), page=page_of(given), metrics="metrics" in (given[DISPLAY] or ()))
 
 
-def _filter(given: Given) -> StreamFilter:
+def _filter(given: FieldValues) -> StreamFilter:
     return StreamFilter(
         name=given[NAME],
         published=given[PUBLISHED],
@@ -100,7 +100,7 @@ def _filter(given: Given) -> StreamFilter:
     )
 
 
-def _ids(given: Given) -> frozenset[str] | None:
+def _ids(given: FieldValues) -> frozenset[str] | None:
     """The union of `mediaSessionId` and `mediaSessionIds`; None when neither is given."""
     one, several = given[MEDIA_SESSION_ID], given[MEDIA_SESSION_IDS]
     if one is None and several is None:

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.web.http.admission import OPERATOR_RESERVE, Admission, Place
+from actors.web.http.admission import OPERATOR_RESERVE, ConnectionAdmission, Place
 
 HERE, THERE, ELSEWHERE = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 
@@ -13,7 +13,7 @@ class Door:
 
     def __init__(self, limit: int, per_client: int = 1000) -> None:
         log = RateLimitedLog(get_logger("test"), clock=lambda: 0.0)
-        self.admission = Admission(limit=limit, per_client=per_client, log=log)
+        self.admission = ConnectionAdmission(limit=limit, per_client=per_client, log=log)
         self.evicted: list[str] = []
 
     def admit(self, name: str, address: str = HERE) -> Place | None:

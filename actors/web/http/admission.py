@@ -18,7 +18,7 @@ OPERATOR_RESERVE = 10
 """Places that only clients on loopback may take; fewer where all places are fewer than ten times that."""
 
 
-class Admission:
+class ConnectionAdmission:
     """The connections of all HTTP listeners together."""
 
     def __init__(self, *, limit: int, per_client: int, log: RateLimitedLog) -> None:
@@ -80,7 +80,9 @@ class _Group:
 class Place:
     """What one connection has of the limits. It begins as one that waits for its client."""
 
-    def __init__(self, admission: Admission, key: str, evict: Callable[[], None], groups: tuple[_Group, ...]) -> None:
+    def __init__(
+        self, admission: ConnectionAdmission, key: str, evict: Callable[[], None], groups: tuple[_Group, ...]
+    ) -> None:
         self.evict = evict
         self._admission = admission
         self._key = key

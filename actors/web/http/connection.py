@@ -23,7 +23,7 @@ IDLE_TIMEOUT = 60.0
 """Seconds that a connection may stay open between two requests."""
 
 
-class Connection:
+class HttpConnection:
     """Serves the requests of one client; `run` returns when it is over, the caller closes."""
 
     def __init__(

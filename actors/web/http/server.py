@@ -14,9 +14,9 @@ from actors.net.tcp_listeners import server_tls
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.web.http.admission import Admission
+from actors.web.http.admission import ConnectionAdmission
 from actors.web.http.client_stream import ClientGone, ClientStream
-from actors.web.http.connection import Connection
+from actors.web.http.connection import HttpConnection
 from actors.web.http.exchange import WebService
 from actors.web.http.failure_pacing import FailureRates
 from config.settings import Settings
@@ -83,12 +83,12 @@ class _Server:
             head_timeout=settings.rest_body_timeout,
             send_timeout=send_timeout,
         )
-        self._admission = Admission(
+        self._admission = ConnectionAdmission(
             limit=settings.http_max_connections,
             per_client=settings.http_max_connections_per_address,
             log=self.log,
         )
-        self._connections: set[Connection] = set()
+        self._connections: set[HttpConnection] = set()
 
     async def serve(self, tls: ssl.SSLContext | None, stream: trio.SocketStream) -> None:
         """Serve one accepted connection; trio closes it when this returns."""
@@ -100,7 +100,7 @@ class _Server:
             return
         if place is None:
             return
-        connection = Connection(client, place, life, self._service, self.log)
+        connection = HttpConnection(client, place, life, self._service, self.log)
         self._connections.add(connection)
         try:
             with crash_guard(lambda error: log.error("connection crashed", crash=error)):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.properties import Entry, Fault, parse
+from config.properties import BadLine, Entry, parse
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
@@ -60,7 +60,7 @@ def test_the_heading_of_an_ordinary_entry_is_its_key() -> None:
 @pytest.mark.parametrize("value", ["\\u12", "\\u", "\\uxyz0", "\\ud83d", "\\ude00\\ud83d"])
 def test_a_wrong_escape_is_a_fault_of_its_line_alone(value: str) -> None:
     fault, entry = parse(f"a={value}\nb=2")
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, BadLine)
     assert fault.line == 1
     assert entry == Entry(key="b", value="2", line=2, heading="b")
 
@@ -68,5 +68,5 @@ def test_a_wrong_escape_is_a_fault_of_its_line_alone(value: str) -> None:
 @given(st.text())
 def test_any_text_is_read_without_another_error(text: str) -> None:
     for item in parse(text):
-        assert isinstance(item, Entry | Fault)
+        assert isinstance(item, Entry | BadLine)
         assert 1 <= item.line <= text.count("\n") + text.count("\r") + 1
