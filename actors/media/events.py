@@ -1,5 +1,7 @@
 """What the media plane tells the owner of a stream, and how it refuses one."""
 
+from collections.abc import Callable
+
 from attrs import frozen
 
 from protocol.stream.statuses import StreamInfo
@@ -47,6 +49,11 @@ class NotEnoughBandwidth:
 
 
 MediaEvent = Connected | Flowing | Resized | Failed | PeerClosed | NotEnoughBandwidth
+Post = Callable[[MediaEvent], None]
+
+
+def discard(event: MediaEvent) -> None:
+    """The `Post` of media whose owner has been told that it ended."""
 
 
 class MediaRefused(Exception):

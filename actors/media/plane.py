@@ -21,7 +21,8 @@ import trio
 
 from actors.media.context import MediaContext
 from actors.media.drops import LossWatch
-from actors.media.events import MediaEvent, MediaRefused
+from actors.media.events import MediaRefused, Post
+from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.io.frame_hold import FrameHold
 from actors.media.io.media_port import MediaPort
 from actors.media.io.receiver import Receiver
@@ -90,6 +91,11 @@ class MediaPlane:
         """The addresses that the sockets are bound to."""
         return tuple(entry.local for entry in self._services.port.sockets)
 
+    @property
+    def context(self) -> MediaContext:
+        """What a publication needs whose ingest is no WebRTC peer."""
+        return self._context
+
     def statistics(self) -> MediaStatistics:
         context, peers = self._context, self._peers
         coalescers = [receiver.coalescer for receiver in self._receivers]
@@ -99,7 +105,7 @@ class MediaPlane:
         return MediaStatistics(
             sender=context.sender.name,
             sender_reason=context.sender.reason,
-            publishers=ends[Publication],
+            publishers=ends[WebRtcIngest],
             players=ends[Playback],
             handshakes=len(self._services.handshakes),
             addresses=sum(map(len, peers.routes)),
@@ -120,18 +126,16 @@ class MediaPlane:
 
     # -- for streams ---------------------------------------------------------------------------------------------
 
-    def publish(self, offer: str, *, session_id: str, post: Callable[[MediaEvent], None]) -> Publication:
+    def publish(self, offer: str, *, session_id: str, post: Post) -> WebRtcIngest:
         """Take a publisher. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
         try:
             plans = negotiate_publish(parsed, self._context.settings.codecs)
         except SdpError as error:
             raise _refusal(error) from None
-        return Publication(self._services, parsed, plans, session_id, post)
+        return WebRtcIngest(self._services, parsed, plans, session_id, post)
 
-    def play(
-        self, offer: str, publication: Publication, *, session_id: str, post: Callable[[MediaEvent], None]
-    ) -> Playback:
+    def play(self, offer: str, publication: Publication, *, session_id: str, post: Post) -> Playback:
         """Take a player of `publication`. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
         try:

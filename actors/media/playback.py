@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from actors.media.events import NotEnoughBandwidth
-from actors.media.peer.transport import Post, Transport, TransportServices, discard
-from actors.media.publication import Publication, local_transport
+from actors.media.events import NotEnoughBandwidth, Post, discard
+from actors.media.peer.transport import Transport, TransportServices
+from actors.media.publication import Publication
 from actors.media.sending.sender import Recipient
-from actors.media.statistics import RateMeter, StreamMediaStatistics
-from actors.media.tracks.published_track import PublishedTrack, Subscriber
+from actors.media.statistics import StreamMediaStatistics
+from actors.media.subscribers import Subscriber, Subscribers
+from actors.media.tracks.rates import RateMeter
 from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing import OutgoingTrack
 from protocol.sfu.rtt import RttEstimator
@@ -27,17 +28,17 @@ from protocol.webrtc.sdp import Direction, MediaKind, Offer, TrackPlan
 
 
 class _PlayedTrack:
-    """One track of the playback: its place in the feed, and what the viewer says of it."""
+    """One track of the playback: its place among the track's subscribers, and the losses that the viewer reports."""
 
-    def __init__(self, feed: PublishedTrack, viewer: Subscriber) -> None:
-        self.feed = feed
-        self.viewer = viewer
+    def __init__(self, subscribers: Subscribers, subscriber: Subscriber) -> None:
+        self.subscribers = subscribers
+        self.subscriber = subscriber
         self.lost = 0
         self.losses = ReportedLoss()
 
     def round_trip(self, block: ReportBlock, now: float) -> float | None:
         """Seconds, when the viewer's report refers to the sender report that it got last."""
-        lsr, sent_at = self.viewer.reported
+        lsr, sent_at = self.subscriber.reported
         return now - sent_at - block.dlsr / 65536 if block.lsr and block.lsr == lsr else None
 
 
@@ -67,13 +68,13 @@ class Playback:
         self.answer = write_answer(
             offer,
             plans,
-            local_transport(services, self._transport),
+            services.local_transport(self._transport.ufrag, self._transport.pwd),
             direction=Direction.SENDONLY,
             cname=publication.stream_id,
             stream_id=publication.stream_id,
         )
         for kind in self._plans:
-            publication.feed(kind).expect(services.context.clock())
+            publication.tracks[kind].expect(services.context.clock())
 
     # -- for the owner -------------------------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class Playback:
             nacks=self._nacks,
             plis=self._plis,
             resent=self._resent,
-            dropped=sum(track.viewer.slot.dropped + track.viewer.slot.failed for track in tracks),
+            dropped=sum(track.subscriber.recipient.dropped + track.subscriber.recipient.failed for track in tracks),
             round_trip=self._round_trip.mean,
             available_kbps=self._available,
         )
@@ -119,7 +120,7 @@ class Playback:
         return math.inf
 
     def on_connected(self, now: float) -> None:
-        if not self._publication.closed:
+        if not self._publication.ended:
             for plan in self._plans.values():
                 self._join(plan, now)
 
@@ -127,12 +128,12 @@ class Playback:
         path = self._transport.path
         if path is not None:
             for track in self._tracks.values():
-                track.feed.readdress(track.viewer, self._port.socket(path), path.remote)
+                track.subscribers.readdress(track.subscriber, self._port.socket(path), path.remote)
 
     def on_closed(self) -> None:
         self._post = discard
         for track in self._tracks.values():
-            track.feed.leave(track.viewer)
+            track.subscribers.leave(track.subscriber)
 
     def on_rtp(self, data: bytes, now: float) -> None:
         self._context.counters.unexpected += 1  # a player has nothing to send
@@ -159,7 +160,7 @@ class Playback:
 
     def _join(self, plan: TrackPlan, now: float) -> None:
         transport = self._transport
-        path, feed = transport.path, self._publication.feed(plan.kind)
+        path, subscribers = transport.path, self._publication.subscribers(plan.kind)
         if path is None or transport.transmitter is None:
             return
         outgoing = OutgoingTrack(
@@ -170,17 +171,19 @@ class Playback:
             round_trip=self._round_trip,
             now=now,
         )
-        slot = Recipient(transmitter=transport.transmitter, socket=self._port.socket(path), address=path.remote)
-        viewer = Subscriber(outgoing=outgoing, slot=slot, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp)
-        self._tracks[feed.source.ssrc] = _PlayedTrack(feed, viewer)
-        self._context.counters.replayed += feed.join(viewer, now)
+        recipient = Recipient(transmitter=transport.transmitter, socket=self._port.socket(path), address=path.remote)
+        subscriber = Subscriber(
+            outgoing=outgoing, recipient=recipient, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp
+        )
+        self._tracks[subscribers.track.source.ssrc] = _PlayedTrack(subscribers, subscriber)
+        self._context.counters.replayed += subscribers.join(subscriber, now)
 
     def _resend(self, ssrc: int, lost: Sequence[int], now: float) -> None:
         track = self._tracks.get(ssrc)
         if track is None:
             return
         self._nacks += len(lost)
-        for packet in track.feed.lost_packets(track.viewer, lost, now):
+        for packet in track.subscribers.resends(track.subscriber, lost, now):
             self._resent += 1
             self._resent_bytes += len(packet)
             self._context.counters.resent += 1
@@ -188,9 +191,9 @@ class Playback:
 
     def _request_key_frame(self, ssrc: int, now: float) -> None:
         track = self._tracks.get(ssrc)
-        if track is not None and track.feed.is_video:
+        if track is not None and track.subscribers.track.is_video:
             self._plis += 1
-            track.feed.request_key_frame(track.viewer, now)
+            track.subscribers.request_key_frame(track.subscriber, now)
 
     def _take_reports(self, blocks: Sequence[ReportBlock], now: float) -> None:
         self._rate.sample(self._sent()[1], now)
@@ -209,14 +212,14 @@ class Playback:
     def _take_estimate(self, bandwidth: int, now: float) -> None:
         """The viewer says what it can receive (REMB); the stream has what the publisher sends of its tracks."""
         self._available = bandwidth // 1000
-        bitrate = sum(track.feed.rate.bytes_per_second * 8 for track in self._tracks.values())
+        bitrate = sum(track.subscribers.track.rate.bytes_per_second * 8 for track in self._tracks.values())
         if self._shortage.update(bitrate, bandwidth, now):
             self._post(NotEnoughBandwidth(bitrate=round(bitrate), bandwidth=bandwidth))
 
     def _sent(self) -> tuple[int, int]:
         packets, octets = self._resent, self._resent_bytes
         for track in self._tracks.values():
-            more_packets, more_octets = track.viewer.sent
+            more_packets, more_octets = track.subscriber.sent
             packets, octets = packets + more_packets, octets + more_octets
         return packets, octets
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import trio
 
-from actors.media.publication import Publication
+from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
 from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast, picture_size
@@ -34,7 +34,7 @@ class PublishedStream(Stream):
 
     _claim: Claim[Broadcast] | None = None
     _broadcast: Broadcast | None = None
-    _publication: Publication | None = None
+    _ingest: WebRtcIngest | None = None
     _size: tuple[int, int] | None = None
     _told_size: tuple[int, int] | None = None
     _size_waits = False
@@ -64,7 +64,7 @@ class PublishedStream(Stream):
             self._broadcast.ending(PUBLISHER_STOP)
         super().notify_stopped(reason)
 
-    async def _set_up(self) -> Publication | None:
+    async def _set_up(self) -> WebRtcIngest | None:
         try:
             if not self._may_be_renamed():
                 self._claim = await self._services.directory.request(self.name, self.media_session_id)
@@ -74,9 +74,9 @@ class PublishedStream(Stream):
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None
-        self._publication = self._services.plane.publish(self.request.sdp, session_id=self.session_id, post=self._note)
-        self._broadcast = Broadcast(self._publication)
-        return self._publication
+        self._ingest = self._services.plane.publish(self.request.sdp, session_id=self.session_id, post=self._note)
+        self._broadcast = Broadcast(self._ingest.publication)
+        return self._ingest
 
     def _may_be_renamed(self) -> bool:
         """Whether the name is the backend's to give: then many clients may ask for the same one at a time."""
@@ -96,8 +96,8 @@ class PublishedStream(Stream):
         with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
             if self._broadcast is not None:
                 steps.callback(self._broadcast.ended, PUBLISHER_STOP)
-            if self._publication is not None:
-                steps.callback(self._publication.close)
+            if self._ingest is not None:
+                steps.callback(self._ingest.close)
             if self._claim is not None:
                 steps.callback(self._claim.release)
 
@@ -138,10 +138,9 @@ class PublishedStream(Stream):
         self._note(SizeDue())
 
     def _picture(self) -> dict[str, Any]:
-        publication = self._publication
-        if publication is None:
+        if self._ingest is None:
             return {"width": self.request.width, "height": self.request.height, "bitrate": self.request.bitrate}
-        traffic = traffic_of(publication)
+        publication, traffic = self._ingest.publication, traffic_of(self._ingest)
         return {
             "width": publication.width or self.request.width,
             "height": publication.height or self.request.height,

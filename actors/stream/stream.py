@@ -18,8 +18,8 @@ from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
+from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.playback import Playback
-from actors.media.publication import Publication
 from actors.runtime.actor import Actor, ActorStopped, StopReason
 from actors.runtime.logs import get_logger
 from actors.stream.end_reasons import USER, denied, failed
@@ -72,7 +72,7 @@ class Stream(Actor[Noted]):
         self._owner = owner
         self._services = services
         self._life = StreamLife(published=self.published)
-        self._media: Publication | Playback | None = None
+        self._media: WebRtcIngest | Playback | None = None
         self._info: str | None = None
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
         self._peer_closed = self._stop_asked = False
@@ -175,7 +175,7 @@ class Stream(Actor[Noted]):
     # -- what the two kinds do differently ---------------------------------------------------------
 
     @abstractmethod
-    async def _set_up(self) -> Publication | Playback | None:
+    async def _set_up(self) -> WebRtcIngest | Playback | None:
         """Ask, claim or find, and answer the offer. None when the stream was stopped on the way."""
 
     @abstractmethod
@@ -300,7 +300,7 @@ class Stream(Actor[Noted]):
         """Size, bitrate, viewers and traffic."""
 
 
-def traffic_of(media: Publication | Playback) -> StreamTraffic:
+def traffic_of(media: WebRtcIngest | Playback) -> StreamTraffic:
     """The counters of `media` as a description shows them."""
     figures = media.statistics()
     return StreamTraffic(

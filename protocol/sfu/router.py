@@ -64,25 +64,22 @@ class Copy(NamedTuple):
 class TrackRouter:
     """The viewers of one track.
 
-    Those of a video track wait for a key frame, unless the last one is still at hand (`IncomingTrack.replay`), those of
-    an audio track for the next packet. `admit` starts them; `copies` gives one copy for each variant in use, never one
-    for each viewer: sending to them is the packet sender's loop.
+    Viewers of a video track wait for a key frame, unless the last one can be replayed (`IncomingTrack.replay`); viewers
+    of an audio track wait for the next packet. `admit` starts them. `copies` gives one copy for each variant in use,
+    never one for each viewer: sending to them is the packet sender's loop.
     """
 
     def __init__(self, *, gated: bool) -> None:
-        self.requests = KeyFrameRequests()
         self._gated = gated
         self._waiting: dict[OutgoingTrack, None] = {}
         self._members: dict[Variant, int] = {}
 
-    def join(self, viewer: OutgoingTrack, now: float) -> None:
-        """Take in a viewer that starts with the next packet that it can start with."""
+    def join(self, viewer: OutgoingTrack) -> None:
+        """Add a viewer that starts with the next packet that it can start with."""
         self._waiting[viewer] = None
-        if self._gated:
-            self.requests.request(now)
 
     def join_at(self, viewer: OutgoingTrack, sequence: int) -> None:
-        """Take in a viewer whose first packet, of this extended number, and all since are sent to it by the caller."""
+        """Add a viewer whose first packet, of this extended number, and all since are sent to it by the caller."""
         viewer.begin(sequence)
         self._members[viewer.variant] = self._members.get(viewer.variant, 0) + 1
 
@@ -101,8 +98,6 @@ class TrackRouter:
 
         Call it before `copies`. A late packet starts nobody.
         """
-        if packet.key_frame is not None:
-            self.requests.arrived()
         if not self._waiting or packet.sequence != highest or (self._gated and packet.key_frame is None):
             return []
         started = list(self._waiting)

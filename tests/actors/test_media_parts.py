@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from actors.media.context import MediaContext
 from actors.media.drops import Drop, Drops, LossWatch
+from actors.media.ingest.publisher_feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
+from actors.media.ingest.ssrc_table import SsrcTable
 from actors.media.peer.deadlines import Deadlines
 from actors.media.peer.handshakes import Handshakes
 from actors.media.sending.sender import PortableSender
-from actors.media.statistics import Counters, RateMeter
-from actors.media.tracks.publisher_feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
-from actors.media.tracks.ssrc_table import SsrcTable
+from actors.media.statistics import Counters
+from actors.media.tracks.rates import RateMeter
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.sfu.rtt import RttEstimator

@@ -2,9 +2,8 @@
 
 import pytest
 
-from actors.media.sending.sender import PortableSender
+from actors.media.ingest.ssrc_table import TAKEOVER_AFTER, Source, SsrcTable
 from actors.media.tracks.published_track import PublishedTrack
-from actors.media.tracks.ssrc_table import TAKEOVER_AFTER, Source, SsrcTable
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
 from tests.support.rtp_packets import build_header
@@ -22,9 +21,9 @@ def plan(kind: MediaKind, codec: Codec, mid: str, ssrc: int | None = None, rtx_s
     )
 
 
-def open_feed(plan: TrackPlan) -> PublishedTrack:
+def open_track(plan: TrackPlan) -> PublishedTrack:
     return PublishedTrack(
-        plan, PortableSender(), ssrc=1, rtx_ssrc=2, cname="c", round_trip=RttEstimator(), now=0.0, asked=lambda: None
+        plan.kind, plan.codec, ssrc=1, rtx_ssrc=2, round_trip=RttEstimator(), now=0.0, ask=lambda: None
     )
 
 
@@ -32,8 +31,8 @@ class Publisher:
     """The table of one publisher, and what it makes of packets."""
 
     def __init__(self, *plans: TrackPlan) -> None:
-        self.feeds = {each.kind: open_feed(each) for each in plans}
-        self.table = SsrcTable(plans, self.feeds)
+        self.tracks = {each.kind: open_track(each) for each in plans}
+        self.table = SsrcTable(plans, self.tracks)
         self.number = 0
 
     def send(self, ssrc: int, payload_type: int, now: float, mid: bytes | None = None) -> Source | None:
@@ -53,7 +52,7 @@ class Publisher:
             if ssrc not in self.table:
                 self.table.bind(ssrc, source)
             if not source.is_rtx:
-                source.feed.track.receive(self.number, 0, False, KEY, now)
+                source.track.incoming.receive(self.number, 0, False, KEY, now)
         return source
 
 
@@ -75,7 +74,7 @@ def test_another_ssrc_takes_the_place_of_one_that_fell_silent() -> None:
     publisher.send(20, 96, 0.0)
     assert kind_of(publisher.send(30, 96, TAKEOVER_AFTER)) == "nobody", "it may be another layer of the picture"
     assert kind_of(publisher.send(30, 96, TAKEOVER_AFTER + 0.01)) == "v"
-    assert publisher.table.media[publisher.feeds[MediaKind.VIDEO]] == 30
+    assert publisher.table.media[publisher.tracks[MediaKind.VIDEO]] == 30
     assert kind_of(publisher.send(20, 96, TAKEOVER_AFTER + 0.02)) == "nobody", "two do not take turns"
     assert kind_of(publisher.send(10, 111, 2.0)) == "a"
 

@@ -66,12 +66,13 @@ class Commands:
         self._publication: Publication | None = None
 
     def publish(self, offer: str) -> str:
-        self._publication = self._plane.publish(offer, session_id="publisher", post=lambda fact: None)
-        return self._publication.answer
+        ingest = self._plane.publish(offer, session_id="publisher", post=lambda event: None)
+        self._publication = ingest.publication
+        return ingest.answer
 
     def play(self, offer: str, session: str) -> str:
         assert self._publication is not None
-        return self._plane.play(offer, self._publication, session_id=session, post=lambda fact: None).answer
+        return self._plane.play(offer, self._publication, session_id=session, post=lambda event: None).answer
 
     def statistics(self) -> dict[str, int | str]:
         return asdict(self._plane.statistics())

@@ -25,6 +25,11 @@ class FakeMedia:
         self.closed = 0
         self.key_frame_requests = 0
 
+    @property
+    def publication(self) -> "FakeMedia":
+        """An ingest has one; here both are one object."""
+        return self
+
     def request_key_frame(self) -> None:
         self.key_frame_requests += 1
 

@@ -8,6 +8,7 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from actors.media.events import Connected, MediaEvent
+from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
@@ -39,8 +40,12 @@ class Facts:
 @frozen
 class Published:
     peer: MediaPeer
-    publication: Publication
+    ingest: WebRtcIngest
     facts: Facts
+
+    @property
+    def publication(self) -> Publication:
+        return self.ingest.publication
 
 
 @frozen
@@ -61,10 +66,10 @@ class Rig:
 
     async def publish(self, *, connect: bool = True, session_id: str = "s1", **options: Any) -> Published:
         peer, facts = self._new_peer(options), Facts()
-        publication = self.plane.publish(peer.publish_offer(), session_id=session_id, post=facts.post)
-        peer.accept(publication.answer)
+        ingest = self.plane.publish(peer.publish_offer(), session_id=session_id, post=facts.post)
+        peer.accept(ingest.answer)
         await self._connect(peer, facts, connect)
-        return Published(peer, publication, facts)
+        return Published(peer, ingest, facts)
 
     async def play(
         self, publication: Publication, *, connect: bool = True, session_id: str = "s2", **options: Any

@@ -12,9 +12,9 @@ import trio
 from attrs import frozen
 
 from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
-from actors.media.publication import Publication
 from actors.node.directory import Claim
 from actors.session.requests import Requests
 from actors.stream import PublishedStream, Stream
@@ -104,7 +104,7 @@ class Fault:
 FAULTS = (
     Fault(kind=KeepAliveSlot, method="close"),
     Fault(kind=Claim, method="release", name_is_free=False),
-    Fault(kind=Publication, method="close", publisher_media_ends=False),
+    Fault(kind=WebRtcIngest, method="close", publisher_media_ends=False),
     Fault(kind=PublishedStream, method="_announce", publisher_is_told=False),
     Fault(kind=PublishedStream, method="end_log_fields"),
 )
@@ -161,7 +161,7 @@ async def test_a_crash_in_a_handler_ends_one_stream(
     assert end["cause"] == "crash"
 
 
-@pytest.mark.parametrize(("kind", "role"), [(Publication, 0), (Playback, 1)])
+@pytest.mark.parametrize(("kind", "role"), [(WebRtcIngest, 0), (Playback, 1)])
 async def test_a_crash_over_a_packet_ends_the_stream_of_its_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: type, role: int
 ) -> None:
@@ -177,7 +177,7 @@ async def test_a_crash_over_a_packet_ends_the_stream_of_its_peer(
     assert len(events(caplog, "media crashed")) == 1
 
 
-@pytest.mark.parametrize(("kind", "role"), [(Publication, 0), (Playback, 1)])
+@pytest.mark.parametrize(("kind", "role"), [(WebRtcIngest, 0), (Playback, 1)])
 async def test_a_peer_whose_end_fails_too_is_told_of_and_touches_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: type, role: int
 ) -> None:

@@ -6,8 +6,8 @@ import time
 import pytest
 import trio
 
+from actors.media.ingest.ssrc_table import TAKEOVER_AFTER
 from actors.media.plane import STALE_AFTER
-from actors.media.tracks.ssrc_table import TAKEOVER_AFTER
 from protocol.sfu.track import REPLAY_AGE
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
 from tests.support.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
@@ -94,7 +94,7 @@ async def test_media_goes_on_when_the_publishers_tracks_get_other_ssrcs() -> Non
         assert [packet.payload for packet in audio] == [b"opus 1", b"opus 2"]
         assert audio[1].sequence == audio[0].sequence + 1
         assert 7 < audio[1].timestamp < 48_000 * 10
-        assert published.publication.statistics().lost == 0
+        assert published.ingest.statistics().lost == 0
 
 
 async def test_requests_reach_the_ssrc_that_a_track_has_now() -> None:

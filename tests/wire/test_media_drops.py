@@ -56,7 +56,7 @@ async def test_a_packet_that_is_too_large_is_told_once(caplog: pytest.LogCapture
             published.peer.send(published.peer.transmitter.session.protect(large))
         await until(lambda: rig.plane.statistics().too_large == 3)
         assert reasons(caplog) == [Drop.TOO_LARGE.reason]
-        assert published.publication.statistics().dropped == 3
+        assert published.ingest.statistics().dropped == 3
 
 
 async def test_a_source_and_a_format_that_nobody_offered_are_told(caplog: pytest.LogCaptureFixture) -> None:

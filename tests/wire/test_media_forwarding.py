@@ -2,10 +2,10 @@
 
 import pytest
 
+from actors.media import subscribers
 from actors.media.events import Connected, Flowing, MediaRefused, Resized
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
-from actors.media.tracks import published_track
 from config.value_types import AddressPair
 from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.rtcp import SenderReport, build_sender_report
@@ -159,7 +159,7 @@ async def test_a_session_has_a_bounded_number_of_streams() -> None:
         with pytest.raises(MediaRefused):
             await rig.publish(connect=False, session_id="greedy")
         await rig.publish(connect=False, session_id="modest")
-        first.publication.close()
+        first.ingest.close()
         await rig.publish(connect=False, session_id="greedy")
 
 
@@ -183,7 +183,7 @@ async def test_what_exceeds_the_bitrate_limit_is_dropped() -> None:
         send_video(published, 1, [vp8_key_frame(bytes(1000)) for _ in range(40)])
         await viewer.peer.until_received(11)
         assert 25 <= rig.plane.statistics().over_bitrate <= 30
-        assert published.publication.statistics().dropped == rig.plane.statistics().over_bitrate
+        assert published.ingest.statistics().dropped == rig.plane.statistics().over_bitrate
 
 
 async def test_sender_reports_are_passed_on_with_the_servers_counters() -> None:
@@ -221,7 +221,7 @@ async def test_sender_reports_are_passed_on_with_the_servers_counters() -> None:
 async def test_video_is_padded_where_that_pays(
     monkeypatch: pytest.MonkeyPatch, make: type[PacketSender], viewers: int, allowed: bool, padded: bool
 ) -> None:
-    monkeypatch.setattr(published_track, "PADDED_FOR", 3)
+    monkeypatch.setattr(subscribers, "PADDED_FOR", 3)
     async with media_rig(sender=make(), media_padding=allowed) as rig:
         published = await rig.publish(audio=False)
         played = [await rig.play(published.publication, audio=False) for _ in range(viewers)]
@@ -235,7 +235,7 @@ async def test_video_is_padded_where_that_pays(
 
 
 async def test_padding_reaches_the_viewer_and_is_counted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_track, "PADDED_FOR", 1)
+    monkeypatch.setattr(subscribers, "PADDED_FOR", 1)
     async with media_rig(sender=FastSender()) as rig:
         published = await rig.publish()
         viewer = await rig.play(published.publication)

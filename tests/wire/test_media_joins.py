@@ -46,7 +46,7 @@ async def test_a_thousand_joins_make_few_key_frames() -> None:
                 for number in range(first, first + AT_ONCE):
                     nursery.start_soon(watch_one_picture, rig, published, f"s{number}", context)
         elapsed = trio.current_time() - began
-        statistics = published.publication.statistics()
+        statistics = published.ingest.statistics()
         assert statistics.plis == published.peer.key_frame_requests
         assert statistics.plis <= 1 + elapsed / MIN_REQUEST_INTERVAL
         plane = rig.plane.statistics()
@@ -68,7 +68,7 @@ async def test_a_late_viewer_starts_with_the_last_key_frame_at_once(sender: type
         await late.peer.until_received(4)
         assert [packet.payload for packet in late.peer.received] == [*payloads, vp8_delta(b"4")]
         assert [number & 0x7FFF for number in sequences(late.peer.received)] == [32_766, 32_767, 0, 1]
-        assert published.publication.statistics().plis == 1  # the one for the first viewer
+        assert published.ingest.statistics().plis == 1  # the one for the first viewer
         assert late.playback.statistics().packets == 4
         assert rig.plane.statistics().replayed == 3
 

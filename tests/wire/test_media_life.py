@@ -143,7 +143,7 @@ async def test_a_closed_publication_sends_nothing_to_anybody() -> None:
         viewer = await rig.play(published.publication)
         send_audio(published, 1)
         await viewer.peer.until_received(1)
-        published.publication.close()
+        published.ingest.close()
         published.publication.request_key_frame()
         await published.peer.closed.wait()
         before = rig.plane.statistics().datagrams
@@ -160,7 +160,7 @@ async def test_a_player_that_connects_after_the_publication_ended_gets_nothing()
     async with media_rig() as rig:
         published = await rig.publish()
         late = await rig.play(published.publication, connect=False)
-        published.publication.close()
+        published.ingest.close()
         rig.nursery.start_soon(late.peer.run)
         await late.facts.until(Connected())
         late.playback.close()
@@ -201,7 +201,7 @@ async def test_a_picture_may_stand_still_as_long_as_the_publisher_reports() -> N
             ):
                 still.peer.send_rtcp(build_receiver_report(7))
                 await trio.sleep(0.05)  # the pace of reports
-        assert not still.publication.closed
+        assert not still.ingest.closed
 
 
 @pytest.mark.parametrize("payload", [None, b"opus"])
@@ -212,7 +212,7 @@ async def test_reports_do_not_stand_for_sound_nor_for_a_first_picture(payload: b
             published.peer.send(published.peer.rtp(1, vp8_key_frame()))
             send_audio(published, 1)
         with trio.fail_after(10):
-            while not published.publication.closed:
+            while not published.ingest.closed:
                 if published.peer.transmitter is not None:
                     published.peer.send_rtcp(build_receiver_report(7))
                 await trio.sleep(0.05)  # the pace of reports
@@ -336,10 +336,10 @@ async def test_a_crash_ends_the_peer_that_it_happened_to_and_no_other(monkeypatc
         viewer = await rig.play(lucky.publication)
         forward = PublishedTrack.forward
 
-        def crash(self: PublishedTrack, packet: MediaPacket, now: float) -> int:
+        def crash(self: PublishedTrack, packet: MediaPacket, now: float) -> None:
             if packet.data.endswith(b"poison"):
                 raise RuntimeError("made by the test")
-            return forward(self, packet, now)
+            forward(self, packet, now)
 
         monkeypatch.setattr(PublishedTrack, "forward", crash)
         unlucky.peer.send(unlucky.peer.rtp(1, b"poison", kind="audio"))

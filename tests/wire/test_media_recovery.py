@@ -71,7 +71,7 @@ async def test_a_hole_is_asked_for_and_filled_by_rtx() -> None:
         ]
         assert numbers == [numbers[0], numbers[0] + 2, numbers[0] + 1]
         assert {packet.ssrc for packet in viewer.peer.received} == {ssrcs(viewer)[0]}
-        assert published.publication.statistics().lost == 0
+        assert published.ingest.statistics().lost == 0
 
 
 async def test_a_hole_is_filled_by_a_plain_resend() -> None:
@@ -136,10 +136,10 @@ async def test_the_round_trip_to_a_publisher_is_known_by_its_echo_of_our_clock()
         await peer.until(lambda: any(compound[1] == RECEIVER_REPORT for compound in peer.compounds))
         report = next(compound for compound in peer.compounds if compound[1] == RECEIVER_REPORT)
         server_ssrc, clock = report[4:8], report[-6:-2]  # the middle of the 64 bits that our clock has
-        assert published.publication.statistics().round_trip == 0
+        assert published.ingest.statistics().round_trip == 0
         peer.send_rtcp(struct.pack("!BBHIBBH", 0x80, 207, 5, AUDIO_SSRC, 5, 0, 3) + server_ssrc + clock + bytes(4))
-        await until(lambda: published.publication.statistics().round_trip > 0)
-        assert published.publication.statistics().round_trip < 10
+        await until(lambda: published.ingest.statistics().round_trip > 0)
+        assert published.ingest.statistics().round_trip < 10
 
 
 @pytest.mark.parametrize("reduced", [True, False])
@@ -200,7 +200,7 @@ async def test_a_thousand_requests_make_few_key_frames() -> None:
         send(published, 1, vp8_key_frame())
         for viewer in viewers:
             await viewer.peer.until_received(1)
-        asked = published.publication.statistics().plis
+        asked = published.ingest.statistics().plis
         assert asked == published.peer.key_frame_requests
         assert asked <= 1 + (trio.current_time() - began) / MIN_REQUEST_INTERVAL
 

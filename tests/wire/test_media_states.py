@@ -67,13 +67,13 @@ async def test_a_goodbye_in_the_middle_of_a_handshake_is_told() -> None:
     async with _handshaking() as published:
         published.peer.send(CLOSE_NOTIFY)
         await published.facts.until(PeerClosed())
-        assert published.publication.closed
+        assert published.ingest.closed
 
 
 async def test_the_owner_may_end_a_handshake() -> None:
     async with _handshaking() as published:
-        published.publication.close()
-        assert published.publication.closed
+        published.ingest.close()
+        assert published.ingest.closed
         assert published.facts.told == []
 
 
@@ -92,6 +92,6 @@ async def test_a_peer_with_keys_that_is_nowhere_says_goodbye() -> None:
 
 async def test_the_owner_ends_a_peer_with_keys_that_is_nowhere() -> None:
     async with _keyed() as published:
-        published.publication.close()
-        assert published.publication.closed
+        published.ingest.close()
+        assert published.ingest.closed
         assert published.facts.told == []

@@ -10,6 +10,7 @@ from actors.media.peer.handshake_starter import HandshakeStarter
 from actors.media.peer.peer import P
 from actors.media.peer.peer_table import PeerTable
 from actors.media.peer.timers import PeerTimers
+from protocol.webrtc.sdp import LocalTransport
 
 
 @frozen(eq=False, kw_only=True)
@@ -21,6 +22,12 @@ class PeerServices(Generic[P]):
     peers: PeerTable[P]
     timers: PeerTimers[P]
     handshakes: HandshakeStarter[P]
+
+    def local_transport(self, ufrag: str, pwd: str) -> LocalTransport:
+        """The server's end of a peer's transport, as an answer tells it."""
+        return LocalTransport(
+            ufrag=ufrag, pwd=pwd, fingerprint=self.handshakes.fingerprint, candidates=self.port.candidates
+        )
 
     def add(self, peer: P) -> None:
         """A peer begins."""

@@ -6,11 +6,10 @@ Nothing waits here, and nothing is buffered: a datagram that the socket has no r
 """
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 from actors.media.drops import ControlRate, Drops
-from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
+from actors.media.events import Connected, Failed, MediaEvent, PeerClosed, Post, discard
 from actors.media.peer.handshakes import Handshake
 from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.services import PeerServices
@@ -27,8 +26,6 @@ from protocol.webrtc.sdp import Offer
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
 from protocol.webrtc.stun import StunClass, StunMessage
 from protocol.webrtc.transport_state import TRANSITIONS, TransportEvent, TransportState
-
-Post = Callable[[MediaEvent], None]
 
 _DTLS_FAILURES = {
     DtlsFailure.ERROR: StreamInfo.FAILED_BY_DTLS_ERROR,
@@ -75,10 +72,6 @@ class _ClosedHandler:
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None: ...
     def on_time(self, now: float) -> None: ...
     def on_closed(self) -> None: ...
-
-
-def discard(fact: MediaEvent) -> None:
-    """Where the facts on media go whose owner has been told of their end."""
 
 
 class Transport:

@@ -1,1 +1,1 @@
-"""Published media: which SSRC is which track, what comes in, who gets it, and what the publisher is told."""
+"""A published track, and where its packets go. Nothing here knows peers, sockets or encryption."""

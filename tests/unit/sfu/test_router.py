@@ -82,43 +82,34 @@ def test_one_viewer_cannot_command_key_frames() -> None:
 
 def test_audio_starts_with_the_next_packet() -> None:
     router, listener = TrackRouter(gated=False), viewer()
-    router.join(listener, 0.0)
+    router.join(listener)
     assert router.admit(packet(70_000), 70_000) == [listener]
     assert listener.start == 70_000
-    assert router.requests.deadline == math.inf
 
 
-def test_video_waits_for_a_key_frame_and_asks_for_it() -> None:
+def test_video_waits_for_a_key_frame() -> None:
     router, watcher = TrackRouter(gated=True), viewer()
-    router.join(watcher, 5.0)
-    assert router.requests.deadline == 5.0
+    router.join(watcher)
     assert router.admit(packet(10), 10) == []
     assert router.copies(packet(10)) == []
     assert router.admit(packet(11, key=True), 11) == [watcher]
     assert [copy.variant for copy in router.copies(packet(11))] == [Variant(96, 0)]
 
 
-def test_a_key_frame_answers_all_requests() -> None:
-    router = TrackRouter(gated=True)
-    router.join(viewer(), 5.0)
-    router.admit(packet(11, key=True), 11)
-    assert router.requests.deadline == math.inf
-
-
 def test_a_late_packet_starts_nobody() -> None:
     router, listener = TrackRouter(gated=False), viewer()
-    router.join(listener, 0.0)
+    router.join(listener)
     assert router.admit(packet(10), 12) == []
 
 
 def test_one_copy_for_each_variant_whatever_the_number_of_viewers() -> None:
     router = TrackRouter(gated=False)
     for _ in range(50):
-        router.join(viewer(96), 0.0)
-        router.join(viewer(120), 0.0)
+        router.join(viewer(96))
+        router.join(viewer(120))
     router.admit(packet(100), 100)
     for _ in range(50):
-        router.join(viewer(96), 0.0)
+        router.join(viewer(96))
     router.admit(packet(HALF), HALF)
     assert {copy.variant for copy in router.copies(packet(HALF))} == {
         Variant(96, 0),
@@ -129,8 +120,8 @@ def test_one_copy_for_each_variant_whatever_the_number_of_viewers() -> None:
 
 def test_a_variant_ends_with_its_last_viewer() -> None:
     router, one, other = TrackRouter(gated=False), viewer(), viewer()
-    router.join(one, 0.0)
-    router.join(other, 0.0)
+    router.join(one)
+    router.join(other)
     router.admit(packet(1), 1)
     router.leave(one)
     assert len(router.copies(packet(2))) == 1
@@ -141,6 +132,6 @@ def test_a_variant_ends_with_its_last_viewer() -> None:
 
 def test_a_viewer_that_leaves_while_it_waits_never_starts() -> None:
     router, watcher = TrackRouter(gated=True), viewer()
-    router.join(watcher, 0.0)
+    router.join(watcher)
     router.leave(watcher)
     assert router.admit(packet(1, key=True), 1) == []

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from actors.media.context import MediaContext
+from actors.media.ingest.ssrc_table import SsrcTable
 from actors.media.tracks.published_track import PublishedTrack
-from actors.media.tracks.ssrc_table import SsrcTable
 from protocol.sfu.bandwidth import UplinkEstimate
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import (
@@ -65,8 +65,8 @@ class PublisherFeedback:
         if self._report_at == math.inf:
             return math.inf
         when = min(self._report_at, self._feedback_at)
-        for feed in self._sources.media:
-            when = min(when, feed.track.losses.deadline, feed.router.requests.deadline)
+        for track in self._sources.media:
+            when = min(when, track.incoming.losses.deadline, track.requests.deadline)
         return when
 
     def start(self, now: float) -> None:
@@ -110,39 +110,41 @@ class PublisherFeedback:
         """Send what requests are due; to be called for every new one too, so that the first leaves at once."""
         if self._report_at == math.inf:
             return
-        for feed, ssrc in self._sources.media.items():
-            if feed.router.requests.due(now):
-                self._send_about(feed, self._key_frame_request(feed, ssrc))
+        for track, ssrc in self._sources.media.items():
+            if track.requests.due(now):
+                self._send_about(track, self._key_frame_request(track, ssrc))
 
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _send_arrivals(self) -> None:
         media = self._sources.media
-        feed = next((feed for feed in media if feed.source.kind in self._reduced), next(iter(media), None))
-        while feedback := self._twcc.build_feedback(sender_ssrc=self._ssrc, media_ssrc=media[feed] if feed else 0):
-            self._send_about(feed, feedback)
+        track = next((track for track in media if track.source.kind in self._reduced), next(iter(media), None))
+        while feedback := self._twcc.build_feedback(sender_ssrc=self._ssrc, media_ssrc=media[track] if track else 0):
+            self._send_about(track, feedback)
 
     def _send_nacks(self, now: float) -> None:
-        for feed, ssrc in self._sources.media.items():
-            missing = feed.missing(now)
+        for track, ssrc in self._sources.media.items():
+            missing = track.missing(now)
             if missing:
                 self.nacks += len(missing)
-                self._send_about(feed, build_nack(self._ssrc, ssrc, sorted(missing)))
+                self._send_about(track, build_nack(self._ssrc, ssrc, sorted(missing)))
 
-    def _send_about(self, feed: PublishedTrack | None, packet: bytes) -> None:
+    def _send_about(self, track: PublishedTrack | None, packet: bytes) -> None:
         """Send feedback on a track, or on the transport."""
-        is_reduced = feed is not None and feed.source.kind in self._reduced
+        is_reduced = track is not None and track.source.kind in self._reduced
         self._send(packet if is_reduced else self._opening + packet)
 
-    def _key_frame_request(self, feed: PublishedTrack, ssrc: int) -> bytes:
-        if "nack pli" in feed.source.codec.rtcp_feedback:
+    def _key_frame_request(self, track: PublishedTrack, ssrc: int) -> bytes:
+        if "nack pli" in track.source.codec.rtcp_feedback:
             return build_pli(self._ssrc, ssrc)
         self._fir_number += 1
         return build_fir(self._ssrc, ssrc, self._fir_number)
 
     def _send_report(self, now: float) -> None:
         media = self._sources.media
-        blocks = {feed: block for feed, ssrc in media.items() if (block := feed.look_back(ssrc, now)) is not None}
+        for track in media:
+            track.sample_rate(now)
+        blocks = {track: block for track, ssrc in media.items() if (block := track.report_block(ssrc, now)) is not None}
         packet = build_receiver_report(self._ssrc, list(blocks.values())) + build_sdes(self._ssrc, self._cname)
         packet += build_reference_time(self._ssrc, now)
         if self._uplink is not None:
@@ -151,8 +153,8 @@ class PublisherFeedback:
 
     def _estimate(self, uplink: UplinkEstimate, blocks: dict[PublishedTrack, ReportBlock]) -> bytes:
         """The video's losses stand for all: it is what fills the path."""
-        lost = max((block.fraction_lost for feed, block in blocks.items() if feed.is_video), default=0)
-        received = sum(feed.rate.bytes_per_second * 8 for feed in blocks)
+        lost = max((block.fraction_lost for track, block in blocks.items() if track.is_video), default=0)
+        received = sum(track.rate.bytes_per_second * 8 for track in blocks)
         bitrate = uplink.update(received, lost / 256)
         return build_remb(self._ssrc, bitrate, [block.ssrc for block in blocks.values()])
 

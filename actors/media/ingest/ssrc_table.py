@@ -24,7 +24,7 @@ _PADDING = 0x20  # of the first byte; how much there is of it is encrypted
 class Source:
     """What one remote SSRC is: a track's media, or its retransmissions."""
 
-    feed: PublishedTrack
+    track: PublishedTrack
     is_rtx: bool
     payload_type: int
     mid: str
@@ -32,9 +32,9 @@ class Source:
 
 
 class SsrcTable:
-    """The SSRCs of one publisher. `media` holds those of media, by feed."""
+    """The SSRCs of one publisher. `media` holds those of media, by track."""
 
-    def __init__(self, plans: Sequence[TrackPlan], feeds: Mapping[MediaKind, PublishedTrack]) -> None:
+    def __init__(self, plans: Sequence[TrackPlan], tracks: Mapping[MediaKind, PublishedTrack]) -> None:
         self.media: dict[PublishedTrack, int] = {}
         self._sources: list[Source] = []
         self._known: dict[int, Source] = {}
@@ -43,9 +43,9 @@ class SsrcTable:
         self._ended: set[Source] = set()  # those that said goodbye
         self._guessed_since = math.inf
         for plan in plans:
-            self._announce(plan, feeds[plan.kind], plan.codec.payload_type, plan.ssrc, is_rtx=False)
+            self._announce(plan, tracks[plan.kind], plan.codec.payload_type, plan.ssrc, is_rtx=False)
             if plan.rtx_payload_type is not None:
-                self._announce(plan, feeds[plan.kind], plan.rtx_payload_type, plan.rtx_ssrc, is_rtx=True)
+                self._announce(plan, tracks[plan.kind], plan.rtx_payload_type, plan.rtx_ssrc, is_rtx=True)
 
     def __contains__(self, ssrc: int) -> bool:
         return ssrc in self._known
@@ -56,21 +56,21 @@ class SsrcTable:
         return self._guess(ssrc, data, now) if found is None else found
 
     def media_of(self, ssrc: int) -> PublishedTrack | None:
-        """The feed whose media this SSRC is."""
+        """The track whose media this SSRC is."""
         source = self._known.get(ssrc)
-        return None if source is None or source.is_rtx else source.feed
+        return None if source is None or source.is_rtx else source.track
 
     def bind(self, ssrc: int, source: Source) -> bool:
         """Packets of this SSRC are the source's from here on; True when it takes the place of another."""
         former = self._ssrcs.get(source)
         if former is not None:
             del self._known[former]
-            self._release_rtx(source.feed)
-            source.feed.track.restart()
+            self._release_rtx(source.track)
+            source.track.incoming.restart()
         self._known[ssrc], self._ssrcs[source] = source, ssrc
         self._ended.discard(source)
         if not source.is_rtx:
-            self.media[source.feed] = ssrc
+            self.media[source.track] = ssrc
         return former is not None
 
     def end(self, ssrc: int) -> None:
@@ -81,9 +81,9 @@ class SsrcTable:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _announce(
-        self, plan: TrackPlan, feed: PublishedTrack, payload_type: int, ssrc: int | None, *, is_rtx: bool
+        self, plan: TrackPlan, track: PublishedTrack, payload_type: int, ssrc: int | None, *, is_rtx: bool
     ) -> None:
-        source = Source(feed, is_rtx, payload_type, plan.mid, plan.mid_extension_id)
+        source = Source(track, is_rtx, payload_type, plan.mid, plan.mid_extension_id)
         self._sources.append(source)
         if ssrc is not None:
             self.bind(ssrc, source)
@@ -101,14 +101,14 @@ class SsrcTable:
         """Nobody is this source, or who was it has fallen silent. Retransmissions are silent most of the time."""
         if source not in self._ssrcs or source in self._ended:
             return True
-        heard_at = source.feed.track.heard_at
+        heard_at = source.track.incoming.heard_at
         since = self._guessed_since if heard_at == -math.inf else heard_at
         return not source.is_rtx and now - since > TAKEOVER_AFTER
 
-    def _release_rtx(self, feed: PublishedTrack) -> None:
+    def _release_rtx(self, track: PublishedTrack) -> None:
         """What the former SSRC's retransmissions repeat has numbers that mean something else now."""
         for source in self._sources:
-            if source.feed is feed and source.is_rtx and source in self._ssrcs:
+            if source.track is track and source.is_rtx and source in self._ssrcs:
                 ssrc = self._ssrcs.pop(source)
                 del self._known[ssrc]
                 self._left.add(ssrc)

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from actors.media.context import MediaContext
 from actors.media.drops import Drop
+from actors.media.ingest.publisher_feedback import PublisherFeedback
+from actors.media.ingest.ssrc_table import Source, SsrcTable
 from actors.media.peer.transport import Transport
 from actors.media.tracks.published_track import PublishedTrack
-from actors.media.tracks.publisher_feedback import PublisherFeedback
-from actors.media.tracks.ssrc_table import Source, SsrcTable
 from actors.runtime.logs import get_logger
 from protocol.common.rate_limit import RateLimit
 from protocol.sfu.track import MediaPacket
@@ -20,7 +20,7 @@ log = get_logger("media")
 class Taken(NamedTuple):
     """A packet of a track has come; `packet` is None when nothing of it is to be forwarded."""
 
-    feed: PublishedTrack
+    track: PublishedTrack
     packet: MediaPacket | None
 
 
@@ -77,19 +77,19 @@ class Intake:
             return None
         if ssrc not in self._sources and self._sources.bind(ssrc, source):
             log.info("a track has another SSRC", session=self._transport.session_id, ssrc=ssrc, mid=source.mid)
-        return Taken(source.feed, self._receive(source, header, body, now))
+        return Taken(source.track, self._receive(source, header, body, now))
 
     def _receive(self, source: Source, header: RtpHeader, body: bytes, now: float) -> MediaPacket | None:
-        track, is_stale = source.feed.track, now < self._context.fresh_from
+        incoming, is_stale = source.track.incoming, now < self._context.fresh_from
         if is_stale:
             self._drop(Drop.STALE)
         if source.is_rtx:
-            return None if is_stale else track.receive_rtx(header.timestamp, header.marker, body, now)
+            return None if is_stale else incoming.receive_rtx(header.timestamp, header.marker, body, now)
         if is_stale:
-            track.leave_out(header.sequence, header.timestamp, now)
+            incoming.leave_out(header.sequence, header.timestamp, now)
             return None
-        packet = track.receive(header.sequence, header.timestamp, header.marker, body, now)
-        if packet is None and track.is_apart:
+        packet = incoming.receive(header.sequence, header.timestamp, header.marker, body, now)
+        if packet is None and incoming.is_apart:
             self._drop(Drop.NO_KEY_FRAME)
         return packet
 

@@ -1,0 +1,1 @@
+"""Where a publication's packets come from: today a WebRTC peer."""

@@ -1,0 +1,175 @@
+"""The SRTP viewers of a published track: the sink that fans its packets out.
+
+Viewers whose copies are the same bytes before encryption (`Variant`) share a fan-out. A viewer begins with a key frame:
+the last one, if it is recent enough to be replayed, or the next.
+"""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from actors.media.context import MediaContext
+from actors.media.io.sockets import UdpSocket
+from actors.media.sending.sender import FanOut, Recipient
+from actors.media.tracks.published_track import PublishedTrack
+from protocol.sfu.outgoing import OutgoingTrack, Variant
+from protocol.sfu.router import TrackRouter, ViewerRequests
+from protocol.sfu.track import MediaPacket
+from protocol.webrtc.rtcp import SenderReport, build_sdes, forward_sender_report
+from protocol.webrtc.rtp import HEADER_SIZE, size_without_padding
+from protocol.webrtc.stun import Address
+
+PADDED_FOR = 10  # viewers of a picture; for fewer, packets of one size save too little to change their bytes for it
+
+
+@define(eq=False, kw_only=True)
+class Subscriber:
+    """One viewer of one track. `send_rtp` and `send_rtcp` encrypt and send to it alone."""
+
+    outgoing: OutgoingTrack
+    recipient: Recipient
+    send_rtp: Callable[[bytes], None]
+    send_rtcp: Callable[[bytes], None]
+    requests: ViewerRequests = field(factory=ViewerRequests)
+    fan_out: FanOut | None = None
+    before: tuple[int, int] = (0, 0)
+    """Packets and bytes that the fan-out had sent when the viewer joined it."""
+    after: tuple[int, int] | None = None
+    """The same when the viewer left it."""
+    reported: tuple[int, float] = (0, 0.0)
+    """The sender report that it got last, and when."""
+
+    @property
+    def sent(self) -> tuple[int, int]:
+        """Packets and bytes sent to it, without resends and padding."""
+        if self.fan_out is None:
+            return 0, 0
+        end_packets, end_octets = self.after or (self.fan_out.packets, self.fan_out.octets)
+        packets, octets = end_packets - self.before[0], end_octets - self.before[1]
+        missed = self.recipient.dropped + self.recipient.failed
+        return packets - missed, octets - (octets * missed // packets if packets else 0)
+
+
+class Subscribers:
+    """All viewers of one track; a `PacketSink`. `cname` is the publication's RTCP name."""
+
+    def __init__(self, track: PublishedTrack, context: MediaContext, cname: str) -> None:
+        self.track = track
+        self._incoming = track.incoming
+        self._context = context
+        self._cname = cname
+        self._router = TrackRouter(gated=track.is_video)
+        self._may_pad = context.settings.media_padding and track.is_video and context.sender.gathers
+        self._fan_outs: dict[Variant, FanOut] = {}
+        self._subscribers: dict[OutgoingTrack, Subscriber] = {}
+        track.attach(self)
+
+    # -- for playbacks -------------------------------------------------------------------------------------------
+
+    def join(self, subscriber: Subscriber, now: float) -> int:
+        """Add a viewer that is connected; how many packets of the past it was sent to start with."""
+        self._subscribers[subscriber.outgoing] = subscriber
+        self._choose_padding()
+        replay = self._incoming.replay(now) if self.track.is_video else None
+        if replay is None:
+            self._router.join(subscriber.outgoing)
+            if self.track.is_video:
+                self.track.request_key_frame(now)
+            return 0
+        self._router.join_at(subscriber.outgoing, replay.start)
+        self._start(subscriber, replay.start, now)
+        self._replay(subscriber, replay.packets)
+        return len(replay.packets)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Send no more packets to this viewer. One that has not joined is ignored."""
+        if self._subscribers.pop(subscriber.outgoing, None) is None:
+            return
+        self._choose_padding()
+        variant = subscriber.outgoing.variant
+        self._router.leave(subscriber.outgoing)
+        if subscriber.fan_out is not None:
+            subscriber.fan_out.remove(subscriber.recipient)
+            subscriber.after = subscriber.fan_out.packets, subscriber.fan_out.octets
+            if not len(subscriber.fan_out):
+                self._fan_outs.pop(variant, None)
+
+    def readdress(self, subscriber: Subscriber, socket: UdpSocket, address: Address) -> None:
+        """The viewer is reached by another socket or address from here on."""
+        if subscriber.fan_out is None:
+            subscriber.recipient.socket, subscriber.recipient.address = socket, address
+        else:
+            subscriber.fan_out.readdress(subscriber.recipient, socket, address)
+
+    def request_key_frame(self, subscriber: Subscriber, now: float) -> None:
+        """A viewer cannot go on without one (PLI, FIR)."""
+        self.track.request_key_frame(now, not_before=subscriber.requests.not_before(now))
+
+    def resends(self, subscriber: Subscriber, wanted: Sequence[int], now: float) -> list[bytes]:
+        """The packets to send again for a viewer's NACK. What the server lacks itself is passed over."""
+        found, incoming, outgoing = [], self._incoming, subscriber.outgoing
+        for number in wanted:
+            sequence = outgoing.source_sequence(number, incoming.highest)
+            packet = None if sequence is None else incoming.ring.get(sequence)
+            if sequence is None or packet is None:
+                continue
+            if outgoing.budget.allow(sequence, len(packet), self.track.rate.bytes_per_second, now):
+                found.append(outgoing.resend(packet))
+        return found
+
+    # -- for the track -------------------------------------------------------------------------------------------
+
+    def take(self, packet: MediaPacket, now: float) -> None:
+        """Queue a packet for all viewers."""
+        context, highest = self._context, self._incoming.highest
+        for outgoing in self._router.admit(packet, highest):
+            self._start(self._subscribers[outgoing], packet.sequence, now)
+        copies = 0
+        for variant, data in self._router.copies(packet):
+            fan_out = self._fan_outs[variant]
+            fan_out.queue(data, packet.sequence)
+            copies += len(fan_out)
+        context.counters.forwarded += copies
+        if copies and self.track.is_video and packet.sequence == highest:
+            context.in_picture = not packet.ends_picture
+
+    def take_report(self, report: SenderReport, now: float) -> None:
+        for subscriber in self._subscribers.values():
+            if subscriber.outgoing.start >= 0:
+                self._send_report(subscriber, report, now)
+
+    def end(self) -> None:
+        for subscriber in list(self._subscribers.values()):
+            self.leave(subscriber)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _choose_padding(self) -> None:
+        self._incoming.pads = self._may_pad and len(self._subscribers) >= PADDED_FOR
+
+    def _start(self, subscriber: Subscriber, sequence: int, now: float) -> None:
+        variant = subscriber.outgoing.variant
+        fan_out = self._fan_outs.get(variant)
+        if fan_out is None:
+            fan_out = self._fan_outs[variant] = self._context.sender.open()
+        subscriber.recipient.start = sequence
+        subscriber.fan_out = fan_out
+        subscriber.before = fan_out.packets, fan_out.octets
+        fan_out.add(subscriber.recipient)
+        if self.track.last_report is not None:
+            self._send_report(subscriber, self.track.last_report, now)
+
+    def _replay(self, subscriber: Subscriber, packets: Sequence[bytes]) -> None:
+        sent, octets = subscriber.before
+        subscriber.before = sent - len(packets), octets - sum(map(size_without_padding, packets))
+        for packet in packets:
+            subscriber.send_rtp(subscriber.outgoing.variant.render(packet))
+
+    def _send_report(self, subscriber: Subscriber, report: SenderReport, now: float) -> None:
+        subscriber.reported = report.lsr, now
+        packets, octets = subscriber.sent
+        ssrc = self.track.source.ssrc
+        sender_report = forward_sender_report(
+            report, ssrc=ssrc, packet_count=packets, octet_count=octets - packets * HEADER_SIZE
+        )
+        subscriber.send_rtcp(sender_report + build_sdes(ssrc, self._cname))
