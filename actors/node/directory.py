@@ -6,7 +6,8 @@
 
 A request holds nothing: whoever is refused by the backend in the end has kept the name from nobody. It only lets
 players wait for what may become a broadcast. What is asked for with `await` is answered here and at once; a directory
-shared by several nodes would have to ask over the network.
+shared by several nodes would have to ask over the network, so streams reckon with an answer that comes together with
+their stop.
 """
 
 import math
@@ -85,12 +86,6 @@ class Directory(Generic[B]):
         self._places.setdefault(name, _Place()).claims.add(claim)
         return claim
 
-    async def claim(self, name: str, media_session_id: str) -> Claim[B]:
-        """Take `name` for the stream `media_session_id`, in one step. Raises NameInUse."""
-        claim = await self.request(name, media_session_id)
-        await claim.take()
-        return claim
-
     def is_announced(self, name: str) -> bool:
         """Whether a player would find a running broadcast under `name` now."""
         place = self._places.get(name)
@@ -115,8 +110,10 @@ class Directory(Generic[B]):
     # -- called by claims --------------------------------------------------------------------------
 
     def give(self, claim: Claim[B]) -> None:
-        """Let `claim` hold its name. Raises NameInUse."""
-        place = self._places[claim.name]
+        """Let `claim` hold its name, unless it was released meanwhile: its stream is over. Raises NameInUse."""
+        place = self._places.get(claim.name)
+        if place is None or claim not in place.claims:
+            return
         if place.holder not in (None, claim):
             raise NameInUse(claim.name)
         place.holder = claim

@@ -7,9 +7,9 @@ without a line more:
     start_stream(PublishedStream, request, owner, services)     begins one
     owner.answer, status, event, warn, ...                      what it tells
     stream.user_stop(), stream.stop(reason)                     ends it
-    owner.ended                                                 the last that it says
+    owner.ended                                                 it is over
 
-All methods are called on the server's own loop, must not raise and must not wait.
+All methods are called on the server's loop, must not raise and must not wait.
 """
 
 from typing import Protocol
@@ -35,7 +35,10 @@ class StreamOwner(Protocol):
         """The offer is answered by `sdp`. Once for each stream, unless it ends before."""
 
     def status(self, notice: StatusNotice) -> None:
-        """A stream has another status. Its last one is terminal; each status comes once."""
+        """A stream has another status. Its last one is terminal; each status comes once.
+
+        Where the backend may overwrite statuses they come after its answer, the last one perhaps after `ended`.
+        """
 
     def event(self, media_session_id: str, event: StreamEvent) -> None:
         """A played stream tells of an event: of its publisher's, of the picture, of its own path."""
@@ -47,4 +50,4 @@ class StreamOwner(Protocol):
         """The backend has forbidden (`method`) the stop that the owner's user wanted; the stream goes on."""
 
     def ended(self, media_session_id: str) -> None:
-        """The stream is over, and its terminal status was told. Once."""
+        """The stream is over: it holds nothing any more, and takes no orders. Once."""

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import trio
+from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
@@ -67,7 +68,7 @@ class PublishedStream(Stream):
     async def _set_up(self) -> WebRtcIngest | None:
         try:
             if not self._may_be_renamed():
-                self._claim = await self._services.directory.request(self.name, self.media_session_id)
+                await self._request_name()
             if not await self._permitted():
                 return None
             await self._take_name()
@@ -85,12 +86,21 @@ class PublishedStream(Stream):
 
     async def _take_name(self) -> None:
         """Hold the name that this stream has now, and no other: the backend has allowed it. Raises NameInUse."""
-        if self._claim is not None and self._claim.name == self.name:
-            await self._claim.take()
-            return
-        if self._claim is not None:
-            self._claim.release()
-        self._claim = await self._services.directory.claim(self.name, self.media_session_id)
+        claim = self._claim
+        if claim is not None and claim.name != self.name:
+            claim.release()
+        if claim is None or claim.name != self.name:
+            claim = await self._request_name()
+        await claim.take()
+        await checkpoint_if_cancelled()  # a stop that came together with the answer: teardown has been
+
+    async def _request_name(self) -> Claim[Broadcast]:
+        """Ask for the name that this stream has now. Raises NameInUse."""
+        claim = self._claim = await self._services.directory.request(self.name, self.media_session_id)
+        if self.reason is not None:  # a stop that came together with the answer: teardown has been, and missed it
+            claim.release()
+        await checkpoint_if_cancelled()
+        return claim
 
     def _withdraw(self) -> None:
         with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails

@@ -241,6 +241,7 @@ class Stream(Actor[Noted]):
             return
         self._stop_asked = True
         verdict = await self._owner.lane.authorize(self._end_hook, body)
+        await checkpoint_if_cancelled()  # a stop that came together with the answer: the end has been told
         self._stop_asked = False
         if isinstance(verdict, Allow):
             self.stop(USER)

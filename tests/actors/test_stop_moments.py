@@ -4,15 +4,17 @@ Its task runs once more then, before it learns of the stop: nothing that it does
 """
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import httpx
+import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
 
 from actors.media.events import PeerClosed
 from actors.media.publication import Publication
+from actors.node.directory import Claim, Directory
 from actors.session.outbox import OUTBOX_BYTES
 from actors.session.reading import CLIENT_CLOSED, InboundFrame
 from actors.stream import Broadcast
@@ -40,10 +42,57 @@ async def test_a_publication_stopped_with_the_answer_of_its_backend_leaves_nothi
         assert rig.plane.publications == []
 
 
+RENAMED = {"restOnError": "FAIL", "restPolicy": "OVERWRITE", "restOverwrite": "name"}
+
+
+@pytest.mark.parametrize(
+    ("waits", "policy"),
+    [
+        pytest.param("request", {}, id="its request is taken"),
+        pytest.param("take", {}, id="it takes its name"),
+        pytest.param("request", RENAMED, id="its new name is asked for"),
+        pytest.param("take", RENAMED, id="it takes its new name"),
+    ],
+)
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+async def test_a_publication_stopped_with_the_answer_of_a_directory_that_is_far_away_leaves_nothing(
+    waits: str, policy: dict[str, str], is_before: bool, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    answer = trio.Event()
+    holder = Directory if waits == "request" else Claim
+    at_once = getattr(holder, waits)
+
+    async def slowly(*arguments: Any) -> Any:
+        if is_before:
+            await answer.wait()
+        answered = await at_once(*arguments)
+        if not is_before:
+            await answer.wait()
+        return answered
+
+    monkeypatch.setattr(holder, waits, slowly)
+    async with signaling_rig() as rig:
+        client_config = {"restClientConfig": {"publishStream": policy} if policy else {}}
+        rig.backend.answers["connect"] = lambda method, body: httpx.Response(200, json=client_config)
+        rig.backend.answers["publishStream"] = lambda method, body: httpx.Response(
+            200, json={"name": "real"} if policy else {}
+        )
+        alice, _ = await rig.connect()
+        alice.send("publishStream", stream_request("cam", "p1", published=True))
+        await trio.testing.wait_all_tasks_blocked()
+        answer.set()
+        (stopped,) = rig.supervisor.terminate(StreamFilter(), BY_REST)
+        await stopped.stopped.wait()
+        assert (await alice.receive("notifyStreamStatusEvent"))["info"] == "Stopped by rest /terminate"
+        assert len(rig.directory) == 0
+        assert rig.plane.publications == []
+
+
 async def test_a_player_stopped_in_the_moment_it_finds_its_stream_leaves_nothing(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         bob, _ = await rig.connect()
-        claim = await rig.directory.claim("cam", "p1")
+        claim = await rig.directory.request("cam", "p1")
+        await claim.take()
         publication = rig.plane.publish("v=0", session_id="s1", post=lambda fact: None)
         broadcast = Broadcast(cast(Publication, publication))
         bob.send("playStream", stream_request("cam", "v1", published=False))

@@ -226,6 +226,20 @@ async def test_a_stop_that_the_backend_forbids_leaves_its_stream(autojump_clock:
         assert player.told.statuses("v1") == ["PLAYING"]
 
 
+async def test_a_refusal_that_comes_together_with_the_end_is_not_told(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        answer = rig.backend.gates["stopStream"] = trio.Event()
+        rig.backend.answers["stopStream"] = lambda method, body: httpx.Response(403, json={"info": "stay"})
+        _, player = await publish_and_play(rig, stopStream=FAIL)
+        player.streams["v1"].user_stop()
+        await trio.testing.wait_all_tasks_blocked()
+        answer.set()
+        rig.supervisor.terminate(StreamFilter(published=False), BY_REST)
+        await trio.testing.wait_all_tasks_blocked()
+        assert player.told.statuses("v1") == ["PLAYING", "FAILED"]
+        assert player.told.refusals == []
+
+
 async def test_a_failed_event_hook_is_told_by_its_lane(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         rig.backend.answers["StreamStatusEvent"] = lambda method, body: httpx.Response(500)
