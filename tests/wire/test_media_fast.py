@@ -45,7 +45,7 @@ async def test_a_viewer_behind_a_nat_that_changes_its_port_is_followed() -> None
         await moving.peer.until_received(1)
         moving.peer.rebind()
         moving.peer.check()
-        await until(lambda: rig.plane.statistics().moved == 1)
+        await until(lambda: rig.plane.statistics().moved >= 1)
         send_video(published, 2, [vp8_delta(b"after")])
         await moving.peer.until_received(2)
         await still.peer.until_received(2)
