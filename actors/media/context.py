@@ -28,6 +28,8 @@ class MediaContext:
     """What arrived before this is too old for any viewer; the plane moves it on at each wake-up."""
     in_picture: bool = field(init=False, default=False)
     """The newest video packet queued for viewers is not the last one of its picture."""
+    compound_viewers: int = field(init=False, default=0)
+    """Viewers without reduced-size RTCP: what they need at once begins with a receiver report (RFC 5506)."""
 
     def __attrs_post_init__(self) -> None:
         self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=self.clock)

@@ -77,7 +77,7 @@ class MediaPlane:
         )
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = [
-            ReportReader(self._receiver(local, entry.reports), trio.current_time, context.counters)
+            ReportReader(self._receiver(local, entry.reports), context)
             for local, entry in enumerate(sockets)
             if entry.reports is not None
         ]

@@ -75,6 +75,8 @@ class Playback:
         )
         for kind in self._plans:
             publication.tracks[kind].expect(services.context.clock())
+        self._needs_compounds = any(not plan.reduced_size for plan in plans)
+        self._context.compound_viewers += self._needs_compounds
 
     # -- for the owner -------------------------------------------------------------------------------------------
 
@@ -132,6 +134,7 @@ class Playback:
 
     def on_closed(self) -> None:
         self._post = discard
+        self._context.compound_viewers -= self._needs_compounds
         for track in self._tracks.values():
             track.subscribers.leave(track.subscriber)
 

@@ -138,6 +138,7 @@ def _play_plan(section: MediaSection, source: SourceTrack) -> TrackPlan:
         rtx_payload_type=codec.rtx_payload_type if repaired else None,
         ssrc=source.ssrc,
         rtx_ssrc=source.rtx_ssrc if repaired else None,
+        reduced_size=section.rtcp_rsize,
     )
 
 

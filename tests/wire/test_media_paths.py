@@ -19,6 +19,7 @@ from protocol.webrtc.paths import AMPLIFICATION
 from protocol.webrtc.rtcp import build_receiver_report
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import Published, Rig, media_rig, until
+from tests.support.nat import Nat
 
 OVERHEAD = 28
 NEVER = 60.0
@@ -189,6 +190,42 @@ async def test_of_two_addresses_of_the_server_the_one_that_the_peer_sends_to_is_
                 return
             await trio.sleep(0.02)  # the pace of an Opus stream
         pytest.fail("media stays on the address that the peer does not use")
+
+
+@pytest.mark.parametrize("slow_first", [True, False])
+async def test_of_two_ways_with_unequal_delays_media_takes_the_one_that_the_peer_uses(slow_first: bool) -> None:
+    """What went the slow way comes after what was sent later the quick way, and tells of a choice of the past."""
+    async with media_rig(ip=(AddressPair("127.0.0.1"), AddressPair("127.0.0.2"))) as rig:
+        published = await rig.publish()
+        viewer = await rig.play(published.publication, connect=False, check_interval=NEVER)
+        preferred, other = viewer.peer.answer.candidates
+        slow, quick = (preferred, other) if slow_first else (other, preferred)
+        ways = [Nat((host, at[1]), at, "127.0.0.1") for host, at in (("127.0.0.3", slow), ("127.0.0.4", quick))]
+        ways[0].delay = 0.05
+        for way in ways:
+            rig.nursery.start_soon(way.run)
+        viewer.peer.server = ways[0].inside
+        rig.nursery.start_soon(viewer.peer.run)
+        await viewer.facts.until(Connected())
+        await viewer.peer.connected.wait()
+        for number in range(1, 300):
+            if number < 10:  # it finds out that the other way is quicker
+                viewer.peer.server = ways[number % 2].inside
+                viewer.peer.check()
+            viewer.peer.send_rtcp(REPORT)
+            send_audio(published, number)
+            await trio.sleep(0.02)  # the pace of an Opus stream, and what the delay is measured by
+            if number > 20 and viewer.peer.heard_from == ways[1].inside and len(viewer.peer.received) > 10:
+                break
+        else:
+            pytest.fail("media stays on the way that the peer does not use")
+        moved = rig.plane.statistics().moved
+        for number in range(1000, 1030):
+            viewer.peer.send_rtcp(REPORT)
+            send_audio(published, number)
+            await trio.sleep(0.02)
+        assert rig.plane.statistics().moved == moved, "and there it stays"
+        assert viewer.peer.heard_from == ways[1].inside
 
 
 # -- addresses of others ---------------------------------------------------------------------------------------------

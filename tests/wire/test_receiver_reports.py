@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,11 +10,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.media.context import MediaContext
 from actors.media.io import report_reader, report_socket, sockets
 from actors.media.io.receiver import MAX_DRAIN, Receiver
-from actors.media.io.report_reader import AT_LEAST, AT_MOST, ReportReader
+from actors.media.io.report_reader import AT_LEAST, AT_MOST, SOON, ReportReader
 from actors.media.io.report_socket import open_report_socket
-from actors.media.statistics import Counters
+from actors.media.sending.sender import PortableSender
+from config.settings import Settings
 from protocol.webrtc.rtcp import (
     ReportBlock,
     SenderReport,
@@ -95,8 +98,11 @@ class Reading:
         self.taken = 0
         self.receiving = receiving
         self.sending = sending
-        self.counters = Counters()
-        self.reader = ReportReader(Receiver(receiving, trio.current_time, self._take), trio.current_time, self.counters)
+        self.context = MediaContext(
+            settings=Settings(), sender=PortableSender(), clock=trio.current_time, entropy=secrets.token_bytes
+        )
+        self.counters = self.context.counters
+        self.reader = ReportReader(Receiver(receiving, trio.current_time, self._take), self.context)
 
     def _take(self, *_: object) -> None:
         self.taken += 1
@@ -151,6 +157,33 @@ class TestReader:
         reading.reader.look()
         assert reading.taken == MAX_DRAIN + 1
 
+    async def test_all_are_read_soon_while_something_urgent_may_be_among_them(
+        self, reading: Reading, nursery: trio.Nursery, autojump_clock: MockClock
+    ) -> None:
+        reading.context.compound_viewers = 1
+        nursery.start_soon(reading.reader.run)
+        for round_ in range(1, 5):
+            reading.send()
+            await trio.sleep(SOON)
+            await wait_all_tasks_blocked()
+            assert reading.taken == round_
+        wake_ups = reading.counters.wake_ups
+        await trio.sleep(10 * AT_MOST)
+        await wait_all_tasks_blocked()
+        assert reading.counters.wake_ups <= wake_ups + 1, "nothing comes, and nobody looks"
+
+    async def test_looks_are_frequent_while_something_urgent_may_be_among_them(
+        self, reading: Reading, autojump_clock: MockClock
+    ) -> None:
+        reading.reader.look()
+        for compound_viewers, taken in ((0, 0), (1, 1), (0, 1)):
+            reading.context.compound_viewers = compound_viewers
+            await trio.sleep(SOON)
+            reading.send()
+            reading.reader.look()
+            assert reading.taken == taken
+            read(reading.receiving)
+
     async def test_a_socket_that_cannot_be_read_is_counted(self, reading: Reading, autojump_clock: MockClock) -> None:
         reading.receiving.close()
         reading.reader.look()
@@ -176,6 +209,21 @@ class TestPlane:
             self._report(viewer, 2000)
             published.peer.send(published.peer.rtp(2, vp8_delta()))
             await self._heard(viewer, 2000)
+
+    async def test_a_lost_packet_is_sent_again_soon_to_a_viewer_without_reduced_size(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(report_reader, "AT_MOST", 30.0)  # longer than the test may take
+        async with media_rig() as rig:
+            published = await rig.publish(audio=False)
+            viewer = await rig.play(published.publication, audio=False, reduced_size=False)
+            published.peer.send(published.peer.rtp(1, vp8_key_frame()))
+            await viewer.peer.until_received(1)
+            self._report(viewer, 1000)
+            await self._heard(viewer, 1000)
+            ssrc = viewer.peer.answer.ssrcs[0]
+            viewer.peer.send_rtcp(REPORT + build_nack(1, ssrc, [viewer.peer.received[0].sequence]))
+            await until(lambda: viewer.playback.statistics().resent == 1)
 
     async def test_it_is_heard_where_it_has_no_socket_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sockets, "open_report_socket", lambda _: None)

@@ -1,32 +1,37 @@
-"""Reading receiver reports when there is time: after media, which has the processor awake, or else a while later."""
+"""Reading receiver reports when there is time: after media, which has the processor awake, or else a while later.
 
-from collections.abc import Callable
+A viewer without reduced-size RTCP says what is urgent (a NACK, a request for a key frame) behind a report in one
+datagram, encrypted, so that it cannot be told from a mere report. While there is such a viewer, all are read soon.
+"""
+
+import math
 
 import trio
 
+from actors.media.context import MediaContext
 from actors.media.io.receiver import MAX_DRAIN, Receiver
-from actors.media.statistics import Counters
 
 AT_LEAST = 0.2  # seconds from one look to the next, so that each finds several
 AT_MOST = 0.25  # seconds that a report waits where no media comes
+SOON = 0.02  # seconds for both, while something urgent may be among them
 
 
 class ReportReader:
-    """One report socket. `clock` gives seconds."""
+    """One report socket."""
 
-    def __init__(self, receiver: Receiver, clock: Callable[[], float], counters: Counters) -> None:
+    def __init__(self, receiver: Receiver, context: MediaContext) -> None:
         self._receiver = receiver
-        self._clock = clock
-        self._counters = counters
+        self._context = context
         self._taken = 0
-        self._next_look = 0.0
+        self._last_look = -math.inf
+        self._is_behind = False
 
     def look(self) -> None:
         """Read what has come, unless the last look was a moment ago and left nothing."""
-        now = self._clock()
-        if now >= self._next_look:
-            count = self._read()
-            self._next_look = now + (AT_LEAST if count < MAX_DRAIN else 0.0)
+        now = self._context.clock()
+        if self._is_behind or now >= self._last_look + (SOON if self._context.compound_viewers else AT_LEAST):
+            self._last_look = now
+            self._is_behind = self._read() == MAX_DRAIN
 
     async def run(self) -> None:
         """Read what nobody has looked for. As long as reports keep coming none of them wakes anybody."""
@@ -35,15 +40,15 @@ class ReportReader:
             before = -1
             while before != self._taken:
                 before = self._taken
-                self._counters.wake_ups += 1
+                self._context.counters.wake_ups += 1
                 self._read()
-                await trio.sleep(AT_MOST)
+                await trio.sleep(SOON if self._context.compound_viewers else AT_MOST)
 
     def _read(self) -> int:
         try:
             count = self._receiver.drain()
         except OSError:
-            self._counters.receive_errors += 1
+            self._context.counters.receive_errors += 1
             return 0
         self._taken += count
         return count
