@@ -77,7 +77,12 @@ class MediaPlane:
         )
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = [
-            ReportReader(self._receiver(local, entry.reports), context)
+            ReportReader(
+                self._receiver(local, entry.reports),
+                context.clock,
+                context.counters,
+                is_urgent=lambda: context.compound_viewers > 0,
+            )
             for local, entry in enumerate(sockets)
             if entry.reports is not None
         ]

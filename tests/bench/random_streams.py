@@ -118,11 +118,26 @@ class RandomClient:
     async def run(self, until: float) -> None:
         """Come and go until then."""
         while trio.current_time() < until:
-            async with wcs_client(self._server.ws_url(), appKey=APP) as client:
+            async with wcs_client(self._server.ws_url(), established=False) as client:
+                if not await self._enter(client):
+                    continue
                 asked = [media async for media in self._use(client, until)]
                 if self._dice.random() < 0.5:
                     await self._see_all_end(client, asked)
                 self._count(client, asked)
+
+    async def _enter(self, client: WcsClient) -> bool:
+        """False if the server does not let it in, as it must where `connect` is not answered in time."""
+        await client.send("connection", {"appKey": APP, "mediaProviders": ["WebRTC"]})
+        with trio.move_on_after(PATIENCE):
+            while not client.closed.is_set():
+                if client.of("getUserData"):
+                    return True
+                await client._changed.wait()
+            self._outcome.done["not let in"] += 1
+            return False
+        self._outcome.faults.append(f"neither in nor refused in {PATIENCE} s: {client.frames}")
+        return False
 
     async def _use(self, client: WcsClient, until: float) -> AsyncIterator[str]:
         streams: list[ClientStream] = []

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,13 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.media.context import MediaContext
 from actors.media.io import report_reader, report_socket, sockets
 from actors.media.io.receiver import MAX_DRAIN, Receiver
 from actors.media.io.report_reader import AT_LEAST, AT_MOST, SOON, ReportReader
 from actors.media.io.report_socket import open_report_socket
-from actors.media.sending.sender import PortableSender
-from config.settings import Settings
+from actors.media.statistics import Counters
 from protocol.webrtc.rtcp import (
     ReportBlock,
     SenderReport,
@@ -98,11 +95,10 @@ class Reading:
         self.taken = 0
         self.receiving = receiving
         self.sending = sending
-        self.context = MediaContext(
-            settings=Settings(), sender=PortableSender(), clock=trio.current_time, entropy=secrets.token_bytes
-        )
-        self.counters = self.context.counters
-        self.reader = ReportReader(Receiver(receiving, trio.current_time, self._take), self.context)
+        self.counters = Counters()
+        self.is_urgent = False
+        receiver = Receiver(receiving, trio.current_time, self._take)
+        self.reader = ReportReader(receiver, trio.current_time, self.counters, is_urgent=lambda: self.is_urgent)
 
     def _take(self, *_: object) -> None:
         self.taken += 1
@@ -160,7 +156,7 @@ class TestReader:
     async def test_all_are_read_soon_while_something_urgent_may_be_among_them(
         self, reading: Reading, nursery: trio.Nursery, autojump_clock: MockClock
     ) -> None:
-        reading.context.compound_viewers = 1
+        reading.is_urgent = True
         nursery.start_soon(reading.reader.run)
         for round_ in range(1, 5):
             reading.send()
@@ -176,8 +172,8 @@ class TestReader:
         self, reading: Reading, autojump_clock: MockClock
     ) -> None:
         reading.reader.look()
-        for compound_viewers, taken in ((0, 0), (1, 1), (0, 1)):
-            reading.context.compound_viewers = compound_viewers
+        for is_urgent, taken in ((False, 0), (True, 1), (False, 1)):
+            reading.is_urgent = is_urgent
             await trio.sleep(SOON)
             reading.send()
             reading.reader.look()

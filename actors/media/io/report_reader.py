@@ -5,11 +5,12 @@ datagram, encrypted, so that it cannot be told from a mere report. While there i
 """
 
 import math
+from collections.abc import Callable
 
 import trio
 
-from actors.media.context import MediaContext
 from actors.media.io.receiver import MAX_DRAIN, Receiver
+from actors.media.statistics import Counters
 
 AT_LEAST = 0.2  # seconds from one look to the next, so that each finds several
 AT_MOST = 0.25  # seconds that a report waits where no media comes
@@ -17,19 +18,23 @@ SOON = 0.02  # seconds for both, while something urgent may be among them
 
 
 class ReportReader:
-    """One report socket."""
+    """One report socket. `clock` gives seconds; `is_urgent` says whether there is such a viewer."""
 
-    def __init__(self, receiver: Receiver, context: MediaContext) -> None:
+    def __init__(
+        self, receiver: Receiver, clock: Callable[[], float], counters: Counters, *, is_urgent: Callable[[], bool]
+    ) -> None:
         self._receiver = receiver
-        self._context = context
+        self._clock = clock
+        self._counters = counters
+        self._is_urgent = is_urgent
         self._taken = 0
         self._last_look = -math.inf
         self._is_behind = False
 
     def look(self) -> None:
         """Read what has come, unless the last look was a moment ago and left nothing."""
-        now = self._context.clock()
-        if self._is_behind or now >= self._last_look + (SOON if self._context.compound_viewers else AT_LEAST):
+        now = self._clock()
+        if self._is_behind or now >= self._last_look + (SOON if self._is_urgent() else AT_LEAST):
             self._last_look = now
             self._is_behind = self._read() == MAX_DRAIN
 
@@ -40,15 +45,15 @@ class ReportReader:
             before = -1
             while before != self._taken:
                 before = self._taken
-                self._context.counters.wake_ups += 1
+                self._counters.wake_ups += 1
                 self._read()
-                await trio.sleep(SOON if self._context.compound_viewers else AT_MOST)
+                await trio.sleep(SOON if self._is_urgent() else AT_MOST)
 
     def _read(self) -> int:
         try:
             count = self._receiver.drain()
         except OSError:
-            self._context.counters.receive_errors += 1
+            self._counters.receive_errors += 1
             return 0
         self._taken += count
         return count
