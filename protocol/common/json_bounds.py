@@ -22,14 +22,14 @@ _OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
 _STEPS: Final = bytes.maketrans(_BRACKETS, bytes((2, 0, 2, 0)))  # one up, one down, each by one too many
 
 
-def excess(text: str, *, max_elements: int = MAX_ELEMENTS, max_depth: int = MAX_DEPTH) -> str | None:
+def excess(text: str, *, max_elements: int = MAX_ELEMENTS) -> str | None:
     """Why `text` must not be parsed: it holds too much, or is nested too deep. None for what may.
 
     Exact for JSON, but that an empty array or object counts twice; of what is no JSON, at least the part that a parser
     would read is measured.
     """
     data = text.encode("utf-8", "surrogatepass")
-    if _how_many(data, _COUNTED) < max_elements and _how_many(data, b"[{") <= max_depth:
+    if _how_many(data, _COUNTED) < max_elements and _how_many(data, b"[{") <= MAX_DEPTH:
         return None
     # What follows is exact, for texts whose strings may hold many commas or brackets.
     unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
@@ -39,8 +39,8 @@ def excess(text: str, *, max_elements: int = MAX_ELEMENTS, max_depth: int = MAX_
     # One value, one more behind each comma and each bracket (if that does not close at once), and a key at each colon.
     if _how_many(outside, _COUNTED) >= max_elements:
         return _too_many(max_elements)
-    if _depth(outside) > max_depth:
-        return f"nested deeper than {max_depth} levels"
+    if _depth(outside) > MAX_DEPTH:
+        return f"nested deeper than {MAX_DEPTH} levels"
     return None
 
 

@@ -17,11 +17,11 @@ class RateShares:
         """How many keys are remembered."""
         return len(self._limits)
 
-    def charge(self, key: str, now: float, amount: float = 1) -> float:
-        """Use up `amount` of what `key` has. The seconds for which it should wait then; see `RateLimit.charge`."""
+    def charge(self, key: str, now: float) -> float:
+        """Use up one of what `key` has. The seconds for which it should wait then; see `RateLimit.charge`."""
         self._forget(now)
         limit, _ = self._limits.get(key) or (RateLimit(self._rate, self._burst), 0.0)
-        wait = limit.charge(now, amount)
+        wait = limit.charge(now, 1)
         self._limits[key] = (limit, now + wait + self._burst / self._rate)
         self._limits.move_to_end(key)
         return wait

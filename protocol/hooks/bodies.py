@@ -10,6 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from protocol.node.descriptions import StreamDescription
+from protocol.node.stream_object import stream_object
 
 CONNECT_FIELDS = (
     "useWsTunnel",
@@ -72,33 +73,13 @@ def connection_status_body(
     return context | {"status": status} | ({} if info is None else {"info": info})
 
 
-def stream_body(stream: StreamDescription, *, custom: Any = None, record_name: str | None = None) -> dict[str, Any]:
+def stream_body(stream: StreamDescription, *, custom: Any = None) -> dict[str, Any]:
     """The stream object: `publishStream`, `playStream`, `StreamStatusEvent`, `StreamKeepAliveEvent`.
 
     `custom` is what the client gave with the stream.
     """
-    body: dict[str, Any] = {
-        "nodeId": stream.node_id,
-        "appKey": stream.app_key,
-        "sessionId": stream.session_id,
-        "mediaSessionId": stream.media_session_id,
-        "name": stream.name,
-        "published": stream.published,
-        "hasVideo": stream.has_video,
-        "hasAudio": stream.has_audio,
-        "status": stream.status,
-        "sdp": stream.sdp,
-        "record": stream.record,
-        "width": stream.width,
-        "height": stream.height,
-        "bitrate": stream.bitrate,
-        "minBitrate": stream.min_bitrate,
-        "maxBitrate": stream.max_bitrate,
-        "quality": stream.quality,
-        "mediaProvider": stream.media_provider,
-    }
-    optional = {"info": stream.info or None, "custom": custom, "recordName": record_name}
-    return body | {key: value for key, value in optional.items() if value is not None}
+    optional = {"info": stream.info or None, "custom": custom}
+    return stream_object(stream) | {key: value for key, value in optional.items() if value is not None}
 
 
 def stream_end_body(stream: StreamDescription, *, custom: Any = None) -> dict[str, Any]:
@@ -125,14 +106,14 @@ def snapshot_body(context: HookContext, *, name: str, media_session_id: str) -> 
 
 
 def stream_event_body(
-    context: HookContext, *, media_session_id: str, event_type: str, payload: Any = None, origin: str | None = None
+    context: HookContext, *, media_session_id: str, event_type: str, payload: Any = None
 ) -> dict[str, Any]:
-    """`sendStreamEvent` (the publisher's side, with the page's origin) and `StreamEvent` (once for each subscriber).
+    """`sendStreamEvent` (the publisher's side) and `StreamEvent` (once for each subscriber).
 
     `event_type` is `audioMuted`, `audioUnmuted`, `videoMuted`, `videoUnmuted` or `data`; only `data` has a payload.
     (WCS page "Stream event passing to subscribers".)
     """
-    return context.body(mediaSessionId=media_session_id, type=event_type, payload=payload, origin=origin)
+    return context.body(mediaSessionId=media_session_id, type=event_type, payload=payload)
 
 
 def data_body(context: HookContext, *, operation_id: str, payload: Any) -> dict[str, Any]:

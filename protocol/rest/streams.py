@@ -11,6 +11,7 @@ from attrs import frozen
 
 from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.filters import StreamFilter
+from protocol.node.stream_object import stream_object
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, FieldValues, some_of
 from protocol.rest.json_body import decode_object
@@ -150,36 +151,19 @@ def preview(answer: TerminateAnswer) -> Iterator[dict[str, Any]]:
     """What a dry run shows: the streams matched, each with `cascade`, the playbacks that would fall with it."""
     for node in answer.nodes:
         for stream, cascade in zip(node.matched, node.cascades, strict=True):
-            yield {**stream_object(stream), "cascade": cascade}
+            yield {**shown_stream(stream), "cascade": cascade}
 
 
-def stream_object(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:
+def shown_stream(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:
     """The stream object of WCS. It never holds `custom`, which may carry secrets of the client."""
     shown = {
-        "nodeId": stream.node_id,
-        "appKey": stream.app_key,
-        "sessionId": stream.session_id,
-        "mediaSessionId": stream.media_session_id,
-        "name": stream.name,
-        "published": stream.published,
-        "hasVideo": stream.has_video,
-        "hasAudio": stream.has_audio,
-        "status": stream.status,
+        **stream_object(stream),
         "info": stream.info,
-        "sdp": stream.sdp,
         "audioCodec": stream.audio_codec,
         "videoCodec": stream.video_codec,
-        "record": stream.record,
-        "width": stream.width,
-        "height": stream.height,
-        "bitrate": stream.bitrate,
-        "minBitrate": stream.min_bitrate,
-        "maxBitrate": stream.max_bitrate,
-        "quality": stream.quality,
         "transport": stream.transport,
         "createDate": stream.create_date,
         "mediaType": stream.media_type,
-        "mediaProvider": stream.media_provider,
         "viewers": stream.viewers,
     }
     if metrics and stream.traffic is not None:

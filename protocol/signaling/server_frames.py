@@ -47,11 +47,11 @@ class GetUserData(ServerMessage):
     data: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def echo(cls, connection: Connection, *, auth_token: str, extra: Mapping[str, Any] | None = None) -> "GetUserData":
-        """The answer to `connection`: its object without NOT_ECHOED, then `extra`, the token and the status."""
+    def echo(cls, connection: Connection, *, auth_token: str) -> "GetUserData":
+        """The answer to `connection`: its object without NOT_ECHOED, then the token and the status."""
         echoed = {key: value for key, value in connection.raw.items() if key not in NOT_ECHOED}
         added = {"authToken": auth_token, "status": SessionStatus.ESTABLISHED}
-        return cls(data=echoed | dict(extra or {}) | added)
+        return cls(data=echoed | added)
 
     def wire_data(self) -> list[Any]:
         return [dict(self.data)]

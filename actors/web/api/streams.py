@@ -72,7 +72,7 @@ class StreamResource:
         found = await self._streams.find(query.filter, query.page)
         if not found.total:
             return no_match(request, "stream")
-        shown = (rest.stream_object(stream, metrics=query.metrics) for stream in found.items)
+        shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
 
 

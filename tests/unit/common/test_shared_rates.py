@@ -21,7 +21,8 @@ def test_keys_whose_rate_is_whole_again_are_forgotten() -> None:
 
 def test_a_key_in_debt_is_remembered_until_it_is_paid() -> None:
     shares = RateShares(10, 20)
-    shares.charge("a", 0.0, 120)  # 10 s of debt, 12 s until it is whole
+    for _ in range(120):
+        shares.charge("a", 0.0)  # 10 s of debt, 12 s until it is whole
     shares.charge("b", 11.9)
     assert len(shares) == 2
     shares.charge("c", 12.1)

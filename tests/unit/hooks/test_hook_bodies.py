@@ -55,11 +55,11 @@ def test_the_stream_object_of_the_pages() -> None:
     assert stream_body(STREAM) == sample | {"minBitrate": 0, "maxBitrate": 0}
 
 
-def test_info_custom_and_record_name_come_along_when_set() -> None:
+def test_info_and_custom_come_along_when_set() -> None:
     failed = evolve(STREAM, info="Stopped by user")
-    body = stream_body(failed, custom={"token": "abc"}, record_name="a.webm")
-    assert (body["info"], body["custom"], body["recordName"]) == ("Stopped by user", {"token": "abc"}, "a.webm")
-    assert not {"info", "custom", "recordName"} & stream_body(evolve(STREAM, info="")).keys()
+    body = stream_body(failed, custom={"token": "abc"})
+    assert (body["info"], body["custom"]) == ("Stopped by user", {"token": "abc"})
+    assert not {"info", "custom"} & stream_body(evolve(STREAM, info="")).keys()
 
 
 def test_the_end_of_a_stream_is_told_without_its_media() -> None:

@@ -17,7 +17,7 @@ from protocol.rest.streams import (
     parse_find,
     parse_terminate,
     preview,
-    stream_object,
+    shown_stream,
     terminate_status,
 )
 from tests.support.streams import stream
@@ -149,8 +149,8 @@ def test_a_preview_shows_every_match_with_its_cascade() -> None:
     assert [(each["mediaSessionId"], each["cascade"]) for each in shown] == [("a", 2), ("b", 2)]
 
 
-def test_the_stream_object_has_the_names_of_wcs_and_no_custom_data() -> None:
-    shown = stream_object(stream("m", published=False, status="PLAYING", video_codec="H264", create_date=5))
+def test_the_shown_stream_has_the_names_of_wcs_and_no_custom_data() -> None:
+    shown = shown_stream(stream("m", published=False, status="PLAYING", video_codec="H264", create_date=5))
     assert shown["mediaSessionId"] == "m"
     assert shown["mediaType"] == "play"
     assert shown["published"] is False
@@ -164,7 +164,7 @@ def test_the_stream_object_has_the_names_of_wcs_and_no_custom_data() -> None:
 def test_metrics_are_shown_when_asked_for_and_known() -> None:
     traffic = StreamTraffic(packets=9, bytes=900, bitrate_kbps=512, lost=3, nacks=2, plis=1)
     video = stream("m", traffic=traffic, width=640, height=360, video_codec="VP8", audio_codec="OPUS")
-    assert stream_object(video, metrics=True)["metrics"] == {
+    assert shown_stream(video, metrics=True)["metrics"] == {
         "VIDEO_RATE": 512_000,
         "VIDEO_LOST": 3,
         "VIDEO_WIDTH": 640,
@@ -175,9 +175,9 @@ def test_metrics_are_shown_when_asked_for_and_known() -> None:
         "AUDIO_CODEC": "OPUS",
     }
     audio = stream("m", traffic=traffic, has_video=False, audio_codec="OPUS")
-    assert stream_object(audio, metrics=True)["metrics"] == {
+    assert shown_stream(audio, metrics=True)["metrics"] == {
         "AUDIO_RATE": 512_000,
         "AUDIO_LOST": 3,
         "AUDIO_CODEC": "OPUS",
     }
-    assert "metrics" not in stream_object(stream("m"), metrics=True)
+    assert "metrics" not in shown_stream(stream("m"), metrics=True)

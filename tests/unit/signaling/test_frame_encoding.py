@@ -216,10 +216,8 @@ def test_user_data_echoes_the_connection_without_custom(sent: int, answered: int
 
 def test_what_the_server_adds_to_user_data_wins_over_what_the_client_sent() -> None:
     connection = Connection(raw={"authToken": "old", "status": "FAILED", "appKey": "a", "keepAlive": True})
-    frame = GetUserData.echo(connection, auth_token="new", extra={"keepAlive": False, "useWsTunnel": False})
-    assert frame.wire_data() == [
-        {"authToken": "new", "status": "ESTABLISHED", "appKey": "a", "keepAlive": False, "useWsTunnel": False}
-    ]
+    frame = GetUserData.echo(connection, auth_token="new")
+    assert frame.wire_data() == [{"authToken": "new", "status": "ESTABLISHED", "appKey": "a", "keepAlive": True}]
 
 
 def test_tokens_for_push_messages_are_not_echoed() -> None:
