@@ -1,12 +1,12 @@
-"""Accepting connections while the system may run out of descriptors.
+"""Accepting connections when the system may run out of descriptors.
 
-Sessions are many and each takes a descriptor; REST, the operator and hooks need few, and are needed most when there are
-none left. So each kind of connection leaves a part of the descriptors to the kinds after it:
+There are many sessions, and each takes a descriptor; REST, the operator and hooks need few, but need them most when
+none are left. So each kind of connection leaves a part of the descriptors to the kinds after it:
 
     sessions, then HTTP, then the operator's socket and hooks
 
-The system always gives the lowest descriptor that is free. One in the last part of the range therefore means that all
-below are taken, and who is to leave that part alone closes the connection again. Hooks are counted instead
+The system always returns the lowest free descriptor. One in the last part of the range therefore means that all below
+it are taken, and whoever must leave that part alone closes the connection again. Hooks are counted instead
 (`hook_connections`), and never take all that sessions leave: an eighth of the descriptors, or 128 of them, is left.
 """
 
@@ -21,7 +21,7 @@ import trio
 from actors.runtime.logs import RateLimitedLog
 
 PAUSE: Final = 0.1
-"""Seconds until the next try when the system could not give a connection."""
+"""Seconds until the next attempt when the system could not accept a connection."""
 REMEDY: Final = "LimitNOFILE of the service, ulimit -n"
 
 _HOOKS: Final = (1_024, 8)
@@ -52,7 +52,7 @@ class Reserve(Enum):
     NONE = (0, 1)
 
     def is_touched_by(self, descriptor: int) -> bool:
-        """Whether `descriptor` is one of those to be left alone."""
+        """Whether `descriptor` is one of those to leave alone."""
         limit = _descriptor_limit()
         return limit is not None and descriptor >= limit - _share(limit, *self.value)
 

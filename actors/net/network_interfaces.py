@@ -1,4 +1,4 @@
-"""The addresses that this machine has, for media when `ip` is unset."""
+"""The addresses of this machine, for media when `ip` is unset."""
 
 import socket
 from ipaddress import ip_address
@@ -7,9 +7,9 @@ import psutil
 
 
 def machine_addresses() -> tuple[str, ...]:
-    """Every IPv4 and IPv6 address of an interface that is up, cable or not; loopback included, link-local left out.
+    """Every IPv4 and IPv6 address of an interface that is up, cable or not; with loopback, without link-local ones.
 
-    Reachable addresses come before loopback and IPv4 before IPv6, so that the likeliest one stands first.
+    Reachable addresses come before loopback, and IPv4 before IPv6, so the most likely one is first.
     """
     up = {name for name, state in psutil.net_if_stats().items() if "up" in state.flags.split(",")}
     found = {

@@ -1,7 +1,7 @@
 """Listening TCP sockets and their TLS, opened before anything serves on them.
 
-Whoever serves gets an opened socket: the ready line can name the port that the system chose, and a port that is taken
-stops the start before half of the server runs.
+Every service is given an opened socket: the ready line can name the port the system chose, and a port in use stops the
+start before half of the server runs.
 """
 
 import errno
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted; the system may allow fewer (net.core.somaxconn)."""
+"""Connections that may be waiting to be accepted; the system may allow fewer (net.core.somaxconn)."""
 
 
 class ListenerError(Exception):
@@ -21,9 +21,9 @@ class ListenerError(Exception):
 def open_listener(address: str | None, port: int, *, name: str, user_timeout: float) -> socket.socket:
     """Listen on `address` (None: every address, IPv6 and IPv4 together where the machine has both) and `port` (0: any).
 
-    `name` is the first part of the settings' keys, such as `http`. After `user_timeout` seconds without an
-    acknowledgement the system drops an accepted connection: of a peer that has vanished, but also of one that lives
-    and does not read (RFC 5482; accepted sockets inherit the option).
+    `name` is the prefix of the settings' keys, such as `http`. After `user_timeout` seconds without an acknowledgement
+    the system drops an accepted connection, both of a peer that has vanished and of one that is alive but does not
+    read (RFC 5482; accepted sockets inherit the option).
     Raises ListenerError.
     """
     if address is not None:
@@ -40,7 +40,7 @@ def server_tls(certificate: Path, key: Path, *, protocols: Sequence[str]) -> ssl
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(list(protocols))
     try:
-        context.load_cert_chain(certificate, key, password="")  # a key that is encrypted must not ask a terminal
+        context.load_cert_chain(certificate, key, password="")  # an encrypted key must not prompt on a terminal
     except (OSError, ssl.SSLError) as error:
         raise ListenerError(f"wss.cert={certificate}, wss.key={key}: cannot be used for TLS: {error}") from error
     return context

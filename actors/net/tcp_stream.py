@@ -1,10 +1,10 @@
-"""A TCP connection whose end is cleaned up at once.
+"""A TCP connection whose memory is freed as soon as it ends.
 
-`trio.SocketStream` translates the errors of the system in a context manager that is a generator. Since Python 3.12 the
-frame of such a generator keeps the frame that called it, so an exception that it swallows or replaces is in a reference
-cycle with every frame of its traceback: the stream, and all that belongs to the client, stay in memory until the next
-full garbage collection, which is rare in this process. No context manager of ours that takes exceptions is a generator
-for the same reason, nor do we use `trio.fail_after` where a client decides whether it fails; see
+`trio.SocketStream` translates system errors in a generator-based context manager. Since Python 3.12 the frame of such a
+generator keeps the frame that called it, so an exception it swallows or replaces forms a reference cycle with every
+frame of its traceback: the stream, and everything that belongs to the client, stays in memory until the next full
+garbage collection, which is rare in this process. For the same reason none of our own context managers that handle
+exceptions is a generator, and we do not use `trio.fail_after` where a client decides whether it fails; see
 `actors.runtime.timeouts`.
 """
 
@@ -16,7 +16,7 @@ DEFAULT_RECEIVE_SIZE = 65_536
 
 
 class TcpStream(trio.abc.Stream):
-    """What `trio.SocketStream` is, over the same socket; one task sends at a time.
+    """The same as `trio.SocketStream`, over the same socket; one task sends at a time.
 
     Raises trio.BrokenResourceError if the connection has failed, and trio.ClosedResourceError after `aclose`.
     """
@@ -54,7 +54,7 @@ class TcpStream(trio.abc.Stream):
 
 
 def drop_references(secured: trio.SSLStream[TcpStream]) -> None:
-    """Free a TLS stream that nobody uses any more: it refers to itself, and holds some ten kilobytes of OpenSSL's."""
+    """Free a TLS stream that is no longer used: it refers to itself, and holds some ten kilobytes of OpenSSL memory."""
     vars(secured).clear()
 
 

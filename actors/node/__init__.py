@@ -1,1 +1,1 @@
-"""This server as one node: its streams and sessions, the names in use, and what REST may do with all of them."""
+"""This server as one node: its streams and sessions, the names in use, and what REST can do with all of them."""

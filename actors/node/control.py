@@ -1,6 +1,6 @@
 """This node as the REST API sees it: its streams and sessions, found, counted and stopped.
 
-With several nodes, another implementation of the same port would ask each node in turn; the answer has room for it.
+With several nodes, another implementation of the same port would ask each node in turn; the response has room for that.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ Counters = Mapping[str, Mapping[str, int | str]]
 
 
 class LocalNode:
-    """The port that `actors.node.control_port.NodeControl` describes, for one process."""
+    """Implements the port `actors.node.control_port.NodeControl` for one process."""
 
     def __init__(self, node_id: str, supervisor: Supervisor, counters: Callable[[], Counters]) -> None:
         self._node_id = node_id
@@ -42,21 +42,21 @@ class LocalNode:
         return self._answer(tuple(match.description for match in matches), all_stopped=all_stopped)
 
     async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
-        """How many streams match, and those on the page, oldest first."""
+        """The number of matching streams, and those on the page, oldest first."""
         return await self._supervisor.find(query, page)
 
     async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
-        """How many sessions match, and those on the page, oldest first."""
+        """The number of matching sessions, and those on the page, oldest first."""
         return await self._supervisor.find_connections(query, page)
 
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
-        """Disconnect the sessions that match and wait for their end until `deadline`; how many they were."""
+        """Disconnect the matching sessions and wait for them to end until `deadline`; returns their number."""
         stopped = self._supervisor.terminate_connections(query, reason)
         await _all_set(stopped, deadline)
         return len(stopped)
 
     def statistics(self) -> Counters:
-        """The counters of this node, and what its process takes of the machine."""
+        """The counters of this node, and the resources its process uses."""
         return {**self._counters(), **self._machine()}
 
     def _machine(self) -> Counters:

@@ -1,13 +1,12 @@
 """Who publishes under which name.
 
-    request   a stream wants the name; others may want it too, until one of them is allowed to have it
-    take      the stream is allowed: the name is its own, until its release
+    request   a stream wants the name; others may want it too, until the backend allows one of them
+    take      the stream is allowed: it holds the name until it releases it
     announce  its broadcast can be played
 
-A request holds nothing: whoever is refused by the backend in the end has kept the name from nobody. It only lets
-players wait for what may become a broadcast. What is asked for with `await` is answered here and at once; a directory
-shared by several nodes would have to ask over the network, so streams reckon with an answer that comes together with
-their stop.
+A request blocks nobody: a stream that the backend refuses in the end has not kept the name from others. It only lets
+players wait for what may become a broadcast. What is awaited here is answered at once; a directory shared by several
+nodes would have to ask over the network, so streams must handle an answer that arrives together with their stop.
 """
 
 import math
@@ -27,7 +26,7 @@ class NotPublished(Exception):
 
 
 class NotReady(Exception):
-    """Somebody holds or wants the name, but their media did not come up while we waited."""
+    """A stream holds or wants the name, but its media did not start while we waited."""
 
 
 class Claim(Generic[B]):
@@ -49,13 +48,13 @@ class Claim(Generic[B]):
         self._directory.changed(self.name)
 
     def release(self) -> None:
-        """Give the name back, at once; another stream may take it before this call's caller goes on. Idempotent."""
+        """Give the name back at once; another stream may take it before the caller continues. Idempotent."""
         self.broadcast = None
         self._directory.forget(self)
 
 
 class _Place(Generic[B]):
-    """All that is known of one name."""
+    """Everything known about one name."""
 
     def __init__(self) -> None:
         self.claims: set[Claim[B]] = set()
@@ -97,7 +96,7 @@ class Directory(Generic[B]):
         Raises NotPublished when nobody holds or wants the name (or the last one gives it up while we wait) and
         NotReady when time runs out.
         """
-        # A publish and a play of one page arrive back to back: let the stream that came first make its request first.
+        # A page's publish and play arrive back to back: let the first stream make its request first.
         await trio.lowlevel.checkpoint()
         with trio.move_on_after(timeout):
             while (place := self._places.get(name)) is not None:
@@ -110,7 +109,7 @@ class Directory(Generic[B]):
     # -- called by claims --------------------------------------------------------------------------
 
     def give(self, claim: Claim[B]) -> None:
-        """Let `claim` hold its name, unless it was released meanwhile: its stream is over. Raises NameInUse."""
+        """Let `claim` hold its name, unless it has been released because its stream ended. Raises NameInUse."""
         place = self._places.get(claim.name)
         if place is None or claim not in place.claims:
             return

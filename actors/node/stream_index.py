@@ -1,4 +1,4 @@
-"""Streams by what filters name most: their id, their name, their session."""
+"""Streams, indexed by what filters use most: id, name and session."""
 
 from collections.abc import Collection, Iterator
 from typing import Generic, Protocol, TypeVar
@@ -7,7 +7,7 @@ from protocol.node.filters import StreamFilter
 
 
 class Indexed(Protocol):
-    """What a stream is found by. Its name may change; see `renamed`."""
+    """The properties a stream is found by. Its name may change; see `renamed`."""
 
     @property
     def media_session_id(self) -> str: ...
@@ -23,7 +23,7 @@ S = TypeVar("S", bound=Indexed)
 
 
 class StreamIndex(Generic[S]):
-    """All streams of a node, oldest first, each under an id of its own."""
+    """All streams of a node, oldest first, each under a unique id."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, S] = {}
@@ -45,14 +45,14 @@ class StreamIndex(Generic[S]):
         return self._by_id.keys()
 
     def add(self, stream: S) -> None:
-        """Take it in; its id must be new."""
+        """Add it; its id must be new."""
         self._by_id[stream.media_session_id] = stream
         _enter(self._by_name, stream.name, stream)
         _enter(self._by_session, stream.session_id, stream)
         self.published += stream.published
 
     def remove(self, stream: S) -> None:
-        """Forget it."""
+        """Remove it."""
         del self._by_id[stream.media_session_id]
         _leave(self._by_name, stream.name, stream)
         _leave(self._by_session, stream.session_id, stream)
@@ -64,7 +64,7 @@ class StreamIndex(Generic[S]):
         _enter(self._by_name, stream.name, stream)
 
     def candidates(self, query: StreamFilter) -> list[S]:
-        """The streams that may match, by the first of the conditions that is indexed: mostly few of thousands."""
+        """The streams that may match, by the first condition that is indexed: usually a few among thousands."""
         if query.media_session_ids is not None:
             return [self._by_id[key] for key in query.media_session_ids if key in self._by_id]
         if query.name is not None:

@@ -1,8 +1,7 @@
-"""The supervisor: every live stream and session by its id, a roof for their tasks, and the way to stop them by filter.
+"""The supervisor: every live stream and session by id, the nursery of their tasks, and how to stop them by filter.
 
-Matching and stopping is one synchronous pass: no await lies between the moment a description is taken and the stop of
-its stream, so the answer that REST gives is exact. Nothing is restarted here; a crash of one actor is logged and
-stays with it.
+Matching and stopping is one synchronous pass: there is no await between taking a description and stopping its stream,
+so REST's response is exact. Nothing is restarted here; the crash of one actor is logged and affects no other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +55,7 @@ class AlreadyInUse(Exception):
 
 @frozen(kw_only=True)
 class Match:
-    """One stream that a filter matched: what it looked like, and the event of its end."""
+    """One stream that a filter matched: its description, and the event set when it has ended."""
 
     description: StreamDescription
     stopped: trio.Event
@@ -64,7 +63,7 @@ class Match:
 
 _MATCHED_AT_ONCE = 200
 _DESCRIBED_AT_ONCE = 20
-"""Actors looked at, and described, before others have a turn: about half a millisecond's work."""
+"""Actors examined, or described, before other tasks get a turn: about half a millisecond's work."""
 
 A = TypeVar("A", bound=Supervised)
 D = TypeVar("D")
@@ -137,7 +136,7 @@ class Supervisor:
         return len(self._sessions)
 
     def count_streams(self) -> dict[str, int]:
-        """How many streams come in, and go out to viewers; the SDK's console asks for kinds that there are not, too."""
+        """The numbers of streams published and played; the SDK's console also asks for types that do not exist here."""
         incoming = self._streams.published
         outgoing = len(self._streams) - incoming
         others = {f"streams_{kind}_{way}": 0 for kind in ("rtmfp", "rtmp", "rtsp") for way in ("in", "out")}
@@ -152,9 +151,9 @@ class Supervisor:
         return (session for session in self._sessions.values() if session.reason is None)
 
     async def find(self, query: StreamFilter, page: Page = ALL) -> Found[StreamDescription]:
-        """Those of the streams that match which are on the page. Others have a turn in between, however many there are.
+        """The matching streams on the page. Other tasks get their turn in between, however many streams there are.
 
-        A stream that ends meanwhile may be counted and not shown.
+        A stream that ends in the meantime may be counted but not shown.
         """
         hits = await _choose(self._streams.candidates(query), query.matches)
         return Found(total=len(hits), items=await _described(page.of(hits), lambda stream: stream.describe()))
@@ -169,8 +168,8 @@ class Supervisor:
     def terminate(self, query: StreamFilter, reason: StopReason) -> tuple[Match, ...]:
         """Stop every stream that matches, before returning.
 
-        Publications go first, so that a player whose publication is stopped in the same call ends as one that lost its
-        publisher: that is what it is, whether or not the filter named it too.
+        Publications go first, so a player whose publication is stopped in the same call ends as one that lost its
+        publisher, whether or not the filter matched it too.
         """
         hits = list(self._matching(query))
         for stream, _ in hits:
@@ -191,19 +190,19 @@ class Supervisor:
         return tuple(session.stopped for session in hits)
 
     def close(self, reason: StopReason) -> None:
-        """Take no more actors, stop all there are; `run` returns when the last has ended."""
+        """Accept no more actors and stop all there are; `run` returns when the last has ended."""
         self._closing = True
         for actor in (*self.sessions(), *self.streams()):
             actor.stop(reason)
         self._changed.set()
 
     def abort(self) -> None:
-        """After `close`: wait no longer for any of those that are left."""
+        """After `close`: stop waiting for those that are left."""
         for actor in (*self._sessions.values(), *self._streams):
             actor.abort()
 
     def remaining(self) -> tuple[str, ...]:
-        """The ids of all that has not ended yet, for the log of a shutdown that takes too long."""
+        """The ids of everything that has not ended yet, for the log of a shutdown that takes too long."""
         return (*self._sessions, *self._streams.ids())
 
     # -- inside ------------------------------------------------------------------------------------
@@ -238,7 +237,7 @@ class Supervisor:
             self._changed.set()
 
     async def _guarded(self, kind: str, actor: Supervised) -> None:
-        # What the actor says of itself is its own code too, and may fail.
+        # The actor's own log fields are its code too, and may fail.
         with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, actor=repr(actor))):
             await actor.run()
         with crash_guard(lambda error: log.error(f"{kind} crashed at its end", crash=error, actor=repr(actor))):
@@ -246,7 +245,7 @@ class Supervisor:
 
 
 def log_end(kind: str, actor: Supervised) -> None:
-    """The one line that tells of an actor's end."""
+    """The one log line about an actor's end."""
     log.info(
         f"{kind} ended",
         **actor.end_log_fields(),

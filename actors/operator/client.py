@@ -1,7 +1,7 @@
 """The program `wcs`: sends the operator's commands to the server and shows the answers.
 
-It knows nothing of the commands: the server reads them, and says what to show. The standard library is all that it
-imports, so that it starts fast and runs where the server's libraries are not.
+It knows nothing about the commands: the server parses them and says what to show. It imports only the standard library,
+so it starts fast and runs where the server's libraries are not installed.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from actors.operator.tables import render
 from actors.storage.default_paths import SOCKET_NAME, default_state_folder
 
 ANSWER_TIMEOUT = 30.0
-"""Seconds that the server may be silent while it owes an answer."""
+"""Seconds the server may take to answer."""
 MAX_ANSWER_SIZE = 64 * 1024 * 1024
 
 USAGE = """\
 usage: wcs [--state DIR] [--json] [COMMAND...]
 
-Sends COMMAND to the server that runs on this machine. Without COMMAND, commands are read from the standard input,
-one a line, up to the first that fails; passwords are best given there, where no list of processes shows them.
+Sends COMMAND to the server that runs on this machine. Without COMMAND, commands are read from standard input, one per
+line, up to the first that fails. Give passwords there: they do not appear in the process list.
 
   --state DIR   the server's state folder; default: {default}
-  --json        print each answer as a line of JSON
+  --json        print each answer as one line of JSON
   --help        this text
 
 Exit codes: 0 done, or nothing to do   1 refused   2 not a command   3 no server answers   4 the server failed
@@ -53,11 +53,11 @@ _EXIT_OF_ERROR = {"refused": Exit.REFUSED, "usage": Exit.USAGE, "failed": Exit.F
 
 
 class ServerUnreachable(Exception):
-    """No server answers; the text says where it was sought and why that failed."""
+    """No server answers; the text says where we looked and why that failed."""
 
 
 class BadUsage(Exception):
-    """The program's own options are wrong."""
+    """The program's own options are invalid."""
 
 
 class Options(NamedTuple):
@@ -73,7 +73,7 @@ def main() -> None:
     """Run with the process's arguments and exit."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode must not make us fail
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # as the process's arguments are read
     try:
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what the arguments say; the exit code."""
+    """Do what the arguments say; returns the exit code."""
     try:
         options = read_options(arguments)
     except BadUsage as error:
@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def read_options(arguments: Sequence[str]) -> Options:
-    """The program's options, which stand before the command; BadUsage if they are wrong."""
+    """The program's options, which come before the command; BadUsage if they are invalid."""
     state, as_json, wants_help = default_state_folder(), False, False
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
@@ -125,7 +125,9 @@ def read_options(arguments: Sequence[str]) -> Options:
 
 
 def _help_text() -> str:
-    from protocol.operator.syntax import help_text  # only here: what is seldom wanted costs a start nothing
+    from protocol.operator.syntax import (
+        help_text,
+    )  # imported only here: rarely needed, so a normal start does not pay for it
 
     return USAGE.format(default=default_state_folder()) + help_text() + "\n"
 
@@ -141,7 +143,7 @@ def _perform_all(lines: TextIO, options: Options) -> int:
 
 
 def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
-    """One command: ask, show, and say how it went."""
+    """One command: ask, show the answer, return the exit code."""
     try:
         answer = ask(options.state / SOCKET_NAME, request)
     except ServerUnreachable as error:

@@ -1,4 +1,4 @@
-"""What each command does. Pure: a table goes in; a table and the answer come out."""
+"""What each command does. Pure: takes a table, returns a table and the answer."""
 
 from collections.abc import Callable, Iterable
 
@@ -23,7 +23,7 @@ Result = tuple[AppTable, Done]
 
 
 def execute(command: Command, table: AppTable) -> Result:
-    """The table after the command, and what to tell the operator. AppError if it cannot be done."""
+    """The table after the command, and the answer for the operator. AppError if it cannot be done."""
     match command:
         case ShowApps(detail=detail):
             return table, _show_apps(table, detail)
@@ -136,7 +136,7 @@ def _ordered(methods: frozenset[str]) -> list[str]:
 
 
 def _app_by_key(identifier: str, table: AppTable) -> App:
-    """The application with this key or, for those who think in names, with this name."""
+    """The application with this key or, failing that, with this name."""
     return _found(table.by_key(identifier) or table.by_name(identifier), identifier, table)
 
 

@@ -1,7 +1,7 @@
-"""Places for connections: few, and nobody keeps one by keeping the server waiting.
+"""A few places for connections, which nobody can occupy by keeping the server waiting.
 
-When all are taken, a newcomer gets the place of the connection whose client has kept the server waiting longest: for
-its next request, for the rest of one, or for room to answer. Only those whose command is being carried out are safe.
+When all are taken, a new connection gets the place of the one whose client has kept the server waiting longest: for its
+next request, for the rest of one, or for reading an answer. Only connections whose command is being executed are safe.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Seats:
         self._taken: set[Seat] = set()
 
     def take(self) -> Seat | None:
-        """A place, perhaps that of another one; None if the server works for all who have one."""
+        """A place, possibly taken from another connection; None if the server is busy with all of them."""
         if len(self._taken) >= self._size and not self._make_room():
             return None
         seat = Seat()
@@ -46,7 +46,7 @@ class Seats:
         return seat
 
     def leave(self, seat: Seat) -> None:
-        """Give the place back, unless another one has got it."""
+        """Give the place back, unless another connection has taken it."""
         self._taken.discard(seat)
 
     def _make_room(self) -> bool:

@@ -1,8 +1,8 @@
-"""The operator's end of the server: a Unix socket that answers commands, one JSON object a line.
+"""The operator's interface of the server: a Unix socket that answers commands, one JSON object per line.
 
-Who may connect may change everything, so the socket belongs to its owner alone (mode 0600). The owner's programs may
-still be broken: lines are bounded, reads and writes have deadlines, and there is a limit of connections, which those
-that are idle or stuck cannot use up.
+A client that can connect can change everything, so only the owner may (mode 0600). The owner's programs can still be
+broken: lines are bounded, reads and writes have deadlines, and the number of connections is limited in a way that idle
+or stuck ones cannot exhaust.
 """
 
 import socket
@@ -28,7 +28,7 @@ IDLE_TIMEOUT = 300.0
 LINE_TIMEOUT = 10.0
 """Seconds from a request's first byte to its last one."""
 SEND_TIMEOUT = 10.0
-"""Seconds for an answer to be taken."""
+"""Seconds in which the client must read an answer."""
 
 _log = get_logger("operator")
 _sparing_log = RateLimitedLog(_log)
@@ -39,7 +39,7 @@ class OperatorSocketError(Exception):
 
 
 class _LineTooLong(Exception):
-    """A request is longer than it may be; where it ends is not known."""
+    """A request is too long; where it ends is unknown."""
 
 
 async def serve_operator(
@@ -47,7 +47,7 @@ async def serve_operator(
 ) -> None:
     """Answer the operator's commands on a Unix socket at `path`, until cancelled.
 
-    A socket that a dead server left there is replaced. OperatorSocketError: something else is there, or alive, or the
+    A socket left by a dead server is replaced. OperatorSocketError: something else is there, a server is alive, or the
     path cannot be used.
     """
     seats = Seats(MAX_CONNECTIONS)
@@ -92,7 +92,7 @@ def _remove_stale(path: Path) -> None:
     if not stat.S_ISSOCK(mode):
         raise OperatorSocketError(f"cannot open the operator's socket {path}: something else is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a server with a full backlog lives, and must not hold us
+        probe.setblocking(False)  # a server with a full backlog is alive, and must not block us
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
@@ -104,7 +104,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def _remove_own(path: Path, identity: tuple[int, int] | None) -> None:
-    """Take the socket away, unless a server that came after us has put its own there."""
+    """Remove the socket, unless a later server has replaced it with its own."""
     if _identity(path) == identity:
         path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Rows of named values as text for people. Standard library only: the client imports it."""
+"""Formats rows of named values as text for people. Standard library only: the client imports it."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ GAP = "  "
 def render(rows: Sequence[Mapping[str, Any]], width: int | None) -> Iterator[str]:
     """The lines of a table, never wrapped or cut if `width` is None (no terminal).
 
-    A table wider than `width` columns is turned: one block a row, one line a value, long lists folded between their
-    items. A table of one column is a plain list, without a heading.
+    A table wider than `width` columns is transposed: one block per row, one line per value, long lists folded between
+    their items. A table of one column is a plain list without a heading.
     """
     if not rows:
         return

@@ -1,1 +1,1 @@
-"""What every part stands on: the actor, deadlines, slices of work, overload, logs and signals."""
+"""The foundation of every part: the actor, deadlines, slices of work, overload, logs and signals."""

@@ -1,16 +1,16 @@
 """The actor: one task, one mailbox, one owner of its state.
 
-    post, ask    -> [ mailbox ] -> handle()                          every message, one after the other
-    stop(reason) -> latch, notify_stopped(), teardown(), cancel      overtakes the mailbox and a handler that hangs
+    post, ask    -> [ mailbox ] -> handle()                          one message after the other
+    stop(reason) -> latch, notify_stopped(), teardown(), cancel      bypasses the mailbox and a handler that hangs
 
 An actor runs through three phases, in this order and once each:
 
     working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
-    teardown    `notify_stopped(reason)`, what the peer is told, then `teardown(reason)`, what nobody may wait for (free
-                a name, stop the media): both synchronous
-    stopping    `on_stop(reason)`: what may wait, shielded from cancellation and bounded by `cleanup_timeout`
+    teardown    `notify_stopped(reason)` tells the peer, then `teardown(reason)` does what must not wait (free a name,
+                stop the media): both synchronous
+    stopping    `on_stop(reason)`: cleanup that may wait, shielded from cancellation and bounded by `cleanup_timeout`
 
-Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase is left.
+Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase ends.
 Nothing here restarts an actor: a stream or a session whose task died has lost its peer.
 """
 
@@ -29,11 +29,11 @@ R = TypeVar("R")
 
 
 class ActorStopped(Exception):
-    """The actor has stopped, or is stopping: it takes no more messages and answers no more requests."""
+    """The actor has stopped, or is stopping: it accepts no more messages and answers no more requests."""
 
 
 class MailboxFull(Exception):
-    """The mailbox is full: the actor does not keep up with those who post to it."""
+    """The mailbox is full: the actor cannot keep up with those who post to it."""
 
 
 @frozen(kw_only=True)
@@ -45,11 +45,11 @@ class StopReason:
 
 
 CRASHED = StopReason(cause="crash", info="Failed by error")
-"""The reason of an actor whose own code failed, or whose task was cancelled from outside before anybody stopped it."""
+"""The reason of an actor whose own code failed, or whose task was cancelled from outside before anyone stopped it."""
 
 
 SHUTDOWN = StopReason(cause="shutdown")
-"""The reason of all that works when the server is told to stop."""
+"""The reason of every actor still working when the server is told to stop."""
 
 
 @define(eq=False, kw_only=True)
@@ -138,13 +138,13 @@ class Actor(Generic[M]):
         self._work.cancel()
 
     def begin_stop(self, reason: StopReason) -> None:
-        """The first half of `stop`, up to the farewell. Whoever calls it calls `stop` next, without waiting."""
+        """The first half of `stop`, including `notify_stopped`. The caller must then call `stop`, without waiting."""
         if self._reason is None:
             self._reason = reason
             self._end_by(self.notify_stopped)
 
     def abort(self) -> None:
-        """Wait for nothing any more, `on_stop` included. For an actor that has been stopped and takes too long."""
+        """Stop waiting for anything, `on_stop` included. For an actor that has been stopped and takes too long."""
         self._aborted = True
         self._work.cancel()
         if self._grace is not None:
@@ -159,19 +159,19 @@ class Actor(Generic[M]):
         """Handle one message; a Request in it is answered by its `reply`."""
 
     def notify_stopped(self, reason: StopReason) -> None:
-        """What the peer is told of the end. As `teardown`, which comes right after it."""
+        """Tells the peer about the end. Same rules as `teardown`, which comes right after it."""
 
     def teardown(self, reason: StopReason) -> None:
-        """What must have happened when `stop` returns. Synchronous, called once, also after a crash."""
+        """Does what must have happened when `stop` returns. Synchronous, called once, also after a crash."""
 
     async def on_stop(self, reason: StopReason) -> None:
-        """What may wait. Shielded, cancelled after `cleanup_timeout` seconds."""
+        """Cleanup that may wait. Shielded, cancelled after `cleanup_timeout` seconds."""
 
     def drop_references(self) -> None:
-        """The last step: drop what refers back to this actor, so that it is freed now and not by a full collection."""
+        """The last step: drop whatever refers back to this actor, so it is freed now and not by a full collection."""
 
     def end_log_fields(self) -> dict[str, object]:
-        """What the log line of this actor's end says, beside its cause, duration and peak mailbox."""
+        """Fields of the log line about this actor's end, besides its cause, duration and peak mailbox."""
         return {}
 
     @property
@@ -181,10 +181,10 @@ class Actor(Generic[M]):
             raise RuntimeError(f"{self!r} is not running")
         return self._nursery
 
-    # -- the only loop in the house ----------------------------------------------------------------
+    # -- the only loop -----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Work until stopped, then clean up. Whoever calls this catches what a crash raises."""
+        """Work until stopped, then clean up. The caller handles the exception of a crash."""
         try:
             with self._work:
                 await self._work_until_stopped()
@@ -214,7 +214,7 @@ class Actor(Generic[M]):
 
     async def _handle_one(self, message: M) -> None:
         self._unanswered = message if isinstance(message, Request) else None
-        # One that was handed over in the moment of the stop comes after teardown: what it begins, nobody would end.
+        # A message received in the moment of the stop comes after teardown: nobody would end what it starts.
         if self._reason is None:
             await self.handle(message)
             self._unanswered = None
@@ -232,7 +232,7 @@ class Actor(Generic[M]):
             self._end_by(self.teardown)
 
     def _end_by(self, step: Callable[[StopReason], None]) -> None:
-        # A step that fails is this actor's crash, never that of the caller who stopped it, and hinders no other step.
+        # A step that fails is this actor's crash, not its stopper's, and does not prevent the other step.
         try:
             step(self._reason or CRASHED)
         except Exception as error:
@@ -260,7 +260,7 @@ class Stoppable(Protocol):
 
 
 def stop_all(actors: Iterable[Stoppable], reason: StopReason) -> None:
-    """Stop many, before returning. All farewells come first: no peer waits until the actors before are taken apart."""
+    """Stop many before returning. All are notified first: no peer waits for the teardown of other actors."""
     stopped = tuple(actors)
     for actor in stopped:
         actor.begin_stop(reason)
@@ -269,17 +269,17 @@ def stop_all(actors: Iterable[Stoppable], reason: StopReason) -> None:
 
 
 class crash_guard:  # noqa: N801 - used as the context managers of the standard library are
-    """Keep a child's crash from its siblings: report ordinary errors, let cancellation and the like pass.
+    """Keeps a child's crash from its siblings: reports ordinary errors, lets cancellation and the like pass.
 
-    A group may hold both (a child that fails while it is being cancelled), so the group is split. A class, for a
-    generator would keep what it swallows in memory; see `actors.net.tcp_stream`.
+    A group may contain both (a child that fails while it is being cancelled), so the group is split. A class, because
+    a generator would keep what it swallows in memory; see `actors.net.tcp_stream`.
     """
 
     def __init__(self, report: Callable[[BaseException], None]) -> None:
         self._report = report
 
     def __enter__(self) -> None:
-        """Nothing to begin."""
+        """Nothing to set up."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

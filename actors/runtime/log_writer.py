@@ -1,8 +1,8 @@
-"""Lines written to a descriptor by a thread, so that nobody who logs ever waits for the reader of the log.
+"""A thread writes lines to a descriptor, so that code that logs never waits for the reader of the log.
 
-A pipe whose reader has stopped, a terminal that is held, a slow disk: `write(2)` blocks on all of them, and on the
-loop's thread that would stop all media. So lines are queued, within a bound, and one thread writes them. What does not
-fit is dropped and counted, and the count is written once there is room again.
+A pipe whose reader has stopped, a paused terminal, a slow disk: `write(2)` blocks on all of them, and on the loop's
+thread that would stop all media. So lines are queued, up to a bound, and one thread writes them. What does not fit is
+dropped and counted, and the count is written once there is room again.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 THREAD_NAME = "wcsd log"
-"""How the system names the thread."""
+"""The thread's name in the system."""
 QUEUE_SIZE = 8 * 1024 * 1024
-"""Bytes that may wait to be written."""
+"""Bytes that may be queued."""
 LINE_OVERHEAD = 100
-"""Bytes that a waiting line costs beside its text."""
+"""Bytes that a queued line costs besides its text."""
 BATCH_SIZE = 64 * 1024
 TELL_INTERVAL = 1.0
-"""Seconds between two tellings of lost lines while lines go on being lost."""
+"""Seconds between two reports of lost lines while more are being lost."""
 
 
 class LineWriter:
@@ -35,8 +35,8 @@ class LineWriter:
         self._descriptor = descriptor
         self._loss_line = loss_line
         self._queue_size = queue_size
-        self._lines: SimpleQueue[bytes | None] = SimpleQueue()  # its put is safe inside a garbage collection, too
-        # Each figure has one side that writes it: those who log hold the handler's lock, the thread is alone.
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()  # its put is safe even inside a garbage collection
+        # Each counter has one writer: those who log hold the handler's lock, and there is only one thread.
         self._accepted = self._refused = 0
         self._taken = self._failed = self._told = 0
         self._told_at = -TELL_INTERVAL
@@ -60,7 +60,7 @@ class LineWriter:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits here that the thread does not already know of."""
+        """Nothing to do: the thread already has every line."""
 
     def close(self, timeout: float) -> bool:
         """Wait until everything is written, for `timeout` seconds at most; whether it is. Later lines are lost."""
@@ -96,7 +96,7 @@ class LineWriter:
         return batch, True
 
     def _tell_loss(self) -> None:
-        """Once what had waited is written, and now and then while it never is."""
+        """Report lost lines once the queue is empty, and at intervals while it never is."""
         lost, now = self.lost, time.monotonic()
         is_due = self._lines.empty() or now - self._told_at >= TELL_INTERVAL
         if lost > self._told and is_due and self._write([self._loss_line(lost - self._told).encode()]):
@@ -110,7 +110,7 @@ class LineWriter:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # another process has made the shared descriptor non-blocking
                 _wait_until_writable(self._descriptor)
-            except OSError:  # no reader, a full disk: no reason to end, for it may pass
+            except OSError:  # no reader, a full disk: keep going, because it may pass
                 return False
         return True
 
@@ -126,6 +126,6 @@ def _wait_until_writable(descriptor: int) -> None:
 
 
 def _name_this_thread() -> None:
-    """Tell the system, too: Python does so only from 3.14 on."""
+    """Tell the system the name, which Python does only from 3.14 on."""
     with contextlib.suppress(OSError):
         Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(THREAD_NAME)

@@ -2,9 +2,9 @@
 
     2026-11-20T10:00:00.123Z INFO stream ended id=8f0c cause=rest-terminate
 
-One event is one line whatever the values hold, so a peer cannot forge lines. Records of libraries that use the
-standard `logging` come out in the same form. Nothing secret is to be passed in: values are written as they are.
-Who logs never waits: see `actors.runtime.log_writer`. What somebody outside can cause goes through a `RateLimitedLog`.
+One event is one line whatever the values contain, so a peer cannot forge lines. Records of libraries that use the
+standard `logging` come out in the same form. Never pass secrets: values are written as they are. Logging never waits:
+see `actors.runtime.log_writer`. Lines that outsiders can cause go through a `RateLimitedLog`.
 """
 
 import json
@@ -34,19 +34,19 @@ EVENT_LIMITS = (
     (logging.INFO, (100.0, 10_000.0)),
     (logging.NOTSET, (10_000.0, 100_000.0)),
 )
-"""Lines of one event, by how grave it is: so many a second for long, so many at once."""
+"""Lines of one event, by level: (sustained rate per second, burst)."""
 LIBRARY_LIMIT = (1.0, 10.0)
 """The same for all lines of one library, which come with tracebacks."""
 
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
-"""User and password in a URL; a stream may be named by one."""
+"""User and password in a URL; a stream's name may be a URL."""
 _FIELDS = "wcsd_fields"
 _limiters: "WeakSet[RateLimitedLog | _LineLimits]" = WeakSet()
 
 
 class Logger:
-    """Writes events of one part of the server. Cheap where the level is off; may be made before `configure`."""
+    """Writes events of one part of the server. Cheap if the level is off; may be created before `configure`."""
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
@@ -66,7 +66,7 @@ class Logger:
         self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, /, *, crash: BaseException | None = None, **fields: object) -> None:
-        """Write an error; with `crash` its traceback comes along, on the same line."""
+        """Write an error; with `crash`, its traceback is added on the same line."""
         self._write(logging.ERROR, event, fields, crash)
 
     def _write(self, level: int, event: str, fields: Mapping[str, object], crash: BaseException | None = None) -> None:
@@ -75,10 +75,10 @@ class Logger:
 
 
 class RateLimitedLog:
-    """For lines that somebody outside can cause as often as he likes: for each event `rate` a second, `burst` at once.
+    """For lines that outsiders can cause at will: `rate` per second and event, `burst` at once.
 
-    The next one that is written says by `suppressed` how many of its event were not; if none follows, `tell_suppressed`
-    does. One is shared by all that may cause the same event: made for each session, it would bound nothing.
+    The next line that is written says in `suppressed` how many of its event were not; if none follows,
+    `tell_suppressed` does. Share one among all that may cause the same event: one per session would bound nothing.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class RateLimitedLog:
             self._log.warning(event, **fields, **self._count(event))
 
     def error(self, event: str, /, *, crash: BaseException | None = None, **fields: object) -> None:
-        """As `info`; with `crash` its traceback comes along."""
+        """As `info`; with `crash`, its traceback is added."""
         if self._may_say(event):
             self._log.error(event, crash=crash, **fields, **self._count(event))
 
@@ -119,13 +119,13 @@ class RateLimitedLog:
         return {"suppressed": suppressed} if suppressed else {}
 
     def take_unsaid(self) -> Mapping[str, int]:
-        """How often each event was left out since it was last told; it counts as told then."""
+        """How often each event was suppressed since it was last reported; the counts are reset."""
         taken, self._suppressed = self._suppressed, Counter()
         return taken
 
 
 def tell_suppressed() -> None:
-    """Write how many lines of each event were left out, for floods after which no line of theirs has followed."""
+    """Write how many lines of each event were suppressed, for floods that no further line has followed."""
     log = get_logger("log")
     for limiter in tuple(_limiters):
         for event, count in limiter.take_unsaid().items():
@@ -146,9 +146,9 @@ class LineStream(Protocol):
 
 
 def open_log(log_format: LogFormat, level: LogLevel, descriptor: int) -> LineWriter:
-    """Send everything that the process has to tell to `descriptor`, and never wait for it.
+    """Send all output of the process to `descriptor`, without ever waiting for it.
 
-    That is log lines, Python warnings, and errors that no code could catch. To be closed at the end of the process.
+    That is log lines, Python warnings, and errors that no code could catch. Close it at the end of the process.
     """
     formatter = _formatter(log_format)
 
@@ -172,7 +172,7 @@ def configure(
 ) -> None:
     """Send every log line and Python warning of the process to `stream`, from `level` up.
 
-    Libraries write from `warning` up. What was configured before is replaced.
+    Libraries write from `warning` up. Any previous configuration is replaced.
     """
     own_level = logging.getLevelNamesMapping()[level.upper()]
     handler = _LineHandler(stream)
@@ -188,7 +188,7 @@ def _formatter(log_format: LogFormat) -> logging.Formatter:
 
 
 class _LineHandler(logging.StreamHandler[LineStream]):
-    """Writes a record as one line; one that cannot be put into words is told in other ones."""
+    """Writes a record as one line; one that cannot be formatted is replaced by a line that says so."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of `logging`
         fault = sys.exc_info()[1]
@@ -199,9 +199,9 @@ class _LineHandler(logging.StreamHandler[LineStream]):
 
 
 class _LineLimits(logging.Filter):
-    """What no event exceeds, whoever causes it and whichever code forgot to be limited: a disk stays usable.
+    """An upper limit for every event, including those that no other code limits, so that the disk does not fill up.
 
-    A line that comes after others of its event were left out says how many by `suppressed`.
+    The first line after others of its event were suppressed says how many in `suppressed`.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -223,7 +223,7 @@ class _LineLimits(logging.Filter):
         return True
 
     def take_unsaid(self) -> Mapping[str, int]:
-        """As that of `RateLimitedLog`; libraries by their names."""
+        """Like that of `RateLimitedLog`; libraries by their names."""
         taken, self._suppressed = self._suppressed, Counter()
         return {event or name: count for (name, event), count in taken.items()}
 
@@ -235,7 +235,7 @@ def _limit_of(record: logging.LogRecord) -> tuple[float, float]:
 
 
 def _own_event(record: logging.LogRecord) -> str:
-    """The event, one of a few hundred fixed texts; all lines of a library are one, for they may hold anything."""
+    """The event, one of a few hundred fixed texts; all lines of a library count as one: they may contain anything."""
     return _event(record) if hasattr(record, _FIELDS) else ""
 
 
@@ -253,7 +253,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         head = {"time": _time(record), "level": record.levelname, "logger": record.name, "event": _event(record)}
         fields = {name: _json_value(value) for name, value in _fields(record).items()}
-        return json.dumps(head | fields | head)  # head first, and not to be overwritten by a fact
+        return json.dumps(head | fields | head)  # head first, and no field can overwrite it
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

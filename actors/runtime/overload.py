@@ -1,7 +1,7 @@
-"""Whether the server has more work than it can do in time: then it takes on nothing new, so that what runs goes on.
+"""Whether the server has more work than it can do in time: then it accepts nothing new, so that what runs continues.
 
-The measure is the lag of the event loop: how much later than it asked for a task gets its turn. All media waits as
-long. A single long wait is no overload, several in a row are; it ends when the lag has been half the limit for a while.
+The measure is the lag of the event loop: how late a task gets its turn. All media is delayed by as much. A single long
+delay is not overload, several in a row are; overload ends when the lag has been below half the limit for a while.
 """
 
 import math
@@ -16,7 +16,7 @@ log = get_logger("overload")
 TICK: Final = 0.05
 """Seconds between two measurements."""
 WEIGHT: Final = 0.2
-"""Of the latest measurement in the smoothed lag."""
+"""Weight of the latest measurement in the smoothed lag."""
 HOLD: Final = 2.0
 """Seconds below half the limit, after which an overload is over."""
 
@@ -28,9 +28,9 @@ class Overload:
         self.lag = 0.0
         """Smoothed, in seconds."""
         self.refused = 0
-        """What was not taken on because of overload."""
+        """How much was refused because of overload."""
         self.is_on = False
-        """Whether there is overload now."""
+        """Whether the server is overloaded now."""
         self._limit = limit
         self._calm_since = math.inf
 
@@ -43,13 +43,13 @@ class Overload:
             self.note(now - due, now)
 
     def refuses(self) -> bool:
-        """Whether new work is to be refused now; counts it."""
+        """Whether to refuse new work now; counts the refusal."""
         self.refused += self.is_on
         return self.is_on
 
     def note(self, lag: float, now: float) -> None:
         """A task got its turn `lag` seconds late."""
-        # One long wait counts as twice the limit at most: it takes four of them in a row to be overload.
+        # One long delay counts as at most twice the limit: only four in a row are overload.
         self.lag += WEIGHT * (min(lag, 2 * self._limit) - self.lag)
         if self.lag > self._limit / 2:
             self._calm_since = now

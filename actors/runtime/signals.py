@@ -1,7 +1,7 @@
-"""What each signal means to the server. None of them ends it without a farewell and a line in the log.
+"""What each signal does. No signal ends the server without telling clients and writing a log line.
 
-Left to the system are those that a process cannot catch, those that tell of a defect inside it (SIGSEGV, SIGABRT and
-their like), those that stop and continue it, and those that do nothing by default.
+Left to the system are signals that a process cannot catch, those that indicate a defect in it (SIGSEGV, SIGABRT and so
+on), those that stop and continue it, and those that do nothing by default.
 """
 
 import signal
@@ -34,16 +34,16 @@ MEANINGS: dict[int, Meaning] = {
     **dict.fromkeys(STOPPING, Meaning.STOP),
     **dict.fromkeys(WITHOUT_MEANING, Meaning.NOTHING),
 }
-"""Every signal that would end the process if nobody received it."""
+"""Every signal that would end the process if it were not handled."""
 
 
 def hold() -> None:
-    """Let the signals wait until `release`: while the server is put together nobody could obey them."""
+    """Hold signals back until `release`: during startup nothing could act on them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, MEANINGS)
 
 
 def release() -> None:
-    """Deliver those that have waited, and those to come."""
+    """Deliver those held back, and later ones."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, MEANINGS)
 
 

@@ -1,4 +1,4 @@
-"""Work on many things a slice at a time, so that everybody else has a turn in between, the media first of all."""
+"""Work on many things a slice at a time, so that other tasks, media above all, get their turn in between."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,6 +8,6 @@ T = TypeVar("T")
 
 
 def slices(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """`items` in tuples of `size`, the last one shorter. The caller is to have a checkpoint after each."""
+    """`items` in tuples of `size`, the last one shorter. The caller must have a checkpoint after each."""
     remaining = iter(items)
     return iter(lambda: tuple(islice(remaining, size)), ())

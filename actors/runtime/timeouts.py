@@ -1,4 +1,4 @@
-"""`trio.fail_after` without its reference cycle; see `actors.net.tcp_stream` for whose it is."""
+"""`trio.fail_after` without its reference cycle; see `actors.net.tcp_stream` for where that comes from."""
 
 from types import TracebackType
 from typing import Self
@@ -25,5 +25,5 @@ class fail_after:  # noqa: N801 - used as trio's function of that name is
         return swallowed
 
     def cancel(self) -> None:
-        """Let the block take no longer."""
+        """Give the block no more time."""
         self.scope.cancel()

@@ -1,10 +1,10 @@
-"""The application table, kept in one file of the state folder.
+"""The application table, stored in one file of the state folder.
 
-A change is first written, then believed, then acknowledged: the new text goes to a file beside the old one, is synced,
-takes the old one's place by a rename, and the folder is synced. A server that is killed at any instant finds either the
-old table or the new one, and never the old one if it has acknowledged the new one.
+A change is first written, then applied, then acknowledged: the new text goes to a file beside the old one, is synced,
+replaces the old one by a rename, and the folder is synced. A server that is killed at any moment finds either the old
+table or the new one, and never the old one once it has acknowledged the new one.
 
-Everything that asks for an application asks this store each time, so that a change works at once.
+Every look-up of an application goes to this store, so a change takes effect at once.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from config.apps_file import AppFileError, read_apps, write_apps
 R = TypeVar("R")
 
 MAX_FILE_SIZE = 16 * 1024 * 1024
-"""Bytes; a bigger file is no table of applications."""
+"""Bytes; a larger file cannot be a table of applications."""
 
 
 class AppStoreError(Exception):
@@ -28,7 +28,7 @@ class AppStoreError(Exception):
 
 
 class AppStore:
-    """The one owner of the application table. Make it with `open_app_store`."""
+    """The only owner of the application table. Create it with `open_app_store`."""
 
     def __init__(self, path: Path, table: AppTable, text: str) -> None:
         self._path = path
@@ -46,11 +46,11 @@ class AppStore:
         return self._table.by_key(key)
 
     async def change(self, change: Callable[[AppTable], tuple[AppTable, R]]) -> R:
-        """Replace the table by what `change` makes of it, and return the other thing that it returns.
+        """Replace the table by the one `change` returns, and return its other result.
 
-        When this returns, the change is on disk and in force. Changes come one after the other. A table that is
-        equal to the old one is not written. What `change` raises passes through, and nothing is changed.
-        AppStoreError: the file could not be written, and the old table stays in force.
+        When this returns, the change is on disk and in effect. Changes are made one after the other. A table equal to
+        the old one is not written. What `change` raises passes through, and nothing changes.
+        AppStoreError: the file could not be written, and the old table stays in effect.
         """
         async with self._changing:
             table, result = change(self._table)
@@ -80,9 +80,9 @@ class AppStore:
 
 
 def open_app_store(path: Path) -> AppStore:
-    """The store over the file at `path`; a file that is not there yet is made, with the default table.
+    """The store for the file at `path`; a missing file is created with the default table.
 
-    Raises AppFileError for a file that is not a valid table, AppStoreError for one that cannot be read or made.
+    Raises AppFileError for a file that is not a valid table, AppStoreError for one that cannot be read or created.
     """
     path = _resolved(path)
     text = _read(path)
@@ -93,13 +93,13 @@ def open_app_store(path: Path) -> AppStore:
 
 
 def read_app_file(path: Path) -> AppTable | None:
-    """The table in the file at `path`, None if there is no file. Raises as `open_app_store`, and changes nothing."""
+    """The table in the file at `path`; None if there is no file. Raises like `open_app_store`, and changes nothing."""
     text = _read(_resolved(path))
     return None if text is None else read_apps(text, file_name=str(path))
 
 
 def _resolved(path: Path) -> Path:
-    """What a symbolic link points to: a rename would replace the link, not the file."""
+    """The target of a symbolic link: a rename would replace the link, not the file."""
     try:
         resolved = path.resolve()
         leads_to_itself = resolved.is_symlink()  # from Python 3.13 on; up to 3.12 it is a RuntimeError

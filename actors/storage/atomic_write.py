@@ -1,13 +1,13 @@
-"""Files that survive a crash of the process or the machine whole: the old content or the new, never a part."""
+"""Files that survive a crash of the process or the machine intact: the old content or the new, never a part."""
 
 import os
 from pathlib import Path
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Put a file with this content, readable by its owner only, in the place of `path`; on return it is on disk.
+    """Replace `path` by a file with this content, readable by its owner only; on return it is on disk.
 
-    OSError: it could not be done, and the file is what it was before, as far as the disk still takes orders.
+    OSError: it could not be done, and the file is unchanged, as far as the disk still works.
     """
     unfinished = path.with_name(f"{path.name}.new")
     _write_synced(unfinished, content)
@@ -26,7 +26,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def _second_name(path: Path) -> Path | None:
-    """A name under which what is at `path` outlives its replacement; None if nothing is there."""
+    """A second name that keeps the file at `path` while it is replaced; None if nothing is there."""
     name = path.with_name(f"{path.name}.old")
     name.unlink(missing_ok=True)
     if not path.exists():
@@ -39,7 +39,7 @@ def _second_name(path: Path) -> Path | None:
 
 
 def sync_folder(path: Path) -> None:
-    """Bring renames inside a folder to disk."""
+    """Sync renames inside a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The self-signed certificate that wss and https use until the operator gives another."""
+"""The self-signed certificate that wss and https use until the operator configures another."""
 
 from datetime import datetime, timedelta
 from ipaddress import ip_address

@@ -1,24 +1,24 @@
-"""Where a server looks for its files when it is told nothing: beside a checkout, or in the system's folders.
+"""Where a server looks for its files by default: inside a checkout, or in the system's folders.
 
-Imports the standard library alone, for the operator's commands use it.
+Imports only the standard library, because `wcs` uses it.
 """
 
 from pathlib import Path
 
 SOCKET_NAME = "wcs.sock"
-"""The Unix socket in the state folder that the operator's commands go through."""
+"""The Unix socket in the state folder that `wcs` connects to."""
 
 _PARENT = Path(__file__).resolve().parents[2]
 
 
 def default_config_file(parent: Path = _PARENT) -> Path:
-    """The settings file. `parent` is the folder that holds our packages. The file need not be there."""
+    """The settings file. `parent` is the folder that contains our packages. The file need not exist."""
     folder = parent / "config" if _is_checkout(parent) else Path("/etc/wcsd")
     return folder / "flashphoner.properties"
 
 
 def default_state_folder(parent: Path = _PARENT) -> Path:
-    """The state folder. It need not be there."""
+    """The state folder. It need not exist."""
     return parent / "var" if _is_checkout(parent) else Path("/var/lib/wcsd")
 
 

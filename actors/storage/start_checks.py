@@ -1,7 +1,7 @@
-"""What would stop the start although each setting is well written: files, certificates, addresses, the state folder.
+"""What would prevent the start although each setting is valid: files, certificates, addresses, the state folder.
 
-`--check-config` and the start itself ask here, so that the one finds what the other would. Nothing is changed and no
-port is taken: a server may run on the same settings meanwhile.
+`--check-config` and the start itself both use these checks, so one finds what the other would. Nothing is changed and
+no port is opened: a server may be running with the same settings.
 """
 
 import errno
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class StartChecks:
-    """Each list is for the operator, a line an entry: what stops the start, and what will be noticed later."""
+    """Lines for the operator: what prevents the start, and what would cause problems later."""
 
     def __init__(self, loaded: LoadedSettings, state: Path) -> None:
         self._loaded = loaded
@@ -56,11 +56,11 @@ class StartChecks:
             self._refuse("wss.cert", f"'{certificate}' cannot be used for TLS: {error}")
 
     def _fit(self, certificate: bytes, key: bytes) -> bool:
-        """Whether both can be read, and belong together; what does not is told."""
+        """Whether both can be read and belong together; reports what is wrong."""
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
         from cryptography.x509 import (
-            load_pem_x509_certificates,  # loaded only where a certificate is configured, for it takes a while
+            load_pem_x509_certificates,  # imported only if a certificate is configured, because it takes a while
         )
 
         path, key_path = self._settings.wss_cert, self._settings.wss_key
@@ -136,7 +136,7 @@ class StartChecks:
 
 
 def _binding_error(address: str | None, port: int) -> int | None:
-    """What the system says against listening there; in use (EADDRINUSE) it may well be."""
+    """Why the system refuses to listen there, if it does; a port in use (EADDRINUSE) is no reason."""
     where = address or "0.0.0.0"
     try:
         with socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -147,7 +147,7 @@ def _binding_error(address: str | None, port: int) -> int | None:
 
 
 def _faults_of_state(state: StateFolder, *, needs_certificate: bool) -> Iterator[str]:
-    """Files that are there and that no server can use; what is missing is made at the start."""
+    """Existing files that no server can use; missing ones are created at the start."""
     try:
         read_app_file(state.apps_path)
     except (AppFileError, AppStoreError) as error:

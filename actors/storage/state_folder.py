@@ -1,4 +1,4 @@
-"""The folder where a server keeps what outlives it: its lock, its node id, its certificate, its applications."""
+"""The folder for everything that outlives the server: its lock, node id, certificate and applications."""
 
 import errno
 import fcntl
@@ -27,9 +27,9 @@ class StateFolderError(Exception):
 
 
 class StateFolder:
-    """One server's folder. Used as a context manager, it holds the folder's lock from entry to exit.
+    """One server's folder. As a context manager, it holds the folder's lock from entry to exit.
 
-    The paths may be asked for without the lock; only the server that holds it may write.
+    The paths may be read without the lock; only the server that holds it may write.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class StateFolder:
 
     @property
     def socket_path(self) -> Path:
-        """The Unix socket that the operator's commands go through."""
+        """The Unix socket that `wcs` connects to."""
         return self.path / SOCKET_NAME
 
     @property
@@ -47,7 +47,7 @@ class StateFolder:
         return self.path / "apps.toml"
 
     def __enter__(self) -> Self:
-        """Make the folder when it is missing, and lock it. Raises StateFolderError."""
+        """Create the folder if it is missing, and lock it. Raises StateFolderError."""
         with _explained(self.path, "cannot be the state folder"):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.path / "lock"
@@ -76,13 +76,13 @@ class StateFolder:
         self._unlock()
 
     def check(self, *, needs_certificate: bool) -> None:
-        """Raise StateFolderError for what is there and cannot be used. What is missing is no fault: it can be made."""
+        """Raise StateFolderError for existing files that cannot be used. Missing ones are fine: they are created."""
         self._read_node_id()
         if needs_certificate and self._tls.is_dir():
             self._check_certificate()
 
     def node_id(self) -> str:
-        """The id of this server: 32 letters and digits, made once and the same ever after. Raises StateFolderError."""
+        """The id of this server: 32 letters and digits, created once and permanent. Raises StateFolderError."""
         node_id = self._read_node_id()
         if node_id is None:
             node_id = "".join(secrets.choice(_NODE_ID_ALPHABET) for _ in range(_NODE_ID_LENGTH))
@@ -102,7 +102,7 @@ class StateFolder:
         return text
 
     def certificate(self) -> tuple[Path, Path]:
-        """The self-signed certificate of wss and https and its key (PEM files), made once. Raises StateFolderError."""
+        """The self-signed certificate of wss and https and its key (PEM), created once. Raises StateFolderError."""
         if not self._tls.is_dir():
             with _explained(self._tls, "cannot be made"):
                 self._make_certificate(self._tls)
@@ -142,7 +142,7 @@ class StateFolder:
 
 @contextmanager
 def _explained(path: Path, what: str) -> Iterator[None]:
-    """What the system refuses, in words for the operator."""
+    """An error of the system, worded for the operator."""
     try:
         yield
     except OSError as error:
