@@ -204,8 +204,7 @@ async def main(seconds: float, rounds: int) -> int:
         return await run(phases, other, resolver, seconds, rounds)
 
 
-async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: float, rounds: int) -> int:
-    before = open_files()
+def _load(sick: str, well: str, resolver: Resolver) -> Load:
     transport = HookTransport(
         max_connections=SETTINGS.rest_max_connections,
         max_total=SETTINGS.rest_max_connections * 2,
@@ -214,10 +213,16 @@ async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: f
         resolver=resolver,
     )
     methods = frozenset(ALL_METHODS)
-    urls = {"sick": phases["quiet"], "well": other}
+    urls = {"sick": sick, "well": well}
     apps = {key: App(name=key, key=key, url=url, methods=methods) for key, url in urls.items()}
     dispatcher = HookDispatcher(SETTINGS, find_app=apps.get, transport=transport)
-    load = Load(dispatcher, apps)
+    return Load(dispatcher, apps)
+
+
+async def run(phases: dict[str, str], other: str, resolver: Resolver, seconds: float, rounds: int) -> int:
+    before = open_files()
+    load = _load(phases["quiet"], other, resolver)
+    dispatcher = load.dispatcher
     async with trio.open_nursery() as services:
         services.start_soon(dispatcher.run)
         await trio.testing.wait_all_tasks_blocked()

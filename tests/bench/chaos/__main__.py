@@ -31,7 +31,8 @@ from attrs import define, field, frozen
 
 from config.settings import TABLE
 from tests.bench.chaos import wire
-from tests.bench.chaos.attackers import APP, ATTACKERS, Target
+from tests.bench.chaos.attack import Target
+from tests.bench.chaos.attackers import APP, ATTACKERS
 from tests.bench.peers.control import PeerProcess, Task, read
 from tests.bench.peers.procfs import cpu_seconds, machine, resident_bytes
 from tests.bench.peers.servers import STREAM

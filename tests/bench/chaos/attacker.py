@@ -12,7 +12,8 @@ from typing import Any
 
 import trio
 
-from tests.bench.chaos.attackers import ATTACKERS, Attacker, Target
+from tests.bench.chaos.attack import Attacker, Target
+from tests.bench.chaos.attackers import ATTACKERS
 from tests.bench.peers.control import reply, requests
 
 _TRIES = 0.5

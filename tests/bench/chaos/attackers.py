@@ -4,19 +4,16 @@ Each has a rate, so that attacker, viewers and server can share two cores; what 
 """
 
 import contextlib
-import itertools
-import json
 import re
 import secrets
 import socket
-from pathlib import Path
-from typing import ClassVar
 
 import trio
-from attrs import asdict, define, field, frozen
+from attrs import define, field
 
 from protocol.webrtc import stun
 from tests.bench.chaos import wire
+from tests.bench.chaos.attack import Attacker, Holding
 from tests.support.media_peer import MediaPeer, vp8_key_frame
 from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
 
@@ -26,62 +23,6 @@ MAGIC_COOKIE = bytes.fromhex("2112a442")  # RFC 8489 section 5
 NUMBERS = "[" + ",".join(["1"] * 520_000) + "]"
 APP = "chaos"
 """An application whose backend is an attacker's."""
-
-
-@frozen(kw_only=True)
-class Target:
-    """Where the server listens. `udp` is a media port, `operator` the Unix socket of its operator."""
-
-    ws: int
-    wss: int
-    http: int
-    https: int
-    udp: int
-    operator: Path = field(converter=Path)
-    folder: Path = field(converter=Path)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), default=str)
-
-
-@define(eq=False)
-class Attacker:
-    """`prepare` once, then `step`, `rate` times a second. `door` says what it comes through."""
-
-    target: Target
-    nursery: trio.Nursery
-    backend: str = field(init=False, default="")
-    """Address of a backend that it serves; the bench makes it the one of the application `APP`."""
-
-    door: ClassVar[str]
-    rate: ClassVar[float]
-    what: ClassVar[str]
-
-    async def prepare(self) -> None:
-        """What an attacker has before it begins."""
-
-    async def step(self) -> None:
-        """Once more. OSError: the server did not want it."""
-        raise NotImplementedError
-
-
-@define(eq=False)
-class Holding(Attacker):
-    """Opens connections and leaves them open, up to `most`; those that the server closes are replaced."""
-
-    _held: list[socket.socket] = field(init=False, factory=list)
-    _steps: "itertools.count[int]" = field(init=False, factory=itertools.count)
-    most: ClassVar[int] = 1500
-
-    async def step(self) -> None:
-        if next(self._steps) % 100 == 99:
-            self._held = list(wire.readable(self._held))
-        if len(self._held) < self.most:
-            self._held.append(self.open())
-
-    def open(self) -> socket.socket:
-        """One more."""
-        raise NotImplementedError
 
 
 class HeavyFrame(Attacker):

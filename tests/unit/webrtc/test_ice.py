@@ -1,91 +1,31 @@
 """The ICE-lite agent: what a check leads to, which path media takes, and what time does."""
 
 import string
-from collections import Counter
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from protocol.webrtc.ice import SILENCE, IceEffect, IceExpiry, IceLiteAgent, make_credentials, recipient
+from protocol.webrtc.ice import SILENCE, IceEffect, IceLiteAgent, make_credentials, recipient
 from protocol.webrtc.paths import AMPLIFICATION, CHECK_PAUSE, CHECK_WAITS, IcePath, OwnCheck
-from protocol.webrtc.stun import Address, StunClass, StunError, build_request, build_response, parse
-
-HOME = ("198.51.100.7", 40000)
-AWAY = ("2001:db8::7", 50000)
-UFRAG = "serverXY"
-PASSWORD = "a-password-of-the-server"
-PEER_PASSWORD = "a-password-of-the-client"
-T0 = 1000.0
-OVERHEAD = 28
-LOW, HIGH = 1_000, 2_000
-
-
-def make_agent(*, consent_timeout: float = 30.0, max_paths: int = 8, preferences: tuple[int, ...] = ()) -> IceLiteAgent:
-    drawn = Counter[str]()
-
-    def entropy(size: int) -> bytes:
-        drawn["times"] += 1
-        return drawn["times"].to_bytes(size, "big")
-
-    return IceLiteAgent(
-        UFRAG,
-        PASSWORD,
-        "client",
-        PEER_PASSWORD,
-        T0,
-        entropy=entropy,
-        preferences=preferences,
-        check_timeout=15.0,
-        consent_timeout=consent_timeout,
-        max_paths=max_paths,
-    )
-
-
-def request(
-    *, username: str = f"{UFRAG}:client", key: str = PASSWORD, use_candidate: bool = False, priority: int = LOW
-) -> bytes:
-    return build_request(
-        transaction_id=b"transaction!",
-        username=username,
-        key=key.encode(),
-        priority=priority,
-        tie_breaker=2,
-        use_candidate=use_candidate,
-    )
-
-
-def hear(
-    agent: IceLiteAgent,
-    source: Address = HOME,
-    now: float = T0,
-    *,
-    use_candidate: bool = False,
-    priority: int = LOW,
-    local: int = 0,
-) -> IceEffect:
-    data = request(use_candidate=use_candidate, priority=priority)
-    return agent.handle(parse(data), source, now, size=len(data), local=local)
-
-
-def answer(agent: IceLiteAgent, check: OwnCheck, now: float, *, source: Address | None = None) -> IcePath | None:
-    """Answer a check of the agent's, as a browser does that got it."""
-    source = source or check.path.remote
-    response = build_response(parse(check.datagram), source, PEER_PASSWORD.encode())
-    return agent.handle_response(parse(response), source, now, local=check.path.local)
-
-
-def answer_all(agent: IceLiteAgent, now: float) -> list[IcePath]:
-    return [check.path for check in agent.take_checks() if answer(agent, check, now)]
-
-
-def settle(agent: IceLiteAgent, source: Address = HOME, now: float = T0, *, use_candidate: bool = False) -> None:
-    """The peer checks from there, and proves to be there."""
-    hear(agent, source, now, use_candidate=use_candidate)
-    answer_all(agent, now)
-    assert agent.path == IcePath(source, 0)
+from protocol.webrtc.stun import Address, StunClass, build_response, parse
+from tests.support.ice_checks import (
+    AWAY,
+    HIGH,
+    HOME,
+    OVERHEAD,
+    PASSWORD,
+    PEER_PASSWORD,
+    T0,
+    UFRAG,
+    answer,
+    answer_all,
+    hear,
+    make_agent,
+    request,
+    settle,
+)
 
 
 def asked(agent: IceLiteAgent) -> list[Address]:
@@ -410,161 +350,3 @@ class TestPath:
         newcomer = ("192.0.2.9", 9)
         assert hear(agent, newcomer, T0 + 41).dropped == (IcePath(HOME, 0),)
         assert agent.paths == (IcePath(AWAY, 0), IcePath(newcomer, 0))
-
-
-class TestTime:
-    def test_no_check_in_time(self) -> None:
-        agent = make_agent()
-        assert agent.expired(T0 + 14.9) is None
-        assert agent.expired(T0 + 15) is IceExpiry.NO_CHECK
-
-    def test_consent_ends(self) -> None:
-        agent = make_agent()
-        settle(agent, now=T0 + 10)
-        assert agent.deadline == T0 + 40
-        assert agent.expired(T0 + 39.9) is None
-        assert agent.expired(T0 + 40) is IceExpiry.CONSENT
-
-    def test_from_the_first_check_on_only_consent_counts(self) -> None:
-        agent = make_agent(consent_timeout=5.0)
-        hear(agent, now=T0 + 1)
-        assert agent.expired(T0 + 5.9) is None
-        assert agent.expired(T0 + 6) is IceExpiry.CONSENT
-
-    def test_consent_is_renewed_by_checks_and_by_media(self) -> None:
-        agent = make_agent()
-        settle(agent)
-        hear(agent, now=T0 + 20)
-        assert agent.expired(T0 + 49) is None
-        agent.touch(IcePath(HOME, 0), T0 + 45)
-        assert agent.expired(T0 + 74) is None
-        assert agent.expired(T0 + 75) is IceExpiry.CONSENT
-
-    def test_a_path_that_the_peer_cannot_prove_keeps_no_dead_one_alive(self) -> None:
-        agent = make_agent()
-        settle(agent)
-        for second in range(1, 31):
-            hear(agent, AWAY, T0 + second, use_candidate=True)
-            agent.touch(IcePath(AWAY, 0), T0 + second)
-        assert agent.expired(T0 + 30) is IceExpiry.CONSENT
-
-    def test_consent_is_not_renewed_by_forged_checks(self) -> None:
-        agent = make_agent()
-        settle(agent)
-        agent.handle(parse(request(key="forged")), HOME, T0 + 29, size=100)
-        assert agent.expired(T0 + 30) is IceExpiry.CONSENT
-
-    def test_media_before_the_first_check_does_nothing(self) -> None:
-        agent = make_agent()
-        agent.touch(IcePath(HOME, 0), T0 + 14)
-        assert agent.expired(T0 + 15) is IceExpiry.NO_CHECK
-
-    def test_a_packet_that_is_read_late_does_not_set_the_time_back(self) -> None:
-        agent = make_agent()
-        settle(agent, now=T0 + 10)
-        agent.touch(IcePath(HOME, 0), T0 + 9)
-        assert agent.expired(T0 + 39.9) is None
-
-
-@given(st.binary(max_size=80))
-def test_noise_never_makes_a_path(data: bytes) -> None:
-    agent = make_agent()
-    base = bytearray(request())
-    for offset, byte in enumerate(data):
-        base[20 + offset % (len(base) - 20)] ^= byte
-    try:
-        message = parse(bytes(base))
-    except StunError:
-        return
-    effect = agent.handle(message, HOME, T0, size=len(base))
-    assert effect.valid is (base[:-8] == request()[:-8])  # All but the FINGERPRINT is vouched for.
-
-
-ADDRESSES = [("192.0.2.1", 1), ("192.0.2.2", 2), ("203.0.113.9", 9)]
-"""The peer sits at one of the first two. The last one is somebody else's, and never answers; the peer may write it on
-its packets all the same, and its own old address too."""
-
-
-class Peer(RuleBasedStateMachine):
-    """A peer that is at one of its addresses at a time, and lies about it as it likes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.agent = make_agent(max_paths=3)
-        self.now = T0
-        self.at = ADDRESSES[0]
-        self.was_at = {ADDRESSES[0]}
-        self.came: Counter[Address] = Counter()
-        self.went: Counter[Address] = Counter()
-
-    @initialize()
-    def begin(self) -> None:
-        self.check(self.at, True)
-
-    def check(self, source: Address, use_candidate: bool) -> None:
-        effect = hear(self.agent, source, self.now, use_candidate=use_candidate)
-        self.came[source] += len(request(use_candidate=use_candidate)) + OVERHEAD
-        self.went[source] += len(effect.response or b"") + OVERHEAD
-        self.deliver()
-
-    def deliver(self) -> None:
-        for check in self.agent.take_checks():
-            self.went[check.path.remote] += len(check.datagram) + OVERHEAD
-            if check.path.remote == self.at:
-                answer(self.agent, check, self.now)
-
-    @rule(source=st.sampled_from(ADDRESSES), use_candidate=st.booleans())
-    def checks(self, source: Address, use_candidate: bool) -> None:
-        self.check(source, use_candidate)
-
-    @rule(source=st.sampled_from(ADDRESSES))
-    def sends_media(self, source: Address) -> None:
-        if self.agent.path is not None:
-            path = IcePath(source, 0)
-            if path in self.agent.paths:
-                self.agent.touch(path, self.now)
-            else:
-                self.agent.meet(path, self.now, size=100)
-                self.came[source] += 100 + OVERHEAD
-            self.deliver()
-
-    @rule(seconds=st.floats(0, 6))
-    def time_goes_by(self, seconds: float) -> None:
-        self.now += seconds
-        self.agent.on_time(self.now)
-        self.deliver()
-
-    @rule()
-    def moves_house(self) -> None:
-        self.at = ADDRESSES[0] if self.at == ADDRESSES[1] else ADDRESSES[1]
-        self.was_at.add(self.at)
-
-    @rule()
-    def behaves(self) -> None:
-        """Whatever was before: two checks and some media from where it is, and it is reached there."""
-        for _ in range(2):
-            self.now += CHECK_PAUSE + sum(CHECK_WAITS)
-            self.agent.on_time(self.now)
-            self.agent.on_time(self.now + sum(CHECK_WAITS))
-            self.check(self.at, False)
-            self.agent.touch(IcePath(self.at, 0), self.now)
-            self.deliver()
-        assert self.agent.path == IcePath(self.at, 0)
-
-    @invariant()
-    def media_goes_only_where_the_peer_has_been(self) -> None:
-        assert self.agent.path is None or self.agent.path.remote in self.was_at
-
-    @invariant()
-    def nobody_else_gets_much(self) -> None:
-        for address in set(ADDRESSES) - self.was_at:
-            assert self.went[address] <= AMPLIFICATION * self.came[address]
-
-    @invariant()
-    def the_path_in_use_is_known_and_paths_are_bounded(self) -> None:
-        assert len(self.agent.paths) <= 3
-        assert self.agent.path is None or self.agent.path in self.agent.paths
-
-
-TestPeer = Peer.TestCase
-TestPeer.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

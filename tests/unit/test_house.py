@@ -1,0 +1,69 @@
+"""Sizes and names: what a reader can hold in mind, and find by its name."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("actors", "protocol", "config")
+SOURCES = sorted(
+    path for folder in (*PRODUCT, "tests") for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts
+)
+
+LINES_OF_A_FILE = 400
+LINES_OF_A_FUNCTION = 40
+LINES_OF_A_CLASS = 250
+
+ALLOWED = {
+    "tests/actors/test_stream.py": "every way through a stream's life on one rig, in the order of that life",
+    "tests/support/media_peer.py": "a whole WebRTC peer, which is poked at in all its parts",
+    "tests/support/media_peer.py MediaPeer": "as the file",
+}
+"""What may be larger, and why. No product code is: its two loops over viewers fit too."""
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def definitions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+
+
+def oversize(path: Path) -> Iterator[str]:
+    """What of a file is larger than it may be."""
+    if len(path.read_text().splitlines()) > LINES_OF_A_FILE:
+        yield name_of(path)
+    for node in definitions(path):
+        most = LINES_OF_A_CLASS if isinstance(node, ast.ClassDef) else LINES_OF_A_FUNCTION
+        if (node.end_lineno or 0) - node.lineno + 1 > most:
+            yield f"{name_of(path)} {node.name}"
+
+
+def test_there_is_something_to_measure() -> None:
+    assert len(SOURCES) > 300
+
+
+@pytest.mark.parametrize("folder", [*PRODUCT, "tests"])
+def test_files_functions_and_classes_are_small(folder: str) -> None:
+    large = {each for path in SOURCES if name_of(path).startswith(f"{folder}/") for each in oversize(path)}
+    assert large == {each for each in ALLOWED if each.startswith(f"{folder}/")}
+
+
+def test_one_name_is_one_class() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        if not name_of(path).startswith("tests/"):
+            for node in definitions(path):
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(name_of(path))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_the_root_of_actors_is_the_way_in() -> None:
+    assert {path.stem for path in (ROOT / "actors").glob("*.py")} <= {"__init__", "daemon", "server", "cli"}
