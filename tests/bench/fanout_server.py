@@ -43,9 +43,9 @@ class _FloorFanOut(_FastFanOut):
         if self._prebuilt != len(packet):
             self._buffers.fill(packet + bytes(TAG), 64)
             self._prebuilt = len(packet)
-        for groups in self._groups.values():
-            for group in groups:
-                group._deliver(0, len(group.slots))
+        for batches in self._batches.values():
+            for batch in batches:
+                batch._deliver(0, len(batch.recipients))
 
     def queue(self, packet: bytes, sequence: int) -> None:
         self.send(packet, sequence)

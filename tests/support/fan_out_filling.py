@@ -5,18 +5,18 @@ import socket
 import pytest
 
 from actors.media.sending.fast_sender import FastSender
-from actors.media.sending.recipient_batch import GROUP_SIZE
+from actors.media.sending.recipient_batch import BATCH_SIZE
 from actors.media.sending.sender import FanOut, PortableSender, Recipient
 
 FAMILIES = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
 SENDERS = pytest.mark.parametrize("make", [PortableSender, FastSender])
-COUNTS = (1, 2, 3, GROUP_SIZE - 1, GROUP_SIZE, GROUP_SIZE + 1, 2 * GROUP_SIZE + 2)
+COUNTS = (1, 2, 3, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 2 * BATCH_SIZE + 2)
 
 
-def fill(fan_out: FanOut, slots: list[Recipient]) -> None:
-    for slot in slots:
-        fan_out.add(slot)
+def fill(fan_out: FanOut, recipients: list[Recipient]) -> None:
+    for recipient in recipients:
+        fan_out.add(recipient)
 
 
-def losses(slots: list[Recipient]) -> list[tuple[int, int]]:
-    return [(slot.dropped, slot.failed) for slot in slots]
+def losses(recipients: list[Recipient]) -> list[tuple[int, int]]:
+    return [(recipient.dropped, recipient.failed) for recipient in recipients]

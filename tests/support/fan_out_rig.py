@@ -1,4 +1,4 @@
-"""Viewers for a packet sender: slots with keys of their own, and a socket that takes what is sent to them."""
+"""Viewers for a packet sender: recipients with keys of their own, and a socket that takes what is sent to them."""
 
 import hashlib
 import select
@@ -56,7 +56,7 @@ class Viewers:
         self.server.close()
         self.sink.close()
 
-    def slot(
+    def recipient(
         self, number: int, *, profile: SrtpProfile = SrtpProfile.AEAD_AES_128_GCM, start: int = 0, sound: bool = True
     ) -> Recipient:
         """A viewer with the keys of its number. One that is not `sound` has a session that refuses every packet."""
@@ -66,10 +66,10 @@ class Viewers:
             transmitter.session = pylibsrtp.Session(policy)
         return Recipient(transmitter=transmitter, socket=self.server, address=self.sink.getsockname(), start=start)
 
-    def refuse(self, slot: Recipient) -> Recipient:
+    def refuse(self, recipient: Recipient) -> Recipient:
         """Give a viewer an address that nothing can be sent to."""
-        slot.address = slot.address[0], NO_SUCH_PORT
-        return slot
+        recipient.address = recipient.address[0], NO_SUCH_PORT
+        return recipient
 
     def arrived(self, count: int) -> list[bytes]:
         """`count` packets, for which it waits, and whatever else has come, in their order."""

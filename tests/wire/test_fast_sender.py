@@ -30,7 +30,7 @@ def test_random_packets_come_as_the_portable_sender_sends_them(family: int, coun
     for make in (PortableSender, FastSender):
         with Viewers(family) as viewers:
             fan_out = make().open()
-            fill(fan_out, [viewers.slot(number, profile=profile) for number, profile in enumerate(profiles)])
+            fill(fan_out, [viewers.recipient(number, profile=profile) for number, profile in enumerate(profiles)])
             per_packet = []
             for sequence, packet in enumerate(packets, 65_530):
                 fan_out.send(packet, sequence)
@@ -46,11 +46,11 @@ def test_a_viewer_whose_encryption_fails_is_skipped(make: type[PacketSender], ba
     with Viewers() as viewers:
         sender = make()
         fan_out = sender.open()
-        slots = [viewers.slot(number, sound=number not in bad) for number in range(70)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number, sound=number not in bad) for number in range(70)]
+        fill(fan_out, recipients)
         fan_out.send(rtp_packet(1, 300), 1)
         assert viewers.owners(viewers.arrived(70 - len(bad)), 70) == sorted(set(range(70)) - bad)
-        assert losses(slots) == [(0, number in bad) for number in range(70)]
+        assert losses(recipients) == [(0, number in bad) for number in range(70)]
         assert (sender.losses.dropped, sender.losses.failed) == (0, len(bad))
 
 
@@ -62,22 +62,22 @@ def test_a_viewer_that_the_kernel_cannot_send_to_is_skipped(
 ) -> None:
     with Viewers(family) as viewers:
         fan_out = make().open()
-        slots = [viewers.slot(number) for number in range(70)]
-        fill(fan_out, [viewers.refuse(slot) if number in bad else slot for number, slot in enumerate(slots)])
+        recipients = [viewers.recipient(number) for number in range(70)]
+        fill(fan_out, [viewers.refuse(each) if number in bad else each for number, each in enumerate(recipients)])
         fan_out.send(rtp_packet(1, 300), 1)
         assert viewers.owners(viewers.arrived(70 - len(bad)), 70) == sorted(set(range(70)) - bad)
-        assert losses(slots) == [(0, number in bad) for number in range(70)]
+        assert losses(recipients) == [(0, number in bad) for number in range(70)]
 
 
 @SENDERS
 def test_failures_of_both_kinds_in_one_group(make: type[PacketSender]) -> None:
     with Viewers() as viewers:
         fan_out = make().open()
-        slots = [viewers.slot(number, sound=number % 3 != 0) for number in range(30)]
-        fill(fan_out, [viewers.refuse(slot) if number % 3 == 1 else slot for number, slot in enumerate(slots)])
+        recipients = [viewers.recipient(number, sound=number % 3 != 0) for number in range(30)]
+        fill(fan_out, [viewers.refuse(each) if number % 3 == 1 else each for number, each in enumerate(recipients)])
         fan_out.send(rtp_packet(1, 300), 1)
         assert viewers.owners(viewers.arrived(10), 30) == list(range(2, 30, 3))
-        assert losses(slots) == [(0, number % 3 != 2) for number in range(30)]
+        assert losses(recipients) == [(0, number % 3 != 2) for number in range(30)]
 
 
 @SENDERS
@@ -85,12 +85,12 @@ def test_a_packet_that_is_too_large_or_none_at_all_goes_to_nobody(make: type[Pac
     with Viewers() as viewers:
         sender = make()
         fan_out = sender.open()
-        slots = [viewers.slot(number) for number in range(3)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(3)]
+        fill(fan_out, recipients)
         for packet in (rtp_packet(1, MAX_PACKET + 1), rtp_packet(2, 60_000), b"\x80\x60\x00", b""):
             fan_out.send(packet, 1)
         assert viewers.arrived(0) == []
-        assert losses(slots) == [(0, 4)] * 3
+        assert losses(recipients) == [(0, 4)] * 3
         fan_out.send(rtp_packet(3, MAX_PACKET), 3)
         assert len(viewers.arrived(3)) == 3
 
@@ -100,13 +100,13 @@ def test_a_packet_that_is_too_large_or_none_at_all_goes_to_nobody(make: type[Pac
 def test_a_closed_socket_is_a_failure_and_nothing_worse(make: type[PacketSender], count: int) -> None:
     with Viewers() as viewers:
         fan_out = make().open()
-        slots = [viewers.slot(number) for number in range(count)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(count)]
+        fill(fan_out, recipients)
         viewers.server.close()
         with open_socket():  # takes the number of the descriptor
             fan_out.send(rtp_packet(1, 300), 1)
         assert viewers.arrived(0) == []
-        assert losses(slots) == [(0, 1)] * count
+        assert losses(recipients) == [(0, 1)] * count
 
 
 FULL_SOCKET = """
@@ -139,13 +139,13 @@ def test_what_a_full_socket_buffer_has_no_room_for_is_dropped() -> None:
 def test_who_has_left_gets_nothing_more(make: type[PacketSender], gone: list[int]) -> None:
     with Viewers() as viewers:
         fan_out = make().open()
-        slots = [viewers.slot(number) for number in range(70)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(70)]
+        fill(fan_out, recipients)
         fan_out.send(rtp_packet(1, 100), 1)
         assert viewers.owners(viewers.arrived(70), 70) == list(range(70))
         for number in gone:
-            fan_out.remove(slots[number])
-            fan_out.remove(slots[number])  # once more is no harm
+            fan_out.remove(recipients[number])
+            fan_out.remove(recipients[number])  # once more is no harm
         fan_out.send(rtp_packet(2, 100), 2)
         assert viewers.owners(viewers.arrived(70 - len(gone)), 70) == sorted(set(range(70)) - set(gone))
         assert len(fan_out) == 70 - len(gone)
@@ -156,11 +156,11 @@ def test_who_has_left_gets_nothing_more(make: type[PacketSender], gone: list[int
 def test_a_viewer_that_moves_is_followed(make: type[PacketSender], family: int) -> None:
     with Viewers(family) as viewers, open_socket(family) as elsewhere, open_socket(family) as other_server:
         fan_out = make().open()
-        slots = [viewers.slot(number) for number in range(66)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(66)]
+        fill(fan_out, recipients)
         for number in (1, 65):
-            fan_out.readdress(slots[number], slots[number].socket, elsewhere.getsockname())
-        fan_out.readdress(slots[2], other_server, slots[2].address)
+            fan_out.readdress(recipients[number], recipients[number].socket, elsewhere.getsockname())
+        fan_out.readdress(recipients[2], other_server, recipients[2].address)
         fan_out.send(rtp_packet(1, 100), 1)
         viewers.sink.settimeout(5)
         elsewhere.settimeout(5)
@@ -168,7 +168,7 @@ def test_a_viewer_that_moves_is_followed(make: type[PacketSender], family: int) 
         assert sorted(sources) == sorted([viewers.server.getsockname()] * 63 + [other_server.getsockname()])
         moved = [elsewhere.recv(2048), elsewhere.recv(2048)]
         assert viewers.owners(moved, 66) == [1, 65]
-        fan_out.remove(slots[2])
+        fan_out.remove(recipients[2])
         assert len(fan_out) == 65
 
 
@@ -181,11 +181,11 @@ def test_what_waited_when_a_viewer_moved_to_the_other_family_goes_to_where_it_wa
     with Viewers() as viewers, open_socket(socket.AF_INET6) as elsewhere, open_socket(socket.AF_INET6) as other_server:
         sender = make()
         fan_out = sender.open()
-        slots = [viewers.slot(number) for number in range(count)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(count)]
+        fill(fan_out, recipients)
         for sequence in range(1, 1 + waiting):
             fan_out.queue(rtp_packet(sequence, 600), sequence)
-        fan_out.readdress(slots[0], other_server, elsewhere.getsockname())
+        fan_out.readdress(recipients[0], other_server, elsewhere.getsockname())
         assert viewers.owners(viewers.arrived(count * waiting), count) == sorted([*range(count)] * waiting)
         fan_out.queue(rtp_packet(9, 600), 9)
         sender.flush()
@@ -198,10 +198,10 @@ def test_what_waited_when_a_viewer_moved_to_the_other_family_goes_to_where_it_wa
 def test_one_that_has_left_does_not_come_back_by_moving(make: type[PacketSender]) -> None:
     with Viewers() as viewers:
         fan_out = make().open()
-        slots = [viewers.slot(number) for number in range(2)]
-        fill(fan_out, slots)
-        fan_out.remove(slots[0])
-        fan_out.readdress(slots[0], slots[0].socket, slots[0].address)
+        recipients = [viewers.recipient(number) for number in range(2)]
+        fill(fan_out, recipients)
+        fan_out.remove(recipients[0])
+        fan_out.readdress(recipients[0], recipients[0].socket, recipients[0].address)
         fan_out.send(rtp_packet(1, 100), 1)
         assert viewers.owners(viewers.arrived(1), 2) == [1]
 
@@ -210,7 +210,7 @@ def test_one_that_has_left_does_not_come_back_by_moving(make: type[PacketSender]
 def test_a_packet_of_before_a_viewers_first_one_is_not_for_it(make: type[PacketSender]) -> None:
     with Viewers() as viewers:
         fan_out = make().open()
-        fill(fan_out, [viewers.slot(number, start=number) for number in range(70)])
+        fill(fan_out, [viewers.recipient(number, start=number) for number in range(70)])
         for sequence in (69, 68, 40, 0):
             fan_out.send(rtp_packet(sequence, 100), sequence)
             assert viewers.owners(viewers.arrived(sequence + 1), 70) == list(range(sequence + 1))
@@ -223,7 +223,7 @@ def test_two_fan_outs_share_a_viewer_and_the_sequence_wraps(make: type[PacketSen
         sender = make()
         tracks = [sender.open(), sender.open()]
         for track in tracks:
-            fill(track, [viewers.slot(number) for number in range(65)])
+            fill(track, [viewers.recipient(number) for number in range(65)])
         for sequence in range(65_534, 65_539):
             for track in tracks:
                 track.send(rtp_packet(sequence, 100), sequence)
@@ -242,7 +242,7 @@ def test_thousands_that_come_and_go_leave_nothing() -> None:
 
         def come_and_go(times: int) -> None:
             for number in range(times):
-                inside.append(viewers.slot(number))
+                inside.append(viewers.recipient(number))
                 ever.append(weakref.ref(inside[-1].transmitter.session))
                 fan_out.add(inside[-1])
                 if len(inside) > 200:
@@ -269,7 +269,7 @@ def test_thousands_that_come_and_go_leave_nothing() -> None:
 def test_sending_allocates_nothing_that_stays() -> None:
     with Viewers() as viewers:
         fan_out = FastSender().open()
-        fill(fan_out, [viewers.slot(number) for number in range(70)])
+        fill(fan_out, [viewers.recipient(number) for number in range(70)])
 
         def send(first: int) -> None:
             for sequence in range(first, first + 200):

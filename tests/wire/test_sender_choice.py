@@ -25,14 +25,14 @@ class FaultyFanOut:
     def __len__(self) -> int:
         return len(self.inner)
 
-    def add(self, slot: Recipient) -> None:
-        self.inner.add(slot)
+    def add(self, recipient: Recipient) -> None:
+        self.inner.add(recipient)
 
-    def remove(self, slot: Recipient) -> None:
-        self.inner.remove(slot)
+    def remove(self, recipient: Recipient) -> None:
+        self.inner.remove(recipient)
 
-    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
-        self.inner.readdress(slot, socket, address)
+    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+        self.inner.readdress(recipient, socket, address)
 
     def send(self, packet: bytes, sequence: int) -> None:
         self.packets += 1
@@ -44,18 +44,18 @@ class FaultyFanOut:
 
 
 class LosesSomebody(FaultyFanOut):
-    def add(self, slot: Recipient) -> None:
+    def add(self, recipient: Recipient) -> None:
         if len(self) < 64:
-            super().add(slot)
+            super().add(recipient)
 
 
 class ForgetsNobody(FaultyFanOut):
-    def remove(self, slot: Recipient) -> None:
+    def remove(self, recipient: Recipient) -> None:
         pass
 
 
 class DoesNotFollow(FaultyFanOut):
-    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
         pass
 
 
@@ -76,7 +76,7 @@ class Miscounts(FaultyFanOut):
 
 
 class LacksAName(FaultyFanOut):
-    def add(self, slot: Recipient) -> None:
+    def add(self, recipient: Recipient) -> None:
         raise AttributeError("'Session' object has no attribute '_srtp'")
 
 

@@ -20,7 +20,7 @@ class Recording(FastSender):
         self.runs: list[int] = []
 
     def flush(self) -> None:
-        self.runs += [len(fan_out._run) for fan_out in self._queued]
+        self.runs += [len(fan_out._burst) for fan_out in self._queued]
         super().flush()
 
 
@@ -70,7 +70,7 @@ async def test_where_nothing_else_comes_parts_leave_and_soon_do_not_wait_at_all(
 async def test_a_sender_that_gains_nothing_by_it_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_hold, "HOLD", LONG)
     sender = FastSender()
-    sender._buffers.give_up_runs()
+    sender._buffers.give_up_bursts()
     async with media_rig(sender=sender) as rig:
         published, viewer = await streaming(rig)
         await send_part(rig, published, 2)
@@ -80,7 +80,7 @@ async def test_a_sender_that_gains_nothing_by_it_does_not_wait(monkeypatch: pyte
 def test_only_the_fast_sender_gains_and_only_where_the_kernel_cuts_messages() -> None:
     fast = FastSender()
     assert (PortableSender().gathers, fast.gathers) == (False, True)
-    fast._buffers.give_up_runs()
+    fast._buffers.give_up_bursts()
     assert not fast.gathers
 
 

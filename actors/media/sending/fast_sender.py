@@ -1,6 +1,6 @@
 """The fast packet sender: libsrtp on permanent memory, one system call for many viewers, one message for many packets.
 
-It does what `PortableSender` does, byte for byte, for a fraction of its cost (docs/performance.md).
+It sends what `PortableSender` sends, byte for byte, for a fraction of the cost (docs/performance.md).
 
     FastSender      the fan-outs of all publications, and their common buffers (`packet_buffers`)
     _FastFanOut     one publication's viewers, in batches (`recipient_batch`), each one call of the kernel (`kernel`)
@@ -14,12 +14,12 @@ from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 from protocol.webrtc.stun import Address
 
-MAX_IN_RUN = 1356
-"""Bytes; the kernel cuts no message into packets that a path of 1,500, or a tunnel on it, cannot carry in one piece."""
+MAX_IN_BURST = 1356
+"""Bytes; larger packets are sent one by one: a path of 1,500, or a tunnel on it, could not carry such a burst whole."""
 
 
 class FastSender:
-    """See above. Make it by `choose_sender`, which proves that it works on this machine. For one thread only."""
+    """See above. `choose_sender` makes it, after a proof that it works on this machine. For one thread only."""
 
     name = "fast"
 
@@ -31,7 +31,7 @@ class FastSender:
 
     @property
     def gathers(self) -> bool:
-        return self._buffers.longest_run > 1
+        return self._buffers.longest_burst > 1
 
     def open(self) -> FanOut:
         return _FastFanOut(self._buffers, self.losses, self._queued)
@@ -43,10 +43,10 @@ class FastSender:
 
 
 class _FastFanOut:
-    """Viewers in groups by socket and SRTP profile; all groups of a kind are full but the last.
+    """Viewers in batches by socket and SRTP profile; all batches of a kind are full but the last.
 
-    What is queued is a run: packets of one size, of which the last one may be shorter. It leaves before anything
-    changes, and before any other packet.
+    A burst is queued: packets of one size, of which the last one may be shorter. It leaves before any viewer is added,
+    removed or readdressed, and before any other packet.
     """
 
     def __init__(self, buffers: PacketBuffers, losses: Losses, queued: "list[_FastFanOut]") -> None:
@@ -55,99 +55,99 @@ class _FastFanOut:
         self._buffers = buffers
         self._losses = losses
         self._queued = queued
-        self._run: list[bytes] = []
-        self._groups: dict[tuple[UdpSocket, SrtpProfile], list[RecipientBatch]] = {}
+        self._burst: list[bytes] = []
+        self._batches: dict[tuple[UdpSocket, SrtpProfile], list[RecipientBatch]] = {}
         self._places: dict[Recipient, tuple[RecipientBatch, int]] = {}
         self._newest_start = -1
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, slot: Recipient) -> None:
+    def add(self, recipient: Recipient) -> None:
         self.flush()
-        self._newest_start = max(self._newest_start, slot.start)
-        self._place(slot)
+        self._newest_start = max(self._newest_start, recipient.start)
+        self._place(recipient)
 
-    def remove(self, slot: Recipient) -> None:
+    def remove(self, recipient: Recipient) -> None:
         self.flush()
-        place = self._places.pop(slot, None)
+        place = self._places.pop(recipient, None)
         if place is None:
             return
-        group, index = place
-        groups = self._groups[group.kind]
-        last = groups[-1].pop()
-        if last is not slot:
-            group.replace(index, last)
+        batch, index = place
+        batches = self._batches[batch.kind]
+        last = batches[-1].pop()
+        if last is not recipient:
+            batch.replace(index, last)
             self._places[last] = place
-        if not groups[-1].slots:
-            groups.pop()
-        if not groups:
-            del self._groups[group.kind]
+        if not batches[-1].recipients:
+            batches.pop()
+        if not batches:
+            del self._batches[batch.kind]
 
-    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
-        self.flush()  # its group knows the old socket only
-        slot.socket, slot.address = socket, address
-        if slot not in self._places:
+    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+        self.flush()  # the batch knows only the old socket
+        recipient.socket, recipient.address = socket, address
+        if recipient not in self._places:
             return
-        group, index = self._places[slot]
-        if group.socket is socket:
-            group.readdress(index)
+        batch, index = self._places[recipient]
+        if batch.socket is socket:
+            batch.readdress(index)
         else:
-            self.remove(slot)
-            self._place(slot)
+            self.remove(recipient)
+            self._place(recipient)
 
     def send(self, packet: bytes, sequence: int) -> None:
         self.flush()
         self._count(packet)
         if len(packet) > MAX_PACKET:
-            for slot in self._places:
-                self._losses.fail(slot)
-        elif sequence < self._newest_start:  # older than somebody's first packet, whose SRTP would not bear it
-            for slot, (group, index) in self._places.items():
-                if sequence >= slot.start:
-                    group.send_to(index, packet)
+            for recipient in self._places:
+                self._losses.fail(recipient)
+        elif sequence < self._newest_start:  # older than a viewer's first packet, so its SRTP would refuse it
+            for recipient, (batch, index) in self._places.items():
+                if sequence >= recipient.start:
+                    batch.send_to(index, packet)
         else:
             self._send(packet)
 
     def queue(self, packet: bytes, sequence: int) -> None:
-        if sequence < self._newest_start or len(packet) > MAX_IN_RUN:
+        if sequence < self._newest_start or len(packet) > MAX_IN_BURST:
             self.send(packet, sequence)
             return
-        run = self._run
-        if run and not (len(packet) <= len(run[-1]) == len(run[0]) and len(run) < self._buffers.longest_run):
+        burst = self._burst
+        if burst and not (len(packet) <= len(burst[-1]) == len(burst[0]) and len(burst) < self._buffers.longest_burst):
             self.flush()
-        if not run:
+        if not burst:
             self._queued.append(self)
-        run.append(packet)
+        burst.append(packet)
         self._count(packet)
 
     def flush(self) -> None:
         """Send what is queued here."""
-        run = self._run
-        if not run:
+        burst = self._burst
+        if not burst:
             return
         try:
-            self._send(run[0]) if len(run) == 1 else self._send_run(run)
+            self._send(burst[0]) if len(burst) == 1 else self._send_burst(burst)
         finally:
-            run.clear()
+            burst.clear()
 
     def _send(self, packet: bytes) -> None:
-        for groups in self._groups.values():
-            for group in groups:
-                group.send(packet)
+        for batches in self._batches.values():
+            for batch in batches:
+                batch.send(packet)
 
-    def _send_run(self, run: list[bytes]) -> None:
-        for groups in self._groups.values():
-            for group in groups:
-                group.send_run(run)
+    def _send_burst(self, burst: list[bytes]) -> None:
+        for batches in self._batches.values():
+            for batch in batches:
+                batch.send_burst(burst)
 
     def _count(self, packet: bytes) -> None:
         self.packets += 1
         self.octets += size_without_padding(packet)
 
-    def _place(self, slot: Recipient) -> None:
-        kind = slot.socket, slot.transmitter.profile
-        groups = self._groups.setdefault(kind, [])
-        if not groups or groups[-1].is_full:
-            groups.append(RecipientBatch(self._buffers, kind, self._losses))
-        self._places[slot] = groups[-1], groups[-1].append(slot)
+    def _place(self, recipient: Recipient) -> None:
+        kind = recipient.socket, recipient.transmitter.profile
+        batches = self._batches.setdefault(kind, [])
+        if not batches or batches[-1].is_full:
+            batches.append(RecipientBatch(self._buffers, kind, self._losses))
+        self._places[recipient] = batches[-1], batches[-1].append(recipient)

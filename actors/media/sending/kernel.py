@@ -1,6 +1,6 @@
-"""What is said to the kernel in the terms of its C interface: sendmmsg(2), socket addresses, UDP segmentation (udp(7)).
+"""The kernel's C interface for sending: sendmmsg(2), socket addresses, UDP segmentation (udp(7)).
 
-Names and structures are those of Linux. A module and not a class: there is one kernel.
+Names and structures are those of Linux.
 """
 
 import socket
@@ -34,13 +34,13 @@ _UDP_SEGMENT = 103  # the socket module has no name for it
 SEGMENT_MESSAGE: Final = struct.pack("@Nii", socket.CMSG_LEN(2), socket.IPPROTO_UDP, _UDP_SEGMENT).ljust(
     socket.CMSG_SPACE(2), b"\0"
 )
-"""A struct cmsghdr that asks to cut the message into packets of one size, with zeros for the size."""
+"""A struct cmsghdr that asks to cut the message into packets of one size; the size is still zero."""
 SEGMENT_SIZE: Final = slice(socket.CMSG_LEN(0), socket.CMSG_LEN(2))
-"""Where in it the size goes, a uint16_t."""
+"""Where the size, a uint16_t, belongs in it."""
 
 
 def knows_segments() -> bool:
-    """Does this kernel cut messages into packets?"""
+    """Whether this kernel can cut messages into packets."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.getsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT)
@@ -50,7 +50,7 @@ def knows_segments() -> bool:
 
 
 def socket_address(family: int, address: tuple[Any, ...]) -> bytes:
-    """A sockaddr_in or sockaddr_in6, from a pair or, with flow label and scope, from what `recvfrom` gives."""
+    """A sockaddr_in or sockaddr_in6, from a pair, or from the four values of `recvfrom` (with flow label and scope)."""
     host, port, *more = address
     start: bytes = family.to_bytes(2, sys.byteorder) + port.to_bytes(2, "big")
     if family == socket.AF_INET:

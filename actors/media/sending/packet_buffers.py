@@ -1,10 +1,10 @@
-"""Memory for packets on their way out: copies of one, or fewer of several, and what tells the kernel where they are.
+"""Memory for outgoing packets: copies of one packet or of a burst, and the iovecs that point to them.
 
-A packet's copies are dead as soon as `sendmmsg` returns, so all groups use the same buffers in turn: they stay in the
+Copies are no longer needed once `sendmmsg` returns, so all batches use the same buffers in turn: they stay in the
 processor's cache however many viewers there are.
 
 libsrtp writes a packet's new length, an int, straight into the iovec, whose length is a size_t: on a big-endian machine
-that would be the wrong half, which the test at start would show.
+that would be the wrong half; the self-test at start would find it.
 """
 
 import importlib
@@ -17,11 +17,11 @@ from attrs import frozen
 from actors.media.sending import kernel
 
 BUFFERS: Final = 64
-"""Most packets in one system call; of what more would save, nothing can be measured."""
-LONGEST_RUN: Final = 8
+"""Most packets in one system call; more save nothing that can be measured."""
+LONGEST_BURST: Final = 8
 """Most packets in one message."""
 
-_STRIDE = 1728  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and a bit
+_STRIDE = 1728  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and some spare
 _SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
 
 CData = Any
@@ -40,9 +40,9 @@ class _Templates(dict[int, memoryview]):
 
 @frozen
 class _Layout:
-    """How runs of one length lie in the buffers: the packets of a viewer one after the other, then the next viewer's.
+    """How bursts of one length lie in the buffers: the packets of a viewer one after the other, then the next viewer's.
 
-    `columns` has, for each packet of the run, the buffers and the places of the lengths of all viewers.
+    `columns` has, for each packet of the burst, the buffers and the places of the lengths of all viewers.
     """
 
     viewers: int
@@ -50,10 +50,10 @@ class _Layout:
 
 
 class PacketBuffers:
-    """The packet under way, or the run of packets, as often as a group needs it."""
+    """The packet or burst that is being sent, as often as a batch needs it."""
 
     def __init__(self) -> None:
-        self.longest_run = LONGEST_RUN if kernel.knows_segments() else 1
+        self.longest_burst = LONGEST_BURST if kernel.knows_segments() else 1
         memory = _srtp.new("char[]", BUFFERS * _STRIDE)
         iovecs = kernel.ffi.new("struct iovec[]", BUFFERS)
         self.packets = [memory + _STRIDE * index for index in range(BUFFERS)]
@@ -79,30 +79,30 @@ class PacketBuffers:
         self.lengths[:] = self._templates[len(packet)]
 
     def layout(self, length: int) -> _Layout:
-        """Where runs of so many packets lie."""
+        """Where bursts of so many packets lie."""
         if length not in self._layouts:
             columns = tuple((self.packets[k::length], self.length_pointers[k::length]) for k in range(length))
             self._layouts[length] = _Layout(BUFFERS // length, columns)
         return self._layouts[length]
 
-    def fill_run(self, run: Sequence[bytes], viewers: int) -> None:
-        """Put a run, of which all packets but the last have one size, into the buffers of so many viewers."""
-        length = len(run)
-        for target, packet in zip(self.packets, run, strict=False):
+    def fill_burst(self, burst: Sequence[bytes], viewers: int) -> None:
+        """Put a burst, of which all packets but the last have one size, into the buffers of so many viewers."""
+        length = len(burst)
+        for target, packet in zip(self.packets, burst, strict=False):
             _memmove(target, packet, len(packet))
         done, total = length, length * viewers
         while done < total:
             more = min(done, total - done)
             _memmove(self.packets[done], self._memory, more * _STRIDE)
             done += more
-        self.lengths[:] = self._templates[len(run[0])]
-        if len(run[-1]) != len(run[0]):
+        self.lengths[:] = self._templates[len(burst[0])]
+        if len(burst[-1]) != len(burst[0]):
             ends = range(length - 1, BUFFERS, length)
-            self.lengths[ends.start :: length] = self._templates[len(run[-1])][: len(ends)]
+            self.lengths[ends.start :: length] = self._templates[len(burst[-1])][: len(ends)]
 
-    def give_up_runs(self) -> None:
-        """The way out of this machine cannot cut them."""
-        self.longest_run = 1
+    def give_up_bursts(self) -> None:
+        """The network interface cannot cut bursts into packets."""
+        self.longest_burst = 1
 
     def fill_first(self, packet: bytes) -> None:
         """Put a packet into the first buffer alone."""

@@ -1,7 +1,7 @@
 """The proof that a packet sender does what the portable one does, on this machine, with these libraries.
 
-Both play the same piece on loopback: viewers come, go, move and fail, packets of every kind of size are sent, alone
-and in runs. What arrives must be the same, byte for byte and from the same sockets, and so must what was counted.
+Both run the same scenario on loopback: viewers come, go, move and fail; packets of many sizes are sent, alone and in
+bursts. What arrives must be the same, byte for byte and from the same sockets, and so must the counters.
 """
 
 import select
@@ -18,12 +18,12 @@ from protocol.webrtc.srtp import MAX_PACKET, SrtpKeys, SrtpProfile, SrtpTransmit
 from protocol.webrtc.stun import Address
 
 VIEWERS = 67
-"""One group of 64, and a few in a second one."""
+"""One batch of 64, and a few in a second one."""
 
 _PATIENCE = 1.0  # seconds for a packet to arrive; on loopback it is there when the call that sent it returns
 _BUFFER = 1 << 20
 _SIZES = (12, 13, 100, 1200, 1356, MAX_PACKET)
-_RUNS = (
+_BURSTS = (
     (1000, 1000),
     (1000, 1000, 1000, 400),
     (900, 901, 901),
@@ -34,7 +34,8 @@ _RUNS = (
 )
 _LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
-Arrived = tuple[int, int, bytes]  # by which of the stage's receiving sockets, from which of its sending ones, and what
+Arrived = tuple[int, int, bytes]
+"""Numbers of the receiving and of the sending socket, and the bytes."""
 
 
 class SelfTestFailed(Exception):
@@ -42,25 +43,29 @@ class SelfTestFailed(Exception):
 
 
 def prove(make_sender: Callable[[], PacketSender]) -> None:
-    """Hold a sender against the portable one, in every address family that this machine has. Raises SelfTestFailed."""
+    """Compare a sender with the portable one, in every address family that this machine has. Raises SelfTestFailed."""
     families = [family for family in _LOOPBACKS if _exists(family)]
     if not families:
         raise SelfTestFailed("there is no loopback interface to test on")
     for family in families:
         for profile in SrtpProfile:
             where = f"{family.name}, {profile.name}"
-            expected = _perform(PortableSender(), family, profile, where)
+            expected = _run(PortableSender(), family, profile, where)
             try:
-                done = _perform(make_sender(), family, profile, where)
+                done = _run(make_sender(), family, profile, where)
             except (AttributeError, LookupError, OSError, TypeError, ValueError, pylibsrtp.Error) as error:
                 raise SelfTestFailed(f"{where}: {type(error).__name__}: {error}") from error
             if done != expected:
                 raise SelfTestFailed(f"{where}: it does not send what the portable one sends")
 
 
+_Step = tuple[list[tuple[bytes, int]], int]
+"""Packets with their extended sequence numbers, and how many copies are to arrive."""
+
+
 @frozen(kw_only=True)
 class _Transcript:
-    """What came of a performance."""
+    """What a scenario led to."""
 
     arrived: list[list[Arrived]]
     counted: list[tuple[int, int]]
@@ -80,7 +85,7 @@ class Loopback:
         return [receiver.getsockname() for receiver in self.receivers]
 
     def collect(self, count: int) -> list[Arrived]:
-        """`count` packets and whatever else is there, in an order that depends on nothing but the packets."""
+        """`count` packets and any others, in an order that depends on the packets alone."""
         ports = [sender.getsockname()[1] for sender in self.senders]
         arrived: list[Arrived] = []
         while ready := select.select(self.receivers, [], [], _PATIENCE if len(arrived) < count else 0)[0]:
@@ -90,55 +95,55 @@ class Loopback:
         return sorted(arrived)
 
 
-def _perform(sender: PacketSender, family: int, profile: SrtpProfile, where: str) -> _Transcript:
+def _run(sender: PacketSender, family: int, profile: SrtpProfile, where: str) -> _Transcript:
     with ExitStack() as stack:
         sockets = [stack.enter_context(_open(family)) for _ in range(4)]
-        stage = Loopback(sockets[:2], sockets[2:])
-        slots = [_slot(stage, index, profile) for index in range(VIEWERS)]
+        loopback = Loopback(sockets[:2], sockets[2:])
+        recipients = [_recipient(loopback, index, profile) for index in range(VIEWERS)]
         fan_out = sender.open()
         arrived = []
-        for packets, expected in _piece(fan_out, stage, slots):
+        for packets, expected in _scenario(fan_out, loopback, recipients):
             for packet, sequence in packets:
                 fan_out.queue(packet, sequence)
             sender.flush()
-            arrived.append(stage.collect(expected))
+            arrived.append(loopback.collect(expected))
             if len(arrived[-1]) != expected:
                 raise SelfTestFailed(f"{where}: {expected} packets sent, {len(arrived[-1])} arrived")
         return _Transcript(
             arrived=arrived,
-            counted=[(slot.dropped, slot.failed) for slot in slots],
+            counted=[(recipient.dropped, recipient.failed) for recipient in recipients],
             sums=(fan_out.packets, fan_out.octets, sender.losses.dropped, sender.losses.failed),
         )
 
 
-def _piece(fan_out: FanOut, stage: Loopback, slots: list[Recipient]) -> Iterator[tuple[list[tuple[bytes, int]], int]]:
-    """What happens, up to each flush: the packets with their extended sequence numbers, and how many are to arrive."""
-    for slot in slots:
-        fan_out.add(slot)
+def _scenario(fan_out: FanOut, loopback: Loopback, recipients: list[Recipient]) -> Iterator[_Step]:
+    """What happens up to each flush."""
+    for recipient in recipients:
+        fan_out.add(recipient)
     for sequence, size in enumerate(_SIZES, 65_534):  # over the wrap
         yield _packets(sequence, size), VIEWERS
-    for start, run in enumerate(_RUNS):
-        yield _packets(65_540 + 20 * start, *run), VIEWERS * len(run)
+    for start, burst in enumerate(_BURSTS):
+        yield _packets(65_540 + 20 * start, *burst), VIEWERS * len(burst)
 
-    fan_out.readdress(slots[3], slots[3].socket, (stage.addresses[0][0], 0))  # the kernel refuses port 0
-    fan_out.readdress(slots[5], slots[5].socket, stage.addresses[0])
-    fan_out.readdress(slots[64], stage.senders[1], slots[64].address)
+    fan_out.readdress(recipients[3], recipients[3].socket, (loopback.addresses[0][0], 0))  # the kernel refuses port 0
+    fan_out.readdress(recipients[5], recipients[5].socket, loopback.addresses[0])
+    fan_out.readdress(recipients[64], loopback.senders[1], recipients[64].address)
     yield _packets(65_700, 200), VIEWERS - 1
     yield _packets(65_701, MAX_PACKET + 1), 0
     yield _packets(65_702, 800, 800, MAX_PACKET + 1, 800, 300), 4 * (VIEWERS - 1)
 
-    for slot in (slots[0], slots[3], slots[64], slots[66]):
-        fan_out.remove(slot)
-    slots[0].start = 65_711
-    fan_out.add(slots[0])
+    for recipient in (recipients[0], recipients[3], recipients[64], recipients[66]):
+        fan_out.remove(recipient)
+    recipients[0].start = 65_711
+    fan_out.add(recipients[0])
     yield _packets(65_710, 300), VIEWERS - 4
     yield _packets(65_711, 300), VIEWERS - 3
     yield _packets(65_710, 300, 300, 300), 3 * (VIEWERS - 3) - 1
 
-    for slot in slots[2:]:
-        fan_out.remove(slot)
+    for recipient in recipients[2:]:
+        fan_out.remove(recipient)
     yield _packets(65_720, 400), 2
-    fan_out.remove(slots[0])
+    fan_out.remove(recipients[0])
     yield _packets(65_721, 500), 1
     yield _packets(65_722, 500, 500), 2
 
@@ -153,12 +158,12 @@ def _packet(sequence: int, size: int) -> bytes:
     return header + bytes(index & 0xFF for index in range(size - len(header)))
 
 
-def _slot(stage: Loopback, index: int, profile: SrtpProfile) -> Recipient:
-    """Each has a key of its own, so a packet tells whose it is."""
+def _recipient(loopback: Loopback, index: int, profile: SrtpProfile) -> Recipient:
+    """Each has its own key, so a packet tells whose it is."""
     key, salt = bytes([index]) * profile.key_size, bytes(profile.salt_size)
     keys = SrtpKeys(profile=profile, local_key=key, local_salt=salt, remote_key=key, remote_salt=salt)
-    address = stage.addresses[index % 2]
-    return Recipient(transmitter=SrtpTransmitter(keys), socket=stage.senders[0], address=address, start=65_534)
+    address = loopback.addresses[index % 2]
+    return Recipient(transmitter=SrtpTransmitter(keys), socket=loopback.senders[0], address=address, start=65_534)
 
 
 def _open(family: int) -> UdpSocket:

@@ -1,12 +1,11 @@
 """Encrypting and sending: the loop over viewers that every forwarded packet goes through.
 
-A `FanOut` is the set of viewers that get the same plaintext: one track, one payload type, one sequence offset. Viewers
-come and go by `add` and `remove`; a packet goes to all of them by one call of `send`, or by `queue` and `flush`
-together with others. What a viewer needs (keys, socket, address) is laid down once, in `add`, so that the loop itself
-only encrypts and sends.
+A `FanOut` is the set of viewers that get the same plaintext: one track, one payload type, one sequence offset. `add`
+and `remove` change the set. `send` sends a packet to all of them; `queue` and `flush` send it together with others.
+`add` prepares what a viewer needs (keys, socket, address), so that the loop itself only encrypts and sends.
 
 `PortableSender` is here; `fast_sender` has one that works on permanent memory and hands the kernel many packets in one
-call; `sender_choice` chooses.
+call; `sender_choice` chooses between the two.
 """
 
 from collections.abc import Callable
@@ -41,52 +40,52 @@ class Recipient:
 
 @define(kw_only=True)
 class Losses:
-    """What all fan-outs of a sender together could not send, in the terms of `Recipient`."""
+    """What all fan-outs of a sender together could not send; `Recipient` explains the two counters."""
 
     dropped: int = 0
     failed: int = 0
 
-    def drop(self, slot: Recipient) -> None:
+    def drop(self, recipient: Recipient) -> None:
         """The kernel had no room for this viewer's packet."""
-        slot.dropped += 1
+        recipient.dropped += 1
         self.dropped += 1
 
-    def fail(self, slot: Recipient) -> None:
+    def fail(self, recipient: Recipient) -> None:
         """This viewer's packet could not be encrypted or sent."""
-        slot.failed += 1
+        recipient.failed += 1
         self.failed += 1
 
 
 class FanOut(Protocol):
     """The viewers that get the same plaintext.
 
-    `packets` and `octets`, without padding, count what went to a viewer that is in all along.
+    `packets` and `octets`, without padding, count what a viewer got that was in it from the start.
     """
 
     packets: int
     octets: int
 
     def __len__(self) -> int:
-        """How many viewers are in."""
+        """How many viewers it has."""
 
-    def add(self, slot: Recipient) -> None:
-        """Take a viewer in; its first packet is the next one sent."""
+    def add(self, recipient: Recipient) -> None:
+        """Add a viewer; its first packet is the next one sent."""
 
-    def remove(self, slot: Recipient) -> None:
-        """No packet goes to this viewer from here on. One that is not in is ignored."""
+    def remove(self, recipient: Recipient) -> None:
+        """Send no more packets to this viewer. One that is not in the fan-out is ignored."""
 
-    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
-        """The viewer is reached by another socket or address from here on. One that is not in may move too."""
+    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+        """The viewer is reached by another socket or address from here on. It need not be in the fan-out."""
 
     def send(self, packet: bytes, sequence: int) -> None:
         """Send one RTP packet to every viewer whose start is not behind the extended `sequence`. Never waits."""
 
     def queue(self, packet: bytes, sequence: int) -> None:
-        """As `send`, in `PacketSender.flush` at the latest: packets that leave together may cost less."""
+        """As `send`, but perhaps later, at the latest in `PacketSender.flush`: packets sent together may cost less."""
 
 
 class PacketSender(Protocol):
-    """Makes fan-outs. `name` says which implementation it is, `reason` why this one runs."""
+    """Makes fan-outs. `name` is the implementation, `reason` is why it was chosen."""
 
     reason: str
     losses: Losses
@@ -131,39 +130,40 @@ class _PortableFanOut:
     def __len__(self) -> int:
         return len(self._targets)
 
-    def add(self, slot: Recipient) -> None:
-        self._newest_start = max(self._newest_start, slot.start)
-        self._aim(slot)
+    def add(self, recipient: Recipient) -> None:
+        self._newest_start = max(self._newest_start, recipient.start)
+        self._aim(recipient)
 
-    def remove(self, slot: Recipient) -> None:
-        self._targets.pop(slot, None)
+    def remove(self, recipient: Recipient) -> None:
+        self._targets.pop(recipient, None)
 
-    def readdress(self, slot: Recipient, socket: UdpSocket, address: Address) -> None:
-        slot.socket, slot.address = socket, address
-        if slot in self._targets:
-            self._aim(slot)
+    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+        recipient.socket, recipient.address = socket, address
+        if recipient in self._targets:
+            self._aim(recipient)
 
     def send(self, packet: bytes, sequence: int) -> None:
         self.packets += 1
         self.octets += size_without_padding(packet)
         if len(packet) > MAX_PACKET:
-            for slot in self._targets:
-                self._losses.fail(slot)
+            for recipient in self._targets:
+                self._losses.fail(recipient)
             return
-        late = sequence < self._newest_start  # older than somebody's first packet, whose SRTP would not bear it
-        # The hot loop: everything that a viewer needs stands in its target, nothing is looked up.
-        for protect, sendto, address, slot in self._targets.values():
-            if late and sequence < slot.start:
+        late = sequence < self._newest_start  # older than a viewer's first packet, so its SRTP would refuse it
+        # The hot loop: a target has everything that a viewer needs, nothing is looked up.
+        for protect, sendto, address, recipient in self._targets.values():
+            if late and sequence < recipient.start:
                 continue
             try:
                 sendto(protect(packet), address)
             except BlockingIOError:
-                self._losses.drop(slot)
+                self._losses.drop(recipient)
             except (OSError, pylibsrtp.Error):
-                self._losses.fail(slot)
+                self._losses.fail(recipient)
 
     def queue(self, packet: bytes, sequence: int) -> None:
         self.send(packet, sequence)
 
-    def _aim(self, slot: Recipient) -> None:
-        self._targets[slot] = slot.transmitter.session.protect, slot.socket.sendto, slot.address, slot
+    def _aim(self, recipient: Recipient) -> None:
+        protect, sendto = recipient.transmitter.session.protect, recipient.socket.sendto
+        self._targets[recipient] = protect, sendto, recipient.address, recipient

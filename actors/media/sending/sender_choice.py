@@ -1,4 +1,4 @@
-"""Which packet sender runs: the fast one where it proves itself, else the portable one."""
+"""Choosing the packet sender: the fast one where it passes its self-test, else the portable one."""
 
 from actors.media.sending.self_test import SelfTestFailed, prove
 from actors.media.sending.sender import PacketSender, PortableSender
@@ -9,9 +9,9 @@ log = get_logger("media")
 
 
 def choose_sender(choice: MediaSender) -> PacketSender:
-    """The sender for this process, by the setting `media.sender`; the log says which, and why.
+    """The sender for this process, by the setting `media.sender`; the log names it and the reason.
 
-    Raises ValueError, in words for the operator, when the fast one is demanded and does not work here.
+    Raises ValueError, worded for the operator, when the fast one is required and does not work here.
     """
     sender = _choose(choice)
     log.info("media sender chosen", sender=sender.name, reason=sender.reason)
@@ -31,7 +31,7 @@ def _choose(choice: MediaSender) -> PacketSender:
 
 def _proven_fast_sender() -> PacketSender:
     try:
-        # Here and not above: it needs names of pylibsrtp and of the C library that may be missing.
+        # Imported here: it needs names of pylibsrtp and of the C library that may be missing.
         from actors.media.sending.fast_sender import FastSender
     except (ImportError, AttributeError, OSError) as error:
         raise SelfTestFailed(f"{type(error).__name__}: {error}") from error

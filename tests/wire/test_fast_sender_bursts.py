@@ -1,4 +1,4 @@
-"""Packets that are queued together: runs of one size leave as one message."""
+"""Packets that are queued together: bursts of one size leave as one message."""
 
 import errno
 import random
@@ -8,13 +8,13 @@ import pytest
 
 from actors.media.sending import kernel as kernel_calls
 from actors.media.sending.fast_sender import FastSender
-from actors.media.sending.packet_buffers import LONGEST_RUN
+from actors.media.sending.packet_buffers import LONGEST_BURST
 from actors.media.sending.sender import FanOut, PacketSender, PortableSender
 from protocol.webrtc.srtp import SrtpProfile, SrtpReceiver
 from tests.support.fan_out_filling import COUNTS, FAMILIES, SENDERS, fill, losses
 from tests.support.fan_out_rig import Viewers, keys_of, rtp_packet
 
-# -- runs -----------------------------------------------------------------------------------------------------------
+# -- bursts ---------------------------------------------------------------------------------------------------------
 
 
 def queue(sender: PacketSender, fan_out: FanOut, *sizes: int, start: int = 1) -> list[int]:
@@ -30,7 +30,7 @@ def sequences(packets: list[bytes]) -> list[int]:
 
 
 class Kernel:
-    """Counts the messages that `sendmmsg` is given, and refuses those that carry runs, if it is to."""
+    """Counts the messages that `sendmmsg` is given, and refuses those that carry bursts, if it is to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.messages = 0
@@ -54,7 +54,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 @FAMILIES
 @pytest.mark.parametrize("count", COUNTS)
-def test_random_runs_come_as_the_portable_sender_sends_them(family: int, count: int) -> None:
+def test_random_bursts_come_as_the_portable_sender_sends_them(family: int, count: int) -> None:
     chance = random.Random(count)
     profiles = [chance.choice(list(SrtpProfile)) for _ in range(count)]
     sizes = [[chance.choice([12, 500, 999, 1000, 1000]) for _ in range(chance.randrange(1, 12))] for _ in range(12)]
@@ -63,7 +63,7 @@ def test_random_runs_come_as_the_portable_sender_sends_them(family: int, count: 
         with Viewers(family) as viewers:
             sender = make()
             fan_out = sender.open()
-            fill(fan_out, [viewers.slot(number, profile=profile) for number, profile in enumerate(profiles)])
+            fill(fan_out, [viewers.recipient(number, profile=profile) for number, profile in enumerate(profiles)])
             per_flush = []
             for number, run in enumerate(sizes):
                 queue(sender, fan_out, *run, start=20 * number)
@@ -79,7 +79,7 @@ def test_each_viewer_gets_the_packets_in_their_order(make: type[PacketSender], s
     with Viewers() as viewers:
         sender = make()
         fan_out = sender.open()
-        fill(fan_out, [viewers.slot(number) for number in range(70)])
+        fill(fan_out, [viewers.recipient(number) for number in range(70)])
         numbers = queue(sender, fan_out, *sizes)
         came = viewers.arrived(70 * len(sizes))
         receivers = {number: SrtpReceiver(keys_of(number, SrtpProfile.AEAD_AES_128_GCM)) for number in range(70)}
@@ -96,7 +96,7 @@ def test_each_viewer_gets_the_packets_in_their_order(make: type[PacketSender], s
         ((900, 900, 400), 1),
         ((900, 400, 400), 2),
         ((899, 899, 900, 900, 900), 2),
-        ((900,) * (LONGEST_RUN + 1), 2),
+        ((900,) * (LONGEST_BURST + 1), 2),
         ((400, 900), 2),
     ],
 )
@@ -105,7 +105,7 @@ def test_packets_of_one_size_are_one_message(kernel: Kernel, count: int, sizes: 
     with Viewers() as viewers:
         sender = FastSender()
         fan_out = sender.open()
-        fill(fan_out, [viewers.slot(number) for number in range(count)])
+        fill(fan_out, [viewers.recipient(number) for number in range(count)])
         queue(sender, fan_out, *sizes)
         assert len(viewers.arrived(count * len(sizes))) == count * len(sizes)
         assert kernel.messages == count * messages
@@ -113,16 +113,16 @@ def test_packets_of_one_size_are_one_message(kernel: Kernel, count: int, sizes: 
 
 @SENDERS
 @pytest.mark.parametrize("bad", [{0}, {1, 13, 69}, set(range(70))])
-def test_failures_of_both_kinds_in_a_run(make: type[PacketSender], bad: set[int]) -> None:
+def test_failures_of_both_kinds_in_a_burst(make: type[PacketSender], bad: set[int]) -> None:
     with Viewers() as viewers:
         sender = make()
         fan_out = sender.open()
-        slots = [viewers.slot(number, sound=number not in bad) for number in range(70)]
-        fill(fan_out, [viewers.refuse(slot) if number % 10 == 5 else slot for number, slot in enumerate(slots)])
+        recipients = [viewers.recipient(number, sound=number not in bad) for number in range(70)]
+        fill(fan_out, [viewers.refuse(each) if number % 10 == 5 else each for number, each in enumerate(recipients)])
         queue(sender, fan_out, 900, 900, 900, 300)
         good = [number for number in range(70) if number not in bad and number % 10 != 5]
         assert viewers.owners(viewers.arrived(4 * len(good)), 70) == sorted(good * 4)
-        assert losses(slots) == [(0, 0 if number in good else 4) for number in range(70)]
+        assert losses(recipients) == [(0, 0 if number in good else 4) for number in range(70)]
         assert (sender.losses.dropped, sender.losses.failed) == (0, 4 * (70 - len(good)))
 
 
@@ -131,12 +131,12 @@ def test_where_a_run_cannot_go_its_packets_can(kernel: Kernel, refusal: int, goe
     with Viewers() as viewers:
         sender = FastSender()
         fan_out = sender.open()
-        slots = [viewers.slot(number) for number in range(3)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(3)]
+        fill(fan_out, recipients)
         kernel.refusal = refusal
         numbers = queue(sender, fan_out, 900, 900, 300)
         assert sorted(sequences(viewers.arrived(9))) == sorted(numbers * 3)
-        assert losses(slots) == [(0, 0)] * 3
+        assert losses(recipients) == [(0, 0)] * 3
         kernel.refusal = kernel.messages = 0
         queue(sender, fan_out, 900, 900, 300, start=10)
         assert len(viewers.arrived(9)) == 9
@@ -147,20 +147,20 @@ def test_a_run_for_which_there_is_no_room_is_dropped(kernel: Kernel) -> None:
     with Viewers() as viewers:
         sender = FastSender()
         fan_out = sender.open()
-        slots = [viewers.slot(number) for number in range(3)]
-        fill(fan_out, slots)
+        recipients = [viewers.recipient(number) for number in range(3)]
+        fill(fan_out, recipients)
         kernel.refusal = errno.EAGAIN
         queue(sender, fan_out, 900, 900, 300)
         assert viewers.arrived(0) == []
-        assert losses(slots) == [(3, 0)] * 3
+        assert losses(recipients) == [(3, 0)] * 3
 
 
-def test_a_kernel_that_knows_no_runs_gets_packets(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_knows_no_bursts_gets_packets(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_calls, "knows_segments", lambda: False)
     with Viewers() as viewers:
         sender = FastSender()
         fan_out = sender.open()
-        fill(fan_out, [viewers.slot(number) for number in range(3)])
+        fill(fan_out, [viewers.recipient(number) for number in range(3)])
         queue(sender, fan_out, 900, 900, 300)
         assert len(viewers.arrived(9)) == 9
         assert kernel.messages == 9
@@ -171,7 +171,7 @@ def test_who_leaves_gets_what_was_queued_before_and_who_comes_does_not(make: typ
     with Viewers() as viewers:
         sender = make()
         fan_out = sender.open()
-        stays, leaves, comes = (viewers.slot(number) for number in range(3))
+        stays, leaves, comes = (viewers.recipient(number) for number in range(3))
         fill(fan_out, [stays, leaves])
         fan_out.queue(rtp_packet(1, 900), 1)
         fan_out.queue(rtp_packet(2, 900), 2)
@@ -191,7 +191,7 @@ def test_a_packet_that_is_sent_does_not_overtake_the_queue(make: type[PacketSend
     with Viewers() as viewers:
         sender = make()
         fan_out = sender.open()
-        fill(fan_out, [viewers.slot(0)])
+        fill(fan_out, [viewers.recipient(0)])
         fan_out.queue(rtp_packet(1, 900), 1)
         fan_out.queue(rtp_packet(2, 900), 2)
         fan_out.send(rtp_packet(3, 900), 3)
