@@ -124,12 +124,18 @@ window.harness = (() => {
       height: element?.videoHeight ?? 0,
       transportPackets: transport.packetsReceived ?? 0,
       reportedAt: Math.max(0, ...reported), // when the server last told its publisher what came, in milliseconds
-      dtlsState: transport.dtlsState ?? null,
+      dtlsState: transport.dtlsState ?? dtlsStateOf(peer),
       srtpCipher: transport.srtpCipher ?? null,
       connectionState: peer.connectionState,
       remoteAddress: remoteAddress(reports, transport),
       at: transport.timestamp ?? performance.timeOrigin + performance.now(),
     };
+  }
+
+  // Firefox 140 has no report on transports.
+  function dtlsStateOf(peer) {
+    const ends = [...peer.getSenders(), ...peer.getReceivers()];
+    return ends.find((one) => one.transport)?.transport.state ?? null;
   }
 
   function remoteAddress(reports, transport) {
