@@ -1,1 +1,1 @@
-"""What acts: the tasks, sockets and clocks of wcsd, each noun an actor or a service."""
+"""Everything that does I/O: the tasks, sockets and clocks of wcsd, organised as actors and services."""

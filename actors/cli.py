@@ -1,4 +1,4 @@
-"""The command line of `wcsd`: what is asked for, and with which settings."""
+"""The command line of `wcsd`: its options, and the settings they lead to."""
 
 import argparse
 import sys
@@ -17,12 +17,12 @@ from config.version import VERSION
 
 EXIT_BAD_SETTINGS = 2
 MAX_FILE_SIZE = 16 * 1024 * 1024
-"""Bytes; a longer file is no settings file."""
+"""Bytes; a longer file cannot be a settings file."""
 
 
 @frozen(kw_only=True)
 class Invocation:
-    """A server that is to be run. `warnings` are for the log, once it is set up."""
+    """A server to run. `warnings` are for the log, once it is set up."""
 
     settings: Settings
     state: Path
@@ -30,10 +30,10 @@ class Invocation:
 
 
 def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
-    """Understand the arguments (None: those of the process).
+    """Parse the arguments (None: those of the process).
 
-    Ends the process by SystemExit where there is nothing to run: 0 after --help, --version, --check-config and
-    --print-config, 2 after telling what is wrong with the arguments or settings.
+    Ends the process by SystemExit if there is nothing to run: 0 after --help, --version, --check-config and
+    --print-config, 2 after reporting what is wrong with the arguments or settings.
     """
     options = _parser().parse_args(arguments)
     loaded = _load(options)
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wcsd",
         description="An open server for Flashphoner WebSDK pages: WebRTC publishing and playing.",
-        epilog="Settings: --set goes before the file, the file before the defaults. --print-config explains them all.",
+        epilog="Settings: --set overrides the file, the file overrides the defaults. --print-config explains them all.",
         allow_abbrev=False,
     )
     parser.add_argument(

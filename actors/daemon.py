@@ -1,7 +1,7 @@
 """The daemon: from the command line to the exit code.
 
-What is built, and in which order it starts and stops, is in `actors.server`. This module stays light, so that
-`wcsd --help` and a wrong setting are answered at once.
+What is built, and in which order it starts and stops, is in `actors.server`. This module imports little, so that
+`wcsd --help` and an invalid setting get an answer at once.
 """
 
 import errno
@@ -28,18 +28,18 @@ EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
 GC_THRESHOLDS = (10_000, 20, 100)
 """Objects made before the youngest generation is collected, and how many such collections make one of the next."""
 SPARE_DESCRIPTORS = 500
-"""Beside one for each session: hooks, REST clients, media sockets, files."""
+"""In addition to one per session: hooks, REST clients, media sockets, files."""
 SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
 LOG_FLUSH_TIMEOUT = 2.0
-"""Seconds for the last log lines to be written; a reader that has stopped does not hold up the end."""
+"""Seconds for the last log lines to be written; a reader that has stopped does not delay the end."""
 UNSAID_INTERVAL = 60.0
-"""Seconds between two tellings of the log lines that were left out."""
+"""Seconds between two reports of log lines that were left out."""
 _STDIN, _STDOUT, _STDERR = range(3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until it is told to stop; the process's exit code."""
+    """Run the server until it is told to stop; returns the exit code of the process."""
     _open_standard_streams()
     invocation = read_command_line(arguments)
     writer = logs.open_log(invocation.settings.log_format, invocation.settings.log_level, _STDERR)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Occupy those that are closed: the next file or connection would get the number, and lines meant for people."""
+    """Occupy the closed ones: the next file or connection would get the number, and receive lines meant for people."""
     for descriptor in (_STDIN, _STDOUT, _STDERR):
         try:
             os.fstat(descriptor)
@@ -104,7 +104,7 @@ def _cannot_start(cause: str) -> int:
 
 
 def _in_words(error: OSError) -> str:
-    """What happened to which file, and what an operator can do about it."""
+    """What happened to which file, and what the operator can do about it."""
     where = f"{error.filename}: " if error.filename else ""
     remedy = {errno.EMFILE: " (raise LimitNOFILE of the service, ulimit -n)"}.get(error.errno or 0, "")
     return f"{where}{error.strerror or error}{remedy}"
@@ -158,9 +158,9 @@ def _obey(server: "Server", number: int) -> None:
 
 
 async def _print_ready_line(line: bytes) -> None:
-    """Tell whoever started us that every listener is open: one line on standard output, in one write.
+    """Report that every listener is open: one line on standard output, in one write.
 
-    In a thread that is left behind when it hangs: nobody need read that stream.
+    In a thread that is abandoned if it hangs: nobody has to read that stream.
     """
     try:
         await trio.to_thread.run_sync(os.write, _STDOUT, line, abandon_on_cancel=True)
@@ -169,16 +169,16 @@ async def _print_ready_line(line: bytes) -> None:
 
 
 def _first(error: Exception) -> Exception:
-    """The first real error in groups of groups: each nursery on the way has put one around it."""
+    """The first real error in nested groups: each nursery on the way has wrapped it."""
     return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 def configure_gc() -> None:
     """Keep the collector's pauses away from the media.
 
-    A full collection looks at every object: tens of milliseconds with a thousand streams, and nothing is forwarded.
-    What is loaded by now stays for good and need not be looked at again; what dies young is found by the quick
-    collections; the full ones come seldom.
+    A full collection examines every object: tens of milliseconds with a thousand streams, in which nothing is
+    forwarded. What is loaded by now stays for good and need not be examined again; short-lived objects are found by the
+    quick collections; full ones are rare.
     """
     gc.collect()
     gc.freeze()

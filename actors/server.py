@@ -1,11 +1,11 @@
-"""The server put together: who gets what, and the order of start and stop.
+"""Assembles the server: which part is given which others, and the order of start and stop.
 
     services    media plane, hook dispatcher, operator's socket, web
     signalling  supervisor (all sessions and streams), gateway
 
-Shutdown goes from the outside in: stop listening; sessions and their streams end and say so; the hooks that are still
-queued are sent; then the rest. The whole ladder has one time limit (`shutdown_timeout`), after which the log names what
-was still there. A service that crashes takes the server with it.
+Shutdown goes from the outside in: stop listening; sessions and their streams end and say so; hooks that are still
+queued are sent; then the rest. All of it has one time limit (`shutdown_timeout`), after which the log names what is
+left. A service that crashes takes the server down with it.
 """
 
 import math
@@ -48,11 +48,11 @@ from config.version import VERSION
 log = get_logger("server")
 
 HTTP_USER_TIMEOUT = 30.0
-"""Seconds after which a REST client that does not take its answer is dropped by the system."""
+"""Seconds after which the system drops a REST client that does not read its response."""
 
 
 class CannotStart(Exception):
-    """The server cannot run here; the text tells the operator why."""
+    """The server cannot run here; the text explains why to the operator."""
 
 
 class Server:
@@ -94,11 +94,11 @@ class Server:
         return self._asked_to_close.is_set()
 
     def close(self) -> None:
-        """Begin the shutdown; `run` returns at its end."""
+        """Start the shutdown; `run` returns when it is done."""
         self._asked_to_close.set()
 
     def abort(self) -> None:
-        """After `close`: wait for nobody any more."""
+        """After `close`: stop waiting for anything."""
         self._supervisor.abort()
         self._dispatcher.stop(SHUTDOWN)
         self._shutdown_scope.cancel()
@@ -228,7 +228,7 @@ class Server:
 
     @property
     def ready_line(self) -> str:
-        """Every address as really bound."""
+        """Every address as actually bound."""
         tcp = " ".join(f"{name}={_shown(_bound(listener))}" for name, listener in self._listeners.items())
         media = ",".join(_shown(address) for address in self._plane.addresses)
         return f"wcsd ready {tcp} media={media}"
@@ -242,7 +242,7 @@ class Server:
 
 
 async def _run_actor(kind: str, actor: Supervised) -> None:
-    """Run an actor that the server cannot do without: its crash is the server's."""
+    """Run an actor the server cannot do without: its crash is the server's."""
     try:
         await actor.run()
     finally:
@@ -256,7 +256,7 @@ def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:
 
 
 def _open_listeners(settings: Settings) -> dict[str, socket.socket]:
-    """ws, wss, http and https, in this order; none stays open when one cannot be had."""
+    """ws, wss, http and https, in this order; none stays open if one cannot be opened."""
     silence = settings.keep_alive_server_interval * settings.keep_alive_probes
     wanted = {
         "ws": (settings.ws_address, settings.ws_port, silence),

@@ -1,7 +1,7 @@
-"""Connections on their way to a session: few at a time, each for a short time, and none at the cost of another address.
+"""Connections on their way to becoming a session: few at a time, each for a short time, in fair shares per address.
 
-They are counted apart from sessions, so that who only knocks takes no session's place. When there are too many in all,
-the address with the most of them loses its oldest.
+They are counted separately from sessions, so that unfinished connections take no session's place. When there are too
+many in total, the address with the most loses its oldest.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ class TooManyArrivals(Exception):
 
 
 class Arrival:
-    """One connection that is no session yet."""
+    """One connection that is not a session yet."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -29,7 +29,7 @@ class Arrival:
         self._step: fail_after | None = None
 
     async def take(self, step: Callable[[], Awaitable[T]], *, seconds: float) -> T:
-        """Take a step on the way. Raises trio.TooSlowError after `seconds`, or as soon as the arrival is dropped."""
+        """Run one step. Raises trio.TooSlowError after `seconds`, or as soon as the arrival is dropped."""
         with fail_after(seconds) as limit:
             if self._dropped:
                 limit.cancel()
@@ -40,14 +40,14 @@ class Arrival:
                 self._step = None
 
     def drop(self) -> None:
-        """End the step under way, and each that would follow."""
+        """End the current step, and any that would follow."""
         self._dropped = True
         if self._step is not None:
             self._step.cancel()
 
 
 class Arrivals:
-    """All of them: at most `limit`, and `share` of one address."""
+    """All arrivals: at most `limit`, and at most `share` per address."""
 
     def __init__(self, *, limit: int, share: int) -> None:
         self._limit = limit
@@ -63,7 +63,7 @@ class Arrivals:
         return len(self._by_address.get(address, ()))
 
     def enter(self, address: str) -> Arrival:
-        """One more of `address`; to be given to `leave` in the end. Raises TooManyArrivals."""
+        """Add one from `address`; the caller must pass it to `leave` in the end. Raises TooManyArrivals."""
         if self.count_of(address) >= self._share:
             raise TooManyArrivals("ws.max_arrivals_per_address")
         if self._count >= self._limit:
@@ -74,7 +74,7 @@ class Arrivals:
         return arrival
 
     def leave(self, arrival: Arrival) -> None:
-        """It is a session now, or gone. Idempotent."""
+        """Remove one that is a session now, or gone. Idempotent."""
         of_address = self._by_address.get(arrival.address)
         if of_address is None or arrival not in of_address:
             return

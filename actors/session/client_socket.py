@@ -1,8 +1,8 @@
-"""A session's WebSocket: trio-websocket's connection, and a way past its tasks for a short frame that can leave now.
+"""A session's WebSocket: trio-websocket's connection, and a shortcut for short frames that can be sent at once.
 
-A frame that is queued waits until the writer task has its turn. When many streams are stopped in one pass, that is
-after the whole pass and among all the tasks that unwind; so frames go straight to the system's socket where that is
-certain not to wait, and not to overtake anything:
+A queued frame waits until the writer task gets its turn. When many streams are stopped in one pass, that is after the
+whole pass and among all the tasks that unwind. So a frame goes straight to the system's socket if that is certain
+neither to wait nor to overtake anything:
 
     session --- nothing queued, short, no TLS ---> NonBlockingStream.send_nowait --+
        |                                                                     +--> TCP
@@ -19,7 +19,7 @@ from actors.net.tcp_stream import TcpStream
 from actors.session.receive_quota import ReceiveQuota
 
 LONGEST: Final = 16 * 1024
-"""Bytes; what is longer is queued."""
+"""Bytes; longer frames are queued."""
 
 _FIN_TEXT: Final = 0x81  # RFC 6455 section 5.2: a whole message in one frame, and it is text
 _LENGTH_OF_16_BITS: Final = 126

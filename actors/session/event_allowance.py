@@ -1,6 +1,6 @@
 """How many stream events one client may cause, and how large.
 
-An event costs little where it comes in and much where it goes out, so what it becomes at all viewers is counted too.
+An event costs little when it arrives and much when it is forwarded, so the frames for all viewers are counted too.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from config.settings import Settings
 from protocol.common.rate_limit import RateLimit
 
 HOOK_COST: Final = 10
-"""A call of the backend takes as much work as so many frames."""
+"""A call to the backend takes as much work as this many frames."""
 
 
 class EventAllowance:
@@ -21,11 +21,11 @@ class EventAllowance:
         self._frames = RateLimit(settings.max_stream_event_frames, 2 * settings.max_stream_event_frames)
 
     def limit_hit(self, now: float, *, size: int, audience: int, with_hooks: bool) -> str | None:
-        """The setting that forbids an event of `size` bytes to `audience` viewers now; None: it passes, and counts.
+        """The setting that forbids an event of `size` bytes to `audience` viewers now; None: allowed, and counted.
 
         `with_hooks` says that the backend is called for each viewer.
 
-        An event for more viewers than `max_stream_event_frames` passes too, and the next one comes the later.
+        An event for more viewers than `max_stream_event_frames` is allowed too, and the next one is due later.
         """
         if size > self._max_size:
             return "max_stream_event_size"

@@ -1,7 +1,7 @@
 """The gateway: WebSocket connections in, sessions out.
 
-It owns the listeners of ws and wss. A connection becomes a session once TLS and the WebSocket handshake are done;
-until then it is an arrival: it has few seconds, takes no session's place, and what goes wrong in it ends it alone.
+It owns the listeners of ws and wss. A connection becomes a session once TLS and the WebSocket handshake are done; until
+then it is an arrival: it has a few seconds, takes no session's place, and an error in it affects no other.
 """
 
 import math
@@ -40,7 +40,7 @@ from protocol.common.shared_rates import RateShares
 log = get_logger("gateway")
 
 HANDSHAKE_TIMEOUT = 10.0
-"""Seconds for TLS and, again, for the WebSocket handshake."""
+"""Seconds for TLS, and again for the WebSocket handshake."""
 REFUSAL_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 2.0
 RETRY_AFTER = b"5"
@@ -99,7 +99,7 @@ class Gateway:
 
     @property
     def client_memory(self) -> int:
-        """Bytes that clients hold of `max_client_memory`."""
+        """Bytes of `max_client_memory` that clients use."""
         return self._inflows.memory_used
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -115,7 +115,7 @@ class Gateway:
                     task_status.started()
 
     def close(self) -> None:
-        """Accept nobody any more and drop whoever is no session yet; sessions go on."""
+        """Accept no more connections and drop those that are not sessions yet; sessions continue."""
         self._accepting.cancel()
         self._arrivals.drop_all()
 
@@ -151,7 +151,7 @@ class Gateway:
             quota.close()
 
     async def _may_go_on(self, arrival: Arrival, peer: trio.socket.SocketType) -> bool:
-        """Wait for the client's first byte, and until its address may have one more handshake; false: it is gone."""
+        """Wait for the client's first byte, and until its address may start another handshake; false: it is gone."""
         if not await self._in_time(arrival, partial(peer.recv, 1, socket.MSG_PEEK)):
             return False
         wait = self._rates.charge(arrival.address, trio.current_time())
@@ -188,7 +188,7 @@ class Gateway:
         arrival, longest = client.arrival, self._settings.ws_max_frame_size
         async with trio.open_nursery() as nursery:
             receive = partial(receive_request, nursery, client.stream, client.quota, max_message_size=longest)
-            # A client that is gone before its upgrade is to count no longer.
+            # A client that leaves before its upgrade must no longer be counted.
             request = await self._in_time(arrival, partial(receive, on_end=arrival.drop))
             refusal = self._refusal(request, arrival.address)
             if refusal is not None:
@@ -198,7 +198,7 @@ class Gateway:
             nursery.cancel_scope.cancel()
 
     def _refusal(self, request: WebSocketRequest, address: str) -> Callable[[], Awaitable[None]] | None:
-        """The answer to an upgrade that is refused, if it is to be."""
+        """The response that refuses the upgrade; None to accept it."""
         origin = _header(request, b"origin")
         if not self._allows(origin):
             self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
@@ -206,7 +206,7 @@ class Gateway:
         retry = [(b"Retry-After", RETRY_AFTER)]
         if self._overload.refuses():
             return partial(request.reject, 503, extra_headers=retry, body=b"Server is overloaded\n")
-        limit = self._session_limit_hit(address)  # others may have arrived meanwhile
+        limit = self._session_limit_hit(address)  # others may have arrived in the meantime
         if limit is not None:
             self._refuse(address, limit)
             return partial(request.reject, 503, extra_headers=retry, body=b"Too many sessions\n")
@@ -263,7 +263,7 @@ def _session_id(peer: trio.socket.SocketType) -> str:
 
 
 def _plain(address: str) -> str:
-    """An IPv4 client of a dual-stack socket by its IPv4 address; an IPv6 address in brackets."""
+    """The IPv4 address of an IPv4 client on a dual-stack socket; an IPv6 address in brackets."""
     address = address.removeprefix("::ffff:") if "." in address else address
     return f"[{address}]" if ":" in address else address
 

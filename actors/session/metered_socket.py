@@ -1,7 +1,7 @@
-"""A client's WebSocket, read under its accounts: each piece is counted, and what comes too fast is read later.
+"""A client's WebSocket, metered: everything read is counted, and a client that sends too fast is read later.
 
-trio-websocket bounds one message's length, and nothing else: not how many frames it comes in, how many pings are
-answered, or what all the unfinished messages of all connections hold. So its two ends are watched:
+trio-websocket limits only the length of one message: not the number of its frames, the number of pings answered, or the
+memory of all unfinished messages of all connections. So both of its ends are watched:
 
     TCP, TLS -> PacedStream -> trio-websocket's reader <- MeteredConnection (wsproto)
                 waits while the rate is exceeded          counts frames, charges pieces
@@ -22,7 +22,7 @@ POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
 class PacedStream(trio.abc.Stream):
-    """A stream that is not read while its client is too fast."""
+    """A stream that pauses reading while its client is too fast."""
 
     def __init__(self, stream: trio.abc.Stream, quota: ReceiveQuota) -> None:
         self._stream = stream
@@ -85,8 +85,8 @@ async def receive_request(
 ) -> WebSocketRequest:
     """The request of a client that opens a WebSocket on `stream`: `trio_websocket.wrap_server_stream`, but metered.
 
-    `on_end` is called when nothing more is read of the client. It may come before the request, which is then waited
-    for in vain.
+    `on_end` is called when nothing more is read from the client. That may be before the request, which then never
+    comes.
     """
     connection = WebSocketConnection(
         PacedStream(stream, quota), MeteredConnection(quota), max_message_size=max_message_size

@@ -1,9 +1,9 @@
-"""What stands between a session and its client's socket: sends at once what can leave, and queues the rest, bounded.
+"""Between a session and its client's socket: sends at once what can be sent, and queues the rest, bounded.
 
-A client that does not read must cost nothing but itself: whoever puts a frame in never waits, and a queue that is
-full means that the client is dropped. It is bounded by bytes, because one frame may be 30 bytes or a mebibyte. The
-queues of all clients together are bounded too: beyond that, the client for whom most waits is the one that is dropped,
-so each has at least an equal share.
+A client that does not read must harm only itself: putting a frame in never waits, and a full queue means that the
+client is dropped. The bound is in bytes, because a frame may have 30 bytes or a mebibyte. The queues of all clients
+together are bounded too: beyond that, the client with the longest queue is dropped, so each has at least an equal
+share.
 """
 
 from collections import deque
@@ -16,19 +16,19 @@ from actors.runtime.timeouts import fail_after
 from actors.session.client_socket import Socket
 
 OUTBOX_BYTES: Final = 8 * 1024 * 1024
-"""What may wait to be sent to one client."""
+"""Bytes that may be queued for one client."""
 SEND_TIMEOUT: Final = 10.0
 """Seconds that the client may take to receive one frame."""
 OVERHEAD: Final = 64
-"""Bytes that a queued text takes beside its characters."""
+"""Bytes that a queued text takes besides its characters."""
 
 _REST = ""  # in the queue: what the socket has left of a frame that was sent at once
 
 
 class OutboxPool:
-    """The outboxes of all clients, and the bound of them all.
+    """The outboxes of all clients, and their common bound.
 
-    `on_overflow` hears each time that a client had to be dropped for it.
+    `on_overflow` is called each time a client is dropped because of it.
     """
 
     def __init__(self, limit: int, *, on_overflow: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ class OutboxPool:
         self.bytes = 0
 
     def add(self, outbox: "Outbox", size: int) -> None:
-        """`size` bytes more wait in `outbox`. If that is too much in all, the fullest outbox overflows."""
+        """`size` more bytes wait in `outbox`. If that is too much in total, the fullest outbox overflows."""
         self._waiting.add(outbox)
         self.bytes += size
         while self.bytes > self._limit:
@@ -46,7 +46,7 @@ class OutboxPool:
             max(self._waiting, key=lambda waiting: waiting.bytes).overflow()
 
     def remove(self, outbox: "Outbox", size: int) -> None:
-        """`size` bytes in `outbox` wait no more."""
+        """`size` bytes in `outbox` no longer wait."""
         self.bytes -= size
         if not outbox.bytes:
             self._waiting.discard(outbox)
@@ -55,7 +55,8 @@ class OutboxPool:
 class Outbox:
     """Texts on their way to a client, in the order in which they are put in.
 
-    `on_overflow` is called when the client does not read: too much waits for it, or for all clients and most for it.
+    `on_overflow` is called when the client does not read: too much is queued for it, or for all clients and most for
+    it.
     """
 
     def __init__(self, socket: Socket, pool: OutboxPool, *, on_overflow: Callable[[], None]) -> None:
@@ -64,7 +65,7 @@ class Outbox:
         self._on_overflow = on_overflow
         self._texts: deque[str] = deque()
         self.bytes = 0
-        """What waits, with what it costs to keep it."""
+        """What is queued, each with the memory it takes."""
         self._closed = False
         self._is_idle = False  # the writer waits, and has sent all it had
         self._wake = trio.Event()
@@ -79,7 +80,7 @@ class Outbox:
             self._queue(_REST)
 
     def close(self) -> None:
-        """Take nothing more; what is queued still goes out."""
+        """Accept nothing more; what is queued is still sent."""
         self._closed = True
         self._wake.set()
 
@@ -93,14 +94,14 @@ class Outbox:
                 await self._socket.send_message(text)
 
     def discard(self) -> None:
-        """The last step: forget what is queued, and take nothing more."""
+        """The last step: drop what is queued, and accept nothing more."""
         self._texts.clear()
         self._release(self.bytes)
         self.close()
         self._on_overflow = _nobody  # and refer to nobody any more
 
     def overflow(self) -> None:
-        """Too much waits for all clients together, and most of it here."""
+        """Too much is queued for all clients together, and most of it here."""
         tell = self._on_overflow
         self.discard()
         tell()
@@ -134,4 +135,4 @@ class Outbox:
 
 
 def _nobody() -> None:
-    """Nobody is to be told."""
+    """Nobody has to be told."""

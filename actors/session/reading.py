@@ -1,4 +1,4 @@
-"""Texts of a client into frames in its session's mailbox: decoded, weighed, and bounded on the way."""
+"""Turns a client's texts into frames in its session's mailbox: decoded, weighed and bounded."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.signaling.frames import ClientFrame
 
 LARGE = 32 * 1024
-"""Characters from which on decoding takes so long that it is done for one session at a time."""
+"""From this many characters on, decoding takes so long that it is done for one session at a time."""
 
 CLIENT_CLOSED = StopReason(cause="client-closed")
 FLOODED = StopReason(cause="client-floods")
@@ -26,7 +26,7 @@ class InboundFrame:
 
     frame: ClientFrame | FrameError
     weight: int
-    """Bytes that it takes in memory."""
+    """Bytes it takes in memory."""
 
 
 class FrameDecoder:
@@ -37,7 +37,7 @@ class FrameDecoder:
         self._large = trio.Lock()
 
     async def decode(self, text: str) -> ClientFrame | FrameError:
-        """The frame in `text`, good or bad. A large one waits for its turn, and is followed by a rest as long."""
+        """The frame in `text`, good or bad. A large one waits for its turn, and is followed by a pause as long."""
         if len(text) < LARGE:
             return self._decoded(text)
         async with self._large:
@@ -67,7 +67,7 @@ class FrameReader:
 
     @property
     def totals(self) -> dict[str, object]:
-        """What came in all, for the log line of the session's end."""
+        """Totals, for the log line of the session's end."""
         return self._waiting.totals
 
     async def read(self, post: Callable[[InboundFrame], None], *, is_known: Callable[[], bool]) -> StopReason | None:
@@ -80,7 +80,7 @@ class FrameReader:
                 text = await self._socket.get_message()
                 self.silent_pings = 0
                 self._waiting.count(len(text))
-                if isinstance(text, str):  # what is binary means nothing here
+                if isinstance(text, str):  # binary messages have no meaning here
                     heard = self._weighed(await self._decoder.decode(text), is_known=is_known())
                     if heard is None:
                         return self._flooded("bytes of frames of a session that wait, or max_client_memory")
@@ -93,11 +93,11 @@ class FrameReader:
             return None
 
     def handled(self, message: InboundFrame) -> None:
-        """The session has done with a frame."""
+        """The session has handled a frame."""
         self._waiting.leave(message.weight)
 
     def _weighed(self, frame: ClientFrame | FrameError, *, is_known: bool) -> InboundFrame | None:
-        """`frame` as it may wait in the mailbox; None if it may not."""
+        """`frame` as it is put into the mailbox; None if it must not be."""
         weight = weigh_frame(frame)
         limit = MAX_WAITING if is_known else MAX_WAITING_AT_THE_DOOR
         return InboundFrame(frame=frame, weight=weight) if self._waiting.arrive(weight, limit=limit) else None

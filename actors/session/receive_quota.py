@@ -1,11 +1,11 @@
 """What clients may send: how fast, and how much of it may be held in memory. One `ReceiveQuota` for each connection.
 
-    rate      frames, and each 4 KiB of them, by client, by address, in all: who is faster is read later, so that TCP
-              slows him down
-    memory    what values weigh as objects, from the first piece of a message until nothing holds it any more: by
-              client, by address, in all. Beyond it the frame, or the request, is refused
+    rate      frames, and each 4 KiB of them, per client, per address, in total: a faster client is read later, so that
+              TCP slows it down
+    memory    what values weigh as objects, from the first piece of a message until nothing holds it any more: per
+              client, per address, in total. Beyond it the frame, or the request, is refused
 
-A slow rate and a few KiB of each client are free, so those who do no harm are served whatever others do.
+A slow rate and a few KiB of each client are free, so well-behaved clients are served whatever others do.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -26,23 +26,23 @@ log = get_logger("session")
 MAX_WAITING: Final = 8 * 1024 * 1024
 """Bytes that the frames in a session's mailbox may weigh."""
 MAX_WAITING_AT_THE_DOOR: Final = 256 * 1024
-"""The same before the session is established: only then is it known who the client is."""
+"""The same before the session is established, when it is still unknown who the client is."""
 MAX_FRAGMENTS: Final = 4096
-"""Frames of one message. Empty ones count nothing else, and a library keeps them all."""
+"""Frames of one message. Empty ones add nothing to other limits, but a library keeps them all."""
 FREE: Final = 32 * 1024
-"""Bytes that each client may have on their way in any case, and as much kept."""
+"""Bytes that each client may have in transit in any case, and as much again kept."""
 CLIENT_SHARE: Final = 16
-"""One client may have this part of `max_client_memory` on its way to the handler, and as much kept."""
+"""One client may have this part of `max_client_memory` on its way to the handler, and as much again kept."""
 ADDRESS_SHARE: Final = 4
 """All clients of one address may hold this part of it."""
 BURST: Final = 6.0
-"""Seconds' worth of frames that may come at once: a page may start 1,000 streams in one go."""
+"""Seconds' worth of frames that may arrive at once: a page may start 1,000 streams in one go."""
 REMEMBERED: Final = 10_000
-"""Addresses whose rate is kept when their last client has gone."""
+"""Addresses whose rate is remembered after their last client has left."""
 MODEST: Final = 20.0
-"""Frames a second of a client that are not charged to what it shares with others, so that these cannot slow it down."""
+"""Frames per second of a client that are not charged to shared rates, so that other clients cannot slow it down."""
 PIECE: Final = 4096
-"""Bytes that count as one frame more."""
+"""Bytes that count as one additional frame."""
 
 
 class Waiting:
@@ -56,16 +56,16 @@ class Waiting:
 
     @property
     def totals(self) -> dict[str, object]:
-        """What came in all, for the log line of the session's end."""
+        """Totals, for the log line of the session's end."""
         return {"packets": self._frames, "bytes": self._size}
 
     def count(self, size: int) -> None:
-        """One more message, of so many characters or bytes."""
+        """Count a message of this many characters or bytes."""
         self._frames += 1
         self._size += size
 
     def arrive(self, weight: int, *, limit: int) -> bool:
-        """A frame begins to wait, or may not: False."""
+        """A frame is to wait; False if it must not."""
         if self._weight + weight > limit or not self._memory.take(weight):
             return False
         self._weight += weight
@@ -95,7 +95,7 @@ class ReceiveQuota:
         self.kept = kept or Allowance(MAX_WAITING)
         """Memory of what the session keeps: requests of its streams, questions to the backend."""
         self.is_over = False
-        """Whether an unfinished message has gone beyond a limit: the connection is to be closed."""
+        """Whether an unfinished message has exceeded a limit: the connection must be closed."""
         self._rate = rate
         self._shared = shared
         self._modest = RateLimit(MODEST, MODEST * BURST)
@@ -123,17 +123,17 @@ class ReceiveQuota:
         return pause
 
     def count_bytes(self, size: int) -> None:
-        """So much was read from the network."""
+        """Count bytes read from the network."""
         self._frames += size / PIECE
 
     def count_frame(self) -> None:
-        """A frame of the WebSocket was read, whatever it is."""
+        """Count a WebSocket frame of any kind."""
         self._frames += 1
 
     # -- memory of messages ------------------------------------------------------------------------
 
     def hold_piece(self, weight: int, *, frame_finished: bool, message_finished: bool) -> None:
-        """A piece of a message, which is kept until the message is finished and dealt with."""
+        """Charge a piece of a message, which is kept until the message is complete and handled."""
         self._fragments += frame_finished
         if self._fragments > MAX_FRAGMENTS:
             self.is_over = True
@@ -152,36 +152,36 @@ class ReceiveQuota:
         self._taken = self._finished.popleft() if self._finished else 0
 
     def message_done(self) -> None:
-        """The session has done with the message that it was handed."""
+        """The session has handled its current message."""
         self.transit.give_back(self._taken)
         self._taken = 0
 
     # -- memory of what the session keeps ----------------------------------------------------------
 
     def keep(self, weight: int) -> bool:
-        """Keep so many bytes more. False, and a line in the log, where that is too much."""
+        """Keep this many more bytes. False, and a log line, if that is too much."""
         if self.kept.take(weight):
             return True
         self.refused("max_client_memory")
         return False
 
     def give_back(self, weight: int) -> None:
-        """Keep so many bytes less."""
+        """Keep this many bytes less."""
         self.kept.give_back(weight)
 
     def close(self) -> None:
-        """The connection is over: nothing is held any more."""
+        """The connection is over: release everything."""
         for memory in (self.transit, self.kept):
             memory.give_back(memory.used)
         self._on_close()
 
     def refused(self, limit: str) -> None:
-        """Say in the log that this client was refused something, and by which limit."""
+        """Log that something was refused to this client, and by which limit."""
         self._warn("client holds too much", limit)
 
 
 class ReceiveQuotas:
-    """The accounts of all connections, and what those of one address share."""
+    """The accounts of all connections, and what connections of one address share."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -196,11 +196,11 @@ class ReceiveQuotas:
 
     @property
     def memory_used(self) -> int:
-        """Bytes that all clients hold beyond what is free."""
+        """Bytes that all clients hold beyond the free part."""
         return int(self._memory.used)
 
     def open(self, address: str) -> ReceiveQuota:
-        """The accounts of one more connection from `address`; to be closed with it."""
+        """The accounts of a new connection from `address`; the caller closes them with it."""
         rate, memory = self._enter(address)
         fastest, share = self._settings.ws_max_frames_per_second, self._settings.max_client_memory / CLIENT_SHARE
         return ReceiveQuota(
@@ -231,7 +231,9 @@ class ReceiveQuotas:
             return
         del self._clients[address]
         share = self._addresses.pop(address)
-        if not share[0].is_full(trio.current_time()):  # else whoever comes back at once would find his rate unused
+        if not share[0].is_full(
+            trio.current_time()
+        ):  # otherwise a client that reconnects at once would find its rate unused
             self._rested[address] = share
         while len(self._rested) > REMEMBERED:
             self._rested.popitem(last=False)

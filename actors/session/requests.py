@@ -1,7 +1,7 @@
-"""What a session does with each request of an established client.
+"""How a session handles each request of an established client.
 
-Nothing here waits: a request that needs the backend's word is continued by a helper task, so that one slow answer
-does not hold up the client's other frames. The lane keeps the calls of one session in order.
+Nothing here waits: a request that needs the backend's decision is continued by a helper task, so that a slow answer
+does not delay the client's other frames. The lane keeps the calls of one session in order.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 log = get_logger("session")
 
 MAX_WAITING = 128
-"""Requests of one session that may wait for its backend at a time, beside its streams."""
+"""Requests of one session that may wait for its backend at a time, not counting streams."""
 
 
 class Requests:
@@ -90,7 +90,7 @@ class Requests:
         self._inflow.give_back(self._weights.pop(media_session_id))
 
     def serve(self, frame: ClientFrame) -> None:
-        """Answer `frame`, now or when the backend has."""
+        """Answer `frame`, now or once the backend has answered."""
         match frame:
             case PublishStream() | PlayStream():
                 self._start_stream(frame)
@@ -175,7 +175,7 @@ class Requests:
             body = data_status_body(self._context, operation_id=frame.operation_id, status=status, info=info)
 
             def deliver(shown: dict[str, Any]) -> None:
-                # The page knows its promise by the id and settles it by the status: neither is the backend's to change.
+                # The page finds its promise by the id and settles it by the status: the backend must not change them.
                 self._send(DataStatusEvent(operation_id=frame.operation_id, status=status, info=_text(shown, "info")))
 
             self._owner.lane.event(HookMethod.DATA_STATUS_EVENT, body, deliver=deliver)
@@ -229,7 +229,7 @@ class Requests:
     # -- the backend's word ------------------------------------------------------------------------
 
     def _ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
-        """Call the backend and go on with its verdict. False when too many requests wait already, or too large ones."""
+        """Call the backend and continue with its verdict. False if too many or too large requests are waiting."""
         weight = weigh(body)
         if self._waiting >= MAX_WAITING:
             self._inflow.refused(f"{MAX_WAITING} requests of a session that wait for the backend")
@@ -254,6 +254,6 @@ class Requests:
 
 
 def _text(body: dict[str, Any], key: str) -> str | None:
-    """A field that is text; None if there is none, or something else."""
+    """A text field; None if it is absent or something else."""
     value = body.get(key)
     return value if isinstance(value, str) else None

@@ -3,7 +3,7 @@
     reader task   socket -> decode -> mailbox       never waits for anything slow; a full mailbox ends the session
     outbox        frame -> socket, where that needs no waiting, else it is queued for
     writer task   outbox -> socket                  each send under a deadline; a client that does not read is dropped
-    pinger task   ping every few seconds            a client that answers none of ten is gone
+    pinger task   ping every few seconds            a client that answers none of ten is considered gone
 
 The writer is shielded, so that the last frames (why each stream ended) still leave when the session is stopped.
 """
@@ -57,9 +57,9 @@ CLOSE_TIMEOUT = 1.5
 CONNECTION_TIMEOUT = 15.0
 """Seconds from the open socket to the `connection` frame."""
 PING_TICK = 0.2
-"""Seconds; pings of all sessions leave in such steps, some together: to wake up costs more than to ping."""
+"""Seconds; pings of all sessions are aligned to these steps, because waking up costs more than a ping."""
 SDK_VERSION = "5.2.2109-wcsd"
-"""What `getVersion` says: mobile SDKs parse a WCS version."""
+"""The answer to `getVersion`: mobile SDKs parse a WCS version."""
 
 NOT_READING = StopReason(cause="client-does-not-read")
 UNWRITABLE = StopReason(cause="unwritable-frame")
@@ -236,7 +236,7 @@ class Session(Actor[InboundFrame]):
             return
         self._lane = self._services.dispatcher.open_lane(app=app, session_id=self.session_id, on_warning=self._warn)
         body = connect_body(self._context(), frame.raw, origin=self._origin)
-        # From here on the backend may know this session, so it hears of its end, even if that comes before its answer.
+        # From here on the backend may know this session, so it is told of its end, even before it has answered.
         self._connected_body = body
         verdict = await self._lane.authorize(HookMethod.CONNECT, body)
         await trio.lowlevel.checkpoint_if_cancelled()  # the session may have ended in the moment of the answer

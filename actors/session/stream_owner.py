@@ -1,4 +1,4 @@
-"""A session as the owner of its streams: what they tell becomes frames of the WebSDK."""
+"""A session as the owner of its streams: turns what they report into frames of the WebSDK."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,6 @@
-"""The web application: which path does what, and which layers every request passes.
+"""The web application: its routes, and the layers every request passes through.
 
-request -> Guard (who may come in) -> BodyLimits (how much) -> exception handlers (errors as JSON) -> route
+request -> Guard (who may call) -> BodyLimits (how much) -> exception handlers (errors as JSON) -> route
 """
 
 from collections.abc import Callable

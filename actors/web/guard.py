@@ -1,7 +1,7 @@
-"""The gate of every request: who may come in, by which path, and which headers go out.
+"""Access control for every request: who may call, which path is meant, and which headers are added.
 
-`Guard` is the one place that refuses a caller. It knows the rules on `Host` and `Origin` (protocol/rest/access.py);
-authentication joins them here, as one more reason for a refusal. Whatever is no HTTP request never gets past it.
+`Guard` is the only place that refuses a caller. It applies the rules on `Host` and `Origin` (protocol/rest/access.py);
+authentication will be added here, as one more reason for a refusal. Anything but an HTTP request stops here.
 """
 
 import re
@@ -20,11 +20,11 @@ from protocol.rest.access import AccessRules
 from protocol.rest.errors import RestError, bad_request
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""Asked by load balancers under whatever name they know; they tell nothing and change nothing."""
+"""Load balancers may request them under any host name: they reveal nothing and change nothing."""
 
 
 def access_rules(settings: Settings, own_names: Iterable[str]) -> AccessRules:
-    """The rules that the settings make; `own_names` are the names of this machine."""
+    """The rules that follow from the settings; `own_names` are the names of this machine."""
     return AccessRules(
         origins=frozenset(settings.rest_access_control_allow_origin),
         hosts=frozenset(name.lower() for name in (*own_names, *settings.rest_allowed_hosts)),
@@ -33,13 +33,13 @@ def access_rules(settings: Settings, own_names: Iterable[str]) -> AccessRules:
 
 
 def machine_names() -> frozenset[str]:
-    """What this machine calls itself: its host name, in full and without the domain."""
+    """This machine's host name, with and without the domain."""
     name = socket.gethostname()
     return frozenset({name, name.partition(".")[0]} - {""})
 
 
 class Guard:
-    """ASGI middleware: refuses callers, answers preflights, adds the headers that every answer has."""
+    """ASGI middleware: refuses callers, answers preflights, adds the headers of every response."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings, rules: AccessRules, refusals: Refusals) -> None:
         self._app = app
@@ -76,7 +76,7 @@ class Guard:
         return self._rules.refusal(scheme=scope["scheme"], host=headers.get("host"), origin=origin)
 
     def _with_cors(self, send: Send, scope: Scope, origin: str | None) -> Send:
-        """`send`, adding the CORS headers where other origins may be let in: not to the start page and its data."""
+        """`send`, adding the CORS headers where other origins may be admitted: not to the start page and its data."""
         if not _is_api(scope):
             return send
         allowed = self._rules.allow_origin(origin)
@@ -96,22 +96,22 @@ class Guard:
 
 
 def plain_path(path: str) -> str:
-    """`path` with single slashes and none at its end.
+    """`path` with single slashes and none at the end.
 
-    A backend whose base URL ends with a slash means what one without it means, and its terminate must not get lost.
+    A backend whose base URL ends with a slash means the same path, and its terminate must not get lost.
     """
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 
 
 async def _refuse_other(scope: Scope, send: Send) -> None:
-    """A WebSocket is closed before it is accepted; of any other kind of traffic, such as none yet, nothing is known."""
+    """Close a WebSocket before it is accepted; raise for any other kind of traffic."""
     if scope["type"] != "websocket":
         raise ValueError(f"the web application serves http, not {scope['type']}")
     await send({"type": "websocket.close", "code": 1000, "reason": ""})
 
 
 def _with_safe_headers(send: Send) -> Send:
-    """`send`, adding what keeps an answer from being stored, guessed at, or read by a page of another origin."""
+    """`send`, adding headers that keep a response from being stored, sniffed, or read by a page of another origin."""
 
     async def send_safely(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,8 +1,8 @@
-"""What becomes of a request that is refused: an answer in JSON, a line in the log, and a mark for the server.
+"""How a refused request is handled: a JSON response, a log line, and a mark for the server.
 
-A filter that matches nothing is no refusal: a backend that stops what has just ended does so all day.
-The lines are few however many the requests; see `RateLimitedLog`. The mark makes the server hold back the answers to a
-client that sends one such request after the other.
+A filter that matches nothing is not a refusal: backends often stop streams that have just ended. The log lines are
+limited however many requests there are; see `RateLimitedLog`. The mark makes the server delay its responses to a client
+that keeps sending such requests.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _EVENTS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "request of an unknown path",
     HTTPStatus.NOT_IMPLEMENTED: "request of an unknown path",
 }
-"""The log's event for a status, so that refusals of one kind hide no other; else the request was not understood."""
+"""The log event by status, so that one kind of refusal does not hide another; else the request was not understood."""
 
 _REASONS = {
     404: "there is nothing at this path",
@@ -38,13 +38,13 @@ _REASONS = {
 
 
 class Refusals:
-    """Answers to requests that are refused. One for the application: its log lines are bounded together."""
+    """Responses to refused requests. One for the whole application, so that its log lines are limited together."""
 
     def __init__(self) -> None:
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
     def answer(self, scope: Scope, error: RestError, headers: Mapping[str, str] | None = None) -> Response:
-        """Refuse the request of `scope`, and tell of it."""
+        """Refuse the request of `scope`, and log it."""
         scope.setdefault("state", {})[REFUSED] = True
         setting = {"setting": error.setting} if error.setting else {}
         self._log.warning(
@@ -70,13 +70,13 @@ class Refusals:
         }
 
     async def on_rest_error(self, request: Request, error: RestError) -> Response:
-        """Answer a RestError that a handler, or the reading of its body, has raised."""
+        """Respond to a RestError raised by a handler or while reading its body."""
         # What is left of a body that nobody reads cannot be told from the next request.
         unread = error.status_hint in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT)
         return self.answer(request.scope, error, {"Connection": "close"} if unread else None)
 
     async def on_http_exception(self, request: Request, error: HTTPException) -> Response:
-        """Answer what Starlette's routing has found wrong: 404, 405, and 501 for a method of WCS that we have not."""
+        """Respond to errors of Starlette's routing: 404, 405, and 501 for methods of WCS that we do not have."""
         path, status = request.url.path, error.status_code
         if status == HTTPStatus.NOT_FOUND and is_unsupported(path.removeprefix("/rest-api/")):
             missing = RestError(HTTPStatus.NOT_IMPLEMENTED, "this server does not have this method of WCS")
@@ -84,12 +84,12 @@ class Refusals:
         return self.answer(request.scope, RestError(status, _REASONS.get(status, error.detail)), error.headers)
 
     async def on_disconnect(self, request: Request, _error: Exception) -> Response:
-        """The client went away while its body was read: hardly anybody is left to read an answer."""
+        """The client left while its body was read: probably nobody is left to read a response."""
         return self.answer(request.scope, bad_request("the body broke off"))
 
 
 async def on_crash(request: Request, _error: Exception) -> Response:
-    """Answer a fault of our own. Starlette raises it again afterwards, so that it is logged with its traceback."""
+    """Respond to an internal error. Starlette raises it again afterwards, so that it is logged with its traceback."""
     body = error_body(500, "internal error; the log of the server has the details", request.url.path)
     return JsonAnswer(body, status_code=500)
 

@@ -1,4 +1,4 @@
-"""Answers in JSON: values, lists, the empty success of WCS, and errors."""
+"""JSON responses: values, lists, WCS's empty success, and errors."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,22 +15,22 @@ COUNT_HEADER = "X-Terminated-Count"
 TOTAL_HEADER = "X-Total-Count"
 
 _BATCH = 20
-"""Objects written in one go: about half a millisecond's work."""
+"""Objects written at a time: about half a millisecond's work."""
 _PIECE = 65536
 """Characters after which what has been written is sent."""
 
 
 class JsonAnswer(JSONResponse):
-    """JSON in ASCII: a name that a client chose may hold half of a surrogate pair, which UTF-8 cannot spell."""
+    """JSON in ASCII: a name chosen by a client may contain half a surrogate pair, which UTF-8 cannot encode."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, separators=(",", ":")).encode()
 
 
 class ListAnswer(Response):
-    """A JSON array, written a few objects at a time: thousands of streams with their SDP hold up no media.
+    """A JSON array, written a few objects at a time, so that thousands of streams with their SDP do not delay media.
 
-    What is written leaves piece by piece, as the client takes it, so that a long list takes little memory.
+    It is sent piece by piece, as the client reads it, so a long list takes little memory.
     """
 
     def __init__(self, objects: Iterable[Mapping[str, Any]], headers: Mapping[str, str]) -> None:
@@ -62,10 +62,10 @@ class ListAnswer(Response):
 
 
 def empty_answer(headers: Mapping[str, str]) -> Response:
-    """200 without a body but with the type of one, as WCS answers a terminate."""
+    """200 without a body but with a Content-Type, as WCS responds to a terminate."""
     return Response(media_type="application/json", headers=headers)
 
 
 def error_answer(error: RestError, path: str, headers: Mapping[str, str] | None = None) -> JsonAnswer:
-    """The answer to a request that is refused."""
+    """The response to a refused request."""
     return JsonAnswer(rest_error_body(error, path), status_code=error.status_hint, headers=headers)

@@ -1,1 +1,1 @@
-"""What all protocols share: strict JSON decoding, limits, errors, suggestions for misspelt names."""
+"""What all protocols share: strict JSON decoding, limits, errors, suggestions for misspelled names."""

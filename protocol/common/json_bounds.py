@@ -1,8 +1,8 @@
-"""How much JSON a text holds, told from the text itself, before anything is built from it.
+"""How much JSON a text contains, measured on the text itself before anything is parsed.
 
 A mebibyte of `[[],[],[]...` becomes 20 MB of objects, and each element costs time again wherever the value goes. So a
-text is measured first, at the speed of a search in memory: its commas, colons and opening brackets outside of strings
-are as many as its values and keys. A long string full of commas costs nothing, and counts as one.
+text is measured first, at the speed of a memory search: its commas, colons and opening brackets outside of strings
+correspond to its values and keys. A long string full of commas costs nothing, and counts as one.
 """
 
 from itertools import accumulate, count
@@ -10,8 +10,8 @@ from operator import sub
 from typing import Final
 
 MAX_ELEMENTS: Final = 50_000
-"""Values and keys of one text, unless told otherwise. Parsing that many takes 5 to 20 ms, and they weigh 5 MB at most
-beside their strings."""
+"""Values and keys of one text, by default. Parsing that many takes 5 to 20 ms, and they weigh at most 5 MB besides
+their strings."""
 
 MAX_DEPTH: Final = 64
 """How deep JSON may be nested. Far below Python's recursion limit, so that whatever was read can be written again."""
@@ -23,9 +23,9 @@ _STEPS: Final = bytes.maketrans(_BRACKETS, bytes((2, 0, 2, 0)))  # one up, one d
 
 
 def excess(text: str, *, max_elements: int = MAX_ELEMENTS) -> str | None:
-    """Why `text` must not be parsed: it holds too much, or is nested too deep. None for what may.
+    """Why `text` must not be parsed: it contains too much, or is nested too deeply. None if it may be.
 
-    Exact for JSON, but that an empty array or object counts twice; of what is no JSON, at least the part that a parser
+    Exact for JSON, except that an empty array or object counts twice; of anything else, at least the part that a parser
     would read is measured.
     """
     data = text.encode("utf-8", "surrogatepass")

@@ -1,8 +1,8 @@
 """Remote JSON into typed values, strictly: text -> JSON -> attrs classes, with one error type.
 
 cattrs does the structuring; its default hooks would turn 5 into "5" and "false" into True, so every scalar has a
-strict hook here. Names on the wire are camelCase. A null stands for an absent field, and unknown keys are ignored: what
-must refuse them, since a typing mistake would widen a request, is read by `protocol.rest.fields`.
+strict hook here. Names on the wire are camelCase. A null means an absent field, and unknown keys are ignored; requests
+that must refuse them, because a typo would widen their effect, are read by `protocol.rest.fields`.
 """
 
 import json
@@ -27,10 +27,10 @@ from protocol.common.errors import ProtocolError
 from protocol.common.json_bounds import MAX_ELEMENTS, excess
 
 MAX_ITEMS: Final = 64
-"""How many items an array may have where a field wants one. All of them are checked, and each may be faulty."""
+"""How many items an array field may have. All of them are checked, and each may be faulty."""
 
 MAX_FAULTS: Final = 8
-"""How many faults an error's text names."""
+"""How many faults the text of an error names."""
 
 MAX_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON implementation keeps exactly (RFC 8259 section 6)."""
@@ -41,7 +41,7 @@ LOCAL: Final[Mapping[str, Any]] = MappingProxyType({"local": True})
 """attrs metadata of a field that never comes from the wire."""
 
 DECISIVE: Final[Mapping[str, Any]] = MappingProxyType({"decisive": True})
-"""attrs metadata of a field that decides who, which or whether: what is wrong with it is never passed over."""
+"""attrs metadata of a field that identifies or decides something: a fault in it is never ignored."""
 
 Path = tuple[str | int, ...]
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Fault:
 
 
 class DecodeError(ProtocolError):
-    """What the remote side sent does not have the shape it must have; `faults` holds at least one, in field order."""
+    """What the remote side sent does not have the required shape; `faults` has at least one, in field order."""
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__("; ".join(map(str, faults[:MAX_FAULTS])))
@@ -71,7 +71,7 @@ class DecodeError(ProtocolError):
 class FieldError(ValueError):
     """Raised by a structure hook for a value of the wrong type or range. Its text becomes a fault's reason.
 
-    `missing` says that the value is as good as not there (an empty identifier).
+    `missing` says that the value counts as absent (an empty identifier).
     """
 
     def __init__(self, reason: str, *, missing: bool = False) -> None:
@@ -111,7 +111,7 @@ _JSON = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
 
 
 def parse_json(text: str, *, max_elements: int = MAX_ELEMENTS) -> Any:
-    """JSON text as Python values that are safe to keep and to write again, or DecodeError.
+    """JSON text as Python values that are safe to keep and to write again; or DecodeError.
 
     Refused: more than `max_elements` values and keys or nesting beyond MAX_DEPTH, before anything is built; NaN,
     infinities, numbers beyond a double or longer than 4300 digits. The last of duplicate keys wins. Lone surrogates,
@@ -177,10 +177,10 @@ def _text(value: Any, _: Any = None) -> str:
 
 
 def read_name(value: Any) -> str:
-    """What names or identifies something: text, or a whole number, taken as its decimal digits. FieldError for others.
+    """A name or identifier: text, or a whole number, read as its decimal digits. FieldError for anything else.
 
-    One rule for pages, REST and backends: loosely typed code holds the room 101 as a number. No other type is taken
-    for a name, nor for an absent one, which could open what the name would have closed.
+    One rule for pages, REST and backends: loosely typed code stores the room 101 as a number. No other type is accepted
+    as a name, nor treated as an absent one, which could allow what the name would have forbidden.
     """
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
         return str(value)
@@ -204,7 +204,7 @@ def _integer(value: Any, _: Any = None) -> int:
 def _number(value: Any, _: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise FieldError("expected a number")
-    if not abs(value) <= MAX_INTEGER:  # not `>`: NaN must not pass
+    if not abs(value) <= MAX_INTEGER:  # not `>`: NaN must not get through
         raise FieldError("number out of range")
     return float(value)
 
@@ -335,7 +335,7 @@ def _class_hook(converter: Converter, cls: type[Any]) -> Callable[[Any, Any], An
     def structure(value: Any, type_: Any) -> Any:
         if not isinstance(value, dict):
             raise FieldError("expected an object")
-        # What nobody wants costs nothing.
+        # Unused keys cost nothing.
         return generated({key: value[key] for key in known if value.get(key) is not None}, type_)
 
     return structure

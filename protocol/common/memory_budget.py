@@ -1,4 +1,4 @@
-"""Memory that a peer may hold: what a JSON value weighs, and how much of it may be held at a time."""
+"""Memory that a peer may hold: what a JSON value weighs, and how much may be held at a time."""
 
 import math
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from typing import Any
 def weigh(value: Any, *, enough: float = math.inf) -> int:
     """The memory that a JSON value takes in CPython, in bytes: its containers, keys, texts and numbers.
 
-    An empty list weighs 56 bytes, a number 24 to 32, a text 49 and what its characters take. What is shared counts as
-    often as it is met, so the weight is rather too high. It costs time by the number of elements: the count ends, too
-    low, at the first level of the value at which it has reached `enough`.
+    An empty list weighs 56 bytes, a number 24 to 32, a text 49 plus its characters. Shared parts count each time they
+    occur, so the weight is rather too high. The time grows with the number of elements: counting stops, too low, at the
+    first level of the value at which it has reached `enough`.
     """
     weight = 0
     level = [value]
@@ -29,9 +29,9 @@ def _children(item: Any) -> Iterable[Any]:
 
 
 class Allowance:
-    """An amount of something, memory mostly, that may be held at a time; beside its own limit those of its `parent`s.
+    """An amount of something, usually memory, that may be held at a time; limited by itself and by its `parent`s.
 
-    The first `free` of it is never charged to the parent: who holds little gets it, whatever others hold.
+    The first `free` of it is never charged to the parent: a small holder gets it whatever others hold.
     """
 
     __slots__ = ("_free", "_limit", "_parent", "used")
@@ -43,7 +43,7 @@ class Allowance:
         self._parent = parent
 
     def take(self, amount: float) -> bool:
-        """Hold `amount` more, or nothing and False where that is more than may be held here or in a parent."""
+        """Hold `amount` more; or nothing, and return False, if that exceeds the limit here or in a parent."""
         used = self.used + amount
         if used > self._limit:
             return False
@@ -53,7 +53,7 @@ class Allowance:
         return True
 
     def give_back(self, amount: float) -> None:
-        """Hold `amount` less; what is given back twice is not counted."""
+        """Hold `amount` less; giving back more than is held has no effect."""
         used = max(0, self.used - amount)
         if self._parent is not None:
             self._parent.give_back(self._beyond_free(self.used) - self._beyond_free(used))

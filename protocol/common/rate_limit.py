@@ -1,13 +1,13 @@
-"""A rate that a peer may not exceed for long.
+"""A rate that a peer must not exceed for long.
 
-The moment is passed in, in seconds of any clock that never goes back.
+The time is passed in, in seconds of any monotonic clock.
 """
 
 import math
 
 
 class RateLimit:
-    """A token bucket: `rate` units a second for ever, and `burst` at once after a quiet time.
+    """A token bucket: `rate` units per second sustained, and `burst` at once after a quiet period.
 
     A unit is whatever the caller counts: frames, packets, bytes, milliseconds. It starts full.
     """
@@ -23,7 +23,7 @@ class RateLimit:
         self._seen = -math.inf
 
     def take(self, now: float, amount: float = 1) -> bool:
-        """Use up `amount`, or nothing and False where less than that is left."""
+        """Use `amount`; or nothing, and return False, if less than that is left."""
         self._refill(now)
         if amount > self._left:
             return False
@@ -31,16 +31,16 @@ class RateLimit:
         return True
 
     def charge(self, now: float, amount: float = 1) -> float:
-        """Use up `amount` in any case, into debt if need be; for what is spent before its amount is known.
+        """Use `amount` in any case, going into debt if necessary; for costs that are known only afterwards.
 
-        Returns the seconds until the debt is paid, 0 where there is none: how long the peer should be left alone.
+        Returns the seconds until the debt is paid off, 0 if there is none: how long to leave the peer alone.
         """
         self._refill(now)
         self._left -= amount
         return max(0.0, -self._left / self._rate)
 
     def is_full(self, now: float) -> bool:
-        """Whether nothing is used up: a new one would be the same."""
+        """Whether nothing is used: a new one would be equal."""
         self._refill(now)
         return self._left >= self._burst
 

@@ -1,4 +1,4 @@
-"""A rate for each of many peers, remembered no longer than it matters."""
+"""A rate for each of many peers, remembered only as long as it matters."""
 
 from collections import OrderedDict
 
@@ -18,7 +18,7 @@ class RateShares:
         return len(self._limits)
 
     def charge(self, key: str, now: float) -> float:
-        """Use up one of what `key` has. The seconds for which it should wait then; see `RateLimit.charge`."""
+        """Use one unit of the key's rate. Returns the seconds it should then wait; see `RateLimit.charge`."""
         self._forget(now)
         limit, _ = self._limits.get(key) or (RateLimit(self._rate, self._burst), 0.0)
         wait = limit.charge(now, 1)
@@ -27,7 +27,7 @@ class RateShares:
         return wait
 
     def _forget(self, now: float) -> None:
-        # In the order of their last use, which is about that in which they fill up again.
+        # In the order of their last use, which is roughly that in which they fill up again.
         while self._limits:
             _, full_at = next(iter(self._limits.values()))
             if now < full_at:

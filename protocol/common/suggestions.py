@@ -1,14 +1,14 @@
-"""Words in error messages: quoted and bounded, with the word that was probably meant."""
+"""Words for error messages: quoted and shortened, with the word that was probably meant."""
 
 import difflib
 from collections.abc import Iterable
 
 MAX_SHOWN = 80
-"""Characters of a foreign word that are looked at or shown."""
+"""Characters of a remote word that are compared or shown."""
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that looks most like `word`, case aside; None if none comes close."""
+    """The candidate most similar to `word`, ignoring case; None if none is close."""
     if len(word) > MAX_SHOWN:
         return None
     folded = {candidate.casefold(): candidate for candidate in candidates}
@@ -17,11 +17,11 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, ready to be added to a message; empty if nothing comes close."""
+    """` (did you mean 'x'?)`, ready to be appended to a message; empty if nothing is close."""
     match = nearest(word, candidates)
     return f" (did you mean {match!r}?)" if match is not None else ""
 
 
 def shortened(word: str) -> str:
-    """`word` in quotes, its control characters escaped, cut if it is long."""
+    """`word` in quotes, control characters escaped, shortened if it is long."""
     return repr(word if len(word) <= MAX_SHOWN else f"{word[:MAX_SHOWN]}...")

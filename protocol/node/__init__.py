@@ -1,1 +1,1 @@
-"""What streams and sessions look like from outside, and the filters that choose among them."""
+"""How streams and sessions are described from outside, and the filters that select them."""

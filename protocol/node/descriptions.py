@@ -1,6 +1,6 @@
-"""What a stream and a connection look like from outside, at one moment.
+"""A stream and a connection as seen from outside, at one moment.
 
-Descriptions are frozen, JSON-able data with a `node_id`: they may cross a process border as they are.
+Descriptions are frozen, JSON-able data with a `node_id`: they can cross a process boundary unchanged.
 """
 
 from typing import Protocol
@@ -9,7 +9,7 @@ from attrs import frozen
 
 
 class StreamTraits(Protocol):
-    """What filters look at: a description has it, and a living stream has it without being described."""
+    """What filters look at: descriptions have it, and live streams have it without being described."""
 
     @property
     def node_id(self) -> str: ...
@@ -48,7 +48,7 @@ class StreamTraffic:
 
 @frozen(kw_only=True)
 class StreamDescription:
-    """One media session, published or played, at one moment. Holds no secret: the client's `custom` data stay out."""
+    """One media session, published or played, at one moment. Contains no secret: the client's `custom` is left out."""
 
     node_id: str
     app_key: str
@@ -67,7 +67,7 @@ class StreamDescription:
     width: int = 0
     height: int = 0
     bitrate: int = 0
-    """kbit/s as asked for by the client, like the two limits below; 0 means not given."""
+    """kbit/s as requested by the client, like the two limits below; 0 means not given."""
     min_bitrate: int = 0
     max_bitrate: int = 0
     quality: int = 0
@@ -79,7 +79,7 @@ class StreamDescription:
     sdp: str = ""
     """The offer of the client."""
     viewers: int = 0
-    """How many playbacks hang on this publication; always 0 for a playback."""
+    """How many playbacks this publication has; always 0 for a playback."""
     traffic: StreamTraffic | None = None
 
     @property

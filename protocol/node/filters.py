@@ -1,10 +1,10 @@
-"""The filters that choose among streams and connections.
+"""The filters that select streams and connections.
 
-A filter is a set of conditions joined by AND; a condition that is `None` is not given and lets everything pass. So a
-filter without any condition matches everything, while an empty set of ids matches nothing: an empty list that a
-backend computed must never widen into "all streams" (WCS page "Stopping the video stream on the server side").
+A filter is a set of conditions combined with AND; a condition that is `None` is not given and matches everything. So a
+filter without any condition matches everything, while an empty set of ids matches nothing: an empty list computed by a
+backend must never widen into "all streams" (WCS page "Stopping the video stream on the server side").
 
-Filters are frozen, JSON-able data with a `node_id`: they may cross a process border as they are.
+Filters are frozen, JSON-able data with a `node_id`: they can cross a process boundary unchanged.
 """
 
 from attrs import frozen
@@ -14,7 +14,7 @@ from protocol.node.descriptions import ConnectionDescription, StreamTraits
 
 @frozen(kw_only=True)
 class StreamFilter:
-    """Conditions on streams, joined by AND. `media_session_ids` means "one of these": the empty set matches nothing."""
+    """Conditions on streams, combined with AND. `media_session_ids`: one of these; the empty set matches nothing."""
 
     name: str | None = None
     published: bool | None = None
@@ -27,7 +27,7 @@ class StreamFilter:
     media_provider: str | None = None
     node_id: str | None = None
     text: str | None = None
-    """Something that its name, status or one of its ids contains, in whatever case; from the start page's search."""
+    """Text contained in its name, status or one of its ids, ignoring case; from the start page's search."""
 
     @property
     def is_everything(self) -> bool:
@@ -53,13 +53,13 @@ class StreamFilter:
 
 @frozen(kw_only=True)
 class ConnectionFilter:
-    """Conditions on client sessions, joined by AND."""
+    """Conditions on client sessions, combined with AND."""
 
     session_id: str | None = None
     app_key: str | None = None
     client_version: str | None = None
     text: str | None = None
-    """Something that its id, application key, status or origin contains, in whatever case."""
+    """Text contained in its id, application key, status or origin, ignoring case."""
 
     @property
     def is_everything(self) -> bool:
@@ -77,7 +77,7 @@ class ConnectionFilter:
 
 
 def _contain(wanted: str | None, *texts: str | None) -> bool:
-    """Whether one of the texts contains what is wanted, or nothing is."""
+    """Whether one of the texts contains the wanted text, or none is wanted."""
     if not wanted:
         return True
     folded = wanted.casefold()

@@ -1,4 +1,4 @@
-"""The operator's commands as frozen objects. `grammar` says how they are written, `actors/operator` what they do."""
+"""The operator's commands as frozen objects. `syntax` says how they are written, `actors/operator` what they do."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from protocol.operator.syntax import CommandError, Words, find_verb
 
 @frozen(kw_only=True)
 class AppFields:
-    """What a command says about an application. None: not said. Empty text: taken away."""
+    """What a command says about an application. None: nothing. Empty text: remove the value."""
 
     key: str | None = None
     url: str | None = None
@@ -104,7 +104,7 @@ Command = (
 
 
 def parse(words: Sequence[str]) -> Command:
-    """The command that the words make; CommandError if they make none."""
+    """The command formed by the words; CommandError if they form none."""
     verb, rest = find_verb(words)
     try:
         return _BUILDERS[verb.name](verb.read(rest))

@@ -1,10 +1,10 @@
-"""What the operator's client and the server say to each other: one JSON object a line, each request answered by one.
+"""The messages between the operator's client and the server: one JSON object per line, one answer per request.
 
     {"words": ["show", "apps"]}  or  {"line": "show apps"}
     {"ok": true, "changed": false, "message": "", "rows": [{"name": "defaultApp", "key": "defaultApp", ...}]}
     {"ok": false, "error": "refused", "message": "unknown application 'shpo' (did you mean 'shop'?)"}
 
-A server reads a `line` as a shell would; `words` are taken as they are.
+The server parses a `line` as a shell would; `words` are used unchanged.
 """
 
 import json
@@ -28,14 +28,14 @@ class ErrorKind(StrEnum):
     USAGE = "usage"
     """It is not a command."""
     REFUSED = "refused"
-    """It names what is not there, or asks for what cannot be."""
+    """It names something that does not exist, or asks for something impossible."""
     FAILED = "failed"
     """The server could not do it; trying again later makes sense."""
 
 
 @frozen(kw_only=True)
 class Done:
-    """The command was carried out, or there was nothing to do. `changed`: something is now other than before."""
+    """The command was executed, or there was nothing to do. `changed`: something is different now."""
 
     message: str = ""
     changed: bool = False

@@ -15,11 +15,11 @@ from protocol.common.suggestions import did_you_mean, shortened
 
 
 class CommandError(ProtocolError):
-    """A command that cannot be understood; the message says what is wrong and how it is written."""
+    """A command that cannot be understood; the message says what is wrong and how to write it."""
 
 
 class Option(NamedTuple):
-    """`flags` are its spellings; `value` is the name of its value in the usage text, None for a switch."""
+    """An option. `flags` are its spellings; `value` is the name of its value in the usage text, None for a switch."""
 
     name: str
     flags: tuple[str, ...]
@@ -32,14 +32,14 @@ class Option(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A command's words, sorted: operands in order, options by name."""
+    """A command's arguments: operands in order, options by name."""
 
     operands: tuple[str, ...]
     options: Mapping[str, str]
 
 
 class Verb(NamedTuple):
-    """One command. `extra` is an operand that may be left out, and may be repeated if it ends in `...`."""
+    """One command. `extra` is an optional operand, which may be repeated if it ends in `...`."""
 
     name: str
     summary: str
@@ -49,12 +49,12 @@ class Verb(NamedTuple):
 
     @property
     def usage(self) -> str:
-        """How the command is written, on one line."""
+        """How to write the command, on one line."""
         extra = [f"[{self.extra}]"] if self.extra else []
         return " ".join([self.name, *(option.usage for option in self.options), *self.operands, *extra])
 
     def read(self, words: Sequence[str]) -> Words:
-        """The words that follow the command's name, sorted; CommandError if they do not fit it."""
+        """Parse the words that follow the command's name; CommandError if they do not fit it."""
         operands, options = _sort(self, words)
         if not self._accepts(len(operands)):
             raise CommandError(f"takes {self._takes}")
@@ -154,7 +154,7 @@ VERBS: dict[str, Verb] = {
     for verb in (
         Verb(
             "show apps",
-            "The applications; -d shows everything that is known of each, but no password.",
+            "List the applications; -d shows all their fields, except passwords.",
             options=(_DETAIL,),
         ),
         Verb(
@@ -165,7 +165,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             "update app",
-            "Change what is given and nothing else; '' takes a value away.",
+            "Change what is given and nothing else; '' removes a value.",
             operands=("NAME",),
             extra="URL",
             options=(_KEY, _URL, *_APP_OPTIONS),
@@ -177,11 +177,11 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             "show rest-methods",
-            "Every REST method that this server can call.",
+            "List the REST methods this server can call.",
         ),
         Verb(
             "show app-rest-methods",
-            "The REST methods that an application is called by.",
+            "List the REST methods an application is called by.",
             operands=("APP_KEY",),
         ),
         Verb(
@@ -193,7 +193,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             "remove app-rest-method",
-            "Call the application by these REST methods no more; -a: by none.",
+            "Stop calling the application by these REST methods; -a: by any.",
             operands=("APP_KEY",),
             extra="METHOD...",
             options=(_ALL,),

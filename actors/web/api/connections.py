@@ -21,7 +21,7 @@ from protocol.stream.statuses import StreamInfo
 log = get_logger("web")
 
 BY_REST = StopReason(cause="rest-connection-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
-"""Why a session ends that a terminate request named; its streams end with it, by session disconnect."""
+"""Why a session ends that a terminate request matched; its streams end with it, by session disconnect."""
 
 
 class ConnectionResource:
@@ -52,7 +52,7 @@ class ConnectionResource:
         return await self._found(request, rest.parse_find(await search_fields(request)))
 
     async def find_all(self, request: Request) -> Response:
-        """Every session, as the SDK asks by a GET without a body; whoever gives a filter gets what matches."""
+        """Every session, as the SDK requests by GET without a body; or what matches, if a filter is given."""
         return await self.find(request)
 
     async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:

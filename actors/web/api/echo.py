@@ -1,6 +1,6 @@
-"""`POST /apps/EchoApp/<method>`: the backend of the default application, which answers a hook with the body it got.
+"""`POST /apps/EchoApp/<method>`: the backend of the default application, which returns the body of the hook.
 
-Hooks of the default application are answered inside the server; this path is for trying the same by hand.
+Hooks of the default application are answered inside the server; this path is for trying it by hand.
 """
 
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from protocol.rest.json_body import decode_json
 
 
 async def echo(request: Request) -> Response:
-    """The JSON body as it came."""
+    """The JSON body, unchanged."""
     body = await request.body()
     decode_json(body)
     return Response(body, media_type="application/json")

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: is this process alive, and does it serve. They speak of this process only."""
+"""`/healthz` and `/readyz`: is this process alive, and does it accept clients. They describe this process only."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from actors.web.responses import JsonAnswer
 
 @frozen(kw_only=True)
 class Readiness:
-    """Whether the server takes work: yes, unless something is `missing` (such as "shutting down")."""
+    """Whether the server accepts work: yes, unless something is `missing` (such as "shutting down")."""
 
     missing: tuple[str, ...] = ()
 

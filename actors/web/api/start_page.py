@@ -1,6 +1,6 @@
-"""The start page: its files, the data it shows, and the headers that keep it to itself.
+"""The start page: its files, its data, and the headers that isolate it.
 
-What the page does to streams goes through the ordinary REST API, which lets in its own origin.
+The page acts on streams through the ordinary REST API, which admits its origin.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ PAGES = Path(__file__).parent.parent / "pages"
 FIND = Field("find", TEXT, "text that a session or stream shows somewhere")
 STATE_QUERY = FieldTable(FIND, OFFSET, LIMIT, noun="query parameter")
 MAX_ROWS = 500
-"""Rows of each table that the page gets unless it asks for another number; the totals are told beside them."""
+"""Rows per table that the page gets unless it asks for another number; it always gets the totals."""
 
 
 @frozen(kw_only=True)
 class PageInfo:
-    """What the page must know of this server: its version and where its WebSockets listen, as (address, port)."""
+    """What the page must know about this server: its version and where its WebSockets listen, as (address, port)."""
 
     version: str
     ws: tuple[str, int]
@@ -122,7 +122,7 @@ class PageFile:
 
 
 def security_headers(info: PageInfo) -> dict[str, str]:
-    """Headers of the page: it runs only its own files, talks only to this server, and nobody may frame it."""
+    """Headers of the page: it runs only its own files, connects only to this server, and cannot be framed."""
     sockets = f"ws://*:{info.ws[1]} wss://*:{info.wss[1]}"
     policy = (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
@@ -170,5 +170,5 @@ def _stream_row(stream: StreamDescription, now: int) -> dict[str, Any]:
 
 
 def _age(create_date: int, now: int) -> int:
-    """Whole seconds since then, never negative although the machine's clock may be set back."""
+    """Whole seconds since then; never negative, even if the machine's clock was set back."""
     return max(0, now - create_date) // 1000

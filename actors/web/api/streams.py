@@ -26,7 +26,7 @@ from protocol.stream.statuses import StreamInfo
 log = get_logger("web")
 
 BY_REST = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
-"""Why a stream ends that a terminate request named."""
+"""Why a stream ends that a terminate request matched."""
 
 
 class StreamResource:
@@ -45,10 +45,10 @@ class StreamResource:
         )
 
     async def terminate(self, request: Request) -> Response:
-        """Stop what the filter matches; with `?dry_run=true` show it only.
+        """Stop what the filter matches; with `?dry_run=true` only show it.
 
-        Everything is checked before anything is stopped. The answer waits for the end of the streams, for a bounded
-        time: they have left the fan-out by then in any case, so a late one is no failure of the request.
+        Everything is checked before anything is stopped. The response waits a bounded time for the streams to end: they
+        have left the fan-out by then in any case, so a late one is not a failure of the request.
         """
         dry_run = rest.parse_dry_run(read_query(request.scope["query_string"]))
         query = rest.parse_terminate(await request.body(), allow_all=self._allow_all)
@@ -65,7 +65,7 @@ class StreamResource:
         return await self._found(request, rest.parse_find(await search_fields(request)))
 
     async def find_all(self, request: Request) -> Response:
-        """Every stream, as the SDK asks by a GET without a body; whoever gives a filter gets what matches."""
+        """Every stream, as the SDK requests by GET without a body; or what matches, if a filter is given."""
         return await self.find(request)
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:

@@ -1,10 +1,10 @@
-"""Which HTTP connections may stay: so many in all, so many of one client, and always room for a request in earnest.
+"""Which HTTP connections are admitted: a limit in total and per client, and always room for a real request.
 
-Where a limit is reached, a newcomer takes the place of the connection that has been waiting for its client the longest:
-idle between two requests, in the middle of one, or not reading its answer. Only those whose request is being answered
-are safe. So nobody keeps others from REST by holding connections open, and a terminate always gets in.
+When a limit is reached, a new connection takes the place of the one that has waited longest for its client: idle
+between two requests, in the middle of one, or not reading its response. Only connections whose request is being served
+are safe. So nobody can block REST by holding connections open, and a terminate always gets in.
 
-Some places are kept for this machine, where the operator is: strangers neither take them nor push out who has them.
+Some places are reserved for this machine, where the operator is: others can neither take them nor evict their holders.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from actors.runtime.logs import RateLimitedLog
 from config.addresses import client_key, is_on_this_machine
 
 OPERATOR_RESERVE = 10
-"""Places that only clients on loopback may take; fewer where all places are fewer than ten times that."""
+"""Places reserved for clients on loopback; at most a tenth of all places."""
 
 
 class ConnectionAdmission:
@@ -33,9 +33,9 @@ class ConnectionAdmission:
         return self._local.count + self._strangers.count
 
     def admit(self, address: str, evict: Callable[[], None]) -> "Place | None":
-        """A place for a new connection from `address`, which waits for its client; None if there is none.
+        """A place for a new connection from `address`, initially waiting for its client; None if there is none.
 
-        `evict` is called, once, when the place goes to another: it must end the connection soon, and not raise.
+        `evict` is called once, when the place goes to another connection: it must end this one soon, and not raise.
         """
         client = self._clients.get(client_key(address), _Group())
         is_local = is_on_this_machine(address)
@@ -54,12 +54,12 @@ class ConnectionAdmission:
         return place
 
     def forget(self, key: str) -> None:
-        """A connection of this client has gone: keep no record of one that has no other."""
+        """A connection of this client is gone: forget a client that has no other."""
         if not self._clients[key].count:
             del self._clients[key]
 
     def _make_room(self, setting: str, address: str, *groups: "_Group") -> bool:
-        """Evict who waits the longest in the first of the groups in which somebody does; False if nobody does."""
+        """Evict the longest waiting connection of the first group that has a waiting one; False if none has."""
         oldest = next((place for group in groups for place in group.waiting), None)
         event = "too many connections: new ones are closed" if oldest is None else "too many connections: idle ones go"
         self._log.warning(event, setting=setting, client=address)
@@ -71,14 +71,14 @@ class ConnectionAdmission:
 
 @define(eq=False)
 class _Group:
-    """Connections that are counted together; those that wait for their client in the order in which they began to."""
+    """Connections that are counted together; those that wait for their client in the order in which they started to."""
 
     count: int = 0
     waiting: dict["Place", None] = field(factory=dict)
 
 
 class Place:
-    """What one connection has of the limits. It begins as one that waits for its client."""
+    """One connection's share of the limits. Initially it waits for its client."""
 
     def __init__(
         self, admission: ConnectionAdmission, key: str, evict: Callable[[], None], groups: tuple[_Group, ...]
@@ -97,13 +97,13 @@ class Place:
         self.waits()
 
     def waits(self) -> None:
-        """From now on, unless it did before, the connection waits for its client: another may take its place."""
+        """From now on (if not already) the connection waits for its client: another may take its place."""
         if self._is_held:
             for group in self._groups:
                 group.waiting.setdefault(self)
 
     def works(self) -> None:
-        """The connection has something to do, and is safe."""
+        """The connection is being served, and is safe."""
         for group in self._groups:
             group.waiting.pop(self, None)
 

@@ -1,6 +1,6 @@
 """How large a request body may be, and how long it may take.
 
-One middleware for all requests: a handler reads its body as if there were no limit, and the read raises a RestError.
+One middleware for all requests: handlers read the body as if there were no limit, and the read raises a RestError.
 """
 
 from http import HTTPStatus
@@ -39,7 +39,7 @@ class _Body:
         self._complete = False
 
     async def receive(self) -> Message:
-        if self._complete:  # from here on it is the wait for a disconnect, which may be long
+        if self._complete:  # from here on it is waiting for a disconnect, which may take long
             return await self._receive()
         self._check(self._declared)
         try:
@@ -60,5 +60,5 @@ class _Body:
 
 
 def _declared_size(scope: Scope) -> int:
-    """The Content-Length, which the HTTP parser has checked to be a number; 0 where there is none."""
+    """The Content-Length, which the HTTP parser has checked to be a number; 0 if there is none."""
     return int(dict(scope["headers"]).get(b"content-length", b"0"))

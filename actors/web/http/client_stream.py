@@ -1,4 +1,4 @@
-"""Reading from and writing to one HTTP client, with a deadline for each piece that it has to take."""
+"""Reading from and writing to one HTTP client, with a deadline for each piece it has to accept."""
 
 import ssl
 from collections.abc import Awaitable, Callable
@@ -14,17 +14,17 @@ T = TypeVar("T")
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds for TLS."""
 LINGER = 2.0
-"""Seconds for a client to take the last answer and close."""
+"""Seconds for a client to read the last response and close."""
 
 _PIECE = 65536
 
 
 class ClientGone(OSError):
-    """The client is gone, or takes too long to read: nothing more can be sent to it."""
+    """The client is gone, or reads too slowly: nothing more can be sent to it."""
 
 
 class ClientStream:
-    """An accepted connection, with TLS or without. Raises ClientGone, once and for all, when the peer has failed."""
+    """An accepted connection, with TLS or without. Once the peer has failed, every call raises ClientGone."""
 
     def __init__(self, stream: TcpStream, tls: ssl.SSLContext | None, *, send_timeout: float) -> None:
         self._socket = stream.socket
@@ -46,7 +46,7 @@ class ClientStream:
         return (client[0], client[1]), (server[0], server[1])
 
     async def secure(self) -> None:
-        """Take the TLS handshake, where there is one."""
+        """Do the TLS handshake, if there is one."""
         if self._secured is None:
             return
         with trio.move_on_after(HANDSHAKE_TIMEOUT) as handshake:
@@ -55,7 +55,7 @@ class ClientStream:
             raise self._gone()
 
     async def read(self) -> bytes:
-        """What has come next; empty at the end of what the client sends."""
+        """The next bytes; empty at the end of the stream."""
         return bytes(await self._take(partial(self._stream.receive_some, _PIECE)))
 
     async def write(self, data: bytes) -> None:
@@ -67,7 +67,7 @@ class ClientStream:
                 raise self._gone()
 
     async def linger(self) -> None:
-        """Let the client take our last answer: closing with input unread would make the system reset the connection."""
+        """Let the client read our last response: closing with unread input would reset the connection."""
         with trio.move_on_after(LINGER):
             if self._secured is None:
                 await self._take(self._end_sending)
@@ -75,7 +75,7 @@ class ClientStream:
                 pass
 
     def drop_references(self) -> None:
-        """Free what TLS holds; the connection is not used any more."""
+        """Free TLS memory; the connection is no longer used."""
         if self._secured is not None:
             drop_references(self._secured)
 
@@ -83,7 +83,7 @@ class ClientStream:
         self._socket.shutdown(trio.socket.SHUT_WR)
 
     async def _take(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step, unless the connection has failed before or does now."""
+        """Run one operation; raises ClientGone if the connection has failed before or fails now."""
         if self._is_broken:
             raise ClientGone
         try:

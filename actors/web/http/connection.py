@@ -1,9 +1,9 @@
-"""The life of one connection of a web client: TLS, requests one after the other, and a close that the client can take.
+"""The life of one HTTP connection: TLS, requests one after the other, and a clean close.
 
     ClientStream (bytes, send deadlines) -> Http1 (parsing, framing) -> Exchange (ASGI) -> application
 
-All of it is one task. It ends when the client or the server closes, when a deadline is missed, when a request cannot be
-read, and when the connection's place goes to another.
+All of it is one task. It ends when the client or the server closes, a deadline is missed, a request cannot be parsed,
+or the connection's place goes to another.
 """
 
 import json
@@ -24,7 +24,7 @@ IDLE_TIMEOUT = 60.0
 
 
 class HttpConnection:
-    """Serves the requests of one client; `run` returns when it is over, the caller closes."""
+    """Serves the requests of one client; `run` returns when the connection is over, and the caller closes it."""
 
     def __init__(
         self, client: ClientStream, place: Place, life: trio.CancelScope, service: WebService, refusals: RateLimitedLog
@@ -47,7 +47,7 @@ class HttpConnection:
             log.debug("web client gone")
 
     def close_if_idle(self) -> None:
-        """Close now unless a request is under way."""
+        """Close now unless a request is in progress."""
         self._patience.cancel()
 
     async def _serve(self) -> None:
@@ -81,7 +81,7 @@ class HttpConnection:
         return None
 
     async def _refuse(self, error: RestError) -> None:
-        """Answer what is no request, which is the last answer."""
+        """Respond to something that is not a valid request; this is the last response."""
         client = self._client.addresses()[0][0]
         self._refusals.warning("request not understood", reason=error.message, status=error.status_hint, client=client)
         await trio.sleep(self._service.failures.pause(client))

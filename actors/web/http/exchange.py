@@ -1,8 +1,8 @@
-"""One request and its answer, between the HTTP/1.1 engine and the application: the `receive` and `send` of ASGI.
+"""One request and its response, between the HTTP/1.1 engine and the application: the `receive` and `send` of ASGI.
 
-The body is read when the application asks for it, and each piece of the answer is sent before it goes on, so neither
-queues anywhere. An application that has read the body and asks once more is told when the client goes, or when the
-server is about to stop: answers that have no end of their own end by that.
+The body is read when the application asks for it, and each piece of the response is sent before the application
+continues, so neither is queued. An application that has read the body and calls `receive` again is told when the client
+leaves or the server is about to stop: that is how endless responses end.
 """
 
 from email.utils import formatdate
@@ -25,7 +25,7 @@ REFUSED = "refused"
 """Key in the `state` of a scope: the application has refused the request, not just found nothing."""
 
 _MOST_UNREAD = 65536
-"""Bytes of later requests that are taken in while an application waits for the client to go."""
+"""Bytes of later requests that are read while an application waits for the client to leave."""
 _GONE: Message = {"type": "http.disconnect"}
 
 
@@ -38,9 +38,9 @@ class WebService:
     head_timeout: float
     """Seconds from the first byte of a request to the end of its headers."""
     send_timeout: float
-    """Seconds in which a client must take the next piece of an answer."""
+    """Seconds in which a client must read the next piece of a response."""
     closing: trio.Event = field(factory=trio.Event)
-    """Set at the beginning of a shutdown: each connection is closed after the answer under way."""
+    """Set at the beginning of a shutdown: each connection is closed after its current response."""
 
 
 class Exchange:
@@ -74,7 +74,7 @@ class Exchange:
         }
 
     async def run(self) -> None:
-        """Answer the request. A crash of the application is logged, and leaves the answer unfinished."""
+        """Serve the request. A crash of the application is logged, and leaves the response unfinished."""
         if self._engine.is_body_complete:
             self._place.works()
         with crash_guard(self._report):
@@ -88,7 +88,7 @@ class Exchange:
     # -- the request -----------------------------------------------------------------------------------------------
 
     async def receive(self) -> Message:
-        """The next piece of the body, or the news that the client is gone. Raises RestError for a malformed body."""
+        """The next piece of the body, or a disconnect. Raises RestError for a malformed body."""
         try:
             if self._is_body_told:
                 await self._until_the_end()
@@ -115,7 +115,7 @@ class Exchange:
         return piece
 
     async def _until_the_end(self) -> None:
-        """Wait until the client goes or the server is to stop."""
+        """Wait until the client leaves or the server is about to stop."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read_on, nursery.cancel_scope)
             await self._service.closing.wait()
@@ -136,7 +136,7 @@ class Exchange:
     # -- the answer ------------------------------------------------------------------------------------------------
 
     async def send(self, message: Message) -> None:
-        """Send the head of the answer with the first piece of its body, then piece by piece. Raises ClientGone."""
+        """Send the response's head with the first piece of its body, then piece by piece. Raises ClientGone."""
         match message["type"]:
             case "http.response.start":
                 self._head = (message["status"], list(message.get("headers", ())))
@@ -168,12 +168,12 @@ class Exchange:
             await trio.sleep(pause)
 
     def _read_what_is_there(self) -> None:
-        """Pass over a body that nobody has asked for, as far as it has come: then the connection can go on."""
+        """Skip a body that the application has not read, as far as it has arrived, so the connection can continue."""
         try:
             while self._engine.body():
                 pass
         except RestError:
-            pass  # the connection ends after this answer
+            pass  # the connection ends after this response
 
     async def _write(self, data: bytes) -> None:
         self._place.waits()

@@ -1,6 +1,6 @@
-"""How fast one client may send requests that fail: beyond that its answers are held back, and nobody else's.
+"""How fast one client may send requests that fail: beyond that its error responses are delayed, and nobody else's.
 
-A program that tries passwords, paths or broken bodies costs the server work each time. It is not shut out, for the next
+A program that tries passwords, paths or broken bodies costs work each time. It is not locked out, because the next
 request from its address may be the operator's; it only waits longer for each refusal.
 """
 
@@ -13,16 +13,16 @@ from config.addresses import client_key
 from protocol.common.rate_limit import RateLimit
 
 LONGEST_PAUSE = 1.0
-"""Seconds that a refusal is held back at most."""
+"""Seconds by which a refusal is delayed at most."""
 
 _BURST = 5.0
-"""Seconds of the allowed rate that may fail at once."""
+"""Seconds' worth of the allowed rate that may fail at once."""
 _MOST_CLIENTS = 1000
-"""Clients remembered; of more the one that failed least recently is forgotten."""
+"""Clients remembered; beyond that, the one that failed least recently is forgotten."""
 
 
 class FailureRates:
-    """The failed requests of each client; `rate` a second may fail without a pause."""
+    """The failed requests of each client; `rate` per second may fail without a delay."""
 
     def __init__(self, rate: float, log: RateLimitedLog) -> None:
         self._rate = rate
@@ -30,7 +30,7 @@ class FailureRates:
         self._clients: OrderedDict[str, RateLimit] = OrderedDict()
 
     def pause(self, address: str) -> float:
-        """Count a failed request from `address`; for how many seconds its answer is to be held back."""
+        """Count a failed request from `address`; returns the seconds by which to delay its response."""
         limit = self._limit_of(client_key(address))
         now = trio.current_time()
         if limit.take(now):

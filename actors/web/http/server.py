@@ -24,9 +24,9 @@ from config.settings import Settings
 log = get_logger("web")
 
 SEND_TIMEOUT = 30.0
-"""Seconds in which a client must take the next piece of an answer."""
+"""Seconds in which a client must read the next piece of a response."""
 SHUTDOWN_GRACE = 3.0
-"""Seconds that requests under way may take once the server is asked to stop."""
+"""Seconds that requests in progress may take once the server is asked to stop."""
 
 
 async def serve_web(
@@ -43,8 +43,8 @@ async def serve_web(
 ) -> None:
     """Serve `app` on the listening sockets `plain` (http) and `tls` (https) until `shutdown` is set.
 
-    Takes the sockets over and closes them. Then no new connection is accepted, idle ones are closed, and requests
-    under way have `grace` seconds to be answered. A client that takes no more of its answer is dropped after
+    Owns the sockets and closes them. After `shutdown` no new connection is accepted, idle ones are closed, and requests
+    in progress have `grace` seconds to be answered. A client that stops reading its response is dropped after
     `send_timeout` seconds. Raises ListenerError if the certificate cannot be used.
     """
     server = _Server(app, settings, send_timeout)
@@ -73,7 +73,7 @@ async def _accept(
 
 
 class _Server:
-    """The connections of all listeners: counted, capped, and each kept from harming the others."""
+    """The connections of all listeners: counted, limited, and isolated from each other."""
 
     def __init__(self, app: ASGIApp, settings: Settings, send_timeout: float) -> None:
         self.log = RateLimitedLog(log, clock=trio.current_time)
@@ -111,7 +111,7 @@ class _Server:
             self._connections.discard(connection)
 
     def drain(self) -> None:
-        """Answer what is under way, and nothing after it."""
+        """Finish the requests in progress, and accept nothing after them."""
         self._service.closing.set()
         for connection in tuple(self._connections):
             connection.close_if_idle()
