@@ -1,4 +1,4 @@
-"""How a transport ends in the states that last only for moments: in the middle of a handshake, and without a path."""
+"""How a transport ends before it is connected: in each state that lasts only for moments."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls_state import DtlsState
 from tests.support.media_peer import MediaPeer
-from tests.support.media_rig import Published, media_rig
+from tests.support.media_rig import Published, media_rig, until
 
 CLOSE_NOTIFY = b"\x15\xfe\xfd" + bytes(7) + b"\x09" + b"\x00\x02" + b"\x01\x00"
 """As an alert in the clear: before there are keys, anybody can send it."""
@@ -61,6 +61,25 @@ async def _keyed(dtls_timeout: float = 10.0) -> AsyncIterator[Published]:
 
 def _has_keys(peer: MediaPeer) -> bool:
     return peer.dtls.state is DtlsState.UP
+
+
+async def test_the_owner_may_end_a_transport_before_the_first_check() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False)
+        published.ingest.close()
+        assert published.ingest.closed
+        assert published.facts.told == []
+
+
+async def test_the_owner_may_end_a_transport_that_waits_for_dtls() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish(connect=False)
+        published.peer.check()
+        await until(lambda: rig.plane.statistics().handshakes == 1)
+        published.ingest.close()
+        assert published.ingest.closed
+        assert rig.plane.statistics().handshakes == 0
+        assert published.facts.told == []
 
 
 async def test_a_goodbye_in_the_middle_of_a_handshake_is_told() -> None:
