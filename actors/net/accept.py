@@ -6,7 +6,7 @@ none are left. So each kind of connection leaves a part of the descriptors to th
     sessions, then HTTP, then the operator's socket and hooks
 
 The system always returns the lowest free descriptor. One in the last part of the range therefore means that all below
-it are taken, and whoever must leave that part alone closes the connection again. Hooks are counted instead
+it are taken, and a listener that must leave that part alone closes the connection again. Hooks are counted instead
 (`hook_connections`), and never take all that sessions leave: an eighth of the descriptors, or 128 of them, is left.
 """
 
