@@ -40,7 +40,7 @@ NAMES = [f"name{number}" for number in range(6)]
 APP = "random"
 PATIENCE = 30.0
 SETTINGS: Mapping[str, Any] = {
-    "rest_request_timeout": 1.0,
+    "rest_request_timeout": 3.0,
     "rest_client_request_retry_count": 1,
     "keep_alive_streaming_sessions_enabled": True,
     "streaming_sessions_keep_alive_interval": 0.3,
