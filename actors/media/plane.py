@@ -127,6 +127,7 @@ class MediaPlane:
             "forward_dropped": losses.dropped,
             "forward_failed": losses.failed,
             "kernel_drops": self._services.port.kernel_drops,
+            "queue_drops": sum(receiver.queue.drops for receiver in self._receivers),
         }
 
     # -- for streams ---------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class MediaStatistics:
     resent: int
     send_errors: int
     kernel_drops: int
+    queue_drops: int
     failed: int
     crashed: int
 

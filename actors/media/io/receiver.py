@@ -14,6 +14,7 @@ from struct import Struct
 import trio
 
 from actors.media.io.sockets import UdpSocket
+from actors.media.io.standing_queue import StandingQueue
 from actors.media.io.wakeup_coalescing import WakeupCoalescer
 from protocol.webrtc.stun import Address
 
@@ -37,6 +38,7 @@ class Receiver:
         self, udp: UdpSocket, clock: Callable[[], float], take: Callable[[bytes, Address, float], None]
     ) -> None:
         self.coalescer = WakeupCoalescer()
+        self.queue = StandingQueue()
         self.rests = 0
         self._udp = udp
         self._clock = clock
@@ -60,11 +62,13 @@ class Receiver:
         woke_at = self._clock()
         count = self._take_waiting(most, woke_at)
         self.coalescer.took(count, woke_at, is_all=count < most)
+        self.queue.took(woke_at, self._earliest, is_all=count < most)
         return count
 
     def _take_waiting(self, most: int, now: float) -> int:
         receive, take, unpack = self._udp.recvmsg, self._take, _TIMESPEC.unpack
         ahead, was_set = self._look_at_clock(now)
+        drop_before = self.queue.drop_before
         for count in range(most):
             try:
                 data, extra, _, source = receive(_MAX_DATAGRAM, _ROOM)
@@ -78,7 +82,10 @@ class Receiver:
             if not self._earliest <= arrival <= now:
                 arrival = self._bounded(arrival)
             self._earliest = arrival
-            take(data, source, arrival)
+            if arrival < drop_before:
+                self.queue.drops += 1
+            else:
+                take(data, source, arrival)
         return most
 
     def _look_at_clock(self, now: float) -> tuple[float, bool]:
