@@ -34,6 +34,10 @@ class MediaContext:
     def __attrs_post_init__(self) -> None:
         self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=self.clock)
 
+    def wants_reports(self) -> bool:
+        """Whether something urgent may be among the receiver reports."""
+        return self.compound_viewers > 0
+
     def random_number(self, bits: int) -> int:
         """A random number of `bits` bits, a multiple of 8; never 0."""
         return int.from_bytes(self.entropy(bits // 8), "big") or 1

@@ -78,10 +78,7 @@ class MediaPlane:
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = [
             ReportReader(
-                self._receiver(local, entry.reports),
-                context.clock,
-                context.counters,
-                is_urgent=lambda: context.compound_viewers > 0,
+                self._receiver(local, entry.reports), context.clock, context.counters, is_urgent=context.wants_reports
             )
             for local, entry in enumerate(sockets)
             if entry.reports is not None
