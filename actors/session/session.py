@@ -1,11 +1,11 @@
 """A session: one WebSocket, from the first frame to the close.
 
     reader task   socket -> decode -> mailbox       never waits for anything slow; a full mailbox ends the session
-    outbox        frame -> socket, where that needs no waiting, else it is queued for
+    outbox        frame -> socket, if that needs no waiting; else it is queued for
     writer task   outbox -> socket                  each send under a deadline; a client that does not read is dropped
     pinger task   ping every few seconds            a client that answers none of ten is considered gone
 
-The writer is shielded, so that the last frames (why each stream ended) still leave when the session is stopped.
+The writer is shielded, so that the last frames (why each stream ended) are still sent when the session is stopped.
 """
 
 import math
@@ -92,7 +92,7 @@ class SessionServices:
     outboxes: OutboxPool
     decoder: FrameDecoder
     warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
-    """For what clients can cause as often as they like."""
+    """For log lines that clients can cause at will."""
 
 
 class Session(Actor[InboundFrame]):
@@ -148,7 +148,7 @@ class Session(Actor[InboundFrame]):
                 self._reject_unestablished(frame)
 
     def teardown(self, reason: StopReason) -> None:
-        with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._life.close)
             steps.callback(self._close_outbox)
             steps.callback(self._close_lane)
@@ -239,7 +239,7 @@ class Session(Actor[InboundFrame]):
         # From here on the backend may know this session, so it is told of its end, even before it has answered.
         self._connected_body = body
         verdict = await self._lane.authorize(HookMethod.CONNECT, body)
-        await trio.lowlevel.checkpoint_if_cancelled()  # the session may have ended in the moment of the answer
+        await trio.lowlevel.checkpoint_if_cancelled()  # the session may have ended just as the answer arrived
         if not isinstance(verdict, Allow):
             status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)
@@ -289,7 +289,10 @@ class Session(Actor[InboundFrame]):
         """Send a frame to the client; never waits, never fails. A client that does not read is dropped."""
         try:
             self._outbox.put(encode(frame))
-        except (ValueError, RecursionError) as error:  # a backend may overwrite a field by what nobody can write
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # a backend may overwrite a field with something that cannot be encoded
             self._unwritable(frame.message, error)
 
     def _unwritable(self, message: str, error: Exception) -> None:
@@ -297,7 +300,7 @@ class Session(Actor[InboundFrame]):
         self._drop(UNWRITABLE)
 
     def _drop(self, reason: StopReason) -> None:
-        # In a moment, not within this call: a stream whose frame it is has yet to tell the backend over our lane.
+        # Later, not within this call: the stream that sent the frame must first tell the backend over our lane.
         self._outbox.close()
         if self.reason is None:
             self.nursery.start_soon(_stop_soon, self, reason)

@@ -1,4 +1,4 @@
-"""What a session does with the stream events of its publisher: mutes, and data for the players."""
+"""How a session handles its client's stream events: mutes, and data for the players."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +17,11 @@ from protocol.stream.events import StreamEvent
 log = get_logger("session")
 
 Ask = Callable[[HookMethod, dict[str, Any], Callable[[Verdict], None]], bool]
-"""Calls the backend and goes on with its verdict."""
+"""Calls the backend and continues with its verdict."""
 
 
 class StreamEvents:
-    """The stream events of one client, within what it may send."""
+    """The stream events of one client, within its allowance."""
 
     def __init__(self, owner: SessionOwner, services: StreamServices) -> None:
         self._owner = owner
@@ -29,7 +29,7 @@ class StreamEvents:
         self._allowance = EventAllowance(services.settings)
 
     def take(self, frame: SendStreamEvent, publisher: PublishedStream, ask: Ask) -> None:
-        """Pass an event of `publisher` to its players, after the backend's word where that counts."""
+        """Forward an event of `publisher` to its players, after the backend's decision where that counts."""
         event = StreamEvent(frame.type, frame.payload)
         refusal = self._refusal(event, publisher)
         if refusal is not None:
@@ -54,7 +54,7 @@ class StreamEvents:
         ask(method, body, decided)
 
     def _refusal(self, event: StreamEvent, publisher: PublishedStream) -> str | None:
-        """What to tell the client of an event that it may not send; None if it may."""
+        """What to tell the client about an event it must not send; None if it may."""
         limit = self._allowance.limit_hit(
             trio.current_time(),
             size=event.form(SharedEvent).size,
@@ -72,7 +72,7 @@ class StreamEvents:
             try:
                 event = StreamEvent(event.type, payload)
                 event.form(SharedEvent)
-            except (ValueError, RecursionError) as error:  # the backend may put in what nobody can write
+            except (ValueError, RecursionError) as error:  # the backend may insert something that cannot be encoded
                 log.error("a stream event cannot be written", session=self._owner.context.session_id, error=error)
                 return
         publisher.stream_event(event)

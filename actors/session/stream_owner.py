@@ -37,7 +37,7 @@ class SessionOwner:
     def event(self, media_session_id: str, event: StreamEvent) -> None:
         try:
             shared = event.form(SharedEvent)
-        except (ValueError, RecursionError) as error:  # a backend may have put in what nobody can write
+        except (ValueError, RecursionError) as error:  # a backend may have inserted something that cannot be encoded
             self.unwritable("notifyStreamEvent", error)
             return
         for text in shared.addressed_to(media_session_id):

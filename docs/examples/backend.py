@@ -1,22 +1,22 @@
-"""A small backend for wcsd: who may connect, who may publish, and for how long. Python's standard library is enough.
+"""A small backend for wcsd: who may connect, who may publish, and for how long. It needs only the standard library.
 
     python docs/examples/backend.py --port 8090 --minutes 10
 
     bin/wcs update app defaultApp http://localhost:8090/my_api
     bin/wcs add app-rest-method defaultApp StreamKeepAliveEvent
 
-and in the server's settings, for the limit:
+and in the server's settings, for the time limit:
 
     keep_alive_streaming_sessions_enabled=true
     streaming_sessions_keep_alive_app_keys=defaultApp
 
-A page shows who it is by `custom`:
+A page identifies its user in `custom`:
 
     Flashphoner.createSession({urlServer: url, custom: {token: "token-of-anna"}});
     Flashphoner.createSession({urlServer: url, custom: {login: "anna", password: "please change me"}});
 
-Everything is kept in memory, so a restart forgets who is connected: a real backend has a database in place of the
-dictionaries, hashes in place of the passwords, and tokens that expire.
+Everything is kept in memory, so a restart forgets who is connected: a real backend has a database instead of
+dictionaries, hashes instead of passwords, and tokens that expire.
 """
 
 import argparse
@@ -47,7 +47,7 @@ Answer = tuple[int, Body]
 
 
 class Backend:
-    """What is known, and one method for each hook that matters; all others are agreed to."""
+    """The state, and one method for each hook that matters; all others are allowed."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -55,7 +55,7 @@ class Backend:
         self.users: dict[str, str] = {}
         """Who is behind a session, by sessionId."""
         self.published_at: dict[str, float] = {}
-        """When a publication was first heard of, by mediaSessionId."""
+        """When a publication was first seen, by mediaSessionId."""
 
     def answer(self, method: str, body: Body) -> Answer:
         """Status and body for one hook."""
@@ -73,7 +73,7 @@ class Backend:
         if user is None:
             return 403, {"info": "Unknown token, or wrong login or password"}
         self.users[body["sessionId"]] = user
-        # The policies of this session go with the answer, and hold until its end.
+        # The policies of this session are part of the answer, and apply until it ends.
         return 200, {**body, "restClientConfig": REST_CLIENT_CONFIG}
 
     def connection_changed(self, body: Body) -> Answer:
@@ -102,12 +102,12 @@ class Backend:
 
 
 def agree(body: Body) -> Answer:
-    """200 with what came."""
+    """200 with the body that came."""
     return 200, body
 
 
 def authenticate(custom: object) -> str | None:
-    """The user whom a page's `custom` shows; None if it shows none. A page can put any JSON there."""
+    """The user identified by a page's `custom`; None if there is none. A page can put any JSON there."""
     if not isinstance(custom, dict):
         return None
     for token, user in TOKENS.items():
@@ -119,7 +119,7 @@ def authenticate(custom: object) -> str | None:
 
 
 def same(given: object, secret: str) -> bool:
-    """Compare without telling by the time it takes how much was right."""
+    """Compare in constant time, so that the duration does not reveal how much was right."""
     return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), secret.encode())
 
 
@@ -148,7 +148,7 @@ class Server(ThreadingHTTPServer):
         return None if self._authorization is None or same(authorization, self._authorization) else 401
 
     def answer(self, hook_id: str, method: str, body: Body) -> Answer:
-        """Answer a hook. When its answer was lost on the way it comes again, with the same id: answer as before."""
+        """Answer a hook. One whose answer was lost comes again with the same id: repeat the answer."""
         with self._lock:
             if hook_id in self._answers:
                 return self._answers[hook_id]
@@ -161,7 +161,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; the server keeps it for further hooks."""
+    """One connection; the server keeps it open for further hooks."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # or each answer's body waits 40 ms behind its headers
@@ -190,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """One line for each hook."""
+        """One line per hook."""
         print(int(code), self.path, flush=True)
 
 
