@@ -46,6 +46,7 @@ from protocol.webrtc.ice import recipient
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.paths import IcePath
+from protocol.webrtc.roles import ANSWERER, PeerRoles
 from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
 from protocol.webrtc.stun import Address, StunError
 from protocol.webrtc.stun import parse as parse_stun
@@ -129,23 +130,25 @@ class MediaPlane:
 
     # -- for streams ---------------------------------------------------------------------------------------------
 
-    def publish(self, offer: str, *, session_id: str, post: Post) -> WebRtcIngest:
+    def publish(self, offer: str, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER) -> WebRtcIngest:
         """Take a publisher. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
         try:
             plans = negotiate_publish(parsed, self._context.settings.codecs)
         except SdpError as error:
             raise _refusal(error) from None
-        return WebRtcIngest(self._services, parsed, plans, session_id, post)
+        return WebRtcIngest(self._services, parsed, plans, session_id, post, roles)
 
-    def play(self, offer: str, publication: Publication, *, session_id: str, post: Post) -> Playback:
+    def play(
+        self, offer: str, publication: Publication, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER
+    ) -> Playback:
         """Take a player of `publication`. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
         try:
             plans = negotiate_play(parsed, publication.sources)
         except SdpError as error:
             raise _refusal(error) from None
-        return Playback(self._services, parsed, plans, publication, session_id, post)
+        return Playback(self._services, parsed, plans, publication, session_id, post, roles)
 
     def _admit(self, offer: str, session_id: str) -> Offer:
         if self._ended:

@@ -14,6 +14,7 @@ from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing import OutgoingTrack
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.answer import write_answer
+from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import (
     BitrateEstimate,
     FullIntraRequest,
@@ -53,6 +54,7 @@ class Playback:
         publication: Publication,
         session_id: str,
         post: Post,
+        roles: PeerRoles,
     ) -> None:
         self._context = services.context
         self._port = services.port
@@ -64,11 +66,11 @@ class Playback:
         self._round_trip = RttEstimator()
         self._shortage = Shortage()
         self._nacks = self._plis = self._resent = self._resent_bytes = self._available = 0
-        self._transport = Transport(services, offer, self, session_id, post)
+        self._transport = Transport(services, offer, self, session_id, post, roles)
         self.answer = write_answer(
             offer,
             plans,
-            services.local_transport(self._transport.ufrag, self._transport.pwd),
+            services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup),
             direction=Direction.SENDONLY,
             cname=publication.stream_id,
             stream_id=publication.stream_id,

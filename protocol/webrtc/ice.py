@@ -14,8 +14,8 @@ Firefox nominates all that works at the start and nothing afterwards, and both s
 nominations the pair of higher priority counts (RFC 5245 section 8.1.1.2), unless the one in use has gone quiet.
 
 Only what is authenticated and comes by the path in use keeps the consent to send alive. Whatever is not valid leaves no
-trace: there is no answer to give, and no clock to move. Role conflicts cannot arise with a lite agent that always is
-the controlled one, so the peer's role is not looked at.
+trace: there is no answer to give, and no clock to move. Roles are settled before ICE begins (towards a browser the lite
+agent is the controlled one), so the peer's role is not looked at. A controlling agent nominates with its checks.
 """
 
 import base64
@@ -95,6 +95,7 @@ class IceLiteAgent:
 
     ufrag, pwd: our own credentials, single use, from `make_credentials`; remote_ufrag, remote_pwd: the offer's.
     entropy: as for `make_credentials`. preferences: the priority of our candidate on each of our sockets.
+    controlling: our role.
     check_timeout: seconds from the start to the first valid check; consent_timeout: seconds without consent after it.
     max_paths: how many paths are known at a time; the one heard longest ago makes room, never the one in use.
 
@@ -111,6 +112,7 @@ class IceLiteAgent:
         *,
         entropy: Callable[[int], bytes],
         preferences: Sequence[int] = (),
+        controlling: bool = False,
         check_timeout: float = 15.0,
         consent_timeout: float = 30.0,
         max_paths: int = 8,
@@ -122,6 +124,7 @@ class IceLiteAgent:
         self._remote_username = f"{remote_ufrag}:{ufrag}"
         self._entropy = entropy
         self._preferences = preferences
+        self._controlling = controlling
         self._check_timeout = check_timeout
         self._consent_timeout = consent_timeout
         self._max_paths = max(2, max_paths)
@@ -283,7 +286,8 @@ class IceLiteAgent:
     def _hear_check(self, known: PeerPath, request: StunMessage, now: float) -> None:
         self._heard = now
         known.hear(now)
-        known.priority = pair_priority(request.priority or 0, self._preference(known.path.local))
+        theirs, ours = request.priority or 0, self._preference(known.path.local)
+        known.priority = pair_priority(ours, theirs) if self._controlling else pair_priority(theirs, ours)
         if request.use_candidate and self._nomination_counts(known, now):
             known.use(now)
         if self._wants(known, now):
@@ -319,7 +323,8 @@ class IceLiteAgent:
             key=self._remote_key,
             priority=_PEER_REFLEXIVE,
             tie_breaker=int.from_bytes(self._entropy(8)),
-            controlling=False,
+            use_candidate=self._controlling,
+            controlling=self._controlling,
         )
         known.ask(transaction_id, datagram, now)
         self._send(known, now)

@@ -16,7 +16,13 @@ OVERHEAD = 28
 LOW, HIGH = 1_000, 2_000
 
 
-def make_agent(*, consent_timeout: float = 30.0, max_paths: int = 8, preferences: tuple[int, ...] = ()) -> IceLiteAgent:
+def make_agent(
+    *,
+    consent_timeout: float = 30.0,
+    max_paths: int = 8,
+    preferences: tuple[int, ...] = (),
+    controlling: bool = False,
+) -> IceLiteAgent:
     drawn = Counter[str]()
 
     def entropy(size: int) -> bytes:
@@ -31,6 +37,7 @@ def make_agent(*, consent_timeout: float = 30.0, max_paths: int = 8, preferences
         T0,
         entropy=entropy,
         preferences=preferences,
+        controlling=controlling,
         check_timeout=15.0,
         consent_timeout=consent_timeout,
         max_paths=max_paths,

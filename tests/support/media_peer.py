@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import trio
 from attrs import define, field, frozen
@@ -54,6 +55,7 @@ class Answer:
     fingerprint: Fingerprint
     candidates: tuple[Address, ...]
     ssrcs: tuple[int, ...]
+    setup: str
 
     @classmethod
     def parse(cls, text: str) -> "Answer":
@@ -68,6 +70,7 @@ class Answer:
             fingerprint=Fingerprint(algorithm=algorithm, value=digest),
             candidates=tuple(dict.fromkeys((host, int(port)) for host, port in candidates)),
             ssrcs=tuple(dict.fromkeys(map(int, values(r"ssrc:(\d+) cname:.*")))),
+            setup=values("setup:(.*)")[0],
         )
 
 
@@ -182,7 +185,8 @@ class MediaPeer:
         )
 
     def start_dtls(self) -> None:
-        self.dtls = DtlsEndpoint(self.context, [self.answer.fingerprint], role="client")
+        role: Literal["client", "server"] = "server" if self.answer.setup == "active" else "client"
+        self.dtls = DtlsEndpoint(self.context, [self.answer.fingerprint], role)
         self._flush_dtls()
 
     def rebind(self) -> None:

@@ -16,6 +16,7 @@ from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender
 from config.settings import Settings
 from config.value_types import AddressPair
+from protocol.webrtc.roles import ANSWERER, PeerRoles
 from tests.support.media_peer import MediaPeer
 
 
@@ -64,18 +65,26 @@ class Rig:
     serving: trio.CancelScope
     peers: list[MediaPeer] = field(init=False, factory=list)
 
-    async def publish(self, *, connect: bool = True, session_id: str = "s1", **options: Any) -> Published:
+    async def publish(
+        self, *, connect: bool = True, session_id: str = "s1", roles: PeerRoles = ANSWERER, **options: Any
+    ) -> Published:
         peer, facts = self._new_peer(options), Facts()
-        ingest = self.plane.publish(peer.publish_offer(), session_id=session_id, post=facts.post)
+        ingest = self.plane.publish(peer.publish_offer(), session_id=session_id, post=facts.post, roles=roles)
         peer.accept(ingest.answer)
         await self._connect(peer, facts, connect)
         return Published(peer, ingest, facts)
 
     async def play(
-        self, publication: Publication, *, connect: bool = True, session_id: str = "s2", **options: Any
+        self,
+        publication: Publication,
+        *,
+        connect: bool = True,
+        session_id: str = "s2",
+        roles: PeerRoles = ANSWERER,
+        **options: Any,
     ) -> Played:
         peer, facts = self._new_peer(options), Facts()
-        playback = self.plane.play(peer.play_offer(), publication, session_id=session_id, post=facts.post)
+        playback = self.plane.play(peer.play_offer(), publication, session_id=session_id, post=facts.post, roles=roles)
         peer.accept(playback.answer)
         await self._connect(peer, facts, connect)
         return Played(peer, playback, facts)

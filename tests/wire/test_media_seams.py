@@ -3,12 +3,13 @@
 import pytest
 import trio
 
-from actors.media.events import Flowing, Resized
+from actors.media.events import Flowing, PeerClosed, Resized
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
 from protocol.sfu.track import MediaPacket
+from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import PictureLoss, SenderReport, build_nack, build_pli, build_sender_report
-from protocol.webrtc.sdp import MediaKind
+from protocol.webrtc.sdp import MediaKind, Setup
 from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Facts, Played, media_rig, until
 from tests.support.plain_media import KeepingSink, PlainSource
@@ -197,3 +198,22 @@ async def test_plain_packets_reach_a_sink_without_any_peer() -> None:
         source.feed(MediaKind.VIDEO, [rtp(2, pictures[2])])
         assert sink.payloads == pictures, "each comes once"
         assert rig.plane.statistics().datagrams == 0
+
+
+# -- which part the server takes -------------------------------------------------------------------------------------
+
+
+async def test_the_server_may_be_the_dtls_client() -> None:
+    roles = PeerRoles(setup=Setup.ACTIVE)
+    async with media_rig() as rig:
+        published = await rig.publish(roles=roles)
+        viewer = await rig.play(published.publication, roles=roles)
+        assert "a=setup:active" in published.ingest.answer
+        assert "a=setup:active" in viewer.playback.answer
+        published.peer.send(published.peer.rtp(1, b"opus", kind="audio"))
+        await viewer.peer.until_received(1)
+        assert rig.plane.statistics().withheld == 0
+        viewer.playback.close()
+        await viewer.peer.closed.wait()
+        published.peer.close()
+        await published.facts.until(PeerClosed())

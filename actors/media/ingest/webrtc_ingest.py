@@ -17,6 +17,7 @@ from protocol.sfu.rtt import RttEstimator
 from protocol.stream.statuses import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.negotiation import audio_left_out
+from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import Bye, RtcpPacket, SenderReport
 from protocol.webrtc.rtcp_xr import ExtendedReport
 from protocol.webrtc.sdp import Direction, MediaKind, Offer, TrackPlan
@@ -28,7 +29,13 @@ class WebRtcIngest:
     """What the owner of a stream holds that a WebRTC peer publishes. Players attach to its `publication`."""
 
     def __init__(
-        self, services: TransportServices, offer: Offer, plans: Sequence[TrackPlan], session_id: str, post: Post
+        self,
+        services: TransportServices,
+        offer: Offer,
+        plans: Sequence[TrackPlan],
+        session_id: str,
+        post: Post,
+        roles: PeerRoles,
     ) -> None:
         self._context = context = services.context
         self._timers = services.timers
@@ -50,9 +57,9 @@ class WebRtcIngest:
             send=self._send_rtcp,
         )
         self._silent_at = math.inf
-        self._transport = Transport(services, offer, self, session_id, post)
+        self._transport = Transport(services, offer, self, session_id, post, roles)
         self._intake = Intake(context, self._transport, self._sources, self._feedback)
-        local = services.local_transport(self._transport.ufrag, self._transport.pwd)
+        local = services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup)
         self.answer = write_answer(offer, plans, local, direction=Direction.RECVONLY)
         if left_out := audio_left_out(offer, plans):
             log.warning("audio is in no codec of ours", session=session_id, offered=" ".join(left_out))

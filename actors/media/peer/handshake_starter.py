@@ -9,6 +9,7 @@ from actors.media.peer.peer import P
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
 from protocol.webrtc.paths import IcePath
+from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.sdp import Fingerprint
 
 log = get_logger("media")
@@ -40,11 +41,11 @@ class HandshakeStarter(Generic[P]):
             )
         return share is None
 
-    def start(self, peer: P, fingerprints: Sequence[Fingerprint], address: str) -> Handshake:
+    def start(self, peer: P, fingerprints: Sequence[Fingerprint], address: str, roles: PeerRoles) -> Handshake:
         """Start a handshake that `admits` has allowed, with a peer that has a certificate of these fingerprints."""
         self._under_way.add(peer, peer.session_id, address)
         until = self._context.clock() + self._context.settings.dtls_timeout
-        return Handshake(DtlsEndpoint(self._dtls, fingerprints), until)
+        return Handshake(DtlsEndpoint(self._dtls, fingerprints, roles.dtls), until)
 
     def ended(self, peer: P) -> None:
         """The peer's handshake has ended, if it had one."""

@@ -48,11 +48,19 @@ class Handshake:
 
     def feed(self, data: bytes, here: IcePath, now: float) -> None:
         """A datagram came by this path."""
+        self._follow(here)
+        self.dtls.feed(data)
+        self._set_timer(now)
+
+    def begin(self, here: IcePath, now: float) -> None:
+        """We are the client: the first flight, which the endpoint has ready, goes to this path."""
+        self._follow(here)
+        self._set_timer(now)
+
+    def _follow(self, here: IcePath) -> None:
         if here != self.path:
             self.path = here
             self._changes += 1
-        self.dtls.feed(data)
-        self._set_timer(now)
 
     def on_time(self, now: float) -> bool:
         """Say again what was not answered; False if that is not yet due."""

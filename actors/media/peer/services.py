@@ -10,7 +10,7 @@ from actors.media.peer.handshake_starter import HandshakeStarter
 from actors.media.peer.peer import P
 from actors.media.peer.peer_table import PeerTable
 from actors.media.peer.timers import PeerTimers
-from protocol.webrtc.sdp import LocalTransport
+from protocol.webrtc.sdp import LocalTransport, Setup
 
 
 @frozen(eq=False, kw_only=True)
@@ -23,10 +23,14 @@ class PeerServices(Generic[P]):
     timers: PeerTimers[P]
     handshakes: HandshakeStarter[P]
 
-    def local_transport(self, ufrag: str, pwd: str) -> LocalTransport:
+    def local_transport(self, ufrag: str, pwd: str, setup: Setup) -> LocalTransport:
         """The server's end of a peer's transport, as an answer tells it."""
         return LocalTransport(
-            ufrag=ufrag, pwd=pwd, fingerprint=self.handshakes.fingerprint, candidates=self.port.candidates
+            ufrag=ufrag,
+            pwd=pwd,
+            fingerprint=self.handshakes.fingerprint,
+            candidates=self.port.candidates,
+            setup=setup,
         )
 
     def add(self, peer: P) -> None:

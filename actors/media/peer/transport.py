@@ -21,6 +21,7 @@ from protocol.webrtc.dtls import DtlsFailure
 from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
 from protocol.webrtc.paths import IcePath
+from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import RtcpError, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Offer
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
@@ -87,6 +88,7 @@ class Transport:
         end: TransportHandler,
         session_id: str,
         post: Post,
+        roles: PeerRoles,
     ) -> None:
         context = services.context
         self.ufrag, self.pwd = make_credentials(context.entropy)
@@ -102,7 +104,8 @@ class Transport:
         self.end: TransportHandler = end
         self._post = post
         self._fingerprints = offer.fingerprints
-        self.agent = _make_agent(self.ufrag, self.pwd, offer, services)
+        self._roles = roles
+        self.agent = _make_agent(self.ufrag, self.pwd, offer, services, roles)
         self._paths = PeerPaths(services, self.agent)
         self._from: IcePath | None = None  # where the media packet comes from that is being handled
         self._handshake: Handshake | None = None
@@ -143,7 +146,7 @@ class Transport:
             return False
         self._context.counters.stun_checks += 1
         if self._state is TransportState.NEW and self.agent.paths:  # the browser may send its ClientHello at once
-            self._handshake = handshakes.start(self, self._fingerprints, here.remote[0])
+            self._handshake = handshakes.start(self, self._fingerprints, here.remote[0], self._roles)
             self._enter(TransportEvent.CHECK)
         self._timers.schedule(self)
         return True
@@ -250,6 +253,7 @@ class Transport:
                 log.debug("media moved", session=self.session_id, before=before, path=self.path)
             self.end.on_moved()
         if self._handshake is not None:
+            self._send_first_flight(self._handshake, now)
             self._connect(self._handshake, now)
         self._timers.schedule(self)
 
@@ -288,6 +292,12 @@ class Transport:
                 post(fact)
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
+
+    def _send_first_flight(self, handshake: Handshake, now: float) -> None:
+        """A client speaks first, as soon as a path is proved: before, a path may not get that much."""
+        if self._roles.dtls == "client" and handshake.path is None and self.path is not None:
+            handshake.begin(self.path, now)
+            self._paths.send(handshake.dtls.take_datagrams(), self.path)
 
     def _follow_handshake(self, handshake: Handshake, now: float) -> None:
         dtls = handshake.dtls
@@ -338,7 +348,7 @@ def _read_control(receiver: SrtpReceiver, data: bytes, counters: Counters) -> tu
     return None
 
 
-def _make_agent(ufrag: str, pwd: str, offer: Offer, services: TransportServices) -> IceLiteAgent:
+def _make_agent(ufrag: str, pwd: str, offer: Offer, services: TransportServices, roles: PeerRoles) -> IceLiteAgent:
     settings = services.context.settings
     return IceLiteAgent(
         ufrag,
@@ -348,6 +358,7 @@ def _make_agent(ufrag: str, pwd: str, offer: Offer, services: TransportServices)
         services.context.clock(),
         entropy=services.context.entropy,
         preferences=services.port.priorities,
+        controlling=roles.controlling,
         check_timeout=settings.ice_timeout,
         consent_timeout=settings.ice_keep_alive_timeout,
     )

@@ -207,6 +207,26 @@ class TestProof:
         assert all(agent.allow(path, 1200) for _ in range(100))
 
 
+class TestRole:
+    @pytest.mark.parametrize("controlling", [False, True])
+    def test_checks_tell_our_role_and_the_controlling_side_nominates(self, controlling: bool) -> None:
+        agent = make_agent(controlling=controlling)
+        hear(agent, HOME)
+        (check,) = agent.take_checks()
+        message = parse(check.datagram)
+        assert (message.ice_controlling is not None) is controlling
+        assert message.use_candidate is controlling
+
+    @pytest.mark.parametrize(("controlling", "ours"), [(False, HIGH - 1), (True, HIGH + 1)])
+    def test_the_controlling_sides_priority_decides_a_tie(self, controlling: bool, ours: int) -> None:
+        """Of two pairs whose priorities are swapped, the pair in which the controlling side's is higher counts."""
+        agent = make_agent(controlling=controlling, preferences=(HIGH, ours))
+        hear(agent, HOME, T0, use_candidate=True, priority=ours, local=0)
+        answer_all(agent, T0)
+        hear(agent, AWAY, T0 + 0.1, use_candidate=True, priority=HIGH, local=1)
+        assert asked(agent) == [AWAY]
+
+
 class TestPath:
     def test_the_first_that_is_proved_is_used(self) -> None:
         agent = make_agent()

@@ -1,0 +1,28 @@
+"""The server's part towards one peer, in the DTLS handshake and in ICE."""
+
+from typing import Literal
+
+from attrs import frozen
+
+from protocol.webrtc.sdp import Setup
+
+
+@frozen(kw_only=True)
+class PeerRoles:
+    """`setup` is what the answer says: PASSIVE makes the server the DTLS server, ACTIVE the client (RFC 8842).
+
+    `controlling`: the server nominates the path and resolves ties (RFC 8445 section 6.1.1). A lite agent is controlling
+    only towards another lite agent; browsers are full agents.
+    """
+
+    setup: Setup = Setup.PASSIVE
+    controlling: bool = False
+
+    @property
+    def dtls(self) -> Literal["server", "client"]:
+        """The server's part in the handshake."""
+        return "client" if self.setup is Setup.ACTIVE else "server"
+
+
+ANSWERER = PeerRoles()
+"""What the server is to a browser."""
