@@ -16,6 +16,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import trio
 
@@ -100,23 +101,15 @@ class MediaPlane:
         return self._context
 
     def statistics(self) -> MediaStatistics:
-        context, peers = self._context, self._peers
         coalescers = [receiver.coalescer for receiver in self._receivers]
         for coalescer in coalescers:
-            coalescer.took(0, context.clock(), is_all=True)  # the rate sinks though nothing comes
-        ends = Counter(type(transport.end) for transport in peers.by_ufrag.values())
+            coalescer.took(0, self._context.clock(), is_all=True)  # the rate sinks though nothing comes
+        figures = {**_peer_figures(self._services), **self._lost(), **self._context.counters.snapshot()}
         return MediaStatistics(
-            sender=context.sender.name,
-            sender_reason=context.sender.reason,
-            publishers=ends[WebRtcIngest],
-            players=ends[Playback],
-            handshakes=len(self._services.handshakes),
-            addresses=sum(map(len, peers.routes)),
             rests=sum(receiver.rests for receiver in self._receivers),
             packets_per_second=round(sum(coalescer.rate for coalescer in coalescers)),
             wake_up_interval_us=round(max(coalescer.interval for coalescer in coalescers) * 1_000_000),
-            **self._lost(),
-            **context.counters.snapshot(),
+            **figures,
         )
 
     def _lost(self) -> dict[str, int]:
@@ -306,6 +299,19 @@ class MediaPlane:
     def _close(self, transport: Transport) -> None:
         self._current = transport
         transport.close()
+
+
+def _peer_figures(services: TransportServices) -> dict[str, Any]:
+    sender, peers = services.context.sender, services.peers
+    ends = Counter(type(transport.end) for transport in peers.by_ufrag.values())
+    return {
+        "sender": sender.name,
+        "sender_reason": sender.reason,
+        "publishers": ends[WebRtcIngest],
+        "players": ends[Playback],
+        "handshakes": len(services.handshakes),
+        "addresses": sum(map(len, peers.routes)),
+    }
 
 
 def _refusal(error: SdpError) -> MediaRefused:

@@ -141,12 +141,12 @@ class DtlsEndpoint:
         """Why it failed, for a log."""
         self.keys: SrtpKeys | None = None
         """Set with UP; kept until the end."""
-        self._is_client = role == "client"
+        self.is_client = role == "client"
         self._fingerprints = tuple(fingerprints)
         self._outgoing: list[bytes] = []
         self._ssl: SSL.Connection | None = SSL.Connection(context.ssl_context, None)
         self._ssl.set_ciphertext_mtu(MAX_DATAGRAM)
-        if self._is_client:
+        if self.is_client:
             self._ssl.set_connect_state()
             self._enter(DtlsEvent.START)
             self._advance(self._ssl)
@@ -232,7 +232,7 @@ class DtlsEndpoint:
         material = bytes(ssl.export_keying_material(_EXPORTER_LABEL, 2 * (key + salt)))
         client = material[:key], material[2 * key : 2 * key + salt]
         server = material[key : 2 * key], material[2 * key + salt :]
-        local, remote = (client, server) if self._is_client else (server, client)
+        local, remote = (client, server) if self.is_client else (server, client)
         return SrtpKeys(
             profile=profile, local_key=local[0], local_salt=local[1], remote_key=remote[0], remote_salt=remote[1]
         )

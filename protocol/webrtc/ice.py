@@ -94,8 +94,7 @@ class IceLiteAgent:
     """One peer's ICE. `now` is in seconds on any monotonic clock, the same one for all calls.
 
     ufrag, pwd: our own credentials, single use, from `make_credentials`; remote_ufrag, remote_pwd: the offer's.
-    entropy: as for `make_credentials`. preferences: the priority of our candidate on each of our sockets.
-    controlling: our role.
+    entropy: as for `make_credentials`. controlling: our role. preferences: our candidate's priority on each socket.
     check_timeout: seconds from the start to the first valid check; consent_timeout: seconds without consent after it.
     max_paths: how many paths are known at a time; the one heard longest ago makes room, never the one in use.
 
@@ -336,12 +335,14 @@ class IceLiteAgent:
 
     def _make_room(self, newcomer: PeerPath, now: float) -> tuple[IcePath, ...]:
         """Forget paths that were not checked for as long as consent lasts, then the oldest ones beyond the bound."""
-        kept = (self._current, newcomer)
-        others = [known for known in self._known.values() if known not in kept]
-        others.sort(key=lambda known: (known.proven, known.heard))
-        surplus = len(self._known) - self._max_paths
-        stale = now - self._consent_timeout
-        gone = tuple(known.path for index, known in enumerate(others) if index < surplus or known.heard <= stale)
+        others = [known for known in self._known.values() if known not in (self._current, newcomer)]
+        gone = _displaced(others, len(self._known) - self._max_paths, now - self._consent_timeout)
         for path in gone:
             del self._known[path]
         return gone
+
+
+def _displaced(candidates: list[PeerPath], surplus: int, stale: float) -> tuple[IcePath, ...]:
+    """Of these the `surplus` that matter least, and all that were last heard at `stale` or before."""
+    candidates.sort(key=lambda known: (known.proven, known.heard))
+    return tuple(known.path for index, known in enumerate(candidates) if index < surplus or known.heard <= stale)

@@ -52,10 +52,13 @@ class Handshake:
         self.dtls.feed(data)
         self._set_timer(now)
 
-    def begin(self, here: IcePath, now: float) -> None:
-        """We are the client: the first flight, which the endpoint has ready, goes to this path."""
+    def first_flight(self, here: IcePath, now: float) -> list[bytes]:
+        """A path is proved. If we are the client, and have not begun, begin on it with these datagrams."""
+        if self.path is not None or not self.dtls.is_client:
+            return []
         self._follow(here)
         self._set_timer(now)
+        return self.dtls.take_datagrams()
 
     def _follow(self, here: IcePath) -> None:
         if here != self.path:

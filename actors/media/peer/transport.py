@@ -92,9 +92,7 @@ class Transport:
     ) -> None:
         context = services.context
         self.ufrag, self.pwd = make_credentials(context.entropy)
-        self._services = services
-        self._context = context
-        self._timers = services.timers
+        self._context, self._services, self._timers = context, services, services.timers
         self.receiver: SrtpReceiver | None = None
         self.transmitter: SrtpTransmitter | None = None
         self._state = TRANSITIONS.initial
@@ -103,8 +101,7 @@ class Transport:
         self._control = ControlRate(context.settings.max_control_rate, self.drops)
         self.end: TransportHandler = end
         self._post = post
-        self._fingerprints = offer.fingerprints
-        self._roles = roles
+        self._fingerprints, self._roles = offer.fingerprints, roles
         self.agent = _make_agent(self.ufrag, self.pwd, offer, services, roles)
         self._paths = PeerPaths(services, self.agent)
         self._from: IcePath | None = None  # where the media packet comes from that is being handled
@@ -252,8 +249,8 @@ class Transport:
                 self._context.counters.moved += 1
                 log.debug("media moved", session=self.session_id, before=before, path=self.path)
             self.end.on_moved()
-        if self._handshake is not None:
-            self._send_first_flight(self._handshake, now)
+        if self._handshake is not None and self.path is not None:
+            self._paths.send(self._handshake.first_flight(self.path, now), self.path)
             self._connect(self._handshake, now)
         self._timers.schedule(self)
 
@@ -293,12 +290,6 @@ class Transport:
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
 
-    def _send_first_flight(self, handshake: Handshake, now: float) -> None:
-        """A client speaks first, as soon as a path is proved: before, a path may not get that much."""
-        if self._roles.dtls == "client" and handshake.path is None and self.path is not None:
-            handshake.begin(self.path, now)
-            self._paths.send(handshake.dtls.take_datagrams(), self.path)
-
     def _follow_handshake(self, handshake: Handshake, now: float) -> None:
         dtls = handshake.dtls
         if handshake.path is not None:
@@ -324,7 +315,7 @@ class Transport:
     def _connect(self, handshake: Handshake, now: float) -> None:
         """As soon as there are keys, and a path to use them on."""
         keys = handshake.dtls.keys
-        if keys is None or self.path is None or self._state is not TransportState.KEYED:
+        if keys is None or self._state is not TransportState.KEYED:
             return
         self._enter(TransportEvent.PATH)
         self.receiver = SrtpReceiver(keys, max_ssrcs=self._context.settings.max_ssrcs_per_peer)
