@@ -1,4 +1,4 @@
-"""How a stream begins, whoever asks for it."""
+"""How a stream begins, for an owner of any kind."""
 
 from typing import TypeVar
 
