@@ -46,11 +46,6 @@ class LoadedSettings:
         """A line that says where the setting was given, and the message."""
         return f"{self.given[key].origin}: {key}: {message}"
 
-    @property
-    def origins(self) -> Mapping[str, str]:
-        """Where each key's value came from."""
-        return {key: given.origin for key, given in self.given.items()}
-
 
 def load_settings(text: str | None, *, file_name: str = "", overrides: Sequence[str] = ()) -> LoadedSettings:
     """Read the text of a settings file (None: there is none) and `key=value` overrides.

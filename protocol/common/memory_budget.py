@@ -1,22 +1,20 @@
 """Memory that a peer may hold: what a JSON value weighs, and how much may be held at a time."""
 
-import math
 from collections.abc import Iterable
 from itertools import chain
 from sys import getsizeof
 from typing import Any
 
 
-def weigh(value: Any, *, enough: float = math.inf) -> int:
+def weigh(value: Any) -> int:
     """The memory that a JSON value takes in CPython, in bytes: its containers, keys, texts and numbers.
 
     An empty list weighs 56 bytes, a number 24 to 32, a text 49 plus its characters. Shared parts count each time they
-    occur, so the weight is rather too high. The time grows with the number of elements: counting stops, too low, at the
-    first level of the value at which it has reached `enough`.
+    occur, so the weight is rather too high. The time grows with the number of elements.
     """
     weight = 0
     level = [value]
-    while level and weight < enough:
+    while level:
         weight += sum(map(getsizeof, level))
         level = [child for item in level for child in _children(item)]
     return weight

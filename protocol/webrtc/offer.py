@@ -147,7 +147,6 @@ def _section(block: _Block, session: _Block) -> MediaSection:
         extensions=_extensions(block),
         ssrcs=_ssrcs(block, fid_groups),
         fid_groups=fid_groups,
-        msid=block.first("msid"),
         rtcp_rsize=block.has("rtcp-rsize"),
         encodings=tuple(values[0] for values in block.by_format("rtpmap").values())[:MAX_FORMATS],
     )

@@ -126,8 +126,7 @@ class MediaSection:
     those that the server knows, in the offerer's order of preference. `extensions` maps a header extension's URI to its
     id (1 to 14), only those that the offerer may send. `ssrcs` are in order of appearance, `fid_groups` pairs of (media
     SSRC, its RTX SSRC).
-    `msid` is the raw `stream track` of the first a=msid, or empty. `rejection` is None for a section that can carry
-    media; see `Rejection`.
+    `rejection` is None for a section that can carry media; see `Rejection`.
     """
 
     media: str
@@ -140,7 +139,6 @@ class MediaSection:
     extensions: Mapping[str, int]
     ssrcs: tuple[int, ...]
     fid_groups: tuple[tuple[int, int], ...]
-    msid: str
     rtcp_rsize: bool
     encodings: tuple[str, ...] = ()
     rejection: Rejection | None = None

@@ -18,7 +18,6 @@ LINES_OF_A_FUNCTION = 40
 LINES_OF_A_CLASS = 250
 
 ALLOWED = {
-    "tests/actors/test_stream.py": "every way through a stream's life on one rig, in the order of that life",
     "tests/support/media_peer.py": "a whole WebRTC peer, which is poked at in all its parts",
     "tests/support/media_peer.py MediaPeer": "as the file",
 }

@@ -40,11 +40,6 @@ def test_depth_is_no_recursion() -> None:
         value = value.pop()
 
 
-def test_counting_ends_where_it_is_enough() -> None:
-    wide = [[[0] * 1000] * 1000] * 1000
-    assert 8000 <= weigh(wide, enough=8000) < 20_000
-
-
 def test_an_allowance_is_held_and_given_back() -> None:
     memory = Allowance(10)
     assert memory.take(6)

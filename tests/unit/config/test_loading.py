@@ -21,13 +21,13 @@ def faults(text: str, *overrides: str) -> tuple[str, ...]:
 def test_without_a_file_everything_is_default() -> None:
     loaded = load_settings(None)
     assert loaded.settings == Settings()
-    assert set(loaded.origins.values()) == {"default"}
+    assert {given.origin for given in loaded.given.values()} == {"default"}
 
 
 def test_set_goes_before_the_file_and_the_file_before_the_default() -> None:
     loaded = load_settings("ws.port=1\nwss.port=2", file_name="f", overrides=["ws.port = 3"])
     assert (loaded.settings.ws_port, loaded.settings.wss_port, loaded.settings.http_port) == (3, 2, 8081)
-    assert (loaded.origins["ws.port"], loaded.origins["wss.port"]) == ("--set", "f:2")
+    assert (loaded.given["ws.port"].origin, loaded.given["wss.port"].origin) == ("--set", "f:2")
     assert loaded.warnings == ()
 
 
