@@ -1,7 +1,7 @@
-"""What of media is lost here, and why: counted always, and told in the log.
+"""Packets that are lost in this server, and why. All are counted and logged.
 
-What is not taken of a peer is told once for each peer and reason (`Drops`), what the sockets lose now and again
-(`LossWatch`).
+Packets of a peer that are not accepted are logged once for each peer and reason (`Drops`), packets that the sockets
+lose every few seconds (`LossWatch`).
 """
 
 import math
@@ -15,7 +15,7 @@ from protocol.webrtc.srtp import MAX_PACKET, SrtpError, SrtpReplayError
 
 
 class Drop(Enum):
-    """Why a packet of a peer is dropped: the counter in `MediaStatistics`, and the reason in words."""
+    """Why a packet of a peer is dropped: the counter in `MediaStatistics`, and the reason as the log has it."""
 
     MALFORMED = "malformed", "it is no RTP"
     TOO_LARGE = "too_large", f"it is larger than {MAX_PACKET} bytes"
@@ -34,7 +34,7 @@ class Drop(Enum):
 
 
 class Drops:
-    """The drops of one peer. `log` is shared by all peers, and says each event only so often."""
+    """The drops of one peer. All peers share `log`, which limits the rate of each event."""
 
     def __init__(self, counters: Counters, log: RateLimitedLog, session_id: str) -> None:
         self.total = 0
@@ -43,16 +43,16 @@ class Drops:
         self._session_id = session_id
         self._told: set[Drop] = set()
 
-    def count(self, drop: Drop, **facts: object) -> None:
-        """Count a packet; `facts` are for the log."""
+    def count(self, drop: Drop, **fields: object) -> None:
+        """Count a packet; `fields` are for the log."""
         self.total += 1
         setattr(self._counters, drop.counter, getattr(self._counters, drop.counter) + 1)
         if drop not in self._told:
             self._told.add(drop)
-            self._log.warning("media dropped", session=self._session_id, why=drop.reason, **facts)
+            self._log.warning("media dropped", session=self._session_id, why=drop.reason, **fields)
 
     def count_undecrypted(self, error: SrtpError) -> None:
-        """Count a packet that libsrtp refuses. One that comes twice is common in harmless networks, and not told."""
+        """Count a packet that libsrtp refuses. Duplicates are common in healthy networks and are not logged."""
         if isinstance(error, SrtpReplayError):
             self._counters.srtp_errors += 1
         else:
@@ -60,14 +60,14 @@ class Drops:
 
 
 class ControlRate:
-    """How much RTCP and DTLS of a peer is read: it costs much, and nobody needs hundreds of packets a second."""
+    """Limits the RTCP and DTLS packets read of a peer: they are costly, and no peer needs hundreds a second."""
 
     def __init__(self, rate: int, drops: Drops) -> None:
         self._limit = RateLimit(rate, rate)
         self._drops = drops
 
     def allows(self, now: float) -> bool:
-        """Whether one more may be read; a refusal is counted."""
+        """Whether one more may be read; if not, it is counted as dropped."""
         if self._limit.take(now):
             return True
         self._drops.count(Drop.CONTROL_RATE)
@@ -75,9 +75,9 @@ class ControlRate:
 
 
 class LossWatch:
-    """What the sockets had no room for, whoever it came from or went to.
+    """Logs the datagrams that the sockets had no room for, in either direction.
 
-    `counts` gives the sums since the start, by the names that they have in `MediaStatistics`.
+    `counts` gives the totals since the start, under their names in `MediaStatistics`.
     """
 
     INTERVAL = 10.0  # seconds between two lines
@@ -89,7 +89,7 @@ class LossWatch:
         self._look_at = -math.inf
 
     def look(self, now: float) -> None:
-        """To be called now and then; says how much was lost since it was said last."""
+        """Log what was lost since the last line; to be called now and then."""
         if now < self._look_at:
             return
         self._look_at = now + 1

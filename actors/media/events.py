@@ -1,4 +1,4 @@
-"""What the media plane tells the owner of a stream, and how it refuses one."""
+"""What the media plane tells the owner of a stream, and how it refuses a stream."""
 
 from collections.abc import Callable
 
@@ -27,21 +27,21 @@ class Resized:
 
 @frozen(kw_only=True)
 class Failed:
-    """The media ended against everybody's will. Nothing of it is alive any more; `close` is still to be called."""
+    """The media failed and has ended. `close` is still to be called."""
 
     info: StreamInfo
 
 
 @frozen
 class PeerClosed:
-    """The browser ended its side (DTLS close_notify). Nothing is alive any more; `close` is still to be called."""
+    """The browser ended its side (DTLS close_notify). The media has ended; `close` is still to be called."""
 
 
 @frozen(kw_only=True)
 class NotEnoughBandwidth:
-    """A player's path has carried less than the stream has for a while; told again from time to time.
+    """A player's path has carried less than the stream's bitrate for a while. Repeated from time to time.
 
-    `bitrate` is the stream's, `bandwidth` what the player estimates for its path, both in bits a second.
+    `bitrate` is the stream's, `bandwidth` the player's estimate for its path, both in bits per second.
     """
 
     bitrate: int
@@ -57,7 +57,7 @@ def discard(event: MediaEvent) -> None:
 
 
 class MediaRefused(Exception):
-    """The offer is not served. `info` is the text for the peer, `detail` says more, for the log."""
+    """The offer is refused. `info` is the text for the peer, `detail` is for the log."""
 
     def __init__(self, info: StreamInfo, detail: str) -> None:
         super().__init__(f"{info}: {detail}")

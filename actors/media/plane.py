@@ -1,15 +1,15 @@
 """The media plane: it owns the UDP sockets, all peers and all their timers.
 
-It is a service, not an actor. Others call its plain methods, which never wait; what happens to a stream's media is told
-by the `post` that its owner gave. Media itself never leaves this package: a publisher's packet is decrypted, and
-encrypted and sent again for every viewer, within a few milliseconds.
+It is a service, not an actor. Others call its plain methods, which never wait. A stream's owner learns what happens to
+its media through the `post` that it gave. Media itself never leaves this package: a publisher's packet is decrypted,
+then encrypted and sent for every viewer, within a few milliseconds.
 
     a task for each socket   wait until it is readable; when packets are many, a few milliseconds in any case
                              -> read up to MAX_DRAIN datagrams and handle each, no await in between
                              -> when a picture is not complete, wait for the rest, a few milliseconds at most
                              -> send what is queued, look for receiver reports
     a task for each socket of receiver reports    (`report_reader`)
-    a task for all timers    wait for the earliest deadline -> handle those whose deadline has come
+    a task for all timers    wait for the earliest deadline -> handle the peers whose deadline has come
 """
 
 import secrets
@@ -58,7 +58,7 @@ log = get_logger("media")
 
 
 class MediaPlane:
-    """See above. It owns the sockets from here on, and closes them at the end of `run`."""
+    """See above. It takes over the sockets, and closes them at the end of `run`."""
 
     def __init__(
         self, sockets: Sequence[MediaSocket], settings: Settings, *, sender: PacketSender | None = None
@@ -97,13 +97,13 @@ class MediaPlane:
 
     @property
     def context(self) -> MediaContext:
-        """What a publication needs whose ingest is no WebRTC peer."""
+        """For publications whose ingest is not a WebRTC peer."""
         return self._context
 
     def statistics(self) -> MediaStatistics:
         coalescers = [receiver.coalescer for receiver in self._receivers]
         for coalescer in coalescers:
-            coalescer.took(0, self._context.clock(), is_all=True)  # the rate sinks though nothing comes
+            coalescer.took(0, self._context.clock(), is_all=True)  # so that the rate falls even if nothing comes
         figures = {**_peer_figures(self._services), **self._lost(), **self._context.counters.snapshot()}
         return MediaStatistics(
             rests=sum(receiver.rests for receiver in self._receivers),
@@ -180,7 +180,7 @@ class MediaPlane:
             self._guarded(self._services.timers.settle)
 
     async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
-        """Let the rest of a picture come, if it comes at once."""
+        """Wait a moment for the rest of a picture."""
         context, now = self._context, self._context.clock()
         until, before = hold.until(now), context.counters.forwarded
         if until > now:
@@ -232,11 +232,11 @@ class MediaPlane:
     # -- one peer at a time --------------------------------------------------------------------------------------
 
     def _guarded(self, handler: Callable[..., None], *args: object) -> None:
-        """The one place where an unexpected error ends: with the peer that it happened to, not with the plane."""
+        """The one place where unexpected errors are caught: an error ends the peer it happened to, not the plane."""
         self._set_current_peer(None)
         try:
             handler(*args)
-        except Exception as error:  # noqa: BLE001  whatever it is, only its peer may fall
+        except Exception as error:  # noqa: BLE001  any error may end only its own peer
             self._context.counters.crashed += 1
             transport = self._current
             log.error("media crashed", crash=error, session=transport.session_id if transport else None)
@@ -246,7 +246,7 @@ class MediaPlane:
     def _give_up(self, transport: Transport) -> None:
         try:
             transport.fail(StreamInfo.FAILED_BY_ERROR)
-        except Exception as error:  # noqa: BLE001  its end is broken too: nothing more of it is heard
+        except Exception as error:  # noqa: BLE001  its handler is broken too: nothing more to tell
             log.error("media crashed while it ended", crash=error, session=transport.session_id)
 
     def _set_current_peer(self, transport: Transport | None) -> None:
@@ -272,7 +272,7 @@ class MediaPlane:
             self._context.counters.unexpected += 1
 
     def _on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
-        """Not STUN, from an address that nobody is known to have: perhaps of a peer that has got another one."""
+        """Not STUN, from an unknown address: perhaps a peer whose address has changed."""
         self._context.counters.unknown_address += 1
         ssrc = ssrc_of(kind, data)
         self._current = transport = None if ssrc is None else self._peers.by_ssrc.get(ssrc)
@@ -280,7 +280,7 @@ class MediaPlane:
             transport.on_stray(kind, data, here, now)
 
     def _on_stun(self, data: bytes, source: Address, local: int, now: float) -> None:
-        """Whatever is not for a living user fragment is met with silence: no answer, nothing to amplify."""
+        """STUN that is not for a living user fragment gets no answer, so nothing can be amplified."""
         try:
             message = parse_stun(data)
         except StunError:

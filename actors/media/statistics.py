@@ -8,8 +8,8 @@ class StreamMediaStatistics:
     """Figures of one published or played stream since it began, audio and video together.
 
     `packets` and `bytes` are RTP without encryption: received from a publisher, sent to a player. `lost` is what never
-    came (of a player: what it reports). `nacks` counts packets asked for again by whoever receives, `resent` those
-    given again, `plis` key frame requests made by whoever receives. `dropped` are packets of a publisher that came and
+    came (of a player: what it reports). `nacks` counts packets asked for again by the receiver, `resent` those
+    sent again, `plis` key frame requests of the receiver. `dropped` are packets of a publisher that came and
     were not taken (see `Drop`), of a player those that the system's socket buffer had no room for. `round_trip` in
     seconds, `available_kbps` by the player's estimate; 0 unknown.
     """

@@ -1,4 +1,4 @@
-"""From a publisher's encrypted packets to packets for its viewers. Whatever is not taken is counted by its reason."""
+"""From a publisher's encrypted packets to packets of its tracks. What is not accepted is counted by reason."""
 
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ class Intake:
             return None
 
     def _refusal(self, data: bytes, now: float) -> Drop | None:
-        """Why a packet is not even looked at, before anything of it costs more than this."""
+        """Why a packet is refused before it is decrypted."""
         if not self._packet_rate.take(now):
             return Drop.PACKET_RATE
         if not self._bitrate.take(now, len(data)):
@@ -93,8 +93,8 @@ class Intake:
             self._drop(Drop.NO_KEY_FRAME)
         return packet
 
-    def _drop(self, drop: Drop, **facts: object) -> None:
-        self._transport.drops.count(drop, **facts)
+    def _drop(self, drop: Drop, **fields: object) -> None:
+        self._transport.drops.count(drop, **fields)
 
 
 def _fault(source: Source, header: RtpHeader, body: bytes) -> Drop | None:

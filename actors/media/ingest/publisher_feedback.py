@@ -1,4 +1,4 @@
-"""What a publisher is told: what came and when, what did not, how much it may send, when a key frame is needed."""
+"""RTCP to a publisher: what arrived and when, what is missing, how much it may send, when a key frame is needed."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -89,14 +89,14 @@ class PublisherFeedback:
                 self._feedback_at = now
 
     def take_echoes(self, report: ExtendedReport, now: float) -> None:
-        """The publisher tells of a clock that we sent."""
+        """The publisher reports on a reference time that we sent."""
         for echo in report.echoes:
             seconds = echo.round_trip(now) if echo.ssrc == self._ssrc else None
             if seconds is not None:
                 self._round_trip.sample(seconds)
 
     def on_time(self, now: float) -> None:
-        """Send whatever is due."""
+        """Send all that is due."""
         if now >= self._feedback_at:
             self._feedback_at = math.inf
             self._send_arrivals()
@@ -107,7 +107,7 @@ class PublisherFeedback:
             self._send_report(now)
 
     def ask_for_key_frames(self, now: float) -> None:
-        """Send what requests are due; to be called for every new one too, so that the first leaves at once."""
+        """Send the requests that are due; called for each new one too, so that the first leaves at once."""
         if self._report_at == math.inf:
             return
         for track, ssrc in self._sources.media.items():
@@ -152,7 +152,7 @@ class PublisherFeedback:
         self._send(packet)
 
     def _estimate(self, uplink: UplinkEstimate, blocks: dict[PublishedTrack, ReportBlock]) -> bytes:
-        """The video's losses stand for all: it is what fills the path."""
+        """Only the video's losses count: video is what fills the path."""
         lost = max((block.fraction_lost for track, block in blocks.items() if track.is_video), default=0)
         received = sum(track.rate.bytes_per_second * 8 for track in blocks)
         bitrate = uplink.update(received, lost / 256)

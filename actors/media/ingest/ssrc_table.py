@@ -1,7 +1,7 @@
-"""Which remote SSRC is which track: as announced, or as the packets themselves tell (RFC 9143 section 9.2).
+"""Which remote SSRC is which track: as announced in the offer, or as the packets show (RFC 9143 section 9.2).
 
-A publisher may send with an SSRC that nobody announced: from the start, or from some moment on, when its encoder was
-set up anew. The payload type tells whose packet it is, and so does the mid extension where it was negotiated. That is a
+A publisher may send with an SSRC that was not announced: from the start, or from some moment on, when its encoder was
+set up anew. The payload type shows which track it is, and so does the mid extension where it was negotiated. That is a
 guess, made before decryption; `bind` makes it stick once the packet proved authentic. No SSRC takes the place of one
 that is still heard: of several layers of one picture (simulcast) only one is forwarded.
 """
@@ -74,7 +74,7 @@ class SsrcTable:
         return former is not None
 
     def end(self, ssrc: int) -> None:
-        """The publisher says that nothing more comes from this SSRC (BYE)."""
+        """The publisher announces that nothing more comes from this SSRC (BYE)."""
         if ssrc in self._known:
             self._ended.add(self._known[ssrc])
 
@@ -98,7 +98,7 @@ class SsrcTable:
         return None
 
     def _is_vacant(self, source: Source, now: float) -> bool:
-        """Nobody is this source, or who was it has fallen silent. Retransmissions are silent most of the time."""
+        """The source has no SSRC, or it has fallen silent. Retransmissions are silent most of the time."""
         if source not in self._ssrcs or source in self._ended:
             return True
         heard_at = source.track.incoming.heard_at

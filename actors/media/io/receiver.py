@@ -1,7 +1,7 @@
-"""Reading datagrams, each with the time at which it came to this machine, in wake-ups that are not too many.
+"""Reading datagrams, each with the time at which it reached this machine, in few wake-ups.
 
 While the plane forwards one packet to a thousand viewers, or rests to take several at once, others arrive. Publishers
-estimate their bandwidth from the times that they are told (transport-wide feedback), so these are the kernel's.
+estimate their bandwidth from the reported arrival times (transport-wide feedback), so these are the kernel's.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class Receiver:
             udp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
     async def wait(self) -> None:
-        """Until something may be read: it has come, or this has been a rest in which several packets come together."""
+        """Wait until something can be read, or for a rest in which several packets come together."""
         rest_until = self.coalescer.rest_until
         if self._clock() < rest_until:
             self.rests += 1
@@ -58,7 +58,7 @@ class Receiver:
             await trio.lowlevel.wait_readable(self._udp)
 
     def drain(self, most: int = MAX_DRAIN) -> int:
-        """Take what waits, at most so many datagrams; how many there were. Raises OSError."""
+        """Take what waits, at most `most` datagrams; returns how many. Raises OSError."""
         woke_at = self._clock()
         count = self._take_waiting(most, woke_at)
         self.coalescer.took(count, woke_at, is_all=count < most)
@@ -99,5 +99,5 @@ class Receiver:
         return ahead, was_set
 
     def _bounded(self, arrival: float) -> float:
-        """What came while others were handled is younger than the wake-up; nothing comes from the future."""
+        """A datagram that came after the wake-up is newer than it, but never newer than now."""
         return max(self._earliest, min(arrival, self._clock()))

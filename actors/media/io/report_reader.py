@@ -1,4 +1,4 @@
-"""Reading receiver reports when there is time: after media, which has the processor awake, or else a while later.
+"""Reading receiver reports when it is cheap: right after media, or else a little later.
 
 A viewer without reduced-size RTCP says what is urgent (a NACK, a request for a key frame) behind a report in one
 datagram, encrypted, so that it cannot be told from a mere report. While there is such a viewer, all are read soon.
@@ -39,7 +39,7 @@ class ReportReader:
             self._is_behind = self._read() == MAX_DRAIN
 
     async def run(self) -> None:
-        """Read what nobody has looked for. As long as reports keep coming none of them wakes anybody."""
+        """Read reports where no media comes. While reports keep coming, none of them causes a wake-up."""
         while True:
             await self._receiver.wait()
             before = -1

@@ -7,7 +7,7 @@ next, not from the end of the work: a busy plane does not get later still, for i
 
 import math
 
-START, STOP = 1000.0, 700.0  # packets a second; below, waiting for company costs more than it saves
+START, STOP = 1000.0, 700.0  # packets a second; below, waiting for more packets costs more than it saves
 SHORTEST, LONGEST = 0.002, 0.005  # seconds between wake-ups
 GROUP = 16  # packets that a wake-up is meant for, within these bounds
 
@@ -33,7 +33,7 @@ class WakeupCoalescer:
         self._count += count
         if woke_at - self._measured_at >= _WINDOW:
             self._measure(woke_at)
-        # Who finds nothing waits for the next packet, and not for the clock.
+        # A wake-up that finds nothing waits for the next packet, and not for the clock.
         resting = self.interval and count and is_all
         self.rest_until = woke_at + self.interval if resting else -math.inf
 

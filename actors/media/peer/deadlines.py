@@ -1,4 +1,4 @@
-"""Who is to be woken when: one deadline an owner, the earliest at hand."""
+"""Who is to be woken when: one deadline for each owner, and the earliest of all."""
 
 import heapq
 import itertools
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @define(order=False, eq=False)
 class _Entry(Generic[T]):
-    """An alarm in the heap. One whose owner is None has been replaced or removed, and keeps nobody alive."""
+    """An entry of the heap. Without an owner it has been replaced or removed, and keeps no object alive."""
 
     when: float
     number: int
@@ -23,7 +23,7 @@ class _Entry(Generic[T]):
 
 
 class Deadlines(Generic[T]):
-    """A deadline may be moved often: to move it later costs a dictionary write; the heap is put right when it wakes."""
+    """Deadlines move often. Moving one later costs a dictionary write; the heap is corrected when it comes up."""
 
     def __init__(self) -> None:
         self._wanted: dict[T, float] = {}
@@ -33,7 +33,7 @@ class Deadlines(Generic[T]):
 
     @property
     def earliest(self) -> float:
-        """Nobody is due before this; math.inf when nobody waits."""
+        """No owner is due before this; math.inf when none waits."""
         return self._heap[0].when if self._heap else math.inf
 
     def set(self, owner: T, when: float) -> None:

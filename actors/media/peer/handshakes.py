@@ -1,4 +1,4 @@
-"""A DTLS handshake on its way, and who may begin one: each costs memory and time, so they are counted."""
+"""A DTLS handshake under way, and who may begin one: each costs memory and time, so their number is limited."""
 
 import math
 from collections import Counter
@@ -14,17 +14,17 @@ from protocol.webrtc.paths import IcePath
 T = TypeVar("T", bound=Hashable)
 
 SESSION_SHARE = 10
-"""A signalling session may have one in so many of all places."""
+"""A session may have one in this many of all handshakes under way."""
 ADDRESS_SHARE = 2
-"""An IPv4 address, or IPv6 /64 network, may have one in so many. Whole companies share one."""
+"""An IPv4 address, or IPv6 /64 network, may have one in this many: whole companies share one."""
 RESERVE_SHARE = 10
-"""One in so many is kept for sessions that have no handshake under way."""
+"""One in this many is reserved for sessions that have no handshake under way."""
 
 
 class Handshake:
-    """A transport's DTLS, with what its endpoint does not know: the path of its datagrams, and when its time is over.
+    """A transport's DTLS endpoint, the path of its datagrams, and its deadline.
 
-    It goes on living after the handshake, for what the peer says again, and for its goodbye.
+    It lives on after the handshake, for what the peer repeats, and for its close_notify.
     """
 
     def __init__(self, dtls: DtlsEndpoint, until: float) -> None:
@@ -66,7 +66,7 @@ class Handshake:
             self._changes += 1
 
     def on_time(self, now: float) -> bool:
-        """Say again what was not answered; False if that is not yet due."""
+        """Repeat the last flight; False if that is not yet due."""
         if now < self._retransmit_at:
             return False
         self.dtls.handle_timeout()

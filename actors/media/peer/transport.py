@@ -1,4 +1,4 @@
-"""One peer's transport: ICE finds the way, DTLS proves who is there, SRTP carries what the inner end has to say.
+"""One peer's transport: ICE finds the way, DTLS proves who is there, SRTP carries media and RTCP of its handler.
 
 `protocol/webrtc/transport_state.py` has the table of states.
 
@@ -37,7 +37,7 @@ log = get_logger("media")
 
 
 class TransportHandler(Protocol):
-    """The inner end of a transport: a publication or a playback."""
+    """What a transport serves: an ingest or a playback."""
 
     @property
     def deadline(self) -> float:
@@ -63,7 +63,7 @@ class TransportHandler(Protocol):
 
 
 class _ClosedHandler:
-    """The inner end of a transport that is closed."""
+    """The handler of a transport that is closed."""
 
     deadline = math.inf
 
@@ -76,9 +76,9 @@ class _ClosedHandler:
 
 
 class Transport:
-    """Everything between the sockets and the inner end, for one peer.
+    """Everything between the sockets and the handler, for one peer.
 
-    `post` gets the facts on it. After `close`, or a fact that ends it, nothing of it is alive.
+    `post` gets its events. After `close`, or an event that ends it, it neither sends nor takes anything.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Transport:
         self._fingerprints, self._roles = offer.fingerprints, roles
         self.agent = _make_agent(self.ufrag, self.pwd, offer, services, roles)
         self._paths = PeerPaths(services, self.agent)
-        self._from: IcePath | None = None  # where the media packet comes from that is being handled
+        self._from: IcePath | None = None  # the path of the media packet being handled
         self._handshake: Handshake | None = None
         services.add(self)
 
@@ -270,23 +270,23 @@ class Transport:
             log.info("media failed", session=self.session_id, info=info, detail=detail, path=self.path)
         self._finish(TransportEvent.FAULT, Failed(info=info))
 
-    def _finish(self, event: TransportEvent, fact: MediaEvent | None) -> None:
+    def _finish(self, event: TransportEvent, told: MediaEvent | None) -> None:
         if self.closed:
             return
         self._enter(event)
         path, handshake, post, end = self.path, self._handshake, self._post, self.end
         self._services.remove(self)
-        # Nothing refers back to the ends any more, so all of this is freed at once and not by a full collection.
+        # Nothing refers back to the handler any more, so all of it is freed at once and not by a full collection.
         self._post, self.end = discard, _ClosedHandler()
         try:
             end.on_closed()
-        finally:  # the peer and the owner learn of the end even if the inner end is broken
+        finally:  # the peer and the owner learn of the end even if the handler is broken
             self._handshake = self.receiver = self.transmitter = None
             if handshake is not None and path is not None:
                 handshake.dtls.close()
                 self._paths.send(handshake.dtls.take_datagrams(), path)
-            if fact is not None:
-                post(fact)
+            if told is not None:
+                post(told)
 
     # -- DTLS ----------------------------------------------------------------------------------------------------
 
@@ -304,7 +304,7 @@ class Transport:
         self._timers.schedule(self)
 
     def _end_handshake(self, handshake: Handshake, now: float) -> None:
-        """Keys are there. Only who got all of our flights can have come so far, so a single path is proved by it."""
+        """Keys are there. Only a peer that received all our flights gets this far, so a single path is proved by it."""
         if self._state is TransportState.HANDSHAKING:
             self._enter(TransportEvent.KEYS)
         before = self.path
