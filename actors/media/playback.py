@@ -77,7 +77,7 @@ class Playback:
         )
         for kind in self._plans:
             publication.tracks[kind].expect(services.context.clock())
-        self._needs_compounds = any(not plan.reduced_size for plan in plans)
+        self._needs_compounds = any(plan.has_compound_feedback for plan in plans)
         self._context.compound_viewers += self._needs_compounds
 
     # -- for the owner -------------------------------------------------------------------------------------------

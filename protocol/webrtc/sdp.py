@@ -202,6 +202,11 @@ class TrackPlan:
     reduced_size: bool = False
 
     @property
+    def has_compound_feedback(self) -> bool:
+        """What a receiver of video needs at once (a NACK, a key frame) comes behind a report (RFC 3550 section 6.1)."""
+        return self.kind is MediaKind.VIDEO and not self.reduced_size
+
+    @property
     def uses_remb(self) -> bool:
         """The sender is told its bandwidth by REMB, for want of transport-wide feedback."""
         return self.twcc_extension_id is None and "goog-remb" in self.codec.rtcp_feedback

@@ -117,3 +117,10 @@ def test_a_data_channel_is_turned_down_and_the_media_beside_it_is_served() -> No
 def test_an_offer_of_two_transports_is_refused_and_told_why(name: str) -> None:
     with pytest.raises(NotBundled, match="BUNDLE"):
         answer_to(name)
+
+
+@pytest.mark.parametrize("name", [name for name in SERVED if "play" in name])
+def test_the_feedback_of_browsers_comes_in_packets_of_its_own(name: str) -> None:
+    """Those that put it behind a report have all reports read sooner, at a cost."""
+    plans = negotiate_play(parse_offer(recorded(name)), sources(name))
+    assert any(plan.has_compound_feedback for plan in plans) == name.startswith("werift")
