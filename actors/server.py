@@ -36,7 +36,7 @@ from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import AppStoreError, open_app_store
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, Stream, StreamServices
-from actors.stream.keepalive import StreamKeepAlive
+from actors.stream.keep_alive_schedule import StreamKeepAlive
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app

@@ -9,8 +9,8 @@ from attrs import frozen
 from config.addresses import paired
 from config.properties import BadLine, Entry, parse
 from config.settings import TABLE, Setting, Settings
+from config.unsupported_wcs_settings import reason_without_effect
 from config.value_types import Remarking
-from config.wcs_settings import reason_without_effect
 from protocol.common.suggestions import nearest
 
 DEFAULT = "default"

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import frozen
 
+from config.unsupported_wcs_settings import FOREIGN_CODECS
 from config.value_types import (
     Address,
     AddressPair,
@@ -28,7 +29,6 @@ from config.value_types import (
     StringList,
     Text,
 )
-from config.wcs_settings import FOREIGN_CODECS
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ import trio
 
 from actors.hooks.backlog import Account
 from actors.hooks.call_log import HookCall
-from actors.hooks.deliveries import Deliveries, Delivery
+from actors.hooks.client_deliveries import Deliveries, Delivery
 from actors.hooks.echo import is_echo
 from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.hooks.lane_services import LaneServices

@@ -17,7 +17,7 @@ import trio
 from attrs import define, field
 
 from actors.hooks.backlog import Account
-from actors.hooks.load import Load
+from actors.hooks.queued_weight import Load
 from protocol.hooks import Allow, HookMethod, Verdict
 
 

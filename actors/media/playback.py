@@ -11,7 +11,7 @@ from actors.media.statistics import StreamMediaStatistics
 from actors.media.subscribers import Subscriber, Subscribers
 from actors.media.tracks.rates import RateMeter
 from protocol.sfu.bandwidth import ReportedLoss, Shortage
-from protocol.sfu.outgoing import OutgoingTrack
+from protocol.sfu.outgoing_track import OutgoingTrack
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.roles import PeerRoles

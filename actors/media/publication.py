@@ -7,8 +7,8 @@ from actors.media.events import Flowing, Post, Resized, discard
 from actors.media.statistics import StreamMediaStatistics
 from actors.media.subscribers import Subscribers
 from actors.media.tracks.published_track import PublishedTrack
+from protocol.sfu.incoming_track import MediaPacket
 from protocol.sfu.rtt import RttEstimator
-from protocol.sfu.track import MediaPacket
 from protocol.webrtc.sdp import Codec, MediaKind, SourceTrack
 
 

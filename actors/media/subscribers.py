@@ -12,9 +12,10 @@ from actors.media.context import MediaContext
 from actors.media.io.sockets import UdpSocket
 from actors.media.sending.sender import FanOut, Recipient
 from actors.media.tracks.published_track import PublishedTrack
-from protocol.sfu.outgoing import OutgoingTrack, Variant
-from protocol.sfu.router import TrackRouter, ViewerRequests
-from protocol.sfu.track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket
+from protocol.sfu.keyframe_requests import ViewerRequests
+from protocol.sfu.outgoing_track import OutgoingTrack, Variant
+from protocol.sfu.router import TrackRouter
 from protocol.webrtc.rtcp import SenderReport, build_sdes, forward_sender_report
 from protocol.webrtc.rtp import HEADER_SIZE, size_without_padding
 from protocol.webrtc.stun import Address

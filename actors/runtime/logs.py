@@ -118,7 +118,7 @@ class RateLimitedLog:
         suppressed = self._suppressed.pop(event, 0)
         return {"suppressed": suppressed} if suppressed else {}
 
-    def take_unsaid(self) -> Mapping[str, int]:
+    def take_suppressed(self) -> Mapping[str, int]:
         """How often each event was suppressed since it was last reported; the counts are reset."""
         taken, self._suppressed = self._suppressed, Counter()
         return taken
@@ -128,7 +128,7 @@ def tell_suppressed() -> None:
     """Write how many lines of each event were suppressed, for floods that no further line has followed."""
     log = get_logger("log")
     for limiter in tuple(_limiters):
-        for event, count in limiter.take_unsaid().items():
+        for event, count in limiter.take_suppressed().items():
             log.info("log lines left out", line=event, count=count)
 
 
@@ -222,7 +222,7 @@ class _LineLimits(logging.Filter):
             setattr(record, _FIELDS, {**fields, "suppressed": suppressed + fields.get("suppressed", 0)})
         return True
 
-    def take_unsaid(self) -> Mapping[str, int]:
+    def take_suppressed(self) -> Mapping[str, int]:
         """Like that of `RateLimitedLog`; libraries by their names."""
         taken, self._suppressed = self._suppressed, Counter()
         return {event or name: count for (name, event), count in taken.items()}

@@ -48,7 +48,7 @@ from protocol.signaling.frames import (
     SubmitBugReport,
     UnknownFrame,
 )
-from protocol.signaling.statuses import DataStatus
+from protocol.signaling.session_statuses import DataStatus
 from protocol.signaling.stream_forms import stream_request
 from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 

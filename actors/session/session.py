@@ -46,7 +46,7 @@ from protocol.signaling.frames import (
     ServerFrame,
 )
 from protocol.signaling.session_state import Admission, SessionLife, SessionState
-from protocol.signaling.statuses import SessionStatus
+from protocol.signaling.session_statuses import SessionStatus
 
 log = get_logger("session")
 

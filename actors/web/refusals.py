@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.web.http.exchange import REFUSED
+from actors.web.http.asgi_exchange import REFUSED
 from actors.web.responses import JsonAnswer, error_answer
 from protocol.rest.errors import RestError, bad_request, error_body
 from protocol.rest.unsupported import is_unsupported

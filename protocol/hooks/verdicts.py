@@ -19,8 +19,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from protocol.common.json_decoding import DecodeError, FieldError, parse_json, read_name
+from protocol.hooks.answer_changes import restored
 from protocol.hooks.methods import HookKind, HookMethod
-from protocol.hooks.mirrored import restored
 from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy, WrongType
 
 CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})

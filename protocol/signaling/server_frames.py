@@ -13,7 +13,7 @@ from attrs import field, fields, frozen
 
 from protocol.common.json_decoding import wire_name
 from protocol.signaling.client_frames import Connection
-from protocol.signaling.statuses import CallStatus, DataStatus, SessionStatus
+from protocol.signaling.session_statuses import CallStatus, DataStatus, SessionStatus
 from protocol.stream.statuses import StreamEventType, StreamStatus
 
 NOT_ECHOED = frozenset({"custom", "noticationToken", "notificationToken"})

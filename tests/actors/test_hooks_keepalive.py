@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.hooks.lane import HookLane
 from actors.runtime.actor import StopReason
-from actors.stream.keepalive import StreamKeepAlive, Walk
+from actors.stream.keep_alive_schedule import StreamKeepAlive, Walk
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestOnError, RestPolicy, Verdict
 from tests.support.hook_rig import APP, TEST_OVER, Answer, HookRig, after, echo, failing, hang, hook_rig, status

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from actors.stream import Stream
-from actors.stream.keepalive import ask
+from actors.stream.keep_alive_schedule import ask
 from protocol.hooks import HookKind, HookMethod
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request

@@ -13,7 +13,7 @@ import trio.testing
 from attrs import define, field
 from trio.testing import MockClock
 
-from actors.stream.keepalive import StreamKeepAlive
+from actors.stream.keep_alive_schedule import StreamKeepAlive
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import ALL_METHODS, TEST_OVER, SignalingRig, signaling_rig
 

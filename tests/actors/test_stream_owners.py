@@ -12,7 +12,7 @@ from actors.media.events import NotEnoughBandwidth, PeerClosed, Resized
 from actors.node.control import LocalNode
 from actors.stream import StreamRefused
 from actors.stream.end_reasons import SESSION_DISCONNECT
-from actors.stream.keepalive import StreamKeepAlive
+from actors.stream.keep_alive_schedule import StreamKeepAlive
 from actors.web.api.streams import BY_REST
 from protocol.hooks import HookMethod, RestClientConfig
 from protocol.node.filters import StreamFilter

@@ -34,7 +34,7 @@ from actors.hooks.lane import HookLane
 from actors.hooks.transport import HookTransport
 from actors.runtime import logs
 from actors.runtime.actor import StopReason
-from actors.stream.keepalive import StreamKeepAlive
+from actors.stream.keep_alive_schedule import StreamKeepAlive
 from config.apps import ALL_METHODS, App
 from config.settings import LogFormat, LogLevel, Settings
 from protocol.hooks import HookMethod

@@ -26,7 +26,7 @@ from protocol.rest.errors import RestError
 from protocol.rest.http1 import Http1
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
-from protocol.sfu.keyframe import key_frame
+from protocol.sfu.keyframe_detection import key_frame
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.demux import Datagram, ssrc_of

@@ -7,7 +7,7 @@ from attrs import define, field
 from actors.media.context import MediaContext
 from actors.media.events import Post
 from actors.media.publication import Publication
-from protocol.sfu.track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import Codec, MediaKind

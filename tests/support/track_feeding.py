@@ -1,8 +1,8 @@
 """A track to feed with packets."""
 
+from protocol.sfu.incoming_track import IncomingTrack
 from protocol.sfu.packet_history import VIDEO_AGE, VIDEO_BYTES, PacketHistory
 from protocol.sfu.rtt import RttEstimator
-from protocol.sfu.track import IncomingTrack
 
 KEY = b"\x10\x10\x00\x00\x9d\x01\x2a\x80\x02\xe0\x01"
 DELTA = b"\x10\x11\x00\x00"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import TABLE
-from config.wcs_settings import KEYSTORES, WITHOUT_EFFECT
+from config.unsupported_wcs_settings import KEYSTORES, WITHOUT_EFFECT
 from protocol.stream.statuses import StreamInfo
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.media.sending import kernel as kernel_calls
+from actors.media.sending import sendmmsg as kernel_calls
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.packet_buffers import LONGEST_BURST
 from actors.media.sending.sender import FanOut, PacketSender, PortableSender

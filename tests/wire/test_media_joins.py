@@ -5,7 +5,7 @@ import trio
 
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
-from protocol.sfu.router import MIN_REQUEST_INTERVAL
+from protocol.sfu.keyframe_requests import MIN_REQUEST_INTERVAL
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import build_nack
 from tests.support.media_peer import sequences, vp8_delta, vp8_key_frame

@@ -7,8 +7,8 @@ import trio
 
 from actors.media.events import Connected, NotEnoughBandwidth
 from protocol.sfu import bandwidth
+from protocol.sfu.keyframe_requests import MIN_REQUEST_INTERVAL
 from protocol.sfu.nack import MAX_RESENDS, MAX_TRIES
-from protocol.sfu.router import MIN_REQUEST_INTERVAL
 from protocol.webrtc.rtcp import (
     BitrateEstimate,
     FullIntraRequest,

@@ -6,7 +6,7 @@ import trio
 from actors.media.events import Flowing, PeerClosed, Resized
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
-from protocol.sfu.track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import PictureLoss, SenderReport, build_nack, build_pli, build_sender_report
 from protocol.webrtc.sdp import MediaKind, Setup

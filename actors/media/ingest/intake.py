@@ -10,7 +10,7 @@ from actors.media.peer.transport import Transport
 from actors.media.tracks.published_track import PublishedTrack
 from actors.runtime.logs import get_logger
 from protocol.common.rate_limit import RateLimit
-from protocol.sfu.track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.rtp import HEADER_SIZE, RtpError, RtpHeader, parse_header, payload, peek_ssrc
 from protocol.webrtc.srtp import MAX_PACKET
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Generic
 
 from actors.media.context import MediaContext
-from actors.media.peer.handshakes import Handshake, Handshakes
+from actors.media.peer.handshake_limits import Handshake, Handshakes
 from actors.media.peer.peer import P
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint

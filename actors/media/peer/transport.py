@@ -10,7 +10,7 @@ from typing import Protocol
 
 from actors.media.drops import ControlRate, Drops
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed, Post, discard
-from actors.media.peer.handshakes import Handshake
+from actors.media.peer.handshake_limits import Handshake
 from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.services import PeerServices
 from actors.media.statistics import Counters

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from actors.media.sending import kernel
+from actors.media.sending import sendmmsg
 
 BUFFERS: Final = 64
 """Most packets in one system call; more save nothing that can be measured."""
@@ -26,14 +26,14 @@ _SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
 
 CData = Any
 _srtp: CData = importlib.import_module("pylibsrtp._binding").ffi
-_memmove = kernel.ffi.memmove
+_memmove = sendmmsg.ffi.memmove
 
 
 class _Templates(dict[int, memoryview]):
     """Packet size -> the lengths of all buffers when each holds a packet of that size."""
 
     def __missing__(self, size: int) -> memoryview:
-        length = size.to_bytes(kernel.ffi.sizeof("size_t"), sys.byteorder)
+        length = size.to_bytes(sendmmsg.ffi.sizeof("size_t"), sys.byteorder)
         self[size] = memoryview(length * BUFFERS).cast(_SIZE_T)
         return self[size]
 
@@ -53,17 +53,17 @@ class PacketBuffers:
     """The packet or burst that is being sent, as often as a batch needs it."""
 
     def __init__(self) -> None:
-        self.longest_burst = LONGEST_BURST if kernel.knows_segments() else 1
+        self.longest_burst = LONGEST_BURST if sendmmsg.knows_segments() else 1
         memory = _srtp.new("char[]", BUFFERS * _STRIDE)
-        iovecs = kernel.ffi.new("struct iovec[]", BUFFERS)
+        iovecs = sendmmsg.ffi.new("struct iovec[]", BUFFERS)
         self.packets = [memory + _STRIDE * index for index in range(BUFFERS)]
         self.iovecs = [iovecs + index for index in range(BUFFERS)]
         for iovec, packet in zip(self.iovecs, self.packets, strict=True):
-            iovec.iov_base = kernel.ffi.cast("void *", _address_of(_srtp, packet))
-        places = [_address_of(kernel.ffi, kernel.ffi.addressof(iovec, "iov_len")) for iovec in self.iovecs]
+            iovec.iov_base = sendmmsg.ffi.cast("void *", _address_of(_srtp, packet))
+        places = [_address_of(sendmmsg.ffi, sendmmsg.ffi.addressof(iovec, "iov_len")) for iovec in self.iovecs]
         self.length_pointers = [_srtp.cast("int *", place) for place in places]
         # Every length at once, as numbers: they lie between the pointers to the packets.
-        self.lengths = memoryview(kernel.ffi.buffer(iovecs)).cast("B").cast(_SIZE_T)[1::2]
+        self.lengths = memoryview(sendmmsg.ffi.buffer(iovecs)).cast("B").cast(_SIZE_T)[1::2]
         self.views = [memoryview(_srtp.buffer(packet, _STRIDE)) for packet in self.packets]
         self._owned = memory, iovecs  # the pointers into them do not keep them alive
         self._memory = memory

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from actors.media.io.sockets import UdpSocket
-from actors.media.sending import kernel
+from actors.media.sending import sendmmsg
 from actors.media.sending.packet_buffers import BUFFERS, PacketBuffers
 from actors.media.sending.sender import Losses, Recipient
 from protocol.webrtc.srtp import SrtpProfile
@@ -27,7 +27,7 @@ _ADDRESS_SIZE = 32  # a sockaddr_in6 has 28 bytes
 
 CData = Any
 _protect = importlib.import_module("pylibsrtp._binding").lib.srtp_protect
-_memmove = kernel.ffi.memmove
+_memmove = sendmmsg.ffi.memmove
 
 
 class RecipientBatch:
@@ -44,11 +44,11 @@ class RecipientBatch:
         self._sessions: list[CData] = []
         self._buffers = buffers
         self._losses = losses
-        self._addresses = kernel.ffi.new("char[]", BATCH_SIZE * _ADDRESS_SIZE)
+        self._addresses = sendmmsg.ffi.new("char[]", BATCH_SIZE * _ADDRESS_SIZE)
         self._messages = self._new_messages(1)
         self._burst_messages: dict[int, CData] = {}  # by the length of the burst
-        self._control = kernel.ffi.from_buffer(bytearray(kernel.SEGMENT_MESSAGE))
-        self._segment_size = memoryview(kernel.ffi.buffer(self._control)).cast("B")[kernel.SEGMENT_SIZE].cast("H")
+        self._control = sendmmsg.ffi.from_buffer(bytearray(sendmmsg.SEGMENT_MESSAGE))
+        self._segment_size = memoryview(sendmmsg.ffi.buffer(self._control)).cast("B")[sendmmsg.SEGMENT_SIZE].cast("H")
 
     # -- membership ----------------------------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class RecipientBatch:
 
     def readdress(self, index: int) -> None:
         """A recipient's address has changed."""
-        name = kernel.socket_address(self.socket.family, self.recipients[index].address)
+        name = sendmmsg.socket_address(self.socket.family, self.recipients[index].address)
         _memmove(self._addresses + _ADDRESS_SIZE * index, name, len(name))
 
     # -- sending -------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class RecipientBatch:
         self._deliver(first, len(self.recipients))
 
     def _deliver(self, first: int, end: int) -> None:
-        """Hand the packets of some viewers to the kernel."""
+        """Hand the packets of some viewers to the sendmmsg."""
         for index, error in self._hand_over(self._messages, first, end):
             if error == errno.EAGAIN:
                 self._losses.drop(self.recipients[index])
@@ -161,7 +161,7 @@ class RecipientBatch:
                 self._losses.fail(self.recipients[index])
 
     def _deliver_bursts(self, first: int, end: int, burst: Sequence[bytes]) -> None:
-        """Hand the bursts of some viewers to the kernel. Where it refuses a burst, send the packets one by one."""
+        """Hand the bursts of some viewers to the sendmmsg. Where it refuses a burst, send the packets one by one."""
         self._segment_size[0] = self._buffers.lengths[0]
         length = len(burst)
         if length not in self._burst_messages:
@@ -182,29 +182,29 @@ class RecipientBatch:
         """
         descriptor = self.socket.fileno()
         while first < end:
-            sent = kernel.sendmmsg(descriptor, messages + first, end - first, socket.MSG_DONTWAIT)
+            sent = sendmmsg.sendmmsg(descriptor, messages + first, end - first, socket.MSG_DONTWAIT)
             if sent > 0:
                 first += sent
-            elif kernel.ffi.errno == errno.EAGAIN:
+            elif sendmmsg.ffi.errno == errno.EAGAIN:
                 yield from ((index, errno.EAGAIN) for index in range(first, end))
                 return
             else:
-                yield first, kernel.ffi.errno
+                yield first, sendmmsg.ffi.errno
                 first += 1
 
     def _new_messages(self, length: int) -> CData:
         """The messages for bursts of so many packets."""
-        messages = kernel.ffi.new("struct mmsghdr[]", BATCH_SIZE)
+        messages = sendmmsg.ffi.new("struct mmsghdr[]", BATCH_SIZE)
         viewers = BATCH_SIZE // length
         for index in range(BATCH_SIZE):
             header = messages[index].msg_hdr
             header.msg_name = self._addresses + _ADDRESS_SIZE * index
-            header.msg_namelen = kernel.ADDRESS_SIZES[self.socket.family]
+            header.msg_namelen = sendmmsg.ADDRESS_SIZES[self.socket.family]
             header.msg_iov = self._buffers.iovecs[index % viewers * length]
             header.msg_iovlen = length
             if length > 1:
                 header.msg_control = self._control
-                header.msg_controllen = len(kernel.SEGMENT_MESSAGE)
+                header.msg_controllen = len(sendmmsg.SEGMENT_MESSAGE)
         return messages
 
 

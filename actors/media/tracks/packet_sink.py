@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from protocol.sfu.track import MediaPacket
+from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.rtcp import SenderReport
 
 

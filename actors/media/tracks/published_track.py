@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from actors.media.tracks.packet_sink import PacketSink
 from actors.media.tracks.rates import RateMeter
+from protocol.sfu.incoming_track import IncomingTrack, MediaPacket
+from protocol.sfu.keyframe_requests import KeyFrameRequests
 from protocol.sfu.packet_history import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketHistory
-from protocol.sfu.router import KeyFrameRequests
 from protocol.sfu.rtt import RttEstimator
-from protocol.sfu.track import IncomingTrack, MediaPacket
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.sdp import Codec, MediaKind, SourceTrack
 

@@ -12,8 +12,8 @@ import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import Place
+from actors.web.http.asgi_exchange import Exchange, WebService
 from actors.web.http.client_stream import ClientGone, ClientStream
-from actors.web.http.exchange import Exchange, WebService
 from protocol.rest.errors import RestError, rest_error_body
 from protocol.rest.http1 import Http1, RequestHead
 

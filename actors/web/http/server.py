@@ -15,9 +15,9 @@ from actors.net.tcp_stream import TcpStream
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import ConnectionAdmission
+from actors.web.http.asgi_exchange import WebService
 from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.connection import HttpConnection
-from actors.web.http.exchange import WebService
 from actors.web.http.failure_pacing import FailureRates
 from config.settings import Settings
 

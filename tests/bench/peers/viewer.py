@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import trio
 
-from protocol.sfu.keyframe import key_frame
+from protocol.sfu.keyframe_detection import key_frame
 from protocol.webrtc import rtp
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import ReportBlock, build_receiver_report, build_remb

@@ -11,7 +11,7 @@ from config.loading import load_settings
 from config.properties import Entry, parse
 from config.render import effective_file, escaped, shipped_file
 from config.settings import TABLE, Setting, Settings
-from config.wcs_settings import WITHOUT_EFFECT
+from config.unsupported_wcs_settings import WITHOUT_EFFECT
 
 SHIPPED = Path(config.__file__).with_name("flashphoner.properties")
 

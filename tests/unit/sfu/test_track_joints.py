@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.nack import REORDER_GRACE
-from protocol.sfu.track import (
+from protocol.sfu.incoming_track import (
     IncomingTrack,
     MediaPacket,
 )
+from protocol.sfu.nack import REORDER_GRACE
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header
 from tests.support.track_feeding import BASE, DELTA, KEY, feed, make_track, needs_key_frame

@@ -23,7 +23,7 @@ from protocol.signaling.frames import (
     ServerFrame,
     SetRemoteSDP,
 )
-from protocol.signaling.statuses import CallStatus, DataStatus
+from protocol.signaling.session_statuses import CallStatus, DataStatus
 from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
 from tests.support.frames import on_wire, samples
 

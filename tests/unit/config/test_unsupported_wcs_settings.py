@@ -6,7 +6,7 @@ import pytest
 
 from config.loading import load_settings
 from config.settings import TABLE
-from config.wcs_settings import FAMILIES, KEYSTORES, reason_without_effect
+from config.unsupported_wcs_settings import FAMILIES, KEYSTORES, reason_without_effect
 
 STOCK = (Path(__file__).parents[2] / "fixtures" / "wcs" / "flashphoner.properties").read_text()
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from attrs import evolve
 
-from protocol.sfu.keyframe import KeyFrame, has_key_frames, key_frame
+from protocol.sfu.keyframe_detection import KeyFrame, has_key_frames, key_frame
 from protocol.sfu.nack import NackGenerator
 from protocol.sfu.packet_history import PacketHistory
 from protocol.sfu.reception import Reception

@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.keyframe import KeyFrame
-from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
-from protocol.sfu.packet_history import VIDEO_AGE
-from protocol.sfu.rtt import RttEstimator
-from protocol.sfu.track import (
+from protocol.sfu.incoming_track import (
     FRESH_AGE,
     MAX_BEHIND,
     PADDED_FROM,
@@ -23,6 +19,10 @@ from protocol.sfu.track import (
     MediaPacket,
     Replay,
 )
+from protocol.sfu.keyframe_detection import KeyFrame
+from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
+from protocol.sfu.packet_history import VIDEO_AGE
+from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import SenderReport, build_receiver_report
 from protocol.webrtc.rtp import HEADER_SIZE, parse_header, payload
 from tests.support.track_feeding import BASE, DELTA, KEY, feed, make_track, needs_key_frame

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.hooks import mirrored
-from protocol.hooks.mirrored import restored
+from protocol.hooks import answer_changes
+from protocol.hooks.answer_changes import restored
 
 RttEstimator = Callable[[Any], Any]
 
@@ -149,15 +149,15 @@ def test_a_value_of_any_size_costs_a_bounded_number_of_comparisons(
     values: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = 0
-    original = mirrored._means_the_same
+    original = answer_changes._means_the_same
 
     def counting(sent: object, answered: object) -> bool:
         nonlocal compared
         compared += 1
         return original(sent, answered)
 
-    monkeypatch.setattr(mirrored, "_means_the_same", counting)
+    monkeypatch.setattr(answer_changes, "_means_the_same", counting)
     sent, answered = {"values": values, "empty": {}}, ROUND_TRIPS["node"]({"values": values, "empty": []})
     assert restored(sent, answered) in (sent, answered, {**answered, "empty": {}})
-    assert compared <= mirrored.MAX_COMPARED
+    assert compared <= answer_changes.MAX_COMPARED
     assert restored(sent, {"values": values, "empty": {}}) is sent

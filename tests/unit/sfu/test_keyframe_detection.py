@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.keyframe import KeyFrame, key_frame
+from protocol.sfu.keyframe_detection import KeyFrame, key_frame
 
 SPS = bytes.fromhex("6742c01eda0280bfe584000003000400000300f23c58ba80")
 PPS = bytes.fromhex("68ce0fc8")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.outgoing import HALF, OutgoingTrack, Variant
+from protocol.sfu.outgoing_track import HALF, OutgoingTrack, Variant
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc import rtp
 

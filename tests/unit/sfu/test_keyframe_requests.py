@@ -1,0 +1,56 @@
+"""When a publisher is asked for a key frame."""
+
+import math
+
+from protocol.sfu import keyframe_requests as limits
+from protocol.sfu.keyframe_requests import KeyFrameRequests, ViewerRequests
+
+
+def test_the_first_request_goes_at_once() -> None:
+    requests = KeyFrameRequests()
+    assert not requests.due(1.0)
+    requests.request(1.0)
+    assert requests.due(1.0)
+
+
+def test_a_thousand_viewers_make_a_few_requests() -> None:
+    requests = KeyFrameRequests()
+    sent = 0
+    for number in range(1000):
+        now = number / 1000
+        requests.request(now)
+        sent += requests.due(now)
+    assert sent == math.ceil(1 / limits.MIN_REQUEST_INTERVAL)
+
+
+def test_a_request_that_comes_too_soon_is_deferred_not_lost() -> None:
+    requests = KeyFrameRequests()
+    requests.request(1.0)
+    requests.due(1.0)
+    requests.arrived()
+    requests.request(1.1)
+    assert not requests.due(1.1)
+    assert requests.deadline == 1.0 + limits.MIN_REQUEST_INTERVAL
+    assert requests.due(requests.deadline)
+
+
+def test_a_request_is_repeated_until_a_key_frame_comes() -> None:
+    requests = KeyFrameRequests()
+    requests.request(1.0)
+    requests.due(1.0)
+    assert requests.due(1.0 + limits.RETRY_INTERVAL)
+    requests.arrived()
+    assert requests.deadline == math.inf
+    assert not requests.due(99.0)
+
+
+def test_one_viewer_cannot_command_key_frames() -> None:
+    requests, own = KeyFrameRequests(), ViewerRequests()
+    sent = 0
+    for number in range(10_000):
+        now = number / 1000
+        requests.request(now, not_before=own.not_before(now))
+        if requests.due(now):
+            sent += 1
+            requests.arrived()
+    assert sent <= 2 * 10 / limits.MIN_VIEWER_INTERVAL
