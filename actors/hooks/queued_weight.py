@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 
 from protocol.common.memory_budget import weigh
 
-OVERHEAD = 1536
+OVERHEAD = 1792
 """Bytes that a hook takes beside its body."""
 SHARED_FROM = 1024
 """Bytes from which a text is worth looking for elsewhere."""
