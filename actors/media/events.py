@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 
 
 @frozen

@@ -32,15 +32,15 @@ from actors.media.io.sockets import MediaSocket, UdpSocket
 from actors.media.peer.handshake_starter import HandshakeStarter
 from actors.media.peer.peer_table import PeerTable
 from actors.media.peer.services import PeerServices
-from actors.media.peer.timers import PeerTimers
 from actors.media.peer.transport import Transport, TransportServices
+from actors.media.peer.wake_up_times import PeerTimers
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import MediaStatistics
 from actors.runtime.logs import get_logger
 from config.settings import Settings
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.ice import recipient

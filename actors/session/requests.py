@@ -13,7 +13,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.stream_events import StreamEvents
-from actors.session.stream_owner import SessionOwner
+from actors.session.websdk_owner import SessionOwner
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, StreamServices, start_stream
 from protocol.common.memory_budget import weigh
 from protocol.hooks import (
@@ -50,7 +50,8 @@ from protocol.signaling.frames import (
 )
 from protocol.signaling.session_statuses import DataStatus
 from protocol.signaling.stream_forms import stream_request
-from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.statuses import StreamEventType, StreamStatus
 
 log = get_logger("session")
 

@@ -26,7 +26,7 @@ from actors.session.client_socket import Socket
 from actors.session.outbox import Outbox, OutboxPool
 from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
-from actors.session.stream_owner import SessionOwner
+from actors.session.websdk_owner import SessionOwner
 from actors.storage.app_store import AppStore
 from actors.stream import StreamServices
 from actors.stream.end_reasons import SESSION_DISCONNECT

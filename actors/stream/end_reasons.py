@@ -1,7 +1,7 @@
 """Why a stream ends: the causes for logs beside the texts that clients and backends compare."""
 
 from actors.runtime.actor import StopReason
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 
 USER = StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER)
 PUBLISHER_STOP = StopReason(cause="publisher-stop", info=StreamInfo.STOPPED_BY_PUBLISHER_STOP)

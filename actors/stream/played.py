@@ -12,7 +12,8 @@ from actors.stream.end_reasons import failed
 from actors.stream.stream import Stream, StreamMessage, traffic_of
 from protocol.hooks import HookMethod, stream_event_body
 from protocol.stream.events import StreamEvent
-from protocol.stream.statuses import StreamEventType, StreamInfo
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.statuses import StreamEventType
 
 
 class PlayedStream(Stream):

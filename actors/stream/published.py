@@ -17,8 +17,9 @@ from actors.stream.stream import SizeDue, Stream, StreamMessage, traffic_of
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
 from protocol.stream.events import StreamEvent
+from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
-from protocol.stream.statuses import StreamEventType, StreamInfo
+from protocol.stream.statuses import StreamEventType
 
 RESIZE_INTERVAL = 0.5
 """Seconds between two sizes of a picture that players are told; of those in between, the last one counts."""

@@ -7,8 +7,8 @@ from actors.runtime.actor import ActorStopped
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from actors.stream.stream import Stream
+from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
-from protocol.stream.statuses import StreamInfo
 
 S = TypeVar("S", bound=Stream)
 

@@ -27,10 +27,10 @@ from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
 from protocol.node.descriptions import StreamDescription, StreamTraffic
+from protocol.stream.info_texts import StreamInfo
 from protocol.stream.life import LifeEvent, StreamLife
 from protocol.stream.request import StreamRequest
 from protocol.stream.status_notice import StatusNotice
-from protocol.stream.statuses import StreamInfo
 
 log = get_logger("stream")
 

@@ -2,7 +2,7 @@
 
 A canonical packet is what every viewer's copy is made from: a 12-byte header without extensions and contributing
 sources, the SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the publisher's
-sequence number and timestamp. See `outgoing.py` for the copies.
+sequence number and timestamp. See `outgoing_track.py` for the copies.
 
 Those two are the publisher's own until its numbers jump (RFC 3550 A.1), another SSRC takes over, or a stretch is left
 out. What comes then is joined to what was before, with the next number and a timestamp that fits the time that passed:
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from attrs import evolve
 
 from protocol.sfu.keyframe_detection import KeyFrame, has_key_frames, key_frame
+from protocol.sfu.late_join import Replay, replay_from
 from protocol.sfu.nack import NackGenerator
 from protocol.sfu.packet_history import PacketHistory
 from protocol.sfu.reception import Reception
@@ -29,11 +30,6 @@ from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.rtp import pad
 
 MAX_BEHIND = 1024  # packets; libsrtp's window: what is older cannot be encrypted for the viewers any more
-REPLAY_AGE = (
-    0.5  # seconds from a key frame to the newest packet; so far behind is a viewer for a moment that starts there
-)
-REPLAY_BYTES = 256 << 10  # that come to it at once; more would fill its path
-STILL_BYTES = 2 << 20  # the same while the picture stands still: there may be no other for a long time
 FRESH_AGE = 0.25  # seconds; after a shorter stretch the key frame will still do when a viewer on its way has connected
 TIMESTAMP_LEAP = (
     10.0  # seconds by which a timestamp may miss what the time that passed lets expect, before it is shifted
@@ -59,13 +55,6 @@ class MediaPacket(NamedTuple):
     def ends_picture(self) -> bool:
         """Whether a video packet is the last one of its picture: it has the marker, whatever the codec."""
         return self.data[1] > 127
-
-
-class Replay(NamedTuple):
-    """Canonical packets from the last key frame to the newest; the first has the extended sequence number `start`."""
-
-    start: int
-    packets: list[bytes]
 
 
 class IncomingTrack:
@@ -180,22 +169,10 @@ class IncomingTrack:
         return self._behind <= FRESH_AGE
 
     def replay(self, now: float) -> Replay | None:
-        """What a viewer starts with that comes in now; None when it has to wait for the next key frame.
-
-        Only a whole stretch of packets is any use to it: a hole would have to be asked for, and may never be filled.
-        Time in which nothing came counts for nothing: a picture that stands still is as good as new.
-        """
-        if self._behind > REPLAY_AGE:
-            return None
-        first, stands_still = self._key_frame[0], now - self._newest[1] > REPLAY_AGE
-        room, packets = STILL_BYTES if stands_still else REPLAY_BYTES, []
-        for sequence in range(first, self.highest + 1):
-            packet = self.ring.get(sequence)
-            if packet is None or len(packet) > room:
-                return None
-            room -= len(packet)
-            packets.append(packet)
-        return Replay(first, packets)
+        """What a viewer starts with that joins now; None when it has to wait for the next key frame."""
+        return replay_from(
+            self.ring, self._key_frame[0], self.highest, behind=self._behind, quiet=now - self._newest[1]
+        )
 
     def take_sender_report(self, report: SenderReport, now: float) -> SenderReport | None:
         """Note when the publisher's sender report came, and give it as it is true of what viewers get.

@@ -53,7 +53,8 @@ from protocol.signaling.frames import (
     UnknownFrame,
     UnPublishStream,
 )
-from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.statuses import StreamEventType, StreamStatus
 
 MESSAGE_LIMIT: Final = 64
 """How many characters of an unknown message's name are kept."""

@@ -12,7 +12,7 @@ from actors.media.context import MediaContext
 from actors.media.drops import Drop, Drops, LossWatch
 from actors.media.ingest.publisher_feedback import FEEDBACK_DELAY, FEEDBACK_INTERVAL, PublisherFeedback
 from actors.media.ingest.ssrc_table import SsrcTable
-from actors.media.peer.deadlines import Deadlines
+from actors.media.peer.deadline_heap import Deadlines
 from actors.media.peer.handshake_limits import Handshakes
 from actors.media.sending.sender import PortableSender
 from actors.media.statistics import Counters

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from actors.media.events import Connected, Failed, Flowing, PeerClosed
 from actors.web.api.streams import BY_REST
 from protocol.node.filters import StreamFilter
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 FAIL = {"restOnError": "FAIL"}

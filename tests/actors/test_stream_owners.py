@@ -17,7 +17,8 @@ from actors.web.api.streams import BY_REST
 from protocol.hooks import HookMethod, RestClientConfig
 from protocol.node.filters import StreamFilter
 from protocol.stream.events import StreamEvent
-from protocol.stream.statuses import StreamEventType, StreamInfo
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.statuses import StreamEventType
 from tests.support.plain_owner import PlainOwner
 from tests.support.signaling_rig import TEST_OVER, SignalingRig, signaling_rig, stream_request
 

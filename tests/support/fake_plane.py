@@ -5,7 +5,7 @@ from itertools import count
 
 from actors.media.events import Connected, Flowing, MediaEvent, MediaRefused
 from actors.media.statistics import StreamMediaStatistics
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 
 Post = Callable[[MediaEvent], None]
 

@@ -9,7 +9,7 @@ import pytest
 
 from config.settings import TABLE
 from config.unsupported_wcs_settings import KEYSTORES, WITHOUT_EFFECT
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -27,7 +27,7 @@ WORKERS = 8
 CYCLES_PER_SESSION = 5
 NOISE = 3_000_000
 """Bytes of resident memory. One DTLS connection kept in each cycle would be 35 MB, a pair of SRTP sessions 4 MB."""
-LAZY = {"builtins.tuple", "trio.CancelScope", "trio._core._run.CancelReason", "actors.media.peer.deadlines._Entry"}
+LAZY = {"builtins.tuple", "trio.CancelScope", "trio._core._run.CancelReason", "actors.media.peer.deadline_heap._Entry"}
 """Entries of timer queues, with what they hold; the queues drop what was called off when there is enough of it."""
 CAP = 150.0
 """Seconds; only to end a test that hangs."""

@@ -8,7 +8,7 @@ import trio
 
 from actors.media.ingest.ssrc_table import TAKEOVER_AFTER
 from actors.media.plane import STALE_AFTER
-from protocol.sfu.incoming_track import REPLAY_AGE
+from protocol.sfu.late_join import REPLAY_AGE
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
 from tests.support.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Published, media_rig

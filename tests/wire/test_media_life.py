@@ -10,7 +10,7 @@ import trio
 from actors.media.events import Connected, Failed, Flowing, MediaRefused, PeerClosed
 from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.incoming_track import MediaPacket
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.rtcp import build_receiver_report
 from protocol.webrtc.srtp import SrtpProfile

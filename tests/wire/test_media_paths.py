@@ -13,7 +13,7 @@ import trio
 
 from actors.media.events import Connected, Failed
 from config.value_types import AddressPair
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.paths import AMPLIFICATION
 from protocol.webrtc.rtcp import build_receiver_report

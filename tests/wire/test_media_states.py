@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from actors.media.events import Failed, PeerClosed
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls_state import DtlsState
 from tests.support.media_peer import MediaPeer

@@ -14,7 +14,7 @@ from actors.media.publication import Publication
 from actors.media.statistics import StreamMediaStatistics
 from actors.runtime.logs import get_logger
 from protocol.sfu.rtt import RttEstimator
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.negotiation import audio_left_out
 from protocol.webrtc.roles import PeerRoles

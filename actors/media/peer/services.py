@@ -9,7 +9,7 @@ from actors.media.io.media_port import MediaPort
 from actors.media.peer.handshake_starter import HandshakeStarter
 from actors.media.peer.peer import P
 from actors.media.peer.peer_table import PeerTable
-from actors.media.peer.timers import PeerTimers
+from actors.media.peer.wake_up_times import PeerTimers
 from protocol.webrtc.sdp import LocalTransport, Setup
 
 

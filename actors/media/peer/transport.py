@@ -15,7 +15,7 @@ from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.services import PeerServices
 from actors.media.statistics import Counters
 from actors.runtime.logs import get_logger
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls import DtlsFailure
 from protocol.webrtc.dtls_state import DtlsState

@@ -16,7 +16,7 @@ from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_a
 from config.settings import Settings
 from protocol.rest import connections as rest
 from protocol.rest.query import read_query
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
 

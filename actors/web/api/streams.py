@@ -21,7 +21,7 @@ from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
-from protocol.stream.statuses import StreamInfo
+from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
 

@@ -7,19 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.incoming_track import (
-    FRESH_AGE,
-    MAX_BEHIND,
-    PADDED_FROM,
-    PADDED_UP_TO,
-    REPLAY_AGE,
-    REPLAY_BYTES,
-    STILL_BYTES,
-    IncomingTrack,
-    MediaPacket,
-    Replay,
-)
+from protocol.sfu.incoming_track import FRESH_AGE, MAX_BEHIND, PADDED_FROM, PADDED_UP_TO, IncomingTrack, MediaPacket
 from protocol.sfu.keyframe_detection import KeyFrame
+from protocol.sfu.late_join import REPLAY_AGE, REPLAY_BYTES, STILL_BYTES, Replay
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
 from protocol.sfu.packet_history import VIDEO_AGE
 from protocol.sfu.rtt import RttEstimator

@@ -4,10 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.sfu.incoming_track import (
-    IncomingTrack,
-    MediaPacket,
-)
+from protocol.sfu.incoming_track import IncomingTrack, MediaPacket
 from protocol.sfu.nack import REORDER_GRACE
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header

@@ -24,7 +24,8 @@ from protocol.signaling.frames import (
     SetRemoteSDP,
 )
 from protocol.signaling.session_statuses import CallStatus, DataStatus
-from protocol.stream.statuses import StreamEventType, StreamInfo, StreamStatus
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.statuses import StreamEventType, StreamStatus
 from tests.support.frames import on_wire, samples
 
 

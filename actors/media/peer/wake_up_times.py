@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Generic
 
-from actors.media.peer.deadlines import Deadlines
+from actors.media.peer.deadline_heap import Deadlines
 from actors.media.peer.peer import P
 
 
