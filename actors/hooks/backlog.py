@@ -1,8 +1,9 @@
-"""What waits before backends that are slow or dead: how much it weighs, and what is dropped when it is too much.
+"""Hooks that wait for slow or dead backends: how much memory they take, and which are dropped when it is too much.
 
-Bounds hold for each session and for all together. Beyond a session's, its own oldest goes: what tells of no end (of a
-stream, of the session) first. Beyond that of all, something goes from the application that holds the most, in it from
-the sessions that hold the most, again what tells of no end first: who floods loses, and nobody else does.
+There are bounds for each session and for all sessions together. When a session exceeds its bounds, its oldest hook is
+dropped; hooks that report the end of a stream or session go last. When the total exceeds its bounds, hooks are dropped
+from the application that holds the most, there from the sessions that hold the most, again with end reports last. So
+only those who flood the server lose hooks.
 """
 
 from collections import OrderedDict
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 from actors.hooks.queued_weight import Load, Tally
 
 MAX_WEIGHT = 32 * 1024 * 1024
-"""Bytes that may wait in one session: clients choose how large their events are."""
+"""Bytes that may wait in one session, since clients choose the size of their events."""
 MAX_WEIGHT_OF_ALL = 256 * 1024 * 1024
 """Bytes that may wait in all sessions together."""
 
@@ -24,14 +25,14 @@ class WaitingHook(Protocol):
     def load(self) -> Load: ...
     @property
     def last(self) -> bool:
-        """Whether it tells of an end."""
+        """Whether it reports the end of a stream or session."""
 
     def refuse(self) -> None:
         """It will never be sent."""
 
 
 class Backlog:
-    """Everything that waits, of all applications, and its bounds: `limit` hooks and `MAX_WEIGHT_OF_ALL`."""
+    """All waiting hooks of all applications, bounded by `limit` hooks and `MAX_WEIGHT_OF_ALL`."""
 
     def __init__(self, limit: int, *, on_drop: Callable[[WaitingHook], None]) -> None:
         self.dropped = 0
@@ -44,16 +45,16 @@ class Backlog:
         self._applications: dict[str, _Application] = {}
 
     def __len__(self) -> int:
-        """How many hooks wait; those under way are weighed, and not counted."""
+        """How many hooks wait. Those under way have weight but are not counted."""
         return self._waiting
 
     @property
     def weight(self) -> int:
-        """Of all that waits or is under way, in bytes."""
+        """Weight of all hooks that wait or are under way, in bytes."""
         return self._tally.weight
 
     def account(self, app: str, *, limit: int) -> "Account":
-        """A new session's, for `limit` hooks."""
+        """An account for a new session, for at most `limit` hooks."""
         return Account(self, app, limit)
 
     def load_of(self, body: Mapping[str, Any]) -> Load:
@@ -63,18 +64,18 @@ class Backlog:
     # -- what accounts call ------------------------------------------------------------------------------------------
 
     def enter(self, account: "Account", load: Load) -> None:
-        """One more waits."""
+        """One more hook waits."""
         self._waiting += 1
         self._tally.add(load)
         self._application(account.app).add(account, load)
 
     def begin(self, account: "Account") -> None:
-        """One that waited is under way."""
+        """A waiting hook is now under way."""
         self._waiting -= 1
         self._application(account.app).settle(account)
 
     def leave(self, account: "Account", load: Load) -> None:
-        """One that was under way is over."""
+        """A hook that was under way is done."""
         self._tally.remove(load)
         application = self._application(account.app)
         application.remove(account, load)
@@ -82,14 +83,14 @@ class Backlog:
             del self._applications[account.app]
 
     def relieve(self) -> None:
-        """Drop until all bounds hold, or nothing is left that could be dropped."""
+        """Drop hooks until all bounds hold or none is left to drop."""
         while self._waiting and (self._waiting > self._limit or self._tally.weight > MAX_WEIGHT_OF_ALL):
             holders = (application for application in self._applications.values() if application.has_waiting)
             largest = max(holders, key=lambda application: application.weight)
             largest.most_dispensable().drop_oldest()
 
     def note_drop(self, dropped: WaitingHook) -> None:
-        """Count it and tell of it."""
+        """Count and report a dropped hook."""
         self.dropped += not dropped.last
         self.dropped_last += dropped.last
         self._on_drop(dropped)
@@ -99,7 +100,7 @@ class Backlog:
 
 
 class Account:
-    """What waits in one session; oldest first, what tells of an end apart."""
+    """The waiting hooks of one session, oldest first; those that report an end are kept separately."""
 
     def __init__(self, backlog: Backlog, app: str, limit: int) -> None:
         self.app = app
@@ -116,21 +117,21 @@ class Account:
 
     @property
     def weight(self) -> int:
-        """Of what waits or is under way, in bytes."""
+        """Weight of the session's hooks that wait or are under way, in bytes."""
         return self._tally.weight
 
     @property
     def has_plain(self) -> bool:
-        """Whether something waits that tells of no end."""
+        """Whether a hook waits that reports no end."""
         return bool(self._plain)
 
     @property
     def has_last(self) -> bool:
-        """Whether something waits that tells of an end."""
+        """Whether a hook waits that reports an end."""
         return bool(self._last)
 
     def add(self, item: WaitingHook) -> None:
-        """One more waits. If that is too much, the oldest that matter least go; alone too heavy, it goes itself."""
+        """Add a waiting hook. Beyond the bounds the oldest, least important go; if it alone is too heavy, it goes."""
         self._of_its_kind(item)[item] = None
         self._tally.add(item.load)
         self._backlog.enter(self, item.load)
@@ -141,22 +142,22 @@ class Account:
         self._backlog.relieve()
 
     def begin(self, item: WaitingHook) -> None:
-        """Its turn has come: it can be dropped no more, and weighs until `end`."""
+        """Its turn has come: it can no longer be dropped, and keeps its weight until `end`."""
         del self._of_its_kind(item)[item]
         self._backlog.begin(self)
 
     def end(self, item: WaitingHook) -> None:
-        """It is over."""
+        """It is done."""
         self._tally.remove(item.load)
         self._backlog.leave(self, item.load)
 
     def remove(self, item: WaitingHook) -> None:
-        """It waits no more, and will not be sent."""
+        """It no longer waits, and will not be sent."""
         self.begin(item)
         self.end(item)
 
     def drop_oldest(self) -> None:
-        """Drop the oldest that tells of no end, or else the oldest."""
+        """Drop the oldest hook that reports no end, or else the oldest of all."""
         self._drop(next(iter(self._plain or self._last)))
 
     def _drop(self, item: WaitingHook) -> None:
@@ -169,7 +170,7 @@ class Account:
 
 
 class _Application:
-    """What waits in the sessions of one application, and which of them hold the most."""
+    """The waiting hooks of one application's sessions, and which sessions hold the most."""
 
     def __init__(self) -> None:
         self._tally = Tally()
@@ -197,7 +198,7 @@ class _Application:
         self.settle(account)
 
     def settle(self, account: Account) -> None:
-        """Keep the account where its weight and what waits in it put it."""
+        """File the account by its weight and by what waits in it."""
         magnitude = account.weight.bit_length()
         plain, last = magnitude if account.has_plain else None, magnitude if account.has_last else None
         before = account.places
@@ -207,12 +208,12 @@ class _Application:
             account.places = (plain, last)
 
     def most_dispensable(self) -> Account:
-        """One that holds as much as any, within a factor of two, and has something that tells of no end if any has."""
+        """One of the heaviest accounts (within a factor of two), preferring those with a hook that reports no end."""
         return (self._plain or self._last).largest()
 
 
 class _ByMagnitude:
-    """Accounts by the number of bits in their weight, so that a large one is found at once among ten thousand."""
+    """Accounts by the bit length of their weight, to find a large one among ten thousand at once."""
 
     def __init__(self) -> None:
         self._accounts: dict[int, OrderedDict[Account, None]] = {}

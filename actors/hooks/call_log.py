@@ -1,7 +1,8 @@
-"""What the log says of hook calls: one line for each, but for those that fail.
+"""Log lines of hook calls: one for each call, except that failures are summarized.
 
-A backend that is down fails every call of every session. So failures of one method of one application are told a few at
-once and then every few seconds, with how many were not; and once when it answers again. `/?action=stat` counts all.
+A backend that is down fails every call of every session. So for each method of an application the first few failures
+are logged at once, and later ones every few seconds with a count of those left out. When the backend answers again,
+that is logged once. `/?action=stat` counts every failure.
 """
 
 from collections.abc import Mapping
@@ -48,13 +49,13 @@ class HookCall:
 
     @property
     def caller(self) -> Caller:
-        """Whose call it is."""
+        """The caller that the call is made for."""
         return Caller(self.app.key, self.session_id)
 
 
 @define(kw_only=True)
 class Progress:
-    """How far one call has come: what the log line tells."""
+    """How far one call has got, for its log line."""
 
     hook_id: str
     started: float
@@ -71,11 +72,11 @@ class _Trouble:
     )
     recoveries: RateLimit = field(factory=lambda: RateLimit(RECOVERIES_PER_SECOND, 1))
     failed: int = 0
-    """Since it was last told that the backend answers."""
+    """Since the log last said that the backend answers."""
 
 
 class CallLog:
-    """Writes the line of each call, and of an application's troubles no more than is of use."""
+    """Writes a line for each call, and limits the lines about an application's failures."""
 
     def __init__(self) -> None:
         self._troubles: dict[tuple[str, HookMethod], _Trouble] = {}
@@ -83,11 +84,11 @@ class CallLog:
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
 
     def cancelled(self, call: HookCall, progress: Progress) -> None:
-        """Whoever asked has gone."""
+        """The caller was cancelled."""
         log.info("hook cancelled", **_facts(call, progress))
 
     def ended(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
-        """The call has come to this."""
+        """The call ended with `outcome`."""
         match outcome:
             case NotSent():
                 pass
@@ -95,7 +96,7 @@ class CallLog:
                 log.info("hook refused", **_facts(call, progress), status=status)
                 self._answers_again(call)
             case Answered(status=status) if not is_failure(call.method, outcome):
-                # One line for each stream every few seconds is for those who look for something.
+                # A line for each stream every few seconds helps only when debugging.
                 (log.debug if call.keep_alive else log.info)("hook", **_facts(call, progress), status=status)
                 self._answers_again(call)
             case _:
@@ -110,11 +111,11 @@ class CallLog:
         limited.warning("odd answer", method=method.value, app=app, session=session_id, what="; ".join(warnings))
 
     def came_too_late(self, method: HookMethod, session_id: str) -> None:
-        """A session that has ended, or a server that ends, had something to tell."""
+        """A hook came after its session had ended or while the server was shutting down."""
         self._sparing.warning("hook came too late", method=method.value, session=session_id)
 
     def dropped(self, method: HookMethod, session_id: str, *, dropped: int, dropped_last: int) -> None:
-        """Too many wait. The numbers are of all since the start."""
+        """A hook was dropped because too many wait. The numbers are totals since the start."""
         self._sparing.error(
             "hook dropped: too many wait",
             method=method.value,
@@ -140,12 +141,12 @@ class CallLog:
 
 
 def is_debugging() -> bool:
-    """Whether bodies are written."""
+    """Whether bodies are logged."""
     return log.is_debugging
 
 
 def is_refusal(method: HookMethod, outcome: Outcome) -> bool:
-    """Whether the backend has said no to what was a question: a decision, not a defect."""
+    """Whether the backend answered a question with no: a decision, not a fault."""
     return isinstance(outcome, Answered) and outcome.status in (401, 403) and method.is_question
 
 
@@ -173,5 +174,5 @@ def _failure(method: HookMethod, outcome: Outcome) -> str:
 
 
 def debug_body(event: str, call: HookCall, progress: Progress, body: Mapping[str, Any]) -> None:
-    """Write a body at the debug level, without what is secret in it."""
+    """Log a body at the debug level, without its secrets."""
     log.debug(event, method=call.method.value, id=progress.hook_id, body=MaskedBody(body))

@@ -1,4 +1,4 @@
-"""Events that their clients see after the backend's answer, since it may overwrite them: each is shown once."""
+"""Events that clients see only after the backend's answer, since it may overwrite them. Each is shown once."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from protocol.hooks import Verdict
 
 @frozen(eq=False, kw_only=True)
 class Delivery:
-    """An event that its client has not been shown yet, for its backend may overwrite it."""
+    """An event not yet shown to its client, because the backend may overwrite it."""
 
     deadline: float
     show: Callable[[Verdict], None]
@@ -21,25 +21,25 @@ class Delivery:
 
 
 class Deliveries:
-    """Shows each event to the client once: when its answer is there, or at its deadline.
+    """Shows each event to the client once: when its answer arrives, or at its deadline.
 
-    Answers are taken in the order of the lane, and at once, so that events reach the client in that order too.
+    Answers are handled immediately and in the order of the lane, so events reach the client in that order too.
     """
 
     def __init__(self, spawn: Callable[[Callable[[], Any]], None]) -> None:
         self._spawn = spawn
-        self._waiting: OrderedDict[Delivery, None] = OrderedDict()  # by deadline, for all wait equally long
+        self._waiting: OrderedDict[Delivery, None] = OrderedDict()  # by deadline, since all wait equally long
         self._running = False
 
     def watch(self, delivery: Delivery) -> None:
-        """Show it at its deadline, unless its answer comes before."""
+        """Show it at its deadline, unless its answer comes first."""
         self._waiting[delivery] = None
         if not self._running:
             self._running = True
             self._spawn(self._run)
 
     def show(self, delivery: Delivery, judged: Verdict) -> None:
-        """Its answer is there, if it is not too late."""
+        """Its answer has arrived; show it now, unless its deadline has already passed."""
         if delivery in self._waiting:
             del self._waiting[delivery]
             delivery.shown.set()

@@ -1,12 +1,12 @@
 """One HTTP/1.1 connection to a backend: h11 over a trio stream.
 
-Every failure is one of httpx's errors, told apart by whether the backend can have taken the request:
+Every failure is one of httpx's errors. Its type says whether the backend may have received the request:
 
     httpx.ConnectError       refused, unreachable, dropped during the TLS handshake
     httpx.ReadError          reset before an answer began
     NoAnswer                 closed before an answer began
-    httpx.RemoteProtocolError    what came is no HTTP, or ended in the middle
-    AnswerTooLarge, TlsFailed    as they say
+    httpx.RemoteProtocolError    the answer is not HTTP, or is cut off
+    AnswerTooLarge, TlsFailed    see the classes
 """
 
 import contextlib
@@ -26,15 +26,15 @@ from actors.runtime.timeouts import fail_after
 READ_SIZE = 65_536
 _END = h11.EndOfMessage()
 EVENTS_PER_PASS = 64
-"""Parts of an answer that are taken in one go: a chunk may hold one byte, and 64 KiB of them take a while."""
+"""Parts of an answer to handle in one go: a chunk may hold a single byte, and 64 KiB of those take a while."""
 MAX_INFORMATIONAL = 16
 """Informational answers (1xx) before the real one."""
 ADDRESS_PATIENCE = 3.0
-"""Seconds for one address to answer while there is another one to try."""
+"""Seconds to wait for one address while there is another to try."""
 
 
 class NoAnswer(httpx.RemoteProtocolError):
-    """The backend has closed the connection instead of answering."""
+    """The backend closed the connection without answering."""
 
 
 class AnswerTooLarge(httpx.TransportError):
@@ -42,7 +42,7 @@ class AnswerTooLarge(httpx.TransportError):
 
 
 class TlsFailed(httpx.TransportError):
-    """No trust in the backend's certificate, or no common TLS version."""
+    """The backend's certificate is not trusted, or there is no common TLS version."""
 
 
 class BackendConnection:
@@ -57,26 +57,26 @@ class BackendConnection:
 
     @property
     def is_stale(self) -> bool:
-        """Whether an idle connection has something to read: an end, or bytes that nobody asked for."""
+        """Whether an idle connection has something to read: an end of stream or unexpected bytes."""
         return bool(self._socket.is_readable())
 
     def close(self) -> None:
-        """Close the socket, now. For TLS without a farewell: HTTP says by itself where an answer ends."""
+        """Close the socket now, without a TLS close_notify: HTTP marks the end of an answer itself."""
         self._socket.close()
 
     async def exchange(self, request: httpx.Request, *, max_size: int) -> tuple[httpx.Response, bool]:
-        """Send `request` and read the whole answer. Also says whether the connection may be used again."""
+        """Send `request` and read the whole answer. Also return whether the connection may be reused."""
         await self._send(request, await request.aread())
         head = await self._receive_head()
         content = await self._receive_content(max_size)
-        # No encoding was offered; with such a header httpx would decode, without a limit, what is no JSON anyway.
+        # We offered no encoding. With this header httpx would decode, without a limit, what is not JSON anyway.
         headers = [(name, value) for name, value in head.headers if name != b"content-encoding"]
         response = httpx.Response(head.status_code, headers=headers, content=content, request=request)
         return response, self._start_next()
 
     async def _send(self, request: httpx.Request, content: bytes) -> None:
         data = self._written(request, content)
-        # A backend may answer before it has read everything, and close: its answer counts.
+        # A backend may answer and close before it has read everything: its answer counts.
         with contextlib.suppress(trio.BrokenResourceError):
             await self._stream.send_all(data)
 
@@ -138,7 +138,7 @@ class BackendConnection:
 
 
 async def connect(url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext) -> BackendConnection:
-    """Open a connection for `url`, trying its host's addresses one after the other. Raises what is listed above."""
+    """Open a connection for `url`, trying its host's addresses in turn. Raises the errors listed above."""
     stream = await _connect_any(url.host, port_of(url), resolver)
     if url.scheme != "https":
         return BackendConnection(stream)
@@ -150,7 +150,7 @@ async def connect(url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext) -> Ba
 
 
 def port_of(url: httpx.URL) -> int:
-    """The port that `url` means."""
+    """The port of `url`, explicit or default."""
     return url.port or (443 if url.scheme == "https" else 80)
 
 
@@ -173,8 +173,8 @@ async def _connect_any(host: str, port: int, resolver: Resolver) -> TcpStream:
 
 
 async def _connect_to(address: str, port: int) -> TcpStream:
-    # trio.open_tcp_stream is made to race several addresses. For one it costs so much that a backend which is down,
-    # with each call tried four times, was felt by the others.
+    # trio.open_tcp_stream races several addresses. For a single address it costs too much: a backend that is down,
+    # with four attempts for each call, noticeably slowed down the others.
     connecting = trio.socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         await connecting.connect((address, port))

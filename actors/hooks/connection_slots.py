@@ -1,8 +1,9 @@
-"""A bounded number of slots, such as the connections to one host, of which nobody gets all.
+"""A bounded number of slots, such as the connections to one host. No application gets them all.
 
-Who waits is served by turns (see `fair_queue`). Where several applications share the slots, one that holds some already
-gets another only while that leaves a third of what it has for those who come: alone it takes up to three quarters,
-with a second one that wants as much each takes three sevenths, and so on. The last slot is for somebody who has none.
+Waiting callers are served in turn (see `fair_queue`). When several applications share the slots, one that already holds
+some gets another only if the number left free is at least a third of what it holds now. Alone it takes up to three
+quarters; with a second one that wants as much, each takes three sevenths, and so on. The last slot is reserved for an
+application that has none.
 """
 
 from collections import Counter
@@ -14,11 +15,11 @@ from attrs import field, frozen
 from actors.hooks.fair_queue import Caller, FairQueue
 
 SHARE = 3
-"""How often what is left an application may hold."""
+"""An application may hold at most this many times the number of free slots."""
 
 
 class ConnectionSlots:
-    """`total` slots. `is_shared` says whether more than one application may want them, as of now."""
+    """`total` slots. `is_shared` says whether more than one application may currently want them."""
 
     def __init__(self, total: int, *, is_shared: Callable[[], bool]) -> None:
         self._total = total
@@ -39,7 +40,7 @@ class ConnectionSlots:
 
     async def take(self, caller: Caller) -> None:
         """Wait for a slot and hold it; it must be given back."""
-        if self._may_have(caller.app):  # nobody of the same application waits then, for it would have got it
+        if self._may_have(caller.app):  # so no call of this application waits: it would have got the slot
             self._hand_to(caller)
             return
         turn = _Turn(caller=caller)
@@ -51,7 +52,7 @@ class ConnectionSlots:
             raise
 
     def give_back(self, caller: Caller) -> None:
-        """The slot is free for the next one."""
+        """Free the slot for the next caller."""
         self._free += 1
         self._held[caller.app] -= 1
         if not self._held[caller.app]:
@@ -79,7 +80,7 @@ class ConnectionSlots:
 
 @frozen(eq=False, kw_only=True)
 class _Turn:
-    """Somebody who waits, and whether their turn has come."""
+    """A waiting caller, and whether its turn has come."""
 
     caller: Caller
     come: trio.Event = field(init=False, factory=trio.Event)

@@ -1,10 +1,11 @@
 """The one actor through which every call to a backend goes.
 
-It owns what the lanes share: the sender and its transport, the bound on what waits, the tasks in which queues run. It
-has no messages: lanes are called, not told, since a call that must be cancelled with its owner belongs into the owner's
-task.
+It owns what the lanes share: the sender and its transport, the bound on waiting hooks, the tasks in which queues run.
+It has no messages: lanes are called directly, because a call that is cancelled together with its owner must run in the
+owner's task.
 
-Its end has two steps. `drain` lets what waits be sent, under a cap, while no new session comes; `stop` ends the rest.
+It shuts down in two steps: once no new sessions come, `drain` gives waiting hooks limited time to be sent; then `stop`
+ends the rest.
 """
 
 import itertools
@@ -35,12 +36,12 @@ from protocol.hooks import HookMethod
 log = get_logger("hooks")
 
 REFUSALS_PER_PASS = 100
-"""What is refused in one go when the server ends with much unsent."""
+"""Hooks to refuse in one go when the server shuts down with many unsent."""
 
 
 @frozen(kw_only=True)
 class HookStatistics:
-    """Counters since the start, and the connections as they are; for `/?action=stat`."""
+    """Counters since the start and the current connections, for `/?action=stat`."""
 
     sent: int
     retried: int
@@ -49,7 +50,7 @@ class HookStatistics:
     waiting: int
     dropped: int
     dropped_last: int
-    """Those dropped that told of the end of a stream or session."""
+    """Dropped hooks that reported the end of a stream or session."""
     connections_leased: int
     connections_available: int
     connections_pending: int
@@ -58,10 +59,10 @@ class HookStatistics:
 class HookDispatcher(Actor[Never]):
     """Runs the hook calls of all sessions.
 
-    `find_app` gives the application that has a key now, so that an operator's change holds for the next call; without
-    it, or if the application is gone, a session keeps the one it began with. `all_apps` gives all there are now.
-    `transport` is replaced by tests. Raises OSError if the settings' CA file cannot be used, ValueError if this machine
-    cannot sign hooks and is to.
+    `find_app` returns the current application for a key, so that an operator's change applies to the next call; without
+    it, or if the application is gone, a session keeps the one it started with. `all_apps` returns all current
+    applications. Tests replace `transport`. Raises OSError if the CA file in the settings cannot be used, ValueError if
+    hooks must be signed and this machine cannot sign them.
     """
 
     def __init__(
@@ -95,13 +96,13 @@ class HookDispatcher(Actor[Never]):
     # -- what others call --------------------------------------------------------------------------------------------
 
     def open_lane(self, *, app: App, session_id: str, on_warning: Callable[[HookMethod, str], None]) -> HookLane:
-        """A lane for a new session. `on_warning(method, info)` is told of events that failed under restOnError FAIL."""
+        """A lane for a new session. `on_warning(method, info)` reports events that failed under restOnError FAIL."""
         queue = self._all_in_one or self._new_queue(Caller(app.key, session_id))
         account = self.backlog.account(app.key, limit=self.settings.rest_lane_size)
         return HookLane(self, queue, account, app=app, session_id=session_id, on_warning=on_warning)
 
     async def drain(self, timeout: float) -> int:
-        """Wait until nothing is left to send, at most `timeout` seconds. Gives how many notifications were left."""
+        """Wait until nothing is left to send, at most `timeout` seconds. Returns how many notifications were left."""
         with trio.move_on_after(timeout):
             while self._running:
                 self._idle = trio.Event()
@@ -112,7 +113,7 @@ class HookDispatcher(Actor[Never]):
         return left
 
     def statistics(self) -> HookStatistics:
-        """The counters as they are."""
+        """The current counters."""
         counters = self.sender.counters
         pool = self._transport.statistics()
         return HookStatistics(
@@ -132,21 +133,21 @@ class HookDispatcher(Actor[Never]):
 
     @property
     def is_open(self) -> bool:
-        """Whether calls can be made: the actor works."""
+        """Whether calls can be made: the actor is running."""
         return self.reason is None and self._nursery is not None
 
     def current_app(self, app: App) -> App:
-        """The application as it is now."""
+        """The current state of the application."""
         return self._find_app(app.key) or app
 
     def spawn(self, run: Callable[[], Awaitable[None]]) -> None:
-        """Begin a task of this actor."""
+        """Start a task of this actor."""
         self.nursery.start_soon(run)
 
     # -- the actor ---------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        """Begin to throw away connections that grow old."""
+        """Start closing connections that grow old."""
         if self.settings.rest_insecure_tls:
             log.warning("rest_insecure_tls is on: hooks and their credentials go to whoever answers as the backend")
         if self.settings.rest_hook_send_hash:
@@ -158,11 +159,11 @@ class HookDispatcher(Actor[Never]):
         self.nursery.start_soon(self._transport.run)
 
     def teardown(self, reason: StopReason) -> None:
-        """Note what waits, before the tasks of its queues end."""
+        """Note what still waits before the queues' tasks end."""
         self._left = list(self._running)
 
     async def on_stop(self, reason: StopReason) -> None:
-        """Close the connections, and refuse what waits: whoever waits for a turn gets an answer."""
+        """Close the connections and refuse what waits, so that every waiting caller gets an answer."""
         self._transport.close()
         refused = itertools.count(1)
         for queue in self._left:
@@ -202,7 +203,7 @@ class HookDispatcher(Actor[Never]):
 
 
 class SharedHosts:
-    """Which backend hosts more than one application calls, as of now."""
+    """Which backend hosts are currently called by more than one application."""
 
     def __init__(self, all_apps: Callable[[], tuple[App, ...]]) -> None:
         self._all_apps = all_apps
@@ -211,7 +212,7 @@ class SharedHosts:
 
     def __call__(self, host: HostName) -> bool:
         apps = self._all_apps()
-        if apps is not self._apps:  # a table of applications is never changed, only replaced
+        if apps is not self._apps:  # a table of applications is never modified, only replaced
             self._apps = apps
             calls = Counter(host_name(httpx.URL(app.url)) for app in apps if not is_echo(app.url))
             self._shared = frozenset(name for name, count in calls.items() if count > 1)

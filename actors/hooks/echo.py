@@ -1,4 +1,4 @@
-"""The built-in backend of the default application, which is never called: EchoApp agrees to everything."""
+"""EchoApp, the default application's built-in backend. It agrees to everything, so it is never called."""
 
 import ipaddress
 from functools import lru_cache
@@ -10,7 +10,7 @@ ECHO_PATH = "/apps/EchoApp"
 
 @lru_cache(maxsize=1024)
 def is_echo(url: str) -> bool:
-    """Whether `url` is that of the built-in EchoApp, which needs no request: `/apps/EchoApp` on this machine."""
+    """Whether `url` is the built-in EchoApp (`/apps/EchoApp` on this machine), which needs no request."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

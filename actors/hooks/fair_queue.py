@@ -1,4 +1,4 @@
-"""Who is next: each application in turn, inside it each session in turn, inside that first come, first served."""
+"""Who is next: applications take turns, as do the sessions of each; within a session, first come first served."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 @frozen
 class Caller:
-    """On whose behalf something waits: an application's key, and the id of one of its sessions."""
+    """Who an item waits for: an application's key and the id of one of its sessions."""
 
     app: str
     session: str
 
 
 class FairQueue(Generic[T]):
-    """What waits for its turn. Every step costs the same however much waits; an item stands in it once at most."""
+    """Items that wait for their turn, each at most once. Every step takes constant time."""
 
     def __init__(self) -> None:
         self._apps: OrderedDict[str, OrderedDict[str, OrderedDict[T, None]]] = OrderedDict()
@@ -28,13 +28,13 @@ class FairQueue(Generic[T]):
         return self._length
 
     def add(self, caller: Caller, item: T) -> None:
-        """Put `item` at the end of its session's line."""
+        """Append `item` to its session's queue."""
         sessions = self._apps.setdefault(caller.app, OrderedDict())
         sessions.setdefault(caller.session, OrderedDict())[item] = None
         self._length += 1
 
     def discard(self, caller: Caller, item: T) -> None:
-        """Take `item` out, wherever it stands, if it is there."""
+        """Remove `item`, wherever it is; do nothing if it is not there."""
         sessions = self._apps.get(caller.app, OrderedDict())
         items = sessions.get(caller.session, OrderedDict())
         if items.pop(item, self) is None:
@@ -42,7 +42,7 @@ class FairQueue(Generic[T]):
             self._forget_empty(caller, sessions, items)
 
     def take(self, may: Callable[[str], bool] = lambda app: True) -> T | None:
-        """The next one of an application that may have a turn now, taken out; None if there is none."""
+        """Remove and return the next item of an application that may have a turn now; None if there is none."""
         for app in self._apps:
             if may(app):
                 return self._take_of(app)

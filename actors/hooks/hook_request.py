@@ -12,13 +12,13 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Unwritable(Exception):
-    """The body of a hook is no JSON."""
+    """The body of a hook cannot be written as JSON."""
 
 
 class HookRequests:
-    """Makes the requests of hooks; with `key` they are signed instead of authenticated.
+    """Builds the requests of hooks. With `key` they are signed instead of authenticated.
 
-    Raises ValueError if they are to be signed and this machine has no MD5.
+    Raises ValueError if they must be signed and this machine has no MD5.
     """
 
     def __init__(self, key: bytes | None) -> None:
@@ -34,7 +34,7 @@ class HookRequests:
         return _target(url, None, None)
 
     def build(self, call: HookCall, progress: Progress, url: httpx.URL, headers: Headers) -> httpx.Request:
-        """The next attempt at `call`, for the target that it has. Raises Unwritable."""
+        """The request of the next attempt at `call`, for its `target`. Raises Unwritable."""
         content = _written(call)
         own = [
             (b"X-WCS-Hook-Id", progress.hook_id.encode()),
@@ -43,7 +43,7 @@ class HookRequests:
         ]
         if self._key is not None:
             own.append((b"Authorization", signature(self._key, content)))
-        # Given as `content`, its headers would be worked out anew each time.
+        # With `content` instead, httpx would compute the headers anew each time.
         return httpx.Request("POST", url, headers=[*headers, *own], stream=httpx.ByteStream(content))
 
 

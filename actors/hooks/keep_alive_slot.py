@@ -1,4 +1,4 @@
-"""One stream's keep-alives. They are outside of the lane: a call that waits there must not hold them up."""
+"""One stream's keep-alives. They stay outside the lane: a call that waits there must not delay them."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -21,11 +21,11 @@ class CallsOfSession(Protocol):
         """Whether the backend is called for `method` at all."""
 
     def call(self, method: HookMethod, body: dict[str, Any], *, keep_alive: bool = False) -> HookCall:
-        """The call as it would be made now."""
+        """The call as it would be made now, under the current settings."""
 
 
 class KeepAliveSlot:
-    """One stream's keep-alives: at most one under way, none waiting, gone with the stream."""
+    """One stream's keep-alives: at most one under way, none waiting. They end with the stream."""
 
     def __init__(self, services: LaneServices, lane: CallsOfSession) -> None:
         self._services = services
@@ -35,7 +35,7 @@ class KeepAliveSlot:
 
     @property
     def is_ready(self) -> bool:
-        """Whether one would be sent now: the last is answered, the stream lives, the backend wants them."""
+        """Whether one would be sent now: the last one is answered, the stream is live, the backend wants them."""
         return (
             self._scope is None
             and not self._closed
@@ -44,9 +44,9 @@ class KeepAliveSlot:
         )
 
     def send(self, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> bool:
-        """Send one if the slot is ready, and say whether it was sent.
+        """Send one if the slot is ready; return whether it was sent.
 
-        `on_verdict` is called with what came of it, unless the slot is closed before. It must not raise or wait.
+        `on_verdict` gets the result, unless the slot is closed first. It must not raise or wait.
         """
         if not self.is_ready:
             return False
@@ -55,7 +55,7 @@ class KeepAliveSlot:
         return True
 
     def close(self) -> None:
-        """End with the stream: what is under way is torn down, and nothing is sent any more."""
+        """End with the stream: cancel the call under way and send no more."""
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()

@@ -1,11 +1,11 @@
-"""What a session and its streams hold to call their backend: one lane, and a keep-alive slot for each stream.
+"""How a session and its streams call their backend: one lane, and a keep-alive slot for each stream.
 
-    authorize   the caller waits for its turn and for the answer; its cancellation is the call's
+    authorize   the caller waits for its turn and for the answer; cancelling the caller cancels the call
     notify      the caller does not wait
-    event       client and backend are told; the client after the backend's answer, where that may overwrite the event
+    event       client and backend are told; the client after the backend's answer if that may overwrite the event
 
-Calls of one lane never overlap and keep their order. A call that is not to be made, for the application does not have
-the method or the backend has disabled it, takes no place in the lane.
+Calls of one lane never overlap and keep their order. A call that is not made, because the application lacks the method
+or the backend has disabled it, takes no place in the lane.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ STOPPED = Unreachable(cause="hooks have stopped")
 
 
 class HookLane:
-    """The calls of one session. `on_warning(method, info)` tells of an event's failure; it must not raise or wait."""
+    """The calls of one session. `on_warning(method, info)` reports an event's failure; it must not raise or wait."""
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class HookLane:
 
     @property
     def app(self) -> App:
-        """The application of the session, as it is now."""
+        """The session's application in its current state."""
         return self._services.current_app(self._app)
 
     def sends(self, method: HookMethod) -> bool:
-        """Whether the backend is called for `method` at all. EchoApp is not: what it answers changes nothing."""
+        """Whether the backend is called for `method` at all. EchoApp is not, since its answers change nothing."""
         return (
             not self._services.settings.disable_rest_requests
             and method in self.app.methods
@@ -80,13 +80,13 @@ class HookLane:
         )
 
     def overwrites(self, method: HookMethod) -> bool:
-        """Whether the answer to `method` may change what was sent; an event then reaches the client after it."""
+        """Whether the answer to `method` may change what was sent; the client then sees the event after the answer."""
         return self.sends(method) and self.config.for_method(method).rest_policy is RestPolicy.OVERWRITE
 
     async def authorize(self, method: HookMethod, body: dict[str, Any]) -> Verdict:
-        """Ask the backend, after everything that was asked or told before, and wait for its answer.
+        """Ask the backend, after all earlier calls, and wait for its answer.
 
-        One deadline (`rest_request_timeout`) holds for the whole, time in the lane included.
+        One deadline (`rest_request_timeout`) covers everything, including the time in the lane.
         """
         if not self.sends(method):
             return verdict(method, self.config.for_method(method), NotSent(), body)
@@ -96,7 +96,7 @@ class HookLane:
         return judged
 
     def notify(self, method: HookMethod, body: dict[str, Any], *, last: bool = False) -> None:
-        """Tell the backend, never waiting. `last` marks the end of a stream or session, which is dropped last."""
+        """Tell the backend without waiting. `last` marks the end of a stream or session, which is dropped last."""
         if self._accepts(method):
             self._put(self._notification(method, body, last=last))
 
@@ -108,10 +108,10 @@ class HookLane:
         deliver: Callable[[dict[str, Any]], None],
         last: bool = False,
     ) -> None:
-        """Tell client and backend of an event, never waiting; `deliver` gets what the client is to see, exactly once.
+        """Tell client and backend about an event without waiting. `deliver` gets the client's version, exactly once.
 
-        The client hears at once, except where the backend may overwrite the event: then it hears after the answer, or
-        after `rest_request_timeout` without one. `deliver` must not raise or wait; it may be called after `close`.
+        The client is told at once, unless the backend may overwrite the event: then after the answer, or after
+        `rest_request_timeout` without one. `deliver` must not raise or wait; it may be called after `close`.
         """
         if not self.overwrites(method):
             deliver(apply_client_exclude(body, self.config.for_method(method)))
@@ -126,7 +126,7 @@ class HookLane:
         return KeepAliveSlot(self._services, self)
 
     def close(self) -> None:
-        """Take no more calls. Those that wait are still made."""
+        """Accept no more calls. Waiting calls are still made."""
         self._closed = True
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class HookLane:
         return True
 
     def call(self, method: HookMethod, body: dict[str, Any], *, keep_alive: bool = False) -> HookCall:
-        """The call as it would be made now."""
+        """The call as it would be made now, under the current settings."""
         config = self.config.for_method(method)
         return HookCall(
             app=self.app,

@@ -1,4 +1,4 @@
-"""What lanes and keep-alive slots need of their dispatcher."""
+"""What lanes and keep-alive slots need from their dispatcher."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ class LaneServices(Protocol):
         """Whether calls can still be made."""
 
     def current_app(self, app: App) -> App:
-        """The application as it is now: operators change them while sessions last."""
+        """The application in its current state: operators may change it during a session."""
 
     def spawn(self, run: Callable[[], Any]) -> None:
-        """Begin a task in which an async function runs; it must not raise."""
+        """Start a task that runs an async function, which must not raise."""

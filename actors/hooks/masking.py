@@ -1,4 +1,4 @@
-"""Bodies of hooks as a log may show them: without what clients and backends mean for each other alone."""
+"""Hook bodies as a log may show them: without data that is private to client and backend."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def _masked_field(key: str, value: Any) -> Any:
 
 @frozen
 class MaskedBody:
-    """A body that is masked only if somebody writes it: most of the time the debug level is off."""
+    """A body that is masked only when it is logged, since the debug level is usually off."""
 
     body: Mapping[str, Any] = field(repr=False)
 

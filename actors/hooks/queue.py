@@ -1,11 +1,11 @@
 """The order of calls.
 
-A `HookQueue` runs its entries one after the other, first come first served. It has a task only while it has entries. An
-entry is either a `Notification`, sent by the queue's task, or a `Permit`: its owner waits for it and then does what it
-likes in its own task, so that the owner's cancellation takes its call along.
+A `HookQueue` runs its entries one at a time, first come first served. It has a task only while it has entries. An entry
+is either a `Notification`, which the queue's task sends, or a `Permit`: its owner waits for it and then makes the call
+in the owner's task, so that cancelling the owner cancels the call.
 
-Notifications pile up before a backend that is slow or dead, and are dropped beyond bounds (see `backlog`). A `Permit`
-never is, for somebody waits for it under a deadline.
+Notifications pile up when a backend is slow or dead, and are dropped beyond the bounds (see `backlog`). A `Permit` is
+never dropped, because its owner waits for it under a deadline.
 """
 
 from collections import OrderedDict
@@ -22,10 +22,10 @@ from protocol.hooks import Allow, HookMethod, Verdict
 
 
 class QueueEntry(Protocol):
-    """Something that a queue runs in its turn."""
+    """An entry that a queue runs when its turn comes."""
 
     async def run(self) -> None:
-        """Take as long as the turn lasts."""
+        """Run the turn; it lasts until this returns."""
 
     def refuse(self) -> None:
         """The turn will never come: the queue is closed."""
@@ -33,7 +33,7 @@ class QueueEntry(Protocol):
 
 @define(eq=False, kw_only=True)
 class Permit:
-    """The right to call, once everything before it is done. It is asked for, and given back, by a `with` block."""
+    """The right to call, once everything before it is done. A `with` block requests it and gives it back."""
 
     granted: trio.Event = field(init=False, factory=trio.Event)
     refused: bool = field(init=False, default=False)
@@ -61,7 +61,7 @@ class Permit:
 
 @define(eq=False, kw_only=True)
 class Notification:
-    """A call that nobody waits for, or not for long. `last` says that it tells of an end."""
+    """A call that nobody waits for, or not for long. `last` says that it reports an end."""
 
     method: HookMethod
     body: dict[str, Any] = field(repr=False)
@@ -81,15 +81,15 @@ class Notification:
             self.account.end(self)
 
     def refuse(self) -> None:
-        """Dropped: by its account, which has taken it out, or by its queue, which ends."""
+        """Dropped by its account, which has already removed it, or by its queue, which is closing."""
         self.queue.discard(self)
         self.on_verdict(Allow(body=self.body))
 
 
 class HookQueue:
-    """The calls of one session (or of all, if the order is global): one at a time, in order.
+    """The calls of one session (or of all sessions, if the order is global): one at a time, in order.
 
-    `start` begins a task that runs the queue; it is called whenever there is work and no such task.
+    `start` starts a task that runs the queue; it is called when there is work and no task.
     """
 
     def __init__(self, *, start: Callable[["HookQueue"], None]) -> None:
@@ -98,18 +98,18 @@ class HookQueue:
         self._running = False
 
     def append(self, entry: QueueEntry) -> None:
-        """Put an entry at the end."""
+        """Append an entry."""
         self._entries[entry] = None
         if not self._running:
             self._running = True
             self._start(self)
 
     def discard(self, entry: QueueEntry) -> None:
-        """Take an entry out, if it still waits."""
+        """Remove an entry if it still waits."""
         self._entries.pop(entry, None)
 
     def refuse_next(self) -> bool:
-        """The next one that waits will not have its turn. False if there is none."""
+        """Refuse the next waiting entry. False if there is none."""
         if not self._entries:
             return False
         entry, _ = self._entries.popitem(last=False)

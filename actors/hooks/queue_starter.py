@@ -1,7 +1,7 @@
-"""When queues begin to run: a few in each pass of the loop, whatever made so many begin at once.
+"""When queues start to run: a few in each pass of the event loop, however many are ready at once.
 
-The end of a stream with ten thousand viewers gives ten thousand sessions something to tell. To begin their tasks in one
-pass would hold up the media for a second.
+When a stream with ten thousand viewers ends, ten thousand sessions have a hook to send. Starting all their tasks in one
+pass would delay the media by a second.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,9 +15,9 @@ STARTS_PER_PASS = 16
 
 
 class QueueStarter:
-    """Calls `begin` for each queue, at most `STARTS_PER_PASS` times in a pass, for each application in turn.
+    """Calls `begin` for each queue, at most `STARTS_PER_PASS` times in a pass, with applications taking turns.
 
-    `spawn` begins a task of its own, which lasts as long as something waits.
+    `spawn` starts the starter's task, which lasts while queues wait.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class QueueStarter:
         self._running = False
 
     def add(self, caller: Caller, queue: HookQueue) -> None:
-        """Begin it, now if few have begun in this pass."""
+        """Start the queue: now, if few have started in this pass."""
         self._line.add(caller, queue)
         self._begin_some()
         if not self._running:

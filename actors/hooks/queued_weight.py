@@ -1,7 +1,7 @@
-"""What hooks weigh while they wait.
+"""The weight of waiting hooks.
 
-Weights are bytes of memory, about (`protocol.common.memory_budget.weigh`). What several hooks have in common, such as a
-stream's SDP or the payload of an event with ten thousand viewers, is one object and weighs once.
+Weights are approximate bytes of memory (`protocol.common.memory_budget.weigh`). What several hooks share, such as a
+stream's SDP or the payload of an event with ten thousand viewers, is one object and counts once.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from attrs import define, field, frozen
 from protocol.common.memory_budget import weigh
 
 OVERHEAD = 1792
-"""Bytes that a hook takes beside its body."""
+"""Bytes that a hook takes besides its body."""
 SHARED_FROM = 1024
-"""Bytes from which a text is worth looking for elsewhere."""
+"""Smallest text, in bytes, for which it is worth checking whether it is shared."""
 
 
 @frozen
 class Load:
-    """What one hook weighs: alone, and by the parts that others may have too (id and weight)."""
+    """What one hook weighs: its own part, and the parts that other hooks may share (id and weight)."""
 
     own: int
     shared: tuple[tuple[int, int], ...] = ()
@@ -33,11 +33,11 @@ class Load:
 
 @define
 class Tally:
-    """The sum of some loads, what they share counted once."""
+    """The sum of several loads, with shared parts counted once."""
 
     weight: int = 0
     _shared: dict[int, tuple[int, int]] = field(factory=dict)
-    """Weight and number of users, by id. An id stays valid, for whoever uses the object keeps it."""
+    """Weight and number of users, by id. An id stays valid because every user keeps the object alive."""
 
     def add(self, load: Load) -> None:
         """One more hook."""
@@ -49,7 +49,7 @@ class Tally:
                 self.weight += weight
 
     def remove(self, load: Load) -> None:
-        """One hook less."""
+        """One hook fewer."""
         self.weight -= load.own
         for key, _ in load.shared:
             weight, users = self._shared.pop(key)
@@ -59,7 +59,7 @@ class Tally:
                 self.weight -= weight
 
     def load_of(self, body: Mapping[str, Any]) -> Load:
-        """What a hook with this body weighs. What is known already is not weighed again."""
+        """What a hook with this body weighs. Parts already known are not weighed again."""
         own = OVERHEAD + getsizeof(body)
         shared = []
         for value in body.values():
@@ -71,6 +71,6 @@ class Tally:
         return Load(own, tuple(shared))
 
     def _known(self, value: object) -> int | None:
-        """The weight of an object that is among what is shared."""
+        """The weight of a shared object; None if it is not shared."""
         found = self._shared.get(id(value))
         return None if found is None else found[0]

@@ -1,7 +1,7 @@
-"""Names to addresses, so that a name server that hangs holds up its own backend alone.
+"""Resolves names to addresses, so that a hanging name server delays only its own backend.
 
-A look-up runs in a thread, for the system's resolver knows no other way. Threads that hang cannot be ended, only left
-behind; so each host has a few of its own, counted until they really end. An address is kept for a short while.
+A lookup runs in a thread, because the system's resolver blocks. Threads that hang cannot be stopped, only abandoned; so
+each host may have only a few, counted until they really end. Addresses are cached for a short while.
 """
 
 import ipaddress
@@ -18,11 +18,11 @@ CACHE_SECONDS = 10.0
 
 
 class CannotResolve(httpx.TransportError):
-    """The host's name leads to no address."""
+    """The host's name cannot be resolved to an address."""
 
 
 def system_lookup(host: str) -> tuple[str, ...]:
-    """Ask the system's resolver; blocks for as long as that takes. Raises OSError, UnicodeError."""
+    """Ask the system's resolver, blocking until it answers. Raises OSError, UnicodeError."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -36,7 +36,7 @@ class _KnownName:
 
 
 class Resolver:
-    """Looks names up, one question about a name at a time, and remembers the answers for `CACHE_SECONDS`."""
+    """Looks names up, with one lookup at a time for each name, and caches the answers for `CACHE_SECONDS`."""
 
     def __init__(self, lookup: Callable[[str], tuple[str, ...]] = system_lookup) -> None:
         self._lookup = lookup
@@ -54,7 +54,7 @@ class Resolver:
         return host.addresses
 
     def prefer(self, name: str, address: str) -> None:
-        """Name `address`, which has just worked, first, until the next look-up."""
+        """List `address` first until the next lookup, since it has just worked."""
         host = self._hosts.get(name)
         if host is not None and address in host.addresses:
             host.addresses = (address, *(other for other in host.addresses if other != address))

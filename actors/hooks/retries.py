@@ -1,7 +1,7 @@
 """How often and when a hook that was not received is sent again."""
 
 FIRST_PAUSE = 0.1
-"""Seconds before the second retry; the first one goes at once, each later one waits twice as long."""
+"""Seconds before the second retry. The first is sent at once; each later one waits twice as long."""
 LONGEST_PAUSE = 2.0
 
 

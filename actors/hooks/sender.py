@@ -1,6 +1,6 @@
 """One hook call: its attempts, its deadline and its one log line.
 
-Whatever happens on the way becomes an `Outcome`. The only exception that leaves is the caller's own cancellation.
+Whatever happens becomes an `Outcome`. The only exception that escapes is the caller's cancellation.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from protocol.hooks import (
 )
 
 NOT_RECEIVED = (httpx.NetworkError, NoAnswer)
-"""What a hook is sent again for: refused, reset, dropped without an answer."""
+"""Failures after which a hook is sent again: refused, reset, dropped without an answer."""
 MAX_CAUSE = 200
 
 
@@ -36,33 +36,33 @@ class ExchangeSlot(Protocol):
     """The right to make one exchange."""
 
     async def exchange(self, request: httpx.Request) -> httpx.Response:
-        """Make it. Raises httpx.TransportError."""
+        """Make the exchange. Raises httpx.TransportError."""
 
 
 class CallTransport(Protocol):
-    """What a sender needs of `HookTransport`."""
+    """What a sender needs from `HookTransport`."""
 
     def slot(
         self, url: httpx.URL, caller: Caller, *, keep_alive: bool, deadline: float
     ) -> AbstractAsyncContextManager[ExchangeSlot]:
-        """A slot for one exchange, held while the block lasts. Raises httpx.UnsupportedProtocol."""
+        """A slot for one exchange, held for the duration of the block. Raises httpx.UnsupportedProtocol."""
 
     async def run(self) -> None:
-        """Throw away what grows old, until cancelled."""
+        """Close old connections until cancelled."""
 
     def close(self) -> None:
-        """Close every connection that nobody uses, and keep none from now on."""
+        """Close every idle connection, and keep none from now on."""
 
     def statistics(self) -> PoolStatistics:
-        """The connections as they are."""
+        """The current connections."""
 
 
 @define
 class SenderCounters:
-    """What has become of the calls so far."""
+    """The results of the calls so far."""
 
     sent: int = 0
-    """Calls begun, retries not counted."""
+    """Calls started, not counting retries."""
     retried: int = 0
     failed: int = 0
     """No answer, or one other than 200."""
@@ -70,9 +70,9 @@ class SenderCounters:
 
 
 class HookSender:
-    """Sends hooks through a transport, with the retries and the signature of the settings.
+    """Sends hooks through a transport, with retries and signature as the settings say.
 
-    Raises ValueError if hooks are to be signed and this machine has no MD5.
+    Raises ValueError if hooks must be signed and this machine has no MD5.
     """
 
     def __init__(self, settings: Settings, transport: CallTransport) -> None:
@@ -88,7 +88,7 @@ class HookSender:
         self._numbers = itertools.count(1)
 
     async def send(self, call: HookCall, *, timeout: float, deadline: float) -> Outcome:
-        """Make the call, all of it before `deadline` (trio's clock). `timeout` is how long that was when it was set."""
+        """Make the call, including retries, before `deadline` (trio's clock), which was set `timeout` seconds ahead."""
         progress = Progress(
             hook_id=f"{self._id_prefix}-{next(self._numbers)}", started=trio.current_time(), deadline=deadline
         )
@@ -107,7 +107,7 @@ class HookSender:
         return outcome
 
     def report_lost_turn(self, call: HookCall, timeout: float) -> Outcome:
-        """The deadline has passed before the call had its turn: the same failure as a backend that is too slow."""
+        """The deadline passed before the call got its turn: the same failure as a backend that is too slow."""
         outcome = TimedOut(seconds=timeout)
         now = trio.current_time()
         progress = Progress(hook_id="-", started=now - timeout, deadline=now, attempt=0)
@@ -144,7 +144,7 @@ class HookSender:
         async with self._transport.slot(
             url, call.caller, keep_alive=call.keep_alive, deadline=progress.deadline
         ) as slot:
-            # Written only now: what waits for a slot must not take its memory twice.
+            # Built only now: a call that waits for a slot must not use its memory twice.
             response = await slot.exchange(self._requests.build(call, progress, url, headers))
             answer = read_answer(
                 response.status_code,

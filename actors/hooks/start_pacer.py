@@ -1,9 +1,9 @@
-"""Where the calls to one backend host begin, so that however many there are, other work gets its turn between them.
+"""Paces the start of calls to one backend host, so that other work gets its turn however many there are.
 
-All calls share one loop, and in each pass it runs whatever can go on. A hundred calls that begin in one pass are
-answered, or time out, in one too; a call to another host, which takes about six passes, then waits for six hundred
-steps. So in a crowd one call begins in a pass. That makes each a quarter dearer, for answers no longer come in batches:
-a host whose calls are few and far between has nothing to do with it.
+All calls share one event loop, and each pass runs everything that is ready. A hundred calls that start in one pass are
+also answered, or time out, in one pass; a call to another host takes about six passes and so waits for six hundred
+steps. So when calls come in a crowd, only one starts in each pass. That makes each call a quarter more expensive,
+because answers no longer come in batches. Hosts that get only occasional calls are not affected.
 """
 
 import math
@@ -16,12 +16,12 @@ BURST = 4
 BURST_WINDOW = 0.001
 """Seconds."""
 FAILING_PAUSE = 0.001
-"""Seconds between the beginnings of calls to a host whose last one failed. What fails at once is tried again at once,
-by every session; this bounds what that costs."""
+"""Seconds between the starts of calls to a host whose last call failed. Calls that fail at once are retried at once by
+every session; this bounds the cost."""
 
 
 class StartPacer:
-    """Calls pass it before they begin, first come, first served."""
+    """Calls pass through it before they start, first come first served."""
 
     def __init__(self) -> None:
         self.is_failing = False
@@ -31,14 +31,14 @@ class StartPacer:
 
     @property
     def waiting(self) -> int:
-        """How many calls have not begun yet."""
+        """How many calls have not started yet."""
         line = self._line.statistics()
         return line.tasks_waiting + line.locked
 
     async def enter(self, *, in_batch: bool = False) -> None:
-        """Wait for the turn to begin. Calls `in_batch` are no crowd: their number at a time is bounded elsewhere."""
+        """Wait for a turn to start. Calls `in_batch` are no crowd: their concurrency is bounded elsewhere."""
         if self.is_failing or not (in_batch or self._is_calm()):
-            async with self._line:  # whoever finds it free holds it until the next pass
+            async with self._line:  # the call that gets the lock holds it until the next pass
                 if self.is_failing:
                     await trio.sleep(FAILING_PAUSE)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def client_context(ca_file: Path | None, *, insecure: bool) -> ssl.SSLContext:
-    """What to trust: the certificates of `ca_file`, or the system's; anybody if `insecure`.
+    """What to trust: the certificates of `ca_file`, or the system's; any certificate if `insecure`.
 
     Raises OSError (ssl.SSLError is one) if the file cannot be read as PEM.
     """

@@ -1,12 +1,12 @@
-"""Connections to each backend host: bounded, shared by turns, kept for a while, thrown away on any doubt.
+"""Connections to each backend host: bounded, shared in turn, kept for a while, closed when in doubt.
 
-The stock pool of httpx looks at every request and every connection for each event, which costs six times as much at 32
-calls at once (see tests/bench/hooks.py). Here a host has slots and a list of idle connections, and that is all.
+The stock httpx pool examines every request and connection on each event, which costs six times as much at 32 concurrent
+calls (see tests/bench/hooks.py). Here a host has only slots and a list of idle connections.
 
-A call first gets a slot, and only then is its request made: what waits in line is no larger than what it is about.
+A call first gets a slot, and only then is its request built: a waiting call takes no more memory than its data.
 
-A connection goes back to the list only after a whole answer that lets it; after a cancellation, an error, or anything
-unexpected it is closed. So nothing that happened in one call is seen by the next.
+A connection returns to the list only after a complete answer that allows reuse; after a cancellation, an error or
+anything unexpected it is closed. So nothing leaks from one call to the next.
 """
 
 import math
@@ -42,17 +42,17 @@ __all__ = [
 HostName = tuple[str, str, int]
 """Scheme, name and port of a backend."""
 IDLE_SECONDS = 15.0
-"""How long an unused connection is kept. Backends close after 5 to 60 s; a stale one is noticed before use."""
+"""How long an unused connection is kept. Backends close after 5 to 60 s; a stale one is detected before use."""
 
 
 def host_name(url: httpx.URL) -> HostName:
-    """Whom `url` calls."""
+    """The host that `url` calls."""
     return url.scheme, url.host, port_of(url)
 
 
 @frozen(kw_only=True)
 class PoolStatistics:
-    """Connections and waiting calls of all hosts together, as `/?action=stat` tells them."""
+    """Connections and waiting calls of all hosts together, as `/?action=stat` reports them."""
 
     leased: int
     available: int
@@ -62,9 +62,9 @@ class PoolStatistics:
 class HookTransport:
     """Sends requests and reads whole answers of at most `max_response_size` bytes; follows no redirects.
 
-    At most `max_connections` to one host are open at a time, and half of them for keep-alives, and `max_total` to all
-    hosts together, of which no host gets all that others want too; further calls wait in line. `is_shared` says whether
-    several applications call a host, so that none may have all of its connections.
+    At most `max_connections` to one host are open at a time, at most half of them for keep-alives, and `max_total` to
+    all hosts together, which one host cannot take all while others want some; further calls wait in line. `is_shared`
+    says whether several applications call a host; if so, none may take all its connections.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class HookTransport:
     def slot(
         self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf
     ) -> "HostSlot":
-        """A slot for one exchange with the host of `url`. The call is given up at `deadline`, on trio's clock.
+        """A slot for one exchange with the host of `url`. The call is abandoned at `deadline` (trio's clock).
 
         Raises httpx.UnsupportedProtocol.
         """
@@ -101,7 +101,7 @@ class HookTransport:
         return HostSlot(self, self._host(url), caller, keep_alive=keep_alive, deadline=deadline)
 
     def close_expired(self) -> None:
-        """Close the connections that nobody has used for a while, and forget hosts that have none."""
+        """Close connections that have been idle for a while, and forget hosts that have none."""
         now = trio.current_time()
         for key, host in list(self._hosts.items()):
             host.close_idle(before=now)
@@ -109,7 +109,7 @@ class HookTransport:
                 del self._hosts[key]
 
     async def run(self) -> None:
-        """Keep closing what expires, until cancelled; then close what is idle."""
+        """Keep closing expired connections until cancelled; then close the idle ones."""
         try:
             while True:
                 await trio.sleep(IDLE_SECONDS / 2)
@@ -118,13 +118,13 @@ class HookTransport:
             self.close()
 
     def close(self) -> None:
-        """Close every idle connection, and keep none from now on: those in use are closed after their call."""
+        """Close every idle connection, and keep none from now on: connections in use are closed after their call."""
         self._closed = True
         for host in self._hosts.values():
             host.close_idle()
 
     def statistics(self) -> PoolStatistics:
-        """The connections as they are."""
+        """The current connections."""
         hosts = self._hosts.values()
         return PoolStatistics(
             leased=self.connections.taken,
@@ -144,7 +144,7 @@ class HookTransport:
         return sum(len(host.idle) for host in self._hosts.values())
 
     async def exchange(self, host: "_HostPool", request: httpx.Request) -> httpx.Response:
-        """Send a request to a host of which a slot is held, and read the whole answer."""
+        """Send a request to a host whose slot the caller holds, and read the whole answer."""
         connection = host.take_idle() or await self._connect(request.url)
         reusable = False
         try:
@@ -157,7 +157,7 @@ class HookTransport:
         return response
 
     async def _connect(self, url: httpx.URL) -> BackendConnection:
-        """A new connection, in the place of the one that has been idle the longest when there are too many."""
+        """Open a connection; if there are too many, it replaces the one that has been idle longest."""
         while (idle := self._idle_count) and idle + self.connections.taken > self._max_total:
             hosts = (host for host in self._hosts.values() if host.idle)
             min(hosts, key=lambda host: host.idle[0].idle_until).idle.popleft().close()
@@ -165,7 +165,7 @@ class HookTransport:
 
 
 class HostSlot:
-    """The right to make one exchange with a host, from when the block begins until it ends."""
+    """The right to make one exchange with a host, for the duration of the block."""
 
     def __init__(
         self, transport: HookTransport, host: "_HostPool", caller: Caller, *, keep_alive: bool, deadline: float
@@ -202,11 +202,11 @@ class HostSlot:
             slots.give_back(caller)
 
     async def exchange(self, request: httpx.Request) -> httpx.Response:
-        """Make the exchange. Raises httpx.TransportError in one of its forms (see `connection`)."""
+        """Make the exchange. Raises a subclass of httpx.TransportError (see `connection`)."""
         try:
             response = await self._transport.exchange(self._host, request)
         except trio.Cancelled:
-            # An owner that has left says nothing about the host; the deadline does.
+            # A caller that gave up says nothing about the host; a missed deadline does.
             if trio.current_time() >= self._deadline:
                 self._pacer.is_failing = True
             raise
@@ -219,7 +219,7 @@ class HostSlot:
 
 
 class _HostPool:
-    """The connections to one backend host: the newest idle one is used first, so that spare ones grow old."""
+    """The connections to one backend host. The newest idle one is used first, so that spare ones expire."""
 
     def __init__(self, name: HostName, max_connections: int, *, is_shared: Callable[[], bool]) -> None:
         self.name = " ".join(map(str, name))
@@ -229,7 +229,7 @@ class _HostPool:
         self._pacers: dict[str, StartPacer] = {}
 
     def pacer(self, app: str) -> StartPacer:
-        """Where the calls of one application begin: another one's crowds and failures are not its own."""
+        """Paces one application's calls: another application's crowds and failures do not affect it."""
         return self._pacers.setdefault(app, StartPacer())
 
     @property

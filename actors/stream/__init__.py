@@ -1,6 +1,6 @@
 """Streams: one actor for each media session, published or played.
 
-`start.py` begins one for an owner (`owner.py`), of whatever kind. `stream.py` holds what both kinds of stream share,
+`start.py` starts a stream for any kind of owner (`owner.py`). `stream.py` holds what both kinds of stream share,
 `published.py` and `played.py` what sets them apart, `broadcast.py` what lies between one publication and its players,
 `end_reasons.py` why a stream ends; `keepalive.py` asks the backend whether it may go on.
 """

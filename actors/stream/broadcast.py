@@ -1,6 +1,6 @@
-"""What lies between one publication and its players: the media they attach to, who they are, and the mute state.
+"""The link between one publication and its players: the media they attach to, the players, and the mute state.
 
-Players hold this, never the publisher or its session.
+Players hold a reference to this, never to the publisher or its session.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from protocol.stream.statuses import StreamEventType
 
 
 class Player(Listener, Protocol):
-    """A playing stream as its broadcast sees it."""
+    """A played stream as its broadcast sees it."""
 
     @property
     def media_session_id(self) -> str: ...
@@ -40,7 +40,7 @@ class Broadcast:
         self._muted = {"audio": False, "video": False}
 
     def __len__(self) -> int:
-        """How many players hang on this publication."""
+        """How many players this publication has."""
         return len(self._players)
 
     @property
@@ -54,11 +54,11 @@ class Broadcast:
         return self._muted["video"]
 
     def attach(self, player: Player) -> None:
-        """`player` falls with this broadcast and hears its events from now on."""
+        """Add `player`: it gets this broadcast's events from now on, and stops with it."""
         self._players[player.media_session_id] = player
 
     def detach(self, player: Player) -> None:
-        """`player` has ended. Idempotent."""
+        """Remove `player`, which has ended. Idempotent."""
         self._players.pop(player.media_session_id, None)
 
     @property
@@ -67,9 +67,9 @@ class Broadcast:
         return not self._fan_out.is_full
 
     def pass_event(self, event: StreamEvent) -> bool:
-        """Tell players of the publisher's event, and keep the mute state for those who come later.
+        """Pass the publisher's event to the players, and keep the mute state for those who join later.
 
-        True: more players are to be told than can be at once, and the caller is to have `pass_rest` do it.
+        True: there are too many players to tell at once, and the caller must run `pass_rest`.
         """
         if event.type in _MUTES:
             kind, muted = _MUTES[event.type]
@@ -77,11 +77,11 @@ class Broadcast:
         return self._fan_out.add(event, self._players.values())
 
     async def pass_rest(self) -> None:
-        """Tell the other players, in slices."""
+        """Tell the remaining players, in slices."""
         await self._fan_out.run()
 
     def ending(self, reason: StopReason) -> None:
-        """The publication is about to end: every player is told that it stops; `ended` follows at once."""
+        """The publication is about to end: every player is told that it stops. `ended` follows immediately."""
         for player in self._all():
             player.begin_stop(reason)
 
@@ -93,7 +93,7 @@ class Broadcast:
         self._fan_out.clear()
 
     def _all(self) -> Iterator[Player]:
-        # A player that stops detaches itself, so walk over a copy.
+        # A player that stops detaches itself, so iterate over a copy.
         return iter(tuple(self._players.values()))
 
 

@@ -1,4 +1,4 @@
-"""Why a stream ends: the causes for logs beside the texts that clients and backends compare."""
+"""Why a stream ends: causes for the log, and the texts that clients and backends compare."""
 
 from actors.runtime.actor import StopReason
 from protocol.stream.info_texts import StreamInfo
@@ -14,5 +14,5 @@ def failed(info: str) -> StopReason:
 
 
 def denied(info: str) -> StopReason:
-    """The backend refused it; `info` is the backend's own text, so it is no part of the cause."""
+    """The backend refused the stream. `info` is the backend's text, so it is not part of the cause."""
     return StopReason(cause="denied", info=info)

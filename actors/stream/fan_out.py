@@ -1,7 +1,7 @@
-"""Events on their way from one publication to all its players, a slice at a time.
+"""Passes events from one publication to all its players, a slice at a time.
 
-An event of a large audience is much work. It is done in slices, between which everybody else has a turn, the media
-above all; an event that comes meanwhile waits behind it, so each player hears of events in their order.
+An event for a large audience is a lot of work. It is done in slices, so that everything else, above all the media, gets
+a turn in between. An event that arrives meanwhile waits behind it, so each player gets events in order.
 """
 
 from collections import deque
@@ -14,19 +14,19 @@ import trio
 from protocol.stream.events import StreamEvent
 
 SLICE: Final = 10
-"""Players that are told in one go."""
+"""Players to tell in one go."""
 MAX_WAITING: Final = 64
-"""Events of one publication that may wait; a publisher that has that many is to be refused."""
+"""Events of one publication that may wait. At this number the publisher's next event should be refused."""
 
 
 class Listener(Protocol):
-    """A player, as far as events go."""
+    """A player, as a receiver of events."""
 
     def pass_event(self, event: StreamEvent) -> None: ...
 
 
 class EventFanOut:
-    """The events of one publication that not all its players have heard of yet."""
+    """The events of one publication that have not reached all its players yet."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[StreamEvent, Iterator[Listener]]] = deque()
@@ -34,11 +34,11 @@ class EventFanOut:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more events should be taken now."""
+        """Whether to accept no more events for now."""
         return len(self._waiting) >= MAX_WAITING
 
     def add(self, event: StreamEvent, listeners: Iterable[Listener]) -> bool:
-        """Tell the first slice, unless others wait. True: the caller is to have `run` do the rest."""
+        """Tell the first slice, unless other events wait. True: the caller must have `run` do the rest."""
         self._waiting.append((event, iter(tuple(listeners))))
         if self._running:
             return False
@@ -47,7 +47,7 @@ class EventFanOut:
         return self._running
 
     async def run(self) -> None:
-        """Tell the rest, giving way to others after each slice."""
+        """Tell the rest, yielding to other tasks after each slice."""
         try:
             while self._waiting:
                 await trio.lowlevel.checkpoint()
@@ -56,7 +56,7 @@ class EventFanOut:
             self._running = False
 
     def clear(self) -> None:
-        """Tell nobody any more: the publication is over."""
+        """Drop all events: the publication is over."""
         self._waiting.clear()
 
     def _tell_slice(self) -> None:

@@ -1,11 +1,11 @@
-"""The walk over live streams that asks each one's backend whether it may go on (`StreamKeepAliveEvent`).
+"""Asks the backend of each live stream, at intervals, whether the stream may go on (`StreamKeepAliveEvent`).
 
-One walker for all streams. A stream's turns are `interval` apart, and where in the interval they lie is drawn from its
-id, so that streams that began together (after a restart, say) do not ask together. A stream whose last question is
-unanswered loses that turn; no other one is held up, for each has a slot of its own (`actors.hooks.lane`).
+One walker serves all streams. A stream's turns are `interval` apart, at an offset derived from its id, so that streams
+that started together (after a restart, say) do not ask together. A stream whose last question is still unanswered skips
+its turn. It does not delay the others, because each stream has its own slot (`actors.hooks.lane`).
 
-What an answer leads to is `protocol.hooks.verdict`: 403 under restOnError FAIL stops that stream, any other failure
-under FAIL is told to its client, all else changes nothing. (WCS page "Stopping the video stream on the server side".)
+`protocol.hooks.verdict` judges the answers: under restOnError FAIL, 403 stops the stream and any other failure is
+reported to its client; anything else changes nothing. (WCS page "Stopping the video stream on the server side".)
 """
 
 import zlib
@@ -29,7 +29,7 @@ LONGEST_STEP = 0.2
 
 
 class KeepAliveTarget(Protocol):
-    """A live stream, published or played, as the walker needs it."""
+    """A live stream, published or played, as the walker sees it."""
 
     @property
     def media_session_id(self) -> str: ...
@@ -40,20 +40,20 @@ class KeepAliveTarget(Protocol):
         """From `HookLane.keep_alive_slot`; the stream closes it when it ends."""
 
     def keep_alive_body(self) -> dict[str, Any]:
-        """The hook's body as of now (`protocol.hooks.stream_body`)."""
+        """The hook's current body (`protocol.hooks.stream_body`)."""
 
     def stop(self, reason: StopReason) -> None:
-        """The backend has said no: end this stream, and no other."""
+        """End this stream, and no other: the backend refused to let it go on."""
 
     def warn(self, method: HookMethod, info: str) -> None:
-        """Tell the client of a failure that leaves the stream alone (ErrorEvent)."""
+        """Report a failure that does not affect the stream to the client (ErrorEvent)."""
 
 
 class StreamKeepAlive(Actor[Never]):
-    """The walker. `live_streams` gives the streams to ask for, as of now, each time it is called.
+    """The walker. `live_streams` returns the streams that are currently live.
 
-    Run it only if `keep_alive_streaming_sessions_enabled`; streams of applications that
-    `streaming_sessions_keep_alive_app_keys` does not name are passed by.
+    Run it only if `keep_alive_streaming_sessions_enabled`. It skips streams of applications that
+    `streaming_sessions_keep_alive_app_keys` does not name.
     """
 
     def __init__(self, settings: Settings, live_streams: Callable[[], Iterable[KeepAliveTarget]]) -> None:
@@ -64,19 +64,19 @@ class StreamKeepAlive(Actor[Never]):
         self._live_streams = live_streams
 
     async def on_start(self) -> None:
-        """Begin the walk; this actor gets no messages."""
+        """Start the walk; this actor gets no messages."""
         self.nursery.start_soon(self._go_on)
 
     async def _go_on(self) -> None:
         while True:
             await trio.sleep(self._walk.step)
             for target in self._walk.due(self._live_streams(), trio.current_time()):
-                with crash_guard(partial(_report, target)):  # one stream's fault is not the others'
+                with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
                     ask(target)
 
 
 class Walk:
-    """Whose turn it is. `step` is how often, in seconds, `due` is to be called."""
+    """Whose turn it is. Call `due` every `step` seconds."""
 
     def __init__(self, interval: float, app_keys: Collection[str]) -> None:
         self.step = min(max(interval / STEPS_PER_INTERVAL, SHORTEST_STEP), LONGEST_STEP)
@@ -85,7 +85,7 @@ class Walk:
         self._next_turn: dict[str, float] = {}
 
     def due(self, targets: Iterable[KeepAliveTarget], now: float) -> list[KeepAliveTarget]:
-        """Those of `targets` whose turn has come. Streams that are no longer among them are forgotten."""
+        """Those of `targets` whose turn has come. Streams no longer among `targets` are forgotten."""
         before, self._next_turn = self._next_turn, {}
         found = []
         for target in targets:
@@ -97,14 +97,14 @@ class Walk:
                 turn = now + self._interval * _fraction(key)
             elif turn <= now:
                 found.append(target)
-                # Turns that a walk has missed, being held up, are not made up for.
+                # Turns missed because the walk was delayed are not made up.
                 turn += self._interval * ((now - turn) // self._interval + 1)
             self._next_turn[key] = turn
         return found
 
 
 def ask(target: KeepAliveTarget) -> None:
-    """Ask for one stream, unless its last question is unanswered, and do what the answer says."""
+    """Ask for one stream, unless its last question is unanswered, and act on the answer."""
     if not target.keep_alive_slot.is_ready:
         return
 
@@ -123,5 +123,5 @@ def _report(target: KeepAliveTarget, error: BaseException) -> None:
 
 
 def _fraction(key: str) -> float:
-    """A number in (0, 1] that is the same for the same key, and spread evenly over different ones."""
+    """A number in (0, 1], always the same for the same key and evenly distributed over different keys."""
     return (zlib.crc32(key.encode(errors="surrogatepass")) + 1) / 2**32

@@ -1,4 +1,4 @@
-"""A played stream: it finds a broadcast, waits for its media if need be, and takes what the publisher sends."""
+"""A played stream: it finds a broadcast, waits for its media if necessary, and receives what the publisher sends."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class PlayedStream(Stream):
     _playback: Playback | None = None
 
     def pass_event(self, event: StreamEvent) -> None:
-        """An event of the broadcast, for this player and, under the name `StreamEvent`, for its backend."""
+        """Pass an event of the broadcast to this player and, as the hook `StreamEvent`, to its backend."""
         if self.reason is not None or (event.type is StreamEventType.RESIZE and not self._shows_picture):
             return
         if not event.type.is_from_publisher:
@@ -64,8 +64,8 @@ class PlayedStream(Stream):
         broadcast = await self._find()
         if broadcast is None:
             return None
-        await checkpoint_if_cancelled()  # a stop that came together with the broadcast: teardown has been
-        # No await from here on: what was found is still there when the player hangs on it.
+        await checkpoint_if_cancelled()  # a stop came together with the broadcast: teardown has already run
+        # No await from here on: the broadcast found must still be there when the player attaches to it.
         self._playback = self._services.plane.play(
             self.request.sdp, broadcast.publication, session_id=self.session_id, post=self._note
         )
@@ -88,7 +88,7 @@ class PlayedStream(Stream):
 
     def _connected(self) -> None:
         if self._broadcast is not None and self._broadcast.publication.width:
-            # The SDK knows the picture's size from this event alone, and expects it before PLAYING.
+            # The SDK learns the picture's size only from this event, and expects it before PLAYING.
             publication = self._broadcast.publication
             self.pass_event(StreamEvent(StreamEventType.RESIZE, picture_size(publication.width, publication.height)))
         self._go_live()

@@ -1,4 +1,4 @@
-"""A published stream: it holds a name, feeds a broadcast, and its players fall with it."""
+"""A published stream: it holds a name and feeds a broadcast. When it ends, its players end too."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -22,9 +22,9 @@ from protocol.stream.request import StreamRequest
 from protocol.stream.statuses import StreamEventType
 
 RESIZE_INTERVAL = 0.5
-"""Seconds between two sizes of a picture that players are told; of those in between, the last one counts."""
+"""Seconds between two picture sizes sent to players; of the sizes in between, only the last one counts."""
 RESIZE_BURST = 4
-"""Sizes that are told at once after a quiet time."""
+"""Sizes sent at once after a quiet time."""
 
 
 class PublishedStream(Stream):
@@ -40,20 +40,20 @@ class PublishedStream(Stream):
     _size: tuple[int, int] | None = None
     _told_size: tuple[int, int] | None = None
     _size_waits = False
-    """Whether sizes were told just now, so that the next one has to wait."""
+    """Whether sizes were sent just now, so that the next one has to wait."""
 
     def __init__(self, request: StreamRequest, owner: StreamOwner, services: StreamServices) -> None:
         super().__init__(request, owner, services)
         self._sizes = RateLimit(1 / RESIZE_INTERVAL, RESIZE_BURST)
 
     def stream_event(self, event: StreamEvent) -> None:
-        """The publisher's mute state or data: to every player; kept for those who join later."""
+        """Pass the publisher's mute state or data to every player; mute state is kept for those who join later."""
         if self.reason is None:
             self._tell_players(event)
 
     @property
     def audience(self) -> int:
-        """How many players an event goes to."""
+        """How many players receive an event."""
         return len(self._broadcast) if self._broadcast is not None else 0
 
     @property
@@ -81,30 +81,30 @@ class PublishedStream(Stream):
         return self._ingest
 
     def _may_be_renamed(self) -> bool:
-        """Whether the name is the backend's to give: then many clients may ask for the same one at a time."""
+        """Whether the backend may assign the name. If so, many clients may ask for the same one at a time."""
         lane = self._owner.lane
         return lane.overwrites(self._start_hook) and "name" in lane.config.for_method(self._start_hook).rest_overwrite
 
     async def _take_name(self) -> None:
-        """Hold the name that this stream has now, and no other: the backend has allowed it. Raises NameInUse."""
+        """Claim this stream's current name, and no other: the backend has allowed it. Raises NameInUse."""
         claim = self._claim
         if claim is not None and claim.name != self.name:
             claim.release()
         if claim is None or claim.name != self.name:
             claim = await self._request_name()
         await claim.take()
-        await checkpoint_if_cancelled()  # a stop that came together with the answer: teardown has been
+        await checkpoint_if_cancelled()  # a stop came together with the answer: teardown has already run
 
     async def _request_name(self) -> Claim[Broadcast]:
-        """Ask for the name that this stream has now. Raises NameInUse."""
+        """Claim this stream's current name from the directory. Raises NameInUse."""
         claim = self._claim = await self._services.directory.request(self.name, self.media_session_id)
-        if self.reason is not None:  # a stop that came together with the answer: teardown has been, and missed it
+        if self.reason is not None:  # a stop came together with the answer: teardown has already run and missed it
             claim.release()
         await checkpoint_if_cancelled()
         return claim
 
     def _withdraw(self) -> None:
-        with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             if self._broadcast is not None:
                 steps.callback(self._broadcast.ended, PUBLISHER_STOP)
             if self._ingest is not None:
@@ -115,7 +115,7 @@ class PublishedStream(Stream):
     def _flowing(self) -> None:
         if self._claim is None or self._broadcast is None:
             return
-        # Playable first, told second: pages play a stream the moment they hear of it.
+        # Make it playable before announcing it: pages play a stream as soon as they are told of it.
         self._claim.announce(self._broadcast)
         self._go_live()
 
@@ -145,7 +145,7 @@ class PublishedStream(Stream):
             self.nursery.start_soon(self._broadcast.pass_rest)
 
     async def _let_size_wait(self) -> None:
-        await trio.sleep(RESIZE_INTERVAL + 0.001)  # by then there is one to take, however it is rounded
+        await trio.sleep(RESIZE_INTERVAL + 0.001)  # by then a size may be sent, however the time is rounded
         self._note(SizeDue())
 
     def _picture(self) -> dict[str, Any]:

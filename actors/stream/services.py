@@ -28,4 +28,4 @@ class StreamServices:
     """Seconds since the epoch, for `createDate`."""
     overload: Overload
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
-    """For what clients are refused because of a limit."""
+    """The log of clients refused because of a limit."""

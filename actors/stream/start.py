@@ -1,4 +1,4 @@
-"""How a stream begins, for an owner of any kind."""
+"""Starts a stream for any kind of owner."""
 
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ S = TypeVar("S", bound=Stream)
 
 
 class StreamRefused(Exception):
-    """No stream was begun, and its owner hears nothing of it."""
+    """No stream was started; its owner gets no calls about it."""
 
     def __init__(self, info: StreamInfo) -> None:
         super().__init__(info)
@@ -22,9 +22,9 @@ class StreamRefused(Exception):
 
 
 def start_stream(kind: type[S], request: StreamRequest, owner: StreamOwner, services: StreamServices) -> S:
-    """Begin a stream that was asked for, under the supervisor. Raises StreamRefused.
+    """Start the requested stream under the supervisor. Raises StreamRefused.
 
-    It runs from now on and may have ended by the time that this caller looks at it: all that it tells goes to `owner`.
+    The stream runs from now on, and may have ended by the time the caller looks at it. It reports only to `owner`.
     """
     if services.overload.refuses():
         raise StreamRefused(StreamInfo.SERVER_IS_OVERLOADED)

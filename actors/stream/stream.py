@@ -1,11 +1,11 @@
 """What published and played streams share.
 
     on_start     asks the backend, takes the name or finds the broadcast, answers the offer
-    handle       what the media plane reports, what the owner's user wants
+    handle       reports of the media plane, requests of the owner's user
     farewell     one terminal status to owner and backend
     teardown     name freed, players stopped, media closed; both inside stop()
 
-A stream's task never touches a packet: the media plane forwards them and posts the few facts that matter here.
+A stream's task never touches a packet: the media plane forwards packets and posts the few facts that matter here.
 """
 
 from abc import abstractmethod
@@ -37,12 +37,12 @@ log = get_logger("stream")
 
 @frozen(kw_only=True)
 class UserStop:
-    """The owner's user wants a stream that is live to end."""
+    """The owner's user wants a live stream to end."""
 
 
 @frozen
 class SizeDue:
-    """Players may be told of a picture's next size."""
+    """Players may now be told the picture's next size."""
 
 
 StreamMessage = MediaEvent | UserStop | SizeDue
@@ -50,7 +50,7 @@ StreamMessage = MediaEvent | UserStop | SizeDue
 
 @frozen
 class Noted:
-    """There is a message of this kind to handle."""
+    """A message of this kind is waiting."""
 
     kind: type[StreamMessage]
 
@@ -100,18 +100,18 @@ class Stream(Actor[Noted]):
         return self._life.is_live
 
     def user_stop(self) -> None:
-        """The owner's user wants this stream to end. A stream that is still being set up ends at once."""
+        """End this stream for the owner's user. A stream that is still being set up ends at once."""
         if not self._life.is_live:
             self.stop(USER)
         else:
             self._note(UserStop())
 
     def keep_alive_body(self) -> dict[str, Any]:
-        """What `StreamKeepAliveEvent` says of this stream now."""
+        """The current body of `StreamKeepAliveEvent` for this stream."""
         return stream_body(self.describe(), custom=self.request.custom)
 
     def warn(self, method: HookMethod, info: str) -> None:
-        """Tell the owner that the backend failed on an event, which leaves the stream alone."""
+        """Tell the owner that the backend failed on an event. The stream is not affected."""
         self._owner.warn(self.media_session_id, method, info)
 
     # -- life --------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class Stream(Actor[Noted]):
             self._announce()
 
     def teardown(self, reason: StopReason) -> None:
-        with ExitStack() as steps:  # each is taken, from the last to the first, even if another one fails
+        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.ended, self.media_session_id)
             steps.callback(self._close_media)
             steps.callback(self._withdraw)
@@ -176,7 +176,7 @@ class Stream(Actor[Noted]):
 
     @abstractmethod
     async def _set_up(self) -> WebRtcIngest | Playback | None:
-        """Ask, claim or find, and answer the offer. None when the stream was stopped on the way."""
+        """Ask the backend, claim the name or find the broadcast, answer the offer. None if stopped on the way."""
 
     @abstractmethod
     def _withdraw(self) -> None:
@@ -194,10 +194,10 @@ class Stream(Actor[Noted]):
     # -- shared steps ------------------------------------------------------------------------------
 
     async def _permitted(self) -> bool:
-        """Ask the backend whether this may start; it may rename the stream. False when it was refused."""
+        """Ask the backend whether this stream may start; it may rename it. False if it refuses."""
         body = stream_body(self.describe(), custom=self.request.custom)
         verdict = await self._owner.lane.authorize(self._start_hook, body)
-        await checkpoint_if_cancelled()  # a stop that came together with the answer: teardown has been
+        await checkpoint_if_cancelled()  # a stop came together with the answer: teardown has already run
         if not isinstance(verdict, Allow):
             self.stop(denied(verdict.info))
             return False
@@ -217,7 +217,7 @@ class Stream(Actor[Noted]):
             self._announce()
 
     def _announce(self) -> None:
-        """Tell owner and backend of the status that this stream has now."""
+        """Tell owner and backend this stream's current status."""
         description = self.describe()
         audio_muted, video_muted = self._mutes()
         notice = StatusNotice(stream=description, audio_muted=audio_muted, video_muted=video_muted)
@@ -229,19 +229,19 @@ class Stream(Actor[Noted]):
         self._owner.lane.event(HookMethod.STREAM_STATUS_EVENT, body, deliver=deliver, last=self._life.is_over)
 
     def _mutes(self) -> tuple[bool | None, bool | None]:
-        """Whether audio and video are muted, where that is to be told."""
+        """Whether audio and video are muted; None for what should not be reported."""
         return None, None
 
     async def _user_stop(self) -> None:
         body = stream_end_body(self.describe(), custom=self.request.custom)
         if self._owner.lane.config.for_method(self._end_hook).rest_on_error is RestOnError.LOG:
-            # The backend cannot forbid it, so the client need not wait for the backend.
+            # The backend cannot refuse this, so the client need not wait for it.
             self._owner.lane.notify(self._end_hook, body)
             self.stop(USER)
             return
         self._stop_asked = True
         verdict = await self._owner.lane.authorize(self._end_hook, body)
-        await checkpoint_if_cancelled()  # a stop that came together with the answer: the end has been told
+        await checkpoint_if_cancelled()  # a stop came together with the answer: the end has been reported
         self._stop_asked = False
         if isinstance(verdict, Allow):
             self.stop(USER)
@@ -251,15 +251,15 @@ class Stream(Actor[Noted]):
             self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
 
     async def _fail_unless_stopped(self) -> None:
-        # A browser that stops closes its DTLS before or after its stop frame; only a missing frame is a failure.
+        # A browser that stops may close DTLS before or after its stop frame; only a missing frame is a failure.
         await trio.sleep(self._services.settings.stop_grace)
-        if not self._stop_asked:  # else it is for the backend to say
+        if not self._stop_asked:  # otherwise the backend decides
             self.stop(failed(StreamInfo.FAILED_BY_DTLS_ERROR))
 
     def _note(self, message: StreamMessage) -> None:
-        """Have a message handled by this stream's own task.
+        """Have this stream's task handle a message.
 
-        Of one kind the latest counts and the mailbox holds one, so a peer cannot fill it however fast things change.
+        Only the latest message of each kind counts and the mailbox holds one of each, so no peer can fill it.
         """
         kind = type(message)
         is_waiting = kind in self._noted

@@ -1,8 +1,8 @@
-"""What a REST hook means: the methods, the policy that a backend sets for them, and the bodies that are sent.
+"""The meaning of REST hooks: the methods, the policy that a backend sets for them, and the bodies sent.
 
-A hook is a POST of JSON to the application's backend. `methods` says which there are and whether they can be denied,
-`policy` reads the backend's `restClientConfig`, `verdicts` turns what came back into a decision, `bodies` builds what
-is sent and `signature` signs it. Nothing here does I/O; `actors.hooks` does.
+A hook is a POST of JSON to the application's backend. `methods` lists them and says which can be denied, `policy` reads
+the backend's `restClientConfig`, `bodies` builds requests, `signature` signs them, and `verdicts` turns answers into
+decisions. Nothing here does I/O; `actors.hooks` does.
 """
 
 from protocol.hooks.bodies import (

@@ -1,16 +1,16 @@
-"""What a backend has really changed in a value that it was sent, and what only its JSON library has.
+"""Tells real changes by a backend from those made only by its JSON library.
 
-Most backends answer with the body that came. Their libraries do not keep all of JSON apart, so what comes back may look
-different without anybody having changed it:
+Most backends answer with the body they received. Their JSON libraries do not keep every distinction, so the answer may
+look different although nothing was changed:
 
-    {} and []; {"0": x} and [x]      PHP and Lua have one kind of container
-    2**53 + 1 and 2**53              JavaScript and Go have doubles alone
+    {} and []; {"0": x} and [x]      PHP and Lua have only one kind of container
+    2**53 + 1 and 2**53              JavaScript and Go decode numbers as doubles
     0.12345678901234567 and 0.12345678901235       PHP before 7.1 and Lua write 14 digits
-    10**400 and null                 JavaScript writes an infinity so
+    10**400 and null                 JavaScript writes infinity as null
     "007" and 7                      PHP with JSON_NUMERIC_CHECK
-    true and 1                       Perl, and what has been in a database
+    true and 1                       Perl, and values that went through a database
     "" and null                      Go's zero values, Laravel's ConvertEmptyStringsToNull
-    null and nothing                 Gson, and others that are told to leave it out
+    null and an absent field         Gson, and other libraries configured to omit it
 """
 
 import math
@@ -21,22 +21,22 @@ _NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.
 
 
 MAX_COMPARED = 2000
-"""Values that are looked at one by one. A client chooses how many there are, and its backend how many differ."""
+"""Values to compare one by one. A client chooses how many there are, and its backend how many differ."""
 
 
 def restored(sent: Any, answered: Any) -> Any:
-    """`answered`, with each part of it that means the same as what was sent in the form in which it was sent.
+    """`answered`, with each part that means the same as what was sent restored to the form in which it was sent.
 
-    If nothing has changed it is `sent` itself, the same object. An empty container takes the kind of what was sent.
-    What lies beyond `MAX_COMPARED` parts is taken as it was answered, unless all is the same to the letter.
+    If nothing has changed, this is `sent` itself, the same object. An empty container takes the kind of what was sent.
+    Parts beyond `MAX_COMPARED` are taken as answered, unless the two values are exactly equal.
     """
     if isinstance(sent, dict | list) and sent == answered:
-        return sent  # most mirrors are true ones, and this is much cheaper than to walk
+        return sent  # most answers are exact copies, and this is much cheaper than a walk
     return _Comparison().restored(sent, answered)
 
 
 class _Comparison:
-    """One walk over two values side by side."""
+    """A walk over two values side by side."""
 
     def __init__(self) -> None:
         self._left = MAX_COMPARED

@@ -1,7 +1,7 @@
 """The bodies of hooks, field for field as WCS sends them (WCS pages "Type 1", "Type 2", "Type 3").
 
-A field without a value is absent, never null. What a client sent is copied field by field: a client must not be able to
-put a `restClientConfig` before a backend that mirrors whatever it gets.
+A field without a value is absent, never null. Client data is copied field by field: a client must not be able to
+smuggle in a `restClientConfig` through a backend that echoes what it gets.
 """
 
 from collections.abc import Mapping
@@ -34,25 +34,25 @@ CONNECT_FIELDS = (
     "sipPort",
     "sipRegisterRequired",
 )
-"""What of a client's `connection` frame goes to the backend."""
+"""Fields of a client's `connection` frame that go to the backend."""
 
 
 @frozen(kw_only=True)
 class HookContext:
-    """Who is speaking: the three fields of every hook."""
+    """Who the hook is about: the three fields of every hook."""
 
     node_id: str
     app_key: str
     session_id: str
 
     def body(self, **fields: Any) -> dict[str, Any]:
-        """These three fields and the given ones that have a value."""
+        """These three fields, and the given ones that have a value."""
         context = {"nodeId": self.node_id, "appKey": self.app_key, "sessionId": self.session_id}
         return context | {key: value for key, value in fields.items() if value is not None}
 
 
 def connect_body(context: HookContext, frame: Mapping[str, Any], *, origin: str | None = None) -> dict[str, Any]:
-    """`connect`: what the client said of itself in its `connection` frame, and the page's origin."""
+    """`connect`: what the client said about itself in its `connection` frame, and the page's origin."""
     told = {key: frame.get(key) for key in CONNECT_FIELDS}
     tunnel = {"useWsTunnel": False, "useWsTunnelPacketization2": False, "useBase64BinaryEncoding": False}
     return context.body(
@@ -63,9 +63,9 @@ def connect_body(context: HookContext, frame: Mapping[str, Any], *, origin: str 
 def connection_status_body(
     connected: Mapping[str, Any], *, status: str, info: str | None = None, auth_token: str | None = None
 ) -> dict[str, Any]:
-    """`ConnectionStatusEvent`. `connected` is the body of `connect` as the backend's answer left it.
+    """`ConnectionStatusEvent`. `connected` is the body of `connect` after the backend's changes.
 
-    With an `auth_token` (the session is established) all its fields are repeated; without one, only the context is.
+    With an `auth_token` (the session is established) it repeats all those fields; without one, only the context.
     """
     if auth_token is not None:
         return {**connected, "status": status, "authToken": auth_token}
@@ -76,14 +76,14 @@ def connection_status_body(
 def stream_body(stream: StreamDescription, *, custom: Any = None) -> dict[str, Any]:
     """The stream object: `publishStream`, `playStream`, `StreamStatusEvent`, `StreamKeepAliveEvent`.
 
-    `custom` is what the client gave with the stream.
+    `custom` is what the client sent with the stream.
     """
     optional = {"info": stream.info or None, "custom": custom}
     return stream_object(stream) | {key: value for key, value in optional.items() if value is not None}
 
 
 def stream_end_body(stream: StreamDescription, *, custom: Any = None) -> dict[str, Any]:
-    """`unPublishStream` and `stopStream`: what the client's frame says, without the media's parameters."""
+    """`unPublishStream` and `stopStream`: what the client's frame says, without the media parameters."""
     keys = (
         "nodeId",
         "appKey",

@@ -15,7 +15,7 @@ class HookKind(Enum):
 
 
 class HookMethod(StrEnum):
-    """Every hook that this server can send. The value is the last segment of the URL, case and all."""
+    """Every hook that this server can send. The value is the last segment of the URL, case-sensitive."""
 
     CONNECT = "connect"
     CONNECTION_STATUS_EVENT = "ConnectionStatusEvent"
@@ -36,14 +36,14 @@ class HookMethod(StrEnum):
 
     @property
     def kind(self) -> HookKind:
-        """How the backend's answer counts. `OnDataEvent` is direct in spite of its name."""
+        """How the backend's answer counts. `OnDataEvent` is direct despite its name."""
         if self is HookMethod.CONNECT:
             return HookKind.CONNECT
         return HookKind.EVENT if self in _EVENTS else HookKind.DIRECT
 
     @property
     def is_question(self) -> bool:
-        """Whether the backend may say no. Who answers 401 or 403 to anything else has failed."""
+        """Whether the backend may say no. To any other hook, an answer of 401 or 403 is a failure."""
         return self.kind is not HookKind.EVENT or self is HookMethod.STREAM_KEEP_ALIVE_EVENT
 
 
@@ -66,4 +66,4 @@ StreamsStatEvent StreamTranscodingGroupEvent OnCallEvent OnMessageEvent OnTransf
 """
 
 UNUSED_METHODS = frozenset(_UNUSED.split())
-"""Methods of WCS that this server never sends. A backend may set policies for them: no spelling mistakes."""
+"""Methods of WCS that this server never sends. A backend may set policies for them, so they are not misspellings."""

@@ -1,8 +1,8 @@
-"""`restClientConfig`: what the backend wants for each method (WCS page "restClientConfig object description").
+"""`restClientConfig`: the backend's policy for each method (WCS page "restClientConfig object description").
 
-The backend puts it into its answer to `connect`; it holds for the life of that session. Whatever is missing or is not
-known takes its default, field by field, with a warning: a spelling mistake must not lock every client out. A value of
-a wrong type is another thing: nobody can say what it was to forbid, so the whole of it is refused.
+The backend puts it into its answer to `connect`; it applies for the life of that session. Each missing or unknown field
+takes its default, the unknown ones with a warning: a typo must not lock every client out. A value of the wrong type is
+different: there is no telling what it was meant to forbid, so the whole object is refused.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ from protocol.hooks.methods import UNUSED_METHODS, HookMethod
 
 
 class WrongType(ValueError):
-    """A value of `restClientConfig` has a type or a length that it cannot have. Its text says which."""
+    """A value of `restClientConfig` has the wrong type or is too long. The error text says which."""
 
 
 class RestOnError(StrEnum):
-    """What an answer other than 200, or none at all, leads to."""
+    """What happens after an answer other than 200, or none at all."""
 
     LOG = "LOG"
     """Write a log line and go on."""
@@ -29,14 +29,14 @@ class RestOnError(StrEnum):
 
 
 class RestPolicy(StrEnum):
-    """What the backend is called for."""
+    """Whether the backend is called, and whether it may overwrite fields."""
 
     NOTIFY = "NOTIFY"
-    """The backend is called; its answer's fields are not looked at."""
+    """The backend is called; the fields of its answer are ignored."""
     OVERWRITE = "OVERWRITE"
     """The fields named by `restOverwrite` are taken from the answer."""
     DISABLE = "DISABLE"
-    """The backend is not called. `DISABLED`, as old pages spell it, is the same."""
+    """The backend is not called. Old WCS pages spell it `DISABLED`, which means the same."""
 
 
 @frozen(kw_only=True)
@@ -44,9 +44,9 @@ class MethodConfig:
     """The policy for one method. The sets hold names of top-level JSON fields."""
 
     client_exclude: frozenset[str] = frozenset()
-    """Fields that the client does not get to see."""
+    """Fields hidden from the client."""
     rest_exclude: frozenset[str] = frozenset()
-    """Fields that the backend does not get to see."""
+    """Fields hidden from the backend."""
     rest_on_error: RestOnError = RestOnError.LOG
     rest_policy: RestPolicy = RestPolicy.NOTIFY
     rest_overwrite: frozenset[str] = frozenset()
@@ -54,7 +54,7 @@ class MethodConfig:
 
 
 DEFAULT_METHOD_CONFIG = MethodConfig()
-"""What holds for a method that the backend does not mention: notify, and let no failure stop anything."""
+"""The policy for a method that the backend does not mention: notify, and let no failure stop anything."""
 
 
 @frozen
@@ -64,12 +64,12 @@ class RestClientConfig:
     methods: Mapping[HookMethod, MethodConfig] = field(factory=dict)
 
     def for_method(self, method: HookMethod) -> MethodConfig:
-        """The policy for `method`, the default one if the backend did not mention it."""
+        """The policy for `method`; the default if the backend did not mention it."""
         return self.methods.get(method, DEFAULT_METHOD_CONFIG)
 
     @classmethod
     def parse(cls, value: object) -> tuple["RestClientConfig", tuple[str, ...]]:
-        """Read the backend's object (None: it sent none) into the policies, and what is not understood.
+        """Read the backend's object (None: it sent none). Returns the policies and warnings about unknown parts.
 
         Raises WrongType.
         """
@@ -79,12 +79,12 @@ class RestClientConfig:
 
 
 def apply_client_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[str, Any]:
-    """What the client may see of `body`."""
+    """The part of `body` that the client may see."""
     return {key: value for key, value in body.items() if key not in config.client_exclude}
 
 
 def apply_rest_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[str, Any]:
-    """What the backend is sent of `body`."""
+    """The part of `body` that is sent to the backend."""
     return {key: value for key, value in body.items() if key not in config.rest_exclude}
 
 
@@ -93,7 +93,7 @@ def apply_rest_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[st
 _FIELDS = ("clientExclude", "restExclude", "restOnError", "restPolicy", "restOverwrite")
 _KNOWN = {method.value: method for method in HookMethod}
 MAX_NAMES = 100
-"""Fields that a list may name. No hook has as many."""
+"""Fields that a list may name; no hook has this many."""
 _MAX_WARNINGS = 20
 _MAX_SHOWN = 60
 
@@ -153,7 +153,7 @@ class _PolicyReader:
         return chosen or default
 
     def _unknown(self, what: str, name: str, known: Iterable[str]) -> None:
-        if len(self.warnings) < _MAX_WARNINGS:  # looking for the nearest name costs something
+        if len(self.warnings) < _MAX_WARNINGS:  # finding the nearest name is not free
             self._warn(f"restClientConfig: unknown {what} {_shown(name)}{did_you_mean(name[:_MAX_SHOWN], known)}")
 
     def _warn(self, warning: str) -> None:
@@ -162,7 +162,7 @@ class _PolicyReader:
 
 
 def _object(what: str, value: object) -> dict[str, object]:
-    """A JSON object; nothing, and the empty list that PHP makes of an empty one, are one without a field."""
+    """A JSON object. None and the empty list, which PHP writes for an empty object, count as an empty object."""
     if isinstance(value, dict):
         return value
     if value in (None, [], ""):

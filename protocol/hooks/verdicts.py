@@ -1,4 +1,4 @@
-"""From what came back to what happens: the error matrix of the WCS page "Four types of REST methods".
+"""Turns a backend's answer into a decision: the error matrix of the WCS page "Four types of REST methods".
 
                    answered 200        any other answer, or none
     connect        Allow               Deny
@@ -7,10 +7,10 @@
     keep-alive     Allow               LOG: Allow    FAIL: Deny on 403, else Warn
 
 A backend that was not called (no such method in the application, policy DISABLE, hooks switched off) has agreed.
-A 200 with an empty body is an agreement that overwrites nothing. So is one whose body is no JSON object, except for
-`connect`: there it would silently lose the `restClientConfig`, and with it every denial that the backend counts on.
-For the same reason a wrong type never opens what a right one would have closed: in a `restClientConfig` it declines the
-connection, as the `name` that a backend gives to a stream it denies the stream.
+A 200 with an empty body agrees and overwrites nothing. So does one whose body is not a JSON object, except for
+`connect`: there it would silently lose the `restClientConfig`, and with it every denial that the backend relies on.
+For the same reason a wrong type never allows what the right type would have denied: in a `restClientConfig` it declines
+the connection, and in the `name` that a backend assigns to a stream it denies the stream.
 """
 
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ from protocol.hooks.methods import HookKind, HookMethod
 from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy, WrongType
 
 CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})
-"""Who is speaking: in every hook, and never overwritten by a backend."""
+"""The context fields of every hook, never overwritten by a backend."""
 
 REST_CLIENT_CONFIG = "restClientConfig"
 RESTRICTED_ACCESS = "Restricted access"
 TERMINATED_BY_KEEP_ALIVE = "Terminated by keep-alive"
 NOT_JSON = "the body is not JSON"
 MAX_INFO_LENGTH = 256
-"""Characters of a backend's text that reach a client."""
+"""Characters of a backend's text that are passed to a client."""
 
 
 # -- what came back ----------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ MAX_INFO_LENGTH = 256
 
 @frozen(kw_only=True)
 class Answered:
-    """The backend answered. `body` is None if it was empty, or no JSON object: then `parse_error` says why."""
+    """The backend answered. `body` is None if it was empty or not a JSON object; `parse_error` explains the latter."""
 
     status: int
     body: dict[str, Any] | None = field(default=None, repr=False)
@@ -48,7 +48,7 @@ class Answered:
 
 @frozen(kw_only=True)
 class TimedOut:
-    """No whole answer within the deadline; `seconds` is how long that was."""
+    """No complete answer arrived before the deadline, which was `seconds` long."""
 
     seconds: float
 
@@ -62,14 +62,14 @@ class Unreachable:
 
 @frozen(kw_only=True)
 class NotSent:
-    """The backend was not called, and was not meant to be."""
+    """The backend was deliberately not called."""
 
 
 Outcome = Answered | TimedOut | Unreachable | NotSent
 
 
 def reads_body(method: HookMethod, config: MethodConfig, status: int) -> bool:
-    """Whether the body of an answer can change anything: most cannot, and need not be parsed."""
+    """Whether the body of an answer can change anything. Most cannot and need not be parsed."""
     if method is HookMethod.CONNECT:
         return True
     if status == 200:
@@ -78,10 +78,9 @@ def reads_body(method: HookMethod, config: MethodConfig, status: int) -> bool:
 
 
 def read_answer(status: int, content: bytes, *, reads: bool = True) -> Answered:
-    """What a backend's answer says. Any content is fine: what is no JSON object is told by `parse_error`.
+    """Read a backend's answer. Any content is accepted; if it is not a JSON object, `parse_error` says so.
 
-    More values than `protocol.common.json_bounds` allows count as no JSON. Unless it `reads`, the content is passed
-    over.
+    More values than `protocol.common.json_bounds` allows count as invalid JSON. Without `reads` content is ignored.
     """
     if not reads or not content.strip():
         return Answered(status=status)
@@ -105,7 +104,7 @@ def read_answer(status: int, content: bytes, *, reads: bool = True) -> Answered:
 
 @frozen(kw_only=True)
 class Allow:
-    """Go on, with `body`: what was sent, with the fields that the backend has overwritten."""
+    """Go on with `body`: what was sent, including the fields that the backend has overwritten."""
 
     body: dict[str, Any] = field(repr=False)
     config: RestClientConfig | None = None
@@ -116,7 +115,7 @@ class Allow:
 
 @frozen(kw_only=True)
 class Deny:
-    """Do not do it. `info` is for the client: the backend's own text if it gave one."""
+    """Do not do it. `info` is for the client: the backend's text if it gave one."""
 
     info: str
     warnings: tuple[str, ...] = ()
@@ -125,7 +124,7 @@ class Deny:
 
 @frozen(kw_only=True)
 class Warn:
-    """Go on as if nothing was wrong, and tell the client `info` by an ErrorEvent."""
+    """Go on as if nothing was wrong, and send the client `info` in an ErrorEvent."""
 
     info: str
 
@@ -136,7 +135,7 @@ Verdict = Allow | Deny | Warn
 def verdict(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_body: Mapping[str, Any]) -> Verdict:
     """Judge what came back for a hook.
 
-    `sent_body` is the body before `restExclude`: fields kept from the backend are still in what goes on.
+    `sent_body` is the body before `restExclude`: fields hidden from the backend still go on.
     """
     match outcome:
         case NotSent():
@@ -148,7 +147,7 @@ def verdict(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_bod
 
 
 def is_failure(method: HookMethod, outcome: Outcome) -> bool:
-    """Whether this is the interaction error of the WCS pages: no answer, or any answer other than 200."""
+    """Whether this is an interaction error in the sense of the WCS pages: no answer, or one other than 200."""
     match outcome:
         case NotSent():
             return False
@@ -159,7 +158,7 @@ def is_failure(method: HookMethod, outcome: Outcome) -> bool:
 
 
 def answer_fault(method: HookMethod, answer: Answered) -> str | None:
-    """Why an answer with status 200 is a failure all the same; None if it is none."""
+    """Why an answer with status 200 is still a failure; None if it is not."""
     if method is not HookMethod.CONNECT:
         return None
     try:
@@ -182,7 +181,7 @@ def _failed(method: HookMethod, config: MethodConfig, outcome: Outcome, sent_bod
 
 
 def _describe(method: HookMethod, outcome: Outcome) -> str:
-    """An event's failure in words for a client: no address, no cause that tells of the backend's inside."""
+    """Describe an event's failure to a client, without addresses or causes that reveal the backend's internals."""
     match outcome:
         case Answered(status=status):
             return f"{method}: backend answered {status}"
@@ -193,11 +192,11 @@ def _describe(method: HookMethod, outcome: Outcome) -> str:
 
 
 def _info(outcome: Outcome, otherwise: str) -> str:
-    """The `info` that the backend put into its refusal, made fit for a client."""
+    """The `info` from the backend's refusal, cleaned up for a client."""
     given = outcome.body.get("info") if isinstance(outcome, Answered) and outcome.body is not None else None
     if not isinstance(given, str):
         return otherwise
-    # However long it is, only its beginning is looked at.
+    # However long it is, look only at its beginning.
     text = "".join(character for character in given[: 4 * MAX_INFO_LENGTH] if character.isprintable()).strip()
     return text[:MAX_INFO_LENGTH] or otherwise
 
@@ -227,7 +226,7 @@ def _is_name(value: object) -> bool:
 
 
 def _connected(answer: Answered, sent_body: Mapping[str, Any]) -> Allow:
-    """`connect` overwrites without a list (that is how backends inject what the client must not know)."""
+    """`connect` overwrites without a list. Backends use this to inject what the client must not know."""
     body = answer.body or {}
     policies, warnings = RestClientConfig.parse(body.get(REST_CLIENT_CONFIG))
     allowed = _merged(sent_body, {key: value for key, value in body.items() if key != REST_CLIENT_CONFIG})
@@ -250,7 +249,7 @@ def _merged(sent_body: Mapping[str, Any], values: Mapping[str, Any]) -> Allow:
 
 
 def _like(sample: object, value: object) -> object:
-    """`value` in the type of `sample`, for backends that write 5 as "5" and "5" as 5. ValueError if that cannot be."""
+    """`value` converted to the type of `sample`, for backends that write 5 as "5" or "5" as 5. Raises ValueError."""
     if sample is None or type(value) is type(sample):
         return value
     if isinstance(sample, str) and isinstance(value, int | float) and not isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""What the REST API means: strict readers of requests, shapes of answers; one file a resource, and no I/O."""
+"""The meaning of the REST API: strict request readers and answer formats, one file per resource, no I/O."""

@@ -1,10 +1,10 @@
-"""Who may call the REST API, as far as a request's `Host` and `Origin` tell.
+"""Decides from a request's `Host` and `Origin` whether it may call the REST API.
 
-Two attacks by a web page that an operator happens to visit are kept out:
-- the page sends a request to this server itself: its `Origin` is neither ours nor named in a setting -> refused;
-- the page's own name is made to point to this server (DNS rebinding), so that its origin looks like ours: then `Host`
-  is that name, which is none of ours -> refused.
-A backend or curl sends no `Origin`, and calls the server by its address or name.
+This stops two attacks by a web page that an operator happens to visit:
+- the page sends a request to this server: its `Origin` is neither ours nor named in a setting -> refused;
+- the page's host name is made to point to this server (DNS rebinding), so that its origin looks like ours: then `Host`
+is that name, which is not one of ours -> refused.
+Backends and curl send no `Origin`, and call the server by its address or name.
 """
 
 import ipaddress
@@ -23,14 +23,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @frozen(kw_only=True)
 class AccessRules:
-    """What is allowed. `hosts` are names in lower case; `check_host` false lets every `Host` pass."""
+    """What is allowed. `hosts` are names in lower case; if `check_host` is false, every `Host` passes."""
 
     origins: frozenset[str]
     hosts: frozenset[str]
     check_host: bool
 
     def refusal(self, *, scheme: str, host: str | None, origin: str | None) -> RestError | None:
-        """Why a request with these headers is refused (403; 400 for a `Host` that is none), or None.
+        """Why a request with these headers is refused (403; 400 for an invalid `Host`), or None.
 
         `scheme` is that of the listener.
         """
@@ -43,7 +43,7 @@ class AccessRules:
         return None
 
     def names(self, origin: str) -> bool:
-        """Whether the setting names this origin. `*` names nobody: it is only sent, as WCS does."""
+        """Whether the setting names this origin. `*` names none: it is only sent in answers, as WCS does."""
         return origin != "*" and origin in self.origins
 
     def allow_origin(self, origin: str | None) -> str | None:
@@ -64,10 +64,10 @@ class AccessRules:
 
 @frozen(kw_only=True)
 class Authority:
-    """A host and perhaps a port, as `Host` and origins have them."""
+    """A host with an optional port, as in `Host` and in origins."""
 
     host: str
-    """A name or an IPv4 address in lower case, without the root's dot; an IPv6 address without its brackets."""
+    """A name or an IPv4 address in lower case, without a trailing dot; an IPv6 address without its brackets."""
     port: int | None
 
 
@@ -77,7 +77,7 @@ _AUTHORITY = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.~
 def read_authority(text: str) -> Authority | None:
     """`name`, `name:port`, `address:port` or `[IPv6 address]:port`, and nothing else (RFC 9110 7.2); else None.
 
-    Percent escapes and sub-delimiters, which RFC 3986 has in a name and DNS has not, are not taken.
+    Percent-encoding and sub-delimiters, which RFC 3986 allows in names but DNS does not, are rejected.
     """
     found = _AUTHORITY.fullmatch(text)
     if found is None or (found["ipv6"] is not None and not is_address(found["ipv6"])):
@@ -87,7 +87,7 @@ def read_authority(text: str) -> Authority | None:
 
 
 def is_same_origin(origin: str, *, scheme: str, host: str | None) -> bool:
-    """Whether `origin` is the server as the request itself addressed it."""
+    """Whether `origin` is this server, as the request addressed it."""
     wanted, _, authority = origin.partition("://")
     return (
         wanted.lower() == scheme

@@ -1,7 +1,7 @@
 """The REST resource `/connection`: client sessions, one for each WebSocket.
 
-The request keys are those of the WCS methods find and terminate; the connection object holds what WCS shows and we
-have, never `custom`.
+The request keys are those of the WCS methods find and terminate. The connection object holds those WCS fields that we
+have, and never `custom`.
 """
 
 from collections.abc import Mapping
@@ -36,15 +36,15 @@ class ConnectionQuery:
 
 
 def parse_find(fields: Mapping[str, Any]) -> ConnectionQuery:
-    """What a find asks for; RestError (400) on anything that is not exactly understood."""
+    """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
     return ConnectionQuery(filter=_filter(given), page=page_of(given))
 
 
 def parse_terminate(body: bytes) -> ConnectionFilter:
-    """Whom to disconnect; RestError (400) on anything that is not exactly understood.
+    """Which sessions to disconnect. RestError (400) for anything not exactly understood.
 
-    At least one condition is needed: WCS knows no "disconnect everybody", and neither do we.
+    At least one condition is required: WCS has no "disconnect everybody", and neither do we.
     """
     query = _filter(TERMINATE.read(decode_object(body)))
     if query.is_everything:
@@ -57,7 +57,7 @@ def _filter(given: FieldValues) -> ConnectionFilter:
 
 
 def connection_object(connection: ConnectionDescription) -> dict[str, Any]:
-    """The connection object of WCS, as far as it applies, with `streams`: how many streams hang on it."""
+    """The WCS connection object, as far as it applies, plus `streams`: how many streams the connection has."""
     return {
         "nodeId": connection.node_id,
         "appKey": connection.app_key,

@@ -1,7 +1,7 @@
-"""The one error of the REST API, and its JSON form.
+"""The REST API's only error class, and its JSON form.
 
-WCS answers an error as `{"exception", "reason", "path"}`; the same three keys are given here, with short names in
-`exception`. Where one key of the request or one setting of the server is the cause, it is named beside them.
+WCS answers an error with `{"exception", "reason", "path"}`. We use the same three keys, with short names in
+`exception`. If a single request key or server setting is the cause, the answer names it too.
 """
 
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from protocol.common.errors import ProtocolError
 
 
 class RestError(ProtocolError):
-    """A request that is refused. `key`: the JSON key or parameter at fault; `setting`: the setting that decides."""
+    """A refused request. `key`: the JSON key or parameter at fault; `setting`: the setting that decides."""
 
     def __init__(self, status: int, message: str, *, key: str | None = None, setting: str | None = None) -> None:
         super().__init__(message, status_hint=status)
@@ -19,7 +19,7 @@ class RestError(ProtocolError):
 
 
 def bad_request(message: str, *, key: str | None = None, setting: str | None = None) -> RestError:
-    """A request that cannot be understood, or must not be guessed at: nothing was done."""
+    """A request that is invalid or ambiguous: nothing was done."""
     return RestError(HTTPStatus.BAD_REQUEST, message, key=key, setting=setting)
 
 
@@ -29,7 +29,7 @@ def not_found(message: str) -> RestError:
 
 
 def error_body(status: int, reason: str, path: str) -> dict[str, str]:
-    """The JSON form of an error without further detail. `status` must be a standard HTTP status."""
+    """The JSON form of an error without further details. `status` must be a standard HTTP status."""
     return {"exception": exception_name(status), "reason": reason, "path": path}
 
 

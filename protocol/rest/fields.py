@@ -1,15 +1,15 @@
-"""What a request may say: a table of fields, declared once, which both reads the request and describes it.
+"""The fields that a request may contain: a table, declared once, that both reads the request and describes it.
 
     NAME = Field("name", TEXT, "name of the stream")
     FILTER = FieldTable(NAME, ...)
-    given = FILTER.read(body)       # RestError (400) on anything that is not exactly understood
-    given[NAME]                     # str | None: None where the field is absent
+    given = FILTER.read(body)       # RestError (400) for anything not exactly understood
+    given[NAME]                     # str | None: None if the field is absent
     FILTER.describe()               # its JSON Schema
 
-The REST API refuses what it does not know: a typo in a terminate filter must never widen it. So an unknown field, null
-and a value of the wrong type are errors that name the field. Official samples send booleans and numbers as strings
-(`{"published": "false"}`), so exactly those texts are taken for the values that they spell, and whole numbers where a
-name or an identifier is expected.
+The REST API refuses what it does not know: a typo in a terminate filter must never widen it. So unknown fields, null
+and values of the wrong type are errors that name the field. Official samples send booleans and numbers as strings
+(`{"published": "false"}`), so exactly those strings are accepted as the values that they spell, and whole numbers are
+accepted where a name or an identifier is expected.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ from protocol.common.suggestions import did_you_mean
 from protocol.rest.errors import RestError, bad_request
 
 LONGEST_SHOWN: Final = 64
-"""Characters of a foreign key that an error repeats; the search for a similar one is slow on long ones."""
+"""Characters of an unknown key to repeat in an error. The search for a similar key is slow for long ones."""
 
 T = TypeVar("T")
 Schema = Mapping[str, Any]
@@ -34,10 +34,10 @@ Schema = Mapping[str, Any]
 
 @frozen(eq=False)
 class FieldType(Generic[T]):
-    """What a field may hold. `read` raises ValueError for other values; its text, if any, goes into the error."""
+    """The values that a field may hold. `read` raises ValueError for others; its text, if any, goes into the error."""
 
     wanted: str
-    """What a value must be, as an error says it."""
+    """What a value must be, in the words of an error."""
     read: Callable[[Any], T]
     schema: Schema
 
@@ -74,13 +74,13 @@ _NAME_SCHEMA: Final[Schema] = {
 }
 
 TEXT: Final = FieldType("a string", read_name, _NAME_SCHEMA)
-"""A string, or a whole number, taken as its digits (`json_decoding.read_name`)."""
+"""A string, or a whole number, which is read as its digits (`json_decoding.read_name`)."""
 
 TEXTS: Final = FieldType("an array of strings", _read_texts, {"type": "array", "items": _NAME_SCHEMA})
 """An array of strings or whole numbers."""
 
 FLAG: Final = FieldType("true or false", _read_flag, {"enum": [True, False, "true", "false"]})
-"""A boolean, or one of the texts `true` and `false`."""
+"""A boolean, or one of the strings `true` and `false`."""
 
 COUNT: Final = FieldType(
     "a whole number, 0 or more",
@@ -96,7 +96,7 @@ COUNT: Final = FieldType(
 
 
 def some_of(*known: str) -> FieldType[frozenset[str]]:
-    """An array of some of the texts that are known."""
+    """An array of strings from `known`."""
 
     def read(value: Any) -> frozenset[str]:
         texts = frozenset(_read_texts(value))
@@ -112,14 +112,14 @@ def some_of(*known: str) -> FieldType[frozenset[str]]:
 
 @frozen(eq=False)
 class Field(Generic[T]):
-    """One thing that a request may say, under a name, and what it means."""
+    """A field of a request: its name, type and meaning."""
 
     name: str
     type: FieldType[T]
     meaning: str
 
     def read(self, value: Any) -> T:
-        """The value of the field; RestError (400) for one of the wrong type."""
+        """The value of the field. RestError (400) if it has the wrong type."""
         try:
             return self.type.read(value)
         except ValueError as error:
@@ -133,7 +133,7 @@ class Field(Generic[T]):
 
 
 class FieldValues:
-    """What a request says, by field."""
+    """The values in a request, by field."""
 
     def __init__(self, values: Mapping[Field[Any], Any]) -> None:
         self._values = values
@@ -143,14 +143,14 @@ class FieldValues:
 
 
 class FieldTable:
-    """The fields that a request may have; what is not among them is refused as an unknown `noun`."""
+    """The fields that a request may have; any other is refused as an unknown `noun`."""
 
     def __init__(self, *fields: Field[Any], noun: str = "key") -> None:
         self.fields: Mapping[str, Field[Any]] = {field.name: field for field in fields}
         self._noun = noun
 
     def read(self, request: Mapping[str, Any]) -> FieldValues:
-        """What `request` says; RestError (400) on a field that is not known or has a value of the wrong type."""
+        """The values in `request`. RestError (400) for an unknown field or a value of the wrong type."""
         self._refuse_unknown(request)
         known = self.fields.items()
         return FieldValues({field: field.read(request[name]) for name, field in known if name in request})
@@ -170,7 +170,7 @@ class FieldTable:
 
 
 def distinct(pairs: Iterable[tuple[str, Any]], noun: str) -> dict[str, Any]:
-    """The pairs as a mapping; RestError (400) if a key stands twice: one of the two would be lost."""
+    """The pairs as a mapping. RestError (400) for a duplicate key: one of the two values would be lost."""
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:

@@ -1,13 +1,14 @@
-"""HTTP/1.1 of the REST listeners: bytes into requests, answers into bytes, one exchange after the other.
+"""HTTP/1.1 for the REST listeners: turns bytes into requests and answers into bytes, one exchange at a time.
 
-h11 parses and frames. Around it stands what it leaves to its user, or takes more kindly than RFC 9112 asks of a server.
-What two servers in a row may read differently is refused here, for it lets one request hide inside another:
+h11 does parsing and framing. This module adds what h11 leaves to its user, and checks where it is more lenient than RFC
+9112 requires of a server. Anything that two servers in a chain may read differently is refused, because it allows
+request smuggling:
 
-- a line that ends with a bare line feed (2.2), a header folded over lines (5.2), trailers of a chunked body (7.1.2);
-- `Content-Length` together with `Transfer-Encoding`, and the latter in HTTP/1.0 (6.1);
-- a target that is neither a path nor an absolute URL of this server (3.2), a version that is not HTTP/1 (2.3).
+- a line that ends with a bare line feed (2.2), a folded header line (5.2), trailers of a chunked body (7.1.2);
+- `Content-Length` together with `Transfer-Encoding`, and `Transfer-Encoding` in HTTP/1.0 (6.1);
+- a target that is neither a path nor an absolute URL of this server (3.2), a version other than HTTP/1 (2.3).
 
-A head has at most 16 KiB and 100 header lines. Every refusal is a RestError; after one the connection is over.
+A head has at most 16 KiB and 100 header lines. Every refusal is a RestError, and ends the connection.
 """
 
 import re
@@ -22,7 +23,7 @@ from protocol.rest.access import read_authority
 from protocol.rest.errors import RestError, bad_request
 
 MAX_HEAD = 16 * 1024
-"""Bytes of the request line and the header lines together."""
+"""Bytes of the request line and header lines together."""
 MAX_HEADERS = 100
 """Header lines of one request."""
 
@@ -37,7 +38,7 @@ HeaderList = tuple[tuple[bytes, bytes], ...]
 
 @frozen(kw_only=True)
 class RequestHead:
-    """The start of a request: names of headers in lower case, `Host` as an absolute target says it (RFC 9112 3.2.2)."""
+    """The head of a request. Header names are in lower case; an absolute target replaces `Host` (RFC 9112 3.2.2)."""
 
     method: str
     raw_path: bytes
@@ -48,7 +49,7 @@ class RequestHead:
 
     @property
     def path(self) -> str:
-        """The path with its percent escapes decoded; what is not UTF-8 becomes U+FFFD."""
+        """The percent-decoded path; invalid UTF-8 becomes U+FFFD."""
         return unquote(self.raw_path.decode("ascii"))
 
 
@@ -68,7 +69,7 @@ class Http1:
 
     @property
     def is_untouched(self) -> bool:
-        """True as long as no byte of the next request has come."""
+        """True until the first byte of the next request arrives."""
         return not self._buffer
 
     def feed(self, data: bytes | bytearray) -> None:
@@ -76,8 +77,8 @@ class Http1:
         self._buffer += data
 
     def request(self) -> RequestHead | None:
-        """The next request, or None until more has come. Raises RestError for what is no request."""
-        while self._buffer.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a request are to be ignored
+        """The next request, or None until more bytes arrive. Raises RestError for an invalid request."""
+        while self._buffer.startswith(b"\r\n"):  # RFC 9112 2.2: ignore empty lines before a request
             del self._buffer[:2]
         end = self._buffer.find(_END_OF_HEAD, max(0, self._searched - 3)) + len(_END_OF_HEAD)
         if end < len(_END_OF_HEAD):
@@ -91,11 +92,11 @@ class Http1:
         return self._request
 
     def body(self) -> bytes | None:
-        """The next piece of the body, empty at its end, or None until more has come. Raises RestError."""
+        """The next piece of the body, empty at its end, or None until more bytes arrive. Raises RestError."""
         if self.is_body_complete:
             return b""
         if self._buffer:
-            # What h11 has not taken by the end of the body is part of this piece: it had asked for more before.
+            # What h11 has not consumed by the end of the body is part of this piece: it had asked for more before.
             self._fed = self._fed[-len(_END_OF_HEAD) :] + self._buffer
             self._framing.receive_data(bytes(self._buffer))
             self._buffer.clear()
@@ -114,17 +115,17 @@ class Http1:
 
     @property
     def awaits_continue(self) -> bool:
-        """True when the client wants to be told to go on before it sends its body (RFC 9110 10.1.1)."""
+        """True if the client waits for `100 Continue` before it sends its body (RFC 9110 10.1.1)."""
         return self._framing.they_are_waiting_for_100_continue
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
     def go_on(self) -> bytes:
-        """The interim answer `100 Continue`."""
+        """The interim response `100 Continue`."""
         return self._framing.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
 
     def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, close: bool) -> bytes:
-        """The head of the answer; with `close`, or when the request was not read to its end, it is the last one."""
+        """The head of the answer. It is the last one with `close`, or if the request was not read to its end."""
         shown = list(headers)
         if close or not self.is_body_complete:
             shown = [(name, value) for name, value in shown if name.lower() != b"connection"]
@@ -134,15 +135,15 @@ class Http1:
         return self._framing.send(h11.Response(status_code=status, headers=shown, reason=_phrase(status)))
 
     def piece(self, data: bytes) -> bytes:
-        """A piece of the answer's body, framed; nothing where the answer may not have one."""
+        """A framed piece of the answer's body; empty if the answer may not have a body."""
         return self._framing.send(h11.Data(data=data)) if data and self._has_answer_body else b""
 
     def end(self) -> bytes:
-        """The end of the answer. Raises h11.LocalProtocolError if it is shorter than its Content-Length says."""
+        """The end of the answer. Raises h11.LocalProtocolError if the body is shorter than its Content-Length."""
         return self._framing.send(h11.EndOfMessage())
 
     def next_exchange(self) -> bool:
-        """Get ready for another request; False if the connection is over."""
+        """Prepare for another request; False if the connection is over."""
         if self._framing.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
             return False
         self._framing = h11.Connection(h11.SERVER)
@@ -153,7 +154,7 @@ class Http1:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _check_beginning(self) -> None:
-        """Give up early on what can become no request."""
+        """Reject early what cannot become a request."""
         if self._buffer and self._buffer[0] <= ord(" ") and self._buffer[0] != ord("\r"):
             raise bad_request("malformed request: no request line")
         _check_size(len(self._buffer), 0)
@@ -177,12 +178,12 @@ class Http1:
         try:
             return self._framing.next_event()
         except h11.RemoteProtocolError as error:
-            # What stands after the colon is the client's own bytes, secrets perhaps among them.
+            # After the colon come the client's own bytes, which may contain secrets.
             what = str(error).partition(":")[0]
             raise RestError(error.error_status_hint, f"malformed request: {what}") from None
 
     def _finish_body(self, trailers: object) -> None:
-        """Take back what follows the body, and look at how a chunked one has ended."""
+        """Take back the bytes after the body, and check how a chunked body ended."""
         rest, _ = self._framing.trailing_data
         self._buffer += rest
         request = self._request

@@ -1,4 +1,4 @@
-"""The JSON of a request body, read strictly: a key that stands twice is an error, for one of the two would be lost."""
+"""Reads JSON request bodies strictly: a duplicate key is an error, because one of the two values would be lost."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from protocol.rest.fields import distinct
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`; RestError (400) if it is missing, no JSON, no object or repeats a key at any depth."""
+    """The JSON object in `body`. RestError (400) if it is missing, not a JSON object, or repeats a key at any depth."""
     if not body.strip():
         raise bad_request("the request body is missing: a JSON object is expected")
     value = decode_json(body)
@@ -19,12 +19,12 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 def decode_optional_object(body: bytes) -> dict[str, Any]:
-    """As `decode_object`, for requests that may come without a body: then the object is empty."""
+    """Like `decode_object`, for requests whose body is optional: without one, the object is empty."""
     return decode_object(body) if body.strip() else {}
 
 
 def decode_json(body: bytes) -> Any:
-    """The JSON value in `body`, UTF-8 with or without a byte order mark; RestError (400) if it is none."""
+    """The JSON value in `body`, in UTF-8 with or without a byte order mark. RestError (400) if it is not JSON."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -36,7 +36,7 @@ def decode_json(body: bytes) -> Any:
         return json.loads(text, object_pairs_hook=lambda pairs: distinct(pairs, "key"), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise bad_request(f"the request body is not JSON: {error}") from None
-    except ValueError:  # a number of thousands of digits
+    except ValueError:  # a number with thousands of digits
         raise bad_request("the request body is not JSON of a reasonable size") from None
 
 

@@ -1,4 +1,4 @@
-"""Paging of the lists that find and find_all answer with: `offset` and `limit`, both optional, of our own making."""
+"""Paging of the lists that find and find_all return: `offset` and `limit`, both optional. Not part of WCS."""
 
 from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
@@ -28,18 +28,18 @@ class Page:
 
 ALL = Page()
 NOTHING = Page(limit=0)
-"""To count only."""
+"""An empty page, to get only the count."""
 
 
 @frozen(kw_only=True)
 class Found(Generic[T]):
-    """What a search comes back with: how many there are, and those on the page asked for, oldest first."""
+    """The result of a search: how many items there are, and those on the requested page, oldest first."""
 
     total: int
     items: tuple[T, ...]
 
 
 def page_of(given: FieldValues, *, limit: int | None = None) -> Page:
-    """The page asked for; from the start, and no more than `limit`, where nothing is said."""
+    """The requested page. By default it starts at the first item and holds at most `limit`."""
     wanted = given[LIMIT]
     return Page(offset=given[OFFSET] or 0, limit=limit if wanted is None else wanted)

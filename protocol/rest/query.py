@@ -1,4 +1,4 @@
-"""Query strings, read as strictly as bodies: a parameter that stands twice is an error, for one would be lost."""
+"""Reads query strings as strictly as bodies: a duplicate parameter is an error, because one would be lost."""
 
 from urllib.parse import parse_qsl
 
@@ -6,11 +6,11 @@ from protocol.rest.errors import bad_request
 from protocol.rest.fields import distinct
 
 MAX_PARAMETERS = 100
-"""Parameters of one query string; more are refused before any of them is decoded."""
+"""Maximum parameters of a query string; more are refused before any is decoded."""
 
 
 def read_query(query: bytes) -> dict[str, str]:
-    """The parameters of a query string, in its order; one without a value is the empty text. RestError (400)."""
+    """The parameters of a query string, in order; one without a value is the empty string. Raises RestError (400)."""
     try:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:

@@ -1,8 +1,8 @@
-"""The statistics of `/?action=stat`: plain text, or JSON with `format=json`; `groups=` chooses among the groups.
+"""The statistics of `/?action=stat`: plain text, or JSON with `format=json`; `groups=` selects groups.
 
-The SDK's reader takes a line that starts with dashes as the head of a group, named by its first run of letters in
-lower case, and every other line as `key=value` (WebSDK `rest-module`; WCS page "Load and resource usage information").
-In JSON, and in `groups=`, newer WCS names a group by another word: `streams_stats` for `stream` (console of the SDK).
+The SDK's parser treats a line that starts with dashes as a group header, whose name is the line's first run of letters,
+lower-cased, and every other line as `key=value` (WebSDK `rest-module`; WCS page "Load and resource usage information").
+In JSON and in `groups=`, newer WCS versions use other group names: `streams_stats` for `stream` (console of the SDK).
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from typing import Any
 from protocol.rest.errors import bad_request
 
 Groups = Mapping[str, Mapping[str, int | str]]
-"""Group, of letters only -> key -> value."""
+"""Group name (letters only) -> key -> value."""
 
 _IDS = {"connection": "connections_stats", "stream": "streams_stats"}
 _TRANSCODING = "transcoding_stats"
 _NO_TRANSCODING: Mapping[str, Any] = {"transcoding_video_full_info": {}}
-"""What the SDK's console looks into, by stream; nothing is transcoded here."""
+"""Read by the SDK's console, by stream; nothing is transcoded here."""
 
 
 def wants_json(parameters: Mapping[str, str]) -> bool:
-    """Whether the query asks for JSON. RestError (400) for a format that there is not."""
+    """Whether the query asks for JSON. RestError (400) for an unknown format."""
     wanted = parameters.get("format", "text")
     if wanted not in ("text", "json"):
         raise bad_request("format must be text or json", key="format")
@@ -28,16 +28,16 @@ def wants_json(parameters: Mapping[str, str]) -> bool:
 
 
 def stat_text(groups: Groups, parameters: Mapping[str, str]) -> str:
-    """The groups asked for as text, each line ended by a line feed.
+    """The requested groups as text, each line ended by a line feed.
 
-    A text that has line breaks of its own gets blanks for them.
+    Line breaks within a text become spaces.
     """
     chosen = _chosen(parameters)
     return "".join(f"{_head(group)}\n{_lines(values)}" for group, values in groups.items() if _is_in(group, chosen))
 
 
 def stat_json(groups: Groups, parameters: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
-    """The groups asked for as an object, by the names that newer WCS has for them."""
+    """The requested groups as an object, under the names that newer WCS versions use."""
     chosen = _chosen(parameters)
     shown: dict[str, Mapping[str, Any]] = {
         _group_id(group): values for group, values in groups.items() if _is_in(group, chosen)
@@ -48,7 +48,7 @@ def stat_json(groups: Groups, parameters: Mapping[str, str]) -> dict[str, Mappin
 
 
 def _chosen(parameters: Mapping[str, str]) -> frozenset[str] | None:
-    """The groups named; None for all. One that we have not is passed over: pages name those of every WCS."""
+    """The named groups; None for all. Groups that we do not have are ignored: pages name those of any WCS version."""
     if not parameters.get("groups"):
         return None
     return frozenset(name.strip() for name in parameters["groups"].split(","))

@@ -1,4 +1,4 @@
-"""The REST resource `/stream`: its requests, its stream object, and what a terminate comes back with.
+"""The REST resource `/stream`: its requests, its stream object, and the answer to a terminate.
 
 Sources: WCS pages "Stopping the video stream on the server side" and "Stream parameters monitoring with REST API".
 """
@@ -59,9 +59,9 @@ class StreamQuery:
 
 
 def parse_terminate(body: bytes, *, allow_all: bool) -> StreamFilter:
-    """The filter of a terminate request; RestError (400) on anything that is not exactly understood.
+    """The filter of a terminate request. RestError (400) for anything not exactly understood.
 
-    The empty object sets no condition and so matches every stream; with `allow_all` false it is refused.
+    The empty object sets no condition and so matches every stream. If `allow_all` is false, it is refused.
     """
     query = _filter(TERMINATE.read(decode_object(body)))
     if query.is_everything and not allow_all:
@@ -75,13 +75,13 @@ def parse_terminate(body: bytes, *, allow_all: bool) -> StreamFilter:
 def parse_dry_run(parameters: Mapping[str, str]) -> bool:
     """Whether the query string of a terminate request says `dry_run=true`.
 
-    RestError (400) on any other parameter or value: whoever mistypes it must not stop streams in earnest.
+    RestError (400) for any other parameter or value: a typo must not really stop streams.
     """
     return TERMINATE_QUERY.read(parameters)[DRY_RUN] or False
 
 
 def parse_find(fields: Mapping[str, Any]) -> StreamQuery:
-    """What a find asks for; RestError (400) on anything that is not exactly understood."""
+    """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
     return StreamQuery(filter=_filter(given), page=page_of(given), metrics="metrics" in (given[DISPLAY] or ()))
 
@@ -114,15 +114,15 @@ def _ids(given: FieldValues) -> frozenset[str] | None:
 
 @frozen(kw_only=True)
 class NodeReport:
-    """What one node did for a terminate."""
+    """What one node did to carry out a terminate."""
 
     node_id: str
     matched: tuple[StreamDescription, ...]
-    """The streams that fulfilled the filter, as they were before they were stopped."""
+    """The streams that matched the filter, as they were before they were stopped."""
     cascades: tuple[int, ...]
-    """Beside each of `matched`: how many playbacks fall with it (0 for a playback)."""
+    """For each of `matched`: how many playbacks end with it (0 for a playback)."""
     all_stopped: bool
-    """False when the deadline came before the last of them was gone."""
+    """False if the deadline passed before all of them were gone."""
 
 
 @frozen(kw_only=True)
@@ -133,29 +133,29 @@ class TerminateAnswer:
 
     @property
     def count(self) -> int:
-        """How many streams matched; playbacks that fall with their publication are not counted."""
+        """How many streams matched, not counting playbacks that end with their publication."""
         return sum(len(node.matched) for node in self.nodes)
 
     @property
     def all_stopped(self) -> bool:
-        """Whether every stream that matched was gone in time."""
+        """Whether every matching stream was gone in time."""
         return all(node.all_stopped for node in self.nodes)
 
 
 def terminate_status(answer: TerminateAnswer) -> HTTPStatus:
-    """200 as soon as one stream matched, also when some have not gone in time; 404 when none matched."""
+    """200 if at least one stream matched, even if some were not gone in time; 404 if none matched."""
     return HTTPStatus.OK if answer.count else HTTPStatus.NOT_FOUND
 
 
 def preview(answer: TerminateAnswer) -> Iterator[dict[str, Any]]:
-    """What a dry run shows: the streams matched, each with `cascade`, the playbacks that would fall with it."""
+    """What a dry run shows: the matching streams, each with `cascade`, the playbacks that would end with it."""
     for node in answer.nodes:
         for stream, cascade in zip(node.matched, node.cascades, strict=True):
             yield {**shown_stream(stream), "cascade": cascade}
 
 
 def shown_stream(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:
-    """The stream object of WCS. It never holds `custom`, which may carry secrets of the client."""
+    """The WCS stream object. It never holds `custom`, which may contain the client's secrets."""
     shown = {
         **stream_object(stream),
         "info": stream.info,
@@ -172,9 +172,9 @@ def shown_stream(stream: StreamDescription, *, metrics: bool = False) -> dict[st
 
 
 def _metrics(stream: StreamDescription, traffic: StreamTraffic) -> dict[str, int | str]:
-    """The counters that we have, under the names of WCS. Rates are in bit/s.
+    """The counters that we have, under their WCS names. Rates are in bit/s.
 
-    We count a stream as a whole: of one with picture and sound, the sum stands under the names of the picture.
+    We count a stream as a whole: if it has video and audio, the sum appears under the video names.
     """
     kind = "VIDEO" if stream.has_video else "AUDIO"
     shown: dict[str, int | str] = {f"{kind}_RATE": traffic.bitrate_kbps * 1000, f"{kind}_LOST": traffic.lost}

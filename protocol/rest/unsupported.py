@@ -1,7 +1,7 @@
 """The WCS methods that this server does not have.
 
-A call of one of them is answered 501 and says so, where a path that nobody knows is answered 404: whoever moves a
-backend over from WCS sees at once whether the path is mistyped or the function is missing.
+A call to one of them gets a 501 that says so, while an unknown path gets a 404. Anyone migrating a backend from WCS can
+see at once whether the path is mistyped or the function is missing.
 """
 
 GROUPS = frozenset({"api", "call", "cdn", "mixer", "pull", "push", "rtsp"})
@@ -17,9 +17,9 @@ METHODS = frozenset(
         "connection/set_log_level",
     }
 )
-"""Single methods of groups that we have in part."""
+"""Single methods of groups that we partly support."""
 
 
 def is_unsupported(method: str) -> bool:
-    """Whether `method` (the path under /rest-api, without slashes around) is one of WCS that we do not have."""
+    """Whether `method` (the path under /rest-api, without surrounding slashes) is a WCS method that we do not have."""
     return method in METHODS or method.partition("/")[0] in GROUPS

@@ -1,1 +1,1 @@
-"""What a stream is, whatever protocol it was asked for in: its request, its life and statuses, its events."""
+"""Streams, independent of the protocol that requested them: request, life cycle, statuses and events."""

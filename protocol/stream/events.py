@@ -1,4 +1,4 @@
-"""What happens to a stream beside its status: mutes, data, sizes. One event may be for thousands of receivers."""
+"""Stream events other than status changes: mutes, data, sizes. One event may have thousands of receivers."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ F = TypeVar("F")
 
 
 class StreamEvent:
-    """One event of a stream, shared by all who are told of it."""
+    """One event of a stream, shared by all its receivers."""
 
     __slots__ = ("_forms", "payload", "type")
 
@@ -20,7 +20,7 @@ class StreamEvent:
         self._forms: dict[Callable[[StreamEvent], Any], Any] = {}
 
     def form(self, make: Callable[["StreamEvent"], F]) -> F:
-        """The event as `make` writes it in the receivers' language: made once, however many they are.
+        """The event as `make` writes it in the receivers' protocol, written once for all of them.
 
         `make` must be the same object each time, and must not keep the event.
         """

@@ -1,12 +1,12 @@
-"""Why a stream is in its status, in the texts that pages show and compare: a changed letter is a changed protocol."""
+"""Texts that say why a stream has its status. Pages show and compare them: changing a letter changes the protocol."""
 
 from enum import StrEnum
 
 
 class StreamInfo(StrEnum):
-    """Why a stream is in its status: the SDK's `STREAM_STATUS_INFO`. Pages show and compare these texts.
+    """Why a stream has its status: the SDK's `STREAM_STATUS_INFO`. Pages show and compare these texts.
 
-    `SERVER_IS_OVERLOADED` is ours: the SDK passes on any text.
+    `SERVER_IS_OVERLOADED` is our addition: the SDK passes on any text.
     """
 
     FAILED_BY_ICE_ERROR = "Failed by ICE error"

@@ -1,12 +1,12 @@
-"""The life of one stream, as its owner and the backend are told of it.
+"""The life of one stream, as reported to its owner and the backend.
 
-Every stream is told one status at a time, and exactly one terminal status at its end. Pages retry on FAILED and take
-the other two for wanted, so only the user's own stop may lead to these (signalling reference, section 5.2). That is all
-that sets the ends apart: whatever else ends a stream (a refusal, a failure, a terminate, its publisher's end) is one
-event here, and the info text beside the status says which it was.
+Every stream has one status at a time, and ends with exactly one terminal status. Pages retry on FAILED and treat the
+other two as intended, so only a stop by the stream's user may lead to those (signalling reference, section 5.2). Ends
+differ in nothing else: whatever else ends a stream (a refusal, a failure, a terminate, the end of its publisher) is one
+event here, and the info text next to the status says which it was.
 
-An event without a row for the present status changes nothing, so that what comes twice, or after the end, is told once.
-A publication and a playback have the same shape with words of their own.
+An event without a row for the current status changes nothing, so events that come twice or after the end are not
+reported again. Publications and playbacks have the same states under different names.
 """
 
 from enum import Enum, unique
@@ -18,11 +18,11 @@ from protocol.stream.statuses import StreamStatus
 
 @unique
 class LifeEvent(Enum):
-    """What moves a stream on."""
+    """What changes a stream's status."""
 
-    MEDIA_FLOWS = "a publication's first media has come, or a playback's transport is up"
-    USER_STOPS = "its own user ends it"
-    OTHER_END = "anybody or anything else ends it"
+    MEDIA_FLOWS = "a publication's first media has arrived, or a playback's transport is up"
+    USER_STOPS = "the stream's user ends it"
+    OTHER_END = "anyone or anything else ends it"
 
 
 PUBLISHED: Final = Transitions(
@@ -38,10 +38,10 @@ PUBLISHED: Final = Transitions(
 """The life of a publication."""
 
 PUBLISHED_MEANINGS: Final = {
-    StreamStatus.PENDING: "the backend is asked, and the publisher's media has yet to come",
-    StreamStatus.PUBLISHING: "media has come; players may have it",
-    StreamStatus.UNPUBLISHED: "its own user has ended it",
-    StreamStatus.FAILED: "it was refused, has failed, or was ended by somebody else; pages try again",
+    StreamStatus.PENDING: "the backend is being asked, and the publisher's media has not arrived yet",
+    StreamStatus.PUBLISHING: "media has arrived; players may receive it",
+    StreamStatus.UNPUBLISHED: "the stream's user has ended it",
+    StreamStatus.FAILED: "it was refused, failed, or was ended by someone else; pages try again",
 }
 
 PLAYED: Final = Transitions(
@@ -57,10 +57,10 @@ PLAYED: Final = Transitions(
 """The life of a playback."""
 
 PLAYED_MEANINGS: Final = {
-    StreamStatus.PENDING: "the backend is asked, the publication is looked for, and the transport is not up yet",
+    StreamStatus.PENDING: "the backend is being asked, the publication is looked up, and the transport is not up yet",
     StreamStatus.PLAYING: "the player's transport is up",
-    StreamStatus.STOPPED: "its own user has ended it",
-    StreamStatus.FAILED: "it was refused, has failed, or was ended by somebody else; pages try again",
+    StreamStatus.STOPPED: "the stream's user has ended it",
+    StreamStatus.FAILED: "it was refused, failed, or was ended by someone else; pages try again",
 }
 
 
@@ -81,7 +81,7 @@ class StreamLife:
         return self.status in (StreamStatus.PUBLISHING, StreamStatus.PLAYING)
 
     def take(self, event: LifeEvent) -> bool:
-        """`event` has happened. True when it has moved the stream: then, and only then, the status is to be told."""
+        """Handle `event`. True if it changed the status: only then must the status be reported."""
         if not self._transitions.allows(self.status, event):
             return False
         self.status = self._transitions.after(self.status, event)

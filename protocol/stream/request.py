@@ -1,4 +1,4 @@
-"""What somebody who wants to publish or play asks for."""
+"""A request to publish or play a stream."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,16 +8,16 @@ from attrs import evolve, field, frozen
 
 @frozen(kw_only=True)
 class StreamRequest:
-    """A request for one stream, whatever protocol it came in.
+    """A request for one stream, independent of the protocol it came in.
 
-    Bitrates are kbps, sizes are pixels, 0 = not given. `has_video` and `has_audio` hold until there is media, which
-    decides. Fields that hold secrets or whole SDPs stay out of `repr`, so that a request can be logged.
+    Bitrates are in kbps, sizes in pixels; 0 means not given. `has_video` and `has_audio` apply until there is media,
+    which then decides. Fields with secrets or whole SDPs stay out of `repr`, so that a request can be logged.
     """
 
     media_session_id: str
-    """The stream's id; no two streams of a node have the same at a time."""
+    """The stream's id; no two streams of a node have the same id at the same time."""
     name: str
-    """The name to publish under, or of the stream to play."""
+    """The name to publish under, or the name of the stream to play."""
     sdp: str = field(repr=False)
     """The offer."""
     has_video: bool = True
@@ -31,12 +31,12 @@ class StreamRequest:
     height: int = 0
     quality: int = 0
     custom: Any = field(default=None, repr=False)
-    """Any JSON, for the backend alone."""
+    """Any JSON, for the backend only."""
 
     def overwritten(self, body: Mapping[str, Any]) -> "StreamRequest":
-        """What the backend makes of the request by its answer to the first hook.
+        """The request with the changes from the backend's answer to the first hook.
 
-        What the media decide (codecs, tracks) stays theirs, and the name is the stream's to change.
+        What the media decide (codecs, tracks) is left alone, and so is the name, which the stream itself changes.
         """
         return evolve(self, **{name: body[key] for key, name in _OVERWRITABLE.items() if key in body})
 

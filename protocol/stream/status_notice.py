@@ -13,22 +13,22 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 @frozen(kw_only=True)
 class StatusNotice:
-    """A stream at the moment in which it came to the status that it has in `stream`.
+    """A snapshot of a stream, taken when it reached the status in `stream`.
 
-    `exclude` and `overwrite` are the backend's wish (`clientExclude`, OVERWRITE), by the names that fields have in
-    hooks: what its client must not see, and what it sees instead (None removes a field). Neither touches the stream's
-    id and status.
+    `exclude` and `overwrite` hold what the backend asked for (`clientExclude`, OVERWRITE), by the fields' names in
+    hooks: what the client must not see, and what it sees instead (None removes a field). Neither affects the stream's
+    id or status.
     """
 
     stream: StreamDescription
     audio_muted: bool | None = None
-    """Whether the publisher is muted; None where that is not to be told."""
+    """Whether the publisher is muted; None where that should not be reported."""
     video_muted: bool | None = None
     exclude: frozenset[str] = frozenset()
     overwrite: Mapping[str, Any] = _NOTHING
 
     def as_shown(self, sent: Mapping[str, Any], shown: Mapping[str, Any]) -> "StatusNotice":
-        """The notice with the backend's wish: it was `sent` the body of a hook, and this is what it wants `shown`."""
+        """The notice with the backend's changes: `sent` is the hook's body, `shown` is what the client should see."""
         if shown == sent:
             return self
         changed = {key: value for key, value in shown.items() if sent.get(key) != value}

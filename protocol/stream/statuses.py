@@ -1,8 +1,8 @@
-"""What is told of a stream: its status and its events, spelled exactly as WCS spells them.
+"""The statuses and events of a stream, spelled exactly as in WCS.
 
-Clients, backends and REST all read these words, whatever protocol a stream was asked for in; why a stream is in its
-status is in `info_texts`. Source: constants of the Flashphoner WebSDK 2.0 (`STREAM_STATUS`, `STREAM_EVENT_TYPE`). Pages
-compare these texts, so a changed letter is a changed protocol.
+Clients, backends and REST all read these words, whatever protocol requested the stream; `info_texts` says why a stream
+has its status. Source: constants of the Flashphoner WebSDK 2.0 (`STREAM_STATUS`, `STREAM_EVENT_TYPE`). Pages compare
+these texts, so changing a letter changes the protocol.
 """
 
 from enum import StrEnum
@@ -26,12 +26,12 @@ class StreamStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """True where the browser drops the stream and closes its peer connection."""
+        """True if the browser drops the stream and closes its peer connection at this status."""
         return self in (StreamStatus.UNPUBLISHED, StreamStatus.STOPPED, StreamStatus.FAILED)
 
 
 class StreamEventType(StrEnum):
-    """What a stream event tells. The browser sends the first five; the others come only from the server."""
+    """What a stream event reports. The browser sends the first five; the others come only from the server."""
 
     AUDIO_MUTED = "audioMuted"
     AUDIO_UNMUTED = "audioUnmuted"
