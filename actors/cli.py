@@ -1,4 +1,4 @@
-"""The command line of `wcsd`: its options, and the settings they lead to."""
+"""The command line of `wcsd`: its options, and the settings that result."""
 
 import argparse
 import sys
@@ -32,8 +32,8 @@ class Invocation:
 def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     """Parse the arguments (None: those of the process).
 
-    Ends the process by SystemExit if there is nothing to run: 0 after --help, --version, --check-config and
-    --print-config, 2 after reporting what is wrong with the arguments or settings.
+    Raises SystemExit if there is nothing to run: 0 after --help, --version, --check-config and --print-config, 2 after
+    reporting what is wrong with the arguments or settings.
     """
     options = _parser().parse_args(arguments)
     loaded = _load(options)

@@ -1,7 +1,7 @@
 """The daemon: from the command line to the exit code.
 
-What is built, and in which order it starts and stops, is in `actors.server`. This module imports little, so that
-`wcsd --help` and an invalid setting get an answer at once.
+`actors.server` builds the parts, and starts and stops them in order. This module imports little, so that `wcsd --help`
+and an invalid setting get an answer at once.
 """
 
 import errno
@@ -26,13 +26,13 @@ signal_log = logs.RateLimitedLog(log, burst=10)
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
 GC_THRESHOLDS = (10_000, 20, 100)
-"""Objects made before the youngest generation is collected, and how many such collections make one of the next."""
+"""Allocations per collection of the youngest generation, and how many of those per collection of the next."""
 SPARE_DESCRIPTORS = 500
 """In addition to one per session: hooks, REST clients, media sockets, files."""
 SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
 LOG_FLUSH_TIMEOUT = 2.0
-"""Seconds for the last log lines to be written; a reader that has stopped does not delay the end."""
+"""Seconds to write the last log lines; a log reader that has stopped does not delay the exit any longer."""
 UNSAID_INTERVAL = 60.0
 """Seconds between two reports of log lines that were left out."""
 _STDIN, _STDOUT, _STDERR = range(3)
@@ -51,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Occupy the closed ones: the next file or connection would get the number, and receive lines meant for people."""
+    """Open the closed ones: the next file or connection would get their number, and receive lines meant for people."""
     for descriptor in (_STDIN, _STDOUT, _STDERR):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 def _start(invocation: Invocation) -> int:
@@ -74,10 +74,10 @@ def _start(invocation: Invocation) -> int:
 
 
 async def _run(invocation: Invocation, state: StateFolder) -> int:
-    # Loading the web and TLS libraries takes a while: not before the settings are known to be good.
+    # Loading the web and TLS libraries takes a while: only after the settings have been checked.
     try:
         from actors.server import CannotStart, Server
-    except (ImportError, OSError) as error:  # without descriptors, for one
+    except (ImportError, OSError) as error:  # for example, out of descriptors
         return _cannot_start(f"a library cannot be loaded: {error}")
 
     try:
@@ -160,7 +160,7 @@ def _obey(server: "Server", number: int) -> None:
 async def _print_ready_line(line: bytes) -> None:
     """Report that every listener is open: one line on standard output, in one write.
 
-    In a thread that is abandoned if it hangs: nobody has to read that stream.
+    Runs in a thread that is abandoned if it hangs, because nobody is obliged to read that stream.
     """
     try:
         await trio.to_thread.run_sync(os.write, _STDOUT, line, abandon_on_cancel=True)
@@ -169,16 +169,16 @@ async def _print_ready_line(line: bytes) -> None:
 
 
 def _first(error: Exception) -> Exception:
-    """The first real error in nested groups: each nursery on the way has wrapped it."""
+    """The first real error in nested groups: each enclosing nursery has wrapped it."""
     return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 def configure_gc() -> None:
     """Keep the collector's pauses away from the media.
 
-    A full collection examines every object: tens of milliseconds with a thousand streams, in which nothing is
-    forwarded. What is loaded by now stays for good and need not be examined again; short-lived objects are found by the
-    quick collections; full ones are rare.
+    A full collection examines every object: with a thousand streams, nothing is forwarded for tens of milliseconds.
+    Objects loaded so far are permanent and need not be examined again; quick collections find the short-lived ones;
+    full collections are rare.
     """
     gc.collect()
     gc.freeze()
@@ -186,7 +186,7 @@ def configure_gc() -> None:
 
 
 def _raise_descriptor_limit(sessions: int) -> None:
-    """Use as many descriptors as this process may have; say so when they are fewer than the sessions allowed."""
+    """Use as many descriptors as this process may have; warn if they are too few for the sessions allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,11 +1,11 @@
-"""Assembles the server: which part is given which others, and the order of start and stop.
+"""Assembles the server: how its parts are connected, and the order in which they start and stop.
 
     services    media plane, hook dispatcher, operator's socket, web
     signalling  supervisor (all sessions and streams), gateway
 
-Shutdown goes from the outside in: stop listening; sessions and their streams end and say so; hooks that are still
-queued are sent; then the rest. All of it has one time limit (`shutdown_timeout`), after which the log names what is
-left. A service that crashes takes the server down with it.
+Shutdown goes from the outside in: stop listening; end sessions and their streams, and notify their clients; send the
+hooks that are still queued; then stop the rest. One time limit (`shutdown_timeout`) covers all of it; when it passes,
+the log names what is left. A service that crashes takes the server down with it.
 """
 
 import math
@@ -242,7 +242,7 @@ class Server:
 
 
 async def _run_actor(kind: str, actor: Supervised) -> None:
-    """Run an actor the server cannot do without: its crash is the server's."""
+    """Run an actor that the server cannot do without: if it crashes, so does the server."""
     try:
         await actor.run()
     finally:

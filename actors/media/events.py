@@ -53,7 +53,7 @@ Post = Callable[[MediaEvent], None]
 
 
 def discard(event: MediaEvent) -> None:
-    """The `Post` of media whose owner has been told that it ended."""
+    """The `Post` of media whose owner already knows that it ended."""
 
 
 class MediaRefused(Exception):

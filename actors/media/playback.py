@@ -215,7 +215,7 @@ class Playback:
                 self._round_trip.sample(seconds)
 
     def _take_estimate(self, bandwidth: int, now: float) -> None:
-        """The viewer says what it can receive (REMB); the stream has what the publisher sends of its tracks."""
+        """Compare what the viewer can receive (REMB) with what the publisher sends of the stream's tracks."""
         self._available = bandwidth // 1000
         bitrate = sum(track.subscribers.track.rate.bytes_per_second * 8 for track in self._tracks.values())
         if self._shortage.update(bitrate, bandwidth, now):

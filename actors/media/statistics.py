@@ -34,7 +34,7 @@ class MediaStatistics:
     kernel had no room for, `forward_failed` those that could not be encrypted or sent. `kernel_drops` are datagrams
     that came and were lost before they were read, because the sockets' receive buffers were full.
     `packets_per_second` come in now, and are taken at least `wake_up_interval_us` apart; 0: each at once. `rests` is
-    how often packets were let come together first.
+    how often the plane slept to let packets collect.
     """
 
     sender: str
@@ -79,7 +79,7 @@ class MediaStatistics:
 class Counters:
     """The running counters behind `MediaStatistics`, of the same names.
 
-    `wake_ups` of the media plane for packets or timers.
+    `wake_ups`: how often the media plane woke for packets or timers.
     `stun_ignored`: STUN that is no valid check. `unknown_address`: anything else from an address that no valid check
     came from. `withheld` are datagrams that were not sent because the peer had not proved to be at their address;
     `moved` counts how often a peer's media went on by another path. `unexpected`: packets of a known peer that fit

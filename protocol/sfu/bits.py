@@ -2,7 +2,7 @@
 
 
 class BitReader:
-    """A cursor over bytes; reading past the end raises IndexError, as reading past a sequence does."""
+    """A cursor over bytes; reading past the end raises IndexError, as for any sequence."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")

@@ -1,7 +1,7 @@
 """The picture size in the headers of H.264, VP9 and AV1 (VP8 has it in plain bytes, see keyframe.py).
 
-Each function answers (width, height) in pixels, raises IndexError when the header is cut short, and answers (0, 0) when
-the header is not what it should be. Only as much is parsed as the size needs.
+Each function returns (width, height) in pixels, or (0, 0) when the header is invalid, and raises IndexError when the
+header is cut short. It parses no further than the size requires.
 """
 
 from protocol.sfu.bits import BitReader
@@ -10,7 +10,7 @@ Size = tuple[int, int]
 UNKNOWN: Size = (0, 0)
 
 _PROFILES_WITH_CHROMA = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
-_HEADER_BYTES = 96  # no size stands further in; a longer hostile header is not worth reading
+_HEADER_BYTES = 96  # the size never comes later than this; a longer, hostile header is not worth reading
 
 
 def h264_size(sps: bytes) -> Size:
@@ -122,7 +122,7 @@ def _skip_av1_operating_points(bits: BitReader) -> None:
 
 
 def _skip_av1_timing(bits: BitReader) -> int:
-    """Skip timing_info() and decoder_model_info(); the width of a buffer delay, 0 without a decoder model."""
+    """Skip timing_info() and decoder_model_info(); returns the width of a buffer delay, 0 without a decoder model."""
     bits.skip(64)
     if bits.flag():
         bits.unsigned_golomb()

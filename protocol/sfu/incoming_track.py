@@ -1,17 +1,17 @@
 """One published track: decrypted RTP in, canonical packets out, and the figures for receiver reports.
 
-A canonical packet is what every viewer's copy is made from: a 12-byte header without extensions and contributing
-sources, the SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the publisher's
-sequence number and timestamp. See `outgoing_track.py` for the copies.
+Every viewer's copy is made from a canonical packet: a 12-byte header without extensions or contributing sources, the
+SSRC that the server chose for the track, payload type 0 (each viewer has its own), and the publisher's sequence number
+and timestamp. See `outgoing_track.py` for the copies.
 
-Those two are the publisher's own until its numbers jump (RFC 3550 A.1), another SSRC takes over, or a stretch is left
-out. What comes then is joined to what was before, with the next number and a timestamp that fits the time that passed:
-viewers see one SSRC whose numbers run on, as their decryption needs it (RFC 3711 section 3.3.1). Video is joined at a
-key frame.
+Sequence numbers and timestamps stay the publisher's until its numbers jump (RFC 3550 A.1), another SSRC takes over, or
+a stretch is left out. What follows is then joined to what came before, with the next number and a timestamp that fits
+the elapsed time: viewers see one SSRC with continuous numbers, as their decryption requires (RFC 3711 section 3.3.1).
+Video is joined at a key frame.
 
-Browsers cut a picture into packets of one size, but for a byte. Packets of exactly one size can leave together, for
-much less than each by itself, so while `pads` is set those that are a good part of a picture are padded to a multiple
-of 8 bytes. That is done here, once and for all: what is sent again is then the same byte for byte.
+Browsers cut a picture into packets whose sizes differ by at most a byte. Packets of exactly one size can be sent
+together, at a much lower cost than one by one. So while `pads` is set, packets that carry a good part of a picture are
+padded to a multiple of 8 bytes. This happens once, here, so that resent packets are identical byte for byte.
 """
 
 import math
@@ -29,13 +29,14 @@ from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.rtp import pad
 
-MAX_BEHIND = 1024  # packets; libsrtp's window: what is older cannot be encrypted for the viewers any more
-FRESH_AGE = 0.25  # seconds; after a shorter stretch the key frame will still do when a viewer on its way has connected
-TIMESTAMP_LEAP = (
-    10.0  # seconds by which a timestamp may miss what the time that passed lets expect, before it is shifted
-)
-PADDED_TO = 8  # bytes; sizes that differ by one are then the same seven times out of eight
-PADDED_FROM, PADDED_UP_TO = 512, 1200  # bytes; less is no part of a larger picture, more might not fit the path
+MAX_BEHIND = 1024  # packets; libsrtp's window: older packets can no longer be encrypted for the viewers
+FRESH_AGE = 0.25  # seconds; a key frame no older than this is still good when a connecting viewer is ready
+TIMESTAMP_LEAP = 10.0  # seconds a timestamp may deviate from what the elapsed time suggests before it is shifted
+PADDED_TO = 8  # bytes; sizes that differ by one become equal seven times out of eight
+PADDED_FROM, PADDED_UP_TO = (
+    512,
+    1200,
+)  # bytes; smaller ones are no part of a large picture, larger might not fit the path
 
 _HEADER = Struct("!BBHII")
 
@@ -44,7 +45,7 @@ class MediaPacket(NamedTuple):
     """A packet for the viewers.
 
     `sequence` is extended to more than 16 bits (RFC 3550 A.1). `key_frame` is set when a key frame begins here and
-    viewers that wait may start with it. `data` is the canonical packet.
+    waiting viewers may start with it. `data` is the canonical packet.
     """
 
     sequence: int
@@ -53,16 +54,16 @@ class MediaPacket(NamedTuple):
 
     @property
     def ends_picture(self) -> bool:
-        """Whether a video packet is the last one of its picture: it has the marker, whatever the codec."""
+        """Whether this video packet is the last of its picture: with every codec, it has the marker bit."""
         return self.data[1] > 127
 
 
 class IncomingTrack:
-    """The media of one published track, whatever SSRC it has at a time.
+    """The media of one published track, whatever its current SSRC.
 
-    Feed it every authenticated packet of the track by `receive`, or `receive_rtx` for its retransmission stream.
-    `now` is monotonic seconds. `nack`: the publisher takes NACKs, see `wanted`. `ring` keeps what viewers may ask for
-    again. `round_trip` is the publisher's, which answers to NACKs help to measure.
+    Pass every authenticated packet of the track to `receive`, or `receive_rtx` for its retransmission stream.
+    `now` is monotonic seconds. `nack`: the publisher accepts NACKs, see `wanted`. `ring` keeps the packets that viewers
+    may request again. `round_trip` is the publisher's; answers to NACKs help to measure it.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class IncomingTrack:
         self.highest = -1  # extended sequence number of the newest packet, as viewers count; -1 before the first
         self.pads = False
         self.heard_at = -math.inf  # when anything came
-        self.is_apart = False  # what comes is still to be joined to what was before
+        self.is_apart = False  # what comes has yet to be joined to what came before
         self.ring = ring
         self.losses = NackGenerator(round_trip, asks=nack)
         self.key_frame_needed = False  # set when a hole will not be filled; the reader resets it
@@ -83,20 +84,20 @@ class IncomingTrack:
         self._has_key_frames = has_key_frames(codec)
         self._reception = Reception(clock_rate)
         self._lost_before = 0  # in runs of numbers that have ended
-        self._jump_to = -1  # the number that would follow one that is far off
+        self._jump_to = -1  # the number that would follow an outlier
         self._shift = 0  # from the publisher's numbers to the viewers'
         self._timestamp_shift = 0
-        self._first = -1  # nothing before this number is to be told apart from what was before
+        self._first = -1  # packets below this number cannot be told from those before the join
         self._newest = (0, -math.inf)  # timestamp and arrival of the newest packet
-        self._whole_from = -1  # holes before this are none of ours: a key frame came since, or was asked for
+        self._whole_from = -1  # holes before this no longer matter: a key frame has come since, or was requested
         self._key_frame_timestamp = -1
         self._key_frame = (-1, -math.inf)  # where the last one began, and when it came
 
     def receive(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
-        """The packet to forward; None for a duplicate, for what is too old, and for what cannot be joined yet.
+        """The packet to forward; None for a duplicate, a packet that is too old, or one that cannot be joined yet.
 
-        A packet of nothing but padding has an empty payload and is forwarded too: dropping it would leave a hole in the
-        sequence that viewers ask for in vain.
+        A packet that is all padding has an empty payload and is forwarded too: dropping it would leave a hole in the
+        sequence, and viewers would request it in vain.
         """
         self.heard_at = now
         number = self._place(sequence)
@@ -116,7 +117,7 @@ class IncomingTrack:
     def receive_rtx(self, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
         """The original packet inside a retransmission (RFC 4588 section 4), if it was missing.
 
-        Browsers send bandwidth probes here: repeats of what has come, and padding.
+        Browsers send bandwidth probes here: repeats of received packets, and padding.
         """
         reception = self._reception
         if len(payload) <= 2 or reception.highest < 0 or self.is_apart:
@@ -130,13 +131,13 @@ class IncomingTrack:
         return packet
 
     def restart(self) -> None:
-        """The publisher begins anew: what comes next has numbers and timestamps that say nothing about the old ones."""
+        """The publisher starts over: its new numbers and timestamps are unrelated to the old ones."""
         self._lost_before += self._reception.lost
         self._reception = Reception(self._clock_rate)
         self._skip()
 
     def leave_out(self, sequence: int, timestamp: int, now: float) -> None:
-        """Take a packet that is too old to be of use to viewers: they go on with the next key frame, or with sound."""
+        """Skip a packet that is too old for viewers: they resume with the next key frame, or the next audio."""
         self.heard_at = now
         number = self._place(sequence)
         self._skip()
@@ -145,17 +146,17 @@ class IncomingTrack:
             self._reception.received += 1
 
     def _skip(self) -> None:
-        """Whatever comes is to be joined anew to what was before."""
+        """Join whatever comes next to what came before."""
         if self.highest >= 0 and not self.is_apart:
             self.is_apart = True
             self.losses.clear()
             self.key_frame_needed = self._has_key_frames
 
     def wanted(self, now: float) -> list[int]:
-        """The packets to ask for now, by the publisher's extended number. What is given up makes a key frame necessary.
+        """The packets to request now, by the publisher's extended number. Giving one up makes a key frame necessary.
 
-        Viewers cannot decode beyond a hole; they would notice only after seconds. A key frame that came since has
-        already helped them.
+        Viewers cannot decode past a hole, and would notice only after seconds. If a key frame has come since, they have
+        already recovered.
         """
         wanted = self.losses.due(now)
         if self.losses.given_up > self._whole_from:
@@ -165,19 +166,19 @@ class IncomingTrack:
 
     @property
     def has_fresh_key_frame(self) -> bool:
-        """Whether a viewer that connects in a moment will find a key frame to start with."""
+        """Whether a viewer about to connect will find a key frame to start with."""
         return self._behind <= FRESH_AGE
 
     def replay(self, now: float) -> Replay | None:
-        """What a viewer starts with that joins now; None when it has to wait for the next key frame."""
+        """What a viewer that joins now starts with; None when it has to wait for the next key frame."""
         return replay_from(
             self.ring, self._key_frame[0], self.highest, behind=self._behind, quiet=now - self._newest[1]
         )
 
     def take_sender_report(self, report: SenderReport, now: float) -> SenderReport | None:
-        """Note when the publisher's sender report came, and give it as it is true of what viewers get.
+        """Note when the publisher's sender report came, and translate it to the timestamps that viewers get.
 
-        None while what it speaks of is not joined to what was before.
+        None while the packets it refers to are not yet joined to those before.
         """
         self._reception.take_sender_report(report, now)
         if self.is_apart:
@@ -186,7 +187,7 @@ class IncomingTrack:
         return evolve(report, rtp_timestamp=report.rtp_timestamp + shift & 0xFFFFFFFF) if shift else report
 
     def report(self, remote_ssrc: int, now: float) -> ReportBlock | None:
-        """The report block on what came since the last one; None before the first packet."""
+        """The report block for the packets since the last one; None before the first packet."""
         return self._reception.report(remote_ssrc, now)
 
     @property
@@ -200,9 +201,9 @@ class IncomingTrack:
         return self._newest[1] - self._key_frame[1] if self._key_frame[0] >= 0 else math.inf
 
     def _place(self, sequence: int) -> int | None:
-        """The publisher's extended number of a packet; None for one far behind.
+        """The publisher's extended number of a packet; None for an outlier.
 
-        That is a stray one, or the first of a jump. Two that follow each other prove the jump (RFC 3550 A.1).
+        An outlier is a stray packet, or the first after a jump. Two consecutive ones prove the jump (RFC 3550 A.1).
         """
         number = self._reception.extend(sequence)
         if number > self._reception.highest - MAX_BEHIND:
@@ -214,7 +215,7 @@ class IncomingTrack:
         return self._reception.extend(sequence)
 
     def _join(self, number: int, timestamp: int, payload: bytes, now: float) -> bool:
-        """Let what begins with this packet follow what was before, if viewers can go on with it."""
+        """Join the packets that begin here to those before, if viewers can continue with them."""
         if self._has_key_frames and key_frame(self.codec, payload) is None:
             return False
         self._shift = self.highest + 1 - number
@@ -228,7 +229,7 @@ class IncomingTrack:
         return True
 
     def _take(self, number: int, timestamp: int, marker: bool, payload: bytes, now: float) -> MediaPacket | None:
-        """Make the packet for the viewers of one with the publisher's number and timestamp."""
+        """Make the packet for viewers from one with the publisher's number and timestamp."""
         extended, timestamp = number + self._shift, timestamp + self._timestamp_shift & 0xFFFFFFFF
         is_newest = extended > self.highest
         if is_newest:
@@ -255,7 +256,7 @@ class IncomingTrack:
         self.highest = extended
 
     def _is_stale(self, extended: int) -> bool:
-        """Had already, or too old to be of use or even to tell."""
+        """A duplicate, or too old to be useful or even to be told from a duplicate."""
         too_old = extended < self._first or extended <= max(self.highest - MAX_BEHIND, self.ring.forgotten)
         return too_old or extended in self.ring
 

@@ -1,8 +1,8 @@
 """Find the first packet of a key frame, for each video codec that is forwarded.
 
-A viewer's video starts with such a packet and with nothing else: what comes before it cannot be decoded. A detector
-looks at one RTP payload and keeps no state. It must see *every* key frame (else a viewer waits for ever) and nothing
-but key frames (else a viewer sees a grey or broken picture).
+A viewer's video must start with such a packet: nothing before it can be decoded. A detector looks at one RTP payload
+and keeps no state. It must detect *every* key frame (else a viewer waits forever) and nothing but key frames (else a
+viewer sees a grey or broken picture).
 """
 
 from collections.abc import Callable
@@ -27,15 +27,15 @@ Detector = Callable[[bytes], KeyFrame | None]
 
 
 def has_key_frames(codec: str) -> bool:
-    """Whether media of this codec begins with a key frame and goes wrong where packets are missing: video."""
+    """Whether media of this codec needs a key frame to start and breaks when packets are missing, as video does."""
     return codec in _DETECTORS
 
 
 def key_frame(codec: str, payload: bytes) -> KeyFrame | None:
     """The key frame that begins in this RTP payload, if one does.
 
-    `codec` is the canonical name: VP8, H264, VP9 or AV1. Any bytes may be given; a payload that is cut short or makes
-    no sense is no key frame. Audio never waits, so a codec of another name has none.
+    `codec` is the canonical name: VP8, H264, VP9 or AV1; other codecs are audio, which has no key frames. Any bytes are
+    accepted; a truncated or invalid payload is not a key frame.
     """
     detector = _DETECTORS.get(codec)
     if detector is None:
@@ -103,7 +103,7 @@ def _h264_aggregate(payload: bytes) -> KeyFrame | None:
 
 
 def _vp9(payload: bytes) -> KeyFrame | None:
-    """RFC 9628: begin of a frame (B=1) that is not predicted from another picture (P=0), on the base spatial layer."""
+    """RFC 9628: start of a frame (B=1) that is not predicted from another picture (P=0), on the base spatial layer."""
     flags = payload[0]
     if flags & 0x48 != 0x08:
         return None
@@ -123,7 +123,7 @@ def _vp9(payload: bytes) -> KeyFrame | None:
 
 
 def _vp9_structure(payload: bytes, at: int) -> tuple[int, Size]:
-    """Skip the scalability structure; with it the size of its highest layer, which is what a viewer sees."""
+    """Skip the scalability structure; also returns the size of its highest layer, which is what a viewer sees."""
     head = payload[at]
     at += 1
     size = UNKNOWN
@@ -143,7 +143,7 @@ def _vp9_structure(payload: bytes, at: int) -> tuple[int, Size]:
 def _av1(payload: bytes) -> KeyFrame | None:
     """AV1 RTP payload format 4.4: N=1 marks the first packet of a coded video sequence.
 
-    A sequence header at the begin of a packet marks it just as well, for senders that forget N.
+    A sequence header at the start of a packet counts as well, for senders that forget N.
     """
     aggregation = payload[0]
     continues_unit, starts_sequence = aggregation & 0x80, aggregation & 0x08
@@ -156,7 +156,7 @@ def _av1(payload: bytes) -> KeyFrame | None:
 
 
 def _av1_sequence_header(payload: bytes, count: int) -> bytes | None:
-    """The payload of a sequence header OBU that stands first, or behind a temporal delimiter."""
+    """The payload of a sequence header OBU that comes first, or right after a temporal delimiter."""
     at = 1
     for index in range(1, 3):
         length = len(payload) - at
@@ -180,7 +180,7 @@ def _av1_unit_payload(unit: bytes) -> bytes:
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """A little-endian base 128 number (AV1 section 4.10.5) and the place behind it."""
+    """A little-endian base 128 number (AV1 section 4.10.5) and the position after it."""
     value = 0
     for shift in range(0, 56, 7):
         byte = data[at]
@@ -192,7 +192,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _size_or_unknown(parse: Callable[[bytes], Size], header: bytes) -> Size:
-    """A size that cannot be read does not make the frame less of a key frame."""
+    """A key frame whose size cannot be read is still a key frame."""
     try:
         return parse(header)
     except IndexError:

@@ -1,7 +1,7 @@
-"""What a viewer gets who joins between two key frames: the packets from the last one on, as long as they are few.
+"""What a viewer that joins between two key frames gets: the packets since the last one, as long as they are few.
 
-Only a whole stretch of packets is any use: a hole would have to be asked for, and may never be filled. Time in which
-nothing came counts for nothing: a picture that stands still is as good as new.
+The packets must be complete: a hole would have to be requested, and may never be filled. Time without packets does not
+count: a still picture is as good as new.
 """
 
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from protocol.sfu.packet_history import PacketHistory
 
 REPLAY_AGE = 0.5
-"""Seconds from a key frame to the newest packet; so far behind is a viewer for a moment that starts there."""
+"""Seconds from a key frame to the newest packet; a viewer that starts there lags this much for a moment."""
 REPLAY_BYTES = 256 << 10
-"""What comes to it at once; more would fill its path."""
+"""What it is sent in one burst; more would fill its path."""
 STILL_BYTES = 2 << 20
-"""The same while the picture stands still: there may be no other for a long time."""
+"""The same while the picture is still: the next one may be a long time coming."""
 
 
 class Replay(NamedTuple):
@@ -26,7 +26,7 @@ class Replay(NamedTuple):
 def replay_from(history: PacketHistory, first: int, last: int, *, behind: float, quiet: float) -> Replay | None:
     """The packets from `first`, where a key frame begins, to `last`; None: the viewer has to wait for the next one.
 
-    `behind` is the time from the key frame to the newest packet, `quiet` that since the newest packet, in seconds.
+    `behind` is the time from the key frame to the newest packet, `quiet` the time since the newest packet, in seconds.
     """
     if behind > REPLAY_AGE:
         return None

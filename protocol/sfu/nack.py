@@ -1,4 +1,4 @@
-"""Which lost packets to ask a publisher for, and which ones a viewer may be given again (RFC 4585, RFC 4588)."""
+"""Which lost packets to request from a publisher, and which to resend to a viewer (RFC 4585, RFC 4588)."""
 
 import math
 
@@ -6,19 +6,19 @@ from attrs import define
 
 from protocol.sfu.rtt import RttEstimator
 
-REORDER_GRACE = 0.010  # seconds a packet may be late before it is asked for: most late packets are only out of order
-RETRY_GROWTH = 1.25  # how much longer each request for a packet waits for an answer than the one before
-UNASKED_GRACE = 0.050  # the same where nobody can be asked: what is not here by then is lost
+REORDER_GRACE = 0.010  # seconds a packet may be late before it is requested: most late packets are only out of order
+RETRY_GROWTH = 1.25  # each request for a packet waits this much longer for an answer than the one before
+UNASKED_GRACE = 0.050  # the same where no request is possible: a packet not here by then is lost
 MAX_TRIES = 10
 MAX_AGE = 1.0  # seconds after which a packet is too late for any player
 MAX_MISSING = 512  # a wider hole is not filled packet by packet: a key frame is cheaper
 
-MIN_RESEND_INTERVAL = 0.010  # seconds between two resends of one packet to one viewer, whose round trip is short
-MAX_RESEND_INTERVAL = 0.5  # the same for one whose round trip is long, or said to be
+MIN_RESEND_INTERVAL = 0.010  # seconds between two resends of one packet to a viewer with a short round trip
+MAX_RESEND_INTERVAL = 0.5  # the same for a viewer whose round trip is long, or claimed to be
 MAX_RESENDS = 10  # of one packet to one viewer: as often as a browser asks; at 10 % loss four in a row do get lost
-RESEND_SHARE = 0.25  # of the stream's rate that may be spent on resends to one viewer
-RESEND_FLOOR = 16_000  # bytes a second that may always be spent on resends
-RESEND_BURST = 2.0  # seconds of that budget that may be spent at once
+RESEND_SHARE = 0.25  # share of the stream's rate that resends to one viewer may use
+RESEND_FLOOR = 16_000  # bytes per second that resends may always use
+RESEND_BURST = 2.0  # seconds of that budget that may be used at once
 _REMEMBERED_RESENDS = 1024
 
 
@@ -31,18 +31,18 @@ class MissingPacket:
 
 
 class NackGenerator:
-    """The holes in one incoming track, by extended sequence number, and when each is to be asked for.
+    """The holes in one incoming track, by extended sequence number, and when to request each packet.
 
-    The first request waits for packets that are only out of order. Further ones are the time apart that an answer takes
+    The first request allows for packets that are only out of order. Further ones follow at the time an answer takes
     (`RttEstimator.retry_after`), a quarter longer each time, so that a short outage does not use up all tries. When the
-    answer is overdue after `MAX_TRIES` requests or `MAX_AGE` seconds, the packet is given up. A sender that takes no
-    requests (`asks` is false) gets none: what does not come after a moment is given up at once.
+    answer is overdue after `MAX_TRIES` requests or `MAX_AGE` seconds, the packet is given up. A sender that accepts no
+    requests (`asks` is false) gets none: a missing packet is given up after a moment.
     """
 
     def __init__(self, round_trip: RttEstimator, *, asks: bool = True) -> None:
         self.deadline = math.inf
         self.given_up = -1
-        """The newest packet that nobody asks for any more; -1 for none."""
+        """The newest packet that has been given up; -1 for none."""
         self._round_trip = round_trip
         self._grace, self._tries = (REORDER_GRACE, MAX_TRIES) if asks else (UNASKED_GRACE, 0)
         self._holes: dict[int, MissingPacket] = {}
@@ -51,7 +51,7 @@ class NackGenerator:
         return sequence in self._holes
 
     def lost(self, first: int, end: int, now: float) -> bool:
-        """The packets from `first` to `end` (excluded) have not come. False: too many, the holes are given up."""
+        """The packets from `first` to `end` (excluded) are missing. False: too many, the holes are given up."""
         if end - first + len(self._holes) > MAX_MISSING:
             self.clear()
             return False
@@ -62,7 +62,7 @@ class NackGenerator:
         return True
 
     def arrived(self, sequence: int) -> None:
-        """A late packet came; no need to ask for it any more."""
+        """A late packet came and need not be requested any more."""
         self._holes.pop(sequence, None)
         if not self._holes:
             self.deadline = math.inf
@@ -75,7 +75,7 @@ class NackGenerator:
         self.arrived(sequence)
 
     def due(self, now: float) -> list[int]:
-        """The packets to ask for now."""
+        """The packets to request now."""
         if now < self.deadline:
             return []
         ripe = [(sequence, hole) for sequence, hole in self._holes.items() if hole.ask_at <= now]
@@ -100,11 +100,11 @@ class NackGenerator:
 
 
 class ResendBudget:
-    """What one viewer's NACKs may cost: one 1200-byte NACK can name nearly 5,000 packets, 6 MB of answers.
+    """Limits what one viewer's NACKs cost: one 1200-byte NACK can name nearly 5,000 packets, 6 MB of answers.
 
-    A packet is given again at most `MAX_RESENDS` times and not twice within half a round trip: a request that comes
-    sooner was sent before the last answer can have arrived. All resends together take at most `RESEND_SHARE` of the
-    stream's own rate.
+    A packet is resent at most `MAX_RESENDS` times, and not twice within half a round trip: a request that comes sooner
+    was sent before the last answer can have arrived. All resends together take at most `RESEND_SHARE` of the stream's
+    rate.
     """
 
     def __init__(self, round_trip: RttEstimator, now: float) -> None:
@@ -114,7 +114,7 @@ class ResendBudget:
         self._tokens = RESEND_FLOOR * RESEND_BURST
 
     def allow(self, sequence: int, size: int, stream_rate: float, now: float) -> bool:
-        """May this packet of `size` bytes be sent again? `stream_rate` in bytes a second. A yes is charged."""
+        """Whether this packet of `size` bytes may be resent; if so, it is charged. `stream_rate`: bytes per second."""
         last, count = self._resent.get(sequence, (-math.inf, 0))
         if count >= MAX_RESENDS or now - last < self._interval:
             return False

@@ -1,10 +1,10 @@
 """One track as one viewer gets it: payload type, sequence offset, retransmissions.
 
-**The sequence offset.** An SRTP receiver begins to count roll-overs at the first packet that it *sees*. If the server
-began just below 65536 and those packets were lost, sender and viewer would disagree about the roll-over counter for
-ever, and nothing could be decrypted again. So a viewer's first packet always has a number below 32768. Flipping the
-highest bit is enough for that, and leaves only two copies of a packet for each payload type, shared by all viewers:
-no packet is rewritten for a single viewer.
+**The sequence offset.** An SRTP receiver counts rollovers from the first packet that it *sees*. If the server started
+just below 65536 and those packets were lost, sender and viewer would disagree about the rollover counter forever, and
+the viewer could decrypt nothing. So a viewer's first packet always has a number below 32768. Flipping the highest bit
+is enough for that, and leaves only two copies of a packet per payload type, shared by all viewers: no packet is
+rewritten for a single viewer.
 """
 
 from struct import Struct
@@ -34,9 +34,9 @@ class Variant(NamedTuple):
 class OutgoingTrack:
     """The state of one track towards one viewer.
 
-    `rtx_payload_type` and `rtx_ssrc` are None when the viewer did not negotiate RTX: lost packets are then sent again
-    just as they were. `rtx_sequence` is where the retransmission stream begins, a random number below 32768.
-    `round_trip` is the viewer's; resends of one packet keep their distance by it.
+    `rtx_payload_type` and `rtx_ssrc` are None when the viewer did not negotiate RTX: lost packets are then resent
+    unchanged. `rtx_sequence` is where the retransmission stream begins, a random number below 32768.
+    `round_trip` is the viewer's; it sets the minimum interval between resends of one packet.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class OutgoingTrack:
         self._rtx_sequence = rtx_sequence & (HALF - 1)
 
     def begin(self, sequence: int) -> None:
-        """The viewer's first packet is the one of this extended sequence number."""
+        """The viewer's first packet is the one with this extended sequence number."""
         self.start = sequence
         self.variant = Variant(self._payload_type, sequence & HALF)
 
@@ -69,9 +69,9 @@ class OutgoingTrack:
         return sequence if sequence >= self.start else None
 
     def resend(self, packet: bytes) -> bytes:
-        """A canonical packet as this viewer gets it again: by RTX (RFC 4588), or byte for byte as before.
+        """A canonical packet as it is resent to this viewer: by RTX (RFC 4588), or byte for byte as before.
 
-        The same number under the same key must never carry other bytes: AES-GCM would lose its secrecy.
+        A sequence number must never carry different bytes under the same key: AES-GCM would lose its secrecy.
         """
         if self._rtx is None:
             return self.variant.render(packet)

@@ -7,19 +7,19 @@ VIDEO_BYTES = 8 << 20  # two seconds at 27 Mbit/s
 AUDIO_AGE = 1.0
 AUDIO_BYTES = 256 << 10
 
-ENTRY_BYTES = 256  # what the interpreter needs for a packet besides its bytes, about
+ENTRY_BYTES = 256  # roughly what the interpreter needs for a packet besides its bytes
 
 
 class PacketHistory:
-    """Packets by extended sequence number (RFC 3550 A.1), the newest `max_age` seconds that fit into `max_bytes`.
+    """Packets by extended sequence number (RFC 3550 A.1): the newest `max_age` seconds that fit into `max_bytes`.
 
-    Age counts up to the newest packet: while nothing comes, as of a picture that stands still, nothing goes.
-    The bound is on memory: each packet counts with its `ENTRY_BYTES`, so that many small ones are bounded too.
+    Age is measured to the newest packet: while nothing arrives, as with a still picture, nothing expires.
+    The limit is on memory: each packet adds `ENTRY_BYTES`, so that many small packets are limited too.
     """
 
     def __init__(self, *, max_age: float, max_bytes: int) -> None:
         self.forgotten = -1
-        """The newest number that was let go; -1 before the first. It cannot be told any more what came before it."""
+        """The newest number evicted; -1 before the first. Nothing is known any more about the packets before it."""
         self._max_age = max_age
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -33,7 +33,7 @@ class PacketHistory:
         return sequence in self._packets
 
     def put(self, sequence: int, packet: bytes, now: float) -> None:
-        """Keep a packet that is not in yet, and let go of those that it displaces."""
+        """Keep a packet that is not in yet, and evict those that it displaces."""
         self._packets[sequence] = packet
         self._arrivals.append((now, sequence))
         self._bytes += len(packet) + ENTRY_BYTES

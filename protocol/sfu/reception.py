@@ -1,4 +1,4 @@
-"""The packets of one remote SSRC as they come: their numbers unrolled, and the figures for receiver reports.
+"""The packets of one remote SSRC as they arrive: extended sequence numbers, and the figures for receiver reports.
 
 RFC 3550 appendix A: sequence numbers (A.1), expected and lost packets (A.3), interarrival jitter (A.8).
 """
@@ -11,8 +11,8 @@ CYCLE = 1 << 16  # added to every extended number, so that a packet from before 
 class Reception:
     """One run of sequence numbers: until they jump, or another SSRC takes over.
 
-    Tell it of each newest packet by `advance`, and count in `received` what came as such, in `repaired` what came by
-    retransmission.
+    Call `advance` for each new highest packet. Count in `received` what came as original packets, and in `repaired`
+    what came by retransmission.
     """
 
     def __init__(self, clock_rate: int) -> None:
@@ -49,10 +49,10 @@ class Reception:
         return max(0, self._expected - self.received - self.repaired)
 
     def report(self, remote_ssrc: int, now: float) -> ReportBlock | None:
-        """The report block on what came since the last one; None before the first packet.
+        """The report block for the packets since the last one; None before the first packet.
 
-        What came by RTX counts as lost, as RFC 4588 has it: a retransmission stream is one of its own. Publishers
-        control their bitrate by this figure, and a path that needs repair is full.
+        What came by RTX counts as lost, as in RFC 4588: a retransmission stream is separate. Publishers control their
+        bitrate by this figure, and a path that needs repair is full.
         """
         if self.highest < 0:
             return None
@@ -94,7 +94,7 @@ class _Jitter:
         if self._last is not None:
             last_timestamp, last_now = self._last
             if timestamp == last_timestamp:
-                return  # the packets of one picture leave together; only the first tells the path's delay
+                return  # the packets of one picture leave together; only the first shows the path's delay
             step = ((timestamp - last_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
             difference = abs((now - last_now) * self._clock_rate - step)
             self._estimate += (difference - self._estimate) / 16

@@ -17,8 +17,8 @@ class TrackRouter:
     """The viewers of one track.
 
     Viewers of a video track wait for a key frame, unless the last one can be replayed (`IncomingTrack.replay`); viewers
-    of an audio track wait for the next packet. `admit` starts them. `copies` gives one copy for each variant in use,
-    never one for each viewer: sending to them is the packet sender's loop.
+    of an audio track wait for the next packet. `admit` starts them. `copies` makes one copy for each variant in use,
+    never one for each viewer: the packet sender loops over the viewers.
     """
 
     def __init__(self, *, gated: bool) -> None:
@@ -27,11 +27,11 @@ class TrackRouter:
         self._members: dict[Variant, int] = {}
 
     def join(self, viewer: OutgoingTrack) -> None:
-        """Add a viewer that starts with the next packet that it can start with."""
+        """Add a viewer that starts with the first packet it can start with."""
         self._waiting[viewer] = None
 
     def join_at(self, viewer: OutgoingTrack, sequence: int) -> None:
-        """Add a viewer whose first packet, of this extended number, and all since are sent to it by the caller."""
+        """Add a viewer to which the caller sends the packets from this extended number up to the newest."""
         viewer.begin(sequence)
         self._members[viewer.variant] = self._members.get(viewer.variant, 0) + 1
 

@@ -1,1 +1,1 @@
-"""The WebSDK's signalling language over WebSocket."""
+"""The WebSDK's signalling protocol over WebSocket."""

@@ -1,6 +1,6 @@
 """Frames that a client sends, decoded: one class for each message of the WebSDK.
 
-Every class carries `message`, the wire name, and `notes`: what the decoder ignored (a field of a wrong type, say),
+Every class carries `message`, the wire name, and `notes`: what the decoder ignored (such as a field of a wrong type),
 each as `reason @ $.data[0].field`, without the value. Fields with a default are optional on the wire, and null means
 absent. Fields that hold secrets or whole SDPs stay out of `repr`, so that a frame can be logged.
 """
@@ -17,7 +17,7 @@ NAME_LIMIT = 4096
 """Longest identifier and stream name accepted, in characters: ids are UUIDs, a name may be a URI with a token."""
 
 SDP_LIMIT = 65_536
-"""Longest SDP, in characters: what `protocol.webrtc.offer` reads. A browser's has 7,000."""
+"""Longest SDP accepted, in characters: the limit of `protocol.webrtc.offer`. A browser's has 7,000."""
 
 Identifier = Annotated[str, Length(1, ID_LIMIT), AlsoNumber()]
 Name = Annotated[str, Length(0, NAME_LIMIT), AlsoNumber()]
@@ -62,7 +62,7 @@ class Connection(ClientMessage):
     raw: dict[str, Any] = field(factory=dict, repr=False, metadata=LOCAL)
 
     def outline(self) -> "Connection":
-        """What is still shown of it once it was answered, and is small."""
+        """The small part of it that is still shown after it was answered."""
         return Connection(
             app_key=self.app_key,
             media_providers=self.media_providers,
@@ -134,7 +134,7 @@ class PlayStream(StartRequest):
 
 @frozen(kw_only=True)
 class StopRequest(ClientMessage):
-    """The end of a media session by its owner; of all fields only `media_session_id` matters."""
+    """The owner ends a media session; only the field `media_session_id` matters."""
 
     media_session_id: Identifier
     name: Name = ""
@@ -156,7 +156,7 @@ class StopStream(StopRequest):
 
 @frozen(kw_only=True)
 class AvailableStream(ClientMessage):
-    """`availableStream`: can `name` be played? The id is a throw-away one that only the answer uses."""
+    """`availableStream`: can `name` be played? The id is temporary; only the answer uses it."""
 
     message: ClassVar[str] = "availableStream"
 

@@ -1,9 +1,9 @@
-"""Text of the WebSocket into client frames, server frames into text.
+"""Decodes WebSocket text into client frames, and encodes server frames as text.
 
-Decoding is tolerant where a mistake of the client does no harm: missing `data`, unknown fields and fields of a wrong
-type are ignored, the last two kinds leaving a note; but never a field that decides who, which or whether. Where a frame
-cannot be served, `FrameError` carries the frame to send back, so that no request stays unanswered: a page could not
-even stop a stream whose request has no answer.
+Decoding tolerates harmless mistakes of the client: it ignores missing `data`, and, with a note, unknown fields and
+fields of a wrong type; but never a field that identifies someone or something, or that decides what happens. When a
+frame cannot be served, `FrameError` carries the frame to send back, so that no request stays unanswered: a page could
+not even stop a stream whose request got no answer.
 """
 
 import json
@@ -87,13 +87,13 @@ _DECODER: Final = Decoder()
 
 
 class FrameError(ProtocolError):
-    """A text that is no frame, or a frame that cannot be served.
+    """A text that is not a frame, or a frame that cannot be served.
 
-    `frame` is the message's name, empty when the text did not even have one; `media_session_id` is the usable id in
-    it, or empty. `answer` is what to send to the client: for a publish or play request with an id the status FAILED,
-    for `availableStream` and `snapshot` with an id their own answer, otherwise `fail`, which the page sees as a
-    warning. The holder of a live media session of that id sends `fail` in any case, because the status FAILED would
-    make the browser drop the live one.
+    `frame` is the message's name, empty when the text has none; `media_session_id` is the usable id in it, or empty.
+    `answer` is what to send to the client: for a publish or play request with an id, the status FAILED; for
+    `availableStream` and `snapshot` with an id, their own answer; otherwise `fail`, which the page sees as a warning.
+    A session with a live media session of that id always sends `fail`, because the status FAILED would make the
+    browser drop the live one.
     """
 
     def __init__(self, fault: Fault, *, frame: str = "", body: Mapping[str, Any] = MappingProxyType({})) -> None:
@@ -111,7 +111,7 @@ class FrameError(ProtocolError):
 
 
 def _own_answer(frame: str, media_session_id: str, fault: Fault, text: str) -> ServerFrame | None:
-    """The request's own kind of answer, where there is one and an id to address it to."""
+    """The request's own kind of answer, if it has one and an id to address it to."""
     if not media_session_id:
         return None
     match frame:
@@ -136,7 +136,7 @@ def _identifier(body: Mapping[str, Any], key: str) -> str:
 
 
 def decode(text: str, *, max_elements: int = MAX_ELEMENTS) -> ClientFrame:
-    """The client frame in `text`, or FrameError. A message that is not known gives UnknownFrame, not an error.
+    """The client frame in `text`, or FrameError. An unknown message gives UnknownFrame, not an error.
 
     At most `max_elements` values and keys are taken.
     """
@@ -179,17 +179,17 @@ def _first_object(data: Any) -> tuple[dict[str, Any], list[Fault]]:
 
 
 def weigh_frame(frame: ClientFrame | FrameError) -> int:
-    """The bytes that a decoded frame takes in memory, about."""
+    """Roughly how many bytes a decoded frame takes in memory."""
     match frame:
         case FrameError():
             return weigh(frame.message)
         case Connection():
-            return weigh(frame.raw)  # its fields are the very values in there
+            return weigh(frame.raw)  # its fields are the same objects
     return weigh([getattr(frame, field.name) for field in attrs.fields(type(frame))])
 
 
 def _with_local_fields(frame: ClientFrame, message: str, body: dict[str, Any]) -> ClientFrame:
-    """`frame` with what is not a field of the wire object: the object itself, or the message's name."""
+    """`frame` with the parts that are not fields of the wire object: the object itself, or the message's name."""
     match frame:
         case Connection():
             return attrs.evolve(frame, raw=body)
@@ -206,7 +206,7 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 def encode(frame: ServerFrame) -> str:
     """`frame` as text for the WebSocket.
 
-    The text is pure ASCII: strings that came from a backend may hold lone surrogates, which no UTF-8 encoder takes.
+    The text is pure ASCII: strings from a backend may hold lone surrogates, which no UTF-8 encoder accepts.
     """
     return encode_message(frame.message, frame.wire_data())
 

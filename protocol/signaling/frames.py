@@ -1,6 +1,6 @@
-"""The frames of the WebSDK's language, both ways: values without behaviour beyond their own shape.
+"""The frames of the WebSDK's protocol, in both directions: plain values that know only their own shape.
 
-Client frames are in `client_frames`, server frames in `server_frames`; this module is where others take them from.
+Client frames are in `client_frames`, server frames in `server_frames`; other modules import them from here.
 """
 
 from protocol.signaling.client_frames import (

@@ -1,9 +1,9 @@
-"""Frames that the server sends: one class for each message, and the shape of each on the wire.
+"""Frames that the server sends: one class for each message, and its shape on the wire.
 
 A frame on the wire is `{"message": message, "data": wire_data()}`. Most frames carry one object, whose keys are the
-camelCase names of the fields, without the fields that are None. `data` must always be there: the SDK's handler throws
-without it. Identifiers are named differently from message to message (`mediaSessionId`, `id`, `callId`, or just the
-first element), which is why no other module writes wire names.
+camelCase names of the fields that are not None. `data` must always be present: the SDK's handler throws without it.
+Each message names its identifier differently (`mediaSessionId`, `id`, `callId`, or just the first element), so no other
+module writes wire names.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class ServerMessage:
 
 @frozen(kw_only=True)
 class GetUserData(ServerMessage):
-    """`getUserData`: the session is established. `data` is the connection object echoed, with what the server adds."""
+    """`getUserData`: the session is established. `data` echoes the connection object, with the server's additions."""
 
     message: ClassVar[str] = "getUserData"
 
@@ -91,7 +91,7 @@ class PongFrame(ServerMessage):
 
 @frozen(kw_only=True)
 class SetRemoteSDP(ServerMessage):
-    """`setRemoteSDP`: exactly one for each media session; a second one is never answered by the browser.
+    """`setRemoteSDP`: exactly one for each media session; the browser never answers a second one.
 
     `is_initiator` is true for the answer to a client's offer; the mobile SDKs fail without it.
     """
@@ -108,9 +108,9 @@ class SetRemoteSDP(ServerMessage):
 
 @frozen(kw_only=True)
 class NotifyStreamStatusEvent(ServerMessage):
-    """`notifyStreamStatusEvent`: the only frame that moves a stream in the browser.
+    """`notifyStreamStatusEvent`: the only frame that changes a stream's status in the browser.
 
-    `media_session_id` and `status` are always sent; the rest only where it is not None. Bitrates are kbps.
+    `media_session_id` and `status` are always sent; other fields only when they are not None. Bitrates are kbps.
     `record_name` belongs to the end of a recorded stream. `audio_muted` and `video_muted` tell a player that joins
     late. `overwrite` holds wire fields that the backend replaced (None removes one), `exclude` wire names that
     `clientExclude` hides; neither touches `mediaSessionId` and `status`.
@@ -160,7 +160,7 @@ def _muted(muted: bool | None) -> dict[str, bool] | None:
 
 @frozen(kw_only=True)
 class AvailableStreamAnswer(ServerMessage):
-    """`availableStream`: the answer; `info` is why not (the text for getInfo()), empty when available."""
+    """`availableStream`: the answer; `info` is the reason (the text for getInfo()), empty when available."""
 
     message: ClassVar[str] = "availableStream"
 
@@ -213,7 +213,7 @@ class NotifyStreamEvent(ServerMessage):
 class NotifyVideoFormat(ServerMessage):
     """`notifyVideoFormat`: the size of a player's picture, for SDKs from before June 2022.
 
-    The SDK takes it for a status frame; without `status` it would wipe the stream's.
+    The SDK treats it as a status frame; without `status` it would clear the stream's status.
     """
 
     message: ClassVar[str] = "notifyVideoFormat"
@@ -230,7 +230,7 @@ class NotifyVideoFormat(ServerMessage):
 class Fail(ServerMessage):
     """`fail`: the session's WARN callback. `api_method` names the call that failed; None for a hook's ErrorEvent.
 
-    With `api_method="StreamStatusEvent"` and a live media session's `id` the SDK also takes it for a status frame.
+    With `api_method="StreamStatusEvent"` and a live media session's `id` the SDK also treats it as a status frame.
     `extra` holds further wire fields.
     """
 
@@ -259,7 +259,7 @@ class NotifySessionDebugEvent(ServerMessage):
 
 @frozen(kw_only=True)
 class Finish(ServerMessage):
-    """`finish`: the end of a SIP call; with FAILED the polite answer of a server without SIP."""
+    """`finish`: the end of a SIP call; FAILED is the answer of a server without SIP."""
 
     message: ClassVar[str] = "finish"
 

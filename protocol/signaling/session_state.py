@@ -1,11 +1,12 @@
-"""The states of one session, as data, and which frames of the client each state takes.
+"""The states of one session, as data, and which client frames each state accepts.
 
 The WebSDK sends `connection` first and waits for `getUserData`, so a client that breaks this order is not the SDK, and
-is closed (signalling reference, sections 2 and 3.1). Once a session is established a wrong frame costs its answer only:
-pages of users must not lose their streams by it.
+is closed (signalling reference, sections 2 and 3.1). Once a session is established, an invalid frame only gets an error
+as its answer: users' pages must not lose their streams over it.
 
-How a frame is judged follows from its row. The row leads on, or stays: the frame is taken. It leads to CLOSED: the
-client is answered with an error and closed. There is no row: the client is answered with an error, and goes on.
+The row for a frame decides what happens to it. If the row leads to another state or stays, the frame is accepted. If it
+leads to CLOSED, the client gets an error and is closed. Without a row, the client gets an error, and the session
+continues.
 """
 
 from enum import Enum, auto, unique
@@ -19,9 +20,9 @@ from protocol.signaling.frames import ClientFrame, Connection, Ping, Pong
 class SessionState(Enum):
     """How far a WebSocket connection has come. CLOSED is final."""
 
-    OPEN = "the WebSocket is open, and `connection` has yet to come"
-    CONNECTING = "the backend is asked whether the client may come in"
-    ESTABLISHED = "the client has its `getUserData`, and may ask for streams"
+    OPEN = "the WebSocket is open, and `connection` has not arrived yet"
+    CONNECTING = "waiting for the backend to accept the client"
+    ESTABLISHED = "the client has received `getUserData`, and may request streams"
     CLOSED = "the session has been stopped, or its client does not speak the protocol"
 
 
@@ -29,12 +30,12 @@ class SessionState(Enum):
 class SessionEvent(Enum):
     """What happens to a session."""
 
-    CONNECTION = "a frame `connection`"
-    PING = "a frame `ping` or `pong`"
-    REQUEST = "any other frame that is known"
+    CONNECTION = "a `connection` frame"
+    PING = "a `ping` or `pong` frame"
+    REQUEST = "any other known frame"
     UNUSABLE = "a frame that cannot be decoded"
-    ACCEPTED = "the backend lets the client in"
-    STOP = "the client left or was refused, a time is over, a limit is passed, REST or a shutdown ended it"
+    ACCEPTED = "the backend accepts the client"
+    STOP = "the client left or was refused, a timeout passed, a limit was exceeded, or REST or a shutdown ended it"
 
 
 TRANSITIONS = Transitions(
@@ -63,7 +64,7 @@ class Admission(Enum):
 
     TAKE = auto()
     REFUSE = auto()
-    """Answer with an error; the session goes on."""
+    """Answer with an error; the session continues."""
     CLOSE = auto()
     """The peer does not speak the protocol: answer with an error and close."""
 
@@ -75,7 +76,7 @@ class SessionLife:
         self.state = TRANSITIONS.initial
 
     def admit(self, frame: ClientFrame | FrameError) -> Admission:
-        """Judge one frame, and follow it."""
+        """Judge one frame, and change the state accordingly."""
         event = _event(frame)
         if not TRANSITIONS.allows(self.state, event):
             return Admission.REFUSE

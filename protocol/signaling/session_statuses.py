@@ -1,7 +1,7 @@
 """Statuses of sessions, data and calls that the WebSDK and the server exchange, spelled exactly as on the wire.
 
-Those of streams are in `protocol.stream.statuses`. Source: constants of the Flashphoner WebSDK 2.0 (`SESSION_STATUS`
-and others). Pages compare these texts, so a changed letter is a changed protocol.
+Stream statuses are in `protocol.stream.statuses`. Source: constants of the Flashphoner WebSDK 2.0 (`SESSION_STATUS`
+and others). Pages compare these texts, so changing a letter changes the protocol.
 """
 
 from enum import StrEnum

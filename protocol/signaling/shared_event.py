@@ -1,7 +1,7 @@
-"""One stream event for many receivers: encoded once, and addressed by a splice.
+"""One stream event for many receivers: encoded once, then the receiver's id is spliced in.
 
-Until June 2022 three of the events were statuses, and pages pin the SDK that they were written with: it listens to the
-statuses alone. Newer SDKs take a status beside its event without harm, so both are sent.
+Until June 2022 three of the events were statuses, and pages pin the SDK that they were written for, which listens only
+to the statuses. An extra status does no harm to newer SDKs, so both are sent.
 """
 
 import json
@@ -17,9 +17,9 @@ _NOBODY: Final = '""'
 
 
 class SharedEvent:
-    """A `notifyStreamEvent` that differs from receiver to receiver by its `mediaSessionId` alone.
+    """A `notifyStreamEvent` that differs between receivers only in its `mediaSessionId`.
 
-    Raises ValueError or RecursionError for a payload that JSON cannot say.
+    Raises ValueError or RecursionError for a payload that JSON cannot express.
     """
 
     def __init__(self, event: StreamEvent) -> None:
@@ -29,17 +29,17 @@ class SharedEvent:
 
     @property
     def size(self) -> int:
-        """What the event takes on the wire without the receiver's id, in bytes."""
+        """The event's size on the wire in bytes, without the receiver's id."""
         return self._event.size
 
     def addressed_to(self, media_session_id: str) -> list[str]:
-        """The texts for the player `media_session_id`: the event, and the status that it is to an old SDK, if any."""
+        """The texts for the player `media_session_id`: the event, and the status that an old SDK expects, if any."""
         forms = [self._event] if self._status is None else [self._event, self._status]
         return [form.addressed_to(media_session_id) for form in forms]
 
 
 class _Template:
-    """A frame as text, equal to what `encode` makes of it, but for its receiver."""
+    """A frame as text, identical to the output of `encode` except for the receiver."""
 
     def __init__(self, frame: ServerFrame) -> None:
         head, _, self._tail = encode(frame).partition(_ADDRESS + _NOBODY)
@@ -56,7 +56,7 @@ class _Template:
 def status_form(
     event: StreamEventType, payload: Any, *, media_session_id: str = ""
 ) -> NotifyStreamStatusEvent | NotifyVideoFormat | None:
-    """What SDKs from before June 2022 know as a status instead of an event; None if they know it as an event, or not.
+    """The status that SDKs from before June 2022 know instead of this event; None if they know no such status.
 
     `payload` is the event's, as the server makes it.
     """

@@ -1,4 +1,4 @@
-"""Streams in the WebSDK's words: its frames as requests, and statuses as frames.
+"""Streams in the WebSDK's terms: its frames as requests, and statuses as frames.
 
 Events are in `shared_event`.
 """
@@ -10,7 +10,7 @@ from protocol.stream.statuses import StreamStatus
 
 
 def stream_request(frame: StartRequest) -> StreamRequest:
-    """What `publishStream` or `playStream` asks for."""
+    """The request in a `publishStream` or `playStream`."""
     return StreamRequest(
         media_session_id=frame.media_session_id,
         name=frame.name,
@@ -30,7 +30,7 @@ def stream_request(frame: StartRequest) -> StreamRequest:
 
 
 def status_frame(notice: StatusNotice) -> NotifyStreamStatusEvent:
-    """What the client is told of its stream with each status."""
+    """The frame that tells the client its stream's status."""
     stream = notice.stream
     return NotifyStreamStatusEvent(
         media_session_id=stream.media_session_id,

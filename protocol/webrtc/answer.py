@@ -1,10 +1,10 @@
-"""Writing the server's answer: ICE-lite, one transport, and only what was planned.
+"""Writes the server's answer: ICE-lite, one transport, and only what was planned.
 
 Each offered section gets one of three answers. *Accepted*: a planned track. *Inactive*: the section stays in the
-BUNDLE group with one codec and carries nothing. *Rejected*: port 0, out of the group, for sections that could never
-be served (`MediaSection.rejected`). Inactive is preferred to port 0 for whatever is merely not wanted, such as the
-video of a player whose publisher has none: unmodified pages were seen to play with it, and the section that the
-offer tagged for BUNDLE is never turned down, which would move the transport to another section.
+BUNDLE group with one codec and carries nothing. *Rejected*: port 0, outside the group, for sections that could never
+be served (`MediaSection.rejected`). A section that is merely not needed, such as the video of a player whose publisher
+has none, is made inactive rather than rejected: unmodified pages are known to play with that, and the offerer-tagged
+section of the BUNDLE group is never rejected, which would move the transport to another section.
 """
 
 import re
@@ -46,11 +46,11 @@ def write_answer(
     cname: str = "",
     stream_id: str = "",
 ) -> str:
-    """The answer to `offer` as text with CRLF line ends.
+    """The answer to `offer` as text with CRLF line endings.
 
     `plans` come from a negotiation of the same offer. `direction` is the server's: recvonly to a publisher, sendonly
-    to a player. A player is told `cname` (the RTCP name of the sender) and `stream_id`, one for audio and video, or
-    the page would show only one of them; both are needed then, without spaces. ValueError is misuse by the caller.
+    to a player. A player needs `cname` (the RTCP name of the sender) and `stream_id`, both without spaces. Audio and
+    video share the `stream_id`, or the page would show only one of them. ValueError: misuse by the caller.
     """
     _check(offer, transport, direction, cname, stream_id)
     planned = {plan.mid: plan for plan in plans}
@@ -80,7 +80,7 @@ def _check(offer: Offer, transport: LocalTransport, direction: Direction, cname:
 
 
 def _session_lines(offer: Offer, transport: LocalTransport) -> Iterator[str]:
-    # RFC 8866 wants a number that is unique to the answer; the random ufrag is that already, and it is public.
+    # RFC 8866 requires a number that is unique to the answer; the random ufrag is unique, and it is public.
     origin = int.from_bytes(transport.ufrag.encode()[:7])
     yield "v=0"
     yield f"o=- {origin} 1 IN IP4 0.0.0.0"
@@ -96,7 +96,7 @@ def _session_lines(offer: Offer, transport: LocalTransport) -> Iterator[str]:
 
 
 def _rejected_lines(section: MediaSection, transport: LocalTransport) -> Iterator[str]:
-    """GStreamer looks for the attributes of a transport here too, and refuses an answer without them."""
+    """GStreamer expects transport attributes here too, and refuses an answer without them."""
     yield f"m={section.media} 0 {section.protocol} {section.formats[0]}"
     yield "c=IN IP4 0.0.0.0"
     yield from _mid_lines(section)
@@ -128,7 +128,7 @@ def _play_lines(
     yield f"a=msid:{stream_id} {stream_id}-{plan.kind}"
     yield from _track_lines(plan, _DOWNSTREAM_FEEDBACK[plan.kind])
     if plan.ssrc is not None and plan.rtx_ssrc is not None:
-        yield f"a=ssrc-group:FID {plan.ssrc} {plan.rtx_ssrc}"  # else RTX is not understood
+        yield f"a=ssrc-group:FID {plan.ssrc} {plan.rtx_ssrc}"  # without it the browser does not recognize RTX
     for ssrc in (plan.ssrc, plan.rtx_ssrc):
         if ssrc is not None:
             yield f"a=ssrc:{ssrc} cname:{cname}"
@@ -163,7 +163,7 @@ def _payload_types(plan: TrackPlan) -> list[int]:
 
 
 def _codec_lines(codec: Codec) -> Iterator[str]:
-    """The rtpmap and right after it the fmtp, verbatim: the SDK inserts bitrate limits by looking at that very line."""
+    """The rtpmap and right after it the fmtp, verbatim: the SDK looks for that line to insert bitrate limits."""
     channels = f"/{codec.channels}" if codec.channels > 1 else ""
     name = codec.name.lower() if codec.name == "OPUS" else codec.name
     yield f"a=rtpmap:{codec.payload_type} {name}/{codec.clock_rate}{channels}"
@@ -201,7 +201,7 @@ def _identity_lines(transport: LocalTransport) -> Iterator[str]:
 
 
 def candidate_priorities(candidates: Sequence[tuple[str, int]]) -> list[int]:
-    """The priority that an answer gives to each of these candidates (RFC 8445 section 5.1.2.1)."""
+    """The priority of each of these candidates in an answer (RFC 8445 section 5.1.2.1)."""
     ranked = _ranked(candidates)
     return [_priority(ranked.index((ip_address(address), port))) for address, port in candidates]
 
@@ -217,7 +217,7 @@ def _priority(rank: int) -> int:
 
 
 def _candidate_lines(transport: LocalTransport) -> Iterator[str]:
-    """Host candidates with a foundation and a priority of their own."""
+    """Host candidates, each with its own foundation and priority."""
     for rank, (address, port) in enumerate(_ranked(transport.candidates)):
         yield f"a=candidate:{rank + 1} {_RTP_COMPONENT} udp {_priority(rank)} {address} {port} typ host"
 

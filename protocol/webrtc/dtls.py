@@ -1,9 +1,9 @@
 """DTLS-SRTP over memory (RFC 5764, RFC 6347, RFC 8827 section 6.5), on pyOpenSSL.
 
-`dtls_state.py` has the table of states. Datagrams go in by `feed` and come out of `take_datagrams`, also long after the
-handshake: a peer that lost the last flight repeats its own, and OpenSSL then repeats ours. OpenSSL reads its own clock,
-so timers are asked for in seconds from now. Nothing that arrives raises; a fault ends in FAILED with its kind in
-`failure`.
+`dtls_state.py` has the state table. Datagrams go in through `feed` and come out of `take_datagrams`, even long after
+the handshake: a peer that lost the last flight repeats its own, and OpenSSL then repeats ours. OpenSSL reads its own
+clock, so timeouts are in seconds from now. No incoming data makes a call raise; a fault leads to FAILED, with its kind
+in `failure`.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
 
 MAX_DATAGRAM = 1200
-"""Outgoing datagrams have at most this many bytes: they pass any path without IP fragments."""
+"""The most bytes in an outgoing datagram, so that it passes any path without IP fragmentation."""
 
 _DTLS_1_2 = 0xFEFD
 _PROFILES = (SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AES128_CM_SHA1_80)
@@ -32,7 +32,7 @@ _CIPHERS = (
 )
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"
 _DIGESTS = {"sha-512": "sha512", "sha-384": "sha384", "sha-256": "sha256"}
-"""Fingerprint algorithms, strongest first. SHA-1 is not among them: every WebRTC endpoint has SHA-256 (RFC 8827)."""
+"""Fingerprint algorithms, strongest first. SHA-1 is excluded: every WebRTC endpoint has SHA-256 (RFC 8827)."""
 _VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 _VALID_TO = datetime.datetime(2049, 12, 31, tzinfo=datetime.UTC)
 _RECORD_HEADER = 13
@@ -40,14 +40,14 @@ _READ_SIZE = 16_384
 
 
 class DtlsFailure(enum.Enum):
-    """What went wrong: the peer is not the one of the offer (FINGERPRINT), or anything else (ERROR)."""
+    """What went wrong: the peer's certificate is not the one in the offer (FINGERPRINT), or anything else (ERROR)."""
 
     ERROR = "error"
     FINGERPRINT = "fingerprint"
 
 
 class DtlsContext:
-    """Certificate and settings that all endpoints share; made once, for generating a key takes a while."""
+    """Certificate and settings that all endpoints share; created once, because generating a key takes a while."""
 
     def __init__(self, context: SSL.Context, fingerprint: Fingerprint) -> None:
         self.ssl_context = context
@@ -56,10 +56,10 @@ class DtlsContext:
 
     @classmethod
     def create(cls, pem: bytes | None = None, *, profiles: Sequence[SrtpProfile] = _PROFILES) -> "DtlsContext":
-        """Make a context around the certificate and unencrypted key (ECDSA or RSA) in `pem`, or around a new pair.
+        """Create a context from the certificate and unencrypted key (ECDSA or RSA) in `pem`, or from a new pair.
 
-        `profiles`: SRTP profiles in order of preference; for a server its own order decides. Raises ValueError when
-        `pem` holds no such pair.
+        `profiles`: SRTP profiles in order of preference; a server's own order wins. Raises ValueError when `pem` holds
+        no such pair.
         """
         key, certificate = _load(pem) if pem is not None else _generate()
         context = _new_context(key, certificate)
@@ -69,13 +69,13 @@ class DtlsContext:
 
 
 def _new_context(key: "_Key", certificate: x509.Certificate) -> SSL.Context:
-    context: Any = SSL.Context(SSL.DTLS_METHOD)  # Any: the published stubs know less of it than pyOpenSSL itself.
+    context: Any = SSL.Context(SSL.DTLS_METHOD)  # Any: the published stubs know less of it than pyOpenSSL has.
     context.set_min_proto_version(_DTLS_1_2)
-    # No MTU query: a memory BIO has no path to ask. No tickets, no sessions: a WebRTC peer never resumes.
+    # No MTU query: a memory BIO has no path to query. No tickets, no sessions: a WebRTC peer never resumes.
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_QUERY_MTU | SSL.OP_NO_COMPRESSION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    # Certificates are self-signed: who the peer is follows from the fingerprint, looked at after the handshake.
+    # Certificates are self-signed: the fingerprint identifies the peer, and is checked after the handshake.
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
     context.set_cipher_list(_CIPHERS.encode())
     try:
@@ -103,7 +103,7 @@ def _load(pem: bytes) -> tuple[_Key, x509.Certificate]:
 
 
 def _generate() -> tuple[_Key, x509.Certificate]:
-    """Make an ECDSA P-256 key and a self-signed certificate; WebRTC does not look at its dates."""
+    """Generate an ECDSA P-256 key and a self-signed certificate; WebRTC ignores its dates."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wcsd")])
     builder = x509.CertificateBuilder(
@@ -122,10 +122,10 @@ def _fingerprint(certificate: x509.Certificate) -> str:
 
 
 class DtlsEndpoint:
-    """One end of one connection. A client has its first flight ready at once.
+    """One end of one connection. A client's first flight is ready at once.
 
-    fingerprints: what the offer says of the peer's certificate; of several, those of the strongest algorithm count and
-    one of them has to fit (RFC 8122 section 5). None of an accepted algorithm: the handshake will fail.
+    fingerprints: those of the peer's certificate in the offer. Of several, those of the strongest algorithm count, and
+    one of them must match (RFC 8122 section 5). If none has an accepted algorithm, the handshake will fail.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class DtlsEndpoint:
             self._ssl.set_accept_state()
 
     def feed(self, datagram: bytes) -> None:
-        """Take a datagram from the peer; look at `state` and `take_datagrams` afterwards. Nothing after the end."""
+        """Process a datagram from the peer; check `state` and `take_datagrams` afterwards. Ignored after the end."""
         if self._ssl is None or not datagram:
             return
         if self.state is DtlsState.NEW:
@@ -163,7 +163,7 @@ class DtlsEndpoint:
         self._advance(self._ssl)
 
     def take_datagrams(self) -> list[bytes]:
-        """Give what is to be sent now, each piece in a datagram of its own; also after FAILED and CLOSED."""
+        """Return the datagrams to send now, even after FAILED and CLOSED."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
@@ -172,7 +172,7 @@ class DtlsEndpoint:
         return None if self._ssl is None else self._ssl.DTLSv1_get_timeout()
 
     def handle_timeout(self) -> None:
-        """Repeat the last flight if its time has come; FAILED after a dozen repetitions."""
+        """Repeat the last flight if it is due; FAILED after a dozen repetitions."""
         if self._ssl is None:
             return
         try:
@@ -183,7 +183,7 @@ class DtlsEndpoint:
             self._collect(self._ssl)
 
     def close(self) -> None:
-        """Say close_notify if the connection is up, and end. May be called at any time and again."""
+        """Send close_notify if the connection is up, and end. May be called at any time, more than once."""
         if self._ssl is not None:
             self._end(DtlsEvent.CLOSE)
 
@@ -191,7 +191,7 @@ class DtlsEndpoint:
         self.state = TRANSITIONS.after(self.state, event)
 
     def _advance(self, ssl: SSL.Connection) -> None:
-        """Let OpenSSL work on what was written to it."""
+        """Let OpenSSL process its input."""
         try:
             if self.state is DtlsState.HANDSHAKING:
                 ssl.do_handshake()
@@ -206,7 +206,7 @@ class DtlsEndpoint:
             self._fail(DtlsFailure.ERROR, _reason(error))
 
     def _complete(self, ssl: SSL.Connection) -> None:
-        """Decide whether the handshake that OpenSSL has finished is one that we want."""
+        """Decide whether to accept the handshake that OpenSSL has finished."""
         if not self._is_expected_peer(ssl):
             self._fail(DtlsFailure.FINGERPRINT, "the certificate does not fit the fingerprint in the offer")
             return
@@ -218,7 +218,7 @@ class DtlsEndpoint:
         self._enter(DtlsEvent.VERIFIED)
 
     def _is_expected_peer(self, ssl: SSL.Connection) -> bool:
-        # The digest is OpenSSL's: cryptography's parser is stricter and would raise on some of the peer's certificates.
+        # OpenSSL computes the digest: cryptography's parser is stricter and would raise on some peers' certificates.
         certificate = ssl.get_peer_certificate()
         for algorithm, digest in _DIGESTS.items():
             wanted = [entry.value.upper() for entry in self._fingerprints if entry.algorithm.lower() == algorithm]
@@ -227,7 +227,7 @@ class DtlsEndpoint:
         return False
 
     def _export_keys(self, ssl: SSL.Connection, profile: SrtpProfile) -> SrtpKeys:
-        """Cut the exporter's material into client key, server key, client salt, server salt (RFC 5764 section 4.2)."""
+        """Split the exported material into client key, server key, client salt, server salt (RFC 5764 section 4.2)."""
         key, salt = profile.key_size, profile.salt_size
         material = bytes(ssl.export_keying_material(_EXPORTER_LABEL, 2 * (key + salt)))
         client = material[:key], material[2 * key : 2 * key + salt]
@@ -244,12 +244,12 @@ class DtlsEndpoint:
         self._end(DtlsEvent.FAULT)
 
     def _end(self, event: DtlsEvent) -> None:
-        """Say goodbye as far as OpenSSL allows, keep what is left to send, and free the 90 kB of the connection."""
+        """Shut down as far as OpenSSL allows, keep what is left to send, and free the connection's 90 kB."""
         self._enter(event)
         ssl, self._ssl = self._ssl, None
         if ssl is None:
             return
-        # Refused in the middle of a handshake, where there is nothing to close, and after a fatal alert.
+        # OpenSSL refuses in the middle of a handshake, when there is nothing to close, and after a fatal alert.
         with contextlib.suppress(SSL.Error):
             ssl.shutdown()
         self._collect(ssl)
@@ -264,7 +264,7 @@ class DtlsEndpoint:
 
 
 def _reason(error: SSL.Error) -> str:
-    """OpenSSL's words for the first error in its queue."""
+    """OpenSSL's text for the first error in its queue."""
     queue = error.args[0] if error.args else None
     if isinstance(queue, list) and queue:
         return str(queue[0][-1])
@@ -272,9 +272,9 @@ def _reason(error: SSL.Error) -> str:
 
 
 def split_flight(flight: bytes, limit: int = MAX_DATAGRAM) -> list[bytes]:
-    """Cut a flight, as a memory BIO glues it together, into datagrams of at most `limit` bytes on record borders.
+    """Split a flight, which a memory BIO joins together, at record boundaries into datagrams of at most `limit` bytes.
 
-    A record that is larger by itself gets a datagram of its own.
+    A record that is larger than that gets its own datagram.
     """
     datagrams: list[bytes] = []
     current = 0
@@ -297,7 +297,7 @@ def _records(flight: bytes) -> Iterator[bytes]:
 
 
 def _record_size(flight: bytes, position: int) -> int:
-    """Length of the record at `position`; to the end of the flight when it does not say."""
+    """Length of the record at `position`; up to the end of the flight when the record has no length."""
     rest = len(flight) - position
     first = flight[position]
     if first & 0xE0 != 0x20:

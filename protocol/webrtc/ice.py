@@ -1,21 +1,22 @@
 """ICE-lite, the server's end (RFC 8445 sections 2.5 and 7.3, RFC 7675).
 
-A lite agent takes part by answering the browser's checks, and learns from them where the browser is. This one sends
-checks too, few and only for the proof that the peer is at the end of a path (`protocol.webrtc.paths`).
+A lite agent answers the browser's checks, and learns from them where the browser is. This one also sends a few checks,
+only to prove that the peer is at the end of a path (`protocol.webrtc.paths`).
 
-    a valid check        its path is known from now on; before there is a path in use, it is checked by us
-    SRTP from elsewhere  the same, as long as it is authentic: a NAT has given the peer another port
-    the proof of a path  it becomes the path in use, if the peer wants it: there is none yet, or the peer's media or
-                         nominations came there later than on the one in use, or that one is silent and this is not
-    the handshake        one that went over a single path proves that path, for nobody else could have followed it
+    a valid check        its path is known from now on; while no path is in use yet, we check it
+    SRTP from elsewhere  the same, if it is authentic: a NAT has given the peer another port
+    a proven path        becomes the path in use if the peer wants it: none is in use yet, or the peer's media or
+                         nominations came by it later than by the one in use, or that one is silent and this is not
+    the handshake        if it went over a single path, it proves that path: nobody else could have completed it
 
-So media follows the peer. Browsers tell their choice in different ways: Chromium nominates again whatever it uses,
-Firefox nominates all that works at the start and nothing afterwards, and both send on their choice only. Of several
-nominations the pair of higher priority counts (RFC 5245 section 8.1.1.2), unless the one in use has gone quiet.
+So media follows the peer. Browsers show their choice in different ways: Chromium repeats its nomination of the path it
+uses, Firefox nominates every working path at the start and none afterwards, and both send only on the path they chose.
+Of several nominated pairs the one of higher priority counts (RFC 5245 section 8.1.1.2), unless the one in use has gone
+quiet.
 
-Only what is authenticated and comes by the path in use keeps the consent to send alive. Whatever is not valid leaves no
-trace: there is no answer to give, and no clock to move. Roles are settled before ICE begins (towards a browser the lite
-agent is the controlled one), so the peer's role is not looked at. A controlling agent nominates with its checks.
+Only authenticated packets on the path in use keep the consent to send alive. Invalid ones leave no trace: they get no
+answer and move no deadline. Roles are settled before ICE begins (towards a browser the lite agent is controlled), so
+the peer's role is ignored. A controlling agent nominates with its checks.
 """
 
 import base64
@@ -37,7 +38,7 @@ from protocol.webrtc.stun import (
 )
 
 SILENCE = 4.0
-"""Seconds without anything from the path in use after which a mere check makes another path wanted.
+"""After this many seconds of silence on the path in use, a mere check is enough to prefer another path.
 
 Browsers check every 2.5 to 6 s, and report on media about once a second.
 """
@@ -51,15 +52,15 @@ _PEER_REFLEXIVE = (110 << 24) | (65_535 << 8) | 255
 def make_credentials(entropy: Callable[[int], bytes]) -> tuple[str, str]:
     """Make a user fragment (48 bits, 8 characters) and a password (144 bits, 24 characters) from `entropy`.
 
-    `entropy(n)` gives n random bytes, as `secrets.token_bytes` does. Only ice-char is used: letters, digits, + and /.
+    `entropy(n)` returns n random bytes, like `secrets.token_bytes`. They use only ice-char: letters, digits, + and /.
     """
     return base64.b64encode(entropy(_UFRAG_BYTES)).decode(), base64.b64encode(entropy(_PWD_BYTES)).decode()
 
 
 def recipient(message: StunMessage) -> str | None:
-    """The user fragment of the agent that the message is for, by its own words; None when it names nobody.
+    """The user fragment of the agent that the message claims to be for; None when it names none.
 
-    A request names it. A response repeats the transaction id of our check, and that begins with it.
+    A request contains it. A response repeats the transaction id of our check, which begins with it.
     """
     if message.kind is StunClass.REQUEST:
         return message.local_ufrag
@@ -67,7 +68,7 @@ def recipient(message: StunMessage) -> str | None:
 
 
 class IceExpiry(enum.Enum):
-    """Why an agent has come to its end."""
+    """Why an agent has expired."""
 
     NO_CHECK = "no valid check came in time"
     CONSENT = "the peer's consent to receive was not renewed in time"
@@ -77,9 +78,9 @@ class IceExpiry(enum.Enum):
 class IceEffect:
     """What one request led to.
 
-    response: the datagram to send back to where the request came from, on the socket on which it came; None: silence.
-    valid: it was a valid check; what else comes from there may be the peer's.
-    dropped: paths that are known no longer; forget the mapping.
+    response: the datagram to send back to the request's source, on the same socket; None: no response.
+    valid: it was a valid check; other packets from that source may be the peer's.
+    dropped: paths that are no longer known; forget their mapping.
     """
 
     response: bytes | None = None
@@ -96,9 +97,9 @@ class IceLiteAgent:
     ufrag, pwd: our own credentials, single use, from `make_credentials`; remote_ufrag, remote_pwd: the offer's.
     entropy: as for `make_credentials`. controlling: our role. preferences: our candidate's priority on each socket.
     check_timeout: seconds from the start to the first valid check; consent_timeout: seconds without consent after it.
-    max_paths: how many paths are known at a time; the one heard longest ago makes room, never the one in use.
+    max_paths: how many paths are known at a time; the one silent longest makes room, never the one in use.
 
-    After each call that may want checks of ours sent, `take_checks` gives them.
+    After each call that may lead to checks of ours, `take_checks` returns them.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class IceLiteAgent:
 
     @property
     def path(self) -> IcePath | None:
-        """Where media goes; None until the peer has proved to be somewhere."""
+        """Where media goes; None until a path is proven."""
         return None if self._current is None else self._current.path
 
     @property
@@ -147,7 +148,7 @@ class IceLiteAgent:
 
     @property
     def deadline(self) -> float:
-        """When `on_time` is due, or the agent expires unless it hears of the peer before."""
+        """When `on_time` is due, or the agent expires unless it hears from the peer first."""
         return min(self._expiry, min((known.next_send for known in self._known.values()), default=math.inf))
 
     @property
@@ -157,20 +158,20 @@ class IceLiteAgent:
         return self._started + self._check_timeout if self._heard is None else self._heard + self._consent_timeout
 
     def expired(self, now: float) -> IceExpiry | None:
-        """Tell whether, and why, the time is over; None while all is well."""
+        """Why the agent has expired; None while it has not."""
         if now < self._expiry:
             return None
         return IceExpiry.NO_CHECK if self._heard is None else IceExpiry.CONSENT
 
     def holds(self, path: IcePath, now: float) -> bool:
-        """The peer has proved to be there, and was heard from there as long as consent lasts."""
+        """The path is proven, and the peer was heard on it within the consent timeout."""
         known = self._known.get(path)
         return known is not None and known.proven and now < known.heard + self._consent_timeout
 
     # -- what comes ----------------------------------------------------------------------------------------------
 
     def handle(self, request: StunMessage, source: Address, now: float, *, size: int, local: int = 0) -> IceEffect:
-        """Take a request of `size` bytes from `source`, heard on our socket number `local`."""
+        """Take a request of `size` bytes from `source`, received on our socket number `local`."""
         if not self._is_authentic(request):
             return _SILENCE
         if request.unknown_required:
@@ -188,10 +189,10 @@ class IceLiteAgent:
         return IceEffect(response=response, valid=True, dropped=dropped)
 
     def handle_response(self, response: StunMessage, source: Address, now: float, *, local: int = 0) -> IcePath | None:
-        """Take the answer to a check of ours; gives the path that it proves, if it does.
+        """Take the answer to a check of ours; returns the path that it proves, if any.
 
-        It is to come from where the check went (RFC 8445 section 7.2.5.2.1). That the peer refuses the check is as
-        good an answer as any, as long as it is authentic.
+        It must come from where the check went (RFC 8445 section 7.2.5.2.1). An error response proves the path as well,
+        if it is authentic.
         """
         known = self._known.get(IcePath(source, local))
         if known is None or response.transaction_id != known.transaction_id:
@@ -204,7 +205,7 @@ class IceLiteAgent:
         return known.path
 
     def touch(self, path: IcePath, now: float) -> bool:
-        """An authenticated SRTP or SRTCP packet came by this known path. Tells whether there are checks to send."""
+        """An authenticated SRTP or SRTCP packet came by this known path. Returns whether there are checks to send."""
         current = self._current
         if current is not None and current.path == path:
             current.use(now)
@@ -218,9 +219,9 @@ class IceLiteAgent:
         return bool(self._checks)
 
     def meet(self, path: IcePath, now: float, *, size: int) -> tuple[IcePath, ...]:
-        """An authenticated SRTP or SRTCP packet came from where no check came from yet.
+        """An authenticated SRTP or SRTCP packet came from an address that has sent no check yet.
 
-        A NAT gives another port at any time, and the next check may be seconds away. Gives the paths that made room.
+        A NAT may change the port at any time, and the next check may be seconds away. Returns the paths that made room.
         """
         known = self._known.setdefault(path, PeerPath(path))
         known.credit(size)
@@ -230,14 +231,14 @@ class IceLiteAgent:
         return self._make_room(known, now)
 
     def shook_hands(self, path: IcePath, now: float) -> None:
-        """The handshake ended, and all of it went over this path."""
+        """The handshake is complete, and all of it went over this path."""
         known = self._known.get(path)
         if known is not None:
             known.use(now)
             self._prove(known, now)
 
     def credit(self, path: IcePath, size: int) -> None:
-        """A datagram of so many bytes came by this path."""
+        """A datagram of `size` bytes came by this path."""
         known = self._known.get(path)
         if known is not None:
             known.credit(size)
@@ -245,24 +246,24 @@ class IceLiteAgent:
     # -- what goes -----------------------------------------------------------------------------------------------
 
     def allow(self, path: IcePath, size: int) -> bool:
-        """Tell whether a datagram of so many bytes may be sent there now, and count it."""
+        """Whether a datagram of `size` bytes may be sent there now; if so, it is counted."""
         known = self._known.get(path)
         return known is not None and known.allow(size)
 
     def ask(self, path: IcePath, now: float) -> None:
-        """Check a known path, because somebody else claims it too."""
+        """Check a known path, because another peer claims it too."""
         known = self._known.get(path)
         if known is not None:
             self._ask(known, now)
 
     def yield_path(self, path: IcePath) -> None:
-        """Somebody else has proved to be at the other end of it."""
+        """Another peer has proved that it is at the other end of this path."""
         known = self._known.get(path)
         if known is not None:
             known.proven = False
 
     def on_time(self, now: float) -> None:
-        """Send again what was not answered."""
+        """Repeat the checks that were not answered."""
         for known in self._known.values():
             if now >= known.next_send:
                 self._send(known, now)
@@ -300,7 +301,7 @@ class IceLiteAgent:
         return current is None or known.priority >= current.priority or now > current.used + SILENCE
 
     def _wants(self, known: PeerPath, now: float) -> bool:
-        """The peer has rather this path than the one in use."""
+        """Whether the peer prefers this path to the one in use."""
         current = self._current
         if current is None or known is current:
             return current is None
@@ -334,7 +335,7 @@ class IceLiteAgent:
             self._checks.append(check)
 
     def _make_room(self, newcomer: PeerPath, now: float) -> tuple[IcePath, ...]:
-        """Forget paths that were not checked for as long as consent lasts, then the oldest ones beyond the bound."""
+        """Forget paths not checked within the consent timeout, then the oldest ones beyond the limit."""
         others = [known for known in self._known.values() if known not in (self._current, newcomer)]
         gone = _displaced(others, len(self._known) - self._max_paths, now - self._consent_timeout)
         for path in gone:
@@ -343,6 +344,6 @@ class IceLiteAgent:
 
 
 def _displaced(candidates: list[PeerPath], surplus: int, stale: float) -> tuple[IcePath, ...]:
-    """Of these the `surplus` that matter least, and all that were last heard at `stale` or before."""
+    """The `surplus` least important of these, and all that were last heard at `stale` or before."""
     candidates.sort(key=lambda known: (known.proven, known.heard))
     return tuple(known.path for index, known in enumerate(candidates) if index < surplus or known.heard <= stale)

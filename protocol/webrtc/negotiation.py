@@ -1,8 +1,8 @@
-"""Choosing codecs: which tracks of an offer are accepted, and in which format.
+"""Chooses codecs: which tracks of an offer are accepted, and in which format.
 
-The server forwards and never transcodes, so one codec per kind is settled when a stream is published, and a player
-takes exactly that one or nothing. Both negotiations look at the first section of each kind that has the right
-direction; every other section of the offer is answered `inactive`.
+The server forwards and never transcodes, so publishing a stream fixes one codec per kind, and a player takes exactly
+that one or nothing. Both negotiations consider the first section of each kind that has the right direction; every other
+section of the offer is answered `inactive`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -42,9 +42,9 @@ _H264_DEFAULT = "42e01f"
 def negotiate_publish(offer: Offer, preference: Sequence[str]) -> tuple[TrackPlan, ...]:
     """The tracks to take from a publisher: per kind the first codec of `preference` (canonical names) that it offers.
 
-    Audio without any of them is left out of a publication with video (see `audio_left_out`); video is not left out, for
-    a picture that is missing would surprise everybody more than a refusal. NoCommonCodecs when video has none of them,
-    when nothing is left, or when no section sends at all; NotBundled when a track would need a transport of its own.
+    Audio that offers none of them is left out of a publication with video (see `audio_left_out`). Video is never left
+    out: a missing picture would be more surprising than a refusal. Raises NoCommonCodecs when video offers none of
+    them, when nothing is left, or when no section sends at all; NotBundled when a track would need its own transport.
     """
     sections = dict(_first_of_each_kind(offer, tuple(MediaKind), sends=True))
     if not sections:
@@ -57,7 +57,7 @@ def negotiate_publish(offer: Offer, preference: Sequence[str]) -> tuple[TrackPla
 
 
 def audio_left_out(offer: Offer, plans: Sequence[TrackPlan]) -> tuple[str, ...]:
-    """The formats of a publisher's audio, as its offer names them, that `plans` do without; for the log."""
+    """The formats of a publisher's audio, as its offer names them, if `plans` leave it out; for the log."""
     if any(plan.kind is MediaKind.AUDIO for plan in plans):
         return ()
     sections = _first_of_each_kind(offer, (MediaKind.AUDIO,), sends=True)
@@ -65,11 +65,11 @@ def audio_left_out(offer: Offer, plans: Sequence[TrackPlan]) -> tuple[str, ...]:
 
 
 def negotiate_play(offer: Offer, sources: Sequence[SourceTrack]) -> tuple[TrackPlan, ...]:
-    """The tracks to send to a player, in the payload types of its own offer.
+    """The tracks to send to a player, with the payload types of its own offer.
 
-    NoCommonCodecs when a section that receives cannot take what the publisher sends of that kind, or when nothing
-    is left to send; NotBundled when a track would need a transport of its own. A kind that only one of the two has is
-    no error: it is left out.
+    Raises NoCommonCodecs when a receiving section cannot take the publisher's codec of that kind, or when nothing is
+    left to send; NotBundled when a track would need its own transport. A kind that only one of the two has is not an
+    error: it is left out.
     """
     by_kind = {source.kind: source for source in reversed(sources)}
     sections = _first_of_each_kind(offer, tuple(by_kind), sends=False)
@@ -80,7 +80,7 @@ def negotiate_play(offer: Offer, sources: Sequence[SourceTrack]) -> tuple[TrackP
 
 
 def same_format(one: Codec, other: Codec) -> bool:
-    """A stream of one codec can be sent as the other: same codec, profile and packetization; levels do not matter."""
+    """Whether one can be sent as the other: same codec, profile and packetization; levels do not matter."""
     wanted = _format(one)
     return wanted is not None and wanted == _format(other)
 
@@ -88,7 +88,7 @@ def same_format(one: Codec, other: Codec) -> bool:
 def _first_of_each_kind(
     offer: Offer, kinds: Collection[MediaKind], *, sends: bool
 ) -> Iterator[tuple[MediaKind, MediaSection]]:
-    """Sections without a known codec count too: their kind is wanted, and only the caller may refuse it."""
+    """Sections without a known codec count too: the peer wants that kind, and only the caller may refuse it."""
     fitting = [section for section in offer.sections if _fits(section, sends=sends)]
     served = [section for section in fitting if section.rejection in (None, Rejection.NO_CODEC)]
     first = {section.kind: section for section in reversed(served)}
@@ -143,7 +143,7 @@ def _play_plan(section: MediaSection, source: SourceTrack) -> TrackPlan:
 
 
 def _announced_ssrcs(section: MediaSection) -> tuple[int | None, int | None]:
-    """The first media SSRC (of a simulcast offer: its first layer) and the RTX SSRC that belongs to it."""
+    """The first media SSRC (in a simulcast offer, its first layer) and its RTX SSRC."""
     repairs = dict(section.fid_groups)
     media = next((ssrc for ssrc in section.ssrcs if ssrc not in repairs.values()), None)
     return media, repairs.get(media) if media is not None else None
@@ -158,7 +158,7 @@ def _preferred(codecs: Sequence[Codec], preference: Sequence[str]) -> Codec | No
 
 
 def _publishable(codec: Codec) -> bool:
-    """Formats that other browsers can be expected to play: VP9 and AV1 in their 8-bit 4:2:0 profile only."""
+    """Whether other browsers can be expected to play it: VP9 and AV1 only in their 8-bit 4:2:0 profile."""
     match codec.name:
         case "VP9":
             return codec.parameters.get("profile-id", "0") == "0"
@@ -169,14 +169,14 @@ def _publishable(codec: Codec) -> bool:
 
 
 def _compatibility_rank(codec: Codec) -> tuple[bool, bool]:
-    """Sort key; H264 is played most widely as constrained baseline in packetization-mode 1. Ties keep offer order."""
+    """Sort key: constrained baseline with packetization-mode 1 is the most widely playable H264. Ties: offer order."""
     if codec.name != "H264":
         return (False, False)
     return (_packetization_mode(codec) != "1", _h264_profile(codec) != _CONSTRAINED_BASELINE)
 
 
 def _format(codec: Codec) -> tuple[str, ...] | None:
-    """What has to be equal for two codecs to be one format; None for one that cannot be forwarded."""
+    """What two codecs must have in common to be the same format; None for a codec that cannot be forwarded."""
     match codec.name:
         case "H264":
             profile, mode = _h264_profile(codec), _packetization_mode(codec)
@@ -195,7 +195,7 @@ def _packetization_mode(codec: Codec) -> str:
 
 
 def _h264_profile(codec: Codec) -> str:
-    """The profile that a profile-level-id names; its first four digits for an unusual one; empty when unreadable."""
+    """The profile of a profile-level-id; its first four digits for an unusual one; empty when it is malformed."""
     text = codec.parameters.get("profile-level-id", _H264_DEFAULT).lower()
     if len(text) != 6 or not all(digit in "0123456789abcdef" for digit in text):
         return ""

@@ -1,9 +1,9 @@
-"""Reading a browser's SDP offer: tolerant of what pages do to it, strict about what the server relies on.
+"""Reads a browser's SDP offer: tolerant of what pages do to it, strict about what the server relies on.
 
 Pages edit the text (the SDK's `stripCodecs` leaves RTX formats that point to nothing, drops a CR, leaves empty
-lines), so unknown or damaged lines are skipped; only what leaves the server without a usable transport is an error.
-The text is hostile: sizes are limited, only printable ASCII is kept (some of it is echoed in the answer), and any
-text whatever leads to an `Offer` or an `SdpError`.
+lines), so unknown or damaged lines are skipped; the lack of a usable transport is the only error.
+The text is untrusted: sizes are limited, only printable ASCII is kept (some of it is echoed in the answer), and any
+text results in an `Offer` or an `SdpError`.
 """
 
 import re
@@ -40,7 +40,7 @@ _PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _KNOWN_CODECS = {
     ("OPUS", 48_000, 2),
-    ("OPUS", 48_000, 1),  # RFC 7587 wants 2, whatever is sent; cameras and older GStreamer leave it out
+    ("OPUS", 48_000, 1),  # RFC 7587 requires 2, whatever is sent; cameras and older GStreamer leave it out
     ("PCMU", 8_000, 1),
     ("PCMA", 8_000, 1),
     ("VP8", 90_000, 1),
@@ -51,12 +51,12 @@ _KNOWN_CODECS = {
 _AUDIO_NAMES = frozenset({"OPUS", "PCMU", "PCMA"})
 _STATIC_FORMATS = {0: "PCMU/8000", 8: "PCMA/8000"}  # RFC 3551 table 4: valid without a=rtpmap
 _RTCP_CONFLICT = range(64, 96)  # RFC 5761 section 4: with rtcp-mux these look like RTCP
-_MAX_EXTENSION_ID = 14  # RFC 8285: higher ids need the two-byte form, and browsers use it by extmap-allow-mixed only
+_MAX_EXTENSION_ID = 14  # RFC 8285: higher ids need the two-byte form, which browsers use only with extmap-allow-mixed
 
 
 @frozen(kw_only=True)
 class _Block:
-    """The session level, or one m= line with what follows it: attribute name -> values in order."""
+    """The session level, or one m= line and its attributes: attribute name -> values in order."""
 
     heading: str = ""
     attributes: dict[str, list[str]] = field(factory=dict)
@@ -85,12 +85,12 @@ class _Block:
 
 
 def parse_offer(text: str) -> Offer:
-    """Read an offer; SdpError when the server cannot answer it at all, NoCommonCodecs when it knows no codec of it.
+    """Read an offer. Raises SdpError when the server cannot answer it at all, NoCommonCodecs when it knows no codec.
 
-    The transport is chosen as RFC 9143 section 7.3.2 says: in a BUNDLE group the first usable section is the tagged
-    one, and its credentials, fingerprints and role count for the whole group, whatever the other sections say
-    (Firefox gives each section credentials of its own). The server has one transport per peer: without a group that is
-    the first usable section's, and the others are marked `Rejection.NOT_BUNDLED`; see `negotiation`.
+    The transport is chosen as in RFC 9143 section 7.3.2: in a BUNDLE group the first usable section is the tagged one,
+    and its credentials, fingerprints and role apply to the whole group, whatever the other sections say (Firefox gives
+    each section its own credentials). The server has one transport per peer: without a group that is the first usable
+    section's, and the others are marked `Rejection.NOT_BUNDLED`; see `negotiation`.
     """
     session, blocks = _split(text)
     if session.has("ice-lite"):
@@ -165,7 +165,7 @@ def _heading(heading: str) -> tuple[str, int, str, tuple[str, ...]]:
 
 
 def _own_rejection(section: MediaSection, block: _Block, port: int) -> Rejection | None:
-    """What rules the section out by itself; a bundle-only section has port 0 and yet is alive (RFC 9143 section 6)."""
+    """Why the section itself is unusable; port 0 does not reject a bundle-only section (RFC 9143 section 6)."""
     if section.kind is None or section.protocol not in _PROTOCOLS:
         return Rejection.UNSUPPORTED
     if not (block.has("rtcp-mux") or block.has("rtcp-mux-only")):
@@ -202,7 +202,7 @@ def _ssrcs(block: _Block, fid_groups: Iterable[tuple[int, int]]) -> tuple[int, .
 
 
 def _fid_groups(block: _Block) -> tuple[tuple[int, int], ...]:
-    """`a=ssrc-group:FID <media> <rtx>` (RFC 5576 section 4.2); an SSRC that is already paired is not paired again."""
+    """`a=ssrc-group:FID <media> <rtx>` (RFC 5576 section 4.2); each SSRC is paired only once."""
     groups: list[tuple[int, int]] = []
     paired: set[int] = set()
     for value in block.values("ssrc-group"):
@@ -249,7 +249,7 @@ def _codecs(block: _Block, formats: Sequence[str], kind: MediaKind) -> tuple[Cod
 def _retransmissions(
     formats: Iterable[str], encodings: Mapping[str, str], fmtps: Mapping[str, str]
 ) -> dict[str, int | None]:
-    """Format -> payload type of its RTX (RFC 4588 section 8.1); one whose format is gone is simply never asked for."""
+    """Format -> payload type of its RTX (RFC 4588 section 8.1); one whose format is gone is never looked up."""
     found: dict[str, int | None] = {}
     for text in formats:
         if encodings.get(text, "").lower().startswith("rtx/"):
@@ -258,7 +258,7 @@ def _retransmissions(
 
 
 def _known_encoding(encoding: str, kind: MediaKind) -> tuple[str, int, int] | None:
-    """`<name>/<clock rate>[/<channels>]` of a=rtpmap in canonical form, None for one that the server does not know."""
+    """`<name>/<clock rate>[/<channels>]` of a=rtpmap in canonical form; None if the server does not know it."""
     name, clock_rate, channels = [*encoding.upper().split("/"), "1", "1"][:3]
     known = (name, _number(clock_rate, 1_000_000) or 0, _number(channels, 255) or 0)
     expected_kind = MediaKind.AUDIO if name in _AUDIO_NAMES else MediaKind.VIDEO
@@ -269,7 +269,7 @@ def _known_encoding(encoding: str, kind: MediaKind) -> tuple[str, int, int] | No
 
 
 def _choose_transport(session: _Block, sections: Sequence[MediaSection]) -> tuple[list[int], tuple[str, ...]]:
-    """The indexes of the sections on the one transport, the tagged one first, and their mids when they are bundled."""
+    """The indexes of the sections on the transport, the tagged one first, and their mids when they are bundled."""
     usable = [index for index, section in enumerate(sections) if not section.rejected]
     by_mid = {sections[index].mid: index for index in usable if sections[index].mid}
     for group in session.values("group"):
@@ -298,7 +298,7 @@ def _credential(name: str, shape: re.Pattern[str], tagged: _Block, session: _Blo
 
 
 def _fingerprints(tagged: _Block, session: _Block) -> tuple[Fingerprint, ...]:
-    """The fingerprints (RFC 8122 section 5) of the section, else of the session, whose digest is still trustworthy."""
+    """The fingerprints (RFC 8122 section 5) of the section, else of the session, with a digest that is still secure."""
     found = []
     for value in tagged.values("fingerprint") or session.values("fingerprint"):
         algorithm, _, digest = value.partition(" ")
@@ -319,11 +319,11 @@ def _setup(tagged: _Block, session: _Block) -> Setup:
     return Setup(value)
 
 
-# --- small things ----------------------------------------------------------------------------------------------
+# --- small helpers ----------------------------------------------------------------------------------------------
 
 
 def _number(text: str, maximum: int) -> int | None:
-    """A decimal number from 0 to `maximum`; the length is checked first, since int() refuses very long texts."""
+    """A decimal number from 0 to `maximum`; the length is checked first, because int() refuses very long texts."""
     if not (len(text) <= 10 and text.isascii() and text.isdecimal()):
         return None
     return int(text) if int(text) <= maximum else None

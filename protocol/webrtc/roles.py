@@ -9,7 +9,7 @@ from protocol.webrtc.sdp import Setup
 
 @frozen(kw_only=True)
 class PeerRoles:
-    """`setup` is what the answer says: PASSIVE makes the server the DTLS server, ACTIVE the client (RFC 8842).
+    """`setup` is the answer's: PASSIVE makes the server the DTLS server, ACTIVE the client (RFC 8842).
 
     `controlling`: the server nominates the path and resolves ties (RFC 8445 section 6.1.1). A lite agent is controlling
     only towards another lite agent; browsers are full agents.

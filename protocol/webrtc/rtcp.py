@@ -1,8 +1,8 @@
 """RTCP as an SFU needs it (RFC 3550 section 6, RFC 4585, RFC 5104 section 4.3.1, draft-alvestrand-rmcat-remb-03).
 
-What comes out are facts, one class per meaning, so that the caller matches on types and never on numbers. Types that
-an SFU has no use for (SDES, APP) are passed over. Reduced-size packets (RFC 5506) are taken, and the builders write
-single packets that the caller joins as it likes. Every viewer sends a few of these packets a second: no detours here.
+Parsing returns one class per meaning, so that the caller matches on types and never on numbers. Types that an SFU does
+not need (SDES, APP) are skipped. Reduced-size packets (RFC 5506) are accepted, and the builders write single packets
+that the caller joins as needed. Every viewer sends a few of these packets a second, so this code is kept fast.
 """
 
 import struct
@@ -17,11 +17,11 @@ from protocol.webrtc import rtcp_xr
 from protocol.webrtc.rtcp_xr import ExtendedReport, parse_extended_report
 
 MAX_PACKETS = 64
-"""How many packets of one compound are read."""
+"""The most packets read from one compound."""
 MAX_LOST = 1024
-"""How many sequence numbers of one compound's NACKs are read: a datagram could ask for 6000 of them."""
+"""The most sequence numbers read from one compound's NACKs: a datagram could request 6000 of them."""
 MAX_NACK_PAIRS = 250
-"""How many pairs of packet number and bit mask one built NACK holds; it stays below 1200 bytes."""
+"""The most pairs of packet number and bit mask in one built NACK; it stays below 1200 bytes."""
 
 _SR, _RR, _SDES, _BYE, _RTPFB, _PSFB = 200, 201, 202, 203, 205, 206
 _NACK, _TRANSPORT_CC = 1, 15
@@ -48,7 +48,7 @@ class RtcpError(ProtocolError):
 class ReportBlock:
     """Reception quality of one SSRC (RFC 3550 section 6.4.1).
 
-    fraction_lost: 0 to 255 (256ths) since the last report; packets_lost: in all, 24 bits signed; highest_sequence: 32
+    fraction_lost: 0 to 255 (256ths) since the last report; packets_lost: in total, 24 bits signed; highest_sequence: 32
     bits extended; jitter: in timestamp units; lsr, dlsr: the last sender report's middle 32 NTP bits and the delay
     since then in 65536ths of a second, both 0 when there was none.
     """
@@ -64,7 +64,7 @@ class ReportBlock:
 
 @frozen(kw_only=True)
 class SenderReport:
-    """What a sender says of its stream; `ntp_timestamp` has 64 bits. The pair of clocks aligns audio and video."""
+    """What a sender reports of its stream; `ntp_timestamp` has 64 bits. The pair of clocks aligns audio and video."""
 
     ssrc: int
     ntp_timestamp: int
@@ -75,13 +75,13 @@ class SenderReport:
 
     @property
     def lsr(self) -> int:
-        """The middle 32 bits of the NTP time, by which report blocks refer to this report."""
+        """The middle 32 bits of the NTP time, which identify this report in report blocks."""
         return self.ntp_timestamp >> 16 & 0xFFFFFFFF
 
 
 @frozen(kw_only=True)
 class ReceiverReport:
-    """What a receiver says of the streams it hears."""
+    """What a receiver reports about the streams it receives."""
 
     ssrc: int
     reports: tuple[ReportBlock, ...] = ()
@@ -89,7 +89,7 @@ class ReceiverReport:
 
 @frozen(kw_only=True)
 class Nack:
-    """Sequence numbers that the peer misses (RFC 4585 section 6.2.1), in the order asked."""
+    """Sequence numbers that the peer is missing (RFC 4585 section 6.2.1), in the order requested."""
 
     sender_ssrc: int
     media_ssrc: int
@@ -106,7 +106,7 @@ class PictureLoss:
 
 @frozen(kw_only=True)
 class FullIntraRequest:
-    """FIR: the peer asks for a key frame of each SSRC; the number changes with each new wish (RFC 5104)."""
+    """FIR: the peer asks for a key frame of each SSRC; the number changes with each new request (RFC 5104)."""
 
     sender_ssrc: int
     entries: tuple[tuple[int, int], ...]
@@ -151,7 +151,7 @@ RtcpPacket: TypeAlias = (
 
 
 def parse_compound(data: bytes) -> tuple[RtcpPacket, ...]:
-    """Read a decrypted datagram. Raises `RtcpError` when any packet in it is malformed; unknown types are passed over.
+    """Read a decrypted datagram. Raises `RtcpError` when any packet in it is malformed; unknown types are skipped.
 
     Packets beyond `MAX_PACKETS` and lost numbers beyond `MAX_LOST` are left out.
     """
@@ -172,7 +172,7 @@ def parse_compound(data: bytes) -> tuple[RtcpPacket, ...]:
 
 
 def _split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Cut a compound into type, count or format, and body without padding. Raises ValueError."""
+    """Split a compound into type, count or format, and body without padding. Raises ValueError."""
     position = 0
     for _ in range(MAX_PACKETS):
         if position == len(data) and position:
@@ -212,7 +212,7 @@ def _receiver_report(body: bytes, count: int) -> ReceiverReport:
 
 
 def _blocks(body: bytes, offset: int, count: int) -> tuple[ReportBlock, ...]:
-    """Read report blocks; what follows them is a profile's own (RFC 3550 section 6.4.3)."""
+    """Read report blocks; profile-specific extensions may follow them (RFC 3550 section 6.4.3)."""
     end = offset + count * _BLOCK.size
     if end > len(body):
         raise ValueError("report block is truncated")
@@ -223,7 +223,7 @@ def _block(ssrc: int, loss: int, highest_sequence: int, jitter: int, lsr: int, d
     return ReportBlock(
         ssrc=ssrc,
         fraction_lost=loss >> 24,
-        packets_lost=(loss & 0xFFFFFF ^ 0x800000) - 0x800000,  # 24 bits with a sign
+        packets_lost=(loss & 0xFFFFFF ^ 0x800000) - 0x800000,  # 24 bits, signed
         highest_sequence=highest_sequence,
         jitter=jitter,
         lsr=lsr,
@@ -246,7 +246,7 @@ def _transport_layer(body: bytes, fmt: int) -> Nack | TransportFeedback | None:
 
 
 def _lost(fci: bytes) -> Iterator[int]:
-    """Unfold pairs of a lost number and a mask of the sixteen after it."""
+    """Expand pairs of a lost number and a bit mask of the sixteen after it."""
     for number, mask in _PAIR.iter_unpack(fci):
         yield number
         for bit in range(mask.bit_length()):
@@ -293,7 +293,7 @@ def build_sender_report(report: SenderReport) -> bytes:
 
 
 def forward_sender_report(report: SenderReport, *, ssrc: int, packet_count: int, octet_count: int) -> bytes:
-    """Write a publisher's report anew for a viewer: SSRC and counters are the server's, the two clocks untouched."""
+    """Rewrite a publisher's report for a viewer: SSRC and counters are the server's, the two clocks unchanged."""
     own = evolve(report, ssrc=ssrc, packet_count=packet_count, octet_count=octet_count, reports=())
     return build_sender_report(own)
 
@@ -323,9 +323,9 @@ def build_sdes(ssrc: int, cname: str) -> bytes:
 
 
 def build_nack(sender_ssrc: int, media_ssrc: int, lost: Iterable[int]) -> bytes:
-    """Ask for lost packets, given as numbers in ascending order, taken modulo 2^16 (a wrap is fine).
+    """Request lost packets, given as numbers in ascending order, taken modulo 2^16 (a wrap is fine).
 
-    At most `MAX_NACK_PAIRS` pairs are written, the first ones; what is left out is for the next round.
+    Only the first `MAX_NACK_PAIRS` pairs are written; the rest must wait for the next round.
     """
     pairs: list[tuple[int, int]] = []
     for number in lost:
@@ -340,17 +340,17 @@ def build_nack(sender_ssrc: int, media_ssrc: int, lost: Iterable[int]) -> bytes:
 
 
 def build_pli(sender_ssrc: int, media_ssrc: int) -> bytes:
-    """Ask for a key frame (RFC 4585 section 6.3.1)."""
+    """Request a key frame (RFC 4585 section 6.3.1)."""
     return _packet(_PSFB, _PLI, _SSRCS.pack(sender_ssrc, media_ssrc))
 
 
 def build_fir(sender_ssrc: int, media_ssrc: int, sequence: int) -> bytes:
-    """Ask for a key frame (RFC 5104 section 4.3.1); `sequence` goes up by one, modulo 256, with each new wish."""
+    """Request a key frame (RFC 5104 section 4.3.1); `sequence` goes up by one, modulo 256, with each new request."""
     return _packet(_PSFB, _FIR, _SSRCS.pack(sender_ssrc, 0) + _FIR_ENTRY.pack(media_ssrc, sequence & 0xFF))
 
 
 def build_remb(sender_ssrc: int, bitrate: int, ssrcs: Sequence[int]) -> bytes:
-    """Tell the sender of `ssrcs` how many bits per second (below 2^81) may come over them together, to 18 bits."""
+    """Tell the sender of `ssrcs` their total bitrate limit in bits per second (below 2^81), to 18 significant bits."""
     exponent = max(0, bitrate.bit_length() - 18)
     rate = _U32.pack(len(ssrcs) << 24 | exponent << 18 | bitrate >> exponent)
     return _packet(_PSFB, _APPLICATION, _SSRCS.pack(sender_ssrc, 0) + _REMB + rate + b"".join(map(_U32.pack, ssrcs)))

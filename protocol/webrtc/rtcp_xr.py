@@ -1,7 +1,7 @@
-"""RTCP extended reports, as far as they measure the round trip to a sender (RFC 3611 sections 4.4 and 4.5).
+"""The RTCP extended reports that measure the round trip to a sender (RFC 3611 sections 4.4 and 4.5).
 
-Who sends no media has no sender reports for others to refer to. It sends its clock in an extended report instead; the
-sender of the media echoes that, together with how long it kept it. Browsers do so without any negotiation.
+A peer that sends no media has no sender reports for others to refer to. It sends its clock in an extended report
+instead; the media sender echoes that clock, with the delay since it arrived. Browsers do so without any negotiation.
 """
 
 from collections.abc import Iterator
@@ -22,16 +22,16 @@ _ITEM = Struct("!III")
 
 @frozen(kw_only=True)
 class ClockEcho:
-    """What a sender says of the clock of `ssrc`: its middle 32 bits, and its `delay` there in 65536ths of a second."""
+    """A sender's echo of the clock of `ssrc`: its middle 32 bits, and the sender's `delay` in 65536ths of a second."""
 
     ssrc: int
     clock: int
     delay: int
 
     def round_trip(self, now: float) -> float | None:
-        """Seconds from the sending of the clock to `now`, without the delay; None when there was nothing to echo.
+        """Seconds from sending the clock to `now`, without the delay; None when there was nothing to echo.
 
-        A little below 0 when the peer's clock runs fast.
+        May be slightly negative when the peer's clock runs fast.
         """
         if not self.clock:
             return None
@@ -48,14 +48,14 @@ class ExtendedReport:
 
 
 def parse_extended_report(body: bytes) -> ExtendedReport | None:
-    """Read the packet behind its header; None without an echo in it. Raises ValueError or struct.error."""
+    """Read the packet after its header; None if it has no echo. Raises ValueError or struct.error."""
     (ssrc,) = _U32.unpack_from(body)
     echoes = tuple(_echoes(body))
     return ExtendedReport(ssrc=ssrc, echoes=echoes) if echoes else None
 
 
 def build_reference_time(ssrc: int, now: float) -> bytes:
-    """Send our clock; `now` is seconds on the clock that `ClockEcho.round_trip` is asked with."""
+    """Write our clock; `now` is in seconds of the clock that is passed to `ClockEcho.round_trip`."""
     return _CLOCK.pack(0x80, PACKET_TYPE, _CLOCK.size // 4 - 1, ssrc, _REFERENCE_TIME, 0, 2, _ntp(now))
 
 
@@ -73,5 +73,5 @@ def _echoes(body: bytes) -> Iterator[ClockEcho]:
 
 
 def _ntp(now: float) -> int:
-    """Seconds as 32.32 bits; of any clock, for it is only compared with itself."""
+    """Seconds as 32.32 bits, of any clock: it is only compared with itself."""
     return int(now * (1 << 32)) & 0xFFFFFFFFFFFFFFFF

@@ -1,6 +1,6 @@
 """RTP headers on raw buffers (RFC 3550 section 5, RFC 8285 extensions, RFC 4588 retransmission).
 
-The media path touches every packet, so a header is one tuple of numbers and offsets; nothing is copied until asked for.
+The media path handles every packet, so a header is one tuple of numbers and offsets; nothing is copied until needed.
 """
 
 from struct import Struct
@@ -29,9 +29,9 @@ class RtpError(ProtocolError):
 
 
 class RtpHeader(NamedTuple):
-    """Where things are in a packet.
+    """The layout of a packet.
 
-    `padding` counts the bytes to cut off the end, the count itself included; 0 for none. Header extensions, when
+    `padding` counts the bytes to cut off the end, including the count itself; 0 for none. Header extensions, when
     `extension_profile` is not 0, lie in `extension_start:extension_end`. The payload is `payload_offset:len - padding`.
     """
 
@@ -48,7 +48,7 @@ class RtpHeader(NamedTuple):
 
 
 def peek_ssrc(data: Buffer) -> int:
-    """Give the SSRC without reading the rest, for a look before decryption. Raises `RtpError` on less than a header."""
+    """The SSRC, without reading the rest, for use before decryption. Raises `RtpError` on less than a header."""
     if len(data) < HEADER_SIZE:
         raise RtpError("RTP packet is shorter than its header")
     ssrc: int = _U32.unpack_from(data, 8)[0]
@@ -87,7 +87,7 @@ def parse_header(data: Buffer) -> RtpHeader:
 
 
 def _extension_block(data: Buffer, offset: int) -> tuple[int, int, int]:
-    """Give profile, start and end of the header extension at `offset`."""
+    """Profile, start and end of the header extension at `offset`."""
     start = offset + 4
     if start > len(data):
         raise RtpError("RTP header extension is truncated")
@@ -106,12 +106,12 @@ def _padding(data: Buffer, offset: int) -> int:
 
 
 def payload(data: bytes, header: RtpHeader) -> bytes:
-    """Give the payload without padding."""
+    """The payload without padding."""
     return data[header.payload_offset : len(data) - header.padding]
 
 
 def pad(packet: bytes, multiple: int) -> bytes:
-    """Lengthen a packet without padding to a multiple of so many bytes, at most 256 (RFC 3550 section 5.1)."""
+    """Pad a packet, which has no padding yet, to a multiple of `multiple` bytes, at most 256 (RFC 3550 section 5.1)."""
     missing = -len(packet) % multiple
     if not missing:
         return packet
@@ -119,14 +119,14 @@ def pad(packet: bytes, multiple: int) -> bytes:
 
 
 def size_without_padding(packet: bytes) -> int:
-    """The length of a packet, or of nothing, its padding left out; the padding is known to be sound."""
+    """The length of a packet (or of nothing) without its padding, which must be valid."""
     return len(packet) - packet[-1] if packet and packet[0] & _PADDING else len(packet)
 
 
 def extension(data: Buffer, header: RtpHeader, extension_id: int) -> bytes | None:
-    """Give the value of the header extension `extension_id` (1 to 255), None when absent. Raises `RtpError`.
+    """The value of the header extension `extension_id` (1 to 255); None when absent. Raises `RtpError`.
 
-    One-byte and two-byte forms are understood (RFC 8285 sections 4.2 and 4.3); other profiles hold nothing for us.
+    One-byte and two-byte forms are understood (RFC 8285 sections 4.2 and 4.3); other profiles are ignored.
     """
     if header.extension_profile == _ONE_BYTE:
         return _one_byte_extension(data, header, extension_id)
@@ -169,7 +169,7 @@ def _two_byte_extension(data: Buffer, header: RtpHeader, wanted: int) -> bytes |
 
 
 def extension_u16(data: Buffer, header: RtpHeader, extension_id: int) -> int | None:
-    """Give a 16-bit extension such as the transport-wide sequence number; None when absent or of another length."""
+    """A 16-bit extension such as the transport-wide sequence number; None when absent or of another length."""
     value = extension(data, header, extension_id)
     return int.from_bytes(value, "big") if value is not None and len(value) == 2 else None
 
@@ -191,9 +191,9 @@ def sequence_delta(newer: int, older: int) -> int:
 
 
 class ExtendedSequence:
-    """Unrolls 16-bit sequence numbers into ever growing ones (RFC 3550 section 6.4.1).
+    """Extends 16-bit sequence numbers beyond their wraps (RFC 3550 section 6.4.1).
 
-    The first number counts as itself; one that comes late from before a wrap at the very start is negative.
+    The first number stays as it is; a late one from before a wrap at the very start becomes negative.
     """
 
     __slots__ = ("highest",)
@@ -203,7 +203,7 @@ class ExtendedSequence:
         """The highest extended number so far; its lower 32 bits are what a receiver report carries."""
 
     def extend(self, sequence: int) -> int:
-        """Give the extended number of `sequence`: the one nearest to the highest so far."""
+        """The extended number of `sequence`: the one nearest to the highest so far."""
         if self.highest is None:
             self.highest = sequence
             return sequence

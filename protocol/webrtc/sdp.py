@@ -1,6 +1,6 @@
-"""What SDP says about one WebRTC peer, as values: the nouns that offer, negotiation and answer share.
+"""What SDP says about one WebRTC peer, as values: the types that offer, negotiation and answer share.
 
-The server is always the answerer (the browser's SDK offers, for publishing and for playing), so the way is:
+The server is always the answerer (the browser's SDK offers, for publishing and for playing), so the steps are:
 
     offer.parse_offer(text) -> Offer
     negotiation.negotiate_publish(offer, ...) | negotiate_play(offer, ...) -> tuple[TrackPlan, ...]
@@ -22,7 +22,7 @@ MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
 class SdpError(ProtocolError):
-    """The offer cannot be served; the message says why in words for the peer."""
+    """The offer cannot be served; the message tells the peer why."""
 
 
 class NoCommonCodecs(SdpError):
@@ -68,7 +68,7 @@ class Setup(StrEnum):
 
 
 class Rejection(Enum):
-    """Why an offered section is answered by port 0, whatever is negotiated."""
+    """Why an offered section is answered with port 0, whatever is negotiated."""
 
     UNSUPPORTED = "not audio or video over RTP/SAVPF with rtcp-mux"
     DISABLED = "offered with port 0"
@@ -77,7 +77,7 @@ class Rejection(Enum):
 
 
 def parse_parameters(fmtp: str) -> Mapping[str, str]:
-    """Read `key=value;key=value`; keys in lower case, the first of a repeated key wins, other texts give nothing."""
+    """Read `key=value;key=value`. Keys become lower case, the first of a repeated key wins, other text is ignored."""
     parameters: dict[str, str] = {}
     for part in fmtp.split(";"):
         key, equals, value = part.partition("=")
@@ -88,10 +88,10 @@ def parse_parameters(fmtp: str) -> Mapping[str, str]:
 
 @frozen(kw_only=True)
 class Codec:
-    """One format of a section: a codec under the payload type that this offer gives it.
+    """One format of a section: a codec with the payload type that this offer assigns to it.
 
     `name` is canonical: OPUS PCMU PCMA VP8 H264 VP9 AV1. `payload_type` is 0 to 127 and means nothing outside its
-    offer. `clock_rate` is in Hz. `fmtp` is verbatim, `parameters` the same, read. `rtcp_feedback` holds entries such
+    offer. `clock_rate` is in Hz. `fmtp` is verbatim, `parameters` the same, parsed. `rtcp_feedback` holds entries such
     as `nack pli`. `rtx_payload_type` is the retransmission format (RFC 4588) that the offer ties to this one.
     """
 
@@ -168,10 +168,10 @@ class Offer:
 
 @frozen(kw_only=True)
 class SourceTrack:
-    """What a publisher sends, as a player is to receive it.
+    """A publisher's track, as players receive it.
 
-    `codec` is the publisher's (its payload types do not matter here); `ssrc` and `rtx_ssrc` are those under which
-    the server sends it to every player.
+    `codec` is the publisher's (its payload types do not matter here); `ssrc` and `rtx_ssrc` are those that the server
+    uses towards every player.
     """
 
     kind: MediaKind
@@ -184,9 +184,9 @@ class SourceTrack:
 class TrackPlan:
     """One track that the answer accepts.
 
-    `codec` carries the payload type and fmtp of the offer that was negotiated. `rtx_payload_type` is None when there
-    is no RTX. `ssrc` and `rtx_ssrc` are the sender's: for publishing what the offer announced, None when it announced
-    nothing (then the mid extension or the payload type tells tracks apart); for playing the server's own.
+    `codec` carries the payload type and fmtp of the negotiated offer. `rtx_payload_type` is None when there is no RTX.
+    `ssrc` and `rtx_ssrc` are the sender's. For publishing they are those the offer announced, or None (then the mid
+    extension or the payload type tells tracks apart); for playing they are the server's own.
     The extension ids are those to expect upstream; None means not negotiated. `reduced_size`: RTCP need not be compound
     (RFC 5506).
     """
@@ -203,12 +203,12 @@ class TrackPlan:
 
     @property
     def has_compound_feedback(self) -> bool:
-        """What a receiver of video needs at once (a NACK, a key frame) comes behind a report (RFC 3550 section 6.1)."""
+        """Whether urgent video feedback (a NACK, a key frame request) follows a report (RFC 3550 section 6.1)."""
         return self.kind is MediaKind.VIDEO and not self.reduced_size
 
     @property
     def uses_remb(self) -> bool:
-        """The sender is told its bandwidth by REMB, for want of transport-wide feedback."""
+        """Whether REMB tells the sender its bandwidth, because it lacks transport-wide feedback."""
         return self.twcc_extension_id is None and "goog-remb" in self.codec.rtcp_feedback
 
 

@@ -1,6 +1,6 @@
 """SRTP and SRTCP over libsrtp (RFC 3711, RFC 7714, keys by RFC 5764).
 
-libsrtp opens a stream for every SSRC that it accepts, and never closes one by itself; the receiver bounds them.
+libsrtp opens a stream for every SSRC that it accepts, and never closes one by itself; the receiver limits them.
 """
 
 import enum
@@ -13,16 +13,16 @@ from pylibsrtp import Policy, Session
 from protocol.common.errors import ProtocolError
 
 MAX_PACKET = 1536
-"""The largest RTP packet in bytes that `SrtpTransmitter` takes: more than any path of 1,500 bytes carries in one piece.
+"""The largest RTP packet in bytes that `SrtpTransmitter` takes: more than fits a 1,500-byte MTU.
 
-GStreamer makes packets of 1,400 bytes if nobody tells it otherwise, FFmpeg of 1,472.
+GStreamer makes packets of 1,400 bytes by default, FFmpeg of 1,472.
 """
 
 _REPLAY_WINDOW = 1024
 _MIN_RTP = 12
 _MIN_RTCP = 8
 _MORE_BY_RTX = 2  # bytes; a retransmission has the original's number before its payload (RFC 4588 section 4)
-_BUFFER = 2304  # bytes; the largest datagram that is read (2,048), and what libsrtp may write behind one (148)
+_BUFFER = 2304  # bytes; the largest datagram that is read (2,048), and the most libsrtp may append (148)
 
 _ffi = importlib.import_module("pylibsrtp._binding").ffi
 
@@ -32,11 +32,11 @@ class SrtpError(ProtocolError):
 
 
 class SrtpReplayError(SrtpError):
-    """A packet that was received before or is too old to tell: common in harmless networks, dropped without a word."""
+    """A packet that was received before or is too old to tell: common in healthy networks, dropped silently."""
 
 
 class SrtpProfile(enum.Enum):
-    """A protection profile; the value is the name by which DTLS negotiates it (RFC 5764, RFC 7714)."""
+    """A protection profile; the value is its name in DTLS negotiation (RFC 5764, RFC 7714)."""
 
     AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
     AES128_CM_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
@@ -53,7 +53,7 @@ class SrtpProfile(enum.Enum):
 
     @property
     def libsrtp_profile(self) -> int:
-        """The number by which libsrtp knows the profile."""
+        """libsrtp's number for the profile."""
         gcm = self is SrtpProfile.AEAD_AES_128_GCM
         number: int = Policy.SRTP_PROFILE_AEAD_AES_128_GCM if gcm else Policy.SRTP_PROFILE_AES128_CM_SHA1_80
         return number
@@ -81,16 +81,16 @@ class SrtpReceiver:
 
     @property
     def ssrcs(self) -> frozenset[int]:
-        """The SSRCs of which an authentic packet came."""
+        """The SSRCs from which an authentic packet has come."""
         return frozenset(int.from_bytes(ssrc, "big") for ssrc in self._ssrcs)
 
     @property
     def ssrc_count(self) -> int:
-        """How many they are."""
+        """How many there are."""
         return len(self._ssrcs)
 
     def unprotect(self, packet: bytes) -> bytes:
-        """Give the RTP packet inside an SRTP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
+        """The RTP packet inside an SRTP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
         if len(packet) < _MIN_RTP:
             raise SrtpError("SRTP packet is truncated")
         ssrc = packet[8:12]
@@ -104,7 +104,7 @@ class SrtpReceiver:
         return plain
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
-        """Give the RTCP packet inside an SRTCP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
+        """The RTCP packet inside an SRTCP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
         if len(packet) < _MIN_RTCP:
             raise SrtpError("SRTCP packet is truncated")
         ssrc = packet[4:8]
@@ -125,8 +125,8 @@ class SrtpReceiver:
 class SrtpTransmitter:
     """Encrypts what we send.
 
-    A packet may be protected again under the same index, but only byte for byte the same: under GCM a different packet
-    with an index already used gives the key stream away. `session` is for a sender with a faster way into libsrtp.
+    A packet may be protected again under the same index only if it is identical byte for byte: with GCM, a different
+    packet under a used index reveals the key stream. `session` is for a sender that calls libsrtp more directly.
     """
 
     def __init__(self, keys: SrtpKeys) -> None:
@@ -136,7 +136,7 @@ class SrtpTransmitter:
         self.session = _open(policy)
 
     def protect(self, packet: bytes) -> bytes:
-        """Give the SRTP packet for an RTP packet of at most `MAX_PACKET` bytes, or for its retransmission.
+        """The SRTP packet for an RTP packet of at most `MAX_PACKET` bytes, or for its retransmission.
 
         Raises `SrtpError`.
         """
@@ -148,7 +148,7 @@ class SrtpTransmitter:
             raise _fault(error) from None
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """Give the SRTCP packet for a (compound) RTCP packet of at most 2,048 bytes. Raises `SrtpError`."""
+        """The SRTCP packet for a (compound) RTCP packet of at most 2,048 bytes. Raises `SrtpError`."""
         try:
             return self.session.protect_rtcp(packet)
         except (pylibsrtp.Error, ValueError) as error:
@@ -162,9 +162,9 @@ def _policy(profile: SrtpProfile, key: bytes, direction: int) -> Policy:
 
 
 def _open(policy: Policy) -> Session:
-    """A session with a larger buffer than the 1,500 bytes of pylibsrtp, which a packet with its trailer can exceed.
+    """A session with a larger buffer than pylibsrtp's 1,500 bytes, which a packet with its trailer can exceed.
 
-    The names are private; the version is pinned.
+    This uses private names; the version is pinned.
     """
     session = Session(policy)
     session._cdata = _ffi.new("char[]", _BUFFER)

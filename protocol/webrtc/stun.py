@@ -2,7 +2,7 @@
 
 A codec for binding requests and their responses, a few times faster than a general one, because every viewer sends a
 check every two seconds. Any byte string gives a `StunMessage` or a `StunError`. Parsing checks FINGERPRINT when there
-is one; MESSAGE-INTEGRITY is checked by `StunMessage.verify`, once the user name has told which password to use.
+is one; `StunMessage.verify` checks MESSAGE-INTEGRITY, once the user name shows which password to use.
 """
 
 import binascii
@@ -18,7 +18,7 @@ from attrs import field, frozen
 from protocol.common.errors import ProtocolError
 
 Address: TypeAlias = tuple[str, int]
-"""Host and port as a socket gives them. The two further members of an IPv6 socket address are carried along unread."""
+"""Host and port as a socket gives them. The two extra members of an IPv6 socket address are passed through."""
 
 COOKIE = 0x2112A442
 HEADER_SIZE = 20
@@ -42,7 +42,7 @@ _FINGERPRINT = 0x8028
 _ICE_CONTROLLED = 0x8029
 _ICE_CONTROLLING = 0x802A
 _OPTIONAL = 0x8000
-"""Attribute types from here on may be ignored by whoever does not know them (RFC 8489 section 14)."""
+"""Unknown attributes of this type and above may be ignored (RFC 8489 section 14)."""
 
 _HEADER = Struct("!HHI12s")
 _ATTRIBUTE = Struct("!HH")
@@ -70,9 +70,9 @@ _CLASSES = {kind.value: kind for kind in StunClass}
 
 @frozen(kw_only=True)
 class StunMessage:
-    """A parsed message. Attributes that follow MESSAGE-INTEGRITY are left out, for nobody vouches for them.
+    """A parsed message. Attributes after MESSAGE-INTEGRITY are left out, because they are not authenticated.
 
-    `method` is 1 for a binding. `unknown_required` holds the types of attributes that must be understood and are not.
+    `method` is 1 for a binding. `unknown_required` holds the types of unknown comprehension-required attributes.
     `error_code` is 300 to 699, and None in anything but an error response.
     """
 
@@ -93,11 +93,11 @@ class StunMessage:
 
     @property
     def local_ufrag(self) -> str | None:
-        """The receiver's user fragment: what stands before the colon of a check's USERNAME (RFC 8445 section 7.2.2)."""
+        """The receiver's user fragment: the part of a check's USERNAME before the colon (RFC 8445 section 7.2.2)."""
         return None if self.username is None else self.username.partition(":")[0]
 
     def verify(self, key: bytes) -> bool:
-        """Tell whether MESSAGE-INTEGRITY is there and was made with `key`, the receiver's ICE password."""
+        """Whether MESSAGE-INTEGRITY is present and was made with `key`, the receiver's ICE password."""
         offset = self._integrity_offset
         if offset is None:
             return False
@@ -108,7 +108,7 @@ class StunMessage:
 
 
 def parse(data: bytes) -> StunMessage:
-    """Read one datagram. Raises `StunError` when it is malformed or its FINGERPRINT does not fit."""
+    """Read one datagram. Raises `StunError` when it is malformed or its FINGERPRINT does not match."""
     if len(data) < HEADER_SIZE:
         raise StunError("STUN message is shorter than its header")
     message_type, length, cookie, transaction_id = _HEADER.unpack_from(data)
@@ -136,9 +136,9 @@ def parse(data: bytes) -> StunMessage:
 
 
 def _attributes(data: bytes) -> tuple[dict[int, bytes], tuple[int, ...], int | None]:
-    """Give the attributes that count, the types of unknown required ones, and where MESSAGE-INTEGRITY lies.
+    """The attributes that count, the types of unknown required ones, and the position of MESSAGE-INTEGRITY.
 
-    Of several alike the first counts, and after MESSAGE-INTEGRITY only FINGERPRINT does (RFC 8489 sections 14, 14.5).
+    Of repeated attributes the first counts; after MESSAGE-INTEGRITY only FINGERPRINT does (RFC 8489 sections 14, 14.5).
     """
     values: dict[int, bytes] = {}
     unknown: list[int] = []
@@ -173,7 +173,7 @@ _KNOWN |= {_ICE_CONTROLLED, _ICE_CONTROLLING}
 
 
 def _check_fingerprint(data: bytes, position: int) -> None:
-    """FINGERPRINT is the last attribute, and the length that it covers is the message's own (RFC 8489 section 14.7)."""
+    """FINGERPRINT is the last attribute, and covers the message's actual length field (RFC 8489 section 14.7)."""
     if position + _FINGERPRINT_SIZE != len(data):
         raise StunError("STUN fingerprint is not the last attribute")
     if data[position + 2 :] != b"\x00\x04" + _U32.pack(binascii.crc32(data[:position]) ^ _FINGERPRINT_XOR):
@@ -208,14 +208,14 @@ def build_response(request: StunMessage, address: Address, key: bytes) -> bytes:
 
 
 def build_unknown_attributes(request: StunMessage, key: bytes) -> bytes:
-    """Write the 420 error response that names the attributes we would have had to know (RFC 8489 section 6.3.1)."""
+    """Write the 420 error response that lists the attributes we do not know (RFC 8489 section 6.3.1)."""
     unknown = b"".join(map(_U16.pack, request.unknown_required))
     body = _attribute(_ERROR_CODE, b"\x00\x00\x04\x14Unknown Attribute") + _attribute(_UNKNOWN_ATTRIBUTES, unknown)
     return _seal(BINDING | StunClass.ERROR.value, request.transaction_id, body, key)
 
 
 def _seal(message_type: int, transaction_id: bytes, body: bytes, key: bytes) -> bytes:
-    """Put header, MESSAGE-INTEGRITY and FINGERPRINT around the attributes; the length covers each as it is computed."""
+    """Add header, MESSAGE-INTEGRITY and FINGERPRINT; the length field covers each as it is computed."""
     if len(transaction_id) != TRANSACTION_ID_SIZE:
         raise ValueError("a STUN transaction id has 12 bytes")
     size = len(body) + _INTEGRITY_SIZE
@@ -230,7 +230,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _method(message_type: int) -> int:
-    """Gather the method bits, which the class bits cut into three (RFC 8489 section 5)."""
+    """Collect the method bits, which the class bits split into three groups (RFC 8489 section 5)."""
     return message_type & 0x000F | (message_type & 0x00E0) >> 1 | (message_type & 0x3E00) >> 2
 
 

@@ -1,6 +1,6 @@
 """Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 
-The publisher numbers all its packets of a transport; we tell it when each of them arrived, and it estimates its
+The publisher numbers all its packets on a transport; we report when each of them arrived, and it estimates its
 bandwidth from that. Without this feedback a browser needs half a minute to find its bitrate.
 """
 
@@ -23,7 +23,7 @@ _VECTOR = 0xC000
 _WINDOW = 4096
 _BACK_WINDOW_US = 500_000
 _MAX_DELTAS = 400
-"""Bounds a feedback packet: 400 arrivals need at most 800 bytes of deltas and, with 4096 states, 1170 of chunks."""
+"""Limits a feedback packet: 400 arrivals need at most 800 bytes of deltas and, with 4096 states, 1170 of chunks."""
 
 _HEAD = Struct("!BBHIIHHI")
 _U16 = Struct("!H")
@@ -31,24 +31,24 @@ _S16 = Struct("!h")
 
 
 class TwccRecorder:
-    """Remembers arrivals of one transport and writes feedback.
+    """Records the arrivals on one transport and writes feedback.
 
-    Call `record` for each packet and, every 50 to 100 ms, `build_feedback` until it gives None.
-    A number that comes late is reported again together with everything after it.
+    Call `record` for each packet and, every 50 to 100 ms, `build_feedback` until it returns None.
+    A late packet is reported together with everything after it, once more.
     """
 
     def __init__(self) -> None:
         self._sequence = ExtendedSequence()
         self._arrivals: dict[int, int] = {}
         self._newest_us = 0
-        self._next = 0  # the first number that is still to be reported
+        self._next = 0  # the first number yet to be reported
         self._end = 0  # one beyond the highest number so far
         self._count = 0
 
     def record(self, sequence: int, arrival_us: int) -> None:
         """Note that packet `sequence` (16 bits) arrived at `arrival_us` (microseconds, any monotonic clock).
 
-        Of a repeated packet the first arrival counts. Whatever is 4096 numbers behind the newest is not reported.
+        The first arrival of a repeated packet counts. Packets 4096 numbers behind the newest are not reported.
         """
         if self._sequence.highest is None:
             self._next = self._end = sequence
@@ -64,10 +64,10 @@ class TwccRecorder:
             self._forget()
 
     def build_feedback(self, *, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """Give one feedback packet (RTCP, unencrypted, at most 1200 bytes), None when nothing is left to report.
+        """One feedback packet (RTCP, unencrypted, at most 1200 bytes); None when nothing is left to report.
 
-        `sender_ssrc` is ours, `media_ssrc` any of the publisher's. A packet ends where it is full or a delta does not
-        fit into 16 bits; the next call goes on from there.
+        `sender_ssrc` is ours, `media_ssrc` any of the publisher's. A packet ends when it is full or a delta does not
+        fit into 16 bits; the next call continues from there.
         """
         if self._next == self._end:
             return None
@@ -80,9 +80,9 @@ class TwccRecorder:
         return _packet(sender_ssrc, media_ssrc, base, len(statuses), reference << 8 | count, body)
 
     def _forget(self) -> None:
-        """Drop arrivals that fell out of the window or are reported and older than half a second.
+        """Drop arrivals outside the window, and reported ones older than half a second.
 
-        Younger ones are told again when a late packet makes us go back.
+        Newer ones are reported again when a late packet makes us go back.
         """
         floor, young = self._end - _WINDOW, self._newest_us - _BACK_WINDOW_US
         self._arrivals = {
@@ -92,7 +92,7 @@ class TwccRecorder:
         }
 
     def _gather(self, base: int) -> tuple[list[int], list[bytes], int]:
-        """Collect states and deltas from `base` on, as far as one packet can hold them, and the reference time."""
+        """Collect as many states and deltas from `base` on as fit into one packet, and the reference time."""
         statuses: list[int] = []
         deltas: list[bytes] = []
         reference = last = 0
@@ -125,7 +125,7 @@ def _packet(sender_ssrc: int, media_ssrc: int, base: int, count: int, reference:
 
 
 def _chunks(statuses: list[int]) -> Iterator[bytes]:
-    """Encode states as run lengths where seven or more are alike, else as vectors of seven 2-bit symbols."""
+    """Encode seven or more equal states as a run length, others as vectors of seven 2-bit symbols."""
     position, end = 0, len(statuses)
     while position < end:
         run = _run_length(statuses, position)

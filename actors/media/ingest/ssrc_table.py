@@ -1,9 +1,9 @@
 """Which remote SSRC is which track: as announced in the offer, or as the packets show (RFC 9143 section 9.2).
 
-A publisher may send with an SSRC that was not announced: from the start, or from some moment on, when its encoder was
-set up anew. The payload type shows which track it is, and so does the mid extension where it was negotiated. That is a
-guess, made before decryption; `bind` makes it stick once the packet proved authentic. No SSRC takes the place of one
-that is still heard: of several layers of one picture (simulcast) only one is forwarded.
+A publisher may send with an SSRC that was not announced: from the start, or later, after its encoder was restarted. The
+payload type shows which track it is, and so does the mid extension where it was negotiated. That is a guess, made
+before decryption; `bind` confirms it once the packet has proved authentic. No SSRC replaces one that is still active:
+of several layers of one picture (simulcast) only one is forwarded.
 """
 
 import math
@@ -106,7 +106,7 @@ class SsrcTable:
         return not source.is_rtx and now - since > TAKEOVER_AFTER
 
     def _release_rtx(self, track: PublishedTrack) -> None:
-        """What the former SSRC's retransmissions repeat has numbers that mean something else now."""
+        """Drop the former SSRC's retransmissions: the numbers they repeat mean something else now."""
         for source in self._sources:
             if source.track is track and source.is_rtx and source in self._ssrcs:
                 ssrc = self._ssrcs.pop(source)

@@ -1,19 +1,19 @@
-"""A queue that stands: datagrams come faster than they are read, and each waits behind all that came before it.
+"""A standing queue: datagrams arrive faster than they are read, and each waits behind all those before it.
 
-What a pause of the server leaves behind is soon worked off. A queue that stays long makes everything late, and nothing
-is left of anybody's media once it is too old to be forwarded, however much is still read a second. So it is emptied
-unread: what matters is sent again, and what comes next is fresh (as in RFC 8289, where a queue is judged by the time
-that is spent in it, and for how long).
+The backlog after a pause of the server is soon read. A queue that stays long delays everything, and once the media is
+too old to be forwarded, nobody receives any, however many packets are still read per second. So the queue is discarded
+unread: important packets are sent again, and those that follow are fresh (as in RFC 8289, which judges a queue by how
+long packets wait in it, and for how long that lasts).
 """
 
 import math
 
 TARGET = 0.5
-"""Seconds that datagrams may wait to be read."""
+"""Seconds that a datagram may wait to be read."""
 PATIENCE = 0.5
-"""Seconds for which they may wait longer than that."""
+"""Seconds for which the wait may be longer than that."""
 FRESH = 0.05
-"""Seconds after which they are thrown away while the queue is emptied."""
+"""While the queue is discarded: seconds of waiting after which a datagram is dropped."""
 
 
 class StandingQueue:
@@ -22,7 +22,7 @@ class StandingQueue:
     def __init__(self) -> None:
         self.drops = 0
         self.drop_before = -math.inf
-        """What arrived before this is to be thrown away."""
+        """Datagrams that arrived before this are to be dropped."""
         self._late_since = math.inf
 
     def took(self, now: float, newest: float, *, is_all: bool) -> None:

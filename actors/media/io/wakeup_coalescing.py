@@ -1,8 +1,8 @@
 """How long the media plane may sleep although packets wait: a wake-up costs as much as ten packets.
 
-While packets are few, each is taken the moment it comes. When there are many, wake-ups keep a distance from each other
-in which several packets come together, as interrupts do in a network card. The distance counts from one wake-up to the
-next, not from the end of the work: a busy plane does not get later still, for it no longer sleeps at all.
+While packets are few, each is handled at once. When there are many, wake-ups are spaced so that several packets collect
+in between, as with interrupt coalescing in a network card. The interval runs from one wake-up to the next, not from the
+end of the work: a busy plane is not delayed further, because it no longer sleeps at all.
 """
 
 import math
@@ -22,7 +22,7 @@ class WakeupCoalescer:
         self.rate = 0.0
         """Packets a second, as measured."""
         self.interval = 0.0
-        """The least distance between wake-ups; 0: everything is taken at once."""
+        """The minimum interval between wake-ups; 0: everything is handled at once."""
         self.rest_until = -math.inf
         """Nothing need be read before this."""
         self._count = 0
@@ -33,7 +33,7 @@ class WakeupCoalescer:
         self._count += count
         if woke_at - self._measured_at >= _WINDOW:
             self._measure(woke_at)
-        # A wake-up that finds nothing waits for the next packet, and not for the clock.
+        # After a wake-up that finds nothing, wait for the next packet, not for the clock.
         resting = self.interval and count and is_all
         self.rest_until = woke_at + self.interval if resting else -math.inf
 

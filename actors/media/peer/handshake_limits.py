@@ -43,7 +43,7 @@ class Handshake:
 
     @property
     def is_single_path(self) -> bool:
-        """Everything that came, came by `path`, and so everything of ours went there."""
+        """Whether everything came by `path`, and so everything of ours went there."""
         return self._changes == 1
 
     def feed(self, data: bytes, here: IcePath, now: float) -> None:

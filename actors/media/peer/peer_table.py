@@ -19,7 +19,7 @@ class Route(Generic[P]):
 
 
 class PeerTable(Generic[P]):
-    """All living peers of one media plane, which has so many sockets."""
+    """All living peers of one media plane with `sockets` sockets."""
 
     def __init__(self, sockets: int) -> None:
         self.by_ufrag: dict[str, P] = {}
@@ -49,10 +49,10 @@ class PeerTable(Generic[P]):
         return True
 
     def claim(self, path: IcePath, peer: P, now: float) -> bool:
-        """A valid check of this peer came by the path. Tells whether what comes there is the peer's now.
+        """A valid check of this peer came by the path. Returns whether packets from there now belong to this peer.
 
-        Any valid check takes a path back, and keeps it. Only from a peer that has proved to be at its end, and was
-        heard there a while ago, it takes another proof (`route`): the check's source address may be anybody's.
+        A valid check claims the path, unless another peer has proven it and was heard there recently. Taking it from
+        that peer requires another proof (`route`), because the check's source address may be forged.
         """
         held = self.routes[path.local].get(path.remote)
         if held is None or held.peer is peer or not held.peer.agent.holds(path, now):

@@ -1,6 +1,6 @@
-"""One peer's transport: ICE finds the way, DTLS proves who is there, SRTP carries media and RTCP of its handler.
+"""One peer's transport: ICE finds the path, DTLS authenticates the peer, SRTP carries its handler's media and RTCP.
 
-`protocol/webrtc/transport_state.py` has the table of states.
+`protocol/webrtc/transport_state.py` has the state table.
 
 Nothing waits here, and nothing is buffered: a datagram that the socket has no room for is lost, as in any network.
 """
@@ -115,7 +115,7 @@ class Transport:
 
     @property
     def path(self) -> IcePath | None:
-        """Where media goes; None until the peer has proved to be somewhere."""
+        """Where media goes; None until a path is proven."""
         return self.agent.path
 
     @property
@@ -304,7 +304,7 @@ class Transport:
         self._timers.schedule(self)
 
     def _end_handshake(self, handshake: Handshake, now: float) -> None:
-        """Keys are there. Only a peer that received all our flights gets this far, so a single path is proved by it."""
+        """Keys are there. Only a peer that received all our flights gets this far, which proves a single path."""
         if self._state is TransportState.HANDSHAKING:
             self._enter(TransportEvent.KEYS)
         before = self.path

@@ -79,14 +79,14 @@ class PacketBuffers:
         self.lengths[:] = self._templates[len(packet)]
 
     def layout(self, length: int) -> _Layout:
-        """Where bursts of so many packets lie."""
+        """Where bursts of `length` packets lie."""
         if length not in self._layouts:
             columns = tuple((self.packets[k::length], self.length_pointers[k::length]) for k in range(length))
             self._layouts[length] = _Layout(BUFFERS // length, columns)
         return self._layouts[length]
 
     def fill_burst(self, burst: Sequence[bytes], viewers: int) -> None:
-        """Put a burst, of which all packets but the last have one size, into the buffers of so many viewers."""
+        """Put a burst, of which all packets but the last have one size, into the buffers of `viewers` viewers."""
         length = len(burst)
         for target, packet in zip(self.packets, burst, strict=False):
             _memmove(target, packet, len(packet))

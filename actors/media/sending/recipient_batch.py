@@ -193,7 +193,7 @@ class RecipientBatch:
                 first += 1
 
     def _new_messages(self, length: int) -> CData:
-        """The messages for bursts of so many packets."""
+        """The messages for bursts of `length` packets."""
         messages = sendmmsg.ffi.new("struct mmsghdr[]", BATCH_SIZE)
         viewers = BATCH_SIZE // length
         for index in range(BATCH_SIZE):
