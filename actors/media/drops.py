@@ -1,7 +1,7 @@
 """Packets that are lost in this server, and why. All are counted and logged.
 
-Packets of a peer that are not accepted are logged once for each peer and reason (`Drops`), packets that the sockets
-lose every few seconds (`LossWatch`).
+Packets that are refused are logged once per peer and reason (`Drops`); packets that the sockets lose are summed up in
+the log every few seconds (`LossWatch`).
 """
 
 import math
@@ -60,7 +60,7 @@ class Drops:
 
 
 class ControlRate:
-    """Limits the RTCP and DTLS packets read of a peer: they are costly, and no peer needs hundreds a second."""
+    """Limits the RTCP and DTLS packets read from a peer: they are costly, and no peer needs hundreds a second."""
 
     def __init__(self, rate: int, drops: Drops) -> None:
         self._limit = RateLimit(rate, rate)

@@ -69,7 +69,7 @@ class Publication:
         return tuple(track.source for track in self.tracks.values())
 
     def statistics(self) -> StreamMediaStatistics:
-        """What the tracks count; what was asked for again or dropped before is known to the ingest alone."""
+        """The tracks' counters; only the ingest knows what was requested again, or dropped before reaching a track."""
         tracks = self.tracks.values()
         return StreamMediaStatistics(
             packets=sum(track.incoming.packets for track in tracks),

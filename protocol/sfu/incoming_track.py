@@ -33,10 +33,7 @@ MAX_BEHIND = 1024  # packets; libsrtp's window: older packets can no longer be e
 FRESH_AGE = 0.25  # seconds; a key frame no older than this is still good when a connecting viewer is ready
 TIMESTAMP_LEAP = 10.0  # seconds a timestamp may deviate from what the elapsed time suggests before it is shifted
 PADDED_TO = 8  # bytes; sizes that differ by one become equal seven times out of eight
-PADDED_FROM, PADDED_UP_TO = (
-    512,
-    1200,
-)  # bytes; smaller ones are no part of a large picture, larger might not fit the path
+PADDED_FROM, PADDED_UP_TO = 512, 1200  # bytes; smaller: not part of a large picture; larger: might not fit the path
 
 _HEADER = Struct("!BBHII")
 

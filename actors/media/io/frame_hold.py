@@ -19,7 +19,7 @@ class FrameHold:
         self._paused_until = -math.inf
 
     def until(self, now: float) -> float:
-        """Until when to wait for the rest of a picture that came in part; `now`: not at all."""
+        """When to stop waiting for the rest of a partly received picture; `now`: do not wait."""
         return now if now < self._paused_until else now + HOLD
 
     def waited(self, now: float, *, came: bool) -> None:

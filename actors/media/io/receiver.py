@@ -30,8 +30,8 @@ _STEP = 0.25  # seconds by which the wall clock moves against ours from one look
 class Receiver:
     """One socket's datagrams.
 
-    `take` gets each with its source and the time of its arrival in seconds of `clock`: never later than now, nor
-    earlier than that of the one before, and nothing can have come before the socket was last found empty.
+    `take` gets each with its source and its arrival time in seconds of `clock`: never later than now, nor earlier than
+    the previous one's, nor before the socket was last found empty.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Receiver:
     def _look_at_clock(self, now: float) -> tuple[float, bool]:
         """How far the kernel's clock is ahead of ours, and whether it was set since the last look.
 
-        If it was, nobody knows by which of the two times a datagram that waits was stamped.
+        If it was, the timestamp of a waiting datagram may be from either setting.
         """
         ahead = time.time() - now
         was_set = abs(ahead - self._ahead) > _STEP

@@ -1,7 +1,7 @@
 """Reading receiver reports when it is cheap: right after media, or else a little later.
 
-A viewer without reduced-size RTCP says what is urgent (a NACK, a request for a key frame) behind a report in one
-datagram, encrypted, so that it cannot be told from a mere report. While there is such a viewer, all are read soon.
+A viewer without reduced-size RTCP sends urgent feedback (a NACK, a key frame request) after a report in the same
+encrypted datagram, which looks like a plain report. While there is such a viewer, all reports are read soon.
 """
 
 import math
@@ -12,8 +12,8 @@ import trio
 from actors.media.io.receiver import MAX_DRAIN, Receiver
 from actors.media.statistics import Counters
 
-AT_LEAST = 0.2  # seconds from one look to the next, so that each finds several
-AT_MOST = 0.25  # seconds that a report waits where no media comes
+AT_LEAST = 0.2  # seconds between two reads, so that each finds several reports
+AT_MOST = 0.25  # seconds that a report waits while no media comes
 SOON = 0.02  # seconds for both, while something urgent may be among them
 
 

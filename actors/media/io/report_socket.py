@@ -1,9 +1,9 @@
 """A second socket of a media port, for receiver reports: datagrams that nobody waits for.
 
-Every viewer sends a report a second, and a wake-up for each would cost more than reading it. The kernel tells them
-apart from all else by their first two bytes, which SRTCP leaves in the clear (RFC 3711 section 3.4), and puts them into
-this socket, which may be read whenever there is time. What is urgent comes in packets of its own (RFC 5506: a NACK, a
-request for a key frame) or is no RTCP at all, and goes to the media socket as ever.
+Every viewer sends a report a second, and a wake-up for each would cost more than reading it. The kernel recognizes them
+by their first two bytes, which SRTCP leaves in the clear (RFC 3711 section 3.4), and delivers them to this socket,
+which may be read whenever there is time. Urgent feedback comes in separate packets (RFC 5506: a NACK, a key frame
+request) or is not RTCP at all, and still goes to the media socket.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from actors.runtime.logs import get_logger
 
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51  # Linux 4.5; the socket module has no name for it
 _INSTRUCTION = Struct("=HBBI")  # struct sock_filter: operation, jumps if true and if not, operand
-_PROGRAM_HEADER = Struct("@HP")  # struct sock_fprog: how many instructions, and where
+_PROGRAM_HEADER = Struct("@HP")  # struct sock_fprog: number of instructions, and their address
 _LOAD_BYTE, _AND, _JUMP_IF_EQUAL, _RETURN = 0x30, 0x54, 0x15, 0x06
 _MEDIA, _REPORTS = 0, 1  # the sockets in the order in which they were bound
 

@@ -1,4 +1,4 @@
-"""Who is to be woken when: one deadline for each owner, and the earliest of all."""
+"""When to wake each owner: one deadline per owner, and the earliest of all."""
 
 import heapq
 import itertools
