@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from actors.node.control import LocalNode
 from actors.runtime.actor import StopReason
@@ -112,8 +113,8 @@ async def test_an_index_forgets_what_has_ended(rig: SignalingRig) -> None:
     for match in matches:
         await match.stopped.wait()
     index = rig.supervisor._streams
-    while len(index):
-        await trio.lowlevel.checkpoint()
+    await wait_all_tasks_blocked()
+    assert len(index) == 0
     assert (index._by_name, index._by_session, index.published) == ({}, {}, 0)
     assert rig.supervisor.count_streams()["streams_webrtc_in"] == 0
 
