@@ -25,7 +25,7 @@ class StartPacer:
 
     def __init__(self) -> None:
         self.is_failing = False
-        """Whether the last call failed. Whoever makes the calls keeps it true."""
+        """Whether the last call failed. The caller keeps it up to date."""
         self._line = trio.StrictFIFOLock()
         self._passed: deque[float] = deque([-math.inf] * BURST, maxlen=BURST)
 
