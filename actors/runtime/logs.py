@@ -71,7 +71,12 @@ class Logger:
 
     def _write(self, level: int, event: str, fields: Mapping[str, object], crash: BaseException | None = None) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, "%s", event, extra={_FIELDS: fields}, exc_info=crash)
+            self._logger.log(level, "%s", event, extra={_FIELDS: _lasting(fields)}, exc_info=crash)
+
+
+def _lasting(fields: Mapping[str, object]) -> Mapping[str, object]:
+    """The fields with errors as text: a record that is kept must not keep an error's frames alive."""
+    return {name: str(value) if isinstance(value, BaseException) else value for name, value in fields.items()}
 
 
 class RateLimitedLog:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from io import StringIO
 from time import monotonic
+from weakref import ref
 
 import pytest
 
@@ -110,6 +111,22 @@ def test_a_crash_brings_its_traceback_on_the_same_line(lines: Start) -> None:
     (line,) = written()
     assert 'traceback="Traceback' in line
     assert "RuntimeError: two\\nlines" in line
+
+
+def test_a_record_that_is_kept_keeps_no_frames_of_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    class Large:
+        """What only the frame of the error refers to."""
+
+    def fail() -> "ref[Large]":
+        large = Large()
+        try:
+            raise ValueError("too short")
+        except ValueError as error:
+            log.warning("packet refused", error=error)
+        return ref(large)
+
+    assert fail()() is None
+    assert caplog.records[0].wcsd_fields == {"error": "too short"}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
