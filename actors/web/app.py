@@ -12,6 +12,7 @@ from actors.node.control_port import NodeControl
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.echo import ECHO_ROUTE
 from actors.web.api.health import Health, Readiness
+from actors.web.api.routes import ApiRoute, RouteTable
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
 from actors.web.guard import Guard, access_rules, machine_names
@@ -35,15 +36,9 @@ def create_app(
     """
     rules = access_rules(settings, machine_names() if own_names is None else own_names)
     refusals = Refusals()
-    routes = (
-        *StreamResource(streams, settings).routes(),
-        *ConnectionResource(streams, settings).routes(),
-        ECHO_ROUTE,
-        *Health(ready).routes(),
-        *StartPage(streams, page_info, clock).routes(),
-    )
+    table = RouteTable(api_routes(streams, settings, page_info=page_info, ready=ready, clock=clock))
     app = Starlette(
-        routes=routes,
+        routes=table.starlette_routes(),
         middleware=[
             Middleware(Guard, settings=settings, rules=rules, refusals=refusals),
             Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
@@ -52,3 +47,21 @@ def create_app(
     )
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app
+
+
+def api_routes(
+    streams: NodeControl,
+    settings: Settings,
+    *,
+    page_info: PageInfo,
+    ready: Callable[[], Readiness],
+    clock: Callable[[], int],
+) -> tuple[ApiRoute, ...]:
+    """Every route of the application."""
+    return (
+        *StreamResource(streams, settings).routes(),
+        *ConnectionResource(streams, settings).routes(),
+        ECHO_ROUTE,
+        *Health(ready).routes(),
+        *StartPage(streams, page_info, clock).routes(),
+    )

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.web.refusals import Refusals
-from actors.web.responses import COUNT_HEADER, TOTAL_HEADER
+from actors.web.responses import OUR_HEADERS
 from config.settings import Settings
 from protocol.rest.access import AccessRules
 from protocol.rest.errors import RestError, bad_request
@@ -86,7 +86,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 if allowed is not None:
                     headers["Access-Control-Allow-Origin"] = allowed
-                    headers["Access-Control-Expose-Headers"] = f"{COUNT_HEADER},{TOTAL_HEADER}"
+                    headers["Access-Control-Expose-Headers"] = ",".join(OUR_HEADERS)
                 headers.add_vary_header("Origin")
                 for name, value in self._extra:
                     headers[name] = value

@@ -14,6 +14,9 @@ from protocol.rest.errors import RestError, rest_error_body
 COUNT_HEADER = "X-Terminated-Count"
 TOTAL_HEADER = "X-Total-Count"
 
+OUR_HEADERS = (COUNT_HEADER, TOTAL_HEADER)
+"""Every response header that a program may want to read; CORS exposes these to pages of other origins."""
+
 _BATCH = 20
 """Objects written at a time: about half a millisecond's work."""
 _PIECE = 65536

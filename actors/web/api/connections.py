@@ -1,20 +1,20 @@
 """`/rest-api/connection/...`"""
 
-from collections.abc import Sequence
-
 import trio
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.streams import no_match, search_fields
+from actors.web.api.routes import ApiRoute
+from actors.web.api.streams import find_routes, no_match, search_fields
 from actors.web.refusals import client_address
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from config.settings import Settings
+from protocol.access.roles import Role
 from protocol.rest import connections as rest
+from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.stream.info_texts import StreamInfo
 
@@ -31,11 +31,20 @@ class ConnectionResource:
         self._streams = streams
         self._terminate_timeout = settings.rest_terminate_timeout
 
-    def routes(self) -> Sequence[BaseRoute]:
+    def routes(self) -> tuple[ApiRoute, ...]:
+        found = Answer(description="the sessions that match, oldest first", headers=(TOTAL_HEADER,))
         return (
-            Route("/rest-api/connection/terminate", self.terminate, methods=["POST"]),
-            Route("/rest-api/connection/find", self.find, methods=["GET", "POST"]),
-            Route("/rest-api/connection/find_all", self.find_all, methods=["GET", "POST"]),
+            ApiRoute(
+                path="/rest-api/connection/terminate",
+                methods=("POST",),
+                endpoint=self.terminate,
+                role=Role.OPERATE,
+                summary="disconnect sessions, which ends their streams",
+                fields=rest.TERMINATE,
+                query=rest.TERMINATE_QUERY,
+                answers=(Answer(description="they are disconnected", headers=(COUNT_HEADER,)),),
+            ),
+            *find_routes("connection", self.find, rest.FIND, found),
         )
 
     async def terminate(self, request: Request) -> Response:
@@ -48,12 +57,8 @@ class ConnectionResource:
         return empty_answer({COUNT_HEADER: str(count)}) if count else no_match(request, "connection")
 
     async def find(self, request: Request) -> Response:
-        """The sessions that match; POST takes the filter as its body, GET in the query string."""
+        """The sessions that match: all without a filter. POST takes it as its body, GET in the query string."""
         return await self._found(request, rest.parse_find(await search_fields(request)))
-
-    async def find_all(self, request: Request) -> Response:
-        """Every session, as the SDK requests by GET without a body; or what matches, if a filter is given."""
-        return await self.find(request)
 
     async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
         found = await self._streams.find_connections(query.filter, query.page)

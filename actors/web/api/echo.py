@@ -5,9 +5,10 @@ Hooks of the default application are answered inside the server; this path is fo
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from actors.web.api.routes import ApiRoute
 from protocol.rest.json_body import decode_json
+from protocol.rest.operations import ANYONE, Answer
 
 
 async def echo(request: Request) -> Response:
@@ -17,4 +18,12 @@ async def echo(request: Request) -> Response:
     return Response(body, media_type="application/json")
 
 
-ECHO_ROUTE = Route("/apps/EchoApp/{method:str}", echo, methods=["POST"])
+ECHO_ROUTE = ApiRoute(
+    path="/apps/EchoApp/{method:str}",
+    methods=("POST",),
+    endpoint=echo,
+    role=ANYONE,
+    summary="get the body back",
+    description="The backend of the default application, for trying hooks by hand: any JSON value, any method.",
+    answers=(Answer(description="the body, unchanged", schema={}),),
+)

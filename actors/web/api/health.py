@@ -1,13 +1,14 @@
 """`/healthz` and `/readyz`: is this process alive, and does it accept clients. They describe this process only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
+from actors.web.api.routes import ApiRoute
 from actors.web.responses import JsonAnswer
+from protocol.rest.operations import ANYONE, Answer
 
 
 @frozen(kw_only=True)
@@ -27,8 +28,26 @@ class Health:
     def __init__(self, ready: Callable[[], Readiness]) -> None:
         self._ready = ready
 
-    def routes(self) -> Sequence[BaseRoute]:
-        return (Route("/healthz", self.healthz), Route("/readyz", self.readyz))
+    def routes(self) -> tuple[ApiRoute, ...]:
+        return (
+            ApiRoute(
+                path="/healthz",
+                endpoint=self.healthz,
+                role=ANYONE,
+                summary="is the process alive",
+                answers=(Answer(description="it is"),),
+            ),
+            ApiRoute(
+                path="/readyz",
+                endpoint=self.readyz,
+                role=ANYONE,
+                summary="does the server accept clients",
+                answers=(
+                    Answer(description="it does"),
+                    Answer(description="it does not, or not yet; `missing` says why", status=503),
+                ),
+            ),
+        )
 
     async def healthz(self, _request: Request) -> Response:
         """200 as long as this process can answer."""

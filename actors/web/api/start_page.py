@@ -6,20 +6,22 @@ The page acts on streams through the ordinary REST API, which admits its origin.
 import hashlib
 import mimetypes
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
 
 from actors.node.control_port import NodeControl
+from actors.web.api.routes import ApiRoute
 from actors.web.responses import JsonAnswer
+from protocol.access.roles import Role
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.fields import TEXT, Field, FieldTable
+from protocol.rest.operations import ANYONE, Answer
 from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
 from protocol.rest.stat import stat_json, stat_text, wants_json
@@ -56,18 +58,43 @@ class StartPage:
         self._headers = security_headers(info)
         self._files = {path.name: PageFile.read(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
 
-    def routes(self) -> Sequence[BaseRoute]:
-        files = [Route(f"/{name}", self.file) for name in self._files]
-        return (Route("/", self.start), Route("/page/state", self.state), *files)
+    def routes(self) -> tuple[ApiRoute, ...]:
+        files = (
+            ApiRoute(path=f"/{name}", endpoint=self.file, role=ANYONE, summary="a file of the page", is_described=False)
+            for name in self._files
+        )
+        return (
+            ApiRoute(
+                path="/",
+                action="stat",
+                endpoint=self.statistics,
+                role=Role.VIEW,
+                summary="get the statistics",
+                description="Without `action=stat`, this path is the start page, as HTML.",
+            ),
+            ApiRoute(path="/", endpoint=self.start, role=ANYONE, summary="the start page", is_described=False),
+            ApiRoute(
+                path="/page/state",
+                endpoint=self.state,
+                role=Role.VIEW,
+                summary="what the start page shows",
+                fields=STATE_QUERY,
+                answers=(Answer(description="the state"),),
+            ),
+            *files,
+        )
+
+    async def statistics(self, request: Request) -> Response:
+        """The statistics that the SDK's console reads."""
+        parameters = read_query(request.scope["query_string"])
+        groups = self._streams.statistics()
+        if wants_json(parameters):
+            return JsonAnswer(stat_json(groups, parameters))
+        return PlainTextResponse(stat_text(groups, parameters))
 
     async def start(self, request: Request) -> Response:
-        """The page itself; with `?action=stat` the statistics that the SDK's console reads."""
-        parameters = read_query(request.scope["query_string"])
-        if parameters.get("action") == "stat":
-            groups = self._streams.statistics()
-            if wants_json(parameters):
-                return JsonAnswer(stat_json(groups, parameters))
-            return PlainTextResponse(stat_text(groups, parameters))
+        """The page itself."""
+        read_query(request.scope["query_string"])
         return self._file(request, "index.html")
 
     async def file(self, request: Request) -> Response:

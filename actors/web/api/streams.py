@@ -1,6 +1,6 @@
 """`/rest-api/stream/...`"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -8,18 +8,21 @@ import attrs
 import trio
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.refusals import client_address
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from config.settings import Settings, TerminateAll
+from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
+from protocol.rest.fields import FieldTable
 from protocol.rest.json_body import decode_optional_object
+from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.stream.info_texts import StreamInfo
 
@@ -37,11 +40,21 @@ class StreamResource:
         self._terminate_timeout = settings.rest_terminate_timeout
         self._allow_all = settings.rest_terminate_all is TerminateAll.ALLOW
 
-    def routes(self) -> Sequence[BaseRoute]:
+    def routes(self) -> tuple[ApiRoute, ...]:
+        found = Answer(description="the streams that match, oldest first", headers=(TOTAL_HEADER,))
+        stopped = Answer(description="they are stopped; with `dry_run`, a list of them", headers=(COUNT_HEADER,))
         return (
-            Route("/rest-api/stream/terminate", self.terminate, methods=["POST"]),
-            Route("/rest-api/stream/find", self.find, methods=["GET", "POST"]),
-            Route("/rest-api/stream/find_all", self.find_all, methods=["GET", "POST"]),
+            ApiRoute(
+                path="/rest-api/stream/terminate",
+                methods=("POST",),
+                endpoint=self.terminate,
+                role=Role.OPERATE,
+                summary="stop streams",
+                fields=rest.TERMINATE,
+                query=rest.TERMINATE_QUERY,
+                answers=(stopped,),
+            ),
+            *find_routes("stream", self.find, rest.FIND, found),
         )
 
     async def terminate(self, request: Request) -> Response:
@@ -61,12 +74,8 @@ class StreamResource:
         return ListAnswer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
 
     async def find(self, request: Request) -> Response:
-        """The streams that match; POST takes the filter as its body, GET in the query string."""
+        """The streams that match: all without a filter. POST takes it as its body, GET in the query string."""
         return await self._found(request, rest.parse_find(await search_fields(request)))
-
-    async def find_all(self, request: Request) -> Response:
-        """Every stream, as the SDK requests by GET without a body; or what matches, if a filter is given."""
-        return await self.find(request)
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
         found = await self._streams.find(query.filter, query.page)
@@ -77,6 +86,20 @@ class StreamResource:
 
 
 # -- shared with the connection group ----------------------------------------------------------------------------------
+
+
+def find_routes(noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer) -> Iterator[ApiRoute]:
+    """`find`, and `find_all`, which does the same: the SDK calls it by GET without a filter."""
+    for method, summary in (("find", f"find {noun}s"), ("find_all", f"list all {noun}s, or find some")):
+        yield ApiRoute(
+            path=f"/rest-api/{noun}/{method}",
+            methods=("GET", "POST"),
+            endpoint=endpoint,
+            role=Role.VIEW,
+            summary=summary,
+            fields=fields,
+            answers=(found,),
+        )
 
 
 async def search_fields(request: Request) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""The routes of the web service: each one declared once, for the router, the access control and the OpenAPI document.
+
+ApiRoute(
+    path="/rest-api/stream/find", methods=("GET", "POST"), endpoint=self.find, role=Role.VIEW,
+    summary="find streams", fields=rest.FIND, answers=(Answer(description="those that match", schema=...),),
+)
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from urllib.parse import parse_qsl
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
+
+from protocol.rest.operations import Operation
+from protocol.rest.query import MAX_PARAMETERS
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@frozen(kw_only=True)
+class ApiRoute(Operation):
+    """An operation and the coroutine function that performs it."""
+
+    endpoint: Endpoint
+
+
+class RouteTable:
+    """All routes, in order: the first that matches a request is its route."""
+
+    def __init__(self, routes: Iterable[ApiRoute]) -> None:
+        self.routes = tuple(routes)
+        self._matchers = tuple(map(_Matcher, self.routes))
+
+    def starlette_routes(self) -> list[BaseRoute]:
+        """For Starlette's router."""
+        return list(self._matchers)
+
+    def find(self, scope: Scope) -> ApiRoute | None:
+        """The route of an HTTP request, exactly as the router will find it; None where it answers 404 or 405."""
+        for route, matcher in zip(self.routes, self._matchers, strict=True):
+            if matcher.matches(scope)[0] is Match.FULL:
+                return route
+        return None
+
+
+class _Matcher(Route):
+    """Starlette's route, which also looks at the `action` of the query string."""
+
+    def __init__(self, route: ApiRoute) -> None:
+        super().__init__(route.path, route.endpoint, methods=list(route.methods))
+        self._action = route.action
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if self._action is not None and self._action not in _actions(scope["query_string"]):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def _actions(query: bytes) -> list[str]:
+    """Every value of `action`: a second one is for the endpoint to refuse."""
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return []
+    return [value for name, value in pairs if name == "action"]
