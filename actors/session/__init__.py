@@ -1,9 +1,11 @@
 """Sessions: one actor for each client's WebSocket.
 
 `gateway.py` takes connections (`arrivals.py` those that are no sessions yet). `session.py` is the actor's life,
-`reading.py` how frames reach it, `requests.py` what it does with each request, `stream_events.py` with those that go to
-viewers. `receive_quota.py` and `outbox.py` bound what comes in and what waits on the way out, `event_allowance.py` what
-goes to viewers; `client_socket.py` is the WebSocket below, `metered_socket.py` counts what it reads.
+`reading.py` how frames reach it and `writing.py` how they leave, `requests.py` what it does with each request,
+`backend_requests.py` with those that wait for the backend, `stream_events.py` with those that go to viewers,
+`data_exchange.py` with the page's own data. `receive_quota.py` and `outbox.py` bound what comes in and what waits on
+the way out, `event_allowance.py` what goes to viewers; `client_socket.py` is the WebSocket below, `metered_socket.py`
+counts what it reads.
 """
 
 from actors.session.client_socket import ClientSocket, NonBlockingStream, Socket

@@ -1,35 +1,24 @@
-"""How a session handles each request of an established client.
-
-Nothing here waits: a request that needs the backend's decision is continued by a helper task, so that a slow answer
-does not delay the client's other frames. The lane keeps the calls of one session in order.
-"""
+"""How a session handles each request of an established client. Nothing here waits."""
 
 from collections.abc import Callable
-from typing import Any
 
 import trio
 
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
+from actors.session.data_exchange import DataExchange, DataHandler
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.stream_events import StreamEvents
 from actors.session.websdk_owner import SessionOwner
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, StreamServices, start_stream
-from protocol.common.memory_budget import weigh
-from protocol.hooks import (
-    Allow,
-    HookMethod,
-    Verdict,
-    data_body,
-    data_status_body,
-    snapshot_body,
-)
+from protocol.hooks import Allow, HookMethod, Verdict, snapshot_body
 from protocol.signaling.frame_codec import weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
     AvailableStreamAnswer,
     ClientFrame,
-    DataStatusEvent,
+    DataStatusAck,
     Fail,
     Finish,
     NotifySessionDebugEvent,
@@ -48,15 +37,11 @@ from protocol.signaling.frames import (
     SubmitBugReport,
     UnknownFrame,
 )
-from protocol.signaling.session_statuses import DataStatus
 from protocol.signaling.stream_forms import stream_request
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.statuses import StreamEventType, StreamStatus
 
 log = get_logger("session")
-
-MAX_WAITING = 128
-"""Requests of one session that may wait for its backend at a time, not counting streams."""
 
 
 class Requests:
@@ -68,6 +53,8 @@ class Requests:
         services: StreamServices,
         quota: ReceiveQuota,
         nursery: Callable[[], trio.Nursery],
+        *,
+        data_handler: DataHandler,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The session's live streams, by mediaSessionId."""
@@ -75,15 +62,16 @@ class Requests:
         self._context = owner.context
         self._services = services
         self._inflow = quota
-        self._nursery = nursery
-        self._waiting = 0
+        self._backend = BackendRequests(owner.lane, quota, nursery)
         self._events = StreamEvents(owner, services)
+        self._data = DataExchange(owner, data_handler, self._backend)
         self._weights: dict[str, int] = {}
 
-    def stop_streams(self, reason: StopReason) -> None:
-        """End every stream of the session."""
+    def end(self, reason: StopReason) -> None:
+        """The session is over: every stream of it ends with `reason`."""
         for stream in tuple(self.streams.values()):
             stream.stop(reason)
+        self._data.end()
 
     def forget(self, media_session_id: str) -> None:
         """The stream has ended."""
@@ -101,8 +89,8 @@ class Requests:
                 self._send(self._availability(frame))
             case SendStreamEvent():
                 self._pass_stream_event(frame)
-            case SendData():
-                self._take_data(frame)
+            case SendData() | DataStatusAck():
+                self._data.take(frame)
             case Snapshot():
                 self._take_snapshot(frame)
             case SessionDebug() | PushLogs() | SubmitBugReport():
@@ -164,27 +152,9 @@ class Requests:
         if not isinstance(publisher, PublishedStream) or not publisher.is_live or not frame.type.is_from_publisher:
             log.debug("stream event ignored", session=self._context.session_id, type=frame.type)
             return
-        self._events.take(frame, publisher, self._ask)
+        self._events.take(frame, publisher, self._backend.ask)
 
-    # -- data and the rest -------------------------------------------------------------------------
-
-    def _take_data(self, frame: SendData) -> None:
-        def decided(verdict: Verdict) -> None:
-            accepted = isinstance(verdict, Allow)
-            status = DataStatus.ACCEPTED if accepted else DataStatus.FAILED
-            info = None if isinstance(verdict, Allow) else verdict.info
-            body = data_status_body(self._context, operation_id=frame.operation_id, status=status, info=info)
-
-            def deliver(shown: dict[str, Any]) -> None:
-                # The page finds its promise by the id and settles it by the status: the backend must not change them.
-                self._send(DataStatusEvent(operation_id=frame.operation_id, status=status, info=_text(shown, "info")))
-
-            self._owner.lane.event(HookMethod.DATA_STATUS_EVENT, body, deliver=deliver)
-
-        body = data_body(self._context, operation_id=frame.operation_id, payload=frame.payload)
-        if not self._ask(HookMethod.ON_DATA_EVENT, body, decided):
-            info = "Too many requests are waiting for the backend"
-            self._send(DataStatusEvent(operation_id=frame.operation_id, status=DataStatus.FAILED, info=info))
+    # -- the rest ----------------------------------------------------------------------------------
 
     def _take_snapshot(self, frame: Snapshot) -> None:
         def failed(info: str) -> None:
@@ -205,8 +175,8 @@ class Requests:
                 failed(StreamInfo.STREAM_NOT_FOUND)
 
         body = snapshot_body(self._context, name=frame.name, media_session_id=frame.media_session_id)
-        if not self._ask(HookMethod.SNAPSHOT, body, decided):
-            failed("Too many requests are waiting for the backend")
+        if not self._backend.ask(HookMethod.SNAPSHOT, body, decided):
+            failed(TOO_MANY_WAITING)
 
     def _take_diagnostics(self, frame: SessionDebug | PushLogs | SubmitBugReport) -> None:
         match frame:
@@ -225,36 +195,7 @@ class Requests:
                 status = "STARTED" if frame.command == "start" else "STOPPED"
                 self._send(NotifySessionDebugEvent(status=status))
 
-        self._ask(method, {**fields, **self._context.body()}, decided)
-
-    # -- the backend's word ------------------------------------------------------------------------
-
-    def _ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
-        """Call the backend and continue with its verdict. False if too many or too large requests are waiting."""
-        weight = weigh(body)
-        if self._waiting >= MAX_WAITING:
-            self._inflow.refused(f"{MAX_WAITING} requests of a session that wait for the backend")
-            return False
-        if not self._inflow.keep(weight):
-            return False
-        self._waiting += 1
-        self._nursery().start_soon(self._continue, method, body, weight, decided)
-        return True
-
-    async def _continue(
-        self, method: HookMethod, body: dict[str, Any], weight: int, decided: Callable[[Verdict], None]
-    ) -> None:
-        try:
-            decided(await self._owner.lane.authorize(method, body))
-        finally:
-            self._waiting -= 1
-            self._inflow.give_back(weight)
+        self._backend.ask(method, {**fields, **self._context.body()}, decided)
 
     def _send(self, frame: ServerFrame) -> None:
         self._owner.send(frame)
-
-
-def _text(body: dict[str, Any], key: str) -> str | None:
-    """A text field; None if it is absent or something else."""
-    value = body.get(key)
-    return value if isinstance(value, str) else None

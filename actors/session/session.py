@@ -1,38 +1,36 @@
 """A session: one WebSocket, from the first frame to the close.
 
-    reader task   socket -> decode -> mailbox       never waits for anything slow; a full mailbox ends the session
-    outbox        frame -> socket, if that needs no waiting; else it is queued for
-    writer task   outbox -> socket                  each send under a deadline; a client that does not read is dropped
-    pinger task   ping every few seconds            a client that answers none of ten is considered gone
-
-The writer is shielded, so that the last frames (why each stream ended) are still sent when the session is stopped.
+reader task   socket -> decode -> mailbox       never waits for anything slow; a full mailbox ends the session
+outbox        frame -> socket, if that needs no waiting; else it is queued for
+writer task   outbox -> socket                  each send under a deadline; a client that does not read is dropped
+pinger task   ping every few seconds            a client that answers none of ten is considered gone
 """
 
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, ClassVar
 
 import trio
 from attrs import field, frozen
-from trio_websocket import ConnectionClosed
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_socket import Socket
-from actors.session.outbox import Outbox, OutboxPool
-from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, InboundFrame
+from actors.session.data_exchange import AcceptAll, DataHandler
+from actors.session.outbox import OutboxPool
+from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
 from actors.session.websdk_owner import SessionOwner
+from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.storage.app_store import AppStore
 from actors.stream import StreamServices
 from actors.stream.end_reasons import SESSION_DISCONNECT
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.descriptions import ConnectionDescription
-from protocol.signaling.frame_codec import FrameError, encode
+from protocol.signaling.frame_codec import FrameError
 from protocol.signaling.frames import (
     ClientFrame,
     Connection,
@@ -50,10 +48,8 @@ from protocol.signaling.session_statuses import SessionStatus
 
 log = get_logger("session")
 
-FAREWELL_TIMEOUT = 3.0
-"""Seconds for the frames still queued when the session stops."""
 CLOSE_TIMEOUT = 1.5
-"""Seconds for the closing handshake after that."""
+"""Seconds for the closing handshake, after the last frames."""
 CONNECTION_TIMEOUT = 15.0
 """Seconds from the open socket to the `connection` frame."""
 PING_TICK = 0.2
@@ -61,8 +57,6 @@ PING_TICK = 0.2
 SDK_VERSION = "5.2.2109-wcsd"
 """The answer to `getVersion`: mobile SDKs parse a WCS version."""
 
-NOT_READING = StopReason(cause="client-does-not-read")
-UNWRITABLE = StopReason(cause="unwritable-frame")
 PING_TIMEOUT = StopReason(cause="ping-timeout")
 REFUSED = StopReason(cause="refused")
 PROTOCOL_ERROR = StopReason(cause="protocol-error")
@@ -91,6 +85,8 @@ class SessionServices:
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder
+    data_handler: Callable[[SessionOwner], DataHandler] = AcceptAll
+    """What the application of a session does with its client's data."""
     warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """For log lines that clients can cause at will."""
 
@@ -109,8 +105,7 @@ class Session(Actor[InboundFrame]):
         self._settings = services.streams.settings
         self._created = int(services.streams.wall_clock() * 1000)
         self._life = SessionLife()
-        self._outbox = Outbox(socket, services.outboxes, on_overflow=partial(self._drop, NOT_READING))
-        self._writing = trio.CancelScope(shield=True)
+        self._writer = FrameWriter(socket, services.outboxes, session_id=session_id, drop=self._drop)
         self._reader = FrameReader(socket, services.decoder, warnings=services.warnings)
         self._connection = Connection()
         self._connected_body: dict[str, Any] = {}
@@ -150,13 +145,13 @@ class Session(Actor[InboundFrame]):
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._life.close)
-            steps.callback(self._close_outbox)
+            steps.callback(self._writer.close)
             steps.callback(self._close_lane)
-            steps.callback(self._stop_streams)
+            steps.callback(self._end_requests)
 
     def abort(self) -> None:
         super().abort()
-        self._writing.cancel()
+        self._writer.abort()
 
     async def on_stop(self, reason: StopReason) -> None:
         with trio.move_on_after(CLOSE_TIMEOUT):
@@ -164,7 +159,7 @@ class Session(Actor[InboundFrame]):
 
     def drop_references(self) -> None:
         self._lane = self._requests = None
-        self._outbox.discard()
+        self._writer.discard()
 
     def end_log_fields(self) -> dict[str, object]:
         return {"id": self.session_id, "app": self._connection.app_key, **self._reader.totals}
@@ -186,9 +181,9 @@ class Session(Actor[InboundFrame]):
             streams=len(self._requests.streams) if self._requests is not None else 0,
         )
 
-    def _stop_streams(self) -> None:
+    def _end_requests(self) -> None:
         if self._requests is not None:
-            self._requests.stop_streams(SESSION_DISCONNECT)
+            self._requests.end(SESSION_DISCONNECT)
 
     def _close_lane(self) -> None:
         if self._lane is None:
@@ -197,10 +192,6 @@ class Session(Actor[InboundFrame]):
             body = connection_status_body(self._connected_body, status=SessionStatus.DISCONNECTED)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
         self._lane.close()
-
-    def _close_outbox(self) -> None:
-        self._outbox.close()
-        self._writing.deadline = trio.current_time() + FAREWELL_TIMEOUT
 
     # -- frames in ---------------------------------------------------------------------------------
 
@@ -249,15 +240,14 @@ class Session(Actor[InboundFrame]):
 
     def _establish(self, lane: HookLane, sent: dict[str, Any], answered: dict[str, Any]) -> None:
         self._life.establish()
-        owner = SessionOwner(
-            context=self._context(),
-            lane=lane,
-            send=self.send,
-            send_text=self._outbox.put,
-            unwritable=self._unwritable,
-            ended=self._forget,
+        owner = SessionOwner(context=self._context(), lane=lane, writer=self._writer, ended=self._forget)
+        self._requests = Requests(
+            owner,
+            self._services.streams,
+            self._socket.quota,
+            lambda: self.nursery,
+            data_handler=self._services.data_handler(owner),
         )
-        self._requests = Requests(owner, self._services.streams, self._socket.quota, lambda: self.nursery)
         token = self._services.make_token()
         body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
         echo = GetUserData.echo(self._connection, auth_token=token).data
@@ -287,21 +277,10 @@ class Session(Actor[InboundFrame]):
 
     def send(self, frame: ServerFrame) -> None:
         """Send a frame to the client; never waits, never fails. A client that does not read is dropped."""
-        try:
-            self._outbox.put(encode(frame))
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # a backend may overwrite a field with something that cannot be encoded
-            self._unwritable(frame.message, error)
-
-    def _unwritable(self, message: str, error: Exception) -> None:
-        log.error("a frame cannot be written", session=self.session_id, message=message, error=error)
-        self._drop(UNWRITABLE)
+        self._writer.send(frame)
 
     def _drop(self, reason: StopReason) -> None:
         # Later, not within this call: the stream that sent the frame must first tell the backend over our lane.
-        self._outbox.close()
         if self.reason is None:
             self.nursery.start_soon(_stop_soon, self, reason)
 
@@ -321,13 +300,9 @@ class Session(Actor[InboundFrame]):
             self.stop(reason)
 
     async def _write(self) -> None:
-        with self._writing:
-            try:
-                await self._outbox.write()
-            except trio.TooSlowError:
-                self.stop(NOT_READING)
-            except ConnectionClosed:
-                self.stop(CLIENT_CLOSED)
+        reason = await self._writer.write()
+        if reason is not None:
+            self.stop(reason)
 
     async def _ping(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from actors.hooks.lane import HookLane
+from actors.session.writing import FrameWriter
 from protocol.hooks import HookContext, HookMethod
 from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP
 from protocol.signaling.shared_event import SharedEvent
@@ -19,14 +20,13 @@ class SessionOwner:
 
     context: HookContext
     lane: HookLane
-    send: Callable[[ServerFrame], None]
-    """Queue a frame for the client; never waits, never fails."""
-    send_text: Callable[[str], None]
-    """The same for a frame that is encoded already."""
-    unwritable: Callable[[str, Exception], None]
-    """A frame of this kind cannot be written."""
+    writer: FrameWriter
     ended: Callable[[str], None]
     """The stream of this id is over."""
+
+    def send(self, frame: ServerFrame) -> None:
+        """Send a frame to the client; never waits, never fails."""
+        self.writer.send(frame)
 
     def answer(self, media_session_id: str, sdp: str) -> None:
         self.send(SetRemoteSDP(media_session_id=media_session_id, sdp=sdp))
@@ -38,10 +38,10 @@ class SessionOwner:
         try:
             shared = event.form(SharedEvent)
         except (ValueError, RecursionError) as error:  # a backend may have inserted something that cannot be encoded
-            self.unwritable("notifyStreamEvent", error)
+            self.writer.unwritable("notifyStreamEvent", error)
             return
         for text in shared.addressed_to(media_session_id):
-            self.send_text(text)
+            self.writer.send_text(text)
 
     def warn(self, media_session_id: str, method: HookMethod, info: str) -> None:
         """The ErrorEvent of the WCS pages: without `apiMethod`, so that the SDK does not take it for a status."""

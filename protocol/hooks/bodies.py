@@ -122,7 +122,10 @@ def data_body(context: HookContext, *, operation_id: str, payload: Any) -> dict[
 
 
 def data_status_body(
-    context: HookContext, *, operation_id: str, status: str, info: str | None = None
+    context: HookContext, *, operation_id: str, status: str, info: str | None = None, payload: Any = None
 ) -> dict[str, Any]:
-    """`DataStatusEvent`: how a data exchange ended, `ACCEPTED` or `FAILED`."""
-    return context.body(operationId=operation_id, status=status, info=info)
+    """`DataStatusEvent`: how a data exchange ended, `ACCEPTED` or `FAILED`.
+
+    `payload` is what the backend has made of the client's payload; None if it left it alone.
+    """
+    return context.body(operationId=operation_id, status=status, info=info, payload=payload)

@@ -198,12 +198,13 @@ class SendData(ClientMessage):
 
 @frozen(kw_only=True)
 class DataStatusAck(ClientMessage):
-    """`DataStatusEvent` from a client: old SDKs confirm `OnDataEvent` with it. Nothing to do."""
+    """`DataStatusEvent` from a client: old SDKs confirm `OnDataEvent` with it. No answer."""
 
     message: ClassVar[str] = "DataStatusEvent"
 
     operation_id: Word = ""
     status: Word = ""
+    info: Word = ""
 
 
 @frozen(kw_only=True)

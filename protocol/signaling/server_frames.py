@@ -175,13 +175,17 @@ class AvailableStreamAnswer(ServerMessage):
 
 @frozen(kw_only=True)
 class DataStatusEvent(ServerMessage):
-    """`DataStatusEvent`: the outcome of a `sendData`."""
+    """`DataStatusEvent`: the outcome of a `sendData`. The SDK hands the page all of it but the id.
+
+    `payload` is what a backend has made of the page's own; None if it left it alone.
+    """
 
     message: ClassVar[str] = "DataStatusEvent"
 
     operation_id: str
     status: DataStatus
     info: str | None = None
+    payload: Any = field(default=None, repr=False)
 
 
 @frozen(kw_only=True)

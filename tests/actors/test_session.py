@@ -203,27 +203,6 @@ async def test_a_disconnect_ends_the_streams_and_tells_the_backend_last_of_all(a
         ]
 
 
-async def test_data_is_answered_and_a_denial_reaches_the_sender(autojump_clock: MockClock) -> None:
-    async with signaling_rig() as rig:
-        config = {"OnDataEvent": {"restOnError": "FAIL"}}
-        rig.backend.answers["connect"] = lambda method, body: httpx.Response(200, json={"restClientConfig": config})
-        socket, _ = await rig.connect()
-        socket.send("sendData", {"operationId": "o1", "payload": {"text": "hi"}})
-        assert await socket.receive("DataStatusEvent") == {"operationId": "o1", "status": "ACCEPTED"}
-        rig.backend.answers["OnDataEvent"] = lambda method, body: httpx.Response(403)
-        socket.send("sendData", {"operationId": "o2", "payload": "x"})
-        denied = await socket.receive("DataStatusEvent")
-        assert denied == {"operationId": "o2", "status": "FAILED", "info": "Restricted access"}
-
-
-async def test_without_the_hook_data_is_accepted(autojump_clock: MockClock) -> None:
-    async with signaling_rig(methods=frozenset()) as rig:
-        socket, _ = await rig.connect()
-        socket.send("sendData", {"operationId": "o1", "payload": None})
-        assert await socket.receive("DataStatusEvent") == {"operationId": "o1", "status": "ACCEPTED"}
-        assert rig.backend.calls == []
-
-
 async def test_sip_snapshot_availability_and_debug_are_answered(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         socket, _ = await rig.connect()

@@ -1,0 +1,51 @@
+"""Requests of one client that wait for its backend's decision.
+
+Nothing here waits: each request is continued by a helper task, so that a slow answer does not delay the client's other
+frames. The lane keeps the calls of one session in order.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import trio
+
+from actors.hooks.lane import HookLane
+from actors.session.receive_quota import ReceiveQuota
+from protocol.common.memory_budget import weigh
+from protocol.hooks import HookMethod, Verdict
+
+MAX_WAITING: Final = 128
+"""Requests of one session that may wait for its backend at a time, not counting streams."""
+TOO_MANY_WAITING: Final = "Too many requests are waiting for the backend"
+"""What the client is told about one request more."""
+
+
+class BackendRequests:
+    """The requests of one session that wait, bounded in number and in memory."""
+
+    def __init__(self, lane: HookLane, quota: ReceiveQuota, nursery: Callable[[], trio.Nursery]) -> None:
+        self._lane = lane
+        self._quota = quota
+        self._nursery = nursery
+        self._waiting = 0
+
+    def ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
+        """Call the backend and continue with its verdict. False if too many or too large requests are waiting."""
+        weight = weigh(body)
+        if self._waiting >= MAX_WAITING:
+            self._quota.refused(f"{MAX_WAITING} requests of a session that wait for the backend")
+            return False
+        if not self._quota.keep(weight):
+            return False
+        self._waiting += 1
+        self._nursery().start_soon(self._continue, method, body, weight, decided)
+        return True
+
+    async def _continue(
+        self, method: HookMethod, body: dict[str, Any], weight: int, decided: Callable[[Verdict], None]
+    ) -> None:
+        try:
+            decided(await self._lane.authorize(method, body))
+        finally:
+            self._waiting -= 1
+            self._quota.give_back(weight)
