@@ -1,6 +1,7 @@
 """The web application: its routes, and the layers every request passes through.
 
-request -> Guard (who may call) -> BodyLimits (how much) -> exception handlers (errors as JSON) -> route
+request -> RequestIds (its id) -> Guard (who may call) -> BodyLimits (how much) -> exception handlers (errors as JSON)
+-> route
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from actors.web.api.streams import StreamResource
 from actors.web.guard import Guard, access_rules, machine_names
 from actors.web.http.body_limits import BodyLimits
 from actors.web.refusals import Refusals
+from actors.web.request_ids import RequestIds
 from config.settings import Settings
 
 
@@ -40,6 +42,7 @@ def create_app(
     app = Starlette(
         routes=table.starlette_routes(),
         middleware=[
+            Middleware(RequestIds),
             Middleware(Guard, settings=settings, rules=rules, refusals=refusals),
             Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
         ],

@@ -17,7 +17,8 @@ from starlette.types import Scope
 
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.asgi_exchange import REFUSED
-from actors.web.responses import JsonAnswer, error_answer
+from actors.web.request_ids import request_id
+from actors.web.responses import REQUEST_ID_HEADER, ErrorAnswer, error_answer
 from protocol.rest.errors import RestError, bad_request, error_body
 from protocol.rest.unsupported import is_unsupported
 
@@ -53,7 +54,7 @@ class Refusals:
             path=scope["path"],
             status=error.status_hint,
             reason=error.message,
-            client=client_address(scope),
+            **caller_fields(scope),
             **setting,
         )
         return error_answer(error, scope["path"], headers)
@@ -91,10 +92,16 @@ class Refusals:
 async def on_crash(request: Request, _error: Exception) -> Response:
     """Respond to an internal error. Starlette raises it again afterwards, so that it is logged with its traceback."""
     body = error_body(500, "internal error; the log of the server has the details", request.url.path)
-    return JsonAnswer(body, status_code=500)
+    # Starlette answers from outside of all layers, which would add this header.
+    return ErrorAnswer(body, status_code=500, headers={REQUEST_ID_HEADER: request_id(request.scope)})
 
 
 def client_address(scope: Scope) -> str:
     """The caller's IP address, as IPv4 where it came as such over an IPv6 socket."""
     client = scope.get("client")
     return client[0].removeprefix("::ffff:") if client else "unknown"
+
+
+def caller_fields(scope: Scope) -> dict[str, str]:
+    """Who sent a request and which one it is, for log lines."""
+    return {"client": client_address(scope), "request": request_id(scope)}

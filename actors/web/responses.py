@@ -5,16 +5,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import trio
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from actors.runtime.slices import slices
-from protocol.rest.errors import RestError, rest_error_body
+from protocol.rest.errors import PROBLEM_JSON, RestError, names_problem_json, rest_error_body
 
 COUNT_HEADER = "X-Terminated-Count"
 TOTAL_HEADER = "X-Total-Count"
 
-OUR_HEADERS = (COUNT_HEADER, TOTAL_HEADER)
+REQUEST_ID_HEADER = "X-Request-Id"
+
+OUR_HEADERS = (COUNT_HEADER, TOTAL_HEADER, REQUEST_ID_HEADER, "ETag", "Retry-After")
 """Every response header that a program may want to read; CORS exposes these to pages of other origins."""
 
 _BATCH = 20
@@ -28,6 +31,16 @@ class JsonAnswer(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, separators=(",", ":")).encode()
+
+
+class ErrorAnswer(JsonAnswer):
+    """An error: JSON, labelled `application/problem+json` (RFC 9457) if the request's `Accept` names that."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers.add_vary_header("Accept")
+        if names_problem_json(Headers(scope=scope).getlist("accept")):
+            self.headers["Content-Type"] = PROBLEM_JSON
+        await super().__call__(scope, receive, send)
 
 
 class ListAnswer(Response):
@@ -69,6 +82,6 @@ def empty_answer(headers: Mapping[str, str]) -> Response:
     return Response(media_type="application/json", headers=headers)
 
 
-def error_answer(error: RestError, path: str, headers: Mapping[str, str] | None = None) -> JsonAnswer:
+def error_answer(error: RestError, path: str, headers: Mapping[str, str] | None = None) -> ErrorAnswer:
     """The response to a refused request."""
-    return JsonAnswer(rest_error_body(error, path), status_code=error.status_hint, headers=headers)
+    return ErrorAnswer(rest_error_body(error, path), status_code=error.status_hint, headers=headers)

@@ -9,7 +9,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute
 from actors.web.api.streams import find_routes, no_match, search_fields
-from actors.web.refusals import client_address
+from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from config.settings import Settings
 from protocol.access.roles import Role
@@ -53,7 +53,7 @@ class ConnectionResource:
         query = rest.parse_terminate(await request.body())
         deadline = trio.current_time() + self._terminate_timeout
         count = await self._streams.terminate_connections(query, BY_REST, deadline=deadline)
-        log.info("connections terminated by rest", matched=count, client=client_address(request.scope))
+        log.info("connections terminated by rest", matched=count, **caller_fields(request.scope))
         return empty_answer({COUNT_HEADER: str(count)}) if count else no_match(request, "connection")
 
     async def find(self, request: Request) -> Response:

@@ -13,7 +13,7 @@ from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.refusals import client_address
+from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
@@ -117,7 +117,7 @@ def no_match(request: Request, noun: str) -> Response:
 
 
 def _log_terminate(request: Request, query: StreamFilter, answer: rest.TerminateAnswer, *, dry_run: bool) -> None:
-    facts = {"matched": answer.count, "client": client_address(request.scope)}
+    facts = {"matched": answer.count, **caller_fields(request.scope)}
     if dry_run:
         log.info("terminate tried by rest", **facts, **_given(query))
     elif query.is_everything:

@@ -24,6 +24,9 @@ log = get_logger("web")
 REFUSED = "refused"
 """Key in the `state` of a scope: the application has refused the request, not just found nothing."""
 
+REQUEST_ID = "request_id"
+"""Key in the `state` of a scope: the id of the request."""
+
 _MOST_UNREAD = 65536
 """Bytes of later requests that are read while an application waits for the client to leave."""
 _GONE: Message = {"type": "http.disconnect"}
@@ -83,7 +86,8 @@ class Exchange:
     def _report(self, error: BaseException) -> None:
         gone = error.split(ClientGone)[1] is None if isinstance(error, BaseExceptionGroup) else False
         if not gone and not isinstance(error, ClientGone):
-            log.error("request crashed", path=self.scope["path"], crash=error)
+            named = {"request": self.scope["state"][REQUEST_ID]} if REQUEST_ID in self.scope["state"] else {}
+            log.error("request crashed", path=self.scope["path"], crash=error, **named)
 
     # -- the request -----------------------------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 import re
+from http import HTTPStatus
+from typing import Any
 
 import pytest
 
 from protocol.node.filters import ConnectionFilter
 from protocol.rest.connections import connection_object, parse_find, parse_terminate
-from protocol.rest.errors import RestError, bad_request, error_body, exception_name, rest_error_body
+from protocol.rest.errors import RestError, bad_request, error_body, exception_name, names_problem_json, rest_error_body
 from protocol.rest.stat import stat_json, stat_text, wants_json
 from protocol.rest.unsupported import is_unsupported
 from tests.support.streams import connection
@@ -87,18 +89,43 @@ def test_other_methods(method: str) -> None:
     assert not is_unsupported(method)
 
 
+def problem_of(status: int, name: str) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    wcs = {"exception": name, "reason": "why", "path": "/p"}
+    return wcs | {"type": "about:blank", "title": title, "status": status, "detail": "why"}
+
+
 @pytest.mark.parametrize(
     ("status", "name"),
     [(400, "BadRequest"), (404, "NotFound"), (405, "MethodNotAllowed"), (500, "InternalServerError")],
 )
 def test_an_exception_is_named_after_its_status(status: int, name: str) -> None:
     assert exception_name(status) == name
-    assert error_body(status, "why", "/p") == {"exception": name, "reason": "why", "path": "/p"}
+    assert error_body(status, "why", "/p") == problem_of(status, name)
 
 
 def test_an_error_names_its_key_and_setting() -> None:
     body = rest_error_body(bad_request("why", key="name", setting="rest.x"), "/p")
-    assert body == {"exception": "BadRequest", "reason": "why", "path": "/p", "key": "name", "setting": "rest.x"}
+    assert body == problem_of(400, "BadRequest") | {"key": "name", "setting": "rest.x"}
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/problem+json",
+        "text/html, Application/Problem+JSON;q=0.5",
+        "a/b,application/problem+json ; q=1.0",
+    ],
+)
+def test_accept_names_problems(accept: str) -> None:
+    assert names_problem_json(["text/plain", accept])
+
+
+@pytest.mark.parametrize(
+    "accept", ["", "*/*", "application/json", "application/problem+xml", "application/problem+json;q=0.000", ";,;"]
+)
+def test_accept_does_not_name_problems(accept: str) -> None:
+    assert not names_problem_json([accept])
 
 
 GROUPS: dict[str, dict[str, int | str]] = {

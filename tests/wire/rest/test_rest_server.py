@@ -297,3 +297,4 @@ async def test_a_fault_of_ours_is_a_500_with_a_traceback_in_the_log(
     assert b"fault of ours" not in answer.body
     crashes = [record for record in caplog.records if "request crashed" in record.getMessage()]
     assert crashes[0].exc_info is not None
+    assert crashes[0].__dict__["wcsd_fields"]["request"] == answer.headers["x-request-id"]
