@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,8 +51,8 @@ class SiteHandler(SimpleHTTPRequestHandler):
         """Stay quiet."""
 
 
-@pytest.fixture(scope="session")
-def site() -> Iterator[str]:
+@contextmanager
+def serving_site() -> Iterator[str]:
     """The address of a web server that has the SDK and the page for it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), SiteHandler) as httpd:
         thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="site")
@@ -61,6 +62,13 @@ def site() -> Iterator[str]:
         finally:
             httpd.shutdown()
             thread.join()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """The address of the site for all pages."""
+    with serving_site() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -141,24 +149,30 @@ def open_firefox_page(
 
 
 @pytest.fixture
-def connected_page(open_page: OpenPage, server: ServerProcess) -> OpenPage:
+def ws_url(server: ServerProcess) -> str:
+    """Where pages connect to."""
+    return server.ws_url()
+
+
+@pytest.fixture
+def connected_page(open_page: OpenPage, ws_url: str) -> OpenPage:
     """Opens pages of Chromium that have an established session."""
 
     def open_one(sdk: str = "sdk") -> SdkPage:
         page = open_page(sdk)
-        page.connect(server.ws_url())
+        page.connect(ws_url)
         return page
 
     return open_one
 
 
 @pytest.fixture
-def connected_firefox_page(open_firefox_page: OpenPage, server: ServerProcess) -> OpenPage:
+def connected_firefox_page(open_firefox_page: OpenPage, ws_url: str) -> OpenPage:
     """Opens pages of Firefox that have an established session."""
 
     def open_one(sdk: str = "sdk") -> SdkPage:
         page = open_firefox_page(sdk)
-        page.connect(server.ws_url())
+        page.connect(ws_url)
         return page
 
     return open_one

@@ -1,4 +1,4 @@
-"""A NAT between clients and a server on this machine: a UDP relay that gives each client a port of its own.
+"""A NAT between clients and a server: a UDP relay that gives each client a port of its own.
 
 It stands at an address of its own and on the server's port, so that the server can name it as its public address:
 
@@ -6,7 +6,7 @@ It stands at an address of its own and on the server's port, so that the server 
     nursery.start_soon(nat.run)
     nat.rebind()        # every client goes on from another port; what comes to its old one is lost
 
-Where no trio runs, `nat_in_thread(nat)` gives a function that rebinds it.
+Where no trio runs, `nat_in_thread(nat)` runs it meanwhile.
 """
 
 import contextlib
@@ -14,9 +14,10 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import Protocol
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
 Address = tuple[str, int]
 
@@ -45,6 +46,8 @@ class Nat:
     cut: bool = False
     mappings: dict[Address, socket.socket] = field(init=False, factory=dict)
     """Client -> the socket that stands for it outside."""
+    to_clients: int = field(init=False, default=0)
+    """Datagrams of the server that came here."""
     _socket: socket.socket = field(init=False)
     _nursery: trio.Nursery | None = field(init=False, default=None)
 
@@ -93,7 +96,9 @@ class Nat:
             try:
                 await trio.lowlevel.wait_readable(mapped)
                 while True:
-                    self._pass(self._socket, mapped.recv(_MAX_DATAGRAM), client)
+                    data = mapped.recv(_MAX_DATAGRAM)
+                    self.to_clients += 1
+                    self._pass(self._socket, data, client)
             except BlockingIOError:
                 continue
             except (trio.ClosedResourceError, OSError):
@@ -117,9 +122,28 @@ def _send(sender: socket.socket, data: bytes, to: Address) -> None:
         sender.sendto(data, to)
 
 
+@frozen
+class RunningNat:
+    """A NAT in a thread of its own."""
+
+    nat: Nat
+    rebind: Callable[[], None]
+    """Gives every client another port, soon."""
+
+
+class PutInBetween(Protocol):
+    """Puts a NAT between clients and the server, for as long as a test runs."""
+
+    def __call__(self, address: str, *, delay: float = 0.0) -> RunningNat:
+        """`address` is what the clients take for the server's, `delay` is in seconds, each way."""
+
+
 @contextmanager
-def nat_in_thread(nat: Nat) -> Iterator[Callable[[], None]]:
-    """Run it in a thread of its own until the end of the block. What is given rebinds it soon."""
+def nat_in_thread(nat: Nat) -> Iterator[RunningNat]:
+    """Run it in a thread until the end of the block.
+
+    The thread, and so each of its sockets, belongs to the network namespace in which it was started.
+    """
     ready, over = Event(), trio.CancelScope()
     tokens: list[trio.lowlevel.TrioToken] = []
 
@@ -133,7 +157,7 @@ def nat_in_thread(nat: Nat) -> Iterator[Callable[[], None]]:
     thread.start()
     ready.wait()
     try:
-        yield lambda: tokens[0].run_sync_soon(nat.rebind)
+        yield RunningNat(nat, lambda: tokens[0].run_sync_soon(nat.rebind))
     finally:
         tokens[0].run_sync_soon(over.cancel)
         thread.join()

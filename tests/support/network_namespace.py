@@ -23,12 +23,17 @@ class Namespace:
 
     name: str
 
+    @property
+    def path(self) -> Path:
+        """Its file, by which a program may be started in it."""
+        return Path("/var/run/netns") / self.name
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """The calling thread opens sockets and starts processes here. Start no threads meanwhile: they would stay."""
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            here = os.open(Path("/var/run/netns") / self.name, os.O_RDONLY | os.O_CLOEXEC)
+            here = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 _enter(here)
             finally:
@@ -39,6 +44,10 @@ class Namespace:
                 _enter(before)
         finally:
             os.close(before)
+
+    def route_all_by(self, gateway: str) -> None:
+        """Send what is for no neighbour to this one."""
+        _ip("-n", self.name, "route", "add", "default", "via", gateway)
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+"""A server with two addresses, one of them far away: media goes the way that Firefox chose, and ends with it."""
+
+import pytest
+
+from tests.support.nat import PutInBetween
+from tests.support.root import needs_root
+from tests.support.sdk_page import OpenPage
+
+IP = 4
+FIRST, SECOND = "10.77.1.1", "10.77.2.1"
+"""In the server's order of preference."""
+SETTINGS = {"ip": f"{FIRST}/10.77.0.1,{SECOND}/10.77.0.1", "ice_keep_alive_timeout": 3_000}
+FAR, NEAR = 0.15, 0.005
+
+pytestmark = needs_root
+
+
+@pytest.mark.parametrize(("first", "second"), [(FAR, NEAR), (NEAR, FAR)], ids=["far first", "near first"])
+def test_media_goes_the_way_that_firefox_uses_and_ends_with_it(
+    put_in_between: PutInBetween, connected_firefox_page: OpenPage, first: float, second: float
+) -> None:
+    """Firefox nominates each way that works, and then uses the one that it was offered first."""
+    used, unused = put_in_between(FIRST, delay=first).nat, put_in_between(SECOND, delay=second).nat
+    publication, playback = connected_firefox_page().published("news"), connected_firefox_page().play("news")
+    playback.sees_and_hears()
+    assert {stream.measure()["remoteAddress"] for stream in (publication, playback)} == {FIRST}
+    was_used, was_unused = used.to_clients, unused.to_clients
+    playback.wait_for_growth(framesDecoded=15, audioPackets=50)
+    assert used.to_clients > was_used + 50
+    assert unused.to_clients < was_unused + 5, "no more than answers to checks"
+    used.cut = unused.cut = True
+    for stream in (publication, playback):
+        stream.wait_for("FAILED", "Failed by ICE keep alive")
