@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from actors.node.control_port import NodeControl
 from actors.web.api.connections import ConnectionResource
+from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTE
 from actors.web.api.health import Health, Readiness
 from actors.web.api.routes import ApiRoute, RouteTable
@@ -61,10 +62,11 @@ def api_routes(
     clock: Callable[[], int],
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application."""
-    return (
+    routes = (
         *StreamResource(streams, settings).routes(),
         *ConnectionResource(streams, settings).routes(),
         ECHO_ROUTE,
         *Health(ready).routes(),
         *StartPage(streams, page_info, clock).routes(),
     )
+    return (*routes, ApiDescription(routes, version=page_info.version).route)

@@ -1,23 +1,35 @@
 """JSON responses: values, lists, WCS's empty success, and errors."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import trio
+from attrs import frozen
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from actors.runtime.slices import slices
 from protocol.rest.errors import PROBLEM_JSON, RestError, names_problem_json, rest_error_body
+from protocol.rest.fields import Schema
 
 COUNT_HEADER = "X-Terminated-Count"
 TOTAL_HEADER = "X-Total-Count"
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
-OUR_HEADERS = (COUNT_HEADER, TOTAL_HEADER, REQUEST_ID_HEADER, "ETag", "Retry-After")
+ETAG_HEADER = "ETag"
+
+OUR_HEADERS: Final[Mapping[str, Schema]] = {
+    COUNT_HEADER: {"type": "integer", "description": "how many matched"},
+    TOTAL_HEADER: {"type": "integer", "description": "how many there are, on all pages"},
+    REQUEST_ID_HEADER: {"type": "string", "description": "the id of the request, which log lines about it show"},
+    ETAG_HEADER: {"type": "string", "description": "the version of the content, for If-None-Match"},
+    "Retry-After": {"type": "integer", "description": "seconds after which to try again"},
+}
 """Every response header that a program may want to read; CORS exposes these to pages of other origins."""
 
 _BATCH = 20
@@ -85,3 +97,30 @@ def empty_answer(headers: Mapping[str, str]) -> Response:
 def error_answer(error: RestError, path: str, headers: Mapping[str, str] | None = None) -> ErrorAnswer:
     """The response to a refused request."""
     return ErrorAnswer(rest_error_body(error, path), status_code=error.status_hint, headers=headers)
+
+
+@frozen(kw_only=True)
+class StaticContent:
+    """What does not change while the server runs: made at the start, and sent only to those who do not have it."""
+
+    content: bytes
+    media_type: str
+    tag: str
+
+    @classmethod
+    def of(cls, content: bytes, media_type: str) -> "StaticContent":
+        """With the tag that follows from the content."""
+        return cls(content=content, media_type=media_type, tag=f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+    def answer(self, request: Request, headers: Mapping[str, str] | None = None) -> Response:
+        """It, or 304 if `If-None-Match` names its tag."""
+        headers = {**(headers or {}), ETAG_HEADER: self.tag, "Cache-Control": "no-cache"}
+        if _names_tag(request.headers.getlist("if-none-match"), self.tag):
+            return Response(status_code=304, headers=headers)
+        return Response(self.content, media_type=self.media_type, headers=headers)
+
+
+def _names_tag(values: Iterable[str], tag: str) -> bool:
+    """Whether `If-None-Match` has this tag, compared weakly (RFC 9110 13.1.2). Our tags contain no comma."""
+    given = {each.strip().removeprefix("W/") for each in ",".join(values).split(",")}
+    return tag in given or "*" in given

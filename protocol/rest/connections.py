@@ -11,7 +11,6 @@ from attrs import frozen
 
 from protocol.node.descriptions import ConnectionDescription
 from protocol.node.filters import ConnectionFilter
-from protocol.rest.errors import bad_request
 from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
@@ -22,7 +21,7 @@ CLIENT_VERSION: Final = Field("clientVersion", TEXT, "version of the WebSDK that
 
 FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION)
 
-TERMINATE: Final = FieldTable(*FILTER)
+TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey or clientVersion")
 TERMINATE_QUERY: Final = FieldTable(noun="query parameter")
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 
@@ -46,10 +45,7 @@ def parse_terminate(body: bytes) -> ConnectionFilter:
 
     At least one condition is required: WCS has no "disconnect everybody", and neither do we.
     """
-    query = _filter(TERMINATE.read(decode_object(body)))
-    if query.is_everything:
-        raise bad_request("say whom to disconnect: sessionId, appKey or clientVersion", key="sessionId")
-    return query
+    return _filter(TERMINATE.read(decode_object(body)))
 
 
 def _filter(given: FieldValues) -> ConnectionFilter:

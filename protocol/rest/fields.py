@@ -40,6 +40,11 @@ class FieldType(Generic[T]):
     """What a value must be, in the words of an error."""
     read: Callable[[Any], T]
     schema: Schema
+    """Of the value in a JSON body."""
+    query_schema: Schema | None = None
+    """Of the value in a query string, where everything is text; None: the same."""
+    is_list: bool = False
+    """In a query string, the items are separated by commas."""
 
 
 def _read_flag(value: Any) -> bool:
@@ -73,13 +78,21 @@ _NAME_SCHEMA: Final[Schema] = {
     "anyOf": [{"type": "string"}, {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}]
 }
 
-TEXT: Final = FieldType("a string", read_name, _NAME_SCHEMA)
+_TEXT_SCHEMA: Final[Schema] = {"type": "string"}
+
+TEXT: Final = FieldType("a string", read_name, _NAME_SCHEMA, _TEXT_SCHEMA)
 """A string, or a whole number, which is read as its digits (`json_decoding.read_name`)."""
 
-TEXTS: Final = FieldType("an array of strings", _read_texts, {"type": "array", "items": _NAME_SCHEMA})
+TEXTS: Final = FieldType(
+    "an array of strings",
+    _read_texts,
+    {"type": "array", "items": _NAME_SCHEMA},
+    {"type": "array", "items": _TEXT_SCHEMA},
+    is_list=True,
+)
 """An array of strings or whole numbers."""
 
-FLAG: Final = FieldType("true or false", _read_flag, {"enum": [True, False, "true", "false"]})
+FLAG: Final = FieldType("true or false", _read_flag, {"enum": [True, False, "true", "false"]}, {"type": "boolean"})
 """A boolean, or one of the strings `true` and `false`."""
 
 COUNT: Final = FieldType(
@@ -88,11 +101,23 @@ COUNT: Final = FieldType(
     {
         "anyOf": [
             {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
-            {"type": "string", "pattern": "^[0-9]{1,16}$"},
+            {"type": "string", "pattern": "^[0-9]{1,15}$"},
         ]
     },
+    {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
 )
 """A whole number from 0 to MAX_INTEGER. Some languages write 5 as `5.0`, others as `"5"`."""
+
+
+def one_of(*known: str) -> FieldType[str]:
+    """One of the strings `known`."""
+
+    def read(value: Any) -> str:
+        if value not in known:
+            raise ValueError
+        return str(value)
+
+    return FieldType(" or ".join(known), read, {"enum": list(known)})
 
 
 def some_of(*known: str) -> FieldType[frozenset[str]]:
@@ -104,7 +129,7 @@ def some_of(*known: str) -> FieldType[frozenset[str]]:
             raise ValueError(f"knows only {', '.join(map(repr, known))}")
         return texts
 
-    return FieldType("an array of strings", read, {"type": "array", "items": {"enum": list(known)}})
+    return FieldType("an array of strings", read, {"type": "array", "items": {"enum": list(known)}}, is_list=True)
 
 
 # -- fields and tables -------------------------------------------------------------------------------------------------
@@ -143,22 +168,38 @@ class FieldValues:
 
 
 class FieldTable:
-    """The fields that a request may have; any other is refused as an unknown `noun`."""
+    """The fields that a request may have; any other is refused as an unknown `noun`, or ignored if `is_open`.
 
-    def __init__(self, *fields: Field[Any], noun: str = "key") -> None:
+    `needs_one`: the error of a request without any field, for requests that need at least one.
+    """
+
+    def __init__(
+        self, *fields: Field[Any], noun: str = "key", needs_one: str | None = None, is_open: bool = False
+    ) -> None:
         self.fields: Mapping[str, Field[Any]] = {field.name: field for field in fields}
+        self.needs_one = needs_one
+        self.is_open = is_open
         self._noun = noun
 
     def read(self, request: Mapping[str, Any]) -> FieldValues:
-        """The values in `request`. RestError (400) for an unknown field or a value of the wrong type."""
-        self._refuse_unknown(request)
+        """The values in `request`. RestError (400) for an unknown or missing field, or a value of the wrong type."""
+        if not self.is_open:
+            self._refuse_unknown(request)
+        if self.needs_one is not None and not request:
+            raise bad_request(self.needs_one, key=next(iter(self.fields)))
         known = self.fields.items()
         return FieldValues({field: field.read(request[name]) for name, field in known if name in request})
 
+    def from_query(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Query parameters as the fields of a body: a list is separated by commas."""
+        lists = {name for name, field in self.fields.items() if field.type.is_list}
+        return {name: _items(text) if name in lists else text for name, text in parameters.items()}
+
     def describe(self) -> dict[str, Any]:
-        """The JSON Schema of a request."""
+        """The JSON Schema of a request as a JSON body."""
         properties = {name: {**field.type.schema, "description": field.meaning} for name, field in self.fields.items()}
-        return {"type": "object", "properties": properties, "additionalProperties": False}
+        schema = {"type": "object", "properties": properties, "additionalProperties": self.is_open}
+        return schema if self.needs_one is None else schema | {"minProperties": 1}
 
     def _refuse_unknown(self, request: Iterable[str]) -> None:
         for name in request:
@@ -167,6 +208,10 @@ class FieldTable:
                 names = sorted(self.fields)
                 hint = did_you_mean(brief, names)
                 raise bad_request(f"unknown {self._noun} {brief!r}{hint}; known here: {', '.join(names)}", key=brief)
+
+
+def _items(text: str) -> list[str]:
+    return text.split(",") if text else []
 
 
 def distinct(pairs: Iterable[tuple[str, Any]], noun: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 The declaration is what requests are checked against and what the OpenAPI document is made of.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from protocol.access.roles import Role
 from protocol.rest.fields import FieldTable, Schema
@@ -16,7 +17,7 @@ ANYONE: Final = None
 
 @frozen(kw_only=True)
 class Answer:
-    """A successful response. `schema`: of its JSON body; None if the body is empty or not JSON.
+    """A successful response. `schema`: of its body, of type string if that is not JSON; None: the body is empty.
 
     A schema that has a `title` appears once in the document, under that name.
     """
@@ -26,7 +27,7 @@ class Answer:
     schema: Schema | None = None
     media_type: str = "application/json"
     headers: tuple[str, ...] = ()
-    """Those that matter to a program, out of `OUR_HEADERS`."""
+    """Those that matter to a program, out of those that CORS exposes."""
 
 
 @frozen(kw_only=True)
@@ -48,7 +49,13 @@ class Operation:
     """The fields of a request: in the JSON body of a POST, in the query string of a GET."""
     query: FieldTable | None = None
     """Parameters of the query string beside `fields`, whatever the method."""
+    needs_body: bool = True
+    """Whether a POST must have a body; without one, no field is given."""
+    body: Schema | None = None
+    """The JSON body of a POST that no table describes."""
     answers: tuple[Answer, ...] = ()
     """How it answers when it succeeds."""
+    errors: Mapping[int, str] = field(factory=dict)
+    """What errors mean here, by status, as far as it is not the same everywhere."""
     is_described: bool = True
     """Whether it appears in the OpenAPI document: the files of the start page do not."""

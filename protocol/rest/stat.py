@@ -6,12 +6,18 @@ In JSON and in `groups=`, newer WCS versions use other group names: `streams_sta
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from protocol.rest.errors import bad_request
+from protocol.rest.fields import TEXT, Field, FieldTable, one_of
 
 Groups = Mapping[str, Mapping[str, int | str]]
 """Group name (letters only) -> key -> value."""
+
+ACTION: Final = Field("action", TEXT, "`stat`: the statistics; anything else, or nothing: the start page")
+FORMAT: Final = Field("format", one_of("text", "json"), "the format of the statistics")
+GROUPS: Final = Field("groups", TEXT, "the wanted groups, separated by commas; all by default")
+QUERY: Final = FieldTable(ACTION, FORMAT, GROUPS, noun="query parameter", is_open=True)
+"""What else a query has is ignored: pages add parameters against caches."""
 
 _IDS = {"connection": "connections_stats", "stream": "streams_stats"}
 _TRANSCODING = "transcoding_stats"
@@ -21,10 +27,7 @@ _NO_TRANSCODING: Mapping[str, Any] = {"transcoding_video_full_info": {}}
 
 def wants_json(parameters: Mapping[str, str]) -> bool:
     """Whether the query asks for JSON. RestError (400) for an unknown format."""
-    wanted = parameters.get("format", "text")
-    if wanted not in ("text", "json"):
-        raise bad_request("format must be text or json", key="format")
-    return wanted == "json"
+    return QUERY.read(parameters)[FORMAT] == "json"
 
 
 def stat_text(groups: Groups, parameters: Mapping[str, str]) -> str:

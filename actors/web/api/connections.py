@@ -16,6 +16,7 @@ from protocol.access.roles import Role
 from protocol.rest import connections as rest
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.schemas import CONNECTION, array_of
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
@@ -32,7 +33,9 @@ class ConnectionResource:
         self._terminate_timeout = settings.rest_terminate_timeout
 
     def routes(self) -> tuple[ApiRoute, ...]:
-        found = Answer(description="the sessions that match, oldest first", headers=(TOTAL_HEADER,))
+        found = Answer(
+            description="the sessions that match, oldest first", schema=array_of(CONNECTION), headers=(TOTAL_HEADER,)
+        )
         return (
             ApiRoute(
                 path="/rest-api/connection/terminate",
@@ -43,6 +46,7 @@ class ConnectionResource:
                 fields=rest.TERMINATE,
                 query=rest.TERMINATE_QUERY,
                 answers=(Answer(description="they are disconnected", headers=(COUNT_HEADER,)),),
+                errors={404: "no connection matches"},
             ),
             *find_routes("connection", self.find, rest.FIND, found),
         )
@@ -58,7 +62,7 @@ class ConnectionResource:
 
     async def find(self, request: Request) -> Response:
         """The sessions that match: all without a filter. POST takes it as its body, GET in the query string."""
-        return await self._found(request, rest.parse_find(await search_fields(request)))
+        return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
         found = await self._streams.find_connections(query.filter, query.page)

@@ -25,5 +25,6 @@ ECHO_ROUTE = ApiRoute(
     role=ANYONE,
     summary="get the body back",
     description="The backend of the default application, for trying hooks by hand: any JSON value, any method.",
+    body={},
     answers=(Answer(description="the body, unchanged", schema={}),),
 )

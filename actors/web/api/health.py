@@ -9,6 +9,7 @@ from starlette.responses import Response
 from actors.web.api.routes import ApiRoute
 from actors.web.responses import JsonAnswer
 from protocol.rest.operations import ANYONE, Answer
+from protocol.rest.schemas import HEALTH, READINESS
 
 
 @frozen(kw_only=True)
@@ -35,7 +36,7 @@ class Health:
                 endpoint=self.healthz,
                 role=ANYONE,
                 summary="is the process alive",
-                answers=(Answer(description="it is"),),
+                answers=(Answer(description="it is", schema=HEALTH),),
             ),
             ApiRoute(
                 path="/readyz",
@@ -43,8 +44,8 @@ class Health:
                 role=ANYONE,
                 summary="does the server accept clients",
                 answers=(
-                    Answer(description="it does"),
-                    Answer(description="it does not, or not yet; `missing` says why", status=503),
+                    Answer(description="it does", schema=READINESS),
+                    Answer(description="it does not, or not yet; `missing` says why", status=503, schema=READINESS),
                 ),
             ),
         )

@@ -3,7 +3,6 @@
 The page acts on streams through the ordinary REST API, which admits its origin.
 """
 
-import hashlib
 import mimetypes
 import time
 from collections.abc import Callable
@@ -16,14 +15,16 @@ from starlette.responses import PlainTextResponse, Response
 
 from actors.node.control_port import NodeControl
 from actors.web.api.routes import ApiRoute
-from actors.web.responses import JsonAnswer
+from actors.web.responses import JsonAnswer, StaticContent
 from protocol.access.roles import Role
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.rest import schemas
 from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.operations import ANYONE, Answer
 from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
+from protocol.rest.stat import QUERY as STAT_QUERY
 from protocol.rest.stat import stat_json, stat_text, wants_json
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -56,7 +57,7 @@ class StartPage:
         self._info = info
         self._clock = clock
         self._headers = security_headers(info)
-        self._files = {path.name: PageFile.read(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
+        self._files = {path.name: _read_file(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
 
     def routes(self) -> tuple[ApiRoute, ...]:
         files = (
@@ -69,8 +70,14 @@ class StartPage:
                 action="stat",
                 endpoint=self.statistics,
                 role=Role.VIEW,
-                summary="get the statistics",
-                description="Without `action=stat`, this path is the start page, as HTML.",
+                summary="get the statistics, or the start page",
+                description="Without `action=stat`, this path is the start page, which is open to anyone.",
+                query=STAT_QUERY,
+                answers=(
+                    Answer(description="the statistics, or the page", schema=schemas.TEXT, media_type="text/plain"),
+                    Answer(description="the same", schema=schemas.STATISTICS),
+                    Answer(description="the same", schema=schemas.TEXT, media_type="text/html"),
+                ),
             ),
             ApiRoute(path="/", endpoint=self.start, role=ANYONE, summary="the start page", is_described=False),
             ApiRoute(
@@ -79,7 +86,7 @@ class StartPage:
                 role=Role.VIEW,
                 summary="what the start page shows",
                 fields=STATE_QUERY,
-                answers=(Answer(description="the state"),),
+                is_described=False,
             ),
             *files,
         )
@@ -126,26 +133,11 @@ class StartPage:
         }
 
     def _file(self, request: Request, name: str) -> Response:
-        file = self._files[name]
-        headers = self._headers | {"ETag": file.tag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == file.tag:
-            return Response(status_code=304, headers=headers)
-        return Response(file.content, media_type=file.media_type, headers=headers)
+        return self._files[name].answer(request, self._headers)
 
 
-@frozen(kw_only=True)
-class PageFile:
-    """A static file, read once at the start."""
-
-    content: bytes
-    media_type: str
-    tag: str
-
-    @classmethod
-    def read(cls, path: Path) -> "PageFile":
-        content = path.read_bytes()
-        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return cls(content=content, media_type=media_type, tag=f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+def _read_file(path: Path) -> StaticContent:
+    return StaticContent.of(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
 
 def security_headers(info: PageInfo) -> dict[str, str]:

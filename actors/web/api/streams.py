@@ -24,6 +24,7 @@ from protocol.rest.fields import FieldTable
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.schemas import STREAM, array_of
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
@@ -41,8 +42,14 @@ class StreamResource:
         self._allow_all = settings.rest_terminate_all is TerminateAll.ALLOW
 
     def routes(self) -> tuple[ApiRoute, ...]:
-        found = Answer(description="the streams that match, oldest first", headers=(TOTAL_HEADER,))
-        stopped = Answer(description="they are stopped; with `dry_run`, a list of them", headers=(COUNT_HEADER,))
+        found = Answer(
+            description="the streams that match, oldest first", schema=array_of(STREAM), headers=(TOTAL_HEADER,)
+        )
+        stopped = Answer(
+            description="stopped, with an empty body; in a dry run, what would be stopped",
+            schema=array_of(STREAM),
+            headers=(COUNT_HEADER,),
+        )
         return (
             ApiRoute(
                 path="/rest-api/stream/terminate",
@@ -53,6 +60,7 @@ class StreamResource:
                 fields=rest.TERMINATE,
                 query=rest.TERMINATE_QUERY,
                 answers=(stopped,),
+                errors={404: "no stream matches"},
             ),
             *find_routes("stream", self.find, rest.FIND, found),
         )
@@ -75,7 +83,7 @@ class StreamResource:
 
     async def find(self, request: Request) -> Response:
         """The streams that match: all without a filter. POST takes it as its body, GET in the query string."""
-        return await self._found(request, rest.parse_find(await search_fields(request)))
+        return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
         found = await self._streams.find(query.filter, query.page)
@@ -98,16 +106,18 @@ def find_routes(noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer
             role=Role.VIEW,
             summary=summary,
             fields=fields,
+            needs_body=False,
             answers=(found,),
+            errors={404: f"no {noun} matches"},
         )
 
 
-async def search_fields(request: Request) -> dict[str, Any]:
+async def search_fields(request: Request, table: FieldTable) -> dict[str, Any]:
     """The fields of a find: of the JSON body, or, without one, of the query string of a GET."""
     body = await request.body()
     if request.method == "POST" or body:
         return decode_optional_object(body)
-    return dict(read_query(request.scope["query_string"]))
+    return table.from_query(read_query(request.scope["query_string"]))
 
 
 def no_match(request: Request, noun: str) -> Response:
