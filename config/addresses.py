@@ -1,12 +1,14 @@
 """Which addresses media uses (`ip`, `ip_local` and the machine's own, joined into pairs), and whose an address is."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from typing import Literal
 
 from attrs import frozen
 
 from config.settings import Settings
 from config.value_types import AddressPair
+from protocol.access.client_address import plain_address
 
 
 @frozen(kw_only=True)
@@ -50,16 +52,16 @@ def _not_ours(address: MediaAddress, machine: Sequence[str]) -> str:
 
 def client_key(address: str) -> str:
     """The key that per-address limits count by: an IPv4 address, or the /64 network of one IPv6 customer."""
-    plain = _plain(address)
+    plain = plain_address(address)
     return str(plain) if isinstance(plain, IPv4Address) else str(IPv6Network((plain, 64), strict=False))
 
 
-def is_on_this_machine(address: str) -> bool:
-    """Whether a peer at this address is a program on this machine (loopback)."""
-    return _plain(address).is_loopback
+def serves_this_machine_only(settings: Settings, listener: Literal["ws", "wss", "http", "https"]) -> bool:
+    """Whether a listener can be reached by programs on this machine alone, so that its clients need no credentials.
 
-
-def _plain(address: str) -> IPv4Address | IPv6Address:
-    """The address without its zone; an IPv4 address mapped into IPv6 as plain IPv4."""
-    plain = ip_address(address.partition("%")[0])
-    return (plain.ipv4_mapped or plain) if isinstance(plain, IPv6Address) else plain
+    It listens on loopback, and no proxy forwards to it: none is trusted on this machine, and it does not require the
+    PROXY protocol.
+    """
+    address: str | None = getattr(settings, f"{listener}_address")
+    is_proxied: bool = getattr(settings, f"{listener}_proxy_protocol") or settings.trusted_proxies.trusts_this_machine
+    return address is not None and plain_address(address).is_loopback and not is_proxied

@@ -6,16 +6,18 @@ from typing import Any
 
 from attrs import frozen
 
-from config.addresses import paired
+from config.addresses import paired, serves_this_machine_only
 from config.properties import BadLine, Entry, parse
 from config.settings import TABLE, Setting, Settings
 from config.unsupported_wcs_settings import reason_without_effect
 from config.value_types import Remarking
+from protocol.access.client_address import plain_address
 from protocol.common.suggestions import nearest
 
 DEFAULT = "default"
 COMMAND_LINE = "--set"
-_SAFE_REST = "allowed: a loopback {key} such as 127.0.0.1, or any with rest.allow_unauthenticated_remote=true"
+_NO_AUTHENTICATION = "and the REST API has no authentication"
+LISTENERS = ("ws", "wss", "http", "https")
 
 
 class SettingsError(Exception):
@@ -114,6 +116,7 @@ class _SettingsReader:
 
     def _check_together(self, settings: Settings) -> None:
         self._check_rest_addresses(settings)
+        self._check_proxies(settings)
         self._check_ports(settings)
         if (settings.wss_cert is None) != (settings.wss_key is None):
             missing, other = ("wss.cert", "wss.key") if settings.wss_cert is None else ("wss.key", "wss.cert")
@@ -128,13 +131,20 @@ class _SettingsReader:
             self._refuse("ip_local", str(error))
 
     def _check_rest_addresses(self, settings: Settings) -> None:
-        for key, address in (("http.address", settings.http_address), ("https.address", settings.https_address)):
-            if _is_loopback(address):
+        for name in ("http", "https"):
+            if serves_this_machine_only(settings, name):
                 continue
+            key, fault = _opening(settings, name)
             if settings.rest_allow_unauthenticated_remote:
-                self.warnings.append(f"{key}: {_open_to_the_network(address)} (rest.allow_unauthenticated_remote=true)")
+                self.warnings.append(f"{key}: {fault} (rest.allow_unauthenticated_remote=true)")
             else:
-                self._refuse(key, f"{_open_to_the_network(address)}; {_SAFE_REST.format(key=key)}")
+                safe = f"a loopback {key} such as 127.0.0.1, or any" if key.endswith(".address") else "only"
+                self._refuse(key, f"{fault}; allowed: {safe} with rest.allow_unauthenticated_remote=true")
+
+    def _check_proxies(self, settings: Settings) -> None:
+        for name in LISTENERS:
+            if getattr(settings, f"{name}_proxy_protocol") and not settings.trusted_proxies.networks:
+                self._refuse(f"{name}.proxy_protocol", "requires trusted_proxies, which names who may send it")
 
     def _check_ports(self, settings: Settings) -> None:
         """Two listeners cannot share a port unless their addresses differ."""
@@ -168,16 +178,13 @@ def _overlap(one: str | None, other: str | None) -> bool:
     return first == second or first.is_unspecified or second.is_unspecified
 
 
-def _is_loopback(address: str | None) -> bool:
-    if address is None:
-        return False
-    parsed = ip_address(address)
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return (mapped or parsed).is_loopback
-
-
-def _open_to_the_network(address: str | None) -> str:
-    return f"{address or 'every address'} is open to the network, and the REST API has no authentication"
+def _opening(settings: Settings, name: str) -> tuple[str, str]:
+    """The setting that opens http or https to other machines, and how it does."""
+    address: str | None = getattr(settings, f"{name}_address")
+    if address is None or not plain_address(address).is_loopback:
+        return f"{name}.address", f"{address or 'every address'} is open to the network, {_NO_AUTHENTICATION}"
+    key = f"{name}.proxy_protocol" if getattr(settings, f"{name}_proxy_protocol") else "trusted_proxies"
+    return key, f"a proxy can open {name}.port to the network, {_NO_AUTHENTICATION}"
 
 
 def _unknown(key: str, value: str, heading: str) -> str:

@@ -26,9 +26,11 @@ from config.value_types import (
     Kind,
     LocalAddresses,
     OrderedChoices,
+    Proxies,
     StringList,
     Text,
 )
+from protocol.access.client_address import TrustedProxies
 
 T = TypeVar("T")
 
@@ -124,6 +126,11 @@ class Settings:
         "wss.address", Address(), "", "Where wss:// listens. Empty: every address.")
     wss_port: int = setting(
         "wss.port", PORT, "8443", "TCP port of wss://. 0: any free port.")
+    ws_proxy_protocol: bool = setting(
+        "ws.proxy_protocol", Boolean(), "false",
+        "Require the PROXY protocol, version 2, at ws.port, from trusted_proxies only.")
+    wss_proxy_protocol: bool = setting(
+        "wss.proxy_protocol", Boolean(), "false", "The same at wss.port, in front of TLS.")
     wss_cert: Path | None = setting(
         "wss.cert", File(), "",
         "Certificate chain (PEM) of wss:// and https://. Empty: a self-signed one, kept in the state folder.")
@@ -147,6 +154,10 @@ class Settings:
     ws_max_frames_per_second_in_all: int = setting(
         "ws.max_frames_per_second_in_all", Integer(10, 10_000_000), "3000",
         "The same for all clients together. 1,000 frames per second take a tenth of a core or slightly more.")
+    trusted_proxies: TrustedProxies = setting(
+        "trusted_proxies", Proxies(), "",
+        "Proxies in front of ws, wss, http and https. From them alone X-Forwarded-For, X-Forwarded-Proto and the PROXY"
+        " protocol are believed. With one on this machine, loopback clients are not taken for programs on it.")
     keep_alive_server_interval: float = setting(
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Interval between pings to a client.")
     keep_alive_probes: int = setting(
@@ -247,6 +258,11 @@ class Settings:
         "https.address", Address(), "127.0.0.1", "Where https:// listens; same rules as http.address.")
     https_port: int = setting(
         "https.port", PORT, "8444", "TCP port of https://. 0: any free port.")
+    http_proxy_protocol: bool = setting(
+        "http.proxy_protocol", Boolean(), "false",
+        "Require the PROXY protocol, version 2, at http.port, from trusted_proxies only.")
+    https_proxy_protocol: bool = setting(
+        "https.proxy_protocol", Boolean(), "false", "The same at https.port, in front of TLS.")
     http_max_connections: int = setting(
         "http.max_connections", MANY, "1000", "Concurrent HTTP connections.")
     http_max_connections_per_address: int = setting(

@@ -4,12 +4,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from attrs import field, frozen
 
+from protocol.access.client_address import IpNetwork, TrustedProxies
 from protocol.common.suggestions import did_you_mean
 
 T = TypeVar("T")
@@ -191,6 +192,23 @@ class Address:
 
 
 @frozen
+class Proxies:
+    """Addresses and networks of trusted proxies."""
+
+    allowed: str = field(
+        default="IP addresses and networks such as 10.0.0.0/8, separated by commas; or empty", init=False
+    )
+
+    def read(self, text: str) -> TrustedProxies:
+        return TrustedProxies(tuple(_each_once(map(_network, _items(text)))))
+
+    def remarks(self, text: str) -> Iterator[str]:
+        for network in self.read(text).networks:
+            if not network.prefixlen:
+                yield f"{network} trusts everybody: any client can claim any address"
+
+
+@frozen
 class File:
     """An absolute path, or nothing (None)."""
 
@@ -289,6 +307,18 @@ def _pair(text: str) -> AddressPair:
     if (":" in public) != (":" in local):
         raise ValueError(f"pairs IPv4 with IPv6 in {text!r}")
     return pair
+
+
+def _network(text: str) -> IpNetwork:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"has {text!r}, which is neither an address nor a network") from None
+    if "/" in text and str(network.network_address) != canonical_address(text.partition("/")[0]):
+        raise ValueError(f"has {text}, whose network is {network}")
+    if network.version == 6 and network.network_address.ipv4_mapped:
+        raise ValueError(f"has {text}, which must be written as IPv4")
+    return network
 
 
 def _items(text: str) -> list[str]:

@@ -62,16 +62,25 @@ class Arrivals:
         """How many of one address there are."""
         return len(self._by_address.get(address, ()))
 
-    def enter(self, address: str) -> Arrival:
-        """Add one from `address`; the caller must pass it to `leave` in the end. Raises TooManyArrivals."""
-        if self.count_of(address) >= self._share:
-            raise TooManyArrivals("ws.max_arrivals_per_address")
+    def enter(self, address: str, *, is_proxy: bool = False) -> Arrival:
+        """Add one from `address`; the caller must pass it to `leave` in the end. Raises TooManyArrivals.
+
+        A proxy has no share: each client that it forwards for has one, from `move` on.
+        """
+        if not is_proxy:
+            self._check_share(address)
         if self._count >= self._limit:
             self._make_room(address)
         arrival = Arrival(address)
-        self._by_address.setdefault(address, {})[arrival] = None
-        self._count += 1
+        self._add(arrival)
         return arrival
+
+    def move(self, arrival: Arrival, address: str) -> None:
+        """From now on it counts as one from `address`. Raises TooManyArrivals if there are too many of those."""
+        self._check_share(address)
+        self.leave(arrival)
+        arrival.address = address
+        self._add(arrival)
 
     def leave(self, arrival: Arrival) -> None:
         """Remove one that is a session now, or gone. Idempotent."""
@@ -88,6 +97,14 @@ class Arrivals:
         for of_address in self._by_address.values():
             for arrival in of_address:
                 arrival.drop()
+
+    def _add(self, arrival: Arrival) -> None:
+        self._by_address.setdefault(arrival.address, {})[arrival] = None
+        self._count += 1
+
+    def _check_share(self, address: str) -> None:
+        if self.count_of(address) >= self._share:
+            raise TooManyArrivals("ws.max_arrivals_per_address")
 
     def _make_room(self, newcomer: str) -> None:
         fullest = max(self._by_address.values(), key=len)

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from trio_websocket import WebSocketRequest
 
 from actors.net.accept import Reserve, accept_connections
+from actors.net.client_lookup import NOT_FROM_PROXY, NotFromProxy, peer_of, receive_client
 from actors.net.tcp_stream import TcpStream, drop_references
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
@@ -35,6 +36,7 @@ from actors.session import (
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
 from config.addresses import client_key
 from config.settings import Settings
+from protocol.access.client_address import ClientAddress
 from protocol.common.shared_rates import RateShares
 
 log = get_logger("gateway")
@@ -64,6 +66,12 @@ class Endpoint:
     listener: socket.socket
     tls: ssl.SSLContext | None = None
 
+    def proxy_setting(self, settings: Settings) -> str | None:
+        """The setting by which it requires the PROXY protocol; None if it does not."""
+        if self.tls is None:
+            return "ws.proxy_protocol" if settings.ws_proxy_protocol else None
+        return "wss.proxy_protocol" if settings.wss_proxy_protocol else None
+
 
 class Gateway:
     """Accepts WebSocket connections and gives each a session."""
@@ -82,6 +90,7 @@ class Gateway:
         self._supervisor = supervisor
         self._make_session = make_session
         self._settings = settings
+        self._proxies = settings.trusted_proxies
         self._handshake_timeout = handshake_timeout
         self._inflows = ReceiveQuotas(settings)
         self._overload = overload
@@ -127,59 +136,120 @@ class Gateway:
                 await self._admit(door, stream)
 
     async def _admit(self, door: Endpoint, stream: trio.SocketStream) -> None:
-        address = client_key(stream.socket.getpeername()[0])
-        limit = self._session_limit_hit(address)
+        peer = peer_of(stream.socket)
+        is_proxy = self._proxies.trusts(peer.address)
+        key = client_key(peer.address)
+        limit = self._session_limit_hit(None if is_proxy else key)
         if limit is not None:
-            self._refuse(address, limit)
+            self._refuse(key, limit)
             return
         try:
-            arrival = self._arrivals.enter(address)
+            arrival = self._arrivals.enter(key, is_proxy=is_proxy)
         except TooManyArrivals as error:
-            self._refuse(address, error.limit)
+            self._refuse(key, error.limit)
             return
         try:
-            if await self._may_go_on(arrival, stream.socket):
-                await self._meter(door, TcpStream(stream), arrival)
+            client = await self._identify(door, stream.socket, arrival, peer)
+            if client is not None and await self._may_go_on(arrival, stream.socket, client):
+                await self._meter(door, TcpStream(stream), arrival, client)
         finally:
             self._arrivals.leave(arrival)
 
-    async def _meter(self, door: Endpoint, stream: TcpStream, arrival: Arrival) -> None:
+    async def _meter(self, door: Endpoint, stream: TcpStream, arrival: Arrival, client: ClientAddress) -> None:
         quota = self._inflows.open(arrival.address)
         try:
-            await self._serve_door(door, stream, arrival, quota)
+            await self._serve_door(door, stream, _Client(stream, stream.socket, client, arrival, quota))
         finally:
             quota.close()
 
-    async def _may_go_on(self, arrival: Arrival, peer: trio.socket.SocketType) -> bool:
-        """Wait for the client's first byte, and until its address may start another handshake; false: it is gone."""
+    async def _may_go_on(self, arrival: Arrival, peer: trio.socket.SocketType, client: ClientAddress) -> bool:
+        """Wait for the client's first byte, and until its address may start another handshake; false: it is gone.
+
+        A proxy's own address does not matter: its request names the client.
+        """
         if not await self._in_time(arrival, partial(peer.recv, 1, socket.MSG_PEEK)):
             return False
+        if not self._proxies.trusts(client.address):
+            await self._pace(arrival)
+        return True
+
+    async def _pace(self, arrival: Arrival) -> None:
+        """Wait until the address may go on."""
         wait = self._rates.charge(arrival.address, trio.current_time())
         if wait:
             self._refusals.warning("connection delayed", address=arrival.address, limit="ws.max_upgrades_per_address")
             await arrival.take(partial(trio.sleep, wait), seconds=math.inf)
-        return True
 
-    async def _serve_door(self, door: Endpoint, stream: TcpStream, arrival: Arrival, quota: ReceiveQuota) -> None:
-        client = partial(_Client, peer=stream.socket, arrival=arrival, quota=quota)
+    async def _serve_door(self, door: Endpoint, stream: TcpStream, client: "_Client") -> None:
         if door.tls is None:
-            await self._serve(client(NonBlockingStream(stream)))
+            await self._serve(evolve(client, stream=NonBlockingStream(stream)))
             return
         secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
         try:
-            await self._in_time(arrival, secured.do_handshake)
-            await self._serve(client(secured))
+            await self._in_time(client.arrival, secured.do_handshake)
+            await self._serve(evolve(client, stream=secured))
         finally:
             drop_references(secured)
+
+    # -- clients of a proxy ------------------------------------------------------------------------
+
+    async def _identify(
+        self, door: Endpoint, connection: trio.socket.SocketType, arrival: Arrival, peer: ClientAddress
+    ) -> ClientAddress | None:
+        """The client, as the PROXY protocol names it where that is required; None if it must not go on."""
+        setting = door.proxy_setting(self._settings)
+        if setting is None:
+            return peer
+        receive = partial(receive_client, connection, peer, self._proxies, setting=setting)
+        try:
+            client = await self._in_time(arrival, receive)
+        except NotFromProxy as error:
+            self._refusals.warning(NOT_FROM_PROXY, address=peer.address, setting=error.setting, reason=error.reason)
+            return None
+        except trio.TooSlowError:
+            self._refusals.warning(NOT_FROM_PROXY, address=peer.address, setting=setting, reason="too slow")
+            return None
+        return client if self._forwarded_limit_hit(arrival, client) is None else None
+
+    async def _take_forwarded(self, request: WebSocketRequest, client: "_Client") -> tuple["_Client", str | None]:
+        """The client as X-Forwarded-For names it, and the limit that its address has reached, if any."""
+        forwarded_for = [value.decode("latin-1") for name, value in request.headers if name == b"x-forwarded-for"]
+        address = self._proxies.client_of(client.address, forwarded_for)
+        limit = self._forwarded_limit_hit(client.arrival, address)
+        if limit is None and self._proxies.trusts(client.address.address):
+            self._inflows.move(client.quota, client.arrival.address)
+            await self._pace(client.arrival)
+        return evolve(client, address=address), limit
+
+    def _forwarded_limit_hit(self, arrival: Arrival, client: ClientAddress) -> str | None:
+        """Count the arrival as one from the address that a proxy has named; the limit, also logged, if it is reached.
+
+        Such an address is known later than others, which were examined when their connections were accepted.
+        """
+        key = client_key(client.address)
+        if not client.is_forwarded or key == arrival.address:
+            return None
+        limit = self._session_limit_hit(key)
+        if limit is None:
+            try:
+                self._arrivals.move(arrival, key)
+            except TooManyArrivals as error:
+                limit = error.limit
+        if limit is not None:
+            self._refuse(key, limit)
+        return limit
+
+    # -- the WebSocket -----------------------------------------------------------------------------
 
     async def _in_time(self, arrival: Arrival, step: Callable[[], Awaitable[T]]) -> T:
         return await arrival.take(step, seconds=self._handshake_timeout)
 
-    def _session_limit_hit(self, address: str) -> str | None:
+    def _session_limit_hit(self, address: str | None) -> str | None:
+        """The limit that forbids one more session, of this address (None: of one not known yet)."""
         if self._session_count >= self._settings.max_sessions:
             return "max_sessions"
-        share = self._settings.max_sessions_per_address
-        return "max_sessions_per_address" if self._sessions[address] >= share else None
+        count = 0 if address is None else self._sessions[address]
+        return "max_sessions_per_address" if count >= self._settings.max_sessions_per_address else None
 
     def _refuse(self, address: str, limit: str) -> None:
         self._refusals.warning("connection refused", address=address, limit=limit)
@@ -190,7 +260,8 @@ class Gateway:
             receive = partial(receive_request, nursery, client.stream, client.quota, max_message_size=longest)
             # A client that leaves before its upgrade must no longer be counted.
             request = await self._in_time(arrival, partial(receive, on_end=arrival.drop))
-            refusal = self._refusal(request, arrival.address)
+            client, limit = await self._take_forwarded(request, client)
+            refusal = _too_many(request) if limit is not None else self._refusal(request, arrival.address)
             if refusal is not None:
                 await arrival.take(refusal, seconds=REFUSAL_TIMEOUT)
             else:
@@ -203,13 +274,12 @@ class Gateway:
         if not self._allows(origin):
             self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
             return partial(request.reject, 403, body=b"This origin is not named in ws.allowed_origins\n")
-        retry = [(b"Retry-After", RETRY_AFTER)]
         if self._overload.refuses():
-            return partial(request.reject, 503, extra_headers=retry, body=b"Server is overloaded\n")
+            return _try_later(request, b"Server is overloaded\n")
         limit = self._session_limit_hit(address)  # others may have arrived in the meantime
         if limit is not None:
             self._refuse(address, limit)
-            return partial(request.reject, 503, extra_headers=retry, body=b"Too many sessions\n")
+            return _too_many(request)
         return None
 
     async def _serve_request(self, request: WebSocketRequest, client: "_Client") -> None:
@@ -221,7 +291,7 @@ class Gateway:
             self._arrivals.leave(arrival)
             straight = client.stream if isinstance(client.stream, NonBlockingStream) else None
             web_socket = ClientSocket(connection, straight, client.quota)
-            await self._run_session(web_socket, _session_id(client.peer), _header(request, b"origin"))
+            await self._run_session(web_socket, client.session_id(), _header(request, b"origin"))
         finally:
             self._session_count -= 1
             self._sessions[arrival.address] -= 1
@@ -251,15 +321,26 @@ class _Client:
     """One client whose TCP connection, and TLS, are up."""
 
     stream: trio.abc.Stream
-    peer: trio.socket.SocketType
+    socket: trio.socket.SocketType
+    address: ClientAddress
     arrival: Arrival
     quota: ReceiveQuota
 
+    def session_id(self) -> str:
+        """`/<client address>:<port>/<server address>:<port>-<uuid>`, as WCS 5.2.9xx writes it.
 
-def _session_id(peer: trio.socket.SocketType) -> str:
-    """`/<client address>:<port>/<server address>:<port>-<uuid>`, as WCS 5.2.9xx writes it."""
-    remote, local = peer.getpeername(), peer.getsockname()
-    return f"/{_plain(remote[0])}:{remote[1]}/{_plain(local[0])}:{local[1]}-{uuid.uuid4()}"
+        The port is 0 if a proxy has told the address alone.
+        """
+        remote, local = self.address, self.socket.getsockname()
+        return f"/{_plain(remote.address)}:{remote.port}/{_plain(local[0])}:{local[1]}-{uuid.uuid4()}"
+
+
+def _too_many(request: WebSocketRequest) -> Callable[[], Awaitable[None]]:
+    return _try_later(request, b"Too many sessions\n")
+
+
+def _try_later(request: WebSocketRequest, body: bytes) -> Callable[[], Awaitable[None]]:
+    return partial(request.reject, 503, extra_headers=[(b"Retry-After", RETRY_AFTER)], body=body)
 
 
 def _plain(address: str) -> str:

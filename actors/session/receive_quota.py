@@ -107,6 +107,21 @@ class ReceiveQuota:
         self._finished: deque[int] = deque()
         self._taken = 0
 
+    def join(
+        self,
+        shared: Mapping[str, RateLimit],
+        memory: Allowance,
+        *,
+        share: float,
+        warn: Callable[[str, str], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        """Share rates and memory with others; not with those of the last call any more. Nothing may be held yet."""
+        self._on_close()
+        self.transit = Allowance(share, free=FREE, parent=memory)
+        self.kept = Allowance(share, free=FREE, parent=memory)
+        self._shared, self._warn, self._on_close = shared, warn, on_close
+
     # -- the rate ----------------------------------------------------------------------------------
 
     def pause(self, now: float) -> float:
@@ -201,16 +216,18 @@ class ReceiveQuotas:
 
     def open(self, address: str) -> ReceiveQuota:
         """The accounts of a new connection from `address`; the caller closes them with it."""
+        fastest = self._settings.ws_max_frames_per_second
+        quota = ReceiveQuota(rate=RateLimit(fastest, fastest * BURST))
+        self.move(quota, address)
+        return quota
+
+    def move(self, quota: ReceiveQuota, address: str) -> None:
+        """Count a connection as one from `address`; its client has sent no frame yet."""
         rate, memory = self._enter(address)
-        fastest, share = self._settings.ws_max_frames_per_second, self._settings.max_client_memory / CLIENT_SHARE
-        return ReceiveQuota(
-            rate=RateLimit(fastest, fastest * BURST),
-            shared={
-                "ws.max_frames_per_second_per_address": rate,
-                "ws.max_frames_per_second_in_all": self._rate,
-            },
-            transit=Allowance(share, free=FREE, parent=memory),
-            kept=Allowance(share, free=FREE, parent=memory),
+        quota.join(
+            {"ws.max_frames_per_second_per_address": rate, "ws.max_frames_per_second_in_all": self._rate},
+            memory,
+            share=self._settings.max_client_memory / CLIENT_SHARE,
             warn=partial(self._warn, address),
             on_close=partial(self._leave, address),
         )

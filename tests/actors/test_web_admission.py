@@ -1,9 +1,12 @@
 """Who gets a place among the HTTP connections."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.web.http.admission import OPERATOR_RESERVE, ConnectionAdmission, Place
+from actors.web.http.admission import NO_PROXIES, OPERATOR_RESERVE, ConnectionAdmission, Place
+from protocol.access.client_address import ClientAddress, TrustedProxies
 
 HERE, THERE, ELSEWHERE = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 
@@ -11,13 +14,13 @@ HERE, THERE, ELSEWHERE = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 class Door:
     """An admission, and the names of the connections that it has evicted."""
 
-    def __init__(self, limit: int, per_client: int = 1000) -> None:
+    def __init__(self, limit: int, per_client: int = 1000, proxies: TrustedProxies = NO_PROXIES) -> None:
         log = RateLimitedLog(get_logger("test"), clock=lambda: 0.0)
-        self.admission = ConnectionAdmission(limit=limit, per_client=per_client, log=log)
+        self.admission = ConnectionAdmission(limit=limit, per_client=per_client, log=log, proxies=proxies)
         self.evicted: list[str] = []
 
     def admit(self, name: str, address: str = HERE) -> Place | None:
-        return self.admission.admit(address, lambda: self.evicted.append(name))
+        return self.admission.admit(ClientAddress(address=address), lambda: self.evicted.append(name))
 
     def enter(self, name: str, address: str = HERE) -> Place:
         place = self.admit(name, address)
@@ -106,3 +109,51 @@ def test_few_places_have_no_reserve(limit: int) -> None:
     for _ in range(limit):
         door.enter("a", THERE).works()
     assert len(door.admission) == limit
+
+
+# -- behind a proxy ----------------------------------------------------------------------------------------------------
+
+PROXY = "10.0.0.1"
+BEHIND_PROXY = TrustedProxies((ip_network(PROXY), ip_network("127.0.0.1")))
+
+
+def test_a_proxys_connections_count_for_the_clients_that_they_serve() -> None:
+    door = Door(100, per_client=2, proxies=BEHIND_PROXY)
+    first, second, third, fourth = (door.enter(name, PROXY) for name in "abcd")
+    for place in (first, second, third):
+        place.works()
+    assert first.serve(THERE)
+    assert second.serve(THERE)
+    assert not third.serve(THERE)
+    assert third.serve(ELSEWHERE)
+    first.serve(None)
+    assert fourth.serve(THERE)
+    assert door.evicted == []
+
+
+def test_a_client_behind_a_proxy_loses_its_own_waiting_connection_and_nobody_elses() -> None:
+    door = Door(100, per_client=1, proxies=BEHIND_PROXY)
+    door.enter("idle one of somebody else", PROXY)
+    first, second = door.enter("first", PROXY), door.enter("second", PROXY)
+    assert first.serve(THERE)
+    assert second.serve(THERE)
+    assert door.evicted == ["first"]
+
+
+def test_places_of_a_proxy_are_given_up_whomever_they_serve() -> None:
+    door = Door(100, per_client=1, proxies=BEHIND_PROXY)
+    place = door.enter("a", PROXY)
+    place.serve(THERE)
+    place.leave()
+    place.leave()
+    assert place.serve(THERE)
+    assert len(door.admission) == 0
+    assert door.enter("b", PROXY).serve(THERE)
+
+
+def test_a_proxy_on_this_machine_has_no_reserved_place() -> None:
+    door = Door(100, proxies=BEHIND_PROXY)
+    for number in range(100 - OPERATOR_RESERVE):
+        door.enter(str(number), THERE).works()
+    assert door.admit("proxy", HERE) is None
+    assert door.admit("operator", "127.0.0.2") is not None

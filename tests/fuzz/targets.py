@@ -5,6 +5,7 @@ A parser may raise its own error type and no other; what it gives is bounded; wh
 
 import contextlib
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from config.apps import AppError
 from config.apps_file import read_apps, write_apps
 from config.loading import SettingsError, load_settings
 from config.properties import parse as parse_properties
+from protocol.access.client_address import ClientAddress, TrustedProxies
+from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
 from protocol.common.json_bounds import MAX_ELEMENTS
 from protocol.common.json_decoding import DecodeError, parse_json
 from protocol.hooks.methods import HookMethod
@@ -43,6 +46,7 @@ from tests.support.sdp_texts import PREFERENCE, TRANSPORT
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CORPUS = Path(__file__).parent / "corpus"
 MTU = 1200
+PROXIES = TrustedProxies((ip_network("10.0.0.0/8"),))
 
 
 def client_frame(data: bytes) -> None:
@@ -78,6 +82,23 @@ def rest_query(data: bytes) -> None:
 def http_request(data: bytes) -> None:
     """However the bytes are cut, it is the same request, or it is refused."""
     assert _http_outcome([data]) == _http_outcome([data[at : at + 1] for at in range(len(data))])
+
+
+def proxy_header(data: bytes) -> None:
+    """Read to its end and not beyond, or refused."""
+    header, left = ProxyHeaderParser(), data
+    with contextlib.suppress(ProxyHeaderError):
+        while header.wanted and left:
+            piece, left = left[: header.wanted], left[header.wanted :]
+            header.feed(piece)
+        client = None if header.wanted else header.client()
+        assert client is None or ip_address(client.address)
+
+
+def forwarded_for(data: bytes) -> None:
+    client = PROXIES.client_of(ClientAddress(address="10.0.0.1"), data.decode("latin-1").split("\n"))
+    assert ip_address(client.address)
+    assert 0 <= client.port < 1 << 16
 
 
 def hook_answer(data: bytes) -> None:
@@ -186,6 +207,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
+        *(proxy_header, forwarded_for),
         *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
     )
 }

@@ -5,6 +5,9 @@ between two requests, in the middle of one, or not reading its response. Only co
 are safe. So nobody can block REST by holding connections open, and a terminate always gets in.
 
 Some places are reserved for this machine, where the operator is: others can neither take them nor evict their holders.
+
+A connection of a trusted proxy carries requests of many clients, one after the other. While it serves one, it counts as
+a connection of that client.
 """
 
 from collections.abc import Callable
@@ -12,51 +15,64 @@ from collections.abc import Callable
 from attrs import define, field
 
 from actors.runtime.logs import RateLimitedLog
-from config.addresses import client_key, is_on_this_machine
+from config.addresses import client_key
+from protocol.access.client_address import ClientAddress, TrustedProxies
 
 OPERATOR_RESERVE = 10
 """Places reserved for clients on loopback; at most a tenth of all places."""
+NO_PROXIES = TrustedProxies()
 
 
 class ConnectionAdmission:
     """The connections of all HTTP listeners together."""
 
-    def __init__(self, *, limit: int, per_client: int, log: RateLimitedLog) -> None:
+    def __init__(
+        self, *, limit: int, per_client: int, log: RateLimitedLog, proxies: TrustedProxies = NO_PROXIES
+    ) -> None:
         self._limit = limit
         self._limit_for_strangers = limit - min(OPERATOR_RESERVE, limit // 10)
         self._per_client = per_client
         self._log = log
+        self._proxies = proxies
         self._local, self._strangers = _Group(), _Group()
         self._clients: dict[str, _Group] = {}
 
     def __len__(self) -> int:
         return self._local.count + self._strangers.count
 
-    def admit(self, address: str, evict: Callable[[], None]) -> "Place | None":
-        """A place for a new connection from `address`, initially waiting for its client; None if there is none.
+    def admit(self, peer: ClientAddress, evict: Callable[[], None]) -> "Place | None":
+        """A place for a new connection from `peer`, initially waiting for its client; None if there is none.
 
         `evict` is called once, when the place goes to another connection: it must end this one soon, and not raise.
+        A trusted proxy has no limit for itself: each client that it forwards for has.
         """
-        client = self._clients.get(client_key(address), _Group())
-        is_local = is_on_this_machine(address)
-        if client.count >= self._per_client:
-            has_room = self._make_room("http.max_connections_per_address", address, client)
-        elif len(self) >= (self._limit if is_local else self._limit_for_strangers):
-            rivals = (self._strangers, self._local) if is_local else (self._strangers,)
-            has_room = self._make_room("http.max_connections", address, *rivals)
-        else:
-            has_room = True
-        if not has_room:
+        is_local = self._proxies.is_on_this_machine(peer)
+        is_proxy = self._proxies.trusts(peer.address)
+        if not is_proxy and not self.has_room_for(peer.address):
             return None
-        client = self._clients.setdefault(client_key(address), client)
-        place = Place(self, client_key(address), evict, (client, self._local if is_local else self._strangers))
-        place.enter()
+        if len(self) >= (self._limit if is_local else self._limit_for_strangers):
+            rivals = (self._strangers, self._local) if is_local else (self._strangers,)
+            if not self._make_room("http.max_connections", peer.address, *rivals):
+                return None
+        place = Place(self, evict, self._local if is_local else self._strangers)
+        place.enter(None if is_proxy else peer.address)
         return place
 
-    def forget(self, key: str) -> None:
+    def has_room_for(self, address: str) -> bool:
+        """Whether the client at `address` may have one more connection; its longest waiting one may go for that."""
+        client = self._clients.get(client_key(address))
+        if client is None or client.count < self._per_client:
+            return True
+        return self._make_room("http.max_connections_per_address", address, client)
+
+    def group_of(self, address: str) -> "_Group":
+        """The connections of the client at `address`."""
+        return self._clients.setdefault(client_key(address), _Group())
+
+    def forget(self, address: str) -> None:
         """A connection of this client is gone: forget a client that has no other."""
-        if not self._clients[key].count:
-            del self._clients[key]
+        if not self._clients[client_key(address)].count:
+            del self._clients[client_key(address)]
 
     def _make_room(self, setting: str, address: str, *groups: "_Group") -> bool:
         """Evict the longest waiting connection of the first group that has a waiting one; False if none has."""
@@ -80,21 +96,32 @@ class _Group:
 class Place:
     """One connection's share of the limits. Initially it waits for its client."""
 
-    def __init__(
-        self, admission: ConnectionAdmission, key: str, evict: Callable[[], None], groups: tuple[_Group, ...]
-    ) -> None:
+    def __init__(self, admission: ConnectionAdmission, evict: Callable[[], None], group: _Group) -> None:
         self.evict = evict
         self._admission = admission
-        self._key = key
-        self._groups = groups
+        self._groups: tuple[_Group, ...] = (group,)
+        self._address: str | None = None
         self._is_held = False
 
-    def enter(self) -> None:
-        """Take the place."""
+    def enter(self, address: str | None) -> None:
+        """Take the place, for the client at `address` (None: for a proxy, and nobody yet)."""
         self._is_held = True
-        for group in self._groups:
-            group.count += 1
+        self._groups[0].count += 1
+        self._count_for(address)
         self.waits()
+
+    def serve(self, address: str | None) -> bool:
+        """From now on the connection counts as one of the client at `address` (None: of the proxy, and nobody).
+
+        False if that client must not have one more; then it counts as nobody's.
+        """
+        if address == self._address or not self._is_held:
+            return True
+        self._count_for(None)
+        if address is not None and not self._admission.has_room_for(address):
+            return False
+        self._count_for(address)
+        return True
 
     def waits(self) -> None:
         """From now on (if not already) the connection waits for its client: another may take its place."""
@@ -112,6 +139,20 @@ class Place:
         if self._is_held:
             self._is_held = False
             self.works()
-            for group in self._groups:
-                group.count -= 1
-            self._admission.forget(self._key)
+            self._groups[0].count -= 1
+            self._count_for(None)
+
+    def _count_for(self, address: str | None) -> None:
+        of_all, *of_client = self._groups
+        for group in of_client:
+            group.count -= 1
+            group.waiting.pop(self, None)
+        if self._address is not None:
+            self._admission.forget(self._address)
+        self._groups, self._address = (of_all,), address
+        if address is not None:
+            group = self._admission.group_of(address)
+            group.count += 1
+            if self in of_all.waiting:
+                group.waiting[self] = None
+            self._groups = (of_all, group)

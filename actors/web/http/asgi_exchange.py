@@ -16,6 +16,7 @@ from actors.runtime.logs import get_logger
 from actors.web.http.admission import Place
 from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.failure_pacing import FailureRates
+from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.rest.errors import RestError
 from protocol.rest.http1 import Http1, RequestHead
 
@@ -40,17 +41,45 @@ class WebService:
     failures: FailureRates
     head_timeout: float
     """Seconds from the first byte of a request to the end of its headers."""
+    proxies: TrustedProxies
     send_timeout: float
     """Seconds in which a client must read the next piece of a response."""
     closing: trio.Event = field(factory=trio.Event)
     """Set at the beginning of a shutdown: each connection is closed after its current response."""
 
 
+@frozen(kw_only=True)
+class RequestSource:
+    """Who sends a request: the client, and the scheme it used, as a trusted proxy tells them or as they are."""
+
+    client: ClientAddress
+    scheme: str
+
+    @classmethod
+    def of(cls, request: RequestHead, stream: ClientStream, proxies: TrustedProxies) -> "RequestSource":
+        """Of a request that came over `stream`."""
+        peer = stream.peer
+        return cls(
+            client=proxies.client_of(peer, _values(request, b"x-forwarded-for")),
+            scheme=proxies.scheme_of(peer, stream.scheme, _values(request, b"x-forwarded-proto")),
+        )
+
+
+def _values(request: RequestHead, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in request.headers if key == name]
+
+
 class Exchange:
     """Runs the application for one request."""
 
     def __init__(
-        self, request: RequestHead, engine: Http1, client: ClientStream, place: Place, service: WebService
+        self,
+        request: RequestHead,
+        source: RequestSource,
+        engine: Http1,
+        client: ClientStream,
+        place: Place,
+        service: WebService,
     ) -> None:
         self._engine = engine
         self._client = client
@@ -59,20 +88,20 @@ class Exchange:
         self._head: tuple[int, list[tuple[bytes, bytes]]] | None = None
         self._has_started = False
         self._is_body_told = False
-        self._peer, own = client.addresses()
+        self._sender = source.client
         self.scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": request.version,
             "method": request.method,
-            "scheme": client.scheme,
+            "scheme": source.scheme,
             "path": request.path,
             "raw_path": request.raw_path,
             "query_string": request.query,
             "root_path": "",
             "headers": list(request.headers),
-            "client": self._peer,
-            "server": own,
+            "client": (self._sender.address, self._sender.port),
+            "server": client.own_address,
             "state": {},
         }
 
@@ -166,7 +195,7 @@ class Exchange:
         return self._engine.start(status, headers, close=self._service.closing.is_set())
 
     async def _hold_back(self) -> None:
-        pause = self._service.failures.pause(self._peer[0])
+        pause = self._service.failures.pause(self._sender.address)
         if pause:
             self._place.waits()
             await trio.sleep(pause)

@@ -7,7 +7,9 @@ from typing import TypeVar
 
 import trio
 
+from actors.net.client_lookup import NotFromProxy, peer_of, receive_client
 from actors.net.tcp_stream import TcpStream, drop_references
+from protocol.access.client_address import TrustedProxies
 
 T = TypeVar("T")
 
@@ -24,10 +26,19 @@ class ClientGone(OSError):
 
 
 class ClientStream:
-    """An accepted connection, with TLS or without. Once the peer has failed, every call raises ClientGone."""
+    """An accepted connection, with TLS or without. Once the peer has failed, every call raises ClientGone.
+
+    So does the constructor. `peer` is who is at the other end.
+    """
 
     def __init__(self, stream: TcpStream, tls: ssl.SSLContext | None, *, send_timeout: float) -> None:
         self._socket = stream.socket
+        try:
+            self.peer = peer_of(self._socket)
+            own = self._socket.getsockname()
+        except OSError:
+            raise ClientGone from None
+        self.own_address: tuple[str, int] = (own[0], own[1])
         self._secured = None if tls is None else trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
         self._stream: trio.abc.Stream = stream if self._secured is None else self._secured
         self._send_timeout = send_timeout
@@ -37,13 +48,15 @@ class ClientStream:
     def scheme(self) -> str:
         return "http" if self._secured is None else "https"
 
-    def addresses(self) -> tuple[tuple[str, int], tuple[str, int]]:
-        """Address and port of the client and of our end."""
-        try:
-            client, server = self._socket.getpeername(), self._socket.getsockname()
-        except OSError:
-            raise self._gone() from None
-        return (client[0], client[1]), (server[0], server[1])
+    async def identify(self, proxies: TrustedProxies, setting: str) -> None:
+        """Read the PROXY protocol's header, which `setting` requires: `peer` is then the client it names.
+
+        Raises NotFromProxy if there is none.
+        """
+        with trio.move_on_after(HANDSHAKE_TIMEOUT) as patience:
+            self.peer = await self._take(partial(receive_client, self._socket, self.peer, proxies, setting=setting))
+        if patience.cancelled_caught:
+            raise NotFromProxy(f"no PROXY protocol header in {HANDSHAKE_TIMEOUT:.0f} s", setting)
 
     async def secure(self) -> None:
         """Do the TLS handshake, if there is one."""

@@ -7,12 +7,14 @@ or the connection's place goes to another.
 """
 
 import json
+from http import HTTPStatus
 
 import trio
 
+from actors.net.client_lookup import NOT_FROM_PROXY, NotFromProxy
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import Place
-from actors.web.http.asgi_exchange import Exchange, WebService
+from actors.web.http.asgi_exchange import Exchange, RequestSource, WebService
 from actors.web.http.client_stream import ClientGone, ClientStream
 from protocol.rest.errors import RestError, rest_error_body
 from protocol.rest.http1 import Http1, RequestHead
@@ -24,7 +26,7 @@ IDLE_TIMEOUT = 60.0
 
 
 class HttpConnection:
-    """Serves the requests of one client; `run` returns when the connection is over, and the caller closes it."""
+    """Serves the requests of one client; `run` returns when the connection is over, and the source closes it."""
 
     def __init__(
         self, client: ClientStream, place: Place, life: trio.CancelScope, service: WebService, refusals: RateLimitedLog
@@ -37,30 +39,56 @@ class HttpConnection:
         self._engine = Http1(client.scheme)
         self._patience = trio.CancelScope()
 
-    async def run(self) -> None:
-        """Serve until the connection is over."""
+    async def run(self, proxy_setting: str | None = None) -> None:
+        """Serve until the connection is over. `proxy_setting`: the one that requires the PROXY protocol, if any."""
         try:
             with self._life:
+                if proxy_setting is not None and not await self._identify(proxy_setting):
+                    return
                 await self._client.secure()
                 await self._serve()
         except ClientGone:
             log.debug("web client gone")
+        except NotFromProxy as error:
+            self._refusals.warning(
+                NOT_FROM_PROXY, setting=error.setting, reason=error.reason, client=self._client.peer.address
+            )
 
     def close_if_idle(self) -> None:
         """Close now unless a request is in progress."""
         self._patience.cancel()
 
+    async def _identify(self, proxy_setting: str) -> bool:
+        """Learn who the client is; false if it has too many connections."""
+        await self._client.identify(self._service.proxies, proxy_setting)
+        return self._place.serve(self._own_address)
+
+    @property
+    def _own_address(self) -> str | None:
+        """The client that the connection counts for between two requests; None for a proxy."""
+        address = self._client.peer.address
+        return None if self._service.proxies.trusts(address) else address
+
     async def _serve(self) -> None:
         timeout = self._service.head_timeout
         try:
             while request := await self._next_request(timeout):
-                await Exchange(request, self._engine, self._client, self._place, self._service).run()
+                await self._answer(request)
                 if not self._engine.next_exchange():
                     await self._client.linger()
                     return
                 timeout = IDLE_TIMEOUT
         except RestError as error:
             await self._refuse(error)
+
+    async def _answer(self, request: RequestHead) -> None:
+        """Let the application serve a request. Raises RestError if its client has too many connections."""
+        source = RequestSource.of(request, self._client, self._service.proxies)
+        if source.client.is_forwarded and not self._place.serve(source.client.address):
+            setting = "http.max_connections_per_address"
+            raise RestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at a time", setting=setting)
+        await Exchange(request, source, self._engine, self._client, self._place, self._service).run()
+        self._place.serve(self._own_address)
 
     async def _next_request(self, timeout: float) -> RequestHead | None:
         """The next request; None when the client closes or is too slow, or the server closes."""
@@ -82,7 +110,7 @@ class HttpConnection:
 
     async def _refuse(self, error: RestError) -> None:
         """Respond to something that is not a valid request; this is the last response."""
-        client = self._client.addresses()[0][0]
+        client = self._client.peer.address
         self._refusals.warning("request not understood", reason=error.message, status=error.status_hint, client=client)
         await trio.sleep(self._service.failures.pause(client))
         body = json.dumps(rest_error_body(error, "")).encode()

@@ -2,11 +2,13 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import trio
+from attrs import frozen
 from starlette.types import ASGIApp
 
 from actors.net.accept import Reserve, accept_connections
@@ -54,21 +56,39 @@ async def serve_web(
         context = server_tls(cert, key, protocols=["http/1.1"]) if tls is not None else None
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
-                for listening, tls_context in ((plain, None), (tls, context)):
-                    if listening is not None:
-                        accepting.start_soon(_accept, server, listening, tls_context, connections)
+                for endpoint in _endpoints(plain, tls, context, settings):
+                    accepting.start_soon(_accept, server, endpoint, connections)
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
             server.drain()
             connections.cancel_scope.deadline = trio.current_time() + grace
 
 
-async def _accept(
-    server: "_Server", listening: socket.socket, tls: ssl.SSLContext | None, connections: trio.Nursery
-) -> None:
-    listening.setblocking(False)
-    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-    serve = partial(server.serve, tls)
+@frozen(kw_only=True)
+class _Endpoint:
+    """One listening socket."""
+
+    listener: socket.socket
+    tls: ssl.SSLContext | None
+    proxy_setting: str | None
+    """The setting by which it requires the PROXY protocol; None if it does not."""
+
+
+def _endpoints(
+    plain: socket.socket | None, tls: socket.socket | None, context: ssl.SSLContext | None, settings: Settings
+) -> Iterator[_Endpoint]:
+    if plain is not None:
+        setting = "http.proxy_protocol" if settings.http_proxy_protocol else None
+        yield _Endpoint(listener=plain, tls=None, proxy_setting=setting)
+    if tls is not None:
+        setting = "https.proxy_protocol" if settings.https_proxy_protocol else None
+        yield _Endpoint(listener=tls, tls=context, proxy_setting=setting)
+
+
+async def _accept(server: "_Server", endpoint: _Endpoint, connections: trio.Nursery) -> None:
+    endpoint.listener.setblocking(False)
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(endpoint.listener))
+    serve = partial(server.serve, endpoint)
     await accept_connections(listener, serve, connections, reserve=Reserve.HTTP, log=server.log)
 
 
@@ -82,29 +102,31 @@ class _Server:
             failures=FailureRates(settings.rest_max_failed_requests, self.log),
             head_timeout=settings.rest_body_timeout,
             send_timeout=send_timeout,
+            proxies=settings.trusted_proxies,
         )
         self._admission = ConnectionAdmission(
             limit=settings.http_max_connections,
             per_client=settings.http_max_connections_per_address,
             log=self.log,
+            proxies=settings.trusted_proxies,
         )
         self._connections: set[HttpConnection] = set()
 
-    async def serve(self, tls: ssl.SSLContext | None, stream: trio.SocketStream) -> None:
+    async def serve(self, endpoint: _Endpoint, stream: trio.SocketStream) -> None:
         """Serve one accepted connection; trio closes it when this returns."""
-        client = ClientStream(TcpStream(stream), tls, send_timeout=self._service.send_timeout)
-        life = trio.CancelScope()
         try:
-            place = self._admission.admit(client.addresses()[0][0], life.cancel)
+            client = ClientStream(TcpStream(stream), endpoint.tls, send_timeout=self._service.send_timeout)
         except ClientGone:
             return
+        life = trio.CancelScope()
+        place = self._admission.admit(client.peer, life.cancel)
         if place is None:
             return
         connection = HttpConnection(client, place, life, self._service, self.log)
         self._connections.add(connection)
         try:
             with crash_guard(lambda error: log.error("connection crashed", crash=error)):
-                await connection.run()
+                await connection.run(endpoint.proxy_setting)
         finally:
             place.leave()
             client.drop_references()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.addresses import client_key, is_on_this_machine, media_addresses
+from config.addresses import client_key, media_addresses, serves_this_machine_only
 from config.loading import SettingsError, load_settings
 
 MACHINE = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
@@ -69,8 +69,20 @@ def test_limits_are_counted_by_who_can_hold_an_address(address: str, holder: str
 
 
 @pytest.mark.parametrize(
-    ("address", "is_local"),
-    [("127.0.0.1", True), ("::ffff:127.0.0.2", True), ("::1", True), ("192.0.2.7", False), ("fe80::1%eth0", False)],
+    ("overrides", "is_private"),
+    [
+        ([], True),
+        (["http.address=::1"], True),
+        (["trusted_proxies=10.0.0.0/8"], True),
+        (["trusted_proxies=127.0.0.1"], False),
+        (["trusted_proxies=::/0"], False),
+        (["trusted_proxies=10.0.0.0/8", "https.proxy_protocol=true"], True),
+        (["trusted_proxies=10.0.0.0/8", "http.proxy_protocol=true"], False),
+        (["http.address="], False),
+        (["http.address=192.0.2.1"], False),
+    ],
 )
-def test_who_is_on_this_machine(address: str, is_local: bool) -> None:
-    assert is_on_this_machine(address) is is_local
+def test_whether_only_this_machine_reaches_a_listener(overrides: list[str], is_private: bool) -> None:
+    allowed = "rest.allow_unauthenticated_remote=true"
+    settings = load_settings(None, overrides=[*overrides, allowed]).settings
+    assert serves_this_machine_only(settings, "http") is is_private

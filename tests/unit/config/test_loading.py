@@ -103,6 +103,21 @@ def test_loopback_needs_no_word(address: str) -> None:
     assert load_settings(f"http.address={address}").warnings == ()
 
 
+def test_a_proxy_that_may_open_rest_to_the_network_needs_the_operators_word() -> None:
+    for fault in faults("trusted_proxies=127.0.0.1"):
+        assert fault.startswith("f.properties:1: trusted_proxies: a proxy can open http")
+        assert fault.endswith("allowed: only with rest.allow_unauthenticated_remote=true")
+    (fault,) = faults("trusted_proxies=10.0.0.1\nhttp.proxy_protocol=true")
+    assert fault.startswith("f.properties:2: http.proxy_protocol: a proxy can open http.port")
+    assert load_settings("trusted_proxies=10.0.0.1\nws.proxy_protocol=true").warnings == ()
+
+
+def test_the_proxy_protocol_is_accepted_from_someone() -> None:
+    assert faults("wss.proxy_protocol=true") == (
+        "f.properties:1: wss.proxy_protocol: requires trusted_proxies, which names who may send it",
+    )
+
+
 def test_certificate_and_key_come_together() -> None:
     assert load_settings("wss.cert=/c\nwss.key=/k").settings.wss_key == Path("/k")
     assert faults("wss.cert=/c") == ("f.properties:1: wss.cert: requires wss.key; allowed: both or neither",)
