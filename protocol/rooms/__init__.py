@@ -1,0 +1,1 @@
+"""Rooms, as the WebSDK's RoomApi knows them: who is in, who publishes what, and who is told of it."""
