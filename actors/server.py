@@ -33,8 +33,9 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
 from actors.session.gateway import Endpoint, Gateway
-from actors.storage.app_store import AppStoreError, open_app_store
+from actors.storage.app_store import open_app_store
 from actors.storage.state_folder import StateFolder
+from actors.storage.table_store import TableStoreError
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream.keep_alive_schedule import StreamKeepAlive
 from actors.web.api.health import Readiness
@@ -75,7 +76,7 @@ class Server:
             )
             self._listeners = _open_listeners(settings)
             media = open_media_sockets(settings)
-        except (ListenerError, AppFileError, AppStoreError, ValueError) as error:
+        except (ListenerError, AppFileError, TableStoreError, ValueError) as error:
             raise CannotStart(str(error)) from error
         except OSError as error:
             raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error

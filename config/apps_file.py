@@ -5,14 +5,12 @@ of text) need no library. Every file has `format`, so that a truncated file is n
 applications.
 """
 
-import json
-import re
-import tomllib
 from typing import Any
 
 from attrs import fields
 
 from config.apps import App, AppError, AppTable
+from config.toml_text import TomlFault, line_in_table, parse_toml, quote
 from protocol.common.suggestions import did_you_mean
 
 FORMAT = 1
@@ -24,8 +22,6 @@ _HEADER = """\
 _FIELDS = tuple(attribute.name for attribute in fields(App))
 _REQUIRED = ("name", "key", "url")
 _TEXT_FIELDS = tuple(name for name in _FIELDS if name != "methods")
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_APP_HEADER = re.compile(r"\s*\[\[\s*app\s*\]\]")
 
 
 class AppFileError(AppError):
@@ -45,19 +41,17 @@ def _write_app(app: App) -> str:
     for name in _TEXT_FIELDS:
         value = getattr(app, name)
         if value is not None:
-            lines.append(f"{name} = {_quote(value)}")
-    lines += ["methods = [", *(f"    {_quote(method)}," for method in app.ordered_methods), "]"]
+            lines.append(f"{name} = {quote(value)}")
+    lines += ["methods = [", *(f"    {quote(method)}," for method in app.ordered_methods), "]"]
     return "\n".join(lines) + "\n"
-
-
-def _quote(text: str) -> str:
-    """A TOML basic string. JSON's escapes are a subset of TOML's, and an App holds no control characters."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def read_apps(text: str, *, file_name: str) -> AppTable:
     """The table described by the text of a file; AppFileError if any part of it is unusable."""
-    document = _parse(text, file_name)
+    try:
+        document = parse_toml(text, "a file of applications, which hold text and lists of text")
+    except TomlFault as fault:
+        raise AppFileError(file_name, fault.line, fault.message) from None
     unknown = next((key for key in document if key not in ("format", "app")), None)
     if unknown is not None:
         raise AppFileError(file_name, None, f"unknown key {unknown!r}{did_you_mean(unknown, ('format', 'app'))}")
@@ -69,20 +63,8 @@ def read_apps(text: str, *, file_name: str) -> AppTable:
     try:
         return AppTable(tuple(_read_entry(entry, position) for position, entry in enumerate(entries)))
     except AppError as error:
-        line = None if error.position is None else _line_of(text, error.position, error.field)
+        line = None if error.position is None else line_in_table(text, "app", error.position, error.field)
         raise AppFileError(file_name, line, str(error)) from None
-
-
-def _parse(text: str, file_name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = _TOML_PLACE.search(message)
-        line = len(text.splitlines()) if place is None or place[1] is None else int(place[1])
-        raise AppFileError(file_name, line, _TOML_PLACE.sub("", message)) from None
-    except (RecursionError, ValueError):  # nested without end, or a number of thousands of digits
-        raise AppFileError(file_name, None, "not a file of applications, which hold text and lists of text") from None
 
 
 def _read_entry(entry: object, position: int) -> App:
@@ -107,17 +89,3 @@ def _checked_entry(entry: object) -> dict[str, Any]:
     if not isinstance(methods, list) or not all(isinstance(method, str) for method in methods):
         raise AppError("must be a list of names", field="methods")
     return entry | {"methods": frozenset(methods)}
-
-
-def _line_of(text: str, position: int, field: str | None) -> int | None:
-    """The line (from 1) of a field of the application at `position`, or of its header if it has no such field."""
-    header = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if _APP_HEADER.match(line):
-            if header is not None:
-                break
-            position -= 1
-            header = number if position < 0 else None
-        elif header is not None and field is not None and re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", line):
-            return number
-    return header

@@ -16,7 +16,8 @@ from actors.operator.execute import execute
 from actors.operator.seats import Seat, Seats
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
-from actors.storage.app_store import AppStore, AppStoreError
+from actors.storage.app_store import AppStore
+from actors.storage.table_store import TableStoreError
 from config.apps import AppError, AppTable
 from protocol.operator.commands import Command, parse
 from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, decode_request, encode_answer
@@ -183,7 +184,7 @@ async def _answer(line: bytes, store: AppStore) -> Answer:
         return NotDone(error=ErrorKind.USAGE, message=error.message)
     except AppError as error:
         return NotDone(error=ErrorKind.REFUSED, message=str(error))
-    except AppStoreError as error:
+    except TableStoreError as error:
         _log.error("applications not kept", cause=str(error))
         return NotDone(error=ErrorKind.FAILED, message=str(error))
 

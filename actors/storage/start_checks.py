@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.net.network_interfaces import machine_addresses
-from actors.storage.app_store import AppStoreError, read_app_file
+from actors.storage.app_store import read_app_file
 from actors.storage.state_folder import StateFolder, StateFolderError
+from actors.storage.table_store import TableStoreError
 from config.addresses import media_addresses
 from config.apps_file import AppFileError
 from config.loading import LoadedSettings
@@ -150,7 +151,7 @@ def _faults_of_state(state: StateFolder, *, needs_certificate: bool) -> Iterator
     """Existing files that no server can use; missing ones are created at the start."""
     try:
         read_app_file(state.apps_path)
-    except (AppFileError, AppStoreError) as error:
+    except (AppFileError, TableStoreError) as error:
         yield str(error)
     try:
         state.check(needs_certificate=needs_certificate)

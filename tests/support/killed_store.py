@@ -22,7 +22,7 @@ from typing import Any
 
 import trio
 
-from actors.storage import app_store, atomic_write
+from actors.storage import app_store, atomic_write, table_store
 from actors.storage.app_store import AppStore, open_app_store
 from config.apps import App, AppTable
 
@@ -121,7 +121,7 @@ def change_under_trace(path: Path, fatal_line: int, write: int) -> None:
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal lines
-        if frame.f_code.co_filename not in (app_store.__file__, atomic_write.__file__):
+        if frame.f_code.co_filename not in (app_store.__file__, table_store.__file__, atomic_write.__file__):
             return None
         if event == "line":
             lines += 1

@@ -11,7 +11,8 @@ import trio.testing
 from actors.operator import server
 from actors.operator.client import Exit
 from actors.operator.server import OperatorSocketError, serve_operator
-from actors.storage.app_store import AppStoreError, open_app_store
+from actors.storage.app_store import open_app_store
+from actors.storage.table_store import TableStoreError
 from actors.storage.default_paths import SOCKET_NAME
 from protocol.operator.messages import MAX_REQUEST_SIZE
 from tests.support.operator import Console, open_console, receive_answer, run_wcs
@@ -110,7 +111,7 @@ async def test_who_is_being_served_keeps_the_place(console: Console, monkeypatch
 
     async def slow_change(*_: object) -> None:
         await disk.wait()
-        raise AppStoreError("the disk was slow")
+        raise TableStoreError("the disk was slow")
 
     monkeypatch.setattr(console.store, "change", slow_change)
     async with contextlib.AsyncExitStack() as others:
