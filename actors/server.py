@@ -19,6 +19,7 @@ from pathlib import Path
 import trio
 from attrs import asdict
 
+from actors.access.control import AccessControl
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
@@ -33,6 +34,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
 from actors.session.gateway import Endpoint, Gateway
+from actors.storage.account_store import open_account_store, utc_day
 from actors.storage.app_store import open_app_store
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
@@ -42,7 +44,9 @@ from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
 from actors.web.http.server import serve_web
+from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
+from config.rest_auth import requires_login
 from config.settings import Settings
 from config.version import VERSION
 
@@ -69,6 +73,7 @@ class Server:
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         try:
             self._apps = open_app_store(state.apps_path)
+            self._access = _open_access(settings, state)
             self._certificate, self._key = _certificate(settings, state)
             self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
             self._dispatcher = HookDispatcher(
@@ -76,7 +81,7 @@ class Server:
             )
             self._listeners = _open_listeners(settings)
             media = open_media_sockets(settings)
-        except (ListenerError, AppFileError, TableStoreError, ValueError) as error:
+        except (ListenerError, AppFileError, AccountFileError, TableStoreError, ValueError) as error:
             raise CannotStart(str(error)) from error
         except OSError as error:
             raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
@@ -134,6 +139,7 @@ class Server:
     async def _start_services(self, services: trio.Nursery) -> None:
         services.start_soon(self._overload.run)
         services.start_soon(self._plane.run)
+        services.start_soon(self._access.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
             await services.start(serve_operator, self._state.socket_path, self._apps)
@@ -155,7 +161,13 @@ class Server:
             self._supervisor.close(SHUTDOWN)
 
     async def _serve_web(self) -> None:
-        app = create_app(self._node, self._settings, page_info=self._page_info(), ready=self._readiness)
+        app = create_app(
+            self._node,
+            self._settings,
+            access=self._access,
+            page_info=self._page_info(),
+            ready=self._readiness,
+        )
         await serve_web(
             app,
             plain=self._listeners["http"],
@@ -248,6 +260,12 @@ async def _run_actor(kind: str, actor: Supervised) -> None:
         await actor.run()
     finally:
         log_end(kind, actor)
+
+
+def _open_access(settings: Settings, state: StateFolder) -> AccessControl:
+    accounts = open_account_store(state.accounts_path)
+    is_required = requires_login(settings, has_accounts=accounts.table.has_credentials(utc_day()))
+    return AccessControl(accounts, is_required=is_required)
 
 
 def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:

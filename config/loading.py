@@ -6,17 +6,15 @@ from typing import Any
 
 from attrs import frozen
 
-from config.addresses import paired, serves_this_machine_only
+from config.addresses import paired
 from config.properties import BadLine, Entry, parse
-from config.settings import TABLE, Setting, Settings
+from config.settings import TABLE, RestAuth, Setting, Settings
 from config.unsupported_wcs_settings import reason_without_effect
 from config.value_types import Remarking
-from protocol.access.client_address import plain_address
 from protocol.common.suggestions import nearest
 
 DEFAULT = "default"
 COMMAND_LINE = "--set"
-_NO_AUTHENTICATION = "and the REST API has no authentication"
 LISTENERS = ("ws", "wss", "http", "https")
 
 
@@ -115,7 +113,7 @@ class _SettingsReader:
                     self.warnings += (f"{given.origin}: {key}: {remark}" for remark in known.kind.remarks(given.text))
 
     def _check_together(self, settings: Settings) -> None:
-        self._check_rest_addresses(settings)
+        self._check_rest_auth(settings)
         self._check_proxies(settings)
         self._check_ports(settings)
         if (settings.wss_cert is None) != (settings.wss_key is None):
@@ -130,16 +128,12 @@ class _SettingsReader:
         except ValueError as error:
             self._refuse("ip_local", str(error))
 
-    def _check_rest_addresses(self, settings: Settings) -> None:
-        for name in ("http", "https"):
-            if serves_this_machine_only(settings, name):
-                continue
-            key, fault = _opening(settings, name)
-            if settings.rest_allow_unauthenticated_remote:
-                self.warnings.append(f"{key}: {fault} (rest.allow_unauthenticated_remote=true)")
-            else:
-                safe = f"a loopback {key} such as 127.0.0.1, or any" if key.endswith(".address") else "only"
-                self._refuse(key, f"{fault}; allowed: {safe} with rest.allow_unauthenticated_remote=true")
+    def _check_rest_auth(self, settings: Settings) -> None:
+        given = self.given["disable_rest_auth"]
+        contrary = RestAuth.REQUIRED if settings.disable_rest_auth else RestAuth.OFF
+        if given.origin != DEFAULT and settings.rest_auth is contrary:
+            place = self.given["rest.auth"].origin
+            self._refuse("disable_rest_auth", f"{given.text} contradicts rest.auth={contrary} ({place}); leave one out")
 
     def _check_proxies(self, settings: Settings) -> None:
         for name in LISTENERS:
@@ -176,15 +170,6 @@ def _overlap(one: str | None, other: str | None) -> bool:
     if first.version != second.version:
         return any(address == IPv6Address("::") for address in (first, second))
     return first == second or first.is_unspecified or second.is_unspecified
-
-
-def _opening(settings: Settings, name: str) -> tuple[str, str]:
-    """The setting that opens http or https to other machines, and how it does."""
-    address: str | None = getattr(settings, f"{name}_address")
-    if address is None or not plain_address(address).is_loopback:
-        return f"{name}.address", f"{address or 'every address'} is open to the network, {_NO_AUTHENTICATION}"
-    key = f"{name}.proxy_protocol" if getattr(settings, f"{name}_proxy_protocol") else "trusted_proxies"
-    return key, f"a proxy can open {name}.port to the network, {_NO_AUTHENTICATION}"
 
 
 def _unknown(key: str, value: str, heading: str) -> str:

@@ -77,6 +77,14 @@ class MediaSender(StrEnum):
     FAST = "fast"
 
 
+class RestAuth(StrEnum):
+    """Whether callers of REST must log in: always, never, or as `config.rest_auth` decides."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    OFF = "off"
+
+
 class HookOrder(StrEnum):
     """Which hooks are kept in order: those of one session, or those of the whole server in a single queue."""
 
@@ -250,7 +258,7 @@ class Settings:
 
     http_address: str | None = setting(
         "http.address", Address(), "127.0.0.1",
-        "Where http:// (REST API, start page) listens. Not loopback: needs rest.allow_unauthenticated_remote.",
+        "Where http:// (REST API, start page) listens. Not loopback: needs a user or token (wcs add user).",
         heading="REST API")
     http_port: int = setting(
         "http.port", PORT, "8081", "TCP port of http://. 0: any free port.")
@@ -263,6 +271,9 @@ class Settings:
         "Require the PROXY protocol, version 2, at http.port, from trusted_proxies only.")
     https_proxy_protocol: bool = setting(
         "https.proxy_protocol", Boolean(), "false", "The same at https.port, in front of TLS.")
+    https_client_ca: Path | None = setting(
+        "https.client_ca", File(), "",
+        "Certificates (PEM) of authorities: a client whose certificate they signed is the user named by its CN.")
     http_max_connections: int = setting(
         "http.max_connections", MANY, "1000", "Concurrent HTTP connections.")
     http_max_connections_per_address: int = setting(
@@ -271,9 +282,15 @@ class Settings:
     rest_max_failed_requests: int = setting(
         "rest.max_failed_requests", Integer(1, 1_000_000, "requests/s"), "20",
         "Failed requests per second from one address. Responses to further ones are delayed by a second.")
+    rest_auth: RestAuth = setting(
+        "rest.auth", Choice(RestAuth), "auto",
+        "Whether callers must log in. auto: once there is a user, a token or https.client_ca. Read at the start.")
+    disable_rest_auth: bool = setting(
+        "disable_rest_auth", Boolean(), "true",
+        "The setting of WCS. false: as rest.auth=required. true: rest.auth decides.")
     rest_allow_unauthenticated_remote: bool = setting(
         "rest.allow_unauthenticated_remote", Boolean(), "false",
-        "Allow http.address and https.address to accept connections from the network.")
+        "Allow http.address and https.address to accept connections from the network although nobody must log in.")
     rest_allowed_hosts: tuple[str, ...] = setting(
         "rest.allowed_hosts", StringList("host names"), "",
         "Host names accepted in requests, besides IP addresses, localhost and the machine's own name.")
@@ -341,6 +358,8 @@ class Settings:
         heading="The process")
     log_level: LogLevel = setting(
         "log.level", Choice(LogLevel), "info", "The minimum level of the log lines to write.")
+    audit_file: Path | None = setting(
+        "audit.file", File(), "", "Where it is written who did what. Empty: audit.jsonl in the state folder.")
     shutdown_timeout: float = setting(
         "shutdown_timeout", TIMEOUT, "10000", "How long an orderly shutdown may take before the process ends anyway.")
 # fmt: on

@@ -29,7 +29,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "codecs_exclude_sip_rtmp": f"{_NO_SIP}; codecs is the one list",
     "codecs_exclude_streaming": "remove them from codecs",
     "compact_media_port_usage": _ONE_PORT,
-    "disable_rest_auth": "the REST API has no authentication; see rest.allow_unauthenticated_remote",
     "domain": _NO_SIP,
     "enable_extended_logging": "see log.level",
     "flush_video_interval": _NO_RTMP,

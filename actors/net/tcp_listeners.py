@@ -34,8 +34,13 @@ def open_listener(address: str | None, port: int, *, name: str, user_timeout: fl
         return _listen("0.0.0.0", port, name, user_timeout)
 
 
-def server_tls(certificate: Path, key: Path, *, protocols: Sequence[str]) -> ssl.SSLContext:
-    """TLS 1.2 and up with this PEM certificate chain and key, offering `protocols` by ALPN. Raises ListenerError."""
+def server_tls(
+    certificate: Path, key: Path, *, protocols: Sequence[str], client_ca: Path | None = None
+) -> ssl.SSLContext:
+    """TLS 1.2 and up with this PEM certificate chain and key, offering `protocols` by ALPN. Raises ListenerError.
+
+    With `client_ca` (PEM), clients may show a certificate, which must come from one of these authorities.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(list(protocols))
@@ -43,7 +48,17 @@ def server_tls(certificate: Path, key: Path, *, protocols: Sequence[str]) -> ssl
         context.load_cert_chain(certificate, key, password="")  # an encrypted key must not prompt on a terminal
     except (OSError, ssl.SSLError) as error:
         raise ListenerError(f"wss.cert={certificate}, wss.key={key}: cannot be used for TLS: {error}") from error
+    if client_ca is not None:
+        _ask_for_certificates(context, client_ca)
     return context
+
+
+def _ask_for_certificates(context: ssl.SSLContext, client_ca: Path) -> None:
+    context.verify_mode = ssl.CERT_OPTIONAL
+    try:
+        context.load_verify_locations(client_ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ListenerError(f"https.client_ca={client_ca}: cannot be used: {error}") from error
 
 
 class _NoSuchAddress(ListenerError):

@@ -1,5 +1,6 @@
 """The table of users and tokens, stored in one file of the state folder (`actors.storage.table_store`)."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from actors.storage.table_store import TableStore, read_file, resolved
@@ -24,6 +25,11 @@ def open_account_store(path: Path) -> AccountStore:
 def read_account_file(path: Path) -> AccountTable:
     """The table in the file at `path`; an empty one if there is no file. Raises like `open_account_store`."""
     return _table_of(read_file(resolved(path)), path)
+
+
+def utc_day() -> str:
+    """Today, as `2027-01-31`, the form in which tokens keep their days."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def _table_of(text: str | None, path: Path) -> AccountTable:

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.net.network_interfaces import machine_addresses
+from actors.storage.account_store import read_account_file, utc_day
 from actors.storage.app_store import read_app_file
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
+from config.accounts_file import AccountFileError
 from config.addresses import media_addresses
 from config.apps_file import AppFileError
 from config.loading import LoadedSettings
+from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,10 +37,13 @@ class StartChecks:
         self.faults: list[str] = []
         self.warnings: list[str] = []
         self._check_certificate()
-        self._check_authorities()
+        self._check_authorities("rest_ca_file", self._settings.rest_ca_file)
+        self._check_authorities("https.client_ca", self._settings.https_client_ca)
         self._check_listening_addresses()
         self._check_media_addresses()
-        self.faults += _faults_of_state(StateFolder(state), needs_certificate=self._settings.wss_cert is None)
+        folder = StateFolder(state)
+        self._check_exposure(folder)
+        self.faults += _faults_of_state(folder, needs_certificate=self._settings.wss_cert is None)
 
     def _refuse(self, key: str, message: str) -> None:
         self.faults.append(self._loaded.told_of(key, message))
@@ -97,14 +103,13 @@ class StartChecks:
                     self._loaded.told_of("wss.cert", f"'{self._settings.wss_cert}' {what}; browsers will refuse it")
                 )
 
-    def _check_authorities(self) -> None:
-        path = self._settings.rest_ca_file
-        if path is None or self._content("rest_ca_file", path) is None:
+    def _check_authorities(self, key: str, path: Path | None) -> None:
+        if path is None or self._content(key, path) is None:
             return
         try:
             ssl.create_default_context(cafile=path)
         except (OSError, ssl.SSLError):
-            self._refuse("rest_ca_file", f"'{path}' holds no certificates in PEM form")
+            self._refuse(key, f"'{path}' holds no certificates in PEM form")
 
     def _content(self, key: str, path: Path) -> bytes | None:
         try:
@@ -128,6 +133,18 @@ class StartChecks:
                     self._refuse(f"{name}.address", f"{address} is not an address of this machine")
                 case errno.EACCES:
                     self._refuse(f"{name}.port", f"{port}: this user may not listen there; try a port from 1024 up")
+
+    def _check_exposure(self, state: StateFolder) -> None:
+        try:
+            has_accounts = read_account_file(state.accounts_path).has_credentials(utc_day())
+        except (AccountFileError, TableStoreError) as error:
+            self.faults.append(str(error))
+            return
+        for key, message in exposure_faults(self._settings, has_accounts=has_accounts):
+            self._refuse(key, message)
+        if not self.faults:
+            warned = exposure_warnings(self._settings, has_accounts=has_accounts)
+            self.warnings += (self._loaded.told_of(key, message) for key, message in warned)
 
     def _check_media_addresses(self) -> None:
         try:

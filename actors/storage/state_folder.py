@@ -46,6 +46,16 @@ class StateFolder:
         """The table of applications."""
         return self.path / "apps.toml"
 
+    @property
+    def accounts_path(self) -> Path:
+        """The table of users and tokens."""
+        return self.path / "users.toml"
+
+    @property
+    def audit_path(self) -> Path:
+        """Who did what, unless `audit.file` says otherwise."""
+        return self.path / "audit.jsonl"
+
     def __enter__(self) -> Self:
         """Create the folder if it is missing, and lock it. Raises StateFolderError."""
         with _explained(self.path, "cannot be the state folder"):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from actors.access.control import AccessControl
 from actors.node.control_port import NodeControl
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.description import ApiDescription
@@ -19,6 +20,7 @@ from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
 from actors.web.guard import Guard, access_rules, machine_names
 from actors.web.http.body_limits import BodyLimits
+from actors.web.login_check import LoginCheck
 from actors.web.refusals import Refusals
 from actors.web.request_ids import RequestIds
 from config.settings import Settings
@@ -28,6 +30,7 @@ def create_app(
     streams: NodeControl,
     settings: Settings,
     *,
+    access: AccessControl,
     page_info: PageInfo,
     ready: Callable[[], Readiness],
     own_names: frozenset[str] | None = None,
@@ -37,14 +40,16 @@ def create_app(
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch.
     """
-    rules = access_rules(settings, machine_names() if own_names is None else own_names)
+    names = machine_names() if own_names is None else own_names
+    rules = access_rules(settings, names, is_login_required=access.is_required)
     refusals = Refusals()
     table = RouteTable(api_routes(streams, settings, page_info=page_info, ready=ready, clock=clock))
+    logins = LoginCheck(access, table, refusals)
     app = Starlette(
         routes=table.starlette_routes(),
         middleware=[
             Middleware(RequestIds),
-            Middleware(Guard, settings=settings, rules=rules, refusals=refusals),
+            Middleware(Guard, settings=settings, rules=rules, refusals=refusals, logins=logins),
             Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
         ],
         exception_handlers=refusals.handlers(),

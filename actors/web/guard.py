@@ -1,7 +1,8 @@
 """Access control for every request: who may call, which path is meant, and which headers are added.
 
-`Guard` is the only place that refuses a caller. It applies the rules on `Host` and `Origin` (protocol/rest/access.py);
-authentication will be added here, as one more reason for a refusal. Anything but an HTTP request stops here.
+`Guard` is the only place that refuses a caller, in this order: paths that are open to everybody; the rules on `Origin`
+and, while nobody has to log in, on `Host` (protocol/rest/access.py); the preflights of browsers, which carry no
+credentials; then credentials and role (`login_check.py`). Anything but an HTTP request stops here.
 """
 
 import re
@@ -13,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from actors.web.login_check import LoginCheck
 from actors.web.refusals import Refusals
 from actors.web.responses import OUR_HEADERS
 from config.settings import Settings
@@ -23,12 +25,15 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Load balancers may request them under any host name: they reveal nothing and change nothing."""
 
 
-def access_rules(settings: Settings, own_names: Iterable[str]) -> AccessRules:
-    """The rules that follow from the settings; `own_names` are the names of this machine."""
+def access_rules(settings: Settings, own_names: Iterable[str], *, is_login_required: bool) -> AccessRules:
+    """The rules that follow from the settings; `own_names` are the names of this machine.
+
+    Where callers must log in, any `Host` will do: a page whose name was made to point here has no credentials to send.
+    """
     return AccessRules(
         origins=frozenset(settings.rest_access_control_allow_origin),
         hosts=frozenset(name.lower() for name in (*own_names, *settings.rest_allowed_hosts)),
-        check_host=not settings.rest_allow_unauthenticated_remote,
+        check_host=not (settings.rest_allow_unauthenticated_remote or is_login_required),
     )
 
 
@@ -41,14 +46,17 @@ def machine_names() -> frozenset[str]:
 class Guard:
     """ASGI middleware: refuses callers, answers preflights, adds the headers of every response."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, rules: AccessRules, refusals: Refusals) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, rules: AccessRules, refusals: Refusals, logins: LoginCheck
+    ) -> None:
         self._app = app
         self._rules = rules
+        self._logins = logins
         self._refusals = refusals
         self._extra = settings.rest_access_control_headers
         self._preflight = {
             "Access-Control-Allow-Methods": ",".join(settings.rest_access_control_allow_methods),
-            "Access-Control-Allow-Headers": ",".join(settings.rest_access_control_allow_headers),
+            "Access-Control-Allow-Headers": ",".join(_allowed_headers(settings, logins)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,8 +71,13 @@ class Guard:
         elif refusal := self._refusal(scope, headers):
             await self._refusals.answer(scope, refusal)(scope, receive, send)
         else:
-            app = Response(headers=self._preflight) if _is_preflight(scope) else self._app
+            app = await self._chosen_app(scope, headers)
             await app(scope, receive, self._with_cors(send, scope, headers.get("origin")))
+
+    async def _chosen_app(self, scope: Scope, headers: Headers) -> ASGIApp:
+        if _is_preflight(scope):
+            return Response(headers=self._preflight)
+        return await self._logins.refusal(scope, headers) or self._app
 
     def _refusal(self, scope: Scope, headers: Headers) -> RestError | None:
         origins = headers.getlist("origin")
@@ -93,6 +106,14 @@ class Guard:
             await send(message)
 
         return send_with_cors
+
+
+def _allowed_headers(settings: Settings, logins: LoginCheck) -> Iterable[str]:
+    """What pages of other origins may send; where they must log in, that includes credentials."""
+    named = settings.rest_access_control_allow_headers
+    if not logins.is_required or any(name.lower() in ("authorization", "*") for name in named):
+        return named
+    return (*named, "authorization")
 
 
 def plain_path(path: str) -> str:

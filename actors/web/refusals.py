@@ -16,15 +16,19 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.web.callers import known_identity
 from actors.web.http.asgi_exchange import REFUSED
 from actors.web.request_ids import request_id
 from actors.web.responses import REQUEST_ID_HEADER, ErrorAnswer, error_answer
+from protocol.access.identity import Proof
 from protocol.rest.errors import RestError, bad_request, error_body
 from protocol.rest.unsupported import is_unsupported
 
 log = get_logger("web")
 
 _EVENTS = {
+    HTTPStatus.UNAUTHORIZED: "login refused",
+    HTTPStatus.TOO_MANY_REQUESTS: "login held back",
     HTTPStatus.FORBIDDEN: "request refused",
     HTTPStatus.NOT_FOUND: "request of an unknown path",
     HTTPStatus.METHOD_NOT_ALLOWED: "request of an unknown path",
@@ -104,4 +108,6 @@ def client_address(scope: Scope) -> str:
 
 def caller_fields(scope: Scope) -> dict[str, str]:
     """Who sent a request and which one it is, for log lines."""
-    return {"client": client_address(scope), "request": request_id(scope)}
+    caller = known_identity(scope)
+    named = {"by": str(caller)} if caller is not None and caller.proof is not Proof.OPEN else {}
+    return {"client": client_address(scope), "request": request_id(scope), **named}

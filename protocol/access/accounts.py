@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from attrs import Attribute, evolve, field, frozen
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[^\s,:-][^\s,:]*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-A = TypeVar("A", "User", "Token")
+A = TypeVar("A", bound="User | Token")
 
 
 class AccountError(ValueError):
@@ -81,8 +81,8 @@ def _few_apps(_: object, attribute: "Attribute[frozenset[str] | None]", value: f
         raise AccountError(f"must not name more than {MAX_APPS} applications", field=attribute.name)
 
 
-def _form(pattern: "re.Pattern[str]", what: str) -> Callable[[object, "Attribute[str | None]", str | None], None]:
-    def check(_: object, attribute: "Attribute[str | None]", value: str | None) -> None:
+def _form(pattern: re.Pattern[str], what: str) -> Callable[[Any, "Attribute[Any]", Any], None]:
+    def check(_: object, attribute: "Attribute[Any]", value: str | None) -> None:
         if value is not None and not pattern.fullmatch(value):
             raise AccountError(f"must be {what}", field=attribute.name)
 

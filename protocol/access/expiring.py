@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @frozen
-class _Entry(Generic[T]):
+class _KeptSecret(Generic[T]):
     value: T
     expires: float
 
@@ -27,7 +27,7 @@ class ExpiringSecrets(Generic[T]):
         self._key = key
         self._lifetime = lifetime
         self._size = size
-        self._entries: dict[bytes, _Entry[T]] = {}
+        self._entries: dict[bytes, _KeptSecret[T]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -41,7 +41,7 @@ class ExpiringSecrets(Generic[T]):
         self._entries.pop(digest, None)
         while self._entries and (len(self._entries) >= self._size or self._oldest().expires <= now):
             del self._entries[next(iter(self._entries))]
-        self._entries[digest] = _Entry(value, now + self._lifetime)
+        self._entries[digest] = _KeptSecret(value, now + self._lifetime)
 
     def get(self, secret: str, now: float) -> T | None:
         """The value, while the secret is valid."""
@@ -54,5 +54,5 @@ class ExpiringSecrets(Generic[T]):
         self._entries.pop(self.digest(secret), None)
         return value
 
-    def _oldest(self) -> _Entry[T]:
+    def _oldest(self) -> _KeptSecret[T]:
         return next(iter(self._entries.values()))

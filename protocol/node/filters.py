@@ -22,6 +22,8 @@ class StreamFilter:
     media_session_ids: frozenset[str] | None = None
     session_id: str | None = None
     app_key: str | None = None
+    app_keys: frozenset[str] | None = None
+    """The applications that a caller is bound to; see `Identity.apps`."""
     has_video: bool | None = None
     has_audio: bool | None = None
     media_provider: str | None = None
@@ -43,6 +45,7 @@ class StreamFilter:
             and self.status in (None, stream.status)
             and self.session_id in (None, stream.session_id)
             and self.app_key in (None, stream.app_key)
+            and (self.app_keys is None or stream.app_key in self.app_keys)
             and self.has_video in (None, stream.has_video)
             and self.has_audio in (None, stream.has_audio)
             and self.media_provider in (None, stream.media_provider)
@@ -57,6 +60,8 @@ class ConnectionFilter:
 
     session_id: str | None = None
     app_key: str | None = None
+    app_keys: frozenset[str] | None = None
+    """The applications that a caller is bound to; see `Identity.apps`."""
     client_version: str | None = None
     text: str | None = None
     """Text contained in its id, application key, status or origin, ignoring case."""
@@ -71,6 +76,7 @@ class ConnectionFilter:
         return (
             self.session_id in (None, connection.session_id)
             and self.app_key in (None, connection.app_key)
+            and (self.app_keys is None or connection.app_key in self.app_keys)
             and self.client_version in (None, connection.client_version)
             and _contain(self.text, connection.session_id, connection.app_key, connection.status, connection.origin)
         )

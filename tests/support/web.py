@@ -1,17 +1,23 @@
 """The web application around a small world, in process or on real sockets."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
 import httpx
 from starlette.applications import Starlette
 
+from actors.access.control import AccessControl
 from actors.node.control_port import NodeControl
+from actors.storage.account_store import AccountStore
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
+from config.accounts_file import write_accounts
 from config.settings import Settings, TerminateAll
+from protocol.access.accounts import AccountTable
 
 PAGE = PageInfo(version="1.2.3", ws=("0.0.0.0", 8080), wss=("::", 8443))
 NOW_MS = 1_090_500
@@ -24,17 +30,27 @@ def settings_with(*, rest_terminate_all: str = "allow", **fields: Any) -> Settin
 
 
 def app_of(
-    world: NodeControl, settings: Settings | None = None, *, ready: Callable[[], Readiness] = Readiness
+    world: NodeControl,
+    settings: Settings | None = None,
+    *,
+    ready: Callable[[], Readiness] = Readiness,
+    access: AccessControl | None = None,
 ) -> Starlette:
-    """The application, on a machine named `media-1`."""
+    """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     return create_app(
         world,
         settings or Settings(),
+        access=access or open_access(),
         page_info=PAGE,
         ready=ready,
         own_names=frozenset({"media-1"}),
         clock=lambda: NOW_MS,
     )
+
+
+def open_access() -> AccessControl:
+    """Nobody has to log in."""
+    return AccessControl(AccountStore(Path(os.devnull), AccountTable(), None, write_accounts), is_required=False)
 
 
 def client_of(

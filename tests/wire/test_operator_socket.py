@@ -12,8 +12,8 @@ from actors.operator import server
 from actors.operator.client import Exit
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.storage.app_store import open_app_store
-from actors.storage.table_store import TableStoreError
 from actors.storage.default_paths import SOCKET_NAME
+from actors.storage.table_store import TableStoreError
 from protocol.operator.messages import MAX_REQUEST_SIZE
 from tests.support.operator import Console, open_console, receive_answer, run_wcs
 

@@ -8,11 +8,13 @@ from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute
-from actors.web.api.streams import find_routes, no_match, search_fields
+from actors.web.api.streams import find_routes, given_conditions, no_match, search_fields
+from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from config.settings import Settings
 from protocol.access.roles import Role
+from protocol.node.filters import ConnectionFilter
 from protocol.rest import connections as rest
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
@@ -54,10 +56,10 @@ class ConnectionResource:
     async def terminate(self, request: Request) -> Response:
         """Disconnect the sessions that match, which ends their streams."""
         rest.TERMINATE_QUERY.read(read_query(request.scope["query_string"]))
-        query = rest.parse_terminate(await request.body())
+        query = narrowed(request.scope, rest.parse_terminate(await request.body()))
         deadline = trio.current_time() + self._terminate_timeout
         count = await self._streams.terminate_connections(query, BY_REST, deadline=deadline)
-        log.info("connections terminated by rest", matched=count, **caller_fields(request.scope))
+        _log_terminate(request, query, count)
         return empty_answer({COUNT_HEADER: str(count)}) if count else no_match(request, "connection")
 
     async def find(self, request: Request) -> Response:
@@ -65,8 +67,13 @@ class ConnectionResource:
         return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
-        found = await self._streams.find_connections(query.filter, query.page)
+        found = await self._streams.find_connections(narrowed(request.scope, query.filter), query.page)
         if not found.total:
             return no_match(request, "connection")
         shown = (rest.connection_object(connection) for connection in found.items)
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
+
+
+def _log_terminate(request: Request, query: ConnectionFilter, count: int) -> None:
+    note(request.scope, filter=given_conditions(query), matched=count)
+    log.info("connections terminated by rest", matched=count, **caller_fields(request.scope))

@@ -12,10 +12,13 @@ from typing import Any
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
 
 from actors.node.control_port import NodeControl
 from actors.web.api.routes import ApiRoute
+from actors.web.callers import check_unbound, identity_of, narrowed
 from actors.web.responses import JsonAnswer, StaticContent
+from protocol.access.identity import Identity, Proof
 from protocol.access.roles import Role
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
@@ -93,6 +96,7 @@ class StartPage:
 
     async def statistics(self, request: Request) -> Response:
         """The statistics that the SDK's console reads."""
+        check_unbound(request.scope, "this")
         parameters = read_query(request.scope["query_string"])
         groups = self._streams.statistics()
         if wants_json(parameters):
@@ -111,19 +115,21 @@ class StartPage:
     async def state(self, request: Request) -> Response:
         """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
         given = STATE_QUERY.read(read_query(request.scope["query_string"]))
-        state = await self._state(page_of(given, limit=MAX_ROWS), given[FIND] or None)
+        state = await self._state(request.scope, page_of(given, limit=MAX_ROWS), given[FIND] or None)
         return JsonAnswer(state, headers=self._headers)
 
-    async def _state(self, page: Page, wanted: str | None) -> dict[str, Any]:
+    async def _state(self, scope: Scope, page: Page, wanted: str | None) -> dict[str, Any]:
         now = self._clock()
-        sessions = await self._streams.find_connections(ConnectionFilter(text=wanted), page)
-        streams = await self._streams.find(StreamFilter(text=wanted), page)
+        sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter(text=wanted)), page)
+        streams = await self._streams.find(narrowed(scope, StreamFilter(text=wanted)), page)
         all_sessions, all_streams = sessions.total, streams.total
         if wanted is not None:
-            all_sessions = (await self._streams.find_connections(ConnectionFilter(), NOTHING)).total
-            all_streams = (await self._streams.find(StreamFilter(), NOTHING)).total
+            everyone, everything = narrowed(scope, ConnectionFilter()), narrowed(scope, StreamFilter())
+            all_sessions = (await self._streams.find_connections(everyone, NOTHING)).total
+            all_streams = (await self._streams.find(everything, NOTHING)).total
         return {
             "version": self._info.version,
+            "caller": _caller(identity_of(scope)),
             "ws": _endpoint(self._info.ws),
             "wss": _endpoint(self._info.wss),
             "totals": {"sessions": all_sessions, "streams": all_streams},
@@ -158,6 +164,13 @@ def security_headers(info: PageInfo) -> dict[str, str]:
 
 def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
     return {"address": where[0], "port": where[1]}
+
+
+def _caller(identity: Identity) -> dict[str, Any]:
+    """Whose page it is, and what it may do."""
+    apps = None if identity.apps is None else sorted(identity.apps)
+    name = None if identity.proof is Proof.OPEN else identity.name
+    return {"name": name, "role": str(identity.role), "apps": apps}
 
 
 def _session_row(session: ConnectionDescription, now: int) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
-from protocol.node.filters import StreamFilter
+from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import FieldTable
@@ -72,7 +73,7 @@ class StreamResource:
         have left the fan-out by then in any case, so a late one is not a failure of the request.
         """
         dry_run = rest.parse_dry_run(read_query(request.scope["query_string"]))
-        query = rest.parse_terminate(await request.body(), allow_all=self._allow_all)
+        query = narrowed(request.scope, rest.parse_terminate(await request.body(), allow_all=self._allow_all))
         deadline = trio.current_time() + self._terminate_timeout
         answer = await self._streams.terminate(query, BY_REST, dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
@@ -86,7 +87,7 @@ class StreamResource:
         return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
-        found = await self._streams.find(query.filter, query.page)
+        found = await self._streams.find(narrowed(request.scope, query.filter), query.page)
         if not found.total:
             return no_match(request, "stream")
         shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)
@@ -127,19 +128,21 @@ def no_match(request: Request, noun: str) -> Response:
 
 
 def _log_terminate(request: Request, query: StreamFilter, answer: rest.TerminateAnswer, *, dry_run: bool) -> None:
+    note(request.scope, filter=given_conditions(query), matched=answer.count, dry_run=dry_run)
     facts = {"matched": answer.count, **caller_fields(request.scope)}
     if dry_run:
-        log.info("terminate tried by rest", **facts, **_given(query))
+        log.info("terminate tried by rest", **facts, **given_conditions(query))
     elif query.is_everything:
         log.warning("ALL streams terminated by rest: the filter was empty", **facts)
     else:
-        log.info("streams terminated by rest", **facts, **_given(query))
+        log.info("streams terminated by rest", **facts, **given_conditions(query))
     if not answer.all_stopped and not dry_run:
         log.warning("terminated streams have not ended in time", setting="rest.terminate_timeout", **facts)
 
 
-def _given(query: StreamFilter) -> dict[str, object]:
+def given_conditions(query: StreamFilter | ConnectionFilter) -> dict[str, object]:
     """The conditions of a filter, for the log."""
     conditions = attrs.asdict(query, filter=lambda _, value: value is not None)
-    ids = conditions.pop("media_session_ids", None)
-    return conditions if ids is None else conditions | {"ids": ",".join(sorted(ids))}
+    sets = {"media_session_ids": "ids", "app_keys": "bound_to"}
+    listed = {shown: ",".join(sorted(conditions.pop(name))) for name, shown in sets.items() if name in conditions}
+    return conditions | listed

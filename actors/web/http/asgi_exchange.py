@@ -27,6 +27,8 @@ REFUSED = "refused"
 
 REQUEST_ID = "request_id"
 """Key in the `state` of a scope: the id of the request."""
+CERTIFICATE = "certificate"
+"""Key in the `state` of a scope: the name in the client's certificate, or None."""
 
 _MOST_UNREAD = 65536
 """Bytes of later requests that are read while an application waits for the client to leave."""
@@ -102,7 +104,7 @@ class Exchange:
             "headers": list(request.headers),
             "client": (self._sender.address, self._sender.port),
             "server": client.own_address,
-            "state": {},
+            "state": {CERTIFICATE: client.certificate_name},
         }
 
     async def run(self) -> None:

@@ -1,9 +1,9 @@
 """Reading from and writing to one HTTP client, with a deadline for each piece it has to accept."""
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -43,6 +43,8 @@ class ClientStream:
         self._stream: trio.abc.Stream = stream if self._secured is None else self._secured
         self._send_timeout = send_timeout
         self._is_broken = False
+        self.certificate_name: str | None = None
+        """The common name (CN) in the client's certificate, which TLS has checked; None without one."""
 
     @property
     def scheme(self) -> str:
@@ -66,6 +68,7 @@ class ClientStream:
             await self._take(self._secured.do_handshake)
         if handshake.cancelled_caught:
             raise self._gone()
+        self.certificate_name = _common_name(self._secured.getpeercert())
 
     async def read(self) -> bytes:
         """The next bytes; empty at the end of the stream."""
@@ -107,3 +110,9 @@ class ClientStream:
     def _gone(self) -> ClientGone:
         self._is_broken = True
         return ClientGone()
+
+
+def _common_name(certificate: Mapping[str, Any] | None) -> str | None:
+    """The CN of the subject, in the form of `SSLSocket.getpeercert`."""
+    fields = (field for part in (certificate or {}).get("subject", ()) for field in part)
+    return next((value for name, value in fields if name == "commonName"), None)

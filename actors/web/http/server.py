@@ -53,7 +53,7 @@ async def serve_web(
     with ExitStack() as sockets:
         for taken_over in filter(None, (plain, tls)):
             sockets.enter_context(taken_over)
-        context = server_tls(cert, key, protocols=["http/1.1"]) if tls is not None else None
+        context = None if tls is None else _tls_context(cert, key, settings)
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 for endpoint in _endpoints(plain, tls, context, settings):
@@ -62,6 +62,10 @@ async def serve_web(
                 accepting.cancel_scope.cancel()
             server.drain()
             connections.cancel_scope.deadline = trio.current_time() + grace
+
+
+def _tls_context(cert: Path, key: Path, settings: Settings) -> ssl.SSLContext:
+    return server_tls(cert, key, protocols=["http/1.1"], client_ca=settings.https_client_ca)
 
 
 @frozen(kw_only=True)

@@ -9,8 +9,6 @@ from config.loading import SettingsError, load_settings, shown
 from config.render import effective_file
 from config.settings import TABLE, Settings
 
-REMOTE = ["http.address=0.0.0.0", "rest.allow_unauthenticated_remote=true"]
-
 
 def faults(text: str, *overrides: str) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
@@ -83,32 +81,18 @@ def test_of_a_key_given_twice_the_last_counts_with_a_warning() -> None:
     assert loaded.warnings == ("f:2: ws.port: also set at f:1; the last one wins",)
 
 
-@pytest.mark.parametrize("key", ["http.address", "https.address"])
-@pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
-def test_a_remote_rest_address_needs_the_operators_word(key: str, address: str) -> None:
-    (fault,) = faults(f"{key}={address}")
-    assert fault.startswith(f"f.properties:1: {key}: ")
-    assert "rest.allow_unauthenticated_remote=true" in fault
+@pytest.mark.parametrize(("disable", "auth"), [("false", "off"), ("true", "required")])
+def test_the_setting_of_wcs_must_not_contradict_ours(disable: str, auth: str) -> None:
+    (fault,) = faults(f"disable_rest_auth={disable}\nrest.auth={auth}")
+    assert fault.startswith(f"f.properties:1: disable_rest_auth: {disable} contradicts rest.auth={auth} (f.properties")
 
 
-def test_a_remote_rest_address_with_the_operators_word_is_a_warning() -> None:
-    loaded = load_settings(None, overrides=REMOTE)
-    assert loaded.settings.http_address == "0.0.0.0"
-    (warning,) = loaded.warnings
-    assert warning.startswith("http.address: 0.0.0.0 is open to the network")
+@pytest.mark.parametrize(("disable", "auth"), [("false", "required"), ("true", "off"), ("true", "auto")])
+def test_the_setting_of_wcs_may_agree_with_ours(disable: str, auth: str) -> None:
+    assert load_settings(f"disable_rest_auth={disable}\nrest.auth={auth}").warnings == ()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "::ffff:127.0.0.1"])
-def test_loopback_needs_no_word(address: str) -> None:
-    assert load_settings(f"http.address={address}").warnings == ()
-
-
-def test_a_proxy_that_may_open_rest_to_the_network_needs_the_operators_word() -> None:
-    for fault in faults("trusted_proxies=127.0.0.1"):
-        assert fault.startswith("f.properties:1: trusted_proxies: a proxy can open http")
-        assert fault.endswith("allowed: only with rest.allow_unauthenticated_remote=true")
-    (fault,) = faults("trusted_proxies=10.0.0.1\nhttp.proxy_protocol=true")
-    assert fault.startswith("f.properties:2: http.proxy_protocol: a proxy can open http.port")
+def test_a_proxy_for_websockets_alone_is_no_warning() -> None:
     assert load_settings("trusted_proxies=10.0.0.1\nws.proxy_protocol=true").warnings == ()
 
 

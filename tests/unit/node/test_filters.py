@@ -116,7 +116,7 @@ def test_media_type_says_what_published_says(published: bool, media_type: str) -
     st.fixed_dictionaries({}, optional=dict.fromkeys(("session_id", "app_key", "client_version"), WORDS)),
 )
 def test_a_connection_matches_when_it_fulfils_each_condition_that_is_given(
-    connection: ConnectionDescription, given_conditions: dict[str, str]
+    connection: ConnectionDescription, given_conditions: dict[str, Any]
 ) -> None:
     expected = all(getattr(connection, field) == wanted for field, wanted in given_conditions.items())
     query = ConnectionFilter(**given_conditions)

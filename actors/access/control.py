@@ -1,0 +1,117 @@
+"""Who calls the REST API: from what a request shows to an identity, or a refusal."""
+
+from collections.abc import Callable
+
+import trio
+from attrs import evolve, frozen
+
+from actors.access.page_login import PageLogin
+from actors.access.password_hash import PasswordHashing
+from actors.access.password_login import PasswordLogin
+from actors.runtime.logs import get_logger
+from actors.storage.account_store import AccountStore, utc_day
+from actors.storage.table_store import TableStoreError
+from protocol.access.accounts import AccountTable, token_digest
+from protocol.access.credentials import Basic, Bearer, read_authorization
+from protocol.access.identity import ANYBODY, Identity, Proof, identity_of_token, identity_of_user
+from protocol.access.refusals import LoginRefused, no_credentials, wrong_token
+
+log = get_logger("access")
+
+SAVE_INTERVAL = 60.0
+"""Seconds between two looks at which tokens were used on a new day."""
+
+
+@frozen(kw_only=True)
+class ShownCredentials:
+    """What a request shows of who sends it. `certificate`: the name in its client certificate, checked by TLS."""
+
+    authorization: str | None
+    certificate: str | None
+    address: str
+
+
+class AccessControl:
+    """One for the server. `is_required` is decided at the start: see `config.rest_auth`."""
+
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        is_required: bool,
+        clock: Callable[[], float] = trio.current_time,
+        day: Callable[[], str] = utc_day,
+    ) -> None:
+        self.store = store
+        self.is_required = is_required
+        self.hashing = PasswordHashing()
+        self.passwords = PasswordLogin(store, self.hashing, clock)
+        self.pages = PageLogin(store, clock)
+        self.day = day
+        self._used: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Keep on disk when each token was last used; until cancelled."""
+        while True:
+            await trio.sleep(SAVE_INTERVAL)
+            await self.save_use()
+
+    async def identify(self, caller: ShownCredentials) -> Identity:
+        """Who calls. LoginRefused if nobody who may; BadCredentials for a malformed header."""
+        if not self.is_required:
+            return ANYBODY
+        if caller.authorization is None:
+            return self._by_certificate(caller.certificate)
+        match read_authorization(caller.authorization):
+            case Bearer(token):
+                return self._by_token(token, caller.address)
+            case Basic() as given:
+                return identity_of_user(await self.passwords.log_in(given, caller.address))
+
+    def _by_certificate(self, name: str | None) -> Identity:
+        if name is None:
+            raise no_credentials()
+        user = self.store.table.user(name)
+        if user is None or not user.is_active:
+            raise LoginRefused("the client certificate names no active user", user=user.name if user else None)
+        return identity_of_user(user, Proof.CERTIFICATE)
+
+    def _by_token(self, text: str, address: str) -> Identity:
+        """A token cannot be guessed, so a right one passes even while its address has to wait."""
+        page = self.pages.identity(text)
+        if page is not None:
+            return page
+        token = self.store.table.token_by_digest(token_digest(text))
+        today = self.day()
+        if token is None or not token.is_valid_on(today):
+            self.passwords.check(address)
+            self.passwords.fail(address)
+            raise wrong_token()
+        if token.last_used != today:
+            self._used[token.name] = today
+        return identity_of_token(token)
+
+    # -- what is kept of use -----------------------------------------------------------------------
+
+    def last_used(self, name: str) -> str | None:
+        """The day on which the token was last used."""
+        token = self.store.table.token(name)
+        return self._used.get(name) or (token.last_used if token is not None else None)
+
+    async def save_use(self) -> None:
+        """Write the days of use that are not on disk yet."""
+        used, self._used = self._used, {}
+        if not used:
+            return
+
+        def mark(table: AccountTable) -> tuple[AccountTable, None]:
+            for name, day in used.items():
+                token = table.token(name)
+                if token is not None:
+                    table = table.with_token(evolve(token, last_used=day))
+            return table, None
+
+        try:
+            await self.store.change(mark)
+        except TableStoreError as error:
+            log.warning("the use of tokens is not kept", cause=str(error))

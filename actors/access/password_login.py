@@ -1,0 +1,103 @@
+"""Logging in with a name and a password: what it may cost, and how long it is remembered."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+
+import trio
+
+from actors.access.password_hash import PasswordHashing
+from actors.storage.account_store import AccountStore
+from config.addresses import client_key
+from protocol.access.accounts import User
+from protocol.access.credentials import Basic
+from protocol.access.expiring import ExpiringSecrets
+from protocol.access.refusals import LoginRefused, too_many_failures, too_many_logins, wrong_password
+from protocol.access.throttle import Throttle
+
+REMEMBERED_FOR = 300.0
+"""Seconds in which the same name and password need no hash."""
+MAX_REMEMBERED = 1024
+MAX_WAITING = 8
+"""Passwords that wait for the one that is being compared."""
+MAX_PER_ADDRESS = 4
+"""Passwords of one address that wait or are being compared."""
+
+
+class PasswordLogin:
+    """Compares passwords. Backends send theirs with every request, so a right one is remembered for a while."""
+
+    def __init__(self, store: AccountStore, hashing: PasswordHashing, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._hashing = hashing
+        self._clock = clock
+        self._throttle = Throttle()
+        self._remembered: ExpiringSecrets[User] = ExpiringSecrets(
+            secrets.token_bytes(32), lifetime=REMEMBERED_FOR, size=MAX_REMEMBERED
+        )
+        self._comparing: dict[bytes, trio.Event] = {}
+        self._busy: Counter[str] = Counter()
+
+    async def log_in(self, given: Basic, address: str) -> User:
+        """The user with this password. LoginRefused: 401, or 429 before anything is compared."""
+        secret = f"{given.name}:{given.password}"
+        while (user := self._recall(secret)) is None:
+            same = self._comparing.get(self._remembered.digest(secret))
+            if same is None:
+                return await self._compare(given, secret, client_key(address))
+            await same.wait()
+            if self._recall(secret) is None:
+                raise wrong_password(self._known(given.name))
+        return user
+
+    def fail(self, address: str) -> None:
+        """Count a failure of another kind of login, such as a wrong token."""
+        self._throttle.fail(client_key(address), self._clock())
+
+    def check(self, address: str) -> None:
+        """LoginRefused (429) while the address has to wait."""
+        wait = self._throttle.wait(client_key(address), self._clock())
+        if wait > 0:
+            raise too_many_failures(wait)
+
+    def _recall(self, secret: str) -> User | None:
+        """The user, if the password was right lately and the user has not been changed since."""
+        user = self._remembered.get(secret, self._clock())
+        return user if user is not None and self._store.table.user(user.name) is user else None
+
+    async def _compare(self, given: Basic, secret: str, client: str) -> User:
+        self.check_room(client)
+        digest = self._remembered.digest(secret)
+        done = self._comparing[digest] = trio.Event()
+        self._busy[client] += 1
+        try:
+            return await self._compared(given, secret, client)
+        finally:
+            self._busy[client] -= 1
+            self._busy += Counter()  # forgets those at zero
+            del self._comparing[digest]
+            done.set()
+
+    def check_room(self, client: str) -> None:
+        wait = self._throttle.wait(client, self._clock())
+        if wait > 0:
+            raise too_many_failures(wait)
+        if self._busy.total() > MAX_WAITING or self._busy[client] >= MAX_PER_ADDRESS:
+            raise too_many_logins()
+
+    async def _compared(self, given: Basic, secret: str, client: str) -> User:
+        user = self._store.table.user(given.name)
+        is_right = await self._hashing.matches(given.password, user.password_hash if user is not None else None)
+        if user is None or not is_right or not user.is_active:
+            self._throttle.fail(client, self._clock())
+            raise self._refusal(user)
+        self._throttle.succeed(client)
+        self._remembered.add(secret, user, self._clock())
+        return user
+
+    def _refusal(self, user: User | None) -> LoginRefused:
+        return wrong_password(user.name if user is not None else None)
+
+    def _known(self, name: str) -> str | None:
+        user = self._store.table.user(name)
+        return user.name if user is not None else None

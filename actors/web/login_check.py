@@ -1,0 +1,91 @@
+"""Lets a request in by its credentials and its role, or says what is missing.
+
+A browser is told `Bearer` only: for a `Basic` challenge it opens its own login window, and the page's `fetch` waits for
+that. Programs that know Basic (RFC 7617), such as those written for WCS, are told Basic.
+"""
+
+import math
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Scope
+
+from actors.access.control import AccessControl, ShownCredentials
+from actors.web.api.routes import RouteTable
+from actors.web.callers import set_identity
+from actors.web.http.asgi_exchange import CERTIFICATE
+from actors.web.refusals import Refusals, client_address
+from protocol.access.credentials import BadCredentials
+from protocol.access.identity import ANYBODY, Identity
+from protocol.access.refusals import LoginRefused
+from protocol.access.roles import Role
+from protocol.rest.errors import RestError, bad_request
+from protocol.rest.operations import ANYONE
+
+OWN_PAGE = "wcsd"
+"""What the requests of our page carry as `X-Requested-With`."""
+
+_BASIC = 'Basic realm="wcsd", charset="UTF-8"'
+_BEARER = 'Bearer realm="wcsd"'
+
+
+class LoginCheck:
+    """Finds out who sends a request, and whether it may."""
+
+    def __init__(self, access: AccessControl, routes: RouteTable, refusals: Refusals) -> None:
+        self._access = access
+        self._routes = routes
+        self._refusals = refusals
+
+    @property
+    def is_required(self) -> bool:
+        return self._access.is_required
+
+    async def refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        """The response to a request that is not let in; None after its identity has been set."""
+        route = self._routes.find(scope)
+        if route is not None and route.role is ANYONE:
+            set_identity(scope, ANYBODY)
+            return None
+        try:
+            identity = await self._access.identify(_caller(scope, headers))
+        except BadCredentials as error:
+            return self._refusals.answer(scope, bad_request(error.message))
+        except LoginRefused as refused:
+            return refused_login(self._refusals, scope, headers, refused)
+        set_identity(scope, identity)
+        needed = Role.METRICS if route is None else route.role  # an unknown path gets its 404
+        if needed is not ANYONE and not identity.may(needed):
+            return self._refusals.answer(scope, _forbidden(identity, needed))
+        return None
+
+
+def refused_login(refusals: Refusals, scope: Scope, headers: Headers, refused: LoginRefused) -> Response:
+    """401 with a challenge, or 429 with the time to wait."""
+    added = {}
+    if refused.retry_after is not None:
+        added["Retry-After"] = str(math.ceil(refused.retry_after))
+    else:
+        added["WWW-Authenticate"] = _BEARER if is_browser(headers) else _BASIC
+    return refusals.answer(scope, RestError(refused.status_hint, refused.message), added)
+
+
+def is_browser(headers: Headers) -> bool:
+    """Whether a page sends this. Browsers leave `Sec-Fetch-Mode` out of plain http to other machines."""
+    return headers.get("x-requested-with") == OWN_PAGE or "sec-fetch-mode" in headers or "origin" in headers
+
+
+def _caller(scope: Scope, headers: Headers) -> ShownCredentials:
+    given = headers.getlist("authorization")
+    if len(given) > 1:
+        raise BadCredentials("Authorization is given twice")
+    return ShownCredentials(
+        authorization=given[0] if given else None,
+        certificate=scope.get("state", {}).get(CERTIFICATE),
+        address=client_address(scope),
+    )
+
+
+def _forbidden(identity: Identity, needed: Role) -> RestError:
+    return RestError(HTTPStatus.FORBIDDEN, f"this needs the role {needed}, and {identity} has {identity.role}")
