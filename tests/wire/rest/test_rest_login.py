@@ -290,8 +290,10 @@ async def test_a_burst_of_guesses_costs_few_hashes_and_leaves_the_loop_alone(
             for number in range(40):
                 guessing.start_soon(guess, number)
         counting.cancel_scope.cancel()
-    assert sorted(statuses) == [401] * MAX_PER_ADDRESS + [429] * (40 - MAX_PER_ADDRESS)
-    assert access.hashing.hashed == MAX_PER_ADDRESS
+    compared = statuses.count(401)
+    assert statuses.count(429) == 40 - compared
+    assert MAX_PER_ADDRESS <= compared < FREE_FAILURES + MAX_PER_ADDRESS
+    assert access.hashing.hashed == compared
     assert sum(count > 50 for count in turns_during_hash) >= MAX_PER_ADDRESS - 1
 
 
