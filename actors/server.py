@@ -27,7 +27,7 @@ from actors.media.sending.sender_choice import choose_sender
 from actors.net.tcp_listeners import ListenerError, open_listener, server_tls
 from actors.node.control import LocalNode
 from actors.node.directory import Directory
-from actors.node.supervisor import Supervised, Supervisor, log_end
+from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -217,7 +217,7 @@ class Server:
         return PageInfo(version=VERSION, ws=_bound(self._listeners["ws"]), wss=_bound(self._listeners["wss"]))
 
     def _live_streams(self) -> Iterator[Stream]:
-        return (stream for stream in self._supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
+        return (stream for stream in self._supervisor.live_streams() if isinstance(stream, Stream))
 
     def _readiness(self) -> Readiness:
         if self.is_closing:
@@ -254,7 +254,7 @@ class Server:
         return f"http://{_shown((host, port))}/"
 
 
-async def _run_actor(kind: str, actor: Supervised) -> None:
+async def _run_actor(kind: str, actor: Running) -> None:
     """Run an actor that the server cannot do without: if it crashes, so does the server."""
     try:
         await actor.run()

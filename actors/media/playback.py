@@ -59,6 +59,7 @@ class Playback:
         self._context = services.context
         self._port = services.port
         self._publication = publication
+        self._is_withdrawn = False
         self._plans = {plan.kind: plan for plan in plans}
         self._tracks: dict[int, _PlayedTrack] = {}  # by the SSRC that we send
         self._rate = RateMeter(services.context.clock())
@@ -96,6 +97,21 @@ class Playback:
     def closed(self) -> bool:
         return self._transport.closed
 
+    @property
+    def publication(self) -> Publication:
+        return self._publication
+
+    @property
+    def bitrate_kbps(self) -> int:
+        """What is sent, measured over the last moments."""
+        return 0 if self.closed else self._rate.kbps
+
+    def withdraw(self) -> None:
+        """No media from here on; `close` follows."""
+        self._is_withdrawn = True
+        for track in self._tracks.values():
+            track.subscribers.leave(track.subscriber)
+
     def close(self) -> None:
         """End it: no packet from here on, then DTLS close_notify. Idempotent."""
         self._transport.close()
@@ -124,7 +140,7 @@ class Playback:
         return math.inf
 
     def on_connected(self, now: float) -> None:
-        if not self._publication.ended:
+        if not self._publication.ended and not self._is_withdrawn:
             for plan in self._plans.values():
                 self._join(plan, now)
 
@@ -137,8 +153,7 @@ class Playback:
     def on_closed(self) -> None:
         self._post = discard
         self._context.compound_viewers -= self._needs_compounds
-        for track in self._tracks.values():
-            track.subscribers.leave(track.subscriber)
+        self.withdraw()
 
     def on_rtp(self, data: bytes, now: float) -> None:
         self._context.counters.unexpected += 1  # a player has nothing to send
@@ -147,7 +162,7 @@ class Playback:
         pass
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
-        for packet in packets:
+        for packet in () if self._is_withdrawn else packets:
             match packet:
                 case Nack(media_ssrc=ssrc, lost=lost):
                     self._resend(ssrc, lost, now)

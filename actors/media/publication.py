@@ -68,13 +68,18 @@ class Publication:
         """The tracks as players are offered them."""
         return tuple(track.source for track in self.tracks.values())
 
+    @property
+    def bitrate_kbps(self) -> int:
+        """Measured over the last moments."""
+        return sum(track.rate.kbps for track in self.tracks.values())
+
     def statistics(self) -> StreamMediaStatistics:
         """The tracks' counters; only the ingest knows what was requested again, or dropped before reaching a track."""
         tracks = self.tracks.values()
         return StreamMediaStatistics(
             packets=sum(track.incoming.packets for track in tracks),
             bytes=sum(track.incoming.bytes for track in tracks),
-            bitrate_kbps=sum(track.rate.kbps for track in tracks),
+            bitrate_kbps=self.bitrate_kbps,
             lost=sum(track.incoming.lost for track in tracks),
             nacks=0,
             plis=sum(track.requests.sent for track in tracks),

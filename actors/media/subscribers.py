@@ -20,6 +20,7 @@ from protocol.webrtc.rtcp import SenderReport, build_sdes, forward_sender_report
 from protocol.webrtc.rtp import HEADER_SIZE, size_without_padding
 from protocol.webrtc.stun import Address
 
+LEAVE_AT_ONCE = 50  # viewers when the track ends; of more, each leaves when its playback is stopped, which is soon
 PADDED_FOR = 10  # viewers of a picture; for fewer, packets of one size save too little to change their bytes for it
 
 
@@ -140,8 +141,9 @@ class Subscribers:
                 self._send_report(subscriber, report, now)
 
     def end(self) -> None:
-        for subscriber in list(self._subscribers.values()):
-            self.leave(subscriber)
+        if len(self._subscribers) <= LEAVE_AT_ONCE:
+            for subscriber in list(self._subscribers.values()):
+                self.leave(subscriber)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -3,10 +3,9 @@
 With several nodes, another implementation of the same port would ask each node in turn; the response has room for that.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import psutil
-import trio
 
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
@@ -34,16 +33,18 @@ class LocalNode:
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
     ) -> TerminateAnswer:
-        """Stop what matches, at once, and wait for the last of it to end until `deadline` (trio's clock)."""
+        """Stop what matches, and wait for the last of it to end until `deadline` (trio's clock)."""
         if dry_run:
-            return self._answer((await self._supervisor.find(query)).items, all_stopped=True)
-        matches = self._supervisor.terminate(query, reason)
-        all_stopped = await _all_set((match.stopped for match in matches), deadline)
-        return self._answer(tuple(match.description for match in matches), all_stopped=all_stopped)
+            matched = (await self._supervisor.find(query, traffic=False)).items
+            return TerminateAnswer(nodes=(NodeReport.preview(self._node_id, matched),))
+        termination = self._supervisor.terminate(query, reason)
+        all_stopped = await termination.wait(deadline)
+        report = NodeReport(node_id=self._node_id, count=termination.count, all_stopped=all_stopped)
+        return TerminateAnswer(nodes=(report,))
 
-    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
-        """The number of matching streams, and those on the page, oldest first."""
-        return await self._supervisor.find(query, page)
+    async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
+        """The number of matching streams, and those on the page, oldest first; with their counters if `traffic`."""
+        return await self._supervisor.find(query, page, traffic=traffic)
 
     async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
         """The number of matching sessions, and those on the page, oldest first."""
@@ -51,9 +52,9 @@ class LocalNode:
 
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
         """Disconnect the matching sessions and wait for them to end until `deadline`; returns their number."""
-        stopped = self._supervisor.terminate_connections(query, reason)
-        await _all_set(stopped, deadline)
-        return len(stopped)
+        termination = self._supervisor.terminate_connections(query, reason)
+        await termination.wait(deadline)
+        return termination.count
 
     def statistics(self) -> Counters:
         """The counters of this node, and the resources its process uses."""
@@ -70,16 +71,3 @@ class LocalNode:
             },
             "core": {"core_threads": self._process.num_threads()},
         }
-
-    def _answer(self, matched: tuple[StreamDescription, ...], *, all_stopped: bool) -> TerminateAnswer:
-        cascades = tuple(stream.viewers for stream in matched)
-        report = NodeReport(node_id=self._node_id, matched=matched, cascades=cascades, all_stopped=all_stopped)
-        return TerminateAnswer(nodes=(report,))
-
-
-async def _all_set(events: Iterable[trio.Event], deadline: float) -> bool:
-    """Wait for all events until `deadline`; whether all came."""
-    with trio.CancelScope(deadline=deadline) as patience:
-        for event in events:
-            await event.wait()
-    return not patience.cancelled_caught

@@ -18,8 +18,8 @@ class NodeControl(Protocol):
     ) -> TerminateAnswer:
         """Stop what matches and wait for it to end until `deadline`; with `dry_run` only report what would stop."""
 
-    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
-        """The number of matching streams, and those on the page, oldest first."""
+    async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
+        """The number of matching streams, and those on the page, oldest first; with their counters if `traffic`."""
 
     async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
         """The number of matching sessions, and those on the page, oldest first."""

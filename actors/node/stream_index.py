@@ -1,25 +1,34 @@
-"""Streams, indexed by what filters use most: id, name and session."""
+"""Streams, indexed by what filters use most: id, name, session, application, way and status."""
 
 from collections.abc import Collection, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from protocol.node.filters import StreamFilter
 
 
 class Indexed(Protocol):
-    """The properties a stream is found by. Its name may change; see `renamed`."""
+    """The properties a stream is found by. Name and status may change; see `StreamIndex.changed`."""
 
     @property
     def media_session_id(self) -> str: ...
     @property
     def session_id(self) -> str: ...
     @property
+    def app_key(self) -> str: ...
+    @property
     def name(self) -> str: ...
     @property
     def published(self) -> bool: ...
+    @property
+    def status(self) -> str: ...
 
 
 S = TypeVar("S", bound=Indexed)
+
+STATUS: Final = "status"
+NAME: Final = "name"
+_KEYS: Final = (NAME, "session_id", "app_key", "published", STATUS)
+"""Fields of a filter, and properties of a stream."""
 
 
 class StreamIndex(Generic[S]):
@@ -27,10 +36,7 @@ class StreamIndex(Generic[S]):
 
     def __init__(self) -> None:
         self._by_id: dict[str, S] = {}
-        self._by_name: dict[str, dict[str, S]] = {}
-        self._by_session: dict[str, dict[str, S]] = {}
-        self.published = 0
-        """How many of the streams are publications."""
+        self._by: dict[str, dict[object, dict[str, S]]] = {key: {} for key in _KEYS}
 
     def __contains__(self, media_session_id: str) -> bool:
         return media_session_id in self._by_id
@@ -44,42 +50,44 @@ class StreamIndex(Generic[S]):
     def ids(self) -> Collection[str]:
         return self._by_id.keys()
 
+    def having(self, key: str, value: object) -> Collection[S]:
+        """The streams of which this property, one of those indexed, has the value; they change with the index."""
+        return self._by[key].get(value, {}).values()
+
     def add(self, stream: S) -> None:
         """Add it; its id must be new."""
         self._by_id[stream.media_session_id] = stream
-        _enter(self._by_name, stream.name, stream)
-        _enter(self._by_session, stream.session_id, stream)
-        self.published += stream.published
+        for key in _KEYS:
+            self._enter(key, stream)
 
     def remove(self, stream: S) -> None:
         """Remove it."""
         del self._by_id[stream.media_session_id]
-        _leave(self._by_name, stream.name, stream)
-        _leave(self._by_session, stream.session_id, stream)
-        self.published -= stream.published
+        for key in _KEYS:
+            self._leave(key, getattr(stream, key), stream)
 
-    def renamed(self, stream: S, before: str) -> None:
-        """`stream` has another name now."""
-        _leave(self._by_name, before, stream)
-        _enter(self._by_name, stream.name, stream)
+    def changed(self, stream: S, key: str, before: object) -> None:
+        """A property of `stream` is no longer what it was `before`. A stream that is not here is ignored."""
+        if self._by_id.get(stream.media_session_id) is stream:
+            self._leave(key, before, stream)
+            self._enter(key, stream)
 
-    def candidates(self, query: StreamFilter) -> list[S]:
-        """The streams that may match, by the first condition that is indexed: usually a few among thousands."""
+    def candidates(self, query: StreamFilter, *, by_status: bool = True) -> list[S]:
+        """The streams that may match, by the condition with the fewest: usually a few among thousands.
+
+        Without `by_status`, also those that only their status excludes now.
+        """
         if query.media_session_ids is not None:
             return [self._by_id[key] for key in query.media_session_ids if key in self._by_id]
-        if query.name is not None:
-            return list(self._by_name.get(query.name, {}).values())
-        if query.session_id is not None:
-            return list(self._by_session.get(query.session_id, {}).values())
-        return list(self._by_id.values())
+        wanted = ((key, getattr(query, key)) for key in _KEYS if by_status or key != STATUS)
+        found = [self._by[key].get(value, {}) for key, value in wanted if value is not None]
+        return list(min(found, key=len, default=self._by_id).values())
 
+    def _enter(self, key: str, stream: S) -> None:
+        self._by[key].setdefault(getattr(stream, key), {})[stream.media_session_id] = stream
 
-def _enter(index: dict[str, dict[str, S]], key: str, stream: S) -> None:
-    index.setdefault(key, {})[stream.media_session_id] = stream
-
-
-def _leave(index: dict[str, dict[str, S]], key: str, stream: S) -> None:
-    entries = index[key]
-    del entries[stream.media_session_id]
-    if not entries:
-        del index[key]
+    def _leave(self, key: str, value: object, stream: S) -> None:
+        entries = self._by[key][value]
+        del entries[stream.media_session_id]
+        if not entries:
+            del self._by[key][value]

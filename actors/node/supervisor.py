@@ -1,44 +1,50 @@
 """The supervisor: every live stream and session by id, the nursery of their tasks, and how to stop them by filter.
 
-Matching and stopping is one synchronous pass: there is no await between taking a description and stopping its stream,
-so REST's response is exact. Nothing is restarted here; the crash of one actor is logged and affects no other.
+A terminate that fits into one pass of the event loop is one: nothing comes between matching a stream and stopping it.
+Larger ones are done in slices; see `termination`. Nothing is restarted here; the crash of one actor is logged and
+affects no other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import trio
-from attrs import frozen
 
-from actors.node.stream_index import StreamIndex
-from actors.runtime.actor import ActorStopped, Stoppable, StopReason, crash_guard, stop_all
+from actors.node.stream_index import STATUS, StreamIndex
+from actors.node.termination import Candidate, Termination
+from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import get_logger
-from actors.runtime.slices import slices
+from actors.runtime.slices import Turns, slices
 from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, Found, Page
+from protocol.stream.statuses import StreamStatus
 
 log = get_logger("supervisor")
 
 
-class Supervised(Stoppable, Protocol):
-    """What an actor must offer to live under the supervisor: `actors.runtime.actor.Actor` does."""
+class Running(Protocol):
+    """An actor whose task is run: `actors.runtime.actor.Actor` is one."""
 
-    stopped: trio.Event
     started_at: float
     peak_mailbox: int
 
     @property
     def reason(self) -> StopReason | None: ...
-    def abort(self) -> None: ...
     async def run(self) -> None: ...
     def end_log_fields(self) -> dict[str, object]: ...
+
+
+class Supervised(Candidate, Running, Protocol):
+    """What an actor must offer to live under the supervisor."""
+
+    def abort(self) -> None: ...
 
 
 class StreamActor(Supervised, StreamTraits, Protocol):
     """A stream as the supervisor sees it. Its traits are cheap to read, a description is not."""
 
-    def describe(self) -> StreamDescription: ...
+    def describe(self, *, traffic: bool = True) -> StreamDescription: ...
 
 
 class SessionActor(Supervised, Protocol):
@@ -53,38 +59,12 @@ class AlreadyInUse(Exception):
     """A live stream has this media session id."""
 
 
-@frozen(kw_only=True)
-class Match:
-    """One stream that a filter matched: its description, and the event set when it has ended."""
-
-    description: StreamDescription
-    stopped: trio.Event
-
-
 _MATCHED_AT_ONCE = 200
 _DESCRIBED_AT_ONCE = 20
 """Actors examined, or described, before other tasks get a turn: about half a millisecond's work."""
 
 A = TypeVar("A", bound=Supervised)
 D = TypeVar("D")
-
-
-async def _choose(actors: Sequence[A], matches: Callable[[A], bool]) -> list[A]:
-    """Those that match and have not been stopped."""
-    hits: list[A] = []
-    for some in slices(actors, _MATCHED_AT_ONCE):
-        hits += (actor for actor in some if actor.reason is None and matches(actor))
-        await trio.lowlevel.checkpoint()
-    return hits
-
-
-async def _described(actors: Sequence[A], describe: Callable[[A], D]) -> tuple[D, ...]:
-    """The descriptions of those that have not been stopped meanwhile."""
-    shown: list[D] = []
-    for some in slices(actors, _DESCRIBED_AT_ONCE):
-        shown += (describe(actor) for actor in some if actor.reason is None)
-        await trio.lowlevel.checkpoint()
-    return tuple(shown)
 
 
 class Supervisor:
@@ -96,6 +76,7 @@ class Supervisor:
         self._nursery: trio.Nursery | None = None
         self._closing = False
         self._changed = trio.Event()
+        self._turns = Turns()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the actors' tasks; returns once `close` was called and the last of them has ended."""
@@ -120,9 +101,9 @@ class Supervisor:
         self._open_nursery().start_soon(self._oversee_session, session)
         self._sessions[session.session_id] = session
 
-    def renamed(self, stream: StreamActor, before: str) -> None:
-        """`stream` has another name now."""
-        self._streams.renamed(stream, before)
+    def changed(self, stream: StreamActor, key: str, before: object) -> None:
+        """A property that streams are found by is no longer what it was `before`; see `StreamIndex`."""
+        self._streams.changed(stream, key, before)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -137,7 +118,7 @@ class Supervisor:
 
     def count_streams(self) -> dict[str, int]:
         """The numbers of streams published and played; the SDK's console also asks for types that do not exist here."""
-        incoming = self._streams.published
+        incoming = len(self._streams.having("published", True))
         outgoing = len(self._streams) - incoming
         others = {f"streams_{kind}_{way}": 0 for kind in ("rtmfp", "rtmp", "rtsp") for way in ("in", "out")}
         return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing, **others}
@@ -150,44 +131,44 @@ class Supervisor:
         """The sessions that have not been stopped, oldest first."""
         return (session for session in self._sessions.values() if session.reason is None)
 
-    async def find(self, query: StreamFilter, page: Page = ALL) -> Found[StreamDescription]:
+    def live_streams(self) -> Sequence[StreamActor]:
+        """The streams whose media flows, publications first."""
+        return [
+            stream
+            for status in (StreamStatus.PUBLISHING, StreamStatus.PLAYING)
+            for stream in self._streams.having(STATUS, status)
+        ]
+
+    async def find(self, query: StreamFilter, page: Page = ALL, *, traffic: bool = True) -> Found[StreamDescription]:
         """The matching streams on the page. Other tasks get their turn in between, however many streams there are.
 
-        A stream that ends in the meantime may be counted but not shown.
+        A stream that ends in the meantime may be counted but not shown. `traffic`: with the counters of their media.
         """
-        hits = await _choose(self._streams.candidates(query), query.matches)
-        return Found(total=len(hits), items=await _described(page.of(hits), lambda stream: stream.describe()))
+        hits = await self._choose(self._streams.candidates(query), query.matches)
+        items = await self._described(page.of(hits), lambda stream: stream.describe(traffic=traffic))
+        return Found(total=len(hits), items=items)
 
     async def find_connections(self, query: ConnectionFilter, page: Page = ALL) -> Found[ConnectionDescription]:
         """The same for sessions."""
-        hits = await _choose(self._session_candidates(query), lambda session: query.matches(session.describe()))
-        return Found(total=len(hits), items=await _described(page.of(hits), lambda session: session.describe()))
+        hits = await self._choose(self._session_candidates(query), _matching(query))
+        items = await self._described(page.of(hits), lambda session: session.describe())
+        return Found(total=len(hits), items=items)
 
     # -- stopping ----------------------------------------------------------------------------------
 
-    def terminate(self, query: StreamFilter, reason: StopReason) -> tuple[Match, ...]:
-        """Stop every stream that matches, before returning.
+    def terminate(self, query: StreamFilter, reason: StopReason) -> Termination[StreamActor]:
+        """Stop every stream that matches: before returning, or in slices if there are many.
 
-        Publications go first, so a player whose publication is stopped in the same call ends as one that lost its
-        publisher, whether or not the filter matched it too.
+        A stream is meant that is here now and matches when its turn comes. Players that end with their publication end
+        as such, whether the filter matches them too or not.
         """
-        hits = list(self._matching(query))
-        for stream, _ in hits:
-            if stream.published:
-                stream.stop(reason)
-        stop_all((stream for stream, _ in hits if stream.reason is None), reason)
-        return tuple(Match(description=description, stopped=stream.stopped) for stream, description in hits)
+        candidates = self._streams.candidates(query, by_status=False)
+        return self._start(Termination(candidates, query.matches, reason, turns=self._turns))
 
-    def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> tuple[trio.Event, ...]:
-        """Stop every session that matches, before returning; their streams end with them."""
-        hits = [
-            session
-            for session in self._session_candidates(query)
-            if session.reason is None and query.matches(session.describe())
-        ]
-        for session in hits:
-            session.stop(reason)
-        return tuple(session.stopped for session in hits)
+    def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> Termination[SessionActor]:
+        """Stop every session that matches in the same way; their streams end with them."""
+        candidates = self._session_candidates(query)
+        return self._start(Termination(candidates, _matching(query), reason, turns=self._turns))
 
     def close(self, reason: StopReason) -> None:
         """Accept no more actors and stop all there are; `run` returns when the last has ended."""
@@ -207,10 +188,26 @@ class Supervisor:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _matching(self, query: StreamFilter) -> Iterator[tuple[StreamActor, StreamDescription]]:
-        for stream in self._streams.candidates(query):
-            if stream.reason is None and query.matches(stream):
-                yield stream, stream.describe()
+    def _start(self, termination: Termination[A]) -> Termination[A]:
+        if not termination.try_at_once():
+            self._running().start_soon(termination.run)
+        return termination
+
+    async def _choose(self, actors: Sequence[A], matches: Callable[[A], bool]) -> list[A]:
+        """Those that match and have not been stopped."""
+        hits: list[A] = []
+        for some in slices(actors, _MATCHED_AT_ONCE):
+            async with self._turns:
+                hits += (actor for actor in some if actor.reason is None and matches(actor))
+        return hits
+
+    async def _described(self, actors: Sequence[A], describe: Callable[[A], D]) -> tuple[D, ...]:
+        """The descriptions of those that have not been stopped meanwhile."""
+        shown: list[D] = []
+        for some in slices(actors, _DESCRIBED_AT_ONCE):
+            async with self._turns:
+                shown += (describe(actor) for actor in some if actor.reason is None)
+        return tuple(shown)
 
     def _session_candidates(self, query: ConnectionFilter) -> list[SessionActor]:
         if query.session_id is None:
@@ -218,8 +215,13 @@ class Supervisor:
         return [self._sessions[query.session_id]] if query.session_id in self._sessions else []
 
     def _open_nursery(self) -> trio.Nursery:
-        if self._nursery is None or self._closing:
+        if self._closing:
             raise ActorStopped("the server takes no more work")
+        return self._running()
+
+    def _running(self) -> trio.Nursery:
+        if self._nursery is None:
+            raise ActorStopped("the server has not started")
         return self._nursery
 
     async def _oversee_stream(self, stream: StreamActor) -> None:
@@ -244,7 +246,12 @@ class Supervisor:
             log_end(kind, actor)
 
 
-def log_end(kind: str, actor: Supervised) -> None:
+def _matching(query: ConnectionFilter) -> Callable[[SessionActor], bool]:
+    """Sessions have few properties: they are described to be matched."""
+    return lambda session: query.matches(session.describe())
+
+
+def log_end(kind: str, actor: Running) -> None:
     """The one log line about an actor's end."""
     log.info(
         f"{kind} ended",

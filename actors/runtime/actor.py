@@ -6,11 +6,13 @@
 An actor runs through three phases, in this order and once each:
 
     working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
-    teardown    `notify_stopped(reason)` tells the peer, then `teardown(reason)` does what must not wait (free a name,
-                stop the media): both synchronous
+    teardown    `withdraw(reason)` takes it away from others (its name, its packets), `notify_stopped(reason)` tells the
+                peer, `teardown(reason)` does the rest of what must not wait (close the media): all synchronous
     stopping    `on_stop(reason)`: cleanup that may wait, shielded from cancellation and bounded by `cleanup_timeout`
 
 Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase ends.
+To stop thousands, `stop` is divided in two: `begin_stop` does what others notice, and `stop` may come some passes of
+the event loop later. An actor that is stopped by half takes no messages, and its task does not go on; see `go_on`.
 Nothing here restarts an actor: a stream or a session whose task died has lost its peer.
 """
 
@@ -138,9 +140,10 @@ class Actor(Generic[M]):
         self._work.cancel()
 
     def begin_stop(self, reason: StopReason) -> None:
-        """The first half of `stop`, including `notify_stopped`. The caller must then call `stop`, without waiting."""
+        """The first half of `stop`: `withdraw` and `notify_stopped`. The caller must call `stop` soon after."""
         if self._reason is None:
             self._reason = reason
+            self._end_by(self.withdraw)
             self._end_by(self.notify_stopped)
 
     def abort(self) -> None:
@@ -158,17 +161,29 @@ class Actor(Generic[M]):
     async def handle(self, message: M) -> None:
         """Handle one message; a Request in it is answered by its `reply`."""
 
+    def withdraw(self, reason: StopReason) -> None:
+        """Takes it away from others. Synchronous, called once, also after a crash; the first step of every end."""
+
     def notify_stopped(self, reason: StopReason) -> None:
-        """Tells the peer about the end. Same rules as `teardown`, which comes right after it."""
+        """Tells the peer about the end. Same rules as `withdraw`; comes right after it."""
 
     def teardown(self, reason: StopReason) -> None:
-        """Does what must have happened when `stop` returns. Synchronous, called once, also after a crash."""
+        """Does what else must have happened when `stop` returns. Same rules as `withdraw`."""
 
     async def on_stop(self, reason: StopReason) -> None:
         """Cleanup that may wait. Shielded, cancelled after `cleanup_timeout` seconds."""
 
     def drop_references(self) -> None:
         """The last step: drop whatever refers back to this actor, so it is freed now and not by a full collection."""
+
+    async def go_on(self) -> None:
+        """To be called after each wait of this actor's task, before it acts on the result: a stop may have come too.
+
+        Does not return once the actor has been stopped: then the task is cancelled, or will be.
+        """
+        if self._reason is not None:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint_if_cancelled()
 
     def end_log_fields(self) -> dict[str, object]:
         """Fields of the log line about this actor's end, besides its cause, duration and peak mailbox."""

@@ -7,7 +7,7 @@ pinger task   ping every few seconds            a client that answers none of te
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
+from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_socket import Socket
@@ -26,7 +27,7 @@ from actors.session.requests import Requests
 from actors.session.websdk_owner import SessionOwner
 from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.storage.app_store import AppStore
-from actors.stream import StreamServices
+from actors.stream import Stream, StreamServices
 from actors.stream.end_reasons import SESSION_DISCONNECT
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.descriptions import ConnectionDescription
@@ -95,6 +96,7 @@ class Session(Actor[InboundFrame]):
     """One client."""
 
     mailbox_size: ClassVar[int] = 256
+    leads = True
 
     def __init__(self, socket: Socket, *, session_id: str, origin: str | None, services: SessionServices) -> None:
         super().__init__()
@@ -141,6 +143,18 @@ class Session(Actor[InboundFrame]):
                 self.send(Fail(api_method=frame.message, info="The session is already established"))
             case Admission.CLOSE:
                 self._reject_unestablished(frame)
+
+    @property
+    def weight(self) -> int:
+        """How many actors end with it, itself included."""
+        return 1 + sum(stream.weight for stream in self._streams())
+
+    def release_followers(self) -> Iterable[tuple[Follower, StopReason]]:
+        """Its streams, and why they end: the caller stops this session, which starts no more of them, and then them."""
+        return ((stream, SESSION_DISCONNECT) for stream in self._streams())
+
+    def _streams(self) -> tuple[Stream, ...]:
+        return tuple(self._requests.streams.values()) if self._requests is not None else ()
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
@@ -230,7 +244,7 @@ class Session(Actor[InboundFrame]):
         # From here on the backend may know this session, so it is told of its end, even before it has answered.
         self._connected_body = body
         verdict = await self._lane.authorize(HookMethod.CONNECT, body)
-        await trio.lowlevel.checkpoint_if_cancelled()  # the session may have ended just as the answer arrived
+        await self.go_on()  # the session may have ended just as the answer arrived
         if not isinstance(verdict, Allow):
             status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)

@@ -3,23 +3,20 @@
 Players hold a reference to this, never to the publisher or its session.
 """
 
-from collections.abc import Iterator
 from typing import Protocol
 
 from actors.media.publication import Publication
-from actors.runtime.actor import StopReason
+from actors.node.termination import Follower
 from actors.stream.fan_out import EventFanOut, Listener
 from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType
 
 
-class Player(Listener, Protocol):
+class Player(Listener, Follower, Protocol):
     """A played stream as its broadcast sees it."""
 
     @property
     def media_session_id(self) -> str: ...
-    def begin_stop(self, reason: StopReason) -> None: ...
-    def stop(self, reason: StopReason) -> None: ...
 
 
 _MUTES = {
@@ -35,6 +32,8 @@ class Broadcast:
 
     def __init__(self, publication: Publication) -> None:
         self.publication = publication
+        self.is_over = False
+        """Nobody can be attached any more."""
         self._players: dict[str, Player] = {}
         self._fan_out = EventFanOut()
         self._muted = {"audio": False, "video": False}
@@ -80,21 +79,11 @@ class Broadcast:
         """Tell the remaining players, in slices."""
         await self._fan_out.run()
 
-    def ending(self, reason: StopReason) -> None:
-        """The publication is about to end: every player is told that it stops. `ended` follows immediately."""
-        for player in self._all():
-            player.begin_stop(reason)
-
-    def ended(self, reason: StopReason) -> None:
-        """The publication is over: every player stops with `reason`."""
-        for player in self._all():
-            player.stop(reason)
-        self._players.clear()
+    def close(self) -> tuple[Player, ...]:
+        """The publication ends: nobody can be attached any more. The caller must stop the players that are returned."""
+        players, self._players, self.is_over = tuple(self._players.values()), {}, True
         self._fan_out.clear()
-
-    def _all(self) -> Iterator[Player]:
-        # A player that stops detaches itself, so iterate over a copy.
-        return iter(tuple(self._players.values()))
+        return players
 
 
 def picture_size(width: int, height: int) -> dict[str, int]:

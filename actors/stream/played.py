@@ -1,15 +1,15 @@
 """A played stream: it finds a broadcast, waits for its media if necessary, and receives what the publisher sends."""
 
+from contextlib import ExitStack
 from typing import Any
-
-from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.media.events import NotEnoughBandwidth
 from actors.media.playback import Playback
 from actors.node.directory import NotPublished, NotReady
+from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.end_reasons import failed
-from actors.stream.stream import Stream, StreamMessage, traffic_of
+from actors.stream.stream import Stream, StreamMessage
 from protocol.hooks import HookMethod, stream_event_body
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo
@@ -19,7 +19,7 @@ from protocol.stream.statuses import StreamEventType
 class PlayedStream(Stream):
     """One playback, from the client's `playStream` to its STOPPED or FAILED."""
 
-    published = False
+    published = leads = False
     _start_hook = HookMethod.PLAY_STREAM
     _end_hook = HookMethod.STOP_STREAM
 
@@ -64,7 +64,10 @@ class PlayedStream(Stream):
         broadcast = await self._find()
         if broadcast is None:
             return None
-        await checkpoint_if_cancelled()  # a stop came together with the broadcast: teardown has already run
+        await self.go_on()  # a stop came together with the broadcast: teardown has already run
+        if broadcast.is_over:
+            self.stop(failed(_absent(self.name)))
+            return None
         # No await from here on: the broadcast found must still be there when the player attaches to it.
         self._playback = self._services.plane.play(
             self.request.sdp, broadcast.publication, session_id=self.session_id, post=self._note
@@ -82,9 +85,12 @@ class PlayedStream(Stream):
             self.stop(failed(_absent(self.name)))
         return None
 
-    def _withdraw(self) -> None:
-        if self._broadcast is not None:
-            self._broadcast.detach(self)
+    def withdraw(self, reason: StopReason) -> None:
+        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
+            if self._playback is not None:
+                steps.callback(self._playback.withdraw)
+            if self._broadcast is not None:
+                steps.callback(self._broadcast.detach, self)
 
     def _connected(self) -> None:
         if self._broadcast is not None and self._broadcast.publication.width:
@@ -97,17 +103,6 @@ class PlayedStream(Stream):
         if self._broadcast is None:
             return None, None
         return self._broadcast.audio_muted, self._broadcast.video_muted
-
-    def _picture(self) -> dict[str, Any]:
-        if self._broadcast is None or self._playback is None:
-            return {"width": self.request.width, "height": self.request.height, "bitrate": self.request.bitrate}
-        publication, traffic = self._broadcast.publication, traffic_of(self._playback)
-        return {
-            "width": publication.width or self.request.width,
-            "height": publication.height or self.request.height,
-            "bitrate": traffic.bitrate_kbps or self.request.bitrate,
-            "traffic": traffic,
-        }
 
 
 def _absent(name: str) -> StreamInfo:

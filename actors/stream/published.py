@@ -1,19 +1,19 @@
 """A published stream: it holds a name and feeds a broadcast. When it ends, its players end too."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Any
 
 import trio
-from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
-from actors.runtime.actor import StopReason
-from actors.stream.broadcast import Broadcast, picture_size
+from actors.runtime.actor import StopReason, stop_all
+from actors.runtime.slices import slices
+from actors.stream.broadcast import Broadcast, Player, picture_size
 from actors.stream.end_reasons import PUBLISHER_STOP, failed
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
-from actors.stream.stream import SizeDue, Stream, StreamMessage, traffic_of
+from actors.stream.stream import SizeDue, Stream, StreamMessage
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
 from protocol.stream.events import StreamEvent
@@ -21,6 +21,8 @@ from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
 from protocol.stream.statuses import StreamEventType
 
+PLAYERS_AT_ONCE = 25
+"""Players that are stopped in one go; of a larger audience, the others follow in slices."""
 RESIZE_INTERVAL = 0.5
 """Seconds between two picture sizes sent to players; of the sizes in between, only the last one counts."""
 RESIZE_BURST = 4
@@ -30,13 +32,15 @@ RESIZE_BURST = 4
 class PublishedStream(Stream):
     """One publication, from the client's `publishStream` to its UNPUBLISHED or FAILED."""
 
-    published = True
+    published = leads = True
     _start_hook = HookMethod.PUBLISH_STREAM
     _end_hook = HookMethod.UN_PUBLISH_STREAM
 
     _claim: Claim[Broadcast] | None = None
     _broadcast: Broadcast | None = None
     _ingest: WebRtcIngest | None = None
+    _falling: tuple[Player, ...] = ()
+    """Players that end with this stream and have not been stopped yet."""
     _size: tuple[int, int] | None = None
     _told_size: tuple[int, int] | None = None
     _size_waits = False
@@ -61,10 +65,47 @@ class PublishedStream(Stream):
         """False while too many events are still on their way to players."""
         return self._broadcast is None or self._broadcast.takes_events
 
+    def release_followers(self) -> Iterable[tuple[Player, StopReason]]:
+        players = self._broadcast.close() if self._broadcast is not None else ()
+        return ((player, PUBLISHER_STOP) for player in players)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def withdraw(self, reason: StopReason) -> None:
+        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
+            if self._broadcast is not None:
+                self._falling = self._broadcast.close()
+            if self._ingest is not None:
+                steps.callback(self._ingest.withdraw)
+            if self._claim is not None:
+                steps.callback(self._claim.release)
+
     def notify_stopped(self, reason: StopReason) -> None:
-        if self._broadcast is not None:
-            self._broadcast.ending(PUBLISHER_STOP)
+        for player in self._falling[:PLAYERS_AT_ONCE]:
+            player.begin_stop(PUBLISHER_STOP)
         super().notify_stopped(reason)
+
+    def teardown(self, reason: StopReason) -> None:
+        self._stop_players(PLAYERS_AT_ONCE)
+        super().teardown(reason)
+
+    async def on_stop(self, reason: StopReason) -> None:
+        try:
+            for players in slices(self._falling, PLAYERS_AT_ONCE):  # all are told before the rest is done
+                await trio.lowlevel.checkpoint()
+                for player in players:
+                    player.begin_stop(PUBLISHER_STOP)
+            while self._falling:
+                await trio.lowlevel.checkpoint()
+                self._stop_players(PLAYERS_AT_ONCE)
+        finally:
+            self._stop_players(len(self._falling))
+
+    def _stop_players(self, most: int) -> None:
+        players, self._falling = self._falling[:most], self._falling[most:]
+        stop_all(players, PUBLISHER_STOP)
+
+    # -- life --------------------------------------------------------------------------------------
 
     async def _set_up(self) -> WebRtcIngest | None:
         try:
@@ -93,24 +134,15 @@ class PublishedStream(Stream):
         if claim is None or claim.name != self.name:
             claim = await self._request_name()
         await claim.take()
-        await checkpoint_if_cancelled()  # a stop came together with the answer: teardown has already run
+        await self.go_on()  # a stop came together with the answer: teardown has already run
 
     async def _request_name(self) -> Claim[Broadcast]:
         """Claim this stream's current name from the directory. Raises NameInUse."""
         claim = self._claim = await self._services.directory.request(self.name, self.media_session_id)
         if self.reason is not None:  # a stop came together with the answer: teardown has already run and missed it
             claim.release()
-        await checkpoint_if_cancelled()
+        await self.go_on()
         return claim
-
-    def _withdraw(self) -> None:
-        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
-            if self._broadcast is not None:
-                steps.callback(self._broadcast.ended, PUBLISHER_STOP)
-            if self._ingest is not None:
-                steps.callback(self._ingest.close)
-            if self._claim is not None:
-                steps.callback(self._claim.release)
 
     def _flowing(self) -> None:
         if self._claim is None or self._broadcast is None:
@@ -147,15 +179,3 @@ class PublishedStream(Stream):
     async def _let_size_wait(self) -> None:
         await trio.sleep(RESIZE_INTERVAL + 0.001)  # by then a size may be sent, however the time is rounded
         self._note(SizeDue())
-
-    def _picture(self) -> dict[str, Any]:
-        if self._ingest is None:
-            return {"width": self.request.width, "height": self.request.height, "bitrate": self.request.bitrate}
-        publication, traffic = self._ingest.publication, traffic_of(self._ingest)
-        return {
-            "width": publication.width or self.request.width,
-            "height": publication.height or self.request.height,
-            "bitrate": traffic.bitrate_kbps or self.request.bitrate,
-            "viewers": self.audience,
-            "traffic": traffic,
-        }

@@ -1,32 +1,36 @@
 """What published and played streams share.
 
-    on_start     asks the backend, takes the name or finds the broadcast, answers the offer
-    handle       reports of the media plane, requests of the owner's user
-    farewell     one terminal status to owner and backend
-    teardown     name freed, players stopped, media closed; both inside stop()
+    on_start           asks the backend, takes the name or finds the broadcast, answers the offer
+    handle             reports of the media plane, requests of the owner's user
+    withdraw           name freed, no packet from here on
+    notify_stopped     one terminal status to owner and backend
+    teardown           media closed; all three inside stop()
 
 A stream's task never touches a packet: the media plane forwards packets and posts the few facts that matter here.
 """
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from typing import Any
 
 import trio
 from attrs import frozen
-from trio.lowlevel import checkpoint_if_cancelled
 
 from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.playback import Playback
+from actors.node.stream_index import NAME, STATUS
+from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
 from actors.runtime.logs import get_logger
+from actors.stream.describing import describe_stream
 from actors.stream.end_reasons import USER, denied, failed
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
-from protocol.node.descriptions import StreamDescription, StreamTraffic
+from protocol.node.descriptions import StreamDescription
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.life import LifeEvent, StreamLife
 from protocol.stream.request import StreamRequest
@@ -59,6 +63,8 @@ class Stream(Actor[Noted]):
     """One media session."""
 
     published: bool
+    leads: bool
+    """Whether players end with it: the same as `published`."""
     _start_hook: HookMethod
     _end_hook: HookMethod
 
@@ -76,7 +82,7 @@ class Stream(Actor[Noted]):
         self._info: str | None = None
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
         self._peer_closed = self._stop_asked = False
-        self._created = int(services.wall_clock() * 1000)
+        self.create_date = int(services.wall_clock() * 1000)
         self.keep_alive_slot: KeepAliveSlot = owner.lane.keep_alive_slot()
 
     def __repr__(self) -> str:
@@ -108,7 +114,7 @@ class Stream(Actor[Noted]):
 
     def keep_alive_body(self) -> dict[str, Any]:
         """The current body of `StreamKeepAliveEvent` for this stream."""
-        return stream_body(self.describe(), custom=self.request.custom)
+        return stream_body(self.describe(traffic=False), custom=self.request.custom)
 
     def warn(self, method: HookMethod, info: str) -> None:
         """Tell the owner that the backend failed on an event. The stream is not affected."""
@@ -149,15 +155,12 @@ class Stream(Actor[Noted]):
                 await self._user_stop()
 
     def notify_stopped(self, reason: StopReason) -> None:
-        if self._life.take(LifeEvent.USER_STOPS if reason is USER else LifeEvent.OTHER_END):
-            self._info = reason.info
-            self._announce()
+        self._enter(LifeEvent.USER_STOPS if reason is USER else LifeEvent.OTHER_END, reason.info)
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.ended, self.media_session_id)
             steps.callback(self._close_media)
-            steps.callback(self._withdraw)
             steps.callback(self.keep_alive_slot.close)
 
     def end_log_fields(self) -> dict[str, object]:
@@ -172,15 +175,25 @@ class Stream(Actor[Noted]):
             "bytes": traffic.bytes if traffic else 0,
         }
 
+    @property
+    def audience(self) -> int:
+        """How many players get what this stream publishes."""
+        return 0
+
+    @property
+    def weight(self) -> int:
+        """How many streams end with this one, itself included."""
+        return 1 + self.audience
+
+    def release_followers(self) -> Iterable[tuple[Follower, StopReason]]:
+        """Its players, and why they end: the caller stops this stream and then them. Nobody can join any more."""
+        return ()
+
     # -- what the two kinds do differently ---------------------------------------------------------
 
     @abstractmethod
     async def _set_up(self) -> WebRtcIngest | Playback | None:
         """Ask the backend, claim the name or find the broadcast, answer the offer. None if stopped on the way."""
-
-    @abstractmethod
-    def _withdraw(self) -> None:
-        """Leave the directory or the broadcast. Idempotent."""
 
     def _connected(self) -> None:
         """DTLS is up."""
@@ -195,9 +208,9 @@ class Stream(Actor[Noted]):
 
     async def _permitted(self) -> bool:
         """Ask the backend whether this stream may start; it may rename it. False if it refuses."""
-        body = stream_body(self.describe(), custom=self.request.custom)
+        body = stream_body(self.describe(traffic=False), custom=self.request.custom)
         verdict = await self._owner.lane.authorize(self._start_hook, body)
-        await checkpoint_if_cancelled()  # a stop came together with the answer: teardown has already run
+        await self.go_on()  # a stop came together with the answer: teardown has already run
         if not isinstance(verdict, Allow):
             self.stop(denied(verdict.info))
             return False
@@ -205,7 +218,7 @@ class Stream(Actor[Noted]):
         renamed = verdict.body.get("name")
         if isinstance(renamed, str) and renamed:
             before, self.name = self.name, renamed
-            self._services.supervisor.renamed(self, before)
+            self._services.supervisor.changed(self, NAME, before)
         return True
 
     def _close_media(self) -> None:
@@ -213,12 +226,19 @@ class Stream(Actor[Noted]):
             self._media.close()
 
     def _go_live(self) -> None:
-        if self._life.take(LifeEvent.MEDIA_FLOWS):
+        self._enter(LifeEvent.MEDIA_FLOWS)
+
+    def _enter(self, event: LifeEvent, info: str | None = None) -> None:
+        """Tell the next status, if this event leads to one."""
+        before = self._life.status
+        if self._life.take(event):
+            self._info = info
+            self._services.supervisor.changed(self, STATUS, before)
             self._announce()
 
     def _announce(self) -> None:
         """Tell owner and backend this stream's current status."""
-        description = self.describe()
+        description = self.describe(traffic=False)
         audio_muted, video_muted = self._mutes()
         notice = StatusNotice(stream=description, audio_muted=audio_muted, video_muted=video_muted)
         body = stream_body(description, custom=self.request.custom)
@@ -233,7 +253,7 @@ class Stream(Actor[Noted]):
         return None, None
 
     async def _user_stop(self) -> None:
-        body = stream_end_body(self.describe(), custom=self.request.custom)
+        body = stream_end_body(self.describe(traffic=False), custom=self.request.custom)
         if self._owner.lane.config.for_method(self._end_hook).rest_on_error is RestOnError.LOG:
             # The backend cannot refuse this, so the client need not wait for it.
             self._owner.lane.notify(self._end_hook, body)
@@ -241,7 +261,7 @@ class Stream(Actor[Noted]):
             return
         self._stop_asked = True
         verdict = await self._owner.lane.authorize(self._end_hook, body)
-        await checkpoint_if_cancelled()  # a stop came together with the answer: the end has been reported
+        await self.go_on()  # a stop came together with the answer: the end has been reported
         self._stop_asked = False
         if isinstance(verdict, Allow):
             self.stop(USER)
@@ -270,45 +290,6 @@ class Stream(Actor[Noted]):
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def describe(self) -> StreamDescription:
-        """This stream as REST, hooks and filters see it."""
-        media, request = self._media, self.request
-        return StreamDescription(
-            node_id=self.node_id,
-            app_key=self.app_key,
-            session_id=self.session_id,
-            media_session_id=request.media_session_id,
-            name=self.name,
-            published=self.published,
-            has_video=self.has_video,
-            has_audio=self.has_audio,
-            status=self._life.status,
-            create_date=self._created,
-            record=request.record,
-            min_bitrate=request.min_bitrate,
-            max_bitrate=request.max_bitrate,
-            quality=request.quality,
-            media_provider=request.media_provider,
-            audio_codec=media.audio_codec if media is not None else None,
-            video_codec=media.video_codec if media is not None else None,
-            info=self._info,
-            sdp=request.sdp,
-            **self._picture(),
-        )
-
-    @abstractmethod
-    def _picture(self) -> dict[str, Any]:
-        """Size, bitrate, viewers and traffic."""
-
-
-def traffic_of(media: WebRtcIngest | Playback) -> StreamTraffic:
-    """The counters of `media` as a description shows them."""
-    figures = media.statistics()
-    return StreamTraffic(
-        packets=figures.packets,
-        bytes=figures.bytes,
-        bitrate_kbps=figures.bitrate_kbps,
-        lost=figures.lost,
-        nacks=figures.nacks,
-        plis=figures.plis,
-    )
+    def describe(self, *, traffic: bool = True) -> StreamDescription:
+        """This stream as REST, hooks and filters see it; without `traffic`, without the counters of its media."""
+        return describe_stream(self, self._media, info=self._info, traffic=traffic)

@@ -114,15 +114,20 @@ def _ids(given: FieldValues) -> frozenset[str] | None:
 
 @frozen(kw_only=True)
 class NodeReport:
-    """What one node did to carry out a terminate."""
+    """What one node did to carry out a terminate, or, as a preview, would do."""
 
     node_id: str
-    matched: tuple[StreamDescription, ...]
-    """The streams that matched the filter, as they were before they were stopped."""
-    cascades: tuple[int, ...]
-    """For each of `matched`: how many playbacks end with it (0 for a playback)."""
-    all_stopped: bool
+    count: int
+    """How many streams matched the filter, not counting playbacks that end with their publication."""
+    all_stopped: bool = True
     """False if the deadline passed before all of them were gone."""
+    matched: tuple[StreamDescription, ...] = ()
+    """Of a preview: the streams."""
+
+    @classmethod
+    def preview(cls, node_id: str, matched: tuple[StreamDescription, ...]) -> "NodeReport":
+        """What a dry run finds."""
+        return cls(node_id=node_id, count=len(matched), matched=matched)
 
 
 @frozen(kw_only=True)
@@ -134,7 +139,7 @@ class TerminateAnswer:
     @property
     def count(self) -> int:
         """How many streams matched, not counting playbacks that end with their publication."""
-        return sum(len(node.matched) for node in self.nodes)
+        return sum(node.count for node in self.nodes)
 
     @property
     def all_stopped(self) -> bool:
@@ -150,8 +155,8 @@ def terminate_status(answer: TerminateAnswer) -> HTTPStatus:
 def preview(answer: TerminateAnswer) -> Iterator[dict[str, Any]]:
     """What a dry run shows: the matching streams, each with `cascade`, the playbacks that would end with it."""
     for node in answer.nodes:
-        for stream, cascade in zip(node.matched, node.cascades, strict=True):
-            yield {**shown_stream(stream), "cascade": cascade}
+        for stream in node.matched:
+            yield {**shown_stream(stream), "cascade": stream.viewers}
 
 
 def shown_stream(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:

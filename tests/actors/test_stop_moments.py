@@ -35,7 +35,7 @@ async def test_a_publication_stopped_with_the_answer_of_its_backend_leaves_nothi
         alice.send("publishStream", stream_request("cam", "p1", published=True))
         await trio.testing.wait_all_tasks_blocked()
         answer.set()
-        assert rig.supervisor.terminate(StreamFilter(name="cam"), BY_REST)
+        assert rig.supervisor.terminate(StreamFilter(name="cam"), BY_REST).count == 1
         assert (await alice.receive("notifyStreamStatusEvent"))["status"] == "FAILED"
         await trio.testing.wait_all_tasks_blocked()
         assert len(rig.directory) == 0
@@ -81,8 +81,8 @@ async def test_a_publication_stopped_with_the_answer_of_a_directory_that_is_far_
         alice.send("publishStream", stream_request("cam", "p1", published=True))
         await trio.testing.wait_all_tasks_blocked()
         answer.set()
-        (stopped,) = rig.supervisor.terminate(StreamFilter(), BY_REST)
-        await stopped.stopped.wait()
+        stopped = rig.supervisor.terminate(StreamFilter(), BY_REST)
+        assert await stopped.wait()
         assert (await alice.receive("notifyStreamStatusEvent"))["info"] == "Stopped by rest /terminate"
         assert len(rig.directory) == 0
         assert rig.plane.publications == []
@@ -98,8 +98,8 @@ async def test_a_player_stopped_in_the_moment_it_finds_its_stream_leaves_nothing
         bob.send("playStream", stream_request("cam", "v1", published=False))
         await trio.testing.wait_all_tasks_blocked()
         claim.announce(broadcast)
-        (stopped,) = rig.supervisor.terminate(StreamFilter(published=False), BY_REST)
-        await stopped.stopped.wait()
+        stopped = rig.supervisor.terminate(StreamFilter(published=False), BY_REST)
+        assert await stopped.wait()
         assert rig.plane.playbacks == []
         assert len(broadcast) == 0
         claim.release()

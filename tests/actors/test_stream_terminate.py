@@ -18,15 +18,14 @@ async def test_terminate_stops_the_publication_and_its_players_at_once(autojump_
         await rig.publish(alice, "cam", "p1")
         await rig.publish(alice, "other", "p2")
         await rig.play(bob, "cam", "v1")
-        (match,) = rig.supervisor.terminate(StreamFilter(name="cam", status="PUBLISHING"), BY_REST)
-        assert match.description.viewers == 1
+        match = rig.supervisor.terminate(StreamFilter(name="cam", status="PUBLISHING"), BY_REST)
         assert not rig.directory.is_announced("cam"), "the name is free before terminate returns"
         assert rig.plane.publications[0].closed, "and the media is closed"
         end = await alice.receive("notifyStreamStatusEvent", status="FAILED")
         assert (end["mediaSessionId"], end["info"]) == ("p1", "Stopped by rest /terminate")
         fallen = await bob.receive("notifyStreamStatusEvent", status="FAILED")
         assert (fallen["mediaSessionId"], fallen["info"]) == ("v1", "Stopped by publisher stop")
-        await match.stopped.wait()
+        assert await match.wait()
         assert rig.directory.is_announced("other")
         await rig.publish(alice, "cam", "p3")
 
@@ -37,11 +36,11 @@ async def test_terminate_overtakes_a_hook_that_hangs(autojump_clock: MockClock) 
         alice, _ = await rig.connect()
         alice.send("publishStream", stream_request("cam", "p1", published=True))
         await trio.testing.wait_all_tasks_blocked()
-        (match,) = rig.supervisor.terminate(StreamFilter(), BY_REST)
+        match = rig.supervisor.terminate(StreamFilter(), BY_REST)
         started = trio.current_time()
         end = await alice.receive("notifyStreamStatusEvent")
         assert (end["status"], end["info"]) == ("FAILED", "Stopped by rest /terminate")
-        await match.stopped.wait()
+        assert await match.wait()
         assert trio.current_time() - started < 1
         rig.backend.gates["publishStream"].set()
 
@@ -64,10 +63,13 @@ async def test_terminate_by_every_filter_of_the_vendors_page(autojump_clock: Moc
             await rig.publish(alice, "b", "p2")
             for name, media_session_id in (("a", "v1"), ("a", "v2"), ("b", "w1")):
                 await rig.play(alice, name, media_session_id)
-            matches = rig.supervisor.terminate(query, BY_REST)
-            assert {match.description.media_session_id for match in matches} == expected
-            for match in matches:
-                await match.stopped.wait()
+            streams = list(rig.supervisor.streams())
+            termination = rig.supervisor.terminate(query, BY_REST)
+            assert termination.count == len(expected)
+            players = {"p1": {"v1", "v2"}, "p2": {"w1"}}
+            fallen = {player for publication in expected & players.keys() for player in players[publication]}
+            assert {stream.media_session_id for stream in streams if stream.reason} == expected | fallen
+            assert await termination.wait()
 
 
 async def test_a_crash_of_one_stream_reaches_nobody_else(autojump_clock: MockClock) -> None:

@@ -261,7 +261,7 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(
 class BrokenWorld(StreamWorld):
     """A world with a fault in it."""
 
-    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+    async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
         raise ZeroDivisionError("secret detail")
 
 

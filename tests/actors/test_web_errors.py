@@ -22,7 +22,7 @@ PROBLEM = {"Accept": "application/problem+json, application/json"}
 class FaultyWorld(StreamWorld):
     """A world that cannot be searched."""
 
-    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+    async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
         raise ZeroDivisionError
 
 

@@ -17,21 +17,23 @@ class FakeMedia:
     video_codec: str | None = "VP8"
     width = 0
     height = 0
+    bitrate_kbps = 56
 
     def __init__(self, answer: str, session_id: str, post: Post) -> None:
         self.answer = answer
         self.session_id = session_id
         self.post = post
         self.closed = 0
+        self.withdrawn = 0
+        self.publication = self
+        """An ingest has one, here both are one object; a playback has that of its publisher."""
         self.key_frame_requests = 0
-
-    @property
-    def publication(self) -> "FakeMedia":
-        """An ingest has one; here both are one object."""
-        return self
 
     def request_key_frame(self) -> None:
         self.key_frame_requests += 1
+
+    def withdraw(self) -> None:
+        self.withdrawn += 1
 
     def close(self) -> None:
         self.closed += 1
@@ -64,6 +66,7 @@ class FakePlane:
 
     def play(self, offer: str, publication: FakeMedia, *, session_id: str, post: Post) -> FakeMedia:
         media = self._make(offer, session_id, post)
+        media.publication = publication
         media.video_codec = None if self.without_video else media.video_codec
         self.playbacks.append(media)
         if self.auto:

@@ -17,7 +17,7 @@ LIMIT = 20.0
 class BrokenWorld(StreamWorld):
     """A world with a fault in it."""
 
-    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+    async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
         raise ZeroDivisionError("a fault of ours")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import trio
+from attrs import evolve
 
 from actors.runtime.actor import StopReason
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
@@ -60,16 +61,14 @@ class StreamWorld:
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
     ) -> TerminateAnswer:
-        matched = (await self.find(query, ALL)).items
-        cascades = tuple(self._players_of(each) for each in matched)
-        if not dry_run:
-            await self._stop(matched, reason, deadline)
-        all_stopped = dry_run or not self.stuck
-        return TerminateAnswer(
-            nodes=(NodeReport(node_id=NODE, matched=matched, cascades=cascades, all_stopped=all_stopped),)
-        )
+        matched = (await self.find(query, ALL, traffic=False)).items
+        if dry_run:
+            shown = tuple(evolve(each, viewers=self._players_of(each)) for each in matched)
+            return TerminateAnswer(nodes=(NodeReport.preview(NODE, shown),))
+        await self._stop(matched, reason, deadline)
+        return TerminateAnswer(nodes=(NodeReport(node_id=NODE, count=len(matched), all_stopped=not self.stuck),))
 
-    async def find(self, query: StreamFilter, page: Page) -> Found[StreamDescription]:
+    async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
         matched = [each for each in self.streams if query.matches(each)]
         return Found(total=len(matched), items=tuple(page.of(matched)))
 

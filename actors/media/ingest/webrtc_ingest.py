@@ -80,6 +80,15 @@ class WebRtcIngest:
     def closed(self) -> bool:
         return self._transport.closed
 
+    @property
+    def bitrate_kbps(self) -> int:
+        """What arrives, measured over the last moments."""
+        return self.publication.bitrate_kbps
+
+    def withdraw(self) -> None:
+        """No packet to any viewer from here on; `close` follows."""
+        self.publication.end()
+
     def close(self) -> None:
         """End it: no packet to any viewer from here on, DTLS close_notify to the publisher. Idempotent."""
         self._transport.close()

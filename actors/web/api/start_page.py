@@ -121,12 +121,12 @@ class StartPage:
     async def _state(self, scope: Scope, page: Page, wanted: str | None) -> dict[str, Any]:
         now = self._clock()
         sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter(text=wanted)), page)
-        streams = await self._streams.find(narrowed(scope, StreamFilter(text=wanted)), page)
+        streams = await self._streams.find(narrowed(scope, StreamFilter(text=wanted)), page, traffic=True)
         all_sessions, all_streams = sessions.total, streams.total
         if wanted is not None:
             everyone, everything = narrowed(scope, ConnectionFilter()), narrowed(scope, StreamFilter())
             all_sessions = (await self._streams.find_connections(everyone, NOTHING)).total
-            all_streams = (await self._streams.find(everything, NOTHING)).total
+            all_streams = (await self._streams.find(everything, NOTHING, traffic=False)).total
         return {
             "version": self._info.version,
             "caller": _caller(identity_of(scope)),

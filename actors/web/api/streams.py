@@ -87,7 +87,7 @@ class StreamResource:
         return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
-        found = await self._streams.find(narrowed(request.scope, query.filter), query.page)
+        found = await self._streams.find(narrowed(request.scope, query.filter), query.page, traffic=query.metrics)
         if not found.total:
             return no_match(request, "stream")
         shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)

@@ -127,8 +127,7 @@ def answer(*nodes: NodeReport) -> TerminateAnswer:
 
 
 def report(*ids: str, all_stopped: bool = True) -> NodeReport:
-    matched = tuple(stream(each) for each in ids)
-    return NodeReport(node_id="n", matched=matched, cascades=(2,) * len(ids), all_stopped=all_stopped)
+    return NodeReport(node_id="n", count=len(ids), all_stopped=all_stopped)
 
 
 def test_terminate_is_404_only_when_no_node_had_a_match() -> None:
@@ -145,7 +144,8 @@ def test_terminate_is_200_even_when_a_stream_is_late() -> None:
 
 
 def test_a_preview_shows_every_match_with_its_cascade() -> None:
-    shown = preview(answer(report("a"), report("b")))
+    nodes = [NodeReport.preview("n", (stream(each, viewers=2),)) for each in ("a", "b")]
+    shown = preview(answer(*nodes))
     assert [(each["mediaSessionId"], each["cascade"]) for each in shown] == [("a", 2), ("b", 2)]
 
 

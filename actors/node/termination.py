@@ -1,0 +1,188 @@
+"""One terminate: stops the actors that match, in one pass of the event loop if that fits, otherwise in slices.
+
+    request     the candidates are noted; who begins later is not meant
+    slices      a candidate that matches when its turn comes is stopped: it has lost its name, gets and gives no more
+                packets, and its status is on the way. Those that end with it (a publication's players, a session's
+                streams) follow at once, or in the next slices; nobody can join them any more
+    `stopped`   all of this is done
+    slices      the rest of each end: DTLS's goodbye, the task and what it cleans up
+    `wait`      the last of them has ended
+
+A slice is short, so media goes on. The candidates that lead others go first, so a player whose publication is stopped
+by the same terminate ends as one that lost its publisher, whether or not it matches too.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final, Generic, Protocol, TypeVar
+
+import trio
+
+from actors.runtime.actor import StopReason, stop_all
+from actors.runtime.slices import SliceBudget, Turns
+
+EXAMINED_AT_ONCE: Final = 1_000
+STOPPED_AT_ONCE: Final = 32
+"""What fits into one pass: so many candidates, and so many that end."""
+
+SLICE_COST: Final = 400
+EXAMINE_COST: Final = 1
+STOP_COST: Final = 10
+END_COST: Final = 40
+"""Of one actor, in microseconds or a little less on a slow machine: what a slice may do, and what each step costs."""
+SLICE_SECONDS: Final = 0.0015
+
+
+class Follower(Protocol):
+    """An actor that can be stopped by halves; see `actors.runtime.actor`."""
+
+    @property
+    def reason(self) -> StopReason | None: ...
+    def begin_stop(self, reason: StopReason) -> None: ...
+    def stop(self, reason: StopReason) -> None: ...
+    def release_followers(self) -> "Iterable[tuple[Follower, StopReason]]":
+        """The actors that end with this one, and why. The caller is about to stop it, and then must stop them."""
+
+
+class Candidate(Follower, Protocol):
+    """An actor that a terminate may match."""
+
+    stopped: trio.Event
+    leads: bool
+    """Whether others end with actors of its kind."""
+
+    @property
+    def weight(self) -> int:
+        """How many actors end with this one, itself included."""
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+class Termination(Generic[C]):
+    """See above. `candidates` must not change any more."""
+
+    def __init__(
+        self, candidates: Collection[C], matches: Callable[[C], bool], reason: StopReason, *, turns: Turns
+    ) -> None:
+        self.stopped = trio.Event()
+        """All that match have been stopped."""
+        self._ends: list[trio.Event] = []  # of those that match; to keep them would be to free thousands in one pass
+        self._candidates = candidates
+        self._matches = matches
+        self._reason = reason
+        self._turns = turns
+        self._steps = self._walk()
+        self._falling: deque[tuple[Follower, StopReason]] = deque()
+        self._begun: list[Follower] = []
+        self._known: dict[Follower, C] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many have matched, not counting others that end with them. Complete once `stopped` is set."""
+        return len(self._ends)
+
+    def try_at_once(self) -> bool:
+        """Stop them all before returning, if that fits into one pass. False: nothing is done, and `run` has to."""
+        if len(self._candidates) > EXAMINED_AT_ONCE:
+            return False
+        hits = [candidate for candidate in self._candidates if self._is_hit(candidate)]
+        if sum(hit.weight for hit in hits) > STOPPED_AT_ONCE:
+            return False
+        for hit in hits:
+            if hit.weight > 1:
+                hit.stop(self._reason)
+        stop_all((hit for hit in hits if hit.reason is None), self._reason)
+        self._ends = [hit.stopped for hit in hits]
+        self._forget_candidates()
+        return True
+
+    async def run(self) -> None:
+        """Stop them in slices."""
+        try:
+            while await self._stop_slice():
+                pass
+            self._forget_candidates()
+            while await self._end_slice():
+                pass
+        finally:  # what has been begun is not left half done, even when the server ends in a hurry
+            for follower, reason in self._falling:
+                follower.stop(reason)
+            for actor in self._begun:
+                actor.stop(self._reason)
+            self.stopped.set()
+
+    async def wait(self, deadline: float = math.inf) -> bool:
+        """Wait until all that match have been stopped, and until `deadline` for them to end; whether all did."""
+        await self.stopped.wait()
+        with trio.CancelScope(deadline=deadline) as patience:
+            for end in self._ends:
+                if not end.is_set():  # each wait is a pass of the loop
+                    await end.wait()
+        return not patience.cancelled_caught
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _stop_slice(self) -> bool:
+        """Do a slice; whether there is more."""
+        async with self._turns:
+            budget = SliceBudget(SLICE_COST, SLICE_SECONDS)
+            while not budget.is_spent:
+                budget.spend(EXAMINE_COST)
+                if self._falling:
+                    stops = self._stop_next_follower()
+                else:
+                    try:
+                        candidate = next(self._steps)
+                    except StopIteration:
+                        return False
+                    stops = candidate is not None and self._stop_if_hit(candidate)
+                budget.spend(STOP_COST if stops else 0)
+        return True
+
+    async def _end_slice(self) -> bool:
+        # The last ones first: a session ends after its streams, a publication after its players.
+        async with self._turns:
+            budget = SliceBudget(SLICE_COST, SLICE_SECONDS)
+            while self._begun and not budget.is_spent:
+                self._begun.pop().stop(self._reason)
+                budget.spend(END_COST)
+        return bool(self._begun)
+
+    def _forget_candidates(self) -> None:
+        self._candidates, self._known, self._steps = (), None, iter(())
+        self.stopped.set()
+
+    def _walk(self) -> Iterator[C | None]:
+        """The candidates, those that lead first; None for one that is not due yet or was before."""
+        for leads in (True, False):
+            for candidate in self._candidates:
+                yield candidate if candidate.leads is leads else None
+
+    def _is_hit(self, candidate: C) -> bool:
+        return candidate.reason is None and self._matches(candidate)
+
+    def _stop_if_hit(self, candidate: C) -> bool:
+        if not self._is_hit(candidate):
+            return False
+        self._ends.append(candidate.stopped)
+        self._stop(candidate, self._reason)
+        return True
+
+    def _stop_next_follower(self) -> bool:
+        follower, reason = self._falling.popleft()
+        if follower.reason is not None:
+            return False
+        if self._known is None:
+            self._known = {candidate: candidate for candidate in self._candidates}
+        candidate = self._known.get(follower)
+        if candidate is not None and self._is_hit(candidate):
+            self._ends.append(candidate.stopped)
+        self._stop(follower, reason)
+        return True
+
+    def _stop(self, actor: Follower, reason: StopReason) -> None:
+        self._falling.extend(actor.release_followers())
+        actor.begin_stop(reason)
+        self._begun.append(actor)

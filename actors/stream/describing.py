@@ -1,0 +1,80 @@
+"""A stream as REST, hooks and filters see it."""
+
+from typing import Protocol
+
+from actors.media.publication import Publication
+from actors.media.statistics import StreamMediaStatistics
+from protocol.node.descriptions import StreamDescription, StreamTraffic, StreamTraits
+from protocol.stream.request import StreamRequest
+
+
+class DescribedStream(StreamTraits, Protocol):
+    """What a stream knows of itself, beside its traits."""
+
+    request: StreamRequest
+    create_date: int
+
+    @property
+    def audience(self) -> int:
+        """How many players it has."""
+
+
+class DescribedMedia(Protocol):
+    """An ingest or a playback."""
+
+    @property
+    def publication(self) -> Publication: ...
+    @property
+    def audio_codec(self) -> str | None: ...
+    @property
+    def video_codec(self) -> str | None: ...
+    @property
+    def bitrate_kbps(self) -> int:
+        """Measured; cheaper than all statistics."""
+
+    def statistics(self) -> StreamMediaStatistics: ...
+
+
+def describe_stream(
+    stream: DescribedStream, media: DescribedMedia | None, *, info: str | None, traffic: bool
+) -> StreamDescription:
+    """`media` is None until it is set up. Counting all of its traffic takes as long as the rest."""
+    request = stream.request
+    return StreamDescription(
+        node_id=stream.node_id,
+        app_key=stream.app_key,
+        session_id=stream.session_id,
+        media_session_id=request.media_session_id,
+        name=stream.name,
+        published=stream.published,
+        has_video=stream.has_video,
+        has_audio=stream.has_audio,
+        status=stream.status,
+        create_date=stream.create_date,
+        record=request.record,
+        min_bitrate=request.min_bitrate,
+        max_bitrate=request.max_bitrate,
+        quality=request.quality,
+        media_provider=request.media_provider,
+        audio_codec=None if media is None else media.audio_codec,
+        video_codec=None if media is None else media.video_codec,
+        info=info,
+        sdp=request.sdp,
+        width=(media is not None and media.publication.width) or request.width,
+        height=(media is not None and media.publication.height) or request.height,
+        bitrate=(media is not None and media.bitrate_kbps) or request.bitrate,
+        viewers=stream.audience,
+        traffic=None if media is None or not traffic else _traffic_of(media),
+    )
+
+
+def _traffic_of(media: DescribedMedia) -> StreamTraffic:
+    figures = media.statistics()
+    return StreamTraffic(
+        packets=figures.packets,
+        bytes=figures.bytes,
+        bitrate_kbps=figures.bitrate_kbps,
+        lost=figures.lost,
+        nacks=figures.nacks,
+        plis=figures.plis,
+    )
