@@ -26,6 +26,8 @@ from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.net.tcp_listeners import ListenerError, open_listener, server_tls
 from actors.node.control import LocalNode
+from actors.node.data_delivery import DataDelivery
+from actors.node.data_port import MessagePorts
 from actors.node.directory import Directory
 from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.server import OperatorSocketError, serve_operator
@@ -39,6 +41,7 @@ from actors.storage.app_store import open_app_store
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
 from actors.stream import Broadcast, Stream, StreamServices
+from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.keep_alive_schedule import StreamKeepAlive
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
@@ -92,6 +95,7 @@ class Server:
         self._directory: Directory[Broadcast] = Directory()
         self._gateway = self._make_gateway()
         self._node = LocalNode(self.node_id, self._supervisor, self._statistics)
+        self._data = DataDelivery(self.node_id, self._supervisor)
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -165,6 +169,7 @@ class Server:
             self._node,
             self._settings,
             access=self._access,
+            messages=MessagePorts(data=self._data, stream_events=StreamEventDelivery(self._supervisor)),
             page_info=self._page_info(),
             ready=self._readiness,
         )
@@ -232,6 +237,7 @@ class Server:
                 "client_memory": self._gateway.client_memory,
             },
             "stream": self._supervisor.count_streams(),
+            "data": asdict(self._data.statistics()),
             "media": asdict(self._plane.statistics()),
             "hooks": asdict(self._dispatcher.statistics()),
             "load": self._overload.statistics(),

@@ -12,6 +12,7 @@ from config.settings import TABLE, RestAuth, Setting, Settings
 from config.unsupported_wcs_settings import reason_without_effect
 from config.value_types import Remarking
 from protocol.common.suggestions import nearest
+from protocol.rest.data import ENVELOPE
 
 DEFAULT = "default"
 COMMAND_LINE = "--set"
@@ -116,6 +117,7 @@ class _SettingsReader:
         self._check_rest_auth(settings)
         self._check_proxies(settings)
         self._check_ports(settings)
+        self._check_data_size(settings)
         if (settings.wss_cert is None) != (settings.wss_key is None):
             missing, other = ("wss.cert", "wss.key") if settings.wss_cert is None else ("wss.key", "wss.cert")
             self._refuse(other, f"requires {missing}; allowed: both or neither")
@@ -139,6 +141,13 @@ class _SettingsReader:
         for name in LISTENERS:
             if getattr(settings, f"{name}_proxy_protocol") and not settings.trusted_proxies.networks:
                 self._refuse(f"{name}.proxy_protocol", "requires trusted_proxies, which names who may send it")
+
+    def _check_data_size(self, settings: Settings) -> None:
+        """A payload must fit into a request's body. The default is none of the operator's doing."""
+        most = settings.rest_max_body_size - ENVELOPE
+        if settings.data_max_size > most and self.given["data.max_size"].origin != DEFAULT:
+            allowed = f"at most {most}, which is rest.max_body_size less {ENVELOPE} for the rest of the request"
+            self._refuse("data.max_size", f"{settings.data_max_size} is too large; allowed: {allowed}")
 
     def _check_ports(self, settings: Settings) -> None:
         """Two listeners cannot share a port unless their addresses differ."""

@@ -241,7 +241,9 @@ class Settings:
     max_streams_per_session: int = setting(
         "max_streams_per_session", MANY, "1000", "Concurrent streams of one client.")
     max_stream_event_size: int = setting(
-        "max_stream_event_size", BYTES, "16384", "Largest stream event (mute, data) a publisher may send.")
+        "max_stream_event_size", BYTES, "16384",
+        "Largest stream event (mute, data) a publisher may send, and largest payload of data/broadcast and"
+        " stream/event/send.")
     max_stream_events: int = setting(
         "max_stream_events", MANY, "50",
         "Stream events per second from one client. Bursts of twice as many are allowed.")
@@ -249,6 +251,9 @@ class Settings:
         "max_stream_event_frames", MANY, "5000",
         "Frames per second that one client's stream events may cause for all its viewers together."
         " A call to the backend counts as ten.")
+    data_max_size: int = setting(
+        "data.max_size", BYTES, "262144",
+        "Largest payload of data/send. At least 64 KiB less than rest.max_body_size, if it is set.")
     max_outbox_total: int = setting(
         "max_outbox_total", BYTES, "67108864",
         "Data queued for all clients together. Beyond it, the client with the longest queue is dropped.")

@@ -15,6 +15,7 @@ from actors.node.termination import Candidate, Termination
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import Turns, slices
+from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, Found, Page
@@ -52,6 +53,9 @@ class SessionActor(Supervised, Protocol):
 
     @property
     def session_id(self) -> str: ...
+    @property
+    def takes_data(self) -> bool: ...
+    def pass_data(self, data: ClientData, *, among_many: bool) -> bool: ...
     def describe(self) -> ConnectionDescription: ...
 
 
@@ -138,6 +142,18 @@ class Supervisor:
             for status in (StreamStatus.PUBLISHING, StreamStatus.PLAYING)
             for stream in self._streams.having(STATUS, status)
         ]
+
+    def session(self, session_id: str) -> SessionActor | None:
+        """The session of that id, which may have been stopped."""
+        return self._sessions.get(session_id)
+
+    def all_sessions(self) -> dict[str, SessionActor]:
+        """A copy of the table of sessions, by id, oldest first; some may have been stopped."""
+        return dict(self._sessions)
+
+    def streams_named(self, name: str) -> list[StreamActor]:
+        """The streams published or played under `name` that have not been stopped."""
+        return [stream for stream in self._streams.candidates(StreamFilter(name=name)) if stream.reason is None]
 
     async def find(self, query: StreamFilter, page: Page = ALL, *, traffic: bool = True) -> Found[StreamDescription]:
         """The matching streams on the page. Other tasks get their turn in between, however many streams there are.

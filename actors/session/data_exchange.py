@@ -12,7 +12,9 @@ from actors.runtime.logs import get_logger
 from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
 from actors.session.websdk_owner import SessionOwner
 from protocol.hooks import Allow, HookMethod, Verdict, data_body, data_status_body
-from protocol.signaling.frames import DataStatusAck, DataStatusEvent, SendData
+from protocol.node.client_data import ClientData
+from protocol.signaling.frame_codec import encode
+from protocol.signaling.frames import DataStatusAck, DataStatusEvent, OnDataEvent, SendData
 from protocol.signaling.session_statuses import DataStatus
 
 log = get_logger("session")
@@ -132,6 +134,11 @@ class _Exchange:
             self._owner.send(told)
 
         self._owner.lane.event(HookMethod.DATA_STATUS_EVENT, body, deliver=deliver)
+
+
+def data_text(data: ClientData) -> str:
+    """Data from outside as the frame `OnDataEvent`. ValueError or RecursionError if JSON cannot express it."""
+    return encode(OnDataEvent(operation_id=data.operation_id, payload=data.payload))
 
 
 def _text(body: dict[str, Any], key: str) -> str | None:

@@ -37,6 +37,10 @@ class OutboxPool:
         self._waiting: set[Outbox] = set()
         self.bytes = 0
 
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes may wait without any client being dropped."""
+        return self.bytes + size <= self._limit
+
     def add(self, outbox: "Outbox", size: int) -> None:
         """`size` more bytes wait in `outbox`. If that is too much in total, the fullest outbox overflows."""
         self._waiting.add(outbox)
@@ -72,12 +76,21 @@ class Outbox:
 
     def put(self, text: str) -> None:
         """Send or queue `text`, never waiting. What does not fit, and what comes after `close`, is dropped."""
-        if self._closed:
-            return
-        if not (self._is_idle and self._socket.send_now(text)):
+        if not self._closed and not self._send_now(text):
             self._queue(text)
-        elif self._socket.has_pending:
-            self._queue(_REST)
+
+    def offer(self, text: str) -> bool:
+        """The same for one of many clients that get `text`: if there is no room for all of them, this one goes without.
+
+        Then it is false, and no client is dropped for it.
+        """
+        if self._closed:
+            return False
+        if not self._send_now(text):
+            if not self._pool.has_room(len(text) + OVERHEAD):
+                return False
+            self._queue(text)
+        return not self._closed
 
     def close(self) -> None:
         """Accept nothing more; what is queued is still sent."""
@@ -105,6 +118,14 @@ class Outbox:
         tell = self._on_overflow
         self.discard()
         tell()
+
+    def _send_now(self, text: str) -> bool:
+        """Whether the socket took `text` at once, at least its beginning."""
+        if not (self._is_idle and self._socket.send_now(text)):
+            return False
+        if self._socket.has_pending:
+            self._queue(_REST)
+        return True
 
     def _queue(self, text: str) -> None:
         size = len(text) + OVERHEAD

@@ -20,7 +20,8 @@ from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_socket import Socket
-from actors.session.data_exchange import AcceptAll, DataHandler
+from actors.session.data_exchange import AcceptAll, DataHandler, data_text
+from actors.session.greeting import greet
 from actors.session.outbox import OutboxPool
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
@@ -30,6 +31,7 @@ from actors.storage.app_store import AppStore
 from actors.stream import Stream, StreamServices
 from actors.stream.end_reasons import SESSION_DISCONNECT
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
+from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription
 from protocol.signaling.frame_codec import FrameError
 from protocol.signaling.frames import (
@@ -37,8 +39,6 @@ from protocol.signaling.frames import (
     Connection,
     ConnectMediaTransport,
     Fail,
-    GetUserData,
-    GetVersion,
     Ping,
     PingFrame,
     PongFrame,
@@ -55,8 +55,6 @@ CONNECTION_TIMEOUT = 15.0
 """Seconds from the open socket to the `connection` frame."""
 PING_TICK = 0.2
 """Seconds; pings of all sessions are aligned to these steps, because waking up costs more than a ping."""
-SDK_VERSION = "5.2.2109-wcsd"
-"""The answer to `getVersion`: mobile SDKs parse a WCS version."""
 
 PING_TIMEOUT = StopReason(cause="ping-timeout")
 REFUSED = StopReason(cause="refused")
@@ -178,6 +176,19 @@ class Session(Actor[InboundFrame]):
     def end_log_fields(self) -> dict[str, object]:
         return {"id": self.session_id, "app": self._connection.app_key, **self._reader.totals}
 
+    @property
+    def takes_data(self) -> bool:
+        """Whether the client may be sent data: it is established, and still there."""
+        return self.reason is None and self._life.state is SessionState.ESTABLISHED
+
+    def pass_data(self, data: ClientData, *, among_many: bool) -> bool:
+        """Send data from outside to the client. False: it is one among many, and there is no room for all."""
+        text = data.form(data_text)
+        if among_many:
+            return self._writer.offer_text(text)
+        self._writer.send_text(text)
+        return True
+
     def describe(self) -> ConnectionDescription:
         """This session as REST sees it."""
         established = self._life.state is SessionState.ESTABLISHED
@@ -263,19 +274,9 @@ class Session(Actor[InboundFrame]):
             data_handler=self._services.data_handler(owner),
         )
         token = self._services.make_token()
-        body = connection_status_body(answered, status=SessionStatus.ESTABLISHED, auth_token=token)
-        echo = GetUserData.echo(self._connection, auth_token=token).data
+        greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=token)
         self._connection = self._connection.outline()
         self._connected_body = self._context().body()
-
-        def deliver(shown: dict[str, Any]) -> None:
-            hidden = body.keys() - shown.keys()
-            changed = {key: value for key, value in shown.items() if sent.get(key) != value}
-            self.send(GetUserData(data={key: value for key, value in echo.items() if key not in hidden} | changed))
-            self.send(GetVersion(version=SDK_VERSION))
-            self.send(PingFrame())
-
-        lane.event(HookMethod.CONNECTION_STATUS_EVENT, body, deliver=deliver)
         self.nursery.start_soon(self._ping)
         log.info("session established", id=self.session_id, app=self._connection.app_key, origin=self._origin)
 

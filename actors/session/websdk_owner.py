@@ -41,7 +41,10 @@ class SessionOwner:
             self.writer.unwritable("notifyStreamEvent", error)
             return
         for text in shared.addressed_to(media_session_id):
-            self.writer.send_text(text)
+            if event.tally is None:
+                self.writer.send_text(text)
+            else:
+                event.tally.count(sent=self.writer.offer_text(text))
 
     def warn(self, media_session_id: str, method: HookMethod, info: str) -> None:
         """The ErrorEvent of the WCS pages: without `apiMethod`, so that the SDK does not take it for a status."""

@@ -51,6 +51,10 @@ class FrameWriter:
         """The same for a frame that is encoded already."""
         self._outbox.put(text)
 
+    def offer_text(self, text: str) -> bool:
+        """The same for one of many clients that get it: if there is no room for all of them, false, and not sent."""
+        return self._outbox.offer(text)
+
     def unwritable(self, message: str, error: Exception) -> None:
         """A frame of this kind cannot be written; the session ends."""
         log.error("a frame cannot be written", session=self._session_id, message=message, error=error)

@@ -57,7 +57,8 @@ class EventFanOut:
 
     def clear(self) -> None:
         """Drop all events: the publication is over."""
-        self._waiting.clear()
+        while self._waiting:
+            self._finish_first()
 
     def _tell_slice(self) -> None:
         if not self._waiting:
@@ -68,4 +69,9 @@ class EventFanOut:
             listener.pass_event(event)
             told += 1
         if told < SLICE:
-            self._waiting.popleft()
+            self._finish_first()
+
+    def _finish_first(self) -> None:
+        event, _ = self._waiting.popleft()
+        if event.tally is not None:
+            event.tally.finish()

@@ -42,7 +42,7 @@ class PlayedStream(Stream):
 
         def deliver(shown: dict[str, Any]) -> None:
             payload = shown.get("payload")
-            told = event if payload is event.payload else StreamEvent(event.type, payload)
+            told = event if payload is event.payload else StreamEvent(event.type, payload, tally=event.tally)
             self._owner.event(self.media_session_id, told)
 
         self._owner.lane.event(HookMethod.STREAM_EVENT, body, deliver=deliver)

@@ -11,7 +11,9 @@ from starlette.middleware import Middleware
 
 from actors.access.control import AccessControl
 from actors.node.control_port import NodeControl
+from actors.node.data_port import MessagePorts
 from actors.web.api.connections import ConnectionResource
+from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTE
 from actors.web.api.health import Health, Readiness
@@ -31,6 +33,7 @@ def create_app(
     settings: Settings,
     *,
     access: AccessControl,
+    messages: MessagePorts,
     page_info: PageInfo,
     ready: Callable[[], Readiness],
     own_names: frozenset[str] | None = None,
@@ -43,7 +46,7 @@ def create_app(
     names = machine_names() if own_names is None else own_names
     rules = access_rules(settings, names, is_login_required=access.is_required)
     refusals = Refusals()
-    table = RouteTable(api_routes(streams, settings, page_info=page_info, ready=ready, clock=clock))
+    table = RouteTable(api_routes(streams, settings, messages=messages, page_info=page_info, ready=ready, clock=clock))
     logins = LoginCheck(access, table, refusals)
     app = Starlette(
         routes=table.starlette_routes(),
@@ -62,6 +65,7 @@ def api_routes(
     streams: NodeControl,
     settings: Settings,
     *,
+    messages: MessagePorts,
     page_info: PageInfo,
     ready: Callable[[], Readiness],
     clock: Callable[[], int],
@@ -70,6 +74,7 @@ def api_routes(
     routes = (
         *StreamResource(streams, settings).routes(),
         *ConnectionResource(streams, settings).routes(),
+        *DataResource(messages, settings).routes(),
         ECHO_ROUTE,
         *Health(ready).routes(),
         *StartPage(streams, page_info, clock).routes(),

@@ -18,6 +18,9 @@ from protocol.rest.fields import Schema
 
 COUNT_HEADER = "X-Terminated-Count"
 TOTAL_HEADER = "X-Total-Count"
+SENT_HEADER = "X-Sent-Count"
+DROPPED_HEADER = "X-Dropped-Count"
+MISSING_HEADER = "X-Missing-Count"
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
@@ -26,6 +29,9 @@ ETAG_HEADER = "ETag"
 OUR_HEADERS: Final[Mapping[str, Schema]] = {
     COUNT_HEADER: {"type": "integer", "description": "how many matched"},
     TOTAL_HEADER: {"type": "integer", "description": "how many there are, on all pages"},
+    SENT_HEADER: {"type": "integer", "description": "how many receivers it was sent to"},
+    DROPPED_HEADER: {"type": "integer", "description": "how many receivers there was no room for"},
+    MISSING_HEADER: {"type": "integer", "description": "how many of the sessions named do not exist"},
     REQUEST_ID_HEADER: {"type": "string", "description": "the id of the request, which log lines about it show"},
     ETAG_HEADER: {"type": "string", "description": "the version of the content, for If-None-Match"},
     "Retry-After": {"type": "integer", "description": "seconds after which to try again"},

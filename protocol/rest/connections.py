@@ -37,7 +37,7 @@ class ConnectionQuery:
 def parse_find(fields: Mapping[str, Any]) -> ConnectionQuery:
     """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
-    return ConnectionQuery(filter=_filter(given), page=page_of(given))
+    return ConnectionQuery(filter=connection_filter(given), page=page_of(given))
 
 
 def parse_terminate(body: bytes) -> ConnectionFilter:
@@ -45,10 +45,11 @@ def parse_terminate(body: bytes) -> ConnectionFilter:
 
     At least one condition is required: WCS has no "disconnect everybody", and neither do we.
     """
-    return _filter(TERMINATE.read(decode_object(body)))
+    return connection_filter(TERMINATE.read(decode_object(body)))
 
 
-def _filter(given: FieldValues) -> ConnectionFilter:
+def connection_filter(given: FieldValues) -> ConnectionFilter:
+    """The conditions among the values of a table that contains `FILTER`."""
     return ConnectionFilter(session_id=given[SESSION_ID], app_key=given[APP_KEY], client_version=given[CLIENT_VERSION])
 
 

@@ -12,7 +12,7 @@ and values of the wrong type are errors that name the field. Official samples se
 accepted where a name or an identifier is expected.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
 from attrs import frozen
@@ -109,6 +109,10 @@ COUNT: Final = FieldType(
 """A whole number from 0 to MAX_INTEGER. Some languages write 5 as `5.0`, others as `"5"`."""
 
 
+ANYTHING: Final[FieldType[Any]] = FieldType("any JSON value", lambda value: value, {})
+"""Any JSON value, null included."""
+
+
 def one_of(*known: str) -> FieldType[str]:
     """One of the strings `known`."""
 
@@ -170,13 +174,20 @@ class FieldValues:
 class FieldTable:
     """The fields that a request may have; any other is refused as an unknown `noun`, or ignored if `is_open`.
 
-    `needs_one`: the error of a request without any field, for requests that need at least one.
+    `required`: those of the fields that no request may leave out. `needs_one`: the error of a request without any
+    field, for requests that need at least one.
     """
 
     def __init__(
-        self, *fields: Field[Any], noun: str = "key", needs_one: str | None = None, is_open: bool = False
+        self,
+        *fields: Field[Any],
+        noun: str = "key",
+        required: Collection[Field[Any]] = (),
+        needs_one: str | None = None,
+        is_open: bool = False,
     ) -> None:
         self.fields: Mapping[str, Field[Any]] = {field.name: field for field in fields}
+        self.required = tuple(field.name for field in required)
         self.needs_one = needs_one
         self.is_open = is_open
         self._noun = noun
@@ -187,6 +198,9 @@ class FieldTable:
             self._refuse_unknown(request)
         if self.needs_one is not None and not request:
             raise bad_request(self.needs_one, key=next(iter(self.fields)))
+        for name in self.required:
+            if name not in request:
+                raise bad_request(f"{name} is missing", key=name)
         known = self.fields.items()
         return FieldValues({field: field.read(request[name]) for name, field in known if name in request})
 
@@ -199,6 +213,8 @@ class FieldTable:
         """The JSON Schema of a request as a JSON body."""
         properties = {name: {**field.type.schema, "description": field.meaning} for name, field in self.fields.items()}
         schema = {"type": "object", "properties": properties, "additionalProperties": self.is_open}
+        if self.required:
+            schema["required"] = list(self.required)
         return schema if self.needs_one is None else schema | {"minProperties": 1}
 
     def _refuse_unknown(self, request: Iterable[str]) -> None:

@@ -12,8 +12,6 @@ METHODS = frozenset(
         "stream/snapshot",
         "stream/startRecording",
         "stream/stopRecording",
-        "stream/event/send",
-        "data/send",
         "connection/set_log_level",
     }
 )

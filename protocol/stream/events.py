@@ -1,30 +1,32 @@
 """Stream events other than status changes: mutes, data, sizes. One event may have thousands of receivers."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
+from protocol.common.shared_forms import SharedForms
 from protocol.stream.statuses import StreamEventType
 
-F = TypeVar("F")
+
+class EventTally(Protocol):
+    """Counts an event's receivers for the one who sent it and wants to know."""
+
+    def count(self, *, sent: bool) -> None:
+        """One receiver has been sent the event, or could not be."""
+
+    def finish(self) -> None:
+        """No more receivers follow, except those whose backend has yet to answer."""
 
 
-class StreamEvent:
-    """One event of a stream, shared by all its receivers."""
+class StreamEvent(SharedForms):
+    """One event of a stream, shared by all its receivers.
 
-    __slots__ = ("_forms", "payload", "type")
+    With a `tally`, receivers that cannot take it without displacing others go without, and all are counted.
+    """
 
-    def __init__(self, event: StreamEventType, payload: Any = None) -> None:
+    __slots__ = ("payload", "tally", "type")
+
+    def __init__(self, event: StreamEventType, payload: Any = None, *, tally: EventTally | None = None) -> None:
+        super().__init__()
         self.type = event
         self.payload = payload
         """JSON; None where the type says all."""
-        self._forms: dict[Callable[[StreamEvent], Any], Any] = {}
-
-    def form(self, make: Callable[["StreamEvent"], F]) -> F:
-        """The event as `make` writes it in the receivers' protocol, written once for all of them.
-
-        `make` must be the same object each time, and must not keep the event.
-        """
-        made: F | None = self._forms.get(make)
-        if made is None:
-            made = self._forms[make] = make(self)
-        return made
+        self.tally = tally

@@ -189,3 +189,37 @@ async def test_what_is_sent_or_forgotten_waits_no_more(socket: SlowSocket) -> No
     sent.close()
     await sent.write()
     assert (pool.bytes, socket.sent) == (0, ["later a", "later b"])
+
+
+# -- one text for many clients -----------------------------------------------------------------------------------------
+
+
+async def test_what_is_offered_drops_no_client_and_is_dropped_itself(socket: SlowSocket) -> None:
+    told, dropped = Witness(), Witness()
+    pool = OutboxPool(100_000, on_overflow=told)
+    full, other = (Outbox(socket, pool, on_overflow=dropped) for _ in range(2))
+    assert full.offer("x" * 90_000)
+    assert not other.offer("y" * 10_000)
+    assert other.offer("z" * 9_000)
+    assert (told.calls, dropped.calls) == (0, 0)
+    assert (full.bytes, other.bytes) == (90_000 + OVERHEAD, 9_000 + OVERHEAD)
+
+
+async def test_what_is_offered_leaves_at_once_if_it_can_and_keeps_its_place(
+    socket: SlowSocket, nursery: trio.Nursery
+) -> None:
+    outbox = alone(socket)
+    outbox.put("a")
+    assert outbox.offer("b")
+    nursery.start_soon(outbox.write)
+    await trio.testing.wait_all_tasks_blocked()
+    assert outbox.offer("c")
+    assert socket.sent == ["later a", "later b", "now c"]
+
+
+async def test_a_client_with_a_full_queue_of_its_own_is_given_up_even_by_an_offer(socket: SlowSocket) -> None:
+    outbox, drop = watched(socket)
+    outbox.put("x" * (OUTBOX_BYTES - OVERHEAD))
+    assert not outbox.offer("y")
+    assert drop.calls == 1
+    assert not outbox.offer("z")

@@ -5,13 +5,14 @@ from typing import Any
 import httpx
 import pytest
 
+from actors.node.supervisor import Supervisor
 from actors.web.api.health import Readiness
 from actors.web.app import api_routes
 from config.settings import Settings
 from protocol.node.descriptions import StreamTraffic
 from tests.support.openapi import PATH, Described
 from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import NOW_MS, PAGE, client_of
+from tests.support.web import NOW_MS, PAGE, client_of, messages_to
 
 STREAMS, CONNECTIONS = "/rest-api/stream", "/rest-api/connection"
 
@@ -31,7 +32,9 @@ async def test_every_route_that_is_not_the_pages_own_is_described(world: StreamW
     async with client_of(world) as client:
         described = Described((await client.get(PATH)).json())
     described.validate()
-    routes = api_routes(world, Settings(), page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS)
+    routes = api_routes(
+        world, Settings(), messages=messages_to(Supervisor()), page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS
+    )
     paths = {route.path.replace(":str", "") for route in routes}
     pages = {path for path in paths if path.startswith("/page/") or path.endswith((".html", ".js", ".css", ".svg"))}
     assert set(described.paths) == paths - pages
@@ -68,6 +71,11 @@ async def test_the_document_is_sent_once(world: StreamWorld) -> None:
         ("POST", f"{CONNECTIONS}/find_all", {}, 200),
         ("POST", f"{CONNECTIONS}/terminate", {"json": {"sessionId": "s"}}, 200),
         ("POST", f"{CONNECTIONS}/terminate", {"json": {}}, 400),
+        ("POST", "/rest-api/data/send", {"json": {"sessionId": "none", "payload": 1}}, 404),
+        ("POST", "/rest-api/data/send", {"json": {"sessionId": "none"}}, 400),
+        ("POST", "/rest-api/data/broadcast", {"json": {"all": True, "payload": 1}}, 404),
+        ("POST", "/rest-api/data/broadcast", {"json": {"all": True, "payload": "x" * 20_000}}, 413),
+        ("POST", "/rest-api/stream/event/send", {"json": {"streamName": "none", "payload": 1}}, 404),
         ("POST", "/apps/EchoApp/connect", {"json": [1]}, 200),
         ("POST", "/apps/EchoApp/connect", {"content": b"{"}, 400),
         ("GET", "/healthz", {}, 200),

@@ -121,6 +121,16 @@ class SignalingRig:
         await socket.receive("getUserData")
         return socket, session
 
+    async def crowd(self, size: int, *, reads: bool = True) -> list[MemorySocket]:
+        """Many established clients, which have not received anything yet."""
+        sockets = []
+        for _ in range(size):
+            socket, _ = self.open(reads=reads)
+            socket.send("connection", {"appKey": "defaultApp", "mediaProviders": ["WebRTC"]})
+            sockets.append(socket)
+        await trio.testing.wait_all_tasks_blocked()
+        return sockets
+
     async def publish(self, socket: MemorySocket, name: str, media_session_id: str) -> None:
         """Publish and wait for PUBLISHING."""
         socket.send("publishStream", stream_request(name, media_session_id, published=True))

@@ -11,7 +11,11 @@ from starlette.applications import Starlette
 
 from actors.access.control import AccessControl
 from actors.node.control_port import NodeControl
+from actors.node.data_delivery import DataDelivery
+from actors.node.data_port import MessagePorts
+from actors.node.supervisor import Supervisor
 from actors.storage.account_store import AccountStore
+from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
@@ -29,10 +33,16 @@ def settings_with(*, rest_terminate_all: str = "allow", **fields: Any) -> Settin
     return attrs.evolve(Settings(), rest_terminate_all=TerminateAll(rest_terminate_all), **fields)
 
 
+def messages_to(supervisor: Supervisor, node_id: str = "node1") -> MessagePorts:
+    """What REST can send to the sessions of a supervisor."""
+    return MessagePorts(data=DataDelivery(node_id, supervisor), stream_events=StreamEventDelivery(supervisor))
+
+
 def app_of(
     world: NodeControl,
     settings: Settings | None = None,
     *,
+    messages: MessagePorts | None = None,
     ready: Callable[[], Readiness] = Readiness,
     access: AccessControl | None = None,
 ) -> Starlette:
@@ -41,6 +51,7 @@ def app_of(
         world,
         settings or Settings(),
         access=access or open_access(),
+        messages=messages or messages_to(Supervisor()),
         page_info=PAGE,
         ready=ready,
         own_names=frozenset({"media-1"}),

@@ -81,6 +81,13 @@ def test_of_a_key_given_twice_the_last_counts_with_a_warning() -> None:
     assert loaded.warnings == ("f:2: ws.port: also set at f:1; the last one wins",)
 
 
+def test_data_must_fit_into_a_request() -> None:
+    (fault,) = faults("data.max_size=983041")
+    assert fault.startswith("f.properties:1: data.max_size: 983041 is too large; allowed: at most 983040")
+    assert load_settings("data.max_size=983040").settings.data_max_size == 983_040
+    assert load_settings("rest.max_body_size=100000").settings.data_max_size == 262_144  # requests are bounded anyway
+
+
 @pytest.mark.parametrize(("disable", "auth"), [("false", "off"), ("true", "required")])
 def test_the_setting_of_wcs_must_not_contradict_ours(disable: str, auth: str) -> None:
     (fault,) = faults(f"disable_rest_auth={disable}\nrest.auth={auth}")
