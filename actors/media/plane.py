@@ -130,7 +130,7 @@ class MediaPlane:
             plans = negotiate_publish(parsed, self._context.settings.codecs)
         except SdpError as error:
             raise _refusal(error) from None
-        return WebRtcIngest(self._services, parsed, plans, session_id, post, roles)
+        return WebRtcIngest(self._services, parsed, plans, session_id, post, roles.towards(parsed.setup))
 
     def play(
         self, offer: str, publication: Publication, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER
@@ -141,7 +141,8 @@ class MediaPlane:
             plans = negotiate_play(parsed, publication.sources)
         except SdpError as error:
             raise _refusal(error) from None
-        return Playback(self._services, parsed, plans, publication, session_id, post, roles)
+        towards = roles.towards(parsed.setup)
+        return Playback(self._services, parsed, plans, publication, session_id, post, towards)
 
     def _admit(self, offer: str, session_id: str) -> Offer:
         if self._ended:

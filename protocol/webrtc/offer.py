@@ -314,8 +314,8 @@ def _fingerprints(tagged: _Block, session: _Block) -> tuple[Fingerprint, ...]:
 def _setup(tagged: _Block, session: _Block) -> Setup:
     """RFC 4145 section 4.1: an offer without a=setup means active."""
     value = tagged.first("setup") or session.first("setup") or Setup.ACTIVE
-    if value not in (Setup.ACTPASS, Setup.ACTIVE):
-        raise SdpError("the offer must have a=setup:actpass or a=setup:active")
+    if value not in list(Setup):
+        raise SdpError(f"the offer must have a=setup with {', '.join(Setup)}")
     return Setup(value)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from protocol.webrtc.sdp import Setup
 
@@ -23,6 +23,10 @@ class PeerRoles:
         """The server's part in the handshake."""
         return "client" if self.setup is Setup.ACTIVE else "server"
 
+    def towards(self, offered: Setup) -> "PeerRoles":
+        """These, but the DTLS client's for a peer that offers nothing but to be the server (RFC 8842 section 5.3)."""
+        return evolve(self, setup=Setup.ACTIVE) if offered is Setup.PASSIVE else self
+
 
 ANSWERER = PeerRoles()
-"""What the server is to a browser."""
+"""What the server is to a browser, and to any other peer that leaves the choice to it."""

@@ -155,7 +155,7 @@ class Offer:
 
     `sections` are all m= lines; at least one is not rejected. `bundle` holds the mids that share the transport, the
     tagged one first; it is empty when the offer has no BUNDLE group, and then exactly one section is usable.
-    Credentials, fingerprints (at least one; any may match) and `setup` (actpass or active) are the transport's.
+    Credentials, fingerprints (at least one; any may match) and `setup` are the transport's.
     """
 
     sections: tuple[MediaSection, ...]

@@ -9,6 +9,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from config.apps import AppError
 from config.apps_file import read_apps, write_apps
 from config.loading import SettingsError, load_settings
@@ -35,6 +37,7 @@ from protocol.webrtc.answer import write_answer
 from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
+from protocol.webrtc.roles import ANSWERER
 from protocol.webrtc.rtcp import MAX_LOST, Nack, RtcpError, SenderReport, build_sender_report, parse_compound
 from protocol.webrtc.rtp import RtpError, extension, pad, parse_header, payload, size_without_padding
 from protocol.webrtc.sdp import Direction, SdpError, SourceTrack
@@ -118,12 +121,13 @@ def sdp_offer(data: bytes) -> None:
         offer = parse_offer(_text(data))
     except SdpError:
         return
+    transport = evolve(TRANSPORT, setup=ANSWERER.towards(offer.setup).setup)
     with contextlib.suppress(SdpError):
         plans = negotiate_publish(offer, PREFERENCE)
-        _check_answer(write_answer(offer, plans, TRANSPORT, direction=Direction.RECVONLY), len(data))
+        _check_answer(write_answer(offer, plans, transport, direction=Direction.RECVONLY), len(data))
     with contextlib.suppress(SdpError):
         plans = negotiate_play(offer, SOURCES)
-        answer = write_answer(offer, plans, TRANSPORT, direction=Direction.SENDONLY, cname="server", stream_id="all")
+        answer = write_answer(offer, plans, transport, direction=Direction.SENDONLY, cname="server", stream_id="all")
         _check_answer(answer, len(data))
 
 

@@ -159,15 +159,17 @@ def aio() -> Iterator[AsyncioThread]:
     thread.join()
 
 
-async def publish(aio: AsyncioThread, client: WcsClient, peer: ForeignPeer, name: str, codec: str) -> str:
-    """Publish until PUBLISHING; the media session's id."""
-    offer = await aio.run(peer.offer_to_publish(codec))
+async def publish(
+    aio: AsyncioThread, client: WcsClient, peer: ForeignPeer, name: str, codec: str, *, setup: str = "actpass"
+) -> str:
+    """Publish until PUBLISHING; the media session's id. `setup` is the DTLS role that is offered."""
+    offer = (await aio.run(peer.offer_to_publish(codec))).replace("a=setup:actpass", f"a=setup:{setup}")
     return await _start(aio, client, peer, "publishStream", name, offer, until="PUBLISHING")
 
 
-async def play(aio: AsyncioThread, client: WcsClient, peer: ForeignPeer, name: str) -> str:
-    """Play until PLAYING; the media session's id."""
-    offer = await aio.run(peer.offer_to_play())
+async def play(aio: AsyncioThread, client: WcsClient, peer: ForeignPeer, name: str, *, setup: str = "actpass") -> str:
+    """Play until PLAYING; the media session's id. `setup` is the DTLS role that is offered."""
+    offer = (await aio.run(peer.offer_to_play())).replace("a=setup:actpass", f"a=setup:{setup}")
     return await _start(aio, client, peer, "playStream", name, offer, until="PLAYING")
 
 
@@ -192,6 +194,14 @@ async def test_aiortc_plays_what_aiortc_publishes(server: ServerProcess, aio: As
         assert {(picture.width, picture.height) for picture in pictures} == {(WIDTH, HEIGHT)}
         assert abs(bytes(pictures[-1].planes[0])[WIDTH // 2] - BRIGHTNESS) < 10
         assert await aio.run(player.loudness()) > 1000
+
+
+async def test_aiortc_may_offer_to_be_the_dtls_server(server: ServerProcess, aio: AsyncioThread) -> None:
+    async with wcs_client(server.ws_url()) as client, aio.peer() as publisher, aio.peer() as player:
+        await publish(aio, client, publisher, "news", "VP8", setup="passive")
+        await play(aio, client, player, "news", setup="passive")
+        assert await aio.run(player.pictures(5))
+        assert all("a=setup:active" in frame["sdp"] for frame in client.of("setRemoteSDP"))
 
 
 async def test_a_late_player_of_aiortc_gets_a_key_frame(server: ServerProcess, aio: AsyncioThread) -> None:

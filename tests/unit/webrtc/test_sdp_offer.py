@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protocol.signaling.client_frames import SDP_LIMIT
 from protocol.webrtc.offer import MAX_FORMATS, MAX_LINES, MAX_SECTIONS, MAX_SSRCS, MAX_TEXT_LENGTH, parse_offer
+from protocol.webrtc.roles import ANSWERER
 from protocol.webrtc.sdp import (
     MID_URI,
     TRANSPORT_CC_URI,
@@ -177,6 +178,12 @@ def test_damaged_ssrcs_are_skipped_and_none_is_paired_twice() -> None:
     assert (video.ssrcs, video.fid_groups) == ((1, 2), ((1, 2),))
 
 
+@pytest.mark.parametrize(("offered", "role"), [("actpass", "server"), ("active", "server"), ("passive", "client")])
+def test_the_offer_may_leave_the_server_one_dtls_role(offered: str, role: str) -> None:
+    offer = parse_offer(recorded("chrome_publish_av_offer").replace("a=setup:actpass", f"a=setup:{offered}"))
+    assert ANSWERER.towards(offer.setup).dtls == role
+
+
 def test_setup_defaults_to_active() -> None:
     text = offer_of(section_of(*AUDIO))
     assert parse_offer(text.replace("a=setup:actpass\r\n", "")).setup == Setup.ACTIVE
@@ -259,8 +266,7 @@ GOOD = offer_of(section_of(*AUDIO, mid="a"), section_of(*VIDEO, mid="v"), group=
     [
         ("v=0", "{}", "not SDP"),
         (GOOD, "", "not SDP"),
-        ("a=setup:actpass", "a=setup:passive", "a=setup:actpass or a=setup:active"),
-        ("a=setup:actpass", "a=setup:holdconn", "a=setup:actpass or a=setup:active"),
+        ("a=setup:actpass", "a=setup:holdconn", "a=setup with actpass, active, passive"),
         ("a=setup:actpass", "a=ice-lite", "ICE-lite"),
         ("a=ice-ufrag:peer", "a=ice-ufrag:p:r", "a=ice-ufrag"),
         ("a=ice-ufrag:peer\r\n", "", "a=ice-ufrag"),
