@@ -5,7 +5,8 @@
 Clients publish and play under few names, stop, vanish and come back; the backend allows, refuses, renames, drops,
 stalls and ends streams at their keep-alive; the operator terminates by filters. Whatever the order:
 
-- a client that stays hears of exactly one end of each of its streams, and the backend of the same one
+- a client that stays hears of exactly one end of each of its streams, and the backend of the same one: unless the hook
+  of that end ran out of time while this process, which is all of them, was too slow
 - no stream that a terminate matched is there once it has been answered with 200
 - at the end every name is free, and the server holds no session, stream, peer, address or hook
 
@@ -27,6 +28,9 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
+from actors.hooks.call_log import CallLog, HookCall, Progress
+from protocol.hooks import HookMethod, TimedOut
+from protocol.hooks import Outcome as HookOutcome
 from protocol.stream.statuses import StreamStatus
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import Behaviour, Exchange, allow, deny, drop, hang, reset
@@ -63,6 +67,10 @@ class Outcome:
     faults: list[str] = field(factory=list)
     ended: dict[str, str] = field(factory=dict)
     """Status that the client was told at the end of each media session."""
+    too_late: set[str] = field(factory=set)
+    """Media sessions with a status whose hook ran out of time."""
+    lag: float = 0.0
+    """The longest that a task had to wait for its turn, in seconds."""
 
 
 class CrashLog(logging.Handler):
@@ -75,6 +83,19 @@ class CrashLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
             self._outcome.faults.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
+
+
+class CallLogOfLateEnds(CallLog):
+    """Notes which statuses the server gave up to tell, because `rest_request_timeout` was over."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self._outcome = outcome
+
+    def ended(self, call: HookCall, progress: Progress, outcome: HookOutcome) -> None:
+        super().ended(call, progress, outcome)
+        if call.method is HookMethod.STREAM_STATUS_EVENT and isinstance(outcome, TimedOut):
+            self._outcome.too_late.add(call.body["mediaSessionId"])
 
 
 class RandomBackend:
@@ -259,7 +280,9 @@ class World:
         """Let them do as they like, and look at what is left."""
         until = trio.current_time() + seconds
         RandomBackend(self.backend, self._die())
+        self.server.server._dispatcher.sender.log = CallLogOfLateEnds(self.outcome)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_lag, until)
             for _ in range(clients):
                 nursery.start_soon(RandomClient(self.server, self._die(), self.outcome).run, until)
             nursery.start_soon(RandomOperator(self.server, self._die(), self.outcome).run, until)
@@ -270,6 +293,11 @@ class World:
 
     def _die(self) -> random.Random:
         return random.Random(self.dice.random())
+
+    async def _watch_lag(self, until: float) -> None:
+        while (due := trio.current_time() + POLL) < until:
+            await trio.sleep_until(due)
+            self.outcome.lag = max(self.outcome.lag, trio.current_time() - due)
 
     async def _expect_nothing_left(self) -> None:
         left: dict[str, str] = {}
@@ -300,8 +328,15 @@ class World:
             if len(statuses) > 1:
                 self.outcome.faults.append(f"the backend was told of {media_session_id}: {statuses}")
         for media_session_id, status in self.outcome.ended.items():
-            if told[media_session_id] != {status}:
+            if not told[media_session_id] and self._ran_late(media_session_id):
+                self.outcome.done["ends that came too late"] += 1
+            elif told[media_session_id] != {status}:
                 self.outcome.faults.append(f"{media_session_id}: {status} to the client, {told[media_session_id]}")
+
+    def _ran_late(self, media_session_id: str) -> bool:
+        """A hook takes some ten turns of the loop, half of them here: so many have to fit into its time."""
+        is_slow = self.outcome.lag > SETTINGS["rest_request_timeout"] / 10
+        return is_slow and media_session_id in self.outcome.too_late
 
 
 async def play(folder: Path, *, seed: int, clients: int, seconds: float) -> Outcome:
@@ -343,6 +378,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="wcsd-random-") as folder:
         run = trio.run(_run, Path(folder), options)
     print(f"seed {options.seed}:", ", ".join(f"{name} {count}" for name, count in sorted(run.done.items())))
+    print(f"longest wait of a task: {run.lag:.2f} s")
     print(*run.faults or ("all holds",), sep="\n")
     return 1 if run.faults else 0
 
