@@ -73,6 +73,20 @@ def test_players_get_the_data_of_their_publisher(connected_page: OpenPage) -> No
     assert publication.events == []
 
 
+def test_players_get_the_data_of_a_backend(connected_page: OpenPage, server: ServerProcess) -> None:
+    page, other = connected_page(), connected_page()
+    publication = page.published("news")
+    playbacks = [page.played("news"), other.played("news")]
+
+    answer = server.post("/stream/event/send", {"streamName": "news", "payload": {"text": "Grüße ☃"}})
+
+    assert answer.headers["x-sent-count"] == "2"
+    for playback in playbacks:
+        (event,) = playback.wait_for_event("data")
+        assert event["payload"] == {"text": "Grüße ☃"}
+    assert publication.events == []
+
+
 def test_data_of_a_session_is_accepted(connected_page: OpenPage) -> None:
     page = connected_page()
     assert page.send_data({"operation": "ready"})["accepted"]
