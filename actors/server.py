@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 from attrs import asdict
 
-from actors.access.control import AccessControl
+from actors.access.opening import open_access
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
@@ -30,13 +30,14 @@ from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.directory import Directory
 from actors.node.supervisor import Running, Supervisor, log_end
+from actors.operator.accounts import AccountCommands
+from actors.operator.desk import CommandDesk
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
 from actors.session.gateway import Endpoint, Gateway
-from actors.storage.account_store import open_account_store, utc_day
 from actors.storage.app_store import open_app_store
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
@@ -49,7 +50,6 @@ from actors.web.app import create_app
 from actors.web.http.server import serve_web
 from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
-from config.rest_auth import requires_login
 from config.settings import Settings
 from config.version import VERSION
 
@@ -57,6 +57,10 @@ log = get_logger("server")
 
 HTTP_USER_TIMEOUT = 30.0
 """Seconds after which the system drops a REST client that does not read its response."""
+
+
+AUDIT_FLUSH_TIMEOUT = 2.0
+"""Seconds to write the last lines of the audit file."""
 
 
 class CannotStart(Exception):
@@ -76,7 +80,7 @@ class Server:
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         try:
             self._apps = open_app_store(state.apps_path)
-            self._access = _open_access(settings, state)
+            self._access, self._audit_writer = open_access(settings, state)
             self._certificate, self._key = _certificate(settings, state)
             self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
             self._dispatcher = HookDispatcher(
@@ -115,6 +119,13 @@ class Server:
 
     async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
         """Serve until `close`; `on_ready` is called once every listener is served."""
+        try:
+            await self._serve(on_ready)
+        finally:
+            self._audit_writer.close(AUDIT_FLUSH_TIMEOUT)
+        log.info("stopped")
+
+    async def _serve(self, on_ready: Callable[["Server"], None]) -> None:
         with self._shutdown_scope:
             async with trio.open_nursery() as services:
                 services.start_soon(self._limit_shutdown)
@@ -126,7 +137,6 @@ class Server:
                     self._dispatcher.stop(SHUTDOWN)
                     self._web_closing.set()
                 services.cancel_scope.cancel()
-        log.info("stopped")
 
     async def _limit_shutdown(self) -> None:
         await self._asked_to_close.wait()
@@ -146,7 +156,7 @@ class Server:
         services.start_soon(self._access.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
-            await services.start(serve_operator, self._state.socket_path, self._apps)
+            await services.start(serve_operator, self._state.socket_path, self._command_desk())
         except OperatorSocketError as error:
             raise CannotStart(str(error)) from error
 
@@ -184,6 +194,10 @@ class Server:
         )
 
     # -- parts -------------------------------------------------------------------------------------
+
+    def _command_desk(self) -> CommandDesk:
+        accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
+        return CommandDesk(apps=self._apps, accounts=accounts, audit=self._access.audit)
 
     def _make_gateway(self) -> Gateway:
         doors = [Endpoint(listener=self._listeners["ws"]), Endpoint(listener=self._listeners["wss"], tls=self._tls)]
@@ -254,10 +268,16 @@ class Server:
 
     @property
     def start_page(self) -> str:
-        """The address of the start page, for people."""
+        """The address of the start page, for people: https where http is open to the network."""
         address, port = _bound(self._listeners["http"])
-        host = "localhost" if ip_address(address).is_unspecified else address
-        return f"http://{_shown((host, port))}/"
+        scheme = "http" if ip_address(address).is_loopback else "https"
+        address, port = _bound(self._listeners[scheme])
+        return f"{scheme}://{_shown((_host(address), port))}/"
+
+
+def _host(address: str) -> str:
+    """A name or address by which people reach a listener at `address`."""
+    return socket.gethostname() if ip_address(address).is_unspecified else address
 
 
 async def _run_actor(kind: str, actor: Running) -> None:
@@ -266,12 +286,6 @@ async def _run_actor(kind: str, actor: Running) -> None:
         await actor.run()
     finally:
         log_end(kind, actor)
-
-
-def _open_access(settings: Settings, state: StateFolder) -> AccessControl:
-    accounts = open_account_store(state.accounts_path)
-    is_required = requires_login(settings, has_accounts=accounts.table.has_credentials(utc_day()))
-    return AccessControl(accounts, is_required=is_required)
 
 
 def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:

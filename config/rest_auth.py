@@ -35,7 +35,7 @@ def is_for_this_machine_only(settings: Settings) -> bool:
     return not any(openings(settings))
 
 
-def requires_login(settings: Settings, *, has_accounts: bool) -> bool:
+def requires_login(settings: Settings, has_accounts: bool) -> bool:
     """Whether callers must log in. `has_accounts`: there is an active user or a valid token.
 
     Decided at the start, never by merely adding the first user: a backend that runs would be locked out at once.

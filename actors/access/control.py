@@ -5,6 +5,7 @@ from collections.abc import Callable
 import trio
 from attrs import evolve, frozen
 
+from actors.access.audit import AuditLog
 from actors.access.page_login import PageLogin
 from actors.access.password_hash import PasswordHashing
 from actors.access.password_login import PasswordLogin
@@ -32,23 +33,37 @@ class ShownCredentials:
 
 
 class AccessControl:
-    """One for the server. `is_required` is decided at the start: see `config.rest_auth`."""
+    """One for the server. `policy` says whether callers must log in where there are accounts: `config.rest_auth`.
+
+    It is asked at the start and by `decide`, not when an account is added: backends that run would be locked out.
+    """
 
     def __init__(
         self,
         store: AccountStore,
         *,
-        is_required: bool,
+        policy: Callable[[bool], bool],
+        audit: AuditLog,
         clock: Callable[[], float] = trio.current_time,
         day: Callable[[], str] = utc_day,
     ) -> None:
         self.store = store
-        self.is_required = is_required
+        self.audit = audit
+        self._policy = policy
         self.hashing = PasswordHashing()
         self.passwords = PasswordLogin(store, self.hashing, clock)
         self.pages = PageLogin(store, clock)
         self.day = day
         self._used: dict[str, str] = {}
+        self.is_required = self.would_require(store.table)
+
+    def would_require(self, table: AccountTable) -> bool:
+        """Whether callers would have to log in after a restart with these accounts."""
+        return self._policy(table.has_credentials(self.day()))
+
+    def decide(self) -> None:
+        """Look again whether callers must log in."""
+        self.is_required = self.would_require(self.store.table)
 
     async def run(self) -> None:
         """Keep on disk when each token was last used; until cancelled."""

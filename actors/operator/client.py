@@ -5,6 +5,7 @@ so it starts fast and runs where the server's libraries are not installed.
 """
 
 import contextlib
+import getpass
 import io
 import json
 import os
@@ -27,7 +28,8 @@ USAGE = """\
 usage: wcs [--state DIR] [--json] [COMMAND...]
 
 Sends COMMAND to the server that runs on this machine. Without COMMAND, commands are read from standard input, one per
-line, up to the first that fails. Give passwords there: they do not appear in the process list.
+line, up to the first that fails. Give passwords there, or leave them out and be asked: arguments appear in the process
+list. Without a terminal, a password that was left out is read from standard input.
 
   --state DIR   the server's state folder; default: {default}
   --json        print each answer as one line of JSON
@@ -49,7 +51,13 @@ class Exit(IntEnum):
     FAILED = 4
 
 
-_EXIT_OF_ERROR = {"refused": Exit.REFUSED, "usage": Exit.USAGE, "failed": Exit.FAILED, "unreachable": Exit.UNREACHABLE}
+_EXIT_OF_ERROR = {
+    "refused": Exit.REFUSED,
+    "usage": Exit.USAGE,
+    "password": Exit.USAGE,
+    "failed": Exit.FAILED,
+    "unreachable": Exit.UNREACHABLE,
+}
 
 
 class ServerUnreachable(Exception):
@@ -144,10 +152,15 @@ def _perform_all(lines: TextIO, options: Options) -> int:
 
 def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
     """One command: ask, show the answer, return the exit code."""
-    try:
-        answer = ask(options.state / SOCKET_NAME, request)
-    except ServerUnreachable as error:
-        answer = {"ok": False, "error": "unreachable", "message": str(error)}
+    answer = _answer(request, options)
+    if answer.get("error") == "password" and "words" in request:
+        password = _ask_for_password(answer["message"])
+        if password is None:
+            print("wcs: the passwords differ", file=sys.stderr)
+            return Exit.REFUSED
+        words = request["words"]
+        ends_options = [] if "--" in words else ["--"]  # a password may begin with a dash
+        answer = _answer({"words": [*words, *ends_options, password]}, options)
     if options.as_json:
         print(json.dumps(answer), flush=True)
     elif answer["ok"]:
@@ -155,6 +168,21 @@ def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
     else:
         print(f"wcs: {place}{answer['message']}", file=sys.stderr)
     return Exit.DONE if answer["ok"] else _EXIT_OF_ERROR.get(answer["error"], Exit.FAILED)
+
+
+def _answer(request: dict[str, Any], options: Options) -> dict[str, Any]:
+    try:
+        return ask(options.state / SOCKET_NAME, request)
+    except ServerUnreachable as error:
+        return {"ok": False, "error": "unreachable", "message": str(error)}
+
+
+def _ask_for_password(whose: str) -> str | None:
+    """From the terminal, twice, or else a line of standard input; None if the two differ."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass(f"{whose}: ")
+    return password if getpass.getpass("again: ") == password else None
 
 
 def _show(answer: dict[str, Any]) -> None:

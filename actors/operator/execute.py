@@ -7,7 +7,7 @@ from protocol.common.suggestions import did_you_mean, shortened
 from protocol.operator.commands import (
     AddApp,
     AddAppRestMethods,
-    Command,
+    AppCommand,
     Help,
     RemoveApp,
     RemoveAppRestMethods,
@@ -22,7 +22,7 @@ from protocol.operator.syntax import help_text
 Result = tuple[AppTable, Done]
 
 
-def execute(command: Command, table: AppTable) -> Result:
+def execute(command: AppCommand, table: AppTable) -> Result:
     """The table after the command, and the answer for the operator. AppError if it cannot be done."""
     match command:
         case ShowApps(detail=detail):

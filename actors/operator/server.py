@@ -7,19 +7,16 @@ or stuck ones cannot exhaust.
 
 import socket
 import stat
+import struct
 from pathlib import Path
 
 import trio
 
 from actors.net.accept import Reserve, accept_connections
-from actors.operator.execute import execute
+from actors.operator.desk import CommandDesk
 from actors.operator.seats import Seat, Seats
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
-from actors.storage.app_store import AppStore
-from actors.storage.table_store import TableStoreError
-from config.apps import AppError, AppTable
-from protocol.operator.commands import Command, parse
 from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, decode_request, encode_answer
 from protocol.operator.syntax import CommandError
 
@@ -31,6 +28,7 @@ LINE_TIMEOUT = 10.0
 SEND_TIMEOUT = 10.0
 """Seconds in which the client must read an answer."""
 
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: process, user, group
 _log = get_logger("operator")
 _sparing_log = RateLimitedLog(_log)
 
@@ -44,7 +42,7 @@ class _LineTooLong(Exception):
 
 
 async def serve_operator(
-    path: Path, store: AppStore, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
+    path: Path, desk: CommandDesk, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Answer the operator's commands on a Unix socket at `path`, until cancelled.
 
@@ -54,7 +52,7 @@ async def serve_operator(
     seats = Seats(MAX_CONNECTIONS)
 
     async def answer_connection(stream: trio.SocketStream) -> None:
-        await _serve_connection(stream, store, seats)
+        await _serve_connection(stream, desk, seats)
 
     with _open_socket(path) as listening:
         identity = _identity(path)
@@ -118,7 +116,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-async def _serve_connection(stream: trio.SocketStream, store: AppStore, seats: Seats) -> None:
+async def _serve_connection(stream: trio.SocketStream, desk: CommandDesk, seats: Seats) -> None:
     with stream.socket:
         seat = seats.take()
         if seat is None:
@@ -126,7 +124,7 @@ async def _serve_connection(stream: trio.SocketStream, store: AppStore, seats: S
             return
         try:
             with seat.scope:
-                await _answer_requests(stream, store, seat)
+                await _answer_requests(stream, desk, seat)
         finally:
             seats.leave(seat)
         if seat.scope.cancelled_caught:
@@ -141,12 +139,13 @@ async def _refuse(stream: trio.SocketStream, message: str) -> None:
         return
 
 
-async def _answer_requests(stream: trio.SocketStream, store: AppStore, seat: Seat) -> None:
+async def _answer_requests(stream: trio.SocketStream, desk: CommandDesk, seat: Seat) -> None:
     buffer = bytearray()
+    who = _peer(stream)
     try:
         while (line := await _next_line(stream, buffer)) is not None:
             with seat.working():
-                answer = await _answer(line, store)
+                answer = await _answer(line, desk, who)
             await _send(stream, answer)
     except _LineTooLong:
         await _refuse(stream, f"the request is longer than {MAX_REQUEST_SIZE} bytes")
@@ -176,27 +175,19 @@ async def _next_line(stream: trio.SocketStream, buffer: bytearray) -> bytes | No
     return line
 
 
-async def _answer(line: bytes, store: AppStore) -> Answer:
+async def _answer(line: bytes, desk: CommandDesk, who: str) -> Answer:
     try:
         words = decode_request(line)
-        return await _carry_out(parse(words), store) if words else Done()
+        return await desk.answer(words, who) if words else Done()
     except CommandError as error:
         return NotDone(error=ErrorKind.USAGE, message=error.message)
-    except AppError as error:
-        return NotDone(error=ErrorKind.REFUSED, message=str(error))
-    except TableStoreError as error:
-        _log.error("applications not kept", cause=str(error))
-        return NotDone(error=ErrorKind.FAILED, message=str(error))
 
 
-async def _carry_out(command: Command, store: AppStore) -> Answer:
-    def change(table: AppTable) -> tuple[AppTable, Done]:
-        return execute(command, table)
-
-    done = await store.change(change)
-    if done.changed:
-        _log.info("applications changed", change=done.message)
-    return done
+def _peer(stream: trio.SocketStream) -> str:
+    """Who is at the other end, as the system knows it (SO_PEERCRED): `uid 1000`."""
+    credentials = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(credentials)
+    return f"uid {user}"
 
 
 async def _send(stream: trio.SocketStream, answer: Answer) -> None:

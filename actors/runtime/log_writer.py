@@ -1,4 +1,4 @@
-"""A thread writes lines to a descriptor, so that code that logs never waits for the reader of the log.
+"""A thread writes lines, so that code that logs never waits for the reader of the log.
 
 A pipe whose reader has stopped, a paused terminal, a slow disk: `write(2)` blocks on all of them, and on the loop's
 thread that would stop all media. So lines are queued, up to a bound, and one thread writes them. What does not fit is
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 THREAD_NAME = "wcsd log"
 """The thread's name in the system."""
@@ -25,14 +26,29 @@ TELL_INTERVAL = 1.0
 """Seconds between two reports of lost lines while more are being lost."""
 
 
+class Output(Protocol):
+    """Where lines go. Called by the writer's thread alone."""
+
+    def write(self, data: bytes, /) -> bool:
+        """Write some lines whole, waiting as long as it takes; False if they cannot be written."""
+
+
 class LineWriter:
     """A stream for whole lines. `write` never waits and never fails.
 
-    `loss_line` makes the line that tells how many were lost, with its line end.
+    `loss_line` makes the line that tells how many were lost, with its line end. `name`: of the thread.
     """
 
-    def __init__(self, descriptor: int, *, loss_line: Callable[[int], str], queue_size: int = QUEUE_SIZE) -> None:
-        self._descriptor = descriptor
+    def __init__(
+        self,
+        output: Output,
+        *,
+        loss_line: Callable[[int], str],
+        queue_size: int = QUEUE_SIZE,
+        name: str = THREAD_NAME,
+    ) -> None:
+        self._output = output
+        self._name = name
         self._loss_line = loss_line
         self._queue_size = queue_size
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()  # its put is safe even inside a garbage collection
@@ -40,7 +56,7 @@ class LineWriter:
         self._accepted = self._refused = 0
         self._taken = self._failed = self._told = 0
         self._told_at = -TELL_INTERVAL
-        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -71,11 +87,11 @@ class LineWriter:
     # -- the thread --------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        _name_this_thread()
+        _name_this_thread(self._name)
         is_open = True
         while is_open:
             batch, is_open = self._next_batch()
-            written = self._write(batch)
+            written = self._output.write(b"".join(batch)) if batch else True
             self._taken += sum(map(_cost, batch))
             if written:
                 self._tell_loss()
@@ -99,18 +115,25 @@ class LineWriter:
         """Report lost lines once the queue is empty, and at intervals while it never is."""
         lost, now = self.lost, time.monotonic()
         is_due = self._lines.empty() or now - self._told_at >= TELL_INTERVAL
-        if lost > self._told and is_due and self._write([self._loss_line(lost - self._told).encode()]):
+        if lost > self._told and is_due and self._output.write(self._loss_line(lost - self._told).encode()):
             self._told, self._told_at = lost, now
 
-    def _write(self, batch: list[bytes]) -> bool:
-        """Write it whole, waiting as long as it takes; False if it cannot be written."""
-        rest = memoryview(b"".join(batch))
+
+class DescriptorOutput:
+    """Writes to an open descriptor, such as standard error."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> bool:
+        """As `Output.write`: False without a reader, or on a full disk, which may pass."""
+        rest = memoryview(data)
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # another process has made the shared descriptor non-blocking
                 _wait_until_writable(self._descriptor)
-            except OSError:  # no reader, a full disk: keep going, because it may pass
+            except OSError:
                 return False
         return True
 
@@ -125,7 +148,7 @@ def _wait_until_writable(descriptor: int) -> None:
     poll.poll()
 
 
-def _name_this_thread() -> None:
+def _name_this_thread(name: str) -> None:
     """Tell the system the name, which Python does only from 3.14 on."""
     with contextlib.suppress(OSError):
-        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(THREAD_NAME)
+        Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text(name)

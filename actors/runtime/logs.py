@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from actors.runtime.log_writer import LineWriter
+from actors.runtime.log_writer import DescriptorOutput, LineWriter
 from config.settings import LogFormat, LogLevel
 from protocol.common.rate_limit import RateLimit
 
@@ -162,7 +162,7 @@ def open_log(log_format: LogFormat, level: LogLevel, descriptor: int) -> LineWri
         setattr(record, _FIELDS, {"count": count})
         return formatter.format(record) + "\n"
 
-    writer = LineWriter(descriptor, loss_line=loss_line)
+    writer = LineWriter(DescriptorOutput(descriptor), loss_line=loss_line)
     configure(log_format, level, writer)
     log = get_logger("python")
     sys.unraisablehook = lambda hook: log.error(

@@ -20,6 +20,7 @@ from actors.web.api.health import Health, Readiness
 from actors.web.api.routes import ApiRoute, RouteTable
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
+from actors.web.audit_trail import AuditTrail
 from actors.web.guard import Guard, access_rules, machine_names
 from actors.web.http.body_limits import BodyLimits
 from actors.web.login_check import LoginCheck
@@ -53,6 +54,7 @@ def create_app(
         middleware=[
             Middleware(RequestIds),
             Middleware(Guard, settings=settings, rules=rules, refusals=refusals, logins=logins),
+            Middleware(AuditTrail, audit=access.audit),
             Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
         ],
         exception_handlers=refusals.handlers(),

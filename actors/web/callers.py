@@ -11,18 +11,26 @@ from attrs import evolve
 from starlette.types import Scope
 
 from protocol.access.identity import Identity
+from protocol.access.roles import Role
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.errors import RestError
 
 _IDENTITY = "identity"
+_ROLE = "role"
 _NOTES = "audit"
 
 F = TypeVar("F", StreamFilter, ConnectionFilter)
 
 
-def set_identity(scope: Scope, identity: Identity) -> None:
-    """Say who sends the request."""
-    _state(scope)[_IDENTITY] = identity
+def set_identity(scope: Scope, identity: Identity, role: Role | None) -> None:
+    """Say who sends the request, and the role that it needs, if any."""
+    _state(scope).update({_IDENTITY: identity, _ROLE: role})
+
+
+def role_of(scope: Scope) -> Role | None:
+    """The role that the request needs; None: none."""
+    needed: Role | None = _state(scope).get(_ROLE)
+    return needed
 
 
 def identity_of(scope: Scope) -> Identity:

@@ -16,10 +16,12 @@ from actors.web.api.routes import RouteTable
 from actors.web.callers import set_identity
 from actors.web.http.asgi_exchange import CERTIFICATE
 from actors.web.refusals import Refusals, client_address
+from actors.web.request_ids import request_id
 from protocol.access.credentials import BadCredentials
 from protocol.access.identity import ANYBODY, Identity
 from protocol.access.refusals import LoginRefused
 from protocol.access.roles import Role
+from protocol.common.errors import ProtocolError
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.operations import ANYONE
 
@@ -45,20 +47,34 @@ class LoginCheck:
     async def refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The response to a request that is not let in; None after its identity has been set."""
         route = self._routes.find(scope)
-        if route is not None and route.role is ANYONE:
-            set_identity(scope, ANYBODY)
+        needed = Role.METRICS if route is None else route.role  # an unknown path gets its 404
+        if needed is ANYONE:
+            set_identity(scope, ANYBODY, needed)
             return None
         try:
-            identity = await self._access.identify(_caller(scope, headers))
+            identity = await self._access.identify(_credentials(scope, headers))
         except BadCredentials as error:
             return self._refusals.answer(scope, bad_request(error.message))
         except LoginRefused as refused:
+            self._note_refusal(scope, refused.user or "unknown", refused)
             return refused_login(self._refusals, scope, headers, refused)
-        set_identity(scope, identity)
-        needed = Role.METRICS if route is None else route.role  # an unknown path gets its 404
-        if needed is not ANYONE and not identity.may(needed):
-            return self._refusals.answer(scope, _forbidden(identity, needed))
-        return None
+        set_identity(scope, identity, needed)
+        if identity.may(needed):
+            return None
+        forbidden = _forbidden(identity, needed)
+        self._note_refusal(scope, str(identity), forbidden)
+        return self._refusals.answer(scope, forbidden)
+
+    def _note_refusal(self, scope: Scope, who: str, error: ProtocolError) -> None:
+        if isinstance(error, LoginRefused) and error.is_first_contact:
+            return  # every program that waits to be asked for its password begins like this
+        self._access.audit.refused(
+            who=who,
+            source=client_address(scope),
+            what=f"{scope['method']} {scope['path']}",
+            result=error.message,
+            request=request_id(scope),
+        )
 
 
 def refused_login(refusals: Refusals, scope: Scope, headers: Headers, refused: LoginRefused) -> Response:
@@ -76,7 +92,7 @@ def is_browser(headers: Headers) -> bool:
     return headers.get("x-requested-with") == OWN_PAGE or "sec-fetch-mode" in headers or "origin" in headers
 
 
-def _caller(scope: Scope, headers: Headers) -> ShownCredentials:
+def _credentials(scope: Scope, headers: Headers) -> ShownCredentials:
     given = headers.getlist("authorization")
     if len(given) > 1:
         raise BadCredentials("Authorization is given twice")

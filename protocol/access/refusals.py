@@ -12,15 +12,24 @@ class LoginRefused(ProtocolError):
     password that was typed into the wrong field must not appear in a log.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, user: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        user: str | None = None,
+        is_first_contact: bool = False,
+    ) -> None:
         status = HTTPStatus.UNAUTHORIZED if retry_after is None else HTTPStatus.TOO_MANY_REQUESTS
         super().__init__(message, status_hint=status)
         self.retry_after = retry_after
         self.user = user
+        self.is_first_contact = is_first_contact
+        """Nothing was tried: the request came without credentials."""
 
 
 def no_credentials() -> LoginRefused:
-    return LoginRefused("log in: send a user and password (Basic) or a token (Bearer)")
+    return LoginRefused("log in: send a user and password (Basic) or a token (Bearer)", is_first_contact=True)
 
 
 def wrong_password(user: str | None) -> LoginRefused:

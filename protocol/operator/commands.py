@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import field, fields, frozen
 
+from protocol.operator.account_commands import BUILDERS, AccountCommand
 from protocol.operator.syntax import CommandError, Words, find_verb
 
 
@@ -90,7 +91,7 @@ class Help:
     """`help`"""
 
 
-Command = (
+AppCommand = (
     ShowApps
     | AddApp
     | UpdateApp
@@ -101,6 +102,7 @@ Command = (
     | RemoveAppRestMethods
     | Help
 )
+Command = AppCommand | AccountCommand
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -156,4 +158,5 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "add app-rest-method": _build_add_methods,
     "remove app-rest-method": _build_remove_methods,
     "help": lambda words: Help(),
+    **BUILDERS,
 }

@@ -29,6 +29,8 @@ class ErrorKind(StrEnum):
     """It is not a command."""
     REFUSED = "refused"
     """It names something that does not exist, or asks for something impossible."""
+    PASSWORD = "password"  # noqa: S105 - a kind of error
+    """It needs a password, as its last operand; the message says whose. The client asks for it and tries again."""
     FAILED = "failed"
     """The server could not do it; trying again later makes sense."""
 

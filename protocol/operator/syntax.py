@@ -148,6 +148,8 @@ _KEY = Option("key", ("-k", "--key"), "KEY")
 _URL = Option("url", ("-l", "--url"), "URL")
 _DETAIL = Option("detail", ("-d", "--detail"))
 _ALL = Option("all", ("-a", "--all"))
+_ROLE = Option("role", ("--role",), "metrics|view|operate|admin")
+_BOUND_TO = Option("app", ("--app",), "APP_KEY,...")
 
 VERBS: dict[str, Verb] = {
     verb.name: verb
@@ -197,6 +199,52 @@ VERBS: dict[str, Verb] = {
             operands=("APP_KEY",),
             extra="METHOD...",
             options=(_ALL,),
+        ),
+        Verb(
+            "show users",
+            "List the users who may log in to REST; -d shows the applications they are bound to.",
+            options=(_DETAIL,),
+        ),
+        Verb(
+            "add user",
+            "Add a user, with the role operate unless another is given. Without PASSWORD, it is asked for.",
+            operands=("NAME",),
+            extra="PASSWORD",
+            options=(_ROLE, _BOUND_TO),
+        ),
+        Verb(
+            "update user",
+            "Change what is given; -a false: the user cannot log in; --app '': not bound to applications any more.",
+            operands=("NAME",),
+            options=(Option("active", ("-a", "--active"), "true|false"), _ROLE, _BOUND_TO),
+        ),
+        Verb(
+            "passwd",
+            "Change a user's password. Without PASSWORD, it is asked for.",
+            operands=("NAME",),
+            extra="PASSWORD",
+        ),
+        Verb(
+            "remove user",
+            "Remove a user, who is logged out everywhere.",
+            operands=("NAME",),
+        ),
+        Verb("show tokens", "List the tokens, by name."),
+        Verb(
+            "add token",
+            "Add a token for a program, and show it, once. It is valid for ever unless --expires says so.",
+            operands=("NAME",),
+            options=(_ROLE, _BOUND_TO, Option("expires", ("--expires",), "DAYSd")),
+        ),
+        Verb(
+            "remove token",
+            "Remove a token; programs that use it are refused.",
+            operands=("NAME",),
+        ),
+        Verb(
+            "console",
+            "Show a link that opens the start page, logged in. It works once, for 60 seconds.",
+            options=(_ROLE,),
         ),
         Verb("help", "This text."),
     )

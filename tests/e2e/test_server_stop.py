@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.access.audit import THREAD_NAME as AUDIT_THREAD
 from actors.runtime.log_writer import THREAD_NAME
 from tests.support.sdk_page import OpenPage, SdkPage
 from tests.support.server_process import ServerProcess, running_server
@@ -50,4 +51,4 @@ def test_beside_its_loop_the_process_runs_the_thread_that_writes_the_log(
     player.played("news")
     names = server.thread_names()
     own = [name for name in names if not name.startswith("Trio thread")]
-    assert own == sorted([server.process_name(), THREAD_NAME]), names
+    assert own == sorted([server.process_name(), THREAD_NAME, AUDIT_THREAD]), names

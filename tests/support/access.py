@@ -7,6 +7,7 @@ from pathlib import Path
 import trio
 from argon2.low_level import Type, hash_secret
 
+from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
 from actors.storage.account_store import AccountStore
 from config.accounts_file import write_accounts
@@ -41,6 +42,7 @@ def access_of(
     *accounts: User | Token,
     is_required: bool = True,
     clock: Callable[[], float] = trio.current_time,
+    audit: Callable[[str], object] = lambda line: None,
 ) -> AccessControl:
     """Access control over these accounts; `path` is their file, which is written when they change."""
     table = AccountTable(
@@ -48,7 +50,7 @@ def access_of(
         tuple(each for each in accounts if isinstance(each, Token)),
     )
     store = AccountStore(path, table, None, write_accounts)
-    return AccessControl(store, is_required=is_required, clock=clock, day=lambda: TODAY)
+    return AccessControl(store, policy=lambda _: is_required, audit=AuditLog(audit), clock=clock, day=lambda: TODAY)
 
 
 def basic(name: str, password: str | None = None) -> str:

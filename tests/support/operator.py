@@ -1,7 +1,9 @@
 """A server's operator console on its own, and the program `wcs` as a process beside it."""
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -9,9 +11,15 @@ from typing import Any
 import trio
 from attrs import frozen
 
+from actors.access.audit import AuditLog
+from actors.access.control import AccessControl
+from actors.operator.accounts import AccountCommands
+from actors.operator.desk import CommandDesk
 from actors.operator.server import serve_operator
+from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
+from tests.support.access import access_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +30,8 @@ class Console:
 
     state: Path
     store: AppStore
+    access: AccessControl
+    audit: list[str]
 
     @property
     def socket(self) -> Path:
@@ -51,11 +61,21 @@ async def run_wcs(*arguments: str, stdin: str = "") -> "CompletedProcess[bytes]"
     )
 
 
-async def open_console(nursery: trio.Nursery, state: Path) -> Console:
-    """Start a console in `nursery`; it ends with it."""
-    store = open_app_store(state / "apps.toml")
-    await nursery.start(serve_operator, state / SOCKET_NAME, store)
-    return Console(state=state, store=store)
+async def open_console(
+    nursery: trio.Nursery, state: Path, *, policy: Callable[[bool], bool] = lambda has_accounts: has_accounts
+) -> Console:
+    """Start a console in `nursery`; it ends with it. `policy`: whether callers of REST must log in."""
+    store, audit = open_app_store(state / "apps.toml"), list[str]()
+    access = AccessControl(open_account_store(state / "users.toml"), policy=policy, audit=AuditLog(audit.append))
+    await nursery.start(serve_operator, state / SOCKET_NAME, desk_of(store, access))
+    return Console(state=state, store=store, access=access, audit=audit)
+
+
+def desk_of(store: AppStore, access: AccessControl | None = None) -> CommandDesk:
+    """What a console's commands act on."""
+    access = access or access_of(Path(os.devnull), is_required=False)
+    accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
+    return CommandDesk(apps=store, accounts=accounts, audit=access.audit)
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:

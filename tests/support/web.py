@@ -14,14 +14,12 @@ from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.supervisor import Supervisor
-from actors.storage.account_store import AccountStore
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
-from config.accounts_file import write_accounts
 from config.settings import Settings, TerminateAll
-from protocol.access.accounts import AccountTable
+from tests.support.access import access_of
 
 PAGE = PageInfo(version="1.2.3", ws=("0.0.0.0", 8080), wss=("::", 8443))
 NOW_MS = 1_090_500
@@ -61,7 +59,7 @@ def app_of(
 
 def open_access() -> AccessControl:
     """Nobody has to log in."""
-    return AccessControl(AccountStore(Path(os.devnull), AccountTable(), None, write_accounts), is_required=False)
+    return access_of(Path(os.devnull), is_required=False)
 
 
 def client_of(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime.log_writer import LINE_OVERHEAD, QUEUE_SIZE, THREAD_NAME, LineWriter
+from actors.runtime.log_writer import LINE_OVERHEAD, QUEUE_SIZE, THREAD_NAME, DescriptorOutput, LineWriter
 
 PATIENCE = 30.0
 LINE = "x" * 99 + "\n"
@@ -22,7 +22,7 @@ class Pipe:
         self.reading, self.writing = os.pipe()
         fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, 4096)
         os.set_blocking(self.writing, is_blocking)
-        self.writer = LineWriter(self.writing, loss_line="{} lost\n".format, queue_size=queue_size)
+        self.writer = LineWriter(DescriptorOutput(self.writing), loss_line="{} lost\n".format, queue_size=queue_size)
 
     def read_to_the_end(self) -> list[str]:
         """All lines, read while the writer is closed."""

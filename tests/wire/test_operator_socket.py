@@ -15,7 +15,7 @@ from actors.storage.app_store import open_app_store
 from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.table_store import TableStoreError
 from protocol.operator.messages import MAX_REQUEST_SIZE
-from tests.support.operator import Console, open_console, receive_answer, run_wcs
+from tests.support.operator import Console, desk_of, open_console, receive_answer, run_wcs
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ async def test_a_stale_socket_is_said_to_be_dead_and_is_replaced(nursery: trio.N
 
 async def test_a_living_server_keeps_its_socket(console: Console) -> None:
     with pytest.raises(OperatorSocketError, match=r"another server answers on .*wcs\.sock"):
-        await serve_operator(console.socket, console.store)
+        await serve_operator(console.socket, desk_of(console.store))
     assert await console.done("show", "apps")
 
 
@@ -171,13 +171,13 @@ async def test_something_else_in_the_place_of_the_socket_is_left_alone(tmp_path:
     store = open_app_store(tmp_path / "apps.toml")
     (tmp_path / SOCKET_NAME).write_text("mine")
     with pytest.raises(OperatorSocketError, match="something else is there"):
-        await serve_operator(tmp_path / SOCKET_NAME, store)
+        await serve_operator(tmp_path / SOCKET_NAME, desk_of(store))
     assert (tmp_path / SOCKET_NAME).read_text() == "mine"
 
 
 async def test_a_folder_that_cannot_hold_a_socket(tmp_path: Path) -> None:
     store = open_app_store(tmp_path / "apps.toml")
     with pytest.raises(OperatorSocketError, match="No such file or directory"):
-        await serve_operator(tmp_path / "missing" / SOCKET_NAME, store)
+        await serve_operator(tmp_path / "missing" / SOCKET_NAME, desk_of(store))
     with pytest.raises(OperatorSocketError, match="too long"):
-        await serve_operator(tmp_path / ("x" * 200), store)
+        await serve_operator(tmp_path / ("x" * 200), desk_of(store))

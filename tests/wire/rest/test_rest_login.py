@@ -1,6 +1,7 @@
 """Who is let in to REST on real sockets: passwords, tokens, certificates, roles, and attackers."""
 
 import base64
+import json
 import ssl
 from pathlib import Path
 
@@ -32,7 +33,13 @@ def clock() -> list[float]:
 
 
 @pytest.fixture
-def access(tmp_path: Path, clock: list[float]) -> AccessControl:
+def audit() -> list[str]:
+    """The lines of the audit file."""
+    return []
+
+
+@pytest.fixture
+def access(tmp_path: Path, clock: list[float], audit: list[str]) -> AccessControl:
     accounts = (
         user("admin", Role.ADMIN),
         user("operator"),
@@ -43,7 +50,7 @@ def access(tmp_path: Path, clock: list[float]) -> AccessControl:
         token("old", expires="2027-01-14"),
         token("last-day", expires="2027-01-15"),
     )
-    return access_of(tmp_path / "users.toml", *accounts, clock=lambda: clock[0])
+    return access_of(tmp_path / "users.toml", *accounts, clock=lambda: clock[0], audit=audit.append)
 
 
 @pytest.fixture
@@ -313,6 +320,33 @@ async def test_no_secret_is_logged(closed: WebServer, caplog: pytest.LogCaptureF
     assert "login refused" in told
     assert "guessed" not in told
     assert base64.b64encode(b"operator:guessed").decode() not in told
+
+
+async def test_the_audit_file_tells_who_did_what_and_whose_login_was_refused(
+    closed: WebServer, audit: list[str]
+) -> None:
+    as_operator = f"Authorization: {basic('operator')}"
+    await ask(closed, f"GET {FIND}", as_operator)
+    await ask(closed, f"GET {FIND}")
+    await ask(closed, f"POST {TERMINATE}", as_operator, "X-Request-Id: mine", body=b'{"name": "room"}')
+    await ask(closed, f"POST {TERMINATE}?dry_run=true", f"Authorization: {bearer('backend')}", body=FILTER)
+    await ask(closed, f"POST {TERMINATE}", as_operator, body=b"{")
+    await ask(closed, f"POST {TERMINATE}", f"Authorization: {basic('viewer')}", body=FILTER)
+    await status_with(closed, basic("operator", "guess"))
+    await status_with(closed, basic("guess", "x"))
+    lines = [json.loads(line) for line in audit]
+    assert [(line["who"], line["what"], line["result"]) for line in lines] == [
+        ("user operator", f"POST {TERMINATE}", "200"),
+        ("token backend", f"POST {TERMINATE}", "404"),
+        ("user operator", f"POST {TERMINATE}", "400"),
+        ("user viewer", f"POST {TERMINATE}", "this needs the role operate, and user viewer has view"),
+        ("operator", f"GET {FIND}", "wrong user or password"),
+        ("unknown", f"GET {FIND}", "wrong user or password"),
+    ]
+    assert (lines[0]["filter"], lines[0]["matched"], lines[0]["request"]) == ({"name": "room"}, 1, "mine")
+    assert (lines[1]["matched"], lines[1]["dry_run"]) == (0, True)
+    assert {line["from"] for line in lines} == {"127.0.0.1"}
+    assert "guess" not in "".join(audit)
 
 
 async def test_two_headers_are_refused(closed: WebServer) -> None:

@@ -1,0 +1,58 @@
+"""Carries out the operator's commands, whatever they are about, and writes down what was done."""
+
+from attrs import frozen
+
+from actors.access.audit import AuditLog
+from actors.operator.accounts import AccountCommands, PasswordNeeded
+from actors.operator.execute import execute
+from actors.runtime.logs import get_logger
+from actors.storage.app_store import AppStore
+from actors.storage.table_store import TableStoreError
+from config.apps import AppError, AppTable
+from protocol.access.accounts import AccountError
+from protocol.operator.account_commands import AccountCommand
+from protocol.operator.commands import Command, parse
+from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
+from protocol.operator.syntax import find_verb
+
+log = get_logger("operator")
+
+
+@frozen(kw_only=True)
+class CommandDesk:
+    """Everything that commands act on."""
+
+    apps: AppStore
+    accounts: AccountCommands
+    audit: AuditLog
+
+    async def answer(self, words: tuple[str, ...], who: str) -> Answer:
+        """Carry out a command and say what came of it. `who` is behind the connection. CommandError if it is none."""
+        command, name = parse(words), find_verb(words)[0].name
+        answer = await self._answer(command)
+        if isinstance(answer, NotDone) or answer.changed:
+            result = answer.message.partition("\n")[0]
+            if isinstance(answer, Done):
+                log.info("changed by an operator", command=name, change=result, by=who)
+            self.audit.done(who=who, source="wcs", what=name, result=result)
+        return answer
+
+    async def _answer(self, command: Command) -> Answer:
+        try:
+            return await self._carry_out(command)
+        except PasswordNeeded as needed:
+            return NotDone(error=ErrorKind.PASSWORD, message=str(needed))
+        except (AppError, AccountError) as error:
+            return NotDone(error=ErrorKind.REFUSED, message=str(error))
+        except TableStoreError as error:
+            log.error("a change is not kept", cause=str(error))
+            return NotDone(error=ErrorKind.FAILED, message=str(error))
+
+    async def _carry_out(self, command: Command) -> Done:
+        if isinstance(command, AccountCommand):
+            return await self.accounts.execute(command)
+
+        def change(table: AppTable) -> tuple[AppTable, Done]:
+            return execute(command, table)
+
+        return await self.apps.change(change)
