@@ -1,7 +1,7 @@
 """Fuzzes the parsers that take bytes from outside, with coverage (libFuzzer by atheris).
 
     bin/test fuzz 600                              every target, ten minutes in all
-    bin/test fuzz 60 --target sdp_offer --keep     one, and what reaches new code is kept in the corpus
+    bin/test fuzz 60 --target sdp_offer --keep     one, and the few inputs that reach new code are kept in the corpus
 
 What is found is written to build/fuzz; put it into tests/fuzz/corpus/TARGET once it is mended: the unit ring replays
 the corpus, without atheris. Each target has a process of its own, two run at a time.
@@ -48,20 +48,25 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(name: str, seconds: int, seed: int, *, keep: bool) -> bool:
     """Fuzz one target in a process; what it says is printed if something was found."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as fresh, tempfile.TemporaryDirectory() as known:
         for number, data in enumerate(inputs(name)):
-            Path(folder, f"known{number}").write_bytes(data)
+            Path(known, f"known{number}").write_bytes(data)
         flags = [f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={LONGEST_INPUT}", f"-timeout={SLOW_UNIT}"]
-        flags += [f"-rss_limit_mb={MOST_MEMORY}", f"-artifact_prefix={FOUND}/{name}-", "-print_final_stats=1", folder]
-        command = [sys.executable, "-P", "-m", "tests.fuzz.one", name, *flags]
-        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        flags += [f"-rss_limit_mb={MOST_MEMORY}", f"-artifact_prefix={FOUND}/{name}-", "-print_final_stats=1"]
+        ended = _libfuzzer(name, *flags, fresh, known)
         if keep:
-            _keep(name, Path(folder))
+            _libfuzzer(name, "-set_cover_merge=1", "-use_counters=0", known, fresh)
+            _keep(name, Path(known))
     executed = next((line.split()[-1] for line in ended.stderr.splitlines() if "number_of_executed" in line), "?")
     print(f"{name:<18}{'passed' if ended.returncode == 0 else 'FAILED':<8}{executed:>9} inputs", flush=True)
     if ended.returncode:
         print(ended.stdout[-5000:], ended.stderr[-5000:], sep="\n", flush=True)
     return ended.returncode == 0
+
+
+def _libfuzzer(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "tests.fuzz.one", name, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
 
 
 def _keep(name: str, folder: Path) -> None:

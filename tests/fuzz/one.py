@@ -7,5 +7,6 @@ import atheris
 with atheris.instrument_imports(include=["protocol", "config"]):
     from tests.fuzz.targets import TARGETS
 
-atheris.Setup(["tests.fuzz", *sys.argv[2:]], TARGETS[sys.argv[1]])
+this = f"{sys.executable} -P -m tests.fuzz.one {sys.argv[1]}"  # how libFuzzer starts this program again, when it merges
+atheris.Setup([this, *sys.argv[2:]], TARGETS[sys.argv[1]])
 atheris.Fuzz()  # it does not return
