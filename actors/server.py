@@ -25,6 +25,7 @@ from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.net.tcp_listeners import ListenerError, open_listener, server_tls
+from actors.node.bans import load_bans
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
@@ -81,6 +82,7 @@ class Server:
         try:
             self._apps = open_app_store(state.apps_path)
             self._access, self._audit_writer = open_access(settings, state)
+            bans = load_bans(state.bans_path)
             self._certificate, self._key = _certificate(settings, state)
             self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
             self._dispatcher = HookDispatcher(
@@ -93,6 +95,7 @@ class Server:
         except OSError as error:
             raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
+        self._bans = bans
         self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
         self._overload = Overload(settings.overload_max_loop_lag)
         self._supervisor = Supervisor()
@@ -182,6 +185,7 @@ class Server:
             messages=MessagePorts(data=self._data, stream_events=StreamEventDelivery(self._supervisor)),
             page_info=self._page_info(),
             ready=self._readiness,
+            bans=self._bans,
         )
         await serve_web(
             app,
@@ -213,6 +217,7 @@ class Server:
                 settings=self._settings,
                 wall_clock=time.time,
                 overload=self._overload,
+                bans=self._bans,
             ),
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=FrameDecoder(self._settings.ws_max_frame_elements),

@@ -41,8 +41,8 @@ class Follower(Protocol):
     def reason(self) -> StopReason | None: ...
     def begin_stop(self, reason: StopReason) -> None: ...
     def stop(self, reason: StopReason) -> None: ...
-    def release_followers(self) -> "Iterable[tuple[Follower, StopReason]]":
-        """The actors that end with this one, and why. The caller is about to stop it, and then must stop them."""
+    def release_followers(self, reason: StopReason) -> "Iterable[tuple[Follower, StopReason]]":
+        """The actors that end with this one, and why. The caller stops it for `reason` and then must stop them."""
 
 
 class Candidate(Follower, Protocol):
@@ -183,6 +183,6 @@ class Termination(Generic[C]):
         return True
 
     def _stop(self, actor: Follower, reason: StopReason) -> None:
-        self._falling.extend(actor.release_followers())
+        self._falling.extend(actor.release_followers(reason))
         actor.begin_stop(reason)
         self._begun.append(actor)

@@ -25,6 +25,7 @@ import trio
 from attrs import define, field, frozen
 
 from actors.runtime.timeouts import fail_after
+from protocol.access.kicks import Kick
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -44,6 +45,8 @@ class StopReason:
 
     cause: str
     info: str = ""
+    kick: Kick | None = field(default=None, eq=False)
+    """What else was ordered together with this end."""
 
 
 CRASHED = StopReason(cause="crash", info="Failed by error")

@@ -32,6 +32,10 @@ class Socket(Protocol):
     def quota(self) -> ReceiveQuota:
         """What this client may send, and holds."""
 
+    @property
+    def address(self) -> str | None:
+        """The client's IPv4 address or IPv6 /64, by which limits count; None: unknown."""
+
     def send_now(self, message: str) -> bool:
         """Send, if that needs no waiting; false: it is to be queued.
 
@@ -96,9 +100,15 @@ class ClientSocket:
     """A `Socket`. `straight` is the stream under the connection, where it carries frames as they are."""
 
     def __init__(
-        self, connection: WebSocketConnection, straight: NonBlockingStream | None, quota: ReceiveQuota
+        self,
+        connection: WebSocketConnection,
+        straight: NonBlockingStream | None,
+        quota: ReceiveQuota,
+        *,
+        address: str | None = None,
     ) -> None:
         self.quota = quota
+        self.address = address
         self._connection = connection
         self._straight = straight
 

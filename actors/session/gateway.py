@@ -290,7 +290,7 @@ class Gateway:
             connection = await self._in_time(arrival, request.accept)
             self._arrivals.leave(arrival)
             straight = client.stream if isinstance(client.stream, NonBlockingStream) else None
-            web_socket = ClientSocket(connection, straight, client.quota)
+            web_socket = ClientSocket(connection, straight, client.quota, address=arrival.address)
             await self._run_session(web_socket, client.session_id(), _header(request, b"origin"))
         finally:
             self._session_count -= 1

@@ -122,7 +122,7 @@ class Requests:
         else:
             self.streams[stream.media_session_id], self._weights[stream.media_session_id] = stream, weight
 
-    def _refuse_stream(self, request: PublishStream | PlayStream, info: StreamInfo) -> None:
+    def _refuse_stream(self, request: PublishStream | PlayStream, info: str) -> None:
         if request.media_session_id in self.streams:
             # A status frame would end the client's own running stream of this id.
             self._send(Fail(api_method=request.message, id=request.media_session_id, info=info))

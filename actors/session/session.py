@@ -6,7 +6,6 @@ writer task   outbox -> socket                  each send under a deadline; a cl
 pinger task   ping every few seconds            a client that answers none of ten is considered gone
 """
 
-import math
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -19,17 +18,19 @@ from actors.hooks.lane import HookLane
 from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.session.client_identity import ClientIdentity, close_text, told_reason
 from actors.session.client_socket import Socket
 from actors.session.data_exchange import AcceptAll, DataHandler, data_text
 from actors.session.greeting import greet
 from actors.session.outbox import OutboxPool
+from actors.session.pinging import ping_until_silent
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
 from actors.session.websdk_owner import SessionOwner
 from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.storage.app_store import AppStore
 from actors.stream import Stream, StreamServices
-from actors.stream.end_reasons import SESSION_DISCONNECT
+from actors.stream.end_reasons import session_ended
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription
@@ -53,8 +54,6 @@ CLOSE_TIMEOUT = 1.5
 """Seconds for the closing handshake, after the last frames."""
 CONNECTION_TIMEOUT = 15.0
 """Seconds from the open socket to the `connection` frame."""
-PING_TICK = 0.2
-"""Seconds; pings of all sessions are aligned to these steps, because waking up costs more than a ping."""
 
 PING_TIMEOUT = StopReason(cause="ping-timeout")
 REFUSED = StopReason(cause="refused")
@@ -99,10 +98,10 @@ class Session(Actor[InboundFrame]):
     def __init__(self, socket: Socket, *, session_id: str, origin: str | None, services: SessionServices) -> None:
         super().__init__()
         self.session_id = session_id
+        self._identity = ClientIdentity(session_id, socket.address, services.streams.bans)
         self._socket = socket
         self._origin = origin
         self._services = services
-        self._settings = services.streams.settings
         self._created = int(services.streams.wall_clock() * 1000)
         self._life = SessionLife()
         self._writer = FrameWriter(socket, services.outboxes, session_id=session_id, drop=self._drop)
@@ -147,12 +146,18 @@ class Session(Actor[InboundFrame]):
         """How many actors end with it, itself included."""
         return 1 + sum(stream.weight for stream in self._streams())
 
-    def release_followers(self) -> Iterable[tuple[Follower, StopReason]]:
+    def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
         """Its streams, and why they end: the caller stops this session, which starts no more of them, and then them."""
-        return ((stream, SESSION_DISCONNECT) for stream in self._streams())
+        because = session_ended(reason)
+        return ((stream, because) for stream in self._streams())
 
     def _streams(self) -> tuple[Stream, ...]:
         return tuple(self._requests.streams.values()) if self._requests is not None else ()
+
+    def notify_stopped(self, reason: StopReason) -> None:
+        self._identity.stopped(reason)
+        if told := told_reason(reason):
+            self.send(Fail(info=told))
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
@@ -167,7 +172,7 @@ class Session(Actor[InboundFrame]):
 
     async def on_stop(self, reason: StopReason) -> None:
         with trio.move_on_after(CLOSE_TIMEOUT):
-            await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), reason.info or None)
+            await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), close_text(reason.info))
 
     def drop_references(self) -> None:
         self._lane = self._requests = None
@@ -208,13 +213,14 @@ class Session(Actor[InboundFrame]):
 
     def _end_requests(self) -> None:
         if self._requests is not None:
-            self._requests.end(SESSION_DISCONNECT)
+            self._requests.end(session_ended(self.reason))
 
     def _close_lane(self) -> None:
         if self._lane is None:
             return
         if self._connected_body:
-            body = connection_status_body(self._connected_body, status=SessionStatus.DISCONNECTED)
+            status, info = SessionStatus.DISCONNECTED, told_reason(self.reason)
+            body = connection_status_body(self._connected_body, status=status, info=info)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
         self._lane.close()
 
@@ -250,22 +256,28 @@ class Session(Actor[InboundFrame]):
         if app is None:
             self._refuse(f"Unknown application key {frame.app_key[:64]!r}")
             return
+        if banned := self._identity.note(frame.raw, app.key):
+            self._refuse(banned)
+            return
         self._lane = self._services.dispatcher.open_lane(app=app, session_id=self.session_id, on_warning=self._warn)
         body = connect_body(self._context(), frame.raw, origin=self._origin)
         # From here on the backend may know this session, so it is told of its end, even before it has answered.
         self._connected_body = body
         verdict = await self._lane.authorize(HookMethod.CONNECT, body)
         await self.go_on()  # the session may have ended just as the answer arrived
-        if not isinstance(verdict, Allow):
-            status = connection_status_body(body, status=SessionStatus.FAILED, info=verdict.info)
+        refusal = self._identity.note(verdict.body, app.key) if isinstance(verdict, Allow) else verdict.info
+        if not isinstance(verdict, Allow) or refusal is not None:
+            status = connection_status_body(body, status=SessionStatus.FAILED, info=refusal)
             self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)
-            self._refuse(verdict.info)
+            self._refuse(refusal or "")
             return
         self._establish(self._lane, body, verdict.body)
 
     def _establish(self, lane: HookLane, sent: dict[str, Any], answered: dict[str, Any]) -> None:
         self._life.establish()
-        owner = SessionOwner(context=self._context(), lane=lane, writer=self._writer, ended=self._forget)
+        owner = SessionOwner(
+            context=self._context(), subject=self._identity.subject, lane=lane, writer=self._writer, ended=self._forget
+        )
         self._requests = Requests(
             owner,
             self._services.streams,
@@ -320,13 +332,8 @@ class Session(Actor[InboundFrame]):
             self.stop(reason)
 
     async def _ping(self) -> None:
-        while True:
-            due = trio.current_time() + self._settings.keep_alive_server_interval
-            await trio.sleep_until(math.ceil(due / PING_TICK) * PING_TICK)
-            if self._reader.silent_pings >= self._settings.keep_alive_probes:
-                self.stop(PING_TIMEOUT)
-            self._reader.silent_pings += 1
-            self.send(PingFrame())
+        await ping_until_silent(self._reader, self._services.streams.settings, lambda: self.send(PingFrame()))
+        self.stop(PING_TIMEOUT)
 
     async def _expect_connection(self) -> None:
         await trio.sleep(CONNECTION_TIMEOUT)

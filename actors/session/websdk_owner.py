@@ -6,6 +6,7 @@ from attrs import frozen
 
 from actors.hooks.lane import HookLane
 from actors.session.writing import FrameWriter
+from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod
 from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP
 from protocol.signaling.shared_event import SharedEvent
@@ -19,6 +20,7 @@ class SessionOwner:
     """One session, as `actors.stream.owner.StreamOwner`."""
 
     context: HookContext
+    subject: Subject
     lane: HookLane
     writer: FrameWriter
     ended: Callable[[str], None]

@@ -56,6 +56,11 @@ class StateFolder:
         """Who did what, unless `audit.file` says otherwise."""
         return self.path / "audit.jsonl"
 
+    @property
+    def bans_path(self) -> Path:
+        """Who may not connect, publish or play for a while."""
+        return self.path / "bans.jsonl"
+
     def __enter__(self) -> Self:
         """Create the folder if it is missing, and lock it. Raises StateFolderError."""
         with _explained(self.path, "cannot be the state folder"):

@@ -15,6 +15,7 @@ All methods are called on the server's event loop. They must not raise or wait.
 from typing import Protocol
 
 from actors.hooks.lane import HookLane
+from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod
 from protocol.stream.events import StreamEvent
 from protocol.stream.status_notice import StatusNotice
@@ -30,6 +31,10 @@ class StreamOwner(Protocol):
     @property
     def lane(self) -> HookLane:
         """The lane for the hooks of all its streams, in order. The owner opens and closes it."""
+
+    @property
+    def subject(self) -> Subject:
+        """Who the owner is, for bans."""
 
     def answer(self, media_session_id: str, sdp: str) -> None:
         """`sdp` answers the offer. Called once for each stream, unless the stream ends first."""

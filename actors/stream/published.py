@@ -65,7 +65,7 @@ class PublishedStream(Stream):
         """False while too many events are still on their way to players."""
         return self._broadcast is None or self._broadcast.takes_events
 
-    def release_followers(self) -> Iterable[tuple[Player, StopReason]]:
+    def release_followers(self, reason: StopReason) -> Iterable[tuple[Player, StopReason]]:
         players = self._broadcast.close() if self._broadcast is not None else ()
         return ((player, PUBLISHER_STOP) for player in players)
 

@@ -6,6 +6,7 @@ import trio
 from attrs import field, frozen
 
 from actors.media.plane import MediaPlane
+from actors.node.bans import Bans
 from actors.node.directory import Directory
 from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -27,5 +28,6 @@ class StreamServices:
     wall_clock: Callable[[], float]
     """Seconds since the epoch, for `createDate`."""
     overload: Overload
+    bans: Bans = field(factory=Bans)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """The log of clients refused because of a limit."""

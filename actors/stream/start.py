@@ -16,7 +16,7 @@ S = TypeVar("S", bound=Stream)
 class StreamRefused(Exception):
     """No stream was started; its owner gets no calls about it."""
 
-    def __init__(self, info: StreamInfo) -> None:
+    def __init__(self, info: str) -> None:
         super().__init__(info)
         self.info = info
 
@@ -28,6 +28,9 @@ def start_stream(kind: type[S], request: StreamRequest, owner: StreamOwner, serv
     """
     if services.overload.refuses():
         raise StreamRefused(StreamInfo.SERVER_IS_OVERLOADED)
+    banned = services.bans.refusal_of_stream(owner.subject, name=request.name, published=kind.published)
+    if banned is not None:
+        raise StreamRefused(banned)
     stream = kind(request, owner, services)
     try:
         services.supervisor.adopt_stream(stream)

@@ -155,6 +155,7 @@ class Stream(Actor[Noted]):
                 await self._user_stop()
 
     def notify_stopped(self, reason: StopReason) -> None:
+        self._services.bans.stream_stopped(reason, self._owner.subject, name=self.name, published=self.published)
         self._enter(LifeEvent.USER_STOPS if reason is USER else LifeEvent.OTHER_END, reason.info)
 
     def teardown(self, reason: StopReason) -> None:
@@ -185,7 +186,7 @@ class Stream(Actor[Noted]):
         """How many streams end with this one, itself included."""
         return 1 + self.audience
 
-    def release_followers(self) -> Iterable[tuple[Follower, StopReason]]:
+    def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
         """Its players, and why they end: the caller stops this stream and then them. Nobody can join any more."""
         return ()
 
@@ -219,6 +220,10 @@ class Stream(Actor[Noted]):
         if isinstance(renamed, str) and renamed:
             before, self.name = self.name, renamed
             self._services.supervisor.changed(self, NAME, before)
+            banned = self._services.bans.refusal_of_stream(self._owner.subject, name=renamed, published=self.published)
+            if banned is not None:
+                self.stop(failed(banned))
+                return False
         return True
 
     def _close_media(self) -> None:

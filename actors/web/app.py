@@ -10,13 +10,16 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from actors.access.control import AccessControl
+from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
+from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTE
 from actors.web.api.health import Health, Readiness
+from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, RouteTable
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
@@ -39,15 +42,18 @@ def create_app(
     ready: Callable[[], Readiness],
     own_names: frozenset[str] | None = None,
     clock: Callable[[], int] = now_ms,
+    bans: Bans | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
-    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch.
+    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
+    streams and sessions know.
     """
     names = machine_names() if own_names is None else own_names
     rules = access_rules(settings, names, is_login_required=access.is_required)
     refusals = Refusals()
-    table = RouteTable(api_routes(streams, settings, messages=messages, page_info=page_info, ready=ready, clock=clock))
+    routes = api_routes(streams, settings, messages=messages, page_info=page_info, ready=ready, clock=clock, bans=bans)
+    table = RouteTable(routes)
     logins = LoginCheck(access, table, refusals)
     app = Starlette(
         routes=table.starlette_routes(),
@@ -71,11 +77,14 @@ def api_routes(
     page_info: PageInfo,
     ready: Callable[[], Readiness],
     clock: Callable[[], int],
+    bans: Bans | None = None,
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application."""
+    kicks = Kicks(bans or Bans())
     routes = (
-        *StreamResource(streams, settings).routes(),
-        *ConnectionResource(streams, settings).routes(),
+        *StreamResource(streams, settings, kicks).routes(),
+        *ConnectionResource(streams, settings, kicks).routes(),
+        *BanResource(kicks).routes(),
         *DataResource(messages, settings).routes(),
         ECHO_ROUTE,
         *Health(ready).routes(),

@@ -21,6 +21,9 @@ TOTAL_HEADER = "X-Total-Count"
 SENT_HEADER = "X-Sent-Count"
 DROPPED_HEADER = "X-Dropped-Count"
 MISSING_HEADER = "X-Missing-Count"
+BANNED_HEADER = "X-Banned-Count"
+LIFTED_HEADER = "X-Lifted-Count"
+REPLAYED_HEADER = "Idempotency-Replayed"
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
@@ -32,6 +35,9 @@ OUR_HEADERS: Final[Mapping[str, Schema]] = {
     SENT_HEADER: {"type": "integer", "description": "how many receivers it was sent to"},
     DROPPED_HEADER: {"type": "integer", "description": "how many receivers there was no room for"},
     MISSING_HEADER: {"type": "integer", "description": "how many of the sessions named do not exist"},
+    BANNED_HEADER: {"type": "integer", "description": "how many bans were placed"},
+    LIFTED_HEADER: {"type": "integer", "description": "how many bans were lifted"},
+    REPLAYED_HEADER: {"const": "true", "description": "an earlier request with this Idempotency-Key was answered so"},
     REQUEST_ID_HEADER: {"type": "string", "description": "the id of the request, which log lines about it show"},
     ETAG_HEADER: {"type": "string", "description": "the version of the content, for If-None-Match"},
     "Retry-After": {"type": "integer", "description": "seconds after which to try again"},

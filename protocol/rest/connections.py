@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from protocol.access.kicks import Kick
 from protocol.node.descriptions import ConnectionDescription
 from protocol.node.filters import ConnectionFilter
 from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
+from protocol.rest.kicks import BAN, CONNECTION_BAN_BY, REASON, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
 SESSION_ID: Final = Field("sessionId", TEXT, "id of the session")
@@ -22,7 +24,7 @@ CLIENT_VERSION: Final = Field("clientVersion", TEXT, "version of the WebSDK that
 FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION)
 
 TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey or clientVersion")
-TERMINATE_QUERY: Final = FieldTable(noun="query parameter")
+TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter")
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 
 
@@ -38,6 +40,11 @@ def parse_find(fields: Mapping[str, Any]) -> ConnectionQuery:
     """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
     return ConnectionQuery(filter=connection_filter(given), page=page_of(given))
+
+
+def parse_kick(parameters: Mapping[str, str]) -> Kick | None:
+    """The reason and the ban in the query string of a terminate request. RestError (400) for any other parameter."""
+    return kick_of(TERMINATE_QUERY.read(parameters), CONNECTION_BAN_BY)
 
 
 def parse_terminate(body: bytes) -> ConnectionFilter:

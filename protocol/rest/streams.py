@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from protocol.access.kicks import Kick
 from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.node.stream_object import stream_object
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, FieldValues, some_of
 from protocol.rest.json_body import decode_object
+from protocol.rest.kicks import BAN, REASON, STREAM_BAN_BY, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
 # -- requests: their fields ------------------------------------------------------------------------------------------
@@ -41,7 +43,7 @@ DISPLAY: Final = Field("display", some_of("metrics"), "what to show beside the s
 DRY_RUN: Final = Field("dry_run", FLAG, "show what would be stopped, and stop nothing")
 
 TERMINATE: Final = FieldTable(*FILTER)
-TERMINATE_QUERY: Final = FieldTable(DRY_RUN, noun="query parameter")
+TERMINATE_QUERY: Final = FieldTable(DRY_RUN, REASON, BAN, STREAM_BAN_BY, noun="query parameter")
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT, DISPLAY)
 
 
@@ -78,6 +80,11 @@ def parse_dry_run(parameters: Mapping[str, str]) -> bool:
     RestError (400) for any other parameter or value: a typo must not really stop streams.
     """
     return TERMINATE_QUERY.read(parameters)[DRY_RUN] or False
+
+
+def parse_kick(parameters: Mapping[str, str]) -> Kick | None:
+    """The reason and the ban in the query string of a terminate request. RestError (400) like `parse_dry_run`."""
+    return kick_of(TERMINATE_QUERY.read(parameters), STREAM_BAN_BY)
 
 
 def parse_find(fields: Mapping[str, Any]) -> StreamQuery:

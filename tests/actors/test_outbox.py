@@ -14,6 +14,7 @@ class SlowSocket:
 
     def __init__(self) -> None:
         self.quota = ReceiveQuota()
+        self.address: str | None = None
         self.sent: list[str] = []
         self.takes_now = True
         self.has_pending = False

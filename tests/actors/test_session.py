@@ -7,7 +7,8 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.session.outbox import SEND_TIMEOUT
-from actors.session.session import CONNECTION_TIMEOUT, PING_TICK
+from actors.session.pinging import PING_TICK
+from actors.session.session import CONNECTION_TIMEOUT
 from tests.support.signaling_rig import signaling_rig, stream_request
 
 

@@ -15,6 +15,7 @@ class MemorySocket:
 
     has_pending = False
     quota: ReceiveQuota
+    address: str | None = "192.0.2.1"
 
     def __init__(self, *, reads: bool = True) -> None:
         self._to_server, self._from_client = trio.open_memory_channel[str | bytes](math.inf)

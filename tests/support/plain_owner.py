@@ -7,6 +7,7 @@ from attrs import define, field
 
 from actors.runtime.actor import StopReason
 from actors.stream import PlayedStream, PublishedStream, Stream, start_stream
+from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod, RestClientConfig
 from protocol.stream.events import StreamEvent
 from protocol.stream.request import StreamRequest
@@ -43,6 +44,7 @@ class PlainOwner:
         app = rig.services.apps.by_key("defaultApp")
         assert app is not None
         self.context = HookContext(node_id="node1", app_key=app.key, session_id=session_id)
+        self.subject = Subject(app_key=app.key, session_id=session_id)
         self.lane = rig.dispatcher.open_lane(app=app, session_id=session_id, on_warning=self._lane_warns)
         if config is not None:
             self.lane.config = config

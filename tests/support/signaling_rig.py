@@ -12,6 +12,7 @@ from attrs import define, field
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
+from actors.node.bans import Bans
 from actors.node.directory import Directory
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
@@ -80,6 +81,7 @@ class SignalingRig:
         self.directory: Directory[Broadcast] = Directory()
         self.overflows = 0
         self.overload = Overload(settings.overload_max_loop_lag)
+        self.bans = Bans(wall_clock=trio.current_time)
         self._numbers = count(1)
         self.services = SessionServices(
             node_id="node1",
@@ -92,6 +94,7 @@ class SignalingRig:
                 settings=settings,
                 wall_clock=lambda: 1000.0,
                 overload=self.overload,
+                bans=self.bans,
             ),
             make_token=lambda: "token",
             outboxes=OutboxPool(settings.max_outbox_total, on_overflow=self._note_overflow),

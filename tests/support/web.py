@@ -10,6 +10,7 @@ import httpx
 from starlette.applications import Starlette
 
 from actors.access.control import AccessControl
+from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
@@ -43,6 +44,7 @@ def app_of(
     messages: MessagePorts | None = None,
     ready: Callable[[], Readiness] = Readiness,
     access: AccessControl | None = None,
+    bans: Bans | None = None,
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     return create_app(
@@ -54,6 +56,7 @@ def app_of(
         ready=ready,
         own_names=frozenset({"media-1"}),
         clock=lambda: NOW_MS,
+        bans=bans,
     )
 
 

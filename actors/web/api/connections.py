@@ -7,8 +7,9 @@ from starlette.responses import Response
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.web.api.kicks import Kicks, by
 from actors.web.api.routes import ApiRoute
-from actors.web.api.streams import find_routes, given_conditions, no_match, search_fields
+from actors.web.api.streams import ONCE, find_routes, given_conditions, no_match, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
@@ -30,8 +31,9 @@ BY_REST = StopReason(cause="rest-connection-terminate", info=StreamInfo.STOPPED_
 class ConnectionResource:
     """The methods of the connection group."""
 
-    def __init__(self, streams: NodeControl, settings: Settings) -> None:
+    def __init__(self, streams: NodeControl, settings: Settings, kicks: Kicks) -> None:
         self._streams = streams
+        self._kicks = kicks
         self._terminate_timeout = settings.rest_terminate_timeout
 
     def routes(self) -> tuple[ApiRoute, ...]:
@@ -42,9 +44,10 @@ class ConnectionResource:
             ApiRoute(
                 path="/rest-api/connection/terminate",
                 methods=("POST",),
-                endpoint=self.terminate,
+                endpoint=self._kicks.once(self.terminate),
                 role=Role.OPERATE,
                 summary="disconnect sessions, which ends their streams",
+                description=ONCE,
                 fields=rest.TERMINATE,
                 query=rest.TERMINATE_QUERY,
                 answers=(Answer(description="they are disconnected", headers=(COUNT_HEADER,)),),
@@ -55,12 +58,13 @@ class ConnectionResource:
 
     async def terminate(self, request: Request) -> Response:
         """Disconnect the sessions that match, which ends their streams."""
-        rest.TERMINATE_QUERY.read(read_query(request.scope["query_string"]))
+        kick = rest.parse_kick(read_query(request.scope["query_string"]))
         query = narrowed(request.scope, rest.parse_terminate(await request.body()))
         deadline = trio.current_time() + self._terminate_timeout
-        count = await self._streams.terminate_connections(query, BY_REST, deadline=deadline)
+        count = await self._streams.terminate_connections(query, by(BY_REST, kick), deadline=deadline)
         _log_terminate(request, query, count)
-        return empty_answer({COUNT_HEADER: str(count)}) if count else no_match(request, "connection")
+        banned = await self._kicks.settled(kick, request)
+        return empty_answer({COUNT_HEADER: str(count), **banned}) if count else no_match(request, "connection")
 
     async def find(self, request: Request) -> Response:
         """The sessions that match: all without a filter. POST takes it as its body, GET in the query string."""

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.web.api.kicks import Kicks, by
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -32,13 +33,17 @@ log = get_logger("web")
 
 BY_REST = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 """Why a stream ends that a terminate request matched."""
+ONCE = """\
+With the header `Idempotency-Key` it is done once, and the same request gets the same answer for ten minutes. After
+`ban`, the header `X-Banned-Count` says how many bans were placed."""
 
 
 class StreamResource:
     """The methods of the stream group."""
 
-    def __init__(self, streams: NodeControl, settings: Settings) -> None:
+    def __init__(self, streams: NodeControl, settings: Settings, kicks: Kicks) -> None:
         self._streams = streams
+        self._kicks = kicks
         self._terminate_timeout = settings.rest_terminate_timeout
         self._allow_all = settings.rest_terminate_all is TerminateAll.ALLOW
 
@@ -55,9 +60,10 @@ class StreamResource:
             ApiRoute(
                 path="/rest-api/stream/terminate",
                 methods=("POST",),
-                endpoint=self.terminate,
+                endpoint=self._kicks.once(self.terminate),
                 role=Role.OPERATE,
                 summary="stop streams",
+                description=ONCE,
                 fields=rest.TERMINATE,
                 query=rest.TERMINATE_QUERY,
                 answers=(stopped,),
@@ -72,14 +78,16 @@ class StreamResource:
         Everything is checked before anything is stopped. The response waits a bounded time for the streams to end: they
         have left the fan-out by then in any case, so a late one is not a failure of the request.
         """
-        dry_run = rest.parse_dry_run(read_query(request.scope["query_string"]))
+        parameters = read_query(request.scope["query_string"])
+        dry_run, kick = rest.parse_dry_run(parameters), rest.parse_kick(parameters)
         query = narrowed(request.scope, rest.parse_terminate(await request.body(), allow_all=self._allow_all))
         deadline = trio.current_time() + self._terminate_timeout
-        answer = await self._streams.terminate(query, BY_REST, dry_run=dry_run, deadline=deadline)
+        answer = await self._streams.terminate(query, by(BY_REST, kick), dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
+        banned = {} if dry_run else await self._kicks.settled(kick, request)
         if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
             return no_match(request, "stream")
-        headers = {COUNT_HEADER: str(answer.count)}
+        headers = {COUNT_HEADER: str(answer.count), **banned}
         return ListAnswer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
 
     async def find(self, request: Request) -> Response:

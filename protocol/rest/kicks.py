@@ -1,0 +1,64 @@
+"""Query parameters of requests that end something: the reason to tell, and how long to keep out whom it concerns."""
+
+import re
+from typing import Any, Final
+
+from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.rest.errors import bad_request
+from protocol.rest.fields import Field, FieldType, FieldValues, one_of
+
+MAX_REASON: Final = 256
+MAX_BAN: Final = 30 * 86_400.0
+"""Seconds."""
+
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _read_reason(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_REASON or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _read_duration(value: Any) -> float:
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    seconds = int(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < seconds <= MAX_BAN:
+        raise ValueError
+    return seconds
+
+
+_REASON_TYPE: Final = FieldType(
+    f"printable text of 1 to {MAX_REASON} characters",
+    _read_reason,
+    {"type": "string", "pattern": f"^[^\\x00-\\x1f\\x7f-\\xa0]{{1,{MAX_REASON}}}$"},
+)
+_DURATION_TYPE: Final = FieldType(
+    "a time such as 30s, 10m, 2h or 7d, of 30 days at most",
+    _read_duration,
+    {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
+)
+
+REASON: Final = Field("reason", _REASON_TYPE, "text for client and backend, in place of `Stopped by rest /terminate`")
+BAN: Final = Field("ban", _DURATION_TYPE, "how long what is ended may not begin again")
+STREAM_BAN_BY: Final = Field(
+    "ban_by",
+    one_of(*BanBy),
+    "who may not: everybody for this stream's name, this user, or this address; default: publications by name,"
+    " playbacks by user",
+)
+CONNECTION_BAN_BY: Final = Field(
+    "ban_by", one_of(BanBy.USER, BanBy.ADDRESS), "who may not: this user (default), or this address"
+)
+
+
+def kick_of(given: FieldValues, ban_by: Field[str]) -> Kick | None:
+    """What the parameters ask for; None if nothing. RestError (400) for `ban_by` without `ban`."""
+    reason, seconds, by = given[REASON], given[BAN], given[ban_by]
+    if seconds is None:
+        if by is not None:
+            raise bad_request("ban_by needs ban, the time", key=ban_by.name)
+        return None if reason is None else Kick(reason=reason)
+    order = BanOrder(seconds=seconds, by=None if by is None else BanBy(by), reason=reason)
+    return Kick(reason=reason, ban=order)

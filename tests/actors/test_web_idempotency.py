@@ -1,0 +1,147 @@
+"""`Idempotency-Key`: a request that is repeated is carried out once."""
+
+from typing import Any
+
+import httpx
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from actors.runtime.actor import StopReason
+from protocol.node.filters import StreamFilter
+from protocol.rest.streams import TerminateAnswer
+from tests.support.streams import StreamWorld, connection, stream
+from tests.support.web import client_of
+
+STREAMS = "/rest-api/stream/terminate"
+CONNECTIONS = "/rest-api/connection/terminate"
+KEY = {"Idempotency-Key": "k1"}
+
+
+class SlowWorld(StreamWorld):
+    """Stops streams only once it may."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.may_stop = trio.Event()
+        self.asked = 0
+
+    async def terminate(
+        self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
+    ) -> TerminateAnswer:
+        self.asked += 1
+        await self.may_stop.wait()
+        return await super().terminate(query, reason, dry_run=dry_run, deadline=deadline)
+
+
+@pytest.fixture
+def world() -> StreamWorld:
+    return StreamWorld([stream("a", "a"), stream("b", "b")], [connection("s1")])
+
+
+async def test_the_same_request_gets_the_same_answer_and_is_carried_out_once(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        first = await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+        world.streams.append(stream("a2", "a"))
+        again = await client.post(STREAMS, json={"name": "a"}, headers={"Idempotency-Key": '"k1"'})
+    assert (first.status_code, first.headers["x-terminated-count"]) == (200, "1")
+    assert (again.status_code, again.headers["x-terminated-count"]) == (200, "1")
+    assert again.content == first.content
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert world.ids == {"a2", "b"}
+
+
+async def test_it_holds_for_ten_minutes(world: StreamWorld, autojump_clock: MockClock) -> None:
+    async with client_of(world) as client:
+        await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+        world.streams.append(stream("a2", "a"))
+        await trio.sleep(599)
+        assert (await client.post(STREAMS, json={"name": "a"}, headers=KEY)).status_code == 200
+        assert "a2" in world.ids
+        await trio.sleep(1)
+        await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+        assert "a2" not in world.ids
+
+
+async def test_without_a_key_each_request_is_carried_out(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        assert (await client.post(STREAMS, json={"name": "a"})).status_code == 200
+        assert (await client.post(STREAMS, json={"name": "a"})).status_code == 404
+
+
+async def test_nothing_found_is_an_answer_too(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        first = await client.post(STREAMS, json={"name": "later"}, headers=KEY)
+        world.streams.append(stream("l", "later"))
+        again = await client.post(STREAMS, json={"name": "later"}, headers=KEY)
+    assert (first.status_code, again.status_code) == (404, 404)
+    assert again.json() == first.json()
+    assert "l" in world.ids
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(STREAMS, {"name": "b"}), (f"{STREAMS}?reason=x", {"name": "a"}), (CONNECTIONS, {"appKey": "x"})]
+)
+async def test_another_request_with_the_same_key_is_422(world: StreamWorld, path: str, body: dict[str, str]) -> None:
+    async with client_of(world) as client:
+        await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+        answer = await client.post(path, json=body, headers=KEY)
+    assert answer.status_code == 422
+    assert answer.json()["key"] == "Idempotency-Key"
+    assert "b" in world.ids
+
+
+async def test_a_request_that_comes_meanwhile_waits_for_the_answer_to_the_first() -> None:
+    world = SlowWorld([stream("a", "a")])
+    answers: list[httpx.Response] = []
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        answers.append(await client.post(STREAMS, json={"name": "a"}, headers=KEY))
+
+    async with client_of(world) as client, trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(ask, client)
+        await trio.testing.wait_all_tasks_blocked()
+        assert world.asked == 1
+        world.may_stop.set()
+    assert [answer.headers["x-terminated-count"] for answer in answers] == ["1", "1", "1"]
+    assert world.asked == 1
+
+
+async def test_if_the_first_is_broken_off_the_next_is_carried_out() -> None:
+    world = SlowWorld([stream("a", "a")])
+    async with client_of(world) as client:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(lambda: client.post(STREAMS, json={"name": "a"}, headers=KEY))
+                await trio.testing.wait_all_tasks_blocked()
+                scope.cancel()
+        world.may_stop.set()
+        answer = await client.post(STREAMS, json={"name": "a"}, headers=KEY)
+    assert answer.headers["x-terminated-count"] == "1"
+    assert "idempotency-replayed" not in answer.headers
+
+
+async def test_a_request_that_was_refused_may_be_corrected(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        assert (await client.post(STREAMS, json={"nam": "a"}, headers=KEY)).status_code == 400
+        assert (await client.post(STREAMS, json={"name": "a"}, headers=KEY)).status_code == 200
+
+
+async def test_a_dry_run_is_made_anew(world: StreamWorld) -> None:
+    async with client_of(world) as client:
+        for found in (2, 3):
+            answer = await client.post(f"{STREAMS}?dry_run=true", json={}, headers=KEY)
+            assert answer.headers["x-terminated-count"] == str(found)
+            world.streams.append(stream("c", "c"))
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256])
+async def test_an_unusable_key_is_400_and_nothing_is_done(world: StreamWorld, key: str) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(STREAMS, json={"name": "a"}, headers={"Idempotency-Key": key})
+    assert answer.status_code == 400
+    assert world.ids == {"a", "b"}
