@@ -105,6 +105,28 @@ async def test_a_player_stopped_in_the_moment_it_finds_its_stream_leaves_nothing
         claim.release()
 
 
+@pytest.mark.parametrize("message", ["publishStream", "playStream"])
+async def test_a_stream_stopped_by_half_does_not_go_on_with_the_answer_it_waits_for(
+    message: str, autojump_clock: MockClock
+) -> None:
+    async with signaling_rig() as rig:
+        alice, _ = await rig.connect()
+        await rig.publish(alice, "cam", "p1")
+        answer = rig.backend.gates[message] = trio.Event()
+        name = {"publishStream": "other", "playStream": "cam"}[message]
+        alice.send(message, stream_request(name, "s1", published=message == "publishStream"))
+        await trio.testing.wait_all_tasks_blocked()
+        (stream,) = (each for each in rig.supervisor.streams() if each.media_session_id == "s1")
+        stream.begin_stop(BY_REST)
+        answer.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (len(rig.plane.publications), len(rig.plane.playbacks), len(rig.directory)) == (1, 0, 1)
+        assert not stream.stopped.is_set()
+        stream.stop(BY_REST)
+        await stream.stopped.wait()
+        assert (len(rig.plane.publications), len(rig.plane.playbacks), len(rig.directory)) == (1, 0, 1)
+
+
 async def test_a_request_that_comes_with_the_end_of_its_session_starts_nothing(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
         _, session = await rig.connect()

@@ -89,6 +89,14 @@ class MemorySocket:
                 if all(body.get(key) == value for key, value in expected.items()):
                     return body or data
 
+    def take(self) -> dict[str, Any]:
+        """The next frame, if one has come; raises trio.WouldBlock."""
+        try:
+            frame: dict[str, Any] = json.loads(self._from_server.receive_nowait())
+        except (trio.EndOfChannel, trio.ClosedResourceError):
+            raise trio.WouldBlock from None
+        return frame
+
     async def drain(self) -> list[dict[str, Any]]:
         """Every frame until the server closes, with those received before."""
         async for text in self._from_server:

@@ -1,0 +1,202 @@
+"""Terminates that do not fit into one pass of the event loop: how much a pass holds, and what the answer says."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from actors.node import termination
+from actors.node.control import LocalNode
+from actors.runtime.actor import SHUTDOWN
+from actors.runtime.slices import SliceBudget
+from actors.stream import Stream
+from actors.stream.end_reasons import PUBLISHER_STOP, SESSION_DISCONNECT
+from actors.web.api.streams import BY_REST
+from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.rest.streams import TerminateAnswer
+from tests.support.signaling_rig import SignalingRig, signaling_rig
+
+PLAYERS = 60
+PUBLICATIONS = 30
+STREAMS = 2 * PLAYERS + PUBLICATIONS
+STOPPED_IN_A_PASS = termination.SLICE_COST // termination.STOP_COST
+ENDED_IN_A_PASS = termination.SLICE_COST // termination.END_COST
+
+
+@pytest.fixture(name="rig")
+async def rig_with_many_streams(autojump_clock: MockClock) -> AsyncIterator[SignalingRig]:
+    """One client publishes s0 to s29, two others play s0, as v0 to v119."""
+    async with signaling_rig(methods=frozenset(), max_streams_per_session=1000) as rig:
+        publisher, _ = await rig.connect()
+        for number in range(PUBLICATIONS):
+            await rig.publish(publisher, f"s{number}", f"p{number}")
+        for first in (0, PLAYERS):
+            socket, _ = await rig.connect()
+            for number in range(first, first + PLAYERS):
+                await rig.play(socket, "s0", f"v{number}")
+        yield rig
+
+
+class Watch(trio.abc.Instrument):
+    """Counts, for each pass of the loop, how many of the streams were stopped in it, and how many were closed."""
+
+    def __init__(self, rig: SignalingRig) -> None:
+        self._streams = [stream for stream in rig.supervisor.streams() if isinstance(stream, Stream)]
+        self._media = [*rig.plane.publications, *rig.plane.playbacks]
+        self.stopped: list[int] = []
+        self.closed: list[int] = []
+        self._before = 0, 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        now = sum(stream.reason is not None for stream in self._streams), sum(bool(each.closed) for each in self._media)
+        self.stopped.append(now[0] - self._before[0])
+        self.closed.append(now[1] - self._before[1])
+        self._before = now
+
+
+async def watched(rig: SignalingRig, *doings: Callable[[], Any]) -> Watch:
+    """What each pass did, from the `doings`, all in one pass, to the end."""
+    watch = Watch(rig)
+    trio.lowlevel.add_instrument(watch)
+    try:
+        for do in doings:
+            do()
+        await trio.testing.wait_all_tasks_blocked()
+    finally:
+        trio.lowlevel.remove_instrument(watch)
+    return watch
+
+
+async def terminated(rig: SignalingRig, query: StreamFilter, **changes: Any) -> TerminateAnswer:
+    """As REST does it."""
+    wanted = {"dry_run": False, "deadline": trio.current_time() + 5} | changes
+    return await LocalNode("node1", rig.supervisor, dict).terminate(query, BY_REST, **wanted)
+
+
+async def test_a_pass_stops_some_and_closes_some(rig: SignalingRig) -> None:
+    watch = await watched(rig, lambda: rig.supervisor.terminate(StreamFilter(), BY_REST))
+    assert sum(watch.stopped) == STREAMS
+    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert sum(watch.closed) == STREAMS
+    assert max(watch.closed) <= ENDED_IN_A_PASS
+    last_stop = max(number for number, count in enumerate(watch.stopped) if count)
+    assert not any(watch.closed[: last_stop - 1]), "all are told before the rest is done"
+
+
+async def test_terminates_at_once_take_turns(rig: SignalingRig) -> None:
+    queries = (StreamFilter(name="s0"), StreamFilter(published=False), StreamFilter())
+    watch = await watched(rig, *(lambda query=query: rig.supervisor.terminate(query, BY_REST) for query in queries))
+    assert sum(watch.stopped) == sum(watch.closed) == STREAMS
+    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert max(watch.closed) <= ENDED_IN_A_PASS
+
+
+@pytest.mark.parametrize(
+    "query", [StreamFilter(name="s0", published=True), StreamFilter(media_session_ids=frozenset({"p0"}))]
+)
+async def test_one_publication_with_many_players_is_sliced_too(rig: SignalingRig, query: StreamFilter) -> None:
+    watch = await watched(rig, lambda: rig.supervisor.terminate(query, BY_REST))
+    assert sum(watch.stopped) == 2 * PLAYERS + 1
+    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+
+
+async def test_a_publication_that_ends_by_itself_takes_its_players_along_in_slices(rig: SignalingRig) -> None:
+    (publication,) = (each for each in rig.supervisor.streams() if each.media_session_id == "p0")
+    watch = await watched(rig, lambda: publication.stop(BY_REST))
+    assert sum(watch.stopped) == sum(watch.closed) == 2 * PLAYERS + 1
+    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert publication.stopped.is_set()
+
+
+async def test_a_session_with_many_streams_is_sliced_too(rig: SignalingRig) -> None:
+    sessions = list(rig.supervisor.sessions())
+    watch = await watched(rig, lambda: rig.supervisor.terminate_connections(ConnectionFilter(), BY_REST))
+    assert sum(watch.stopped) == STREAMS
+    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert all(session.stopped.is_set() and session.reason is BY_REST for session in sessions)
+
+
+async def test_the_answer_counts_players_that_match_and_fall_with_their_publication(rig: SignalingRig) -> None:
+    answer = await terminated(rig, StreamFilter())
+    assert (answer.count, answer.all_stopped) == (STREAMS, True)
+    assert not list(rig.supervisor.streams())
+
+
+async def test_players_that_do_not_match_are_not_counted(rig: SignalingRig) -> None:
+    answer = await terminated(rig, StreamFilter(published=True))
+    assert (answer.count, answer.all_stopped) == (PUBLICATIONS, True)
+    assert rig.supervisor.is_idle is False
+    assert not list(rig.supervisor.streams())
+
+
+async def test_however_little_time_it_has_the_answer_waits_until_all_are_stopped(rig: SignalingRig) -> None:
+    streams = list(rig.supervisor.streams())
+    answer = await terminated(rig, StreamFilter(), deadline=trio.current_time())
+    assert (answer.count, answer.all_stopped) == (STREAMS, False)
+    assert all(stream.reason is not None for stream in streams)
+    await trio.testing.wait_all_tasks_blocked()
+    assert all(stream.stopped.is_set() for stream in streams)
+
+
+async def test_a_dry_run_stops_nobody(rig: SignalingRig) -> None:
+    answer = await terminated(rig, StreamFilter(), dry_run=True)
+    assert (answer.count, len(answer.nodes[0].matched)) == (STREAMS, STREAMS)
+    assert len(list(rig.supervisor.streams())) == STREAMS
+
+
+async def test_a_client_that_leaves_in_the_middle_changes_nothing(rig: SignalingRig, nursery: trio.Nursery) -> None:
+    streams = list(rig.supervisor.streams())
+    with trio.CancelScope() as client:
+        nursery.start_soon(_cancel_after, 3, client)
+        await terminated(rig, StreamFilter())
+    assert client.cancelled_caught
+    assert any(stream.reason is None for stream in streams)
+    await trio.testing.wait_all_tasks_blocked()
+    assert all(stream.reason is not None and stream.stopped.is_set() for stream in streams)
+
+
+@pytest.mark.parametrize("passes", [1, 4, 8, 12])
+async def test_a_shutdown_in_the_middle_ends_all(passes: int, rig: SignalingRig, nursery: trio.Nursery) -> None:
+    streams = list(rig.supervisor.streams())
+    nursery.start_soon(terminated, rig, StreamFilter())
+    for _ in range(passes):
+        await trio.lowlevel.checkpoint()
+    rig.supervisor.close(SHUTDOWN)
+    assert {stream.reason for stream in streams} <= {BY_REST, SHUTDOWN, PUBLISHER_STOP, SESSION_DISCONNECT}
+    await trio.testing.wait_all_tasks_blocked()
+    assert rig.supervisor.is_idle
+    assert all(stream.stopped.is_set() for stream in streams)
+    assert (await terminated(rig, StreamFilter())).count == 0
+
+
+async def test_a_stream_that_begins_later_is_not_meant(rig: SignalingRig, nursery: trio.Nursery) -> None:
+    alice, _ = await rig.connect()
+    nursery.start_soon(terminated, rig, StreamFilter())
+    for _ in range(3):
+        await trio.lowlevel.checkpoint()
+    await rig.publish(alice, "s0", "later")
+    await trio.testing.wait_all_tasks_blocked()
+    assert [stream.media_session_id for stream in rig.supervisor.streams()] == ["later"]
+
+
+def test_a_slice_ends_when_its_time_is_over() -> None:
+    clock = iter((10.0, 10.0, 10.001, 10.002))
+    budget = SliceBudget(100, 0.002, lambda: next(clock))
+    assert [budget.is_spent, budget.is_spent, budget.is_spent] == [False, False, True]
+
+
+def test_a_slice_ends_when_its_cost_is_spent() -> None:
+    budget = SliceBudget(2, 1.0, lambda: 0.0)
+    budget.spend(1)
+    assert not budget.is_spent
+    budget.spend(1)
+    assert budget.is_spent
+
+
+async def _cancel_after(passes: int, scope: trio.CancelScope) -> None:
+    for _ in range(passes):
+        await trio.lowlevel.checkpoint()
+    scope.cancel()
