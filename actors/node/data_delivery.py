@@ -15,12 +15,14 @@ from attrs import frozen
 
 from actors.node.data_port import TooManyAtOnce
 from actors.node.supervisor import SessionActor, Supervisor
-from actors.runtime.slices import slices
+from actors.runtime.slices import SliceBudget
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter
 
 SLICE: Final = 20
-"""Receivers served in one go: about a third of a millisecond's work."""
+"""Receivers served in one go, at most."""
+SLICE_TIME: Final = 0.0005
+"""Seconds after which no more of them are served in one go: a long text takes its time."""
 MAX_UNDER_WAY: Final = 32
 """Deliveries to more receivers than that which may be under way at a time."""
 
@@ -142,9 +144,12 @@ class DataDelivery:
         self._under_way.append(delivering)
         try:
             async with self._turn:
-                for some in slices(delivering.remaining(), SLICE):
-                    for session_id in some:
-                        delivering.serve(session_id)
-                    await trio.lowlevel.checkpoint()
+                budget = SliceBudget(SLICE, SLICE_TIME)
+                for session_id in delivering.remaining():
+                    delivering.serve(session_id)
+                    budget.spend(1)
+                    if budget.is_spent:
+                        await trio.lowlevel.checkpoint()
+                        budget = SliceBudget(SLICE, SLICE_TIME)
         finally:
             self._under_way.remove(delivering)
