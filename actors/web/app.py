@@ -85,7 +85,7 @@ def api_routes(
         *StreamResource(streams, settings, kicks).routes(),
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
-        *DataResource(messages, settings).routes(),
+        *DataResource(messages, settings, once=kicks.once).routes(),
         ECHO_ROUTE,
         *Health(ready).routes(),
         *StartPage(streams, page_info, clock).routes(),

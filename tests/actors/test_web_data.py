@@ -130,6 +130,24 @@ async def test_a_large_payload_arrives_and_a_larger_one_is_413(autojump_clock: M
         assert (too_large.status_code, too_large.json()["setting"]) == (413, "data.max_size")
 
 
+async def test_a_request_that_is_repeated_with_its_key_is_sent_once(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig, rest_of(rig) as rest:
+        socket, session = await rig.connect()
+        await rig.publish(socket, "cam", "p")
+        await rig.play(socket, "cam", "v")
+        for path, to in (
+            (SEND, {"sessionId": session.session_id}),
+            (BROADCAST, {"all": True}),
+            (EVENT, {"streamName": "cam"}),
+        ):
+            for _ in range(2):
+                answer = await rest.post(path, json={"payload": 1, **to}, headers={"Idempotency-Key": path})
+                assert answer.status_code == 200
+        await caught_up(socket)
+        assert payloads(socket) == [1, 1]
+        assert len([data for data in socket.received("notifyStreamEvent") if data[0]["type"] == "data"]) == 1
+
+
 # -- broadcast ---------------------------------------------------------------------------------------------------------
 
 

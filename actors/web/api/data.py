@@ -1,6 +1,6 @@
 """`/rest-api/data/...` and `/rest-api/stream/event/send`: what a backend sends to pages."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -35,10 +35,11 @@ TOO_MUCH = "too much is on its way to clients: try again later"
 
 
 class DataResource:
-    """The methods that send something to pages."""
+    """The methods that send something to pages. `once` makes an endpoint heed `Idempotency-Key`."""
 
-    def __init__(self, ports: MessagePorts, settings: Settings) -> None:
+    def __init__(self, ports: MessagePorts, settings: Settings, *, once: Callable[[Endpoint], Endpoint]) -> None:
         self._ports = ports
+        self._once = once
         self._max_size = settings.data_max_size
         self._max_shared_size = settings.max_stream_event_size
 
@@ -51,7 +52,7 @@ class DataResource:
         counted = Answer(description="sent, with an empty body", headers=(SENT_HEADER, DROPPED_HEADER))
         send = _route(
             "data/send",
-            self.send,
+            self._once(self.send),
             "send data to sessions",
             (rest.SEND, rest.SEND_QUERY),
             sent,
@@ -59,7 +60,7 @@ class DataResource:
         )
         broadcast = _route(
             "data/broadcast",
-            self.broadcast,
+            self._once(self.broadcast),
             "send data to every session that matches",
             (rest.BROADCAST, rest.NO_QUERY),
             counted,
@@ -67,7 +68,7 @@ class DataResource:
         )
         event = _route(
             "stream/event/send",
-            self.send_event,
+            self._once(self.send_event),
             "send an event with data to the players of a stream",
             (rest.EVENT, rest.NO_QUERY),
             counted,
@@ -123,6 +124,7 @@ def _route(
         endpoint=endpoint,
         role=Role.OPERATE,
         summary=summary,
+        description="With the header `Idempotency-Key` it is sent once, however often it is asked for in ten minutes.",
         fields=fields,
         query=query,
         answers=(answer,),
