@@ -18,6 +18,7 @@ import trio
 from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.runtime.actor import Actor, StopReason, crash_guard
 from actors.runtime.logs import get_logger
+from actors.runtime.slices import slices
 from config.settings import Settings
 from protocol.hooks import Deny, HookMethod, Verdict, Warn
 
@@ -26,6 +27,8 @@ log = get_logger("keep-alive")
 STEPS_PER_INTERVAL = 50
 SHORTEST_STEP = 0.01
 LONGEST_STEP = 0.2
+LOOKED_AT_ONCE, ASKED_AT_ONCE = 500, 20
+"""Streams looked at, and asked for, before other tasks get a turn."""
 
 
 class KeepAliveTarget(Protocol):
@@ -50,7 +53,7 @@ class KeepAliveTarget(Protocol):
 
 
 class StreamKeepAlive(Actor[Never]):
-    """The walker. `live_streams` returns the streams that are currently live.
+    """The walker. `live_streams` returns the streams that are live at that moment.
 
     Run it only if `keep_alive_streaming_sessions_enabled`. It skips streams of applications that
     `streaming_sessions_keep_alive_app_keys` does not name.
@@ -70,23 +73,33 @@ class StreamKeepAlive(Actor[Never]):
     async def _go_on(self) -> None:
         while True:
             await trio.sleep(self._walk.step)
-            for target in self._walk.due(self._live_streams(), trio.current_time()):
-                with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
-                    ask(target)
+            self._walk.begin()
+            for some in slices(self._live_streams(), LOOKED_AT_ONCE):
+                for few in slices(self._walk.due(some, trio.current_time()), ASKED_AT_ONCE):
+                    for target in few:
+                        with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
+                            ask(target)
+                    await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()
 
 
 class Walk:
-    """Whose turn it is. Call `due` every `step` seconds."""
+    """Whose turn it is. Every `step` seconds, call `begin`, and then `due` with all live streams, some at a time."""
 
     def __init__(self, interval: float, app_keys: Collection[str]) -> None:
         self.step = min(max(interval / STEPS_PER_INTERVAL, SHORTEST_STEP), LONGEST_STEP)
         self._interval = interval
         self._app_keys = frozenset(app_keys)
         self._next_turn: dict[str, float] = {}
+        self._before: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """Start a round. Streams that the last round has not seen are forgotten."""
+        self._before, self._next_turn = self._next_turn, {}
 
     def due(self, targets: Iterable[KeepAliveTarget], now: float) -> list[KeepAliveTarget]:
-        """Those of `targets` whose turn has come. Streams no longer among `targets` are forgotten."""
-        before, self._next_turn = self._next_turn, {}
+        """Those of `targets` whose turn has come."""
+        before = self._before
         found = []
         for target in targets:
             if target.app_key not in self._app_keys:

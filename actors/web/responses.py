@@ -50,11 +50,16 @@ _PIECE = 65536
 """Characters after which what has been written is sent."""
 
 
+def to_json(content: Any) -> str:
+    """Without spaces, in ASCII."""
+    return json.dumps(content, separators=(",", ":"))
+
+
 class JsonAnswer(JSONResponse):
     """JSON in ASCII: a name chosen by a client may contain half a surrogate pair, which UTF-8 cannot encode."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":")).encode()
+        return to_json(content).encode()
 
 
 class ErrorAnswer(JsonAnswer):

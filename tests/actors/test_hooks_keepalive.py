@@ -145,13 +145,19 @@ class Target:
     app_key: str = "a"
 
 
+def due(walker: Walk, targets: list[Any], now: float) -> list[Any]:
+    """A whole round at once."""
+    walker.begin()
+    return walker.due(targets, now)
+
+
 def walk(targets: list[Any], *, interval: float = 10.0, until: float = 100.0) -> Counter[tuple[str, int]]:
     """How often each target's turn came in each interval."""
     walker = Walk(interval, ["a"])
     turns: Counter[tuple[str, int]] = Counter()
     now = 0.0
     while now < until:
-        for target in walker.due(targets, now):
+        for target in due(walker, targets, now):
             turns[target.media_session_id, int(now // interval)] += 1
         now += walker.step
     return turns
@@ -168,10 +174,20 @@ def test_every_stream_has_one_turn_in_each_interval(names: set[str]) -> None:
 def test_turns_are_spread_over_the_interval() -> None:
     walker = Walk(10.0, ["a"])
     targets: list[Any] = [Target(f"stream-{number}") for number in range(10_000)]
-    walker.due(targets, 0.0)
-    counts = [len(walker.due(targets, step * walker.step)) for step in range(1, 51)]
+    due(walker, targets, 0.0)
+    counts = [len(due(walker, targets, step * walker.step)) for step in range(1, 51)]
     assert sum(counts) == 10_000
     assert max(counts) < 280  # 200 on average
+
+
+def test_a_round_in_slices_is_the_round_of_all() -> None:
+    whole, sliced = Walk(10.0, ["a"]), Walk(10.0, ["a"])
+    targets: list[Any] = [Target(f"stream-{number}") for number in range(100)]
+    for step in range(120):
+        now = step * whole.step
+        sliced.begin()
+        parts = [sliced.due(targets[start : start + 7], now) for start in range(0, 100, 7)]
+        assert [target for part in parts for target in part] == due(whole, targets, now)
 
 
 def test_streams_of_other_applications_are_passed_by() -> None:
@@ -181,19 +197,19 @@ def test_streams_of_other_applications_are_passed_by() -> None:
 def test_a_walk_that_was_held_up_asks_once_and_keeps_its_rhythm() -> None:
     walker = Walk(10.0, ["a"])
     targets: list[Any] = [Target("x")]
-    walker.due(targets, 0.0)
-    first = next(step / 10 for step in range(101) if walker.due(targets, step / 10))
-    assert len(walker.due(targets, first + 47.0)) == 1
-    assert walker.due(targets, first + 49.9) == []
-    assert len(walker.due(targets, first + 50.1)) == 1
+    due(walker, targets, 0.0)
+    first = next(step / 10 for step in range(101) if due(walker, targets, step / 10))
+    assert len(due(walker, targets, first + 47.0)) == 1
+    assert due(walker, targets, first + 49.9) == []
+    assert len(due(walker, targets, first + 50.1)) == 1
 
 
 def test_ended_streams_are_forgotten() -> None:
     walker = Walk(10.0, ["a"])
     gone: list[Any] = [Target("x")]
-    walker.due(gone, 0.0)
-    walker.due([], 1.0)
-    assert walker.due(gone, 20.0) == []
+    due(walker, gone, 0.0)
+    due(walker, [], 1.0)
+    assert due(walker, gone, 20.0) == []
 
 
 @pytest.mark.parametrize(("interval", "step"), [(0.1, 0.01), (1.0, 0.02), (10.0, 0.2), (60.0, 0.2)])

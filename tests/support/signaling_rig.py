@@ -115,7 +115,7 @@ class SignalingRig:
 
     def live_streams(self) -> Iterator[Stream]:
         """As the server gives them to its keep-alive walker."""
-        return (stream for stream in self.supervisor.streams() if isinstance(stream, Stream) and stream.is_live)
+        return (stream for stream in self.supervisor.live_streams() if isinstance(stream, Stream))
 
     async def connect(self, **connection: Any) -> tuple[MemorySocket, Session]:
         """An established client."""

@@ -5,19 +5,22 @@ The page acts on streams through the ordinary REST API, which admits its origin.
 
 import mimetypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import trio
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from actors.node.control_port import NodeControl
+from actors.runtime.slices import slices
 from actors.web.api.routes import ApiRoute
+from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
-from actors.web.responses import JsonAnswer, StaticContent
+from actors.web.responses import JsonAnswer, StaticContent, to_json
 from protocol.access.identity import Identity, Proof
 from protocol.access.roles import Role
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
@@ -36,6 +39,10 @@ FIND = Field("find", TEXT, "text that a session or stream shows somewhere")
 STATE_QUERY = FieldTable(FIND, OFFSET, LIMIT, noun="query parameter")
 MAX_ROWS = 500
 """Rows per table that the page gets unless it asks for another number; it always gets the totals."""
+SNAPSHOT_AGE = 1.0
+"""Seconds for which all pages that show the same get the same tables."""
+ROWS_AT_ONCE = 50
+"""Rows written before other tasks get a turn."""
 
 
 @frozen(kw_only=True)
@@ -60,6 +67,7 @@ class StartPage:
         self._info = info
         self._clock = clock
         self._headers = security_headers(info)
+        self._tables: SharedSnapshots[str] = SharedSnapshots(SNAPSHOT_AGE)
         self._files = {path.name: _read_file(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
 
     def routes(self) -> tuple[ApiRoute, ...]:
@@ -115,10 +123,21 @@ class StartPage:
     async def state(self, request: Request) -> Response:
         """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
         given = STATE_QUERY.read(read_query(request.scope["query_string"]))
-        state = await self._state(request.scope, page_of(given, limit=MAX_ROWS), given[FIND] or None)
-        return JsonAnswer(state, headers=self._headers)
+        page, wanted = page_of(given, limit=MAX_ROWS), given[FIND] or None
+        identity = identity_of(request.scope)
+        tables = await self._tables.get(
+            (identity.apps, page, wanted), lambda: self._make_tables(request.scope, page, wanted)
+        )
+        own = {
+            "version": self._info.version,
+            "caller": _caller(identity),
+            "ws": _endpoint(self._info.ws),
+            "wss": _endpoint(self._info.wss),
+        }
+        return Response(f"{to_json(own)[:-1]},{tables}}}", media_type="application/json", headers=self._headers)
 
-    async def _state(self, scope: Scope, page: Page, wanted: str | None) -> dict[str, Any]:
+    async def _make_tables(self, scope: Scope, page: Page, wanted: str | None) -> str:
+        """The part of the state that all pages share, without braces."""
         now = self._clock()
         sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter(text=wanted)), page)
         streams = await self._streams.find(narrowed(scope, StreamFilter(text=wanted)), page, traffic=True)
@@ -127,16 +146,13 @@ class StartPage:
             everyone, everything = narrowed(scope, ConnectionFilter()), narrowed(scope, StreamFilter())
             all_sessions = (await self._streams.find_connections(everyone, NOTHING)).total
             all_streams = (await self._streams.find(everything, NOTHING, traffic=False)).total
-        return {
-            "version": self._info.version,
-            "caller": _caller(identity_of(scope)),
-            "ws": _endpoint(self._info.ws),
-            "wss": _endpoint(self._info.wss),
+        totals = {
             "totals": {"sessions": all_sessions, "streams": all_streams},
             "matching": {"sessions": sessions.total, "streams": streams.total},
-            "sessions": [_session_row(session, now) for session in sessions.items],
-            "streams": [_stream_row(stream, now) for stream in streams.items],
         }
+        session_rows = await _table(_session_row(session, now) for session in sessions.items)
+        stream_rows = await _table(_stream_row(stream, now) for stream in streams.items)
+        return f'{to_json(totals)[1:-1]},"sessions":[{session_rows}],"streams":[{stream_rows}]'
 
     def _file(self, request: Request, name: str) -> Response:
         return self._files[name].answer(request, self._headers)
@@ -160,6 +176,15 @@ def security_headers(info: PageInfo) -> dict[str, str]:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
+
+
+async def _table(rows: Iterable[dict[str, Any]]) -> str:
+    """The rows in JSON, made some at a time."""
+    texts: list[str] = []
+    for some in slices(rows, ROWS_AT_ONCE):
+        texts += map(to_json, some)
+        await trio.lowlevel.checkpoint()
+    return ",".join(texts)
 
 
 def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
