@@ -20,6 +20,8 @@ ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
 
 ECHO_APP_URL = "http://localhost:8081/apps/EchoApp"
 """The built-in backend, which agrees to everything."""
+ROOM_APP_URL = "http://localhost:8081/apps/RoomApp"
+"""The same for rooms: whoever asks may join any room, publish and play."""
 
 MAX_IDENTIFIER_LENGTH = 128
 MAX_LABEL_LENGTH = 1024
@@ -116,6 +118,11 @@ def _check_methods(_: "App", __: "Attribute[frozenset[str]]", value: frozenset[s
         check_method(method)
 
 
+def _check_rooms(_: "App", __: "Attribute[bool]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise AppError("must be true or false", field="rooms")
+
+
 def check_method(name: str) -> None:
     """Raise AppError, with the nearest name, unless `name` is a REST method of this server (case-sensitive)."""
     if name in UNUSED_METHODS:
@@ -130,13 +137,16 @@ class App:
 
     `name` and `key` are case-sensitive and unique on a server. `url` is the base URL of its hooks. `methods` are the
     hooks that are sent; all others count as allowed. `rest_username` and `rest_password` are sent to the backend as
-    HTTP Basic. `owner`, `main_class` and `callback_class` are kept for operators who come from WCS and have no effect.
+    HTTP Basic. With `rooms`, its clients' room commands and their streams in rooms are served here; without, both are
+    between pages and backend. `owner`, `main_class` and `callback_class` are kept for operators who come from WCS and
+    have no effect.
     """
 
     name: str = field(validator=_check_identifier)
     key: str = field(validator=_check_identifier)
     url: str = field(validator=_check_url)
     methods: frozenset[str] = field(default=frozenset(), validator=_check_methods)
+    rooms: bool = field(default=False, validator=_check_rooms)
     rest_username: str | None = field(default=None, validator=_check_username)
     rest_password: str | None = field(default=None, repr=False, validator=_check_password)
     owner: str | None = field(default=None, validator=_check_label)
@@ -159,9 +169,14 @@ class App:
 
 @frozen
 class AppTable:
-    """All applications, in the order they were added. Each change makes a new table."""
+    """All applications, in the order they were added. Each change makes a new table.
+
+    `shipped` names the applications that this server has added by itself to the file, once: what an operator then
+    removes or changes stays as it is.
+    """
 
     apps: tuple[App, ...]
+    shipped: frozenset[str] = frozenset()
     _by_key: dict[str, App] = field(init=False, eq=False, repr=False)
     _by_name: dict[str, App] = field(init=False, eq=False, repr=False)
 
@@ -179,15 +194,28 @@ class AppTable:
 
     def added(self, app: App) -> "AppTable":
         """This table with one more application; AppError if its name or key is taken."""
-        return AppTable((*self.apps, app))
+        return evolve(self, apps=(*self.apps, app))
 
     def replaced(self, old: App, new: App) -> "AppTable":
         """This table with `old` replaced by `new`; AppError if its name or key is taken by another."""
-        return AppTable(tuple(new if app is old else app for app in self.apps))
+        return evolve(self, apps=tuple(new if app is old else app for app in self.apps))
 
     def removed(self, app: App) -> "AppTable":
         """This table without `app`."""
-        return AppTable(tuple(other for other in self.apps if other is not app))
+        return evolve(self, apps=tuple(other for other in self.apps if other is not app))
+
+    def with_shipped(self) -> "AppTable":
+        """This table with the applications that came later than its file; one whose name or key is taken is not added.
+
+        It is this same table if there are none.
+        """
+        table = self
+        for app in SHIPPED_LATER:
+            if app.name not in table.shipped:
+                is_taken = table.by_key(app.key) is not None or table.by_name(app.name) is not None
+                apps = table.apps if is_taken else (*table.apps, app)
+                table = AppTable(apps, table.shipped | {app.name})
+        return table
 
 
 def _index(apps: Iterable[App], what: str, identifier: Callable[[App], str]) -> dict[str, App]:
@@ -201,7 +229,14 @@ def _index(apps: Iterable[App], what: str, identifier: Callable[[App], str]) -> 
     return index
 
 
+_SHIPPED_METHODS = frozenset(ALL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}
+SHIPPED_LATER: tuple[App, ...] = (
+    App(name="roomApp", key="roomApp", url=ROOM_APP_URL, methods=_SHIPPED_METHODS, rooms=True),
+)
+"""Applications that files of earlier versions lack: the SDK's RoomApi connects to `roomApp`."""
+
+
 def default_table() -> AppTable:
-    """The table of a new server: `defaultApp`, answered by the built-in EchoApp, with no stream keep-alive."""
-    methods = frozenset(ALL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}
-    return AppTable((App(name="defaultApp", key="defaultApp", url=ECHO_APP_URL, methods=methods),))
+    """The table of a new server: `defaultApp` and `roomApp`, answered by the server itself, with no keep-alive."""
+    default = App(name="defaultApp", key="defaultApp", url=ECHO_APP_URL, methods=_SHIPPED_METHODS)
+    return AppTable((default,)).with_shipped()

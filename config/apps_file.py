@@ -21,7 +21,8 @@ _HEADER = """\
 """
 _FIELDS = tuple(attribute.name for attribute in fields(App))
 _REQUIRED = ("name", "key", "url")
-_TEXT_FIELDS = tuple(name for name in _FIELDS if name != "methods")
+_TEXT_FIELDS = tuple(name for name in _FIELDS if name not in ("methods", "rooms"))
+_KEYS = ("format", "shipped", "app")
 
 
 class AppFileError(AppError):
@@ -33,7 +34,8 @@ class AppFileError(AppError):
 
 def write_apps(table: AppTable) -> str:
     """The table as the text of its file; `read_apps` reads an equal table back."""
-    return "\n".join([f"{_HEADER}format = {FORMAT}\n", *map(_write_app, table.apps)])
+    shipped = f"shipped = [{', '.join(map(quote, sorted(table.shipped)))}]\n" if table.shipped else ""
+    return "\n".join([f"{_HEADER}format = {FORMAT}\n{shipped}", *map(_write_app, table.apps)])
 
 
 def _write_app(app: App) -> str:
@@ -42,6 +44,8 @@ def _write_app(app: App) -> str:
         value = getattr(app, name)
         if value is not None:
             lines.append(f"{name} = {quote(value)}")
+    if app.rooms:
+        lines.append("rooms = true")
     lines += ["methods = [", *(f"    {quote(method)}," for method in app.ordered_methods), "]"]
     return "\n".join(lines) + "\n"
 
@@ -52,16 +56,20 @@ def read_apps(text: str, *, file_name: str) -> AppTable:
         document = parse_toml(text, "a file of applications, which hold text and lists of text")
     except TomlFault as fault:
         raise AppFileError(file_name, fault.line, fault.message) from None
-    unknown = next((key for key in document if key not in ("format", "app")), None)
+    unknown = next((key for key in document if key not in _KEYS), None)
     if unknown is not None:
-        raise AppFileError(file_name, None, f"unknown key {unknown!r}{did_you_mean(unknown, ('format', 'app'))}")
+        raise AppFileError(file_name, None, f"unknown key {unknown!r}{did_you_mean(unknown, _KEYS)}")
     if document.get("format") != FORMAT:
         raise AppFileError(file_name, None, f"'format = {FORMAT}' is missing: not a whole file of applications")
     entries = document.get("app", [])
     if not isinstance(entries, list):
         raise AppFileError(file_name, None, "applications are written [[app]], with two brackets")
+    shipped = document.get("shipped", [])
+    if not isinstance(shipped, list) or not all(isinstance(name, str) for name in shipped):
+        raise AppFileError(file_name, None, "shipped must be a list of names")
     try:
-        return AppTable(tuple(_read_entry(entry, position) for position, entry in enumerate(entries)))
+        apps = tuple(_read_entry(entry, position) for position, entry in enumerate(entries))
+        return AppTable(apps, frozenset(shipped))
     except AppError as error:
         line = None if error.position is None else line_in_table(text, "app", error.position, error.field)
         raise AppFileError(file_name, line, str(error)) from None

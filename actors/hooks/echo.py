@@ -1,21 +1,22 @@
-"""EchoApp, the default application's built-in backend. It agrees to everything, so it is never called."""
+"""EchoApp and RoomApp, the built-in backends of the shipped applications. They agree to everything, so they are never
+called."""
 
 import ipaddress
 from functools import lru_cache
 
 import httpx
 
-ECHO_PATH = "/apps/EchoApp"
+BUILT_IN_PATHS = ("/apps/EchoApp", "/apps/RoomApp")
 
 
 @lru_cache(maxsize=1024)
 def is_echo(url: str) -> bool:
-    """Whether `url` is the built-in EchoApp (`/apps/EchoApp` on this machine), which needs no request."""
+    """Whether `url` is a built-in backend (such as `/apps/EchoApp` on this machine), which needs no request."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         return False
-    return parsed.path.rstrip("/") == ECHO_PATH and _is_loopback(parsed.host)
+    return parsed.path.rstrip("/") in BUILT_IN_PATHS and _is_loopback(parsed.host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -65,6 +65,7 @@ def _detail_row(app: App) -> Row:
         "owner": app.owner,
         "main_class": app.main_class,
         "callback_class": app.callback_class,
+        "rooms": app.rooms,
         "methods": app.ordered_methods,
     }
 

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStore, read_file, resolved, write_file
 from config.apps import App, AppTable, default_table
 from config.apps_file import read_apps, write_apps
+
+log = get_logger("storage")
 
 
 class AppStore(TableStore[AppTable]):
@@ -18,6 +21,8 @@ class AppStore(TableStore[AppTable]):
 def open_app_store(path: Path) -> AppStore:
     """The store for the file at `path`; a missing file is created with the default table.
 
+    Applications that came with later versions than the file are added to it, each once.
+
     Raises AppFileError for a file that is not a valid table, TableStoreError for one that cannot be read or created.
     """
     path = resolved(path)
@@ -25,7 +30,20 @@ def open_app_store(path: Path) -> AppStore:
     if text is None:
         text = write_apps(default_table())
         write_file(path, text)
-    return AppStore(path, read_apps(text, file_name=str(path)), text, write_apps)
+    table = read_apps(text, file_name=str(path))
+    complete = table.with_shipped()
+    if complete is not table:
+        text = write_apps(complete)
+        write_file(path, text)
+        _log_shipped(table, complete)
+    return AppStore(path, complete, text, write_apps)
+
+
+def _log_shipped(before: AppTable, after: AppTable) -> None:
+    for name in after.shipped - before.shipped:
+        is_taken = after.apps == before.apps
+        what = "not added: its name or key is taken" if is_taken else "added; 'wcs remove app' removes it for good"
+        log.info(f"an application of this version was {what}", name=name)
 
 
 def read_app_file(path: Path) -> AppTable | None:

@@ -17,7 +17,7 @@ from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
-from actors.web.api.echo import ECHO_ROUTE
+from actors.web.api.echo import ECHO_ROUTES
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, RouteTable
@@ -86,7 +86,7 @@ def api_routes(
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
         *DataResource(messages, settings, once=kicks.once).routes(),
-        ECHO_ROUTE,
+        *ECHO_ROUTES,
         *Health(ready).routes(),
         *StartPage(streams, page_info, clock).routes(),
     )

@@ -1,6 +1,6 @@
 """The operator's commands as frozen objects. `syntax` says how they are written, `actors/operator` what they do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import field, fields, frozen
 
@@ -19,11 +19,12 @@ class AppFields:
     owner: str | None = None
     main_class: str | None = None
     callback_class: str | None = None
+    rooms: bool | None = None
 
-    def given_fields(self) -> dict[str, str | None]:
+    def given_fields(self) -> dict[str, str | bool | None]:
         """The fields that the command names, an empty text as None."""
         values = {attribute.name: getattr(self, attribute.name) for attribute in fields(AppFields)}
-        return {name: value or None for name, value in values.items() if value is not None}
+        return {name: None if value == "" else value for name, value in values.items() if value is not None}
 
 
 @frozen(kw_only=True)
@@ -116,7 +117,7 @@ def parse(words: Sequence[str]) -> Command:
 
 def _build_add_app(words: Words) -> Command:
     name, key, url = words.operands
-    return AddApp(name=name, key=key, url=url, fields=AppFields(**words.options))
+    return AddApp(name=name, key=key, url=url, fields=_app_fields(words.options))
 
 
 def _build_update_app(words: Words) -> Command:
@@ -130,7 +131,15 @@ def _build_update_app(words: Words) -> Command:
         raise CommandError("nothing to change; give a URL or an option")
     if not options.get("url", "-") or not options.get("key", "-"):
         raise CommandError("the key and the URL cannot be empty")
-    return UpdateApp(name=name, fields=AppFields(**options))
+    return UpdateApp(name=name, fields=_app_fields(options))
+
+
+def _app_fields(options: Mapping[str, str]) -> AppFields:
+    switches = options.keys() & {"rooms", "no_rooms"}
+    if len(switches) > 1:
+        raise CommandError("give either --rooms or --no-rooms")
+    texts = {name: value for name, value in options.items() if name not in switches}
+    return AppFields(**texts, rooms="rooms" in switches if switches else None)
 
 
 def _methods_of(words: Words) -> tuple[str, ...]:

@@ -144,6 +144,8 @@ _APP_OPTIONS = (
     Option("rest_password", ("-p", "--p-rest"), "PASSWORD"),
     Option("owner", ("-o", "--owner"), "OWNER"),
 )
+_ROOMS = Option("rooms", ("--rooms",))
+_NO_ROOMS = Option("no_rooms", ("--no-rooms",))
 _KEY = Option("key", ("-k", "--key"), "KEY")
 _URL = Option("url", ("-l", "--url"), "URL")
 _DETAIL = Option("detail", ("-d", "--detail"))
@@ -163,14 +165,14 @@ VERBS: dict[str, Verb] = {
             "add app",
             "Add an application, without REST methods. URL is the base of its hooks, http or https.",
             operands=("NAME", "KEY", "URL"),
-            options=_APP_OPTIONS,
+            options=(*_APP_OPTIONS, _ROOMS),
         ),
         Verb(
             "update app",
-            "Change what is given and nothing else; '' removes a value.",
+            "Change what is given and nothing else; '' removes a value. --rooms: serve its room commands.",
             operands=("NAME",),
             extra="URL",
-            options=(_KEY, _URL, *_APP_OPTIONS),
+            options=(_KEY, _URL, *_APP_OPTIONS, _ROOMS, _NO_ROOMS),
         ),
         Verb(
             "remove app",

@@ -165,6 +165,7 @@ async def test_retries_end_with_the_deadline(autojump_clock: MockClock) -> None:
         ("http://localhost:8081/apps/EchoApp", True),
         ("http://127.0.0.1:8081/apps/EchoApp/", True),
         ("https://[::1]:8444/apps/EchoApp", True),
+        ("http://localhost:8081/apps/RoomApp", True),
         ("http://localhost:8081/apps/EchoApp2", False),
         ("http://localhost:8081/apps/echoapp", False),
         ("http://localhost:8081/my/apps/EchoApp", False),

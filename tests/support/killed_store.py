@@ -61,7 +61,7 @@ def die_at_random_moments(path: Path) -> int:
 
 def check(path: Path, before: int, acknowledged: int) -> None:
     names = [app.name for app in open_app_store(path).table.apps]
-    assert names == ["defaultApp", *(f"app{number}" for number in range(1, len(names)))]
+    assert names == ["defaultApp", "roomApp", *(f"app{number}" for number in range(2, len(names)))]
     assert before + acknowledged <= len(names) <= before + acknowledged + 1, (before, acknowledged, len(names))
 
 

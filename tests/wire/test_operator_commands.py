@@ -28,6 +28,7 @@ async def test_the_keep_alive_guide_of_wcs(console: Console) -> None:
     assert (await console.done("show", "apps")).splitlines() == [
         "NAME        KEY         URL                                 METHODS",
         f"defaultApp  defaultApp  http://localhost:8081/apps/EchoApp  {len(ALL_METHODS) - 1}",
+        f"roomApp     roomApp     http://localhost:8081/apps/RoomApp  {len(ALL_METHODS) - 1}",
     ]
     added = await console.done("add", "app-rest-method", "defaultApp", "StreamKeepAliveEvent")
     assert added == "defaultApp: StreamKeepAliveEvent added\n"
@@ -48,7 +49,7 @@ async def test_an_application_from_birth_to_death(console: Console) -> None:
     assert await console.done("add", "app-rest-method", "shopKey", "playStream", "connect")
     assert await console.done("show", "app-rest-methods", "shop") == "connect\nplayStream\n"
     await console.done("update", "app", "-k", "newKey", "-l", "http://other.example", "-o", "", "shop")
-    shown = json.loads(await console.done("--json", "show", "apps", "--detail"))["rows"][1]
+    shown = json.loads(await console.done("--json", "show", "apps", "--detail"))["rows"][2]
     assert shown == {
         "name": "shop",
         "key": "newKey",
@@ -58,11 +59,27 @@ async def test_an_application_from_birth_to_death(console: Console) -> None:
         "owner": None,
         "main_class": "Main",
         "callback_class": "Callback",
+        "rooms": False,
         "methods": ["connect", "playStream"],
     }
     assert await console.done("remove", "app-rest-method", "newKey", "-a")
     assert await console.done("remove", "app", "shop") == "application 'shop' removed\n"
     assert console.store.by_key("newKey") is None
+
+
+async def test_rooms_are_switched_on_and_off(console: Console) -> None:
+    await console.done("add", "app", "--rooms", "shop", "shopKey", "https://shop.example/hooks")
+
+    async def rooms() -> list[bool]:
+        shown = json.loads(await console.done("--json", "show", "apps", "-d"))
+        return [row["rooms"] for row in shown["rows"]]
+
+    assert await rooms() == [False, True, True]
+    assert await console.done("update", "app", "--no-rooms", "shop") == "application 'shop' updated\n"
+    assert await console.done("update", "app", "--rooms", "defaultApp") == "application 'defaultApp' updated\n"
+    assert await rooms() == [True, True, False]
+    again = await console.done("update", "app", "--rooms", "defaultApp")
+    assert again == "application 'defaultApp' is like that already\n"
 
 
 async def test_passwords_are_never_shown(console: Console) -> None:
@@ -240,10 +257,15 @@ async def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(console: Con
             "KEY      defaultApp",
             "URL      http://localhost:8081/apps/EchoApp",
             f"METHODS  {len(ALL_METHODS) - 1}",
+            "",
+            "NAME     roomApp",
+            "KEY      roomApp",
+            "URL      http://localhost:8081/apps/RoomApp",
+            f"METHODS  {len(ALL_METHODS) - 1}",
         ],
     )
     code, lines = await run_in_terminal(console, 100, "show", "apps")
-    assert (code, len(lines)) == (Exit.DONE, 2)
+    assert (code, len(lines)) == (Exit.DONE, 3)
 
 
 async def test_a_terminal_without_a_command_is_told_what_to_do(console: Console) -> None:

@@ -95,8 +95,35 @@ def test_a_file_made_by_hand_and_one_that_was_removed_are_written_anew(path: Pat
     store = open_app_store(path)
     change(store, add_shop)
     path.unlink()
-    change(store, lambda table: (AppTable((*table.apps, *default_table().apps)), None))
-    assert open_app_store(path).table == store.table == AppTable((SHOP, *default_table().apps))
+    change(store, lambda table: (table.removed(SHOP), None))
+    assert open_app_store(path).table == store.table
+    assert [app.name for app in store.table.apps] == ["roomApp"]
+
+
+# -- applications that came with later versions ------------------------------------------------------------------------
+
+
+def test_a_file_of_an_earlier_version_gets_what_came_later_once(
+    path: Path,
+) -> None:
+    path.write_text(write_apps(AppTable((SHOP,))))
+    store = open_app_store(path)
+    assert [app.name for app in store.table.apps] == ["shop", "roomApp"]
+    assert read_apps(path.read_text(), file_name="") == store.table
+    room_app = store.by_key("roomApp")
+    assert room_app is not None
+    assert room_app.rooms
+    change(store, lambda table: (table.removed(room_app), None))
+    assert [app.name for app in open_app_store(path).table.apps] == ["shop"], "what was removed stays removed"
+
+
+@pytest.mark.parametrize("own", [SHOP.with_fields(key="roomApp"), SHOP.with_fields(name="roomApp")])
+def test_an_application_of_the_same_key_or_name_is_left_alone(path: Path, own: App) -> None:
+    path.write_text(write_apps(AppTable((own,))))
+    store = open_app_store(path)
+    assert store.table.apps == (own,)
+    change(store, lambda table: (table.removed(table.apps[0]), None))
+    assert open_app_store(path).table.apps == ()
 
 
 def test_a_symbolic_link_stays_one(path: Path) -> None:

@@ -1,6 +1,7 @@
-"""`POST /apps/EchoApp/<method>`: the backend of the default application, which returns the body of the hook.
+"""`POST /apps/EchoApp/<method>` and `/apps/RoomApp/<method>`: the backends of the shipped applications.
 
-Hooks of the default application are answered inside the server; this path is for trying it by hand.
+They return the body of the hook. Hooks of these applications are answered inside the server; the paths are for trying
+them by hand.
 """
 
 from starlette.requests import Request
@@ -18,13 +19,16 @@ async def echo(request: Request) -> Response:
     return Response(body, media_type="application/json")
 
 
-ECHO_ROUTE = ApiRoute(
-    path="/apps/EchoApp/{method:str}",
-    methods=("POST",),
-    endpoint=echo,
-    role=ANYONE,
-    summary="get the body back",
-    description="The backend of the default application, for trying hooks by hand: any JSON value, any method.",
-    body={},
-    answers=(Answer(description="the body, unchanged", schema={}),),
+ECHO_ROUTES = tuple(
+    ApiRoute(
+        path=f"{path}/{{method:str}}",
+        methods=("POST",),
+        endpoint=echo,
+        role=ANYONE,
+        summary="get the body back",
+        description=f"The backend of the shipped {app}, for trying hooks by hand: any JSON value, any method.",
+        body={},
+        answers=(Answer(description="the body, unchanged", schema={}),),
+    )
+    for path, app in (("/apps/EchoApp", "defaultApp"), ("/apps/RoomApp", "roomApp"))
 )

@@ -125,7 +125,9 @@ class TestAppTable:
         assert AppTable((SHOP, BANK)).removed(SHOP) == AppTable((BANK,))
 
     def test_default_table_is_the_shipped_one(self) -> None:
-        (app,) = default_table().apps
+        app, rooms = default_table().apps
+        assert (rooms.name, rooms.key, rooms.url) == ("roomApp", "roomApp", "http://localhost:8081/apps/RoomApp")
+        assert (app.rooms, rooms.rooms, rooms.methods) == (False, True, app.methods)
         assert (app.name, app.key, app.url) == ("defaultApp", "defaultApp", "http://localhost:8081/apps/EchoApp")
         assert app.methods == frozenset(ALL_METHODS) - {"StreamKeepAliveEvent"}
 
@@ -143,6 +145,7 @@ def apps(draw: st.DrawFn, number: int) -> App:
         key=f"{number}{draw(identifiers)}",
         url="http://a.example/" + draw(st.sampled_from(["", "x", "x/y"])),
         methods=draw(st.frozensets(st.sampled_from(ALL_METHODS))),
+        rooms=draw(st.booleans()),
         rest_username=username,
         rest_password=draw(labels) if username else None,
         owner=draw(labels),
@@ -151,7 +154,11 @@ def apps(draw: st.DrawFn, number: int) -> App:
     )
 
 
-tables = st.integers(0, 3).flatmap(lambda count: st.tuples(*map(apps, range(count)))).map(AppTable)
+tables = st.builds(
+    AppTable,
+    st.integers(0, 3).flatmap(lambda count: st.tuples(*map(apps, range(count)))),
+    st.frozensets(labels.filter(bool), max_size=2),
+)
 
 FILE = """\
 # by hand
@@ -190,7 +197,7 @@ class TestFile:
     def test_the_default_file_reads_like_this(self) -> None:
         head, _, methods = write_apps(default_table()).partition("methods = [\n")
         assert head.endswith(
-            'format = 1\n\n[[app]]\nname = "defaultApp"\nkey = "defaultApp"\n'
+            'format = 1\nshipped = ["roomApp"]\n\n[[app]]\nname = "defaultApp"\nkey = "defaultApp"\n'
             'url = "http://localhost:8081/apps/EchoApp"\n'
         )
         assert methods.startswith('    "connect",\n    "ConnectionStatusEvent",\n')
@@ -214,6 +221,8 @@ class TestFile:
             (FILE[10:], "", "apps.toml: 'format = 1' is missing"),
             (FILE, "", "apps.toml: 'format = 1' is missing"),
             (FILE, "format = 1\napp = 5", "apps.toml: applications are written [[app]], with two brackets"),
+            (FILE, "format = 1\nshipped = 5", "apps.toml: shipped must be a list of names"),
+            ("methods = [", "rooms = 1\nmethods = [", "apps.toml:14: rooms: must be true or false"),
             (FILE, "format = 1\napp = [5]", "apps.toml: applications are written [[app]], with two brackets"),
             (FILE, 'format = 1\n[[app]]\nname = "', "apps.toml:3: "),
         ],

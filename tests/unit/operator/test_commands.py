@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ from protocol.operator.syntax import VERBS, CommandError, help_text, split
 URL = "http://my-web-server.com/MyAPI"
 
 
-def update(name: str = "defaultApp", **fields: str) -> UpdateApp:
+def update(name: str = "defaultApp", **fields: Any) -> UpdateApp:
     return UpdateApp(name=name, fields=AppFields(**fields))
 
 
@@ -65,6 +66,9 @@ def update(name: str = "defaultApp", **fields: str) -> UpdateApp:
         ("update app -k other defaultApp", update(key="other")),
         ("update app --key other -u '' defaultApp", update(key="other", rest_username="")),
         ("update app -p -p defaultApp", update(rest_password="-p")),
+        ("add app --rooms shop k http://a", AddApp(name="shop", key="k", url="http://a", fields=AppFields(rooms=True))),
+        ("update app defaultApp --rooms", UpdateApp(name="defaultApp", fields=AppFields(rooms=True))),
+        ("update app --no-rooms defaultApp", UpdateApp(name="defaultApp", fields=AppFields(rooms=False))),
         ("remove app shop", RemoveApp(name="shop")),
         ("show rest-methods", ShowRestMethods()),
         ("show app-rest-methods defaultApp", ShowAppRestMethods(app="defaultApp")),
@@ -108,6 +112,7 @@ def test_commands(line: str, command: Command) -> None:
         ("update app a b c", "update app: takes 1 operand, and perhaps URL\n"),
         ("update app a", "update app: nothing to change; give a URL or an option\n"),
         ("update app a http://b -l http://c", "update app: the URL is given twice\n"),
+        ("update app --rooms --no-rooms a", "update app: give either --rooms or --no-rooms\n"),
         ("update app a ''", "update app: the key and the URL cannot be empty\n"),
         ("update app -k '' a", "update app: the key and the URL cannot be empty\n"),
         ("remove app", "remove app: takes 1 operand\nusage: remove app NAME"),
