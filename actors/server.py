@@ -34,6 +34,7 @@ from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.accounts import AccountCommands
 from actors.operator.desk import CommandDesk
 from actors.operator.server import OperatorSocketError, serve_operator
+from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
@@ -100,6 +101,7 @@ class Server:
         self._overload = Overload(settings.overload_max_loop_lag)
         self._supervisor = Supervisor()
         self._directory: Directory[Broadcast] = Directory()
+        self._rooms = self._make_rooms()
         self._gateway = self._make_gateway()
         self._node = LocalNode(self.node_id, self._supervisor, self._statistics)
         self._data = DataDelivery(self.node_id, self._supervisor)
@@ -203,6 +205,10 @@ class Server:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
         return CommandDesk(apps=self._apps, accounts=accounts, audit=self._access.audit)
 
+    def _make_rooms(self) -> RoomDirectory:
+        services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)
+        return RoomDirectory(services, self._supervisor)
+
     def _make_gateway(self) -> Gateway:
         doors = [Endpoint(listener=self._listeners["ws"]), Endpoint(listener=self._listeners["wss"], tls=self._tls)]
         services = SessionServices(
@@ -210,6 +216,7 @@ class Server:
             node_id=self.node_id,
             dispatcher=self._dispatcher,
             apps=self._apps,
+            rooms=self._rooms,
             streams=StreamServices(
                 plane=self._plane,
                 directory=self._directory,
@@ -257,6 +264,7 @@ class Server:
             },
             "stream": self._supervisor.count_streams(),
             "data": asdict(self._data.statistics()),
+            "rooms": self._rooms.statistics(),
             "media": asdict(self._plane.statistics()),
             "hooks": asdict(self._dispatcher.statistics()),
             "load": self._overload.statistics(),

@@ -254,6 +254,11 @@ class Settings:
     data_max_size: int = setting(
         "data.max_size", BYTES, "262144",
         "Largest payload of data/send. At least 64 KiB less than rest.max_body_size, if it is set.")
+    rooms_max_members: int = setting("rooms.max_members", Integer(1, 10_000), "100", "Members of one room.")
+    rooms_max_rooms: int = setting(
+        "rooms.max_rooms", MANY, "10000", "Rooms at once. Clients of one address or IPv6 /64 may create a quarter.")
+    rooms_max_message_size: int = setting(
+        "rooms.max_message_size", BYTES, "16384", "Largest text of a message that a member of a room may send.")
     max_outbox_total: int = setting(
         "max_outbox_total", BYTES, "67108864",
         "Data queued for all clients together. Beyond it, the client with the longest queue is dropped.")

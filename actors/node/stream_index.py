@@ -1,4 +1,4 @@
-"""Streams, indexed by what filters use most: id, name, session, application, way and status."""
+"""Streams, indexed by what filters use most: id, name, session, application, room, way and status."""
 
 from collections.abc import Collection, Iterator
 from typing import Final, Generic, Protocol, TypeVar
@@ -21,13 +21,15 @@ class Indexed(Protocol):
     def published(self) -> bool: ...
     @property
     def status(self) -> str: ...
+    @property
+    def room_name(self) -> str | None: ...
 
 
 S = TypeVar("S", bound=Indexed)
 
 STATUS: Final = "status"
 NAME: Final = "name"
-_KEYS: Final = (NAME, "session_id", "app_key", "published", STATUS)
+_KEYS: Final = (NAME, "session_id", "app_key", "published", STATUS, "room_name")
 """Fields of a filter, and properties of a stream."""
 
 

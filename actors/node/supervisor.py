@@ -12,7 +12,7 @@ import trio
 
 from actors.node.stream_index import STATUS, StreamIndex
 from actors.node.termination import Candidate, Termination
-from actors.runtime.actor import ActorStopped, StopReason, crash_guard
+from actors.runtime.actor import ActorStopped, Stoppable, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import Turns, slices
 from protocol.node.client_data import ClientData
@@ -59,6 +59,12 @@ class SessionActor(Supervised, Protocol):
     def describe(self) -> ConnectionDescription: ...
 
 
+class RoomActor(Stoppable, Running, Protocol):
+    """A room as the supervisor sees it."""
+
+    def abort(self) -> None: ...
+
+
 class AlreadyInUse(Exception):
     """A live stream has this media session id."""
 
@@ -77,6 +83,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._streams: StreamIndex[StreamActor] = StreamIndex()
         self._sessions: dict[str, SessionActor] = {}
+        self._rooms: set[RoomActor] = set()
         self._nursery: trio.Nursery | None = None
         self._closing = False
         self._changed = trio.Event()
@@ -105,6 +112,11 @@ class Supervisor:
         self._open_nursery().start_soon(self._oversee_session, session)
         self._sessions[session.session_id] = session
 
+    def adopt_room(self, room: RoomActor) -> None:
+        """Run `room` from now on. Raises ActorStopped once the server is closing."""
+        self._open_nursery().start_soon(self._oversee_room, room)
+        self._rooms.add(room)
+
     def changed(self, stream: StreamActor, key: str, before: object) -> None:
         """A property that streams are found by is no longer what it was `before`; see `StreamIndex`."""
         self._streams.changed(stream, key, before)
@@ -113,8 +125,8 @@ class Supervisor:
 
     @property
     def is_idle(self) -> bool:
-        """True when no stream and no session is left."""
-        return not self._streams and not self._sessions
+        """True when no stream, session and room is left."""
+        return not self._streams and not self._sessions and not self._rooms
 
     @property
     def session_count(self) -> int:
@@ -191,16 +203,20 @@ class Supervisor:
         self._closing = True
         for actor in (*self.sessions(), *self.streams()):
             actor.stop(reason)
+        for room in tuple(self._rooms):
+            room.stop(reason)
         self._changed.set()
 
     def abort(self) -> None:
         """After `close`: stop waiting for those that are left."""
         for actor in (*self._sessions.values(), *self._streams):
             actor.abort()
+        for room in self._rooms:
+            room.abort()
 
     def remaining(self) -> tuple[str, ...]:
         """The ids of everything that has not ended yet, for the log of a shutdown that takes too long."""
-        return (*self._sessions, *self._streams.ids())
+        return (*self._sessions, *self._streams.ids(), *map(repr, self._rooms))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -254,7 +270,14 @@ class Supervisor:
             del self._sessions[session.session_id]
             self._changed.set()
 
-    async def _guarded(self, kind: str, actor: Supervised) -> None:
+    async def _oversee_room(self, room: RoomActor) -> None:
+        try:
+            await self._guarded("room", room)
+        finally:
+            self._rooms.discard(room)
+            self._changed.set()
+
+    async def _guarded(self, kind: str, actor: Running) -> None:
         # The actor's own log fields are its code too, and may fail.
         with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, actor=repr(actor))):
             await actor.run()

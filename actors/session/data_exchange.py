@@ -31,8 +31,11 @@ class Settle(Protocol):
 class DataHandler(Protocol):
     """What an application does with one client's data. Called on the event loop; must not raise or wait."""
 
-    def take(self, payload: Any, settle: Settle) -> None:
-        """The client sent `payload`, and the backend allowed it in this form. Call `settle`, now or later."""
+    def take(self, payload: Any, settle: Settle, *, sent: Any) -> None:
+        """The client sent `sent`, and the backend allowed it as `payload`: the same object if it changed nothing.
+
+        Call `settle`, now or later.
+        """
 
     def end(self) -> None:
         """The session is over. Called once, after the last `take`."""
@@ -44,7 +47,7 @@ class AcceptAll:
     def __init__(self, owner: SessionOwner) -> None:
         """Any session will do."""
 
-    def take(self, payload: Any, settle: Settle) -> None:
+    def take(self, payload: Any, settle: Settle, *, sent: Any) -> None:
         settle(DataStatus.ACCEPTED)
 
     def end(self) -> None:
@@ -77,7 +80,7 @@ class DataExchange:
                 payload = verdict.body.get("payload")
                 changed = None if payload is frame.payload else payload
                 exchange.note(info=_text(verdict.body, "info"), payload=changed)
-                self._handler.take(payload, exchange.settle)
+                self._handler.take(payload, exchange.settle, sent=frame.payload)
             else:
                 exchange.settle(DataStatus.FAILED, verdict.info)
 

@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 import trio
 
-from actors.runtime.actor import StopReason
+from actors.runtime.actor import StopReason, stop_all
 from actors.runtime.logs import get_logger
 from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
 from actors.session.data_exchange import DataExchange, DataHandler
 from actors.session.receive_quota import ReceiveQuota
+from actors.session.session_rooms import RoomAccess, SessionRooms
 from actors.session.stream_events import StreamEvents
 from actors.session.websdk_owner import SessionOwner
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, StreamServices, start_stream
 from protocol.hooks import Allow, HookMethod, Verdict, snapshot_body
+from protocol.rooms.info_texts import RoomRefused
 from protocol.signaling.frame_codec import weigh_frame
 from protocol.signaling.frames import (
     AvailableStream,
@@ -55,6 +57,7 @@ class Requests:
         nursery: Callable[[], trio.Nursery],
         *,
         data_handler: DataHandler,
+        room_access: RoomAccess | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The session's live streams, by mediaSessionId."""
@@ -64,14 +67,16 @@ class Requests:
         self._inflow = quota
         self._backend = BackendRequests(owner.lane, quota, nursery)
         self._events = StreamEvents(owner, services)
-        self._data = DataExchange(owner, data_handler, self._backend)
+        self._rooms = None if room_access is None else SessionRooms(owner, room_access, self.streams)
+        self._data = DataExchange(owner, self._rooms or data_handler, self._backend)
         self._weights: dict[str, int] = {}
 
     def end(self, reason: StopReason) -> None:
         """The session is over: every stream of it ends with `reason`."""
-        for stream in tuple(self.streams.values()):
-            stream.stop(reason)
-        self._data.end()
+        try:
+            self._data.end()  # first, so that a room's members are told LEFT, and not also of each stream
+        finally:
+            stop_all(self.streams.values(), reason)
 
     def forget(self, media_session_id: str) -> None:
         """The stream has ended."""
@@ -103,6 +108,14 @@ class Requests:
     # -- streams -----------------------------------------------------------------------------------
 
     def _start_stream(self, request: PublishStream | PlayStream) -> None:
+        try:
+            owner, room = (self._owner, None) if self._rooms is None else self._rooms.owner_of(request)
+        except RoomRefused as refused:
+            self._refuse_stream(request, refused.info)
+            return
+        self._start(request, owner, room)
+
+    def _start(self, request: PublishStream | PlayStream, owner: SessionOwner, room: str | None) -> None:
         kind: type[Stream] = PublishedStream if isinstance(request, PublishStream) else PlayedStream
         if len(self.streams) >= self._services.settings.max_streams_per_session:
             self._inflow.refused("max_streams_per_session")
@@ -115,7 +128,7 @@ class Requests:
         if request.transport == "TCP":
             log.info("media over TCP was asked for; UDP is answered", id=request.media_session_id)
         try:
-            stream = start_stream(kind, stream_request(request), self._owner, self._services)
+            stream = start_stream(kind, stream_request(request, room=room), owner, self._services)
         except StreamRefused as refused:
             self._inflow.give_back(weight)
             self._refuse_stream(request, refused.info)

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.node.termination import Follower
+from actors.rooms import RoomDirectory
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_identity import ClientIdentity, close_text, told_reason
@@ -26,6 +27,7 @@ from actors.session.outbox import OutboxPool
 from actors.session.pinging import ping_until_silent
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
+from actors.session.session_rooms import room_access
 from actors.session.websdk_owner import SessionOwner
 from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.storage.app_store import AppStore
@@ -80,6 +82,7 @@ class SessionServices:
     dispatcher: HookDispatcher
     apps: AppStore
     streams: StreamServices
+    rooms: RoomDirectory
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder
@@ -284,9 +287,9 @@ class Session(Actor[InboundFrame]):
             self._socket.quota,
             lambda: self.nursery,
             data_handler=self._services.data_handler(owner),
+            room_access=room_access(self._services.rooms, owner, answered),
         )
-        token = self._services.make_token()
-        greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=token)
+        greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
         self._connection = self._connection.outline()
         self._connected_body = self._context().body()
         self.nursery.start_soon(self._ping)

@@ -12,7 +12,7 @@ from protocol.stream.events import StreamEvent
 from protocol.stream.statuses import StreamEventType
 
 
-class Player(Listener, Follower, Protocol):
+class Player(Listener[StreamEvent], Follower, Protocol):
     """A played stream as its broadcast sees it."""
 
     @property
@@ -35,7 +35,7 @@ class Broadcast:
         self.is_over = False
         """Nobody can be attached any more."""
         self._players: dict[str, Player] = {}
-        self._fan_out = EventFanOut()
+        self._fan_out: EventFanOut[StreamEvent] = EventFanOut()
         self._muted = {"audio": False, "video": False}
 
     def __len__(self) -> int:

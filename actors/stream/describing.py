@@ -65,6 +65,7 @@ def describe_stream(
         bitrate=(media is not None and media.bitrate_kbps) or request.bitrate,
         viewers=stream.audience,
         traffic=None if media is None or not traffic else _traffic_of(media),
+        room_name=request.room,
     )
 
 

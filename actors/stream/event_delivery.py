@@ -28,10 +28,9 @@ class StreamEventDelivery:
         publisher = self._publisher(query)
         if not publisher.takes_events:
             raise TooManyAtOnce
-        tally = _Tally()
+        tally = DeliveryTally()
         publisher.stream_event(StreamEvent(StreamEventType.DATA, payload, tally=tally))
-        await tally.finished.wait()
-        return DeliveryReport(sent=tally.sent, dropped=tally.dropped)
+        return await tally.report()
 
     def _publisher(self, query: StreamFilter) -> PublishedStream:
         for stream in self._supervisor.streams_named(query.name or ""):
@@ -40,13 +39,13 @@ class StreamEventDelivery:
         raise NotLive(query.name)
 
 
-class _Tally:
-    """How many players an event has reached."""
+class DeliveryTally:
+    """How many receivers an event has reached, as `EventTally`."""
 
     def __init__(self) -> None:
         self.sent = 0
         self.dropped = 0
-        self.finished = trio.Event()
+        self._finished = trio.Event()
 
     def count(self, *, sent: bool) -> None:
         if sent:
@@ -55,4 +54,9 @@ class _Tally:
             self.dropped += 1
 
     def finish(self) -> None:
-        self.finished.set()
+        self._finished.set()
+
+    async def report(self) -> DeliveryReport:
+        """Wait for the last receiver."""
+        await self._finished.wait()
+        return DeliveryReport(sent=self.sent, dropped=self.dropped)

@@ -1,35 +1,46 @@
-"""Passes events from one publication to all its players, a slice at a time.
+"""Passes events to many receivers, such as the players of one publication, a slice at a time.
 
 An event for a large audience is a lot of work. It is done in slices, so that everything else, above all the media, gets
-a turn in between. An event that arrives meanwhile waits behind it, so each player gets events in order.
+a turn in between. An event that arrives meanwhile waits behind it, so each receiver gets events in order.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import trio
 
-from protocol.stream.events import StreamEvent
+from protocol.stream.events import EventTally
 
 SLICE: Final = 10
-"""Players to tell in one go."""
+"""Receivers to tell in one go."""
 MAX_WAITING: Final = 64
 """Events of one publication that may wait. At this number the publisher's next event should be refused."""
 
 
-class Listener(Protocol):
-    """A player, as a receiver of events."""
+class Tallied(Protocol):
+    """An event; with a tally, its receivers are counted."""
 
-    def pass_event(self, event: StreamEvent) -> None: ...
+    @property
+    def tally(self) -> EventTally | None: ...
 
 
-class EventFanOut:
-    """The events of one publication that have not reached all its players yet."""
+E = TypeVar("E", bound=Tallied)
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Listener(Protocol[E_contra]):
+    """A receiver of events, such as a player."""
+
+    def pass_event(self, event: E_contra) -> None: ...
+
+
+class EventFanOut(Generic[E]):
+    """The events of one sender that have not reached all their receivers yet."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[StreamEvent, Iterator[Listener]]] = deque()
+        self._waiting: deque[tuple[E, Iterator[Listener[E]]]] = deque()
         self._running = False
 
     @property
@@ -37,7 +48,7 @@ class EventFanOut:
         """Whether to accept no more events for now."""
         return len(self._waiting) >= MAX_WAITING
 
-    def add(self, event: StreamEvent, listeners: Iterable[Listener]) -> bool:
+    def add(self, event: E, listeners: Iterable[Listener[E]]) -> bool:
         """Tell the first slice, unless other events wait. True: the caller must have `run` do the rest."""
         self._waiting.append((event, iter(tuple(listeners))))
         if self._running:
@@ -56,7 +67,7 @@ class EventFanOut:
             self._running = False
 
     def clear(self) -> None:
-        """Drop all events: the publication is over."""
+        """Drop all events: the sender is over."""
         while self._waiting:
             self._finish_first()
 

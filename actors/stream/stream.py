@@ -74,6 +74,7 @@ class Stream(Actor[Noted]):
         self.name = request.name
         self.media_session_id, self.media_provider = request.media_session_id, request.media_provider
         context = owner.context
+        self.room_name = request.room
         self.node_id, self.app_key, self.session_id = context.node_id, context.app_key, context.session_id
         self._owner = owner
         self._services = services

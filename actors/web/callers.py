@@ -12,14 +12,14 @@ from starlette.types import Scope
 
 from protocol.access.identity import Identity
 from protocol.access.roles import Role
-from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rest.errors import RestError
 
 _IDENTITY = "identity"
 _ROLE = "role"
 _NOTES = "audit"
 
-F = TypeVar("F", StreamFilter, ConnectionFilter)
+F = TypeVar("F", StreamFilter, ConnectionFilter, RoomFilter)
 
 
 def set_identity(scope: Scope, identity: Identity, role: Role | None) -> None:

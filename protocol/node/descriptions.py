@@ -31,6 +31,8 @@ class StreamTraits(Protocol):
     def has_audio(self) -> bool: ...
     @property
     def media_provider(self) -> str: ...
+    @property
+    def room_name(self) -> str | None: ...
 
 
 @frozen(kw_only=True)
@@ -81,6 +83,8 @@ class StreamDescription:
     viewers: int = 0
     """How many playbacks this publication has; always 0 for a playback."""
     traffic: StreamTraffic | None = None
+    room_name: str | None = None
+    """The room in which it was published or played."""
 
     @property
     def media_type(self) -> str:

@@ -1,4 +1,4 @@
-"""The filters that select streams and connections.
+"""The filters that select streams, connections and rooms.
 
 A filter is a set of conditions combined with AND; a condition that is `None` is not given and matches everything. So a
 filter without any condition matches everything, while an empty set of ids matches nothing: an empty list computed by a
@@ -28,6 +28,7 @@ class StreamFilter:
     has_audio: bool | None = None
     media_provider: str | None = None
     node_id: str | None = None
+    room_name: str | None = None
     text: str | None = None
     """Text contained in its name, status or one of its ids, ignoring case; from the start page's search."""
 
@@ -50,6 +51,7 @@ class StreamFilter:
             and self.has_audio in (None, stream.has_audio)
             and self.media_provider in (None, stream.media_provider)
             and self.node_id in (None, stream.node_id)
+            and self.room_name in (None, stream.room_name)
             and _contain(self.text, stream.name, stream.media_session_id, stream.session_id, stream.status)
         )
 
@@ -79,6 +81,24 @@ class ConnectionFilter:
             and (self.app_keys is None or connection.app_key in self.app_keys)
             and self.client_version in (None, connection.client_version)
             and _contain(self.text, connection.session_id, connection.app_key, connection.status, connection.origin)
+        )
+
+
+@frozen(kw_only=True)
+class RoomFilter:
+    """Conditions on rooms, combined with AND. Rooms of different applications may have the same name."""
+
+    name: str | None = None
+    app_key: str | None = None
+    app_keys: frozenset[str] | None = None
+    """The applications that a caller is bound to; see `Identity.apps`."""
+
+    def matches(self, *, app_key: str, name: str) -> bool:
+        """Whether the room of this application and name fulfils every condition given."""
+        return (
+            self.name in (None, name)
+            and self.app_key in (None, app_key)
+            and (self.app_keys is None or app_key in self.app_keys)
         )
 
 

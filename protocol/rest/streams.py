@@ -31,13 +31,14 @@ APP_KEY: Final = Field("appKey", TEXT, "key of the application")
 HAS_VIDEO: Final = Field("hasVideo", FLAG, "whether the stream has video")
 HAS_AUDIO: Final = Field("hasAudio", FLAG, "whether the stream has audio")
 MEDIA_PROVIDER: Final = Field("mediaProvider", TEXT, "how the client sends or receives media, such as WebRTC")
+ROOM_NAME: Final = Field("roomName", TEXT, "room in which the stream is published or played")
 NODE_ID: Final = Field("nodeId", TEXT, "id of the server that the stream is on")
 
 FILTER: Final[tuple[Field[Any], ...]] = (
     NAME, PUBLISHED, STATUS, MEDIA_SESSION_ID, MEDIA_SESSION_IDS,
-    SESSION_ID, APP_KEY, HAS_VIDEO, HAS_AUDIO, MEDIA_PROVIDER, NODE_ID,
+    SESSION_ID, APP_KEY, HAS_VIDEO, HAS_AUDIO, MEDIA_PROVIDER, NODE_ID, ROOM_NAME,
 )  # fmt: skip
-"""The conditions of terminate and find: those of WCS, and `nodeId`, which every stream object shows."""
+"""The conditions of terminate and find: those of WCS, and `nodeId` and `roomName`, which stream objects show."""
 
 DISPLAY: Final = Field("display", some_of("metrics"), "what to show beside the stream object")
 DRY_RUN: Final = Field("dry_run", FLAG, "show what would be stopped, and stop nothing")
@@ -105,6 +106,7 @@ def _filter(given: FieldValues) -> StreamFilter:
         has_audio=given[HAS_AUDIO],
         media_provider=given[MEDIA_PROVIDER],
         node_id=given[NODE_ID],
+        room_name=given[ROOM_NAME],
     )
 
 

@@ -72,6 +72,17 @@ def read_command(payload: dict[str, Any], *, max_message_size: int) -> RoomComma
     raise RoomRefused("Unknown room command: join, leave and sendMessage are known")
 
 
+def room_named(payload: Any) -> str | None:
+    """The name of the room that a payload asks something of; None if it names none."""
+    match payload:
+        case {"options": {"roomConfig": {"name": name}}} | {"options": {"name": name}}:
+            try:
+                return read_name(name)
+            except FieldError:
+                return None
+    return None
+
+
 def checked_name(value: Any, what: str) -> str:
     """A room's name or a login, a whole number included. RoomRefused, with `what` in its info, for anything else."""
     if value is None or value == "":

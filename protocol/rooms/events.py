@@ -1,12 +1,10 @@
 """What a room tells its members. One event may have hundreds of receivers."""
 
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from attrs import field, frozen
-
-F = TypeVar("F")
+from protocol.common.shared_forms import SharedForms
+from protocol.stream.events import EventTally
 
 
 class RoomEventName(StrEnum):
@@ -27,22 +25,19 @@ class RoomEventName(StrEnum):
     """Any JSON from the backend; the RoomApi ignores it."""
 
 
-@frozen(eq=False)
-class RoomEvent:
-    """One event, shared by all its receivers."""
+class RoomEvent(SharedForms):
+    """One event, shared by all its receivers. With a `tally`, they are counted; see `StreamEvent`."""
 
-    room: str
-    name: RoomEventName
-    info: Any = field(repr=False)
-    _forms: dict[Any, Any] = field(init=False, factory=dict, repr=False)
+    __slots__ = ("info", "name", "room", "tally")
+
+    def __init__(self, room: str, name: RoomEventName, info: Any, *, tally: EventTally | None = None) -> None:
+        super().__init__()
+        self.room = room
+        self.name = name
+        self.info = info
+        """JSON, whose shape depends on the name."""
+        self.tally = tally
 
     def payload(self, room: str | None = None) -> dict[str, Any]:
         """The payload of its `OnDataEvent`, under the room's own name or another that the receiver knows."""
         return {"roomName": self.room if room is None else room, "name": self.name, "info": self.info}
-
-    def form(self, make: Callable[["RoomEvent"], F]) -> F:
-        """The event as `make` writes it, written once for all receivers. `make` must be the same object each time."""
-        made: F | None = self._forms.get(make)
-        if made is None:
-            made = self._forms[make] = make(self)
-        return made

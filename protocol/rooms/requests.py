@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from attrs import field, frozen
 
 from protocol.rooms.events import RoomEvent
+from protocol.stream.events import EventTally
 
 M = TypeVar("M")
 
@@ -77,6 +78,8 @@ class PostRequest:
 
     sender: str | None
     content: Any = field(repr=False)
+    tally: EventTally | None = None
+    """Counts those who are told; it hears nothing if the request is refused."""
     operation: Any = field(repr=False)
 
 

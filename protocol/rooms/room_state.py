@@ -38,6 +38,7 @@ from protocol.rooms.requests import (
     StreamUnwelcome,
     Told,
 )
+from protocol.stream.events import EventTally
 
 M = TypeVar("M", bound=Hashable)
 
@@ -80,10 +81,11 @@ class RoomSeat(Generic[M]):
 
 
 class RoomState(Generic[M]):
-    """A room without its task and sockets. `bans` are those of all rooms."""
+    """A room without its task and sockets. `bans` are those of all rooms of all applications."""
 
-    def __init__(self, name: str, *, max_members: int, bans: RoomBans) -> None:
+    def __init__(self, name: str, *, app_key: str, max_members: int, bans: RoomBans) -> None:
         self.name = name
+        self._key = (app_key, name)
         self._max_members = max_members
         self._bans = bans
         self._seats: dict[M, RoomSeat[M]] = {}
@@ -203,7 +205,7 @@ class RoomState(Generic[M]):
                 yield from self._kick(request, now)
             case PostRequest(sender=None):
                 yield RequestAnswered(operation=request.operation)
-                yield self._tell(self._members.values(), RoomEventName.DATA, request.content)
+                yield self._tell(self._members.values(), RoomEventName.DATA, request.content, request.tally)
             case PostRequest(sender=str(sender)):
                 yield from self._post(sender, request)
 
@@ -228,7 +230,7 @@ class RoomState(Generic[M]):
 
     def _refusal(self, seat: RoomSeat[M], now: float) -> RoomRefused | None:
         """Why this seat must not join; None if it may."""
-        if self._bans.forbids(self.name, login=seat.login, session_id=seat.session_id, now=now):
+        if self._bans.forbids(self._key, login=seat.login, session_id=seat.session_id, now=now):
             return RoomRefused(RoomInfo.KICKED)
         if seat.login in self._members:
             return None  # it takes the place of the one who has it
@@ -304,7 +306,7 @@ class RoomState(Generic[M]):
             yield RequestAnswered(operation=request.operation, info=RoomInfo.NO_SUCH_PARTICIPANT)
             return
         if request.seconds > 0:
-            self._bans.add(self.name, login=seat.login, session_id=seat.session_id, until=now + request.seconds)
+            self._bans.add(self._key, login=seat.login, session_id=seat.session_id, until=now + request.seconds)
         yield from self._removed(seat, RoomInfo.KICKED)
         yield RequestAnswered(operation=request.operation)
 
@@ -314,16 +316,20 @@ class RoomState(Generic[M]):
             yield RequestAnswered(operation=request.operation, info=RoomInfo.NO_SUCH_PARTICIPANT)
             return
         yield RequestAnswered(operation=request.operation)
-        yield self._tell(self._all_but(seat), RoomEventName.MESSAGE, _message_info(sender, request.content))
+        yield self._tell(
+            self._all_but(seat), RoomEventName.MESSAGE, _message_info(sender, request.content), request.tally
+        )
 
     # -- telling -----------------------------------------------------------------------------------
 
     def _all_but(self, seat: RoomSeat[M]) -> list[RoomSeat[M]]:
         return [other for other in self._members.values() if other is not seat]
 
-    def _tell(self, seats: Iterable[RoomSeat[M]], name: RoomEventName, info: Any) -> Told[M]:
+    def _tell(
+        self, seats: Iterable[RoomSeat[M]], name: RoomEventName, info: Any, tally: EventTally | None = None
+    ) -> Told[M]:
         receivers = tuple(seat.member for seat in seats if not seat.is_lost)
-        return Told(to=receivers, event=RoomEvent(room=self.name, name=name, info=info))
+        return Told(to=receivers, event=RoomEvent(self.name, name, info, tally=tally))
 
 
 def _stream_entry(login: str, name: str) -> dict[str, str]:

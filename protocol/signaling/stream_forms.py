@@ -9,8 +9,8 @@ from protocol.stream.status_notice import StatusNotice
 from protocol.stream.statuses import StreamStatus
 
 
-def stream_request(frame: StartRequest) -> StreamRequest:
-    """The request in a `publishStream` or `playStream`."""
+def stream_request(frame: StartRequest, *, room: str | None = None) -> StreamRequest:
+    """The request in a `publishStream` or `playStream`, made in `room`."""
     return StreamRequest(
         media_session_id=frame.media_session_id,
         name=frame.name,
@@ -26,6 +26,7 @@ def stream_request(frame: StartRequest) -> StreamRequest:
         height=frame.height,
         quality=frame.quality,
         custom=frame.custom,
+        room=room,
     )
 
 

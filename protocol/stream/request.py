@@ -32,6 +32,8 @@ class StreamRequest:
     quality: int = 0
     custom: Any = field(default=None, repr=False)
     """Any JSON, for the backend only."""
+    room: str | None = None
+    """The room that the stream belongs to."""
 
     def overwritten(self, body: Mapping[str, Any]) -> "StreamRequest":
         """The request with the changes from the backend's answer to the first hook.

@@ -124,7 +124,7 @@ class Handler:
         self.taken: list[tuple[Any, Settle]] = []
         self.ended = 0
 
-    def take(self, payload: Any, settle: Settle) -> None:
+    def take(self, payload: Any, settle: Settle, *, sent: Any) -> None:
         self.taken.append((payload, settle))
 
     def end(self) -> None:

@@ -164,7 +164,7 @@ class Listener:
 async def test_a_large_audience_is_told_in_slices_and_others_have_their_turn_in_between() -> None:
     heard: list[tuple[int, Any]] = []
     turns: list[int] = []
-    fan_out = EventFanOut()
+    fan_out: EventFanOut[StreamEvent] = EventFanOut()
     listeners = [Listener(heard, number) for number in range(10 * SLICE)]
 
     async def media() -> None:
@@ -185,12 +185,13 @@ async def test_a_large_audience_is_told_in_slices_and_others_have_their_turn_in_
 
 async def test_a_small_audience_is_told_at_once() -> None:
     heard: list[tuple[int, Any]] = []
-    assert not EventFanOut().add(StreamEvent(StreamEventType.DATA, 1), [Listener(heard, 1), Listener(heard, 2)])
+    fan_out: EventFanOut[StreamEvent] = EventFanOut()
+    assert not fan_out.add(StreamEvent(StreamEventType.DATA, 1), [Listener(heard, 1), Listener(heard, 2)])
     assert heard == [(1, 1), (2, 1)]
 
 
 async def test_it_says_when_too_many_events_wait() -> None:
-    fan_out = EventFanOut()
+    fan_out: EventFanOut[StreamEvent] = EventFanOut()
     listeners = [Listener([], number) for number in range(2 * SLICE)]
     for _ in range(MAX_WAITING):
         assert not fan_out.is_full

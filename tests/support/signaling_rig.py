@@ -15,6 +15,7 @@ from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
 from actors.node.directory import Directory
 from actors.node.supervisor import Supervisor
+from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import StopReason
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
@@ -83,10 +84,13 @@ class SignalingRig:
         self.overload = Overload(settings.overload_max_loop_lag)
         self.bans = Bans(wall_clock=trio.current_time)
         self._numbers = count(1)
+        room_services = RoomServices(node_id="node1", settings=settings, wall_clock=lambda: 1000.0)
+        self.rooms = RoomDirectory(room_services, self.supervisor)
         self.services = SessionServices(
             node_id="node1",
             dispatcher=self.dispatcher,
             apps=cast(AppStore, Apps(apps)),
+            rooms=self.rooms,
             streams=StreamServices(
                 plane=cast(MediaPlane, plane),
                 directory=self.directory,
@@ -148,9 +152,9 @@ class SignalingRig:
 ALL_METHODS = frozenset(method.value for method in HookMethod)
 
 
-def app(key: str = "defaultApp", methods: frozenset[str] = ALL_METHODS) -> App:
+def app(key: str = "defaultApp", methods: frozenset[str] = ALL_METHODS, *, rooms: bool = False) -> App:
     """An application before the rig's backend."""
-    return App(name=key, key=key, url=BACKEND, methods=methods)
+    return App(name=key, key=key, url=BACKEND, methods=methods, rooms=rooms)
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ class Pages(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.room: RoomState[int] = RoomState("room", max_members=2, bans=RoomBans())
+        self.room: RoomState[int] = RoomState("room", app_key="roomApp", max_members=2, bans=RoomBans())
         self.logins: dict[int, str] = {}
         self.views: dict[int, View | None] = {}
         self.gone: set[int] = set()

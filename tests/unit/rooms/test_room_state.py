@@ -24,10 +24,11 @@ from protocol.rooms.requests import (
 from protocol.rooms.room_state import MAX_WAITING, SPARE_SEATS, RoomState
 
 Room = RoomState[str]
+KEY = ("roomApp", "lobby")
 
 
 def room(max_members: int = 100, bans: RoomBans | None = None) -> Room:
-    return RoomState("lobby", max_members=max_members, bans=RoomBans() if bans is None else bans)
+    return RoomState("lobby", app_key="roomApp", max_members=max_members, bans=RoomBans() if bans is None else bans)
 
 
 def run(room: Room, now: float = 0.0) -> list[Effect[str]]:
@@ -228,10 +229,10 @@ def test_a_kick_of_nobody_and_one_of_no_seconds() -> None:
 def test_bans_are_bounded() -> None:
     bans = RoomBans()
     for number in range(MAX_BANS):
-        bans.add("lobby", login=f"l{number}", session_id=f"/s{number}", until=9.0)
+        bans.add(KEY, login=f"l{number}", session_id=f"/s{number}", until=9.0)
     assert len(bans) == MAX_BANS
-    assert not bans.forbids("lobby", login="l0", session_id="/s0", now=0.0)
-    assert bans.forbids("lobby", login=f"l{MAX_BANS - 1}", session_id="", now=0.0)
+    assert not bans.forbids(KEY, login="l0", session_id="/s0", now=0.0)
+    assert bans.forbids(KEY, login=f"l{MAX_BANS - 1}", session_id="", now=0.0)
 
 
 def test_an_operator_speaks_as_a_member_or_to_the_pages_themselves() -> None:

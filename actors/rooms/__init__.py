@@ -1,0 +1,10 @@
+"""Rooms: one actor each, from the first join to the last leave.
+
+`room.py` is the actor, `member.py` a session's place in it, `directory.py` finds and creates rooms.
+"""
+
+from actors.rooms.directory import RoomDirectory
+from actors.rooms.member import RoomClient, RoomMember
+from actors.rooms.room import Room, RoomServices
+
+__all__ = ["Room", "RoomClient", "RoomDirectory", "RoomMember", "RoomServices"]
