@@ -6,6 +6,7 @@ them are sent at all. Operators know an application by its *name*. (WCS: "Applic
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from attrs import Attribute, evolve, field, frozen
 
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks.methods import UNUSED_METHODS, HookMethod
+from protocol.hooks.webhook_signature import read_secret
 
 ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
 """Every REST method this server can call, in the order of the reference."""
@@ -131,15 +133,43 @@ def check_method(name: str) -> None:
         raise AppError(f"unknown REST method {shortened(name)}{did_you_mean(name, ALL_METHODS)}", field="methods")
 
 
+def _check_secret(_: "App", attribute: "Attribute[str | None]", value: str | None) -> None:
+    _check_label(_, attribute, value)
+    if value is not None:
+        try:
+            read_secret(value)
+        except ValueError as error:
+            raise AppError(str(error), field=attribute.name) from None
+
+
+def _check_time(_: "App", attribute: "Attribute[str | None]", value: str | None) -> None:
+    _check_label(_, attribute, value)
+    try:
+        _seconds(value)
+    except ValueError:
+        raise AppError("must be a time such as 2027-01-31T12:00:00+00:00", field=attribute.name) from None
+
+
+def _seconds(time: str | None) -> float:
+    """Seconds since the epoch; 0 for none."""
+    if time is None:
+        return 0.0
+    moment = datetime.fromisoformat(time)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.timestamp()
+
+
 @frozen(kw_only=True)
 class App:
     """One application. Every field is checked; AppError names the invalid one.
 
     `name` and `key` are case-sensitive and unique on a server. `url` is the base URL of its hooks. `methods` are the
     hooks that are sent; all others count as allowed. `rest_username` and `rest_password` are sent to the backend as
-    HTTP Basic. With `rooms`, its clients' room commands and their streams in rooms are served here; without, both are
-    between pages and backend. `owner`, `main_class` and `callback_class` are kept for operators who come from WCS and
-    have no effect.
+    HTTP Basic. With a `webhook_secret` hooks are signed (`protocol/hooks/webhook_signature.py`), and also with the old
+    one until `old_webhook_secret_until`, a time in ISO 8601 with its zone. With `rooms`, its clients' room commands and
+    their streams in rooms are served here; without, both are between pages and backend. `owner`, `main_class` and
+    `callback_class` are kept for operators who come from WCS and have no effect.
     """
 
     name: str = field(validator=_check_identifier)
@@ -149,6 +179,9 @@ class App:
     rooms: bool = field(default=False, validator=_check_rooms)
     rest_username: str | None = field(default=None, validator=_check_username)
     rest_password: str | None = field(default=None, repr=False, validator=_check_password)
+    webhook_secret: str | None = field(default=None, repr=False, validator=_check_secret)
+    old_webhook_secret: str | None = field(default=None, repr=False, validator=_check_secret)
+    old_webhook_secret_until: str | None = field(default=None, validator=_check_time)
     owner: str | None = field(default=None, validator=_check_label)
     main_class: str | None = field(default=None, validator=_check_label)
     callback_class: str | None = field(default=None, validator=_check_label)
@@ -156,6 +189,25 @@ class App:
     def method_url(self, method: str) -> str:
         """The URL to which the hook `method` is posted: its name appended as a path segment."""
         return f"{self.url.rstrip('/')}/{method}"
+
+    def signing_keys(self, now: float) -> tuple[bytes, ...]:
+        """The keys that hooks are signed with at `now` (seconds since the epoch), the newest first; none: unsigned."""
+        if self.webhook_secret is None:
+            return ()
+        keys = [read_secret(self.webhook_secret)]
+        if self.old_webhook_secret is not None and now < _seconds(self.old_webhook_secret_until):
+            keys.append(read_secret(self.old_webhook_secret))
+        return tuple(keys)
+
+    def with_new_secret(self, secret: str, *, now: float, overlap: float) -> "App":
+        """This application with another secret; the one before is valid for `overlap` seconds more."""
+        keeps = self.webhook_secret is not None and overlap > 0
+        until = datetime.fromtimestamp(now + overlap, UTC).isoformat(timespec="seconds")
+        return self.with_fields(
+            webhook_secret=secret,
+            old_webhook_secret=self.webhook_secret if keeps else None,
+            old_webhook_secret_until=until if keeps else None,
+        )
 
     @property
     def ordered_methods(self) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """A hook as an HTTP request: where it goes, its headers, its body and its signature."""
 
 import json
+import time
+from collections.abc import Callable
 from functools import lru_cache
 
 import httpx
 
 from actors.hooks.call_log import HookCall, Progress
 from protocol.hooks import signature
+from protocol.hooks.webhook_signature import webhook_headers
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -16,13 +19,17 @@ class Unwritable(Exception):
 
 
 class HookRequests:
-    """Builds the requests of hooks. With `key` they are signed instead of authenticated.
+    """Builds the requests of hooks. With `key` they are signed as by WCS, instead of authenticated.
+
+    Beside that, those of an application with a secret are signed after Standard Webhooks, each attempt anew, with the
+    time by `clock` (seconds since the epoch).
 
     Raises ValueError if they must be signed and this machine has no MD5.
     """
 
-    def __init__(self, key: bytes | None) -> None:
+    def __init__(self, key: bytes | None, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
+        self._clock = clock
         if key is not None:
             signature(key, b"")
 
@@ -43,6 +50,10 @@ class HookRequests:
         ]
         if self._key is not None:
             own.append((b"Authorization", signature(self._key, content)))
+        now = self._clock()
+        own += webhook_headers(
+            call.app.signing_keys(now), hook_id=progress.hook_id, timestamp=int(now), content=content
+        )
         # With `content` instead, httpx would compute the headers anew each time.
         return httpx.Request("POST", url, headers=[*headers, *own], stream=httpx.ByteStream(content))
 

@@ -1,9 +1,12 @@
-"""What each command does. Pure: takes a table, returns a table and the answer."""
+"""What each command does. It takes a table, and returns a table and the answer."""
 
-from collections.abc import Callable, Iterable
+import secrets
+import time
+from collections.abc import Iterable
 
 from config.apps import ALL_METHODS, App, AppError, AppTable, check_method
 from protocol.common.suggestions import did_you_mean, shortened
+from protocol.hooks.webhook_signature import SECRET_BYTES, new_secret
 from protocol.operator.commands import (
     AddApp,
     AddAppRestMethods,
@@ -11,6 +14,8 @@ from protocol.operator.commands import (
     Help,
     RemoveApp,
     RemoveAppRestMethods,
+    RemoveSecret,
+    RotateSecret,
     ShowAppRestMethods,
     ShowApps,
     ShowRestMethods,
@@ -33,14 +38,14 @@ def execute(command: AppCommand, table: AppTable) -> Result:
             return _update_app(command, table)
         case RemoveApp(name=name):
             return _remove_app(name, table)
+        case RotateSecret() | RemoveSecret():
+            return _change_secret(command, _app_by_name(command.app, table), table)
         case ShowRestMethods():
             return table, _show_methods(ALL_METHODS)
         case ShowAppRestMethods(app=app):
             return table, _show_methods(_app_by_key(app, table).ordered_methods)
-        case AddAppRestMethods():
-            return _add_methods(command, table)
-        case RemoveAppRestMethods():
-            return _remove_methods(command, table)
+        case AddAppRestMethods() | RemoveAppRestMethods():
+            return _change_methods(command, table)
         case Help():
             return table, Done(message=help_text())
 
@@ -62,6 +67,7 @@ def _detail_row(app: App) -> Row:
         "url": app.url,
         "rest_username": app.rest_username,
         "rest_password": app.rest_password is not None,  # never the password itself
+        "webhook_secret": app.webhook_secret is not None,
         "owner": app.owner,
         "main_class": app.main_class,
         "callback_class": app.callback_class,
@@ -104,21 +110,32 @@ def _remove_app(name: str, table: AppTable) -> Result:
     return table.removed(app), Done(message=f"application {app.name!r} removed", changed=True)
 
 
-def _add_methods(command: AddAppRestMethods, table: AppTable) -> Result:
-    return _change_methods(command, table, frozenset.union, ("added", "there already"))
+def _change_secret(command: RotateSecret | RemoveSecret, app: App, table: AppTable) -> Result:
+    if isinstance(command, RemoveSecret):
+        return _remove_secret(app, table)
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
+    changed = app.with_new_secret(secret, now=time.time(), overlap=command.overlap)
+    until = changed.old_webhook_secret_until
+    message = f"hooks of application {app.name!r} are signed with a new secret"
+    if until is not None:
+        message += f"; with the one before too until {until}"
+    # The message is logged; the secret is not in it.
+    return table.replaced(app, changed), Done(rows=[{"secret": secret}], message=message, changed=True)
 
 
-def _remove_methods(command: RemoveAppRestMethods, table: AppTable) -> Result:
-    return _change_methods(command, table, frozenset.difference, ("removed", "not there"))
+def _remove_secret(app: App, table: AppTable) -> Result:
+    if app.webhook_secret is None:
+        return table, Done(message=f"application {app.name!r} has no secret; nothing to remove")
+    changed = app.with_fields(webhook_secret=None, old_webhook_secret=None, old_webhook_secret_until=None)
+    message = f"hooks of application {app.name!r} are not signed any more"
+    return table.replaced(app, changed), Done(message=message, changed=True)
 
 
-def _change_methods(
-    command: AddAppRestMethods | RemoveAppRestMethods,
-    table: AppTable,
-    combine: Callable[[frozenset[str], frozenset[str]], frozenset[str]],
-    outcomes: tuple[str, str],
-) -> Result:
-    """`outcomes` say what happened to a method that was touched, and to one that was not."""
+def _change_methods(command: AddAppRestMethods | RemoveAppRestMethods, table: AppTable) -> Result:
+    is_added = isinstance(command, AddAppRestMethods)
+    combine = frozenset[str].union if is_added else frozenset[str].difference
+    # What happened to a method that was touched, and to one that was not:
+    outcomes = ("added", "there already") if is_added else ("removed", "not there")
     app = _app_by_key(command.app, table)
     for method in command.methods:
         check_method(method)

@@ -1,11 +1,17 @@
 """The operator's commands as frozen objects. `syntax` says how they are written, `actors/operator` what they do."""
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from attrs import field, fields, frozen
 
 from protocol.operator.account_commands import BUILDERS, AccountCommand
 from protocol.operator.syntax import CommandError, Words, find_verb
+
+MOST_OVERLAP: Final = 365 * 86_400.0
+"""Seconds that a secret may be used beside its successor."""
 
 
 @frozen(kw_only=True)
@@ -60,6 +66,21 @@ class RemoveApp:
 
 
 @frozen(kw_only=True)
+class RotateSecret:
+    """`rotate secret APP`; `overlap`: seconds for which the secret before is still used."""
+
+    app: str
+    overlap: float
+
+
+@frozen(kw_only=True)
+class RemoveSecret:
+    """`remove secret APP`"""
+
+    app: str
+
+
+@frozen(kw_only=True)
 class ShowRestMethods:
     """`show rest-methods`"""
 
@@ -97,6 +118,8 @@ AppCommand = (
     | AddApp
     | UpdateApp
     | RemoveApp
+    | RotateSecret
+    | RemoveSecret
     | ShowRestMethods
     | ShowAppRestMethods
     | AddAppRestMethods
@@ -142,6 +165,18 @@ def _app_fields(options: Mapping[str, str]) -> AppFields:
     return AppFields(**texts, rooms="rooms" in switches if switches else None)
 
 
+_OVERLAP = re.compile(r"(0|[1-9][0-9]{0,4})([hd])")
+
+
+def _build_rotate_secret(words: Words) -> Command:
+    written = words.options.get("overlap", "24h")
+    found = _OVERLAP.fullmatch(written)
+    overlap = int(found[1]) * (3600.0 if found[2] == "h" else 86_400.0) if found else math.inf
+    if overlap > MOST_OVERLAP:
+        raise CommandError("--overlap must be a time such as 0h, 24h or 7d, of 365 days at most")
+    return RotateSecret(app=words.operands[0], overlap=overlap)
+
+
 def _methods_of(words: Words) -> tuple[str, ...]:
     methods = words.operands[1:]
     if bool(methods) == ("all" in words.options):
@@ -161,6 +196,8 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "show apps": lambda words: ShowApps(detail="detail" in words.options),
     "add app": _build_add_app,
     "update app": _build_update_app,
+    "rotate secret": _build_rotate_secret,
+    "remove secret": lambda words: RemoveSecret(app=words.operands[0]),
     "remove app": lambda words: RemoveApp(name=words.operands[0]),
     "show rest-methods": lambda words: ShowRestMethods(),
     "show app-rest-methods": lambda words: ShowAppRestMethods(app=words.operands[0]),

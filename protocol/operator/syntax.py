@@ -180,6 +180,18 @@ VERBS: dict[str, Verb] = {
             operands=("NAME",),
         ),
         Verb(
+            "rotate secret",
+            "Make a new secret that the application's hooks are signed with, and show it, once. The one before is valid"
+            " for the time of --overlap: 24h unless said otherwise.",
+            operands=("APP",),
+            options=(Option("overlap", ("--overlap",), "24h"),),
+        ),
+        Verb(
+            "remove secret",
+            "Sign the application's hooks no more.",
+            operands=("APP",),
+        ),
+        Verb(
             "show rest-methods",
             "List the REST methods this server can call.",
         ),

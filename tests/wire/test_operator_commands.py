@@ -56,6 +56,7 @@ async def test_an_application_from_birth_to_death(console: Console) -> None:
         "url": "http://other.example",
         "rest_username": "user",
         "rest_password": True,
+        "webhook_secret": False,
         "owner": None,
         "main_class": "Main",
         "callback_class": "Callback",
@@ -80,6 +81,29 @@ async def test_rooms_are_switched_on_and_off(console: Console) -> None:
     assert await rooms() == [True, True, False]
     again = await console.done("update", "app", "--rooms", "defaultApp")
     assert again == "application 'defaultApp' is like that already\n"
+
+
+def secret_in(told: str) -> str:
+    """The one secret in what `wcs` prints."""
+    (secret,) = [word for word in told.split() if word.startswith("whsec_")]
+    return secret
+
+
+async def test_a_secret_for_signatures_is_made_shown_once_and_removed(console: Console) -> None:
+    made = await console.done("rotate", "secret", "defaultApp")
+    assert made.endswith("hooks of application 'defaultApp' are signed with a new secret\n")
+    first = secret_in(made)
+    again = await console.done("rotate", "secret", "defaultApp", "--overlap", "2h")
+    assert "; with the one before too until 20" in again
+    app = console.store.by_key("defaultApp")
+    assert app is not None
+    assert (app.old_webhook_secret, app.webhook_secret) == (first, secret_in(again))
+    shown = await console.done("--json", "show", "apps", "-d")
+    assert json.loads(shown)["rows"][0]["webhook_secret"] is True
+    assert "whsec_" not in shown + "".join(console.audit)
+    assert await console.done("remove", "secret", "defaultApp")
+    assert "nothing to remove" in await console.done("remove", "secret", "defaultApp")
+    assert "whsec_" not in (console.state / "apps.toml").read_text()
 
 
 async def test_passwords_are_never_shown(console: Console) -> None:
