@@ -184,7 +184,7 @@ class Server:
             self._node,
             self._settings,
             access=self._access,
-            messages=MessagePorts(data=self._data, stream_events=StreamEventDelivery(self._supervisor)),
+            messages=self._message_ports(),
             page_info=self._page_info(),
             ready=self._readiness,
             bans=self._bans,
@@ -204,6 +204,10 @@ class Server:
     def _command_desk(self) -> CommandDesk:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
         return CommandDesk(apps=self._apps, accounts=accounts, audit=self._access.audit)
+
+    def _message_ports(self) -> MessagePorts:
+        events = StreamEventDelivery(self._supervisor)
+        return MessagePorts(data=self._data, stream_events=events, rooms=self._rooms)
 
     def _make_rooms(self) -> RoomDirectory:
         services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from actors.node.room_port import RoomControl
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
 
@@ -46,7 +47,8 @@ class StreamEventPort(Protocol):
 
 @frozen(kw_only=True)
 class MessagePorts:
-    """What REST can send to pages."""
+    """What REST can send to pages, and the rooms that they are in."""
 
     data: DataPort
     stream_events: StreamEventPort
+    rooms: RoomControl

@@ -20,6 +20,7 @@ from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
+from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
@@ -86,6 +87,7 @@ def api_routes(
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
         *DataResource(messages, settings, once=kicks.once).routes(),
+        *RoomResource(messages.rooms, settings, once=kicks.once).routes(),
         *ECHO_ROUTES,
         *Health(ready).routes(),
         *StartPage(streams, page_info, clock).routes(),

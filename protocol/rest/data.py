@@ -131,13 +131,13 @@ def _data(given: FieldValues, max_size: int, setting: str) -> ClientData:
 
 def _payload(given: FieldValues, max_size: int, setting: str) -> Any:
     payload = given[PAYLOAD]
-    if _is_larger(payload, max_size):
+    if is_larger(payload, max_size):
         reason = f"the payload is larger than {max_size} bytes (setting {setting})"
         raise RestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason, key="payload", setting=setting)
     return payload
 
 
-def _is_larger(payload: Any, limit: int) -> bool:
+def is_larger(payload: Any, limit: int) -> bool:
     """Whether `payload`, as compact JSON in UTF-8, has more than `limit` bytes. RestError (400) if it is not JSON."""
     try:
         escaped = json.dumps(payload, separators=(",", ":"), allow_nan=False)

@@ -93,6 +93,7 @@ STREAM: Final = object_of(
     createDate=TIME_MS,
     mediaType={"enum": ["publish", "play"]},
     viewers=described(COUNT, "playbacks of a publication"),
+    roomName=described(OPTIONAL_TEXT, "the room in which it is published or played"),
     optional={
         "metrics": METRICS,
         "cascade": described(COUNT, "in a dry run: the playbacks that would end with it"),

@@ -179,6 +179,7 @@ def shown_stream(stream: StreamDescription, *, metrics: bool = False) -> dict[st
         "createDate": stream.create_date,
         "mediaType": stream.media_type,
         "viewers": stream.viewers,
+        "roomName": stream.room_name,
     }
     if metrics and stream.traffic is not None:
         shown["metrics"] = _metrics(stream, stream.traffic)

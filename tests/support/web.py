@@ -15,6 +15,7 @@ from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.supervisor import Supervisor
+from actors.rooms import RoomDirectory, RoomServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
@@ -32,9 +33,14 @@ def settings_with(*, rest_terminate_all: str = "allow", **fields: Any) -> Settin
     return attrs.evolve(Settings(), rest_terminate_all=TerminateAll(rest_terminate_all), **fields)
 
 
-def messages_to(supervisor: Supervisor, node_id: str = "node1") -> MessagePorts:
+def messages_to(supervisor: Supervisor, node_id: str = "node1", *, rooms: RoomDirectory | None = None) -> MessagePorts:
     """What REST can send to the sessions of a supervisor."""
-    return MessagePorts(data=DataDelivery(node_id, supervisor), stream_events=StreamEventDelivery(supervisor))
+    services = RoomServices(node_id=node_id, settings=Settings(), wall_clock=lambda: NOW_MS / 1000)
+    return MessagePorts(
+        data=DataDelivery(node_id, supervisor),
+        stream_events=StreamEventDelivery(supervisor),
+        rooms=RoomDirectory(services, supervisor) if rooms is None else rooms,
+    )
 
 
 def app_of(

@@ -1,0 +1,144 @@
+"""`/rest-api/room/...`"""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.node.room_port import NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
+from actors.runtime.logs import get_logger
+from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.streams import no_match, search_fields
+from actors.web.callers import narrowed, note
+from actors.web.refusals import caller_fields
+from actors.web.responses import (
+    COUNT_HEADER,
+    DROPPED_HEADER,
+    SENT_HEADER,
+    TOTAL_HEADER,
+    ListAnswer,
+    empty_answer,
+)
+from config.settings import Settings
+from protocol.access.roles import Role
+from protocol.node.filters import RoomFilter
+from protocol.rest import rooms as rest
+from protocol.rest.errors import RestError, bad_request, not_found
+from protocol.rest.fields import FieldTable
+from protocol.rest.operations import Answer
+from protocol.rest.query import read_query
+from protocol.rest.schemas import array_of
+
+log = get_logger("web")
+
+T = TypeVar("T")
+
+NO_MEMBER = "the room has no member of this login"
+
+
+class RoomResource:
+    """The methods of the room group. `once` makes an endpoint heed `Idempotency-Key`."""
+
+    def __init__(self, rooms: RoomControl, settings: Settings, *, once: Callable[[Endpoint], Endpoint]) -> None:
+        self._rooms = rooms
+        self._once = once
+        self._max_size = settings.max_stream_event_size
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        found = Answer(description="the rooms that match", schema=array_of(rest.ROOM), headers=(TOTAL_HEADER,))
+        sent = Answer(description="sent, with an empty body", headers=(SENT_HEADER, DROPPED_HEADER))
+        ended = Answer(description="they are ended; the count is of members", headers=(COUNT_HEADER,))
+        return (
+            *(_find_route(method, self.find, found) for method in ("find", "find_all")),
+            _route("send", self._once(self.send), "send a message or data to a room", rest.SEND, sent),
+            _route("kick", self._once(self.kick), "remove a member from a room", rest.KICK, Answer(description="done")),
+            _route("terminate", self._once(self.terminate), "end a room", rest.TERMINATE, ended),
+        )
+
+    async def find(self, request: Request) -> Response:
+        """The rooms that match: all without a filter. POST takes it as its body, GET in the query string."""
+        query, page = rest.parse_find(await search_fields(request, rest.FIND))
+        found = await self._rooms.find(narrowed(request.scope, query), page)
+        if not found.total:
+            return no_match(request, "room")
+        return ListAnswer(map(rest.room_object, found.items), {TOTAL_HEADER: str(found.total)})
+
+    async def send(self, request: Request) -> Response:
+        """A MESSAGE in a member's name, or data, to everybody in the room."""
+        _no_query(request)
+        asked = rest.parse_send(await request.body(), max_size=self._max_size)
+        try:
+            sending = self._rooms.post(narrowed(request.scope, asked.filter), asked.content, sender=asked.sender)
+            report = await _carried_out(sending)
+        except NoSuchMember:
+            raise bad_request(f"`from`: {NO_MEMBER}", key="from") from None
+        note(request.scope, matched=report.receivers)
+        headers = {SENT_HEADER: str(report.sent)}
+        return empty_answer(headers | ({DROPPED_HEADER: str(report.dropped)} if report.dropped else {}))
+
+    async def kick(self, request: Request) -> Response:
+        """Remove a member: its streams in the room are stopped, and it may not join again for a while."""
+        _no_query(request)
+        asked = rest.parse_kick(await request.body())
+        try:
+            query = narrowed(request.scope, asked.filter)
+            await _carried_out(self._rooms.kick(query, asked.login, seconds=asked.seconds))
+        except NoSuchMember:
+            raise not_found(NO_MEMBER) from None
+        facts = {"room": asked.filter.name, "login": asked.login, "seconds": asked.seconds}
+        log.info("member kicked by rest", **facts, **caller_fields(request.scope))
+        return empty_answer({})
+
+    async def terminate(self, request: Request) -> Response:
+        """End a room: everybody is removed from it, and their streams in it are stopped."""
+        _no_query(request)
+        query: RoomFilter = rest.parse_terminate(await request.body())
+        count = await _carried_out(self._rooms.terminate(narrowed(request.scope, query)))
+        note(request.scope, matched=count)
+        log.info("room terminated by rest", room=query.name, members=count, **caller_fields(request.scope))
+        return empty_answer({COUNT_HEADER: str(count)})
+
+
+def _find_route(method: str, endpoint: Endpoint, found: Answer) -> ApiRoute:
+    return ApiRoute(
+        path=f"/rest-api/room/{method}",
+        methods=("GET", "POST"),
+        endpoint=endpoint,
+        role=Role.VIEW,
+        summary="find rooms" if method == "find" else "list all rooms, or find some",
+        fields=rest.FIND,
+        needs_body=False,
+        answers=(found,),
+        errors={404: "no room matches"},
+    )
+
+
+def _route(method: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
+    too_large = {413: "the content is too large; `setting` names the limit"} if method == "send" else {}
+    return ApiRoute(
+        path=f"/rest-api/room/{method}",
+        methods=("POST",),
+        endpoint=endpoint,
+        role=Role.OPERATE,
+        summary=summary,
+        description="With the header `Idempotency-Key` it is done once, however often it is asked for in ten minutes.",
+        fields=fields,
+        query=rest.NO_QUERY,
+        answers=(answer,),
+        errors={404: "no room matches, or it has no such member", 503: "too much waits in the room", **too_large},
+    )
+
+
+def _no_query(request: Request) -> None:
+    rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+
+
+async def _carried_out(action: Awaitable[T]) -> T:
+    try:
+        return await action
+    except NoSuchRoom:
+        raise not_found("no room matches") from None
+    except RoomBusy:
+        raise RestError(HTTPStatus.SERVICE_UNAVAILABLE, "too much waits in the room: try again later") from None
