@@ -179,9 +179,12 @@ def _text(value: Any, _: Any = None) -> str:
 def read_name(value: Any) -> str:
     """A name or identifier: text, or a whole number, read as its decimal digits. FieldError for anything else.
 
-    One rule for pages, REST and backends: loosely typed code stores the room 101 as a number. No other type is accepted
-    as a name, nor treated as an absent one, which could allow what the name would have forbidden.
+    One rule for pages, REST and backends: loosely typed code stores the room 101 as a number, and some languages write
+    that as `101.0`, which is the same number in JSON. No other type is accepted as a name, nor treated as an absent
+    one, which could allow what the name would have forbidden.
     """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
         return str(value)
     return _text(value)

@@ -14,7 +14,7 @@ from protocol.node.descriptions import ConnectionDescription
 from protocol.node.filters import ConnectionFilter
 from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
-from protocol.rest.kicks import BAN, CONNECTION_BAN_BY, REASON, kick_of
+from protocol.rest.kicks import BAN, BAN_RULES, CONNECTION_BAN_BY, REASON, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
 SESSION_ID: Final = Field("sessionId", TEXT, "id of the session")
@@ -24,7 +24,7 @@ CLIENT_VERSION: Final = Field("clientVersion", TEXT, "version of the WebSDK that
 FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION)
 
 TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey or clientVersion")
-TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter")
+TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 
 

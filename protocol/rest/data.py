@@ -49,9 +49,25 @@ STREAM_NAME: Final = Field("streamName", TEXT, "name of a stream: sessions that 
 EVENT_STREAM: Final = Field("streamName", TEXT, "name of the stream whose players get the event")
 ALL: Final = Field("all", FLAG, "true: every session, in place of conditions")
 
-SEND: Final = FieldTable(OPERATION_ID, PAYLOAD, SESSION_ID, SESSION_IDS, NODE_ID, required=[PAYLOAD])
+SEND: Final = FieldTable(
+    OPERATION_ID,
+    PAYLOAD,
+    SESSION_ID,
+    SESSION_IDS,
+    NODE_ID,
+    required=[PAYLOAD],
+    rules="`sessionId` or `sessionIds` must be given.",
+)
 SEND_QUERY: Final = FieldTable(VERBOSE, noun="query parameter")
-BROADCAST: Final = FieldTable(OPERATION_ID, PAYLOAD, *connections.FILTER, STREAM_NAME, ALL, required=[PAYLOAD])
+BROADCAST: Final = FieldTable(
+    OPERATION_ID,
+    PAYLOAD,
+    *connections.FILTER,
+    STREAM_NAME,
+    ALL,
+    required=[PAYLOAD],
+    rules="Either a condition must be given, or `all`.",
+)
 EVENT: Final = FieldTable(EVENT_STREAM, PAYLOAD, required=[EVENT_STREAM, PAYLOAD])
 NO_QUERY: Final = FieldTable(noun="query parameter")
 

@@ -175,7 +175,7 @@ class FieldTable:
     """The fields that a request may have; any other is refused as an unknown `noun`, or ignored if `is_open`.
 
     `required`: those of the fields that no request may leave out. `needs_one`: the error of a request without any
-    field, for requests that need at least one.
+    field, for requests that need at least one. `rules`: what else a request must keep to, in words: no schema says it.
     """
 
     def __init__(
@@ -184,11 +184,13 @@ class FieldTable:
         noun: str = "key",
         required: Collection[Field[Any]] = (),
         needs_one: str | None = None,
+        rules: str = "",
         is_open: bool = False,
     ) -> None:
         self.fields: Mapping[str, Field[Any]] = {field.name: field for field in fields}
         self.required = tuple(field.name for field in required)
         self.needs_one = needs_one
+        self.rules = rules
         self.is_open = is_open
         self._noun = noun
 

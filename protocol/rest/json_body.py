@@ -20,7 +20,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 def decode_optional_object(body: bytes) -> dict[str, Any]:
     """Like `decode_object`, for requests whose body is optional: without one, the object is empty."""
-    return decode_object(body) if body.strip() else {}
+    return decode_object(body) if body else {}
 
 
 def decode_json(body: bytes) -> Any:

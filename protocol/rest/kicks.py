@@ -52,6 +52,8 @@ CONNECTION_BAN_BY: Final = Field(
     "ban_by", one_of(BanBy.USER, BanBy.ADDRESS), "who may not: this user (default), or this address"
 )
 
+BAN_RULES: Final = "`ban_by` needs `ban`."
+
 
 def kick_of(given: FieldValues, ban_by: Field[str]) -> Kick | None:
     """What the parameters ask for; None if nothing. RestError (400) for `ban_by` without `ban`."""

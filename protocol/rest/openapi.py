@@ -18,9 +18,14 @@ Stops, finds and watches the streams and sessions of this server, by the paths a
 Requests are read strictly: an unknown key, a null, a value of the wrong type or a key given twice is an error 400 that
 names the key, and nothing is done. Errors are problems of RFC 9457 with the fields of WCS beside; their content type is
 `application/problem+json` if `Accept` names it. Methods of WCS that this server does not have are answered 501.
-Every response has an `X-Request-Id`: the caller's, or a random one."""
+Every response has an `X-Request-Id`: the caller's, or a random one. Requests that end something take an
+`Idempotency-Key`. A role is needed where the server requires a login (`rest.auth`)."""
 
 _JSON: Final = "application/json"
+_SCHEMES: Final[Mapping[str, Schema]] = {
+    "basic": {"type": "http", "scheme": "basic", "description": "a user of the server"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a token of the server"},
+}
 
 
 def openapi_document(operations: Iterable[Operation], *, version: str, headers: Mapping[str, Schema]) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def openapi_document(operations: Iterable[Operation], *, version: str, headers: 
         "paths": components.collect(paths),
         "components": {"responses": {"Problem": components.collect({"description": "an error", "content": problem})}},
     }
-    document["components"]["schemas"] = dict(sorted(components.schemas.items()))
+    document["components"] |= {"schemas": dict(sorted(components.schemas.items())), "securitySchemes": _SCHEMES}
     return document
 
 
@@ -77,7 +82,8 @@ def _describe(operation: Operation, method: str, headers: Mapping[str, Schema]) 
         "operationId": f"{name}_{method.lower()}" if len(operation.methods) > 1 else name,
         "tags": [group],
         "summary": operation.summary,
-        "description": f"{operation.description}\n\n{_role_text(operation)}".strip(),
+        "description": _description(operation),
+        "security": _security(operation),
         "parameters": list(_parameters(operation, method)),
         "responses": _responses(operation, headers),
     }
@@ -92,8 +98,16 @@ def _group_and_name(path: str) -> tuple[str, str]:
     return (rest.partition("/")[0] if rest != path and "/" in rest else "server"), name
 
 
-def _role_text(operation: Operation) -> str:
-    return "Open to anyone." if operation.role is ANYONE else f"Needs the role `{operation.role}`."
+def _description(operation: Operation) -> str:
+    tables = (operation.fields, operation.query)
+    rules = [table.rules for table in tables if table is not None and table.rules]
+    role = "Open to anyone." if operation.role is ANYONE else f"Needs the role `{operation.role}`."
+    return "\n\n".join(filter(None, (operation.description, *rules, role)))
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    """Either scheme, with the role; or none, as long as the server does not require a login."""
+    return [] if operation.role is ANYONE else [*({scheme: [str(operation.role)]} for scheme in _SCHEMES), {}]
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------

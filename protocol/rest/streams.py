@@ -16,7 +16,7 @@ from protocol.node.stream_object import stream_object
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, FieldValues, some_of
 from protocol.rest.json_body import decode_object
-from protocol.rest.kicks import BAN, REASON, STREAM_BAN_BY, kick_of
+from protocol.rest.kicks import BAN, BAN_RULES, REASON, STREAM_BAN_BY, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 
 # -- requests: their fields ------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ DISPLAY: Final = Field("display", some_of("metrics"), "what to show beside the s
 DRY_RUN: Final = Field("dry_run", FLAG, "show what would be stopped, and stop nothing")
 
 TERMINATE: Final = FieldTable(*FILTER)
-TERMINATE_QUERY: Final = FieldTable(DRY_RUN, REASON, BAN, STREAM_BAN_BY, noun="query parameter")
+TERMINATE_QUERY: Final = FieldTable(DRY_RUN, REASON, BAN, STREAM_BAN_BY, noun="query parameter", rules=BAN_RULES)
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT, DISPLAY)
 
 

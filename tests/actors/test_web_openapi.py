@@ -5,14 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.node.supervisor import Supervisor
 from actors.web.api.health import Readiness
-from actors.web.app import api_routes
-from config.settings import Settings
 from protocol.node.descriptions import StreamTraffic
 from tests.support.openapi import PATH, Described
 from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import NOW_MS, PAGE, client_of, messages_to
+from tests.support.web import PAGE, client_of, routes_of
 
 STREAMS, CONNECTIONS = "/rest-api/stream", "/rest-api/connection"
 
@@ -32,10 +29,7 @@ async def test_every_route_that_is_not_the_pages_own_is_described(world: StreamW
     async with client_of(world) as client:
         described = Described((await client.get(PATH)).json())
     described.validate()
-    routes = api_routes(
-        world, Settings(), messages=messages_to(Supervisor()), page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS
-    )
-    paths = {route.path.replace(":str", "") for route in routes}
+    paths = {route.path.replace(":str", "") for route in routes_of(world)}
     pages = {path for path in paths if path.startswith("/page/") or path.endswith((".html", ".js", ".css", ".svg"))}
     assert set(described.paths) == paths - pages
     assert "/rest-api/pull/startup" not in described.paths

@@ -6,21 +6,15 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from actors.node.supervisor import Supervisor
-from actors.web.api.health import Readiness
 from actors.web.api.routes import ApiRoute, RouteTable
-from actors.web.app import api_routes
 from actors.web.responses import OUR_HEADERS
-from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.rest.fields import FieldTable
 from protocol.rest.operations import ANYONE
 from tests.support.streams import StreamWorld
-from tests.support.web import NOW_MS, PAGE, client_of, messages_to
+from tests.support.web import client_of, routes_of
 
-ROUTES = api_routes(
-    StreamWorld(), Settings(), messages=messages_to(Supervisor()), page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS
-)
+ROUTES = routes_of(StreamWorld())
 REST = [route for route in ROUTES if route.path.startswith("/rest-api/")]
 
 

@@ -18,8 +18,9 @@ from actors.node.supervisor import Supervisor
 from actors.rooms import RoomDirectory, RoomServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
+from actors.web.api.routes import ApiRoute
 from actors.web.api.start_page import PageInfo
-from actors.web.app import create_app
+from actors.web.app import api_routes, create_app
 from config.settings import Settings, TerminateAll
 from tests.support.access import access_of
 
@@ -41,6 +42,12 @@ def messages_to(supervisor: Supervisor, node_id: str = "node1", *, rooms: RoomDi
         stream_events=StreamEventDelivery(supervisor),
         rooms=RoomDirectory(services, supervisor) if rooms is None else rooms,
     )
+
+
+def routes_of(world: NodeControl) -> tuple[ApiRoute, ...]:
+    """Every route of the application."""
+    messages = messages_to(Supervisor())
+    return api_routes(world, Settings(), messages=messages, page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS)
 
 
 def app_of(

@@ -37,6 +37,8 @@ def test_an_absent_key_is_none() -> None:
         (TEXT, "", ""),
         (TEXT, "room", "room"),
         (TEXT, 101, "101"),
+        (TEXT, 101.0, "101"),
+        (TEXT, -0.0, "0"),
         (TEXT, 0, "0"),
         (FLAG, True, True),
         (FLAG, False, False),
@@ -62,7 +64,7 @@ def test_a_value_is_read(kind: Any, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        *product([TEXT], [None, 1.5, 2**53, True, [], {}]),
+        *product([TEXT], [None, 1.5, 2**53, 1e300, float("inf"), True, [], {}]),
         *product([FLAG], [None, 0, 1, "True", "FALSE", "yes", "", [], {}]),
         *product([TEXTS], [None, "a", {}, [1.5], [True], [None], [["a"]]]),
         *product(
