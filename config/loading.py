@@ -131,11 +131,9 @@ class _SettingsReader:
             self._refuse("ip_local", str(error))
 
     def _check_rest_auth(self, settings: Settings) -> None:
-        given = self.given["disable_rest_auth"]
-        contrary = RestAuth.REQUIRED if settings.disable_rest_auth else RestAuth.OFF
-        if given.origin != DEFAULT and settings.rest_auth is contrary:
+        if not settings.disable_rest_auth and settings.rest_auth is RestAuth.OFF:
             place = self.given["rest.auth"].origin
-            self._refuse("disable_rest_auth", f"{given.text} contradicts rest.auth={contrary} ({place}); leave one out")
+            self._refuse("disable_rest_auth", f"false contradicts rest.auth=off ({place}); leave one out")
 
     def _check_proxies(self, settings: Settings) -> None:
         for name in LISTENERS:

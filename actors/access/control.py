@@ -15,7 +15,7 @@ from actors.storage.table_store import TableStoreError
 from protocol.access.accounts import AccountTable, token_digest
 from protocol.access.credentials import Basic, Bearer, read_authorization
 from protocol.access.identity import ANYBODY, Identity, Proof, identity_of_token, identity_of_user
-from protocol.access.refusals import LoginRefused, no_credentials, wrong_token
+from protocol.access.refusals import LoginRefused, dead_link, no_credentials, wrong_token
 
 log = get_logger("access")
 
@@ -82,6 +82,19 @@ class AccessControl:
                 return self._by_token(token, caller.address)
             case Basic() as given:
                 return identity_of_user(await self.passwords.log_in(given, caller.address))
+
+    async def log_in(self, given: Basic, address: str) -> tuple[str, Identity]:
+        """A token for the page of this user. LoginRefused if the password is wrong."""
+        return self.pages.open_page(await self.passwords.log_in(given, address))
+
+    def follow_link(self, secret: str, address: str) -> tuple[str, Identity]:
+        """A token for the page that was opened by a one-time link. LoginRefused if it is used or expired."""
+        self.passwords.check(address)
+        identity = self.pages.open_link(secret)
+        if identity is None:
+            self.passwords.fail(address)
+            raise dead_link()
+        return self.pages.open_page(identity)
 
     def _by_certificate(self, name: str | None) -> Identity:
         if name is None:

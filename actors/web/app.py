@@ -5,6 +5,7 @@ request -> RequestIds (its id) -> Guard (who may call) -> BodyLimits (how much) 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,8 +21,9 @@ from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
+from actors.web.api.page_login import PageLoginResource
 from actors.web.api.rooms import RoomResource
-from actors.web.api.routes import ApiRoute, RouteTable
+from actors.web.api.routes import ApiRoute, RouteTable, needed_role
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
 from actors.web.audit_trail import AuditTrail
@@ -50,24 +52,41 @@ def create_app(
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
     streams and sessions know.
     """
-    names = machine_names() if own_names is None else own_names
-    rules = access_rules(settings, names, is_login_required=access.is_required)
     refusals = Refusals()
-    routes = api_routes(streams, settings, messages=messages, page_info=page_info, ready=ready, clock=clock, bans=bans)
+    logins = PageLoginResource(access, refusals).routes()
+    routes = api_routes(
+        streams,
+        settings,
+        messages=messages,
+        page_info=page_info,
+        ready=ready,
+        clock=clock,
+        bans=bans,
+        logins=logins,
+    )
     table = RouteTable(routes)
-    logins = LoginCheck(access, table, refusals)
+    names = machine_names() if own_names is None else own_names
     app = Starlette(
         routes=table.starlette_routes(),
-        middleware=[
-            Middleware(RequestIds),
-            Middleware(Guard, settings=settings, rules=rules, refusals=refusals, logins=logins),
-            Middleware(AuditTrail, audit=access.audit),
-            Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
-        ],
+        middleware=_layers(settings, access, table, refusals, names),
         exception_handlers=refusals.handlers(),
     )
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app
+
+
+def _layers(
+    settings: Settings, access: AccessControl, table: RouteTable, refusals: Refusals, names: frozenset[str]
+) -> list[Middleware]:
+    """What a request passes through, from the outside in."""
+    rules = access_rules(settings, names, is_login_required=access.is_required)
+    logins = LoginCheck(access, partial(needed_role, table), refusals)
+    return [
+        Middleware(RequestIds),
+        Middleware(Guard, settings=settings, rules=rules, refusals=refusals, logins=logins),
+        Middleware(AuditTrail, audit=access.audit),
+        Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
+    ]
 
 
 def api_routes(
@@ -79,8 +98,9 @@ def api_routes(
     ready: Callable[[], Readiness],
     clock: Callable[[], int],
     bans: Bans | None = None,
+    logins: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
-    """Every route of the application."""
+    """Every route of the application; `logins` are those of the page's login form."""
     kicks = Kicks(bans or Bans())
     routes = (
         *StreamResource(streams, settings, kicks).routes(),
@@ -91,5 +111,6 @@ def api_routes(
         *ECHO_ROUTES,
         *Health(ready).routes(),
         *StartPage(streams, page_info, clock).routes(),
+        *logins,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)

@@ -5,6 +5,7 @@ that. Programs that know Basic (RFC 7617), such as those written for WCS, are to
 """
 
 import math
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -12,7 +13,6 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from actors.access.control import AccessControl, ShownCredentials
-from actors.web.api.routes import RouteTable
 from actors.web.callers import set_identity
 from actors.web.http.asgi_exchange import CERTIFICATE
 from actors.web.refusals import Refusals, client_address
@@ -33,11 +33,11 @@ _BEARER = 'Bearer realm="wcsd"'
 
 
 class LoginCheck:
-    """Finds out who sends a request, and whether it may."""
+    """Finds out who sends a request, and whether it may. `role_of`: what role a request needs; None: none at all."""
 
-    def __init__(self, access: AccessControl, routes: RouteTable, refusals: Refusals) -> None:
+    def __init__(self, access: AccessControl, role_of: Callable[[Scope], Role | None], refusals: Refusals) -> None:
         self._access = access
-        self._routes = routes
+        self._role_of = role_of
         self._refusals = refusals
 
     @property
@@ -46,13 +46,12 @@ class LoginCheck:
 
     async def refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The response to a request that is not let in; None after its identity has been set."""
-        route = self._routes.find(scope)
-        needed = Role.METRICS if route is None else route.role  # an unknown path gets its 404
+        needed = self._role_of(scope)
         if needed is ANYONE:
             set_identity(scope, ANYBODY, needed)
             return None
         try:
-            identity = await self._access.identify(_credentials(scope, headers))
+            identity = await self._access.identify(credentials_of(scope, headers))
         except BadCredentials as error:
             return self._refusals.answer(scope, bad_request(error.message))
         except LoginRefused as refused:
@@ -92,7 +91,8 @@ def is_browser(headers: Headers) -> bool:
     return headers.get("x-requested-with") == OWN_PAGE or "sec-fetch-mode" in headers or "origin" in headers
 
 
-def _credentials(scope: Scope, headers: Headers) -> ShownCredentials:
+def credentials_of(scope: Scope, headers: Headers) -> ShownCredentials:
+    """What the request shows of who sends it. BadCredentials if it does so twice."""
     given = headers.getlist("authorization")
     if len(given) > 1:
         raise BadCredentials("Authorization is given twice")

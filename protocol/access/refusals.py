@@ -40,6 +40,10 @@ def wrong_token() -> LoginRefused:
     return LoginRefused("this token is unknown, expired or revoked")
 
 
+def dead_link() -> LoginRefused:
+    return LoginRefused("this link has been used or has expired; make another one with `wcs console`")
+
+
 def too_many_failures(seconds: float) -> LoginRefused:
     return LoginRefused("too many failed logins from this address", retry_after=seconds)
 

@@ -68,6 +68,7 @@ class ServerProcess:
         config: Path | None = None,
     ) -> None:
         self.state = folder / "state"
+        self.headers: dict[str, str] = {}  # of each request to REST, such as credentials
         self._log_file = folder / "server.log"
         arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **AT_ANY_SPEED, **settings}.items()]
         if config is not None:
@@ -120,7 +121,9 @@ class ServerProcess:
 
     def post(self, path: str, body: Any) -> httpx.Response:
         """POST to the REST API; `path` is what follows `/rest-api`."""
-        return httpx.post(self.http_url(f"/rest-api{path}"), json=body, trust_env=False, timeout=30)
+        return httpx.post(
+            self.http_url(f"/rest-api{path}"), json=body, headers=self.headers, trust_env=False, timeout=30
+        )
 
     def terminate(self, filters: Mapping[str, object]) -> httpx.Response:
         return self.post("/stream/terminate", dict(filters))

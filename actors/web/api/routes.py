@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
+from protocol.access.roles import Role
 from protocol.rest.operations import Operation
 from protocol.rest.query import MAX_PARAMETERS
 
@@ -45,6 +46,12 @@ class RouteTable:
             if matcher.matches(scope)[0] is Match.FULL:
                 return route
         return None
+
+
+def needed_role(table: RouteTable, scope: Scope) -> Role | None:
+    """The least role for a request; for a path that does not exist the least of all, so that it gets its 404."""
+    route = table.find(scope)
+    return Role.METRICS if route is None else route.role
 
 
 class _Matcher(Route):

@@ -21,13 +21,13 @@ from actors.web.api.routes import ApiRoute
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
 from actors.web.responses import JsonAnswer, StaticContent, to_json
-from protocol.access.identity import Identity, Proof
 from protocol.access.roles import Role
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest import schemas
 from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.operations import ANYONE, Answer
+from protocol.rest.page_login import caller_object
 from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
@@ -130,7 +130,7 @@ class StartPage:
         )
         own = {
             "version": self._info.version,
-            "caller": _caller(identity),
+            "caller": caller_object(identity),
             "ws": _endpoint(self._info.ws),
             "wss": _endpoint(self._info.wss),
         }
@@ -189,13 +189,6 @@ async def _table(rows: Iterable[dict[str, Any]]) -> str:
 
 def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
     return {"address": where[0], "port": where[1]}
-
-
-def _caller(identity: Identity) -> dict[str, Any]:
-    """Whose page it is, and what it may do."""
-    apps = None if identity.apps is None else sorted(identity.apps)
-    name = None if identity.proof is Proof.OPEN else identity.name
-    return {"name": name, "role": str(identity.role), "apps": apps}
 
 
 def _session_row(session: ConnectionDescription, now: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 /** The tables of streams and sessions. */
 
 import { byId, element, setText } from "./dom.js";
+import { may } from "./login.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { disconnectRow, terminateRow } from "./terminate.js";
 import { count, duration, rate, size } from "./words.js";
@@ -43,6 +44,7 @@ const streamColumns = (watch) => [
       className: "danger",
       label: "Terminate",
       of: (row) => `Terminate ${row.direction} ${row.name}`,
+      shown: () => may("operate"),
       onClick: terminateRow,
     },
   ]),
@@ -60,6 +62,7 @@ const sessionColumns = () => [
       className: "danger",
       label: "Disconnect",
       of: (row) => `Disconnect session ${row.sessionId}`,
+      shown: () => may("operate"),
       onClick: disconnectRow,
     },
   ]),

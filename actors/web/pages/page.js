@@ -3,6 +3,7 @@
 import { byId, element, setText } from "./dom.js";
 import { startFilterForm } from "./filter.js";
 import { makeLists } from "./lists.js";
+import { showCaller, startLogin } from "./login.js";
 import { PlayPanel, PublishPanel } from "./panel.js";
 import { Poll } from "./poll.js";
 
@@ -20,12 +21,13 @@ const poll = new Poll({ find: () => search.value.trim(), onState: showState, onS
 
 search.addEventListener("input", () => poll.now());
 startFilterForm();
-poll.start();
+const login = startLogin({ onReady: () => poll.start(), onLeave });
 
 function showState(latest, searched) {
   const updated = state !== null && state.version !== latest.version;
   state = latest;
   setText(byId("version"), latest.version);
+  showCaller(latest.caller);
   setText(byId("ws"), socketUrl("ws"));
   setText(byId("wss"), socketUrl("wss"));
   setText(byId("embed"), `Flashphoner.createSession({urlServer: "${serverUrl()}"})`);
@@ -35,9 +37,18 @@ function showState(latest, searched) {
   suggestNames(latest.streams);
 }
 
-function showSilence(reason, since) {
+function showSilence(error, since) {
+  if (login.needed(error)) return;
   showPulse("gone", "No answer");
-  alarm(`${reason} What you see is from ${since.toLocaleTimeString()}. Trying again every second.`);
+  alarm(`${error.message} What you see is from ${since.toLocaleTimeString()}. Trying again every second.`);
+}
+
+/** Nobody is logged in: what was shown is nobody's business any more. */
+function onLeave() {
+  poll.stop();
+  alarm("");
+  showPulse("waiting", "Not logged in");
+  if (state !== null) showLists({ ...state, streams: [], sessions: [] }, "");
 }
 
 function showPulse(kind, text) {

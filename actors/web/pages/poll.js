@@ -13,15 +13,23 @@ export class Poll {
   #round = 0; // answers of an earlier round come too late
   #lastAnswer = new Date();
 
-  /** `find()`: the text to search for; `onState(state, searched)`; `onSilence(reason, since)`. */
+  #isStarted = false;
+
+  /** `find()`: the text to search for; `onState(state, searched)`; `onSilence(error, since)`. */
   constructor({ find, onState, onSilence }) {
     this.#find = find;
     this.#onState = onState;
     this.#onSilence = onSilence;
+    document.addEventListener("visibilitychange", () => this.now());
   }
 
   start() {
-    document.addEventListener("visibilitychange", () => this.now());
+    this.#isStarted = true;
+    this.now();
+  }
+
+  stop() {
+    this.#isStarted = false;
     this.now();
   }
 
@@ -29,7 +37,7 @@ export class Poll {
   now() {
     clearTimeout(this.#timer);
     this.#round += 1;
-    if (!document.hidden) this.#ask(this.#round);
+    if (this.#isStarted && !document.hidden) this.#ask(this.#round);
   }
 
   async #ask(round) {
@@ -40,7 +48,7 @@ export class Poll {
     // A server that takes long to answer is asked less often.
     const pause = Math.max(PAUSE, SHARE * (performance.now() - started));
     this.#timer = setTimeout(() => this.now(), pause);
-    if (answer instanceof Error) return this.#onSilence(answer.message, this.#lastAnswer);
+    if (answer instanceof Error) return this.#onSilence(answer, this.#lastAnswer);
     this.#lastAnswer = new Date();
     this.#onState(answer, searched);
   }

@@ -2,8 +2,42 @@
 
 const ANSWER_TIMEOUT = 10_000;
 
+const TOKEN = "wcsd.token";
+
 /** A request that failed; the message tells people why. */
 export class RestError extends Error {}
+
+/** A request that failed because the page is not logged in, or not any more. */
+export class LoginNeeded extends RestError {}
+
+// -- the login ---------------------------------------------------------------------------------------------------------
+
+/** The token of this page; it lives as long as the tab. */
+export const token = () => sessionStorage.getItem(TOKEN);
+export const keepToken = (text) => sessionStorage.setItem(TOKEN, text);
+export const forgetToken = () => sessionStorage.removeItem(TOKEN);
+
+/** Whether the server wants to know who uses this page. */
+export async function isLoginRequired() {
+  return (await (await request("/page/login")).json()).required;
+}
+
+/** A token for `{user, password}` or `{link}`. */
+export async function logIn(credentials) {
+  forgetToken();
+  const answer = await post("/page/login", credentials, { accept: [401, 429] });
+  if (answer.ok) return (await answer.json()).token;
+  if (answer.status === 429) throw new RestError(`Too many attempts. Try again in ${wait(answer)}.`);
+  const { reason } = await answer.json();
+  throw new RestError(`${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`);
+}
+
+/** End this page's token on the server. */
+export const logOut = () => post("/page/logout", {});
+
+const wait = (answer) => `${answer.headers.get("Retry-After")} s`;
+
+// -- streams and sessions ----------------------------------------------------------------------------------------------
 
 /** What the page shows. `find` keeps the rows that hold this text. */
 export async function pageState(find) {
@@ -29,24 +63,36 @@ async function terminate(path, filter) {
 }
 
 /** POST; 404 is an answer like any other here: nothing matched. */
-const post = (path, body) =>
+const post = (path, body, { accept = [404] } = {}) =>
   request(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
-    accept: [404],
+    accept,
   });
 
-async function request(path, { accept = [], ...options } = {}) {
+async function request(path, { accept = [], headers = {}, ...options } = {}) {
   let answer;
   try {
-    answer = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(ANSWER_TIMEOUT) });
+    answer = await fetch(path, {
+      ...options,
+      headers: { ...headers, ...ownHeaders() },
+      cache: "no-store",
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
+    });
   } catch (error) {
     const why = error.name === "TimeoutError" ? "did not answer in time" : "cannot be reached";
     throw new RestError(`The server ${why}.`);
   }
   if (answer.ok || accept.includes(answer.status)) return answer;
-  throw new RestError(await refusal(answer));
+  const Failure = answer.status === 401 ? LoginNeeded : RestError;
+  throw new Failure(await refusal(answer));
+}
+
+/** Who asks. The first one keeps the browser from opening a login window of its own. */
+function ownHeaders() {
+  const known = token();
+  return { "X-Requested-With": "wcsd", ...(known ? { Authorization: `Bearer ${known}` } : {}) };
 }
 
 async function refusal(answer) {
