@@ -8,7 +8,7 @@ import pytest
 
 from protocol.rest import connections, streams
 from protocol.rest.errors import RestError
-from protocol.rest.fields import COUNT, FLAG, TEXT, TEXTS, Field, FieldTable, some_of
+from protocol.rest.fields import COUNT, FLAG, TEXT, TEXTS, Field, FieldTable, one_of, some_of
 
 SOME = some_of("metrics", "sdp")
 
@@ -82,6 +82,28 @@ def test_null_and_a_wrong_type_are_refused_by_the_name_of_the_key(kind: Any, val
 def test_a_text_that_is_not_among_the_known_ones_is_refused() -> None:
     with pytest.raises(RestError, match=r"^k knows only 'metrics', 'sdp'$"):
         FieldTable(Field("k", SOME, "")).read({"k": ["metrics", "other"]})
+
+
+def test_a_list_in_a_query_is_separated_by_commas() -> None:
+    table = FieldTable(Field("ids", TEXTS, ""), Field("name", TEXT, ""))
+    assert table.from_query({"ids": "a,b", "name": "a,b"}) == {"ids": ["a", "b"], "name": "a,b"}
+    assert table.from_query({"ids": "", "other": "x,y"}) == {"ids": [], "other": "x,y"}
+
+
+def test_one_of_some_texts() -> None:
+    field = Field("k", one_of("a", "b"), "")
+    assert FieldTable(field).read({"k": "b"})[field] == "b"
+    for value in ("c", "", 1, None, ["a"]):
+        with pytest.raises(RestError, match=r"^k must be a or b"):
+            FieldTable(field).read({"k": value})
+
+
+def test_a_table_that_needs_a_field_says_so_and_an_open_one_ignores_the_unknown() -> None:
+    with pytest.raises(RestError, match="say which") as caught:
+        FieldTable(Field("k", TEXT, ""), needs_one="say which").read({})
+    assert caught.value.key == "k"
+    field = Field("k", TEXT, "")
+    assert FieldTable(field, is_open=True).read({"k": "v", "x": 1})[field] == "v"
 
 
 @pytest.mark.parametrize(

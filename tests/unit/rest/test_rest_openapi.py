@@ -70,6 +70,16 @@ def test_roles_groups_and_names() -> None:
     assert (health["operationId"], health["tags"], health["description"]) == ("healthz", ["server"], "Open to anyone.")
 
 
+def test_a_login_is_described_with_its_role_and_rules_in_words() -> None:
+    ruled = attrs.evolve(FIND, fields=FieldTable(Field("a", TEXT, "a"), rules="`a` needs `b`."))
+    document = document_of(ruled, Operation(path="/healthz", role=ANYONE, summary="is it alive"))
+    find, health = document["paths"]["/rest-api/thing/find"]["get"], document["paths"]["/healthz"]["get"]
+    assert find["security"] == [{"basic": ["view"]}, {"bearer": ["view"]}, {}]
+    assert health["security"] == []
+    assert document["components"]["securitySchemes"].keys() == {"basic", "bearer"}
+    assert find["description"] == "`a` needs `b`.\n\nNeeds the role `view`."
+
+
 def test_parameters_of_a_path() -> None:
     document = document_of(Operation(path="/rest-api/thing/{name:str}", role=Role.VIEW, summary="get one"))
     (parameter,) = document["paths"]["/rest-api/thing/{name}"]["get"]["parameters"]
