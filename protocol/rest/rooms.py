@@ -29,8 +29,18 @@ MESSAGE: Final = Field("text", ANYTHING, "a message for all members but its send
 PAYLOAD: Final = Field("payload", ANYTHING, "data for all members, in place of `from` and `text`")
 
 FIND: Final = FieldTable(NAME, APP_KEY, OFFSET, LIMIT)
-SEND: Final = FieldTable(NAME, APP_KEY, FROM, MESSAGE, PAYLOAD, required=[NAME])
-KICK: Final = FieldTable(NAME, APP_KEY, LOGIN, SECONDS, required=[NAME, LOGIN])
+SEND: Final = FieldTable(
+    NAME,
+    APP_KEY,
+    FROM,
+    MESSAGE,
+    PAYLOAD,
+    required=[NAME],
+    rules="Either `text` with `from`, or `payload` must be given.",
+)
+KICK: Final = FieldTable(
+    NAME, APP_KEY, LOGIN, SECONDS, required=[NAME, LOGIN], rules="`seconds` is 31622400 (366 days) at most."
+)
 TERMINATE: Final = FieldTable(NAME, APP_KEY, required=[NAME])
 NO_QUERY: Final = FieldTable(noun="query parameter")
 
