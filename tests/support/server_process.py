@@ -56,7 +56,7 @@ class Address:
 class ServerProcess:
     """A started server. The constructor returns when the ready line has come; it raises if none does.
 
-    `log_to` is a descriptor that gets the log in the place of a file, `config` a settings file.
+    `log_to` is a descriptor that gets the log in the place of a file, `config` a settings file, `root` the checkout.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class ServerProcess:
         module: str = "actors.daemon",
         log_to: int | None = None,
         config: Path | None = None,
+        root: Path = ROOT,
     ) -> None:
         self.state = folder / "state"
         self.headers: dict[str, str] = {}  # of each request to REST, such as credentials
@@ -77,7 +78,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, f"--state={self.state}", *arguments],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"},
+                env={**os.environ, "PYTHONPATH": str(root), "PYTHONWARNINGS": "default"},
                 stdout=subprocess.PIPE,
                 stderr=log if log_to is None else log_to,
             )
@@ -247,9 +248,13 @@ def running_server(
     module: str = "actors.daemon",
     log_to: int | None = None,
     config: Path | None = None,
+    root: Path = ROOT,
 ) -> Iterator[ServerProcess]:
-    """A server with its state and its log in `folder`, stopped and checked at the end. `module` is what is run."""
-    server = ServerProcess(folder, settings or {}, module, log_to, config)
+    """A server with its state and its log in `folder`, stopped and checked at the end.
+
+    `module` is what is run, of the checkout in `root`.
+    """
+    server = ServerProcess(folder, settings or {}, module, log_to, config, root)
     try:
         yield server
     finally:

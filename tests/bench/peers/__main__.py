@@ -1,7 +1,9 @@
-"""Compare wcsd with Janus on this machine: one publisher, many viewers, both servers in turn.
+"""Compare wcsd with Janus on this machine: publishers, viewers of each, the servers in turn.
 
-    python -m tests.bench.peers                         10, 50, 100 and 200 viewers, two rounds
+    python -m tests.bench.peers                         one publisher with 10, 50, 100 and 200 viewers, two rounds
     python -m tests.bench.peers --viewers 10 --seconds 5 --rounds 1
+    python -m tests.bench.peers --publishers 20 --viewers 2
+    python -m tests.bench.peers --publishers 20 --viewers 2 --before ../wcsd-of-yesterday
 
 Both servers run on this machine and use one address of it that is not loopback, which Janus refuses; nothing leaves the
 machine but apt-get, which fetches Janus unless `--janus` names a folder where it is unpacked.
@@ -27,6 +29,7 @@ from tests.bench.peers.procfs import machine
 from tests.bench.peers.servers import Server, running_janus, running_wcsd
 
 SERVERS = ("wcsd", "Janus")
+BEFORE = "wcsd before"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     load = _load()
     with tempfile.TemporaryDirectory(prefix="wcsd-peers-") as name:
         folder = Path(name)
-        package = janus.Package(options.janus) if options.janus else janus.fetch(folder / "janus")
+        package = _janus(folder, options)
         try:
             for viewers in options.viewers:
                 for server in options.servers * options.rounds:
@@ -47,11 +50,19 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _janus(folder: Path, options: argparse.Namespace) -> janus.Package:
+    if "Janus" not in options.servers:
+        return janus.Package(Path("/"))
+    return janus.Package(options.janus) if options.janus else janus.fetch(folder / "janus")
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.peers", description="wcsd and Janus side by side")
+    parser.add_argument("--publishers", type=int, default=1, help="publishers of 125 packets/s each (1)")
     parser.add_argument(
-        "--viewers", type=_numbers, default=(10, 50, 100, 200), help="numbers of viewers: 10,50,100,200"
+        "--viewers", type=_numbers, default=(10, 50, 100, 200), help="numbers of viewers of each: 10,50,100,200"
     )
+    parser.add_argument("--before", type=Path, help="another checkout of wcsd, whose server is measured in turn too")
     parser.add_argument("--servers", type=_servers, default=SERVERS, help="wcsd,Janus, or one of them")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each counting (20)")
     parser.add_argument("--rounds", type=int, default=2, help="measurements of each server at each number (2)")
@@ -68,6 +79,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--janus", type=Path, help="folder where the Debian package is unpacked; / when installed")
     parser.add_argument("--janus-event-loops", type=int, default=0, help="Janus' event_loops (0: as delivered)")
     options = parser.parse_args(arguments)
+    if options.before:
+        options.servers = (*options.servers, BEFORE)
     if not options.address:
         parser.error("this machine has no IPv4 address but loopback: give it one, and name it by --address")
     return options
@@ -105,6 +118,7 @@ def _measure(
         own = Path(name)
         plan = Plan(
             server=server,
+            publishers=options.publishers,
             viewers=viewers,
             seconds=options.seconds,
             join_interval=options.join_interval,
@@ -123,7 +137,7 @@ def _running(
     if server == "Janus":
         return running_janus(folder, options.address, package, options.janus_event_loops)
     settings = {"media.sender": options.sender} if options.sender else {}
-    return running_wcsd(folder, options.address, settings)
+    return running_wcsd(folder, options.address, settings, options.before if server == BEFORE else None)
 
 
 def _print(measurements: Sequence[Measurement], options: argparse.Namespace, load: str) -> None:
@@ -143,14 +157,15 @@ def _conditions(measurements: Sequence[Measurement], options: argparse.Namespace
     return f"""
 {machine()}. Load average {load} before, {_load()} after. Python {platform.python_version()}, {libraries}; {versions},
 ICE-lite, event loops: {loops}. SRTP: {", ".join(profiles)}.
-One publisher, VP8 payloads of {clip.PAYLOAD_SIZE} bytes made without an encoder, {clip.PACKETS_PER_SECOND} packets/s;
+Publishers: VP8 payloads of {clip.PAYLOAD_SIZE} bytes made without an encoder, {clip.PACKETS_PER_SECOND} packets/s each.
 {options.rounds} rounds of {options.seconds:g} s, servers in turn, a fresh server each time; a join every
 {options.join_interval:g} s; media over {options.address} of this machine. Times in ms.
-CPU: user and system time of the server over packets that viewers counted, of all rounds (least to most of a round).
+CPU: user and system time of the server over packets that viewers counted (out) and that publishers sent (in), of all
+rounds (least to most of a round).
 KiB/viewer: growth of the server's resident set by page, session and stream. Join: from the play request to the first
 packet; picture: to the first packet of a key frame. Delay: from the publisher's send to the kernel of the viewer's
 machine. Kick: after the one call that ended all viewers. Others' CPU: cores busy with anything else while counting.
-The publisher sends a picture every {1000 / clip.FRAMES_PER_SECOND:g} ms, its packets {gap}; its longest pause was
+A publisher sends a picture every {1000 / clip.FRAMES_PER_SECOND:g} ms, its packets {gap}; the longest pause of one was
 {pause:.0f} ms."""
 
 

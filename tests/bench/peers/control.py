@@ -32,6 +32,17 @@ class Task:
     folder: Path = field(converter=Path)
     gap: float = 0.0
     """Seconds between the packets of a picture."""
+    publishers: int = 1
+    audience: int = 0
+    """Viewers of each publisher; 0: all are the first one's."""
+
+    def stream_of(self, publisher: int) -> str:
+        """The stream of a publisher. With Janus it is a room, which has a number."""
+        return str(int(self.stream) + publisher) if publisher else self.stream
+
+    def stream_for(self, viewer: int) -> str:
+        """The stream that a viewer plays."""
+        return self.stream_of(max(viewer, 0) // self.audience if self.audience else 0)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), default=str)

@@ -41,6 +41,9 @@ class Measurement:
     """Times in ms. Counting is over what was sent, or for `packets` what arrived, in the window: `lost` packets did not
     get to a viewer, `repeated` ones did twice, `bad` ones could not be decrypted or were others than they said.
 
+    `came_in` counts what the publishers sent, `packets` the copies that arrived. `viewers` is how many each of the
+    `publishers` has. Viewers are not kicked where publishers are several.
+
     `never` counts viewers without a picture; `joins` and `pictures` are the times to the first packet and to the first
     of a key frame. `publisher_pause` is the longest time between two packets of the publisher. `profiles` are the SRTP
     profiles in use.
@@ -48,8 +51,10 @@ class Measurement:
 
     server: str
     version: str
+    publishers: int
     viewers: int
     window: Window
+    came_in: int
     packets: int
     lost: int
     repeated: int
@@ -59,7 +64,7 @@ class Measurement:
     joins: Sequence[float]
     pictures: Sequence[float]
     delays: Sequence[float]
-    kick: Kick
+    kick: Kick | None
     publisher_pause: float
     profiles: tuple[str, ...]
     problems: tuple[str, ...]
@@ -68,10 +73,14 @@ class Measurement:
 
 @define
 class Tally:
-    """Counts the packets that viewers saw: rows of viewer, index and arrival time."""
+    """Counts the packets that viewers saw: rows of viewer, index and arrival time.
+
+    `sent` has the times of each publisher, `audience` is how many viewers each has.
+    """
 
     window: Window
-    sent: "array[int]"
+    sent: Sequence["array[int]"]
+    audience: int
     called_at: int
     packets: int = 0
     repeated: int = 0
@@ -81,28 +90,36 @@ class Tally:
 
     def add(self, rows: "array[int]") -> None:
         """Count the rows of one process."""
-        window, sent, copies = self.window, self.sent, self._copies
+        window, copies = self.window, self._copies
         for number, index, arrived in zip(rows[0::3], rows[1::3], rows[2::3], strict=True):
             self.packets += window.holds(arrived)
             self.last = max(self.last, arrived)
             copy = number << 32 | index
-            if not window.holds(sent[index]):
+            sent_at = self.sent[number // self.audience][index]
+            if not window.holds(sent_at):
                 continue
             if copy in copies:
                 self.repeated += 1
             else:
                 copies.add(copy)
-                self.delays.append((arrived - sent[index]) / NS_PER_MS)
+                self.delays.append((arrived - sent_at) / NS_PER_MS)
 
     @property
     def publisher_pause(self) -> float:
-        """The longest time in ms between two packets sent in the window."""
-        sent = list(filter(self.window.holds, self.sent))
-        return max((after - before for before, after in itertools.pairwise(sent)), default=0) / NS_PER_MS
+        """The longest time in ms between two packets that one publisher sent in the window."""
+        inside = [list(filter(self.window.holds, sent)) for sent in self.sent]
+        pauses = (after - before for sent in inside for before, after in itertools.pairwise(sent))
+        return max(pauses, default=0) / NS_PER_MS
 
-    def lost(self, viewers: int) -> int:
-        """Packets that were sent in the window and did not get to one of so many viewers."""
-        return sum(map(self.window.holds, self.sent)) * viewers - len(self._copies)
+    @property
+    def came_in(self) -> int:
+        """Packets that were sent in the window."""
+        return sum(map(self.window.holds, itertools.chain.from_iterable(self.sent)))
+
+    @property
+    def lost(self) -> int:
+        """Copies of these that did not get to a viewer."""
+        return self.came_in * self.audience - len(self._copies)
 
     @property
     def last_packet(self) -> float:

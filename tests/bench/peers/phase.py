@@ -1,10 +1,12 @@
 """One measurement: one server, so many viewers, from its start to its end.
 
 server starts -> publisher sends -> one viewer comes and goes -> memory -> pages open -> viewers join, one by one
--> memory -> CPU, packets and delays for some seconds -> all viewers are ended by one call -> server stops
+-> memory -> CPU, packets and delays for some seconds -> all viewers of a single publisher are ended by one call
+-> server stops
 """
 
 import contextlib
+import itertools
 import time
 from array import array
 from collections.abc import Sequence
@@ -32,48 +34,66 @@ class Plan:
     """What is to be measured, on which address; `folder` is for what the peers write."""
 
     server: str
+    publishers: int
     viewers: int
+    """Of each publisher."""
     seconds: float
     join_interval: float
     host: str
     folder: Path
     gap: float
 
+    @property
+    def all_viewers(self) -> int:
+        return self.publishers * self.viewers
+
 
 def measure(server: Server, plan: Plan) -> Measurement:
     """Run all of it against a server that has just started."""
-    server.prepare()
-    task = Task(server=plan.server, url=server.ws_url, stream=STREAM, host=plan.host, folder=plan.folder, gap=plan.gap)
+    task = Task(
+        server=plan.server,
+        url=server.ws_url,
+        stream=STREAM,
+        host=plan.host,
+        folder=plan.folder,
+        gap=plan.gap,
+        publishers=plan.publishers,
+        audience=plan.viewers,
+    )
+    for number in range(plan.publishers):
+        server.prepare(task.stream_of(number))
     with contextlib.ExitStack() as stack:
         publisher = stack.enter_context(PeerProcess("peers.publisher", task, "publisher"))
         seats = [
             stack.enter_context(PeerProcess("peers.viewers", task, f"viewers{number}"))
-            for number in range(min(PROCESSES, plan.viewers))
+            for number in range(min(PROCESSES, plan.all_viewers))
         ]
-        publisher.ask("publish", timeout=30)
+        publisher.ask("publish", timeout=30 + plan.publishers)
         grown = _join(server, seats, plan)
         window = _count(server, [publisher, *seats], plan.seconds)
         remark = server.remark()
         time.sleep(SETTLE)  # what was sent while counting is to arrive before anything ends
-        called_at = server.kick()
-        time.sleep(AFTER_KICK)
-        tally = Tally(window, _finish_publisher(publisher, plan.folder), called_at)
+        called_at = server.kick() if plan.publishers == 1 else 0
+        time.sleep(AFTER_KICK if called_at else 0)
+        tally = Tally(window, _finish_publishers(publisher, plan.folder), plan.viewers, called_at)
         reports = [report for process in seats for report in _finish_viewers(process, plan.folder, tally)]
     return Measurement(
         server=plan.server,
         version=server.version,
+        publishers=plan.publishers,
         viewers=plan.viewers,
         window=window,
+        came_in=tally.came_in,
         packets=tally.packets,
-        lost=tally.lost(plan.viewers),
+        lost=tally.lost,
         repeated=tally.repeated,
         bad=sum(report["bad"] for report in reports),
         never=sum(not report["picture_at"] for report in reports),
-        bytes_per_viewer=grown / plan.viewers,
+        bytes_per_viewer=grown / plan.all_viewers,
         joins=measurement.times(reports, "first_at"),
         pictures=measurement.times(reports, "picture_at"),
         delays=tally.delays,
-        kick=measurement.kick(tally, reports),
+        kick=measurement.kick(tally, reports) if called_at else None,
         publisher_pause=tally.publisher_pause,
         profiles=tuple(sorted({report["profile"] for report in reports if report["profile"]})),
         problems=tuple(problem for report in reports for problem in report["problems"]),
@@ -87,12 +107,12 @@ def _join(server: Server, seats: Sequence[PeerProcess], plan: Plan) -> int:
     time.sleep(SETTLE)
     before = resident_bytes(server.pid)
     for number, process in enumerate(seats):
-        process.ask("connect", numbers=list(range(number, plan.viewers, len(seats))), timeout=90)
+        process.ask("connect", numbers=list(range(number, plan.all_viewers, len(seats))), timeout=90)
     at = time.monotonic() + SETTLE
     for process in seats:
         process.tell("join", at=at, interval=plan.join_interval, timeout=JOIN_TIMEOUT)
     for process in seats:
-        process.answer(timeout=SETTLE + plan.viewers * plan.join_interval + JOIN_TIMEOUT + 10)
+        process.answer(timeout=SETTLE + plan.all_viewers * plan.join_interval + JOIN_TIMEOUT + 10)
     time.sleep(SETTLE)
     return resident_bytes(server.pid) - before
 
@@ -108,11 +128,13 @@ def _count(server: Server, peers: Sequence[PeerProcess], seconds: float) -> Wind
     return Window(begin=begin, end=end, cpu=cpu_after - cpu, foreign_cpu=foreign_after - foreign)
 
 
-def _finish_publisher(process: PeerProcess, folder: Path) -> "array[int]":
-    """Stop sending; when each packet was sent."""
+def _finish_publishers(process: PeerProcess, folder: Path) -> "list[array[int]]":
+    """Stop sending; when each packet of each publisher was sent."""
     path = folder / "sent"
-    process.ask("finish", path=str(path), timeout=30)
-    return read(path)
+    counts = process.ask("finish", path=str(path), timeout=30)["packets"]
+    ends = list(itertools.accumulate(counts))
+    sent = read(path)
+    return [sent[end - count : end] for count, end in zip(counts, ends, strict=True)]
 
 
 def _finish_viewers(process: PeerProcess, folder: Path, tally: Tally) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""The publisher, a process of its own so that nothing delays its packets.
+"""The publishers, in a process of their own so that nothing delays their packets.
 
-publish            connect and send; answers when the server has the first packet's keys
-finish  path       stop; the send time of every packet (CLOCK_MONOTONIC, ns) goes to `path`
+publish            connect and send; answers when the server has the keys of all
+finish  path       stop; the send time of every packet (CLOCK_MONOTONIC, ns) goes to `path`, publisher after publisher
 """
 
 import sys
@@ -50,9 +50,9 @@ class Publisher(Peer):
             return
         self._wanted |= any(isinstance(packet, PictureLoss | FullIntraRequest) for packet in packets)
 
-    async def run(self) -> None:
-        """Send until cancelled; a packet that is late does not delay the next."""
-        started = trio.current_time()
+    async def run(self, delay: float = 0.0) -> None:
+        """Send from `delay` seconds on until cancelled; a packet that is late does not delay the next."""
+        started = trio.current_time() + delay
         while True:
             first = len(self.sent_at)
             begins_at = started + first / clip.PACKETS_PER_SECOND
@@ -96,24 +96,27 @@ class Publisher(Peer):
 
 async def run(task: Task) -> None:
     """Serve the bench's requests."""
-    publisher, pump = Publisher(task.host, DtlsContext.create(), gap=task.gap), Pump()
+    context, pump = DtlsContext.create(), Pump()
+    publishers = [Publisher(task.host, context, gap=task.gap) for _ in range(task.publishers)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pump.run)
         async for request in requests():
             if request["do"] == "publish":
-                with trio.fail_after(CONNECT_TIMEOUT):
-                    await _publish(task, publisher, pump)
-                nursery.start_soon(publisher.run)
-                reply(profile=str(publisher.profile and publisher.profile.value))
+                for number, publisher in enumerate(publishers):
+                    with trio.fail_after(CONNECT_TIMEOUT):
+                        await _publish(task, number, publisher, pump)
+                for number, publisher in enumerate(publishers):  # their pictures are spread over time
+                    nursery.start_soon(publisher.run, number / len(publishers) / clip.FRAMES_PER_SECOND)
+                reply()
             else:
-                write(publisher.sent_at, request["path"])
-                reply(packets=len(publisher.sent_at), key_frames=publisher.key_frames)
+                write(sum((publisher.sent_at for publisher in publishers), array("q")), request["path"])
+                reply(packets=[len(publisher.sent_at) for publisher in publishers])
                 break
         nursery.cancel_scope.cancel()
 
 
-async def _publish(task: Task, publisher: Publisher, pump: Pump) -> None:
-    client = CLIENTS[task.server](task.url, task.stream)
+async def _publish(task: Task, number: int, publisher: Publisher, pump: Pump) -> None:
+    client = CLIENTS[task.server](task.url, task.stream_of(number))
     pump.watch(client.socket.tcp.fileno(), client.socket)
     pump.watch(publisher.udp.fileno(), publisher)
     await client.open()

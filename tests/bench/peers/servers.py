@@ -10,7 +10,7 @@ import httpx
 
 from config.version import VERSION
 from tests.bench.peers.janus import JanusProcess, Package
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.server_process import ROOT, ServerProcess, running_server
 
 STREAM = "4711"
 """Name of the stream and, at Janus, number of the room."""
@@ -32,8 +32,8 @@ class Server(Protocol):
     @property
     def version(self) -> str: ...
 
-    def prepare(self) -> None:
-        """What has to be there before a publisher comes."""
+    def prepare(self, stream: str) -> None:
+        """What has to be there before the stream's publisher comes."""
 
     def kick(self) -> int:
         """End all viewers by one call; its start in CLOCK_MONOTONIC ns."""
@@ -52,7 +52,7 @@ class Wcsd:
         self._process = process
         self._client = client
 
-    def prepare(self) -> None:
+    def prepare(self, stream: str) -> None:
         pass
 
     def kick(self) -> int:
@@ -80,8 +80,8 @@ class Janus:
         attached = self._request(self._session, janus="attach", plugin="janus.plugin.videoroom")
         self._handle = f"{self._session}/{attached['data']['id']}"
 
-    def prepare(self) -> None:
-        room = {"request": "create", "room": int(STREAM), "videocodec": "vp8"}
+    def prepare(self, stream: str) -> None:
+        room = {"request": "create", "room": int(stream), "videocodec": "vp8"}
         self._tell_room(room | {"publishers": MAX_PARTICIPANTS, "notify_joining": False})
 
     def kick(self) -> int:
@@ -103,9 +103,15 @@ class Janus:
 
 
 @contextlib.contextmanager
-def running_wcsd(folder: Path, host: str, settings: Mapping[str, object]) -> Iterator[Wcsd]:
+def running_wcsd(
+    folder: Path, host: str, settings: Mapping[str, object], checkout: Path | None = None
+) -> Iterator[Wcsd]:
+    """The server of this checkout, or of another one of the same repository."""
     unlimited = {"overload.max_loop_lag": 0}  # what a core carries is to be found out
-    with running_server(folder, {"ip": host, **unlimited, **settings}) as process, _client() as client:
+    with (
+        running_server(folder, {"ip": host, **unlimited, **settings}, root=checkout or ROOT) as process,
+        _client() as client,
+    ):
         yield Wcsd(process, client)
 
 

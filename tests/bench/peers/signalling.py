@@ -187,4 +187,8 @@ class JanusClient:
         return bool(message.get("plugindata", {}).get("data", {}).get("videoroom") == "destroyed")
 
 
-CLIENTS: dict[str, type[WcsClient] | type[JanusClient]] = {"wcsd": WcsClient, "Janus": JanusClient}
+CLIENTS: dict[str, type[WcsClient] | type[JanusClient]] = {
+    "wcsd": WcsClient,
+    "wcsd before": WcsClient,
+    "Janus": JanusClient,
+}

@@ -80,7 +80,7 @@ class Viewers:
                 reply(viewers=[seat.report(self._clock) for seat in self._seats])
 
     async def _take_seat(self, number: int) -> Seat:
-        client: Client = CLIENTS[self._task.server](self._task.url, self._task.stream)
+        client: Client = CLIENTS[self._task.server](self._task.url, self._task.stream_for(number))
         viewer = Viewer(self._task.host, self._context, self._clock)
         self.pump.watch(client.socket.tcp.fileno(), client.socket)
         self.pump.watch(viewer.udp.fileno(), viewer)
