@@ -7,8 +7,6 @@ bandwidth from that. Without this feedback a browser needs half a minute to find
 from collections.abc import Iterator
 from struct import Struct
 
-from protocol.webrtc.rtp import ExtendedSequence
-
 TICK_US = 250
 """The unit of arrival deltas in microseconds."""
 REFERENCE_US = 64_000
@@ -34,15 +32,16 @@ class TwccRecorder:
     """Records the arrivals on one transport and writes feedback.
 
     Call `record` for each packet and, every 50 to 100 ms, `build_feedback` until it returns None.
-    A late packet is reported together with everything after it, once more.
+    A late packet is reported together with everything after it, once more. `record` runs for every packet, so it only
+    makes a note; what the notes mean is worked out for many together.
     """
 
     def __init__(self) -> None:
-        self._sequence = ExtendedSequence()
-        self._arrivals: dict[int, int] = {}
+        self._notes: list[tuple[int, int]] = []
+        self._arrivals: dict[int, int] = {}  # in the order of arrival
         self._newest_us = 0
         self._next = 0  # the first number yet to be reported
-        self._end = 0  # one beyond the highest number so far
+        self._end = -1  # one beyond the highest number so far; -1 before the first
         self._count = 0
 
     def record(self, sequence: int, arrival_us: int) -> None:
@@ -50,18 +49,9 @@ class TwccRecorder:
 
         The first arrival of a repeated packet counts. Packets 4096 numbers behind the newest are not reported.
         """
-        if self._sequence.highest is None:
-            self._next = self._end = sequence
-        number = self._sequence.extend(sequence)
-        self._end = max(self._end, number + 1)
-        floor = self._end - _WINDOW
-        if number < floor or number in self._arrivals:
-            return
-        self._arrivals[number] = arrival_us
-        self._newest_us = arrival_us
-        self._next = max(min(self._next, number), floor)
-        if len(self._arrivals) > 2 * _WINDOW:
-            self._forget()
+        self._notes.append((sequence, arrival_us))
+        if len(self._notes) > _WINDOW:
+            self._settle()
 
     def build_feedback(self, *, sender_ssrc: int, media_ssrc: int) -> bytes | None:
         """One feedback packet (RTCP, unencrypted, at most 1200 bytes); None when nothing is left to report.
@@ -69,49 +59,77 @@ class TwccRecorder:
         `sender_ssrc` is ours, `media_ssrc` any of the publisher's. A packet ends when it is full or a delta does not
         fit into 16 bits; the next call continues from there.
         """
-        if self._next == self._end:
+        if self._notes:
+            self._settle()
+        if self._next >= self._end:
             return None
         base = self._next
         statuses, deltas, reference = self._gather(base)
         self._next = base + len(statuses)
         self._forget()
-        body = b"".join(_chunks(statuses)) + b"".join(deltas)
+        body = b"".join(_chunks(statuses)) + deltas
         count, self._count = self._count, self._count + 1 & 0xFF
         return _packet(sender_ssrc, media_ssrc, base, len(statuses), reference << 8 | count, body)
 
+    def _settle(self) -> None:
+        """Enter the noted arrivals under their extended numbers (as RFC 3550 section 6.4.1 has them)."""
+        if self._end < 0:
+            self._next = self._end = self._notes[0][0]
+        end, first, arrivals = self._end, self._next, self._arrivals
+        for sequence, arrival_us in self._notes:
+            ahead = ((sequence - end + 0x8001) & 0xFFFF) - 0x8000  # of the highest number, which is end - 1
+            number = end - 1 + ahead
+            if ahead > 0:
+                end = number + 1
+            elif number < end - _WINDOW or number in arrivals:
+                continue
+            arrivals[number] = self._newest_us = arrival_us
+            if number < first:
+                first = number
+        self._notes.clear()
+        self._end, self._next = end, max(first, end - _WINDOW)
+        if len(arrivals) > 2 * _WINDOW:
+            self._forget()
+
     def _forget(self) -> None:
-        """Drop arrivals outside the window, and reported ones older than half a second.
+        """Drop arrivals outside the window, and reported ones older than half a second, the oldest first.
 
         Newer ones are reported again when a late packet makes us go back.
         """
         floor, young = self._end - _WINDOW, self._newest_us - _BACK_WINDOW_US
-        self._arrivals = {
-            number: arrival_us
-            for number, arrival_us in self._arrivals.items()
-            if number >= floor and (number >= self._next or arrival_us >= young)
-        }
+        old = []
+        for number, arrival_us in self._arrivals.items():
+            if number >= floor and (number >= self._next or arrival_us >= young):
+                break
+            old.append(number)
+        for number in old:
+            del self._arrivals[number]
 
-    def _gather(self, base: int) -> tuple[list[int], list[bytes], int]:
+    def _gather(self, base: int) -> tuple[list[int], bytes, int]:
         """Collect as many states and deltas from `base` on as fit into one packet, and the reference time."""
         statuses: list[int] = []
-        deltas: list[bytes] = []
-        reference = last = 0
+        deltas = bytearray()
+        reference = last = count = 0
         for number in range(base, self._end):
             arrival = self._arrivals.get(number)
             if arrival is None:
                 statuses.append(_NOT_RECEIVED)
                 continue
-            if not deltas:
+            if not count:
                 reference = arrival // REFERENCE_US
                 last = reference * REFERENCE_US
             ticks = (arrival - last) // TICK_US
-            if not -0x8000 <= ticks <= 0x7FFF or len(deltas) == _MAX_DELTAS:
+            if 0 <= ticks <= 0xFF and count < _MAX_DELTAS:
+                statuses.append(_SMALL_DELTA)
+                deltas.append(ticks)
+            elif not -0x8000 <= ticks <= 0x7FFF or count == _MAX_DELTAS:
                 break
+            else:
+                statuses.append(_LARGE_DELTA)
+                deltas += _S16.pack(ticks)
             last += ticks * TICK_US
-            small = 0 <= ticks <= 0xFF
-            statuses.append(_SMALL_DELTA if small else _LARGE_DELTA)
-            deltas.append(bytes((ticks,)) if small else _S16.pack(ticks))
-        return statuses, deltas, reference & 0xFFFFFF
+            count += 1
+        return statuses, bytes(deltas), reference & 0xFFFFFF
 
 
 def _packet(sender_ssrc: int, media_ssrc: int, base: int, count: int, reference: int, body: bytes) -> bytes:
