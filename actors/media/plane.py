@@ -14,16 +14,18 @@ then encrypted and sent for every viewer, within a few milliseconds.
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import trio
 
 from actors.media.context import MediaContext
+from actors.media.datagram_router import DatagramRouter
 from actors.media.drops import LossWatch
 from actors.media.events import MediaRefused, Post
+from actors.media.guard import Guard
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
+from actors.media.io.datagrams import Datagrams
 from actors.media.io.frame_hold import FrameHold
 from actors.media.io.media_port import MediaPort
 from actors.media.io.receiver import Receiver
@@ -41,16 +43,12 @@ from actors.media.statistics import MediaStatistics
 from actors.runtime.logs import get_logger
 from config.settings import Settings
 from protocol.stream.info_texts import StreamInfo
-from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.dtls import DtlsContext
-from protocol.webrtc.ice import recipient
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
-from protocol.webrtc.paths import IcePath
 from protocol.webrtc.roles import ANSWERER, PeerRoles
 from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
-from protocol.webrtc.stun import Address, StunError
-from protocol.webrtc.stun import parse as parse_stun
+from protocol.webrtc.stun import Address
 
 STALE_AFTER = 1.0  # seconds that a packet may have waited here to be read, and still be forwarded
 
@@ -77,6 +75,8 @@ class MediaPlane:
             timers=PeerTimers(self._wake_by),
             handshakes=HandshakeStarter(context, DtlsContext.create()),
         )
+        self._guard = Guard(context.counters)
+        self._datagrams = Datagrams()  # of whichever socket is being read
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = [
             ReportReader(
@@ -87,7 +87,6 @@ class MediaPlane:
         ]
         self._losses = LossWatch(self._lost, log)
         self._sleep: trio.CancelScope | None = None  # of the task for timers
-        self._current: Transport | None = None  # whose packet or timer is being handled
         self._ended = False
 
     @property
@@ -175,10 +174,10 @@ class MediaPlane:
             self._drain(receiver)
             if context.in_picture and context.sender.gathers and not receiver.coalescer.interval:
                 await self._await_picture(receiver, hold)
-            self._guarded(context.sender.flush)
+            self._guard.run(context.sender.flush)
             for reports in self._reports:
                 reports.look()
-            self._guarded(self._services.timers.settle)
+            self._guard.run(self._services.timers.settle)
 
     async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
         """Wait a moment for the rest of a picture."""
@@ -201,12 +200,9 @@ class MediaPlane:
         except OSError:
             context.counters.receive_errors += 1
 
-    def _take(self, local: int, data: bytes, source: Address, arrival: float) -> None:
-        self._context.counters.datagrams += 1
-        self._guarded(self._on_datagram, data, source, local, arrival)
-
     def _receiver(self, local: int, udp: UdpSocket) -> Receiver:
-        return Receiver(udp, trio.current_time, partial(self._take, local))
+        router = DatagramRouter(self._services, self._guard, local)
+        return Receiver(udp, trio.current_time, router.take, self._datagrams)
 
     async def _keep_time(self) -> None:
         context, timers = self._context, self._services.timers
@@ -217,7 +213,7 @@ class MediaPlane:
             context.counters.wake_ups += 1
             now = context.clock()
             for transport in timers.due(now):
-                self._guarded(self._on_time, transport, now)
+                self._guard.run(self._on_time, transport, now)
             self._losses.look(now)
 
     def _wake_by(self, when: float) -> None:
@@ -227,78 +223,17 @@ class MediaPlane:
     def _shut_down(self) -> None:
         self._ended = True
         for transport in list(self._peers.by_ufrag.values()):
-            self._guarded(self._close, transport)
+            self._guard.run(self._close, transport)
         self._services.port.close()
 
     # -- one peer at a time --------------------------------------------------------------------------------------
 
-    def _guarded(self, handler: Callable[..., None], *args: object) -> None:
-        """The one place where unexpected errors are caught: an error ends the peer it happened to, not the plane."""
-        self._set_current_peer(None)
-        try:
-            handler(*args)
-        except Exception as error:  # noqa: BLE001  any error may end only its own peer
-            self._context.counters.crashed += 1
-            transport = self._current
-            log.error("media crashed", crash=error, session=transport.session_id if transport else None)
-            if transport is not None:
-                self._give_up(transport)
-
-    def _give_up(self, transport: Transport) -> None:
-        try:
-            transport.fail(StreamInfo.FAILED_BY_ERROR)
-        except Exception as error:  # noqa: BLE001  its handler is broken too: nothing more to tell
-            log.error("media crashed while it ended", crash=error, session=transport.session_id)
-
-    def _set_current_peer(self, transport: Transport | None) -> None:
-        self._current = transport
-
-    def _on_datagram(self, data: bytes, source: Address, local: int, now: float) -> None:
-        kind = Datagram.of(data)
-        if kind is Datagram.STUN:
-            self._on_stun(data, source, local, now)
-            return
-        route = self._peers.routes[local].get(source)
-        if route is None:
-            self._on_stray(kind, data, IcePath(source, local), now)
-            return
-        self._current = transport = route.peer
-        if kind is Datagram.RTP:
-            transport.on_srtp(data, route.path, now)
-        elif kind is Datagram.RTCP:
-            transport.on_srtcp(data, route.path, now)
-        elif kind is Datagram.DTLS:
-            transport.on_dtls(data, route.path, now)
-        else:
-            self._context.counters.unexpected += 1
-
-    def _on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
-        """Not STUN, from an unknown address: perhaps a peer whose address has changed."""
-        self._context.counters.unknown_address += 1
-        ssrc = ssrc_of(kind, data)
-        self._current = transport = None if ssrc is None else self._peers.by_ssrc.get(ssrc)
-        if transport is not None:
-            transport.on_stray(kind, data, here, now)
-
-    def _on_stun(self, data: bytes, source: Address, local: int, now: float) -> None:
-        """STUN that is not for a living user fragment gets no answer, so nothing can be amplified."""
-        try:
-            message = parse_stun(data)
-        except StunError:
-            self._context.counters.stun_ignored += 1
-            return
-        self._current = transport = self._peers.by_ufrag.get(recipient(message) or "")
-        if transport is None:
-            self._context.counters.stun_ignored += 1
-        else:
-            transport.on_stun(message, IcePath(source, local), len(data), now)
-
     def _on_time(self, transport: Transport, now: float) -> None:
-        self._current = transport
+        self._guard.current = transport
         transport.on_time(now)
 
     def _close(self, transport: Transport) -> None:
-        self._current = transport
+        self._guard.current = transport
         transport.close()
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from actors.media.events import NotEnoughBandwidth, Post, discard
+from actors.media.io.datagrams import Datagrams
 from actors.media.peer.transport import Transport, TransportServices
 from actors.media.publication import Publication
 from actors.media.sending.sender import Recipient
@@ -155,8 +156,8 @@ class Playback:
         self._context.compound_viewers -= self._needs_compounds
         self.withdraw()
 
-    def on_rtp(self, data: bytes, now: float) -> None:
-        self._context.counters.unexpected += 1  # a player has nothing to send
+    def on_rtp(self, datagrams: Datagrams, indices: Sequence[int]) -> None:
+        self._context.counters.unexpected += len(indices)  # a player has nothing to send
 
     def on_time(self, now: float) -> None:
         pass

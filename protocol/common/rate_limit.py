@@ -30,6 +30,10 @@ class RateLimit:
         self._left -= amount
         return True
 
+    def give_back(self, amount: float) -> None:
+        """`amount` that was taken has not been used."""
+        self._left = min(self._burst, self._left + amount)
+
     def charge(self, now: float, amount: float = 1) -> float:
         """Use `amount` in any case, going into debt if necessary; for costs that are known only afterwards.
 

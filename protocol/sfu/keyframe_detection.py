@@ -5,7 +5,7 @@ and keeps no state. It must detect *every* key frame (else a viewer waits foreve
 viewer sees a grey or broken picture).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
@@ -44,6 +44,12 @@ def key_frame(codec: str, payload: bytes) -> KeyFrame | None:
         return detector(payload)
     except IndexError:
         return None
+
+
+def may_begin_key_frame(codec: str) -> Sequence[bool]:
+    """By the first byte of a payload: may a key frame begin in it? What says no spares a closer look."""
+    test = _MAY_BEGIN.get(codec)
+    return tuple(test is not None and test(first) for first in range(256))
 
 
 def _vp8(payload: bytes) -> KeyFrame | None:
@@ -200,3 +206,9 @@ def _size_or_unknown(parse: Callable[[bytes], Size], header: bytes) -> Size:
 
 
 _DETECTORS: dict[str, Detector] = {"VP8": _vp8, "H264": _h264, "VP9": _vp9, "AV1": _av1}
+_MAY_BEGIN: dict[str, Callable[[int], bool]] = {
+    "VP8": lambda first: first & 0x17 == 0x10,
+    "H264": lambda first: first & 0x1F in (_H264_SPS, _H264_IDR, _H264_STAP_A, _H264_FU_A),
+    "VP9": lambda first: first & 0x48 == 0x08,
+    "AV1": lambda first: not first & 0x80,
+}

@@ -37,7 +37,8 @@ class PacketHistory:
         self._packets[sequence] = packet
         self._arrivals.append((now, sequence))
         self._bytes += len(packet) + ENTRY_BYTES
-        self._trim(now)
+        if self._bytes > self._max_bytes or self._arrivals[0][0] < now - self._max_age:
+            self._trim(now)
 
     def get(self, sequence: int) -> bytes | None:
         return self._packets.get(sequence)

@@ -18,6 +18,8 @@ class Reception:
     def __init__(self, clock_rate: int) -> None:
         self.highest = -1
         """The extended number of the newest packet; -1 before the first."""
+        self.timestamp = -1
+        """Of the newest packet; -1 before the first."""
         self.received = 0
         self.repaired = 0
         self._first = -1
@@ -36,7 +38,7 @@ class Reception:
         """A packet newer than all others has come."""
         if self.highest < 0:
             self._first = number
-        self.highest = number
+        self.highest, self.timestamp = number, timestamp
         self._jitter.update(timestamp, now)
 
     def take_sender_report(self, report: SenderReport, now: float) -> None:
@@ -82,20 +84,20 @@ class _Jitter:
     """Interarrival jitter in timestamp units (RFC 3550 A.8)."""
 
     def __init__(self, clock_rate: int) -> None:
+        self._timestamp: int | None = None
         self._clock_rate = clock_rate
         self._estimate = 0.0
-        self._last: tuple[int, float] | None = None
+        self._came = 0.0
 
     @property
     def value(self) -> int:
         return min(int(self._estimate), 0xFFFFFFFF)
 
     def update(self, timestamp: int, now: float) -> None:
-        if self._last is not None:
-            last_timestamp, last_now = self._last
-            if timestamp == last_timestamp:
-                return  # the packets of one picture leave together; only the first shows the path's delay
-            step = ((timestamp - last_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-            difference = abs((now - last_now) * self._clock_rate - step)
+        if timestamp == self._timestamp:
+            return  # the packets of one picture leave together; only the first shows the path's delay
+        if self._timestamp is not None:
+            step = ((timestamp - self._timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+            difference = abs((now - self._came) * self._clock_rate - step)
             self._estimate += (difference - self._estimate) / 16
-        self._last = timestamp, now
+        self._timestamp, self._came = timestamp, now

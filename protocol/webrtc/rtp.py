@@ -14,9 +14,11 @@ HEADER_SIZE = 12
 _VERSION = 0x80
 _PADDING = 0x20
 _EXTENSION = 0x10
-_ONE_BYTE = 0xBEDE
 _TWO_BYTE = 0x1000
-_STOP_ID = 15
+ONE_BYTE = 0xBEDE
+"""Profile of header extensions in the one-byte form (RFC 8285 section 4.2)."""
+STOP_ID = 15
+"""In this form: nothing follows."""
 
 _HEADER = Struct("!BBHII")
 _U16 = Struct("!H")
@@ -128,7 +130,7 @@ def extension(data: Buffer, header: RtpHeader, extension_id: int) -> bytes | Non
 
     One-byte and two-byte forms are understood (RFC 8285 sections 4.2 and 4.3); other profiles are ignored.
     """
-    if header.extension_profile == _ONE_BYTE:
+    if header.extension_profile == ONE_BYTE:
         return _one_byte_extension(data, header, extension_id)
     if header.extension_profile & 0xFFF0 == _TWO_BYTE:
         return _two_byte_extension(data, header, extension_id)
@@ -142,7 +144,7 @@ def _one_byte_extension(data: Buffer, header: RtpHeader, wanted: int) -> bytes |
         position += 1
         if tag == 0:
             continue
-        if tag >> 4 == _STOP_ID:
+        if tag >> 4 == STOP_ID:
             return None
         size = (tag & 0x0F) + 1
         if position + size > end:

@@ -24,7 +24,15 @@ _MIN_RTCP = 8
 _MORE_BY_RTX = 2  # bytes; a retransmission has the original's number before its payload (RFC 4588 section 4)
 _BUFFER = 2304  # bytes; the largest datagram that is read (2,048), and the most libsrtp may append (148)
 
-_ffi = importlib.import_module("pylibsrtp._binding").ffi
+_binding = importlib.import_module("pylibsrtp._binding")
+_ffi = _binding.ffi
+
+unprotect_in_place = _binding.lib.srtp_unprotect
+"""libsrtp's own function: decrypts an RTP packet where it lies, and writes its new length; 0, or an error (`fault`).
+
+For packets of SSRCs that are in `SrtpReceiver.ssrcs`: others may be too many. It takes the receiver's `handle`, and
+pointers to the packet and to its length, an int.
+"""
 
 
 class SrtpError(ProtocolError):
@@ -77,48 +85,41 @@ class SrtpReceiver:
         policy = _policy(keys.profile, keys.remote_key + keys.remote_salt, Policy.SSRC_ANY_INBOUND)
         self.session = _open(policy)
         self._max_ssrcs = max_ssrcs
-        self._ssrcs: set[bytes] = set()
-
-    @property
-    def ssrcs(self) -> frozenset[int]:
-        """The SSRCs from which an authentic packet has come."""
-        return frozenset(int.from_bytes(ssrc, "big") for ssrc in self._ssrcs)
-
-    @property
-    def ssrc_count(self) -> int:
-        """How many there are."""
-        return len(self._ssrcs)
+        self.ssrcs: set[int] = set()
+        """The SSRCs from which an authentic packet has come; to be read only."""
+        self.handle = self.session._srtp[0]
+        """What `unprotect_in_place` wants; alive as long as this is."""
 
     def unprotect(self, packet: bytes) -> bytes:
         """The RTP packet inside an SRTP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
         if len(packet) < _MIN_RTP:
             raise SrtpError("SRTP packet is truncated")
-        ssrc = packet[8:12]
-        if ssrc not in self._ssrcs:
+        ssrc = int.from_bytes(packet[8:12], "big")
+        if ssrc not in self.ssrcs:
             self._check_room()
         try:
             plain = self.session.unprotect(packet)
         except (pylibsrtp.Error, ValueError) as error:
             raise _fault(error) from None
-        self._ssrcs.add(ssrc)
+        self.ssrcs.add(ssrc)
         return plain
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """The RTCP packet inside an SRTCP packet. Raises `SrtpError` (`SrtpReplayError` when repeated)."""
         if len(packet) < _MIN_RTCP:
             raise SrtpError("SRTCP packet is truncated")
-        ssrc = packet[4:8]
-        if ssrc not in self._ssrcs:
+        ssrc = int.from_bytes(packet[4:8], "big")
+        if ssrc not in self.ssrcs:
             self._check_room()
         try:
             plain = self.session.unprotect_rtcp(packet)
         except (pylibsrtp.Error, ValueError) as error:
             raise _fault(error) from None
-        self._ssrcs.add(ssrc)
+        self.ssrcs.add(ssrc)
         return plain
 
     def _check_room(self) -> None:
-        if len(self._ssrcs) >= self._max_ssrcs:
+        if len(self.ssrcs) >= self._max_ssrcs:
             raise SrtpError("too many SSRCs")
 
 
@@ -170,6 +171,11 @@ def _open(policy: Policy) -> Session:
     session._cdata = _ffi.new("char[]", _BUFFER)
     session._buffer = _ffi.buffer(session._cdata)
     return session
+
+
+def fault(code: int) -> SrtpError:
+    """What an error of libsrtp means."""
+    return _fault(pylibsrtp.Error(pylibsrtp.ERRORS[code]))
 
 
 def _fault(error: Exception) -> SrtpError:

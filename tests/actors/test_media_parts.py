@@ -21,9 +21,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import TransportFeedback, parse_compound
-from protocol.webrtc.rtp import parse_header
 from protocol.webrtc.sdp import Codec, MediaKind, TrackPlan
-from tests.support.rtp_packets import build_header
 
 
 class Owner:
@@ -145,11 +143,7 @@ class Told:
 
     def come(self, number: int, now: float) -> None:
         """A packet comes; whatever is due then is sent."""
-        extension = (3, number.to_bytes(2, "big"))
-        header = build_header(
-            payload_type=111, marker=False, sequence=number, timestamp=0, ssrc=7, extensions=[extension]
-        )
-        self.feedback.record_arrival(header, parse_header(header), now)
+        self.feedback.record_arrivals([(number, now)])
         if self.feedback.deadline <= now:
             self.feedback.on_time(now)
 

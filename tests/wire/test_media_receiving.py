@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import trio
 
+from actors.media.io.datagrams import Datagrams
 from actors.media.io.receiver import Receiver
 from protocol.webrtc.stun import Address
 from tests.support.fan_out_rig import open_socket
@@ -25,7 +26,12 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def listen(udp: socket.socket, clock: Callable[[], float] = time.monotonic) -> tuple[Receiver, Taken]:
     taken: Taken = []
-    return Receiver(udp, clock, lambda *datagram: taken.append(datagram)), taken
+
+    def take(datagrams: Datagrams) -> None:
+        for index in range(datagrams.first, datagrams.count):
+            taken.append((datagrams.data(index), datagrams.source(index), datagrams.arrivals[index]))
+
+    return Receiver(udp, clock, take), taken
 
 
 def await_stamps(receiver: Receiver, taken: Taken, sending: socket.socket) -> None:

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.media.io import report_reader, report_socket, sockets
+from actors.media.io.datagrams import Datagrams
 from actors.media.io.receiver import MAX_DRAIN, Receiver
 from actors.media.io.report_reader import AT_LEAST, AT_MOST, SOON, ReportReader
 from actors.media.io.report_socket import open_report_socket
@@ -100,8 +101,8 @@ class Reading:
         receiver = Receiver(receiving, trio.current_time, self._take)
         self.reader = ReportReader(receiver, trio.current_time, self.counters, is_urgent=lambda: self.is_urgent)
 
-    def _take(self, *_: object) -> None:
-        self.taken += 1
+    def _take(self, datagrams: Datagrams) -> None:
+        self.taken += datagrams.count
 
     def send(self) -> None:
         self.sending.send(REPORT)

@@ -18,7 +18,7 @@ from protocol.webrtc.rtcp import (
     build_sdes,
 )
 from protocol.webrtc.rtcp_xr import ExtendedReport, build_reference_time
-from protocol.webrtc.rtp import RtpHeader, extension_u16
+from protocol.webrtc.rtp import STOP_ID, RtpHeader, extension_u16
 from protocol.webrtc.sdp import MediaKind, TrackPlan
 from protocol.webrtc.twcc import TwccRecorder
 
@@ -54,6 +54,8 @@ class PublisherFeedback:
         self._reduced = {plan.kind for plan in plans if plan.reduced_size}
         self._twcc = TwccRecorder()
         self._twcc_id = next((plan.twcc_extension_id for plan in plans if plan.twcc_extension_id is not None), None)
+        self.tag = _one_byte_tag(self._twcc_id)
+        """How a header extension with a packet's number begins: 0 without such numbers, -1 in no one-byte form."""
         ceiling = context.settings.max_publisher_bitrate * 1000
         self._uplink = UplinkEstimate(ceiling) if any(_is_estimated(plan) for plan in plans) else None
         self._fir_number = 0
@@ -76,17 +78,19 @@ class PublisherFeedback:
         self._report_at = self._feedback_at = math.inf
         self._send = _unsent
 
-    def record_arrival(self, plain: bytes, header: RtpHeader, now: float) -> None:
-        """Note when a decrypted packet came, for transport-wide feedback."""
-        if self._twcc_id is None:
-            return
-        number = extension_u16(plain, header, self._twcc_id)
-        if number is not None:
-            self._twcc.record(number, int(now * 1_000_000))
-            if self._feedback_at == math.inf:
-                self._feedback_at = now + FEEDBACK_DELAY
-            elif now >= self._feedback_at - (FEEDBACK_DELAY - FEEDBACK_INTERVAL):
-                self._feedback_at = now
+    def number(self, plain: bytes, header: RtpHeader) -> int | None:
+        """The number of a decrypted packet for transport-wide feedback."""
+        return None if self._twcc_id is None else extension_u16(plain, header, self._twcc_id)
+
+    def record_arrivals(self, arrivals: Sequence[tuple[int, float]]) -> None:
+        """Note when decrypted packets came: at least one, each by its number."""
+        record = self._twcc.record
+        for number, now in arrivals:
+            record(number, int(now * 1_000_000))
+        if self._feedback_at == math.inf:
+            self._feedback_at = arrivals[0][1] + FEEDBACK_DELAY
+        if arrivals[-1][1] >= self._feedback_at - (FEEDBACK_DELAY - FEEDBACK_INTERVAL):
+            self._feedback_at = arrivals[-1][1]
 
     def take_echoes(self, report: ExtendedReport, now: float) -> None:
         """The publisher reports on a reference time that we sent."""
@@ -157,6 +161,13 @@ class PublisherFeedback:
         received = sum(track.rate.bytes_per_second * 8 for track in blocks)
         bitrate = uplink.update(received, lost / 256)
         return build_remb(self._ssrc, bitrate, [block.ssrc for block in blocks.values()])
+
+
+def _one_byte_tag(extension_id: int | None) -> int:
+    """RFC 8285 section 4.2: the id, and the length less one."""
+    if extension_id is None:
+        return 0
+    return extension_id << 4 | 1 if extension_id < STOP_ID else -1
 
 
 def _unsent(packet: bytes) -> None:

@@ -9,6 +9,7 @@ from actors.media.events import Post
 from actors.media.ingest.intake import Intake
 from actors.media.ingest.publisher_feedback import PublisherFeedback
 from actors.media.ingest.ssrc_table import SsrcTable
+from actors.media.io.datagrams import Datagrams
 from actors.media.peer.transport import Transport, TransportServices
 from actors.media.publication import Publication
 from actors.media.statistics import StreamMediaStatistics
@@ -119,11 +120,12 @@ class WebRtcIngest:
         self._feedback.stop()
         self.publication.end()
 
-    def on_rtp(self, data: bytes, now: float) -> None:
-        taken = self._intake.take(data, now)
-        if taken is not None:
+    def on_rtp(self, datagrams: Datagrams, indices: Sequence[int]) -> None:
+        take, now = self.publication.take, -math.inf
+        for track, packet, now in self._intake.take(datagrams, indices):
+            take(track, packet, now)
+        if now > -math.inf:
             self._hear_media(now)
-            self.publication.take(taken.track, taken.packet, now)
             self._timers.schedule_later(self._transport)
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:

@@ -8,41 +8,44 @@ import contextlib
 import math
 import socket
 import time
+from bisect import bisect_left
 from collections.abc import Callable
-from struct import Struct
 
 import trio
 
+from actors.media.io.datagrams import SLOTS, Datagrams
 from actors.media.io.sockets import UdpSocket
 from actors.media.io.standing_queue import StandingQueue
 from actors.media.io.wakeup_coalescing import WakeupCoalescer
-from protocol.webrtc.stun import Address
 
 MAX_DRAIN = 128  # datagrams read from one socket before others get their turn
 
-_MAX_DATAGRAM = 2048  # more than any path carries in one piece
 _SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
-_TIMESPEC = Struct("@ll")
-_ROOM = socket.CMSG_SPACE(_TIMESPEC.size)
 _STEP = 0.25  # seconds by which the wall clock moves against ours from one look to the next only when somebody sets it
 
 
 class Receiver:
     """One socket's datagrams.
 
-    `take` gets each with its source and its arrival time in seconds of `clock`: never later than now, nor earlier than
-    the previous one's, nor before the socket was last found empty.
+    `take` gets them in groups, in the order in which they came, each with its source and its arrival time in seconds
+    of `clock`: never later than now, nor earlier than the previous one's, nor before the socket was last found empty.
     """
 
     def __init__(
-        self, udp: UdpSocket, clock: Callable[[], float], take: Callable[[bytes, Address, float], None]
+        self,
+        udp: UdpSocket,
+        clock: Callable[[], float],
+        take: Callable[[Datagrams], None],
+        datagrams: Datagrams | None = None,
     ) -> None:
         self.coalescer = WakeupCoalescer()
         self.queue = StandingQueue()
         self.rests = 0
         self._udp = udp
+        self._family = int(udp.family)
         self._clock = clock
         self._take = take
+        self._datagrams = datagrams or Datagrams()
         self._ahead = math.inf  # of the clock that the kernel uses; unknown before the first look
         self._earliest = -math.inf
         with contextlib.suppress(OSError):  # without the kernel's times it is our own
@@ -60,33 +63,33 @@ class Receiver:
     def drain(self, most: int = MAX_DRAIN) -> int:
         """Take what waits, at most `most` datagrams; returns how many. Raises OSError."""
         woke_at = self._clock()
-        count = self._take_waiting(most, woke_at)
-        self.coalescer.took(count, woke_at, is_all=count < most)
-        self.queue.took(woke_at, self._earliest, is_all=count < most)
-        return count
+        total, is_all = 0, False
+        while total < most and not is_all:
+            room = min(most - total, SLOTS)
+            count = self._datagrams.receive(self._udp, self._family, room)
+            is_all = count < room
+            total += count
+            self._date(self._clock())
+            if is_all:
+                self._earliest = max(self._earliest, woke_at)
+            if count:
+                self._take(self._datagrams)
+        self.coalescer.took(total, woke_at, is_all=is_all)
+        self.queue.took(woke_at, self._earliest, is_all=is_all)
+        return total
 
-    def _take_waiting(self, most: int, now: float) -> int:
-        receive, take, unpack = self._udp.recvmsg, self._take, _TIMESPEC.unpack
+    def _date(self, now: float) -> None:
+        """Give each datagram that was read its time, and drop those that are too late."""
+        datagrams, earliest = self._datagrams, self._earliest
         ahead, was_set = self._look_at_clock(now)
-        drop_before = self.queue.drop_before
-        for count in range(most):
-            try:
-                data, extra, _, source = receive(_MAX_DATAGRAM, _ROOM)
-            except BlockingIOError:
-                self._earliest = max(self._earliest, now)
-                return count
-            arrival = now
-            if extra and not was_set:
-                seconds, nanoseconds = unpack(extra[0][2])
-                arrival = seconds + nanoseconds * 1e-9 - ahead
-            if not self._earliest <= arrival <= now:
-                arrival = self._bounded(arrival)
-            self._earliest = arrival
-            if arrival < drop_before:
-                self.queue.drops += 1
-            else:
-                take(data, source, arrival)
-        return most
+        arrivals = []
+        for seconds, nanoseconds in datagrams.stamps():
+            arrival = now if was_set or not seconds else seconds + nanoseconds * 1e-9 - ahead
+            earliest = arrival if earliest <= arrival <= now else max(earliest, min(arrival, now))
+            arrivals.append(earliest)
+        datagrams.arrivals, self._earliest = arrivals, earliest
+        datagrams.first = bisect_left(arrivals, self.queue.drop_before)
+        self.queue.drops += datagrams.first
 
     def _look_at_clock(self, now: float) -> tuple[float, bool]:
         """How far the kernel's clock is ahead of ours, and whether it was set since the last look.
@@ -97,7 +100,3 @@ class Receiver:
         was_set = abs(ahead - self._ahead) > _STEP
         self._ahead = ahead
         return ahead, was_set
-
-    def _bounded(self, arrival: float) -> float:
-        """A datagram that came after the wake-up is newer than it, but never newer than now."""
-        return max(self._earliest, min(arrival, self._clock()))

@@ -84,8 +84,8 @@ class PeerPaths(Generic[P]):
     def touch(self, owner: P, receiver: SrtpReceiver, here: IcePath, now: float) -> bool:
         """One came from there. Tells whether the agent has sent a check."""
         self._heard = here
-        if receiver.ssrc_count != self._told_ssrcs:
-            self._told_ssrcs = receiver.ssrc_count
+        if len(receiver.ssrcs) != self._told_ssrcs:
+            self._told_ssrcs = len(receiver.ssrcs)
             for ssrc in receiver.ssrcs - {_SHARED_SSRC}:
                 self._peers.by_ssrc.setdefault(ssrc, owner)
         asks = self._agent.touch(here, now)

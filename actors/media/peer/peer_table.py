@@ -10,7 +10,7 @@ from protocol.webrtc.paths import IcePath
 from protocol.webrtc.stun import Address
 
 
-@frozen
+@frozen(eq=False)
 class Route(Generic[P]):
     """The peer whose packets come from one address. `path` is that address with the socket."""
 
@@ -22,6 +22,8 @@ class PeerTable(Generic[P]):
     """All living peers of one media plane with `sockets` sockets."""
 
     def __init__(self, sockets: int) -> None:
+        self.version = 0
+        """Goes up with every change of `routes`."""
         self.by_ufrag: dict[str, P] = {}
         self.by_ssrc: dict[int, P] = {}
         """By the SSRC of authentic packets; the first peer, should two have the same SSRC."""
@@ -68,8 +70,10 @@ class PeerTable(Generic[P]):
                 return
             held.peer.agent.yield_path(path)
         self.routes[path.local][path.remote] = Route(peer, path)
+        self.version += 1
 
     def unroute(self, path: IcePath, peer: P) -> None:
         held = self.routes[path.local].get(path.remote)
         if held is not None and held.peer is peer:
             del self.routes[path.local][path.remote]
+            self.version += 1

@@ -6,10 +6,12 @@ Nothing waits here, and nothing is buffered: a datagram that the socket has no r
 """
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 from actors.media.drops import ControlRate, Drops
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed, Post, discard
+from actors.media.io.datagrams import Datagrams
 from actors.media.peer.handshake_limits import Handshake
 from actors.media.peer.peer_paths import PeerPaths
 from actors.media.peer.services import PeerServices
@@ -49,8 +51,8 @@ class TransportHandler(Protocol):
     def on_moved(self) -> None:
         """The peer is reached by another path."""
 
-    def on_rtp(self, data: bytes, now: float) -> None:
-        """An encrypted RTP packet from a validated address."""
+    def on_rtp(self, datagrams: Datagrams, indices: Sequence[int]) -> None:
+        """Encrypted RTP packets, at least one, from a validated address."""
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
         """An authenticated RTCP packet."""
@@ -69,7 +71,7 @@ class _ClosedHandler:
 
     def on_connected(self, now: float) -> None: ...
     def on_moved(self) -> None: ...
-    def on_rtp(self, data: bytes, now: float) -> None: ...
+    def on_rtp(self, datagrams: Datagrams, indices: Sequence[int]) -> None: ...
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None: ...
     def on_time(self, now: float) -> None: ...
     def on_closed(self) -> None: ...
@@ -175,20 +177,24 @@ class Transport:
                 self._touch(self.receiver, here, now)
                 self.end.on_rtcp(packets, now)
 
-    def on_srtp(self, data: bytes, here: IcePath, now: float) -> None:
-        """An encrypted RTP packet from a checked address."""
+    def on_srtp(self, datagrams: Datagrams, indices: Sequence[int], here: IcePath) -> None:
+        """Encrypted RTP packets from a checked address."""
         if self.receiver is None:
-            self._context.counters.unexpected += 1
+            self._context.counters.unexpected += len(indices)
         else:
             self._from = here
-            self.end.on_rtp(data, now)
+            self.end.on_rtp(datagrams, indices)
 
-    def on_stray(self, kind: Datagram, data: bytes, here: IcePath, now: float) -> None:
+    def on_stray(self, kind: Datagram, datagrams: Datagrams, index: int, here: IcePath) -> None:
         """An encrypted packet that bears our peer's SSRC, from an unknown address; without effect if not authentic."""
+        now = datagrams.arrivals[index]
         if self._paths.admits_stray(now):
-            (self.on_srtp if kind is Datagram.RTP else self.on_srtcp)(data, here, now)
+            if kind is Datagram.RTP:
+                self.on_srtp(datagrams, [index], here)
+            else:
+                self.on_srtcp(datagrams.data(index), here, now)
             if not self.closed:
-                self._paths.meet(self, here, len(data), now)
+                self._paths.meet(self, here, datagrams.sizes[index], now)
                 self._timers.schedule(self)
 
     def unprotect(self, data: bytes, now: float) -> bytes | None:
@@ -200,9 +206,13 @@ class Transport:
         except SrtpError as error:
             self.drops.count_undecrypted(error)
             return None
-        if self._from is not None:
-            self._touch(self.receiver, self._from, now)
+        self.hear(now)
         return plain
+
+    def hear(self, now: float) -> None:
+        """A media packet has proved authentic."""
+        if self._from is not None and self.receiver is not None:
+            self._touch(self.receiver, self._from, now)
 
     def on_time(self, now: float) -> None:
         """Some deadline has come."""

@@ -1,0 +1,111 @@
+"""Which datagram is whose: by its first bytes what it is, by its source, user fragment or SSRC which peer's."""
+
+from actors.media.guard import Guard
+from actors.media.io.datagrams import STRIDE, Datagrams
+from actors.media.peer.peer_table import Route
+from actors.media.peer.transport import Transport, TransportServices
+from protocol.webrtc.demux import Datagram, ssrc_of
+from protocol.webrtc.ice import recipient
+from protocol.webrtc.paths import IcePath
+from protocol.webrtc.stun import StunError
+from protocol.webrtc.stun import parse as parse_stun
+
+MAX_NAMES = 10_000
+"""Sources whose route is remembered under the name that the kernel has for them."""
+
+_RTP_VERSION, _RTCP_TYPES = 0b10, 0b110  # upper bits of the first and of the second byte (`protocol.webrtc.demux`)
+
+
+class DatagramRouter:
+    """What comes to the plane's socket number `local`.
+
+    Media of one peer that was read together is handled together, as a run: what a run needs once is done once. The
+    order of what a peer sent is kept; only media of different peers may change places.
+    """
+
+    def __init__(self, services: TransportServices, guard: Guard, local: int) -> None:
+        self._peers = services.peers
+        self._counters = services.context.counters
+        self._guard = guard
+        self._local = local
+        self._by_name: dict[bytes, Route[Transport]] = {}
+        self._version = -1  # of the table of peers that the names are from
+
+    def take(self, datagrams: Datagrams) -> None:
+        """Handle each of the datagrams."""
+        first, count = datagrams.first, datagrams.count
+        self._counters.datagrams += count - first
+        memory, end = datagrams.memory, count * STRIDE
+        heads = zip(memory[0:end:STRIDE].tolist(), memory[1:end:STRIDE].tolist(), datagrams.sizes, strict=True)
+        by_name, runs = self._names(), dict[Route[Transport], list[int]]()
+        for index, ((one, two, size), name) in enumerate(zip(heads, datagrams.names, strict=True)):
+            if index < first:
+                continue
+            route = by_name.get(name) if one >> 6 == _RTP_VERSION and two >> 5 != _RTCP_TYPES and size > 1 else None
+            if route is None:
+                self._take_runs(datagrams, runs)
+                self._guard.run(self._take_single, datagrams, index)
+                by_name = self._names()
+            elif route in runs:
+                runs[route].append(index)
+            else:
+                runs[route] = [index]
+        self._take_runs(datagrams, runs)
+
+    def _names(self) -> dict[bytes, Route[Transport]]:
+        """The routes by the kernel's names, as far as they are still right."""
+        if self._version != self._peers.version or len(self._by_name) > MAX_NAMES:
+            self._version = self._peers.version
+            self._by_name.clear()
+        return self._by_name
+
+    def _take_runs(self, datagrams: Datagrams, runs: dict[Route[Transport], list[int]]) -> None:
+        for route, indices in runs.items():
+            self._guard.run(self._take_run, datagrams, indices, route)
+        runs.clear()
+
+    def _take_run(self, datagrams: Datagrams, indices: list[int], route: Route[Transport]) -> None:
+        self._guard.current = route.peer
+        route.peer.on_srtp(datagrams, indices, route.path)
+
+    def _take_single(self, datagrams: Datagrams, index: int) -> None:
+        data, source, now = datagrams.data(index), datagrams.source(index), datagrams.arrivals[index]
+        kind = Datagram.of(data)
+        if kind is Datagram.STUN:
+            self._take_stun(data, IcePath(source, self._local), now)
+            return
+        route = self._peers.routes[self._local].get(source)
+        if route is None:
+            self._take_stray(kind, datagrams, index, IcePath(source, self._local))
+            return
+        self._guard.current = transport = route.peer
+        if kind is Datagram.RTP:
+            self._names()[datagrams.names[index]] = route
+            transport.on_srtp(datagrams, [index], route.path)
+        elif kind is Datagram.RTCP:
+            transport.on_srtcp(data, route.path, now)
+        elif kind is Datagram.DTLS:
+            transport.on_dtls(data, route.path, now)
+        else:
+            self._counters.unexpected += 1
+
+    def _take_stray(self, kind: Datagram, datagrams: Datagrams, index: int, here: IcePath) -> None:
+        """Not STUN, from an unknown address: perhaps a peer whose address has changed."""
+        self._counters.unknown_address += 1
+        ssrc = ssrc_of(kind, datagrams.data(index))
+        self._guard.current = transport = None if ssrc is None else self._peers.by_ssrc.get(ssrc)
+        if transport is not None:
+            transport.on_stray(kind, datagrams, index, here)
+
+    def _take_stun(self, data: bytes, here: IcePath, now: float) -> None:
+        """STUN that is not for a living user fragment gets no answer, so nothing can be amplified."""
+        try:
+            message = parse_stun(data)
+        except StunError:
+            self._counters.stun_ignored += 1
+            return
+        self._guard.current = transport = self._peers.by_ufrag.get(recipient(message) or "")
+        if transport is None:
+            self._counters.stun_ignored += 1
+        else:
+            transport.on_stun(message, here, len(data), now)

@@ -1,0 +1,39 @@
+"""The one place where unexpected errors are caught: an error ends the peer that it happened to, not the plane."""
+
+from collections.abc import Callable
+
+from actors.media.peer.transport import Transport
+from actors.media.statistics import Counters
+from actors.runtime.logs import get_logger
+from protocol.stream.info_texts import StreamInfo
+
+log = get_logger("media")
+
+
+class Guard:
+    """`current` is the peer whose packet or timer is being handled; handlers set it as soon as they know."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.current: Transport | None = None
+        self._counters = counters
+
+    def run(self, handler: Callable[..., None], *args: object) -> None:
+        """Call a handler; an error ends the current peer."""
+        self._set_current(None)
+        try:
+            handler(*args)
+        except Exception as error:  # noqa: BLE001  any error may end only its own peer
+            self._counters.crashed += 1
+            transport = self.current
+            log.error("media crashed", crash=error, session=transport.session_id if transport else None)
+            if transport is not None:
+                self._give_up(transport)
+
+    def _set_current(self, transport: Transport | None) -> None:
+        self.current = transport
+
+    def _give_up(self, transport: Transport) -> None:
+        try:
+            transport.fail(StreamInfo.FAILED_BY_ERROR)
+        except Exception as error:  # noqa: BLE001  its handler is broken too: nothing more to tell
+            log.error("media crashed while it ended", crash=error, session=transport.session_id)
