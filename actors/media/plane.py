@@ -178,6 +178,7 @@ class MediaPlane:
             for reports in self._reports:
                 reports.look()
             self._guard.run(self._services.timers.settle)
+            self._look_at_deadlines()
 
     async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
         """Wait a moment for the rest of a picture."""
@@ -211,10 +212,16 @@ class MediaPlane:
                 await trio.sleep_forever()
             self._sleep = None
             context.counters.wake_ups += 1
-            now = context.clock()
+            self._look_at_deadlines()
+
+    def _look_at_deadlines(self) -> None:
+        """Do what is due; after each wake-up for packets too, so that few wake-ups are needed for deadlines alone."""
+        now, timers = self._context.clock(), self._services.timers
+        if timers.earliest <= now:
             for transport in timers.due(now):
                 self._guard.run(self._on_time, transport, now)
-            self._losses.look(now)
+        self._losses.look(now)
+        self._wake_by(timers.earliest)
 
     def _wake_by(self, when: float) -> None:
         if self._sleep is not None and when < self._sleep.deadline:
@@ -225,6 +232,8 @@ class MediaPlane:
         for transport in list(self._peers.by_ufrag.values()):
             self._guard.run(self._close, transport)
         self._services.port.close()
+        for receiver in self._receivers:
+            receiver.close()
 
     # -- one peer at a time --------------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ class WebRtcIngest:
             take(track, packet, now)
         if now > -math.inf:
             self._hear_media(now)
-            self._timers.schedule_later(self._transport)
+            self._timers.hasten(self._transport, self._feedback.deadline)
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
         if self._may_stand_still:

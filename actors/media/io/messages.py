@@ -25,6 +25,10 @@ ffi.cdef(
     };
     struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
     int sendmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags);
+    struct timespec { long tv_sec; long tv_nsec; };
+    struct itimerspec { struct timespec it_interval; struct timespec it_value; };
+    int timerfd_create(int clock, int flags);
+    int timerfd_settime(int descriptor, int flags, const struct itimerspec *time, struct itimerspec *before);
     int recvmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags, void *timeout);
     """
 )

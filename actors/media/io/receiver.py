@@ -14,6 +14,7 @@ from collections.abc import Callable
 import trio
 
 from actors.media.io.datagrams import SLOTS, Datagrams
+from actors.media.io.rest_timer import RestTimer
 from actors.media.io.sockets import UdpSocket
 from actors.media.io.standing_queue import StandingQueue
 from actors.media.io.wakeup_coalescing import WakeupCoalescer
@@ -46,6 +47,7 @@ class Receiver:
         self._clock = clock
         self._take = take
         self._datagrams = datagrams or Datagrams()
+        self._timer = RestTimer()
         self._ahead = math.inf  # of the clock that the kernel uses; unknown before the first look
         self._earliest = -math.inf
         with contextlib.suppress(OSError):  # without the kernel's times it is our own
@@ -53,10 +55,10 @@ class Receiver:
 
     async def wait(self) -> None:
         """Wait until something can be read, or for a rest in which several packets come together."""
-        rest_until = self.coalescer.rest_until
-        if self._clock() < rest_until:
+        rest = self.coalescer.rest_until - self._clock()
+        if rest > 0:
             self.rests += 1
-            await trio.sleep_until(rest_until)
+            await self._timer.sleep(rest)
         else:
             await trio.lowlevel.wait_readable(self._udp)
 
@@ -77,6 +79,10 @@ class Receiver:
         self.coalescer.took(total, woke_at, is_all=is_all)
         self.queue.took(woke_at, self._earliest, is_all=is_all)
         return total
+
+    def close(self) -> None:
+        """The socket is not closed: it is the caller's."""
+        self._timer.close()
 
     def _date(self, now: float) -> None:
         """Give each datagram that was read its time, and drop those that are too late."""

@@ -36,6 +36,11 @@ class Deadlines(Generic[T]):
         """No owner is due before this; math.inf when none waits."""
         return self._heap[0].when if self._heap else math.inf
 
+    def entered(self, owner: T) -> float:
+        """When the owner is looked at next: its deadline, or before that; math.inf if it has none."""
+        entry = self._entries.get(owner)
+        return math.inf if entry is None else entry.when
+
     def set(self, owner: T, when: float) -> None:
         """Wake `owner` at `when`, whatever was set before; math.inf for never."""
         self._wanted[owner] = when

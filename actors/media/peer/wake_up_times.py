@@ -12,7 +12,7 @@ class PeerTimers(Generic[P]):
 
     def __init__(self, woken: Callable[[float], None]) -> None:
         self._deadlines: Deadlines[P] = Deadlines()
-        self._unsettled: dict[P, None] = {}
+        self._unsettled: dict[P, float] = {}
         self._woken = woken
 
     @property
@@ -32,14 +32,17 @@ class PeerTimers(Generic[P]):
         self._deadlines.set(peer, when)
         self._woken(when)
 
-    def schedule_later(self, peer: P) -> None:
-        """The same, in `settle`: once, however many packets there were."""
-        self._unsettled[peer] = None
+    def hasten(self, peer: P, when: float) -> None:
+        """The peer has something to do at `when`. If that is sooner than it was to be woken, `settle` sees to it."""
+        if when < self._deadlines.entered(peer):
+            self._unsettled[peer] = when
 
     def settle(self) -> None:
-        """The wake-up ends."""
+        """The wake-up ends. Nobody is woken: whoever calls this looks at `earliest` then."""
         while self._unsettled:
-            self.schedule(self._unsettled.popitem()[0])
+            peer, when = self._unsettled.popitem()
+            if not peer.closed:
+                self._deadlines.set(peer, when)
 
     def remove(self, peer: P) -> None:
         self._unsettled.pop(peer, None)

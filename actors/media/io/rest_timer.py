@@ -1,0 +1,43 @@
+"""Sleeping until a time, hundreds of times a second.
+
+`trio.sleep_until` ends by a cancellation: an exception that is made, thrown and unwound. A timer that becomes readable
+(timerfd_create(2), Linux) ends as every other wait for a packet does, at half the cost.
+"""
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+import trio
+
+from actors.media.io.messages import ffi, libc
+
+_CLOCK_MONOTONIC = 1
+_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # what TFD_NONBLOCK and TFD_CLOEXEC are
+
+CData = Any
+
+
+class RestTimer:
+    """One task's sleep. Where the system has no such timers it is trio's."""
+
+    def __init__(self) -> None:
+        self._time: CData = ffi.new("struct itimerspec *")
+        self._descriptor = libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS) if sys.platform == "linux" else -1
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, a few milliseconds or so; `seconds` is positive."""
+        if self._descriptor < 0:
+            await trio.sleep(seconds)
+            return
+        self._time.it_value.tv_nsec = int(seconds * 1_000_000_000)
+        libc.timerfd_settime(self._descriptor, 0, self._time, ffi.NULL)
+        await trio.lowlevel.wait_readable(self._descriptor)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._descriptor, 8)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
