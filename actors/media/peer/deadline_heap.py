@@ -34,6 +34,8 @@ class Deadlines(Generic[T]):
     @property
     def earliest(self) -> float:
         """No owner is due before this; math.inf when none waits."""
+        while self._heap and self._heap[0].owner is None:
+            heapq.heappop(self._heap)
         return self._heap[0].when if self._heap else math.inf
 
     def entered(self, owner: T) -> float:
