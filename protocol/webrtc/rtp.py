@@ -12,7 +12,8 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 HEADER_SIZE = 12
 _VERSION = 0x80
-_PADDING = 0x20
+PADDING = 0x20
+"""In the first byte: the packet ends in padding."""
 _EXTENSION = 0x10
 _TWO_BYTE = 0x1000
 ONE_BYTE = 0xBEDE
@@ -71,7 +72,7 @@ def parse_header(data: Buffer) -> RtpHeader:
         if first & _EXTENSION:
             profile, start, offset = _extension_block(data, offset)
             end = offset
-        padding = _padding(data, offset) if first & _PADDING else 0
+        padding = _padding(data, offset) if first & PADDING else 0
         if offset > len(data):
             raise RtpError("RTP contributing sources are truncated")
     return RtpHeader(
@@ -117,12 +118,12 @@ def pad(packet: bytes, multiple: int) -> bytes:
     missing = -len(packet) % multiple
     if not missing:
         return packet
-    return bytes((packet[0] | _PADDING,)) + packet[1:] + bytes(missing - 1) + bytes((missing,))
+    return bytes((packet[0] | PADDING,)) + packet[1:] + bytes(missing - 1) + bytes((missing,))
 
 
 def size_without_padding(packet: bytes) -> int:
     """The length of a packet (or of nothing) without its padding, which must be valid."""
-    return len(packet) - packet[-1] if packet and packet[0] & _PADDING else len(packet)
+    return len(packet) - packet[-1] if packet and packet[0] & PADDING else len(packet)
 
 
 def extension(data: Buffer, header: RtpHeader, extension_id: int) -> bytes | None:

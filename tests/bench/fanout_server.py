@@ -33,7 +33,7 @@ class FloorSender(FastSender):
     name = "floor"
 
     def open(self) -> FanOut:
-        return _FloorFanOut(self._buffers, self.losses, self._queued)
+        return _FloorFanOut(self._buffers, self._mixed, self.losses, self._queued)
 
 
 class _FloorFanOut(_FastFanOut):

@@ -7,10 +7,11 @@ It sends what `PortableSender` sends, byte for byte, for a fraction of the cost 
 """
 
 from actors.media.io.sockets import UdpSocket
+from actors.media.sending.mixed_messages import MOST_VIEWERS, MixedMessages
 from actors.media.sending.packet_buffers import PacketBuffers
 from actors.media.sending.recipient_batch import RecipientBatch
 from actors.media.sending.sender import FanOut, Losses, Recipient
-from protocol.webrtc.rtp import size_without_padding
+from protocol.webrtc.rtp import PADDING, size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 from protocol.webrtc.stun import Address
 
@@ -27,6 +28,7 @@ class FastSender:
         self.reason = reason
         self.losses = Losses()
         self._buffers = PacketBuffers()
+        self._mixed = MixedMessages(self.losses)
         self._queued: list[_FastFanOut] = []
 
     @property
@@ -34,28 +36,36 @@ class FastSender:
         return self._buffers.longest_burst > 1
 
     def open(self) -> FanOut:
-        return _FastFanOut(self._buffers, self.losses, self._queued)
+        return _FastFanOut(self._buffers, self._mixed, self.losses, self._queued)
 
     def flush(self) -> None:
-        for fan_out in self._queued:
-            fan_out.flush()
-        self._queued.clear()
+        try:
+            for fan_out in self._queued:
+                fan_out.hand_over()
+        finally:
+            self._queued.clear()
+            self._mixed.submit()
 
 
 class _FastFanOut:
     """Viewers in batches by socket and SRTP profile; all batches of a kind are full but the last.
 
-    A burst is queued: packets of one size, of which the last one may be shorter. It leaves before any viewer is added,
-    removed or readdressed, and before any other packet.
+    Bursts are queued: packets of one size, of which the last one may be shorter. They leave before any viewer is added,
+    removed or readdressed, and before any other packet. A second burst waits for the first only where both leave in one
+    call (`MixedMessages`).
     """
 
-    def __init__(self, buffers: PacketBuffers, losses: Losses, queued: "list[_FastFanOut]") -> None:
+    def __init__(
+        self, buffers: PacketBuffers, mixed: MixedMessages, losses: Losses, queued: "list[_FastFanOut]"
+    ) -> None:
         self.packets = 0
         self.octets = 0
         self._buffers = buffers
         self._losses = losses
         self._queued = queued
+        self._mixed = mixed
         self._burst: list[bytes] = []
+        self._bursts: list[list[bytes]] = []  # the last one is `_burst`
         self._batches: dict[tuple[UdpSocket, SrtpProfile], list[RecipientBatch]] = {}
         self._places: dict[Recipient, tuple[RecipientBatch, int]] = {}
         self._newest_start = -1
@@ -113,33 +123,42 @@ class _FastFanOut:
         if sequence < self._newest_start or len(packet) > MAX_IN_BURST:
             self.send(packet, sequence)
             return
-        burst = self._burst
-        if burst and not (len(packet) <= len(burst[-1]) == len(burst[0]) and len(burst) < self._buffers.longest_burst):
-            self.flush()
-        if not burst:
-            self._queued.append(self)
-        burst.append(packet)
-        self._count(packet)
+        burst, size = self._burst, len(packet)
+        if burst and size <= len(burst[-1]) == len(burst[0]) and len(burst) < self._buffers.longest_burst:
+            burst.append(packet)
+        else:
+            if burst and len(self._places) > MOST_VIEWERS:
+                self.flush()
+            if not self._bursts:
+                self._queued.append(self)
+            self._burst = burst = [packet]
+            self._bursts.append(burst)
+        self.packets += 1
+        self.octets += size - packet[-1] if packet[0] & PADDING else size
 
     def flush(self) -> None:
         """Send what is queued here."""
-        burst = self._burst
-        if not burst:
-            return
-        try:
-            self._send(burst[0]) if len(burst) == 1 else self._send_burst(burst)
-        finally:
-            burst.clear()
+        if self._bursts:
+            self.hand_over()
+            self._mixed.submit()
+
+    def hand_over(self) -> None:
+        """The same, but what is mixed with others may wait until that is submitted."""
+        bursts, mixed = self._bursts, self._mixed
+        self._bursts, self._burst = [], []
+        for burst in bursts:
+            for batches in self._batches.values():
+                for batch in batches:
+                    if mixed.takes(batch, burst):
+                        mixed.add(batch, burst)
+                    else:
+                        mixed.submit()  # nothing overtakes what was queued before
+                        batch.send(burst[0]) if len(burst) == 1 else batch.send_burst(burst)
 
     def _send(self, packet: bytes) -> None:
         for batches in self._batches.values():
             for batch in batches:
                 batch.send(packet)
-
-    def _send_burst(self, burst: list[bytes]) -> None:
-        for batches in self._batches.values():
-            for batch in batches:
-                batch.send_burst(burst)
 
     def _count(self, packet: bytes) -> None:
         self.packets += 1

@@ -21,7 +21,8 @@ BUFFERS: Final = 64
 LONGEST_BURST: Final = 8
 """Most packets in one message."""
 
-_STRIDE = 1728  # from one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and some spare
+STRIDE: Final = 1728
+"""From one buffer to the next: MAX_PACKET, the longest trailer of libsrtp (144), and some spare."""
 _SIZE_T: Final = "P"  # for memoryview: a pointer is as wide
 
 CData = Any
@@ -54,9 +55,9 @@ class PacketBuffers:
 
     def __init__(self) -> None:
         self.longest_burst = LONGEST_BURST if sendmmsg.knows_segments() else 1
-        memory = _srtp.new("char[]", BUFFERS * _STRIDE)
+        memory = _srtp.new("char[]", BUFFERS * STRIDE)
         iovecs = sendmmsg.ffi.new("struct iovec[]", BUFFERS)
-        self.packets = [memory + _STRIDE * index for index in range(BUFFERS)]
+        self.packets = [memory + STRIDE * index for index in range(BUFFERS)]
         self.iovecs = [iovecs + index for index in range(BUFFERS)]
         for iovec, packet in zip(self.iovecs, self.packets, strict=True):
             iovec.iov_base = sendmmsg.ffi.cast("void *", _address_of(_srtp, packet))
@@ -64,12 +65,14 @@ class PacketBuffers:
         self.length_pointers = [_srtp.cast("int *", place) for place in places]
         # Every length at once, as numbers: they lie between the pointers to the packets.
         self.lengths = memoryview(sendmmsg.ffi.buffer(iovecs)).cast("B").cast(_SIZE_T)[1::2]
-        self.views = [memoryview(_srtp.buffer(packet, _STRIDE)) for packet in self.packets]
+        self.views = [memoryview(_srtp.buffer(packet, STRIDE)) for packet in self.packets]
+        self.memory = memoryview(_srtp.buffer(memory)).cast("B")
+        """All of it, buffer after buffer."""
         self._owned = memory, iovecs  # the pointers into them do not keep them alive
         self._memory = memory
         self._templates = _Templates()
         self._layouts: dict[int, _Layout] = {}
-        self._doublings = [(self.packets[1 << step], _STRIDE << step) for step in range(BUFFERS.bit_length() - 1)]
+        self._doublings = [(self.packets[1 << step], STRIDE << step) for step in range(BUFFERS.bit_length() - 1)]
 
     def fill(self, packet: bytes, count: int) -> None:
         """Put a packet into the first `count` buffers, or more; the length into all."""
@@ -93,7 +96,7 @@ class PacketBuffers:
         done, total = length, length * viewers
         while done < total:
             more = min(done, total - done)
-            _memmove(self.packets[done], self._memory, more * _STRIDE)
+            _memmove(self.packets[done], self._memory, more * STRIDE)
             done += more
         self.lengths[:] = self._templates[len(burst[0])]
         if len(burst[-1]) != len(burst[0]):

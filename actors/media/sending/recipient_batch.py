@@ -26,7 +26,7 @@ BATCH_SIZE = BUFFERS  # one packet for each viewer of a batch fills them
 _ADDRESS_SIZE = 32  # a sockaddr_in6 has 28 bytes
 
 CData = Any
-_protect = importlib.import_module("pylibsrtp._binding").lib.srtp_protect
+protect = importlib.import_module("pylibsrtp._binding").lib.srtp_protect
 _memmove = sendmmsg.ffi.memmove
 
 
@@ -41,10 +41,12 @@ class RecipientBatch:
         self.kind = kind
         self.socket = kind[0]
         self.recipients: list[Recipient] = []
-        self._sessions: list[CData] = []
+        self.sessions: list[CData] = []
         self._buffers = buffers
         self._losses = losses
         self._addresses = sendmmsg.ffi.new("char[]", BATCH_SIZE * _ADDRESS_SIZE)
+        self._addresses_at = int(sendmmsg.ffi.cast("uintptr_t", self._addresses))
+        self._name_size = sendmmsg.ADDRESS_SIZES[self.socket.family]
         self._messages = self._new_messages(1)
         self._burst_messages: dict[int, CData] = {}  # by the length of the burst
         self._control = sendmmsg.ffi.from_buffer(bytearray(sendmmsg.SEGMENT_MESSAGE))
@@ -59,26 +61,34 @@ class RecipientBatch:
     def append(self, recipient: Recipient) -> int:
         """Add a viewer; returns its place."""
         index = len(self.recipients)
-        self._sessions.append(_session(recipient))
+        self.sessions.append(_session(recipient))
         self.recipients.append(recipient)
         self.readdress(index)
         return index
 
     def replace(self, index: int, recipient: Recipient) -> None:
         """Give a place to another viewer."""
-        self._sessions[index] = _session(recipient)
+        self.sessions[index] = _session(recipient)
         self.recipients[index] = recipient
         self.readdress(index)
 
     def pop(self) -> Recipient:
         """Take out the last viewer."""
-        self._sessions.pop()
+        self.sessions.pop()
         return self.recipients.pop()
 
     def readdress(self, index: int) -> None:
         """A recipient's address has changed."""
         name = sendmmsg.socket_address(self.socket.family, self.recipients[index].address)
         _memmove(self._addresses + _ADDRESS_SIZE * index, name, len(name))
+
+    def name(self, index: int) -> tuple[int, int]:
+        """Where a recipient's address lies, and its size, for a struct msghdr."""
+        return self._addresses_at + _ADDRESS_SIZE * index, self._name_size
+
+    def give_up_bursts(self) -> None:
+        """The network interface cannot cut bursts into packets."""
+        self._buffers.give_up_bursts()
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -92,7 +102,7 @@ class RecipientBatch:
         buffers.fill(packet, count)
         # The hot loop of the server is this `map`: one call of libsrtp for each viewer, and no Python code between
         # two of them. A call gives 0, or the number of an error.
-        if sum(map(_protect, self._sessions, buffers.packets, buffers.length_pointers)):
+        if sum(map(protect, self.sessions, buffers.packets, buffers.length_pointers)):
             self._deliver_sound(len(packet))
         else:
             self._deliver(0, count)
@@ -103,11 +113,11 @@ class RecipientBatch:
         layout = buffers.layout(length)
         for first in range(0, len(self.recipients), layout.viewers):
             end = min(first + layout.viewers, len(self.recipients))
-            sessions = self._sessions[first:end]
+            sessions = self.sessions[first:end]
             buffers.fill_burst(burst, end - first)
             failed = 0
             for packets, lengths in layout.columns:
-                failed += sum(map(_protect, sessions, packets, lengths))
+                failed += sum(map(protect, sessions, packets, lengths))
             if failed:
                 for index in range(first, end):
                     self._send_apart(index, burst)
@@ -118,7 +128,7 @@ class RecipientBatch:
         """Encrypt and send a packet of at most MAX_PACKET bytes to one viewer."""
         buffers, recipient = self._buffers, self.recipients[index]
         buffers.fill_first(packet)
-        if _protect(self._sessions[index], buffers.packets[0], buffers.length_pointers[0]):
+        if protect(self.sessions[index], buffers.packets[0], buffers.length_pointers[0]):
             self._losses.fail(recipient)
         else:
             self._send_buffer(0, recipient)
@@ -172,7 +182,7 @@ class RecipientBatch:
                     self._losses.drop(self.recipients[index])
             else:
                 if error == errno.EIO:
-                    self._buffers.give_up_bursts()
+                    self.give_up_bursts()
                 self._send_apart(index, burst)
 
     def _hand_over(self, messages: CData, first: int, end: int) -> Iterator[tuple[int, int]]:
@@ -199,7 +209,7 @@ class RecipientBatch:
         for index in range(BATCH_SIZE):
             header = messages[index].msg_hdr
             header.msg_name = self._addresses + _ADDRESS_SIZE * index
-            header.msg_namelen = sendmmsg.ADDRESS_SIZES[self.socket.family]
+            header.msg_namelen = self._name_size
             header.msg_iov = self._buffers.iovecs[index % viewers * length]
             header.msg_iovlen = length
             if length > 1:
