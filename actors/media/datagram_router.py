@@ -1,6 +1,6 @@
 """Which datagram is whose: by its first bytes what it is, by its source, user fragment or SSRC which peer's."""
 
-from actors.media.guard import Guard
+from actors.media.guard import PeerGuard
 from actors.media.io.datagrams import STRIDE, Datagrams
 from actors.media.peer.peer_table import Route
 from actors.media.peer.transport import Transport, TransportServices
@@ -23,7 +23,7 @@ class DatagramRouter:
     order of what a peer sent is kept; only media of different peers may change places.
     """
 
-    def __init__(self, services: TransportServices, guard: Guard, local: int) -> None:
+    def __init__(self, services: TransportServices, guard: PeerGuard, local: int) -> None:
         self._peers = services.peers
         self._counters = services.context.counters
         self._guard = guard

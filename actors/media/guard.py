@@ -10,7 +10,7 @@ from protocol.stream.info_texts import StreamInfo
 log = get_logger("media")
 
 
-class Guard:
+class PeerGuard:
     """`current` is the peer whose packet or timer is being handled; handlers set it as soon as they know."""
 
     def __init__(self, counters: Counters) -> None:

@@ -23,7 +23,7 @@ from actors.media.context import MediaContext
 from actors.media.datagram_router import DatagramRouter
 from actors.media.drops import LossWatch
 from actors.media.events import MediaRefused, Post
-from actors.media.guard import Guard
+from actors.media.guard import PeerGuard
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.io.datagrams import Datagrams
 from actors.media.io.frame_hold import FrameHold
@@ -75,7 +75,7 @@ class MediaPlane:
             timers=PeerTimers(self._wake_by),
             handshakes=HandshakeStarter(context, DtlsContext.create()),
         )
-        self._guard = Guard(context.counters)
+        self._guard = PeerGuard(context.counters)
         self._datagrams = Datagrams()  # of whichever socket is being read
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = [

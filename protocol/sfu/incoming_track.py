@@ -142,15 +142,12 @@ class IncomingTrack:
         self.highest = extended = self.highest + 1
         timestamp = timestamp + self._timestamp_shift & 0xFFFFFFFF
         self._newest = timestamp, now
-        begin = start - HEADER_SIZE
+        begin, size = start - HEADER_SIZE, end - start + HEADER_SIZE
         _HEADER.pack_into(memory, begin, 0x80, marker, extended & 0xFFFF, timestamp, self.ssrc)
         data = bytes(memory[begin:end])
-        size = end - begin
-        self.packets += 1
-        self.bytes += size
-        found = None
-        if self._may_begin[data[HEADER_SIZE]]:
-            found = self._find_key_frame(extended, data[HEADER_SIZE:], timestamp, now)
+        self.packets, self.bytes = self.packets + 1, self.bytes + size
+        may_begin = self._may_begin[data[HEADER_SIZE]]
+        found = self._find_key_frame(extended, data[HEADER_SIZE:], timestamp, now) if may_begin else None
         if self.pads and PADDED_FROM <= size <= PADDED_UP_TO:
             data = pad(data, PADDED_TO)
         self.ring.put(extended, data, now)

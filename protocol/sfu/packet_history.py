@@ -34,11 +34,16 @@ class PacketHistory:
 
     def put(self, sequence: int, packet: bytes, now: float) -> None:
         """Keep a packet that is not in yet, and evict those that it displaces."""
-        self._packets[sequence] = packet
-        self._arrivals.append((now, sequence))
+        packets, arrivals = self._packets, self._arrivals
+        packets[sequence] = packet
+        arrivals.append((now, sequence))
         self._bytes += len(packet) + ENTRY_BYTES
-        if self._bytes > self._max_bytes or self._arrivals[0][0] < now - self._max_age:
-            self._trim(now)
+        oldest = now - self._max_age
+        while arrivals and (arrivals[0][0] < oldest or self._bytes > self._max_bytes):
+            old = arrivals.popleft()[1]
+            self._bytes -= len(packets.pop(old)) + ENTRY_BYTES
+            if old > self.forgotten:
+                self.forgotten = old
 
     def get(self, sequence: int) -> bytes | None:
         return self._packets.get(sequence)
@@ -48,10 +53,3 @@ class PacketHistory:
         self._packets.clear()
         self._arrivals.clear()
         self._bytes = 0
-
-    def _trim(self, now: float) -> None:
-        oldest = now - self._max_age
-        while self._arrivals and (self._bytes > self._max_bytes or self._arrivals[0][0] < oldest):
-            sequence = self._arrivals.popleft()[1]
-            self._bytes -= len(self._packets.pop(sequence)) + ENTRY_BYTES
-            self.forgotten = max(self.forgotten, sequence)

@@ -1,16 +1,10 @@
 """Who gets which packet of a track."""
 
-from typing import NamedTuple
-
 from protocol.sfu.incoming_track import MediaPacket
 from protocol.sfu.outgoing_track import OutgoingTrack, Variant
 
-
-class Copy(NamedTuple):
-    """The bytes for all viewers of one variant."""
-
-    variant: Variant
-    data: bytes
+Copy = tuple[Variant, bytes]
+"""The bytes for all viewers of one variant."""
 
 
 class TrackRouter:
@@ -60,4 +54,5 @@ class TrackRouter:
 
     def copies(self, packet: MediaPacket) -> list[Copy]:
         """The packet as each variant in use needs it."""
-        return [Copy(variant, variant.render(packet.data)) for variant in self._members]
+        data = packet.data
+        return [(variant, variant.render(data)) for variant in self._members]

@@ -2,35 +2,45 @@
 
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import NamedTuple
+from typing import Protocol
 
 from actors.media.context import MediaContext
-from actors.media.drops import Drop
+from actors.media.drops import Drop, Drops
 from actors.media.ingest.publisher_feedback import PublisherFeedback
 from actors.media.ingest.ssrc_table import Source, SsrcTable
 from actors.media.io.datagrams import STRIDE, Datagrams
-from actors.media.peer.transport import Transport
 from actors.media.tracks.published_track import PublishedTrack
 from actors.runtime.logs import get_logger
 from protocol.common.rate_limit import RateLimit
 from protocol.sfu.incoming_track import MediaPacket
 from protocol.webrtc.rtp import HEADER_SIZE, ONE_BYTE, STOP_ID, RtpError, RtpHeader, parse_header, payload, peek_ssrc
-from protocol.webrtc.srtp import MAX_PACKET, fault, unprotect_in_place
+from protocol.webrtc.srtp import MAX_PACKET, SrtpReceiver, fault, unprotect_in_place
 
 _PLAIN, _EXTENDED = 0x80, 0x90  # first bytes: version 2 and nothing else, or with a header extension
-_HEADER, _EXTENSION = Struct("!BBHII"), Struct("!HH")
+_HEADER = Struct("!BBHII")
+_EXTENSION = Struct("!HHBH")  # profile, words, and the first element, if it has two bytes
+_UNUSUAL = -2
 _MAX_TRAILER = 16  # bytes of the longest authentication tag
 _LONG_WAY = 0, -1
 
 log = get_logger("media")
 
 
-class Taken(NamedTuple):
-    """A packet of a track has come at `now`; `packet` is None when nothing of it is to be forwarded."""
+Taken = tuple[PublishedTrack, MediaPacket | None, float]
+"""A packet of a track has come at this time; None: nothing of it is to be forwarded."""
 
-    track: PublishedTrack
-    packet: MediaPacket | None
-    now: float
+
+class Secured(Protocol):
+    """What decrypts a publisher's packets: its transport."""
+
+    @property
+    def receiver(self) -> SrtpReceiver | None: ...
+    @property
+    def drops(self) -> Drops: ...
+    @property
+    def session_id(self) -> str: ...
+    def unprotect(self, data: bytes, now: float) -> bytes | None: ...
+    def hear(self, now: float) -> None: ...
 
 
 class Intake:
@@ -45,7 +55,7 @@ class Intake:
     """
 
     def __init__(
-        self, context: MediaContext, transport: Transport, sources: SsrcTable, feedback: PublisherFeedback
+        self, context: MediaContext, transport: Secured, sources: SsrcTable, feedback: PublisherFeedback
     ) -> None:
         settings = context.settings
         octets = settings.max_publisher_bitrate * 125  # a second
@@ -102,7 +112,7 @@ class Intake:
                 if number >= 0:
                     noted.append((number, now))
                 end = begin + lengths[index]
-                yield Taken(track, track.incoming.take_next(memory, start, end, timestamp, second & 0x80, now), now)
+                yield track, track.incoming.take_next(memory, start, end, timestamp, second & 0x80, now), now
             if transport.receiver is not receiver:
                 return  # it was closed
         self._settle(heard, noted)
@@ -166,7 +176,7 @@ class Intake:
                 log.info("a track has another SSRC", session=self._transport.session_id, ssrc=ssrc, mid=source.mid)
         if not source.is_rtx:
             self._direct[ssrc << 8 | source.payload_type] = source.track
-        return Taken(source.track, self._receive(source, header, body, now), now)
+        return source.track, self._receive(source, header, body, now), now
 
     def _receive(self, source: Source, header: RtpHeader, body: bytes, now: float) -> MediaPacket | None:
         incoming, is_stale = source.track.incoming, now < self._context.fresh_from
@@ -200,18 +210,26 @@ def _look(memory: memoryview, first: int, begin: int, end: int, tag: int) -> tup
     """
     start, number = begin + HEADER_SIZE, -1
     if first == _EXTENDED:
-        profile, words = _EXTENSION.unpack_from(memory, start)
-        place, start = start + _EXTENSION.size, start + _EXTENSION.size + 4 * words
+        profile, words, element, number = _EXTENSION.unpack_from(memory, start)
+        place, start = start + 4, start + 4 + 4 * words
         if profile != ONE_BYTE or start >= end or tag < 0:
             return _LONG_WAY
-        while tag and place < start and (element := memory[place]) != tag:
-            if element >> 4 in (tag >> 4, STOP_ID):
+        if element != tag or not words:  # it does not come first
+            number = _find_number(memory, place, start, tag) if tag else -1
+            if number == _UNUSUAL:
                 return _LONG_WAY
-            place += (element & 0x0F) + 2 if element else 1
-        if tag and place != start:
-            if place + 3 > start:
-                return _LONG_WAY
-            number = memory[place + 1] << 8 | memory[place + 2]
     elif first != _PLAIN:
         return _LONG_WAY
     return (start, number) if start + _MAX_TRAILER < end <= begin + MAX_PACKET else _LONG_WAY
+
+
+def _find_number(memory: memoryview, place: int, end: int, tag: int) -> int:
+    """The number that begins with `tag` among the elements of a header extension; -1 without one, or `_UNUSUAL`."""
+    while place < end:
+        element = memory[place]
+        if element == tag:
+            return memory[place + 1] << 8 | memory[place + 2] if place + 3 <= end else _UNUSUAL
+        if element >> 4 in (tag >> 4, STOP_ID):
+            return _UNUSUAL
+        place += (element & 0x0F) + 2 if element else 1
+    return -1 if place == end else _UNUSUAL

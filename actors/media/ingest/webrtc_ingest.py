@@ -126,7 +126,12 @@ class WebRtcIngest:
             take(track, packet, now)
         if now > -math.inf:
             self._hear_media(now)
-            self._timers.hasten(self._transport, self._feedback.deadline)
+            due = self._feedback.deadline
+            if due <= now:
+                self._feedback.on_time(now)
+                self._timers.schedule(self._transport)
+            else:
+                self._timers.hasten(self._transport, due)
 
     def on_rtcp(self, packets: tuple[RtcpPacket, ...], now: float) -> None:
         if self._may_stand_still:

@@ -106,7 +106,7 @@ class Transport:
         self._fingerprints, self._roles = offer.fingerprints, roles
         self.agent = _make_agent(self.ufrag, self.pwd, offer, services, roles)
         self._paths = PeerPaths(services, self.agent)
-        self._from: IcePath | None = None  # the path of the media packet being handled
+        self._from: IcePath | None = None  # the path of the packet being handled
         self._handshake: Handshake | None = None
         services.add(self)
 
@@ -174,7 +174,8 @@ class Transport:
         elif self._control.allows(now):
             packets = _read_control(self.receiver, data, self._context.counters)
             if packets is not None:
-                self._touch(self.receiver, here, now)
+                self._from = here
+                self.hear(now)
                 self.end.on_rtcp(packets, now)
 
     def on_srtp(self, datagrams: Datagrams, indices: Sequence[int], here: IcePath) -> None:
@@ -189,20 +190,16 @@ class Transport:
         """An encrypted packet that bears our peer's SSRC, from an unknown address; without effect if not authentic."""
         now = datagrams.arrivals[index]
         if self._paths.admits_stray(now):
-            if kind is Datagram.RTP:
-                self.on_srtp(datagrams, [index], here)
-            else:
-                self.on_srtcp(datagrams.data(index), here, now)
+            is_media, data = kind is Datagram.RTP, datagrams.data(index)
+            self.on_srtp(datagrams, [index], here) if is_media else self.on_srtcp(data, here, now)
             if not self.closed:
                 self._paths.meet(self, here, datagrams.sizes[index], now)
-                self._timers.schedule(self)
+            self._timers.schedule(self)
 
     def unprotect(self, data: bytes, now: float) -> bytes | None:
         """Decrypt an RTP packet; a valid one proves that the peer is alive, another is counted."""
-        if self.receiver is None:
-            return None
         try:
-            plain = self.receiver.unprotect(data)
+            plain = None if self.receiver is None else self.receiver.unprotect(data)
         except SrtpError as error:
             self.drops.count_undecrypted(error)
             return None
@@ -210,9 +207,10 @@ class Transport:
         return plain
 
     def hear(self, now: float) -> None:
-        """A media packet has proved authentic."""
-        if self._from is not None and self.receiver is not None:
-            self._touch(self.receiver, self._from, now)
+        """A packet has proved authentic."""
+        receiver, here = self.receiver, self._from
+        if here and receiver and self._paths.touch(self, receiver, here, now):
+            self._timers.schedule(self)
 
     def on_time(self, now: float) -> None:
         """Some deadline has come."""
@@ -246,11 +244,6 @@ class Transport:
         """Encrypt and send a compound RTCP packet."""
         if self.transmitter is not None and self.path is not None:
             self._services.port.send(self.transmitter.protect_rtcp(packet), self.path)
-
-    def _touch(self, receiver: SrtpReceiver, here: IcePath, now: float) -> None:
-        """An authenticated packet came by this path."""
-        if self._paths.touch(self, receiver, here, now):
-            self._timers.schedule(self)
 
     def _follow_path(self, before: IcePath | None, now: float) -> None:
         """Something was proved: the path in use may be another one than before."""

@@ -50,16 +50,7 @@ class Plan:
 
 def measure(server: Server, plan: Plan) -> Measurement:
     """Run all of it against a server that has just started."""
-    task = Task(
-        server=plan.server,
-        url=server.ws_url,
-        stream=STREAM,
-        host=plan.host,
-        folder=plan.folder,
-        gap=plan.gap,
-        publishers=plan.publishers,
-        audience=plan.viewers,
-    )
+    task = _task(server, plan)
     for number in range(plan.publishers):
         server.prepare(task.stream_of(number))
     with contextlib.ExitStack() as stack:
@@ -77,6 +68,31 @@ def measure(server: Server, plan: Plan) -> Measurement:
         time.sleep(AFTER_KICK if called_at else 0)
         tally = Tally(window, _finish_publishers(publisher, plan.folder), plan.viewers, called_at)
         reports = [report for process in seats for report in _finish_viewers(process, plan.folder, tally)]
+    return _measurement(server, plan, window, tally, reports, grown, remark)
+
+
+def _task(server: Server, plan: Plan) -> Task:
+    return Task(
+        server=plan.server,
+        url=server.ws_url,
+        stream=STREAM,
+        host=plan.host,
+        folder=plan.folder,
+        gap=plan.gap,
+        publishers=plan.publishers,
+        audience=plan.viewers,
+    )
+
+
+def _measurement(
+    server: Server,
+    plan: Plan,
+    window: Window,
+    tally: Tally,
+    reports: Sequence[dict[str, Any]],
+    grown: int,
+    remark: str,
+) -> Measurement:
     return Measurement(
         server=plan.server,
         version=server.version,
@@ -93,7 +109,7 @@ def measure(server: Server, plan: Plan) -> Measurement:
         joins=measurement.times(reports, "first_at"),
         pictures=measurement.times(reports, "picture_at"),
         delays=tally.delays,
-        kick=measurement.kick(tally, reports) if called_at else None,
+        kick=measurement.kick(tally, reports) if tally.called_at else None,
         publisher_pause=tally.publisher_pause,
         profiles=tuple(sorted({report["profile"] for report in reports if report["profile"]})),
         problems=tuple(problem for report in reports for problem in report["problems"]),
