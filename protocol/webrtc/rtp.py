@@ -186,31 +186,3 @@ def wrap_rtx(packet: bytes, *, payload_type: int, sequence: int, ssrc: int, orig
     fixed = _HEADER.pack(_VERSION, second & 0x80 | payload_type, sequence, timestamp, ssrc)
     body = packet[HEADER_SIZE : size_without_padding(packet)]
     return fixed + _U16.pack(number if original is None else original) + body
-
-
-def sequence_delta(newer: int, older: int) -> int:
-    """How far `newer` is ahead of `older` on the 16-bit circle: -32768 to 32767, negative when it is behind."""
-    return ((newer - older + 0x8000) & 0xFFFF) - 0x8000
-
-
-class ExtendedSequence:
-    """Extends 16-bit sequence numbers beyond their wraps (RFC 3550 section 6.4.1).
-
-    The first number stays as it is; a late one from before a wrap at the very start becomes negative.
-    """
-
-    __slots__ = ("highest",)
-
-    def __init__(self) -> None:
-        self.highest: int | None = None
-        """The highest extended number so far; its lower 32 bits are what a receiver report carries."""
-
-    def extend(self, sequence: int) -> int:
-        """The extended number of `sequence`: the one nearest to the highest so far."""
-        if self.highest is None:
-            self.highest = sequence
-            return sequence
-        extended = self.highest + sequence_delta(sequence, self.highest & 0xFFFF)
-        if extended > self.highest:
-            self.highest = extended
-        return extended

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.webrtc.rtp import (
-    ExtendedSequence,
     RtpError,
     extension,
     extension_u16,
@@ -14,7 +13,6 @@ from protocol.webrtc.rtp import (
     parse_header,
     payload,
     peek_ssrc,
-    sequence_delta,
     size_without_padding,
     wrap_rtx,
 )
@@ -213,27 +211,3 @@ class TestRetransmission:
     def test_the_number_that_the_receiver_misses_may_differ(self) -> None:
         sent = wrap_rtx(packet(), payload_type=97, sequence=1, ssrc=2, original=77)
         assert reference.unwrap_rtx(reference.RtpPacket.parse(sent), payload_type=96, ssrc=3).sequence_number == 77
-
-
-class TestSequenceNumbers:
-    @pytest.mark.parametrize(
-        ("newer", "older", "delta"), [(5, 3, 2), (3, 5, -2), (0, 0xFFFF, 1), (0xFFFF, 0, -1), (0x8000, 0, -0x8000)]
-    )
-    def test_delta(self, newer: int, older: int, delta: int) -> None:
-        assert sequence_delta(newer, older) == delta
-
-    @given(u16, st.lists(st.integers(-0x7FFF, 0x7FFF), max_size=50))
-    def test_unrolling_follows_the_true_number(self, first: int, steps: list[int]) -> None:
-        unrolled = ExtendedSequence()
-        assert unrolled.extend(first) == first
-        highest = first
-        for step in steps:
-            true = highest + step
-            assert unrolled.extend(true & 0xFFFF) == true
-            highest = max(highest, true)
-            assert unrolled.highest == highest
-
-    def test_late_from_before_the_start(self) -> None:
-        unrolled = ExtendedSequence()
-        unrolled.extend(1)
-        assert unrolled.extend(0xFFFE) == -2
