@@ -31,10 +31,19 @@ window.harness = (() => {
 
   // -- streams ---------------------------------------------------------------------------------------------------
 
-  function create(options) {
+  function newDisplay() {
     const display = document.createElement("div");
     document.getElementById("displays").append(display);
-    const stream = state.session.createStream({ ...options, display });
+    return display;
+  }
+
+  function create(options) {
+    const display = newDisplay();
+    return adopt(state.session.createStream({ ...options, display }), display);
+  }
+
+  // Keeps what the page is told of a stream.
+  function adopt(stream, display) {
     const entry = { stream, display, history: [], events: [] };
     state.streams[stream.id()] = entry;
     for (const status of Object.values(STREAM_STATUS)) {
@@ -156,7 +165,7 @@ window.harness = (() => {
   }
 
   return {
-    state, connect, sendData, createOnly, publish, play, available, of, historyOf, eventsOf, reached,
+    state, connect, sendData, newDisplay, adopt, paintedStream, createOnly, publish, play, available, of, historyOf, eventsOf, reached,
     publishCanvas, resizeCanvas, measure, hasGrown, isSo,
   };
 })();
