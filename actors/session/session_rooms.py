@@ -129,7 +129,7 @@ class SessionRooms:
         except RoomRefused as refused:
             if refused.limit is not None:
                 session = self._owner.context.session_id
-                self._refusals.warning("refused", session=session, info=refused.info, limit=refused.limit)
+                self._refusals.warning("refused by a room", session=session, info=refused.info, limit=refused.limit)
             answered(refused.info)
 
     def end(self) -> None:

@@ -217,6 +217,17 @@ async def test_a_lost_session_has_left_at_once_and_nothing_else_is_said_of_it(au
         assert trio.current_time() == before
 
 
+async def test_a_session_that_says_nothing_more_has_left_within_the_ping_limit(autojump_clock: MockClock) -> None:
+    async with room_rig(keep_alive_server_interval=5, keep_alive_probes=3) as rig:
+        ann, _ = await in_room(rig, "ann", "ben")
+        heard: list[Any] = []
+        for _ in range(3 * 5 + 6):
+            await trio.sleep(1)
+            ann.socket.send("pong", None)
+            heard += await ann.heard()
+        assert heard == [("LEFT", "ben")]
+
+
 async def test_a_reload_displaces_the_old_page(autojump_clock: MockClock) -> None:
     async with room_rig() as rig:
         ann, old = await in_room(rig, "ann", "ben")
