@@ -272,6 +272,7 @@ class Server:
             "media": asdict(self._plane.statistics()),
             "hooks": asdict(self._dispatcher.statistics()),
             "load": self._overload.statistics(),
+            "access": {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
         }
 
     # -- what others are told ----------------------------------------------------------------------

@@ -119,6 +119,14 @@ class AccessControl:
             self._used[token.name] = today
         return identity_of_token(token)
 
+    def statistics(self) -> dict[str, int]:
+        """Counts since the start, for `/?action=stat`."""
+        return {
+            "passwords_compared": self.hashing.hashed,
+            "logins_refused": self.passwords.refused,
+            "logins_held_back": self.passwords.held_back,
+        }
+
     # -- what is kept of use -----------------------------------------------------------------------
 
     def last_used(self, name: str) -> str | None:

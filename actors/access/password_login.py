@@ -12,7 +12,7 @@ from config.addresses import client_key
 from protocol.access.accounts import User
 from protocol.access.credentials import Basic
 from protocol.access.expiring import ExpiringSecrets
-from protocol.access.refusals import LoginRefused, too_many_failures, too_many_logins, wrong_password
+from protocol.access.refusals import too_many_failures, too_many_logins, wrong_password
 from protocol.access.throttle import Throttle
 
 REMEMBERED_FOR = 300.0
@@ -37,6 +37,10 @@ class PasswordLogin:
         )
         self._comparing: dict[bytes, trio.Event] = {}
         self._busy: Counter[str] = Counter()
+        self.refused = 0
+        """Logins that failed: wrong passwords, tokens and links."""
+        self.held_back = 0
+        """Logins that were not tried, because there were too many."""
 
     async def log_in(self, given: Basic, address: str) -> User:
         """The user with this password. LoginRefused: 401, or 429 before anything is compared."""
@@ -52,13 +56,11 @@ class PasswordLogin:
 
     def fail(self, address: str) -> None:
         """Count a failure of another kind of login, such as a wrong token."""
-        self._throttle.fail(client_key(address), self._clock())
+        self._count_failure(client_key(address))
 
     def check(self, address: str) -> None:
         """LoginRefused (429) while the address has to wait."""
-        wait = self._throttle.wait(client_key(address), self._clock())
-        if wait > 0:
-            raise too_many_failures(wait)
+        self._check_wait(client_key(address))
 
     def _recall(self, secret: str) -> User | None:
         """The user, if the password was right lately and the user has not been changed since."""
@@ -66,7 +68,8 @@ class PasswordLogin:
         return user if user is not None and self._store.table.user(user.name) is user else None
 
     async def _compare(self, given: Basic, secret: str, client: str) -> User:
-        self.check_room(client)
+        self._check_wait(client)
+        self._check_room(client)
         digest = self._remembered.digest(secret)
         done = self._comparing[digest] = trio.Event()
         self._busy[client] += 1
@@ -78,25 +81,30 @@ class PasswordLogin:
             del self._comparing[digest]
             done.set()
 
-    def check_room(self, client: str) -> None:
+    def _check_wait(self, client: str) -> None:
         wait = self._throttle.wait(client, self._clock())
         if wait > 0:
+            self.held_back += 1
             raise too_many_failures(wait)
+
+    def _check_room(self, client: str) -> None:
         if self._busy.total() > MAX_WAITING or self._busy[client] >= MAX_PER_ADDRESS:
+            self.held_back += 1
             raise too_many_logins()
+
+    def _count_failure(self, client: str) -> None:
+        self.refused += 1
+        self._throttle.fail(client, self._clock())
 
     async def _compared(self, given: Basic, secret: str, client: str) -> User:
         user = self._store.table.user(given.name)
         is_right = await self._hashing.matches(given.password, user.password_hash if user is not None else None)
         if user is None or not is_right or not user.is_active:
-            self._throttle.fail(client, self._clock())
-            raise self._refusal(user)
+            self._count_failure(client)
+            raise wrong_password(user.name if user is not None else None)
         self._throttle.succeed(client)
         self._remembered.add(secret, user, self._clock())
         return user
-
-    def _refusal(self, user: User | None) -> LoginRefused:
-        return wrong_password(user.name if user is not None else None)
 
     def _known(self, name: str) -> str | None:
         user = self._store.table.user(name)

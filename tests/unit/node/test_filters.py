@@ -122,3 +122,13 @@ def test_a_connection_matches_when_it_fulfils_each_condition_that_is_given(
     query = ConnectionFilter(**given_conditions)
     assert query.matches(connection) is expected
     assert query.is_everything is not bool(given_conditions)
+
+
+@given(descriptions, conditions, st.frozensets(WORDS))
+def test_a_filter_of_a_bound_caller_matches_what_it_matched_within_its_applications(
+    stream: StreamDescription, given_conditions: dict[str, Any], apps: frozenset[str]
+) -> None:
+    query = StreamFilter(**given_conditions)
+    bound = attrs.evolve(query, app_keys=apps)
+    assert bound.matches(stream) is (query.matches(stream) and stream.app_key in apps)
+    assert not bound.is_everything
