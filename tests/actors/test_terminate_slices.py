@@ -1,5 +1,6 @@
 """Terminates that do not fit into one pass of the event loop: how much a pass holds, and what the answer says."""
 
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -22,8 +23,8 @@ from tests.support.signaling_rig import SignalingRig, signaling_rig
 PLAYERS = 60
 PUBLICATIONS = 30
 STREAMS = 2 * PLAYERS + PUBLICATIONS
-STOPPED_IN_A_PASS = termination.SLICE_COST // termination.STOP_COST
-ENDED_IN_A_PASS = termination.SLICE_COST // termination.END_COST
+STOPPED_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.STOP_COST)
+ENDED_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.END_COST)
 
 
 @pytest.fixture(name="rig")

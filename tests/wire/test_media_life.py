@@ -12,7 +12,7 @@ from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.incoming_track import MediaPacket
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
-from protocol.webrtc.rtcp import build_receiver_report
+from protocol.webrtc.rtcp import build_nack, build_pli, build_receiver_report
 from protocol.webrtc.srtp import SrtpProfile
 from tests.support.media_peer import WRONG_FINGERPRINT, MediaPeer, vp8_key_frame
 from tests.support.media_rig import Published, media_rig, until
@@ -330,6 +330,42 @@ async def test_garbage_from_a_valid_address_is_only_counted() -> None:
         send_audio(published, 1)
         await viewer.peer.until_received(1)
         assert rig.plane.statistics().crashed == 0
+
+
+async def test_a_withdrawn_player_gets_no_media_however_it_asks_and_is_told_goodbye_at_its_close() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        gone, other = await rig.play(published.publication), await rig.play(published.publication)
+        published.peer.send(published.peer.rtp(1, vp8_key_frame(), marker=True))
+        await gone.peer.until_received(1)
+        (first,) = gone.peer.received
+        gone.playback.withdraw()
+        gone.peer.send_rtcp(build_nack(1, first.ssrc, [first.sequence]) + build_pli(1, first.ssrc))
+        for number in (2, 3):
+            published.peer.send(published.peer.rtp(number, vp8_key_frame(), marker=True))
+        await other.peer.until_received(3)
+        other.peer.send_rtcp(build_nack(1, other.peer.received[-1].ssrc, [other.peer.received[-1].sequence]))
+        await other.peer.until_received(4)
+        assert gone.peer.received == [first]
+        assert gone.playback.statistics().packets == 1
+        gone.playback.close()
+        await gone.peer.closed.wait()
+        assert (gone.peer.received, rig.plane.statistics().resent) == ([first], 1)
+
+
+async def test_no_packet_of_a_withdrawn_publication_reaches_its_players() -> None:
+    async with media_rig() as rig:
+        published, other = await rig.publish(), await rig.publish()
+        viewer, witness = await rig.play(published.publication), await rig.play(other.publication)
+        send_audio(published, 1)
+        await viewer.peer.until_received(1)
+        published.ingest.withdraw()
+        send_audio(published, 2, 3)
+        send_audio(other, 1)
+        await witness.peer.until_received(1)
+        published.ingest.close()
+        await published.peer.closed.wait()
+        assert len(viewer.peer.received) == 1
 
 
 async def test_a_crash_ends_the_peer_that_it_happened_to_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

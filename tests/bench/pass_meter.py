@@ -1,0 +1,58 @@
+"""The server, with a meter of its event loop's passes: what one pass does, all media waits for.
+
+At SIGWINCH it writes one line of JSON to standard error about the passes since the last one: their number, and the
+longest in milliseconds, of the thread's processor time (`cpu`) and of real time (`wall`), in which whatever else the
+machine does counts, too. `tests.bench.rest_terminate` runs it as its server.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from functools import partial
+from types import FrameType
+
+import trio
+
+from actors import daemon
+
+MARK = "passes "
+"""What its lines begin with."""
+ASK = signal.SIGWINCH
+"""One of the few signals that mean nothing to a server and are not reported by it."""
+
+
+class PassMeter(trio.abc.Instrument):
+    """Times the passes of trio's loop."""
+
+    def __init__(self) -> None:
+        self._number, self._cpu, self._wall = 0, 0.0, 0.0
+        self._began = time.thread_time(), time.perf_counter()
+
+    def after_io_wait(self, timeout: float) -> None:
+        self._began = time.thread_time(), time.perf_counter()
+
+    def before_io_wait(self, timeout: float) -> None:
+        cpu, wall = self._began
+        self._number += 1
+        self._cpu = max(self._cpu, time.thread_time() - cpu)
+        self._wall = max(self._wall, time.perf_counter() - wall)
+
+    def tell(self, _signal: int, _frame: FrameType | None) -> None:
+        """Write a line, and start again."""
+        told = {"number": self._number, "cpu": self._cpu * 1000, "wall": self._wall * 1000}
+        os.write(2, f"{MARK}{json.dumps(told)}\n".encode())
+        self._number, self._cpu, self._wall = 0, 0.0, 0.0
+
+
+def main() -> int:
+    """As `actors.daemon.main`."""
+    meter = PassMeter()
+    signal.signal(ASK, meter.tell)
+    vars(trio)["run"] = partial(trio.run, instruments=[meter])
+    return daemon.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
