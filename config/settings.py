@@ -254,7 +254,7 @@ class Settings:
     data_max_size: int = setting(
         "data.max_size", BYTES, "262144",
         "Largest payload of data/send. At least 64 KiB less than rest.max_body_size, if it is set.")
-    rooms_max_members: int = setting("rooms.max_members", Integer(1, 10_000), "100", "Members of one room.")
+    rooms_max_members: int = setting("rooms.max_members", Integer(1, 1000), "100", "Members of one room.")
     rooms_max_rooms: int = setting(
         "rooms.max_rooms", MANY, "10000", "Rooms at once. Clients of one address or IPv6 /64 may create a quarter.")
     rooms_max_message_size: int = setting(

@@ -71,6 +71,11 @@ class Requests:
         self._data = DataExchange(owner, self._rooms or data_handler, self._backend)
         self._weights: dict[str, int] = {}
 
+    @property
+    def room_names(self) -> tuple[str, ...]:
+        """The rooms that the session is in."""
+        return () if self._rooms is None else self._rooms.joined
+
     def end(self, reason: StopReason) -> None:
         """The session is over: every stream of it ends with `reason`."""
         try:

@@ -22,6 +22,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_identity import ClientIdentity, close_text, told_reason
 from actors.session.client_socket import Socket
 from actors.session.data_exchange import AcceptAll, DataHandler, data_text
+from actors.session.describing import describe_session
 from actors.session.greeting import greet
 from actors.session.outbox import OutboxPool
 from actors.session.pinging import ping_until_silent
@@ -199,19 +200,13 @@ class Session(Actor[InboundFrame]):
 
     def describe(self) -> ConnectionDescription:
         """This session as REST sees it."""
-        established = self._life.state is SessionState.ESTABLISHED
-        return ConnectionDescription(
+        return describe_session(
+            self.session_id,
+            self._connection,
+            self._requests,
             node_id=self._services.node_id,
-            app_key=self._connection.app_key,
-            session_id=self.session_id,
-            status=SessionStatus.ESTABLISHED if established else SessionStatus.PENDING,
-            create_date=self._created,
-            client_version=self._connection.client_version or None,
-            client_os_version=self._connection.client_os_version or None,
-            client_browser_version=self._connection.client_browser_version or None,
-            media_providers=self._connection.media_providers,
+            created=self._created,
             origin=self._origin,
-            streams=len(self._requests.streams) if self._requests is not None else 0,
         )
 
     def _end_requests(self) -> None:

@@ -111,6 +111,11 @@ class SessionRooms:
         self._joins = RateLimit(most, 2 * most)
         self._places: dict[str, _RoomPlace] = {}
 
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """The names of the rooms that it is in."""
+        return tuple(place.member.room.name for place in self._places.values() if place.member and place.has_joined)
+
     # -- as the handler of its data ----------------------------------------------------------------
 
     def take(self, payload: Any, settle: Settle, *, sent: Any) -> None:

@@ -5,9 +5,10 @@ text is measured first, at the speed of a memory search: its commas, colons and 
 correspond to its values and keys. A long string full of commas costs nothing, and counts as one.
 """
 
+import json
 from itertools import accumulate, count
 from operator import sub
-from typing import Final
+from typing import Any, Final
 
 MAX_ELEMENTS: Final = 50_000
 """Values and keys of one text, by default. Parsing that many takes 5 to 20 ms, and they weigh at most 5 MB besides
@@ -56,3 +57,12 @@ def _how_many(data: bytes, counted: bytes) -> int:
 def _depth(outside: bytes) -> int:
     steps = outside.translate(_STEPS, _OTHERS)
     return max(map(sub, accumulate(steps), count(1)), default=0)
+
+
+def json_is_larger(value: Any, limit: int) -> bool:
+    """Whether `value`, as compact JSON in UTF-8, has more than `limit` bytes. ValueError if it is not JSON."""
+    escaped = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    if len(escaped) <= limit:  # escapes only make it longer
+        return False
+    plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return len(plain.encode("utf-8", "surrogatepass")) > limit

@@ -109,3 +109,5 @@ class ConnectionDescription:
     media_providers: tuple[str, ...] = ()
     origin: str | None = None
     streams: int = 0
+    room_names: tuple[str, ...] = ()
+    """The rooms it is in."""

@@ -65,6 +65,7 @@ class ConnectionFilter:
     app_keys: frozenset[str] | None = None
     """The applications that a caller is bound to; see `Identity.apps`."""
     client_version: str | None = None
+    room_name: str | None = None
     text: str | None = None
     """Text contained in its id, application key, status or origin, ignoring case."""
 
@@ -80,6 +81,7 @@ class ConnectionFilter:
             and self.app_key in (None, connection.app_key)
             and (self.app_keys is None or connection.app_key in self.app_keys)
             and self.client_version in (None, connection.client_version)
+            and (self.room_name is None or self.room_name in connection.room_names)
             and _contain(self.text, connection.session_id, connection.app_key, connection.status, connection.origin)
         )
 

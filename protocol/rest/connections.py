@@ -20,10 +20,11 @@ from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 SESSION_ID: Final = Field("sessionId", TEXT, "id of the session")
 APP_KEY: Final = Field("appKey", TEXT, "key of the application")
 CLIENT_VERSION: Final = Field("clientVersion", TEXT, "version of the WebSDK that the page uses")
+ROOM_NAME: Final = Field("roomName", TEXT, "a room that the session is in")
 
-FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION)
+FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION, ROOM_NAME)
 
-TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey or clientVersion")
+TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey, clientVersion or roomName")
 TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 
@@ -57,7 +58,12 @@ def parse_terminate(body: bytes) -> ConnectionFilter:
 
 def connection_filter(given: FieldValues) -> ConnectionFilter:
     """The conditions among the values of a table that contains `FILTER`."""
-    return ConnectionFilter(session_id=given[SESSION_ID], app_key=given[APP_KEY], client_version=given[CLIENT_VERSION])
+    return ConnectionFilter(
+        session_id=given[SESSION_ID],
+        app_key=given[APP_KEY],
+        client_version=given[CLIENT_VERSION],
+        room_name=given[ROOM_NAME],
+    )
 
 
 def connection_object(connection: ConnectionDescription) -> dict[str, Any]:
@@ -74,4 +80,5 @@ def connection_object(connection: ConnectionDescription) -> dict[str, Any]:
         "origin": connection.origin,
         "createDate": connection.create_date,
         "streams": connection.streams,
+        "rooms": list(connection.room_names),
     }

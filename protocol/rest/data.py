@@ -3,13 +3,13 @@
 `data/send` and `stream/event/send` are WCS's (WCS page "REST API, examples"), `data/broadcast` is not.
 """
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from attrs import frozen
 
+from protocol.common.json_bounds import json_is_larger
 from protocol.node.client_data import ClientData
 from protocol.node.filters import ConnectionFilter
 from protocol.rest import connections
@@ -156,10 +156,6 @@ def _payload(given: FieldValues, max_size: int, setting: str) -> Any:
 def is_larger(payload: Any, limit: int) -> bool:
     """Whether `payload`, as compact JSON in UTF-8, has more than `limit` bytes. RestError (400) if it is not JSON."""
     try:
-        escaped = json.dumps(payload, separators=(",", ":"), allow_nan=False)
+        return json_is_larger(payload, limit)
     except ValueError:  # 1e999 is read as infinity
         raise bad_request("payload holds a number that is too large", key="payload") from None
-    if len(escaped) <= limit:  # escapes only make it longer
-        return False
-    plain = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
-    return len(plain.encode("utf-8", "surrogatepass")) > limit

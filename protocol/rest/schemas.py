@@ -113,6 +113,7 @@ CONNECTION: Final = object_of(
     origin=OPTIONAL_TEXT,
     createDate=TIME_MS,
     streams=described(COUNT, "how many streams it has"),
+    rooms=described(array_of(TEXT), "the rooms it is in"),
 )
 
 HEALTH: Final = object_of(alive=BOOLEAN)

@@ -7,12 +7,12 @@
 Names of rooms and logins are any Unicode but control characters. A payload without `command` is the page's own data.
 """
 
-import json
 import unicodedata
 from typing import Any, Final
 
 from attrs import field, frozen
 
+from protocol.common.json_bounds import json_is_larger
 from protocol.common.json_decoding import FieldError, read_name
 from protocol.rooms.info_texts import RoomInfo, RoomRefused
 
@@ -54,7 +54,7 @@ def is_command(payload: Any) -> bool:
 def read_command(payload: dict[str, Any], *, max_message_size: int) -> RoomCommand:
     """The command in a payload for which `is_command` holds. RoomRefused for anything unusable.
 
-    `max_message_size`: bytes that the text may have as JSON.
+    `max_message_size`: bytes that the text may have as JSON in UTF-8.
     """
     options = _object(payload.get("options"), "options")
     match payload["command"]:
@@ -99,10 +99,10 @@ def checked_name(value: Any, what: str) -> str:
 
 
 def checked_text(value: Any, *, max_message_size: int) -> Any:
-    """What a message says. RoomRefused if it is missing or larger than `max_message_size` bytes of JSON."""
+    """What a message says. RoomRefused if it is missing or larger than `max_message_size` bytes of JSON in UTF-8."""
     if value is None:
         raise RoomRefused("The text is missing")
-    if len(json.dumps(value)) > max_message_size:
+    if json_is_larger(value, max_message_size):
         raise RoomRefused(RoomInfo.MESSAGE_IS_TOO_LARGE, limit="rooms.max_message_size")
     return value
 

@@ -183,3 +183,20 @@ async def test_a_login_that_is_bound_to_an_application_sees_and_ends_its_rooms_a
         assert (await rest.post(TERMINATE, json={"name": "lobby", "appKey": "roomApp"})).status_code == 404
         assert (await rest.post(TERMINATE, json={"name": "lobby"})).headers["x-terminated-count"] == "1"
         assert await ann.leave() is None
+
+
+async def test_sessions_are_found_spoken_to_and_disconnected_by_their_room(autojump_clock: MockClock) -> None:
+    async with room_rig() as rig, rest_of(rig) as rest:
+        ann, ben = await in_room(rig, "ann", "ben")
+        await ben.join("kitchen")
+        await ben.heard()
+        cem = await room_page(rig, "cem")
+        shown = (await rest.post("/rest-api/connection/find", json={"roomName": "lobby"})).json()
+        assert [connection["rooms"] for connection in shown] == [["lobby"], ["lobby", "kitchen"]]
+        sent = await rest.post("/rest-api/data/broadcast", json={"roomName": "kitchen", "payload": {"tea": True}})
+        assert sent.headers["x-sent-count"] == "1"
+        assert await ben.payloads() == [{"tea": True}]
+        answer = await rest.post("/rest-api/connection/terminate", json={"roomName": "kitchen"})
+        assert answer.headers["x-terminated-count"] == "1"
+        assert await ann.heard() == [("LEFT", "ben")]
+        assert await cem.join() is None

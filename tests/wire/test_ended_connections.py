@@ -59,6 +59,17 @@ async def stream_fails(server: FullServer, listener: str) -> None:
         await client.receive("notifyStreamStatusEvent", mediaSessionId=media_session_id, status="FAILED")
 
 
+async def room_is_joined(server: FullServer, listener: str) -> None:
+    async with wcs_client(server.url(listener), appKey="roomApp", custom={"login": "ann"}) as client:
+        for number, (command, room) in enumerate([("join", "a"), ("join", "b"), ("join", "b"), ("leave", "a")]):
+            payload = {"command": command, "options": {"name": room}}
+            await client.send("sendData", {"operationId": f"o{number}", "payload": payload})
+            await client.receive("DataStatusEvent", operationId=f"o{number}", status="ACCEPTED")
+        custom = {"name": "b"}
+        media_session_id = await client.request("publishStream", "news", "no SDP", custom=custom)
+        await client.receive("notifyStreamStatusEvent", mediaSessionId=media_session_id, status="FAILED")
+
+
 async def tls_is_reset(server: FullServer, listener: str) -> None:
     (address,) = server.addresses[listener]
     async with await trio.open_tcp_stream(address.host, address.port) as stream:
@@ -82,6 +93,7 @@ ENDS: list[End] = [
     client_sends_no_json,
     backend_is_unknown,
     stream_fails,
+    room_is_joined,
 ]
 CASES = [(end, listener) for end in ENDS for listener in ("ws", "wss")]
 CASES += [(end, "wss") for end in (tls_is_reset, tls_is_not_spoken)]

@@ -1,8 +1,11 @@
 """What a page may ask of a room, and what it is told when it may not."""
 
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.rooms.commands import (
     JoinCommand,
@@ -12,6 +15,7 @@ from protocol.rooms.commands import (
     checked_name,
     is_command,
     read_command,
+    room_named,
 )
 from protocol.rooms.info_texts import RoomInfo, RoomRefused
 
@@ -84,3 +88,23 @@ def test_a_message_has_its_limit() -> None:
     message = {"roomConfig": {"name": "lobby"}, "to": "ann", "text": "x" * 98}
     assert read("sendMessage", message)
     assert refusal("sendMessage", message | {"text": "x" * 99}) == RoomInfo.MESSAGE_IS_TOO_LARGE
+    assert read("sendMessage", message | {"text": "я" * 49}), "counted as UTF-8"
+    assert refusal("sendMessage", message | {"text": "я" * 50}) == RoomInfo.MESSAGE_IS_TOO_LARGE
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "to", "text", "x"]), inner),
+    max_leaves=6,
+)
+PAYLOADS = st.fixed_dictionaries(
+    {"command": st.sampled_from(["join", "leave", "sendMessage"]) | JSON.filter(lambda value: value is not None)},
+    optional={"options": JSON | st.fixed_dictionaries({}, optional={"name": JSON, "roomConfig": JSON, "to": JSON})},
+)
+
+
+@given(PAYLOADS)
+def test_whatever_comes_is_a_command_or_refused(payload: dict[str, Any]) -> None:
+    with contextlib.suppress(RoomRefused):
+        command = read_command(payload, max_message_size=100)
+        assert room_named(payload) == command.room
