@@ -1,0 +1,185 @@
+"""The pages that come with the SDK for talking face to face, as they are in its package: nothing of them is changed."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from attrs import define, field
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.sdk_page import PATIENCE
+
+EXAMPLES = "/sdk/examples/demo/streaming"
+CONFERENCE = f"{EXAMPLES}/conference/conference.html"
+VIDEO_CHAT = f"{EXAMPLES}/video-chat/video-chat.html"
+SCREEN_SHARING = f"{EXAMPLES}/video-chat-and-screen-sharing/video-chat-and-screen-sharing.html"
+TWO_WAY = f"{EXAMPLES}/two_way_streaming/two_way_streaming.html"
+
+
+@define(eq=False)
+class Example:
+    """A page of the package, and the errors that it has thrown."""
+
+    page: Page
+    errors: list[str] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def of(self, identifier: str) -> Locator:
+        return self.page.locator(f"#{identifier}")
+
+    def shows(self, identifier: str, text: str) -> None:
+        expect(self.of(identifier)).to_have_text(text, timeout=PATIENCE)
+
+    def tells(self, text: str) -> None:
+        """The chat of the page has this line."""
+        expect(self.of("chat")).to_contain_text(text, timeout=PATIENCE)
+
+    def says(self, text: str) -> None:
+        self.of("message").fill(text)
+        self.of("sendMessageBtn").click()
+
+    def sees(self, *displays: str) -> None:
+        """The picture moves in each of these places."""
+        self.page.wait_for_function(
+            """(displays) => {
+              const videos = displays.map((one) => document.querySelector(`#${one} video`));
+              if (!videos.every((video) => video && video.videoWidth)) return false;
+              window.began ??= videos.map((video) => video.currentTime);
+              return videos.every((video, index) => video.currentTime > window.began[index] + 0.3);
+            }""",
+            arg=list(displays),
+        )
+        self.page.evaluate("window.began = undefined")
+
+    def joins(self, ws_url: str, login: str) -> None:
+        """Join as a user does it, without waiting for anything."""
+        self.of("url").fill(ws_url)
+        self.of("login").fill(login)
+        self.of("joinBtn").click()
+
+    def is_in(self) -> str:
+        """Wait until the page has joined and its own stream is on; the address by which it invites others."""
+        self.shows("localStatus", "PUBLISHING")
+        return self.of("inviteAddress").inner_text()
+
+
+OpenExample = Callable[[str], Example]
+
+
+@pytest.fixture
+def example(browser: Browser, site: str, emptied_server: None) -> Iterator[OpenExample]:
+    """Opens a page of the package, each in a browser of its own. At the end none may have thrown an error."""
+    pages: list[Example] = []
+
+    def open_one(address: str) -> Example:
+        pages.append(Example(browser.new_context().new_page()))
+        pages[-1].page.goto(address if address.startswith(site) else site + address)
+        return pages[-1]
+
+    yield open_one
+    for page in pages:
+        page.page.context.close()
+    assert [page.errors for page in pages] == [[]] * len(pages)
+
+
+def test_conference(example: OpenExample, ws_url: str) -> None:
+    ann = example(CONFERENCE)
+    ann.joins(ws_url, "ann")
+    invitation = ann.is_in()
+    ann.tells("chat - room is empty")
+    ben, cem = example(invitation), example(invitation)
+    ben.joins(ws_url, "ben")
+    ben.is_in()
+    ben.tells("chat - participants: ann")
+    cem.joins(ws_url, "cem")
+    cem.is_in()
+    cem.tells("chat - participants: ann,ben")
+    for page in (ann, ben, cem):
+        page.sees("localDisplay", "participant1Display", "participant2Display")
+    assert ann.of("participant1Name").inner_text() == "ben"
+    assert ann.of("participant2Name").inner_text() == "cem"
+
+    ben.says("hello all")
+    for page in (ann, ben, cem):
+        page.tells("ben - hello all")
+
+    ben.of("localStopBtn").click()
+    ben.shows("localStatus", "UNPUBLISHED")
+    ann.shows("participant1Btn", "Play")
+    ben.of("localStopBtn").click()
+    ann.shows("participant1Btn", "Stop")
+    ann.sees("participant1Display")
+
+    cem.of("joinBtn").click()
+    cem.shows("joinBtn", "Join")
+    ann.tells("cem - left")
+    ann.shows("participant2Name", "NONE")
+
+
+def test_video_chat(example: OpenExample, ws_url: str) -> None:
+    ann = example(VIDEO_CHAT)
+    ann.joins(ws_url, "ann")
+    invitation = ann.is_in()
+    ben = example(invitation)
+    ben.joins(ws_url, "ben")
+    for page in (ann, ben):
+        page.sees("localDisplay", "participant1Display")
+    third = example(invitation)
+    third.joins(ws_url, "cem")
+    third.shows("failedInfo", "Current room is full.")
+    ann.tells("cem - left")
+
+    ann.says("two\nlines")
+    ben.tells("ann - two")
+    ben.says("seen")
+    ann.tells("ben - seen")
+
+    ann.of("participant1Btn").click()
+    ann.shows("participant1Btn", "Play")
+    ann.of("participant1Btn").click()
+    ann.sees("participant1Display")
+    ben.page.close()
+    ann.tells("ben - left")
+    ann.shows("participant1Name", "NONE")
+
+
+def test_video_chat_and_screen_sharing(example: OpenExample, ws_url: str) -> None:
+    ann = example(SCREEN_SHARING)
+    ann.joins(ws_url, "ann")
+    ben = example(ann.is_in())
+    ben.joins(ws_url, "ben")
+    for page in (ann, ben):
+        page.sees("localDisplay", "participant1Display")
+
+    ann.of("shareBtn").click()
+    ann.shows("shareBtn", "Unshare")
+    ben.sees("participant1Display", "sharedDisplay")
+    ann.of("shareBtn").click()
+    ann.shows("shareBtn", "Share")
+    ben.page.wait_for_function("document.querySelector('#sharedDisplay video')?.srcObject == null")
+    ben.sees("participant1Display")
+
+
+def test_two_way_streaming(example: OpenExample, ws_url: str) -> None:
+    page = example(TWO_WAY)
+    page.of("urlServer").fill(ws_url)
+    page.of("connectBtn").click()
+    page.shows("connectStatus", "ESTABLISHED")
+    page.of("availableBtn").click()
+    page.shows("availableStatus", "UNAVAILABLE")
+    page.of("publishBtn").click()
+    page.shows("publishStatus", "PUBLISHING")
+    page.of("availableBtn").click()
+    page.shows("availableStatus", "AVAILABLE")
+    page.of("playBtn").click()
+    page.shows("playStatus", "PLAYING")
+    page.sees("localVideo", "remoteVideo")
+
+    page.of("sendDataBtn").click()
+    expect(page.of("receivedData")).to_contain_text('{"count":23}', timeout=PATIENCE)
+    page.of("publishBtn").click()
+    page.shows("publishStatus", "UNPUBLISHED")
+    page.shows("playStatus", "FAILED")
+    page.shows("playInfo", "Related publisher stopped its stream or lost connection")
