@@ -148,6 +148,8 @@ def _obey(server: "Server", number: int) -> None:
         case signals.Meaning.STOP if server.is_closing:
             log.warning("stopping at once", signal=name)
             server.abort()
+        case signals.Meaning.STOP if server.drain_before_end(by=name):
+            pass
         case signals.Meaning.STOP:
             log.info("shutting down", signal=name)
             server.close()

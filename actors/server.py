@@ -30,10 +30,12 @@ from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.directory import Directory
+from actors.node.drain import Drain
 from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.accounts import AccountCommands
 from actors.operator.desk import CommandDesk
 from actors.operator.server import OperatorSocketError, serve_operator
+from actors.operator.server_commands import ServerCommands
 from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -54,6 +56,7 @@ from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
 from config.settings import Settings
 from config.version import VERSION
+from protocol.node.server_state import ServerState
 
 log = get_logger("server")
 
@@ -78,7 +81,6 @@ class Server:
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
         self._shutdown_scope = trio.CancelScope()
-        self._is_ready = False
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         try:
             self._apps = open_app_store(state.apps_path)
@@ -100,6 +102,7 @@ class Server:
         self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
         self._overload = Overload(settings.overload_max_loop_lag)
         self._supervisor = Supervisor()
+        self._drain = Drain(self._supervisor)
         self._directory: Directory[Broadcast] = Directory()
         self._rooms = self._make_rooms()
         self._gateway = self._make_gateway()
@@ -114,7 +117,16 @@ class Server:
 
     def close(self) -> None:
         """Start the shutdown; `run` returns when it is done."""
+        self._drain.stop()
         self._asked_to_close.set()
+
+    def drain_before_end(self, *, by: str) -> bool:
+        """Drain, and then close, if `shutdown_drain_timeout` says so; false if not, or if this was asked before."""
+        timeout = self._settings.shutdown_drain_timeout
+        if not timeout or self._drain.is_final or self.is_closing:
+            return False
+        self._drain.begin(timeout, by=by, is_final=True)
+        return True
 
     def abort(self) -> None:
         """After `close`: stop waiting for anything."""
@@ -157,6 +169,7 @@ class Server:
 
     async def _start_services(self, services: trio.Nursery) -> None:
         services.start_soon(self._overload.run)
+        services.start_soon(self._close_after_drain)
         services.start_soon(self._plane.run)
         services.start_soon(self._access.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
@@ -172,12 +185,17 @@ class Server:
             keep_alive = StreamKeepAlive(self._settings, self._live_streams)
             if self._settings.keep_alive_streaming_sessions_enabled:
                 signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
-            self._is_ready = True
+            self._drain.serve()
             on_ready(self)
             await self._asked_to_close.wait()
             keep_alive.stop(SHUTDOWN)
             self._gateway.close()
             self._supervisor.close(SHUTDOWN)
+
+    async def _close_after_drain(self) -> None:
+        await self._drain.run()
+        log.info("shutting down", cause="the drain is over")
+        self.close()
 
     async def _serve_web(self) -> None:
         app = create_app(
@@ -188,6 +206,7 @@ class Server:
             page_info=self._page_info(),
             ready=self._readiness,
             bans=self._bans,
+            drain=self._drain,
         )
         await serve_web(
             app,
@@ -203,7 +222,8 @@ class Server:
 
     def _command_desk(self) -> CommandDesk:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
-        return CommandDesk(apps=self._apps, accounts=accounts, audit=self._access.audit)
+        server = ServerCommands(drain=self._drain)
+        return CommandDesk(apps=self._apps, accounts=accounts, server=server, audit=self._access.audit)
 
     def _message_ports(self) -> MessagePorts:
         events = StreamEventDelivery(self._supervisor)
@@ -229,6 +249,7 @@ class Server:
                 wall_clock=time.time,
                 overload=self._overload,
                 bans=self._bans,
+                drain=self._drain,
             ),
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=FrameDecoder(self._settings.ws_max_frame_elements),
@@ -255,9 +276,8 @@ class Server:
         return (stream for stream in self._supervisor.live_streams() if isinstance(stream, Stream))
 
     def _readiness(self) -> Readiness:
-        if self.is_closing:
-            return Readiness(missing=("shutting down",))
-        return Readiness(missing=() if self._is_ready else ("still starting",))
+        state = self._drain.state
+        return Readiness(missing=() if state is ServerState.SERVING else (state,))
 
     def _statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         return {
@@ -273,6 +293,7 @@ class Server:
             "hooks": asdict(self._dispatcher.statistics()),
             "load": self._overload.statistics(),
             "access": {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
+            "drain": self._drain.statistics(),
         }
 
     # -- what others are told ----------------------------------------------------------------------

@@ -132,9 +132,23 @@ class Supervisor:
     def session_count(self) -> int:
         return len(self._sessions)
 
+    @property
+    def publication_count(self) -> int:
+        """Streams published, those that begin or end included."""
+        return len(self._streams.having("published", True))
+
+    @property
+    def playback_count(self) -> int:
+        """The same for streams played."""
+        return len(self._streams) - self.publication_count
+
+    async def until_change(self) -> None:
+        """Wait until an actor has ended."""
+        await self._changed.wait()
+
     def count_streams(self) -> dict[str, int]:
         """The numbers of streams published and played; the SDK's console also asks for types that do not exist here."""
-        incoming = len(self._streams.having("published", True))
+        incoming = self.publication_count
         outgoing = len(self._streams) - incoming
         others = {f"streams_{kind}_{way}": 0 for kind in ("rtmfp", "rtmp", "rtsp") for way in ("in", "out")}
         return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing, **others}

@@ -5,6 +5,7 @@ from attrs import frozen
 from actors.access.audit import AuditLog
 from actors.operator.accounts import AccountCommands, PasswordNeeded
 from actors.operator.execute import execute
+from actors.operator.server_commands import ServerCommands
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from actors.storage.table_store import TableStoreError
@@ -13,6 +14,7 @@ from protocol.access.accounts import AccountError
 from protocol.operator.account_commands import AccountCommand
 from protocol.operator.commands import Command, parse
 from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
+from protocol.operator.server_commands import ServerCommand
 from protocol.operator.syntax import find_verb
 
 log = get_logger("operator")
@@ -24,12 +26,13 @@ class CommandDesk:
 
     apps: AppStore
     accounts: AccountCommands
+    server: ServerCommands
     audit: AuditLog
 
     async def answer(self, words: tuple[str, ...], who: str) -> Answer:
         """Carry out a command and say what came of it. `who` is behind the connection. CommandError if it is none."""
         command, name = parse(words), find_verb(words)[0].name
-        answer = await self._answer(command)
+        answer = await self._answer(command, who)
         if isinstance(answer, NotDone) or answer.changed:
             result = answer.message.partition("\n")[0]
             if isinstance(answer, Done):
@@ -37,9 +40,9 @@ class CommandDesk:
             self.audit.done(who=who, source="wcs", what=name, result=result)
         return answer
 
-    async def _answer(self, command: Command) -> Answer:
+    async def _answer(self, command: Command, who: str) -> Answer:
         try:
-            return await self._carry_out(command)
+            return await self._carry_out(command, who)
         except PasswordNeeded as needed:
             return NotDone(error=ErrorKind.PASSWORD, message=str(needed))
         except (AppError, AccountError) as error:
@@ -48,7 +51,9 @@ class CommandDesk:
             log.error("a change is not kept", cause=str(error))
             return NotDone(error=ErrorKind.FAILED, message=str(error))
 
-    async def _carry_out(self, command: Command) -> Done:
+    async def _carry_out(self, command: Command, who: str) -> Answer:
+        if isinstance(command, ServerCommand):
+            return await self.server.execute(command, who)
         if isinstance(command, AccountCommand):
             return await self.accounts.execute(command)
 

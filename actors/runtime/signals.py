@@ -13,7 +13,7 @@ _NAMED = frozenset(signal.Signals)
 class Meaning(Enum):
     """What the server does when a signal comes."""
 
-    STOP = "stop in order; at the second one, at once"
+    STOP = "stop in order, perhaps after a drain; at the next one, at once"
     RELOAD = "read the settings again, which this version cannot"
     NOTHING = "say so and go on"
 

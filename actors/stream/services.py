@@ -8,6 +8,7 @@ from attrs import field, frozen
 from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
 from actors.node.directory import Directory
+from actors.node.drain import Drain
 from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
@@ -29,5 +30,6 @@ class StreamServices:
     """Seconds since the epoch, for `createDate`."""
     overload: Overload
     bans: Bans = field(factory=Bans)
+    drain: Drain = field(factory=Drain)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """The log of clients refused because of a limit."""

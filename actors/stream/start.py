@@ -28,6 +28,8 @@ def start_stream(kind: type[S], request: StreamRequest, owner: StreamOwner, serv
     """
     if services.overload.refuses():
         raise StreamRefused(StreamInfo.SERVER_IS_OVERLOADED)
+    if kind.published and services.drain.refuses():
+        raise StreamRefused(StreamInfo.SERVER_IS_DRAINING)
     banned = services.bans.refusal_of_stream(owner.subject, name=request.name, published=kind.published)
     if banned is not None:
         raise StreamRefused(banned)

@@ -14,6 +14,8 @@ from actors.access.control import AccessControl
 from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
+from actors.node.drain import Drain
+from actors.web.api.administration import AdminResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.data import DataResource
@@ -46,11 +48,12 @@ def create_app(
     own_names: frozenset[str] | None = None,
     clock: Callable[[], int] = now_ms,
     bans: Bans | None = None,
+    drain: Drain | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
-    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know.
+    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans` and `drain`:
+    those that streams know.
     """
     refusals = Refusals()
     logins = PageLoginResource(access, refusals).routes()
@@ -63,6 +66,7 @@ def create_app(
         clock=clock,
         bans=bans,
         logins=logins,
+        drain=drain,
     )
     table = RouteTable(routes)
     names = machine_names() if own_names is None else own_names
@@ -99,6 +103,7 @@ def api_routes(
     clock: Callable[[], int],
     bans: Bans | None = None,
     logins: tuple[ApiRoute, ...] = (),
+    drain: Drain | None = None,
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application; `logins` are those of the page's login form."""
     kicks = Kicks(bans or Bans())
@@ -108,9 +113,10 @@ def api_routes(
         *BanResource(kicks).routes(),
         *DataResource(messages, settings, once=kicks.once).routes(),
         *RoomResource(messages.rooms, settings, once=kicks.once).routes(),
+        *AdminResource(drain or Drain()).routes(),
         *ECHO_ROUTES,
         *Health(ready).routes(),
-        *StartPage(streams, page_info, clock).routes(),
+        *StartPage(streams, page_info, clock, ready).routes(),
         *logins,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)

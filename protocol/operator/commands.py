@@ -7,7 +7,9 @@ from typing import Final
 
 from attrs import field, fields, frozen
 
+from protocol.operator import server_commands
 from protocol.operator.account_commands import BUILDERS, AccountCommand
+from protocol.operator.server_commands import ServerCommand
 from protocol.operator.syntax import CommandError, Words, find_verb
 
 MOST_OVERLAP: Final = 365 * 86_400.0
@@ -126,7 +128,7 @@ AppCommand = (
     | RemoveAppRestMethods
     | Help
 )
-Command = AppCommand | AccountCommand
+Command = AppCommand | AccountCommand | ServerCommand
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -205,4 +207,5 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "remove app-rest-method": _build_remove_methods,
     "help": lambda words: Help(),
     **BUILDERS,
+    **server_commands.BUILDERS,
 }

@@ -260,6 +260,12 @@ VERBS: dict[str, Verb] = {
             "Show a link that opens the start page, logged in. It works once, for 60 seconds.",
             options=(_ROLE,),
         ),
+        Verb(
+            "drain",
+            "Take no new publications, and stop when the last one has ended, or after --timeout.",
+            options=(Option("timeout", ("--timeout",), "30m"),),
+        ),
+        Verb("undrain", "Take publications again."),
         Verb("help", "This text."),
     )
 }

@@ -1,18 +1,15 @@
 """Query parameters of requests that end something: the reason to tell, and how long to keep out whom it concerns."""
 
-import re
 from typing import Any, Final
 
 from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.common.durations import PATTERN, read_duration
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import Field, FieldType, FieldValues, one_of
 
 MAX_REASON: Final = 256
-MAX_BAN: Final = 30 * 86_400.0
+MAX_DURATION: Final = 30 * 86_400.0
 """Seconds."""
-
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhd])")
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def _read_reason(value: Any) -> str:
@@ -21,12 +18,10 @@ def _read_reason(value: Any) -> str:
     return value
 
 
-def _read_duration(value: Any) -> float:
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    seconds = int(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 0 < seconds <= MAX_BAN:
+def _read_time(value: Any) -> float:
+    if not isinstance(value, str):
         raise ValueError
-    return seconds
+    return read_duration(value, most=MAX_DURATION)
 
 
 _REASON_TYPE: Final = FieldType(
@@ -34,14 +29,14 @@ _REASON_TYPE: Final = FieldType(
     _read_reason,
     {"type": "string", "pattern": f"^[^\\x00-\\x1f\\x7f-\\xa0]{{1,{MAX_REASON}}}$"},
 )
-_DURATION_TYPE: Final = FieldType(
+DURATION: Final = FieldType(
     "a time such as 30s, 10m, 2h or 7d, of 30 days at most",
-    _read_duration,
-    {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
+    _read_time,
+    {"type": "string", "pattern": f"^{PATTERN}$"},
 )
 
 REASON: Final = Field("reason", _REASON_TYPE, "text for client and backend, in place of `Stopped by rest /terminate`")
-BAN: Final = Field("ban", _DURATION_TYPE, "how long what is ended may not begin again")
+BAN: Final = Field("ban", DURATION, "how long what is ended may not begin again")
 STREAM_BAN_BY: Final = Field(
     "ban_by",
     one_of(*BanBy),

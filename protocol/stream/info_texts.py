@@ -6,7 +6,7 @@ from enum import StrEnum
 class StreamInfo(StrEnum):
     """Why a stream has its status: the SDK's `STREAM_STATUS_INFO`. Pages show and compare these texts.
 
-    `SERVER_IS_OVERLOADED` is our addition: the SDK passes on any text.
+    `SERVER_IS_OVERLOADED` and `SERVER_IS_DRAINING` are our additions: the SDK passes on any text.
     """
 
     FAILED_BY_ICE_ERROR = "Failed by ICE error"
@@ -52,3 +52,4 @@ class StreamInfo(StrEnum):
     NO_AVAILABLE_TRANSCODERS = "No available transcoders"
     RESTRICTED_ACCESS = "Restricted access"
     SERVER_IS_OVERLOADED = "Server is overloaded"
+    SERVER_IS_DRAINING = "Server is draining"

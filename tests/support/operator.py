@@ -13,9 +13,11 @@ from attrs import frozen
 
 from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
+from actors.node.drain import Drain
 from actors.operator.accounts import AccountCommands
 from actors.operator.desk import CommandDesk
 from actors.operator.server import serve_operator
+from actors.operator.server_commands import ServerCommands
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
@@ -75,7 +77,8 @@ def desk_of(store: AppStore, access: AccessControl | None = None) -> CommandDesk
     """What a console's commands act on."""
     access = access or access_of(Path(os.devnull), is_required=False)
     accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
-    return CommandDesk(apps=store, accounts=accounts, audit=access.audit)
+    server = ServerCommands(drain=Drain())
+    return CommandDesk(apps=store, accounts=accounts, server=server, audit=access.audit)
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:

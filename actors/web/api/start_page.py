@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from actors.node.control_port import NodeControl
 from actors.runtime.slices import slices
+from actors.web.api.health import Readiness
 from actors.web.api.routes import ApiRoute
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
@@ -62,8 +63,11 @@ def now_ms() -> int:
 class StartPage:
     """The page at `/`, with `/?action=stat`, the files beside it and `/page/state`."""
 
-    def __init__(self, streams: NodeControl, info: PageInfo, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, streams: NodeControl, info: PageInfo, clock: Callable[[], int], ready: Callable[[], Readiness]
+    ) -> None:
         self._streams = streams
+        self._ready = ready
         self._info = info
         self._clock = clock
         self._headers = security_headers(info)
@@ -131,6 +135,7 @@ class StartPage:
         own = {
             "version": self._info.version,
             "caller": caller_object(identity),
+            "missing": list(self._ready().missing),
             "ws": _endpoint(self._info.ws),
             "wss": _endpoint(self._info.wss),
         }

@@ -31,10 +31,16 @@ function showState(latest, searched) {
   setText(byId("ws"), socketUrl("ws"));
   setText(byId("wss"), socketUrl("wss"));
   setText(byId("embed"), `Flashphoner.createSession({urlServer: "${serverUrl()}"})`);
-  showPulse("live", "Live");
+  showReadiness(latest.missing);
   alarm(updated ? "The server runs another version now. Reload this page." : "");
   showLists(latest, searched);
   suggestNames(latest.streams);
+}
+
+/** Live, or what keeps the server from taking new streams, such as "draining". */
+function showReadiness(missing) {
+  const text = missing.join(", ") || "live";
+  showPulse(missing.length ? "waiting" : "live", text[0].toUpperCase() + text.slice(1));
 }
 
 function showSilence(error, since) {

@@ -7,6 +7,7 @@ const HINTS = {
   "Session does not exist": "Nobody publishes a stream of this name.",
   "Publish stream is not ready": "Its publisher has connected, but sends no media yet. Try again in a moment.",
   "Server is overloaded": "It is too busy for new sessions and streams right now. Try again in a moment.",
+  "Server is draining": "It is about to stop, and takes no new publications. Publish on another server.",
   "No common codecs": "This browser and the other side have no codec in common.",
   "Failed by ICE timeout": "No packet from this browser reached the media port. Something may be blocking UDP.",
   "Failed by ICE keep alive": "The browser's packets stopped coming.",

@@ -1,0 +1,66 @@
+"""`/rest-api/admin/...`: what concerns the whole server. Only logins that are bound to no application may."""
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.node.drain import Drain, NotDrainable
+from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.callers import check_unbound, identity_of, note
+from actors.web.responses import JsonAnswer
+from protocol.access.roles import Role
+from protocol.rest import administration as rest
+from protocol.rest.errors import RestError
+from protocol.rest.fields import FieldTable
+from protocol.rest.operations import Answer
+
+
+class AdminResource:
+    """The methods of the admin group."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        state = Answer(description="what the server does now", schema=rest.DRAIN_REPORT)
+        return (
+            _route("drain", self.drain, "stop after the last publication, and take no new ones", rest.DRAIN, state),
+            _route("undrain", self.undrain, "take publications again", rest.NOTHING, state),
+        )
+
+    async def drain(self, request: Request) -> Response:
+        """Take no new publications; the server stops when the last one has ended, or after `timeout`."""
+        timeout = rest.parse_drain(await request.body())
+        return self._done(request, partial(self._drain.begin, timeout))
+
+    async def undrain(self, request: Request) -> Response:
+        """Serve as before."""
+        rest.check_nothing(await request.body())
+        return self._done(request, self._drain.cancel)
+
+    def _done(self, request: Request, act: Callable[..., bool]) -> Response:
+        check_unbound(request.scope, "this")
+        try:
+            act(by=str(identity_of(request.scope)))
+        except NotDrainable as error:
+            raise RestError(HTTPStatus.CONFLICT, str(error)) from error
+        report = self._drain.report()
+        note(request.scope, publications=report.publications, seconds_left=report.seconds_left)
+        return JsonAnswer(rest.drain_object(report))
+
+
+def _route(name: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
+    return ApiRoute(
+        path=f"/rest-api/admin/{name}",
+        methods=("POST",),
+        endpoint=endpoint,
+        role=Role.ADMIN,
+        summary=summary,
+        fields=fields,
+        needs_body=False,
+        answers=(answer,),
+        errors={409: "the server is shutting down already"},
+    )

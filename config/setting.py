@@ -1,0 +1,101 @@
+"""How a setting is declared, and the values that several settings can have."""
+
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import attrs
+from attrs import frozen
+
+from config.unsupported_wcs_settings import FOREIGN_CODECS
+from config.value_types import (
+    Duration,
+    Integer,
+    Kind,
+    OrderedChoices,
+)
+
+T = TypeVar("T")
+
+DAY = 86_400
+DAY_MS = 86_400_000
+PORT = Integer(0, 65535)
+MANY = Integer(1, 10_000_000)
+BYTES = Integer(1024, 1_073_741_824, "bytes")
+TIMEOUT = Duration("ms", 100, DAY_MS)
+CODECS = OrderedChoices(
+    {"opus": "OPUS", "ulaw": "PCMU", "alaw": "PCMA", "vp8": "VP8", "h264": "H264", "vp9": "VP9", "av1": "AV1"},
+    FOREIGN_CODECS,
+)
+
+
+class LogFormat(StrEnum):
+    """How log lines are written: as text for people, or one JSON object per line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The minimum level of the log lines to write."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class TerminateAll(StrEnum):
+    """Whether a terminate request without any filter may stop every stream."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class MediaSender(StrEnum):
+    """Which sender encrypts and sends media: the fast one where it works, always the portable one, or only the fast."""
+
+    AUTO = "auto"
+    PORTABLE = "portable"
+    FAST = "fast"
+
+
+class RestAuth(StrEnum):
+    """Whether callers of REST must log in: always, never, or as `config.rest_auth` decides."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    OFF = "off"
+
+
+class HookOrder(StrEnum):
+    """Which hooks are kept in order: those of one session, or those of the whole server in a single queue."""
+
+    SESSION = "session"
+    GLOBAL = "global"
+
+
+@frozen(kw_only=True)
+class Setting:
+    """One row of the table. `default` is text, as in a settings file; `heading` starts a new group."""
+
+    key: str
+    kind: Kind[Any]
+    default: str
+    meaning: str
+    heading: str | None = None
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.key.replace(".", "_")
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value must never be printed."""
+        return any(word in self.key for word in ("password", "secret", "token"))
+
+
+def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str | None = None) -> T:
+    """Declare a field of `Settings`."""
+    described = Setting(key=key, kind=kind, default=default, meaning=meaning, heading=heading)
+    return attrs.field(default=kind.read(default), repr=not described.is_secret, metadata={"setting": described})
