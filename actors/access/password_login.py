@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import trio
+from attrs import define, field
 
 from actors.access.password_hash import PasswordHashing
 from actors.storage.account_store import AccountStore
@@ -12,7 +13,7 @@ from config.addresses import client_key
 from protocol.access.accounts import User
 from protocol.access.credentials import Basic
 from protocol.access.expiring import ExpiringSecrets
-from protocol.access.refusals import too_many_failures, too_many_logins, wrong_password
+from protocol.access.refusals import LoginRefused, too_many_failures, too_many_logins, wrong_password
 from protocol.access.throttle import Throttle
 
 REMEMBERED_FOR = 300.0
@@ -22,6 +23,14 @@ MAX_WAITING = 8
 """Passwords that wait for the one that is being compared."""
 MAX_PER_ADDRESS = 4
 """Passwords of one address that wait or are being compared."""
+
+
+@define(eq=False)
+class _Comparison:
+    """One that is under way, for all who have sent the same name and password. Without a refusal it was broken off."""
+
+    ended: trio.Event = field(factory=trio.Event)
+    refusal: LoginRefused | None = None
 
 
 class PasswordLogin:
@@ -35,7 +44,7 @@ class PasswordLogin:
         self._remembered: ExpiringSecrets[User] = ExpiringSecrets(
             secrets.token_bytes(32), lifetime=REMEMBERED_FOR, size=MAX_REMEMBERED
         )
-        self._comparing: dict[bytes, trio.Event] = {}
+        self._comparing: dict[bytes, _Comparison] = {}
         self._busy: Counter[str] = Counter()
         self.refused = 0
         """Logins that failed: wrong passwords, tokens and links."""
@@ -49,9 +58,9 @@ class PasswordLogin:
             same = self._comparing.get(self._remembered.digest(secret))
             if same is None:
                 return await self._compare(given, secret, client_key(address))
-            await same.wait()
-            if self._recall(secret) is None:
-                raise wrong_password(self._known(given.name))
+            await same.ended.wait()
+            if same.refusal is not None:
+                raise wrong_password(same.refusal.user)
         return user
 
     def fail(self, address: str) -> None:
@@ -71,15 +80,18 @@ class PasswordLogin:
         self._check_wait(client)
         self._check_room(client)
         digest = self._remembered.digest(secret)
-        done = self._comparing[digest] = trio.Event()
+        comparison = self._comparing[digest] = _Comparison()
         self._busy[client] += 1
         try:
             return await self._compared(given, secret, client)
+        except LoginRefused as refused:
+            comparison.refusal = refused
+            raise
         finally:
             self._busy[client] -= 1
             self._busy += Counter()  # forgets those at zero
             del self._comparing[digest]
-            done.set()
+            comparison.ended.set()
 
     def _check_wait(self, client: str) -> None:
         wait = self._throttle.wait(client, self._clock())
@@ -105,7 +117,3 @@ class PasswordLogin:
         self._throttle.succeed(client)
         self._remembered.add(secret, user, self._clock())
         return user
-
-    def _known(self, name: str) -> str | None:
-        user = self._store.table.user(name)
-        return user.name if user is not None else None

@@ -1,8 +1,16 @@
 """Hashes of passwords: what they are, and that an unknown user costs as much as a known one."""
 
 import resource
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
 
 from actors.access.password_hash import PasswordHashing
+from protocol.access.credentials import Basic
+from protocol.access.refusals import LoginRefused
+from tests.support.access import access_of, user
 
 
 def cpu() -> float:
@@ -29,3 +37,41 @@ async def test_an_unknown_user_costs_as_much_as_a_known_one() -> None:
             assert await hashing.matches("password", compared) is (compared is not None)
         costs.append(cpu() - before)
     assert 0.3 < costs[0] / costs[1] < 3
+
+
+async def test_who_waits_for_a_comparison_that_is_broken_off_compares_anew(tmp_path: Path) -> None:
+    access = access_of(tmp_path / "users.toml", user("alice"))
+    right, found = Basic("alice", "alice-secret"), []
+
+    async def keep_busy() -> None:
+        with pytest.raises(LoginRefused):
+            await access.passwords.log_in(Basic("nobody", "x"), "192.0.2.9")
+
+    async def log_in() -> None:
+        found.append((await access.passwords.log_in(right, "192.0.2.1")).name)
+
+    async with trio.open_nursery() as nursery, trio.open_nursery() as leaving:
+        nursery.start_soon(keep_busy)
+        await trio.testing.wait_all_tasks_blocked()
+        leaving.start_soon(log_in)  # waits for the thread
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(log_in)  # waits for that one
+        await trio.testing.wait_all_tasks_blocked()
+        leaving.cancel_scope.cancel()
+    assert found == ["alice"]
+
+
+async def test_who_waits_for_a_comparison_that_fails_is_refused_and_it_counts_once(tmp_path: Path) -> None:
+    access = access_of(tmp_path / "users.toml", user("alice"))
+    refused: list[str] = []
+
+    async def log_in() -> None:
+        with pytest.raises(LoginRefused) as caught:
+            await access.passwords.log_in(Basic("alice", "wrong"), "192.0.2.1")
+        refused.append(caught.value.message)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(log_in)
+    assert refused == ["wrong user or password"] * 20
+    assert (access.hashing.hashed, access.passwords.refused) == (1, 1)

@@ -98,6 +98,8 @@ def test_a_certificate_out_of_its_time_is_told_and_used(
     [
         ("rest_ca_file=/absent/ca.pem", "rest_ca_file: '/absent/ca.pem' cannot be read: No such file or directory"),
         ("rest_ca_file=/etc/hostname", "rest_ca_file: '/etc/hostname' holds no certificates in PEM form"),
+        ("https.client_ca=/etc/hostname", "https.client_ca: '/etc/hostname' holds no certificates in PEM form"),
+        ("http.address=", "http.address: every address is open to the network, and nobody has to log in; first"),
         ("ws.address=203.0.113.7", "ws.address: 203.0.113.7 is not an address of this machine"),
         ("ip=203.0.113.7", "ip: 203.0.113.7 is not an address of this machine"),
         ("ip_local=203.0.113.7", "ip_local: 203.0.113.7 is not an address of this machine"),

@@ -1,0 +1,60 @@
+"""Opening REST to the network, from the first user to a server that lets nobody else in."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.access import basic
+from tests.support.server_process import ServerProcess, running_server
+
+OPEN = {"http.address": "0.0.0.0"}
+FIND = "/rest-api/connection/find_all"
+
+
+def status_of(server: ServerProcess, authorization: str | None) -> int:
+    headers = {"Authorization": authorization} if authorization else {}
+    return httpx.get(server.http_url(FIND), headers=headers, trust_env=False, timeout=30).status_code
+
+
+def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"http.address: 0.0.0.0 is open to the network.*`wcs add user NAME`"):
+        ServerProcess(tmp_path, OPEN)
+    with running_server(tmp_path) as server:
+        assert status_of(server, None) == 404
+        told = server.operate("add", "user", "backend", "pässword")
+        token = json.loads(server.operate("--json", "add", "token", "ci", "--role", "view"))["rows"][0]["token"]
+        assert "After the next restart everybody has to" in told
+        assert status_of(server, None) == 404, "nobody is locked out at once"
+    with running_server(tmp_path, OPEN) as server:
+        statuses = [status_of(server, given) for given in (None, basic("backend", "pässword"), f"Bearer {token}")]
+        assert statuses == [401, 404, 404]
+        assert status_of(server, basic("backend", "wrong")) == 401
+        assert "https://" in server.operate("console")
+        groups = httpx.get(
+            server.http_url("/?action=stat&format=json"),
+            headers={"Authorization": f"Bearer {token}"},
+            trust_env=False,
+            timeout=30,
+        ).json()
+        assert groups["access_stats"] == {
+            "passwords_compared": 2,
+            "logins_refused": 1,
+            "logins_held_back": 0,
+            "audit_lost": 0,
+        }
+    audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
+    assert [line["what"] for line in audit] == ["add user", "add token", f"GET {FIND}", "console"]
+    assert (tmp_path / "state" / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+    everything = server.log() + json.dumps(audit) + (tmp_path / "state" / "users.toml").read_text()
+    assert token not in everything
+    assert "pässword" not in everything
+
+
+def test_a_server_that_requires_logins_starts_without_a_user_and_is_given_one(tmp_path: Path) -> None:
+    with running_server(tmp_path, {**OPEN, "disable_rest_auth": "false"}) as server:
+        assert "there is no active user and no valid token" in server.log()
+        assert status_of(server, None) == 401
+        server.operate("add", "user", "first", "pw")
+        assert status_of(server, basic("first", "pw")) == 404
