@@ -26,7 +26,7 @@ MAX_PER_ADDRESS = 4
 
 
 @define(eq=False)
-class _Comparison:
+class _PasswordComparison:
     """One that is under way, for all who have sent the same name and password. Without a refusal it was broken off."""
 
     ended: trio.Event = field(factory=trio.Event)
@@ -44,7 +44,7 @@ class PasswordLogin:
         self._remembered: ExpiringSecrets[User] = ExpiringSecrets(
             secrets.token_bytes(32), lifetime=REMEMBERED_FOR, size=MAX_REMEMBERED
         )
-        self._comparing: dict[bytes, _Comparison] = {}
+        self._comparing: dict[bytes, _PasswordComparison] = {}
         self._busy: Counter[str] = Counter()
         self.refused = 0
         """Logins that failed: wrong passwords, tokens and links."""
@@ -80,7 +80,7 @@ class PasswordLogin:
         self._check_wait(client)
         self._check_room(client)
         digest = self._remembered.digest(secret)
-        comparison = self._comparing[digest] = _Comparison()
+        comparison = self._comparing[digest] = _PasswordComparison()
         self._busy[client] += 1
         try:
             return await self._compared(given, secret, client)

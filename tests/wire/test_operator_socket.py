@@ -14,6 +14,7 @@ from actors.operator.server import OperatorSocketError, serve_operator
 from actors.storage.app_store import open_app_store
 from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.table_store import TableStoreError
+from config.apps import default_table
 from protocol.operator.messages import MAX_REQUEST_SIZE
 from tests.support.operator import Console, desk_of, open_console, receive_answer, run_wcs
 
@@ -139,7 +140,8 @@ async def test_several_clients_change_the_table_at_once(console: Console, nurser
         for number in range(8):
             clients.start_soon(add, number)
     names = {app.name for app in open_app_store(console.state / "apps.toml").table.apps}
-    assert names == {"defaultApp"} | {f"app{number}-{serial}" for number in range(8) for serial in range(10)}
+    added = {f"app{number}-{serial}" for number in range(8) for serial in range(10)}
+    assert names == {app.name for app in default_table().apps} | added
 
 
 async def test_the_socket_goes_with_the_server(tmp_path: Path) -> None:
