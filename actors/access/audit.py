@@ -37,7 +37,8 @@ class AuditLog:
         """Somebody did something, or was not able to. `source`: the address, or `wcs` for the operator's socket."""
         now = self._clock()
         shown = {name: _value(value) for name, value in facts.items() if value is not None}
-        line = {"time": _time(now), "who": who, "from": source, "what": what, **shown, "result": _value(result)}
+        named = {"who": _value(who), "from": source, "what": _value(what)}  # a path may be long
+        line = {"time": _time(now), **named, **shown, "result": _value(result)}
         self._write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def refused(self, *, who: str, source: str, what: str, result: str, **facts: object) -> None:

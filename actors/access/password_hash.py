@@ -74,4 +74,4 @@ def _matches(password: str, known: str) -> bool:
 
 
 def _bytes(password: str) -> bytes:
-    return password.encode(errors="surrogateescape")
+    return password.encode(errors="surrogatepass")

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from http import HTTPStatus
 
+from attrs import evolve
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
@@ -96,11 +97,13 @@ def credentials_of(scope: Scope, headers: Headers) -> ShownCredentials:
     given = headers.getlist("authorization")
     if len(given) > 1:
         raise BadCredentials("Authorization is given twice")
-    return ShownCredentials(
-        authorization=given[0] if given else None,
-        certificate=scope.get("state", {}).get(CERTIFICATE),
-        address=client_address(scope),
-    )
+    return evolve(certificate_of(scope), authorization=given[0] if given else None)
+
+
+def certificate_of(scope: Scope) -> ShownCredentials:
+    """What the connection alone shows of who sends the request."""
+    certificate = scope.get("state", {}).get(CERTIFICATE)
+    return ShownCredentials(authorization=None, certificate=certificate, address=client_address(scope))
 
 
 def _forbidden(identity: Identity, needed: Role) -> RestError:

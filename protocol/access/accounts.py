@@ -128,7 +128,7 @@ def new_token(random: bytes) -> str:
 
 def token_digest(token: str) -> str:
     """What is kept of a token."""
-    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 @frozen

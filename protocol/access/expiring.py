@@ -33,7 +33,7 @@ class ExpiringSecrets(Generic[T]):
         return len(self._entries)
 
     def digest(self, secret: str) -> bytes:
-        return hashlib.blake2b(secret.encode(errors="surrogateescape"), key=self._key, digest_size=32).digest()
+        return hashlib.blake2b(secret.encode(errors="surrogatepass"), key=self._key, digest_size=32).digest()
 
     def add(self, secret: str, value: T, now: float) -> None:
         """Remember `value` for `lifetime` seconds."""

@@ -63,6 +63,7 @@ class Http1:
         self._framing = h11.Connection(h11.SERVER)
         self._fed = b""
         self._request: RequestHead | None = None
+        self._is_head = False  # known even of a request that is invalid otherwise
         self._has_answer_body = True
 
     # -- requests --------------------------------------------------------------------------------------------------
@@ -130,8 +131,7 @@ class Http1:
         if close or not self.is_body_complete:
             shown = [(name, value) for name, value in shown if name.lower() != b"connection"]
             shown.append((b"connection", b"close"))
-        is_head = self._request is not None and self._request.method == "HEAD"
-        self._has_answer_body = not is_head and status not in _BODILESS
+        self._has_answer_body = not self._is_head and status not in _BODILESS
         return self._framing.send(h11.Response(status_code=status, headers=shown, reason=_phrase(status)))
 
     def piece(self, data: bytes) -> bytes:
@@ -149,6 +149,7 @@ class Http1:
         self._framing = h11.Connection(h11.SERVER)
         self._fed = b""
         self._request = None
+        self._is_head = False
         return True
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -169,6 +170,7 @@ class Http1:
         event = self._next_event()
         if not isinstance(event, h11.Request):
             raise bad_request("malformed request: no request line")
+        self._is_head = event.method == b"HEAD"
         request = _request_head(event, self._scheme)
         if not any(name in _FRAMING for name, _ in request.headers):
             self._next_event()  # the end of a request that has no body

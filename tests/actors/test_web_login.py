@@ -64,7 +64,6 @@ async def test_a_page_logs_in_looks_and_logs_out(world: StreamWorld, access: Acc
         given = (await log_in(client, user="alice", password="alice-secret")).json()
         page = {**OWN_PAGE, "Authorization": f"Bearer {given.pop('token')}"}
         assert given == {"expiresIn": 43200, "name": "alice", "role": "view", "apps": None}
-        assert (await client.get("/page/login", headers=page)).json() == {"required": False}
         shown = (await client.get("/page/state", headers=page)).json()
         assert shown["caller"] == {"name": "alice", "role": "view", "apps": None}
         refused = await client.post("/rest-api/stream/terminate", json={"name": "mine"}, headers=page)
@@ -90,13 +89,16 @@ async def test_a_page_logs_in_looks_and_logs_out(world: StreamWorld, access: Acc
         ({"user": "alice", "password": "alice-secret", "link": "x"}, 400),
         ({}, 400),
         ({"pass": "x"}, 400),
+        ({"user": "alice", "password": "\ud800"}, 401),
+        ({"user": "\ud800", "password": "x"}, 401),
+        ({"link": "\ud800"}, 401),
     ],
 )
 async def test_a_login_that_is_refused(
     world: StreamWorld, access: AccessControl, body: dict[str, str], status: int
 ) -> None:
     async with client_of(world, access=access) as client:
-        answer = await log_in(client, **body)
+        answer = await client.post("/page/login", content=json.dumps(body), headers=OWN_PAGE)
     assert answer.status_code == status
     if status == 401:
         assert answer.headers["www-authenticate"] == 'Bearer realm="wcsd"'
@@ -121,6 +123,16 @@ async def test_a_page_of_a_user_who_is_changed_is_logged_out(world: StreamWorld,
         alice = access.store.table.known_user("alice")
         await access.store.change(lambda table: (table.with_user(evolve(alice, role=Role.ADMIN)), None))
         assert (await client.get("/page/state", headers=page)).status_code == 401
+
+
+@pytest.mark.parametrize("password", ["alice-secret", "guess"])
+async def test_passwords_cannot_be_tried_by_asking_whether_a_login_is_needed(
+    world: StreamWorld, access: AccessControl, password: str
+) -> None:
+    async with client_of(world, access=access) as client:
+        answer = await client.get("/page/login", headers={"Authorization": basic("alice", password)})
+    assert answer.json() == {"required": True}
+    assert access.hashing.hashed == 0
 
 
 async def test_a_malformed_header_is_no_crash(world: StreamWorld, access: AccessControl) -> None:

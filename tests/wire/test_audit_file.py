@@ -82,8 +82,9 @@ def test_strangers_cannot_fill_the_disk() -> None:
     lines: list[str] = []
     audit = AuditLog(lines.append, clock=lambda: now[0])
     for _ in range(10_000):
-        audit.refused(who="unknown", source="::1", what="GET /", result="wrong")
+        audit.refused(who="unknown", source="::1", what="GET /" + "x" * 16_000, result="wrong")
     assert len(lines) == REFUSED_BURST
+    assert max(map(len, lines)) < 1200
     now[0] = 1.0
     audit.refused(who="unknown", source="::1", what="GET /", result="wrong")
     assert json.loads(lines[-1])["suppressed"] == 10_000 - REFUSED_BURST

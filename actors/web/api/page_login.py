@@ -6,7 +6,7 @@ from starlette.responses import Response
 from actors.access.control import AccessControl
 from actors.access.page_login import PAGE_LIFETIME
 from actors.web.api.routes import ApiRoute
-from actors.web.login_check import credentials_of, refused_login
+from actors.web.login_check import certificate_of, refused_login
 from actors.web.refusals import Refusals, client_address
 from actors.web.request_ids import request_id
 from actors.web.responses import JsonAnswer, empty_answer
@@ -59,11 +59,14 @@ class PageLoginResource:
         )
 
     async def ask(self, request: Request) -> Response:
-        """Whether the page needs a login: not while authentication is off, or with a client certificate."""
+        """Whether the page needs a login: not while authentication is off, or with a client certificate.
+
+        It does not look at `Authorization`: nobody can try passwords here.
+        """
         NO_QUERY.read(read_query(request.scope["query_string"]))
         try:
-            await self._access.identify(credentials_of(request.scope, request.headers))
-        except (LoginRefused, BadCredentials):
+            await self._access.identify(certificate_of(request.scope))
+        except LoginRefused:
             return JsonAnswer({"required": True})
         return JsonAnswer({"required": False})
 

@@ -225,6 +225,17 @@ def test_an_answer_that_may_have_no_body_gets_none(method: str, status: int) -> 
     assert engine.next_exchange()
 
 
+@pytest.mark.parametrize("text", ["*", "x", "/a#b"])
+def test_a_refused_head_request_gets_no_body(text: str) -> None:
+    engine = Http1("http")
+    engine.feed(target(text, "HEAD"))
+    with pytest.raises(RestError):
+        engine.request()
+    assert engine.start(400, [(b"content-length", b"3")], close=True)
+    assert engine.piece(b"abc") == b""
+    assert engine.end() == b""
+
+
 @pytest.mark.parametrize(
     ("data", "close"),
     [
