@@ -21,6 +21,8 @@ log = get_logger("access")
 
 SAVE_INTERVAL = 60.0
 """Seconds between two looks at which tokens were used on a new day."""
+SAVE_TIMEOUT = 2.0
+"""Seconds to write that at the end."""
 
 
 @frozen(kw_only=True)
@@ -67,9 +69,13 @@ class AccessControl:
 
     async def run(self) -> None:
         """Keep on disk when each token was last used; until cancelled."""
-        while True:
-            await trio.sleep(SAVE_INTERVAL)
-            await self.save_use()
+        try:
+            while True:
+                await trio.sleep(SAVE_INTERVAL)
+                await self.save_use()
+        finally:
+            with trio.move_on_after(SAVE_TIMEOUT, shield=True):
+                await self.save_use()
 
     async def identify(self, caller: ShownCredentials) -> Identity:
         """Who calls. LoginRefused if nobody who may; BadCredentials for a malformed header."""

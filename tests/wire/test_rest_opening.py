@@ -47,6 +47,7 @@ def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -
     audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
     assert [line["what"] for line in audit] == ["add user", "add token", f"GET {FIND}", "console"]
     assert (tmp_path / "state" / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+    assert "last_used = " in (tmp_path / "state" / "users.toml").read_text()
     everything = server.log() + json.dumps(audit) + (tmp_path / "state" / "users.toml").read_text()
     assert token not in everything
     assert "pässword" not in everything
