@@ -12,18 +12,19 @@ import math
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
 import trio
-from attrs import asdict
 
 from actors.access.opening import open_access
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
+from actors.metrics.measured import MeasuredServer
+from actors.metrics.sources import metrics_of
 from actors.net.tcp_listeners import ListenerError, open_listener, server_tls
 from actors.node.bans import load_bans
 from actors.node.control import LocalNode
@@ -56,6 +57,9 @@ from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
 from config.settings import Settings
 from config.version import VERSION
+from protocol.metrics.actor_counts import ActorCounts
+from protocol.metrics.hook_counts import HookCounts
+from protocol.metrics.labels import AppLabels
 from protocol.node.server_state import ServerState
 
 log = get_logger("server")
@@ -88,8 +92,12 @@ class Server:
             bans = load_bans(state.bans_path)
             self._certificate, self._key = _certificate(settings, state)
             self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
+            labels = AppLabels(self._apps.has_key)
             self._dispatcher = HookDispatcher(
-                settings, find_app=self._apps.by_key, all_apps=lambda: self._apps.table.apps
+                settings,
+                find_app=self._apps.by_key,
+                all_apps=lambda: self._apps.table.apps,
+                counts=HookCounts(labels),
             )
             self._listeners = _open_listeners(settings)
             media = open_media_sockets(settings)
@@ -101,13 +109,15 @@ class Server:
         self._bans = bans
         self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
         self._overload = Overload(settings.overload_max_loop_lag)
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor(ActorCounts(labels))
         self._drain = Drain(self._supervisor)
         self._directory: Directory[Broadcast] = Directory()
         self._rooms = self._make_rooms()
         self._gateway = self._make_gateway()
-        self._node = LocalNode(self.node_id, self._supervisor, self._statistics)
         self._data = DataDelivery(self.node_id, self._supervisor)
+        self._measured = self._measured_parts()
+        self.metrics = metrics_of(self._measured)
+        self._node = LocalNode(self.node_id, self._supervisor, self._measured.statistics)
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -136,9 +146,11 @@ class Server:
 
     async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
         """Serve until `close`; `on_ready` is called once every listener is served."""
+        self._measured.gc_pauses.start()
         try:
             await self._serve(on_ready)
         finally:
+            self._measured.gc_pauses.stop()
             self._audit_writer.close(AUDIT_FLUSH_TIMEOUT)
         log.info("stopped")
 
@@ -207,6 +219,7 @@ class Server:
             ready=self._readiness,
             bans=self._bans,
             drain=self._drain,
+            metrics=self.metrics,
         )
         await serve_web(
             app,
@@ -224,6 +237,21 @@ class Server:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
         server = ServerCommands(drain=self._drain)
         return CommandDesk(apps=self._apps, accounts=accounts, server=server, audit=self._access.audit)
+
+    def _measured_parts(self) -> MeasuredServer:
+        return MeasuredServer(
+            plane=self._plane,
+            dispatcher=self._dispatcher,
+            supervisor=self._supervisor,
+            gateway=self._gateway,
+            overload=self._overload,
+            bans=self._bans,
+            data=self._data,
+            rooms=self._rooms,
+            drain=self._drain,
+            access=lambda: {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
+            is_ready=lambda: self._readiness().ready,
+        )
 
     def _message_ports(self) -> MessagePorts:
         events = StreamEventDelivery(self._supervisor)
@@ -278,23 +306,6 @@ class Server:
     def _readiness(self) -> Readiness:
         state = self._drain.state
         return Readiness(missing=() if state is ServerState.SERVING else (state,))
-
-    def _statistics(self) -> Mapping[str, Mapping[str, int | str]]:
-        return {
-            "connection": {
-                "connections": self._supervisor.session_count,
-                "connections_websocket": self._gateway.connection_count,
-                "client_memory": self._gateway.client_memory,
-            },
-            "stream": self._supervisor.count_streams(),
-            "data": asdict(self._data.statistics()),
-            "rooms": self._rooms.statistics(),
-            "media": asdict(self._plane.statistics()),
-            "hooks": asdict(self._dispatcher.statistics()),
-            "load": self._overload.statistics(),
-            "access": {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
-            "drain": self._drain.statistics(),
-        }
 
     # -- what others are told ----------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from actors.runtime.logs import get_logger
 from config.apps import App
 from config.settings import HookOrder, Settings
 from protocol.hooks import HookMethod
+from protocol.metrics.hook_counts import HookCounts
 
 log = get_logger("hooks")
 
@@ -72,6 +73,7 @@ class HookDispatcher(Actor[Never]):
         find_app: Callable[[str], App | None] = lambda key: None,
         all_apps: Callable[[], tuple[App, ...]] = tuple,
         transport: CallTransport | None = None,
+        counts: HookCounts | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -82,7 +84,7 @@ class HookDispatcher(Actor[Never]):
             tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
             is_shared=SharedHosts(all_apps),
         )
-        self.sender = HookSender(settings, self._transport)
+        self.sender = HookSender(settings, self._transport, counts)
         self._find_app = find_app
         self._all_apps = all_apps
         self.backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)

@@ -26,6 +26,7 @@ from protocol.hooks import (
     read_answer,
     reads_body,
 )
+from protocol.metrics.hook_counts import HookCounts, HookOutcome, outcome_label
 
 NOT_RECEIVED = (httpx.NetworkError, NoAnswer)
 """Failures after which a hook is sent again: refused, reset, dropped without an answer."""
@@ -75,8 +76,9 @@ class HookSender:
     Raises ValueError if hooks must be signed and this machine has no MD5.
     """
 
-    def __init__(self, settings: Settings, transport: CallTransport) -> None:
+    def __init__(self, settings: Settings, transport: CallTransport, counts: HookCounts | None = None) -> None:
         self.counters = SenderCounters()
+        self.counts = counts or HookCounts()
         self.log = CallLog()
         self._transport = transport
         self._retries = (
@@ -103,6 +105,7 @@ class HookSender:
             if done:
                 self._note(call, progress, outcome)
             else:
+                self._count(call, progress, HookOutcome.CANCELLED)
                 self.log.cancelled(call, progress)
         return outcome
 
@@ -117,7 +120,13 @@ class HookSender:
     def _note(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
         self.counters.failed += is_failure(call.method, outcome)
         self.counters.timed_out += isinstance(outcome, TimedOut)
+        label = outcome_label(call.method, outcome)
+        if label is not None:
+            self._count(call, progress, label)
         self.log.ended(call, progress, outcome)
+
+    def _count(self, call: HookCall, progress: Progress, outcome: HookOutcome) -> None:
+        self.counts.ended(call.app.key, call.method, outcome, trio.current_time() - progress.started)
 
     async def _try(self, call: HookCall, progress: Progress) -> Outcome:
         debug_body("hook body", call, progress, call.body)
@@ -138,6 +147,7 @@ class HookSender:
             await trio.sleep(pause)
             progress.attempt += 1
             self.counters.retried += 1
+            self.counts.retried(call.app.key)
 
     async def _attempt(self, call: HookCall, progress: Progress) -> Outcome:
         url, headers = self._requests.target(call)

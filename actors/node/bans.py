@@ -36,6 +36,11 @@ class Bans:
         self._written: tuple[Ban, ...] | None = None
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
+    @property
+    def count(self) -> int:
+        """How many are in force, or have expired just now."""
+        return len(self._table)
+
     # -- placed by what is stopped -----------------------------------------------------------------
 
     def session_stopped(self, reason: StopReason, subject: Subject) -> None:

@@ -6,6 +6,7 @@ affects no other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 import trio
@@ -15,8 +16,9 @@ from actors.node.termination import Candidate, Termination
 from actors.runtime.actor import ActorStopped, Stoppable, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import Turns, slices
+from protocol.metrics.actor_counts import ActorCounts
 from protocol.node.client_data import ClientData
-from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamTraits
+from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamMeasures, StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, Found, Page
 from protocol.stream.statuses import StreamStatus
@@ -45,7 +47,10 @@ class Supervised(Candidate, Running, Protocol):
 class StreamActor(Supervised, StreamTraits, Protocol):
     """A stream as the supervisor sees it. Its traits are cheap to read, a description is not."""
 
+    @property
+    def audience(self) -> int: ...
     def describe(self, *, traffic: bool = True) -> StreamDescription: ...
+    def measure(self) -> StreamMeasures: ...
 
 
 class SessionActor(Supervised, Protocol):
@@ -80,7 +85,8 @@ D = TypeVar("D")
 class Supervisor:
     """Owner of all stream and session actors of this node."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: ActorCounts | None = None) -> None:
+        self.counts = counts or ActorCounts()
         self._streams: StreamIndex[StreamActor] = StreamIndex()
         self._sessions: dict[str, SessionActor] = {}
         self._rooms: set[RoomActor] = set()
@@ -106,6 +112,7 @@ class Supervisor:
             raise AlreadyInUse(stream.media_session_id)
         self._open_nursery().start_soon(self._oversee_stream, stream)
         self._streams.add(stream)
+        self.counts.stream_started(published=stream.published)
 
     def adopt_session(self, session: SessionActor) -> None:
         """Run `session` from now on. Raises ActorStopped once the server is closing."""
@@ -146,6 +153,10 @@ class Supervisor:
         """Wait until an actor has ended."""
         await self._changed.wait()
 
+    def count_actors(self) -> dict[str, int]:
+        """How many run, by kind."""
+        return {"session": len(self._sessions), "stream": len(self._streams), "room": len(self._rooms)}
+
     def count_streams(self) -> dict[str, int]:
         """The numbers of streams published and played; the SDK's console also asks for types that do not exist here."""
         incoming = self.publication_count
@@ -156,6 +167,10 @@ class Supervisor:
     def streams(self) -> Iterator[StreamActor]:
         """The streams that have not been stopped, oldest first."""
         return (stream for stream in self._streams if stream.reason is None)
+
+    def all_streams(self) -> tuple[StreamActor, ...]:
+        """All of them, oldest first; some may have been stopped."""
+        return tuple(self._streams)
 
     def sessions(self) -> Iterator[SessionActor]:
         """The sessions that have not been stopped, oldest first."""
@@ -272,31 +287,48 @@ class Supervisor:
 
     async def _oversee_stream(self, stream: StreamActor) -> None:
         try:
-            await self._guarded("stream", stream)
+            await self._guarded("stream", stream, partial(self._count_stream_end, stream))
         finally:
             self._streams.remove(stream)
             self._changed.set()
 
     async def _oversee_session(self, session: SessionActor) -> None:
         try:
-            await self._guarded("session", session)
+            await self._guarded("session", session, partial(self._count_session_end, session))
         finally:
             del self._sessions[session.session_id]
             self._changed.set()
 
     async def _oversee_room(self, room: RoomActor) -> None:
         try:
-            await self._guarded("room", room)
+            await self._guarded("room", room, lambda: None)
         finally:
             self._rooms.discard(room)
             self._changed.set()
 
-    async def _guarded(self, kind: str, actor: Running) -> None:
+    async def _guarded(self, kind: str, actor: Running, count_end: Callable[[], None]) -> None:
         # The actor's own log fields are its code too, and may fail.
-        with crash_guard(lambda error: log.error(f"{kind} crashed", crash=error, actor=repr(actor))):
+        with crash_guard(partial(self._report_crash, kind, f"{kind} crashed", actor)):
             await actor.run()
-        with crash_guard(lambda error: log.error(f"{kind} crashed at its end", crash=error, actor=repr(actor))):
+        with crash_guard(partial(self._report_crash, kind, f"{kind} crashed at its end", actor)):
             log_end(kind, actor)
+            self.counts.note_mailbox(kind, actor.peak_mailbox)
+            count_end()
+
+    def _report_crash(self, kind: str, event: str, actor: Running, error: BaseException) -> None:
+        self.counts.crashes[kind] += 1
+        log.error(event, crash=error, actor=repr(actor))
+
+    def _count_stream_end(self, stream: StreamActor) -> None:
+        self.counts.stream_ended(
+            published=stream.published,
+            cause=_cause(stream),
+            seconds=_age(stream),
+            traffic=stream.measure().traffic,
+        )
+
+    def _count_session_end(self, session: SessionActor) -> None:
+        self.counts.session_ended(cause=_cause(session), seconds=_age(session))
 
 
 def _matching(query: ConnectionFilter) -> Callable[[SessionActor], bool]:
@@ -309,7 +341,15 @@ def log_end(kind: str, actor: Running) -> None:
     log.info(
         f"{kind} ended",
         **actor.end_log_fields(),
-        cause=actor.reason.cause if actor.reason else "unknown",
-        seconds=round(trio.current_time() - actor.started_at, 3),
+        cause=_cause(actor),
+        seconds=round(_age(actor), 3),
         peak_mailbox=actor.peak_mailbox,
     )
+
+
+def _cause(actor: Running) -> str:
+    return actor.reason.cause if actor.reason else "unknown"
+
+
+def _age(actor: Running) -> float:
+    return trio.current_time() - actor.started_at

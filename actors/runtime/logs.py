@@ -42,6 +42,9 @@ _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
 """User and password in a URL; a stream's name may be a URL."""
 _FIELDS = "wcsd_fields"
+lines_by_level: Counter[str] = Counter()
+"""How many lines have been written since the start of the process, by level."""
+_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _limiters: "WeakSet[RateLimitedLog | _LineLimits]" = WeakSet()
 
 
@@ -194,6 +197,11 @@ def _formatter(log_format: LogFormat) -> logging.Formatter:
 
 class _LineHandler(logging.StreamHandler[LineStream]):
     """Writes a record as one line; one that cannot be formatted is replaced by a line that says so."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelname in _LEVELS:  # a library may have levels of its own
+            lines_by_level[record.levelname.lower()] += 1
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of `logging`
         fault = sys.exc_info()[1]

@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from actors.runtime.logs import get_logger
+from protocol.metrics.histogram import DELAYS, Histogram
 
 log = get_logger("overload")
 
@@ -31,6 +32,8 @@ class Overload:
         """How much was refused because of overload."""
         self.is_on = False
         """Whether the server is overloaded now."""
+        self.lags = Histogram(DELAYS)
+        """All measurements."""
         self._limit = limit
         self._calm_since = math.inf
 
@@ -49,6 +52,7 @@ class Overload:
 
     def note(self, lag: float, now: float) -> None:
         """A task got its turn `lag` seconds late."""
+        self.lags.observe(lag)
         # One long delay counts as at most twice the limit: only four in a row are overload.
         self.lag += WEIGHT * (min(lag, 2 * self._limit) - self.lag)
         if self.lag > self._limit / 2:

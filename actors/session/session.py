@@ -28,6 +28,7 @@ from actors.session.outbox import OutboxPool
 from actors.session.pinging import ping_until_silent
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
+from actors.session.session_report import SessionReport
 from actors.session.session_rooms import room_access
 from actors.session.websdk_owner import SessionOwner
 from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
@@ -103,6 +104,7 @@ class Session(Actor[InboundFrame]):
         super().__init__()
         self.session_id = session_id
         self._identity = ClientIdentity(session_id, socket.address, services.streams.bans)
+        self._report = SessionReport(session_id, socket.address, services.streams.supervisor.counts)
         self._socket = socket
         self._origin = origin
         self._services = services
@@ -288,10 +290,10 @@ class Session(Actor[InboundFrame]):
         self._connection = self._connection.outline()
         self._connected_body = self._context().body()
         self.nursery.start_soon(self._ping)
-        log.info("session established", id=self.session_id, app=self._connection.app_key, origin=self._origin)
+        self._report.established(self._connection.app_key, self._origin)
 
     def _refuse(self, info: str) -> None:
-        log.info("session refused", id=self.session_id, info=info)
+        self._report.refused(self._connection.app_key, info)
         self.send(Fail(api_method="ConnectionStatusEvent", status=SessionStatus.FAILED, info=info))
         self.stop(REFUSED)
 

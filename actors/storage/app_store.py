@@ -17,6 +17,11 @@ class AppStore(TableStore[AppTable]):
         """The application that a client means by `key`, as of now."""
         return self.table.by_key(key)
 
+    def has_key(self, key: str) -> bool:
+        """Whether there is an application of exactly this key."""
+        app = self.by_key(key)
+        return app is not None and app.key == key
+
 
 def open_app_store(path: Path) -> AppStore:
     """The store for the file at `path`; a missing file is created with the default table.

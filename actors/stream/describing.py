@@ -4,7 +4,7 @@ from typing import Protocol
 
 from actors.media.publication import Publication
 from actors.media.statistics import StreamMediaStatistics
-from protocol.node.descriptions import StreamDescription, StreamTraffic, StreamTraits
+from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic, StreamTraits
 from protocol.stream.request import StreamRequest
 
 
@@ -67,6 +67,13 @@ def describe_stream(
         traffic=None if media is None or not traffic else _traffic_of(media),
         room_name=request.room,
     )
+
+
+def measure_media(media: DescribedMedia | None) -> StreamMeasures:
+    """Its traffic and codecs; of nothing, if it is not set up."""
+    if media is None:
+        return StreamMeasures(traffic=StreamTraffic(), audio_codec=None, video_codec=None)
+    return StreamMeasures(traffic=_traffic_of(media), audio_codec=media.audio_codec, video_codec=media.video_codec)
 
 
 def _traffic_of(media: DescribedMedia) -> StreamTraffic:

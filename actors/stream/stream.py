@@ -25,12 +25,12 @@ from actors.node.stream_index import NAME, STATUS
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
 from actors.runtime.logs import get_logger
-from actors.stream.describing import describe_stream
+from actors.stream.describing import describe_stream, measure_media
 from actors.stream.end_reasons import USER, denied, failed
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
-from protocol.node.descriptions import StreamDescription
+from protocol.node.descriptions import StreamDescription, StreamMeasures
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.life import LifeEvent, StreamLife
 from protocol.stream.request import StreamRequest
@@ -166,15 +166,15 @@ class Stream(Actor[Noted]):
             steps.callback(self.keep_alive_slot.close)
 
     def end_log_fields(self) -> dict[str, object]:
-        traffic = self._media.statistics() if self._media is not None else None
+        traffic = self.measure().traffic
         return {
             "id": self.media_session_id,
             "name": self.name,
             "published": self.published,
             "status": str(self._life.status),
             "info": self._info,
-            "packets": traffic.packets if traffic else 0,
-            "bytes": traffic.bytes if traffic else 0,
+            "packets": traffic.packets,
+            "bytes": traffic.bytes,
         }
 
     @property
@@ -233,6 +233,8 @@ class Stream(Actor[Noted]):
 
     def _go_live(self) -> None:
         self._enter(LifeEvent.MEDIA_FLOWS)
+        seconds = trio.current_time() - self.started_at
+        self._services.supervisor.counts.stream_live(published=self.published, seconds=seconds)
 
     def _enter(self, event: LifeEvent, info: str | None = None) -> None:
         """Tell the next status, if this event leads to one."""
@@ -299,3 +301,7 @@ class Stream(Actor[Noted]):
     def describe(self, *, traffic: bool = True) -> StreamDescription:
         """This stream as REST, hooks and filters see it; without `traffic`, without the counters of its media."""
         return describe_stream(self, self._media, info=self._info, traffic=traffic)
+
+    def measure(self) -> StreamMeasures:
+        """Its traffic so far, and its codecs; also once it has ended."""
+        return measure_media(self._media)

@@ -1,7 +1,7 @@
 """The web application: its routes, and the layers every request passes through.
 
-request -> RequestIds (its id) -> Guard (who may call) -> BodyLimits (how much) -> exception handlers (errors as JSON)
--> route
+request -> RequestIds (its id) -> RequestCounting -> Guard (who may call) -> BodyLimits (how much)
+-> exception handlers (errors as JSON) -> route
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from actors.access.control import AccessControl
+from actors.metrics.metrics import Metrics
 from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
@@ -23,6 +24,7 @@ from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
+from actors.web.api.metrics import MetricsResource
 from actors.web.api.page_login import PageLoginResource
 from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
@@ -33,8 +35,10 @@ from actors.web.guard import Guard, access_rules, machine_names
 from actors.web.http.body_limits import BodyLimits
 from actors.web.login_check import LoginCheck
 from actors.web.refusals import Refusals
+from actors.web.request_counts import RequestCounting
 from actors.web.request_ids import RequestIds
 from config.settings import Settings
+from protocol.metrics.web_counts import WebCounts
 
 
 def create_app(
@@ -49,14 +53,14 @@ def create_app(
     clock: Callable[[], int] = now_ms,
     bans: Bans | None = None,
     drain: Drain | None = None,
+    metrics: Metrics | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans` and `drain`:
     those that streams know.
     """
-    refusals = Refusals()
-    logins = PageLoginResource(access, refusals).routes()
+    refusals, metrics = Refusals(), metrics or Metrics()
     routes = api_routes(
         streams,
         settings,
@@ -65,14 +69,14 @@ def create_app(
         ready=ready,
         clock=clock,
         bans=bans,
-        logins=logins,
+        logins=PageLoginResource(access, refusals).routes(),
         drain=drain,
+        metrics=metrics,
     )
     table = RouteTable(routes)
-    names = machine_names() if own_names is None else own_names
     app = Starlette(
         routes=table.starlette_routes(),
-        middleware=_layers(settings, access, table, refusals, names),
+        middleware=_layers(settings, access, table, refusals, own_names, metrics.web),
         exception_handlers=refusals.handlers(),
     )
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
@@ -80,13 +84,20 @@ def create_app(
 
 
 def _layers(
-    settings: Settings, access: AccessControl, table: RouteTable, refusals: Refusals, names: frozenset[str]
+    settings: Settings,
+    access: AccessControl,
+    table: RouteTable,
+    refusals: Refusals,
+    own_names: frozenset[str] | None,
+    counts: WebCounts,
 ) -> list[Middleware]:
     """What a request passes through, from the outside in."""
+    names = machine_names() if own_names is None else own_names
     rules = access_rules(settings, names, is_login_required=access.is_required)
-    logins = LoginCheck(access, partial(needed_role, table), refusals)
+    logins = LoginCheck(access, partial(needed_role, table), refusals, counts)
     return [
         Middleware(RequestIds),
+        Middleware(RequestCounting, counts=counts, table=table),
         Middleware(Guard, settings=settings, rules=rules, refusals=refusals, logins=logins),
         Middleware(AuditTrail, audit=access.audit),
         Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
@@ -104,9 +115,11 @@ def api_routes(
     bans: Bans | None = None,
     logins: tuple[ApiRoute, ...] = (),
     drain: Drain | None = None,
+    metrics: Metrics | None = None,
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application; `logins` are those of the page's login form."""
     kicks = Kicks(bans or Bans())
+    shown = MetricsResource((metrics or Metrics()).render)
     routes = (
         *StreamResource(streams, settings, kicks).routes(),
         *ConnectionResource(streams, settings, kicks).routes(),
@@ -116,7 +129,8 @@ def api_routes(
         *AdminResource(drain or Drain()).routes(),
         *ECHO_ROUTES,
         *Health(ready).routes(),
-        *StartPage(streams, page_info, clock, ready).routes(),
+        *shown.routes(),
+        *StartPage(streams, page_info, clock, ready, shown.make).routes(),
         *logins,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)

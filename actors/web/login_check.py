@@ -23,6 +23,8 @@ from protocol.access.identity import ANYBODY, Identity
 from protocol.access.refusals import LoginRefused
 from protocol.access.roles import Role
 from protocol.common.errors import ProtocolError
+from protocol.metrics.labels import one_of
+from protocol.metrics.web_counts import WebCounts
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.operations import ANYONE
 
@@ -36,10 +38,13 @@ _BEARER = 'Bearer realm="wcsd"'
 class LoginCheck:
     """Finds out who sends a request, and whether it may. `role_of`: what role a request needs; None: none at all."""
 
-    def __init__(self, access: AccessControl, role_of: Callable[[Scope], Role | None], refusals: Refusals) -> None:
+    def __init__(
+        self, access: AccessControl, role_of: Callable[[Scope], Role | None], refusals: Refusals, counts: WebCounts
+    ) -> None:
         self._access = access
         self._role_of = role_of
         self._refusals = refusals
+        self._counts = counts
 
     @property
     def is_required(self) -> bool:
@@ -52,7 +57,7 @@ class LoginCheck:
             set_identity(scope, ANYBODY, needed)
             return None
         try:
-            identity = await self._access.identify(credentials_of(scope, headers))
+            identity = await self._identify(scope, headers)
         except BadCredentials as error:
             return self._refusals.answer(scope, bad_request(error.message))
         except LoginRefused as refused:
@@ -64,6 +69,22 @@ class LoginCheck:
         forbidden = _forbidden(identity, needed)
         self._note_refusal(scope, str(identity), forbidden)
         return self._refusals.answer(scope, forbidden)
+
+    async def _identify(self, scope: Scope, headers: Headers) -> Identity:
+        """Who sends the request, counted. LoginRefused, BadCredentials."""
+        scheme = scheme_of(headers)
+        try:
+            identity = await self._access.identify(credentials_of(scope, headers))
+        except BadCredentials:
+            self._counts.login(scheme, result="malformed")
+            raise
+        except LoginRefused as refused:
+            is_throttled = refused.retry_after is not None
+            self._counts.login(scheme, result="held_back" if is_throttled else "refused")
+            raise
+        if identity is not ANYBODY:
+            self._counts.login(identity.proof.value, result="ok")
+        return identity
 
     def _note_refusal(self, scope: Scope, who: str, error: ProtocolError) -> None:
         if isinstance(error, LoginRefused) and error.is_first_contact:
@@ -104,6 +125,12 @@ def certificate_of(scope: Scope) -> ShownCredentials:
     """What the connection alone shows of who sends the request."""
     certificate = scope.get("state", {}).get(CERTIFICATE)
     return ShownCredentials(authorization=None, certificate=certificate, address=client_address(scope))
+
+
+def scheme_of(headers: Headers) -> str:
+    """How the request shows who sends it, as far as its header tells: a label."""
+    scheme = headers.get("authorization", "none").partition(" ")[0].lower()
+    return one_of(scheme, ("none", "basic", "bearer"))
 
 
 def _forbidden(identity: Identity, needed: Role) -> RestError:

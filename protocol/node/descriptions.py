@@ -49,6 +49,15 @@ class StreamTraffic:
 
 
 @frozen(kw_only=True)
+class StreamMeasures:
+    """What is summed up over all streams."""
+
+    traffic: StreamTraffic
+    audio_codec: str | None
+    video_codec: str | None
+
+
+@frozen(kw_only=True)
 class StreamDescription:
     """One media session, published or played, at one moment. Contains no secret: the client's `custom` is left out."""
 

@@ -1,4 +1,4 @@
-"""The statistics of `/?action=stat`: plain text, or JSON with `format=json`; `groups=` selects groups.
+"""The statistics of `/?action=stat`: plain text, JSON with `format=json`, or the metrics; `groups=` selects groups.
 
 The SDK's parser treats a line that starts with dashes as a group header, whose name is the line's first run of letters,
 lower-cased, and every other line as `key=value` (WebSDK `rest-module`; WCS page "Load and resource usage information").
@@ -6,6 +6,7 @@ In JSON and in `groups=`, newer WCS versions use other group names: `streams_sta
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from protocol.rest.fields import TEXT, Field, FieldTable, one_of
@@ -13,8 +14,18 @@ from protocol.rest.fields import TEXT, Field, FieldTable, one_of
 Groups = Mapping[str, Mapping[str, int | str]]
 """Group name (letters only) -> key -> value."""
 
+
+class StatFormat(StrEnum):
+    """Formats of the statistics."""
+
+    TEXT = "text"
+    JSON = "json"
+    PROMETHEUS = "prometheus"
+    """The metrics, which are more than the statistics; `groups` does not apply."""
+
+
 ACTION: Final = Field("action", TEXT, "`stat`: the statistics; anything else, or nothing: the start page")
-FORMAT: Final = Field("format", one_of("text", "json"), "the format of the statistics")
+FORMAT: Final = Field("format", one_of(*StatFormat), "the format of the statistics")
 GROUPS: Final = Field("groups", TEXT, "the wanted groups, separated by commas; all by default")
 QUERY: Final = FieldTable(ACTION, FORMAT, GROUPS, noun="query parameter", is_open=True)
 """What else a query has is ignored: pages add parameters against caches."""
@@ -25,9 +36,9 @@ _NO_TRANSCODING: Mapping[str, Any] = {"transcoding_video_full_info": {}}
 """Read by the SDK's console, by stream; nothing is transcoded here."""
 
 
-def wants_json(parameters: Mapping[str, str]) -> bool:
-    """Whether the query asks for JSON. RestError (400) for an unknown format."""
-    return QUERY.read(parameters)[FORMAT] == "json"
+def stat_format(parameters: Mapping[str, str]) -> StatFormat:
+    """The format that the query asks for. RestError (400) for an unknown one."""
+    return StatFormat(QUERY.read(parameters)[FORMAT] or StatFormat.TEXT)
 
 
 def stat_text(groups: Groups, parameters: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ The page acts on streams through the ordinary REST API, which admits its origin.
 
 import mimetypes
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
+from actors.metrics.exposition import CONTENT_TYPE
 from actors.node.control_port import NodeControl
 from actors.runtime.slices import slices
 from actors.web.api.health import Readiness
@@ -32,7 +33,7 @@ from protocol.rest.page_login import caller_object
 from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
-from protocol.rest.stat import stat_json, stat_text, wants_json
+from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -64,10 +65,16 @@ class StartPage:
     """The page at `/`, with `/?action=stat`, the files beside it and `/page/state`."""
 
     def __init__(
-        self, streams: NodeControl, info: PageInfo, clock: Callable[[], int], ready: Callable[[], Readiness]
+        self,
+        streams: NodeControl,
+        info: PageInfo,
+        clock: Callable[[], int],
+        ready: Callable[[], Readiness],
+        metrics: Callable[[], Awaitable[bytes]],
     ) -> None:
         self._streams = streams
         self._ready = ready
+        self._metrics = metrics
         self._info = info
         self._clock = clock
         self._headers = security_headers(info)
@@ -110,10 +117,13 @@ class StartPage:
         """The statistics that the SDK's console reads."""
         check_unbound(request.scope, "this")
         parameters = read_query(request.scope["query_string"])
-        groups = self._streams.statistics()
-        if wants_json(parameters):
-            return JsonAnswer(stat_json(groups, parameters))
-        return PlainTextResponse(stat_text(groups, parameters))
+        match stat_format(parameters):
+            case StatFormat.PROMETHEUS:
+                return Response(await self._metrics(), headers={"Content-Type": CONTENT_TYPE})
+            case StatFormat.JSON:
+                return JsonAnswer(stat_json(self._streams.statistics(), parameters))
+            case StatFormat.TEXT:
+                return PlainTextResponse(stat_text(self._streams.statistics(), parameters))
 
     async def start(self, request: Request) -> Response:
         """The page itself."""

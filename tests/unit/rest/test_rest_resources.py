@@ -7,7 +7,7 @@ import pytest
 from protocol.node.filters import ConnectionFilter
 from protocol.rest.connections import connection_object, parse_find, parse_terminate
 from protocol.rest.errors import RestError, bad_request, error_body, exception_name, names_problem_json, rest_error_body
-from protocol.rest.stat import stat_json, stat_text, wants_json
+from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
 from protocol.rest.unsupported import is_unsupported
 from tests.support.streams import connection
 
@@ -154,7 +154,7 @@ def test_statistics_as_json_have_the_group_names_of_newer_servers() -> None:
 
 
 def test_a_format_of_statistics_that_there_is_not_is_refused() -> None:
-    assert wants_json({"format": "json"})
-    assert not wants_json({"format": "text"})
+    assert [stat_format({"format": each}) for each in StatFormat] == list(StatFormat)
+    assert stat_format({}) is StatFormat.TEXT
     with pytest.raises(RestError, match="format"):
-        wants_json({"format": "xml"})
+        stat_format({"format": "xml"})

@@ -1,0 +1,55 @@
+"""The parts of a server that are measured, and the statistics that `/?action=stat` shows of them."""
+
+from collections.abc import Callable, Mapping
+
+from attrs import asdict, field, frozen
+
+from actors.hooks.dispatcher import HookDispatcher
+from actors.media.plane import MediaPlane
+from actors.metrics.gc_pauses import GcPauses
+from actors.node.bans import Bans
+from actors.node.data_delivery import DataDelivery
+from actors.node.drain import Drain
+from actors.node.supervisor import Supervisor
+from actors.rooms import RoomDirectory
+from actors.runtime.overload import Overload
+from actors.session.gateway import Gateway
+from protocol.metrics.web_counts import WebCounts
+
+
+@frozen(kw_only=True)
+class MeasuredServer:
+    """The parts that count something."""
+
+    plane: MediaPlane
+    dispatcher: HookDispatcher
+    supervisor: Supervisor
+    gateway: Gateway
+    overload: Overload
+    bans: Bans
+    data: DataDelivery
+    rooms: RoomDirectory
+    drain: Drain
+    access: Callable[[], Mapping[str, int]]
+    """The counters of logins and of the audit file."""
+    is_ready: Callable[[], bool]
+    web: WebCounts = field(factory=WebCounts)
+    gc_pauses: GcPauses = field(factory=GcPauses)
+
+    def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
+        """The groups of `/?action=stat`, without those of the machine."""
+        return {
+            "connection": {
+                "connections": self.supervisor.session_count,
+                "connections_websocket": self.gateway.connection_count,
+                "client_memory": self.gateway.client_memory,
+            },
+            "stream": self.supervisor.count_streams(),
+            "data": asdict(self.data.statistics()),
+            "rooms": self.rooms.statistics(),
+            "media": asdict(self.plane.statistics()),
+            "hooks": asdict(self.dispatcher.statistics()),
+            "load": self.overload.statistics(),
+            "access": self.access(),
+            "drain": self.drain.statistics(),
+        }

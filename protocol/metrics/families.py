@@ -1,0 +1,127 @@
+"""Every family of `/metrics`: its name, what it counts, its labels. docs/operating.md has the same table.
+
+Names follow Prometheus: counters end in `_total`, times are in seconds, sizes in bytes. A counter never has the name of
+a gauge with `_total` after it: the client library takes both for the same family.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from attrs import frozen
+
+PREFIX: Final = "wcsd_"
+
+
+class FamilyKind(StrEnum):
+    """The type of a family, as the text format names it."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@frozen
+class Family:
+    """One family. `meaning` is its HELP line."""
+
+    name: str
+    kind: FamilyKind
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
+def counter(name: str, meaning: str, *labels: str) -> Family:
+    """What only grows while the server runs."""
+    return Family(f"{PREFIX}{name}", FamilyKind.COUNTER, meaning, labels)
+
+
+def gauge(name: str, meaning: str, *labels: str) -> Family:
+    """What is now."""
+    return Family(f"{PREFIX}{name}", FamilyKind.GAUGE, meaning, labels)
+
+
+def histogram(name: str, meaning: str, *labels: str) -> Family:
+    """How values are distributed."""
+    return Family(f"{PREFIX}{name}", FamilyKind.HISTOGRAM, meaning, labels)
+
+
+PROCESS: Final = (
+    gauge("build_info", "1; the labels say what runs", "version", "sender", "python"),
+    gauge("ready", "1 while the server accepts clients, as /readyz says"),
+    gauge("draining", "1 while no new publications are taken, until the last one has ended"),
+    counter("crashes_total", "defects of the server that ended a stream, session or room, or a peer's media", "part"),
+    counter("log_lines_total", "lines written to the log", "level"),
+)
+LOOP: Final = (
+    histogram("loop_delay_seconds", "how late a task gets its turn, probed every 50 ms: media is as late"),
+    gauge("loop_lag_seconds", "the same, smoothed, as overload.max_loop_lag is compared with"),
+    gauge("loop_tasks", "tasks of the event loop"),
+    gauge("overloaded", "1 while nothing new is taken on"),
+    counter("overload_refused_total", "what was refused because of overload"),
+    histogram("gc_pause_seconds", "pauses of the garbage collector, in which nothing runs", "generation"),
+    gauge("actors", "sessions, streams and rooms that run", "kind"),
+    gauge("mailbox_peak_messages", "the most messages that waited in one mailbox of those that have ended", "kind"),
+)
+SESSIONS: Final = (
+    gauge("sessions", "sessions", "app", "status"),
+    counter("sessions_started_total", "clients that were let in, or not", "app", "result"),
+    counter("sessions_ended_total", "sessions that have ended, those refused included", "cause"),
+    histogram("session_duration_seconds", "lives of sessions that have ended"),
+    gauge("connections", "WebSocket connections, those in their handshake included"),
+    gauge("client_memory_bytes", "bytes of max_client_memory in use"),
+    counter("data_sent_total", "data of backends sent to clients, counted for each receiver"),
+    counter("data_dropped_total", "the same that max_outbox_total had no room for"),
+    gauge("data_under_way", "broadcasts that have not reached all of their receivers"),
+)
+STREAMS: Final = (
+    gauge("streams", "streams", "direction", "status"),
+    gauge("stream_codecs", "streams with this codec", "direction", "kind", "codec"),
+    counter("streams_started_total", "streams that were started", "direction"),
+    counter("streams_ended_total", "streams that have ended", "direction", "cause"),
+    histogram("stream_duration_seconds", "lives of streams that have ended", "direction"),
+    histogram("stream_setup_seconds", "from the request to the first media, or to a player's connection", "direction"),
+    gauge("audience_max_viewers", "players of the publication that has the most"),
+)
+MEDIA: Final = (
+    counter("media_packets_total", "RTP packets received from publishers, and sent to players", "direction"),
+    counter("media_bytes_total", "the same in bytes, without encryption", "direction"),
+    counter("media_packets_lost_total", "RTP packets that never came; of players: as they report", "direction"),
+    counter("media_packets_retransmitted_total", "RTP packets sent to players again"),
+    counter("media_nacks_total", "RTP packets asked for again by the receiver", "direction"),
+    counter("media_plis_total", "key frames asked for by the receiver", "direction"),
+    counter("media_drops_total", "packets that came, or were to be sent, and were dropped", "reason"),
+    counter("media_datagrams_total", "datagrams received"),
+    counter("media_wake_ups_total", "wake-ups of the media plane"),
+    gauge("media_wake_up_interval_seconds", "the rest between two wake-ups; 0: none"),
+    gauge("media_peers", "WebRTC peers", "direction"),
+    gauge("media_handshakes_pending", "DTLS handshakes under way"),
+    counter("media_stun_checks_total", "STUN messages: valid checks, and what was ignored", "result"),
+    counter("media_moves_total", "peers whose media went on by another path"),
+    counter("media_failures_total", "streams whose media failed"),
+)
+HOOKS: Final = (
+    counter("hook_calls_total", "hooks, by how they ended, retries not counted", "app", "method", "outcome"),
+    histogram("hook_duration_seconds", "from the start of a hook to its answer, retries included", "app", "method"),
+    counter("hook_retries_total", "hooks sent again", "app"),
+    gauge("hook_queue_length", "hooks that wait"),
+    gauge("hook_queue_bytes", "memory of hooks that wait or are under way"),
+    counter("hook_drops_total", "hooks dropped because too many waited; kind `end`: those that told of an end", "kind"),
+    gauge("hook_connections", "connections to backends; `pending`: calls that wait for one", "state"),
+)
+ROOMS: Final = (
+    gauge("rooms", "rooms in use"),
+    gauge("rooms_members", "members of all rooms"),
+    counter("rooms_joins_total", "joins"),
+    counter("rooms_messages_total", "messages of members"),
+    counter("rooms_events_total", "events sent to members"),
+    counter("rooms_refused_total", "joins, messages and commands that were refused"),
+)
+WEB: Final = (
+    counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),
+    histogram("http_request_duration_seconds", "from the request's head to the response's head", "route"),
+    counter("auth_attempts_total", "requests that had to show who sends them", "scheme", "result"),
+    gauge("bans", "bans in force"),
+)
+
+FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WEB)
+BY_NAME: Final = {family.name: family for family in FAMILIES}

@@ -1,0 +1,59 @@
+"""What is counted of hooks, by application and method."""
+
+from collections import Counter
+from enum import StrEnum
+
+from protocol.hooks import Answered, HookMethod, NotSent, TimedOut, is_failure
+from protocol.hooks import Outcome as HookResult
+from protocol.metrics.histogram import WAITS, Histogram
+from protocol.metrics.labels import AppLabels, Labels, one_app
+
+
+class HookOutcome(StrEnum):
+    """How a hook ended, as a label."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """The backend said no to a question."""
+    ERROR = "error"
+    """An answer other than 200, or one that cannot be used."""
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    CANCELLED = "cancelled"
+    """Whoever asked has ended in the meantime."""
+
+
+class HookCounts:
+    """Counters since the start; the sender keeps them."""
+
+    def __init__(self, apps: AppLabels | None = None) -> None:
+        self._apps = apps or one_app()
+        self.calls: Counter[Labels] = Counter()
+        self.seconds: dict[Labels, Histogram] = {}
+        self.retries: Counter[str] = Counter()
+
+    def ended(self, app_key: str, method: HookMethod, outcome: HookOutcome, seconds: float) -> None:
+        """A call has ended, `seconds` after it began."""
+        app = self._apps.of(app_key)
+        self.calls[app, method.value, outcome.value] += 1
+        key = (app, method.value)
+        (self.seconds.get(key) or self.seconds.setdefault(key, Histogram(WAITS))).observe(seconds)
+
+    def retried(self, app_key: str) -> None:
+        """A call is made again."""
+        self.retries[self._apps.of(app_key)] += 1
+
+
+def outcome_label(method: HookMethod, outcome: HookResult) -> HookOutcome | None:
+    """How a call with that outcome is counted; None: there was none."""
+    match outcome:
+        case NotSent():
+            return None
+        case Answered(status=401 | 403) if method.is_question:
+            return HookOutcome.REFUSED
+        case Answered():
+            return HookOutcome.ERROR if is_failure(method, outcome) else HookOutcome.OK
+        case TimedOut():
+            return HookOutcome.TIMEOUT
+        case _:
+            return HookOutcome.UNREACHABLE

@@ -1,0 +1,67 @@
+"""Values of labels. Each is one of few, so that nobody can make the server keep and show any number of series.
+
+A label never is a name, an id, an address, a URL, or a text that a client or a backend has written.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from protocol.stream.info_texts import StreamInfo
+
+OTHER: Final = "other"
+"""In place of what is not one of the known values."""
+MAX_APPS: Final = 50
+"""Applications that have series of their own."""
+
+Labels = tuple[str, ...]
+"""The values of a family's labels, in order."""
+
+PUBLISH: Final = "publish"
+PLAY: Final = "play"
+DIRECTIONS: Final = (PUBLISH, PLAY)
+
+_FIXED_CAUSES = """
+client-closed client-does-not-read client-floods connection-lost crash denied empty keep-alive
+media-transport-unsupported no-connection-frame ping-timeout protocol-error publisher-stop refused
+rest-connection-terminate rest-terminate room-kick room-terminate session-disconnect shutdown unwritable-frame user
+"""
+CAUSES: Final = frozenset(_FIXED_CAUSES.split()) | {info.lower().replace(" ", "-") for info in StreamInfo}
+"""Why sessions and streams end."""
+
+CODECS: Final = frozenset({"OPUS", "PCMA", "PCMU", "H264", "VP8", "VP9", "AV1"})
+"""Canonical names."""
+METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def one_of(value: str, known: Iterable[str]) -> str:
+    """`value` if it is one of those `known`, else OTHER."""
+    return value if value in known else OTHER
+
+
+def direction(*, published: bool) -> str:
+    return PUBLISH if published else PLAY
+
+
+class AppLabels:
+    """Applications as labels: the first MAX_APPS that are used, all others together as OTHER.
+
+    `exists`: whether a key is in the table of applications. Clients may send any key.
+    """
+
+    def __init__(self, exists: Callable[[str], bool]) -> None:
+        self._exists = exists
+        self._known: set[str] = set()
+
+    def of(self, key: str) -> str:
+        """The label of an application."""
+        if key in self._known:
+            return key
+        if len(self._known) >= MAX_APPS or not self._exists(key):
+            return OTHER
+        self._known.add(key)
+        return key
+
+
+def one_app() -> AppLabels:
+    """Labels of a server that tells no applications apart."""
+    return AppLabels(lambda key: False)

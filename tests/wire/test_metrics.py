@@ -1,0 +1,106 @@
+"""`/metrics` of a whole server: against traffic that is known, and under clients that would like to fill it."""
+
+import re
+from pathlib import Path
+
+from actors.metrics.exposition import CONTENT_TYPE
+from protocol.hooks import HookMethod
+from protocol.metrics.families import FAMILIES
+from protocol.metrics.hook_counts import HookOutcome
+from protocol.metrics.labels import CAUSES, CODECS, METHODS, OTHER
+from protocol.stream.statuses import StreamStatus
+from tests.support.full_server import FullServer, full_server
+from tests.support.metrics import scrape
+from tests.support.streams import StreamWorld
+from tests.support.wcs_client import wcs_client
+from tests.support.web import routes_of
+
+
+async def test_the_metrics_tell_what_has_happened(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        async with wcs_client(server.ws_url()) as page:
+            publication = await page.publish("news")
+            playback = await page.play("news")
+            publication.send_key_frame(b"picture")
+            await playback.until_media(lambda packet: packet.payload.endswith(b"picture"))
+            during = await scrape(server.server.metrics)
+            await server.terminate(name="news", published=True)
+            await publication.status("FAILED")
+        await server.until_idle()
+        after = await scrape(server.server.metrics)
+
+    assert during.value("wcsd_sessions", app="defaultApp", status="ESTABLISHED") == 1
+    assert during.value("wcsd_streams", direction="publish", status="PUBLISHING") == 1
+    assert during.value("wcsd_streams", direction="play", status="PLAYING") == 1
+    assert during.value("wcsd_stream_codecs", direction="publish", kind="video") == 1
+    assert during.value("wcsd_audience_max_viewers") == 1
+    assert during.value("wcsd_media_peers") == 2
+    for direction in ("publish", "play"):
+        assert during.value("wcsd_media_packets_total", direction=direction) >= 1
+        assert during.value("wcsd_stream_setup_seconds_count", direction=direction) == 1
+        assert after.value("wcsd_media_bytes_total", direction=direction) >= during.value(
+            "wcsd_media_bytes_total", direction=direction
+        )
+    assert after.value("wcsd_streams") == after.value("wcsd_sessions") == 0
+    assert after.value("wcsd_streams_ended_total", direction="publish", cause="rest-terminate") == 1
+    assert after.value("wcsd_streams_ended_total", direction="play", cause="publisher-stop") == 1
+    assert after.value("wcsd_sessions_started_total", app="defaultApp", result="established") == 1
+    assert after.value("wcsd_sessions_ended_total") == after.value("wcsd_session_duration_seconds_count") == 1
+    assert after.value("wcsd_http_requests_total", route="/rest-api/stream/terminate", code="200") == 1
+    assert after.value("wcsd_crashes_total") == 0
+
+
+async def test_every_family_is_there_from_the_start(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        answer = await server.rest.get("/metrics")
+        again = await server.rest.get("/?action=stat&format=prometheus")
+    kinds = dict(re.findall(r"^# TYPE (wcsd_\w+) (\w+)$", answer.text, re.MULTILINE))
+    assert kinds == {each.name: str(each.kind) for each in FAMILIES}
+    assert answer.headers["content-type"] == again.headers["content-type"] == CONTENT_TYPE
+    assert again.content == answer.content
+
+
+async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        await provoke(server)
+        seen = await scrape(server.server.metrics)
+
+    routes = {route.path for route in routes_of(StreamWorld())}
+    allowed = {
+        "app": {"defaultApp", OTHER},
+        "cause": {*CAUSES, OTHER},
+        "method": {*METHODS, *HookMethod, OTHER},
+        "route": {*routes, OTHER},
+        "status": {*StreamStatus, "ESTABLISHED"},
+        "outcome": set(HookOutcome),
+        "codec": {*CODECS, OTHER},
+        "scheme": {"none", "basic", "bearer", OTHER},
+        "result": {"established", "refused", "valid", "ignored", "ok", "malformed", "held_back"},
+        "direction": {"publish", "play"},
+        "level": {"debug", "info", "warning", "error", "critical"},
+        "kind": {"session", "stream", "room", "audio", "video", "end", "other"},
+        "part": {"session", "stream", "room", "media"},
+        "generation": {"0", "1", "2"},
+        "state": {"leased", "available", "pending"},
+    }
+    assert {name: seen.labels(name) - values for name, values in allowed.items()} == {name: set() for name in allowed}
+    assert all(re.fullmatch(r"[1-5]\d\d", code) for code in seen.labels("code"))
+    free = {"reason", "code", "version", "sender", "python", "le"}
+    assert {label for family in FAMILIES for label in family.labels} <= allowed.keys() | free
+    assert seen.value("wcsd_sessions_started_total", app=OTHER, result="refused") == 5
+    assert seen.value("wcsd_http_requests_total", route=OTHER) >= 10
+
+
+async def provoke(server: FullServer) -> None:
+    """Names, keys, paths and methods that nobody has seen before."""
+    for number in range(5):
+        async with wcs_client(server.ws_url(), established=False) as page:
+            await page.send("connection", {"appKey": f"app-{number}", "mediaProviders": ["WebRTC"]})
+            await page.closed.wait()
+    for number in range(5):
+        await server.rest.get(f"/made/up/{number}")
+        await server.rest.request(f"METHOD{number}", f"/rest-api/stream/find{number}")
+        await server.rest.post(f"/EchoApp/{number}/connect", json={})
+        await server.terminate(name=f"name-{number}")
+    async with wcs_client(server.ws_url()) as page:
+        await page.publish('a"}b\n# TYPE wcsd_x counter')
