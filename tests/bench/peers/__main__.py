@@ -24,12 +24,13 @@ from pathlib import Path
 from actors.net.network_interfaces import machine_addresses
 from tests.bench.peers import clip, janus, report
 from tests.bench.peers.measurement import Measurement
+from tests.bench.peers.mediasoup import running_mediasoup
 from tests.bench.peers.phase import Plan, measure
 from tests.bench.peers.procfs import machine
 from tests.bench.peers.servers import Server, running_janus, running_wcsd
 
 SERVERS = ("wcsd", "Janus")
-BEFORE = "wcsd before"
+BEFORE, MEDIASOUP = "wcsd before", "mediasoup"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +79,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sender", help="wcsd's media.sender, when it is not to choose itself")
     parser.add_argument("--janus", type=Path, help="folder where the Debian package is unpacked; / when installed")
     parser.add_argument("--janus-event-loops", type=int, default=0, help="Janus' event_loops (0: as delivered)")
+    parser.add_argument(
+        "--mediasoup", type=Path, metavar="NODE_MODULES", help="measure mediasoup too, which is installed there"
+    )
     options = parser.parse_args(arguments)
+    if options.mediasoup:
+        options.servers = (*options.servers, MEDIASOUP)
     if options.before:
         options.servers = (*options.servers, BEFORE)
     if not options.address:
@@ -136,6 +142,8 @@ def _running(
 ) -> AbstractContextManager[Server]:
     if server == "Janus":
         return running_janus(folder, options.address, package, options.janus_event_loops)
+    if server == MEDIASOUP:
+        return running_mediasoup(options.address, options.mediasoup)
     settings = {"media.sender": options.sender} if options.sender else {}
     return running_wcsd(folder, options.address, settings, options.before if server == BEFORE else None)
 

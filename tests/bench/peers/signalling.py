@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import trio
 
+from tests.bench.peers.descriptions import RTX_SSRC, VIDEO_SSRC
+from tests.bench.peers.json_lines import JsonLines
 from tests.bench.peers.viewer import Viewer
 from tests.bench.peers.websocket import WebSocket
 
@@ -35,8 +37,11 @@ class Reply:
 class Client(Protocol):
     """One page. `ended` is the kernel's stamp of the first message that said its stream was ended by the server."""
 
-    socket: WebSocket
     ended: bytes
+
+    @property
+    def socket(self) -> WebSocket | JsonLines:
+        """For a pump to watch."""
 
     async def open(self) -> None:
         """Connect and have a session."""
@@ -187,8 +192,43 @@ class JanusClient:
         return bool(message.get("plugindata", {}).get("data", {}).get("videoroom") == "destroyed")
 
 
-CLIENTS: dict[str, type[WcsClient] | type[JanusClient]] = {
+class MediasoupClient:
+    """What `mediasoup_server.js` understands."""
+
+    def __init__(self, url: str, stream: str) -> None:
+        self.ended = b""
+        self._stream = stream
+        self._reply = Reply()
+        self.socket = JsonLines(url, self._on_message)
+
+    async def open(self) -> None:
+        pass
+
+    async def attend(self) -> None:
+        pass
+
+    async def publish(self, offer: str) -> str:
+        return await self._ask({"do": "publish", "offer": offer, "ssrc": VIDEO_SSRC, "rtx_ssrc": RTX_SSRC})
+
+    async def play(self, viewer: Viewer) -> None:
+        viewer.accept(await self._ask({"do": "play", "offer": viewer.offer()}))
+        viewer.start()
+
+    async def _ask(self, request: dict[str, Any]) -> str:
+        self._reply = Reply()
+        self.socket.send({**request, "stream": self._stream})
+        return str(await self._reply.get())
+
+    def _on_message(self, message: Any, stamp: bytes) -> None:
+        if "ended" in message:
+            self.ended = self.ended or stamp
+        else:
+            self._reply.put(Refused(message["error"]) if "error" in message else message["sdp"])
+
+
+CLIENTS: dict[str, type[WcsClient] | type[JanusClient] | type[MediasoupClient]] = {
     "wcsd": WcsClient,
     "wcsd before": WcsClient,
     "Janus": JanusClient,
+    "mediasoup": MediasoupClient,
 }
