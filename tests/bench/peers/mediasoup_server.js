@@ -63,6 +63,14 @@ async function publish(worker, request) {
   return description(transport, 96);
 }
 
+// As a browser does that has no picture yet; mediasoup passes nothing on until it has rated the publisher's stream.
+function askForKeyFrame(consumer) {
+  const timer = setInterval(async () => {
+    if (consumer.closed || (await consumer.getStats())[0].packetCount > 0) clearInterval(timer);
+    else await consumer.requestKeyFrame();
+  }, 100);
+}
+
 async function play(socket, request) {
   const { router, producer } = streams.get(request.stream);
   const transport = await connected(router, request.offer);
@@ -71,7 +79,7 @@ async function play(socket, request) {
     producerId: producer.id,
     rtpCapabilities: { codecs, headerExtensions: [] },
   });
-  transport.on("dtlsstatechange", (state) => state === "connected" && consumer.requestKeyFrame());
+  askForKeyFrame(consumer);
   viewers.set(transport, socket);
   return description(transport, consumer.rtpParameters.codecs[0].payloadType);
 }
