@@ -50,6 +50,7 @@ from protocol.webrtc.roles import ANSWERER, PeerRoles
 from protocol.webrtc.sdp import NoCommonCodecs, Offer, SdpError
 from protocol.webrtc.stun import Address
 
+PUT_OFF = 0.02  # seconds by which the next deadline must have moved for the sleep until then to be changed
 STALE_AFTER = 1.0  # seconds that a packet may have waited here to be read, and still be forwarded
 
 log = get_logger("media")
@@ -221,7 +222,8 @@ class MediaPlane:
             for transport in timers.due(now):
                 self._guard.run(self._on_time, transport, now)
         self._losses.look(now)
-        self._wake_by(timers.earliest)
+        if self._sleep is not None and not 0 <= timers.earliest - self._sleep.deadline < PUT_OFF:
+            self._sleep.deadline = timers.earliest
 
     def _wake_by(self, when: float) -> None:
         if self._sleep is not None and when < self._sleep.deadline:

@@ -129,7 +129,7 @@ class WebRtcIngest:
             due = self._feedback.deadline
             if due <= now:
                 self._feedback.on_time(now)
-                self._timers.schedule(self._transport)
+                self._timers.put_off(self._transport)
             else:
                 self._timers.hasten(self._transport, due)
 

@@ -4,7 +4,6 @@
 (timerfd_create(2), Linux) ends as every other wait for a packet does, at half the cost.
 """
 
-import contextlib
 import os
 import sys
 from typing import Any
@@ -33,9 +32,7 @@ class RestTimer:
             return
         self._time.it_value.tv_nsec = int(seconds * 1_000_000_000)
         libc.timerfd_settime(self._descriptor, 0, self._time, ffi.NULL)
-        await trio.lowlevel.wait_readable(self._descriptor)
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._descriptor, 8)
+        await trio.lowlevel.wait_readable(self._descriptor)  # setting it again is what makes it unreadable
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -32,6 +32,11 @@ class PeerTimers(Generic[P]):
         self._deadlines.set(peer, when)
         self._woken(when)
 
+    def put_off(self, peer: P) -> None:
+        """What the peer was to be woken for is done: it is not looked at before its next deadline."""
+        self._deadlines.remove(peer)
+        self.schedule(peer)
+
     def hasten(self, peer: P, when: float) -> None:
         """The peer has something to do at `when`. If that is sooner than it was to be woken, `settle` sees to it."""
         if when < self._deadlines.entered(peer):

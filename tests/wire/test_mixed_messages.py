@@ -1,0 +1,70 @@
+"""What many small fan-outs have queued leaves together, and arrives as if each had sent it alone."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from actors.media.sending import sendmmsg as kernel_calls
+from actors.media.sending.fast_sender import FastSender
+from actors.media.sending.sender import PacketSender, PortableSender
+from protocol.webrtc.srtp import SrtpProfile
+from tests.support.fan_out_filling import FAMILIES
+from tests.support.fan_out_rig import Viewers, rtp_packet
+
+FAN_OUTS = 20
+AUDIENCE = 3
+
+
+def play(sender: PacketSender, viewers: Viewers, seed: int, *, bad: bool) -> tuple[list[bytes], list[tuple[int, int]]]:
+    """Each fan-out gets packets of its own; what arrived, sorted, and what was counted for each viewer."""
+    chance, recipients, fan_outs = random.Random(seed), [], [sender.open() for _ in range(FAN_OUTS)]
+    for number, fan_out in enumerate(fan_outs):
+        for seat in range(AUDIENCE):
+            who = number * AUDIENCE + seat
+            profile = list(SrtpProfile)[who % 2 if number % 2 else 0]
+            recipient = viewers.recipient(who, profile=profile, sound=not (bad and who == 10))
+            recipients.append(viewers.refuse(recipient) if bad and who in (0, 31) else recipient)
+            fan_out.add(recipient)
+    expected = 0
+    for round_ in range(3):
+        for number, fan_out in enumerate(fan_outs):
+            for sequence in range(20 * round_, 20 * round_ + chance.randrange(8)):
+                fan_out.queue(rtp_packet(sequence, chance.choice([900, 901, 901, 300])), sequence)
+                expected += AUDIENCE
+                expected -= bad * (sum(who // AUDIENCE == number for who in (0, 10, 31)))
+        sender.flush()
+    counted = [(recipient.dropped, recipient.failed) for recipient in recipients]
+    return sorted(viewers.arrived(expected)), counted
+
+
+@FAMILIES
+@pytest.mark.parametrize("bad", [False, True])
+def test_it_is_what_the_portable_sender_sends(family: int, bad: bool) -> None:
+    with Viewers(family) as viewers:
+        portable, fast = PortableSender(), FastSender()
+        expected = play(portable, viewers, 7, bad=bad)
+        assert play(fast, viewers, 7, bad=bad) == expected
+        assert fast.losses == portable.losses
+
+
+def test_few_calls_carry_many_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: Counter[str] = Counter()
+    sendmmsg = kernel_calls.sendmmsg
+
+    def count(descriptor: int, messages: object, count: int, flags: int) -> int:
+        calls["calls"] += 1
+        calls["messages"] += count
+        return int(sendmmsg(descriptor, messages, count, flags))
+
+    monkeypatch.setattr(kernel_calls, "sendmmsg", count)
+    with Viewers() as viewers:
+        sender = FastSender()
+        for number in range(20):
+            fan_out = sender.open()
+            fan_out.add(viewers.recipient(number))
+            fan_out.queue(rtp_packet(1, 500), 1)
+        assert not calls, "nothing leaves before it has to"
+        sender.flush()
+        viewers.arrived(20)
+    assert calls == {"calls": 1, "messages": 20}
