@@ -100,6 +100,8 @@ class Intake:
             if track is not None and now >= fresh_from and track.incoming.continues(sequence):
                 start, number = _look(memory, first, begin, end, tag)
             if track is None or not start:
+                self._settle(heard, noted)  # arrivals are told in their order
+                noted.clear()
                 taken = self._take_admitted(datagrams.data(index), now)
                 if taken is not None:
                     yield taken
@@ -118,7 +120,7 @@ class Intake:
         self._settle(heard, noted)
 
     def _settle(self, heard: float, noted: Sequence[tuple[int, float]]) -> None:
-        """What can wait for the end of a run."""
+        """What can wait for the end of a run, or of a part of it."""
         if heard >= 0:
             self._transport.hear(heard)
         if noted:
