@@ -152,4 +152,4 @@ class RoomDirectory:
             rooms = [] if room is None else [room]
         else:
             rooms = list(self._rooms.values())
-        return [room for room in rooms if query.matches(app_key=room.key[0], name=room.key[1])]
+        return [room for room in rooms if query.matches(app_key=room.key[0], name=room.key[1], logins=room.logins)]

@@ -7,7 +7,7 @@ wake-up at a time. The next request is carried out when everybody has been told 
 Telling hundreds of members is done in slices, with media in between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import ClassVar
 
@@ -105,6 +105,11 @@ class Room(Actor[WakeUp]):
     @property
     def member_count(self) -> int:
         return len(self._state)
+
+    @property
+    def logins(self) -> Iterator[str]:
+        """Its members, in the order in which they joined."""
+        return (seat.login for seat in self._state.members())
 
     @property
     def is_empty(self) -> bool:

@@ -130,7 +130,7 @@ def api_routes(
         *ECHO_ROUTES,
         *Health(ready).routes(),
         *shown.routes(),
-        *StartPage(streams, page_info, clock, ready, shown.make).routes(),
+        *StartPage(streams, messages.rooms, page_info, clock, ready, shown.make).routes(),
         *logins,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)

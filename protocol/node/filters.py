@@ -7,6 +7,8 @@ backend must never widen into "all streams" (WCS page "Stopping the video stream
 Filters are frozen, JSON-able data with a `node_id`: they can cross a process boundary unchanged.
 """
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from protocol.node.descriptions import ConnectionDescription, StreamTraits
@@ -94,13 +96,16 @@ class RoomFilter:
     app_key: str | None = None
     app_keys: frozenset[str] | None = None
     """The applications that a caller is bound to; see `Identity.apps`."""
+    text: str | None = None
+    """Text that its name, its application's key or a member's login contains, in any case."""
 
-    def matches(self, *, app_key: str, name: str) -> bool:
-        """Whether the room of this application and name fulfils every condition given."""
+    def matches(self, *, app_key: str, name: str, logins: Iterable[str] = ()) -> bool:
+        """Whether the room of this application and name, with these members, fulfils every condition given."""
         return (
             self.name in (None, name)
             and self.app_key in (None, app_key)
             and (self.app_keys is None or app_key in self.app_keys)
+            and (not self.text or _contain(self.text, name, app_key, *logins))
         )
 
 

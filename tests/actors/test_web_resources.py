@@ -72,7 +72,7 @@ async def test_the_state_of_the_page() -> None:
     assert state["version"] == "1.2.3"
     assert state["ws"] == {"address": "0.0.0.0", "port": 8080}
     assert state["wss"] == {"address": "::", "port": 8443}
-    assert state["totals"] == short["totals"] == {"sessions": 1, "streams": 2}
+    assert state["totals"] == short["totals"] == {"sessions": 1, "streams": 2, "rooms": 0}
     assert state["sessions"][0] | {"age": 90, "streams": 2} == state["sessions"][0]
     first, second = state["streams"]
     assert first | {"name": "room", "direction": "publish", "videoCodec": "VP8", "bitrate": 900, "viewers": 3} == first
@@ -100,8 +100,8 @@ async def test_the_page_searches_streams_and_sessions(text: str, streams: list[s
         state = (await client.get("/page/state", params={"find": text})).json()
     assert [row["mediaSessionId"] for row in state["streams"]] == streams
     assert len(state["sessions"]) == sessions
-    assert state["matching"] == {"streams": len(streams), "sessions": sessions}
-    assert state["totals"] == {"streams": 2, "sessions": 1}
+    assert state["matching"] == {"streams": len(streams), "sessions": sessions, "rooms": 0}
+    assert state["totals"] == {"streams": 2, "sessions": 1, "rooms": 0}
 
 
 async def test_the_echo_application_answers_with_the_body_it_got(world: StreamWorld) -> None:

@@ -48,6 +48,28 @@ async def test_a_room_is_shown_with_its_members_and_their_streams(autojump_clock
         Described((await rest.get(PATH)).json()).check(answer)
 
 
+async def test_the_page_shows_rooms_and_finds_them_by_their_members(autojump_clock: MockClock) -> None:
+    async with room_rig() as rig, rest_of(rig) as rest:
+        ann, _ = await in_room(rig, "ann", "ben")
+        ann.publish("cam", "p1")
+        await ann.until("p1", "PUBLISHING")
+        await (await room_page(rig, "cem")).join("kitchen")
+
+        async def shown(**query: Any) -> dict[str, Any]:
+            await trio.sleep(2)  # until what others were shown is too old
+            state: dict[str, Any] = (await rest.get("/page/state", params=query)).json()
+            return state
+
+        state = await shown()
+        assert state["totals"]["rooms"] == state["matching"]["rooms"] == 2
+        lobby = {"name": "lobby", "appKey": "roomApp", "memberCount": 2, "members": ["ann", "ben"], "streams": 1}
+        assert state["rooms"][0] | lobby == state["rooms"][0]
+        for text, names in {"BEN": ["lobby"], "kit": ["kitchen"], "roomapp": ["lobby", "kitchen"], "dan": []}.items():
+            state = await shown(find=text)
+            assert [room["name"] for room in state["rooms"]] == names
+            assert (state["totals"]["rooms"], state["matching"]["rooms"]) == (2, len(names))
+
+
 async def test_rooms_are_listed_by_application_and_page(autojump_clock: MockClock) -> None:
     async with room_rig() as rig, rest_of(rig) as rest:
         assert (await rest.get("/rest-api/room/find_all")).status_code == 404

@@ -177,12 +177,12 @@ def test_a_search_narrows_both_tables(start_page: OpenStartPage) -> None:
     other.publisher.run("chat", "PUBLISHING")
     expect(page.streams).to_have_count(2)
 
-    page.page.get_by_label("Search streams and sessions").fill("NEWS")
+    page.page.get_by_label("Search streams, rooms and sessions").fill("NEWS")
     expect(page.streams).to_have_count(1)
     expect(page.page.locator("#streams-note")).to_have_text("1 stream of 2 shown.")
     expect(page.page.locator("#sessions-note")).to_have_text("None of the 2 sessions holds “NEWS”.")
 
-    page.page.get_by_label("Search streams and sessions").fill("")
+    page.page.get_by_label("Search streams, rooms and sessions").fill("")
     expect(page.streams).to_have_count(2)
 
 

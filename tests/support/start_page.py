@@ -69,11 +69,20 @@ class StartPage:
     def player(self) -> "Panel":
         return Panel(self.page.get_by_role("region", name="Play"), "Play")
 
+    def show_room_tab(self) -> "RoomPanel":
+        """Turn to the tab of the room."""
+        self.page.get_by_role("tab", name="Room").click()
+        return RoomPanel(self.page.get_by_role("region", name="Meet in a room"), "Join")
+
     # -- the tables --------------------------------------------------------------------------------
 
     @property
     def streams(self) -> Locator:
         return self.page.locator("#streams tbody tr")
+
+    @property
+    def rooms(self) -> Locator:
+        return self.page.locator("#rooms tbody tr")
 
     @property
     def sessions(self) -> Locator:
@@ -135,6 +144,18 @@ class StartPage:
             self.foreign.append(url)
 
 
+def wait_for_motion(video: Locator) -> None:
+    """Wait until the picture moves."""
+    video.evaluate(
+        """(video) => new Promise((resolve, reject) => {
+          const began = video.currentTime;
+          setTimeout(() => reject(new Error("the picture does not move")), 30000);
+          const look = () => video.currentTime > began + 0.5 && video.videoWidth ? resolve() : setTimeout(look, 20);
+          look();
+        })"""
+    )
+
+
 @define(eq=False)
 class Panel:
     """One of the two panels at the top."""
@@ -177,13 +198,44 @@ class Panel:
 
     def wait_for_motion(self) -> dict[str, Any]:
         """Wait until the picture moves; its size."""
-        self.video.evaluate(
-            """(video) => new Promise((resolve, reject) => {
-              const began = video.currentTime;
-              setTimeout(() => reject(new Error("the picture does not move")), 30000);
-              const look = () => video.currentTime > began + 0.5 && video.videoWidth ? resolve() : setTimeout(look, 20);
-              look();
-            })"""
-        )
+        wait_for_motion(self.video)
         size: dict[str, Any] = self.video.evaluate("({videoWidth: width, videoHeight: height}) => ({width, height})")
         return size
+
+
+@define(eq=False)
+class RoomPanel(Panel):
+    """The panel in which one joins a room."""
+
+    def join(self, room: str, login: str, source: str = "Camera") -> None:
+        """Join, and wait until that is done."""
+        self.region.get_by_label("Room", exact=True).fill(room)
+        self.region.get_by_label("Your name").fill(login)
+        self.region.get_by_label(source, exact=True).check()
+        self.start_button.click()
+        expect(self.chat_lines.or_(self.region.get_by_label("Message")).first).to_be_visible()
+
+    def leave(self) -> None:
+        self.region.get_by_role("button", name="Leave", exact=True).click()
+        expect(self.words).to_contain_text("You have left the room.")
+
+    @property
+    def words(self) -> Locator:
+        return self.region.locator(".outcome")
+
+    @property
+    def chat_lines(self) -> Locator:
+        return self.region.get_by_role("log").get_by_role("listitem")
+
+    def say(self, text: str) -> None:
+        self.region.get_by_label("Message").fill(text)
+        self.region.get_by_label("Message").press("Enter")
+
+    def tile(self, login: str) -> Locator:
+        """Where a member is shown."""
+        name = self.region.page.locator(".tile-name").get_by_text(login, exact=True)
+        return self.region.locator(".tile").filter(has=name)
+
+    def sees(self, login: str) -> None:
+        """Wait until the picture of this member moves."""
+        wait_for_motion(self.tile(login).and_(self.region.page.locator(".on")).locator("video"))

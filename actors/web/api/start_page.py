@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from actors.metrics.exposition import CONTENT_TYPE
 from actors.node.control_port import NodeControl
+from actors.node.room_port import RoomControl
 from actors.runtime.slices import slices
 from actors.web.api.health import Readiness
 from actors.web.api.routes import ApiRoute
@@ -25,7 +26,7 @@ from actors.web.callers import check_unbound, identity_of, narrowed
 from actors.web.responses import JsonAnswer, StaticContent, to_json
 from protocol.access.roles import Role
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
-from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rest import schemas
 from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.operations import ANYONE, Answer
@@ -34,6 +35,7 @@ from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
 from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
+from protocol.rooms.descriptions import RoomDescription
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -41,6 +43,10 @@ FIND = Field("find", TEXT, "text that a session or stream shows somewhere")
 STATE_QUERY = FieldTable(FIND, OFFSET, LIMIT, noun="query parameter")
 MAX_ROWS = 500
 """Rows per table that the page gets unless it asks for another number; it always gets the totals."""
+MAX_ROOMS = 100
+"""The same for rooms, which are larger."""
+MAX_MEMBERS = 50
+"""Members of a room that the page is told of by login; it always gets their number."""
 SNAPSHOT_AGE = 1.0
 """Seconds for which all pages that show the same get the same tables."""
 ROWS_AT_ONCE = 50
@@ -67,6 +73,7 @@ class StartPage:
     def __init__(
         self,
         streams: NodeControl,
+        rooms: RoomControl,
         info: PageInfo,
         clock: Callable[[], int],
         ready: Callable[[], Readiness],
@@ -75,6 +82,7 @@ class StartPage:
         self._streams = streams
         self._ready = ready
         self._metrics = metrics
+        self._rooms = rooms
         self._info = info
         self._clock = clock
         self._headers = security_headers(info)
@@ -135,7 +143,7 @@ class StartPage:
         return self._file(request, request.url.path.removeprefix("/"))
 
     async def state(self, request: Request) -> Response:
-        """What the page shows, as JSON; `find` searches both tables, `offset` and `limit` page through them."""
+        """What the page shows, as JSON; `find` searches all tables, `offset` and `limit` page through them."""
         given = STATE_QUERY.read(read_query(request.scope["query_string"]))
         page, wanted = page_of(given, limit=MAX_ROWS), given[FIND] or None
         identity = identity_of(request.scope)
@@ -156,18 +164,21 @@ class StartPage:
         now = self._clock()
         sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter(text=wanted)), page)
         streams = await self._streams.find(narrowed(scope, StreamFilter(text=wanted)), page, traffic=True)
-        all_sessions, all_streams = sessions.total, streams.total
-        if wanted is not None:
-            everyone, everything = narrowed(scope, ConnectionFilter()), narrowed(scope, StreamFilter())
-            all_sessions = (await self._streams.find_connections(everyone, NOTHING)).total
-            all_streams = (await self._streams.find(everything, NOTHING, traffic=False)).total
-        totals = {
-            "totals": {"sessions": all_sessions, "streams": all_streams},
-            "matching": {"sessions": sessions.total, "streams": streams.total},
-        }
+        fewer = evolve(page, limit=MAX_ROOMS if page.limit is None else min(page.limit, MAX_ROOMS))
+        rooms = await self._rooms.find(narrowed(scope, RoomFilter(text=wanted)), fewer)
+        matching = {"sessions": sessions.total, "streams": streams.total, "rooms": rooms.total}
+        totals = {"totals": matching if wanted is None else await self._totals(scope), "matching": matching}
         session_rows = await _table(_session_row(session, now) for session in sessions.items)
         stream_rows = await _table(_stream_row(stream, now) for stream in streams.items)
-        return f'{to_json(totals)[1:-1]},"sessions":[{session_rows}],"streams":[{stream_rows}]'
+        room_rows = await _table(_room_row(room, now) for room in rooms.items)
+        return f'{to_json(totals)[1:-1]},"sessions":[{session_rows}],"streams":[{stream_rows}],"rooms":[{room_rows}]'
+
+    async def _totals(self, scope: Scope) -> dict[str, int]:
+        """How many there are of everything, whatever is searched for."""
+        sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter()), NOTHING)
+        streams = await self._streams.find(narrowed(scope, StreamFilter()), NOTHING, traffic=False)
+        rooms = await self._rooms.find(narrowed(scope, RoomFilter()), NOTHING)
+        return {"sessions": sessions.total, "streams": streams.total, "rooms": rooms.total}
 
     def _file(self, request: Request, name: str) -> Response:
         return self._files[name].answer(request, self._headers)
@@ -231,6 +242,17 @@ def _stream_row(stream: StreamDescription, now: int) -> dict[str, Any]:
         "bitrate": stream.traffic.bitrate_kbps if stream.traffic else 0,
         "viewers": stream.viewers,
         "age": _age(stream.create_date, now),
+    }
+
+
+def _room_row(room: RoomDescription, now: int) -> dict[str, Any]:
+    return {
+        "name": room.name,
+        "appKey": room.app_key,
+        "memberCount": len(room.members),
+        "members": [member.login for member in room.members[:MAX_MEMBERS]],
+        "streams": room.stream_count,
+        "age": _age(room.create_date, now),
     }
 
 

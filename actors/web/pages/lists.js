@@ -1,19 +1,22 @@
-/** The tables of streams and sessions. */
+/** The tables of streams, rooms and sessions. */
 
 import { byId, element, setText } from "./dom.js";
 import { may } from "./login.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
-import { disconnectRow, terminateRow } from "./terminate.js";
+import { disconnectRow, endRoomRow, terminateRow } from "./terminate.js";
 import { count, duration, rate, size } from "./words.js";
 
-/** `watch(name)` plays a stream on this page. */
-export function makeLists({ watch }) {
+/** `watch(name)` plays a stream on this page, `enter(row)` joins a room. */
+export function makeLists({ watch, enter }) {
   const streams = new LiveTable(byId("streams"), streamColumns(watch), (row) => row.mediaSessionId);
+  const rooms = new LiveTable(byId("rooms"), roomColumns(enter), (row) => JSON.stringify([row.appKey, row.name]));
   const sessions = new LiveTable(byId("sessions"), sessionColumns(), (row) => row.sessionId);
   return (state, searched) => {
     streams.show(state.streams);
+    rooms.show(state.rooms);
     sessions.show(state.sessions);
     tellTotals("streams", "stream", state, searched, "Publish above, or let a page with the WebSDK connect.");
+    tellTotals("rooms", "room", state, searched, "Join one above: it exists as long as somebody is in it.");
     tellTotals("sessions", "session", state, searched, "Each open connection of a page is one.");
   };
 }
@@ -50,6 +53,29 @@ const streamColumns = (watch) => [
   ]),
 ];
 
+const roomColumns = (enter) => [
+  nameColumn("Room", (row) => row.appKey),
+  column("Members", people, { sort: (row) => row.memberCount, className: "people" }),
+  column("Streams", (row) => String(row.streams), { sort: (row) => row.streams, className: "number" }),
+  column("Age", (row) => duration(row.age), { sort: (row) => row.age, className: "number" }),
+  buttonsColumn([
+    { className: "enter", label: "Join", of: (row) => `Join room ${row.name}`, onClick: enter },
+    {
+      className: "danger",
+      label: "End",
+      of: (row) => `End room ${row.name}`,
+      shown: () => may("operate"),
+      onClick: endRoomRow,
+    },
+  ]),
+];
+
+/** `2: ann, ben` */
+function people({ memberCount, members }) {
+  const more = memberCount - members.length;
+  return `${memberCount}: ${members.join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}`;
+}
+
 const sessionColumns = () => [
   column("Session", (row) => row.sessionId, { className: "id" }),
   column("App key", (row) => row.appKey),
@@ -69,16 +95,16 @@ const sessionColumns = () => [
 ];
 
 /** The name above the id that filters go by. */
-function nameColumn() {
+function nameColumn(title = "Name", idOf = (row) => row.mediaSessionId) {
   const build = (cell) => {
     const name = cell.appendChild(element("span", { className: "name" }));
     const id = cell.appendChild(element("code", { className: "id" }));
     return (row) => {
       setText(name, row.name);
-      setText(id, row.mediaSessionId);
+      setText(id, idOf(row));
     };
   };
-  return { title: "Name", sort: (row) => row.name, className: "who", build };
+  return { title, sort: (row) => row.name, className: "who", build };
 }
 
 /** Buttons for what can be done with a row; `of(row)` is what a screen reader calls the button. */

@@ -6,6 +6,8 @@ import { makeLists } from "./lists.js";
 import { showCaller, startLogin } from "./login.js";
 import { PlayPanel, PublishPanel } from "./panel.js";
 import { Poll } from "./poll.js";
+import { RoomPanel } from "./room_panel.js";
+import { startTabs } from "./tabs.js";
 
 const UNSPECIFIED = new Set(["", "0.0.0.0", "::"]);
 
@@ -14,8 +16,10 @@ let state = null; // as the server told it last
 const publish = new PublishPanel(byId("publish"), serverUrl);
 const play = new PlayPanel(byId("play"), serverUrl);
 play.isOurs = (name) => name === publish.published;
+const room = new RoomPanel(byId("room"), serverUrl);
+const showTab = startTabs(byId("tabs"));
 
-const showLists = makeLists({ watch });
+const showLists = makeLists({ watch, enter });
 const search = byId("search");
 const poll = new Poll({ find: () => search.value.trim(), onState: showState, onSilence: showSilence });
 
@@ -54,7 +58,7 @@ function onLeave() {
   poll.stop();
   alarm("");
   showPulse("waiting", "Not logged in");
-  if (state !== null) showLists({ ...state, streams: [], sessions: [] }, "");
+  if (state !== null) showLists({ ...state, streams: [], sessions: [], rooms: [] }, "");
 }
 
 function showPulse(kind, text) {
@@ -77,7 +81,14 @@ function suggestNames(streams) {
   }
 }
 
+function enter(row) {
+  showTab("room-tab");
+  byId("room").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  room.enter(row);
+}
+
 function watch(name) {
+  showTab("streams-tab");
   byId("play").scrollIntoView({ block: "nearest", behavior: "smooth" });
   play.restart(name);
 }

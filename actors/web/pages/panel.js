@@ -1,4 +1,4 @@
-/** The two panels at the top: one publishes, one plays. Each runs one stream at a time, in its own session. */
+/** The panels at the top: one publishes, one plays. Each runs one stream at a time, in its own session. */
 
 import { setText } from "./dom.js";
 import { capture, release } from "./capture.js";
@@ -9,8 +9,7 @@ import { explain, mediaTrouble } from "./words.js";
 const FIGURES_EVERY = 1000;
 
 /** A form whose single button starts and stops an activity, a video, and a status line. */
-class Panel {
-  #form;
+export class Panel {
   #button;
   #label;
   #running = null; // AbortController of the activity that runs
@@ -21,10 +20,10 @@ class Panel {
     this.serverUrl = serverUrl;
     this.video = section.querySelector("video");
     this.section = section;
-    this.#form = section.querySelector("form");
-    this.#button = this.#form.querySelector("button");
+    this.form = section.querySelector("form");
+    this.#button = this.form.querySelector("button");
     this.#label = this.#button.textContent;
-    this.#form.addEventListener("submit", (event) => {
+    this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.#running) this.#running.abort();
       else this.run();
@@ -33,19 +32,24 @@ class Panel {
 
   /** Start what the form says; a promise of its end. */
   run() {
-    const fields = Object.fromEntries(new FormData(this.#form));
+    const fields = Object.fromEntries(new FormData(this.form));
     this.#running = new AbortController();
     this.#done = this.#perform({ ...fields, name: fields.name.trim() }, this.#running.signal);
     return this.#done;
   }
 
-  /** End what runs, then run the form with this name. */
-  async restart(name) {
+  /** End what runs. */
+  async stop() {
     while (this.#running) {
       this.#running.abort();
       await this.#done;
     }
-    this.#form.elements.name.value = name;
+  }
+
+  /** End what runs, then run the form with this name. */
+  async restart(name) {
+    await this.stop();
+    this.form.elements.name.value = name;
     await this.run();
   }
 
@@ -101,9 +105,9 @@ class Panel {
   }
 
   #showRunning(running) {
-    this.#form.querySelector("fieldset").disabled = running;
+    this.form.querySelector("fieldset").disabled = running;
     this.#button.classList.toggle("primary", !running);
-    setText(this.#button, running ? "Stop" : this.#label);
+    setText(this.#button, running ? (this.form.dataset.stop ?? "Stop") : this.#label);
   }
 }
 

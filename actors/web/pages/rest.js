@@ -57,6 +57,9 @@ export const terminateStreams = (filter) => terminate("/rest-api/stream/terminat
 /** Disconnect the sessions that match. Returns how many matched. */
 export const terminateSessions = (filter) => terminate("/rest-api/connection/terminate", filter);
 
+/** End a room. Returns how many members it had. */
+export const terminateRoom = (filter) => terminate("/rest-api/room/terminate", filter);
+
 async function terminate(path, filter) {
   const answer = await post(path, filter);
   return answer.status === 404 ? 0 : Number(answer.headers.get("X-Terminated-Count"));

@@ -1,7 +1,7 @@
 /** Ending streams and sessions: look first, show what would end, ask, act, report. */
 
 import { byId, element, notify, setText } from "./dom.js";
-import { matchingStreams, terminateSessions, terminateStreams } from "./rest.js";
+import { matchingStreams, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
 import { count } from "./words.js";
 
 const LISTED = 200;
@@ -25,6 +25,20 @@ export async function disconnectRow({ sessionId }) {
     matched,
     button: "Disconnect",
     act: async () => ((await stop()) ? "Session disconnected." : "The session has already ended."),
+  });
+  notify(outcome);
+}
+
+/** End one room of the table, after asking. */
+export async function endRoomRow({ name, appKey }) {
+  const matched = await look({ roomName: name, appKey });
+  if (matched === null) return;
+  const outcome = await ask({
+    title: `End room “${name}”?`,
+    lead: "Everybody is put out of it; they may join again.",
+    matched,
+    button: "End room",
+    act: async () => ((await terminateRoom({ name, appKey })) ? "Room ended." : "The room has already ended."),
   });
   notify(outcome);
 }

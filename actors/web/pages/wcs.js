@@ -1,5 +1,5 @@
 /**
- * The signalling protocol of WCS: as much of it as a page needs to publish and to play.
+ * The signalling protocol of WCS: as much of it as a page needs to publish, to play and to send data.
  *
  *     page                                    server
  *       | -- connection --------------------> |    which application the page belongs to
@@ -12,6 +12,7 @@
  *       | -- unPublishStream ---------------> |
  *       | <-------- notifyStreamStatusEvent - |    UNPUBLISHED
  *
+ * Data go by sendData, which is answered by DataStatusEvent, and come by OnDataEvent.
  * Playing is the same with playStream, PLAYING, stopStream and STOPPED. Each frame is one JSON text,
  * {"message": name, "data": [argument, ...]}. A stream is identified by its mediaSessionId, which the page makes up.
  * The offer has no ICE candidates and none follow: the server learns the browser's address from its first packet.
@@ -24,6 +25,7 @@
  */
 
 const CONNECT_TIMEOUT = 10_000;
+const LOST = "The connection to the server is lost";
 const TERMINAL = new Set(["FAILED", "UNPUBLISHED", "STOPPED"]);
 
 /** Whether a stream of this status is over. */
@@ -33,14 +35,16 @@ export const isOver = (status) => TERMINAL.has(status);
 export class ConnectError extends Error {}
 
 /**
- * Open a session at `url`. `signal` gives up the attempt.
+ * Open a session at `url`. `signal` gives up the attempt, `custom` is for the application, and `onData(payload)` is
+ * called for data from the server.
  *
  * Rejects with ConnectError, or with the reason of `signal`.
  */
-export async function connect(url, { appKey = "defaultApp", signal } = {}) {
+export async function connect(url, { appKey = "defaultApp", custom, onData = () => {}, signal } = {}) {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const session = new Session(url, appKey, {
+    const session = new Session(url, connectionRequest(appKey, custom), {
+      onData,
       onOpen: () => settle(resolve, session),
       onClose: (why) => settle(reject, why),
     });
@@ -61,19 +65,27 @@ export async function connect(url, { appKey = "defaultApp", signal } = {}) {
 class Session {
   #socket;
   #streams = new Map();
+  #operations = new Map(); // data that was sent and is not answered yet: id -> answered(status, info)
   #refusal = "";
+  #onData;
 
-  constructor(url, appKey, { onOpen, onClose }) {
+  constructor(url, request, { onOpen, onClose, onData }) {
+    this.#onData = onData;
     this.#socket = new WebSocket(url);
-    this.#socket.onopen = () => this.send("connection", connectionRequest(appKey));
+    this.#socket.onopen = () => this.send("connection", request);
     this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data), onOpen);
-    this.#socket.onclose = () => {
-      onClose(new ConnectError(this.#refusal || noConnection(url)));
-      for (const stream of this.#streams.values()) stream.moved("FAILED", "The connection to the server is lost");
-    };
+    /** Resolves when the connection has ended. */
+    this.closed = new Promise((resolve) => {
+      this.#socket.onclose = () => {
+        onClose(new ConnectError(this.#refusal || noConnection(url)));
+        for (const stream of this.#streams.values()) stream.moved("FAILED", LOST);
+        for (const answered of this.#operations.values()) answered("FAILED", LOST);
+        resolve();
+      };
+    });
   }
 
-  /** Publish the tracks of `media` (a MediaStream) under `name`. */
+  /** Publish the tracks of `media` (a MediaStream) under `name`. `events`: onStatus(status, info), and `custom`. */
   publish(name, media, events) {
     return this.#add(new Publication(this, name, media, events));
   }
@@ -81,6 +93,19 @@ class Session {
   /** Play what is published under `name`; `events.onMedia` is handed the MediaStream, once for each track. */
   play(name, events) {
     return this.#add(new Playback(this, name, events));
+  }
+
+  /** Send any JSON. Resolves when it is accepted; rejects with an Error that has the reason. */
+  sendData(payload) {
+    const operationId = makeId();
+    return new Promise((resolve, reject) => {
+      this.#operations.set(operationId, (status, info) => {
+        this.#operations.delete(operationId);
+        if (status === "FAILED") reject(new Error(info || "The server refuses it"));
+        else resolve();
+      });
+      this.send("sendData", { operationId, payload });
+    });
   }
 
   /** End the session; the server ends its streams. */
@@ -109,6 +134,10 @@ class Session {
         return this.#streams.get(data[0])?.answered(data[1]);
       case "notifyStreamStatusEvent":
         return this.#streams.get(data[0].mediaSessionId)?.moved(data[0].status, data[0].info);
+      case "DataStatusEvent":
+        return this.#operations.get(data[0].operationId)?.(data[0].status, data[0].info);
+      case "OnDataEvent":
+        return this.#onData(data[0].payload);
       case "fail":
         return this.#failed(data[0]);
       default: // getVersion, stream events, statistics: this page has no use for them
@@ -126,9 +155,10 @@ class Session {
 class Stream {
   #session;
   #onStatus;
+  #custom;
   #over;
 
-  constructor(session, name, { onStatus = () => {} }) {
+  constructor(session, name, { onStatus = () => {}, custom }) {
     this.id = makeId();
     this.name = name;
     this.status = "NEW";
@@ -138,6 +168,7 @@ class Stream {
     this.ended = new Promise((resolve) => (this.#over = resolve));
     this.#session = session;
     this.#onStatus = onStatus;
+    this.#custom = custom;
   }
 
   async start() {
@@ -195,6 +226,7 @@ class Stream {
       status: this.status,
       record: false,
       mediaProvider: "WebRTC",
+      custom: this.#custom,
       ...more,
     };
   }
@@ -229,9 +261,10 @@ class Playback extends Stream {
   }
 }
 
-function connectionRequest(appKey) {
+function connectionRequest(appKey, custom) {
   return {
     appKey,
+    custom,
     mediaProviders: ["WebRTC"],
     clientVersion: "2.0",
     clientOSVersion: navigator.appVersion,
