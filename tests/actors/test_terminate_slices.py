@@ -16,6 +16,7 @@ from actors.runtime.slices import SliceBudget
 from actors.stream import Stream
 from actors.stream.end_reasons import PUBLISHER_STOP, SESSION_DISCONNECT
 from actors.web.api.streams import BY_REST
+from protocol.node.descriptions import StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.streams import TerminateAnswer
 from tests.support.signaling_rig import SignalingRig, signaling_rig
@@ -171,6 +172,25 @@ async def test_a_shutdown_in_the_middle_ends_all(passes: int, rig: SignalingRig,
     assert rig.supervisor.is_idle
     assert all(stream.stopped.is_set() for stream in streams)
     assert (await terminated(rig, StreamFilter())).count == 0
+
+
+async def test_a_filter_that_fails_in_the_middle_ends_neither_the_server_nor_the_wait(
+    rig: SignalingRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    class Broken(StreamFilter):
+        def matches(self, stream: StreamTraits) -> bool:
+            asked.append(stream.media_session_id)
+            if asked.count("p20") > 1:  # the first time is the look at how many there are
+                raise RuntimeError("broken")
+            return True
+
+    answer = await terminated(rig, Broken())
+    assert 0 < answer.count < STREAMS
+    assert "terminate crashed" in caplog.text
+    caplog.clear()
+    assert (await terminated(rig, StreamFilter())).all_stopped
 
 
 async def test_a_stream_that_begins_later_is_not_meant(rig: SignalingRig, nursery: trio.Nursery) -> None:
