@@ -28,6 +28,11 @@ class BackendRequests:
         self._quota = quota
         self._nursery = nursery
         self._waiting = 0
+        self._is_over = False
+
+    def end(self) -> None:
+        """The session is over: nothing is continued, not even with an answer that has just come."""
+        self._is_over = True
 
     def ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
         """Call the backend and continue with its verdict. False if too many or too large requests are waiting."""
@@ -45,7 +50,9 @@ class BackendRequests:
         self, method: HookMethod, body: dict[str, Any], weight: int, decided: Callable[[Verdict], None]
     ) -> None:
         try:
-            decided(await self._lane.authorize(method, body))
+            verdict = await self._lane.authorize(method, body)
+            if not self._is_over:
+                decided(verdict)
         finally:
             self._waiting -= 1
             self._quota.give_back(weight)

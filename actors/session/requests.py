@@ -78,6 +78,7 @@ class Requests:
 
     def end(self, reason: StopReason) -> None:
         """The session is over: every stream of it ends with `reason`."""
+        self._backend.end()
         try:
             self._data.end()  # first, so that a room's members are told LEFT, and not also of each stream
         finally:

@@ -270,6 +270,20 @@ async def test_a_session_that_ends_while_it_joins_leaves_nothing(autojump_clock:
         assert await gone(rig)
 
 
+@pytest.mark.parametrize("app_key", ["roomApp", "ownApp"])
+async def test_a_session_that_is_stopped_at_any_moment_of_a_join_leaves_nothing(
+    autojump_clock: MockClock, app_key: str
+) -> None:
+    async with room_rig() as rig:
+        for passes in range(12):
+            page = await room_page(rig, "ann", app_key)
+            page.send("join", {"name": "lobby"})
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+            page.session.stop(LOST)
+            assert await gone(rig), f"after {passes} passes"
+
+
 # -- operators ---------------------------------------------------------------------------------------------------------
 
 
