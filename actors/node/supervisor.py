@@ -251,7 +251,7 @@ class Supervisor:
 
     def _start(self, termination: Termination[A]) -> Termination[A]:
         if not termination.try_at_once():
-            self._running().start_soon(self._oversee_termination, termination)
+            self._running().start_soon(termination.run)
         return termination
 
     async def _choose(self, actors: Sequence[A], matches: Callable[[A], bool]) -> list[A]:
@@ -284,10 +284,6 @@ class Supervisor:
         if self._nursery is None:
             raise ActorStopped("the server has not started")
         return self._nursery
-
-    async def _oversee_termination(self, termination: Termination[A]) -> None:
-        with crash_guard(lambda error: log.error("terminate crashed", crash=error)):
-            await termination.run()
 
     async def _oversee_stream(self, stream: StreamActor) -> None:
         try:

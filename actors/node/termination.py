@@ -19,8 +19,11 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import trio
 
-from actors.runtime.actor import StopReason, stop_all
+from actors.runtime.actor import StopReason, crash_guard, stop_all
+from actors.runtime.logs import get_logger
 from actors.runtime.slices import SliceBudget, Turns
+
+log = get_logger("supervisor")
 
 EXAMINED_AT_ONCE: Final = 1_000
 STOPPED_AT_ONCE: Final = 32
@@ -102,7 +105,11 @@ class Termination(Generic[C]):
         return True
 
     async def run(self) -> None:
-        """Stop them in slices."""
+        """Stop them in slices. A crash is logged: it ends this, and nothing else."""
+        with crash_guard(lambda error: log.error("terminate crashed", crash=error)):
+            await self._run()
+
+    async def _run(self) -> None:
         try:
             while await self._stop_slice():
                 pass

@@ -26,11 +26,12 @@ class RestTimer:
         self._descriptor = libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS) if sys.platform == "linux" else -1
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, a few milliseconds or so; `seconds` is positive."""
+        """Sleep for `seconds`, which are positive, however few."""
         if self._descriptor < 0:
             await trio.sleep(seconds)
             return
-        self._time.it_value.tv_nsec = int(seconds * 1_000_000_000)
+        left = max(1, int(seconds * 1_000_000_000))  # 0 would stop the timer, and the sleep would not end
+        self._time.it_value.tv_sec, self._time.it_value.tv_nsec = divmod(left, 1_000_000_000)
         libc.timerfd_settime(self._descriptor, 0, self._time, ffi.NULL)
         await trio.lowlevel.wait_readable(self._descriptor)  # setting it again is what makes it unreadable
 
