@@ -9,24 +9,30 @@ from typing import NoReturn
 from attrs import frozen
 
 from actors.storage.default_paths import default_config_file, default_state_folder
-from actors.storage.start_checks import StartChecks
-from config.loading import LoadedSettings, SettingsError, load_settings
+from actors.storage.settings_source import SettingsSource
+from config.loading import LoadedSettings, SettingsError
 from config.render import effective_file
 from config.settings import Settings
 from config.version import VERSION
 
 EXIT_BAD_SETTINGS = 2
-MAX_FILE_SIZE = 16 * 1024 * 1024
-"""Bytes; a longer file cannot be a settings file."""
 
 
 @frozen(kw_only=True)
 class Invocation:
     """A server to run. `warnings` are for the log, once it is set up."""
 
-    settings: Settings
-    state: Path
+    loaded: LoadedSettings
+    source: SettingsSource
     warnings: tuple[str, ...]
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    @property
+    def state(self) -> Path:
+        return self.source.state
 
 
 def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
@@ -36,17 +42,17 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     reporting what is wrong with the arguments or settings.
     """
     options = _parser().parse_args(arguments)
-    loaded = _load(options)
-    if options.print_config:
-        _finish(effective_file(loaded.given), loaded.warnings)
-    state = options.state.absolute()
-    checks = StartChecks(loaded, state)
-    warnings = (*loaded.warnings, *checks.warnings)
-    if checks.faults:
-        _refuse(checks.faults)
+    source = SettingsSource(file=options.config, overrides=tuple(options.set), state=options.state.absolute())
+    try:
+        loaded = source.load()
+        if options.print_config:
+            _finish(effective_file(loaded.given), loaded.warnings)
+        warnings = source.check(loaded).warnings
+    except SettingsError as error:
+        _refuse(error.faults)
     if options.check_config:
-        _finish(f"{options.config}: settings are good\n", warnings)
-    return Invocation(settings=loaded.settings, state=state, warnings=warnings)
+        _finish(f"{source.path}: settings are good\n", warnings)
+    return Invocation(loaded=loaded, source=source, warnings=warnings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,36 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wcsd {VERSION}")
     return parser
-
-
-def _load(options: argparse.Namespace) -> LoadedSettings:
-    needed = options.config is not None
-    options.config = options.config or default_config_file()
-    try:
-        text = _read(options.config, needed=needed)
-        return load_settings(text, file_name=str(options.config), overrides=options.set)
-    except SettingsError as error:
-        _refuse(error.faults)
-
-
-def _read(path: Path, *, needed: bool) -> str | None:
-    """The text of the settings file; None if there is none and none was named."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_SIZE + 1)
-    except FileNotFoundError:
-        if not needed:
-            return None
-        raise SettingsError([f"{path}: there is no such file"]) from None
-    except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
-    if len(content) > MAX_FILE_SIZE:
-        raise SettingsError([f"{path}: is longer than {MAX_FILE_SIZE} bytes"])
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SettingsError([f"{path}:{line}: is not UTF-8; write other characters as \\uXXXX"]) from None
 
 
 def _refuse(faults: Iterable[str]) -> NoReturn:

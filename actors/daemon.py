@@ -4,6 +4,7 @@
 and an invalid setting get an answer at once.
 """
 
+import contextlib
 import errno
 import gc
 import os
@@ -16,7 +17,11 @@ import trio
 
 from actors.cli import Invocation, read_command_line
 from actors.runtime import logs, signals
+from actors.storage.reload import Reloader
 from actors.storage.state_folder import StateFolder, StateFolderError
+from config.live import follow
+from config.loading import SettingsError
+from config.settings import Settings
 
 if TYPE_CHECKING:
     from actors.server import Server
@@ -81,7 +86,9 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
         return _cannot_start(f"a library cannot be loaded: {error}")
 
     try:
-        server = Server(invocation.settings, state)
+        reloader = Reloader(invocation.source, invocation.loaded)
+        server = Server(reloader.live.settings, state, reloader)
+        follow(reloader.live.settings, _adopt)
     except (CannotStart, StateFolderError) as error:
         return _cannot_start(str(error))
     except OSError as error:
@@ -96,6 +103,10 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
         log.error("the server crashed", crash=group)
         exit_code = EXIT_CRASH
     return exit_code
+
+
+def _adopt(settings: Settings) -> None:
+    logs.reconfigure(settings.log_format, settings.log_level)
 
 
 def _cannot_start(cause: str) -> int:
@@ -133,11 +144,19 @@ async def _tell_suppressed_now_and_then() -> None:
 
 
 async def _obey_signals(server: "Server") -> None:
+    async with trio.open_nursery() as reloading:
+        await _obey_each(server, reloading)
+
+
+async def _obey_each(server: "Server", reloading: trio.Nursery) -> None:
     with trio.open_signal_receiver(*signals.MEANINGS) as received:
         signals.release()
         try:
             async for number in received:
-                _obey(server, number)
+                if signals.MEANINGS[number] is signals.Meaning.RELOAD:
+                    reloading.start_soon(_reload, server, signals.name_of(number))
+                else:
+                    _obey(server, number)
         finally:
             signals.hold()
 
@@ -153,10 +172,13 @@ def _obey(server: "Server", number: int) -> None:
         case signals.Meaning.STOP:
             log.info("shutting down", signal=name)
             server.close()
-        case signals.Meaning.RELOAD:
-            signal_log.warning("settings are read at the start only", signal=name, remedy="restart to take them in")
         case signals.Meaning.NOTHING:
             signal_log.warning("signal without a meaning here", signal=name)
+
+
+async def _reload(server: "Server", signal: str) -> None:
+    with contextlib.suppress(SettingsError):  # the log says what is wrong
+        await server.reload(by=signal)
 
 
 async def _print_ready_line(line: bytes) -> None:

@@ -10,10 +10,10 @@ the log names what is left. A service that crashes takes the server down with it
 
 import math
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -25,7 +25,9 @@ from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.sources import metrics_of
-from actors.net.tcp_listeners import ListenerError, open_listener, server_tls
+from actors.net.certificate import ServerCertificate
+from actors.net.server_listeners import ServerListeners, shown_address
+from actors.net.tcp_listeners import ListenerError
 from actors.node.bans import load_bans
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
@@ -44,17 +46,20 @@ from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
 from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import open_app_store
+from actors.storage.reload import Reloader, no_reload
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.keep_alive_schedule import StreamKeepAlive
+from actors.web.api.administration import AdminResource
 from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
 from actors.web.http.server import serve_web
 from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
+from config.live import follow
 from config.settings import Settings
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
@@ -63,10 +68,6 @@ from protocol.metrics.labels import AppLabels
 from protocol.node.server_state import ServerState
 
 log = get_logger("server")
-
-HTTP_USER_TIMEOUT = 30.0
-"""Seconds after which the system drops a REST client that does not read its response."""
-
 
 AUDIT_FLUSH_TIMEOUT = 2.0
 """Seconds to write the last lines of the audit file."""
@@ -79,19 +80,21 @@ class CannotStart(Exception):
 class Server:
     """All parts of one server. The constructor opens every socket, or raises CannotStart."""
 
-    def __init__(self, settings: Settings, state: StateFolder) -> None:
+    def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None = None) -> None:
         self._settings = settings
         self._state = state
+        self.reload = reloader.reload if reloader is not None else no_reload
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
         self._shutdown_scope = trio.CancelScope()
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
-        try:
+        with _explained():
             self._apps = open_app_store(state.apps_path)
             self._access, self._audit_writer = open_access(settings, state)
-            bans = load_bans(state.bans_path)
-            self._certificate, self._key = _certificate(settings, state)
-            self._tls = server_tls(self._certificate, self._key, protocols=["http/1.1"])
+            self._bans = load_bans(state.bans_path)
+            self.certificate = ServerCertificate(*_certificate(settings, state))
+            self._tls = self.certificate.context(protocols=["http/1.1"])
+            self._https = self.certificate.context(protocols=["http/1.1"], client_ca=settings.https_client_ca)
             labels = AppLabels(self._apps.has_key)
             self._dispatcher = HookDispatcher(
                 settings,
@@ -99,16 +102,13 @@ class Server:
                 all_apps=lambda: self._apps.table.apps,
                 counts=HookCounts(labels),
             )
-            self._listeners = _open_listeners(settings)
+            self._listeners = ServerListeners(settings)
             media = open_media_sockets(settings)
-        except (ListenerError, AppFileError, AccountFileError, TableStoreError, ValueError) as error:
-            raise CannotStart(str(error)) from error
-        except OSError as error:
-            raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
-        self._bans = bans
         self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
         self._overload = Overload(settings.overload_max_loop_lag)
+        self._outboxes = OutboxPool(settings.max_outbox_total, on_overflow=self._tell_overflow)
+        self._decoder = FrameDecoder(settings.ws_max_frame_elements)
         self._supervisor = Supervisor(ActorCounts(labels))
         self._drain = Drain(self._supervisor)
         self._directory: Directory[Broadcast] = Directory()
@@ -118,6 +118,14 @@ class Server:
         self._measured = self._measured_parts()
         self.metrics = metrics_of(self._measured)
         self._node = LocalNode(self.node_id, self._supervisor, self._measured.statistics)
+        follow(settings, self._adopt)
+
+    def _adopt(self, settings: Settings) -> None:
+        self.certificate.use(*_certificate(settings, self._state))
+        self._overload.limit = settings.overload_max_loop_lag
+        self._outboxes.limit = settings.max_outbox_total
+        self._decoder.max_elements = settings.ws_max_frame_elements
+        self._access.decide()
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -182,6 +190,7 @@ class Server:
     async def _start_services(self, services: trio.Nursery) -> None:
         services.start_soon(self._overload.run)
         services.start_soon(self._close_after_drain)
+        services.start_soon(self.certificate.run)
         services.start_soon(self._plane.run)
         services.start_soon(self._access.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
@@ -194,9 +203,8 @@ class Server:
         async with trio.open_nursery() as signalling:
             await signalling.start(self._supervisor.run)
             await signalling.start(self._gateway.run)
-            keep_alive = StreamKeepAlive(self._settings, self._live_streams)
-            if self._settings.keep_alive_streaming_sessions_enabled:
-                signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
+            keep_alive = StreamKeepAlive(self._settings, partial(_live_streams, self._supervisor))
+            signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
             self._drain.serve()
             on_ready(self)
             await self._asked_to_close.wait()
@@ -214,19 +222,20 @@ class Server:
             self._node,
             self._settings,
             access=self._access,
-            messages=self._message_ports(),
-            page_info=self._page_info(),
+            messages=MessagePorts(
+                data=self._data, stream_events=StreamEventDelivery(self._supervisor), rooms=self._rooms
+            ),
+            page_info=PageInfo(version=VERSION, ws=self._listeners.bound("ws"), wss=self._listeners.bound("wss")),
             ready=self._readiness,
             bans=self._bans,
-            drain=self._drain,
+            admin=AdminResource(self._drain, self.reload),
             metrics=self.metrics,
         )
         await serve_web(
             app,
             plain=self._listeners["http"],
             tls=self._listeners["https"],
-            cert=self._certificate,
-            key=self._key,
+            context=self._https,
             settings=self._settings,
             shutdown=self._web_closing,
         )
@@ -235,7 +244,7 @@ class Server:
 
     def _command_desk(self) -> CommandDesk:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
-        server = ServerCommands(drain=self._drain)
+        server = ServerCommands(drain=self._drain, reload=self.reload)
         return CommandDesk(apps=self._apps, accounts=accounts, server=server, audit=self._access.audit)
 
     def _measured_parts(self) -> MeasuredServer:
@@ -249,13 +258,10 @@ class Server:
             data=self._data,
             rooms=self._rooms,
             drain=self._drain,
+            certificate=self.certificate,
             access=lambda: {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
             is_ready=lambda: self._readiness().ready,
         )
-
-    def _message_ports(self) -> MessagePorts:
-        events = StreamEventDelivery(self._supervisor)
-        return MessagePorts(data=self._data, stream_events=events, rooms=self._rooms)
 
     def _make_rooms(self) -> RoomDirectory:
         services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)
@@ -264,7 +270,7 @@ class Server:
     def _make_gateway(self) -> Gateway:
         doors = [Endpoint(listener=self._listeners["ws"]), Endpoint(listener=self._listeners["wss"], tls=self._tls)]
         services = SessionServices(
-            outboxes=OutboxPool(self._settings.max_outbox_total, on_overflow=self._tell_overflow),
+            outboxes=self._outboxes,
             node_id=self.node_id,
             dispatcher=self._dispatcher,
             apps=self._apps,
@@ -280,7 +286,7 @@ class Server:
                 drain=self._drain,
             ),
             make_token=lambda: secrets.token_urlsafe(24),
-            decoder=FrameDecoder(self._settings.ws_max_frame_elements),
+            decoder=self._decoder,
         )
 
         def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
@@ -297,12 +303,6 @@ class Server:
     def _tell_overflow(self) -> None:
         self._sparing.warning("a client that does not read is dropped for all others", limit="max_outbox_total")
 
-    def _page_info(self) -> PageInfo:
-        return PageInfo(version=VERSION, ws=_bound(self._listeners["ws"]), wss=_bound(self._listeners["wss"]))
-
-    def _live_streams(self) -> Iterator[Stream]:
-        return (stream for stream in self._supervisor.live_streams() if isinstance(stream, Stream))
-
     def _readiness(self) -> Readiness:
         state = self._drain.state
         return Readiness(missing=() if state is ServerState.SERVING else (state,))
@@ -312,22 +312,28 @@ class Server:
     @property
     def ready_line(self) -> str:
         """Every address as actually bound."""
-        tcp = " ".join(f"{name}={_shown(_bound(listener))}" for name, listener in self._listeners.items())
-        media = ",".join(_shown(address) for address in self._plane.addresses)
-        return f"wcsd ready {tcp} media={media}"
+        media = ",".join(map(shown_address, self._plane.addresses))
+        return f"wcsd ready {self._listeners.ready_words} media={media}"
 
     @property
     def start_page(self) -> str:
         """The address of the start page, for people: https where http is open to the network."""
-        address, port = _bound(self._listeners["http"])
-        scheme = "http" if ip_address(address).is_loopback else "https"
-        address, port = _bound(self._listeners[scheme])
-        return f"{scheme}://{_shown((_host(address), port))}/"
+        return self._listeners.start_page
 
 
-def _host(address: str) -> str:
-    """A name or address by which people reach a listener at `address`."""
-    return socket.gethostname() if ip_address(address).is_unspecified else address
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What keeps the server from starting, as CannotStart."""
+    try:
+        yield
+    except (ListenerError, AppFileError, AccountFileError, TableStoreError, ValueError) as error:
+        raise CannotStart(str(error)) from error
+    except OSError as error:
+        raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error
+
+
+def _live_streams(supervisor: Supervisor) -> Iterator[Stream]:
+    return (stream for stream in supervisor.live_streams() if isinstance(stream, Stream))
 
 
 async def _run_actor(kind: str, actor: Running) -> None:
@@ -342,33 +348,3 @@ def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:
     if settings.wss_cert is not None and settings.wss_key is not None:
         return settings.wss_cert, settings.wss_key
     return state.certificate()
-
-
-def _open_listeners(settings: Settings) -> dict[str, socket.socket]:
-    """ws, wss, http and https, in this order; none stays open if one cannot be opened."""
-    silence = settings.keep_alive_server_interval * settings.keep_alive_probes
-    wanted = {
-        "ws": (settings.ws_address, settings.ws_port, silence),
-        "wss": (settings.wss_address, settings.wss_port, silence),
-        "http": (settings.http_address, settings.http_port, HTTP_USER_TIMEOUT),
-        "https": (settings.https_address, settings.https_port, HTTP_USER_TIMEOUT),
-    }
-    opened: dict[str, socket.socket] = {}
-    try:
-        for name, (address, port, timeout) in wanted.items():
-            opened[name] = open_listener(address, port, name=name, user_timeout=timeout)
-    except ListenerError:
-        for listener in opened.values():
-            listener.close()
-        raise
-    return opened
-
-
-def _bound(listener: socket.socket) -> tuple[str, int]:
-    name = listener.getsockname()
-    return name[0], name[1]
-
-
-def _shown(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -38,6 +38,7 @@ def _comment(known: Setting) -> Iterator[str]:
         yield f"\n# {known.heading}\n# {'-' * len(known.heading)}"
     yield f"\n# {known.meaning}"
     yield f"# allowed: {known.kind.allowed}"
+    yield f"# changes: {'by a reload' if known.live else 'at a restart'}"
 
 
 def _escaped(character: str) -> str:

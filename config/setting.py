@@ -83,6 +83,8 @@ class Setting:
     default: str
     meaning: str
     heading: str | None = None
+    live: bool = True
+    """Whether a reload changes it in a running server; otherwise it waits for a restart."""
 
     @property
     def attribute(self) -> str:
@@ -95,7 +97,7 @@ class Setting:
         return any(word in self.key for word in ("password", "secret", "token"))
 
 
-def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str | None = None) -> T:
+def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str | None = None, live: bool = True) -> T:
     """Declare a field of `Settings`."""
-    described = Setting(key=key, kind=kind, default=default, meaning=meaning, heading=heading)
+    described = Setting(key=key, kind=kind, default=default, meaning=meaning, heading=heading, live=live)
     return attrs.field(default=kind.read(default), repr=not described.is_secret, metadata={"setting": described})

@@ -60,7 +60,7 @@ class AccessControl:
         self.is_required = self.would_require(store.table)
 
     def would_require(self, table: AccountTable) -> bool:
-        """Whether callers would have to log in after a restart with these accounts."""
+        """Whether callers would have to log in after a reload with these accounts."""
         return self._policy(table.has_credentials(self.day()))
 
     def decide(self) -> None:

@@ -38,7 +38,7 @@ class Backlog:
         self.dropped = 0
         self.dropped_last = 0
         """Those dropped that told of an end."""
-        self._limit = limit
+        self.limit = limit
         self._on_drop = on_drop
         self._waiting = 0
         self._tally = Tally()
@@ -84,7 +84,7 @@ class Backlog:
 
     def relieve(self) -> None:
         """Drop hooks until all bounds hold or none is left to drop."""
-        while self._waiting and (self._waiting > self._limit or self._tally.weight > MAX_WEIGHT_OF_ALL):
+        while self._waiting and (self._waiting > self.limit or self._tally.weight > MAX_WEIGHT_OF_ALL):
             holders = (application for application in self._applications.values() if application.has_waiting)
             largest = max(holders, key=lambda application: application.weight)
             largest.most_dispensable().drop_oldest()

@@ -57,7 +57,16 @@ class ConnectionSlots:
         self._held[caller.app] -= 1
         if not self._held[caller.app]:
             del self._held[caller.app]
-        while self._free and (turn := self._line.take(self._may_have)) is not None:
+        self._hand_out()
+
+    def resize(self, total: int) -> None:
+        """Have another number; callers that hold more keep them until they give them back."""
+        self._free += total - self._total
+        self._total = total
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free > 0 and (turn := self._line.take(self._may_have)) is not None:
             self._hand_to(turn.caller)
             turn.come.set()
 

@@ -30,6 +30,7 @@ from actors.net.accept import hook_connections
 from actors.runtime.actor import Actor, StopReason
 from actors.runtime.logs import get_logger
 from config.apps import App
+from config.live import follow
 from config.settings import HookOrder, Settings
 from protocol.hooks import HookMethod
 from protocol.metrics.hook_counts import HookCounts
@@ -77,23 +78,21 @@ class HookDispatcher(Actor[Never]):
     ) -> None:
         super().__init__()
         self.settings = settings
-        self._transport = transport or HookTransport(
-            max_connections=settings.rest_max_connections,
-            max_total=hook_connections(),
-            max_response_size=settings.rest_max_response_size,
-            tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
-            is_shared=SharedHosts(all_apps),
-        )
+        self._transport = transport or _open_transport(settings, all_apps)
         self.sender = HookSender(settings, self._transport, counts)
         self._find_app = find_app
         self._all_apps = all_apps
         self.backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)
+        follow(settings, self._adopt)
         self._starts = QueueStarter(self._begin, spawn=self.spawn)
         is_global = settings.rest_hook_order is HookOrder.GLOBAL
         self._all_in_one = self._new_queue(Caller("", "")) if is_global else None
         self._running: set[HookQueue] = set()
         self._idle = trio.Event()
         self._left: list[HookQueue] = []
+
+    def _adopt(self, settings: Settings) -> None:
+        self.backlog.limit = settings.rest_lanes_total
 
     # -- what others call --------------------------------------------------------------------------------------------
 
@@ -219,3 +218,24 @@ class SharedHosts:
             calls = Counter(host_name(httpx.URL(app.url)) for app in apps if not is_echo(app.url))
             self._shared = frozenset(name for name, count in calls.items() if count > 1)
         return host in self._shared
+
+
+def _open_transport(settings: Settings, all_apps: Callable[[], tuple[App, ...]]) -> HookTransport:
+    """The transport that the settings describe, now and after each change."""
+    transport = HookTransport(
+        max_connections=settings.rest_max_connections,
+        max_total=hook_connections(),
+        max_response_size=settings.rest_max_response_size,
+        tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
+        is_shared=SharedHosts(all_apps),
+    )
+
+    def adopt(settings: Settings) -> None:
+        transport.change(
+            max_connections=settings.rest_max_connections,
+            max_response_size=settings.rest_max_response_size,
+            tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
+        )
+
+    follow(settings, adopt)
+    return transport

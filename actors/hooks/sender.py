@@ -17,6 +17,7 @@ from actors.hooks.fair_queue import Caller
 from actors.hooks.hook_request import HookRequests, Unwritable
 from actors.hooks.retries import Retries
 from actors.hooks.transport import NoAnswer, PoolStatistics
+from config.live import follow
 from config.settings import Settings
 from protocol.hooks import (
     Outcome,
@@ -81,13 +82,16 @@ class HookSender:
         self.counts = counts or HookCounts()
         self.log = CallLog()
         self._transport = transport
+        follow(settings, self._adopt)
+        self._id_prefix = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+
+    def _adopt(self, settings: Settings) -> None:
         self._retries = (
             settings.rest_client_request_retry_count if settings.rest_client_request_sent_retry_enabled else 0
         )
         key = (settings.rest_hook_secret_key or "").encode() if settings.rest_hook_send_hash else None
         self._requests = HookRequests(key)
-        self._id_prefix = secrets.token_hex(8)
-        self._numbers = itertools.count(1)
 
     async def send(self, call: HookCall, *, timeout: float, deadline: float) -> Outcome:
         """Make the call, including retries, before `deadline` (trio's clock), which was set `timeout` seconds ahead."""

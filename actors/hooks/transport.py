@@ -89,6 +89,12 @@ class HookTransport:
         )  # by host, then by application
         self._closed = False
 
+    def change(self, *, max_connections: int, max_response_size: int, tls: ssl.SSLContext) -> None:
+        """Other limits and another trust, for the calls and connections that follow."""
+        self._max_connections, self._max_response_size, self._tls = max_connections, max_response_size, tls
+        for host in self._hosts.values():
+            host.resize(max_connections)
+
     def slot(
         self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf
     ) -> "HostSlot":
@@ -227,6 +233,11 @@ class _HostPool:
         self.keep_alives = ConnectionSlots(max(1, max_connections // 2), is_shared=is_shared)
         self.idle: deque[BackendConnection] = deque()
         self._pacers: dict[str, StartPacer] = {}
+
+    def resize(self, max_connections: int) -> None:
+        """Have so many connections from now on."""
+        self.connections.resize(max_connections)
+        self.keep_alives.resize(max(1, max_connections // 2))
 
     def pacer(self, app: str) -> StartPacer:
         """Paces one application's calls: another application's crowds and failures do not affect it."""

@@ -7,6 +7,7 @@ from attrs import asdict, field, frozen
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
 from actors.metrics.gc_pauses import GcPauses
+from actors.net.certificate import ServerCertificate
 from actors.node.bans import Bans
 from actors.node.data_delivery import DataDelivery
 from actors.node.drain import Drain
@@ -30,6 +31,7 @@ class MeasuredServer:
     data: DataDelivery
     rooms: RoomDirectory
     drain: Drain
+    certificate: ServerCertificate
     access: Callable[[], Mapping[str, int]]
     """The counters of logins and of the audit file."""
     is_ready: Callable[[], bool]
@@ -52,4 +54,5 @@ class MeasuredServer:
             "load": self.overload.statistics(),
             "access": self.access(),
             "drain": self.drain.statistics(),
+            "tls": {"certificate_days_left": self.certificate.days_left},
         }

@@ -45,12 +45,23 @@ def server_tls(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(list(protocols))
     try:
-        context.load_cert_chain(certificate, key, password="")  # an encrypted key must not prompt on a terminal
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except _KeyEncrypted:
+        remedy = f"decrypt it: openssl pkey -in {key} -out PLAIN_KEY"
+        raise ListenerError(f"wss.key={key}: is encrypted; {remedy}") from None
     except (OSError, ssl.SSLError) as error:
         raise ListenerError(f"wss.cert={certificate}, wss.key={key}: cannot be used for TLS: {error}") from error
     if client_ca is not None:
         _ask_for_certificates(context, client_ca)
     return context
+
+
+class _KeyEncrypted(Exception):
+    """The private key needs a password."""
+
+
+def _no_password() -> str:
+    raise _KeyEncrypted  # instead of asking on a terminal
 
 
 def _ask_for_certificates(context: ssl.SSLContext, client_ca: Path) -> None:

@@ -98,7 +98,7 @@ class AccountCommands:
         if self._access.is_required or self._access.would_require(before) or not self._access.would_require(after):
             return ""
         return (
-            "\nNobody has to log in to REST yet. After the next restart everybody has to: "
+            "\nNobody has to log in to REST yet. After the next reload (wcs reload) everybody has to: "
             "give your backends a user or a token before that"
         )
 

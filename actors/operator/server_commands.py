@@ -1,12 +1,17 @@
 """What the commands about the server as a whole do."""
 
+from collections.abc import Awaitable, Callable
+
 from attrs import frozen
 
 from actors.node.drain import Drain, NotDrainable
+from actors.storage.reload import ReloadReport
+from config.changes import SettingChange
+from config.loading import SettingsError
 from protocol.common.durations import shown_duration
 from protocol.node.server_state import DrainReport
 from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
-from protocol.operator.server_commands import DrainServer, ServerCommand, UndrainServer
+from protocol.operator.server_commands import DrainServer, ReloadSettings, ServerCommand, UndrainServer
 
 
 @frozen(kw_only=True)
@@ -14,6 +19,7 @@ class ServerCommands:
     """Carries them out."""
 
     drain: Drain
+    reload: Callable[..., Awaitable[ReloadReport]]
 
     async def execute(self, command: ServerCommand, who: str) -> Answer:
         """What came of the command. `who` gave it."""
@@ -23,9 +29,27 @@ class ServerCommands:
                     changed = self.drain.begin(timeout, by=who)
                 case UndrainServer():
                     changed = self.drain.cancel(by=who)
+                case ReloadSettings(check_only=check_only):
+                    return await self._reload(who, check_only)
         except NotDrainable as error:
             return NotDone(error=ErrorKind.REFUSED, message=str(error))
         return Done(message=_told(self.drain.report()), changed=changed)
+
+    async def _reload(self, who: str, check_only: bool) -> Answer:
+        try:
+            report = await self.reload(by=who, check_only=check_only)
+        except SettingsError as error:
+            return NotDone(error=ErrorKind.REFUSED, message=f"nothing has changed:\n{error}")
+        would = "would change" if check_only else "changed"
+        lines = [f"warning: {warning}" for warning in report.warnings]
+        lines += [_change(would, change) for change in report.taken]
+        lines += [_change("waits for a restart", change) for change in report.waiting]
+        changed = bool(report.taken) and not check_only
+        return Done(message="\n".join(lines) or "nothing differs", changed=changed)
+
+
+def _change(what: str, change: SettingChange) -> str:
+    return f"{what}: {change.key}={change.after} (before: {change.before})"
 
 
 def _count(number: int, noun: str) -> str:

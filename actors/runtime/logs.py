@@ -191,6 +191,15 @@ def configure(
     logging.captureWarnings(True)
 
 
+def reconfigure(log_format: LogFormat, level: LogLevel) -> None:
+    """Another format and level, for the lines that follow."""
+    own_level = logging.getLevelNamesMapping()[level.upper()]
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_formatter(log_format))
+    logging.getLogger().setLevel(max(logging.WARNING, own_level))
+    logging.getLogger("wcsd").setLevel(own_level)
+
+
 def _formatter(log_format: LogFormat) -> logging.Formatter:
     return JsonLines() if log_format is LogFormat.JSON else TextLines()
 

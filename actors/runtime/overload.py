@@ -34,7 +34,7 @@ class Overload:
         """Whether the server is overloaded now."""
         self.lags = Histogram(DELAYS)
         """All measurements."""
-        self._limit = limit
+        self.limit = limit
         self._calm_since = math.inf
 
     async def run(self) -> None:
@@ -54,10 +54,10 @@ class Overload:
         """A task got its turn `lag` seconds late."""
         self.lags.observe(lag)
         # One long delay counts as at most twice the limit: only four in a row are overload.
-        self.lag += WEIGHT * (min(lag, 2 * self._limit) - self.lag)
-        if self.lag > self._limit / 2:
+        self.lag += WEIGHT * (min(lag, 2 * self.limit) - self.lag)
+        if self.lag > self.limit / 2:
             self._calm_since = now
-        if not self.is_on and self.lag > self._limit:
+        if not self.is_on and self.lag > self.limit:
             self.is_on = True
             log.warning("overload: nothing new is taken on", lag_ms=self.lag_ms, setting="overload.max_loop_lag")
         elif self.is_on and now - self._calm_since >= HOLD:

@@ -14,7 +14,7 @@ class Meaning(Enum):
     """What the server does when a signal comes."""
 
     STOP = "stop in order, perhaps after a drain; at the next one, at once"
-    RELOAD = "read the settings again, which this version cannot"
+    RELOAD = "read the settings again"
     NOTHING = "say so and go on"
 
 

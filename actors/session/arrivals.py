@@ -50,8 +50,8 @@ class Arrivals:
     """All arrivals: at most `limit`, and at most `share` per address."""
 
     def __init__(self, *, limit: int, share: int) -> None:
-        self._limit = limit
-        self._share = share
+        self.limit = limit
+        self.share = share
         self._count = 0
         self._by_address: dict[str, dict[Arrival, None]] = {}
 
@@ -69,7 +69,7 @@ class Arrivals:
         """
         if not is_proxy:
             self._check_share(address)
-        if self._count >= self._limit:
+        if self._count >= self.limit:
             self._make_room(address)
         arrival = Arrival(address)
         self._add(arrival)
@@ -103,7 +103,7 @@ class Arrivals:
         self._count += 1
 
     def _check_share(self, address: str) -> None:
-        if self.count_of(address) >= self._share:
+        if self.count_of(address) >= self.share:
             raise TooManyArrivals("ws.max_arrivals_per_address")
 
     def _make_room(self, newcomer: str) -> None:

@@ -35,6 +35,7 @@ from actors.session import (
 )
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
 from config.addresses import client_key
+from config.live import follow
 from config.settings import Settings
 from protocol.access.client_address import ClientAddress
 from protocol.common.shared_rates import RateShares
@@ -96,10 +97,15 @@ class Gateway:
         self._overload = overload
         self._arrivals = Arrivals(limit=settings.ws_max_arrivals, share=settings.ws_max_arrivals_per_address)
         self._rates = RateShares(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
+        follow(settings, self._adopt)
         self._sessions: Counter[str] = Counter()  # by address
         self._session_count = 0
         self._accepting = trio.CancelScope()
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._arrivals.limit, self._arrivals.share = settings.ws_max_arrivals, settings.ws_max_arrivals_per_address
+        self._rates.change(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
 
     @property
     def connection_count(self) -> int:

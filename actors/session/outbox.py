@@ -32,20 +32,20 @@ class OutboxPool:
     """
 
     def __init__(self, limit: int, *, on_overflow: Callable[[], None]) -> None:
-        self._limit = limit
+        self.limit = limit
         self._on_overflow = on_overflow
         self._waiting: set[Outbox] = set()
         self.bytes = 0
 
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes may wait without any client being dropped."""
-        return self.bytes + size <= self._limit
+        return self.bytes + size <= self.limit
 
     def add(self, outbox: "Outbox", size: int) -> None:
         """`size` more bytes wait in `outbox`. If that is too much in total, the fullest outbox overflows."""
         self._waiting.add(outbox)
         self.bytes += size
-        while self.bytes > self._limit:
+        while self.bytes > self.limit:
             self._on_overflow()
             max(self._waiting, key=lambda waiting: waiting.bytes).overflow()
 

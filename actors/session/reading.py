@@ -33,7 +33,7 @@ class FrameDecoder:
     """Decodes the frames of all sessions."""
 
     def __init__(self, max_elements: int) -> None:
-        self._max_elements = max_elements
+        self.max_elements = max_elements
         self._large = trio.Lock()
 
     async def decode(self, text: str) -> ClientFrame | FrameError:
@@ -48,7 +48,7 @@ class FrameDecoder:
 
     def _decoded(self, text: str) -> ClientFrame | FrameError:
         try:
-            return decode(text, max_elements=self._max_elements)
+            return decode(text, max_elements=self.max_elements)
         except FrameError as error:
             error.__traceback__ = error.__context__ = None  # they hold the text, and what was made of it
             return error

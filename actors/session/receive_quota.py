@@ -17,6 +17,7 @@ from typing import Final
 import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
+from config.live import follow
 from config.settings import Settings
 from protocol.common.memory_budget import Allowance
 from protocol.common.rate_limit import RateLimit
@@ -207,7 +208,18 @@ class ReceiveQuotas:
         self._addresses: dict[str, tuple[RateLimit, Allowance]] = {}
         self._clients: Counter[str] = Counter()
         self._rested: OrderedDict[str, tuple[RateLimit, Allowance]] = OrderedDict()
+        follow(settings, self._adopt)
         self._log = RateLimitedLog(log, clock=trio.current_time)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._memory.limit = settings.max_client_memory
+        in_all = settings.ws_max_frames_per_second_in_all
+        self._rate.change(in_all, in_all * BURST)
+        for rate, memory in (*self._addresses.values(), *self._rested.values()):
+            rate.change(
+                settings.ws_max_frames_per_second_per_address, settings.ws_max_frames_per_second_per_address * BURST
+            )
+            memory.limit = settings.max_client_memory / ADDRESS_SHARE
 
     @property
     def memory_used(self) -> int:

@@ -19,6 +19,7 @@ from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.runtime.actor import Actor, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import slices
+from config.live import follow
 from config.settings import Settings
 from protocol.hooks import Deny, HookMethod, Verdict, Warn
 
@@ -55,16 +56,19 @@ class KeepAliveTarget(Protocol):
 class StreamKeepAlive(Actor[Never]):
     """The walker. `live_streams` returns the streams that are live at that moment.
 
-    Run it only if `keep_alive_streaming_sessions_enabled`. It skips streams of applications that
+    It does nothing unless `keep_alive_streaming_sessions_enabled`, and skips streams of applications that
     `streaming_sessions_keep_alive_app_keys` does not name.
     """
 
     def __init__(self, settings: Settings, live_streams: Callable[[], Iterable[KeepAliveTarget]]) -> None:
         super().__init__()
-        self._walk = Walk(
-            settings.streaming_sessions_keep_alive_interval, settings.streaming_sessions_keep_alive_app_keys
-        )
         self._live_streams = live_streams
+        follow(settings, self._adopt)
+
+    def _adopt(self, settings: Settings) -> None:
+        is_on = settings.keep_alive_streaming_sessions_enabled
+        app_keys = settings.streaming_sessions_keep_alive_app_keys if is_on else ()
+        self._walk = Walk(settings.streaming_sessions_keep_alive_interval, app_keys)
 
     async def on_start(self) -> None:
         """Start the walk; this actor gets no messages."""
@@ -73,9 +77,12 @@ class StreamKeepAlive(Actor[Never]):
     async def _go_on(self) -> None:
         while True:
             await trio.sleep(self._walk.step)
-            self._walk.begin()
+            walk = self._walk
+            if not walk.is_needed:
+                continue
+            walk.begin()
             for some in slices(self._live_streams(), LOOKED_AT_ONCE):
-                for few in slices(self._walk.due(some, trio.current_time()), ASKED_AT_ONCE):
+                for few in slices(walk.due(some, trio.current_time()), ASKED_AT_ONCE):
                     for target in few:
                         with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
                             ask(target)
@@ -92,6 +99,11 @@ class Walk:
         self._app_keys = frozenset(app_keys)
         self._next_turn: dict[str, float] = {}
         self._before: dict[str, float] = {}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any stream may get a turn."""
+        return bool(self._app_keys)
 
     def begin(self) -> None:
         """Start a round. Streams that the last round has not seen are forgotten."""

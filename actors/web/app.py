@@ -31,7 +31,7 @@ from actors.web.api.routes import ApiRoute, RouteTable, needed_role
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
 from actors.web.audit_trail import AuditTrail
-from actors.web.guard import Guard, access_rules, machine_names
+from actors.web.guard import Guard, machine_names
 from actors.web.http.body_limits import BodyLimits
 from actors.web.login_check import LoginCheck
 from actors.web.refusals import Refusals
@@ -52,13 +52,13 @@ def create_app(
     own_names: frozenset[str] | None = None,
     clock: Callable[[], int] = now_ms,
     bans: Bans | None = None,
-    drain: Drain | None = None,
+    admin: AdminResource | None = None,
     metrics: Metrics | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
-    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans` and `drain`:
-    those that streams know.
+    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
+    streams and sessions know; `admin`: what acts on the whole server.
     """
     refusals, metrics = Refusals(), metrics or Metrics()
     routes = api_routes(
@@ -70,7 +70,7 @@ def create_app(
         clock=clock,
         bans=bans,
         logins=PageLoginResource(access, refusals).routes(),
-        drain=drain,
+        admin=admin,
         metrics=metrics,
     )
     table = RouteTable(routes)
@@ -93,14 +93,13 @@ def _layers(
 ) -> list[Middleware]:
     """What a request passes through, from the outside in."""
     names = machine_names() if own_names is None else own_names
-    rules = access_rules(settings, names, is_login_required=access.is_required)
     logins = LoginCheck(access, partial(needed_role, table), refusals, counts)
     return [
         Middleware(RequestIds),
         Middleware(RequestCounting, counts=counts, table=table),
-        Middleware(Guard, settings=settings, rules=rules, refusals=refusals, logins=logins),
+        Middleware(Guard, settings=settings, own_names=names, refusals=refusals, logins=logins),
         Middleware(AuditTrail, audit=access.audit),
-        Middleware(BodyLimits, max_size=settings.rest_max_body_size, timeout=settings.rest_body_timeout),
+        Middleware(BodyLimits, settings=settings),
     ]
 
 
@@ -114,7 +113,7 @@ def api_routes(
     clock: Callable[[], int],
     bans: Bans | None = None,
     logins: tuple[ApiRoute, ...] = (),
-    drain: Drain | None = None,
+    admin: AdminResource | None = None,
     metrics: Metrics | None = None,
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application; `logins` are those of the page's login form."""
@@ -126,7 +125,7 @@ def api_routes(
         *BanResource(kicks).routes(),
         *DataResource(messages, settings, once=kicks.once).routes(),
         *RoomResource(messages.rooms, settings, once=kicks.once).routes(),
-        *AdminResource(drain or Drain()).routes(),
+        *(admin or AdminResource(Drain())).routes(),
         *ECHO_ROUTES,
         *Health(ready).routes(),
         *shown.routes(),

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from actors.web.login_check import LoginCheck
 from actors.web.refusals import Refusals
 from actors.web.responses import OUR_HEADERS
+from config.live import follow
 from config.settings import Settings
 from protocol.rest.access import AccessRules
 from protocol.rest.errors import RestError, bad_request
@@ -47,16 +48,20 @@ class Guard:
     """ASGI middleware: refuses callers, answers preflights, adds the headers of every response."""
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, rules: AccessRules, refusals: Refusals, logins: LoginCheck
+        self, app: ASGIApp, *, settings: Settings, own_names: frozenset[str], refusals: Refusals, logins: LoginCheck
     ) -> None:
         self._app = app
-        self._rules = rules
+        self._own_names = own_names
         self._logins = logins
         self._refusals = refusals
+        follow(settings, self._adopt)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._rules = access_rules(settings, self._own_names, is_login_required=self._logins.is_required)
         self._extra = settings.rest_access_control_headers
         self._preflight = {
             "Access-Control-Allow-Methods": ",".join(settings.rest_access_control_allow_methods),
-            "Access-Control-Allow-Headers": ",".join(_allowed_headers(settings, logins)),
+            "Access-Control-Allow-Headers": ",".join(_allowed_headers(settings, self._logins)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -28,7 +28,8 @@ class HookSettings:
         "rest_max_connections", MANY, "100", "Concurrent connections to one backend host.")
     rest_hook_order: HookOrder = setting(
         "rest_hook_order", Choice(HookOrder), "session",
-        "Whether hooks are kept in order per session, or in a single queue for the whole server.")
+        "Whether hooks are kept in order per session, or in a single queue for the whole server.",
+        live=False)
     rest_hook_send_hash: bool = setting(
         "rest_hook_send_hash", Boolean(), "false",
         "Sign each hook: `Authorization: WCS HMAC-MD5-of-the-body`, instead of the application's user and password.")

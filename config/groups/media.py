@@ -15,12 +15,15 @@ class MediaSettings:
     ip: tuple[AddressPair, ...] = setting(
         "ip", AddressPairs(), "",
         "Addresses given to browsers for media. Empty: those in ip_local, or else every address of this machine.",
-        heading="Media (WebRTC)")
+        heading="Media (WebRTC)",
+        live=False)
     ip_local: tuple[str, ...] = setting(
         "ip_local", LocalAddresses(), "",
-        "Addresses of this machine that receive media: one for each address in ip, in the same order.")
+        "Addresses of this machine that receive media: one for each address in ip, in the same order.",
+        live=False)
     media_port_from: int = setting(
-        "media_port_from", PORT, "31001", "UDP port of all media. 0: any free port.")
+        "media_port_from", PORT, "31001", "UDP port of all media. 0: any free port.",
+        live=False)
     codecs: tuple[str, ...] = setting(
         "codecs", CODECS, "opus,ulaw,alaw,vp8,h264,vp9,av1", "Codecs that may be published, in order of preference.")
     ice_timeout: float = setting(
@@ -49,10 +52,12 @@ class MediaSettings:
     max_ssrcs_per_peer: int = setting(
         "max_ssrcs_per_peer", Integer(1, 1000), "16", "RTP sources (SSRCs) accepted from one peer.")
     media_socket_buffer: int = setting(
-        "media_socket_buffer", BYTES, "8388608", "Send and receive buffer to request for each media socket.")
+        "media_socket_buffer", BYTES, "8388608", "Send and receive buffer to request for each media socket.",
+        live=False)
     media_sender: MediaSender = setting(
         "media.sender", Choice(MediaSender), "auto",
-        "Which sender serves players. auto: the fast one if it passes its self-test at start, else the portable one.")
+        "Which sender serves players. auto: the fast one if it passes its self-test at start, else the portable one.",
+        live=False)
     media_padding: bool = setting(
         "media.padding", Boolean(), "true",
         "Pad video for 10 or more players to packets of equal size (RFC 3550), which are cheaper to send.")

@@ -20,7 +20,8 @@ class ProcessSettings:
     log_level: LogLevel = setting(
         "log.level", Choice(LogLevel), "info", "The minimum level of the log lines to write.")
     audit_file: Path | None = setting(
-        "audit.file", File(), "", "Where it is written who did what. Empty: audit.jsonl in the state folder.")
+        "audit.file", File(), "", "Where it is written who did what. Empty: audit.jsonl in the state folder.",
+        live=False)
     shutdown_timeout: float = setting(
         "shutdown_timeout", TIMEOUT, "10000", "How long an orderly shutdown may take before the process ends anyway.")
     shutdown_drain_timeout: float = setting(

@@ -17,21 +17,28 @@ class RestSettings:
     http_address: str | None = setting(
         "http.address", Address(), "127.0.0.1",
         "Where http:// (REST API, start page) listens. Not loopback: needs a user or token (wcs add user).",
-        heading="REST API")
+        heading="REST API",
+        live=False)
     http_port: int = setting(
-        "http.port", PORT, "8081", "TCP port of http://. 0: any free port.")
+        "http.port", PORT, "8081", "TCP port of http://. 0: any free port.",
+        live=False)
     https_address: str | None = setting(
-        "https.address", Address(), "127.0.0.1", "Where https:// listens; same rules as http.address.")
+        "https.address", Address(), "127.0.0.1", "Where https:// listens; same rules as http.address.",
+        live=False)
     https_port: int = setting(
-        "https.port", PORT, "8444", "TCP port of https://. 0: any free port.")
+        "https.port", PORT, "8444", "TCP port of https://. 0: any free port.",
+        live=False)
     http_proxy_protocol: bool = setting(
         "http.proxy_protocol", Boolean(), "false",
-        "Require the PROXY protocol, version 2, at http.port, from trusted_proxies only.")
+        "Require the PROXY protocol, version 2, at http.port, from trusted_proxies only.",
+        live=False)
     https_proxy_protocol: bool = setting(
-        "https.proxy_protocol", Boolean(), "false", "The same at https.port, in front of TLS.")
+        "https.proxy_protocol", Boolean(), "false", "The same at https.port, in front of TLS.",
+        live=False)
     https_client_ca: Path | None = setting(
         "https.client_ca", File(), "",
-        "Certificates (PEM) of authorities: a client whose certificate they signed is the user named by its CN.")
+        "Certificates (PEM) of authorities: a client whose certificate they signed is the user named by its CN.",
+        live=False)
     http_max_connections: int = setting(
         "http.max_connections", MANY, "1000", "Concurrent HTTP connections.")
     http_max_connections_per_address: int = setting(
@@ -42,7 +49,8 @@ class RestSettings:
         "Failed requests per second from one address. Responses to further ones are delayed by a second.")
     rest_auth: RestAuth = setting(
         "rest.auth", Choice(RestAuth), "auto",
-        "Whether callers must log in. auto: once there is a user, a token or https.client_ca. Read at the start.")
+        "Whether callers must log in. auto: once there is a user, a token or https.client_ca. Decided at the start and"
+        " by a reload.")
     disable_rest_auth: bool = setting(
         "disable_rest_auth", Boolean(), "true",
         "The setting of WCS. false: as rest.auth=required. true: rest.auth decides.")

@@ -17,18 +17,24 @@ class SignallingSettings:
 
     ws_address: str | None = setting(
         "ws.address", Address(), "", "Where ws:// listens. Empty: every address.",
-        heading="Signalling (WebSocket)")
+        heading="Signalling (WebSocket)",
+        live=False)
     ws_port: int = setting(
-        "ws.port", PORT, "8080", "TCP port of ws://. 0: any free port.")
+        "ws.port", PORT, "8080", "TCP port of ws://. 0: any free port.",
+        live=False)
     wss_address: str | None = setting(
-        "wss.address", Address(), "", "Where wss:// listens. Empty: every address.")
+        "wss.address", Address(), "", "Where wss:// listens. Empty: every address.",
+        live=False)
     wss_port: int = setting(
-        "wss.port", PORT, "8443", "TCP port of wss://. 0: any free port.")
+        "wss.port", PORT, "8443", "TCP port of wss://. 0: any free port.",
+        live=False)
     ws_proxy_protocol: bool = setting(
         "ws.proxy_protocol", Boolean(), "false",
-        "Require the PROXY protocol, version 2, at ws.port, from trusted_proxies only.")
+        "Require the PROXY protocol, version 2, at ws.port, from trusted_proxies only.",
+        live=False)
     wss_proxy_protocol: bool = setting(
-        "wss.proxy_protocol", Boolean(), "false", "The same at wss.port, in front of TLS.")
+        "wss.proxy_protocol", Boolean(), "false", "The same at wss.port, in front of TLS.",
+        live=False)
     wss_cert: Path | None = setting(
         "wss.cert", File(), "",
         "Certificate chain (PEM) of wss:// and https://. Empty: a self-signed one, kept in the state folder.")
@@ -55,7 +61,8 @@ class SignallingSettings:
     trusted_proxies: TrustedProxies = setting(
         "trusted_proxies", Proxies(), "",
         "Proxies in front of ws, wss, http and https. From them alone X-Forwarded-For, X-Forwarded-Proto and the PROXY"
-        " protocol are believed. With one on this machine, loopback clients are not taken for programs on it.")
+        " protocol are believed. With one on this machine, loopback clients are not taken for programs on it.",
+        live=False)
     keep_alive_server_interval: float = setting(
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Interval between pings to a client.")
     keep_alive_probes: int = setting(

@@ -32,18 +32,18 @@ class Allowance:
     The first `free` of it is never charged to the parent: a small holder gets it whatever others hold.
     """
 
-    __slots__ = ("_free", "_limit", "_parent", "used")
+    __slots__ = ("_free", "_parent", "limit", "used")
 
     def __init__(self, limit: float, *, free: float = 0, parent: "Allowance | None" = None) -> None:
         self.used: float = 0
-        self._limit = limit
+        self.limit = limit
         self._free = free
         self._parent = parent
 
     def take(self, amount: float) -> bool:
         """Hold `amount` more; or nothing, and return False, if that exceeds the limit here or in a parent."""
         used = self.used + amount
-        if used > self._limit:
+        if used > self.limit:
             return False
         if self._parent is not None and not self._parent.take(self._beyond_free(used) - self._beyond_free(self.used)):
             return False

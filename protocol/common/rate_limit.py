@@ -22,6 +22,11 @@ class RateLimit:
         self._left = burst
         self._seen = -math.inf
 
+    def change(self, rate: float, burst: float) -> None:
+        """Another rate from now on; what is left of the old burst is kept as far as the new one allows."""
+        self._rate, self._burst = rate, burst
+        self._left = min(self._left, burst)
+
     def take(self, now: float, amount: float = 1) -> bool:
         """Use `amount`; or nothing, and return False, if less than that is left."""
         self._refill(now)

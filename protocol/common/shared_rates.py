@@ -17,6 +17,10 @@ class RateShares:
         """How many keys are remembered."""
         return len(self._limits)
 
+    def change(self, rate: float, burst: float) -> None:
+        """Another rate, for keys that are not remembered now."""
+        self._rate, self._burst = rate, burst
+
     def charge(self, key: str, now: float) -> float:
         """Use one unit of the key's rate. Returns the seconds it should then wait; see `RateLimit.charge`."""
         self._forget(now)

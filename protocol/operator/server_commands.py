@@ -24,7 +24,14 @@ class UndrainServer:
     """`undrain`"""
 
 
-ServerCommand = DrainServer | UndrainServer
+@frozen(kw_only=True)
+class ReloadSettings:
+    """`reload [--check]`"""
+
+    check_only: bool
+
+
+ServerCommand = DrainServer | UndrainServer | ReloadSettings
 
 
 def _build_drain(words: Words) -> DrainServer:
@@ -40,4 +47,5 @@ def _build_drain(words: Words) -> DrainServer:
 BUILDERS: dict[str, Callable[[Words], ServerCommand]] = {
     "drain": _build_drain,
     "undrain": lambda words: UndrainServer(),
+    "reload": lambda words: ReloadSettings(check_only="check" in words.options),
 }

@@ -266,6 +266,11 @@ VERBS: dict[str, Verb] = {
             options=(Option("timeout", ("--timeout",), "30m"),),
         ),
         Verb("undrain", "Take publications again."),
+        Verb(
+            "reload",
+            "Read the settings again; they change in the running server as far as they can. --check: only look.",
+            options=(Option("check", ("--check",)),),
+        ),
         Verb("help", "This text."),
     )
 }

@@ -1,16 +1,19 @@
 """The REST resource `/admin`: what concerns the whole server."""
 
 import math
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
 from protocol.node.server_state import DrainReport, ServerState
-from protocol.rest.fields import Field, FieldTable
+from protocol.rest.fields import FLAG, Field, FieldTable
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.kicks import DURATION
-from protocol.rest.schemas import COUNT, described, object_of
+from protocol.rest.schemas import COUNT, TEXT, array_of, described, object_of
 
 TIMEOUT: Final = Field("timeout", DURATION, "after which the server stops in any case; default: no limit")
 DRAIN: Final = FieldTable(TIMEOUT)
+CHECK: Final = Field("check", FLAG, "true: only say what would change")
+RELOAD: Final = FieldTable(CHECK)
 NOTHING: Final = FieldTable()
 
 DRAIN_REPORT: Final = object_of(
@@ -21,6 +24,39 @@ DRAIN_REPORT: Final = object_of(
     secondsLeft=described({"type": ["integer", "null"]}, "until the server stops in any case; null: no limit"),
     refused=described(COUNT, "publications refused by a drain since the start"),
 )
+
+_CHANGE: Final = object_of("SettingChange", key=TEXT, before=TEXT, after=TEXT)
+RELOAD_REPORT: Final = object_of(
+    "ReloadReport",
+    changed=described(array_of(_CHANGE), "in force now; with `check`, what would be"),
+    waiting=described(array_of(_CHANGE), "what needs a restart"),
+    warnings=array_of(TEXT),
+)
+
+
+class Change(Protocol):
+    """A setting that differs; texts as in a settings file."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def before(self) -> str: ...
+    @property
+    def after(self) -> str: ...
+
+
+def parse_reload(body: bytes) -> bool:
+    """Whether only to look. RestError (400) for anything not exactly understood."""
+    return RELOAD.read(decode_optional_object(body))[CHECK] or False
+
+
+def reload_object(taken: Iterable[Change], waiting: Iterable[Change], warnings: Iterable[str]) -> dict[str, Any]:
+    """A report as REST shows it."""
+
+    def shown(changes: Iterable[Change]) -> list[dict[str, str]]:
+        return [{"key": change.key, "before": change.before, "after": change.after} for change in changes]
+
+    return {"changed": shown(taken), "waiting": shown(waiting), "warnings": list(warnings)}
 
 
 def parse_drain(body: bytes) -> float:

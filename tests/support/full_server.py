@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from actors.server import Server
 from actors.storage.state_folder import StateFolder
+from config.live import Live
 from config.settings import Settings
 from config.value_types import AddressPair
 from tests.support.server_process import POLL, Address
@@ -33,6 +34,7 @@ class FullServer:
     """A running server; `rest` is a client of its REST API."""
 
     server: Server
+    live: Live
     addresses: dict[str, tuple[Address, ...]]
     rest: httpx.AsyncClient
 
@@ -76,7 +78,8 @@ class FullServer:
 async def full_server(folder: Path, **settings: Any) -> AsyncIterator[FullServer]:
     """A server with its state in `folder`, on loopback; shut down in order at the end."""
     with StateFolder(folder / "state") as state:
-        server = Server(evolve(LOOPBACK, **settings), state)
+        live = Live(evolve(LOOPBACK, **settings))
+        server = Server(live.settings, state)
         ready = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_run, server, ready)
@@ -84,7 +87,7 @@ async def full_server(folder: Path, **settings: Any) -> AsyncIterator[FullServer
             addresses = bound(server)
             base_url = f"http://{addresses['http'][0].as_seen_by_client(None)}"
             async with httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=30) as rest:
-                yield FullServer(server=server, addresses=addresses, rest=rest)
+                yield FullServer(server=server, live=live, addresses=addresses, rest=rest)
             server.close()
 
 

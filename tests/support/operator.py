@@ -21,6 +21,7 @@ from actors.operator.server_commands import ServerCommands
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
+from actors.storage.reload import no_reload
 from tests.support.access import access_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +78,7 @@ def desk_of(store: AppStore, access: AccessControl | None = None) -> CommandDesk
     """What a console's commands act on."""
     access = access or access_of(Path(os.devnull), is_required=False)
     accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
-    server = ServerCommands(drain=Drain())
+    server = ServerCommands(drain=Drain(), reload=no_reload)
     return CommandDesk(apps=store, accounts=accounts, server=server, audit=access.audit)
 
 

@@ -9,7 +9,7 @@ import trustme
 from attrs import define, field, frozen
 from starlette.types import ASGIApp
 
-from actors.net.tcp_listeners import open_listener
+from actors.net.tcp_listeners import open_listener, server_tls
 from actors.web.http.server import serve_web
 from config.settings import Settings
 
@@ -63,8 +63,12 @@ class WebServer:
                 self.app,
                 plain,
                 tls,
-                self.certificate.cert,
-                self.certificate.key,
+                server_tls(
+                    self.certificate.cert,
+                    self.certificate.key,
+                    protocols=["http/1.1"],
+                    client_ca=self.settings.https_client_ca,
+                ),
                 self.settings,
                 self.shutdown,
                 grace=self.grace,

@@ -146,9 +146,7 @@ def test_every_other_signal_is_told_and_changes_nothing(tmp_path: Path) -> None:
     numbers = [number for number, meaning in MEANINGS.items() if meaning is not Meaning.STOP]
     with running_server(tmp_path, LOOPBACK) as server:
         server.send_signal(signal.SIGHUP)
-        server.wait_until(
-            lambda: "settings are read at the start only signal=SIGHUP" in server.log(), what="a line for SIGHUP"
-        )
+        server.wait_until(lambda: "settings reloaded" in server.log(), what="a reload")
         for name in ("SIGUSR1", "SIGUSR2", "SIGALRM"):
             server.send_signal(signal.Signals[name])
             line = f"signal without a meaning here signal={name}"

@@ -35,7 +35,7 @@ async def log_in(console: Console, authorization: str) -> Identity:
 async def test_a_user_from_birth_to_death_in_the_words_of_wcs(console: Console) -> None:
     added = await console.done("add", "user", "alice", "s3cret")
     assert added.splitlines()[0] == "user 'alice' added, role operate"
-    assert "After the next restart everybody has to" in added
+    assert "After the next reload (wcs reload) everybody has to" in added
     console.access.decide()
     assert await log_in(console, basic("alice", "s3cret"))
     assert await console.done("show", "users") == "NAME   ROLE     ACTIVE\nalice  operate  yes\n"

@@ -88,7 +88,7 @@ class Handshakes(Generic[T]):
     """The handshakes under way, `limit` at most. A share is one place at least."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._holders: dict[T, _Holder] = {}
         self._by_session: Counter[str] = Counter()
         self._by_network: Counter[str] = Counter()
@@ -99,12 +99,12 @@ class Handshakes(Generic[T]):
     def refusal(self, session_id: str, address: str) -> str | None:
         """What is used up for a handshake of this session with this address (session, address or all); None: begin."""
         under_way = self._by_session[session_id]
-        reserve = self._limit // RESERVE_SHARE if under_way else 0
-        if len(self._holders) >= self._limit - reserve:
+        reserve = self.limit // RESERVE_SHARE if under_way else 0
+        if len(self._holders) >= self.limit - reserve:
             return "all"
-        if under_way >= max(1, self._limit // SESSION_SHARE):
+        if under_way >= max(1, self.limit // SESSION_SHARE):
             return "session"
-        if self._by_network[client_key(address)] >= max(1, self._limit // ADDRESS_SHARE):
+        if self._by_network[client_key(address)] >= max(1, self.limit // ADDRESS_SHARE):
             return "address"
         return None
 

@@ -7,6 +7,8 @@ from actors.media.context import MediaContext
 from actors.media.peer.handshake_limits import Handshake, Handshakes
 from actors.media.peer.peer import P
 from actors.runtime.logs import RateLimitedLog, get_logger
+from config.live import follow
+from config.settings import Settings
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.roles import PeerRoles
@@ -22,10 +24,14 @@ class HandshakeStarter(Generic[P]):
         self._context = context
         self._dtls = dtls
         self._under_way: Handshakes[P] = Handshakes(context.settings.max_handshakes)
+        follow(context.settings, self._adopt)
         self._refusals = RateLimitedLog(log, clock=context.clock)
 
     def __len__(self) -> int:
         return len(self._under_way)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._under_way.limit = settings.max_handshakes
 
     @property
     def fingerprint(self) -> Fingerprint:

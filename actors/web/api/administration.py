@@ -3,32 +3,45 @@
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.drain import Drain, NotDrainable
+from actors.storage.reload import ReloadReport
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import JsonAnswer
+from config.loading import SettingsError
 from protocol.access.roles import Role
 from protocol.rest import administration as rest
 from protocol.rest.errors import RestError
 from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
 
+_RELOADED = Answer(description="what has changed, and what waits for a restart", schema=rest.RELOAD_REPORT)
+
+
+class Reload(Protocol):
+    """Reads the settings again. Raises SettingsError: nothing has changed then."""
+
+    async def __call__(self, *, by: str, check_only: bool) -> ReloadReport: ...
+
 
 class AdminResource:
     """The methods of the admin group."""
 
-    def __init__(self, drain: Drain) -> None:
+    def __init__(self, drain: Drain, reload: Reload | None = None) -> None:
         self._drain = drain
+        self._reload = reload
 
     def routes(self) -> tuple[ApiRoute, ...]:
         state = Answer(description="what the server does now", schema=rest.DRAIN_REPORT)
         return (
             _route("drain", self.drain, "stop after the last publication, and take no new ones", rest.DRAIN, state),
             _route("undrain", self.undrain, "take publications again", rest.NOTHING, state),
+            _route("reload", self.reload, "read the settings again", rest.RELOAD, _RELOADED),
         )
 
     async def drain(self, request: Request) -> Response:
@@ -40,6 +53,19 @@ class AdminResource:
         """Serve as before."""
         rest.check_nothing(await request.body())
         return self._done(request, self._drain.cancel)
+
+    async def reload(self, request: Request) -> Response:
+        """Put the settings of the file into force, as far as a running server can; with `check`, only look."""
+        check_only = rest.parse_reload(await request.body())
+        check_unbound(request.scope, "this")
+        if self._reload is None:
+            raise RestError(HTTPStatus.CONFLICT, "this server has no settings file")
+        try:
+            report = await self._reload(by=str(identity_of(request.scope)), check_only=check_only)
+        except SettingsError as error:
+            raise RestError(HTTPStatus.CONFLICT, str(error)) from error
+        note(request.scope, changed=[change.key for change in report.taken])
+        return JsonAnswer(rest.reload_object(report.taken, report.waiting, report.warnings))
 
     def _done(self, request: Request, act: Callable[..., bool]) -> Response:
         check_unbound(request.scope, "this")
@@ -62,5 +88,5 @@ def _route(name: str, endpoint: Endpoint, summary: str, fields: FieldTable, answ
         fields=fields,
         needs_body=False,
         answers=(answer,),
-        errors={409: "the server is shutting down already"},
+        errors={409: "the server is shutting down, or cannot start with these settings; `reason` says it"},
     )

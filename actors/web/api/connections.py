@@ -34,7 +34,7 @@ class ConnectionResource:
     def __init__(self, streams: NodeControl, settings: Settings, kicks: Kicks) -> None:
         self._streams = streams
         self._kicks = kicks
-        self._terminate_timeout = settings.rest_terminate_timeout
+        self._settings = settings
 
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(
@@ -60,7 +60,7 @@ class ConnectionResource:
         """Disconnect the sessions that match, which ends their streams."""
         kick = rest.parse_kick(read_query(request.scope["query_string"]))
         query = narrowed(request.scope, rest.parse_terminate(await request.body()))
-        deadline = trio.current_time() + self._terminate_timeout
+        deadline = trio.current_time() + self._settings.rest_terminate_timeout
         count = await self._streams.terminate_connections(query, by(BY_REST, kick), deadline=deadline)
         _log_terminate(request, query, count)
         banned = await self._kicks.settled(kick, request)

@@ -40,8 +40,7 @@ class DataResource:
     def __init__(self, ports: MessagePorts, settings: Settings, *, once: Callable[[Endpoint], Endpoint]) -> None:
         self._ports = ports
         self._once = once
-        self._max_size = settings.data_max_size
-        self._max_shared_size = settings.max_stream_event_size
+        self._settings = settings
 
     def routes(self) -> tuple[ApiRoute, ...]:
         sent = Answer(
@@ -79,7 +78,7 @@ class DataResource:
     async def send(self, request: Request) -> Response:
         """Send data to the sessions named: 404 if none of them exists."""
         verbose = rest.parse_verbose(read_query(request.scope["query_string"]))
-        asked = rest.parse_send(await request.body(), max_size=self._max_size)
+        asked = rest.parse_send(await request.body(), max_size=self._settings.data_max_size)
         within = narrowed(request.scope, ConnectionFilter())
         sending = self._ports.data.send(asked.data, asked.session_ids, within, node_id=asked.node_id)
         delivery = await _accepted(request, sending)
@@ -93,7 +92,7 @@ class DataResource:
     async def broadcast(self, request: Request) -> Response:
         """Send data to every session that matches: 404 if none does."""
         rest.NO_QUERY.read(read_query(request.scope["query_string"]))
-        asked = rest.parse_broadcast(await request.body(), max_size=self._max_shared_size)
+        asked = rest.parse_broadcast(await request.body(), max_size=self._settings.max_stream_event_size)
         query = narrowed(request.scope, asked.filter)
         delivery = await _accepted(request, self._ports.data.broadcast(asked.data, query, asked.stream_name))
         headers = {SENT_HEADER: str(delivery.sent), **_dropped(delivery)}
@@ -104,7 +103,7 @@ class DataResource:
     async def send_event(self, request: Request) -> Response:
         """Send a stream event of type `data`: 404 if nobody publishes that stream."""
         rest.NO_QUERY.read(read_query(request.scope["query_string"]))
-        asked = rest.parse_event(await request.body(), max_size=self._max_shared_size)
+        asked = rest.parse_event(await request.body(), max_size=self._settings.max_stream_event_size)
         try:
             query = narrowed(request.scope, StreamFilter(name=asked.stream_name))
             delivery = await _accepted(request, self._ports.stream_events.send(query, asked.payload))

@@ -44,7 +44,7 @@ class RoomResource:
     def __init__(self, rooms: RoomControl, settings: Settings, *, once: Callable[[Endpoint], Endpoint]) -> None:
         self._rooms = rooms
         self._once = once
-        self._max_size = settings.max_stream_event_size
+        self._settings = settings
 
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the rooms that match", schema=array_of(rest.ROOM), headers=(TOTAL_HEADER,))
@@ -68,7 +68,7 @@ class RoomResource:
     async def send(self, request: Request) -> Response:
         """A MESSAGE in a member's name, or data, to everybody in the room."""
         _no_query(request)
-        asked = rest.parse_send(await request.body(), max_size=self._max_size)
+        asked = rest.parse_send(await request.body(), max_size=self._settings.max_stream_event_size)
         try:
             sending = self._rooms.post(narrowed(request.scope, asked.filter), asked.content, sender=asked.sender)
             report = await _carried_out(sending)

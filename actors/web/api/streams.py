@@ -44,8 +44,11 @@ class StreamResource:
     def __init__(self, streams: NodeControl, settings: Settings, kicks: Kicks) -> None:
         self._streams = streams
         self._kicks = kicks
-        self._terminate_timeout = settings.rest_terminate_timeout
-        self._allow_all = settings.rest_terminate_all is TerminateAll.ALLOW
+        self._settings = settings
+
+    @property
+    def _allow_all(self) -> bool:
+        return self._settings.rest_terminate_all is TerminateAll.ALLOW
 
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(
@@ -80,8 +83,11 @@ class StreamResource:
         """
         parameters = read_query(request.scope["query_string"])
         dry_run, kick = rest.parse_dry_run(parameters), rest.parse_kick(parameters)
-        query = narrowed(request.scope, rest.parse_terminate(await request.body(), allow_all=self._allow_all))
-        deadline = trio.current_time() + self._terminate_timeout
+        query = narrowed(
+            request.scope,
+            rest.parse_terminate(await request.body(), allow_all=self._allow_all),
+        )
+        deadline = trio.current_time() + self._settings.rest_terminate_timeout
         answer = await self._streams.terminate(query, by(BY_REST, kick), dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
         banned = {} if dry_run else await self._kicks.settled(kick, request)

@@ -29,9 +29,8 @@ class ConnectionAdmission:
     def __init__(
         self, *, limit: int, per_client: int, log: RateLimitedLog, proxies: TrustedProxies = NO_PROXIES
     ) -> None:
-        self._limit = limit
-        self._limit_for_strangers = limit - min(OPERATOR_RESERVE, limit // 10)
-        self._per_client = per_client
+        self.limit = limit
+        self.per_client = per_client
         self._log = log
         self._proxies = proxies
         self._local, self._strangers = _Group(), _Group()
@@ -39,6 +38,10 @@ class ConnectionAdmission:
 
     def __len__(self) -> int:
         return self._local.count + self._strangers.count
+
+    @property
+    def _limit_for_strangers(self) -> int:
+        return self.limit - min(OPERATOR_RESERVE, self.limit // 10)
 
     def admit(self, peer: ClientAddress, evict: Callable[[], None]) -> "Place | None":
         """A place for a new connection from `peer`, initially waiting for its client; None if there is none.
@@ -50,7 +53,7 @@ class ConnectionAdmission:
         is_proxy = self._proxies.trusts(peer.address)
         if not is_proxy and not self.has_room_for(peer.address):
             return None
-        if len(self) >= (self._limit if is_local else self._limit_for_strangers):
+        if len(self) >= (self.limit if is_local else self._limit_for_strangers):
             rivals = (self._strangers, self._local) if is_local else (self._strangers,)
             if not self._make_room("http.max_connections", peer.address, *rivals):
                 return None
@@ -61,7 +64,7 @@ class ConnectionAdmission:
     def has_room_for(self, address: str) -> bool:
         """Whether the client at `address` may have one more connection; its longest waiting one may go for that."""
         client = self._clients.get(client_key(address))
-        if client is None or client.count < self._per_client:
+        if client is None or client.count < self.per_client:
             return True
         return self._make_room("http.max_connections_per_address", address, client)
 

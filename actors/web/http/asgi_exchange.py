@@ -16,6 +16,7 @@ from actors.runtime.logs import get_logger
 from actors.web.http.admission import Place
 from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.failure_pacing import FailureRates
+from config.settings import Settings
 from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.rest.errors import RestError
 from protocol.rest.http1 import Http1, RequestHead
@@ -41,13 +42,17 @@ class WebService:
 
     app: ASGIApp
     failures: FailureRates
-    head_timeout: float
-    """Seconds from the first byte of a request to the end of its headers."""
+    settings: Settings
     proxies: TrustedProxies
     send_timeout: float
     """Seconds in which a client must read the next piece of a response."""
     closing: trio.Event = field(factory=trio.Event)
     """Set at the beginning of a shutdown: each connection is closed after its current response."""
+
+    @property
+    def head_timeout(self) -> float:
+        """Seconds from the first byte of a request to the end of its headers."""
+        return self.settings.rest_body_timeout
 
 
 @frozen(kw_only=True)

@@ -9,20 +9,21 @@ import trio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.runtime.timeouts import fail_after
+from config.settings import Settings
 from protocol.rest.errors import RestError
 
 
 class BodyLimits:
-    """ASGI middleware: 413 for a body above `max_size` bytes, 408 for one that takes more than `timeout` seconds."""
+    """ASGI middleware: 413 for a body above `rest.max_body_size`, 408 for one that takes too long."""
 
-    def __init__(self, app: ASGIApp, *, max_size: int, timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._max_size = max_size
-        self._timeout = timeout
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            receive = _Body(receive, self._max_size, self._timeout, _declared_size(scope)).receive
+            max_size, timeout = self._settings.rest_max_body_size, self._settings.rest_body_timeout
+            receive = _Body(receive, max_size, timeout, _declared_size(scope)).receive
         await self._app(scope, receive, send)
 
 

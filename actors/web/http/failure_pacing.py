@@ -25,7 +25,7 @@ class FailureRates:
     """The failed requests of each client; `rate` per second may fail without a delay."""
 
     def __init__(self, rate: float, log: RateLimitedLog) -> None:
-        self._rate = rate
+        self.rate = rate
         self._log = log
         self._clients: OrderedDict[str, RateLimit] = OrderedDict()
 
@@ -39,7 +39,7 @@ class FailureRates:
         return LONGEST_PAUSE
 
     def _limit_of(self, key: str) -> RateLimit:
-        limit = self._clients.pop(key, None) or RateLimit(self._rate, self._rate * _BURST)
+        limit = self._clients.pop(key, None) or RateLimit(self.rate, self.rate * _BURST)
         self._clients[key] = limit
         if len(self._clients) > _MOST_CLIENTS:
             self._clients.popitem(last=False)

@@ -5,14 +5,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 import trio
 from attrs import frozen
 from starlette.types import ASGIApp
 
 from actors.net.accept import Reserve, accept_connections
-from actors.net.tcp_listeners import server_tls
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -21,6 +19,7 @@ from actors.web.http.asgi_exchange import WebService
 from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.connection import HttpConnection
 from actors.web.http.failure_pacing import FailureRates
+from config.live import follow
 from config.settings import Settings
 
 log = get_logger("web")
@@ -35,8 +34,7 @@ async def serve_web(
     app: ASGIApp,
     plain: socket.socket | None,
     tls: socket.socket | None,
-    cert: Path,
-    key: Path,
+    context: ssl.SSLContext,
     settings: Settings,
     shutdown: trio.Event,
     *,
@@ -47,13 +45,12 @@ async def serve_web(
 
     Owns the sockets and closes them. After `shutdown` no new connection is accepted, idle ones are closed, and requests
     in progress have `grace` seconds to be answered. A client that stops reading its response is dropped after
-    `send_timeout` seconds. Raises ListenerError if the certificate cannot be used.
+    `send_timeout` seconds. `context` is for https.
     """
     server = _Server(app, settings, send_timeout)
     with ExitStack() as sockets:
         for taken_over in filter(None, (plain, tls)):
             sockets.enter_context(taken_over)
-        context = None if tls is None else _tls_context(cert, key, settings)
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 for endpoint in _endpoints(plain, tls, context, settings):
@@ -62,10 +59,6 @@ async def serve_web(
                 accepting.cancel_scope.cancel()
             server.drain()
             connections.cancel_scope.deadline = trio.current_time() + grace
-
-
-def _tls_context(cert: Path, key: Path, settings: Settings) -> ssl.SSLContext:
-    return server_tls(cert, key, protocols=["http/1.1"], client_ca=settings.https_client_ca)
 
 
 @frozen(kw_only=True)
@@ -104,7 +97,7 @@ class _Server:
         self._service = WebService(
             app=app,
             failures=FailureRates(settings.rest_max_failed_requests, self.log),
-            head_timeout=settings.rest_body_timeout,
+            settings=settings,
             send_timeout=send_timeout,
             proxies=settings.trusted_proxies,
         )
@@ -115,6 +108,12 @@ class _Server:
             proxies=settings.trusted_proxies,
         )
         self._connections: set[HttpConnection] = set()
+        follow(settings, self._adopt)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._admission.limit = settings.http_max_connections
+        self._admission.per_client = settings.http_max_connections_per_address
+        self._service.failures.rate = settings.rest_max_failed_requests
 
     async def serve(self, endpoint: _Endpoint, stream: trio.SocketStream) -> None:
         """Serve one accepted connection; trio closes it when this returns."""

@@ -1,0 +1,83 @@
+"""Every setting that a reload can change is read anew in a running server."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+
+from config.apps import ALL_METHODS, App, AppTable
+from config.apps_file import write_apps
+from config.settings import TABLE, Settings
+from tests.support.backend import open_backend
+from tests.support.full_server import FullServer, full_server
+from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.web_server import make_certificate
+
+LIVE = {known.attribute for known in TABLE.values() if known.live}
+LATER = {
+    "shutdown_timeout": "the end of the process",
+    "shutdown_drain_timeout": "a signal",
+    "log_format": "the daemon: tests/wire/test_reload.py",
+    "log_level": "the daemon: tests/wire/test_reload.py",
+}
+"""Live settings that are read when something happens that cannot happen here, and where."""
+
+
+class WatchedSettings(Settings):
+    """Settings that know which of them were read."""
+
+    read: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        WatchedSettings.read.add(name)
+        return super().__getattribute__(name)
+
+
+def watched(settings: Settings) -> Settings:
+    return WatchedSettings(**{entry.name: getattr(settings, entry.name) for entry in attrs.fields(Settings)})
+
+
+async def use_everything(server: FullServer, client: WcsClient) -> None:
+    """Do once whatever settings are for."""
+    async with wcs_client(server.url("wss")) as other:
+        publication = await client.publish("news")
+        playback = await other.play("news")
+        event = {"mediaSessionId": publication.id, "type": "data", "payload": {}}
+        await client.send("sendStreamEvent", event)
+        join = {"command": "join", "options": {"name": "lobby"}}
+        await client.send("sendData", {"operationId": "1", "payload": join})
+        answer = await client.receive("DataStatusEvent", operationId="1")
+        assert answer["status"] == "ACCEPTED", answer
+        publication.peer.close()
+        await publication.status("FAILED")
+        await playback.status("FAILED")
+    rest = server.rest
+    await rest.post("/rest-api/data/send", json={"nodeId": "n", "sessionId": ["x"], "operationId": "1", "payload": "x"})
+    await rest.post("/rest-api/data/broadcast", json={"payload": "x"})
+    await rest.post("/rest-api/connection/terminate", json={"sessionId": "x"})
+    await server.terminate(name="x")
+    await rest.request("OPTIONS", "/rest-api/stream/find", headers={"Origin": "http://127.0.0.1"})
+
+
+async def test_each_one_is_read_again_after_a_reload(tmp_path: Path) -> None:
+    async with open_backend() as backend:
+        (tmp_path / "state").mkdir(mode=0o700)
+        app = App(name="defaultApp", key="defaultApp", url=backend.url, methods=frozenset(ALL_METHODS), rooms=True)
+        (tmp_path / "state" / "apps.toml").write_text(write_apps(AppTable(apps=(app,))))
+        own = make_certificate(tmp_path)
+        settings = {
+            "keep_alive_server_interval": 0.1,
+            "keep_alive_probes": 1000,
+            "rest_hook_send_hash": True,
+            "rest_hook_secret_key": "k",
+            "keep_alive_streaming_sessions_enabled": True,
+            "wss_cert": own.cert,
+            "wss_key": own.key,
+        }
+        async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as early:
+            WatchedSettings.read.clear()
+            server.live.replace(watched(server.live.now))
+            async with wcs_client(server.ws_url(), custom={"login": "alice"}) as client:
+                await use_everything(server, client)
+            assert sorted(LIVE - WatchedSettings.read - set(LATER)) == []
+            assert not early.closed.is_set()
