@@ -37,6 +37,7 @@ from actors.node.drain import Drain
 from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.accounts import AccountCommands
 from actors.operator.desk import CommandDesk
+from actors.operator.live import LiveCommands
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.operator.server_commands import ServerCommands
 from actors.rooms import RoomDirectory, RoomServices
@@ -245,7 +246,8 @@ class Server:
     def _command_desk(self) -> CommandDesk:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
         server = ServerCommands(drain=self._drain, reload=self.reload)
-        return CommandDesk(apps=self._apps, accounts=accounts, server=server, audit=self._access.audit)
+        live = LiveCommands(node=self._node, rooms=self._rooms, bans=self._bans, settings=self._settings)
+        return CommandDesk(apps=self._apps, accounts=accounts, server=server, live=live, audit=self._access.audit)
 
     def _measured_parts(self) -> MeasuredServer:
         return MeasuredServer(

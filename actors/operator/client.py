@@ -17,7 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from actors.operator.tables import render
+from actors.operator.tables import printable, render
 from actors.storage.default_paths import SOCKET_NAME, default_state_folder
 
 ANSWER_TIMEOUT = 30.0
@@ -32,7 +32,7 @@ line, up to the first that fails. Give passwords there, or leave them out and be
 list. Without a terminal, a password that was left out is read from standard input.
 
   --state DIR   the server's state folder; default: {default}
-  --json        print each answer as one line of JSON
+  --json        print each answer as one line of JSON; also as the last word of COMMAND
   --help        this text
 
 Exit codes: 0 done, or nothing to do   1 refused   2 not a command   3 no server answers   4 the server failed
@@ -55,6 +55,7 @@ _EXIT_OF_ERROR = {
     "refused": Exit.REFUSED,
     "usage": Exit.USAGE,
     "password": Exit.USAGE,
+    "unconfirmed": Exit.REFUSED,
     "failed": Exit.FAILED,
     "unreachable": Exit.UNREACHABLE,
 }
@@ -114,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def read_options(arguments: Sequence[str]) -> Options:
-    """The program's options, which come before the command; BadUsage if they are invalid."""
+    """The program's options, which come before the command, `--json` also after it; BadUsage if they are invalid."""
     state, as_json, wants_help = default_state_folder(), False, False
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
@@ -129,6 +130,9 @@ def read_options(arguments: Sequence[str]) -> Options:
             wants_help = True
         else:
             raise BadUsage(f"unknown option {option!r}")
+    if rest[-1:] == ["--json"] and "--" not in rest:
+        as_json = True
+        rest.pop()
     return Options(state, as_json, wants_help, rest)
 
 
@@ -161,12 +165,14 @@ def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
         words = request["words"]
         ends_options = [] if "--" in words else ["--"]  # a password may begin with a dash
         answer = _answer({"words": [*words, *ends_options, password]}, options)
+    if answer.get("error") == "unconfirmed":
+        answer = _confirmed(answer, request, options)
     if options.as_json:
         print(json.dumps(answer), flush=True)
     elif answer["ok"]:
         _show(answer)
     else:
-        print(f"wcs: {place}{answer['message']}", file=sys.stderr)
+        print(f"wcs: {place}{printable(answer['message'])}", file=sys.stderr)
     return Exit.DONE if answer["ok"] else _EXIT_OF_ERROR.get(answer["error"], Exit.FAILED)
 
 
@@ -175,6 +181,17 @@ def _answer(request: dict[str, Any], options: Options) -> dict[str, Any]:
         return ask(options.state / SOCKET_NAME, request)
     except ServerUnreachable as error:
         return {"ok": False, "error": "unreachable", "message": str(error)}
+
+
+def _confirmed(answer: dict[str, Any], request: dict[str, Any], options: Options) -> dict[str, Any]:
+    """The answer to the command with --yes, if a person at the terminal agrees."""
+    if "words" not in request or not sys.stdin.isatty():
+        return {**answer, "message": f"{answer['message']} If so, say --yes"}
+    print(f"{printable(answer['message'])} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        return {**answer, "message": "nothing is done"}
+    command, *rest = request["words"]
+    return _answer({"words": [command, "--yes", *rest]}, options)
 
 
 def _ask_for_password(whose: str) -> str | None:
@@ -187,10 +204,12 @@ def _ask_for_password(whose: str) -> str | None:
 
 def _show(answer: dict[str, Any]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in render(answer["rows"], width):
+    columns = answer.get("columns")
+    rows = [{name: row.get(name) for name in columns} for row in answer["rows"]] if columns else answer["rows"]
+    for line in render(rows, width, cuts=bool(columns)):
         print(line)
     if answer["message"]:
-        print(answer["message"])
+        print(printable(answer["message"]))
     sys.stdout.flush()
 
 

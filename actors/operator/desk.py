@@ -5,6 +5,7 @@ from attrs import frozen
 from actors.access.audit import AuditLog
 from actors.operator.accounts import AccountCommands, PasswordNeeded
 from actors.operator.execute import execute
+from actors.operator.live import LiveCommands
 from actors.operator.server_commands import ServerCommands
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
@@ -13,6 +14,7 @@ from config.apps import AppError, AppTable
 from protocol.access.accounts import AccountError
 from protocol.operator.account_commands import AccountCommand
 from protocol.operator.commands import Command, parse
+from protocol.operator.live_commands import LiveCommand
 from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
 from protocol.operator.server_commands import ServerCommand
 from protocol.operator.syntax import find_verb
@@ -27,18 +29,27 @@ class CommandDesk:
     apps: AppStore
     accounts: AccountCommands
     server: ServerCommands
+    live: LiveCommands
     audit: AuditLog
 
     async def answer(self, words: tuple[str, ...], who: str) -> Answer:
         """Carry out a command and say what came of it. `who` is behind the connection. CommandError if it is none."""
         command, name = parse(words), find_verb(words)[0].name
         answer = await self._answer(command, who)
-        if isinstance(answer, NotDone) or answer.changed:
-            result = answer.message.partition("\n")[0]
-            if isinstance(answer, Done):
-                log.info("changed by an operator", command=name, change=result, by=who)
-            self.audit.done(who=who, source="wcs", what=name, result=result)
+        self._write_down(answer, name, who)
         return answer
+
+    def _write_down(self, answer: Answer, name: str, who: str) -> None:
+        """Into the log what has changed; into the audit file that, what was refused, and what has facts for it."""
+        result = answer.message.partition("\n")[0]
+        if isinstance(answer, NotDone):
+            if answer.error is not ErrorKind.UNCONFIRMED:
+                self.audit.done(who=who, source="wcs", what=name, result=result)
+            return
+        if answer.changed:
+            log.info("changed by an operator", command=name, change=result, by=who)
+        if answer.changed or answer.facts:
+            self.audit.done(who=who, source="wcs", what=name, result=result, **answer.facts)
 
     async def _answer(self, command: Command, who: str) -> Answer:
         try:
@@ -54,6 +65,8 @@ class CommandDesk:
     async def _carry_out(self, command: Command, who: str) -> Answer:
         if isinstance(command, ServerCommand):
             return await self.server.execute(command, who)
+        if isinstance(command, LiveCommand):
+            return await self.live.execute(command, who)
         if isinstance(command, AccountCommand):
             return await self.accounts.execute(command)
 

@@ -17,7 +17,7 @@ from actors.operator.desk import CommandDesk
 from actors.operator.seats import Seat, Seats
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
-from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, decode_request, encode_answer
+from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, answer_pieces, decode_request
 from protocol.operator.syntax import CommandError
 
 MAX_CONNECTIONS = 16
@@ -26,7 +26,7 @@ IDLE_TIMEOUT = 300.0
 LINE_TIMEOUT = 10.0
 """Seconds from a request's first byte to its last one."""
 SEND_TIMEOUT = 10.0
-"""Seconds in which the client must read an answer."""
+"""Seconds in which the client must read an answer, or, of a list, each piece of it."""
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: process, user, group
 _log = get_logger("operator")
@@ -191,5 +191,7 @@ def _peer(stream: trio.SocketStream) -> str:
 
 
 async def _send(stream: trio.SocketStream, answer: Answer) -> None:
-    with fail_after(SEND_TIMEOUT):
-        await stream.send_all(encode_answer(answer))
+    """Piece by piece: a list may have thousands of rows, and media must not wait until all are encoded."""
+    for piece in answer_pieces(answer):
+        with fail_after(SEND_TIMEOUT):
+            await stream.send_all(piece)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from actors.runtime.timeouts import fail_after
 from protocol.access.kicks import Kick
@@ -47,6 +47,10 @@ class StopReason:
     info: str = ""
     kick: Kick | None = field(default=None, eq=False)
     """What else was ordered together with this end."""
+
+    def with_kick(self, kick: Kick | None) -> "StopReason":
+        """This reason, with what is ordered besides; its `info` may be another."""
+        return self if kick is None else evolve(self, info=kick.reason or self.info, kick=kick)
 
 
 CRASHED = StopReason(cause="crash", info="Failed by error")

@@ -19,6 +19,16 @@ def read_duration(text: str, *, most: float) -> float:
     return seconds
 
 
+def shown_age(seconds: float) -> str:
+    """About how long, in the two largest units, to be read at a glance: `45s`, `3m20s`, `2h05m`, `3d04h`."""
+    whole = max(0, int(seconds))
+    for unit, smaller in ("dh", "hm", "ms"):
+        if whole >= _UNITS[unit]:
+            count, rest = divmod(whole, int(_UNITS[unit]))
+            return f"{count}{unit}{rest // int(_UNITS[smaller]):02d}{smaller}"
+    return f"{whole}s"
+
+
 def shown_duration(seconds: float) -> str:
     """Whole seconds in the largest unit that shows them exactly: `90s`, `30m`."""
     whole = round(seconds)

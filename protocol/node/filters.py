@@ -9,7 +9,7 @@ Filters are frozen, JSON-able data with a `node_id`: they can cross a process bo
 
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from protocol.node.descriptions import ConnectionDescription, StreamTraits
 
@@ -107,6 +107,14 @@ class RoomFilter:
             and (self.app_keys is None or app_key in self.app_keys)
             and (not self.text or _contain(self.text, name, app_key, *logins))
         )
+
+
+def given_conditions(query: StreamFilter | ConnectionFilter) -> dict[str, object]:
+    """The conditions of a filter, for the log and the audit file."""
+    conditions = asdict(query, filter=lambda _, value: value is not None)
+    sets = {"media_session_ids": "ids", "app_keys": "bound_to"}
+    listed = {shown: ",".join(sorted(conditions.pop(name))) for name, shown in sets.items() if name in conditions}
+    return conditions | listed
 
 
 def _contain(wanted: str | None, *texts: str | None) -> bool:

@@ -7,8 +7,9 @@ from typing import Final
 
 from attrs import field, fields, frozen
 
-from protocol.operator import server_commands
+from protocol.operator import live_commands, server_commands
 from protocol.operator.account_commands import BUILDERS, AccountCommand
+from protocol.operator.live_commands import LiveCommand
 from protocol.operator.server_commands import ServerCommand
 from protocol.operator.syntax import CommandError, Words, find_verb
 
@@ -128,7 +129,7 @@ AppCommand = (
     | RemoveAppRestMethods
     | Help
 )
-Command = AppCommand | AccountCommand | ServerCommand
+Command = AppCommand | AccountCommand | LiveCommand | ServerCommand
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -207,5 +208,6 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "remove app-rest-method": _build_remove_methods,
     "help": lambda words: Help(),
     **BUILDERS,
+    **live_commands.BUILDERS,
     **server_commands.BUILDERS,
 }

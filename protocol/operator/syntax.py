@@ -7,6 +7,7 @@ Standard library only (hence no attrs): `wcs --help` shows these texts where not
 """
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,11 +20,15 @@ class CommandError(ProtocolError):
 
 
 class Option(NamedTuple):
-    """An option. `flags` are its spellings; `value` is the name of its value in the usage text, None for a switch."""
+    """An option. `flags` are its spellings; `value` is the name of its value in the usage text, None for a switch.
+
+    `choices`: values to propose, beside those that `value` itself lists (`a|b`).
+    """
 
     name: str
     flags: tuple[str, ...]
     value: str | None = None
+    choices: tuple[str, ...] = ()
 
     @property
     def usage(self) -> str:
@@ -39,13 +44,17 @@ class Words(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """One command. `extra` is an optional operand, which may be repeated if it ends in `...`."""
+    """One command. `extra` is an optional operand, which may be repeated if it ends in `...`.
+
+    `conditions`: the fields that operands of the form FIELD=VALUE may name.
+    """
 
     name: str
     summary: str
     operands: tuple[str, ...] = ()
     extra: str | None = None
     options: tuple[Option, ...] = ()
+    conditions: tuple[str, ...] = ()
 
     @property
     def usage(self) -> str:
@@ -91,13 +100,29 @@ def find_verb(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
         verb = VERBS.get(" ".join(words[:length]))
         if verb is not None:
             return verb, words[length:]
+    subjects = [name.partition(" ")[2] for name in VERBS if name.startswith(f"{words[0]} ")]
+    if subjects and len(words) == 1:
+        raise CommandError(f"{words[0]} what? One of {', '.join(subjects)}")
     written = " ".join(words[:2])
     raise CommandError(f"unknown command {shortened(written)}{did_you_mean(written, VERBS) or ' (try help)'}")
 
 
 def help_text() -> str:
     """Every command, each with its usage and a line about it."""
-    return "\n".join(f"{verb.usage}\n    {verb.summary}" for verb in VERBS.values())
+    return "\n".join(f"{verb.usage}\n    {verb.summary}{_fields_told(verb)}" for verb in VERBS.values())
+
+
+def _fields_told(verb: Verb) -> str:
+    return (
+        textwrap.fill(
+            f"FIELD: {', '.join(verb.conditions)}",
+            width=100,
+            initial_indent="\n    ",
+            subsequent_indent="    ",
+        )
+        if verb.conditions
+        else ""
+    )
 
 
 def _sort(verb: Verb, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -151,6 +176,39 @@ _URL = Option("url", ("-l", "--url"), "URL")
 _DETAIL = Option("detail", ("-d", "--detail"))
 _ALL = Option("all", ("-a", "--all"))
 _ROLE = Option("role", ("--role",), "metrics|view|operate|admin")
+_LIMIT = Option("limit", ("--limit",), "N")
+_OFFSET = Option("offset", ("--offset",), "N")
+_CONDITION = "FIELD=VALUE..."
+
+STREAM_CONDITIONS = (
+    "name", "published", "status", "mediaSessionId", "mediaSessionIds", "sessionId", "appKey", "hasVideo", "hasAudio",
+    "mediaProvider", "nodeId", "roomName",
+)  # fmt: skip
+"""The conditions of REST's `/stream/find`, by the same names; the others likewise."""
+SESSION_CONDITIONS = ("sessionId", "appKey", "clientVersion", "roomName")
+ROOM_CONDITIONS = ("name", "appKey")
+BAN_CONDITIONS = ("id", "appKey", "action", "name", "who")
+
+STREAM_ORDERS = (
+    "name", "mediaType", "status", "viewers", "kbps", "lost", "createDate", "appKey", "roomName", "sessionId",
+    "mediaSessionId",
+)  # fmt: skip
+"""What lists may be sorted by."""
+SESSION_ORDERS = ("appKey", "status", "streams", "createDate", "clientVersion", "origin", "sessionId")
+ROOM_ORDERS = ("name", "appKey", "memberCount", "streamCount", "createDate")
+BAN_ORDERS = ("appKey", "action", "name", "who", "createDate", "expireDate")
+
+
+def _list_verb(noun: str, conditions: tuple[str, ...], orders: tuple[str, ...]) -> Verb:
+    return Verb(
+        f"show {noun}",
+        f"List the {noun} that match, or all. -d shows all their fields; --sort -FIELD: largest first.",
+        extra=_CONDITION,
+        options=(_DETAIL, Option("sort", ("--sort",), "FIELD", orders), _LIMIT, _OFFSET),
+        conditions=conditions,
+    )
+
+
 _BOUND_TO = Option("app", ("--app",), "APP_KEY,...")
 
 VERBS: dict[str, Verb] = {
@@ -259,6 +317,25 @@ VERBS: dict[str, Verb] = {
             "console",
             "Show a link that opens the start page, logged in. It works once, for 60 seconds.",
             options=(_ROLE,),
+        ),
+        _list_verb("streams", STREAM_CONDITIONS, STREAM_ORDERS),
+        _list_verb("sessions", SESSION_CONDITIONS, SESSION_ORDERS),
+        _list_verb("rooms", ROOM_CONDITIONS, ROOM_ORDERS),
+        _list_verb("bans", BAN_CONDITIONS, BAN_ORDERS),
+        Verb(
+            "terminate",
+            "Stop the streams that match, or --all. Asks first, unless told --yes. --reason is told to pages and"
+            " backends; --ban keeps out whom it ends for so long.",
+            extra=_CONDITION,
+            options=(
+                _ALL,
+                Option("reason", ("--reason",), "TEXT"),
+                Option("ban", ("--ban",), "30s"),
+                Option("ban_by", ("--ban-by",), "name|user|address"),
+                Option("dry_run", ("--dry-run",)),
+                Option("yes", ("-y", "--yes")),
+            ),
+            conditions=STREAM_CONDITIONS,
         ),
         Verb(
             "drain",

@@ -64,15 +64,16 @@ class BanFilter:
 def parse_find(fields: Mapping[str, Any]) -> tuple[BanFilter, Page]:
     """Which bans to show. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
-    return _filter(given), page_of(given)
+    return ban_filter(given), page_of(given)
 
 
 def parse_remove(body: bytes) -> BanFilter:
     """Which bans to lift. RestError (400) for anything not exactly understood, and for no condition."""
-    return _filter(REMOVE.read(decode_object(body)))
+    return ban_filter(REMOVE.read(decode_object(body)))
 
 
-def _filter(given: FieldValues) -> BanFilter:
+def ban_filter(given: FieldValues) -> BanFilter:
+    """The conditions among the values of a table that contains them."""
     return BanFilter(id=given[ID], app_key=given[APP_KEY], action=given[ACTION], name=given[NAME], who=given[WHO])
 
 

@@ -72,7 +72,7 @@ class RoomKickRequest:
 def parse_find(fields: Mapping[str, Any]) -> tuple[RoomFilter, Page]:
     """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
-    return _filter(given), page_of(given)
+    return room_filter(given), page_of(given)
 
 
 def parse_send(body: bytes, *, max_size: int) -> RoomSendRequest:
@@ -88,7 +88,7 @@ def parse_send(body: bytes, *, max_size: int) -> RoomSendRequest:
         key = "payload" if text is None else "text"
         reason = f"`{key}` is larger than {max_size} bytes (setting max_stream_event_size)"
         raise RestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason, key=key, setting="max_stream_event_size")
-    return RoomSendRequest(filter=_filter(given), sender=sender, content=content)
+    return RoomSendRequest(filter=room_filter(given), sender=sender, content=content)
 
 
 def parse_kick(body: bytes) -> RoomKickRequest:
@@ -97,15 +97,16 @@ def parse_kick(body: bytes) -> RoomKickRequest:
     seconds = DEFAULT_SECONDS if given[SECONDS] is None else given[SECONDS]
     if seconds is None or seconds > LONGEST_BAN:
         raise bad_request(f"seconds must be {LONGEST_BAN} at most", key="seconds")
-    return RoomKickRequest(filter=_filter(given), login=given[LOGIN] or "", seconds=seconds)
+    return RoomKickRequest(filter=room_filter(given), login=given[LOGIN] or "", seconds=seconds)
 
 
 def parse_terminate(body: bytes) -> RoomFilter:
     """Which rooms a `room/terminate` ends. RestError (400) for anything not exactly understood."""
-    return _filter(TERMINATE.read(decode_object(body)))
+    return room_filter(TERMINATE.read(decode_object(body)))
 
 
-def _filter(given: FieldValues) -> RoomFilter:
+def room_filter(given: FieldValues) -> RoomFilter:
+    """The conditions among the values of a table that contains them."""
     return RoomFilter(name=given[NAME], app_key=given[APP_KEY])
 
 

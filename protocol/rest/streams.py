@@ -66,7 +66,7 @@ def parse_terminate(body: bytes, *, allow_all: bool) -> StreamFilter:
 
     The empty object sets no condition and so matches every stream. If `allow_all` is false, it is refused.
     """
-    query = _filter(TERMINATE.read(decode_object(body)))
+    query = stream_filter(TERMINATE.read(decode_object(body)))
     if query.is_everything and not allow_all:
         raise bad_request(
             "an empty filter would stop every stream, which rest.terminate_all=deny forbids",
@@ -91,10 +91,11 @@ def parse_kick(parameters: Mapping[str, str]) -> Kick | None:
 def parse_find(fields: Mapping[str, Any]) -> StreamQuery:
     """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
-    return StreamQuery(filter=_filter(given), page=page_of(given), metrics="metrics" in (given[DISPLAY] or ()))
+    return StreamQuery(filter=stream_filter(given), page=page_of(given), metrics="metrics" in (given[DISPLAY] or ()))
 
 
-def _filter(given: FieldValues) -> StreamFilter:
+def stream_filter(given: FieldValues) -> StreamFilter:
+    """The conditions among the values of a table that contains them."""
     return StreamFilter(
         name=given[NAME],
         published=given[PUBLISHED],

@@ -13,16 +13,23 @@ from attrs import frozen
 
 from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
+from actors.node.bans import Bans
+from actors.node.control_port import NodeControl
 from actors.node.drain import Drain
+from actors.node.supervisor import Supervisor
 from actors.operator.accounts import AccountCommands
 from actors.operator.desk import CommandDesk
+from actors.operator.live import LiveCommands
 from actors.operator.server import serve_operator
 from actors.operator.server_commands import ServerCommands
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.reload import no_reload
+from config.settings import Settings
 from tests.support.access import access_of
+from tests.support.streams import StreamWorld
+from tests.support.web import messages_to
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,21 +72,33 @@ async def run_wcs(*arguments: str, stdin: str = "") -> "CompletedProcess[bytes]"
 
 
 async def open_console(
-    nursery: trio.Nursery, state: Path, *, policy: Callable[[bool], bool] = lambda has_accounts: has_accounts
+    nursery: trio.Nursery,
+    state: Path,
+    *,
+    policy: Callable[[bool], bool] = lambda has_accounts: has_accounts,
+    live: LiveCommands | None = None,
 ) -> Console:
     """Start a console in `nursery`; it ends with it. `policy`: whether callers of REST must log in."""
     store, audit = open_app_store(state / "apps.toml"), list[str]()
     access = AccessControl(open_account_store(state / "users.toml"), policy=policy, audit=AuditLog(audit.append))
-    await nursery.start(serve_operator, state / SOCKET_NAME, desk_of(store, access))
+    await nursery.start(serve_operator, state / SOCKET_NAME, desk_of(store, access, live))
     return Console(state=state, store=store, access=access, audit=audit)
 
 
-def desk_of(store: AppStore, access: AccessControl | None = None) -> CommandDesk:
+def live_commands_on(node: NodeControl, *, settings: Settings | None = None, bans: Bans | None = None) -> LiveCommands:
+    """The commands about what is live, on a node without rooms."""
+    rooms = messages_to(Supervisor()).rooms
+    return LiveCommands(node=node, rooms=rooms, bans=bans or Bans(), settings=settings or Settings())
+
+
+def desk_of(store: AppStore, access: AccessControl | None = None, live: LiveCommands | None = None) -> CommandDesk:
     """What a console's commands act on."""
     access = access or access_of(Path(os.devnull), is_required=False)
     accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
     server = ServerCommands(drain=Drain(), reload=no_reload)
-    return CommandDesk(apps=store, accounts=accounts, server=server, audit=access.audit)
+    return CommandDesk(
+        apps=store, accounts=accounts, server=server, live=live or live_commands_on(StreamWorld()), audit=access.audit
+    )
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:

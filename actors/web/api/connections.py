@@ -9,13 +9,13 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.kicks import Kicks, by
 from actors.web.api.routes import ApiRoute
-from actors.web.api.streams import ONCE, find_routes, given_conditions, no_match, search_fields
+from actors.web.api.streams import ONCE, find_routes, no_match, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from config.settings import Settings
 from protocol.access.roles import Role
-from protocol.node.filters import ConnectionFilter
+from protocol.node.filters import ConnectionFilter, given_conditions
 from protocol.rest import connections as rest
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query

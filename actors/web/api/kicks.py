@@ -7,7 +7,6 @@ headers |= await self._kicks.settled(kick, request)     its bans are kept over a
 
 from collections.abc import Mapping
 
-from attrs import evolve
 from starlette.requests import Request
 
 from actors.node.bans import Bans
@@ -47,4 +46,4 @@ class Kicks:
 
 def by(usual: StopReason, kick: Kick | None) -> StopReason:
     """The reason for whatever is stopped: the usual one, with what the request says."""
-    return usual if kick is None else evolve(usual, info=kick.reason or usual.info, kick=kick)
+    return usual.with_kick(kick)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-import attrs
 import trio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
-from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.node.filters import StreamFilter, given_conditions
 from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import FieldTable
@@ -152,11 +151,3 @@ def _log_terminate(request: Request, query: StreamFilter, answer: rest.Terminate
         log.info("streams terminated by rest", **facts, **given_conditions(query))
     if not answer.all_stopped and not dry_run:
         log.warning("terminated streams have not ended in time", setting="rest.terminate_timeout", **facts)
-
-
-def given_conditions(query: StreamFilter | ConnectionFilter) -> dict[str, object]:
-    """The conditions of a filter, for the log."""
-    conditions = attrs.asdict(query, filter=lambda _, value: value is not None)
-    sets = {"media_session_ids": "ids", "app_keys": "bound_to"}
-    listed = {shown: ",".join(sorted(conditions.pop(name))) for name, shown in sets.items() if name in conditions}
-    return conditions | listed

@@ -1,0 +1,187 @@
+"""The operator's commands about what is live: streams, sessions, rooms and bans, found as REST finds them.
+
+Conditions, and `limit` and `offset`, have the names of the REST API and are read by its tables.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from protocol.access.kicks import Kick
+from protocol.common.suggestions import did_you_mean, shortened
+from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
+from protocol.operator.messages import Row
+from protocol.operator.syntax import (
+    BAN_ORDERS,
+    ROOM_ORDERS,
+    SESSION_ORDERS,
+    STREAM_ORDERS,
+    CommandError,
+    Words,
+)
+from protocol.rest import bans, connections, rooms, streams
+from protocol.rest.errors import RestError
+from protocol.rest.fields import FieldTable
+from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
+
+
+@frozen(kw_only=True)
+class Order:
+    """What a list is sorted by."""
+
+    key: str
+    """A column."""
+    is_descending: bool = False
+
+    def of(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows in this order. Those without a value come last."""
+        known = list(rows)
+        present = [row for row in known if row.get(self.key) is not None]
+        missing = [row for row in known if row.get(self.key) is None]
+        return sorted(present, key=self._value, reverse=self.is_descending) + missing
+
+    def _value(self, row: Row) -> Any:
+        value = row[self.key]
+        return value.casefold() if isinstance(value, str) else value
+
+
+@frozen(kw_only=True)
+class Listing:
+    """What the commands that list have in common. `order`: None for the oldest first."""
+
+    page: Page = field(factory=Page)
+    order: Order | None = None
+    detail: bool = False
+
+
+@frozen(kw_only=True)
+class ShowStreams(Listing):
+    """`show streams [FIELD=VALUE...]`"""
+
+    filter: StreamFilter = field(factory=StreamFilter)
+
+
+@frozen(kw_only=True)
+class ShowSessions(Listing):
+    """`show sessions [FIELD=VALUE...]`"""
+
+    filter: ConnectionFilter = field(factory=ConnectionFilter)
+
+
+@frozen(kw_only=True)
+class ShowRooms(Listing):
+    """`show rooms [FIELD=VALUE...]`"""
+
+    filter: RoomFilter = field(factory=RoomFilter)
+
+
+@frozen(kw_only=True)
+class ShowBans(Listing):
+    """`show bans [FIELD=VALUE...]`"""
+
+    filter: bans.BanFilter = field(factory=bans.BanFilter)
+
+
+@frozen(kw_only=True)
+class TerminateStreams:
+    """`terminate [FIELD=VALUE...]`. Unless it `is_confirmed`, only the number of streams is told."""
+
+    filter: StreamFilter
+    kick: Kick | None = None
+    dry_run: bool = False
+    is_confirmed: bool = False
+
+
+LiveCommand = ShowStreams | ShowSessions | ShowRooms | ShowBans | TerminateStreams
+
+_PAGING = FieldTable(LIMIT, OFFSET, noun="option")
+
+
+def _conditions(words: Words) -> dict[str, str]:
+    """The operands FIELD=VALUE."""
+    given: dict[str, str] = {}
+    for operand in words.operands:
+        name, equals, value = operand.partition("=")
+        if not equals:
+            raise CommandError(f"a condition must be FIELD=VALUE, not {shortened(operand)}")
+        if name in given:
+            raise CommandError(f"{shortened(name)} is given twice")
+        given[name] = value
+    return given
+
+
+def _table(fields: FieldTable) -> FieldTable:
+    """The conditions among the fields of a request that finds something."""
+    left_out = {"offset", "limit", "display"}
+    return FieldTable(*(each for name, each in fields.fields.items() if name not in left_out), noun="condition")
+
+
+_STREAMS, _SESSIONS = _table(streams.FIND), _table(connections.FIND)
+_ROOMS, _BANS = _table(rooms.FIND), _table(bans.FIND)
+
+
+def _listing(words: Words, orders: tuple[str, ...]) -> Mapping[str, Any]:
+    paging = {name: words.options[name] for name in ("limit", "offset") if name in words.options}
+    page = page_of(_PAGING.read(paging))
+    return {"page": page, "order": _order(words, orders), "detail": "detail" in words.options}
+
+
+def _order(words: Words, orders: tuple[str, ...]) -> Order | None:
+    written = words.options.get("sort")
+    if written is None:
+        return None
+    key = written.removeprefix("-")
+    if key not in orders:
+        raise CommandError(f"--sort must be one of {', '.join(orders)}{did_you_mean(key, orders)}")
+    return Order(key=key, is_descending=written != key)
+
+
+def _build_show_streams(words: Words) -> ShowStreams:
+    given = _STREAMS.read(_STREAMS.from_query(_conditions(words)))
+    return ShowStreams(filter=streams.stream_filter(given), **_listing(words, STREAM_ORDERS))
+
+
+def _build_show_sessions(words: Words) -> ShowSessions:
+    given = _SESSIONS.read(_conditions(words))
+    return ShowSessions(filter=connections.connection_filter(given), **_listing(words, SESSION_ORDERS))
+
+
+def _build_show_rooms(words: Words) -> ShowRooms:
+    return ShowRooms(filter=rooms.room_filter(_ROOMS.read(_conditions(words))), **_listing(words, ROOM_ORDERS))
+
+
+def _build_show_bans(words: Words) -> ShowBans:
+    return ShowBans(filter=bans.ban_filter(_BANS.read(_conditions(words))), **_listing(words, BAN_ORDERS))
+
+
+def _build_terminate(words: Words) -> TerminateStreams:
+    query = streams.stream_filter(_STREAMS.read(_STREAMS.from_query(_conditions(words))))
+    if query.is_everything is not ("all" in words.options):
+        raise CommandError("give either conditions or --all")
+    names = ("reason", "ban", "ban_by")
+    kick = streams.parse_kick({name: words.options[name] for name in names if name in words.options})
+    return TerminateStreams(
+        filter=query, kick=kick, dry_run="dry_run" in words.options, is_confirmed="yes" in words.options
+    )
+
+
+def _read(build: Callable[[Words], LiveCommand]) -> Callable[[Words], LiveCommand]:
+    """`build`, with the errors of REST's tables as those of commands."""
+
+    def build_command(words: Words) -> LiveCommand:
+        try:
+            return build(words)
+        except RestError as error:
+            raise CommandError(error.message) from None
+
+    return build_command
+
+
+BUILDERS: dict[str, Callable[[Words], LiveCommand]] = {
+    "show streams": _read(_build_show_streams),
+    "show sessions": _read(_build_show_sessions),
+    "show rooms": _read(_build_show_rooms),
+    "show bans": _read(_build_show_bans),
+    "terminate": _read(_build_terminate),
+}
