@@ -35,6 +35,24 @@ FAILURES_PER_SECOND = 0.2
 RECOVERIES_PER_SECOND = 0.2
 
 
+@frozen
+class HookedStream:
+    """The stream that a hook is about, as its log lines name it."""
+
+    media_session_id: object
+    name: object
+
+    @classmethod
+    def of(cls, method: HookMethod, body: Mapping[str, Any]) -> "HookedStream | None":
+        """As the body of the hook names it, before anything is taken out of it."""
+        return cls(body.get("mediaSessionId"), body.get("name")) if method.concerns_stream else None
+
+    def fields(self) -> dict[str, object]:
+        """For log lines."""
+        named = {"stream": self.media_session_id, "name": self.name}
+        return {key: value for key, value in named.items() if value is not None}
+
+
 @frozen(kw_only=True)
 class HookCall:
     """One call to a backend. `body` is what is sent: `restExclude` has been applied."""
@@ -44,6 +62,8 @@ class HookCall:
     session_id: str
     body: dict[str, Any] = field(repr=False)
     config: MethodConfig
+    stream: HookedStream | None = None
+    """The stream that it is about."""
     keep_alive: bool = False
     """Whether it counts among the keep-alives, which may hold half of a host's connections."""
 
@@ -155,6 +175,7 @@ def _facts(call: HookCall, progress: Progress) -> dict[str, Any]:
         "method": call.method.value,
         "app": call.app.key,
         "session": call.session_id,
+        **(call.stream.fields() if call.stream is not None else {}),
         "id": progress.hook_id,
         "attempt": progress.attempt,
         "ms": round((trio.current_time() - progress.started) * 1000),

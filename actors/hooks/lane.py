@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from actors.hooks.backlog import Account
-from actors.hooks.call_log import HookCall
+from actors.hooks.call_log import HookCall, HookedStream
 from actors.hooks.client_deliveries import Deliveries, Delivery
 from actors.hooks.echo import is_echo
 from actors.hooks.keep_alive_slot import KeepAliveSlot
@@ -152,6 +152,7 @@ class HookLane:
             session_id=self._session_id,
             body=apply_rest_exclude(body, config),
             config=config,
+            stream=HookedStream.of(method, body),
             keep_alive=keep_alive,
         )
 

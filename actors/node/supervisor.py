@@ -317,7 +317,7 @@ class Supervisor:
 
     def _report_crash(self, kind: str, event: str, actor: Running, error: BaseException) -> None:
         self.counts.crashes[kind] += 1
-        log.error(event, crash=error, actor=repr(actor))
+        log.error(event, crash=error, actor=repr(actor), session=getattr(actor, "session_id", None))
 
     def _count_stream_end(self, stream: StreamActor) -> None:
         self.counts.stream_ended(

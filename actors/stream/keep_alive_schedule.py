@@ -38,6 +38,8 @@ class KeepAliveTarget(Protocol):
     @property
     def media_session_id(self) -> str: ...
     @property
+    def session_id(self) -> str: ...
+    @property
     def app_key(self) -> str: ...
     @property
     def keep_alive_slot(self) -> KeepAliveSlot:
@@ -144,7 +146,7 @@ def ask(target: KeepAliveTarget) -> None:
 
 
 def _report(target: KeepAliveTarget, error: BaseException) -> None:
-    log.error("keep-alive crashed", id=target.media_session_id, crash=error)
+    log.error("keep-alive crashed", id=target.media_session_id, session=target.session_id, crash=error)
 
 
 def _fraction(key: str) -> float:

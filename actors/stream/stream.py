@@ -24,9 +24,9 @@ from actors.media.playback import Playback
 from actors.node.stream_index import NAME, STATUS
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
-from actors.runtime.logs import get_logger
 from actors.stream.describing import describe_stream, measure_media
 from actors.stream.end_reasons import USER, denied, failed
+from actors.stream.life_report import report_live, report_refused
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
@@ -35,8 +35,6 @@ from protocol.stream.info_texts import StreamInfo
 from protocol.stream.life import LifeEvent, StreamLife
 from protocol.stream.request import StreamRequest
 from protocol.stream.status_notice import StatusNotice
-
-log = get_logger("stream")
 
 
 @frozen(kw_only=True)
@@ -130,7 +128,7 @@ class Stream(Actor[Noted]):
         try:
             self._media = await self._set_up()
         except MediaRefused as refused:
-            log.info("media refused", id=self.media_session_id, info=refused.info, detail=refused.detail)
+            report_refused(self, refused)
             self.stop(failed(refused.info))
             return
         if self._media is not None:
@@ -170,6 +168,7 @@ class Stream(Actor[Noted]):
         return {
             "id": self.media_session_id,
             "name": self.name,
+            "session": self.session_id,
             "published": self.published,
             "status": str(self._life.status),
             "info": self._info,
@@ -233,8 +232,7 @@ class Stream(Actor[Noted]):
 
     def _go_live(self) -> None:
         self._enter(LifeEvent.MEDIA_FLOWS)
-        seconds = trio.current_time() - self.started_at
-        self._services.supervisor.counts.stream_live(published=self.published, seconds=seconds)
+        report_live(self, self._media, self._owner.subject, self._services.supervisor.counts)
 
     def _enter(self, event: LifeEvent, info: str | None = None) -> None:
         """Tell the next status, if this event leads to one."""

@@ -46,6 +46,25 @@ class HookMethod(StrEnum):
         """Whether the backend may say no. To any other hook, an answer of 401 or 403 is a failure."""
         return self.kind is not HookKind.EVENT or self is HookMethod.STREAM_KEEP_ALIVE_EVENT
 
+    @property
+    def concerns_stream(self) -> bool:
+        """Whether its body names one stream by `mediaSessionId`."""
+        return self in _OF_STREAMS
+
+
+_OF_STREAMS = frozenset(
+    {
+        HookMethod.PUBLISH_STREAM,
+        HookMethod.PLAY_STREAM,
+        HookMethod.UN_PUBLISH_STREAM,
+        HookMethod.STOP_STREAM,
+        HookMethod.SNAPSHOT,
+        HookMethod.STREAM_STATUS_EVENT,
+        HookMethod.STREAM_KEEP_ALIVE_EVENT,
+        HookMethod.SEND_STREAM_EVENT,
+        HookMethod.STREAM_EVENT,
+    }
+)
 
 _EVENTS = frozenset(
     {

@@ -32,6 +32,7 @@ class Stream:
     media_session_id: str
     keep_alive_slot: KeepAliveSlot
     app_key: str = APP.key
+    session_id: str = "s"
     stopped: list[StopReason] = field(factory=list)
     warnings: list[tuple[HookMethod, str]] = field(factory=list)
 

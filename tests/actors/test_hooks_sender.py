@@ -18,7 +18,7 @@ from actors.hooks.echo import is_echo
 from actors.hooks.masking import masked
 from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from config.apps import App
-from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestOnError
+from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestClientConfig, RestOnError
 from tests.support.hook_rig import APP, Answer, after, echo, failing, hang, hook_rig, status
 
 PUBLISH = HookMethod.PUBLISH_STREAM
@@ -381,3 +381,19 @@ async def test_trusting_anybody_is_told_aloud(autojump_clock: MockClock, caplog:
         ((level, event, _),) = facts(caplog)
     assert level == "WARNING"
     assert "rest_insecure_tls" in event
+
+
+async def test_a_line_about_a_hook_names_its_stream_even_if_the_body_does_not(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    hidden = MethodConfig(rest_exclude=frozenset({"mediaSessionId", "name"}))
+    async with hook_rig() as rig:
+        lane = rig.lane()
+        lane.config = RestClientConfig(methods={PUBLISH: hidden})
+        await lane.authorize(PUBLISH, {"mediaSessionId": "m", "name": "news"})
+        await lane.authorize(HookMethod.CONNECT, {"mediaSessionId": "made up", "name": "made up"})
+        assert json.loads(rig.backend.calls[0].request.content) == {}
+    about_stream, about_session = [fields for _, event, fields in facts(caplog) if event == "hook"]
+    assert about_stream | {"stream": "m", "name": "news"} == about_stream
+    assert not {"stream", "name"} & about_session.keys()

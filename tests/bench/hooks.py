@@ -190,6 +190,7 @@ class Stream:
     media_session_id: str
     keep_alive_slot: KeepAliveSlot
     app_key: str = "bench"
+    session_id: str = "s"
     warnings: list[str] = field(factory=list)
 
     def keep_alive_body(self) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""What the log tells of a stream while it lives, with all of its ids."""
+
+import trio
+
+from actors.media.events import MediaRefused
+from actors.node.supervisor import StreamActor
+from actors.runtime.logs import get_logger
+from actors.stream.describing import DescribedMedia
+from protocol.access.kicks import Subject
+from protocol.metrics.actor_counts import ActorCounts
+
+log = get_logger("stream")
+
+
+def report_live(stream: StreamActor, media: DescribedMedia | None, client: Subject, counts: ActorCounts) -> None:
+    """The stream's media flows. `client`: its owner's."""
+    seconds = trio.current_time() - stream.started_at
+    counts.stream_live(published=stream.published, seconds=seconds)
+    log.info(
+        "stream live",
+        id=stream.media_session_id,
+        name=stream.name,
+        published=stream.published,
+        session=stream.session_id,
+        app=stream.app_key,
+        client=client.address,
+        audio=None if media is None else media.audio_codec,
+        video=None if media is None else media.video_codec,
+        ms=round(seconds * 1000),
+    )
+
+
+def report_refused(stream: StreamActor, refused: MediaRefused) -> None:
+    """The stream's offer cannot be answered."""
+    log.info(
+        "media refused",
+        id=stream.media_session_id,
+        session=stream.session_id,
+        info=refused.info,
+        detail=refused.detail,
+    )
