@@ -44,7 +44,7 @@ from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, Socket
+from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import open_app_store
 from actors.storage.reload import Reloader, no_reload
@@ -58,6 +58,7 @@ from actors.web.api.health import Readiness
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
 from actors.web.http.server import serve_web
+from actors.whip import WhipSessions
 from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
 from config.live import follow
@@ -114,6 +115,7 @@ class Server:
         self._drain = Drain(self._supervisor)
         self._directory: Directory[Broadcast] = Directory()
         self._rooms = self._make_rooms()
+        self._services = self._session_services()
         self._gateway = self._make_gateway()
         self._data = DataDelivery(self.node_id, self._supervisor)
         self._measured = self._measured_parts()
@@ -231,6 +233,7 @@ class Server:
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
             metrics=self.metrics,
+            whip=WhipSessions(self._services),
         )
         await serve_web(
             app,
@@ -269,9 +272,8 @@ class Server:
         services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)
         return RoomDirectory(services, self._supervisor)
 
-    def _make_gateway(self) -> Gateway:
-        doors = [Endpoint(listener=self._listeners["ws"]), Endpoint(listener=self._listeners["wss"], tls=self._tls)]
-        services = SessionServices(
+    def _session_services(self) -> SessionServices:
+        return SessionServices(
             outboxes=self._outboxes,
             node_id=self.node_id,
             dispatcher=self._dispatcher,
@@ -291,13 +293,12 @@ class Server:
             decoder=self._decoder,
         )
 
-        def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:
-            return Session(socket, session_id=session_id, origin=origin, services=services)
-
+    def _make_gateway(self) -> Gateway:
+        doors = [Endpoint(listener=self._listeners["ws"]), Endpoint(listener=self._listeners["wss"], tls=self._tls)]
         return Gateway(
             doors,
             supervisor=self._supervisor,
-            make_session=make_session,
+            make_session=partial(Session, services=self._services),
             settings=self._settings,
             overload=self._overload,
         )

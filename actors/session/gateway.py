@@ -7,7 +7,6 @@ then it is an arrival: it has a few seconds, takes no session's place, and an er
 import math
 import socket
 import ssl
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -39,6 +38,7 @@ from config.live import follow
 from config.settings import Settings
 from protocol.access.client_address import ClientAddress
 from protocol.common.shared_rates import RateShares
+from protocol.node.session_ids import new_session_id
 
 log = get_logger("gateway")
 
@@ -333,12 +333,9 @@ class _Client:
     quota: ReceiveQuota
 
     def session_id(self) -> str:
-        """`/<client address>:<port>/<server address>:<port>-<uuid>`, as WCS 5.2.9xx writes it.
-
-        The port is 0 if a proxy has told the address alone.
-        """
+        """A new id for its session."""
         remote, local = self.address, self.socket.getsockname()
-        return f"/{_plain(remote.address)}:{remote.port}/{_plain(local[0])}:{local[1]}-{uuid.uuid4()}"
+        return new_session_id((remote.address, remote.port), (local[0], local[1]))
 
 
 def _too_many(request: WebSocketRequest) -> Callable[[], Awaitable[None]]:
@@ -347,12 +344,6 @@ def _too_many(request: WebSocketRequest) -> Callable[[], Awaitable[None]]:
 
 def _try_later(request: WebSocketRequest, body: bytes) -> Callable[[], Awaitable[None]]:
     return partial(request.reject, 503, extra_headers=[(b"Retry-After", RETRY_AFTER)], body=body)
-
-
-def _plain(address: str) -> str:
-    """The IPv4 address of an IPv4 client on a dual-stack socket; an IPv6 address in brackets."""
-    address = address.removeprefix("::ffff:") if "." in address else address
-    return f"[{address}]" if ":" in address else address
 
 
 def _header(request: WebSocketRequest, name: bytes) -> str | None:

@@ -16,6 +16,7 @@ from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
 from actors.node.drain import Drain
+from actors.node.whip_port import WhipPort
 from actors.web.api.administration import AdminResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
@@ -30,6 +31,7 @@ from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
+from actors.web.api.whip import WhipResource
 from actors.web.audit_trail import AuditTrail
 from actors.web.guard import Guard, machine_names
 from actors.web.http.body_limits import BodyLimits
@@ -54,11 +56,13 @@ def create_app(
     bans: Bans | None = None,
     admin: AdminResource | None = None,
     metrics: Metrics | None = None,
+    whip: WhipPort | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know; `admin`: what acts on the whole server.
+    streams and sessions know; `admin`: what acts on the whole server; `whip`: None for a server
+    without it.
     """
     refusals, metrics = Refusals(), metrics or Metrics()
     routes = api_routes(
@@ -72,13 +76,14 @@ def create_app(
         logins=PageLoginResource(access, refusals).routes(),
         admin=admin,
         metrics=metrics,
+        by_whip=() if whip is None else WhipResource(whip, settings, refusals).routes(),
     )
     table = RouteTable(routes)
-    app = Starlette(
-        routes=table.starlette_routes(),
-        middleware=_layers(settings, access, table, refusals, own_names, metrics.web),
-        exception_handlers=refusals.handlers(),
-    )
+    return _assembled(table, _layers(settings, access, table, refusals, own_names, metrics.web), refusals)
+
+
+def _assembled(table: RouteTable, layers: list[Middleware], refusals: Refusals) -> Starlette:
+    app = Starlette(routes=table.starlette_routes(), middleware=layers, exception_handlers=refusals.handlers())
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app
 
@@ -115,8 +120,9 @@ def api_routes(
     logins: tuple[ApiRoute, ...] = (),
     admin: AdminResource | None = None,
     metrics: Metrics | None = None,
+    by_whip: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
-    """Every route of the application; `logins` are those of the page's login form."""
+    """Every route of the application; `logins`: those of the page's login form, `by_whip`: of WHIP and WHEP."""
     kicks = Kicks(bans or Bans())
     shown = MetricsResource((metrics or Metrics()).render)
     routes = (
@@ -131,5 +137,6 @@ def api_routes(
         *shown.routes(),
         *StartPage(streams, messages.rooms, page_info, clock, ready, shown.make).routes(),
         *logins,
+        *by_whip,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)

@@ -15,15 +15,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.web.login_check import LoginCheck
+from actors.web.open_paths import is_open, is_whip, with_whip_cors
 from actors.web.refusals import Refusals
 from actors.web.responses import OUR_HEADERS
 from config.live import follow
 from config.settings import Settings
 from protocol.rest.access import AccessRules
 from protocol.rest.errors import RestError, bad_request
-
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""Load balancers may request them under any host name: they reveal nothing and change nothing."""
 
 
 def access_rules(settings: Settings, own_names: Iterable[str], *, is_login_required: bool) -> AccessRules:
@@ -58,6 +56,7 @@ class Guard:
 
     def _adopt(self, settings: Settings) -> None:
         self._rules = access_rules(settings, self._own_names, is_login_required=self._logins.is_required)
+        self._whip_origins = settings.ws_allowed_origins
         self._extra = settings.rest_access_control_headers
         self._preflight = {
             "Access-Control-Allow-Methods": ",".join(settings.rest_access_control_allow_methods),
@@ -71,13 +70,16 @@ class Guard:
         scope["path"] = plain_path(scope["path"])
         headers = Headers(scope=scope)
         send = _with_safe_headers(send)
-        if scope["path"] in OPEN_PATHS:
-            await self._app(scope, receive, send)
+        if is_open(scope["path"]):
+            await self._app(scope, receive, self._opened(send, scope))
         elif refusal := self._refusal(scope, headers):
             await self._refusals.answer(scope, refusal)(scope, receive, send)
         else:
             app = await self._chosen_app(scope, headers)
             await app(scope, receive, self._with_cors(send, scope, headers.get("origin")))
+
+    def _opened(self, send: Send, scope: Scope) -> Send:
+        return with_whip_cors(send, scope, self._whip_origins) if is_whip(scope["path"]) else send
 
     async def _chosen_app(self, scope: Scope, headers: Headers) -> ASGIApp:
         if _is_preflight(scope):

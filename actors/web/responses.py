@@ -39,6 +39,7 @@ OUR_HEADERS: Final[Mapping[str, Schema]] = {
     LIFTED_HEADER: {"type": "integer", "description": "how many bans were lifted"},
     REPLAYED_HEADER: {"const": "true", "description": "an earlier request with this Idempotency-Key was answered so"},
     REQUEST_ID_HEADER: {"type": "string", "description": "the id of the request, which log lines about it show"},
+    "Location": {"type": "string", "description": "the path of what was begun, for DELETE"},
     ETAG_HEADER: {"type": "string", "description": "the version of the content, for If-None-Match"},
     "Retry-After": {"type": "integer", "description": "seconds after which to try again"},
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import BYTES, MANY, PORT, TIMEOUT, RestAuth, TerminateAll, setting
-from config.value_types import Address, Boolean, Choice, File, HeaderLines, Integer, StringList
+from config.value_types import Address, Boolean, Choice, File, HeaderLines, Integer, StringList, Text
 
 
 # A table reads better than one argument per line.
@@ -76,6 +76,9 @@ class RestSettings:
         "Request headers those pages may send.")
     rest_access_control_allow_methods: tuple[str, ...] = setting(
         "rest_access_control_allow_methods", StringList("HTTP methods"), "POST", "HTTP methods those pages may use.")
+    whip_app: str | None = setting(
+        "whip.app", Text(), "defaultApp",
+        "Key of the application of WHIP and WHEP clients whose URL has no ?app=KEY. Empty: they must name one.")
     rest_access_control_headers: tuple[tuple[str, str], ...] = setting(
         "rest_access_control_headers", HeaderLines(), "", "Additional headers for every REST response.")
 # fmt: on

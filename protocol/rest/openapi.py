@@ -137,7 +137,7 @@ def _request_body(operation: Operation) -> dict[str, Any] | None:
     schema = operation.body if operation.fields is None else operation.fields.describe()
     if schema is None:
         return None
-    return {"required": operation.needs_body, "content": {_JSON: {"schema": schema}}}
+    return {"required": operation.needs_body, "content": {operation.body_type: {"schema": schema}}}
 
 
 # -- responses ---------------------------------------------------------------------------------------------------------

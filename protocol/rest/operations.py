@@ -52,7 +52,9 @@ class Operation:
     needs_body: bool = True
     """Whether a POST must have a body; without one, no field is given."""
     body: Schema | None = None
-    """The JSON body of a POST that no table describes."""
+    """The body of a POST that no table describes."""
+    body_type: str = "application/json"
+    """The media type of that."""
     answers: tuple[Answer, ...] = ()
     """How it answers when it succeeds."""
     errors: Mapping[int, str] = field(factory=dict)

@@ -46,6 +46,17 @@ class DtlsFailure(enum.Enum):
     FINGERPRINT = "fingerprint"
 
 
+_CURVE_HINT = (
+    "; its certificate may be of a curve that is not taken, such as secp224r1: FFmpeg with GnuTLS makes those"
+    " unless it is given one of P-256 (cert_file, key_file)"
+)
+_HINTS = {
+    "wrong curve": _CURVE_HINT,
+    "tls alert handshake failure": _CURVE_HINT,
+}
+"""What usually is behind an error of OpenSSL."""
+
+
 class DtlsContext:
     """Certificate and settings that all endpoints share; created once, because generating a key takes a while."""
 
@@ -267,7 +278,8 @@ def _reason(error: SSL.Error) -> str:
     """OpenSSL's text for the first error in its queue."""
     queue = error.args[0] if error.args else None
     if isinstance(queue, list) and queue:
-        return str(queue[0][-1])
+        reason = str(queue[0][-1])
+        return reason + _HINTS.get(reason, "")
     return str(error) or type(error).__name__
 
 

@@ -96,6 +96,16 @@ class TestHandshake:
         exchange(server, client)
         assert (server.state, server.failure, server.keys) == (DtlsState.FAILED, DtlsFailure.ERROR, None)
 
+    def test_a_certificate_of_another_curve_is_named_with_its_remedy(self) -> None:
+        peers = DtlsContext.create(b"".join(pem(ec.generate_private_key(ec.SECP224R1()))))
+        server, theirs = make_pair(client=peers)
+        exchange(server, theirs)
+        theirs, client = make_pair(server=peers)
+        exchange(theirs, client)
+        for ours in (server, client):
+            assert ours.failure is DtlsFailure.ERROR
+            assert "secp224r1: FFmpeg with GnuTLS makes those" in ours.detail
+
     def test_a_peer_without_certificate(self) -> None:
         context = SSL.Context(SSL.DTLS_METHOD)
         context.set_verify(SSL.VERIFY_NONE, lambda *_: True)

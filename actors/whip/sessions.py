@@ -1,0 +1,126 @@
+"""All sessions by HTTP: begun within limits, and found again by their resources."""
+
+import hmac
+import secrets
+from http import HTTPStatus
+from typing import Final
+
+from attrs import define, field, frozen
+
+from actors.node.whip_port import WhipAnswer, WhipRequest
+from actors.runtime.actor import ActorStopped
+from actors.session import SessionServices
+from actors.whip.session import WhipSession
+from config.addresses import client_key
+from config.live import follow
+from config.settings import Settings
+from protocol.common.memory_budget import Allowance
+from protocol.node.session_ids import new_session_id
+from protocol.rest.errors import RestError, not_found
+from protocol.rest.whip import token_digest, unauthorized, unavailable
+from protocol.stream.info_texts import StreamInfo
+
+ADDRESS_SHARE: Final = 4
+"""The offers of one address may take this part of `max_client_memory`."""
+ID_BYTES: Final = 16
+
+
+@define(eq=False)
+class _AddressShare:
+    """The sessions of one address."""
+
+    offers: Allowance
+    sessions: int = 0
+
+
+@frozen(eq=False)
+class _Resource:
+    session: WhipSession
+    token: bytes = field(repr=False)
+
+
+class WhipSessions:
+    """Implements the port `actors.node.whip_port.WhipPort` for one process."""
+
+    def __init__(self, services: SessionServices) -> None:
+        self._services = services
+        self._resources: dict[str, _Resource] = {}
+        self._clients: dict[str, _AddressShare] = {}
+        self._offers = Allowance(self._settings.max_client_memory)
+        follow(self._settings, self._adopt)
+
+    def _adopt(self, settings: Settings) -> None:
+        self._offers.limit = settings.max_client_memory
+        for client in self._clients.values():
+            client.offers.limit = settings.max_client_memory / ADDRESS_SHARE
+
+    @property
+    def _settings(self) -> Settings:
+        return self._services.streams.settings
+
+    async def open(self, request: WhipRequest) -> WhipAnswer:
+        """See `WhipPort.open`."""
+        self._check_server(request)
+        location = f"{request.path}/{secrets.token_urlsafe(ID_BYTES)}"
+        session = self._begin(request, location)
+        return WhipAnswer(sdp=await session.answered.answer(), location=location)
+
+    async def close(self, location: str, token: str | None) -> None:
+        """See `WhipPort.close`."""
+        resource = self._resources.get(location)
+        if resource is None:
+            raise not_found("there is no such session: it may have ended")
+        if not hmac.compare_digest(resource.token, token_digest(token)):
+            if token is None:
+                raise unauthorized("the token of the POST is missing")
+            raise RestError(HTTPStatus.CONFLICT, "Permission denied: the session was begun with another token")
+        await resource.session.close()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _check_server(self, request: WhipRequest) -> None:
+        """As for a WebSocket, before the backend is asked."""
+        streams = self._services.streams
+        if streams.overload.refuses():
+            raise unavailable(StreamInfo.SERVER_IS_OVERLOADED)
+        if request.published and streams.drain.refuses():
+            raise unavailable(StreamInfo.SERVER_IS_DRAINING)
+        if streams.supervisor.session_count >= self._settings.max_sessions:
+            raise unavailable("too many sessions", setting="max_sessions")
+
+    def _begin(self, request: WhipRequest, location: str) -> WhipSession:
+        key, weight = client_key(request.client[0]), len(request.offer)
+        self._enter(key, weight)
+
+        def ended() -> None:
+            self._resources.pop(location, None)
+            self._leave(key, weight)
+
+        session_id = new_session_id(request.client, request.server)
+        session = WhipSession(request, session_id=session_id, services=self._services, ended=ended)
+        try:
+            self._services.streams.supervisor.adopt_session(session)
+        except ActorStopped:
+            self._leave(key, weight)
+            raise unavailable("the server is shutting down") from None
+        self._resources[location] = _Resource(session, token_digest(request.token))
+        return session
+
+    def _enter(self, key: str, weight: int) -> None:
+        client = self._clients.get(key)
+        if client is None:
+            share = self._settings.max_client_memory / ADDRESS_SHARE
+            client = _AddressShare(Allowance(share, parent=self._offers))
+        if client.sessions >= self._settings.max_sessions_per_address:
+            raise unavailable("too many sessions", setting="max_sessions_per_address")
+        if not client.offers.take(weight):
+            raise unavailable("the offers of clients take too much memory", setting="max_client_memory")
+        client.sessions += 1
+        self._clients[key] = client
+
+    def _leave(self, key: str, weight: int) -> None:
+        client = self._clients[key]
+        client.offers.give_back(weight)
+        client.sessions -= 1
+        if not client.sessions:
+            del self._clients[key]
