@@ -26,6 +26,7 @@ MAX_ANSWER_SIZE = 64 * 1024 * 1024
 
 USAGE = """\
 usage: wcs [--state DIR] [--json] [COMMAND...]
+       wcs --completion bash|zsh|fish
 
 Sends COMMAND to the server that runs on this machine. Without COMMAND, commands are read from standard input, one per
 line, up to the first that fails. Give passwords there, or leave them out and be asked: arguments appear in the process
@@ -33,6 +34,8 @@ list. Without a terminal, a password that was left out is read from standard inp
 
   --state DIR   the server's state folder; default: {default}
   --json        print each answer as one line of JSON; also as the last word of COMMAND
+  --completion  print the completion script for a shell, such as: eval "$(wcs --completion bash)"
+  --version     print the version of this program
   --help        this text
 
 Exit codes: 0 done, or nothing to do   1 refused   2 not a command   3 no server answers   4 the server failed
@@ -74,8 +77,9 @@ class Options(NamedTuple):
 
     state: Path
     as_json: bool
-    wants_help: bool
     words: list[str]
+    shown: str | None = None
+    """Text to print instead of a command's answer."""
 
 
 def main() -> None:
@@ -103,8 +107,8 @@ def run(arguments: Sequence[str]) -> int:
     except BadUsage as error:
         print(f"wcs: {error}\nTry 'wcs --help'.", file=sys.stderr)
         return Exit.USAGE
-    if options.wants_help:
-        print(_help_text(), end="")
+    if options.shown is not None:
+        print(options.shown, end="")
         return Exit.DONE
     if options.words:
         return _perform({"words": options.words}, options, place="")
@@ -116,7 +120,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def read_options(arguments: Sequence[str]) -> Options:
     """The program's options, which come before the command, `--json` also after it; BadUsage if they are invalid."""
-    state, as_json, wants_help = default_state_folder(), False, False
+    state, as_json, shown = default_state_folder(), False, None
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         option, glued, value = rest.pop(0).partition("=")
@@ -124,24 +128,44 @@ def read_options(arguments: Sequence[str]) -> Options:
             if not glued and not rest:
                 raise BadUsage("--state needs a folder")
             state = Path(value if glued else rest.pop(0))
+        elif option == "--completion":
+            shown = _completion(value if glued else "".join(rest[:1]))
+            rest.clear()
         elif option == "--json" and not glued:
             as_json = True
         elif option in ("-h", "--help") and not glued:
-            wants_help = True
+            shown = _help_text()
+        elif option == "--version" and not glued:
+            shown = _version_text()
         else:
             raise BadUsage(f"unknown option {option!r}")
     if rest[-1:] == ["--json"] and "--" not in rest:
         as_json = True
         rest.pop()
-    return Options(state, as_json, wants_help, rest)
+    return Options(state, as_json, rest, shown)
+
+
+# What is rarely needed is imported only then, so that a normal start does not pay for it.
 
 
 def _help_text() -> str:
-    from protocol.operator.syntax import (
-        help_text,
-    )  # imported only here: rarely needed, so a normal start does not pay for it
+    from protocol.operator.syntax import help_text
 
     return USAGE.format(default=default_state_folder()) + help_text() + "\n"
+
+
+def _version_text() -> str:
+    from config.version import VERSION
+
+    return f"wcs {VERSION}\n"
+
+
+def _completion(shell: str) -> str:
+    from protocol.operator.completion import SHELLS, completion_script
+
+    if shell not in SHELLS:
+        raise BadUsage(f"--completion needs a shell: {', '.join(SHELLS)}")
+    return completion_script(shell)
 
 
 def _perform_all(lines: TextIO, options: Options) -> int:

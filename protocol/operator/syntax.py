@@ -22,7 +22,7 @@ class CommandError(ProtocolError):
 class Option(NamedTuple):
     """An option. `flags` are its spellings; `value` is the name of its value in the usage text, None for a switch.
 
-    `choices`: values to propose, beside those that `value` itself lists (`a|b`).
+    `choices`: values to propose, unless `value` itself lists them (`a|b`).
     """
 
     name: str
@@ -34,6 +34,11 @@ class Option(NamedTuple):
     def usage(self) -> str:
         """`[-k|--key KEY]`"""
         return f"[{'|'.join(self.flags)}{f' {self.value}' if self.value else ''}]"
+
+    @property
+    def proposals(self) -> tuple[str, ...]:
+        """Values that completion proposes."""
+        return self.choices or (tuple(self.value.split("|")) if self.value and "|" in self.value else ())
 
 
 class Words(NamedTuple):
@@ -200,11 +205,17 @@ BAN_ORDERS = ("appKey", "action", "name", "who", "createDate", "expireDate")
 
 
 def _list_verb(noun: str, conditions: tuple[str, ...], orders: tuple[str, ...]) -> Verb:
+    keys = (*orders, *(f"-{order}" for order in orders))
     return Verb(
         f"show {noun}",
         f"List the {noun} that match, or all. -d shows all their fields; --sort -FIELD: largest first.",
         extra=_CONDITION,
-        options=(_DETAIL, Option("sort", ("--sort",), "FIELD", orders), _LIMIT, _OFFSET),
+        options=(
+            _DETAIL,
+            Option("sort", ("--sort",), "FIELD", keys),
+            _LIMIT,
+            _OFFSET,
+        ),
         conditions=conditions,
     )
 

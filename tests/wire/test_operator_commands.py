@@ -15,6 +15,7 @@ import trio
 from actors.operator.client import Exit
 from config.apps import ALL_METHODS
 from config.apps_file import read_apps
+from config.version import VERSION
 from tests.support.operator import ROOT, Console, open_console, run_wcs
 
 
@@ -236,6 +237,7 @@ async def test_help(console: Console) -> None:
     assert process.returncode == Exit.DONE
     assert process.stdout.startswith(b"usage: wcs [--state DIR] [--json] [COMMAND...]")
     assert await console.done("help") in process.stdout.decode()
+    assert await console.done("--version") == f"wcs {VERSION}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--stat", "x"], ["--json=1"], ["--state"], ["-x", "show", "apps"]])
