@@ -17,6 +17,7 @@ import trio
 
 from actors.cli import Invocation, read_command_line
 from actors.runtime import logs, signals
+from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
 from actors.storage.reload import Reloader
 from actors.storage.state_folder import StateFolder, StateFolderError
 from config.live import follow
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invocation = read_command_line(arguments)
     writer = logs.open_log(invocation.settings.log_format, invocation.settings.log_level, _STDERR)
     signals.hold()
+    signals.leave_traces(_STDERR)
     try:
         return _start(invocation)
     finally:
@@ -86,7 +88,8 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
         return _cannot_start(f"a library cannot be loaded: {error}")
 
     try:
-        reloader = Reloader(invocation.source, invocation.loaded)
+        manager = ServiceManager(os.environ)
+        reloader = Reloader(invocation.source, invocation.loaded, manager)
         server = Server(reloader.live.settings, state, reloader)
         follow(reloader.live.settings, _adopt)
     except (CannotStart, StateFolderError) as error:
@@ -96,7 +99,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     configure_gc()
     exit_code = EXIT_OK
     try:
-        await _serve_until_told(server)
+        await _serve_until_told(server, manager)
     except* CannotStart as group:
         exit_code = _cannot_start(str(_first(group)))
     except* Exception as group:  # noqa: BLE001 - the process ends here, with one line in the log that says why
@@ -121,17 +124,35 @@ def _in_words(error: OSError) -> str:
     return f"{where}{error.strerror or error}{remedy}"
 
 
-async def _serve_until_told(server: "Server") -> None:
+async def _serve_until_told(server: "Server", manager: ServiceManager) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_obey_signals, server)
         nursery.start_soon(_tell_suppressed_now_and_then)
 
         def announce(server: "Server") -> None:
             nursery.start_soon(_print_ready_line, f"{server.ready_line}\n".encode())
+            nursery.start_soon(_report_of(server, manager).run)
+            nursery.start_soon(_tell_of_stopping, server, manager)
             log.info("serving", start_page=server.start_page, pid=os.getpid())
 
         await server.run(on_ready=announce)
         nursery.cancel_scope.cancel()
+
+
+def _report_of(server: "Server", manager: ServiceManager) -> ServiceReport:
+    parts = server.measured
+    pulses: dict[str, Pulse] = {"media": parts.plane, "hooks": parts.dispatcher, "supervisor": parts.supervisor}
+
+    def status() -> str:
+        report = parts.drain.report()
+        return f"{report.state}: {report.publications:,} publications, {report.viewers:,} viewers"
+
+    return ServiceReport(manager, pulses, status=status, is_ending=lambda: parts.drain.is_final)
+
+
+async def _tell_of_stopping(server: "Server", manager: ServiceManager) -> None:
+    await server.until_closing()
+    manager.tell("STOPPING=1", "STATUS=shutting down")
 
 
 async def _tell_suppressed_now_and_then() -> None:

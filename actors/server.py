@@ -118,9 +118,9 @@ class Server:
         self._services = self._session_services()
         self._gateway = self._make_gateway()
         self._data = DataDelivery(self.node_id, self._supervisor)
-        self._measured = self._measured_parts()
-        self.metrics = metrics_of(self._measured)
-        self._node = LocalNode(self.node_id, self._supervisor, self._measured.statistics)
+        self.measured = self._measured_parts()
+        self.metrics = metrics_of(self.measured)
+        self._node = LocalNode(self.node_id, self._supervisor, self.measured.statistics)
         follow(settings, self._adopt)
 
     def _adopt(self, settings: Settings) -> None:
@@ -135,6 +135,10 @@ class Server:
     @property
     def is_closing(self) -> bool:
         return self._asked_to_close.is_set()
+
+    async def until_closing(self) -> None:
+        """Wait for the beginning of the shutdown."""
+        await self._asked_to_close.wait()
 
     def close(self) -> None:
         """Start the shutdown; `run` returns when it is done."""
@@ -157,11 +161,11 @@ class Server:
 
     async def run(self, *, on_ready: Callable[["Server"], None]) -> None:
         """Serve until `close`; `on_ready` is called once every listener is served."""
-        self._measured.gc_pauses.start()
+        self.measured.gc_pauses.start()
         try:
             await self._serve(on_ready)
         finally:
-            self._measured.gc_pauses.stop()
+            self.measured.gc_pauses.stop()
             self._audit_writer.close(AUDIT_FLUSH_TIMEOUT)
         log.info("stopped")
 

@@ -78,6 +78,7 @@ class HookDispatcher(Actor[Never]):
     ) -> None:
         super().__init__()
         self.settings = settings
+        self.beats = 0
         self._transport = transport or _open_transport(settings, all_apps)
         self.sender = HookSender(settings, self._transport, counts)
         self._find_app = find_app
@@ -140,6 +141,16 @@ class HookDispatcher(Actor[Never]):
     def current_app(self, app: App) -> App:
         """The current state of the application."""
         return self._find_app(app.key) or app
+
+    def poke(self) -> None:
+        """Let this actor show that it goes on: `beats` grows, unless it has ended."""
+        if self.is_open:
+            self.spawn(self._beat)
+        else:
+            self.beats += 1
+
+    async def _beat(self) -> None:
+        self.beats += 1
 
     def spawn(self, run: Callable[[], Awaitable[None]]) -> None:
         """Start a task of this actor."""

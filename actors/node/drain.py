@@ -19,9 +19,9 @@ class Population(Protocol):
     """The streams of a node, as a drain looks at them."""
 
     @property
-    def publication_count(self) -> int: ...
-    @property
-    def playback_count(self) -> int: ...
+    def stream_counts(self) -> tuple[int, int]:
+        """Published and played."""
+
     async def until_change(self) -> None: ...
 
 
@@ -32,7 +32,7 @@ class NotDrainable(Exception):
 class Empty:
     """A node without streams."""
 
-    publication_count = playback_count = 0
+    stream_counts = (0, 0)
 
     async def until_change(self) -> None:
         """For ever."""
@@ -54,6 +54,10 @@ class Drain:
     @property
     def is_on(self) -> bool:
         return self.state is ServerState.DRAINING
+
+    @property
+    def _publications(self) -> int:
+        return self._population.stream_counts[0]
 
     @property
     def is_final(self) -> bool:
@@ -111,7 +115,7 @@ class Drain:
         while True:
             await self._begun.wait()
             with trio.CancelScope(deadline=self._deadline) as self._scope:
-                while self._population.publication_count:
+                while self._publications:
                     await self._population.until_change()
             if self._is_over():
                 self._tell("the drain is over")
@@ -120,15 +124,16 @@ class Drain:
     def _is_over(self) -> bool:
         if not self.is_on:
             return False
-        return not self._population.publication_count or trio.current_time() >= self._deadline
+        return not self._publications or trio.current_time() >= self._deadline
 
     def report(self) -> DrainReport:
         """How far it is."""
+        publications, viewers = self._population.stream_counts
         limited = self.is_on and self._deadline < math.inf
         return DrainReport(
             state=self.state,
-            publications=self._population.publication_count,
-            viewers=self._population.playback_count,
+            publications=publications,
+            viewers=viewers,
             seconds_left=max(0, math.ceil(self._deadline - trio.current_time())) if limited else None,
             refused=self._refused,
         )

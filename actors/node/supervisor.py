@@ -92,6 +92,7 @@ class Supervisor:
         self._rooms: set[RoomActor] = set()
         self._nursery: trio.Nursery | None = None
         self._closing = False
+        self.beats = 0
         self._changed = trio.Event()
         self._turns = Turns()
 
@@ -103,6 +104,11 @@ class Supervisor:
             while not (self._closing and self.is_idle):
                 self._changed = trio.Event()
                 await self._changed.wait()
+                self.beats += 1
+
+    def poke(self) -> None:
+        """Let `run` show that it goes on: `beats` grows."""
+        self._changed.set()
 
     # -- taking actors in --------------------------------------------------------------------------
 
@@ -140,14 +146,10 @@ class Supervisor:
         return len(self._sessions)
 
     @property
-    def publication_count(self) -> int:
-        """Streams published, those that begin or end included."""
-        return len(self._streams.having("published", True))
-
-    @property
-    def playback_count(self) -> int:
-        """The same for streams played."""
-        return len(self._streams) - self.publication_count
+    def stream_counts(self) -> tuple[int, int]:
+        """The numbers of streams published and played, those that begin or end included."""
+        published = len(self._streams.having("published", True))
+        return published, len(self._streams) - published
 
     async def until_change(self) -> None:
         """Wait until an actor has ended."""
@@ -159,8 +161,7 @@ class Supervisor:
 
     def count_streams(self) -> dict[str, int]:
         """The numbers of streams published and played; the SDK's console also asks for types that do not exist here."""
-        incoming = self.publication_count
-        outgoing = len(self._streams) - incoming
+        incoming, outgoing = self.stream_counts
         others = {f"streams_{kind}_{way}": 0 for kind in ("rtmfp", "rtmp", "rtsp") for way in ("in", "out")}
         return {"streams_webrtc_in": incoming, "streams_webrtc_out": outgoing, "streams_viewers": outgoing, **others}
 

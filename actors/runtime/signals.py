@@ -4,6 +4,7 @@ Left to the system are signals that a process cannot catch, those that indicate 
 on), those that stop and continue it, and those that do nothing by default.
 """
 
+import faulthandler
 import signal
 from enum import Enum
 
@@ -45,6 +46,16 @@ def hold() -> None:
 def release() -> None:
     """Deliver those held back, and later ones."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, MEANINGS)
+
+
+def leave_traces(descriptor: int) -> None:
+    """Have the stacks of all threads written there before a signal ends the process that nobody can handle.
+
+    A watchdog of systemd sends SIGABRT.
+    """
+    faulthandler.enable(descriptor)  # SIGSEGV, SIGFPE, SIGABRT, SIGBUS, SIGILL
+    for number in (signal.SIGTRAP, signal.SIGSYS):
+        faulthandler.register(number, descriptor, chain=True)
 
 
 def name_of(number: int) -> str:

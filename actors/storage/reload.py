@@ -1,10 +1,13 @@
 """Reloading: the settings are read again, and what can change in a running server does."""
 
+import time
+
 import trio
 from attrs import evolve, frozen
 
 from actors.net.tcp_listeners import ListenerError
 from actors.runtime.logs import get_logger
+from actors.runtime.service_manager import ServiceManager
 from actors.storage.settings_source import CheckedSettings, SettingsSource
 from config.changes import SettingChange, SettingChanges, changes_between
 from config.live import Live
@@ -25,15 +28,17 @@ class ReloadReport:
 class Reloader:
     """Puts the settings of a source into force, one reload at a time."""
 
-    def __init__(self, source: SettingsSource, loaded: LoadedSettings) -> None:
+    def __init__(self, source: SettingsSource, loaded: LoadedSettings, manager: ServiceManager) -> None:
         self.live = Live(loaded.settings)
         self._source = source
         self._loaded = loaded
+        self._manager = manager
         self._turn = trio.Lock()
 
     async def reload(self, *, by: str, check_only: bool = False) -> ReloadReport:
         """Read the settings again. SettingsError if a server could not start with them: then nothing changes."""
         async with self._turn:
+            self._manager.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
                 checked, changes = await trio.to_thread.run_sync(self._read)
                 if not check_only:
@@ -42,6 +47,8 @@ class Reloader:
                 for fault in error.faults:
                     log.error("settings not reloaded", fault=fault, by=by)
                 raise
+            finally:
+                self._manager.tell("READY=1")
         if not check_only:
             _tell(changes, checked.warnings, by)
         return ReloadReport(taken=changes.taken, waiting=changes.waiting, warnings=checked.warnings)

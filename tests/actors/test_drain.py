@@ -14,14 +14,14 @@ class Streams:
     """Some publications, and players, which may be waiting for a stream that nobody publishes."""
 
     def __init__(self, publications: int) -> None:
-        self.publication_count, self.playback_count = publications, 7
+        self.stream_counts = publications, 7
         self._ended = trio.Event()
 
     async def until_change(self) -> None:
         await self._ended.wait()
 
     def end_one(self) -> None:
-        self.publication_count -= 1
+        self.stream_counts = self.stream_counts[0] - 1, 7
         self._ended.set()
         self._ended = trio.Event()
 

@@ -225,6 +225,7 @@ async def keep_alive(rig: HookRig, streams: list[Stream], *, seconds: float, int
     """Walk for some time."""
     settings = evolve(
         Settings(),
+        keep_alive_streaming_sessions_enabled=True,
         streaming_sessions_keep_alive_interval=interval,
         streaming_sessions_keep_alive_app_keys=(APP.key,),
     )

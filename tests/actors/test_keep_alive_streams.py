@@ -108,6 +108,7 @@ async def keep_alive_rig(
     """A server's signalling with its walker."""
     async with signaling_rig(
         methods=methods,
+        keep_alive_streaming_sessions_enabled=True,
         streaming_sessions_keep_alive_interval=interval,
         streaming_sessions_keep_alive_app_keys=app_keys,
         keep_alive_server_interval=1000.0,  # these clients answer no pings

@@ -182,7 +182,9 @@ async def test_its_streams_are_kept_alive_by_the_backends_word(
     status: int, ends: bool, autojump_clock: MockClock
 ) -> None:
     async with signaling_rig(
-        streaming_sessions_keep_alive_interval=10.0, streaming_sessions_keep_alive_app_keys=("defaultApp",)
+        keep_alive_streaming_sessions_enabled=True,
+        streaming_sessions_keep_alive_interval=10.0,
+        streaming_sessions_keep_alive_app_keys=("defaultApp",),
     ) as rig:
         method = "StreamKeepAliveEvent"
         publisher, player = await publish_and_play(rig, **{method: FAIL})

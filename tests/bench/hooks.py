@@ -206,7 +206,9 @@ class Stream:
 async def keep_alives(url: str, count: int, seconds: float) -> None:
     """Walk over `count` streams at 10 s."""
     app = App(name="bench", key="bench", url=url, methods=frozenset(ALL_METHODS))
-    settings = evolve(Settings(), streaming_sessions_keep_alive_app_keys=("bench",))
+    settings = evolve(
+        Settings(), keep_alive_streaming_sessions_enabled=True, streaming_sessions_keep_alive_app_keys=("bench",)
+    )
     dispatcher = HookDispatcher(settings)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(dispatcher.run)
