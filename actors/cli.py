@@ -47,7 +47,7 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
         loaded = source.load()
         if options.print_config:
             _finish(effective_file(loaded.given), loaded.warnings)
-        warnings = source.check(loaded).warnings
+        warnings = source.check(loaded, with_ports=options.check_config).warnings
     except SettingsError as error:
         _refuse(error.faults)
     if options.check_config:

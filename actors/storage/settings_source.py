@@ -42,9 +42,11 @@ class SettingsSource:
         text = _read(self.path, needed=self.file is not None)
         return load_settings(text, file_name=str(self.path), overrides=self.overrides)
 
-    def check(self, loaded: LoadedSettings) -> CheckedSettings:
-        """Look for what would prevent a start. Raises SettingsError."""
+    def check(self, loaded: LoadedSettings, *, with_ports: bool = False) -> CheckedSettings:
+        """Look for what would prevent a start; `with_ports`: other programs too. Raises SettingsError."""
         checks = StartChecks(loaded, self.state)
+        if with_ports and not checks.faults:
+            checks.check_ports()
         if checks.faults:
             raise SettingsError(checks.faults)
         return CheckedSettings(loaded=loaded, warnings=(*loaded.warnings, *checks.warnings))

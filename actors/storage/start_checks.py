@@ -1,7 +1,7 @@
 """What would prevent the start although each setting is valid: files, certificates, addresses, the state folder.
 
-`--check-config` and the start itself both use these checks, so one finds what the other would. Nothing is changed and
-no port is opened: a server may be running with the same settings.
+`--check-config` and the start itself both use these checks, so one finds what the other would. Nothing is changed: a
+server may be running with the same settings. If none is, the check also looks for ports that other programs have.
 """
 
 import errno
@@ -23,6 +23,7 @@ from config.apps_file import AppFileError
 from config.loading import LoadedSettings
 from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import Settings
+from protocol.access.bans_file import BansFileError, read_bans
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -41,9 +42,21 @@ class StartChecks:
         self._check_authorities("https.client_ca", self._settings.https_client_ca)
         self._check_listening_addresses()
         self._check_media_addresses()
-        folder = StateFolder(state)
+        self._state = folder = StateFolder(state)
         self._check_exposure(folder)
         self.faults += _faults_of_state(folder, needs_certificate=self._settings.wss_cert is None)
+
+    def check_ports(self) -> None:
+        """Whether another program has one of the ports; not asked if a server runs on this state folder."""
+        if self._state.is_in_use():
+            return
+        for name, address, port in _listeners(self._settings):
+            if port and _binding_error(address, port) == errno.EADDRINUSE:
+                self._refuse(f"{name}.port", f"{port}: another program, perhaps another wcsd, listens there")
+        port = self._settings.media_port_from
+        for local in {entry.local for entry in media_addresses(self._settings, machine_addresses())} if port else ():
+            if _binding_error(local, port, socket.SOCK_DGRAM) == errno.EADDRINUSE:
+                self._refuse("media_port_from", f"{port}: another program, perhaps another wcsd, has UDP {local}")
 
     def _refuse(self, key: str, message: str) -> None:
         self.faults.append(self._loaded.told_of(key, message))
@@ -121,13 +134,7 @@ class StartChecks:
     # -- addresses ---------------------------------------------------------------------------------
 
     def _check_listening_addresses(self) -> None:
-        settings = self._settings
-        for name, address, port in (
-            ("ws", settings.ws_address, settings.ws_port),
-            ("wss", settings.wss_address, settings.wss_port),
-            ("http", settings.http_address, settings.http_port),
-            ("https", settings.https_address, settings.https_port),
-        ):
+        for name, address, port in _listeners(self._settings):
             match _binding_error(address, port):
                 case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
                     self._refuse(f"{name}.address", f"{address} is not an address of this machine")
@@ -153,11 +160,18 @@ class StartChecks:
             self._refuse("ip_local" if self._settings.ip_local else "ip", str(error))
 
 
-def _binding_error(address: str | None, port: int) -> int | None:
-    """Why the system refuses to listen there, if it does; a port in use (EADDRINUSE) is no reason."""
+def _listeners(settings: Settings) -> Iterator[tuple[str, str | None, int]]:
+    for name in ("ws", "wss", "http", "https"):
+        yield name, getattr(settings, f"{name}_address"), getattr(settings, f"{name}_port")
+
+
+def _binding_error(address: str | None, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int | None:
+    """Why the system refuses to bind there, if it does."""
     where = address or "0.0.0.0"
     try:
-        with socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, kind) as probe:
+            if kind is socket.SOCK_STREAM:  # as a listener does it: connections that have ended are no obstacle
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((where, port))
     except OSError as error:
         return error.errno
@@ -170,7 +184,19 @@ def _faults_of_state(state: StateFolder, *, needs_certificate: bool) -> Iterator
         read_app_file(state.apps_path)
     except (AppFileError, TableStoreError) as error:
         yield str(error)
+    yield from _faults_of_bans(state.bans_path)
     try:
         state.check(needs_certificate=needs_certificate)
     except StateFolderError as error:
         yield str(error)
+
+
+def _faults_of_bans(path: Path) -> Iterator[str]:
+    try:
+        read_bans(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{path} cannot be read: {error}"
+    except BansFileError as error:
+        yield f"{path}: {error}; remove the file to lift all bans"

@@ -61,6 +61,20 @@ class StateFolder:
         """Who may not connect, publish or play for a while."""
         return self.path / "bans.jsonl"
 
+    def is_in_use(self) -> bool:
+        """Whether a server holds the folder's lock."""
+        try:
+            lock = os.open(self.path / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
     def __enter__(self) -> Self:
         """Create the folder if it is missing, and lock it. Raises StateFolderError."""
         with _explained(self.path, "cannot be the state folder"):

@@ -10,8 +10,10 @@ from actors.cli import read_command_line
 from actors.storage.default_paths import default_config_file, default_state_folder
 from config.settings import LogFormat
 from config.version import VERSION
+from tests.support.server_process import FREE_PORTS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+ANY_PORTS = [f"--set={key}={port}" for key, port in FREE_PORTS.items()]
 Captured = pytest.CaptureFixture[str]
 
 
@@ -90,7 +92,7 @@ def test_bad_settings_end_with_2_and_every_fault_on_a_line(settings_file: Path, 
 
 def test_check_config(settings_file: Path, capsys: Captured) -> None:
     settings_file.write_text("ws.prot=1\n")
-    assert exit_code("--config", str(settings_file), "--check-config") == 0
+    assert exit_code("--config", str(settings_file), "--check-config", *ANY_PORTS) == 0
     out, err = capsys.readouterr()
     assert out == f"{settings_file}: settings are good\n"
     assert err == f"warning: {settings_file}:1: ws.prot: unknown setting; did you mean ws.port?\n"

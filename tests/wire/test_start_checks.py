@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from actors.cli import read_command_line
 from actors.storage.certificate import self_signed
 from config.apps import default_table
 from config.apps_file import write_apps
-from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT
+from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT, running_server
 
 Captured = pytest.CaptureFixture[str]
 Prepare = Callable[[Path], None]
@@ -26,6 +27,7 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 ENCRYPTED = EC_KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
 )
+ANY_PORTS = [f"--set={key}={port}" for key, port in FREE_PORTS.items()]
 TLS = "wss.cert={folder}/cert.pem\nwss.key={folder}/key.pem\n"
 
 
@@ -88,7 +90,7 @@ def test_a_certificate_out_of_its_time_is_told_and_used(
     for line in warnings:
         assert line.startswith(f"{config}:1: wss.cert: '{tmp_path}/cert.pem' {warning}")
     with pytest.raises(SystemExit) as ended:
-        read_command_line(["--config", str(config), "--state", str(tmp_path), "--check-config"])
+        read_command_line(["--config", str(config), "--state", str(tmp_path), "--check-config", *ANY_PORTS])
     assert ended.value.code == 0
     assert capsys.readouterr().err == "".join(f"warning: {line}\n" for line in warnings)
 
@@ -147,6 +149,10 @@ def spoil_node_id(state: Path) -> None:
     (state / "node-id").write_bytes(b"\xff")
 
 
+def spoil_bans(state: Path) -> None:
+    (state / "bans.jsonl").write_text("nonsense\n")
+
+
 def halve_certificate(state: Path) -> None:
     (state / "tls").mkdir()
 
@@ -158,6 +164,7 @@ def halve_certificate(state: Path) -> None:
         (lengthen, "DIR/state/apps.toml: not a file of applications, which hold text and lists of text"),
         (loop, "cannot read DIR/state/apps.toml: its symbolic link leads nowhere"),
         (spoil_node_id, "DIR/state/node-id: not a node id (32 letters and digits); remove the file to get a new one"),
+        (spoil_bans, "DIR/state/bans.jsonl: line 1 is not a ban; remove the file to lift all bans"),
         (halve_certificate,
          "DIR/state/tls/certificate.pem: is missing; remove the folder DIR/state/tls to get a new certificate"),
     ],
@@ -169,9 +176,38 @@ def test_a_state_folder_that_no_server_can_use(tmp_path: Path, capsys: Captured,
     assert told(tmp_path, capsys) == [fault]
 
 
+def refused_check(capsys: Captured, state: Path, *settings: str) -> list[str]:
+    with pytest.raises(SystemExit) as ended:
+        read_command_line(["--check-config", "--state", str(state), *(f"--set={each}" for each in settings)])
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_the_check_finds_ports_that_others_have(tmp_path: Path, capsys: Captured) -> None:
+    state, ports = tmp_path / "state", "media_port_from=0"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refused_check(capsys, state, f"http.port={port}", "ws.port=0", "wss.port=0", "https.port=0", ports)
+        assert told == [f"--set: http.port: {port}: another program, perhaps another wcsd, listens there"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        free = ("http.port=0", "ws.port=0", "wss.port=0", "https.port=0", "ip=127.0.0.1")
+        told = refused_check(capsys, state, *free, f"media_port_from={port}")
+        assert told == [f"--set: media_port_from: {port}: another program, perhaps another wcsd, has UDP 127.0.0.1"]
+
+
+def test_beside_its_own_server_the_check_does_not_ask_for_ports(tmp_path: Path) -> None:
+    with running_server(tmp_path, {"ip": "127.0.0.1"}) as server:
+        port = server.addresses["http"][0].port
+        with pytest.raises(SystemExit) as ended:
+            read_command_line(["--check-config", f"--state={server.state}", f"--set=http.port={port}"])
+        assert ended.value.code == 0
+
+
 def test_the_check_takes_no_port_and_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        read_command_line(["--check-config", "--state", str(tmp_path / "state")])
+        read_command_line(["--check-config", "--state", str(tmp_path / "state"), *ANY_PORTS])
     assert ended.value.code == 0
     assert list(tmp_path.iterdir()) == []
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.server_process import FREE_PORTS
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PARTS = ("actors", "config", "protocol", "pyproject.toml", "requirements.in", "README.md", "LICENSE")
 
@@ -50,7 +52,11 @@ def _run(*command: str, cwd: Path = Path("/")) -> str:
 
 
 def test_wcsd_checks_its_settings(environment: Path) -> None:
-    out = _run(str(environment / "bin" / "wcsd"), "--check-config")
+    out = _run(
+        str(environment / "bin" / "wcsd"),
+        "--check-config",
+        *(f"--set={key}={port}" for key, port in FREE_PORTS.items()),
+    )
     assert out == "/etc/wcsd/flashphoner.properties: settings are good\n"
 
 
