@@ -16,7 +16,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.atomic_write import write_durably
 from protocol.access.bans import Ban, BanTable
 from protocol.access.bans_file import BansFileError, read_bans, write_bans
-from protocol.access.kicks import Subject
+from protocol.access.kicks import Kick, Subject
 
 log = get_logger("bans")
 
@@ -53,6 +53,11 @@ class Bans:
         if reason.kick is not None and reason.kick.ban is not None:
             self._table.ban_stream(reason.kick.ban, subject, name=name, published=published, now=self._clock())
 
+    def member_removed(self, kick: Kick, subject: Subject, *, room: str) -> None:
+        """Place the ban that `kick` orders, if any, on the one who was in this room."""
+        if kick.ban is not None:
+            self._table.ban_member(kick.ban, subject, room=room, now=self._clock())
+
     # -- asked at each start -----------------------------------------------------------------------
 
     def refusal_of_session(self, subject: Subject) -> str | None:
@@ -64,6 +69,11 @@ class Bans:
         """Why this owner must not publish or play a stream of that name; None if it may."""
         now = self._clock()
         return self._told(self._table.of_stream(subject, name=name, published=published, now=now), subject, now)
+
+    def refusal_of_member(self, subject: Subject, *, room: str) -> str | None:
+        """Why this client must not join that room; None if it may."""
+        now = self._clock()
+        return self._told(self._table.of_member(subject, room=room, now=now), subject, now)
 
     def _told(self, ban: Ban | None, subject: Subject, now: float) -> str | None:
         if ban is None:

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from protocol.access.kicks import Kick
 from protocol.node.client_data import DeliveryReport
 from protocol.node.filters import RoomFilter
 from protocol.rest.paging import Found, Page
@@ -29,8 +30,8 @@ class RoomControl(Protocol):
     async def post(self, query: RoomFilter, content: Any, *, sender: str | None) -> DeliveryReport:
         """Tell all members: a text from the member `sender`, or, without one, data. Raises NoSuchMember, RoomBusy."""
 
-    async def kick(self, query: RoomFilter, login: str, *, seconds: float) -> None:
-        """Remove a member, and refuse it for `seconds`. Raises NoSuchMember, RoomBusy."""
+    async def kick(self, query: RoomFilter, login: str, *, seconds: float, kick: Kick) -> None:
+        """Remove a member as `kick` says, and refuse it for `seconds`. Raises NoSuchMember, RoomBusy."""
 
     async def terminate(self, query: RoomFilter) -> int:
         """End the rooms: everybody is removed from them. The number of members."""

@@ -16,6 +16,7 @@ from actors.rooms.member import RoomClient, RoomMember
 from actors.rooms.room import TERMINATED, Room, RoomServices
 from actors.runtime.actor import ActorStopped, Request
 from actors.stream.event_delivery import DeliveryTally
+from protocol.access.kicks import PLAIN_KICK, Kick
 from protocol.node.client_data import DeliveryReport
 from protocol.node.filters import RoomFilter
 from protocol.rest.paging import Found, Page
@@ -112,9 +113,9 @@ class RoomDirectory:
             sent=sum(report.sent for report in reports), dropped=sum(report.dropped for report in reports)
         )
 
-    async def kick(self, query: RoomFilter, login: str, *, seconds: float) -> None:
-        """Remove a member, and refuse it for `seconds`. Raises NoSuchRoom, NoSuchMember, RoomBusy."""
-        await self._operate(query, lambda done: KickRequest(login=login, seconds=seconds, operation=done))
+    async def kick(self, query: RoomFilter, login: str, *, seconds: float, kick: Kick = PLAIN_KICK) -> None:
+        """Remove a member as `kick` says, and refuse it for `seconds`. Raises NoSuchRoom, NoSuchMember, RoomBusy."""
+        await self._operate(query, lambda done: KickRequest(login=login, seconds=seconds, kick=kick, operation=done))
 
     async def terminate(self, query: RoomFilter) -> int:
         """End the rooms: everybody is removed from them. The number of members; raises NoSuchRoom."""

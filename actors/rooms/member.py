@@ -6,6 +6,7 @@ A room does not know what its members are. The WebSDK's session is one kind of c
 
 from typing import Protocol
 
+from protocol.access.kicks import Kick
 from protocol.rooms.events import RoomEvent
 from protocol.rooms.requests import MemberRequest
 
@@ -29,8 +30,11 @@ class RoomClient(Protocol):
     def room_left(self, member: "RoomMember") -> None:
         """It has left, as it wished. It may still have the seat, if it asked to join again."""
 
-    def room_seat_taken(self, member: "RoomMember", info: str | None) -> None:
-        """`member` is void from now on. `info` says why, if that was not the client's wish."""
+    def room_seat_taken(self, member: "RoomMember", info: str | None, kick: Kick | None) -> None:
+        """`member` is void from now on. `info` says why, if that was not the client's wish.
+
+        `kick`: what an operator ordered, if it was that.
+        """
 
     def room_refuses_stream(self, member: "RoomMember", media_session_id: str, info: str) -> None:
         """The room does not take this published stream."""

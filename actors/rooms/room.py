@@ -200,8 +200,8 @@ class Room(Actor[WakeUp]):
                 self._tell(effect)
             case HasLeft(member=member):
                 member.client.room_left(member)
-            case SeatTaken(member=member, info=info):
-                member.client.room_seat_taken(member, info)
+            case SeatTaken(member=member, info=info, kick=kick):
+                member.client.room_seat_taken(member, info, kick)
             case StreamUnwelcome(member=member, media_session_id=stream, info=info, limit=limit):
                 self._note_refusal(info, limit)
                 member.client.room_refuses_stream(member, stream, info)

@@ -284,7 +284,7 @@ class Session(Actor[InboundFrame]):
             self._socket.quota,
             lambda: self.nursery,
             data_handler=self._services.data_handler(owner),
-            room_access=room_access(self._services.rooms, owner, answered),
+            room_access=room_access(self._services.rooms, owner, answered, self._services.streams.bans),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
         self._connection = self._connection.outline()

@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import trio
-from attrs import asdict, define, frozen
+from attrs import asdict, define, evolve, frozen
 
+from actors.node.bans import Bans
 from actors.rooms import RoomDirectory, RoomMember
 from actors.runtime.actor import StopReason, stop_all
 from actors.session.data_exchange import Settle
 from actors.session.websdk_owner import SessionOwner
 from actors.stream import Stream
 from actors.stream.end_reasons import failed
+from protocol.access.kicks import Kick
 from protocol.common.rate_limit import RateLimit
 from protocol.rooms.bans import RoomKey
 from protocol.rooms.commands import (
@@ -45,7 +47,7 @@ KICKED = StopReason(cause="room-kick", info=StreamInfo.STOPPED_BY_REST_TERMINATE
 TERMINATED = StopReason(cause="room-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 Answer = Callable[[str | None], None]
 """Answers a command: None if it is done, else the reason why not."""
-_REASONS: Final[Mapping[str, StopReason]] = {RoomInfo.KICKED: KICKED, RoomInfo.TERMINATED: TERMINATED}
+_REASONS: Final[Mapping[str, StopReason]] = {RoomInfo.TERMINATED: TERMINATED}
 
 
 @frozen(kw_only=True)
@@ -53,17 +55,20 @@ class RoomAccess:
     """What a session needs to be in rooms. `login` is what its `custom.login` holds: any JSON."""
 
     directory: RoomDirectory
+    bans: Bans
     login: Any
     address: str
 
 
-def room_access(directory: RoomDirectory, owner: SessionOwner, connected: Mapping[str, Any]) -> RoomAccess | None:
+def room_access(
+    directory: RoomDirectory, owner: SessionOwner, connected: Mapping[str, Any], bans: Bans
+) -> RoomAccess | None:
     """For a session of an application with rooms. `connected`: the `connection`, as the backend has answered it."""
     if not owner.lane.app.rooms:
         return None
     custom = connected.get("custom")
     login = custom.get("login") if isinstance(custom, Mapping) else None
-    return RoomAccess(directory=directory, login=login, address=owner.subject.address or "")
+    return RoomAccess(directory=directory, bans=bans, login=login, address=owner.subject.address or "")
 
 
 @define(eq=False)
@@ -174,14 +179,16 @@ class SessionRooms:
             place.has_joined = False
         self._stop_streams(member, failed(RoomInfo.NOT_JOINED), only_starting=True)
 
-    def room_seat_taken(self, member: RoomMember, info: str | None) -> None:
+    def room_seat_taken(self, member: RoomMember, info: str | None, kick: Kick | None) -> None:
+        if kick is not None:
+            self._access.bans.member_removed(kick, self._owner.subject, room=member.room.name)
         place = self._places.get(member.called)
         if place is not None and place.member is member:
             del self._places[member.called]
             if info is not None:  # what it asks next is answered by the reason
                 self._places[member.called] = _RoomPlace(None, info=info)
         if info is not None:
-            self._stop_streams(member, _REASONS.get(info) or failed(info))
+            self._stop_streams(member, _kicked(kick) if kick is not None else _REASONS.get(info) or failed(info))
 
     def room_refuses_stream(self, member: RoomMember, media_session_id: str, info: str) -> None:
         stream = self._streams.get(media_session_id)
@@ -201,6 +208,9 @@ class SessionRooms:
 
     def _join(self, name: str, called: str, answered: Answer) -> None:
         login = checked_name(self._access.login, "login")
+        banned = self._access.bans.refusal_of_member(self._owner.subject, room=name)
+        if banned is not None:
+            raise RoomRefused(banned)
         self._charge(name)
         place = self._places.get(called)
         if place is None or place.member is None:
@@ -263,6 +273,11 @@ class SessionRooms:
         if only_starting:
             streams = [stream for stream in streams if stream.published and not stream.is_live]
         stop_all(streams, reason)
+
+
+def _kicked(kick: Kick) -> StopReason:
+    """Why the streams of a kicked member end. Its ban is one on joining, none on their names."""
+    return evolve(KICKED, info=kick.reason or KICKED.info)
 
 
 def _encoded(event: RoomEvent, called: str | None = None) -> str:

@@ -130,7 +130,7 @@ def api_routes(
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
         *DataResource(messages, settings, once=kicks.once).routes(),
-        *RoomResource(messages.rooms, settings, once=kicks.once).routes(),
+        *RoomResource(messages.rooms, settings, kicks).routes(),
         *(admin or AdminResource(Drain())).routes(),
         *ECHO_ROUTES,
         *Health(ready).routes(),

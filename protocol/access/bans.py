@@ -1,7 +1,7 @@
-"""Who may not connect, publish or play for a while, because they were kicked.
+"""Who may not connect, publish, play or join a room for a while, because they were kicked.
 
-A ban holds within one application. It concerns connecting (then publishing and playing too), or one direction of
-streams of one name, and either somebody (`kicks.Subject`) or everybody. Times are seconds since the epoch, because bans
+A ban holds within one application. It concerns connecting (then everything else too), one direction of streams of one
+name, or one room, and either somebody (`kicks.Subject`) or everybody. Times are seconds since the epoch, because bans
 outlive the process.
 """
 
@@ -21,10 +21,12 @@ class BanAction(StrEnum):
     CONNECT = "connect"
     PUBLISH = "publish"
     PLAY = "play"
+    JOIN = "join"
+    """Joining a room."""
 
 
 BanKey = tuple[BanAction, str | None, str | None]
-"""What it forbids, the streams' name, and whom; see `Ban`."""
+"""What it forbids, the name of streams or of a room, and whom; see `Ban`."""
 
 
 @frozen(kw_only=True)
@@ -35,7 +37,7 @@ class Ban:
     app_key: str
     action: BanAction
     name: str | None = None
-    """The streams' name; None for a ban on connecting."""
+    """Of the streams, or of the room; None for a ban on connecting."""
     who: str | None = None
     """`user:`, `token:`, `address:` or `session:`, and the value; None: everybody."""
     created: float
@@ -86,16 +88,14 @@ class BanTable:
 
     def ban_stream(self, order: BanOrder, subject: Subject, *, name: str, published: bool, now: float) -> None:
         """Forbid the one who had this stream, or everybody, to publish or play one of that name."""
-        match order.by or (BanBy.NAME if published else BanBy.USER):
-            case BanBy.NAME:
-                who = EVERYBODY
-            case BanBy.USER:
-                who = subject.identity or f"session:{subject.session_id}"
-            case BanBy.ADDRESS:
-                who = _address(subject)
-                if who is None:
-                    return
-        self._place(order, subject, _action(published), name, who, now)
+        if (order.by or (BanBy.NAME if published else BanBy.USER)) is BanBy.NAME:
+            self._place(order, subject, _action(published), name, EVERYBODY, now)
+        else:
+            self._place_on(order, subject, _action(published), name, now)
+
+    def ban_member(self, order: BanOrder, subject: Subject, *, room: str, now: float) -> None:
+        """Forbid the one who was in this room to join it."""
+        self._place_on(order, subject, BanAction.JOIN, room, now)
 
     def lift(self, ids: Iterable[str]) -> int:
         """Lift the bans with these ids; how many there were."""
@@ -125,12 +125,24 @@ class BanTable:
         keys: list[BanKey] = [(action, name, who) for who in (EVERYBODY, *subject.names)]
         return self._first(subject, keys, now) or self.of_session(subject, now)
 
+    def of_member(self, subject: Subject, *, room: str, now: float) -> Ban | None:
+        """The ban that forbids this client to join that room."""
+        keys: list[BanKey] = [(BanAction.JOIN, room, who) for who in subject.names]
+        return self._first(subject, keys, now) or self.of_session(subject, now)
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _first(self, subject: Subject, keys: list[BanKey], now: float) -> Ban | None:
         of_app = self._by_app.get(subject.app_key, {})
         found = (of_app[key] for key in keys if key in of_app)
         return next((ban for ban in found if ban.until > now), None)
+
+    def _place_on(self, order: BanOrder, subject: Subject, action: BanAction, name: str, now: float) -> None:
+        """On the user, who is the session if nothing else is known, or on the address."""
+        own = subject.identity or f"session:{subject.session_id}"
+        who = _address(subject) if order.by is BanBy.ADDRESS else own
+        if who is not None:
+            self._place(order, subject, action, name, who, now)
 
     def _place(
         self, order: BanOrder, subject: Subject, action: BanAction, name: str | None, who: str | None, now: float

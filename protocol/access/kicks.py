@@ -43,6 +43,10 @@ class Kick:
     ban: BanOrder | None = None
 
 
+PLAIN_KICK: Final = Kick()
+"""Nothing besides that."""
+
+
 @frozen(kw_only=True)
 class Subject:
     """Who a session, or any other owner of streams, is."""

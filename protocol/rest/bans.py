@@ -1,4 +1,4 @@
-"""The REST resource `/bans`: who may not connect, publish or play for a while."""
+"""The REST resource `/bans`: who may not connect, publish, play or join a room for a while."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ SHOWN_DIGEST: Final = 16
 ID: Final = Field("id", TEXT, "id of one ban")
 APP_KEY: Final = Field("appKey", TEXT, "key of the application")
 ACTION: Final = Field("action", one_of(*BanAction), "what is forbidden")
-NAME: Final = Field("name", TEXT, "name of the streams")
+NAME: Final = Field("name", TEXT, "name of the streams, or of the room")
 WHO: Final = Field("who", TEXT, "whom it concerns, as find_all shows it, such as user:alice")
 
 FILTER: Final[tuple[Field[Any], ...]] = (ID, APP_KEY, ACTION, NAME, WHO)
@@ -30,7 +30,7 @@ BAN: Final = object_of(
     id=TEXT_SCHEMA,
     appKey=TEXT_SCHEMA,
     action=described({"enum": list(BanAction)}, "what is forbidden; connect includes the others"),
-    name=described(OPTIONAL_TEXT, "name of the streams; null for connect"),
+    name=described(OPTIONAL_TEXT, "name of the streams, or of the room; null for connect"),
     who=described(OPTIONAL_TEXT, "`user:`, `token:` (digest), `address:` or `session:` and the value; null: everybody"),
     reason=OPTIONAL_TEXT,
     createDate=TIME_MS,

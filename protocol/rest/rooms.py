@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from protocol.access.kicks import PLAIN_KICK, Kick
 from protocol.node.filters import RoomFilter
 from protocol.rest.data import is_larger
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.fields import ANYTHING, COUNT, TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
+from protocol.rest.kicks import BAN, BAN_RULES, CONNECTION_BAN_BY, REASON, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 from protocol.rest.schemas import COUNT as COUNT_SCHEMA
 from protocol.rest.schemas import TEXT as TEXT_SCHEMA
@@ -23,7 +25,9 @@ from protocol.rooms.descriptions import RoomDescription, RoomMemberDescription
 NAME: Final = Field("name", TEXT, "name of the room")
 APP_KEY: Final = Field("appKey", TEXT, "key of the room's application; without it, rooms of all applications are meant")
 LOGIN: Final = Field("login", TEXT, "login of the member")
-SECONDS: Final = Field("seconds", COUNT, "how long it may not join again; 60 if absent, 0: not at all")
+SECONDS: Final = Field(
+    "seconds", COUNT, "how long it may not join again; 60 if this and `ban` are absent, 0: not at all"
+)
 FROM: Final = Field("from", TEXT, "login of the member in whose name `text` is sent")
 MESSAGE: Final = Field("text", ANYTHING, "a message for all members but its sender")
 PAYLOAD: Final = Field("payload", ANYTHING, "data for all members, in place of `from` and `text`")
@@ -41,6 +45,7 @@ SEND: Final = FieldTable(
 KICK: Final = FieldTable(
     NAME, APP_KEY, LOGIN, SECONDS, required=[NAME, LOGIN], rules="`seconds` is 31622400 (366 days) at most."
 )
+KICK_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
 TERMINATE: Final = FieldTable(NAME, APP_KEY, required=[NAME])
 NO_QUERY: Final = FieldTable(noun="query parameter")
 
@@ -62,11 +67,12 @@ class RoomSendRequest:
 
 @frozen(kw_only=True)
 class RoomKickRequest:
-    """Which member to remove, and for how long it must not come back."""
+    """Which member to remove, for how long it must not come back, and what an operator says to that."""
 
     filter: RoomFilter
     login: str
     seconds: int
+    kick: Kick
 
 
 def parse_find(fields: Mapping[str, Any]) -> tuple[RoomFilter, Page]:
@@ -91,13 +97,18 @@ def parse_send(body: bytes, *, max_size: int) -> RoomSendRequest:
     return RoomSendRequest(filter=room_filter(given), sender=sender, content=content)
 
 
-def parse_kick(body: bytes) -> RoomKickRequest:
+def parse_kick(body: bytes, parameters: Mapping[str, str]) -> RoomKickRequest:
     """A `room/kick`. RestError (400) for anything not exactly understood."""
     given = KICK.read(decode_object(body))
-    seconds = DEFAULT_SECONDS if given[SECONDS] is None else given[SECONDS]
-    if seconds is None or seconds > LONGEST_BAN:
+    kick = kick_of(KICK_QUERY.read(parameters), CONNECTION_BAN_BY) or PLAIN_KICK
+    seconds = given[SECONDS]
+    if seconds is None:
+        seconds = DEFAULT_SECONDS if kick.ban is None else 0
+    elif kick.ban is not None:
+        raise bad_request("give either seconds, or ban in the query string", key="seconds")
+    if seconds > LONGEST_BAN:
         raise bad_request(f"seconds must be {LONGEST_BAN} at most", key="seconds")
-    return RoomKickRequest(filter=room_filter(given), login=given[LOGIN] or "", seconds=seconds)
+    return RoomKickRequest(filter=room_filter(given), login=given[LOGIN] or "", seconds=seconds, kick=kick)
 
 
 def parse_terminate(body: bytes) -> RoomFilter:

@@ -13,29 +13,29 @@ class RoomBans:
     """Bans by room, each of a login or a session. Times are seconds of any monotonic clock."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[tuple[RoomKey, str], float] = OrderedDict()
+        self._bans: OrderedDict[tuple[RoomKey, str], tuple[float, str]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._bans)
 
-    def add(self, room: RoomKey, *, login: str, session_id: str, until: float) -> None:
-        """Forbid this login, and this session under any login, to join `room` until then."""
+    def add(self, room: RoomKey, *, login: str, session_id: str, until: float, info: str) -> None:
+        """Forbid this login, and this session under any login, to join `room` until then; `info` tells why."""
         for who in (_login(login), session_id):
-            self._until[room, who] = until
-            self._until.move_to_end((room, who))
-        while len(self._until) > MAX_BANS:
-            self._until.popitem(last=False)
+            self._bans[room, who] = until, info
+            self._bans.move_to_end((room, who))
+        while len(self._bans) > MAX_BANS:
+            self._bans.popitem(last=False)
 
-    def forbids(self, room: RoomKey, *, login: str, session_id: str, now: float) -> bool:
-        """Whether one of the two is banned. What is over is forgotten."""
-        return any(self._holds((room, who), now) for who in (_login(login), session_id))
+    def refusal(self, room: RoomKey, *, login: str, session_id: str, now: float) -> str | None:
+        """Why one of the two must not join; None if neither is banned. What is over is forgotten."""
+        return self._info((room, _login(login)), now) or self._info((room, session_id), now)
 
-    def _holds(self, key: tuple[RoomKey, str], now: float) -> bool:
-        until = self._until.get(key)
-        if until is not None and until <= now:
-            del self._until[key]
-            return False
-        return until is not None
+    def _info(self, key: tuple[RoomKey, str], now: float) -> str | None:
+        until, info = self._bans.get(key, (now, None))
+        if until <= now:
+            self._bans.pop(key, None)
+            return None
+        return info
 
 
 def _login(login: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from protocol.access.kicks import PLAIN_KICK, Kick
 from protocol.rooms.events import RoomEvent
 from protocol.stream.events import EventTally
 
@@ -65,10 +66,11 @@ MemberRequest = JoinRequest | LeaveRequest | MessageRequest | StreamStarted | St
 
 @frozen(kw_only=True)
 class KickRequest:
-    """Remove the member `login`, and refuse it for `seconds`."""
+    """Remove the member `login`, and refuse it for `seconds`. `kick`: the reason to tell, and a ban beside that."""
 
     login: str
     seconds: float
+    kick: Kick = PLAIN_KICK
     operation: Any = field(repr=False)
 
 
@@ -115,10 +117,14 @@ class HasLeft(Generic[M]):
 
 @frozen(kw_only=True)
 class SeatTaken(Generic[M]):
-    """The member has no place in the room any more; `info` says why if it did not want that."""
+    """The member has no place in the room any more; `info` says why if it did not want that.
+
+    `kick`: what an operator orders with it.
+    """
 
     member: M
     info: str | None = None
+    kick: Kick | None = None
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
 
+from protocol.access.kicks import Kick
 from protocol.rooms.bans import RoomBans
 from protocol.rooms.events import RoomEvent, RoomEventName
 from protocol.rooms.info_texts import RoomInfo, RoomRefused
@@ -230,8 +231,8 @@ class RoomState(Generic[M]):
 
     def _refusal(self, seat: RoomSeat[M], now: float) -> RoomRefused | None:
         """Why this seat must not join; None if it may."""
-        if self._bans.forbids(self._key, login=seat.login, session_id=seat.session_id, now=now):
-            return RoomRefused(RoomInfo.KICKED)
+        if banned := self._bans.refusal(self._key, login=seat.login, session_id=seat.session_id, now=now):
+            return RoomRefused(banned)
         if seat.login in self._members:
             return None  # it takes the place of the one who has it
         if len(self._members) >= self._max_members or self._size + _size(seat.login) > MAX_STATE_SIZE:
@@ -248,11 +249,11 @@ class RoomState(Generic[M]):
         seat.streams.clear()
         yield self._tell(self._members.values(), RoomEventName.LEFT, seat.login)
 
-    def _removed(self, seat: RoomSeat[M], info: str) -> Iterator[Effect[M]]:
+    def _removed(self, seat: RoomSeat[M], info: str, kick: Kick | None = None) -> Iterator[Effect[M]]:
         """It is out and did not want it."""
         yield from self._dropped(seat, info)
         yield from self._out(seat)
-        yield from self._vacated(seat, info)
+        yield from self._vacated(seat, info, kick)
 
     def _dropped(self, seat: RoomSeat[M], info: str) -> Iterator[Effect[M]]:
         """Nothing that it still asks for is done."""
@@ -261,10 +262,10 @@ class RoomState(Generic[M]):
                 yield RequestAnswered(operation=request.operation, info=info)
         seat.waiting.clear()
 
-    def _vacated(self, seat: RoomSeat[M], info: str | None = None) -> Iterator[Effect[M]]:
+    def _vacated(self, seat: RoomSeat[M], info: str | None = None, kick: Kick | None = None) -> Iterator[Effect[M]]:
         del self._seats[seat.member]
         seat.is_lost = False  # should its turn come, there is nothing to do
-        yield SeatTaken(member=seat.member, info=info)
+        yield SeatTaken(member=seat.member, info=info, kick=kick)
 
     # -- streams and messages ----------------------------------------------------------------------
 
@@ -272,9 +273,8 @@ class RoomState(Generic[M]):
         stream = RoomStream(media_session_id=started.media_session_id, name=started.name, since=started.at)
         size = _stream_size(seat.login, stream)
         if self._size + size > MAX_STATE_SIZE:
-            yield StreamUnwelcome(
-                member=seat.member, media_session_id=started.media_session_id, info=RoomInfo.ROOM_IS_FULL
-            )
+            full = RoomInfo.ROOM_IS_FULL
+            yield StreamUnwelcome(member=seat.member, media_session_id=started.media_session_id, info=full)
             return
         self._size += size
         seat.streams[started.media_session_id] = stream
@@ -305,9 +305,11 @@ class RoomState(Generic[M]):
         if seat is None:
             yield RequestAnswered(operation=request.operation, info=RoomInfo.NO_SUCH_PARTICIPANT)
             return
+        info = request.kick.reason or RoomInfo.KICKED
         if request.seconds > 0:
-            self._bans.add(self._key, login=seat.login, session_id=seat.session_id, until=now + request.seconds)
-        yield from self._removed(seat, RoomInfo.KICKED)
+            until = now + request.seconds
+            self._bans.add(self._key, login=seat.login, session_id=seat.session_id, until=until, info=info)
+        yield from self._removed(seat, info, request.kick)
         yield RequestAnswered(operation=request.operation)
 
     def _post(self, sender: str, request: PostRequest) -> Iterator[Effect[M]]:
@@ -316,9 +318,8 @@ class RoomState(Generic[M]):
             yield RequestAnswered(operation=request.operation, info=RoomInfo.NO_SUCH_PARTICIPANT)
             return
         yield RequestAnswered(operation=request.operation)
-        yield self._tell(
-            self._all_but(seat), RoomEventName.MESSAGE, _message_info(sender, request.content), request.tally
-        )
+        info = _message_info(sender, request.content)
+        yield self._tell(self._all_but(seat), RoomEventName.MESSAGE, info, request.tally)
 
     # -- telling -----------------------------------------------------------------------------------
 

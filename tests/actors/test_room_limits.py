@@ -13,6 +13,7 @@ from actors.node.room_port import NoSuchMember, NoSuchRoom
 from actors.rooms import RoomDirectory, RoomMember
 from actors.session.session_rooms import MAX_ROOMS
 from actors.stream.fan_out import SLICE
+from protocol.access.kicks import Kick
 from protocol.node.filters import RoomFilter
 from protocol.rooms.events import RoomEvent
 from protocol.rooms.info_texts import RoomRefused
@@ -37,7 +38,7 @@ class Listener:
     def room_left(self, member: RoomMember) -> None:
         """Not of interest."""
 
-    def room_seat_taken(self, member: RoomMember, info: str | None) -> None:
+    def room_seat_taken(self, member: RoomMember, info: str | None, kick: Kick | None) -> None:
         """Not of interest."""
 
     def room_refuses_stream(self, member: RoomMember, media_session_id: str, info: str) -> None:

@@ -151,6 +151,70 @@ async def test_a_member_is_kicked_for_a_minute_or_as_long_as_it_says(autojump_cl
         assert await ben.join() is None
 
 
+async def test_member_and_backend_are_told_the_reason_of_a_kick(autojump_clock: MockClock) -> None:
+    async with room_rig(keep_alive_probes=1000) as rig, rest_of(rig) as rest:
+        ben = await room_page(rig, "ben", "ownApp")
+        await ben.join()
+        ben.publish("cam", "p1")
+        await ben.until("p1", "PUBLISHING")
+        answer = await rest.post(f"{KICK}?reason=House%20rules", json={"name": "lobby", "login": "ben"})
+        assert (answer.status_code, answer.headers.get("x-banned-count")) == (200, None)
+        assert (await ben.until("p1", "FAILED"))["info"] == "House rules"
+        assert await ben.say("ann", "hello") == await ben.join() == "House rules"
+        told = [call for call in rig.backend.called("StreamStatusEvent") if call["status"] == "FAILED"]
+        assert [call["info"] for call in told] == ["House rules"]
+
+
+async def test_a_ban_on_joining_is_listed_outlives_the_room_and_is_lifted(autojump_clock: MockClock) -> None:
+    async with room_rig(keep_alive_probes=1000) as rig, rest_of(rig, bans=rig.bans) as rest:
+        ann, ben = await in_room(rig, "ann", "ben")
+        ben.publish("cam", "p1")
+        await ben.until("p1", "PUBLISHING")
+        answer = await rest.post(f"{KICK}?ban=10m&reason=Rude", json={"name": "lobby", "login": "ben"})
+        assert (answer.status_code, answer.headers["x-banned-count"]) == (200, "1")
+        await ann.leave()
+        await trio.sleep(60)
+        assert await ben.join() == "Banned for another 540 s: Rude"
+        again = await room_page(rig, "ben")
+        assert await again.join() == "Banned for another 540 s: Rude"
+        assert await again.join("kitchen") is None
+        await rig.publish(again.socket, "cam", "p2")  # its name is not banned
+        (ban,) = (await rest.post("/rest-api/bans/find_all", json={"action": "join"})).json()
+        shown = {"appKey": "roomApp", "name": "lobby", "who": "user:ben", "reason": "Rude"}
+        assert ban | shown == ban
+        assert (await rest.post("/rest-api/bans/remove", json={"name": "lobby"})).headers["x-lifted-count"] == "1"
+        assert await ben.join() is None
+
+
+async def test_an_address_is_banned_from_a_room(autojump_clock: MockClock) -> None:
+    async with room_rig() as rig, rest_of(rig, bans=rig.bans) as rest:
+        await in_room(rig, "ann")
+        cem = await room_page(rig, "cem")
+        await rest.post(f"{KICK}?ban=30s&ban_by=address", json={"name": "lobby", "login": "ann"})
+        assert await cem.join() == "Banned for another 30 s"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "key"),
+    [
+        ("?ban=10", {}, "ban"),
+        ("?ban=10m", {"seconds": 5}, "seconds"),
+        ("?ban_by=user", {}, "ban_by"),
+        ("?ban=10m&ban_by=name", {}, "ban_by"),
+        ("?reason=", {}, "reason"),
+        ("?resaon=x", {}, "resaon"),
+    ],
+)
+async def test_a_kick_that_is_not_understood_does_nothing(
+    autojump_clock: MockClock, query: str, body: dict[str, Any], key: str
+) -> None:
+    async with room_rig() as rig, rest_of(rig) as rest:
+        ann, _ = await in_room(rig, "ann", "ben")
+        answer = await rest.post(KICK + query, json={"name": "lobby", "login": "ben", **body})
+        assert (answer.status_code, answer.json()["key"]) == (400, key)
+        assert await ann.heard() == []
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

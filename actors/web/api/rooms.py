@@ -1,6 +1,6 @@
 """`/rest-api/room/...`"""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -9,11 +9,13 @@ from starlette.responses import Response
 
 from actors.node.room_port import NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
 from actors.runtime.logs import get_logger
+from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.streams import no_match, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import (
+    BANNED_HEADER,
     COUNT_HEADER,
     DROPPED_HEADER,
     SENT_HEADER,
@@ -39,22 +41,24 @@ NO_MEMBER = "the room has no member of this login"
 
 
 class RoomResource:
-    """The methods of the room group. `once` makes an endpoint heed `Idempotency-Key`."""
+    """The methods of the room group."""
 
-    def __init__(self, rooms: RoomControl, settings: Settings, *, once: Callable[[Endpoint], Endpoint]) -> None:
+    def __init__(self, rooms: RoomControl, settings: Settings, kicks: Kicks) -> None:
         self._rooms = rooms
-        self._once = once
+        self._kicks = kicks
         self._settings = settings
 
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the rooms that match", schema=array_of(rest.ROOM), headers=(TOTAL_HEADER,))
         sent = Answer(description="sent, with an empty body", headers=(SENT_HEADER, DROPPED_HEADER))
         ended = Answer(description="they are ended; the count is of members", headers=(COUNT_HEADER,))
+        kicked = Answer(description="done, with an empty body", headers=(BANNED_HEADER,))
+        once = self._kicks.once
         return (
             *(_find_route(method, self.find, found) for method in ("find", "find_all")),
-            _route("send", self._once(self.send), "send a message or data to a room", rest.SEND, sent),
-            _route("kick", self._once(self.kick), "remove a member from a room", rest.KICK, Answer(description="done")),
-            _route("terminate", self._once(self.terminate), "end a room", rest.TERMINATE, ended),
+            _route("send", once(self.send), "send a message or data to a room", rest.SEND, sent),
+            _route("kick", once(self.kick), "remove a member from a room", rest.KICK, kicked, query=rest.KICK_QUERY),
+            _route("terminate", once(self.terminate), "end a room", rest.TERMINATE, ended),
         )
 
     async def find(self, request: Request) -> Response:
@@ -80,16 +84,15 @@ class RoomResource:
 
     async def kick(self, request: Request) -> Response:
         """Remove a member: its streams in the room are stopped, and it may not join again for a while."""
-        _no_query(request)
-        asked = rest.parse_kick(await request.body())
+        asked = rest.parse_kick(await request.body(), read_query(request.scope["query_string"]))
         try:
             query = narrowed(request.scope, asked.filter)
-            await _carried_out(self._rooms.kick(query, asked.login, seconds=asked.seconds))
+            await _carried_out(self._rooms.kick(query, asked.login, seconds=asked.seconds, kick=asked.kick))
         except NoSuchMember:
             raise not_found(NO_MEMBER) from None
         facts = {"room": asked.filter.name, "login": asked.login, "seconds": asked.seconds}
         log.info("member kicked by rest", **facts, **caller_fields(request.scope))
-        return empty_answer({})
+        return empty_answer(await self._kicks.settled(asked.kick, request))
 
     async def terminate(self, request: Request) -> Response:
         """End a room: everybody is removed from it, and their streams in it are stopped."""
@@ -115,7 +118,14 @@ def _find_route(method: str, endpoint: Endpoint, found: Answer) -> ApiRoute:
     )
 
 
-def _route(method: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
+def _route(
+    method: str,
+    endpoint: Endpoint,
+    summary: str,
+    fields: FieldTable,
+    answer: Answer,
+    query: FieldTable = rest.NO_QUERY,
+) -> ApiRoute:
     too_large = {413: "the content is too large; `setting` names the limit"} if method == "send" else {}
     return ApiRoute(
         path=f"/rest-api/room/{method}",
@@ -125,7 +135,7 @@ def _route(method: str, endpoint: Endpoint, summary: str, fields: FieldTable, an
         summary=summary,
         description="With the header `Idempotency-Key` it is done once, however often it is asked for in ten minutes.",
         fields=fields,
-        query=rest.NO_QUERY,
+        query=query,
         answers=(answer,),
         errors={404: "no room matches, or it has no such member", 503: "too much waits in the room", **too_large},
     )

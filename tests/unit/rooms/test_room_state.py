@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from protocol.access.kicks import Kick
 from protocol.rooms.bans import MAX_BANS, RoomBans
 from protocol.rooms.info_texts import RoomInfo, RoomRefused
 from protocol.rooms.requests import (
@@ -207,13 +208,26 @@ def test_a_kick_bans_the_login_and_the_session_for_a_while() -> None:
     lobby._ready.reverse()  # the operator's turn comes first
     effects = run(lobby, now=100.0)
     assert answers(effects) == {"waits": RoomInfo.KICKED, "kick": None}
-    assert SeatTaken(member="ben", info=RoomInfo.KICKED) in effects
+    assert SeatTaken(member="ben", info=RoomInfo.KICKED, kick=Kick()) in effects
     assert told(effects) == [(("ann",), "LEFT", "ben")]
     assert answers(join(lobby, "again", "ben", now=159.9)) == {"join again": RoomInfo.KICKED}
     lobby.enter("other", login="bob", session_id="/ben")
     lobby.submit("other", JoinRequest(at=0, operation="other login"))
     assert answers(run(lobby, now=159.9)) == {"other login": RoomInfo.KICKED}
     assert answers(join(lobby, "later", "ben", now=160.0)) == {"join later": None}
+
+
+def test_the_reason_of_a_kick_is_told_in_place_of_the_usual_one() -> None:
+    lobby = room()
+    join(lobby, "ben")
+    lobby.submit("ben", MessageRequest(to="ann", text="hi", operation="waits"))
+    kick = Kick(reason="House rules")
+    lobby.operate(KickRequest(login="ben", seconds=60, kick=kick, operation="kick"))
+    lobby._ready.reverse()  # the operator's turn comes first
+    effects = run(lobby, now=100.0)
+    assert answers(effects) == {"waits": "House rules", "kick": None}
+    assert SeatTaken(member="ben", info="House rules", kick=kick) in effects
+    assert answers(join(lobby, "again", "ben", now=159.9)) == {"join again": "House rules"}
 
 
 def test_a_kick_of_nobody_and_one_of_no_seconds() -> None:
@@ -229,10 +243,10 @@ def test_a_kick_of_nobody_and_one_of_no_seconds() -> None:
 def test_bans_are_bounded() -> None:
     bans = RoomBans()
     for number in range(MAX_BANS):
-        bans.add(KEY, login=f"l{number}", session_id=f"/s{number}", until=9.0)
+        bans.add(KEY, login=f"l{number}", session_id=f"/s{number}", until=9.0, info="why")
     assert len(bans) == MAX_BANS
-    assert not bans.forbids(KEY, login="l0", session_id="/s0", now=0.0)
-    assert bans.forbids(KEY, login=f"l{MAX_BANS - 1}", session_id="", now=0.0)
+    assert bans.refusal(KEY, login="l0", session_id="/s0", now=0.0) is None
+    assert bans.refusal(KEY, login=f"l{MAX_BANS - 1}", session_id="", now=0.0) == "why"
 
 
 def test_an_operator_speaks_as_a_member_or_to_the_pages_themselves() -> None:
