@@ -36,6 +36,7 @@ from actors.node.directory import Directory
 from actors.node.drain import Drain
 from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.accounts import AccountCommands
+from actors.operator.app_trials import AppTrials
 from actors.operator.desk import CommandDesk
 from actors.operator.live import LiveCommands
 from actors.operator.server import OperatorSocketError, serve_operator
@@ -254,7 +255,10 @@ class Server:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
         server = ServerCommands(drain=self._drain, reload=self.reload)
         live = LiveCommands(node=self._node, rooms=self._rooms, bans=self._bans, settings=self._settings)
-        return CommandDesk(apps=self._apps, accounts=accounts, server=server, live=live, audit=self._access.audit)
+        trials = AppTrials(table=lambda: self._apps.table, settings=self._settings, node_id=self.node_id)
+        return CommandDesk(
+            apps=self._apps, accounts=accounts, server=server, live=live, trials=trials, audit=self._access.audit
+        )
 
     def _measured_parts(self) -> MeasuredServer:
         return MeasuredServer(

@@ -4,6 +4,7 @@ from attrs import frozen
 
 from actors.access.audit import AuditLog
 from actors.operator.accounts import AccountCommands, PasswordNeeded
+from actors.operator.app_trials import AppTrials
 from actors.operator.execute import execute
 from actors.operator.live import LiveCommands
 from actors.operator.server_commands import ServerCommands
@@ -13,7 +14,7 @@ from actors.storage.table_store import TableStoreError
 from config.apps import AppError, AppTable
 from protocol.access.accounts import AccountError
 from protocol.operator.account_commands import AccountCommand
-from protocol.operator.commands import Command, parse
+from protocol.operator.commands import Command, TryApp, parse
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
 from protocol.operator.server_commands import ServerCommand
@@ -30,6 +31,7 @@ class CommandDesk:
     accounts: AccountCommands
     server: ServerCommands
     live: LiveCommands
+    trials: AppTrials
     audit: AuditLog
 
     async def answer(self, words: tuple[str, ...], who: str) -> Answer:
@@ -67,6 +69,8 @@ class CommandDesk:
             return await self.server.execute(command, who)
         if isinstance(command, LiveCommand):
             return await self.live.execute(command, who)
+        if isinstance(command, TryApp):
+            return await self.trials.execute(command)
         if isinstance(command, AccountCommand):
             return await self.accounts.execute(command)
 

@@ -39,7 +39,7 @@ def execute(command: AppCommand, table: AppTable) -> Result:
         case RemoveApp(name=name):
             return _remove_app(name, table)
         case RotateSecret() | RemoveSecret():
-            return _change_secret(command, _app_by_name(command.app, table), table)
+            return _change_secret(command, app_by_name(command.app, table), table)
         case ShowRestMethods():
             return table, _show_methods(ALL_METHODS)
         case ShowAppRestMethods(app=app):
@@ -96,7 +96,7 @@ def _add_app(command: AddApp, table: AppTable) -> Result:
 
 
 def _update_app(command: UpdateApp, table: AppTable) -> Result:
-    app = _app_by_name(command.name, table)
+    app = app_by_name(command.name, table)
     updated = app.with_fields(**command.fields.given_fields())
     if updated == app:
         return table, Done(message=f"application {app.name!r} is like that already")
@@ -158,7 +158,8 @@ def _app_by_key(identifier: str, table: AppTable) -> App:
     return _found(table.by_key(identifier) or table.by_name(identifier), identifier, table)
 
 
-def _app_by_name(identifier: str, table: AppTable) -> App:
+def app_by_name(identifier: str, table: AppTable) -> App:
+    """The application with this name or, failing that, with this key. AppError if there is none."""
     return _found(table.by_name(identifier) or table.by_key(identifier), identifier, table)
 
 

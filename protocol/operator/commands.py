@@ -7,11 +7,12 @@ from typing import Final
 
 from attrs import field, fields, frozen
 
+from protocol.hooks.methods import HookMethod
 from protocol.operator import live_commands, server_commands
 from protocol.operator.account_commands import BUILDERS, AccountCommand
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.server_commands import ServerCommand
-from protocol.operator.syntax import CommandError, Words, find_verb
+from protocol.operator.syntax import TRIED_METHODS, CommandError, Words, find_verb
 
 MOST_OVERLAP: Final = 365 * 86_400.0
 """Seconds that a secret may be used beside its successor."""
@@ -112,6 +113,14 @@ class RemoveAppRestMethods:
 
 
 @frozen(kw_only=True)
+class TryApp:
+    """`test app NAME`"""
+
+    app: str
+    method: HookMethod
+
+
+@frozen(kw_only=True)
 class Help:
     """`help`"""
 
@@ -129,7 +138,7 @@ AppCommand = (
     | RemoveAppRestMethods
     | Help
 )
-Command = AppCommand | AccountCommand | LiveCommand | ServerCommand
+Command = AppCommand | AccountCommand | LiveCommand | ServerCommand | TryApp
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -195,6 +204,13 @@ def _build_remove_methods(words: Words) -> Command:
     return RemoveAppRestMethods(app=words.operands[0], methods=_methods_of(words))
 
 
+def _build_try_app(words: Words) -> Command:
+    written = words.options.get("method", HookMethod.CONNECTION_STATUS_EVENT)
+    if written not in TRIED_METHODS:
+        raise CommandError(f"--method must be {' or '.join(TRIED_METHODS)}")
+    return TryApp(app=words.operands[0], method=HookMethod(written))
+
+
 _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "show apps": lambda words: ShowApps(detail="detail" in words.options),
     "add app": _build_add_app,
@@ -206,6 +222,7 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "show app-rest-methods": lambda words: ShowAppRestMethods(app=words.operands[0]),
     "add app-rest-method": _build_add_methods,
     "remove app-rest-method": _build_remove_methods,
+    "test app": _build_try_app,
     "help": lambda words: Help(),
     **BUILDERS,
     **live_commands.BUILDERS,

@@ -185,6 +185,9 @@ _LIMIT = Option("limit", ("--limit",), "N")
 _OFFSET = Option("offset", ("--offset",), "N")
 _CONDITION = "FIELD=VALUE..."
 
+TRIED_METHODS = ("connect", "ConnectionStatusEvent")
+"""REST methods that a backend can be tested with."""
+
 STREAM_CONDITIONS = (
     "name", "published", "status", "mediaSessionId", "mediaSessionIds", "sessionId", "appKey", "hasVideo", "hasAudio",
     "mediaProvider", "nodeId", "roomName",
@@ -328,6 +331,12 @@ VERBS: dict[str, Verb] = {
             "console",
             "Show a link that opens the start page, logged in. It works once, for 60 seconds.",
             options=(_ROLE,),
+        ),
+        Verb(
+            "test app",
+            "Send a marked hook to the application's backend, and tell how far it gets: name, connection, TLS, answer.",
+            operands=("NAME",),
+            options=(Option("method", ("--method",), "|".join(TRIED_METHODS)),),
         ),
         _list_verb("streams", STREAM_CONDITIONS, STREAM_ORDERS),
         _list_verb("sessions", SESSION_CONDITIONS, SESSION_ORDERS),

@@ -18,6 +18,7 @@ from actors.node.control_port import NodeControl
 from actors.node.drain import Drain
 from actors.node.supervisor import Supervisor
 from actors.operator.accounts import AccountCommands
+from actors.operator.app_trials import AppTrials
 from actors.operator.desk import CommandDesk
 from actors.operator.live import LiveCommands
 from actors.operator.server import serve_operator
@@ -96,9 +97,9 @@ def desk_of(store: AppStore, access: AccessControl | None = None, live: LiveComm
     access = access or access_of(Path(os.devnull), is_required=False)
     accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
     server = ServerCommands(drain=Drain(), reload=no_reload)
-    return CommandDesk(
-        apps=store, accounts=accounts, server=server, live=live or live_commands_on(StreamWorld()), audit=access.audit
-    )
+    trials = AppTrials(table=lambda: store.table, settings=Settings(rest_request_timeout=5.0), node_id="node")
+    live = live or live_commands_on(StreamWorld())
+    return CommandDesk(apps=store, accounts=accounts, server=server, live=live, trials=trials, audit=access.audit)
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:
