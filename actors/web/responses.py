@@ -76,18 +76,22 @@ class ErrorAnswer(JsonAnswer):
 class ListAnswer(Response):
     """A JSON array, written a few objects at a time, so that thousands of streams with their SDP do not delay media.
 
-    It is sent piece by piece, as the client reads it, so a long list takes little memory.
+    It is sent piece by piece, as the client reads it, so a long list takes little memory. `batch`: how many objects are
+    written before other tasks get a turn, 1 for large ones.
     """
 
-    def __init__(self, objects: Iterable[Mapping[str, Any]], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, objects: Iterable[Mapping[str, Any]], headers: Mapping[str, str], *, batch: int = _BATCH
+    ) -> None:
         super().__init__(media_type="application/json", headers=headers)
         self._objects = objects
+        self._batch = batch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it: with Content-Length if it is one piece."""
         text, separator, has_started = "[", "", False
         del self.headers["content-length"]
-        for batch in slices(self._objects, _BATCH):
+        for batch in slices(self._objects, self._batch):
             text += separator + ",".join(json.dumps(each, separators=(",", ":")) for each in batch)
             separator = ","
             await trio.lowlevel.checkpoint()

@@ -89,6 +89,33 @@ async def test_rooms_are_listed_by_application_and_page(autojump_clock: MockCloc
         assert await names(offset=1, limit=1) == [("roomApp", "b")]
 
 
+async def test_other_tasks_get_a_turn_after_each_room_of_a_list(autojump_clock: MockClock) -> None:
+    async with room_rig() as rig, rest_of(rig) as rest:
+        page = await room_page(rig, "ann")
+        for number in range(20):
+            await page.join(f"room{number}")
+        few, many = [await passes_of(rest, limit=limit) for limit in (1, 20)]
+        assert many - few >= 2 * 19, "once while they are found, once while they are written"
+
+
+async def passes_of(rest: httpx.AsyncClient, **given: int) -> int:
+    """How many passes of the event loop a list of rooms takes."""
+
+    class Passes(trio.abc.Instrument):
+        count = 0
+
+        def before_io_wait(self, timeout: float) -> None:
+            self.count += 1
+
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    try:
+        assert (await rest.post("/rest-api/room/find_all", json=given)).status_code == 200
+    finally:
+        trio.lowlevel.remove_instrument(passes)
+    return passes.count
+
+
 async def test_a_message_is_sent_in_a_member_s_name_and_data_in_nobody_s(autojump_clock: MockClock) -> None:
     async with room_rig() as rig, rest_of(rig) as rest:
         ann, ben, cem = await in_room(rig, "ann", "ben", "cem")

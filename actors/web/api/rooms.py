@@ -67,7 +67,8 @@ class RoomResource:
         found = await self._rooms.find(narrowed(request.scope, query), page)
         if not found.total:
             return no_match(request, "room")
-        return ListAnswer(map(rest.room_object, found.items), {TOTAL_HEADER: str(found.total)})
+        shown = map(rest.room_object, found.items)
+        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)}, batch=1)  # each has all its members
 
     async def send(self, request: Request) -> Response:
         """A MESSAGE in a member's name, or data, to everybody in the room."""
