@@ -13,7 +13,7 @@ follows from one is told before what follows from the next.
 
 import json
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -175,7 +175,10 @@ class RoomState(Generic[M]):
     def close(self, info: str) -> list[Effect[M]]:
         """The room is over: everybody is removed, and nothing that waits is done."""
         seats = tuple(self._seats.values())
-        effects: list[Effect[M]] = [effect for seat in seats for effect in self._removed(seat, info)]
+        self._members.clear()
+        effects: list[Effect[M]] = []
+        for seat, left in zip(seats, _farewells(self.name, seats), strict=True):
+            effects += [*self._dropped(seat, info), *left, *self._vacated(seat, info)]
         effects += [RequestAnswered(operation=request.operation, info=info) for request in self._operator]
         self._operator.clear()
         self._ready.clear()
@@ -288,7 +291,7 @@ class RoomState(Generic[M]):
             yield self._tell_of_stream(seat, stream, name)
 
     def _tell_of_stream(self, seat: RoomSeat[M], stream: RoomStream, name: RoomEventName) -> Told[M]:
-        return self._tell(self._all_but(seat), name, _stream_entry(seat.login, stream.name))
+        return self._tell(_others(self._members, seat), name, _stream_entry(seat.login, stream.name))
 
     def _message(self, seat: RoomSeat[M], request: MessageRequest) -> Iterator[Effect[M]]:
         receiver = self._members.get(request.to)
@@ -319,18 +322,32 @@ class RoomState(Generic[M]):
             return
         yield RequestAnswered(operation=request.operation)
         info = _message_info(sender, request.content)
-        yield self._tell(self._all_but(seat), RoomEventName.MESSAGE, info, request.tally)
+        yield self._tell(_others(self._members, seat), RoomEventName.MESSAGE, info, request.tally)
 
     # -- telling -----------------------------------------------------------------------------------
-
-    def _all_but(self, seat: RoomSeat[M]) -> list[RoomSeat[M]]:
-        return [other for other in self._members.values() if other is not seat]
 
     def _tell(
         self, seats: Iterable[RoomSeat[M]], name: RoomEventName, info: Any, tally: EventTally | None = None
     ) -> Told[M]:
         receivers = tuple(seat.member for seat in seats if not seat.is_lost)
         return Told(to=receivers, event=RoomEvent(self.name, name, info, tally=tally))
+
+
+def _others(members: Mapping[str, RoomSeat[M]], seat: RoomSeat[M]) -> list[RoomSeat[M]]:
+    return [other for other in members.values() if other is not seat]
+
+
+def _farewells(room: str, seats: Sequence[RoomSeat[M]]) -> Iterator[list[Told[M]]]:
+    """LEFT of each, for those after it; of one who has not joined, none.
+
+    A thousand members are half a million pairs, so nothing is looked at for each pair.
+    """
+    receivers = tuple(seat.member for seat in seats if seat.has_joined and not seat.is_lost)
+    gone = 0
+    for seat in seats:
+        gone += seat.has_joined and not seat.is_lost
+        event = RoomEvent(room, RoomEventName.LEFT, seat.login)
+        yield [Told(to=receivers[gone:], event=event)] if seat.has_joined else []
 
 
 def _stream_entry(login: str, name: str) -> dict[str, str]:

@@ -298,4 +298,18 @@ def test_a_room_that_is_closed_answers_all_and_removes_all() -> None:
     assert answers(effects) == {"leave": "Room is terminated", "post": "Room is terminated"}
     assert told(effects) == [(("ben", "cem"), "LEFT", "ann"), (("cem",), "LEFT", "ben"), ((), "LEFT", "cem")]
     assert lobby.is_empty
+    assert len(lobby) == 0
     assert not lobby.has_work
+
+
+def test_a_room_that_is_closed_tells_nothing_of_who_has_not_joined_and_nothing_to_who_is_lost() -> None:
+    lobby = room()
+    for member in ("ann", "ben", "cem"):
+        join(lobby, member)
+    lobby.enter("dan", login="dan", session_id="/dan")
+    lobby.submit("dan", JoinRequest(at=1, operation="join"))
+    lobby.lost("ben")
+    effects = lobby.close("Room is terminated")
+    assert answers(effects) == {"join": "Room is terminated"}
+    assert told(effects) == [(("cem",), "LEFT", "ann"), (("cem",), "LEFT", "ben"), ((), "LEFT", "cem")]
+    assert {effect.member for effect in effects if isinstance(effect, SeatTaken)} == {"ann", "ben", "cem", "dan"}
