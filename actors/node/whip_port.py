@@ -40,8 +40,9 @@ class WhipPort(Protocol):
     async def open(self, request: WhipRequest) -> WhipAnswer:
         """Begin one, and wait for its answer: at most as long as the backend and the publisher may take.
 
-        RestError: 400 bad offer or unknown application, 401 refused by the backend at `connect`, 403 refused by it
-        later or by a ban, 404 nobody publishes, 406 no common codec, 409 name taken, 503 no room.
+        If it is cancelled, what has begun is ended. RestError: 400 bad offer or unknown application, 401 refused by the
+        backend at `connect`, 403 refused by it later or by a ban, 404 nobody publishes, 406 no common codec,
+        409 name taken, 503 no room.
         """
 
     async def close(self, location: str, token: str | None) -> None:

@@ -19,6 +19,7 @@ from actors.session.client_identity import ClientIdentity, told_reason
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, start_stream
 from actors.stream.end_reasons import session_ended
 from actors.whip.owner import WhipOwner
+from config.addresses import client_key
 from config.apps import App
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.client_data import ClientData
@@ -31,6 +32,7 @@ from protocol.stream.request import StreamRequest
 
 log = get_logger("whip")
 
+CLIENT_GONE: Final = StopReason(cause="connection-lost")
 REFUSED: Final = StopReason(cause="refused")
 STREAM_OVER: Final = StopReason(cause="stream-over")
 _USER_AGENT_SHOWN: Final = 256
@@ -53,7 +55,7 @@ class WhipSession(Actor[Never]):
         self._request = request
         self._services = services
         self._ended = ended
-        self._identity = ClientIdentity(session_id, request.client[0], services.streams.bans)
+        self._identity = ClientIdentity(session_id, client_key(request.client[0]), services.streams.bans)
         self._context = HookContext(node_id=services.node_id, app_key=request.app_key, session_id=session_id)
         self._created = int(services.streams.wall_clock() * 1000)
         self._lane: HookLane | None = None
@@ -67,9 +69,11 @@ class WhipSession(Actor[Never]):
     # -- life --------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        app = self._services.apps.by_key(self._request.app_key)
+        key = self._request.app_key
+        app = self._services.apps.by_key(key)
         if app is None:
-            self._refuse(bad_request(f"unknown application key {self._request.app_key[:64]!r}", key="app"))
+            fault = f"unknown application key {key[:64]!r}" if key else "app=KEY is missing, and whip.app is empty"
+            self._refuse(bad_request(fault, key="app"))
         elif (connected := await self._connect(app)) is not None:
             self._establish(*connected)
 

@@ -5,12 +5,13 @@ import secrets
 from http import HTTPStatus
 from typing import Final
 
+import trio
 from attrs import define, field, frozen
 
 from actors.node.whip_port import WhipAnswer, WhipRequest
 from actors.runtime.actor import ActorStopped
 from actors.session import SessionServices
-from actors.whip.session import WhipSession
+from actors.whip.session import CLIENT_GONE, WhipSession
 from config.addresses import client_key
 from config.live import follow
 from config.settings import Settings
@@ -63,7 +64,11 @@ class WhipSessions:
         self._check_server(request)
         location = f"{request.path}/{secrets.token_urlsafe(ID_BYTES)}"
         session = self._begin(request, location)
-        return WhipAnswer(sdp=await session.answered.answer(), location=location)
+        try:
+            return WhipAnswer(sdp=await session.answered.answer(), location=location)
+        except trio.Cancelled:
+            session.stop(CLIENT_GONE)
+            raise
 
     async def close(self, location: str, token: str | None) -> None:
         """See `WhipPort.close`."""

@@ -117,6 +117,19 @@ async def test_a_session_that_is_terminated_while_the_backend_thinks(tmp_path: P
         assert answers[0].headers["retry-after"]
 
 
+async def test_a_client_that_leaves_while_the_backend_thinks(tmp_path: Path, offer: str) -> None:
+    async with scene(tmp_path) as at:
+        at.backend.script("publishStream", hang)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(at.client.post, "/whip/a", offer)
+            await at.hooks("publishStream")
+            assert len(await at.server.streams(name="a")) == 1
+            nursery.cancel_scope.cancel()
+        told = await at.hooks("ConnectionStatusEvent", count=2)
+        assert [call["status"] for call in told] == ["ESTABLISHED", "DISCONNECTED"]
+        assert await at.server.streams() == []
+
+
 async def test_limits_and_a_server_that_drains(tmp_path: Path, offer: str) -> None:
     async with full_server(tmp_path, max_sessions_per_address=2) as server, whip_client(server) as client:
         await client.post("/whip/a", offer)

@@ -12,10 +12,11 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
+import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.whip_port import WhipPort, WhipRequest
+from actors.node.whip_port import WhipAnswer, WhipPort, WhipRequest
 from actors.web.api.routes import ApiRoute
 from actors.web.open_paths import allows_origin
 from actors.web.refusals import Refusals, client_address
@@ -109,11 +110,27 @@ class WhipResource:
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=_ACCEPTED)
         try:
-            answer = await self._port.open(await self._read(request, published=published))
+            answer = await self._open(request, await self._read(request, published=published))
         except RestError as error:
             return self._refuse(request, error)
+        if answer is None:
+            return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)
         headers = {"Location": answer.location}
         return Response(answer.sdp, status_code=HTTPStatus.CREATED, media_type=SDP_TYPE, headers=headers)
+
+    async def _open(self, request: Request, wanted: WhipRequest) -> WhipAnswer | None:
+        """The answer; None if the client leaves before that, or the server stops."""
+        outcome: WhipAnswer | RestError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_when_gone, request, nursery.cancel_scope)
+            try:
+                outcome = await self._port.open(wanted)
+            except RestError as error:
+                outcome = error
+            nursery.cancel_scope.cancel()
+        if isinstance(outcome, RestError):
+            raise outcome
+        return outcome
 
     async def end(self, request: Request) -> Response:
         """End it: 200, as RFC 9725 4.2 has it."""
@@ -153,6 +170,12 @@ class WhipResource:
 
     def _refuse(self, request: Request, error: RestError) -> Response:
         return self._refusals.answer(request.scope, error, _ADDED.get(error.status_hint))
+
+
+async def _cancel_when_gone(request: Request, scope: trio.CancelScope) -> None:
+    """Wait for the client to leave: its body has been read, so that nothing else is received."""
+    await request.receive()
+    scope.cancel()
 
 
 def _path(request: Request) -> str:
