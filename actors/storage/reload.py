@@ -38,7 +38,8 @@ class Reloader:
     async def reload(self, *, by: str, check_only: bool = False) -> ReloadReport:
         """Read the settings again. SettingsError if a server could not start with them: then nothing changes."""
         async with self._turn:
-            self._manager.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            if not check_only:
+                self._manager.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
                 checked, changes = await trio.to_thread.run_sync(self._read)
                 if not check_only:
@@ -48,7 +49,8 @@ class Reloader:
                     log.error("settings not reloaded", fault=fault, by=by)
                 raise
             finally:
-                self._manager.tell("READY=1")
+                if not check_only:
+                    self._manager.tell("READY=1")
         if not check_only:
             _tell(changes, checked.warnings, by)
         return ReloadReport(taken=changes.taken, waiting=changes.waiting, warnings=checked.warnings)

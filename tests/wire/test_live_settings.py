@@ -1,15 +1,19 @@
 """Every setting that a reload can change is read anew in a running server."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
+from attrs import evolve
 
+from actors.server import Server
 from config.apps import ALL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from config.settings import TABLE, Settings
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
+from tests.support.media_peer import MediaPeer
 from tests.support.wcs_client import WcsClient, wcs_client
 from tests.support.web_server import make_certificate
 
@@ -56,6 +60,10 @@ async def use_everything(server: FullServer, client: WcsClient) -> None:
     await rest.post("/rest-api/data/broadcast", json={"payload": "x"})
     await rest.post("/rest-api/connection/terminate", json={"sessionId": "x"})
     await server.terminate(name="x")
+    peer = MediaPeer()
+    headers = {"Content-Type": "application/sdp"}
+    await rest.post("/whip/other", content=peer.publish_offer(), headers=headers)
+    peer.udp.close()
     await rest.request("OPTIONS", "/rest-api/stream/find", headers={"Origin": "http://127.0.0.1"})
 
 
@@ -81,3 +89,50 @@ async def test_each_one_is_read_again_after_a_reload(tmp_path: Path) -> None:
                 await use_everything(server, client)
             assert sorted(LIVE - WatchedSettings.read - set(LATER)) == []
             assert not early.closed.is_set()
+
+
+COPIES: dict[str, tuple[Any, Callable[[Server], Any]]] = {
+    "ws_max_arrivals": (77, lambda server: server._gateway._arrivals.limit),
+    "ws_max_arrivals_per_address": (77, lambda server: server._gateway._arrivals.share),
+    "ws_max_frame_elements": (7777, lambda server: server._decoder.max_elements),
+    "max_client_memory": (77_777, lambda server: server._gateway._inflows._memory.limit),
+    "ws_max_frames_per_second_in_all": (77, lambda server: server._gateway._inflows._rate._rate),
+    "max_outbox_total": (77_777, lambda server: server._outboxes.limit),
+    "max_handshakes": (77, lambda server: server._plane._services.handshakes._under_way.limit),
+    "overload_max_loop_lag": (7.0, lambda server: server._overload.limit),
+    "rest_lanes_total": (77, lambda server: server._dispatcher.backlog.limit),
+    "rest_client_request_retry_count": (7, lambda server: server._dispatcher.sender._retries),
+}
+"""What parts keep a copy of: another value, and where the copy is."""
+
+
+async def test_copies_are_replaced_too(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        for name, (value, copy) in COPIES.items():
+            assert copy(server.server) != value, name
+        server.live.replace(evolve(server.live.now, **{name: value for name, (value, _) in COPIES.items()}))
+        for name, (value, copy) in COPIES.items():
+            assert copy(server.server) == value, name
+
+
+async def test_rules_of_rest_and_of_pages_change_for_the_next_request(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as early:
+        origin = {"Origin": "https://shop.example"}
+        assert (await server.rest.get("/rest-api/stream/find", headers=origin)).status_code == 403
+        await early.publish("news")
+        server.live.replace(
+            evolve(
+                server.live.now,
+                rest_access_control_allow_origin=("https://shop.example",),
+                rest_max_body_size=1024,
+                ws_allowed_origins=("https://shop.example",),
+                max_streams_per_session=1,
+            )
+        )
+        allowed = await server.rest.get("/rest-api/stream/find", headers=origin)
+        assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
+        large = await server.rest.post("/rest-api/stream/find", content=b" " * 1025)
+        assert (large.status_code, large.json()["setting"]) == (413, "rest.max_body_size")
+        refused = await early.request("publishStream", "more", "v=0")
+        frame = await early.receive("notifyStreamStatusEvent", mediaSessionId=refused)
+        assert frame["info"] == "Failed to add stream to proxy"
