@@ -2,14 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from attrs import frozen
 
 from actors.storage.default_paths import default_config_file, default_state_folder
+from actors.storage.machine_facts import read_facts
 from actors.storage.settings_source import SettingsSource
+from config.doctor import Finding, Level, examine, worst
 from config.loading import LoadedSettings, SettingsError
 from config.render import effective_file
 from config.settings import Settings
@@ -38,8 +40,8 @@ class Invocation:
 def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     """Parse the arguments (None: those of the process).
 
-    Raises SystemExit if there is nothing to run: 0 after --help, --version, --check-config and --print-config, 2 after
-    reporting what is wrong with the arguments or settings.
+    Raises SystemExit if there is nothing to run: 0 after --help, --version, --check-config and --print-config, what was
+    found after --doctor, 2 after reporting what is wrong with the arguments or settings.
     """
     options = _parser().parse_args(arguments)
     source = SettingsSource(file=options.config, overrides=tuple(options.set), state=options.state.absolute())
@@ -47,6 +49,8 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
         loaded = source.load()
         if options.print_config:
             _finish(effective_file(loaded.given), loaded.warnings)
+        if options.doctor:
+            sys.exit(_examine(source, loaded))
         warnings = source.check(loaded, with_ports=options.check_config).warnings
     except SettingsError as error:
         _refuse(error.faults)
@@ -81,8 +85,36 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--print-config", action="store_true", help="print each setting's meaning, value and origin, and exit"
     )
+    parser.add_argument(
+        "--doctor",
+        action="store_true",
+        help="look at the settings and this machine, tell what to do, and exit (0: nothing, 1: warnings, 2: no start)",
+    )
     parser.add_argument("--version", action="version", version=f"wcsd {VERSION}")
     return parser
+
+
+def _examine(source: SettingsSource, loaded: LoadedSettings) -> Level:
+    """Print every finding; the exit code."""
+    findings = [*_start_findings(source, loaded), *examine(loaded.settings, read_facts(loaded.settings, source.state))]
+    for finding in findings:
+        print(f"{finding.level.name.lower():8} {finding.about}: {finding.text}")
+        if finding.remedy:
+            print(f"{'':8} -> {finding.remedy}")
+    return worst(findings)
+
+
+def _start_findings(source: SettingsSource, loaded: LoadedSettings) -> Iterator[Finding]:
+    """What a start would say, ports included."""
+    try:
+        warnings = source.check(loaded, with_ports=True).warnings
+    except SettingsError as error:
+        for fault in error.faults:
+            yield Finding(level=Level.FAULT, about="start", text=fault, remedy=f"correct it; settings: {source.path}")
+        return
+    for warning in warnings:
+        yield Finding(level=Level.WARNING, about="start", text=warning, remedy=f"settings: {source.path}")
+    yield Finding(level=Level.OK, about="start", text="settings, files and ports are good")
 
 
 def _refuse(faults: Iterable[str]) -> NoReturn:

@@ -20,6 +20,7 @@ from actors.runtime import logs, signals
 from actors.runtime.service_manager import Pulse, ServiceManager, ServiceReport
 from actors.storage.reload import Reloader
 from actors.storage.state_folder import StateFolder, StateFolderError
+from config.doctor import SPARE_DESCRIPTORS
 from config.live import follow
 from config.loading import SettingsError
 from config.settings import Settings
@@ -33,8 +34,6 @@ signal_log = logs.RateLimitedLog(log, burst=10)
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
 GC_THRESHOLDS = (10_000, 20, 100)
 """Allocations per collection of the youngest generation, and how many of those per collection of the next."""
-SPARE_DESCRIPTORS = 500
-"""In addition to one per session: hooks, REST clients, media sockets, files."""
 SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
 LOG_FLUSH_TIMEOUT = 2.0

@@ -1,5 +1,7 @@
 """The command line of `wcsd`, with real files."""
 
+import re
+import socket
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from actors.storage.default_paths import default_config_file, default_state_fold
 from config.settings import LogFormat
 from config.version import VERSION
 from tests.support.server_process import FREE_PORTS
+from tests.support.web_server import make_certificate
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ANY_PORTS = [f"--set={key}={port}" for key, port in FREE_PORTS.items()]
@@ -126,3 +129,29 @@ def test_arguments_of_the_process_are_the_default(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SystemExit):
         read_command_line()
     assert capsys.readouterr().out == f"wcsd {VERSION}\n"
+
+
+def test_the_doctor_looks_at_the_machine_and_at_what_a_start_would_find(tmp_path: Path, capsys: Captured) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o755)
+    assert exit_code("--doctor", *ANY_PORTS, "--state", str(state)) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "ok       start: settings, files and ports are good" in lines
+    assert f"         -> chmod 700 {state}" in lines
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = [*ANY_PORTS, "--set=ws.address=127.0.0.1", f"--set=ws.port={port}"]
+        assert exit_code("--doctor", *arguments, "--state", str(state)) == 2
+    assert f"fault    start: --set: ws.port: {port}: another program" in capsys.readouterr().out
+    assert not list(state.iterdir())  # nothing is made
+
+
+def test_the_doctor_reads_the_certificate(tmp_path: Path, capsys: Captured) -> None:
+    certificate = make_certificate(tmp_path)
+    settings = [f"--set=wss.cert={certificate.cert}", f"--set=wss.key={certificate.key}"]
+    exit_code("--doctor", *ANY_PORTS, *settings, "--state", str(tmp_path))
+    assert re.search(r"^ok       certificate: [0-9,]+ days are left$", capsys.readouterr().out, re.MULTILINE)
+    certificate.cert.write_text("nothing")
+    assert exit_code("--doctor", *ANY_PORTS, *settings, "--state", str(tmp_path)) == 2
+    assert "holds no certificate in PEM form" in capsys.readouterr().out
