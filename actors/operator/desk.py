@@ -46,7 +46,7 @@ class CommandDesk:
         result = answer.message.partition("\n")[0]
         if isinstance(answer, NotDone):
             if answer.error is not ErrorKind.UNCONFIRMED:
-                self.audit.done(who=who, source="wcs", what=name, result=result)
+                self.audit.done(who=who, source="wcs", what=name, result=result, **answer.facts)
             return
         if answer.changed:
             log.info("changed by an operator", command=name, change=result, by=who)

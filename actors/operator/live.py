@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import trio
@@ -23,6 +23,7 @@ from protocol.node.filters import given_conditions
 from protocol.operator.live_commands import (
     Listing,
     LiveCommand,
+    RemoveBans,
     ShowBans,
     ShowRooms,
     ShowSessions,
@@ -30,7 +31,7 @@ from protocol.operator.live_commands import (
     TerminateStreams,
 )
 from protocol.operator.messages import ROWS_AT_ONCE, Answer, Done, ErrorKind, NotDone, Row
-from protocol.rest.bans import ban_object
+from protocol.rest.bans import BanFilter, ban_object
 from protocol.rest.connections import connection_object
 from protocol.rest.paging import ALL, NOTHING, Found, Page
 from protocol.rest.rooms import room_object
@@ -51,7 +52,7 @@ PREVIEW_COLUMNS = ("name", "mediaType", "status", "cascade", "mediaSessionId")
 ROOM_COLUMNS = ("name", "appKey", "memberCount", "streamCount", "age")
 BAN_COLUMNS = ("action", "appKey", "name", "who", "left", "reason", "id")
 
-NO_STREAM = NotDone(error=ErrorKind.REFUSED, message="no stream matches")
+NO_STREAM = "no stream matches"
 
 
 @frozen(kw_only=True)
@@ -75,6 +76,8 @@ class LiveCommands:
                 return await self._show_rooms(command)
             case ShowBans():
                 return await self._show_bans(command)
+            case RemoveBans(filter=query):
+                return await self._remove_bans(query)
             case TerminateStreams():
                 return await self._terminate(command, who)
 
@@ -126,20 +129,27 @@ class LiveCommands:
     def _age(self, since: int) -> str:
         return shown_age(self.wall_clock() - since / 1000)
 
+    async def _remove_bans(self, query: BanFilter) -> Answer:
+        count = self.bans.lift([ban for ban in self.bans.active() if query.matches(ban)])
+        facts = {"filter": given_conditions(query), "lifted": count}
+        if not count:
+            return _refused("no ban matches", facts)
+        await self.bans.save()
+        return Done(message=f"{counted(count, 'ban')} lifted", changed=True, facts=facts)
+
     # -- terminate ---------------------------------------------------------------------------------
 
     async def _terminate(self, command: TerminateStreams, who: str) -> Answer:
         if command.filter.is_everything and self.settings.rest_terminate_all is TerminateAll.DENY:
-            message = "to stop every stream is forbidden by rest.terminate_all=deny"
-            return NotDone(error=ErrorKind.REFUSED, message=message)
+            return _refused("to stop every stream is forbidden by rest.terminate_all=deny", {})
         if command.dry_run or not command.is_confirmed:
             return await self._preview(command)
         answer = await self._stop(command)
         conditions = given_conditions(command.filter)
         log.info("streams terminated by an operator", matched=answer.count, by=who, **conditions)
-        if not answer.count:
-            return NO_STREAM
         facts = {"filter": conditions, "matched": answer.count, "dry_run": False, **_ban_facts(command.kick)}
+        if not answer.count:
+            return _refused(NO_STREAM, facts)
         return Done(message=self._told(answer, command.kick), changed=True, facts=facts)
 
     async def _stop(self, command: TerminateStreams) -> TerminateAnswer:
@@ -156,13 +166,13 @@ class LiveCommands:
         if not command.dry_run:
             count = (await self.node.find(command.filter, NOTHING, traffic=False)).total
             question = f"stop {counted(count, 'stream')}?"
-            return NotDone(error=ErrorKind.UNCONFIRMED, message=question) if count else NO_STREAM
+            return NotDone(error=ErrorKind.UNCONFIRMED, message=question) if count else _refused(NO_STREAM, {})
         answer = await self.node.terminate(command.filter, BY_OPERATOR, dry_run=True, deadline=math.inf)
+        facts = {"filter": given_conditions(command.filter), "matched": answer.count, "dry_run": True}
         if not answer.count:
-            return NO_STREAM
+            return _refused(NO_STREAM, facts)
         rows = await _made(preview(answer), _without_sdp)
         message = f"would stop {counted(answer.count, 'stream')}"
-        facts = {"filter": given_conditions(command.filter), "matched": answer.count, "dry_run": True}
         return Done(message=message, columns=PREVIEW_COLUMNS, rows=rows, facts=facts)
 
     def _told(self, answer: TerminateAnswer, kick: Kick | None) -> str:
@@ -203,6 +213,10 @@ async def _made(items: Iterable[T], make_row: Callable[[T], Row]) -> list[Row]:
 
 def _without_sdp(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "sdp"}
+
+
+def _refused(message: str, facts: Mapping[str, object]) -> NotDone:
+    return NotDone(error=ErrorKind.REFUSED, message=message, facts=facts)
 
 
 def _ban_facts(kick: Kick | None) -> dict[str, object]:

@@ -9,7 +9,7 @@ Filters are frozen, JSON-able data with a `node_id`: they can cross a process bo
 
 from collections.abc import Iterable
 
-from attrs import asdict, frozen
+from attrs import AttrsInstance, asdict, frozen
 
 from protocol.node.descriptions import ConnectionDescription, StreamTraits
 
@@ -109,7 +109,7 @@ class RoomFilter:
         )
 
 
-def given_conditions(query: StreamFilter | ConnectionFilter) -> dict[str, object]:
+def given_conditions(query: AttrsInstance) -> dict[str, object]:
     """The conditions of a filter, for the log and the audit file."""
     conditions = asdict(query, filter=lambda _, value: value is not None)
     sets = {"media_session_ids": "ids", "app_keys": "bound_to"}

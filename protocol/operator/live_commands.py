@@ -84,6 +84,13 @@ class ShowBans(Listing):
 
 
 @frozen(kw_only=True)
+class RemoveBans:
+    """`remove bans FIELD=VALUE...`"""
+
+    filter: bans.BanFilter
+
+
+@frozen(kw_only=True)
 class TerminateStreams:
     """`terminate [FIELD=VALUE...]`. Unless it `is_confirmed`, only the number of streams is told."""
 
@@ -93,7 +100,7 @@ class TerminateStreams:
     is_confirmed: bool = False
 
 
-LiveCommand = ShowStreams | ShowSessions | ShowRooms | ShowBans | TerminateStreams
+LiveCommand = ShowStreams | ShowSessions | ShowRooms | ShowBans | RemoveBans | TerminateStreams
 
 _PAGING = FieldTable(LIMIT, OFFSET, noun="option")
 
@@ -155,6 +162,13 @@ def _build_show_bans(words: Words) -> ShowBans:
     return ShowBans(filter=bans.ban_filter(_BANS.read(_conditions(words))), **_listing(words, BAN_ORDERS))
 
 
+def _build_remove_bans(words: Words) -> RemoveBans:
+    conditions = _conditions(words)
+    if not conditions:
+        raise CommandError("say which bans to lift, as FIELD=VALUE")
+    return RemoveBans(filter=bans.ban_filter(_BANS.read(conditions)))
+
+
 def _build_terminate(words: Words) -> TerminateStreams:
     query = streams.stream_filter(_STREAMS.read(_STREAMS.from_query(_conditions(words))))
     if query.is_everything is not ("all" in words.options):
@@ -183,5 +197,6 @@ BUILDERS: dict[str, Callable[[Words], LiveCommand]] = {
     "show sessions": _read(_build_show_sessions),
     "show rooms": _read(_build_show_rooms),
     "show bans": _read(_build_show_bans),
+    "remove bans": _read(_build_remove_bans),
     "terminate": _read(_build_terminate),
 }

@@ -57,10 +57,11 @@ class Done:
 
 @frozen(kw_only=True)
 class NotDone:
-    """Nothing was changed."""
+    """Nothing was changed. `facts`: for the audit file."""
 
     error: ErrorKind
     message: str
+    facts: Mapping[str, object] = field(factory=dict)
 
 
 Answer = Done | NotDone

@@ -343,6 +343,12 @@ VERBS: dict[str, Verb] = {
         _list_verb("rooms", ROOM_CONDITIONS, ROOM_ORDERS),
         _list_verb("bans", BAN_CONDITIONS, BAN_ORDERS),
         Verb(
+            "remove bans",
+            "Lift the bans that match; their subjects may come back at once.",
+            extra=_CONDITION,
+            conditions=BAN_CONDITIONS,
+        ),
+        Verb(
             "terminate",
             "Stop the streams that match, or --all. Asks first, unless told --yes. --reason is told to pages and"
             " backends; --ban keeps out whom it ends for so long.",

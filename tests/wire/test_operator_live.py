@@ -97,6 +97,11 @@ async def test_sessions_rooms_and_bans(console: Console, bans: Bans) -> None:
     assert not DANGEROUS & set(shown)
     detailed = await console.done("show", "bans", "-d")
     assert "REASON" in detailed
+    assert await refused(console, "remove", "bans", "appKey=none") == "wcs: no ban matches\n"
+    assert await console.done("remove", "bans", "appKey=shop") == "1 ban lifted\n"
+    assert bans.active() == ()
+    entry = json.loads(console.audit[-1])
+    assert (entry["filter"], entry["lifted"]) == ({"app_key": "shop"}, 1)
 
 
 @pytest.mark.parametrize("world", [StreamWorld([stream(f"m{n}", HOSTILE if n == 7 else f"n{n}") for n in range(2000)])])
@@ -137,6 +142,9 @@ async def test_a_dry_run_shows_what_would_stop_and_is_audited(console: Console, 
 async def test_nothing_that_matches_is_refused(console: Console) -> None:
     for more in ([], ["--yes"], ["--dry-run"]):
         assert await refused(console, "terminate", "name=none", *more) == "wcs: no stream matches\n"
+    asked, done, tried = map(json.loads, console.audit)
+    assert "filter" not in asked
+    assert done["filter"] == tried["filter"] == {"name": "none"}
 
 
 @pytest.mark.parametrize("settings", [settings_with(rest_terminate_all="deny")])

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from protocol.access.kicks import BanBy
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.operator.commands import Command, parse
-from protocol.operator.live_commands import Order, ShowBans, ShowRooms, ShowSessions, ShowStreams, TerminateStreams
+from protocol.operator.live_commands import (
+    Order,
+    RemoveBans,
+    ShowBans,
+    ShowRooms,
+    ShowSessions,
+    ShowStreams,
+    TerminateStreams,
+)
 from protocol.operator.syntax import VERBS, CommandError, split
 from protocol.rest import bans, connections, rooms, streams
 from protocol.rest.bans import BanFilter
@@ -35,6 +43,7 @@ from protocol.rest.paging import Page
         ("show sessions appKey=shop", ShowSessions(filter=ConnectionFilter(app_key="shop"))),
         ("show rooms --sort name name=red", ShowRooms(filter=RoomFilter(name="red"), order=Order(key="name"))),
         ("show bans who=user:eve action=play", ShowBans(filter=BanFilter(who="user:eve", action="play"))),
+        ("remove bans id=1", RemoveBans(filter=BanFilter(id="1"))),
         ("terminate name=news", TerminateStreams(filter=StreamFilter(name="news"))),
         ("terminate --yes --all", TerminateStreams(filter=StreamFilter(), is_confirmed=True)),
         ("terminate -y --dry-run published=false", TerminateStreams(
@@ -65,6 +74,7 @@ def test_a_reason_and_a_ban() -> None:
         ("show streams --limit x", "show streams: limit must be a whole number, 0 or more"),
         ("show streams --sort nmae", "show streams: --sort must be one of name, "),
         ("show sessions name=x", "show sessions: unknown condition 'name'"),
+        ("remove bans", "remove bans: say which bans to lift, as FIELD=VALUE"),
         ("terminate", "terminate: give either conditions or --all"),
         ("terminate --yes", "terminate: give either conditions or --all"),
         ("terminate --all name=news", "terminate: give either conditions or --all"),
@@ -87,6 +97,7 @@ def test_mistakes(line: str, error: str) -> None:
         ("show rooms", rooms.FIND),
         ("show bans", bans.FIND),
         ("terminate", streams.TERMINATE),
+        ("remove bans", bans.REMOVE),
     ],
 )
 def test_the_conditions_are_those_of_rest(verb: str, table: FieldTable) -> None:
