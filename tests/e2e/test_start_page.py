@@ -25,6 +25,9 @@ def test_a_new_server_says_where_it_is_and_what_to_do(start_page: OpenStartPage,
     expect(page.page.locator("#ws")).to_have_text(server.ws_url())
     expect(page.page.locator("#wss")).to_have_text(server.wss_url())
     expect(page.page.locator("#embed")).to_have_text(f'Flashphoner.createSession({{urlServer: "{server.ws_url()}"}})')
+    expect(page.page.locator("#whip")).to_have_text(server.http_url("/whip/room1"))
+    page.page.locator("#publish input[name=name]").fill("caf\u00e9 1")
+    expect(page.page.locator("#whip")).to_have_text(server.http_url("/whip/caf%C3%A9%201"))
     expect(page.page.get_by_text("No streams now. Publish above")).to_be_visible()
     expect(page.page.get_by_text("No sessions now.")).to_be_visible()
 

@@ -23,6 +23,10 @@ const showLists = makeLists({ watch, enter });
 const search = byId("search");
 const poll = new Poll({ find: () => search.value.trim(), onState: showState, onSilence: showSilence });
 
+const publishedName = byId("publish").querySelector("input[name=name]");
+publishedName.addEventListener("input", showWhip);
+showWhip();
+
 search.addEventListener("input", () => poll.now());
 startFilterForm();
 const login = startLogin({ onReady: () => poll.start(), onLeave });
@@ -39,6 +43,12 @@ function showState(latest, searched) {
   alarm(updated ? "The server runs another version now. Reload this page." : "");
   showLists(latest, searched);
   suggestNames(latest.streams);
+}
+
+/** Where programs publish the stream that is named above. */
+function showWhip() {
+  const name = encodeURIComponent(publishedName.value.trim() || "room1");
+  setText(byId("whip"), `${location.origin}/whip/${name}`);
 }
 
 /** Live, or what keeps the server from taking new streams, such as "draining". */
