@@ -2,8 +2,8 @@
 
     sendData -> hook OnDataEvent -> the application's DataHandler -> DataStatusEvent, to the page and as a hook
 
-The handler is chosen for each session by its application. Most applications have no use for data inside the server:
-what their backend lets through is accepted.
+In an application with rooms, these are the handler (`session_rooms.py`). All others have no use for data inside the
+server: what their backend lets through is accepted.
 """
 
 from typing import Any, Protocol
@@ -43,9 +43,6 @@ class DataHandler(Protocol):
 
 class AcceptAll:
     """A `DataHandler` that accepts everything: the data is between the page and its backend."""
-
-    def __init__(self, owner: SessionOwner) -> None:
-        """Any session will do."""
 
     def take(self, payload: Any, settle: Settle, *, sent: Any) -> None:
         settle(DataStatus.ACCEPTED)

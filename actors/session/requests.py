@@ -7,7 +7,7 @@ import trio
 from actors.runtime.actor import StopReason, stop_all
 from actors.runtime.logs import get_logger
 from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
-from actors.session.data_exchange import DataExchange, DataHandler
+from actors.session.data_exchange import AcceptAll, DataExchange
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.session_rooms import RoomAccess, SessionRooms
 from actors.session.stream_events import StreamEvents
@@ -56,7 +56,6 @@ class Requests:
         quota: ReceiveQuota,
         nursery: Callable[[], trio.Nursery],
         *,
-        data_handler: DataHandler,
         room_access: RoomAccess | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
@@ -68,7 +67,7 @@ class Requests:
         self._backend = BackendRequests(owner.lane, quota, nursery)
         self._events = StreamEvents(owner, services)
         self._rooms = None if room_access is None else SessionRooms(owner, room_access, self.streams)
-        self._data = DataExchange(owner, self._rooms or data_handler, self._backend)
+        self._data = DataExchange(owner, self._rooms or AcceptAll(), self._backend)
         self._weights: dict[str, int] = {}
 
     @property

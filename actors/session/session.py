@@ -21,7 +21,7 @@ from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.client_identity import ClientIdentity, close_text, told_reason
 from actors.session.client_socket import Socket
-from actors.session.data_exchange import AcceptAll, DataHandler, data_text
+from actors.session.data_exchange import data_text
 from actors.session.describing import describe_session
 from actors.session.greeting import greet
 from actors.session.outbox import OutboxPool
@@ -88,8 +88,6 @@ class SessionServices:
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder
-    data_handler: Callable[[SessionOwner], DataHandler] = AcceptAll
-    """What the application of a session does with its client's data."""
     warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """For log lines that clients can cause at will."""
 
@@ -283,7 +281,6 @@ class Session(Actor[InboundFrame]):
             self._services.streams,
             self._socket.quota,
             lambda: self.nursery,
-            data_handler=self._services.data_handler(owner),
             room_access=room_access(self._services.rooms, owner, answered, self._services.streams.bans),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())

@@ -2,24 +2,27 @@
 
 from typing import Any
 
-import attrs
 import httpx
 import pytest
 import trio
 import trio.testing
 from trio.testing import MockClock
 
+from actors.session import Session
 from actors.session.data_exchange import Settle
-from actors.session.websdk_owner import SessionOwner
 from protocol.signaling.session_statuses import DataStatus
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig
 
 
-async def client_with(rig: SignalingRig, **policies: dict[str, str]) -> MemorySocket:
-    """A client whose backend has these policies."""
+async def connected_with(rig: SignalingRig, **policies: dict[str, str]) -> tuple[MemorySocket, Session]:
+    """A client whose backend has these policies, and its session."""
     rig.backend.answers["connect"] = lambda _, body: httpx.Response(200, json={"restClientConfig": policies})
-    return (await rig.connect())[0]
+    return await rig.connect()
+
+
+async def client_with(rig: SignalingRig, **policies: dict[str, str]) -> MemorySocket:
+    return (await connected_with(rig, **policies))[0]
 
 
 def overwriting(*fields: str) -> dict[str, str]:
@@ -119,8 +122,7 @@ async def test_a_confirmation_of_nothing_is_ignored(autojump_clock: MockClock, t
 class Handler:
     """Notes what it gets."""
 
-    def __init__(self, owner: SessionOwner) -> None:
-        self.app_key = owner.context.app_key
+    def __init__(self) -> None:
         self.taken: list[tuple[Any, Settle]] = []
         self.ended = 0
 
@@ -131,28 +133,23 @@ class Handler:
         self.ended += 1
 
 
-def with_handlers(rig: SignalingRig) -> list[Handler]:
-    """The handlers of the rig's sessions from now on."""
-    made: list[Handler] = []
-
-    def make(owner: SessionOwner) -> Handler:
-        made.append(Handler(owner))
-        return made[-1]
-
-    rig.services = attrs.evolve(rig.services, data_handler=make)
-    return made
+def with_handler(session: Session) -> Handler:
+    """The session's handler from now on."""
+    handler = Handler()
+    assert session._requests is not None
+    session._requests._data._handler = handler
+    return handler
 
 
 async def test_an_applications_handler_gets_what_the_backend_made_of_the_data(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
-        handlers = with_handlers(rig)
         rig.backend.answers["OnDataEvent"] = lambda _, body: httpx.Response(200, json=body | {"payload": 2})
-        socket = await client_with(rig, OnDataEvent=overwriting("payload"))
+        socket, session = await connected_with(rig, OnDataEvent=overwriting("payload"))
+        handler = with_handler(session)
         socket.send("sendData", {"operationId": "o1", "payload": 1})
         await trio.testing.wait_all_tasks_blocked()
-        (handler,) = handlers
         ((payload, settle),) = handler.taken
-        assert (handler.app_key, payload) == ("defaultApp", 2)
+        assert payload == 2
         assert rig.backend.called("DataStatusEvent") == []
         settle(DataStatus.FAILED, "no such room")
         settle(DataStatus.ACCEPTED)
@@ -164,21 +161,21 @@ async def test_an_applications_handler_gets_what_the_backend_made_of_the_data(au
 
 async def test_a_handler_never_sees_what_the_backend_denies(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
-        handlers = with_handlers(rig)
         rig.backend.answers["OnDataEvent"] = lambda _, body: httpx.Response(403, json={"info": "no"})
-        socket = await client_with(rig, OnDataEvent={"restOnError": "FAIL"})
+        socket, session = await connected_with(rig, OnDataEvent={"restOnError": "FAIL"})
+        handler = with_handler(session)
         socket.send("sendData", {"operationId": "o1", "payload": 1})
         assert (await socket.receive("DataStatusEvent"))["info"] == "no"
-        assert handlers[0].taken == []
+        assert handler.taken == []
 
 
 async def test_a_handler_is_told_once_of_the_end_and_may_settle_after_it(autojump_clock: MockClock) -> None:
     async with signaling_rig() as rig:
-        handlers = with_handlers(rig)
         socket, session = await rig.connect()
+        handler = with_handler(session)
         socket.send("sendData", {"operationId": "o1", "payload": 1})
         await trio.testing.wait_all_tasks_blocked()
         socket.disconnect()
         await session.stopped.wait()
-        assert handlers[0].ended == 1
-        handlers[0].taken[0][1](DataStatus.ACCEPTED)
+        assert handler.ended == 1
+        handler.taken[0][1](DataStatus.ACCEPTED)
