@@ -309,14 +309,14 @@ class Server:
             make_session=partial(Session, services=self._services),
             settings=self._settings,
             overload=self._overload,
+            admission=self._services.admission,
         )
 
     def _tell_overflow(self) -> None:
         self._sparing.warning("a client that does not read is dropped for all others", limit="max_outbox_total")
 
     def _readiness(self) -> Readiness:
-        state = self._drain.state
-        return Readiness(missing=() if state is ServerState.SERVING else (state,))
+        return Readiness(missing=() if self._drain.state is ServerState.SERVING else (self._drain.state,))
 
     # -- what others are told ----------------------------------------------------------------------
 

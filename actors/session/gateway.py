@@ -7,8 +7,8 @@ then it is an arrival: it has a few seconds, takes no session's place, and an er
 import math
 import socket
 import ssl
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -32,12 +32,12 @@ from actors.session import (
     Socket,
     receive_request,
 )
+from actors.session.admission import PACE_LIMIT, SessionAdmission
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
 from config.addresses import client_key
 from config.live import follow
 from config.settings import Settings
 from protocol.access.client_address import ClientAddress
-from protocol.common.shared_rates import RateShares
 from protocol.node.session_ids import new_session_id
 
 log = get_logger("gateway")
@@ -85,6 +85,7 @@ class Gateway:
         make_session: MakeSession,
         settings: Settings,
         overload: Overload,
+        admission: SessionAdmission,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         self._doors = doors
@@ -96,16 +97,14 @@ class Gateway:
         self._inflows = ReceiveQuotas(settings)
         self._overload = overload
         self._arrivals = Arrivals(limit=settings.ws_max_arrivals, share=settings.ws_max_arrivals_per_address)
-        self._rates = RateShares(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
         follow(settings, self._adopt)
-        self._sessions: Counter[str] = Counter()  # by address
+        self._admission = admission
         self._session_count = 0
         self._accepting = trio.CancelScope()
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
 
     def _adopt(self, settings: Settings) -> None:
         self._arrivals.limit, self._arrivals.share = settings.ws_max_arrivals, settings.ws_max_arrivals_per_address
-        self._rates.change(settings.ws_max_upgrades_per_address, 2 * settings.ws_max_upgrades_per_address)
 
     @property
     def connection_count(self) -> int:
@@ -145,7 +144,7 @@ class Gateway:
         peer = peer_of(stream.socket)
         is_proxy = self._proxies.trusts(peer.address)
         key = client_key(peer.address)
-        limit = self._session_limit_hit(None if is_proxy else key)
+        limit = self._admission.limit_hit(None if is_proxy else key)
         if limit is not None:
             self._refuse(key, limit)
             return
@@ -181,9 +180,9 @@ class Gateway:
 
     async def _pace(self, arrival: Arrival) -> None:
         """Wait until the address may go on."""
-        wait = self._rates.charge(arrival.address, trio.current_time())
+        wait = self._admission.pace(arrival.address)
         if wait:
-            self._refusals.warning("connection delayed", address=arrival.address, limit="ws.max_upgrades_per_address")
+            self._refusals.warning("connection delayed", address=arrival.address, limit=PACE_LIMIT)
             await arrival.take(partial(trio.sleep, wait), seconds=math.inf)
 
     async def _serve_door(self, door: Endpoint, stream: TcpStream, client: "_Client") -> None:
@@ -235,7 +234,7 @@ class Gateway:
         key = client_key(client.address)
         if not client.is_forwarded or key == arrival.address:
             return None
-        limit = self._session_limit_hit(key)
+        limit = self._admission.limit_hit(key)
         if limit is None:
             try:
                 self._arrivals.move(arrival, key)
@@ -249,13 +248,6 @@ class Gateway:
 
     async def _in_time(self, arrival: Arrival, step: Callable[[], Awaitable[T]]) -> T:
         return await arrival.take(step, seconds=self._handshake_timeout)
-
-    def _session_limit_hit(self, address: str | None) -> str | None:
-        """The limit that forbids one more session, of this address (None: of one not known yet)."""
-        if self._session_count >= self._settings.max_sessions:
-            return "max_sessions"
-        count = 0 if address is None else self._sessions[address]
-        return "max_sessions_per_address" if count >= self._settings.max_sessions_per_address else None
 
     def _refuse(self, address: str, limit: str) -> None:
         self._refusals.warning("connection refused", address=address, limit=limit)
@@ -282,7 +274,7 @@ class Gateway:
             return partial(request.reject, 403, body=b"This origin is not named in ws.allowed_origins\n")
         if self._overload.refuses():
             return _try_later(request, b"Server is overloaded\n")
-        limit = self._session_limit_hit(address)  # others may have arrived in the meantime
+        limit = self._admission.limit_hit(address)  # others may have arrived in the meantime
         if limit is not None:
             self._refuse(address, limit)
             return _too_many(request)
@@ -290,19 +282,21 @@ class Gateway:
 
     async def _serve_request(self, request: WebSocketRequest, client: "_Client") -> None:
         arrival = client.arrival
-        self._sessions[arrival.address] += 1
-        self._session_count += 1
-        try:
+        with self._counted(arrival.address):
             connection = await self._in_time(arrival, request.accept)
             self._arrivals.leave(arrival)
             straight = client.stream if isinstance(client.stream, NonBlockingStream) else None
             web_socket = ClientSocket(connection, straight, client.quota, address=arrival.address)
             await self._run_session(web_socket, client.session_id(), _header(request, b"origin"))
+
+    @contextmanager
+    def _counted(self, address: str) -> Iterator[None]:
+        self._session_count += 1
+        try:
+            with self._admission.place(address):
+                yield
         finally:
             self._session_count -= 1
-            self._sessions[arrival.address] -= 1
-            if not self._sessions[arrival.address]:
-                del self._sessions[arrival.address]
 
     async def _run_session(self, client: ClientSocket, session_id: str, origin: str | None) -> None:
         session = self._make_session(client, session_id=session_id, origin=origin)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import trio
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
@@ -19,6 +19,7 @@ from actors.node.termination import Follower
 from actors.rooms import RoomDirectory
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.session.admission import SessionAdmission
 from actors.session.client_identity import ClientIdentity, close_text, told_reason
 from actors.session.client_socket import Socket
 from actors.session.data_exchange import data_text
@@ -88,6 +89,9 @@ class SessionServices:
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder
+    admission: SessionAdmission = field(
+        default=Factory(lambda self: SessionAdmission(self.streams.settings), takes_self=True)
+    )
     warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """For log lines that clients can cause at will."""
 

@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 from actors.node.whip_port import WhipAnswer, WhipRequest
 from actors.runtime.actor import ActorStopped
 from actors.session import SessionServices
+from actors.session.admission import PACE_LIMIT
 from actors.whip.session import CLIENT_GONE, WhipSession
 from config.addresses import client_key
 from config.live import follow
@@ -45,6 +46,7 @@ class WhipSessions:
 
     def __init__(self, services: SessionServices) -> None:
         self._services = services
+        self._admission = services.admission
         self._resources: dict[str, _Resource] = {}
         self._clients: dict[str, _AddressShare] = {}
         self._offers = Allowance(self._settings.max_client_memory)
@@ -61,6 +63,7 @@ class WhipSessions:
 
     async def open(self, request: WhipRequest) -> WhipAnswer:
         """See `WhipPort.open`."""
+        await self._pace(client_key(request.client[0]))
         self._check_server(request)
         location = f"{request.path}/{secrets.token_urlsafe(ID_BYTES)}"
         session = self._begin(request, location)
@@ -83,6 +86,13 @@ class WhipSessions:
 
     # -- inside ------------------------------------------------------------------------------------
 
+    async def _pace(self, key: str) -> None:
+        """Wait until the address may begin another one. Its HTTP connections bound how many wait."""
+        wait = self._admission.pace(key)
+        if wait:
+            self._services.warnings.warning("connection delayed", address=key, limit=PACE_LIMIT)
+            await trio.sleep(wait)
+
     def _check_server(self, request: WhipRequest) -> None:
         """As for a WebSocket, before the backend is asked."""
         streams = self._services.streams
@@ -90,8 +100,6 @@ class WhipSessions:
             raise unavailable(StreamInfo.SERVER_IS_OVERLOADED)
         if request.published and streams.drain.refuses():
             raise unavailable(StreamInfo.SERVER_IS_DRAINING)
-        if streams.supervisor.session_count >= self._settings.max_sessions:
-            raise unavailable("too many sessions", setting="max_sessions")
 
     def _begin(self, request: WhipRequest, location: str) -> WhipSession:
         key, weight = client_key(request.client[0]), len(request.offer)
@@ -112,20 +120,23 @@ class WhipSessions:
         return session
 
     def _enter(self, key: str, weight: int) -> None:
+        limit = self._admission.limit_hit(key)
+        if limit is not None:
+            raise unavailable("too many sessions", setting=limit)
         client = self._clients.get(key)
         if client is None:
             share = self._settings.max_client_memory / ADDRESS_SHARE
             client = _AddressShare(Allowance(share, parent=self._offers))
-        if client.sessions >= self._settings.max_sessions_per_address:
-            raise unavailable("too many sessions", setting="max_sessions_per_address")
         if not client.offers.take(weight):
             raise unavailable("the offers of clients take too much memory", setting="max_client_memory")
         client.sessions += 1
+        self._admission.enter(key)
         self._clients[key] = client
 
     def _leave(self, key: str, weight: int) -> None:
         client = self._clients[key]
         client.offers.give_back(weight)
         client.sessions -= 1
+        self._admission.leave(key)
         if not client.sessions:
             del self._clients[key]

@@ -13,7 +13,7 @@ class LimitSettings:
     """How much there may be of everything."""
 
     max_sessions: int = setting(
-        "max_sessions", MANY, "10000", "Clients connected at once.",
+        "max_sessions", MANY, "10000", "Clients connected at once, by WebSocket, WHIP and WHEP.",
         heading="Limits")
     max_sessions_per_address: int = setting(
         "max_sessions_per_address", MANY, "2000", "Clients connected at once from one address or IPv6 /64.")
@@ -29,8 +29,8 @@ class LimitSettings:
         "The same for one address or IPv6 /64. Connections beyond it are closed.")
     ws_max_upgrades_per_address: int = setting(
         "ws.max_upgrades_per_address", MANY, "100",
-        "TLS handshakes and WebSocket upgrades per second from one address. Bursts of twice as many are allowed; more"
-        " have to wait.")
+        "TLS handshakes, WebSocket upgrades and offers by WHIP and WHEP per second from one address. Bursts of twice as"
+        " many are allowed; more have to wait.")
     overload_max_loop_lag: float = setting(
         "overload.max_loop_lag", Duration("ms", 10, 60_000, zero_is_forever=True), "300",
         "How far the event loop may lag behind before new sessions and streams are refused. 0: no limit.")

@@ -55,6 +55,7 @@ async def serving(*, handshake_timeout: float = 20.0, **settings: Any) -> AsyncI
         make_session=make_session,
         settings=rig.settings,
         overload=rig.overload,
+        admission=rig.services.admission,
         handshake_timeout=handshake_timeout,
     )
     ports = [listener.getsockname()[1] for listener in listeners]

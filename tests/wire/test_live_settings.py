@@ -94,6 +94,7 @@ async def test_each_one_is_read_again_after_a_reload(tmp_path: Path) -> None:
 COPIES: dict[str, tuple[Any, Callable[[Server], Any]]] = {
     "ws_max_arrivals": (77, lambda server: server._gateway._arrivals.limit),
     "ws_max_arrivals_per_address": (77, lambda server: server._gateway._arrivals.share),
+    "ws_max_upgrades_per_address": (77, lambda server: server._services.admission._rates._rate),
     "ws_max_frame_elements": (7777, lambda server: server._decoder.max_elements),
     "max_client_memory": (77_777, lambda server: server._gateway._inflows._memory.limit),
     "ws_max_frames_per_second_in_all": (77, lambda server: server._gateway._inflows._rate._rate),

@@ -12,6 +12,7 @@ from tests.support.behaviours import answer, deny, hang
 from tests.support.full_server import full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.openapi import PATH, Described
+from tests.support.wcs_client import wcs_client
 from tests.support.whip_client import bearer, whip_client
 from tests.wire.test_whip import scene
 
@@ -140,6 +141,37 @@ async def test_limits_and_a_server_that_drains(tmp_path: Path, offer: str) -> No
         server.server._drain.begin(60, by="test", is_final=False)
         refused = await client.post("/whip/b", offer)
         assert (refused.status_code, refused.json()["reason"]) == (503, "Server is draining")
+
+
+async def test_sessions_by_websocket_and_by_whip_count_together(tmp_path: Path, offer: str) -> None:
+    async with full_server(tmp_path, max_sessions_per_address=2) as server, whip_client(server) as client:
+        async with wcs_client(server.ws_url()):
+            begun = await client.post("/whip/a", offer)
+            assert begun.status_code == 201
+            refused = await client.post("/whip/b", offer)
+            assert (refused.status_code, refused.json()["setting"]) == (503, "max_sessions_per_address")
+            (ws,) = server.addresses["ws"]
+            async with await trio.open_tcp_stream("127.0.0.1", ws.port) as third:
+                assert await third.receive_some() == b""
+            await server.rest.delete(begun.headers["location"])
+            async with wcs_client(server.ws_url()):
+                """There is room again."""
+
+
+async def test_sessions_in_all_count_together(tmp_path: Path, offer: str) -> None:
+    async with full_server(tmp_path, max_sessions=1) as server, whip_client(server) as client:
+        async with wcs_client(server.ws_url()):
+            refused = await client.post("/whip/a", offer)
+            assert (refused.status_code, refused.json()["setting"]) == (503, "max_sessions")
+
+
+async def test_offers_of_one_address_beyond_its_rate_wait_as_its_upgrades_do(tmp_path: Path, offer: str) -> None:
+    async with full_server(tmp_path, ws_max_upgrades_per_address=2) as server, whip_client(server) as client:
+        begun = trio.current_time()
+        async with wcs_client(server.ws_url()):
+            for name in "abcd":
+                assert (await client.post(f"/whip/{name}", offer)).status_code == 201
+        assert trio.current_time() - begun >= 1 / 2, "4 at once, then 2 a second"
 
 
 async def test_rest_asks_for_a_login_and_whip_does_not(tmp_path: Path, offer: str) -> None:
