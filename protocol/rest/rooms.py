@@ -99,8 +99,8 @@ def parse_send(body: bytes, *, max_size: int) -> RoomSendRequest:
 
 def parse_kick(body: bytes, parameters: Mapping[str, str]) -> RoomKickRequest:
     """A `room/kick`. RestError (400) for anything not exactly understood."""
-    given = KICK.read(decode_object(body))
     kick = kick_of(KICK_QUERY.read(parameters), CONNECTION_BAN_BY) or PLAIN_KICK
+    given = KICK.read(decode_object(body))
     seconds = given[SECONDS]
     if seconds is None:
         seconds = DEFAULT_SECONDS if kick.ban is None else 0
