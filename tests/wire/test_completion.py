@@ -52,7 +52,7 @@ def completed(shell: str, folder: Path, *words: str) -> set[str]:
 @pytest.mark.parametrize(
     ("words", "proposals"),
     [
-        (["te"], {"terminate"}),
+        (["te"], {"terminate", "test"}),
         (["--json", "show", "s"], {"streams", "sessions"}),
         (["--state", "/tmp", "show", "bans", "a"], {"appKey=", "action="}),
         (["show", "streams", "appKey=x", "--l"], {"--limit"}),
