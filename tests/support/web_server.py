@@ -54,6 +54,8 @@ class WebServer:
 
     def start(self, nursery: trio.Nursery) -> None:
         """Listen on two free ports of loopback and serve."""
+        own = self.certificate
+        context = server_tls(own.cert, own.key, protocols=["http/1.1"], client_ca=self.settings.https_client_ca)
         plain = open_listener("127.0.0.1", 0, name="http", user_timeout=30)
         tls = open_listener("127.0.0.1", 0, name="https", user_timeout=30)
         self.port, self.tls_port = plain.getsockname()[1], tls.getsockname()[1]
@@ -63,12 +65,7 @@ class WebServer:
                 self.app,
                 plain,
                 tls,
-                server_tls(
-                    self.certificate.cert,
-                    self.certificate.key,
-                    protocols=["http/1.1"],
-                    client_ca=self.settings.https_client_ca,
-                ),
+                context,
                 self.settings,
                 self.shutdown,
                 grace=self.grace,
