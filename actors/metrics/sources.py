@@ -55,6 +55,7 @@ def _process(server: MeasuredServer, counts: ActorCounts) -> Readings:
         "wcsd_build_info": built,
         "wcsd_ready": int(server.is_ready()),
         "wcsd_draining": int(server.drain.is_on),
+        "wcsd_certificate_expires_timestamp_seconds": server.certificate.expires,
         "wcsd_crashes_total": _labelled(crashes),
         "wcsd_log_lines_total": _labelled(lines_by_level),
     }

@@ -45,6 +45,11 @@ class ServerCertificate:
             self.tell()
 
     @property
+    def expires(self) -> float:
+        """When it expires, in seconds since the epoch."""
+        return self._expires.timestamp()
+
+    @property
     def days_left(self) -> int:
         """Whole days until it expires, negative if it has."""
         return int((self._expires - datetime.now(UTC)).total_seconds() // _DAY)

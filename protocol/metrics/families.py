@@ -49,6 +49,7 @@ PROCESS: Final = (
     gauge("build_info", "1; the labels say what runs", "version", "sender", "python"),
     gauge("ready", "1 while the server accepts clients, as /readyz says"),
     gauge("draining", "1 while no new publications are taken, until the last one has ended"),
+    gauge("certificate_expires_timestamp_seconds", "when the certificate of wss and https expires, since 1970"),
     counter("crashes_total", "defects of the server that ended a stream, session or room, or a peer's media", "part"),
     counter("log_lines_total", "lines written to the log", "level"),
 )
