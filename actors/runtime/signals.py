@@ -4,10 +4,12 @@ Left to the system are signals that a process cannot catch, those that indicate 
 on), those that stop and continue it, and those that do nothing by default.
 """
 
+import ctypes
 import faulthandler
 import signal
 from enum import Enum
 
+_SS_DISABLE = 2
 _NAMED = frozenset(signal.Signals)
 
 
@@ -56,6 +58,18 @@ def leave_traces(descriptor: int) -> None:
     faulthandler.enable(descriptor)  # SIGSEGV, SIGFPE, SIGABRT, SIGBUS, SIGILL
     for number in (signal.SIGTRAP, signal.SIGSYS):
         faulthandler.register(number, descriptor, chain=True)
+    _use_one_stack()
+
+
+class _SignalStack(ctypes.Structure):
+    """stack_t of sigaltstack(2)."""
+
+    _fields_ = (("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+def _use_one_stack() -> None:
+    """Handle signals on the ordinary stack again: the small one of faulthandler overflows when many come at once."""
+    ctypes.CDLL(None).sigaltstack(ctypes.byref(_SignalStack(None, _SS_DISABLE, 0)), None)
 
 
 def name_of(number: int) -> str:
