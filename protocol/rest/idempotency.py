@@ -6,7 +6,7 @@ again, and another request with that key is an error. After draft-ietf-httpapi-i
 
 import hashlib
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
@@ -19,6 +19,10 @@ HEADER: Final = "Idempotency-Key"
 KEPT_SECONDS: Final = 600.0
 MAX_KEYS: Final = 1000
 MAX_KEYS_PER_CALLER: Final = 250
+MAX_KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Of all answers together."""
+MAX_ANSWER: Final = 64 * 1024
+"""Bytes; a larger answer is not kept."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -53,10 +57,13 @@ class KeptAnswer(Generic[A]):
     expires: float
     answer: A | None = None
     """None: it is being carried out."""
+    size: int = 0
+    """Bytes of the answer."""
 
 
 class IdempotencyKeys(Generic[A]):
-    """The keys in use: a bounded number in all, and for each caller. Beyond it, the oldest answer is forgotten.
+    """The keys in use: a bounded number in all, and for each caller. Beyond it, the oldest answer is forgotten; so
+    it is beyond the bytes that all answers may have.
 
     Those of one caller are nothing to another.
     """
@@ -64,6 +71,7 @@ class IdempotencyKeys(Generic[A]):
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], KeptAnswer[A]] = OrderedDict()
         self._counts: dict[str, int] = {}
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -79,7 +87,7 @@ class IdempotencyKeys(Generic[A]):
         return kept
 
     def begin(self, caller: str, key: str, fingerprint: bytes, now: float) -> KeptAnswer[A]:
-        """A request with a new key is about to be carried out. Then set its `answer`, or call `forget`.
+        """A request with a new key is about to be carried out. Then call `keep`, or `forget`.
 
         RestError (503) if too many are being carried out.
         """
@@ -92,13 +100,37 @@ class IdempotencyKeys(Generic[A]):
         self._counts[caller] = self._counts.get(caller, 0) + 1
         return kept
 
+    def keep(self, key: str, kept: KeptAnswer[A], answer: A, size: int) -> bool:
+        """The request was carried out, with this answer of `size` bytes. False: it is too large, and forgotten.
+
+        Beyond the bytes that all answers may have, the caller whose answers have the most loses its oldest.
+        """
+        if size > MAX_ANSWER:
+            self.forget(kept.caller, key)
+            return False
+        while self._size + size > MAX_KEPT_BYTES:
+            self._drop_oldest(self._largest_holder())
+        kept.answer = answer
+        if self._kept.get((kept.caller, key)) is kept:  # it may have expired meanwhile
+            kept.size = size
+            self._size += size
+        return True
+
     def forget(self, caller: str, key: str) -> None:
         """The request was not carried out: it may be repeated. Idempotent."""
-        if self._kept.pop((caller, key), None) is None:
+        kept = self._kept.pop((caller, key), None)
+        if kept is None:
             return
+        self._size -= kept.size
         self._counts[caller] -= 1
         if not self._counts[caller]:
             del self._counts[caller]
+
+    def _largest_holder(self) -> str:
+        sizes: Counter[str] = Counter()
+        for kept in self._kept.values():
+            sizes[kept.caller] += kept.size
+        return sizes.most_common(1)[0][0]
 
     def _drop_oldest(self, caller: str) -> None:
         answered = (place for place, kept in self._kept.items() if place[0] == caller and kept.answer is not None)

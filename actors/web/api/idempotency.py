@@ -26,6 +26,11 @@ class _Answer:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def size(self) -> int:
+        """About its bytes."""
+        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers.items())
+
     def again(self) -> Response:
         return Response(self.body, self.status, {**self.headers, REPLAYED_HEADER: "true"})
 
@@ -60,7 +65,9 @@ class IdempotentRequests:
         finished = self._finished[id(kept)] = trio.Event()
         try:
             response = await endpoint(request)
-            kept.answer = _answer_of(response)
+            answer = _answer_of(response)
+            if answer is not None:
+                self._keys.keep(key, kept, answer, answer.size)
             return response
         finally:
             if kept.answer is None:
