@@ -34,7 +34,7 @@ from protocol.rooms.events import RoomEvent
 from protocol.rooms.info_texts import RoomInfo, RoomRefused
 from protocol.rooms.requests import JoinRequest, LeaveRequest, MessageRequest, StreamOver, StreamStarted
 from protocol.signaling.frame_codec import encode
-from protocol.signaling.frames import OnDataEvent, StartRequest
+from protocol.signaling.frames import OnDataEvent, PublishStream, StartRequest
 from protocol.signaling.session_statuses import DataStatus
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.status_notice import StatusNotice
@@ -113,7 +113,7 @@ class SessionRooms:
         self._max_message_size = services.settings.rooms_max_message_size
         self._refusals = services.refusals
         most = services.settings.max_stream_event_frames
-        self._joins = RateLimit(most, 2 * most)
+        self._frames = RateLimit(most, 2 * most)
         self._places: dict[str, _RoomPlace] = {}
 
     @property
@@ -137,9 +137,7 @@ class SessionRooms:
             called = command.room if sent is payload else room_named(sent) or command.room
             self._do(command, called, answered)
         except RoomRefused as refused:
-            if refused.limit is not None:
-                session = self._owner.context.session_id
-                self._refusals.warning("refused by a room", session=session, info=refused.info, limit=refused.limit)
+            self._note(refused)
             answered(refused.info)
 
     def end(self) -> None:
@@ -160,6 +158,8 @@ class SessionRooms:
         place = self._place(name, called=name)
         if place.member is None or not place.has_joined:
             raise RoomRefused(place.info)
+        if isinstance(request, PublishStream):
+            self._charge_publication(place.member.room.name)
         in_room = RoomStreamOwner(**asdict(self._owner, recurse=False), member=place.member)
         return in_room, place.member.room.name
 
@@ -211,7 +211,7 @@ class SessionRooms:
         banned = self._access.bans.refusal_of_member(self._owner.subject, room=name)
         if banned is not None:
             raise RoomRefused(banned)
-        self._charge(name)
+        self._charge(name, RoomInfo.TOO_MANY_JOINS)
         place = self._places.get(called)
         if place is None or place.member is None:
             place = self._enter(name, called, login)
@@ -246,13 +246,27 @@ class SessionRooms:
     def _key(self, name: str) -> RoomKey:
         return (self._owner.context.app_key, name)
 
-    def _charge(self, name: str) -> None:
-        """A join, and the leave that follows, concern every member: who comes and goes all the time must wait."""
+    def _charge_publication(self, name: str) -> None:
+        try:
+            self._charge(name, RoomInfo.TOO_MANY_PUBLICATIONS)
+        except RoomRefused as refused:
+            self._note(refused)
+            raise
+
+    def _charge(self, name: str, info: RoomInfo) -> None:
+        """A join and the leave that follows, a publication and its end, concern every member: who does it all the time
+        must wait. RoomRefused with `info`.
+        """
         room = self._access.directory.get(self._key(name))
         now = trio.current_time()
-        if self._joins.charge(now, 0) > 0:
-            raise RoomRefused(RoomInfo.TOO_MANY_JOINS, limit="max_stream_event_frames")
-        self._joins.charge(now, 2 * room.member_count if room is not None else 1)
+        if self._frames.charge(now, 0) > 0:
+            raise RoomRefused(info, limit="max_stream_event_frames")
+        self._frames.charge(now, 2 * room.member_count if room is not None else 1)
+
+    def _note(self, refused: RoomRefused) -> None:
+        if refused.limit is not None:
+            session = self._owner.context.session_id
+            self._refusals.warning("refused by a room", session=session, info=refused.info, limit=refused.limit)
 
     def _member(self, name: str, called: str) -> RoomMember:
         place = self._place(name, called=called)

@@ -13,6 +13,7 @@ class RoomInfo(StrEnum):
     TOO_MANY_ROOMS_JOINED = "Too many rooms are joined"
     TOO_MANY_COMMANDS = "Too many commands are waiting"
     TOO_MANY_JOINS = "Too many joins"
+    TOO_MANY_PUBLICATIONS = "Too many publications"
     MESSAGE_IS_TOO_LARGE = "Message is too large"
     NO_SUCH_PARTICIPANT = "Participant is not in the room"
     KICKED = "Kicked from room"

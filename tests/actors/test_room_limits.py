@@ -107,6 +107,27 @@ async def test_one_who_comes_and_goes_all_the_time_has_to_wait(autojump_clock: M
         assert await page.join() is None
 
 
+async def test_one_who_publishes_anew_all_the_time_has_to_wait(autojump_clock: MockClock) -> None:
+    async with room_rig(max_stream_event_frames=10) as rig:
+        *_, ann = await in_room(rig, *(f"m{number}" for number in range(4)), "ann")
+        await trio.sleep(10)
+        for number in range(2):
+            ann.publish("cam", f"p{number}")
+            await ann.until(f"p{number}", "PUBLISHING")
+            ann.socket.send("unPublishStream", {"mediaSessionId": f"p{number}"})
+            await ann.until(f"p{number}", "UNPUBLISHED")
+        await ann.heard()
+        ann.publish("cam", "p2")
+        await ann.until("p2", "PUBLISHING")
+        ann.publish("screen", "p3")
+        assert (await ann.until("p3", "FAILED"))["info"] == "Too many publications"
+        ann.play("cam", "v")
+        await ann.until("v", "PLAYING")
+        await trio.sleep(10)
+        ann.publish("screen", "p4")
+        await ann.until("p4", "PUBLISHING")
+
+
 async def test_commands_that_wait_are_bounded_for_each_member(autojump_clock: MockClock) -> None:
     async with room_rig() as rig:
         ann, ben = await in_room(rig, "ann", "ben")
