@@ -19,6 +19,7 @@ from pathlib import Path
 import trio
 
 from actors.access.opening import open_access
+from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
@@ -56,6 +57,7 @@ from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.keep_alive_schedule import StreamKeepAlive
 from actors.web.api.administration import AdminResource
 from actors.web.api.health import Readiness
+from actors.web.api.monitoring import Monitoring
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
 from actors.web.http.server import serve_web
@@ -98,12 +100,9 @@ class Server:
             self.certificate = ServerCertificate(*_certificate(settings, state))
             self._tls = self.certificate.context(protocols=["http/1.1"])
             self._https = self.certificate.context(protocols=["http/1.1"], client_ca=settings.https_client_ca)
-            labels = AppLabels(self._apps.has_key)
+            labels, events = AppLabels(self._apps.has_key), EventLog()
             self._dispatcher = HookDispatcher(
-                settings,
-                find_app=self._apps.by_key,
-                all_apps=lambda: self._apps.table.apps,
-                counts=HookCounts(labels),
+                settings, find_app=self._apps.by_key, all_apps=self._apps.all, counts=HookCounts(labels), events=events
             )
             self._listeners = ServerListeners(settings)
             media = open_media_sockets(settings)
@@ -112,7 +111,7 @@ class Server:
         self._overload = Overload(settings.overload_max_loop_lag)
         self._outboxes = OutboxPool(settings.max_outbox_total, on_overflow=self._tell_overflow)
         self._decoder = FrameDecoder(settings.ws_max_frame_elements)
-        self._supervisor = Supervisor(ActorCounts(labels))
+        self._supervisor = Supervisor(ActorCounts(labels), events)
         self._drain = Drain(self._supervisor)
         self._directory: Directory[Broadcast] = Directory()
         self._rooms = self._make_rooms()
@@ -120,7 +119,7 @@ class Server:
         self._gateway = self._make_gateway()
         self._data = DataDelivery(self.node_id, self._supervisor)
         self.measured = self._measured_parts()
-        self.metrics = metrics_of(self.measured)
+        self.metrics, self.events = metrics_of(self.measured), self._supervisor.events
         self._node = LocalNode(self.node_id, self._supervisor, self.measured.statistics)
         follow(settings, self._adopt)
 
@@ -237,7 +236,7 @@ class Server:
             ready=self._readiness,
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
-            metrics=self.metrics,
+            monitoring=Monitoring(metrics=self.metrics, events=self.events),
             whip=WhipSessions(self._services),
         )
         await serve_web(

@@ -11,6 +11,7 @@ from typing import Any
 import trio
 from attrs import define, field, frozen
 
+from actors.events.event_log import EventLog
 from actors.hooks.fair_queue import Caller
 from actors.hooks.masking import MaskedBody
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -27,6 +28,7 @@ from protocol.hooks import (
     answer_fault,
     is_failure,
 )
+from protocol.node.server_events import EventType
 
 log = get_logger("hooks")
 
@@ -96,9 +98,13 @@ class _Trouble:
 
 
 class CallLog:
-    """Writes a line for each call, and limits the lines about an application's failures."""
+    """Writes a line for each call, and limits the lines about an application's failures.
 
-    def __init__(self) -> None:
+    Events of failures are as many as the lines about them.
+    """
+
+    def __init__(self, events: EventLog | None = None) -> None:
+        self._events = events or EventLog()
         self._troubles: dict[tuple[str, HookMethod], _Trouble] = {}
         self._odd: dict[tuple[str, HookMethod], RateLimitedLog] = {}
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
@@ -136,28 +142,42 @@ class CallLog:
 
     def dropped(self, method: HookMethod, session_id: str, *, dropped: int, dropped_last: int) -> None:
         """A hook was dropped because too many wait. The numbers are totals since the start."""
-        self._sparing.error(
+        if self._sparing.error(
             "hook dropped: too many wait",
             method=method.value,
             session=session_id,
             dropped=dropped,
             dropped_last=dropped_last,
-        )
+        ):
+            self._events.emit(EventType.HOOK_DROPPED, method=method.value, sessionId=session_id, dropped=dropped)
 
     def _failed(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
         trouble = self._troubles.setdefault((call.app.key, call.method), _Trouble())
         trouble.failed += 1
         url = call.app.method_url(call.method)
-        trouble.log.error(
-            "Got exception in REST", **_facts(call, progress), url=url, cause=_failure(call.method, outcome)
-        )
+        cause = _failure(call.method, outcome)
+        if trouble.log.error("Got exception in REST", **_facts(call, progress), url=url, cause=cause):
+            self._emit(EventType.HOOK_FAILED, call, sessionId=call.session_id, cause=cause, failed=trouble.failed)
 
     def _answers_again(self, call: HookCall) -> None:
         trouble = self._troubles.get((call.app.key, call.method))
         if trouble is None or not trouble.failed or not trouble.recoveries.take(trio.current_time()):
             return
         log.warning("hook is answered again", method=call.method.value, app=call.app.key, failed=trouble.failed)
+        self._emit(EventType.HOOK_RECOVERED, call, failed=trouble.failed)
         trouble.failed = 0
+
+    def _emit(self, kind: EventType, call: HookCall, **fields: object) -> None:
+        stream = {} if call.stream is None else call.stream.fields()
+        name = stream.get("name")
+        self._events.emit(
+            kind,
+            app=call.app.key,
+            name=None if name is None else str(name),
+            method=call.method.value,
+            mediaSessionId=stream.get("stream"),
+            **fields,
+        )
 
 
 def is_debugging() -> bool:

@@ -17,6 +17,7 @@ import httpx
 import trio
 from attrs import frozen
 
+from actors.events.event_log import EventLog
 from actors.hooks.backlog import Backlog, WaitingHook
 from actors.hooks.echo import is_echo
 from actors.hooks.fair_queue import Caller
@@ -75,12 +76,13 @@ class HookDispatcher(Actor[Never]):
         all_apps: Callable[[], tuple[App, ...]] = tuple,
         transport: CallTransport | None = None,
         counts: HookCounts | None = None,
+        events: EventLog | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.beats = 0
         self._transport = transport or _open_transport(settings, all_apps)
-        self.sender = HookSender(settings, self._transport, counts)
+        self.sender = HookSender(settings, self._transport, counts, events)
         self._find_app = find_app
         self._all_apps = all_apps
         self.backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)

@@ -12,6 +12,7 @@ import httpx
 import trio
 from attrs import define
 
+from actors.events.event_log import EventLog
 from actors.hooks.call_log import CallLog, HookCall, Progress, debug_body, is_debugging
 from actors.hooks.fair_queue import Caller
 from actors.hooks.hook_request import HookRequests, Unwritable
@@ -77,10 +78,16 @@ class HookSender:
     Raises ValueError if hooks must be signed and this machine has no MD5.
     """
 
-    def __init__(self, settings: Settings, transport: CallTransport, counts: HookCounts | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: CallTransport,
+        counts: HookCounts | None = None,
+        events: EventLog | None = None,
+    ) -> None:
         self.counters = SenderCounters()
         self.counts = counts or HookCounts()
-        self.log = CallLog()
+        self.log = CallLog(events)
         self._transport = transport
         follow(settings, self._adopt)
         self._id_prefix = secrets.token_hex(8)

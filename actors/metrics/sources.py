@@ -143,7 +143,11 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
 
 
 def _web(server: MeasuredServer) -> Readings:
+    events = server.supervisor.events
     return {
+        "wcsd_event_readers": events.readers,
+        "wcsd_events_total": _labelled(events.counts),
+        "wcsd_event_gaps_total": events.gaps,
         "wcsd_http_requests_total": server.web.requests,
         "wcsd_http_request_duration_seconds": _each(server.web.seconds),
         "wcsd_auth_attempts_total": server.web.logins,

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import trio
 
+from actors.events.event_log import EventLog
 from actors.node.stream_index import STATUS, StreamIndex
 from actors.node.termination import Candidate, Termination
 from actors.runtime.actor import ActorStopped, Stoppable, StopReason, crash_guard
@@ -20,6 +21,7 @@ from protocol.metrics.actor_counts import ActorCounts
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamMeasures, StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.node.server_events import EventType
 from protocol.rest.paging import ALL, Found, Page
 from protocol.stream.statuses import StreamStatus
 
@@ -85,8 +87,8 @@ D = TypeVar("D")
 class Supervisor:
     """Owner of all stream and session actors of this node."""
 
-    def __init__(self, counts: ActorCounts | None = None) -> None:
-        self.counts = counts or ActorCounts()
+    def __init__(self, counts: ActorCounts | None = None, events: EventLog | None = None) -> None:
+        self.counts, self.events = counts or ActorCounts(), events or EventLog()
         self._streams: StreamIndex[StreamActor] = StreamIndex()
         self._sessions: dict[str, SessionActor] = {}
         self._rooms: set[RoomActor] = set()
@@ -288,14 +290,14 @@ class Supervisor:
 
     async def _oversee_stream(self, stream: StreamActor) -> None:
         try:
-            await self._guarded("stream", stream, partial(self._count_stream_end, stream))
+            await self._guarded("stream", stream, partial(_note_stream_end, self.counts, self.events, stream))
         finally:
             self._streams.remove(stream)
             self._changed.set()
 
     async def _oversee_session(self, session: SessionActor) -> None:
         try:
-            await self._guarded("session", session, partial(self._count_session_end, session))
+            await self._guarded("session", session, partial(_note_session_end, self.counts, self.events, session))
         finally:
             del self._sessions[session.session_id]
             self._changed.set()
@@ -320,16 +322,34 @@ class Supervisor:
         self.counts.crashes[kind] += 1
         log.error(event, crash=error, actor=repr(actor), session=getattr(actor, "session_id", None))
 
-    def _count_stream_end(self, stream: StreamActor) -> None:
-        self.counts.stream_ended(
-            published=stream.published,
-            cause=_cause(stream),
-            seconds=_age(stream),
-            traffic=stream.measure().traffic,
-        )
 
-    def _count_session_end(self, session: SessionActor) -> None:
-        self.counts.session_ended(cause=_cause(session), seconds=_age(session))
+def _note_stream_end(counts: ActorCounts, events: EventLog, stream: StreamActor) -> None:
+    seconds, traffic = _age(stream), stream.measure().traffic
+    counts.stream_ended(published=stream.published, cause=_cause(stream), seconds=seconds, traffic=traffic)
+    events.emit(
+        EventType.STREAM_ENDED,
+        app=stream.app_key,
+        name=stream.name,
+        sessionId=stream.session_id,
+        mediaSessionId=stream.media_session_id,
+        published=stream.published,
+        status=str(stream.status),
+        cause=_cause(stream),
+        packets=traffic.packets,
+        bytes=traffic.bytes,
+        seconds=round(seconds, 3),
+    )
+
+
+def _note_session_end(counts: ActorCounts, events: EventLog, session: SessionActor) -> None:
+    counts.session_ended(cause=_cause(session), seconds=_age(session))
+    events.emit(
+        EventType.SESSION_ENDED,
+        app=counts.apps.known(session.describe().app_key),
+        sessionId=session.session_id,
+        cause=_cause(session),
+        seconds=round(_age(session), 3),
+    )
 
 
 def _matching(query: ConnectionFilter) -> Callable[[SessionActor], bool]:

@@ -110,10 +110,12 @@ class RateLimitedLog:
         if self._may_say(event):
             self._log.warning(event, **fields, **self._count(event))
 
-    def error(self, event: str, /, *, crash: BaseException | None = None, **fields: object) -> None:
-        """As `info`; with `crash`, its traceback is added."""
-        if self._may_say(event):
+    def error(self, event: str, /, *, crash: BaseException | None = None, **fields: object) -> bool:
+        """As `info`; with `crash`, its traceback is added. Whether it was written."""
+        said = self._may_say(event)
+        if said:
             self._log.error(event, crash=crash, **fields, **self._count(event))
+        return said
 
     def _may_say(self, event: str) -> bool:
         limit = self._limits.get(event) or self._limits.setdefault(event, RateLimit(self._rate, self._burst))

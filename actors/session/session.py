@@ -106,7 +106,7 @@ class Session(Actor[InboundFrame]):
         super().__init__()
         self.session_id = session_id
         self._identity = ClientIdentity(session_id, socket.address, services.streams.bans)
-        self._report = SessionReport(session_id, socket.address, services.streams.supervisor.counts)
+        self._report = SessionReport(session_id, socket.address, services.streams.supervisor)
         self._socket = socket
         self._origin = origin
         self._services = services

@@ -17,6 +17,10 @@ class AppStore(TableStore[AppTable]):
         """The application that a client means by `key`, as of now."""
         return self.table.by_key(key)
 
+    def all(self) -> tuple[App, ...]:
+        """All applications, as of now."""
+        return self.table.apps
+
     def has_key(self, key: str) -> bool:
         """Whether there is an application of exactly this key."""
         app = self.by_key(key)

@@ -1,13 +1,16 @@
-"""What the log tells of a stream while it lives, with all of its ids."""
+"""What is told of a stream while it lives, with all of its ids: log lines, counts and events."""
 
 import trio
 
+from actors.events.event_log import EventLog
 from actors.media.events import MediaRefused
 from actors.node.supervisor import StreamActor
 from actors.runtime.logs import get_logger
 from actors.stream.describing import DescribedMedia
 from protocol.access.kicks import Subject
 from protocol.metrics.actor_counts import ActorCounts
+from protocol.node.descriptions import StreamDescription
+from protocol.node.server_events import EventType
 
 log = get_logger("stream")
 
@@ -38,4 +41,22 @@ def report_refused(stream: StreamActor, refused: MediaRefused) -> None:
         session=stream.session_id,
         info=refused.info,
         detail=refused.detail,
+    )
+
+
+def report_status(stream: StreamDescription, events: EventLog) -> None:
+    """The stream has a new status."""
+    events.emit(
+        EventType.STREAM_STATUS,
+        app=stream.app_key,
+        name=stream.name,
+        nodeId=stream.node_id,
+        sessionId=stream.session_id,
+        mediaSessionId=stream.media_session_id,
+        published=stream.published,
+        status=stream.status,
+        info=stream.info,
+        audioCodec=stream.audio_codec,
+        videoCodec=stream.video_codec,
+        roomName=stream.room_name,
     )

@@ -26,7 +26,7 @@ from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
 from actors.stream.describing import describe_stream, measure_media
 from actors.stream.end_reasons import USER, denied, failed
-from actors.stream.life_report import report_live, report_refused
+from actors.stream.life_report import report_live, report_refused, report_status
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
@@ -248,6 +248,7 @@ class Stream(Actor[Noted]):
         audio_muted, video_muted = self._mutes()
         notice = StatusNotice(stream=description, audio_muted=audio_muted, video_muted=video_muted)
         body = stream_body(description, custom=self.request.custom)
+        report_status(description, self._services.supervisor.events)
 
         def deliver(shown: dict[str, Any]) -> None:
             self._owner.status(notice.as_shown(body, shown))

@@ -11,7 +11,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from actors.access.control import AccessControl
-from actors.metrics.metrics import Metrics
 from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
@@ -23,9 +22,11 @@ from actors.web.api.connections import ConnectionResource
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
+from actors.web.api.events import EventResource
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
 from actors.web.api.metrics import MetricsResource
+from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_login import PageLoginResource
 from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
@@ -55,7 +56,7 @@ def create_app(
     clock: Callable[[], int] = now_ms,
     bans: Bans | None = None,
     admin: AdminResource | None = None,
-    metrics: Metrics | None = None,
+    monitoring: Monitoring | None = None,
     whip: WhipPort | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
@@ -64,7 +65,7 @@ def create_app(
     streams and sessions know; `admin`: what acts on the whole server; `whip`: None for a server
     without it.
     """
-    refusals, metrics = Refusals(), metrics or Metrics()
+    refusals, monitoring = Refusals(), monitoring or Monitoring()
     routes = api_routes(
         streams,
         settings,
@@ -75,11 +76,11 @@ def create_app(
         bans=bans,
         logins=PageLoginResource(access, refusals).routes(),
         admin=admin,
-        metrics=metrics,
+        monitoring=monitoring,
         by_whip=() if whip is None else WhipResource(whip, settings, refusals).routes(),
     )
     table = RouteTable(routes)
-    return _assembled(table, _layers(settings, access, table, refusals, own_names, metrics.web), refusals)
+    return _assembled(table, _layers(settings, access, table, refusals, own_names, monitoring.metrics.web), refusals)
 
 
 def _assembled(table: RouteTable, layers: list[Middleware], refusals: Refusals) -> Starlette:
@@ -119,14 +120,15 @@ def api_routes(
     bans: Bans | None = None,
     logins: tuple[ApiRoute, ...] = (),
     admin: AdminResource | None = None,
-    metrics: Metrics | None = None,
+    monitoring: Monitoring | None = None,
     by_whip: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application; `logins`: those of the page's login form, `by_whip`: of WHIP and WHEP."""
     kicks = Kicks(bans or Bans())
-    shown = MetricsResource((metrics or Metrics()).render)
+    monitoring = monitoring or Monitoring()
+    shown = MetricsResource(monitoring.metrics.render)
     routes = (
-        *StreamResource(streams, settings, kicks).routes(),
+        *StreamResource(streams, settings, kicks, monitoring.events).routes(),
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
         *DataResource(messages, settings, once=kicks.once).routes(),
@@ -135,6 +137,7 @@ def api_routes(
         *ECHO_ROUTES,
         *Health(ready).routes(),
         *shown.routes(),
+        *EventResource(monitoring.events, settings).routes(),
         *StartPage(streams, messages.rooms, page_info, clock, ready, shown.make).routes(),
         *logins,
         *by_whip,

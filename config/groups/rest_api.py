@@ -68,6 +68,8 @@ class RestSettings:
         "rest.max_body_size", BYTES, "1048576", "Largest request body; a larger one gets 413.")
     rest_body_timeout: float = setting(
         "rest.body_timeout", TIMEOUT, "10000", "How long a request's body may take to arrive; a slower one gets 408.")
+    events_max_readers: int = setting(
+        "events.max_readers", MANY, "50", "Programs that read /rest-api/events at a time; a further one gets 503.")
     rest_access_control_allow_origin: tuple[str, ...] = setting(
         "rest_access_control_allow_origin", StringList("origins such as https://example.com, or *"), "*",
         "Origins of the web pages that may use the REST API. * is sent as a header but admits no other origin.")

@@ -121,6 +121,9 @@ WEB: Final = (
     counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),
     histogram("http_request_duration_seconds", "from the request's head to the response's head", "route"),
     counter("auth_attempts_total", "requests that had to show who sends them", "scheme", "result"),
+    gauge("event_readers", "programs that read /rest-api/events"),
+    counter("events_total", "events that happened, whether somebody read them or not", "type"),
+    counter("event_gaps_total", "how often a reader had missed events"),
     gauge("bans", "bans in force"),
 )
 

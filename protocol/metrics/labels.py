@@ -62,6 +62,10 @@ class AppLabels:
         self._known.add(key)
         return key
 
+    def known(self, key: str) -> str | None:
+        """The key, if it is in the table of applications."""
+        return key if self._exists(key) else None
+
 
 def one_app() -> AppLabels:
     """Labels of a server that tells no applications apart."""

@@ -18,6 +18,7 @@ from actors.node.supervisor import Supervisor
 from actors.rooms import RoomDirectory, RoomServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
+from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
 from actors.web.api.start_page import PageInfo
 from actors.web.app import api_routes, create_app
@@ -58,6 +59,7 @@ def app_of(
     ready: Callable[[], Readiness] = Readiness,
     access: AccessControl | None = None,
     bans: Bans | None = None,
+    monitoring: Monitoring | None = None,
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     return create_app(
@@ -70,6 +72,7 @@ def app_of(
         own_names=frozenset({"media-1"}),
         clock=lambda: NOW_MS,
         bans=bans,
+        monitoring=monitoring,
     )
 
 

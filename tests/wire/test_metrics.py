@@ -8,6 +8,7 @@ from protocol.hooks import HookMethod
 from protocol.metrics.families import FAMILIES
 from protocol.metrics.hook_counts import HookOutcome
 from protocol.metrics.labels import CAUSES, CODECS, METHODS, OTHER
+from protocol.node.server_events import EventType
 from protocol.stream.statuses import StreamStatus
 from tests.support.full_server import FullServer, full_server
 from tests.support.metrics import scrape
@@ -81,6 +82,7 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "kind": {"session", "stream", "room", "audio", "video", "end", "other"},
         "part": {"session", "stream", "room", "media"},
         "generation": {"0", "1", "2"},
+        "type": set(EventType),
         "state": {"leased", "available", "pending"},
     }
     assert {name: seen.labels(name) - values for name, values in allowed.items()} == {name: set() for name in allowed}

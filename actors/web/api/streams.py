@@ -8,17 +8,19 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.events.event_log import EventLog
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.kicks import Kicks, by
 from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.callers import narrowed, note
-from actors.web.refusals import caller_fields
+from actors.web.callers import identity_of, narrowed, note
+from actors.web.refusals import caller_fields, client_address
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter, given_conditions
+from protocol.node.server_events import EventType
 from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import FieldTable
@@ -40,10 +42,11 @@ With the header `Idempotency-Key` it is done once, and the same request gets the
 class StreamResource:
     """The methods of the stream group."""
 
-    def __init__(self, streams: NodeControl, settings: Settings, kicks: Kicks) -> None:
+    def __init__(self, streams: NodeControl, settings: Settings, kicks: Kicks, events: EventLog) -> None:
         self._streams = streams
         self._kicks = kicks
         self._settings = settings
+        self._events = events
 
     @property
     def _allow_all(self) -> bool:
@@ -89,6 +92,8 @@ class StreamResource:
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
         answer = await self._streams.terminate(query, by(BY_REST, kick), dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
+        if answer.count and not dry_run:
+            self._emit_terminate(request, query, answer)
         banned = {} if dry_run else await self._kicks.settled(kick, request)
         if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
             return no_match(request, "stream")
@@ -105,6 +110,17 @@ class StreamResource:
             return no_match(request, "stream")
         shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
+
+    def _emit_terminate(self, request: Request, query: StreamFilter, answer: rest.TerminateAnswer) -> None:
+        self._events.emit(
+            EventType.STREAM_TERMINATED,
+            app=query.app_key,
+            name=query.name,
+            by=str(identity_of(request.scope)),
+            address=client_address(request.scope),
+            filter=given_conditions(query),
+            matched=answer.count,
+        )
 
 
 # -- shared with the connection group ----------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What happens on this server, for programs that watch it."""

@@ -1,0 +1,130 @@
+"""The events of the last while, for any number of readers.
+
+There is one history, of events that are encoded already, and each reader has a place in it; nothing is queued for a
+reader. One that is slow loses nothing until the history has passed its place. Then it is told how much it has lost.
+"""
+
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+import trio
+from attrs import frozen
+
+from protocol.node.server_events import EventType, ServerEvent, encode_event
+
+MAX_EVENTS: Final = 10_000
+MAX_BYTES: Final = 16 * 1024 * 1024
+MAX_TEXT: Final = 1000
+"""Characters of a text in an event; the rest of a longer one is cut off."""
+
+
+@frozen
+class Resumption:
+    """Where a reader goes on. `lost`: events it has missed; None: the server was restarted, nobody knows how many."""
+
+    next_number: int
+    is_behind: bool = False
+    lost: int | None = 0
+
+
+class EventLog:
+    """The history of one run of the server, which `boot` names."""
+
+    def __init__(
+        self,
+        *,
+        boot: str | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.gaps = 0
+        """How often a reader had missed something."""
+        self.readers = 0
+        self._boot = boot or secrets.token_hex(4)
+        self._clock = wall_clock
+        self._events: deque[ServerEvent] = deque()
+        self._next = 1
+        self._bytes = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._changed = trio.Event()
+
+    def emit(self, kind: EventType, *, app: str | None = None, name: str | None = None, **fields: object) -> None:
+        """Something has happened. `fields` are what readers get, with the names that hooks use."""
+        number = self._next
+        shown = {key: _shown(value) for key, value in fields.items()}
+        named = {"time": _time(self._clock()), "appKey": app, "name": _shown(name)}
+        data = encode_event(self.id_of(number), kind.value, {**named, **shown})
+        self._events.append(ServerEvent(number, kind, app, name, data))
+        self._next += 1
+        self._bytes += len(data)
+        self.counts[kind.value] += 1
+        while len(self._events) > self._max_events or self._bytes > self._max_bytes:
+            self._bytes -= len(self._events.popleft().data)
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def id_of(self, number: int) -> str:
+        """The id of an event, `BOOT-N`."""
+        return f"{self._boot}-{number}"
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next event."""
+        return self._next
+
+    @property
+    def _first(self) -> int:
+        return self._next - len(self._events)
+
+    def place_after(self, last_event_id: str | None) -> Resumption:
+        """Where a reader goes on that has had this event last; one that has had none begins with the next event."""
+        if last_event_id is None:
+            return Resumption(self._next)
+        boot, _, number = last_event_id.rpartition("-")
+        if boot != self._boot or not number.isascii() or not number.isdecimal() or not int(number[:20]) < self._next:
+            self.gaps += 1
+            return Resumption(self._first, is_behind=True, lost=None)
+        return self.checked(int(number) + 1)
+
+    def checked(self, next_number: int) -> Resumption:
+        """The place of a reader that goes on with this event; the oldest there is, if that one is gone."""
+        if next_number >= self._first:
+            return Resumption(next_number)
+        self.gaps += 1
+        return Resumption(self._first, is_behind=True, lost=self._first - next_number)
+
+    def since(self, next_number: int, most: int) -> Sequence[ServerEvent]:
+        """At most so many events from this one on, which must not be gone."""
+        count = self._next - next_number
+        if count > most:
+            start = next_number - self._first
+            return tuple(islice(self._events, start, start + most))
+        return tuple(reversed(tuple(islice(reversed(self._events), count))))
+
+    async def wait(self, next_number: int) -> None:
+        """Until this event has happened."""
+        while self._next <= next_number:
+            await self._changed.wait()
+
+
+def _shown(value: object) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {str(name)[:MAX_TEXT]: _shown(each) for name, each in value.items()}
+        case _:
+            return str(value)[:MAX_TEXT]
+
+
+def _time(now: float) -> str:
+    moment = datetime.fromtimestamp(now, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

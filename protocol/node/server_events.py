@@ -1,0 +1,72 @@
+"""What the server tells programs that watch it: events as they happen, in the format of server-sent events (SSE).
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from attrs import frozen
+
+
+class EventType(StrEnum):
+    """Every kind of event."""
+
+    SESSION_ESTABLISHED = "session.established"
+    SESSION_REFUSED = "session.refused"
+    SESSION_ENDED = "session.ended"
+    STREAM_STATUS = "stream.status"
+    STREAM_ENDED = "stream.ended"
+    STREAM_TERMINATED = "stream.terminated"
+    HOOK_FAILED = "hook.failed"
+    HOOK_RECOVERED = "hook.recovered"
+    HOOK_DROPPED = "hook.dropped"
+
+
+@frozen
+class ServerEvent:
+    """One event, encoded. `app` and `name`: the application and the stream that it is about, if any."""
+
+    number: int
+    type: EventType
+    app: str | None
+    name: str | None
+    data: bytes
+
+
+@frozen(kw_only=True)
+class EventFilter:
+    """Which events a reader wants; None: any. `apps`: the only applications whose events it may see."""
+
+    types: tuple[str, ...] | None = None
+    """Types, or patterns such as `stream.*`."""
+    app: str | None = None
+    name: str | None = None
+    apps: frozenset[str] | None = None
+
+    def matches(self, event: ServerEvent) -> bool:
+        """Whether the reader gets it. One that is bound to applications does not get what is about the whole server."""
+        return (
+            (self.apps is None or event.app in self.apps)
+            and (self.app is None or event.app == self.app)
+            and (self.name is None or event.name == self.name)
+            and (self.types is None or any(fnmatchcase(event.type, pattern) for pattern in self.types))
+        )
+
+
+def encode_event(event_id: str, event_type: str, fields: Mapping[str, object]) -> bytes:
+    """An event as a reader gets it. `fields` that are None are left out."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return f"id: {event_id}\nevent: {event_type}\ndata: {json.dumps(given, separators=(',', ':'))}\n\n".encode()
+
+
+def encode_retry(milliseconds: int) -> bytes:
+    """After how long a reader should connect again."""
+    return f"retry: {milliseconds}\n\n".encode()
+
+
+def encode_alive(event_id: str) -> bytes:
+    """A comment, so that nobody on the way closes the connection, and the id up to which the reader has everything."""
+    return f": alive\nid: {event_id}\n\n".encode()

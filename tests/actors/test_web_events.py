@@ -1,0 +1,193 @@
+"""`/rest-api/events` as its readers see it, on the test's clock."""
+
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+from attrs import define, field
+from starlette.types import Message
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors.access.control import AccessControl
+from actors.events.event_log import EventLog
+from actors.web.api.events import ALIVE_INTERVAL, REST
+from actors.web.api.monitoring import Monitoring
+from protocol.access.roles import Role
+from protocol.node.server_events import EventType
+from tests.support.access import access_of, bearer, token
+from tests.support.streams import StreamWorld
+from tests.support.web import app_of, client_of, settings_with
+
+STATUS = EventType.STREAM_STATUS
+
+
+@define(eq=False)
+class Reader:
+    """One request; `writes` are the pieces of its answer with the times at which they came."""
+
+    status: int = 0
+    writes: list[tuple[float, str]] = field(factory=list)
+    over: trio.Event = field(factory=trio.Event)
+    _asked: int = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(text for _, text in self.writes)
+
+    @property
+    def events(self) -> list[str]:
+        """The types of what came."""
+        return [line.removeprefix("event: ") for line in self.text.splitlines() if line.startswith("event: ")]
+
+    async def receive(self) -> Message:
+        self._asked += 1
+        if self._asked > 1:
+            await self.over.wait()
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        await trio.lowlevel.checkpoint()
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["body"]:
+            self.writes.append((trio.current_time(), message["body"].decode()))
+
+
+async def read(
+    nursery: trio.Nursery,
+    log: EventLog,
+    query: str = "",
+    *,
+    access: AccessControl | None = None,
+    most: int = 50,
+    **headers: str,
+) -> Reader:
+    """A reader that has begun."""
+    reader = Reader()
+    app = app_of(
+        StreamWorld(), settings_with(events_max_readers=most), access=access, monitoring=Monitoring(events=log)
+    )
+    given = {"host": "127.0.0.1", **headers}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/rest-api/events",
+        "query_string": query.encode(),
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8081),
+        "root_path": "",
+    }
+    nursery.start_soon(app, scope, reader.receive, reader.send)
+    await wait_all_tasks_blocked()
+    return reader
+
+
+async def test_the_first_event_leaves_at_once_and_what_follows_goes_together(autojump_clock: MockClock) -> None:
+    log = EventLog(boot="b")
+    async with trio.open_nursery() as nursery:
+        reader = await read(nursery, log)
+        assert (reader.status, reader.text) == (200, "retry: 3000\n\n")
+        await trio.sleep(5)
+        began = trio.current_time()
+        for _ in range(100):
+            log.emit(STATUS, name="news")
+            await trio.sleep(0.01)
+        await trio.sleep(REST)
+        reader.over.set()
+    times = [when - began for when, text in reader.writes if "stream.status" in text]
+    assert times[0] == 0
+    assert all(later - earlier >= REST for earlier, later in pairwise(times))
+    assert len(times) <= 6
+    assert reader.events == ["stream.status"] * 100 + ["bye"]
+    assert log.readers == 0
+
+
+async def test_silence_is_broken_by_comments_that_move_the_id_on(autojump_clock: MockClock) -> None:
+    log = EventLog(boot="b")
+    async with trio.open_nursery() as nursery:
+        reader = await read(nursery, log, "types=hook.*")
+        log.emit(STATUS)
+        await trio.sleep(2.5 * ALIVE_INTERVAL)
+        reader.over.set()
+    assert reader.text.count(": alive\nid: b-1\n\n") == 2
+    assert reader.events == ["bye"]
+
+
+async def test_a_reader_goes_on_after_its_last_event_and_is_told_of_a_gap(autojump_clock: MockClock) -> None:
+    log = EventLog(boot="b", max_events=3)
+    for number in range(5):
+        log.emit(STATUS, n=number)
+    async with trio.open_nursery() as nursery:
+        current = await read(nursery, log, last_event_id="b-4")
+        behind = await read(nursery, log, last_event_id="b-1")
+        stranger = await read(nursery, log, last_event_id="a-4")
+        await trio.sleep(1)
+        for reader in (current, behind, stranger):
+            reader.over.set()
+    assert current.events == ["stream.status", "bye"]
+    assert behind.events == ["gap", "stream.status", "stream.status", "stream.status", "bye"]
+    assert 'id: b-2\nevent: gap\ndata: {"lost":1,"reason":"history"}' in behind.text
+    assert 'event: gap\ndata: {"reason":"restart"}' in stranger.text
+
+
+async def test_a_slow_reader_loses_nothing_until_the_history_has_passed_it(autojump_clock: MockClock) -> None:
+    log = EventLog(boot="b", max_events=2000)
+    async with trio.open_nursery() as nursery:
+        reader = await read(nursery, log)
+        for _ in range(1500):
+            log.emit(STATUS)
+        await trio.sleep(2)
+        assert reader.events == ["stream.status"] * 1500
+        for _ in range(2500):
+            log.emit(STATUS)
+        await trio.sleep(3)
+        reader.over.set()
+    assert reader.events.count("gap") == log.gaps == 1
+    assert '{"lost":500,"reason":"history"}' in reader.text
+
+
+async def test_a_caller_that_is_bound_to_applications_sees_only_theirs(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    log = EventLog(boot="b")
+    mine = token("mine", Role.VIEW, apps=frozenset({"mine"}))
+    async with trio.open_nursery() as nursery:
+        access = access_of(tmp_path / "users.toml", mine)
+        reader = await read(nursery, log, access=access, authorization=bearer("mine"))
+        log.emit(STATUS, app="mine", name="a")
+        log.emit(STATUS, app="other", name="b")
+        log.emit(EventType.HOOK_DROPPED)
+        await trio.sleep(1)
+        reader.over.set()
+    assert reader.events == ["stream.status", "bye"]
+    assert '"name":"a"' in reader.text
+
+
+async def test_there_is_a_limit_to_readers(autojump_clock: MockClock) -> None:
+    log = EventLog()
+    async with trio.open_nursery() as nursery:
+        readers = [await read(nursery, log, most=2) for _ in range(3)]
+        assert [reader.status for reader in readers] == [200, 200, 503]
+        assert "events.max_readers" in readers[2].text
+        readers[0].over.set()
+        await wait_all_tasks_blocked()
+        readers.append(await read(nursery, log, most=2))
+        assert readers[3].status == 200
+        for reader in readers:
+            reader.over.set()
+
+
+async def test_an_unknown_type_or_parameter_is_refused(autojump_clock: MockClock) -> None:
+    async with AsyncExitStack() as stack:
+        client: httpx.AsyncClient = await stack.enter_async_context(client_of(StreamWorld()))
+        wrong = await client.get("/rest-api/events", params={"types": "streams.*"})
+        unknown = await client.get("/rest-api/events", params={"app": "x"})
+    assert (wrong.status_code, wrong.json()["key"]) == (400, "types")
+    assert "stream.status" in wrong.json()["exception"] + wrong.json()["reason"]
+    assert unknown.status_code == 400
