@@ -59,5 +59,7 @@ class Operation:
     """How it answers when it succeeds."""
     errors: Mapping[int, str] = field(factory=dict)
     """What errors mean here, by status, as far as it is not the same everywhere."""
+    is_endless: bool = False
+    """Whether a successful answer goes on until the client leaves or the server stops."""
     is_described: bool = True
     """Whether it appears in the OpenAPI document: the files of the start page do not."""

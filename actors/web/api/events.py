@@ -51,6 +51,7 @@ class EventResource:
                 description="Server-sent events: the answer goes on until the reader leaves or the server stops. "
                 "`Last-Event-ID` continues after that event.",
                 fields=rest.WATCH,
+                is_endless=True,
                 answers=(Answer(description="the events", schema=schemas.TEXT, media_type="text/event-stream"),),
                 errors={503: "there are `events.max_readers` already"},
             ),
