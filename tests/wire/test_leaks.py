@@ -15,6 +15,8 @@ import trio.testing
 from attrs import field, frozen
 from OpenSSL import SSL
 
+from actors.events.event_log import MAX_EVENTS, EventLog
+from protocol.node.server_events import EventType
 from protocol.webrtc.dtls import DtlsContext
 from tests.support.collection import no_collection, uncollected
 from tests.support.full_server import FullServer, full_server
@@ -66,9 +68,16 @@ class Shared:
     rest: trio.Lock = field(factory=trio.Lock)
 
 
+def fill_history(events: EventLog) -> None:
+    """The history of events keeps what has happened, up to a bound: from here on it is full."""
+    for _ in range(MAX_EVENTS):
+        events.emit(EventType.STREAM_ENDED, name="x" * 100, cause="x" * 100)
+
+
 async def test_a_thousand_cycles_leave_nothing_behind(tmp_path: Path) -> None:
     with trio.fail_after(CAP):
         async with full_server(tmp_path) as server:
+            fill_history(server.server.events)
             marks = [await mark_after(server, cycles) for cycles in spans(MARKS)]
     warm, before, after = marks
     assert (after.tasks, after.descriptors) == (warm.tasks, warm.descriptors)
