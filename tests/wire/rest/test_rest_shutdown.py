@@ -1,8 +1,5 @@
 """The end of the REST server, and clients that do not read."""
 
-import ssl
-from pathlib import Path
-
 import pytest
 import trio
 from starlette.types import Receive, Scope, Send
@@ -101,13 +98,3 @@ async def test_a_client_that_does_not_read_is_dropped(
         running.shutdown.set()
         await running.stopped.wait()
     await running.close_clients()
-
-
-async def test_a_certificate_that_cannot_be_used_names_the_settings(tmp_path: Path, world: StreamWorld) -> None:
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).write_text("nothing")
-    broken = Certificate(cert=tmp_path / "cert.pem", key=tmp_path / "key.pem", trust=ssl.create_default_context())
-    running = WebServer(app=app_of(world), settings=Settings(), certificate=broken)
-    with pytest.RaisesGroup(pytest.RaisesExc(Exception, match=r"wss\.cert")):
-        async with trio.open_nursery() as nursery:
-            running.start(nursery)
