@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 from attrs import define, field
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -34,8 +35,15 @@ def start_pages(browser: Browser, server: ServerProcess) -> Iterator[OpenStartPa
         for page in pages:
             page.page.context.close()
     server.wait_until_empty()
-    assert [page.errors for page in pages] == [[] for _ in pages]
+    server.wait_until(lambda: _shows_nothing(server), what="pages are shown no stream of a second ago")
+    errors = [page.errors for page in pages]
+    assert not any(errors), f"errors of the pages: {errors}"
     assert [page.foreign for page in pages] == [[] for _ in pages]
+
+
+def _shows_nothing(server: ServerProcess) -> bool:
+    state = httpx.get(f"{server.http_url()}page/state").json()
+    return not state["streams"] and not state["sessions"]
 
 
 @define(eq=False)

@@ -25,7 +25,7 @@ def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -
         assert status_of(server, None) == 404
         told = server.operate("add", "user", "backend", "pässword")
         token = json.loads(server.operate("--json", "add", "token", "ci", "--role", "view"))["rows"][0]["token"]
-        assert "After the next restart everybody has to" in told
+        assert "After the next reload (wcs reload) everybody has to" in told
         assert status_of(server, None) == 404, "nobody is locked out at once"
     with running_server(tmp_path, OPEN) as server:
         statuses = [status_of(server, given) for given in (None, basic("backend", "pässword"), f"Bearer {token}")]

@@ -147,8 +147,10 @@ window.harness = (() => {
     return ends.find((one) => one.transport)?.transport.state ?? null;
   }
 
+  // Firefox 140 says of the pair itself that it is the selected one.
   function remoteAddress(reports, transport) {
-    const pair = reports.find((one) => one.id === transport.selectedCandidatePairId);
+    const isSelected = (one) => one.id === transport.selectedCandidatePairId || one.selected;
+    const pair = reports.find((one) => one.type === "candidate-pair" && isSelected(one));
     return reports.find((one) => one.id === pair?.remoteCandidateId)?.address ?? null;
   }
 
