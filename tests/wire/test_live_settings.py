@@ -64,6 +64,8 @@ async def use_everything(server: FullServer, client: WcsClient) -> None:
     headers = {"Content-Type": "application/sdp"}
     await rest.post("/whip/other", content=peer.publish_offer(), headers=headers)
     peer.udp.close()
+    async with rest.stream("GET", "/rest-api/events") as events:
+        assert events.is_success
     await rest.request("OPTIONS", "/rest-api/stream/find", headers={"Origin": "http://127.0.0.1"})
 
 
