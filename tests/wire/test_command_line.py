@@ -81,8 +81,8 @@ def test_a_file_in_another_encoding(settings_file: Path, capsys: Captured) -> No
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(settings_file: Path) -> None:
-    settings_file.write_bytes(b"\xef\xbb\xbfws.port=77\n")
-    assert read_command_line(["--config", str(settings_file)]).settings.ws_port == 77
+    settings_file.write_bytes(b"\xef\xbb\xbfws.port=7777\n")
+    assert read_command_line(["--config", str(settings_file)]).settings.ws_port == 7777
 
 
 def test_bad_settings_end_with_2_and_every_fault_on_a_line(settings_file: Path, capsys: Captured) -> None:

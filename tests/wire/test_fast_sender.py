@@ -15,6 +15,7 @@ from actors.media.sending.sender import PacketSender, PortableSender, Recipient
 from protocol.webrtc.srtp import MAX_PACKET, SrtpProfile
 from tests.support.fan_out_filling import COUNTS, FAMILIES, SENDERS, fill, losses
 from tests.support.fan_out_rig import Viewers, open_socket, rtp_packet
+from tests.support.root import needs_root
 
 
 @FAMILIES
@@ -117,6 +118,7 @@ exec "$0" -m tests.support.full_socket
 """
 
 
+@needs_root
 def test_what_a_full_socket_buffer_has_no_room_for_is_dropped() -> None:
     # On loopback a packet leaves its sender's buffer at once; here it waits for neighbours that do not exist.
     ended = subprocess.run(

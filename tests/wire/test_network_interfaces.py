@@ -6,6 +6,7 @@ import sys
 from ipaddress import ip_address
 
 from actors.net.network_interfaces import machine_addresses
+from tests.support.root import needs_root
 
 NAMESPACE = """
 ip link set lo up
@@ -17,6 +18,7 @@ exec "$0" -c 'import json; from actors.net.network_interfaces import *; print(js
 """
 
 
+@needs_root
 def test_addresses_of_interfaces_that_are_up_reachable_ones_first() -> None:
     command = ["unshare", "--net", "sh", "-euc", NAMESPACE, sys.executable]
     ended = subprocess.run(command, capture_output=True, text=True)
