@@ -60,7 +60,8 @@ from actors.web.api.health import Readiness
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
-from actors.web.http.server import serve_web
+from actors.web.public_app import create_public_app
+from actors.web.sites import serve_sites
 from actors.whip import WhipSessions
 from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
@@ -225,7 +226,8 @@ class Server:
         self.close()
 
     async def _serve_web(self) -> None:
-        app = create_app(
+        whip = WhipSessions(self._services)
+        rest = create_app(
             self._node,
             self._settings,
             access=self._access,
@@ -237,16 +239,11 @@ class Server:
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
             monitoring=Monitoring(metrics=self.metrics, events=self.events),
-            whip=WhipSessions(self._services),
+            whip=whip,
         )
-        await serve_web(
-            app,
-            plain=self._listeners["http"],
-            tls=self._listeners["https"],
-            context=self._https,
-            settings=self._settings,
-            shutdown=self._web_closing,
-        )
+        public = create_public_app(self._settings, whip=whip, counts=self.metrics.web)
+        tls = {"https": self._https, "public_https": self._tls}
+        await serve_sites(rest, public, self._listeners, tls, self._settings, self._web_closing)
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -323,7 +320,7 @@ class Server:
     def ready_line(self) -> str:
         """Every address as actually bound."""
         media = ",".join(map(shown_address, self._plane.addresses))
-        return f"wcsd ready {self._listeners.ready_words} media={media}"
+        return f"wcsd ready {self._listeners.ready_words} media={media}{self._listeners.public_words}"
 
     @property
     def start_page(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from config.addresses import paired
+from config.listeners import LISTENERS, WantedListener, listeners_of, requires_proxy_protocol
 from config.properties import BadLine, Entry, parse
 from config.settings import TABLE, RestAuth, Setting, Settings
 from config.unsupported_wcs_settings import reason_without_effect
@@ -16,7 +17,6 @@ from protocol.rest.data import ENVELOPE
 
 DEFAULT = "default"
 COMMAND_LINE = "--set"
-LISTENERS = ("ws", "wss", "http", "https")
 
 
 class SettingsError(Exception):
@@ -136,9 +136,9 @@ class _SettingsReader:
             self._refuse("disable_rest_auth", f"false contradicts rest.auth=off ({place}); leave one out")
 
     def _check_proxies(self, settings: Settings) -> None:
-        for name in LISTENERS:
-            if getattr(settings, f"{name}_proxy_protocol") and not settings.trusted_proxies.networks:
-                self._refuse(f"{name}.proxy_protocol", "requires trusted_proxies, which names who may send it")
+        for keys in LISTENERS:
+            if requires_proxy_protocol(settings, keys) and not settings.trusted_proxies.networks:
+                self._refuse(keys.proxy_protocol, "requires trusted_proxies, which names who may send it")
 
     def _check_data_size(self, settings: Settings) -> None:
         """A payload must fit into a request's body. The default is none of the operator's doing."""
@@ -149,18 +149,13 @@ class _SettingsReader:
 
     def _check_ports(self, settings: Settings) -> None:
         """Two listeners cannot share a port unless their addresses differ."""
-        taken: list[tuple[str, str | None, int]] = []
-        for name, address, port in (
-            ("ws", settings.ws_address, settings.ws_port),
-            ("wss", settings.wss_address, settings.wss_port),
-            ("http", settings.http_address, settings.http_port),
-            ("https", settings.https_address, settings.https_port),
-        ):
-            for other, other_address, other_port in taken:
-                if port == other_port != 0 and _overlap(address, other_address):
-                    place = self.given[f"{other}.port"].origin
-                    self._refuse(f"{name}.port", f"{port} is already the port of {other}.port ({place})")
-            taken.append((name, address, port))
+        taken: list[WantedListener] = []
+        for one in listeners_of(settings):
+            for other in taken:
+                if one.port == other.port != 0 and _overlap(one.address, other.address):
+                    place = self.given[other.keys.port].origin
+                    self._refuse(one.keys.port, f"{one.port} is already the port of {other.keys.port} ({place})")
+            taken.append(one)
 
     def _refuse(self, key: str, message: str) -> None:
         self.faults.append(f"{self.given[key].origin}: {key}: {message}")

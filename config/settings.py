@@ -14,6 +14,7 @@ from config.groups.hooks import HookSettings
 from config.groups.limits import LimitSettings
 from config.groups.media import MediaSettings
 from config.groups.process import ProcessSettings
+from config.groups.public import PublicSettings
 from config.groups.rest_api import RestSettings
 from config.groups.signalling import SignallingSettings
 from config.setting import HookOrder, LogFormat, LogLevel, MediaSender, RestAuth, Setting, TerminateAll
@@ -32,7 +33,15 @@ __all__ = [
 
 
 @frozen(kw_only=True)
-class Settings(ProcessSettings, HookSettings, RestSettings, LimitSettings, MediaSettings, SignallingSettings):
+class Settings(
+    ProcessSettings,
+    HookSettings,
+    PublicSettings,
+    RestSettings,
+    LimitSettings,
+    MediaSettings,
+    SignallingSettings,
+):
     """The effective settings of one server. `Settings()` has every default.
 
     The fields of the last base come first, so the table has the order of the settings file.

@@ -65,6 +65,20 @@ class Integer:
 
 
 @frozen
+class OptionalInteger:
+    """A whole number, or nothing (None)."""
+
+    number: Integer
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.number.allowed}, or nothing"
+
+    def read(self, text: str) -> int | None:
+        return self.number.read(text) if text else None
+
+
+@frozen
 class Duration:
     """A time written as a whole number of `unit`, read as seconds. With `zero_is_forever`, 0 is math.inf."""
 

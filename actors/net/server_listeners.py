@@ -1,13 +1,16 @@
-"""The four listening TCP sockets of a server: ws, wss, http and https."""
+"""The listening TCP sockets of a server: ws, wss, http and https, and the public ones if they are wanted."""
 
 import socket
+from collections.abc import Collection
 from ipaddress import ip_address
 
 from actors.net.tcp_listeners import ListenerError, open_listener
+from config.listeners import listeners_of
 from config.settings import Settings
 
 HTTP_USER_TIMEOUT = 30.0
-"""Seconds after which the system drops a REST client that does not read its response."""
+"""Seconds after which the system drops an HTTP client that does not read its response."""
+PUBLIC = ("public", "public_https")
 
 
 class ServerListeners:
@@ -17,20 +20,22 @@ class ServerListeners:
         self._opened: dict[str, socket.socket] = {}
         silence = settings.keep_alive_server_interval * settings.keep_alive_probes
         try:
-            self._open("ws", settings.ws_address, settings.ws_port, silence)
-            self._open("wss", settings.wss_address, settings.wss_port, silence)
-            self._open("http", settings.http_address, settings.http_port, HTTP_USER_TIMEOUT)
-            self._open("https", settings.https_address, settings.https_port, HTTP_USER_TIMEOUT)
+            for wanted in listeners_of(settings):
+                patience = silence if wanted.name in ("ws", "wss") else HTTP_USER_TIMEOUT
+                self._opened[wanted.name] = open_listener(
+                    wanted.address, wanted.port, keys=wanted.keys, user_timeout=patience
+                )
         except ListenerError:
             for listener in self._opened.values():
                 listener.close()
             raise
 
-    def _open(self, name: str, address: str | None, port: int, user_timeout: float) -> None:
-        self._opened[name] = open_listener(address, port, name=name, user_timeout=user_timeout)
-
     def __getitem__(self, name: str) -> socket.socket:
         return self._opened[name]
+
+    def among(self, names: Collection[str]) -> dict[str, socket.socket]:
+        """Those of these names that are open."""
+        return {name: listener for name, listener in self._opened.items() if name in names}
 
     def bound(self, name: str) -> tuple[str, int]:
         """The address of one, as actually bound."""
@@ -39,8 +44,14 @@ class ServerListeners:
 
     @property
     def ready_words(self) -> str:
-        """All addresses: `ws=... wss=... http=... https=...`."""
-        return " ".join(f"{name}={shown_address(self.bound(name))}" for name in self._opened)
+        """The addresses that every server has: `ws=... wss=... http=... https=...`."""
+        return " ".join(f"{name}={shown_address(self.bound(name))}" for name in self._opened if name not in PUBLIC)
+
+    @property
+    def public_words(self) -> str:
+        """The addresses of the public ones, ` public=...`, with a blank in front; empty if there are none."""
+        shown = ",".join(shown_address(self.bound(name)) for name in PUBLIC if name in self._opened)
+        return f" public={shown}" if shown else ""
 
     @property
     def start_page(self) -> str:

@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.listeners import ListenerKeys
+
 BACKLOG = 1024
 """Connections that may be waiting to be accepted; the system may allow fewer (net.core.somaxconn)."""
 
@@ -18,20 +20,20 @@ class ListenerError(Exception):
     """A socket or certificate cannot be used. The message names the setting to look at."""
 
 
-def open_listener(address: str | None, port: int, *, name: str, user_timeout: float) -> socket.socket:
+def open_listener(address: str | None, port: int, *, keys: ListenerKeys, user_timeout: float) -> socket.socket:
     """Listen on `address` (None: every address, IPv6 and IPv4 together where the machine has both) and `port` (0: any).
 
-    `name` is the prefix of the settings' keys, such as `http`. After `user_timeout` seconds without an acknowledgement
+    `keys` are named in errors. After `user_timeout` seconds without an acknowledgement
     the system drops an accepted connection, both of a peer that has vanished and of one that is alive but does not
     read (RFC 5482; accepted sockets inherit the option).
     Raises ListenerError.
     """
     if address is not None:
-        return _listen(address, port, name, user_timeout)
+        return _listen(address, port, keys, user_timeout)
     try:
-        return _listen("::", port, name, user_timeout)
+        return _listen("::", port, keys, user_timeout)
     except _NoSuchAddress:
-        return _listen("0.0.0.0", port, name, user_timeout)
+        return _listen("0.0.0.0", port, keys, user_timeout)
 
 
 def server_tls(
@@ -76,19 +78,19 @@ class _NoSuchAddress(ListenerError):
     """The machine does not have this address, or no addresses of this family."""
 
 
-def _listen(address: str, port: int, name: str, user_timeout: float) -> socket.socket:
+def _listen(address: str, port: int, keys: ListenerKeys, user_timeout: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise _explained(error, address, port, name) from error
+        raise _explained(error, address, port, keys) from error
     try:
         _set_options(listener, address, user_timeout)
         listener.bind((address, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _explained(error, address, port, name) from error
+        raise _explained(error, address, port, keys) from error
     return listener
 
 
@@ -99,13 +101,13 @@ def _set_options(listener: socket.socket, address: str, user_timeout: float) -> 
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address == "::" else 1)
 
 
-def _explained(error: OSError, address: str, port: int, name: str) -> ListenerError:
+def _explained(error: OSError, address: str, port: int, keys: ListenerKeys) -> ListenerError:
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     match error.errno:
         case errno.EADDRINUSE:
-            return ListenerError(f"{name}.port={port}: another program, perhaps another wcsd, listens on {where}")
+            return ListenerError(f"{keys.port}={port}: another program, perhaps another wcsd, listens on {where}")
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
-            return _NoSuchAddress(f"{name}.address={address}: this machine does not have that address")
+            return _NoSuchAddress(f"{keys.address}={address}: this machine does not have that address")
         case errno.EACCES:
-            return ListenerError(f"{name}.port={port}: this user may not listen there; try a port from 1024 up")
-    return ListenerError(f"{name}.address={address}, {name}.port={port}: {error.strerror}")
+            return ListenerError(f"{keys.port}={port}: this user may not listen there; try a port from 1024 up")
+    return ListenerError(f"{keys.address}={address}, {keys.port}={port}: {error.strerror}")

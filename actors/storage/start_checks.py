@@ -20,6 +20,7 @@ from actors.storage.table_store import TableStoreError
 from config.accounts_file import AccountFileError
 from config.addresses import media_addresses
 from config.apps_file import AppFileError
+from config.listeners import listeners_of
 from config.loading import LoadedSettings
 from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import Settings
@@ -50,9 +51,9 @@ class StartChecks:
         """Whether another program has one of the ports; not asked if a server runs on this state folder."""
         if self._state.is_in_use():
             return
-        for name, address, port in _listeners(self._settings):
-            if port and _binding_error(address, port) == errno.EADDRINUSE:
-                self._refuse(f"{name}.port", f"{port}: another program, perhaps another wcsd, listens there")
+        for one in listeners_of(self._settings):
+            if one.port and _binding_error(one.address, one.port) == errno.EADDRINUSE:
+                self._refuse(one.keys.port, f"{one.port}: another program, perhaps another wcsd, listens there")
         port = self._settings.media_port_from
         for local in {entry.local for entry in media_addresses(self._settings, machine_addresses())} if port else ():
             if _binding_error(local, port, socket.SOCK_DGRAM) == errno.EADDRINUSE:
@@ -134,12 +135,12 @@ class StartChecks:
     # -- addresses ---------------------------------------------------------------------------------
 
     def _check_listening_addresses(self) -> None:
-        for name, address, port in _listeners(self._settings):
-            match _binding_error(address, port):
+        for one in listeners_of(self._settings):
+            match _binding_error(one.address, one.port):
                 case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
-                    self._refuse(f"{name}.address", f"{address} is not an address of this machine")
+                    self._refuse(one.keys.address, f"{one.address} is not an address of this machine")
                 case errno.EACCES:
-                    self._refuse(f"{name}.port", f"{port}: this user may not listen there; try a port from 1024 up")
+                    self._refuse(one.keys.port, f"{one.port}: this user may not listen there; try a port from 1024 up")
 
     def _check_exposure(self, state: StateFolder) -> None:
         try:
@@ -158,11 +159,6 @@ class StartChecks:
             media_addresses(self._settings, machine_addresses())
         except ValueError as error:
             self._refuse("ip_local" if self._settings.ip_local else "ip", str(error))
-
-
-def _listeners(settings: Settings) -> Iterator[tuple[str, str | None, int]]:
-    for name in ("ws", "wss", "http", "https"):
-        yield name, getattr(settings, f"{name}_address"), getattr(settings, f"{name}_port")
 
 
 def _binding_error(address: str | None, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int | None:

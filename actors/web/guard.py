@@ -69,7 +69,7 @@ class Guard:
             return
         scope["path"] = plain_path(scope["path"])
         headers = Headers(scope=scope)
-        send = _with_safe_headers(send)
+        send = with_safe_headers(send)
         if is_open(scope["path"]):
             await self._app(scope, receive, self._opened(send, scope))
         elif refusal := self._refusal(scope, headers):
@@ -138,7 +138,7 @@ async def _refuse_other(scope: Scope, send: Send) -> None:
     await send({"type": "websocket.close", "code": 1000, "reason": ""})
 
 
-def _with_safe_headers(send: Send) -> Send:
+def with_safe_headers(send: Send) -> Send:
     """`send`, adding headers that keep a response from being stored, sniffed, or read by a page of another origin."""
 
     async def send_safely(message: Message) -> None:

@@ -43,9 +43,13 @@ _REASONS = {
 
 
 class Refusals:
-    """Responses to refused requests. One for the whole application, so that its log lines are limited together."""
+    """Responses to refused requests. One for the whole application, so that its log lines are limited together.
 
-    def __init__(self) -> None:
+    `tells_missing`: methods of WCS that we do not have get 501, and not 404.
+    """
+
+    def __init__(self, *, tells_missing: bool = True) -> None:
+        self._tells_missing = tells_missing
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
     def answer(self, scope: Scope, error: RestError, headers: Mapping[str, str] | None = None) -> Response:
@@ -83,7 +87,7 @@ class Refusals:
     async def on_http_exception(self, request: Request, error: HTTPException) -> Response:
         """Respond to errors of Starlette's routing: 404, 405, and 501 for methods of WCS that we do not have."""
         path, status = request.url.path, error.status_code
-        if status == HTTPStatus.NOT_FOUND and is_unsupported(path.removeprefix("/rest-api/")):
+        if status == HTTPStatus.NOT_FOUND and self._tells_missing and is_unsupported(path.removeprefix("/rest-api/")):
             missing = RestError(HTTPStatus.NOT_IMPLEMENTED, "this server does not have this method of WCS")
             return self.answer(request.scope, missing)
         return self.answer(request.scope, RestError(status, _REASONS.get(status, error.detail)), error.headers)

@@ -13,6 +13,7 @@ from trio_websocket import WebSocketConnection, open_websocket_url
 from actors.net.tcp_listeners import open_listener
 from actors.session import Session, Socket
 from actors.session.gateway import Endpoint, Gateway
+from config.listeners import ListenerKeys
 from config.settings import Settings
 from tests.support.fake_plane import FakePlane
 from tests.support.signaling_rig import TEST_OVER, Backend, SignalingRig, app
@@ -43,7 +44,9 @@ async def serving(*, handshake_timeout: float = 20.0, **settings: Any) -> AsyncI
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    listeners = [open_listener("127.0.0.1", 0, name=name, user_timeout=30) for name in ("ws", "wss")]
+    listeners = [
+        open_listener("127.0.0.1", 0, keys=ListenerKeys.prefixed(name), user_timeout=30) for name in ("ws", "wss")
+    ]
     doors = [Endpoint(listener=listeners[0]), Endpoint(listener=listeners[1], tls=tls)]
 
     def make_session(socket: Socket, *, session_id: str, origin: str | None) -> Session:

@@ -229,14 +229,15 @@ class ServerProcess:
 
 
 def _read_ready_line(line: str) -> dict[str, tuple[Address, ...]]:
-    """The addresses by listener: ws, wss, http, https (one each) and media."""
-    pattern = r"wcsd ready ws=(\S+) wss=(\S+) http=(\S+) https=(\S+) media=(\S+)\n"
+    """The addresses by listener: ws, wss, http, https (one each), media, and public if there are such listeners."""
+    pattern = r"wcsd ready ws=(\S+) wss=(\S+) http=(\S+) https=(\S+) media=(\S+)(?: public=(\S+))?\n"
     match = re.fullmatch(pattern, line)
     assert match, f"not the ready line: {line!r}"
-    names = ("ws", "wss", "http", "https", "media")
+    names = ("ws", "wss", "http", "https", "media", "public")
     return {
         name: tuple(Address.parse(one) for one in text.split(","))
         for name, text in zip(names, match.groups(), strict=True)
+        if text is not None
     }
 
 

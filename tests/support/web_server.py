@@ -10,7 +10,9 @@ from attrs import define, field, frozen
 from starlette.types import ASGIApp
 
 from actors.net.tcp_listeners import open_listener, server_tls
-from actors.web.http.server import serve_web
+from actors.web.http.server import WebLimits, serve_web
+from actors.web.sites import http_listeners
+from config.listeners import ListenerKeys
 from config.settings import Settings
 
 HEAD = re.compile(rb"HTTP/1\.1 (\d+) [^\r]*\r\n((?:[^\r]+\r\n)*)\r\n")
@@ -56,21 +58,14 @@ class WebServer:
         """Listen on two free ports of loopback and serve."""
         own = self.certificate
         context = server_tls(own.cert, own.key, protocols=["http/1.1"], client_ca=self.settings.https_client_ca)
-        plain = open_listener("127.0.0.1", 0, name="http", user_timeout=30)
-        tls = open_listener("127.0.0.1", 0, name="https", user_timeout=30)
+        plain = open_listener("127.0.0.1", 0, keys=ListenerKeys.prefixed("http"), user_timeout=30)
+        tls = open_listener("127.0.0.1", 0, keys=ListenerKeys.prefixed("https"), user_timeout=30)
         self.port, self.tls_port = plain.getsockname()[1], tls.getsockname()[1]
 
         async def serve() -> None:
-            await serve_web(
-                self.app,
-                plain,
-                tls,
-                context,
-                self.settings,
-                self.shutdown,
-                grace=self.grace,
-                send_timeout=self.send_timeout,
-            )
+            listeners = http_listeners({"http": plain, "https": tls}, {"https": context}, self.settings)
+            limits = WebLimits(grace=self.grace, send_timeout=self.send_timeout)
+            await serve_web(self.app, listeners, self.settings, self.shutdown, limits=limits)
             self.stopped.set()
 
         nursery.start_soon(serve)

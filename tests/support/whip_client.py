@@ -55,13 +55,14 @@ class WhipClient:
 
     server: FullServer
     nursery: trio.Nursery
+    http: httpx.AsyncClient
     peers: list[MediaPeer] = field(init=False, factory=list)
 
     async def post(
         self, path: str, offer: str | bytes, *, token: str | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         """An offer."""
-        return await self.server.rest.post(path, content=offer, headers=SDP | bearer(token) | (headers or {}))
+        return await self.http.post(path, content=offer, headers=SDP | bearer(token) | (headers or {}))
 
     async def begin(self, path: str, *, published: bool, token: str | None = None) -> WhipStream:
         """Begin a stream, until its media is connected."""
@@ -91,7 +92,7 @@ class WhipClient:
 
     async def end(self, stream: WhipStream) -> httpx.Response:
         """DELETE what a POST has begun."""
-        return await self.server.rest.delete(stream.location, headers=bearer(stream.token))
+        return await self.http.delete(stream.location, headers=bearer(stream.token))
 
 
 def bearer(token: str | None) -> dict[str, str]:
@@ -100,10 +101,10 @@ def bearer(token: str | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def whip_client(server: FullServer) -> AsyncIterator[WhipClient]:
-    """A client; its peers vanish at the end."""
+async def whip_client(server: FullServer, http: httpx.AsyncClient | None = None) -> AsyncIterator[WhipClient]:
+    """A client, of the REST listeners unless `http` is another; its peers vanish at the end."""
     async with trio.open_nursery() as nursery:
-        client = WhipClient(server, nursery)
+        client = WhipClient(server, nursery, http or server.rest)
         yield client
         nursery.cancel_scope.cancel()
     for peer in client.peers:

@@ -24,15 +24,22 @@ NO_PROXIES = TrustedProxies()
 
 
 class ConnectionAdmission:
-    """The connections of all HTTP listeners together."""
+    """The connections of some HTTP listeners together. `setting` has their `limit`."""
 
     def __init__(
-        self, *, limit: int, per_client: int, log: RateLimitedLog, proxies: TrustedProxies = NO_PROXIES
+        self,
+        *,
+        limit: int,
+        per_client: int,
+        log: RateLimitedLog,
+        proxies: TrustedProxies = NO_PROXIES,
+        setting: str = "http.max_connections",
     ) -> None:
         self.limit = limit
         self.per_client = per_client
         self._log = log
         self._proxies = proxies
+        self._setting = setting
         self._local, self._strangers = _Group(), _Group()
         self._clients: dict[str, _Group] = {}
 
@@ -55,7 +62,7 @@ class ConnectionAdmission:
             return None
         if len(self) >= (self.limit if is_local else self._limit_for_strangers):
             rivals = (self._strangers, self._local) if is_local else (self._strangers,)
-            if not self._make_room("http.max_connections", peer.address, *rivals):
+            if not self._make_room(self._setting, peer.address, *rivals):
                 return None
         place = Place(self, evict, self._local if is_local else self._strangers)
         place.enter(None if is_proxy else peer.address)

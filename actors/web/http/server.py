@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -20,7 +20,7 @@ from actors.web.http.client_stream import ClientGone, ClientStream
 from actors.web.http.connection import HttpConnection
 from actors.web.http.failure_pacing import FailureRates
 from config.live import follow
-from config.settings import Settings
+from config.settings import TABLE, Settings
 
 log = get_logger("web")
 
@@ -30,92 +30,98 @@ SHUTDOWN_GRACE = 3.0
 """Seconds that requests in progress may take once the server is asked to stop."""
 
 
+@frozen(kw_only=True)
+class HttpListener:
+    """One listening socket, with TLS or without."""
+
+    listener: socket.socket
+    tls: ssl.SSLContext | None = None
+    proxy_setting: str | None = None
+    """The setting by which it requires the PROXY protocol; None if it does not."""
+
+
+@frozen(kw_only=True)
+class WebLimits:
+    """What the connections of some listeners may take together."""
+
+    setting: str = "http.max_connections"
+    """The setting that has their number."""
+    reserve: Reserve = Reserve.HTTP
+    send_timeout: float = SEND_TIMEOUT
+    grace: float = SHUTDOWN_GRACE
+
+
+REST_LIMITS = WebLimits()
+
+
 async def serve_web(
     app: ASGIApp,
-    plain: socket.socket | None,
-    tls: socket.socket | None,
-    context: ssl.SSLContext,
+    listeners: Sequence[HttpListener],
     settings: Settings,
     shutdown: trio.Event,
     *,
-    grace: float = SHUTDOWN_GRACE,
-    send_timeout: float = SEND_TIMEOUT,
+    limits: WebLimits = REST_LIMITS,
 ) -> None:
-    """Serve `app` on the listening sockets `plain` (http) and `tls` (https) until `shutdown` is set.
+    """Serve `app` on listening sockets until `shutdown` is set.
 
     Owns the sockets and closes them. After `shutdown` no new connection is accepted, idle ones are closed, and requests
     in progress have `grace` seconds to be answered. A client that stops reading its response is dropped after
-    `send_timeout` seconds. `context` is for https.
+    `send_timeout` seconds.
     """
-    server = _Server(app, settings, send_timeout)
+    server = _Server(app, settings, limits)
     with ExitStack() as sockets:
-        for taken_over in filter(None, (plain, tls)):
-            sockets.enter_context(taken_over)
+        for endpoint in listeners:
+            sockets.enter_context(endpoint.listener)
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
-                for endpoint in _endpoints(plain, tls, context, settings):
+                for endpoint in listeners:
                     accepting.start_soon(_accept, server, endpoint, connections)
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
             server.drain()
-            connections.cancel_scope.deadline = trio.current_time() + grace
+            connections.cancel_scope.deadline = trio.current_time() + limits.grace
 
 
-@frozen(kw_only=True)
-class _Endpoint:
-    """One listening socket."""
-
-    listener: socket.socket
-    tls: ssl.SSLContext | None
-    proxy_setting: str | None
-    """The setting by which it requires the PROXY protocol; None if it does not."""
-
-
-def _endpoints(
-    plain: socket.socket | None, tls: socket.socket | None, context: ssl.SSLContext | None, settings: Settings
-) -> Iterator[_Endpoint]:
-    if plain is not None:
-        setting = "http.proxy_protocol" if settings.http_proxy_protocol else None
-        yield _Endpoint(listener=plain, tls=None, proxy_setting=setting)
-    if tls is not None:
-        setting = "https.proxy_protocol" if settings.https_proxy_protocol else None
-        yield _Endpoint(listener=tls, tls=context, proxy_setting=setting)
-
-
-async def _accept(server: "_Server", endpoint: _Endpoint, connections: trio.Nursery) -> None:
+async def _accept(server: "_Server", endpoint: HttpListener, connections: trio.Nursery) -> None:
     endpoint.listener.setblocking(False)
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(endpoint.listener))
     serve = partial(server.serve, endpoint)
-    await accept_connections(listener, serve, connections, reserve=Reserve.HTTP, log=server.log)
+    await accept_connections(listener, serve, connections, reserve=server.limits.reserve, log=server.log)
 
 
 class _Server:
     """The connections of all listeners: counted, limited, and isolated from each other."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, send_timeout: float) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, limits: WebLimits) -> None:
+        self.limits = limits
         self.log = RateLimitedLog(log, clock=trio.current_time)
         self._service = WebService(
             app=app,
             failures=FailureRates(settings.rest_max_failed_requests, self.log),
             settings=settings,
-            send_timeout=send_timeout,
+            send_timeout=limits.send_timeout,
             proxies=settings.trusted_proxies,
         )
         self._admission = ConnectionAdmission(
-            limit=settings.http_max_connections,
+            limit=self._limit(settings),
             per_client=settings.http_max_connections_per_address,
             log=self.log,
             proxies=settings.trusted_proxies,
+            setting=limits.setting,
         )
         self._connections: set[HttpConnection] = set()
         follow(settings, self._adopt)
 
     def _adopt(self, settings: Settings) -> None:
-        self._admission.limit = settings.http_max_connections
+        self._admission.limit = self._limit(settings)
         self._admission.per_client = settings.http_max_connections_per_address
         self._service.failures.rate = settings.rest_max_failed_requests
 
-    async def serve(self, endpoint: _Endpoint, stream: trio.SocketStream) -> None:
+    def _limit(self, settings: Settings) -> int:
+        limit: int = getattr(settings, TABLE[self.limits.setting].attribute)
+        return limit
+
+    async def serve(self, endpoint: HttpListener, stream: trio.SocketStream) -> None:
         """Serve one accepted connection; trio closes it when this returns."""
         try:
             client = ClientStream(TcpStream(stream), endpoint.tls, send_timeout=self._service.send_timeout)

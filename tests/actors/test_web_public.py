@@ -1,0 +1,106 @@
+"""What the public listeners serve: an allow-list, and nothing of REST."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from actors.node.whip_port import WhipAnswer, WhipRequest
+from actors.web.api.routes import ApiRoute
+from actors.web.api.whip import WhipResource
+from actors.web.public_app import create_public_app, public_routes
+from actors.web.refusals import Refusals
+from config.settings import Settings
+from protocol.rest.operations import ANYONE
+from tests.support.streams import StreamWorld
+from tests.support.web import routes_of, settings_with
+
+ALLOWED = {
+    "/whip/{name:str}",
+    "/whip/{name:str}/{id:str}",
+    "/whep/{name:str}",
+    "/whep/{name:str}/{id:str}",
+    "/rest-api/stream/publish/{name:str}",
+    "/rest-api/stream/publish/{name:str}/{id:str}",
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+SDP = {"Content-Type": "application/sdp"}
+
+
+class OpenPort:
+    """Every offer is taken."""
+
+    async def open(self, request: WhipRequest) -> WhipAnswer:
+        return WhipAnswer(sdp="v=0", location=f"{request.path}/id")
+
+    async def close(self, location: str, token: str | None) -> None:
+        """It has ended."""
+
+
+def client(settings: Settings | None = None) -> httpx.AsyncClient:
+    """A client from anywhere, under any host name."""
+    app = create_public_app(settings or Settings(), whip=OpenPort())
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pages.example")
+
+
+def served() -> tuple[ApiRoute, ...]:
+    return tuple(public_routes(Settings(), OpenPort(), Refusals()))
+
+
+def rest_routes() -> Iterator[ApiRoute]:
+    """Every route of the REST listeners."""
+    yield from routes_of(StreamWorld())
+    yield from WhipResource(OpenPort(), Settings(), Refusals()).routes()
+
+
+def test_the_table_is_what_is_allowed() -> None:
+    assert {route.path for route in served()} == ALLOWED
+    assert all(route.role is ANYONE for route in served())
+
+
+async def test_every_other_route_is_unknown_whatever_it_is_asked_by() -> None:
+    others = {route.path for route in rest_routes()} - {route.path for route in served()}
+    assert len(others) > 40
+    more = ("/?action=stat", "/rest-api/pull/rtmp/pull", "/rest-api", "/apps", "/nothing", "/whip", "/whip//")
+    async with client() as pages:
+        for path in (*(re.sub(r"\{.*?\}", "x", path) for path in others), *more):
+            for method in METHODS:
+                answer = await pages.request(method, path, headers={"Authorization": "Bearer secret"})
+                assert answer.status_code == 404, (method, path)
+
+
+async def test_a_page_of_any_origin_publishes() -> None:
+    async with client() as pages:
+        origin = {"Origin": "https://other.example"}
+        preflight = await pages.options("/whip/a", headers=origin | {"Access-Control-Request-Method": "POST"})
+        assert preflight.status_code == 204
+        assert "Authorization" in preflight.headers["access-control-allow-headers"]
+        for path in ("/whip/a", "/whep/a", "/rest-api/stream/publish/a", "/whip/a/", "/whip//a"):
+            answer = await pages.post(path, content="v=0", headers=origin | SDP)
+            assert answer.status_code == 201, path
+            assert answer.headers["access-control-allow-origin"] == "*"
+            assert "Location" in answer.headers["access-control-expose-headers"]
+            assert "x-frame-options" not in answer.headers
+            assert "content-security-policy" not in answer.headers
+        assert (await pages.delete("/whip/a/id", headers=origin)).status_code == 200
+        assert (await pages.patch("/whip/a/id", headers=origin)).status_code == 405
+
+
+async def test_origins_are_those_that_may_connect() -> None:
+    async with client(settings_with(ws_allowed_origins=("https://ours.example",))) as pages:
+        for origin, status in (("https://ours.example", 201), ("https://other.example", 403)):
+            answer = await pages.post("/whip/a", content="v=0", headers=SDP | {"Origin": origin})
+            assert answer.status_code == status
+
+
+async def test_a_body_is_limited() -> None:
+    async with client(settings_with(rest_max_body_size=1024)) as pages:
+        assert (await pages.post("/whip/a", content="v" * 1025, headers=SDP)).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/page/state", "/healthz", "/openapi.json"])
+async def test_a_refusal_is_json(path: str) -> None:
+    async with client() as pages:
+        answer = await pages.get(path)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "there is nothing at this path")
