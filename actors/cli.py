@@ -1,6 +1,7 @@
 """The command line of `wcsd`: its options, and the settings that result."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import NoReturn
 from attrs import frozen
 
 from actors.storage.default_paths import default_config_file, default_state_folder
-from actors.storage.machine_facts import read_facts
 from actors.storage.settings_source import SettingsSource
 from config.doctor import Finding, Level, examine, worst
 from config.loading import LoadedSettings, SettingsError
@@ -44,13 +44,15 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     found after --doctor, 2 after reporting what is wrong with the arguments or settings.
     """
     options = _parser().parse_args(arguments)
-    source = SettingsSource(file=options.config, overrides=tuple(options.set), state=options.state.absolute())
+    source = SettingsSource(file=_settings_file(options), overrides=tuple(options.set), state=options.state.absolute())
     try:
         loaded = source.load()
         if options.print_config:
             _finish(effective_file(loaded.given), loaded.warnings)
+        if options.init:
+            sys.exit(_set_up(options, loaded))
         if options.doctor:
-            sys.exit(_examine(source, loaded))
+            sys.exit(_examine(source, loaded, options.stun))
         warnings = source.check(loaded, with_ports=options.check_config).warnings
     except SettingsError as error:
         _refuse(error.faults)
@@ -85,18 +87,57 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--print-config", action="store_true", help="print each setting's meaning, value and origin, and exit"
     )
+    _add_preparations(parser)
+    parser.add_argument("--version", action="version", version=f"wcsd {VERSION}")
+    return parser
+
+
+def _add_preparations(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--doctor",
         action="store_true",
         help="look at the settings and this machine, tell what to do, and exit (0: nothing, 1: warnings, 2: no start)",
     )
-    parser.add_argument("--version", action="version", version=f"wcsd {VERSION}")
-    return parser
+    parser.add_argument(
+        "--init",
+        action="store_true",
+        help="write a settings file, a unit for systemd with what belongs to it, and a first user; nothing is replaced",
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", default=Path("/"), help="with --init: the system's root, of an image"
+    )
+    parser.add_argument(
+        "--stun", metavar="HOST[:PORT]", help="with --doctor: ask this STUN server which address it sees us at"
+    )
 
 
-def _examine(source: SettingsSource, loaded: LoadedSettings) -> Level:
+def _settings_file(options: argparse.Namespace) -> Path | None:
+    """The file to read; None for the default one. `--init` may begin without any."""
+    if not options.init:
+        return options.config  # type: ignore[no-any-return]
+    file = (options.root / (options.config or default_config_file()).absolute().relative_to("/")).absolute()
+    return file if file.exists() else Path(os.devnull)
+
+
+def _set_up(options: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Make what a first start needs; the exit code."""
+    from actors.machine.first_start import FirstStart  # it brings in what hashes passwords
+
+    first = FirstStart(
+        root=options.root.absolute(),
+        config=options.config and options.config.absolute(),
+        state=options.state.absolute(),
+        loaded=loaded,
+    )
+    return first.set_up()
+
+
+def _examine(source: SettingsSource, loaded: LoadedSettings, stun_server: str | None) -> Level:
     """Print every finding; the exit code."""
-    findings = [*_start_findings(source, loaded), *examine(loaded.settings, read_facts(loaded.settings, source.state))]
+    from actors.machine.facts import read_facts  # it brings in what talks to backends
+
+    facts = read_facts(loaded.settings, source.state, stun_server=stun_server)
+    findings = [*_start_findings(source, loaded), *examine(loaded.settings, facts)]
     for finding in findings:
         print(f"{finding.level.name.lower():8} {finding.about}: {finding.text}")
         if finding.remedy:

@@ -1,1 +1,1 @@
-"""What an operator can configure: settings and applications, as frozen values. Pure: text in, values out, no I/O."""
+"""What an operator of wcsd can configure: settings and applications, as frozen values. Pure: text in, values out."""

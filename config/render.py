@@ -9,6 +9,17 @@ _HEADER = """\
 # Settings of wcsd, in the names of Flashphoner WCS. Java properties syntax; values are trimmed.
 # `wcsd --set key=value` overrides this file; `wcsd --check-config` checks it.
 """
+_CHOSEN_HEADER = """\
+# Settings of wcsd that are not the default; `wcsd --print-config` explains them all. Java properties syntax.
+# `wcsd --check-config` checks this file, `wcs reload` makes the running server read it again.
+
+"""
+_CHOSEN_HINTS = """
+# What most servers need next: a certificate that browsers accept, and, behind NAT, the public address.
+# wss.cert=/etc/wcsd/certificate.pem
+# wss.key=/etc/wcsd/key.pem
+# ip=PUBLIC_ADDRESS/ADDRESS_OF_THIS_MACHINE
+"""
 
 
 def shipped_file() -> str:
@@ -22,6 +33,19 @@ def effective_file(given: Mapping[str, Given]) -> str:
         f"{_described(known)}\n# from: {given[key].origin}\n{key}={escaped(shown(known, given[key].text))}\n"
         for key, known in TABLE.items()
     )
+
+
+def chosen_file(given: Mapping[str, Given]) -> str:
+    """A first settings file: the values that were given, and what most servers need next. Secrets are left out."""
+    return _CHOSEN_HEADER + "".join(_chosen(known, given[known.key].text) for known in TABLE.values()) + _CHOSEN_HINTS
+
+
+def _chosen(known: Setting, text: str) -> str:
+    if text == known.default:
+        return ""
+    if shown(known, text) != text:
+        return f"# {known.key}: a secret; write it here yourself, and let only the server's user read this file\n"
+    return f"{known.key}={escaped(text)}\n"
 
 
 def escaped(value: str) -> str:

@@ -201,6 +201,11 @@ def build_request(
     return _seal(BINDING | StunClass.REQUEST.value, transaction_id, body, key)
 
 
+def build_plain_request(transaction_id: bytes) -> bytes:
+    """Write what asks a STUN server for the address that it sees the request come from (RFC 8489 section 2)."""
+    return _HEADER.pack(BINDING | StunClass.REQUEST.value, 0, COOKIE, transaction_id)
+
+
 def build_response(request: StunMessage, address: Address, key: bytes) -> bytes:
     """Write the success response: `address` is where the request came from, `key` the password that verified it."""
     value = _pack_address(address[0], address[1], request.transaction_id)

@@ -1,6 +1,7 @@
 """The built wheel, installed in an empty environment away from the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from tests.support.server_process import FREE_PORTS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PARTS = ("actors", "config", "protocol", "pyproject.toml", "requirements.in", "README.md", "LICENSE")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md")
+FILES = ("pyproject.toml", "setup.py", "wcsd_start.py", "requirements.txt")
+PARTS = ("actors", "config", "protocol", "docs", *FILES, *DOCUMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,45 @@ def test_wcs_helps(environment: Path) -> None:
 
 def test_every_file_of_the_packages_is_there(environment: Path) -> None:
     installed = next((environment / "lib").glob("python*")) / "site-packages"
-    for package in ("actors", "config", "protocol"):
+    documents = environment / "share/doc/wcsd"
+    assert [name for name in DOCUMENTS if not (documents / name).exists()] == []
+    for package in ("actors", "config", "protocol", "docs"):
+        folder = documents if package == "docs" else installed
         files = [path.relative_to(CHECKOUT) for path in (CHECKOUT / package).rglob("*") if path.is_file()]
-        missing = [path for path in files if "__pycache__" not in path.parts and not (installed / path).exists()]
+        missing = [path for path in files if "__pycache__" not in path.parts and not (folder / path).exists()]
         assert missing == []
+
+
+def test_it_needs_the_versions_that_are_tested_together(environment: Path) -> None:
+    (metadata,) = environment.glob("lib/python*/site-packages/wcsd-*.dist-info/METADATA")
+    needed = re.findall(r"^Requires-Dist: ([a-z0-9.-]+)==", metadata.read_text(), re.MULTILINE)
+    pinned = re.findall(r"^([a-z0-9.-]+)==", (CHECKOUT / "requirements.txt").read_text(), re.MULTILINE)
+    assert needed == pinned
+
+
+@pytest.mark.parametrize("program", ["wcsd", "wcs"])
+@pytest.mark.parametrize("package", ["actors", "config", "protocol"])
+def test_a_foreign_package_of_the_same_name_ends_the_start(
+    environment: Path, tmp_path: Path, program: str, package: str
+) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
+    ended = _start(environment / "bin" / program, PYTHONPATH=str(tmp_path))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{program}: cannot start: package '{package}' is found in {tmp_path / package}, ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_package_that_another_project_has_overwritten_ends_the_start(environment: Path) -> None:
+    file = next(environment.glob("lib/python*/site-packages/config/__init__.py"))
+    ours = file.read_text()
+    file.write_text("raise RuntimeError\n")
+    ended = _start(environment / "bin/wcsd")
+    file.write_text(ours)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"wcsd: cannot start: package 'config' in {file.parent} was overwritten")
+
+
+def _start(program: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run([program, "--version"], env=inherited | variables, capture_output=True, text=True)

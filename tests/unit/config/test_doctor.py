@@ -6,8 +6,20 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from config.doctor import NO_SPACE, Finding, FolderFacts, Level, MachineFacts, examine, worst
-from config.settings import Settings
+from config.doctor import (
+    NO_SPACE,
+    BackendFacts,
+    CertificateFacts,
+    Finding,
+    FolderFacts,
+    Level,
+    MachineFacts,
+    SenderFacts,
+    StunFacts,
+    examine,
+    worst,
+)
+from config.settings import MediaSender, Settings
 from config.value_types import AddressPair
 
 MIB = 1024**2
@@ -21,7 +33,14 @@ SOUND = MachineFacts(
     somaxconn=4096,
     may_force_buffers=False,
     addresses=("8.8.4.4",),
-    certificate_days=60,
+    certificate=CertificateFacts(days=60, names=("media.example.com",)),
+    clock_is_right=True,
+    swap=0,
+    swappiness=60,
+    systemd=252,
+    sender=SenderFacts(name="fast", reason="passed its test"),
+    backends=(BackendFacts(app="shop", address="https://shop.example.com:443", fault=None),),
+    stun=StunFacts(server="stun.example.com", address="8.8.4.4"),
 )
 WITH_CERTIFICATE = Settings(wss_cert=Path("/c.pem"), wss_key=Path("/k.pem"))
 
@@ -46,11 +65,22 @@ def test_a_sound_machine() -> None:
         ({"descriptors": 1024}, "descriptors", Level.WARNING, "LimitNOFILE=10500"),
         ({"rmem_max": 212_992}, "media buffers", Level.WARNING, "sysctl -w net.core.rmem_max=8388608;"),
         ({"somaxconn": 128}, "arrivals", Level.WARNING, "net.core.somaxconn=1024"),
-        ({"certificate_days": 13}, "certificate", Level.WARNING, "renew"),
-        ({"certificate_days": -1}, "certificate", Level.WARNING, "renew"),
-        ({"certificate_days": None}, "certificate", Level.FAULT, "set wss.cert"),
+        ({"certificate": CertificateFacts(days=13, names=("a",))}, "certificate", Level.WARNING, "renew"),
+        ({"certificate": CertificateFacts(days=-1, names=("a",))}, "certificate", Level.WARNING, "renew"),
+        ({"certificate": CertificateFacts(days=60, names=())}, "certificate", Level.WARNING, "subjectAltName"),
+        ({"certificate": None}, "certificate", Level.FAULT, "set wss.cert"),
         ({"addresses": ("10.0.0.1", "fd00::1")}, "addresses", Level.WARNING, "set ip to the public address"),
         ({"addresses": ()}, "addresses", Level.WARNING, "set ip to the public address"),
+        ({"clock_is_right": False}, "clock", Level.WARNING, "systemd-timesyncd"),
+        ({"sender": SenderFacts(name="portable", reason="failed")}, "media sender", Level.WARNING, "list of hashes"),
+        ({"sender": SenderFacts(name="", reason="failed")}, "media sender", Level.FAULT, "media.sender=fast"),
+        ({"swap": 512 * MIB}, "swap", Level.WARNING, "MemorySwapMax=0"),
+        ({"systemd": 241}, "systemd", Level.WARNING, "Debian 12"),
+        ({"stun": StunFacts(server="s", fault="no answer")}, "address outside", Level.WARNING, "--stun"),
+        (
+            {"backends": (BackendFacts(app="shop", address="http://shop:80", fault="Connection refused"),)},
+            *("backend of shop", Level.WARNING, "wcs test app shop"),
+        ),
     ],
 )
 def test_each_trouble_is_one_line_with_its_remedy(facts: dict[str, Any], about: str, level: Level, remedy: str) -> None:
@@ -65,6 +95,8 @@ def test_each_trouble_is_one_line_with_its_remedy(facts: dict[str, Any], about: 
     [
         {"rmem_max": 1, "may_force_buffers": True},
         {"rmem_max": None, "wmem_max": None, "somaxconn": None},
+        {"clock_is_right": None, "systemd": None, "stun": None, "backends": ()},
+        {"swap": 512 * MIB, "swappiness": 1},
         {"folder": evolve(FOLDER, path="/var/lib", exists=False, owner=0, mode=0o755)},
     ],
 )
@@ -78,4 +110,17 @@ def test_without_a_certificate_browsers_refuse() -> None:
 
 def test_a_private_address_that_is_configured_is_meant() -> None:
     settings = evolve(WITH_CERTIFICATE, ip=(AddressPair("10.0.0.1"),))
-    assert worst(found(evolve(SOUND, addresses=("10.0.0.1",)), settings)) is Level.OK
+    assert worst(found(evolve(SOUND, addresses=("10.0.0.1",), stun=None), settings)) is Level.OK
+
+
+def test_an_address_outside_that_ip_does_not_have() -> None:
+    settings = evolve(WITH_CERTIFICATE, ip=(AddressPair("198.51.100.7", "10.0.0.5"),))
+    facts = evolve(SOUND, stun=StunFacts(server="s", address="203.0.113.9"))
+    (finding,) = [finding for finding in found(facts, settings) if finding.level]
+    assert finding.remedy == "if clients come from outside, ip must have 203.0.113.9"
+
+
+def test_a_portable_sender_that_is_configured_is_meant() -> None:
+    settings = evolve(WITH_CERTIFICATE, media_sender=MediaSender.PORTABLE)
+    portable = SenderFacts(name="portable", reason="set by media.sender")
+    assert worst(found(evolve(SOUND, sender=portable), settings)) is Level.OK

@@ -1,0 +1,1 @@
+"""This machine, before a server runs on it: what `wcsd --doctor` looks at, and what `wcsd --init` makes."""

@@ -1,0 +1,73 @@
+"""The unit for systemd, fitted to one installation: from the shipped text to the one that `wcsd --init` writes."""
+
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from config.settings import Settings
+
+SHIPPED_PREFIX: Final = Path("/opt/wcsd")
+SHIPPED_STATE: Final = Path("/var/lib/wcsd")
+_STATE_LINES: Final = "StateDirectory=wcsd\nStateDirectoryMode=0700\n"
+_PORT_LINES: Final = "AmbientCapabilities=\nCapabilityBoundingSet=\nNoNewPrivileges=yes\nPrivateUsers=yes\n"
+_LOW_PORT_LINES: Final = (
+    "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
+    "NoNewPrivileges=yes\nPrivateUsers=no\n"
+)
+_FIRST_FREE_PORT: Final = 1024
+_HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
+
+
+@frozen(kw_only=True)
+class Installation:
+    """Where the parts of one installation are. `config` is None where the default place is meant."""
+
+    program: Path
+    documents: Path
+    """The folder of operating.md."""
+    config: Path | None
+    state: Path
+
+
+def fitted_unit(shipped: str, installation: Installation, settings: Settings) -> str:
+    """The shipped unit with the paths of this installation, and with what its ports and paths need."""
+    text = shipped.replace(f"ExecStart={SHIPPED_PREFIX}/bin/wcsd\n", f"ExecStart={_command(installation)}\n")
+    text = text.replace(f"file://{SHIPPED_PREFIX}/share/doc/wcsd/docs", f"file://{installation.documents}")
+    if installation.state != SHIPPED_STATE:
+        text = text.replace(_STATE_LINES, f"ReadWritePaths={_quoted(str(installation.state))}\n")
+    if settings.audit_file is not None:
+        folder = _quoted(str(settings.audit_file.parent))
+        text = text.replace("# For an audit.file elsewhere: ReadWritePaths=/var/log/wcsd", f"ReadWritePaths={folder}")
+    if any(0 < port < _FIRST_FREE_PORT for port in _ports(settings)):
+        text = text.replace(_PORT_LINES, _LOW_PORT_LINES)
+    if any(path.is_relative_to(home) for path in _paths(installation) for home in _HOMES):
+        text = text.replace("ProtectHome=yes", "ProtectHome=read-only")
+    return text
+
+
+def _command(installation: Installation) -> str:
+    words = [str(installation.program)]
+    if installation.config is not None:
+        words.append(f"--config={installation.config}")
+    if installation.state != SHIPPED_STATE:
+        words.append(f"--state={installation.state}")
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """As one word of a unit (systemd.syntax(7)), whose specifiers and variables mean nothing in it."""
+    word = word.replace("%", "%%").replace("$", "$$")
+    if not any(character in word for character in " \t\"'\\;"):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _ports(settings: Settings) -> tuple[int, ...]:
+    return (settings.ws_port, settings.wss_port, settings.http_port, settings.https_port, settings.media_port_from)
+
+
+def _paths(installation: Installation) -> tuple[Path, ...]:
+    config = () if installation.config is None else (installation.config,)
+    return (installation.program, installation.state, *config)

@@ -1,0 +1,47 @@
+"""Checks of the files for systemd and the kernel, by systemd's own tools."""
+
+import re
+from pathlib import Path
+
+from tests.release.artefacts import run
+from tests.release.changelog import NotReleasable
+
+MOST_EXPOSED = 1.5
+"""Of 10, by `systemd-analyze security`: 9.2 is a service without any restriction."""
+INSTALLED = "/opt/wcsd/bin/wcsd"
+_EXPOSURE = re.compile(r"Overall exposure level for \S+: ([0-9.]+)")
+_SYSCTL = re.compile(r"[a-z_.]+ = \d+")
+
+
+def check_unit(unit: Path, program: Path, workshop: Path) -> str:
+    """Verify the unit, as if it started `program`, and how much of the system it leaves open."""
+    folder = workshop / "unit"
+    folder.mkdir(exist_ok=True)
+    tried = folder / "wcsd.service"
+    text = unit.read_text()
+    if f"ExecStart={INSTALLED}\n" not in text:
+        raise NotReleasable(f"{unit}: does not start {INSTALLED}")
+    tried.write_text(text.replace(INSTALLED, str(program)))
+    complaints = run(["systemd-analyze", "verify", "--man=no", str(tried)])
+    if ours := [line for line in complaints.splitlines() if "wcsd" in line]:
+        raise NotReleasable("\n".join([f"{unit}: systemd-analyze verify:", *ours]))
+    threshold = str(round(MOST_EXPOSED * 10))
+    report = run(["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", str(tried)])
+    exposure = _EXPOSURE.search(report)
+    if exposure is None or float(exposure[1]) > MOST_EXPOSED:
+        raise NotReleasable(f"{unit}: systemd-analyze security: {exposure and exposure[1]}, more than {MOST_EXPOSED}")
+    return f"exposure {exposure[1]} of 10"
+
+
+def check_sysusers(file: Path) -> None:
+    """Let systemd-sysusers say what it would do."""
+    told = run(["systemd-sysusers", "--dry-run", "--root=/", str(file)])
+    if "wcsd" not in told and "wcsd:" not in Path("/etc/passwd").read_text():
+        raise NotReleasable(f"{file}: makes no user wcsd: {told}")
+
+
+def check_sysctl(file: Path) -> None:
+    """Every line sets a number."""
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    if wrong := [line for line in lines if not _SYSCTL.fullmatch(line)]:
+        raise NotReleasable(f"{file}: {wrong[0]!r}")

@@ -1,0 +1,60 @@
+"""The unit is fitted to an installation: its paths, its ports, what it may write."""
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from config.service_unit import SHIPPED_STATE, Installation, fitted_unit
+from config.settings import Settings
+
+SHIPPED = (Path(__file__).resolve().parents[3] / "config/deploy/wcsd.service").read_text()
+USUAL = Installation(
+    program=Path("/opt/wcsd/bin/wcsd"),
+    documents=Path("/opt/wcsd/share/doc/wcsd/docs"),
+    config=None,
+    state=SHIPPED_STATE,
+)
+
+
+def lines(installation: Installation, settings: Settings | None = None) -> set[str]:
+    """Those that differ from the shipped unit."""
+    return {*fitted_unit(SHIPPED, installation, settings or Settings()).splitlines()} - {*SHIPPED.splitlines()}
+
+
+def test_the_usual_place_is_the_shipped_unit() -> None:
+    assert fitted_unit(SHIPPED, USUAL, Settings()) == SHIPPED
+
+
+def test_another_place_is_named() -> None:
+    other = Installation(
+        program=Path("/srv/w/bin/wcsd"), documents=Path("/srv/w/docs"), config=Path("/etc/w.conf"), state=Path("/srv/s")
+    )
+    assert lines(other) == {
+        "Documentation=file:///srv/w/docs/operating.md",
+        "ExecStart=/srv/w/bin/wcsd --config=/etc/w.conf --state=/srv/s",
+        "ReadWritePaths=/srv/s",
+    }
+    assert "StateDirectory=" not in fitted_unit(SHIPPED, other, Settings())
+
+
+@pytest.mark.parametrize("home", ["/home/me/state", "/root/state"])
+def test_below_a_home_folder_that_must_be_seen(home: str) -> None:
+    assert "ProtectHome=read-only" in lines(evolve(USUAL, state=Path(home)))
+
+
+def test_what_systemd_would_take_for_more_than_a_path() -> None:
+    odd = evolve(USUAL, config=Path('/etc/a b%n$HOME"'))
+    assert 'ExecStart=/opt/wcsd/bin/wcsd "--config=/etc/a b%%n$$HOME\\""' in lines(odd)
+
+
+def test_a_port_that_needs_a_capability() -> None:
+    assert lines(USUAL, Settings(wss_port=443)) == {
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "PrivateUsers=no",
+    }
+
+
+def test_an_audit_file_elsewhere_may_be_written() -> None:
+    assert lines(USUAL, Settings(audit_file=Path("/var/log/wcsd/audit.jsonl"))) == {"ReadWritePaths=/var/log/wcsd"}
