@@ -7,7 +7,7 @@ from starlette.responses import Response
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.kicks import Kicks, by
+from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute
 from actors.web.api.streams import ONCE, find_routes, no_match, search_fields
 from actors.web.callers import narrowed, note
@@ -61,7 +61,7 @@ class ConnectionResource:
         kick = rest.parse_kick(read_query(request.scope["query_string"]))
         query = narrowed(request.scope, rest.parse_terminate(await request.body()))
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
-        count = await self._streams.terminate_connections(query, by(BY_REST, kick), deadline=deadline)
+        count = await self._streams.terminate_connections(query, BY_REST.with_kick(kick), deadline=deadline)
         _log_terminate(request, query, count)
         banned = await self._kicks.settled(kick, request)
         return empty_answer({COUNT_HEADER: str(count), **banned}) if count else no_match(request, "connection")

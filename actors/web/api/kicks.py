@@ -1,7 +1,7 @@
 """What requests that end streams or sessions share: a reason to tell, a ban, and one answer for one key.
 
 endpoint=self._kicks.once(self.terminate)               `Idempotency-Key`
-reason = by(BY_REST, kick)                              for whatever is stopped
+reason = BY_REST.with_kick(kick)                        why each of them ends
 headers |= await self._kicks.settled(kick, request)     its bans are kept over a restart from here on
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from actors.node.bans import Bans
-from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.idempotency import IdempotentRequests
 from actors.web.api.routes import Endpoint
@@ -42,8 +41,3 @@ class Kicks:
         note(request.scope, banned=placed, seconds=kick.ban.seconds)
         log.info("bans placed by rest", count=placed, seconds=kick.ban.seconds, **caller_fields(request.scope))
         return {BANNED_HEADER: str(placed)}
-
-
-def by(usual: StopReason, kick: Kick | None) -> StopReason:
-    """The reason for whatever is stopped: the usual one, with what the request says."""
-    return usual.with_kick(kick)

@@ -12,7 +12,7 @@ from actors.events.event_log import EventLog
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.kicks import Kicks, by
+from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import identity_of, narrowed, note
 from actors.web.refusals import caller_fields, client_address
@@ -90,7 +90,7 @@ class StreamResource:
             rest.parse_terminate(await request.body(), allow_all=self._allow_all),
         )
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
-        answer = await self._streams.terminate(query, by(BY_REST, kick), dry_run=dry_run, deadline=deadline)
+        answer = await self._streams.terminate(query, BY_REST.with_kick(kick), dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
         if answer.count and not dry_run:
             self._emit_terminate(request, query, answer)
