@@ -3,5 +3,7 @@
 from hypothesis import settings
 
 # A slow machine is no failure: what must be fast is measured in tests/bench.
-settings.register_profile("wcsd", deadline=None)
+settings.register_profile("wcsd", deadline=None, derandomize=True)
+# Other examples in each run, and many more of them: a part of `bin/test long`.
+settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("wcsd")

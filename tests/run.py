@@ -2,7 +2,7 @@
 
     tests.run [lint | unit | actors | wire | e2e]... [PYTEST ARGUMENT...]     all five without one
     tests.run fast                                                            for every save: no browser, nothing slow
-    tests.run long [fuzz | api | random | chaos | bare]...                    what is slow by nature, or some of it
+    tests.run long [fuzz | properties | api | random | chaos | bare]...       what is slow by nature, or some of it
 
 The exit code is 0 if all that was run has passed, and nothing was left out but for want of root.
 """
@@ -38,6 +38,7 @@ FLAKE8_ASYNC = (
 )
 LONG = {
     "fuzz": ("-m", "tests.fuzz", "--seconds", "30", "--seed", "1"),
+    "properties": ("-m", "pytest", "-qm", "hypothesis", "--hypothesis-profile=explore", "tests/unit", "tests/actors"),
     "api": ("-m", "tests.api"),
     "random": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
     "chaos": ("-m", "tests.bench.chaos"),

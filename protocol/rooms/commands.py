@@ -75,12 +75,16 @@ def read_command(payload: dict[str, Any], *, max_message_size: int) -> RoomComma
 def room_named(payload: Any) -> str | None:
     """The name of the room that a payload asks something of; None if it names none."""
     match payload:
-        case {"options": {"roomConfig": {"name": name}}} | {"options": {"name": name}}:
-            try:
-                return read_name(name)
-            except FieldError:
-                return None
-    return None
+        case {"command": "sendMessage", "options": {"roomConfig": {"name": name}}}:
+            pass
+        case {"command": "join" | "leave", "options": {"name": name}}:
+            pass
+        case _:
+            return None
+    try:
+        return read_name(name)
+    except FieldError:
+        return None
 
 
 def checked_name(value: Any, what: str) -> str:

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.rooms.commands import (
@@ -104,6 +104,7 @@ PAYLOADS = st.fixed_dictionaries(
 
 
 @given(PAYLOADS)
+@example({"command": "join", "options": {"name": 0, "roomConfig": {"name": None}}})
 def test_whatever_comes_is_a_command_or_refused(payload: dict[str, Any]) -> None:
     with contextlib.suppress(RoomRefused):
         command = read_command(payload, max_message_size=100)
