@@ -11,7 +11,7 @@ the log names what is left. A service that crashes takes the server down with it
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,7 @@ from actors.whip import WhipSessions
 from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
 from config.live import follow
+from config.loading import Given
 from config.settings import Settings
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
@@ -90,6 +91,7 @@ class Server:
         self._settings = settings
         self._state = state
         self.reload = reloader.reload if reloader is not None else no_reload
+        self._given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
         self._shutdown_scope = trio.CancelScope()
@@ -238,7 +240,7 @@ class Server:
             ready=self._readiness,
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
-            monitoring=Monitoring(metrics=self.metrics, events=self.events),
+            monitoring=Monitoring.of(self.measured, self.metrics, apps=self._apps.all, settings=self._given),
             whip=whip,
         )
         public = create_public_app(self._settings, whip=whip, counts=self.metrics.web)

@@ -109,6 +109,10 @@ class EventLog:
             return tuple(islice(self._events, start, start + most))
         return tuple(reversed(tuple(islice(reversed(self._events), count))))
 
+    def history(self) -> Sequence[ServerEvent]:
+        """All that are kept, oldest first."""
+        return tuple(self._events)
+
     async def wait(self, next_number: int) -> None:
         """Until this event has happened."""
         while self._next <= next_number:

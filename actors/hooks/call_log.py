@@ -155,7 +155,7 @@ class CallLog:
         trouble = self._troubles.setdefault((call.app.key, call.method), _Trouble())
         trouble.failed += 1
         url = call.app.method_url(call.method)
-        cause = _failure(call.method, outcome)
+        cause = failure_text(call.method, outcome)
         if trouble.log.error("Got exception in REST", **_facts(call, progress), url=url, cause=cause):
             self._emit(EventType.HOOK_FAILED, call, sessionId=call.session_id, cause=cause, failed=trouble.failed)
 
@@ -202,7 +202,8 @@ def _facts(call: HookCall, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _failure(method: HookMethod, outcome: Outcome) -> str:
+def failure_text(method: HookMethod, outcome: Outcome) -> str:
+    """Why a call has failed, in a few words."""
     match outcome:
         case TimedOut(seconds=seconds):
             return f"no answer within {seconds:g} s"

@@ -16,6 +16,7 @@ from actors.events.event_log import EventLog
 from actors.hooks.call_log import CallLog, HookCall, Progress, debug_body, is_debugging
 from actors.hooks.fair_queue import Caller
 from actors.hooks.hook_request import HookRequests, Unwritable
+from actors.hooks.recent_calls import RecentCalls
 from actors.hooks.retries import Retries
 from actors.hooks.transport import NoAnswer, PoolStatistics
 from config.live import follow
@@ -88,6 +89,7 @@ class HookSender:
         self.counters = SenderCounters()
         self.counts = counts or HookCounts()
         self.log = CallLog(events)
+        self.recent = RecentCalls()
         self._transport = transport
         follow(settings, self._adopt)
         self._id_prefix = secrets.token_hex(8)
@@ -116,7 +118,7 @@ class HookSender:
             if done:
                 self._note(call, progress, outcome)
             else:
-                self._count(call, progress, HookOutcome.CANCELLED)
+                self._count(call, progress, HookOutcome.CANCELLED, None)
                 self.log.cancelled(call, progress)
         return outcome
 
@@ -133,11 +135,12 @@ class HookSender:
         self.counters.timed_out += isinstance(outcome, TimedOut)
         label = outcome_label(call.method, outcome)
         if label is not None:
-            self._count(call, progress, label)
+            self._count(call, progress, label, outcome)
         self.log.ended(call, progress, outcome)
 
-    def _count(self, call: HookCall, progress: Progress, outcome: HookOutcome) -> None:
-        self.counts.ended(call.app.key, call.method, outcome, trio.current_time() - progress.started)
+    def _count(self, call: HookCall, progress: Progress, label: HookOutcome, outcome: Outcome | None) -> None:
+        self.counts.ended(call.app.key, call.method, label, trio.current_time() - progress.started)
+        self.recent.ended(call, progress, label, outcome)
 
     async def _try(self, call: HookCall, progress: Progress) -> Outcome:
         debug_body("hook body", call, progress, call.body)

@@ -1,6 +1,7 @@
 """Reloading: the settings are read again, and what can change in a running server does."""
 
 import time
+from collections.abc import Mapping
 
 import trio
 from attrs import evolve, frozen
@@ -34,6 +35,11 @@ class Reloader:
         self._loaded = loaded
         self._manager = manager
         self._turn = trio.Lock()
+
+    @property
+    def given(self) -> Mapping[str, Given]:
+        """The text and the origin of each setting in force."""
+        return self._loaded.given
 
     async def reload(self, *, by: str, check_only: bool = False) -> ReloadReport:
         """Read the settings again. SettingsError if a server could not start with them: then nothing changes."""

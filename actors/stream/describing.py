@@ -85,4 +85,5 @@ def _traffic_of(media: DescribedMedia) -> StreamTraffic:
         lost=figures.lost,
         nacks=figures.nacks,
         plis=figures.plis,
+        round_trip_ms=round(figures.round_trip * 1000),
     )

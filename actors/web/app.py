@@ -19,6 +19,7 @@ from actors.node.whip_port import WhipPort
 from actors.web.api.administration import AdminResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
+from actors.web.api.console import ConsoleResource
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
@@ -139,6 +140,7 @@ def api_routes(
         *shown.routes(),
         *EventResource(monitoring.events, settings).routes(),
         *StartPage(streams, messages.rooms, page_info, clock, ready, shown.make).routes(),
+        *ConsoleResource(streams, monitoring, clock).routes(),
         *logins,
         *by_whip,
     )

@@ -46,6 +46,8 @@ class StreamTraffic:
     lost: int = 0
     nacks: int = 0
     plis: int = 0
+    round_trip_ms: int = 0
+    """Between server and client, in milliseconds; 0: not known."""
 
 
 @frozen(kw_only=True)

@@ -1,14 +1,61 @@
-"""What the web service tells programs that watch the server."""
+"""What the web service tells programs and people that watch the server."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from actors.events.event_log import EventLog
+from actors.hooks.recent_calls import RecentCalls
+from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
+from actors.metrics.overview import Overview
+from config.apps import App
+from config.loading import Given
+
+
+class OverviewSource(Protocol):
+    """How the whole server does: `actors.metrics.overview.Overview` is one."""
+
+    async def look(self, apps: frozenset[str] | None) -> dict[str, Any]: ...
+
+
+class NoOverview:
+    """For a server that is not measured."""
+
+    async def look(self, apps: frozenset[str] | None) -> dict[str, Any]:
+        """Nothing."""
+        return {"uptime": 0, "samples": [], "alarms": []}
 
 
 @frozen(kw_only=True)
 class Monitoring:
-    """The metrics and the events of one server."""
+    """What is measured, recorded and known of one server."""
 
     metrics: Metrics = field(factory=Metrics)
     events: EventLog = field(factory=EventLog)
+    calls: RecentCalls = field(factory=RecentCalls)
+    overview: OverviewSource = field(factory=NoOverview)
+    apps: Callable[[], tuple[App, ...]] = tuple
+    """All applications, in their order."""
+    settings: Callable[[], Mapping[str, Given]] = dict
+    """The text and the origin of each setting in force."""
+
+    @classmethod
+    def of(
+        cls,
+        server: MeasuredServer,
+        metrics: Metrics,
+        *,
+        apps: Callable[[], tuple[App, ...]],
+        settings: Callable[[], Mapping[str, Given]],
+    ) -> "Monitoring":
+        """Of a running server."""
+        return cls(
+            metrics=metrics,
+            events=server.supervisor.events,
+            calls=server.dispatcher.sender.recent,
+            overview=Overview(server),
+            apps=apps,
+            settings=settings,
+        )

@@ -5,52 +5,31 @@ The page acts on streams through the ordinary REST API, which admits its origin.
 
 import mimetypes
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-import trio
-from attrs import evolve, frozen
+from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Scope
 
 from actors.metrics.exposition import CONTENT_TYPE
 from actors.node.control_port import NodeControl
 from actors.node.room_port import RoomControl
-from actors.runtime.slices import slices
 from actors.web.api.health import Readiness
+from actors.web.api.page_tables import SNAPSHOT_AGE, STATE_QUERY, PageTables, table_query
 from actors.web.api.routes import ApiRoute
 from actors.web.api.shared_snapshots import SharedSnapshots
-from actors.web.callers import check_unbound, identity_of, narrowed
+from actors.web.callers import check_unbound, identity_of
 from actors.web.responses import JsonAnswer, StaticContent, to_json
 from protocol.access.roles import Role
-from protocol.node.descriptions import ConnectionDescription, StreamDescription
-from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rest import schemas
-from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.operations import ANYONE, Answer
 from protocol.rest.page_login import caller_object
-from protocol.rest.paging import LIMIT, NOTHING, OFFSET, Page, page_of
 from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
 from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
-from protocol.rooms.descriptions import RoomDescription
 
 PAGES = Path(__file__).parent.parent / "pages"
-
-FIND = Field("find", TEXT, "text that a session or stream shows somewhere")
-STATE_QUERY = FieldTable(FIND, OFFSET, LIMIT, noun="query parameter")
-MAX_ROWS = 500
-"""Rows per table that the page gets unless it asks for another number; it always gets the totals."""
-MAX_ROOMS = 100
-"""The same for rooms, which are larger."""
-MAX_MEMBERS = 50
-"""Members of a room that the page is told of by login; it always gets their number."""
-SNAPSHOT_AGE = 1.0
-"""Seconds for which all pages that show the same get the same tables."""
-ROWS_AT_ONCE = 50
-"""Rows written before other tasks get a turn."""
 
 
 @frozen(kw_only=True)
@@ -82,11 +61,10 @@ class StartPage:
         self._streams = streams
         self._ready = ready
         self._metrics = metrics
-        self._rooms = rooms
         self._info = info
-        self._clock = clock
         self._headers = security_headers(info)
-        self._tables: SharedSnapshots[str] = SharedSnapshots(SNAPSHOT_AGE)
+        self._tables = PageTables(streams, rooms, clock)
+        self._written: SharedSnapshots[str] = SharedSnapshots(SNAPSHOT_AGE)
         self._files = {path.name: _read_file(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
 
     def routes(self) -> tuple[ApiRoute, ...]:
@@ -143,13 +121,10 @@ class StartPage:
         return self._file(request, request.url.path.removeprefix("/"))
 
     async def state(self, request: Request) -> Response:
-        """What the page shows, as JSON; `find` searches all tables, `offset` and `limit` page through them."""
-        given = STATE_QUERY.read(read_query(request.scope["query_string"]))
-        page, wanted = page_of(given, limit=MAX_ROWS), given[FIND] or None
+        """What the page shows, as JSON: see `page_tables`."""
+        query = table_query(STATE_QUERY.read(read_query(request.scope["query_string"])))
         identity = identity_of(request.scope)
-        tables = await self._tables.get(
-            (identity.apps, page, wanted), lambda: self._make_tables(request.scope, page, wanted)
-        )
+        tables = await self._written.get((identity.apps, query), lambda: self._tables.written(request.scope, query))
         own = {
             "version": self._info.version,
             "caller": caller_object(identity),
@@ -158,27 +133,6 @@ class StartPage:
             "wss": _endpoint(self._info.wss),
         }
         return Response(f"{to_json(own)[:-1]},{tables}}}", media_type="application/json", headers=self._headers)
-
-    async def _make_tables(self, scope: Scope, page: Page, wanted: str | None) -> str:
-        """The part of the state that all pages share, without braces."""
-        now = self._clock()
-        sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter(text=wanted)), page)
-        streams = await self._streams.find(narrowed(scope, StreamFilter(text=wanted)), page, traffic=True)
-        fewer = evolve(page, limit=MAX_ROOMS if page.limit is None else min(page.limit, MAX_ROOMS))
-        rooms = await self._rooms.find(narrowed(scope, RoomFilter(text=wanted)), fewer)
-        matching = {"sessions": sessions.total, "streams": streams.total, "rooms": rooms.total}
-        totals = {"totals": matching if wanted is None else await self._totals(scope), "matching": matching}
-        session_rows = await _table(_session_row(session, now) for session in sessions.items)
-        stream_rows = await _table(_stream_row(stream, now) for stream in streams.items)
-        room_rows = await _table(_room_row(room, now) for room in rooms.items)
-        return f'{to_json(totals)[1:-1]},"sessions":[{session_rows}],"streams":[{stream_rows}],"rooms":[{room_rows}]'
-
-    async def _totals(self, scope: Scope) -> dict[str, int]:
-        """How many there are of everything, whatever is searched for."""
-        sessions = await self._streams.find_connections(narrowed(scope, ConnectionFilter()), NOTHING)
-        streams = await self._streams.find(narrowed(scope, StreamFilter()), NOTHING, traffic=False)
-        rooms = await self._rooms.find(narrowed(scope, RoomFilter()), NOTHING)
-        return {"sessions": sessions.total, "streams": streams.total, "rooms": rooms.total}
 
     def _file(self, request: Request, name: str) -> Response:
         return self._files[name].answer(request, self._headers)
@@ -204,58 +158,5 @@ def security_headers(info: PageInfo) -> dict[str, str]:
     }
 
 
-async def _table(rows: Iterable[dict[str, Any]]) -> str:
-    """The rows in JSON, made some at a time."""
-    texts: list[str] = []
-    for some in slices(rows, ROWS_AT_ONCE):
-        texts += map(to_json, some)
-        await trio.lowlevel.checkpoint()
-    return ",".join(texts)
-
-
 def _endpoint(where: tuple[str, int]) -> dict[str, str | int]:
     return {"address": where[0], "port": where[1]}
-
-
-def _session_row(session: ConnectionDescription, now: int) -> dict[str, Any]:
-    return {
-        "sessionId": session.session_id,
-        "appKey": session.app_key,
-        "status": session.status,
-        "origin": session.origin,
-        "streams": session.streams,
-        "age": _age(session.create_date, now),
-    }
-
-
-def _stream_row(stream: StreamDescription, now: int) -> dict[str, Any]:
-    return {
-        "name": stream.name,
-        "mediaSessionId": stream.media_session_id,
-        "sessionId": stream.session_id,
-        "direction": stream.media_type,
-        "status": stream.status,
-        "audioCodec": stream.audio_codec,
-        "videoCodec": stream.video_codec,
-        "width": stream.width,
-        "height": stream.height,
-        "bitrate": stream.traffic.bitrate_kbps if stream.traffic else 0,
-        "viewers": stream.viewers,
-        "age": _age(stream.create_date, now),
-    }
-
-
-def _room_row(room: RoomDescription, now: int) -> dict[str, Any]:
-    return {
-        "name": room.name,
-        "appKey": room.app_key,
-        "memberCount": len(room.members),
-        "members": [member.login for member in room.members[:MAX_MEMBERS]],
-        "streams": room.stream_count,
-        "age": _age(room.create_date, now),
-    }
-
-
-def _age(create_date: int, now: int) -> int:
-    """Whole seconds since then; never negative, even if the machine's clock was set back."""
-    return max(0, now - create_date) // 1000
