@@ -20,7 +20,7 @@ SPAN: Final = 120.0
 """Seconds for which samples are kept."""
 WINDOW: Final = 60.0
 """Seconds over which rare things, such as hooks, are looked at."""
-MAX_VIEWS: Final = 16
+MAX_SEEN: Final = 16
 """Sets of applications for which samples are kept; beyond that, those looked at longest ago are dropped."""
 STREAMS_AT_ONCE: Final = 200
 SLICE_TIME: Final = 0.0005
@@ -67,7 +67,7 @@ class _Counters:
 
 
 @frozen(eq=False)
-class _View:
+class _Seen:
     """What was seen of some applications."""
 
     samples: deque[Sample] = field(factory=deque)
@@ -86,24 +86,24 @@ class Overview:
         self._server = server
         self._clock = wall_clock
         self._started = trio.current_time()
-        self._views: dict[Apps, _View] = {}
+        self._seen: dict[Apps, _Seen] = {}
 
     async def look(self, apps: Apps) -> dict[str, Any]:
         """Take a sample. `apps`: only what belongs to these; None: all."""
-        view = self._views.pop(apps, None) or _View()
-        self._views[apps] = view
-        if len(self._views) > MAX_VIEWS:
-            del self._views[next(iter(self._views))]
+        seen = self._seen.pop(apps, None) or _Seen()
+        self._seen[apps] = seen
+        if len(self._seen) > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
         streams = await self._streams(apps)
         now = trio.current_time()
-        view.forget(now)
+        seen.forget(now)
         counters = self._counters(streams, apps, now)
-        view.samples.append(self._sample(view, streams, counters))
-        view.counters.append(counters)
+        seen.samples.append(self._sample(seen, streams, counters))
+        seen.counters.append(counters)
         return {
             "uptime": int(now - self._started),
-            "samples": [asdict(sample) for sample in view.samples],
-            "alarms": list(self._alarms(view, apps)),
+            "samples": [asdict(sample) for sample in seen.samples],
+            "alarms": list(self._alarms(seen, apps)),
         }
 
     async def _streams(self, apps: Apps) -> "_Streams":
@@ -132,9 +132,9 @@ class Overview:
             loop=_summed([self._server.overload.lags]) if apps is None else (),
         )
 
-    def _sample(self, view: _View, streams: "_Streams", now: _Counters) -> Sample:
-        last = view.counters[-1] if view.counters else None
-        base = _base(view, now.at)
+    def _sample(self, seen: _Seen, streams: "_Streams", now: _Counters) -> Sample:
+        last = seen.counters[-1] if seen.counters else None
+        base = _base(seen, now.at)
         return Sample(
             time=round(self._clock() * 1000),
             published=streams.published,
@@ -157,8 +157,8 @@ class Overview:
     def _loop_bounds(self) -> tuple[float, ...]:
         return _bounds(self._server.overload.lags)
 
-    def _alarms(self, view: _View, apps: Apps) -> Iterator[dict[str, Any]]:
-        first, last = view.counters[0], view.counters[-1]
+    def _alarms(self, seen: _Seen, apps: Apps) -> Iterator[dict[str, Any]]:
+        first, last = seen.counters[0], seen.counters[-1]
         calls, failed = last.calls - first.calls, last.failed - first.failed
         if failed and failed >= FAILING_SHARE * calls:
             yield {"kind": "hooks", "text": f"{failed} of the last {calls} hook calls have failed."}
@@ -198,9 +198,9 @@ def _loss(before: _Counters, now: _Counters) -> float | None:
     return round(100 * lost / (packets + lost), 2) if packets > 0 and lost >= 0 else None
 
 
-def _base(view: _View, now: float) -> _Counters | None:
+def _base(seen: _Seen, now: float) -> _Counters | None:
     """The oldest counters of the last minute."""
-    return next((each for each in view.counters if now - each.at <= WINDOW), None)
+    return next((each for each in seen.counters if now - each.at <= WINDOW), None)
 
 
 def _summed(histograms: Iterable[Histogram]) -> tuple[int, ...]:

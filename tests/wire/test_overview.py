@@ -1,0 +1,44 @@
+"""The console's overview of a server with known traffic."""
+
+from pathlib import Path
+from typing import Any
+
+from actors.metrics.overview import Overview
+from protocol.hooks import HookMethod
+from protocol.metrics.hook_counts import HookOutcome
+from tests.support.full_server import full_server
+from tests.support.wcs_client import wcs_client
+
+
+async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        overview = Overview(server.server.measured)
+        counts = server.server.measured.dispatcher.sender.counts
+        empty = await overview.look(None)
+        async with wcs_client(server.ws_url()) as page:
+            publication = await page.publish("news")
+            playback = await page.play("news")
+            publication.send_key_frame(b"picture")
+            await playback.until_media(lambda packet: packet.payload.endswith(b"picture"))
+            for _ in range(2):
+                counts.ended("defaultApp", HookMethod.CONNECT, HookOutcome.TIMEOUT, 0.3)
+            during = await overview.look(None)
+            own = await overview.look(frozenset({"defaultApp"}))
+            foreign = await overview.look(frozenset({"shop"}))
+            answer: dict[str, Any] = (await server.rest.get("/page/overview")).json()
+
+    def streams(looked: dict[str, Any]) -> tuple[int, int]:
+        sample = looked["samples"][-1]
+        return sample["published"], sample["played"]
+
+    assert streams(empty) == streams(foreign) == (0, 0)
+    assert streams(during) == streams(own) == streams(answer) == (1, 1)
+    assert len(during["samples"]) == 2
+    before, now = during["samples"]
+    assert (before["hooks"], before["loss"]) == (None, None)
+    assert now["hooks"] > 0
+    assert now["hook_p95"] == 500
+    assert now["loop_p99"] > 0
+    assert own["samples"][-1]["loop_p99"] is None
+    assert during["alarms"] == [{"kind": "hooks", "text": "2 of the last 2 hook calls have failed."}]
+    assert foreign["alarms"] == []
