@@ -25,6 +25,8 @@ from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.metrics.measured import MeasuredServer
+from actors.metrics.metrics import Metrics
+from actors.metrics.overview import Overview
 from actors.metrics.sources import metrics_of
 from actors.net.certificate import ServerCertificate
 from actors.net.server_listeners import ServerListeners, shown_address
@@ -64,6 +66,7 @@ from actors.web.public_app import create_public_app
 from actors.web.sites import serve_sites
 from actors.whip import WhipSessions
 from config.accounts_file import AccountFileError
+from config.apps import App
 from config.apps_file import AppFileError
 from config.live import follow
 from config.loading import Given
@@ -240,7 +243,7 @@ class Server:
             ready=self._readiness,
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
-            monitoring=Monitoring.of(self.measured, self.metrics, apps=self._apps.all, settings=self._given),
+            monitoring=_monitoring(self.measured, self.metrics, self._apps.all, self._given),
             whip=whip,
         )
         public = create_public_app(self._settings, whip=whip, counts=self.metrics.web)
@@ -351,6 +354,22 @@ async def _run_actor(kind: str, actor: Running) -> None:
         await actor.run()
     finally:
         log_end(kind, actor)
+
+
+def _monitoring(
+    measured: MeasuredServer,
+    metrics: Metrics,
+    apps: Callable[[], tuple[App, ...]],
+    settings: Callable[[], Mapping[str, Given]],
+) -> Monitoring:
+    return Monitoring(
+        metrics=metrics,
+        events=measured.supervisor.events,
+        calls=measured.dispatcher.sender.recent,
+        overview=Overview(measured),
+        apps=apps,
+        settings=settings,
+    )
 
 
 def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:

@@ -7,9 +7,7 @@ from attrs import field, frozen
 
 from actors.events.event_log import EventLog
 from actors.hooks.recent_calls import RecentCalls
-from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
-from actors.metrics.overview import Overview
 from config.apps import App
 from config.loading import Given
 
@@ -40,22 +38,3 @@ class Monitoring:
     """All applications, in their order."""
     settings: Callable[[], Mapping[str, Given]] = dict
     """The text and the origin of each setting in force."""
-
-    @classmethod
-    def of(
-        cls,
-        server: MeasuredServer,
-        metrics: Metrics,
-        *,
-        apps: Callable[[], tuple[App, ...]],
-        settings: Callable[[], Mapping[str, Given]],
-    ) -> "Monitoring":
-        """Of a running server."""
-        return cls(
-            metrics=metrics,
-            events=server.supervisor.events,
-            calls=server.dispatcher.sender.recent,
-            overview=Overview(server),
-            apps=apps,
-            settings=settings,
-        )
