@@ -1,11 +1,11 @@
 """The supervisor: every live stream and session by id, the nursery of their tasks, and how to stop them by filter.
 
 A terminate that fits into one pass of the event loop is one: nothing comes between matching a stream and stopping it.
-Larger ones are done in slices; see `termination`. Nothing is restarted here; the crash of one actor is logged and
-affects no other.
+Larger ones, the end of everything included, are done in slices; see `termination`. Nothing is restarted here; the crash
+of one actor is logged and affects no other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -13,8 +13,8 @@ import trio
 
 from actors.events.event_log import EventLog
 from actors.node.stream_index import STATUS, StreamIndex
-from actors.node.termination import Candidate, Termination
-from actors.runtime.actor import ActorStopped, Stoppable, StopReason, crash_guard
+from actors.node.termination import Candidate, Completion, Termination
+from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import Turns, slices
 from protocol.metrics.actor_counts import ActorCounts
@@ -66,10 +66,8 @@ class SessionActor(Supervised, Protocol):
     def describe(self) -> ConnectionDescription: ...
 
 
-class RoomActor(Stoppable, Running, Protocol):
+class RoomActor(Supervised, Protocol):
     """A room as the supervisor sees it."""
-
-    def abort(self) -> None: ...
 
 
 class AlreadyInUse(Exception):
@@ -230,13 +228,23 @@ class Supervisor:
         candidates = self._session_candidates(query)
         return self._start(Termination(candidates, _matching(query), reason, turns=self._turns))
 
+    def terminate_rooms(self, rooms: Sequence[RoomActor], reason: StopReason) -> Termination[RoomActor]:
+        """Stop these rooms in the same way."""
+        return self._start(Termination(rooms, _everyone, reason, turns=self._turns))
+
+    def stop_streams(self, streams: Collection[StreamActor], reason: StopReason) -> Termination[StreamActor]:
+        """Stop these streams in the same way, and also tell of those that have been cut off: they have no owner now."""
+        return self._start(Completion(streams, _everyone, reason, turns=self._turns))
+
     def close(self, reason: StopReason) -> None:
-        """Accept no more actors and stop all there are; `run` returns when the last has ended."""
+        """Accept no more actors and stop all there are; `run` returns when the last has ended.
+
+        Rooms come first: one that is stopped tells nobody that its members go one after the other.
+        """
         self._closing = True
-        for actor in (*self.sessions(), *self.streams()):
-            actor.stop(reason)
-        for room in tuple(self._rooms):
-            room.stop(reason)
+        everybody: list[Supervised] = [*self._rooms, *self._sessions.values(), *self._streams]
+        if everybody:
+            self._start(Termination(everybody, _everyone, reason, turns=self._turns))
         self._changed.set()
 
     def abort(self) -> None:
@@ -350,6 +358,10 @@ def _note_session_end(counts: ActorCounts, events: EventLog, session: SessionAct
         cause=_cause(session),
         seconds=round(_age(session), 3),
     )
+
+
+def _everyone(actor: Supervised) -> bool:
+    return True
 
 
 def _matching(query: ConnectionFilter) -> Callable[[SessionActor], bool]:

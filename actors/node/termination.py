@@ -1,9 +1,10 @@
 """One terminate: stops the actors that match, in one pass of the event loop if that fits, otherwise in slices.
 
     request     the candidates are noted; who begins later is not meant
-    slices      a candidate that matches when its turn comes is stopped: it has lost its name, gets and gives no more
-                packets, and its status is on the way. Those that end with it (a publication's players, a session's
-                streams) follow at once, or in the next slices; nobody can join them any more
+    slices      a candidate that matches when its turn comes is cut off: it has lost its name, gets and gives no more
+                packets. Those that end with it (a publication's players, a session's streams) follow at once, or in the
+                next slices; nobody can join them any more. If only hundreds are meant, all this is done at the request
+    slices      their clients and backends are told
     `stopped`   all of this is done
     slices      the rest of each end: DTLS's goodbye, the task and what it cleans up
     `wait`      the last of them has ended
@@ -28,27 +29,34 @@ log = get_logger("supervisor")
 EXAMINED_AT_ONCE: Final = 1_000
 STOPPED_AT_ONCE: Final = 32
 """What fits into one pass: so many candidates, and so many that end."""
+CUT_AT_ONCE: Final = 300
+"""So many are cut off in the pass of the request."""
 
 SLICE_COST: Final = 300
 EXAMINE_COST: Final = 1
-STOP_COST: Final = 10
+CUT_COST: Final = 2
+TELL_COST: Final = 5
 END_COST: Final = 40
-"""What a slice may do, and what each step takes of it, in units of about 5 microseconds. The end of an actor goes on
-after the slice, in its own task, and takes as long again.
+"""What a slice may do, and what each step takes of it, in units of about 5 microseconds; to tell takes 10, but leaves
+little to do after the slice. The end of an actor goes on after it, in its own task, and takes as long again.
 """
 SLICE_SECONDS: Final = 0.0015
+TELL_SECONDS: Final = 0.003
 """No step begins later than this after the beginning of its slice."""
 
 
 class Follower(Protocol):
     """An actor that can be stopped by halves; see `actors.runtime.actor`."""
 
+    has_told: bool
+
     @property
     def reason(self) -> StopReason | None: ...
+    def cut_off(self, reason: StopReason) -> None: ...
     def begin_stop(self, reason: StopReason) -> None: ...
     def stop(self, reason: StopReason) -> None: ...
     def release_followers(self, reason: StopReason) -> "Iterable[tuple[Follower, StopReason]]":
-        """The actors that end with this one, and why. The caller stops it for `reason` and then must stop them."""
+        """The actors that end with this one, and why. The caller cuts it off for `reason` and then must stop them."""
 
 
 class Candidate(Follower, Protocol):
@@ -82,6 +90,7 @@ class Termination(Generic[C]):
         self._steps = self._walk()
         self._falling: deque[tuple[Follower, StopReason]] = deque()
         self._begun: list[Follower] = []
+        self._told = 0  # of those
         self._known: dict[Follower, C] | None = None
 
     @property
@@ -90,16 +99,18 @@ class Termination(Generic[C]):
         return len(self._ends)
 
     def try_at_once(self) -> bool:
-        """Stop them all before returning, if that fits into one pass. False: nothing is done, and `run` has to."""
+        """Stop them all before returning, if that fits into one pass. False: `run` has to do it, or what is left."""
         if len(self._candidates) > EXAMINED_AT_ONCE:
             return False
         hits = [candidate for candidate in self._candidates if self._is_hit(candidate)]
-        if sum(hit.weight for hit in hits) > STOPPED_AT_ONCE:
+        if not _fits(hits, STOPPED_AT_ONCE):
+            if _fits(hits, CUT_AT_ONCE):
+                self._cut_all(hits)
             return False
         for hit in hits:
             if hit.weight > 1:
                 hit.stop(self._reason)
-        stop_all((hit for hit in hits if hit.reason is None), self._reason)
+        stop_all((hit for hit in hits if not hit.has_told), self._reason)
         self._ends = [hit.stopped for hit in hits]
         self._forget_candidates()
         return True
@@ -111,7 +122,9 @@ class Termination(Generic[C]):
 
     async def _run(self) -> None:
         try:
-            while await self._stop_slice():
+            while await self._cut_slice():
+                pass
+            while await self._tell_slice():
                 pass
             self._forget_candidates()
             while await self._end_slice():
@@ -134,22 +147,40 @@ class Termination(Generic[C]):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    async def _stop_slice(self) -> bool:
+    def _cut_all(self, hits: Collection[C]) -> None:
+        self._candidates, self._matches = hits, lambda hit: True  # they have been examined
+        while self._cut_next() is not None:
+            pass
+
+    async def _cut_slice(self) -> bool:
         """Do a slice; whether there is more."""
         async with self._turns:
             budget = SliceBudget(SLICE_COST, SLICE_SECONDS)
             while not budget.is_spent:
-                budget.spend(EXAMINE_COST)
-                if self._falling:
-                    stops = self._stop_next_follower()
-                else:
-                    try:
-                        candidate = next(self._steps)
-                    except StopIteration:
-                        return False
-                    stops = candidate is not None and self._stop_if_hit(candidate)
-                budget.spend(STOP_COST if stops else 0)
+                was_cut = self._cut_next()
+                if was_cut is None:
+                    return False
+                budget.spend(CUT_COST if was_cut else EXAMINE_COST)
         return True
+
+    def _cut_next(self) -> bool | None:
+        """Whether the next one was to be cut off, and is; None: there is none."""
+        if self._falling:
+            return self._cut_next_follower()
+        try:
+            candidate = next(self._steps)
+        except StopIteration:
+            return None
+        return candidate is not None and self._cut_if_hit(candidate)
+
+    async def _tell_slice(self) -> bool:
+        async with self._turns:
+            budget = SliceBudget(SLICE_COST, TELL_SECONDS)
+            while self._told < len(self._begun) and not budget.is_spent:
+                self._begun[self._told].begin_stop(self._reason)
+                self._told += 1
+                budget.spend(TELL_COST)
+        return self._told < len(self._begun)
 
     async def _end_slice(self) -> bool:
         # The last ones first: a session ends after its streams, a publication after its players.
@@ -173,14 +204,14 @@ class Termination(Generic[C]):
     def _is_hit(self, candidate: C) -> bool:
         return candidate.reason is None and self._matches(candidate)
 
-    def _stop_if_hit(self, candidate: C) -> bool:
+    def _cut_if_hit(self, candidate: C) -> bool:
         if not self._is_hit(candidate):
             return False
         self._ends.append(candidate.stopped)
-        self._stop(candidate, self._reason)
+        self._cut(candidate, self._reason)
         return True
 
-    def _stop_next_follower(self) -> bool:
+    def _cut_next_follower(self) -> bool:
         follower, reason = self._falling.popleft()
         if follower.reason is not None:
             return False
@@ -189,10 +220,27 @@ class Termination(Generic[C]):
         candidate = self._known.get(follower)
         if candidate is not None and self._is_hit(candidate):
             self._ends.append(candidate.stopped)
-        self._stop(follower, reason)
+        self._cut(follower, reason)
         return True
 
-    def _stop(self, actor: Follower, reason: StopReason) -> None:
+    def _cut(self, actor: Follower, reason: StopReason) -> None:
         self._falling.extend(actor.release_followers(reason))
-        actor.begin_stop(reason)
+        actor.cut_off(reason)
         self._begun.append(actor)
+
+
+class Completion(Termination[C]):
+    """Stops also those that another one has cut off and told nobody of yet: when all is `stopped`, all is told."""
+
+    def _is_hit(self, candidate: C) -> bool:
+        return not candidate.has_told
+
+
+def _fits(hits: Iterable[Candidate], most: int) -> bool:
+    """Whether no more than this end. To weigh one takes long, too, if it has thousands of followers."""
+    left = most
+    for hit in hits:
+        left -= hit.weight
+        if left < 0:
+            return False
+    return True

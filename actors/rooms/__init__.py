@@ -5,6 +5,6 @@
 
 from actors.rooms.directory import RoomDirectory
 from actors.rooms.member import RoomClient, RoomMember
-from actors.rooms.room import Room, RoomServices
+from actors.rooms.room import STREAMS_TERMINATED, Room, RoomServices
 
-__all__ = ["Room", "RoomClient", "RoomDirectory", "RoomMember", "RoomServices"]
+__all__ = ["STREAMS_TERMINATED", "Room", "RoomClient", "RoomDirectory", "RoomMember", "RoomServices"]

@@ -4,8 +4,10 @@ A room does not know what its members are. The WebSDK's session is one kind of c
 `RoomClient`.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
+from actors.node.termination import Follower
 from protocol.access.kicks import Kick
 from protocol.rooms.events import RoomEvent
 from protocol.rooms.requests import MemberRequest
@@ -35,6 +37,9 @@ class RoomClient(Protocol):
 
         `kick`: what an operator ordered, if it was that.
         """
+
+    def room_streams(self, member: "RoomMember") -> Iterable[Follower]:
+        """Its streams that were published or played in the room."""
 
     def room_refuses_stream(self, member: "RoomMember", media_session_id: str, info: str) -> None:
         """The room does not take this published stream."""

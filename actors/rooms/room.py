@@ -7,13 +7,14 @@ wake-up at a time. The next request is carried out when everybody has been told 
 Telling hundreds of members is done in slices, with media in between.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import ClassVar
 
 import trio
 from attrs import define, field, frozen
 
+from actors.node.termination import Follower
 from actors.rooms.member import RoomClient, RoomMember
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, ActorStopped, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -34,11 +35,14 @@ from protocol.rooms.requests import (
     Told,
 )
 from protocol.rooms.room_state import RoomSeat, RoomState
+from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("rooms")
 
 EMPTY = StopReason(cause="empty")
 TERMINATED = StopReason(cause="rest-terminate", info=RoomInfo.TERMINATED)
+STREAMS_TERMINATED = StopReason(cause="room-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
+"""Why the streams in a room end that is terminated."""
 
 _INFOS = {SHUTDOWN: RoomInfo.SERVER_IS_SHUTTING_DOWN, CRASHED: RoomInfo.FAILED_BY_ERROR}
 
@@ -75,8 +79,7 @@ class Room(Actor[WakeUp]):
     """One room of one application. `vacated(room)` is called when nobody is left in it."""
 
     mailbox_size: ClassVar[int] = 1
-    cleanup_timeout: ClassVar[float] = 30.0
-    """Seconds to tell the members of a room that is terminated: each is told of each."""
+    leads = True
 
     def __init__(self, key: RoomKey, services: RoomServices, *, vacated: Callable[["Room"], None]) -> None:
         super().__init__()
@@ -161,6 +164,18 @@ class Room(Actor[WakeUp]):
             self._carry_out(self._state.step(trio.current_time()))
         await self._fan_out.run()
         self._wake()
+
+    @property
+    def weight(self) -> int:
+        """How many actors end with it, itself included."""
+        return 1 + sum(1 for _ in self._streams())
+
+    def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
+        """The streams in it, if it is terminated; at a shutdown they end with their sessions."""
+        return ((stream, STREAMS_TERMINATED) for stream in self._streams()) if reason is TERMINATED else ()
+
+    def _streams(self) -> Iterator[Follower]:
+        return (stream for seat in self._state.members() for stream in seat.member.client.room_streams(seat.member))
 
     def teardown(self, reason: StopReason) -> None:
         self._carry_out(self._state.close(_INFOS.get(reason, reason.info or RoomInfo.TERMINATED)))

@@ -11,8 +11,9 @@ An actor runs through three phases, in this order and once each:
     stopping    `on_stop(reason)`: cleanup that may wait, shielded from cancellation and bounded by `cleanup_timeout`
 
 Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase ends.
-To stop thousands, `stop` is divided in two: `begin_stop` does what others notice, and `stop` may come some passes of
-the event loop later. An actor that is stopped by half takes no messages, and its task does not go on; see `go_on`.
+To stop thousands, `stop` is divided: `cut_off` is the latch and `withdraw`, `begin_stop` also `notify_stopped`, and
+each may come some passes of the event loop after the one before. An actor that is cut off takes no messages, and its
+task does not go on; see `go_on`.
 Nothing here restarts an actor: a stream or a session whose task died has lost its peer.
 """
 
@@ -105,6 +106,8 @@ class Actor(Generic[M]):
         self._grace: trio.CancelScope | None = None
         self._aborted = False
         self._reason: StopReason | None = None
+        self.has_told = False
+        """Whether `notify_stopped` has begun."""
         self._torn_down = False
         self._teardown_error: Exception | None = None
         self._unanswered: Request[Any] | None = None
@@ -146,11 +149,17 @@ class Actor(Generic[M]):
         self._tear_down()
         self._work.cancel()
 
-    def begin_stop(self, reason: StopReason) -> None:
-        """The first half of `stop`: `withdraw` and `notify_stopped`. The caller must call `stop` soon after."""
+    def cut_off(self, reason: StopReason) -> None:
+        """The beginning of `stop`: `withdraw`. The caller must call `begin_stop` and `stop` soon after."""
         if self._reason is None:
             self._reason = reason
             self._end_by(self.withdraw)
+
+    def begin_stop(self, reason: StopReason) -> None:
+        """The first half of `stop`: `withdraw` and `notify_stopped`. The caller must call `stop` soon after."""
+        self.cut_off(reason)
+        if not self.has_told:
+            self.has_told = True
             self._end_by(self.notify_stopped)
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""What client and backend are told once a session is established."""
+"""What client and backend are told when a session is established, and what the backend is told when it ends."""
 
 from typing import Any, Final
 
@@ -36,3 +36,11 @@ def greet(
         writer.send(PingFrame())
 
     lane.event(HookMethod.CONNECTION_STATUS_EVENT, body, deliver=deliver)
+
+
+def take_leave(lane: HookLane, connected: dict[str, Any], *, info: str | None) -> None:
+    """The session is over: report it to the backend, if that was told of it, with the body `connected`."""
+    if connected:
+        body = connection_status_body(connected, status=SessionStatus.DISCONNECTED, info=info)
+        lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
+    lane.close()

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import trio
 
-from actors.runtime.actor import StopReason, stop_all
+from actors.node.supervisor import StreamActor
+from actors.node.termination import Termination
+from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
 from actors.session.data_exchange import AcceptAll, DataExchange
@@ -75,13 +77,14 @@ class Requests:
         """The rooms that the session is in."""
         return () if self._rooms is None else self._rooms.joined
 
-    def end(self, reason: StopReason) -> None:
-        """The session is over: every stream of it ends with `reason`."""
+    def end(self, reason: StopReason) -> Termination[StreamActor]:
+        """The session is over: every stream of it ends with `reason`, before this returns or, if many, in slices."""
         self._backend.end()
         try:
             self._data.end()  # first, so that a room's members are told LEFT, and not also of each stream
         finally:
-            stop_all(self.streams.values(), reason)
+            termination = self._services.supervisor.stop_streams(tuple(self.streams.values()), reason)
+        return termination
 
     def forget(self, media_session_id: str) -> None:
         """The stream has ended."""

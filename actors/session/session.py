@@ -24,7 +24,7 @@ from actors.session.client_identity import ClientIdentity, close_text, told_reas
 from actors.session.client_socket import Socket
 from actors.session.data_exchange import data_text
 from actors.session.describing import describe_session
-from actors.session.greeting import greet
+from actors.session.greeting import greet, take_leave
 from actors.session.outbox import OutboxPool
 from actors.session.pinging import ping_until_silent
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
@@ -118,6 +118,7 @@ class Session(Actor[InboundFrame]):
         self._connected_body: dict[str, Any] = {}
         self._lane: HookLane | None = None
         self._requests: Requests | None = None
+        self._streams_stopped: trio.Event | None = None
 
     def __repr__(self) -> str:
         return f"Session({self.session_id})"
@@ -170,8 +171,7 @@ class Session(Actor[InboundFrame]):
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._life.close)
-            steps.callback(self._writer.close)
-            steps.callback(self._close_lane)
+            steps.callback(self._close_outlets)
             steps.callback(self._end_requests)
 
     def abort(self) -> None:
@@ -215,16 +215,19 @@ class Session(Actor[InboundFrame]):
 
     def _end_requests(self) -> None:
         if self._requests is not None:
-            self._requests.end(session_ended(self.reason))
+            self._streams_stopped = self._requests.end(session_ended(self.reason)).stopped
 
-    def _close_lane(self) -> None:
-        if self._lane is None:
-            return
-        if self._connected_body:
-            status, info = SessionStatus.DISCONNECTED, told_reason(self.reason)
-            body = connection_status_body(self._connected_body, status=status, info=info)
-            self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, body, last=True)
-        self._lane.close()
+    def _close_outlets(self) -> None:
+        if self._streams_stopped is None or self._streams_stopped.is_set():
+            self._say_goodbye()
+        else:
+            self.nursery.start_soon(_do_after, self._streams_stopped, self._say_goodbye)
+
+    def _say_goodbye(self) -> None:
+        with ExitStack() as steps:
+            steps.callback(self._writer.close)
+            if self._lane is not None:
+                take_leave(self._lane, self._connected_body, info=told_reason(self.reason))
 
     # -- frames in ---------------------------------------------------------------------------------
 
@@ -285,7 +288,7 @@ class Session(Actor[InboundFrame]):
             self._services.streams,
             self._socket.quota,
             lambda: self.nursery,
-            room_access=room_access(self._services.rooms, owner, answered, self._services.streams.bans),
+            room_access=room_access(self._services.rooms, owner, answered, self._services.streams),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
         self._connection = self._connection.outline()
@@ -340,6 +343,13 @@ class Session(Actor[InboundFrame]):
         await trio.sleep(CONNECTION_TIMEOUT)
         if self._life.state is SessionState.OPEN:
             self.stop(NO_CONNECTION_FRAME)
+
+
+async def _do_after(event: trio.Event, do: Callable[[], None]) -> None:
+    """For what comes in any case, and soon, even if the session's tasks have been cancelled."""
+    with trio.CancelScope(shield=True):
+        await event.wait()
+    do()
 
 
 async def _stop_soon(session: Session, reason: StopReason) -> None:

@@ -11,11 +11,12 @@ import trio
 from attrs import asdict, define, evolve, frozen
 
 from actors.node.bans import Bans
-from actors.rooms import RoomDirectory, RoomMember
-from actors.runtime.actor import StopReason, stop_all
+from actors.node.supervisor import Supervisor
+from actors.rooms import STREAMS_TERMINATED, RoomDirectory, RoomMember
+from actors.runtime.actor import StopReason
 from actors.session.data_exchange import Settle
 from actors.session.websdk_owner import SessionOwner
-from actors.stream import Stream
+from actors.stream import Stream, StreamServices
 from actors.stream.end_reasons import failed
 from protocol.access.kicks import Kick
 from protocol.common.rate_limit import RateLimit
@@ -44,10 +45,9 @@ MAX_ROOMS: Final = 32
 """Rooms that one session may be in at a time."""
 
 KICKED = StopReason(cause="room-kick", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
-TERMINATED = StopReason(cause="room-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 Answer = Callable[[str | None], None]
 """Answers a command: None if it is done, else the reason why not."""
-_REASONS: Final[Mapping[str, StopReason]] = {RoomInfo.TERMINATED: TERMINATED}
+_REASONS: Final[Mapping[str, StopReason]] = {RoomInfo.TERMINATED: STREAMS_TERMINATED}
 
 
 @frozen(kw_only=True)
@@ -55,20 +55,27 @@ class RoomAccess:
     """What a session needs to be in rooms. `login` is what its `custom.login` holds: any JSON."""
 
     directory: RoomDirectory
+    supervisor: Supervisor
     bans: Bans
     login: Any
     address: str
 
 
 def room_access(
-    directory: RoomDirectory, owner: SessionOwner, connected: Mapping[str, Any], bans: Bans
+    directory: RoomDirectory, owner: SessionOwner, connected: Mapping[str, Any], services: StreamServices
 ) -> RoomAccess | None:
     """For a session of an application with rooms. `connected`: the `connection`, as the backend has answered it."""
     if not owner.lane.app.rooms:
         return None
     custom = connected.get("custom")
     login = custom.get("login") if isinstance(custom, Mapping) else None
-    return RoomAccess(directory=directory, bans=bans, login=login, address=owner.subject.address or "")
+    return RoomAccess(
+        directory=directory,
+        supervisor=services.supervisor,
+        bans=services.bans,
+        login=login,
+        address=owner.subject.address or "",
+    )
 
 
 @define(eq=False)
@@ -190,6 +197,10 @@ class SessionRooms:
         if info is not None:
             self._stop_streams(member, _kicked(kick) if kick is not None else _REASONS.get(info) or failed(info))
 
+    def room_streams(self, member: RoomMember) -> list[Stream]:
+        name = member.room.name
+        return [stream for stream in self._streams.values() if stream.room_name == name]
+
     def room_refuses_stream(self, member: RoomMember, media_session_id: str, info: str) -> None:
         stream = self._streams.get(media_session_id)
         if stream is not None:
@@ -282,11 +293,10 @@ class SessionRooms:
         return found[0] if found else _RoomPlace(None)
 
     def _stop_streams(self, member: RoomMember, reason: StopReason, *, only_starting: bool = False) -> None:
-        name = member.room.name
-        streams = [stream for stream in self._streams.values() if stream.room_name == name]
+        streams = self.room_streams(member)
         if only_starting:
             streams = [stream for stream in streams if stream.published and not stream.is_live]
-        stop_all(streams, reason)
+        self._access.supervisor.stop_streams(streams, reason)
 
 
 def _kicked(kick: Kick) -> StopReason:

@@ -13,7 +13,7 @@ follows from one is told before what follows from the next.
 
 import json
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -173,12 +173,11 @@ class RoomState(Generic[M]):
         return effects
 
     def close(self, info: str) -> list[Effect[M]]:
-        """The room is over: everybody is removed, and nothing that waits is done."""
-        seats = tuple(self._seats.values())
+        """The room is over: everybody is out, with no LEFT, as one who is kicked. Nothing that waits is done."""
         self._members.clear()
         effects: list[Effect[M]] = []
-        for seat, left in zip(seats, _farewells(self.name, seats), strict=True):
-            effects += [*self._dropped(seat, info), *left, *self._vacated(seat, info)]
+        for seat in tuple(self._seats.values()):
+            effects += [*self._dropped(seat, info), *self._vacated(seat, info)]
         effects += [RequestAnswered(operation=request.operation, info=info) for request in self._operator]
         self._operator.clear()
         self._ready.clear()
@@ -335,19 +334,6 @@ class RoomState(Generic[M]):
 
 def _others(members: Mapping[str, RoomSeat[M]], seat: RoomSeat[M]) -> list[RoomSeat[M]]:
     return [other for other in members.values() if other is not seat]
-
-
-def _farewells(room: str, seats: Sequence[RoomSeat[M]]) -> Iterator[list[Told[M]]]:
-    """LEFT of each, for those after it; of one who has not joined, none.
-
-    A thousand members are half a million pairs, so nothing is looked at for each pair.
-    """
-    receivers = tuple(seat.member for seat in seats if seat.has_joined and not seat.is_lost)
-    gone = 0
-    for seat in seats:
-        gone += seat.has_joined and not seat.is_lost
-        event = RoomEvent(room, RoomEventName.LEFT, seat.login)
-        yield [Told(to=receivers[gone:], event=event)] if seat.has_joined else []
 
 
 def _stream_entry(login: str, name: str) -> dict[str, str]:

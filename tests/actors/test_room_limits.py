@@ -9,6 +9,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from actors.node import termination
 from actors.node.room_port import NoSuchMember, NoSuchRoom
 from actors.rooms import RoomDirectory, RoomMember
 from actors.session.session_rooms import MAX_ROOMS
@@ -40,6 +41,9 @@ class Listener:
 
     def room_seat_taken(self, member: RoomMember, info: str | None, kick: Kick | None) -> None:
         """Not of interest."""
+
+    def room_streams(self, member: RoomMember) -> tuple[()]:
+        return ()
 
     def room_refuses_stream(self, member: RoomMember, media_session_id: str, info: str) -> None:
         """Not of interest."""
@@ -275,6 +279,28 @@ async def test_operators_are_told_what_is_not_there(autojump_clock: MockClock) -
             await rig.rooms.kick(LOBBY, "ben", seconds=1)
         with pytest.raises(NoSuchMember):
             await rig.rooms.post(LOBBY, "x", sender="ben")
+
+
+async def test_a_terminated_room_with_many_streams_ends_in_slices_and_nothing_else_happens_in_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(termination, "STOPPED_AT_ONCE", 2)
+    monkeypatch.setattr(termination, "SLICE_COST", 1)
+    async with room_rig() as rig:
+        ann, ben = await in_room(rig, "ann", "ben")
+        for number in range(4):
+            ann.publish(f"cam{number}", f"p{number}")
+            await ann.until(f"p{number}", "PUBLISHING")
+        await rig.publish(ben.socket, "elsewhere", "p9")
+        await ben.heard()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(rig.rooms.terminate, LOBBY)
+            nursery.start_soon(ben.say, "ann", "hello?")
+        for number in range(4):
+            assert (await ann.until(f"p{number}", "FAILED"))["info"] == "Stopped by rest /terminate"
+        assert await ben.heard() == await ann.heard() == []
+        assert len(rig.rooms) == 0
+        assert [stream.media_session_id for stream in rig.live_streams()] == ["p9"]
 
 
 async def test_the_counters(autojump_clock: MockClock) -> None:

@@ -52,6 +52,7 @@ class Small:
     """What fits into one pass and into one slice."""
 
     at_once: int
+    cut_at_once: int
     slice_cost: int
 
 
@@ -183,7 +184,9 @@ class World:
             own = {each.media_session_id for each in self.streams if each.session_id == session.session_id}
             _see_that_the_end_is_the_end(socket)
             if number in self.left:
-                assert told <= Counter(own & over)
+                begun = Counter({each: count for each, count in told.items() if each in own})
+                assert begun <= Counter(own & over)
+                assert told - begun <= Counter(told.keys() - own), "what was refused because the server shuts down"
             else:
                 assert told == Counter(own & over)
 
@@ -198,6 +201,7 @@ class World:
             survivors = [stream for stream in meant if stream.reason is None]
             assert not survivors, "nobody who matched survives the answer"
             by = [stream for stream in self.streams if stream.reason is asked.reason]
+            assert all(stream.has_told for stream in by), "their clients and backends are told before it"
             fallen = [stream for stream in meant if stream.reason is PUBLISHER_STOP]
             assert len(by) <= answer.count <= len(by) + len(fallen)
             if answer.all_stopped:
@@ -261,7 +265,12 @@ SCRIPT = st.lists(
     max_size=10,
 )
 """Steps, each with the number of passes after it."""
-SMALL = st.builds(Small, at_once=st.sampled_from((0, 3, 32)), slice_cost=st.sampled_from((1, 12, 400)))
+SMALL = st.builds(
+    Small,
+    at_once=st.sampled_from((0, 3, 32)),
+    cut_at_once=st.sampled_from((0, 300)),
+    slice_cost=st.sampled_from((1, 12, 400)),
+)
 
 
 @settings(max_examples=100)
@@ -269,6 +278,7 @@ SMALL = st.builds(Small, at_once=st.sampled_from((0, 3, 32)), slice_cost=st.samp
 def test_whatever_comes_between_the_slices(script: list[tuple[Step, int]], small: Small, *, closes: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(termination, "STOPPED_AT_ONCE", small.at_once)
+        patch.setattr(termination, "CUT_AT_ONCE", small.cut_at_once)
         patch.setattr(termination, "SLICE_COST", small.slice_cost)
         streams: list[Stream] = []
         adopt = Supervisor.adopt_stream

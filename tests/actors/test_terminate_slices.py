@@ -13,6 +13,8 @@ from actors.node import termination
 from actors.node.control import LocalNode
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.slices import SliceBudget
+from actors.session import Session
+from actors.session.reading import CLIENT_CLOSED
 from actors.stream import Stream
 from actors.stream.end_reasons import PUBLISHER_STOP, SESSION_DISCONNECT
 from actors.web.api.streams import BY_REST
@@ -24,7 +26,7 @@ from tests.support.signaling_rig import SignalingRig, signaling_rig
 PLAYERS = 60
 PUBLICATIONS = 30
 STREAMS = 2 * PLAYERS + PUBLICATIONS
-STOPPED_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.STOP_COST)
+TOLD_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.TELL_COST)
 ENDED_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.END_COST)
 
 
@@ -43,20 +45,22 @@ async def rig_with_many_streams(autojump_clock: MockClock) -> AsyncIterator[Sign
 
 
 class Watch(trio.abc.Instrument):
-    """Counts, for each pass of the loop, how many of the streams were stopped in it, and how many were closed."""
+    """Counts, for each pass of the loop, of how many streams it was told that they end, and how many were closed."""
 
     def __init__(self, rig: SignalingRig) -> None:
         self._streams = [stream for stream in rig.supervisor.streams() if isinstance(stream, Stream)]
         self._media = [*rig.plane.publications, *rig.plane.playbacks]
-        self.stopped: list[int] = []
+        self.cut: list[int] = []
+        self.told: list[int] = []
         self.closed: list[int] = []
-        self._before = 0, 0
 
     def before_io_wait(self, timeout: float) -> None:
-        now = sum(stream.reason is not None for stream in self._streams), sum(bool(each.closed) for each in self._media)
-        self.stopped.append(now[0] - self._before[0])
-        self.closed.append(now[1] - self._before[1])
-        self._before = now
+        for counts, now in (
+            (self.cut, sum(stream.reason is not None for stream in self._streams)),
+            (self.told, sum(stream.has_told for stream in self._streams)),
+            (self.closed, sum(bool(each.closed) for each in self._media)),
+        ):
+            counts.append(now - sum(counts))
 
 
 async def watched(rig: SignalingRig, *doings: Callable[[], Any]) -> Watch:
@@ -80,20 +84,32 @@ async def terminated(rig: SignalingRig, query: StreamFilter, **changes: Any) -> 
 
 async def test_a_pass_stops_some_and_closes_some(rig: SignalingRig) -> None:
     watch = await watched(rig, lambda: rig.supervisor.terminate(StreamFilter(), BY_REST))
-    assert sum(watch.stopped) == STREAMS
-    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert watch.cut[0] == sum(watch.told) == STREAMS, "hundreds get no more packets from the request on"
+    assert max(watch.told) <= TOLD_IN_A_PASS
     assert sum(watch.closed) == STREAMS
     assert max(watch.closed) <= ENDED_IN_A_PASS
-    last_stop = max(number for number, count in enumerate(watch.stopped) if count)
-    assert not any(watch.closed[: last_stop - 1]), "all are told before the rest is done"
+    last_told = max(number for number, count in enumerate(watch.told) if count)
+    assert not any(watch.closed[: last_told - 1]), "all are told before the rest is done"
+
+
+async def test_thousands_are_cut_off_in_slices_before_any_is_told(
+    rig: SignalingRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(termination, "CUT_AT_ONCE", STREAMS - 1)
+    monkeypatch.setattr(termination, "SLICE_COST", 100)
+    watch = await watched(rig, lambda: rig.supervisor.terminate(StreamFilter(), BY_REST))
+    assert sum(watch.cut) == sum(watch.told) == STREAMS
+    assert max(watch.cut) <= 100 // termination.CUT_COST
+    last_cut = max(number for number, count in enumerate(watch.cut) if count)
+    assert not any(watch.told[: last_cut - 1])
 
 
 async def test_terminates_at_once_take_turns(rig: SignalingRig) -> None:
     queries = (StreamFilter(name="s0"), StreamFilter(published=False), StreamFilter())
     watch = await watched(rig, *(lambda query=query: rig.supervisor.terminate(query, BY_REST) for query in queries))
-    assert sum(watch.stopped) == sum(watch.closed) == STREAMS
-    assert max(watch.stopped) <= STOPPED_IN_A_PASS
-    assert max(watch.closed) <= ENDED_IN_A_PASS
+    assert sum(watch.told) == sum(watch.closed) == STREAMS
+    assert max(watch.told) <= TOLD_IN_A_PASS + termination.STOPPED_AT_ONCE  # the last one finds few that are left
+    assert max(watch.closed) <= ENDED_IN_A_PASS + termination.STOPPED_AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -101,24 +117,74 @@ async def test_terminates_at_once_take_turns(rig: SignalingRig) -> None:
 )
 async def test_one_publication_with_many_players_is_sliced_too(rig: SignalingRig, query: StreamFilter) -> None:
     watch = await watched(rig, lambda: rig.supervisor.terminate(query, BY_REST))
-    assert sum(watch.stopped) == 2 * PLAYERS + 1
-    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert sum(watch.told) == 2 * PLAYERS + 1
+    assert max(watch.told) <= TOLD_IN_A_PASS
 
 
 async def test_a_publication_that_ends_by_itself_takes_its_players_along_in_slices(rig: SignalingRig) -> None:
     (publication,) = (each for each in rig.supervisor.streams() if each.media_session_id == "p0")
     watch = await watched(rig, lambda: publication.stop(BY_REST))
-    assert sum(watch.stopped) == sum(watch.closed) == 2 * PLAYERS + 1
-    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert sum(watch.told) == sum(watch.closed) == 2 * PLAYERS + 1
+    assert max(watch.told) <= TOLD_IN_A_PASS
     assert publication.stopped.is_set()
 
 
 async def test_a_session_with_many_streams_is_sliced_too(rig: SignalingRig) -> None:
     sessions = list(rig.supervisor.sessions())
     watch = await watched(rig, lambda: rig.supervisor.terminate_connections(ConnectionFilter(), BY_REST))
-    assert sum(watch.stopped) == STREAMS
-    assert max(watch.stopped) <= STOPPED_IN_A_PASS
+    assert sum(watch.told) == STREAMS
+    assert max(watch.told) <= TOLD_IN_A_PASS
     assert all(session.stopped.is_set() and session.reason is BY_REST for session in sessions)
+
+
+async def test_sessions_that_end_at_once_take_their_streams_along_in_slices(rig: SignalingRig) -> None:
+    sessions = [session for session in rig.supervisor.sessions() if isinstance(session, Session)]
+    watch = await watched(rig, *(lambda session=session: session.stop(CLIENT_CLOSED) for session in sessions))
+    assert sum(watch.told) == sum(watch.closed) == STREAMS
+    assert max(watch.told) <= TOLD_IN_A_PASS + termination.STOPPED_AT_ONCE  # one of them has few streams
+    assert max(watch.closed) <= ENDED_IN_A_PASS + termination.STOPPED_AT_ONCE
+    assert all(session.stopped.is_set() for session in sessions)
+
+
+async def test_the_end_of_everything_is_sliced_too(rig: SignalingRig) -> None:
+    watch = await watched(rig, lambda: rig.supervisor.close(SHUTDOWN))
+    assert sum(watch.told) == sum(watch.closed) == STREAMS
+    assert max(watch.told) <= TOLD_IN_A_PASS
+    assert max(watch.closed) <= ENDED_IN_A_PASS
+    assert rig.supervisor.is_idle
+
+
+async def test_a_session_s_end_is_reported_after_those_of_all_its_streams(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        for number in range(PLAYERS):
+            await rig.publish(socket, f"s{number}", f"p{number}")
+        await trio.testing.wait_all_tasks_blocked()
+        before = len(rig.backend.calls)
+        session.stop(BY_REST)
+        await session.stopped.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        ends = [body["status"] for _, body in rig.backend.calls[before:]]
+        assert ends == ["FAILED"] * PLAYERS + ["DISCONNECTED"]
+        told = [await socket.receive("notifyStreamStatusEvent", status="FAILED") for _ in range(PLAYERS)]
+        assert {frame["mediaSessionId"] for frame in told} == {f"p{number}" for number in range(PLAYERS)}
+
+
+async def test_a_session_that_ends_while_its_streams_are_terminated_reports_all_of_them(
+    autojump_clock: MockClock,
+) -> None:
+    async with signaling_rig() as rig:
+        socket, session = await rig.connect()
+        for number in range(PLAYERS):
+            await rig.publish(socket, f"s{number}", f"p{number}")
+        await trio.testing.wait_all_tasks_blocked()
+        before = len(rig.backend.calls)
+        rig.supervisor.terminate(StreamFilter(), BY_REST)
+        assert not any(stream.has_told for stream in rig.supervisor.all_streams())
+        session.stop(BY_REST)
+        await session.stopped.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [body["status"] for _, body in rig.backend.calls[before:]] == ["FAILED"] * PLAYERS + ["DISCONNECTED"]
 
 
 async def test_the_answer_counts_players_that_match_and_fall_with_their_publication(rig: SignalingRig) -> None:
@@ -152,10 +218,10 @@ async def test_a_dry_run_stops_nobody(rig: SignalingRig) -> None:
 async def test_a_client_that_leaves_in_the_middle_changes_nothing(rig: SignalingRig, nursery: trio.Nursery) -> None:
     streams = list(rig.supervisor.streams())
     with trio.CancelScope() as client:
-        nursery.start_soon(_cancel_after, 3, client)
+        nursery.start_soon(_cancel_after, 2, client)
         await terminated(rig, StreamFilter())
     assert client.cancelled_caught
-    assert any(stream.reason is None for stream in streams)
+    assert not all(stream.has_told for stream in streams)
     await trio.testing.wait_all_tasks_blocked()
     assert all(stream.reason is not None and stream.stopped.is_set() for stream in streams)
 
@@ -167,16 +233,17 @@ async def test_a_shutdown_in_the_middle_ends_all(passes: int, rig: SignalingRig,
     for _ in range(passes):
         await trio.lowlevel.checkpoint()
     rig.supervisor.close(SHUTDOWN)
-    assert {stream.reason for stream in streams} <= {BY_REST, SHUTDOWN, PUBLISHER_STOP, SESSION_DISCONNECT}
     await trio.testing.wait_all_tasks_blocked()
     assert rig.supervisor.is_idle
+    assert {stream.reason for stream in streams} <= {BY_REST, SHUTDOWN, PUBLISHER_STOP, SESSION_DISCONNECT}
     assert all(stream.stopped.is_set() for stream in streams)
     assert (await terminated(rig, StreamFilter())).count == 0
 
 
 async def test_a_filter_that_fails_in_the_middle_ends_neither_the_server_nor_the_wait(
-    rig: SignalingRig, caplog: pytest.LogCaptureFixture
+    rig: SignalingRig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(termination, "CUT_AT_ONCE", 0)
     asked: list[str] = []
 
     class Broken(StreamFilter):
