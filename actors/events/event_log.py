@@ -22,6 +22,8 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_TEXT: Final = 1000
 """Characters of a text in an event; the rest of a longer one is cut off."""
 
+_PLAIN: Final = frozenset({bool, int, float})
+
 
 @frozen
 class Resumption:
@@ -52,24 +54,36 @@ class EventLog:
         self._events: deque[ServerEvent] = deque()
         self._next = 1
         self._bytes = 0
+        self._second, self._written = -1.0, ""
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._changed = trio.Event()
+        self._is_awaited = False
 
     def emit(self, kind: EventType, *, app: str | None = None, name: str | None = None, **fields: object) -> None:
         """Something has happened. `fields` are what readers get, with the names that hooks use."""
         number = self._next
-        shown = {key: _shown(value) for key, value in fields.items()}
-        named = {"time": _time(self._clock()), "appKey": app, "name": _shown(name)}
-        data = encode_event(self.id_of(number), kind.value, {**named, **shown})
+        told = {"time": self._time(), "appKey": app, "name": name, **fields}
+        shown = {
+            key: value if type(value) in _PLAIN else _shown(value) for key, value in told.items() if value is not None
+        }
+        data = encode_event(self.id_of(number), kind.value, shown)
         self._events.append(ServerEvent(number, kind, app, name, data))
         self._next += 1
         self._bytes += len(data)
         self.counts[kind.value] += 1
         while len(self._events) > self._max_events or self._bytes > self._max_bytes:
             self._bytes -= len(self._events.popleft().data)
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._is_awaited:
+            self._is_awaited = False
+            self._changed.set()
+            self._changed = trio.Event()
+
+    def _time(self) -> str:
+        seconds, fraction = divmod(self._clock(), 1)
+        if seconds != self._second:  # in a burst, to write it takes as long as the rest
+            self._second, self._written = seconds, datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._written}.{int(fraction * 1000):03d}Z"
 
     def id_of(self, number: int) -> str:
         """The id of an event, `BOOT-N`."""
@@ -116,10 +130,13 @@ class EventLog:
     async def wait(self, next_number: int) -> None:
         """Until this event has happened."""
         while self._next <= next_number:
+            self._is_awaited = True
             await self._changed.wait()
 
 
 def _shown(value: object) -> object:
+    if type(value) is str:
+        return value[:MAX_TEXT]
     match value:
         case None | bool() | int() | float():
             return value
@@ -127,8 +144,3 @@ def _shown(value: object) -> object:
             return {str(name)[:MAX_TEXT]: _shown(each) for name, each in value.items()}
         case _:
             return str(value)[:MAX_TEXT]
-
-
-def _time(now: float) -> str:
-    moment = datetime.fromtimestamp(now, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Final
 
 from attrs import frozen
 
@@ -56,10 +57,12 @@ class EventFilter:
         )
 
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
+
 def encode_event(event_id: str, event_type: str, fields: Mapping[str, object]) -> bytes:
-    """An event as a reader gets it. `fields` that are None are left out."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    return f"id: {event_id}\nevent: {event_type}\ndata: {json.dumps(given, separators=(',', ':'))}\n\n".encode()
+    """An event as a reader gets it."""
+    return f"id: {event_id}\nevent: {event_type}\ndata: {_ENCODER.encode(fields)}\n\n".encode("ascii")
 
 
 def encode_retry(milliseconds: int) -> bytes:

@@ -113,7 +113,8 @@ class EventStream(Response):
         if not place.is_behind:
             return b""
         reason = "restart" if place.lost is None else "history"
-        return encode_event(self._events.id_of(place.next_number - 1), "gap", {"lost": place.lost, "reason": reason})
+        lost: dict[str, object] = {} if place.lost is None else {"lost": place.lost}
+        return encode_event(self._events.id_of(place.next_number - 1), "gap", lost | {"reason": reason})
 
 
 async def _until_over(receive: Receive, over: trio.CancelScope) -> None:
