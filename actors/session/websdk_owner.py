@@ -8,9 +8,9 @@ from actors.hooks.lane import HookLane
 from actors.session.writing import FrameWriter
 from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod
-from protocol.signaling.frames import Fail, ServerFrame, SetRemoteSDP
+from protocol.signaling.frames import Fail, NotifyStreamStatusEvent, ServerFrame, SetRemoteSDP
 from protocol.signaling.shared_event import SharedEvent
-from protocol.signaling.stream_forms import status_frame
+from protocol.signaling.stream_forms import status_text
 from protocol.stream.events import StreamEvent
 from protocol.stream.status_notice import StatusNotice
 
@@ -34,7 +34,12 @@ class SessionOwner:
         self.send(SetRemoteSDP(media_session_id=media_session_id, sdp=sdp))
 
     def status(self, notice: StatusNotice) -> None:
-        self.send(status_frame(notice))
+        try:
+            text = status_text(notice)
+        except (ValueError, RecursionError) as error:  # a backend may have inserted something that cannot be encoded
+            self.writer.unwritable(NotifyStreamStatusEvent.message, error)
+            return
+        self.writer.send_text(text)
 
     def event(self, media_session_id: str, event: StreamEvent) -> None:
         try:

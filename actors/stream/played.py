@@ -1,6 +1,5 @@
 """A played stream: it finds a broadcast, waits for its media if necessary, and receives what the publisher sends."""
 
-from contextlib import ExitStack
 from typing import Any
 
 from actors.media.events import NotEnoughBandwidth
@@ -86,11 +85,12 @@ class PlayedStream(Stream):
         return None
 
     def withdraw(self, reason: StopReason) -> None:
-        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
-            if self._playback is not None:
-                steps.callback(self._playback.withdraw)
+        try:
             if self._broadcast is not None:
-                steps.callback(self._broadcast.detach, self)
+                self._broadcast.detach(self)
+        finally:
+            if self._playback is not None:
+                self._playback.withdraw()
 
     def _connected(self) -> None:
         if self._broadcast is not None and self._broadcast.publication.width:

@@ -1,7 +1,6 @@
 """A published stream: it holds a name and feeds a broadcast. When it ends, its players end too."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 import trio
 
@@ -72,13 +71,14 @@ class PublishedStream(Stream):
     # -- the end -----------------------------------------------------------------------------------
 
     def withdraw(self, reason: StopReason) -> None:
-        with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
-            if self._broadcast is not None:
-                self._falling = self._broadcast.close()
-            if self._ingest is not None:
-                steps.callback(self._ingest.withdraw)
+        if self._broadcast is not None:
+            self._falling = self._broadcast.close()
+        try:
             if self._claim is not None:
-                steps.callback(self._claim.release)
+                self._claim.release()
+        finally:
+            if self._ingest is not None:
+                self._ingest.withdraw()
 
     def notify_stopped(self, reason: StopReason) -> None:
         for player in self._falling[:PLAYERS_AT_ONCE]:

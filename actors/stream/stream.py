@@ -79,6 +79,7 @@ class Stream(Actor[Noted]):
         self._life = StreamLife(published=self.published)
         self._media: WebRtcIngest | Playback | None = None
         self._info: str | None = None
+        self._measures: StreamMeasures | None = None  # once it has ended
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
         self._peer_closed = self._stop_asked = False
         self.create_date = int(services.wall_clock() * 1000)
@@ -164,7 +165,8 @@ class Stream(Actor[Noted]):
             steps.callback(self.keep_alive_slot.close)
 
     def end_log_fields(self) -> dict[str, object]:
-        traffic = self.measure().traffic
+        self._measures = self.measure()
+        traffic = self._measures.traffic
         return {
             "id": self.media_session_id,
             "name": self.name,
@@ -303,4 +305,4 @@ class Stream(Actor[Noted]):
 
     def measure(self) -> StreamMeasures:
         """Its traffic so far, and its codecs; also once it has ended."""
-        return measure_media(self._media)
+        return self._measures or measure_media(self._media)

@@ -3,10 +3,12 @@
 Events are in `shared_event`.
 """
 
+from typing import Any
+
+from protocol.signaling.frame_codec import encode_message
 from protocol.signaling.frames import NotifyStreamStatusEvent, StartRequest
 from protocol.stream.request import StreamRequest
 from protocol.stream.status_notice import StatusNotice
-from protocol.stream.statuses import StreamStatus
 
 
 def stream_request(frame: StartRequest, *, room: str | None = None) -> StreamRequest:
@@ -30,25 +32,30 @@ def stream_request(frame: StartRequest, *, room: str | None = None) -> StreamReq
     )
 
 
-def status_frame(notice: StatusNotice) -> NotifyStreamStatusEvent:
-    """The frame that tells the client its stream's status."""
-    stream = notice.stream
-    return NotifyStreamStatusEvent(
-        media_session_id=stream.media_session_id,
-        status=StreamStatus(stream.status),
-        info=stream.info,
-        name=stream.name,
-        published=stream.published,
-        has_video=stream.has_video,
-        has_audio=stream.has_audio,
-        record=False,
-        media_provider=stream.media_provider,
-        bitrate=stream.bitrate,
-        width=stream.width,
-        height=stream.height,
-        quality=stream.quality,
-        audio_muted=notice.audio_muted,
-        video_muted=notice.video_muted,
-        exclude=notice.exclude,
-        overwrite=notice.overwrite,
-    )
+def status_text(notice: StatusNotice) -> str:
+    """The `notifyStreamStatusEvent` that tells the client its stream's status.
+
+    It is made as text: when thousands of streams end, this is much of the work. ValueError or RecursionError if JSON
+    cannot express it.
+    """
+    stream, audio_muted, video_muted = notice.stream, notice.audio_muted, notice.video_muted
+    identity: dict[str, Any] = {"mediaSessionId": stream.media_session_id, "status": stream.status}
+    told = {
+        **identity,
+        "info": stream.info,
+        "name": stream.name,
+        "published": stream.published,
+        "hasVideo": stream.has_video,
+        "hasAudio": stream.has_audio,
+        "record": False,
+        "mediaProvider": stream.media_provider,
+        "bitrate": stream.bitrate,
+        "width": stream.width,
+        "height": stream.height,
+        "quality": stream.quality,
+        "audioState": None if audio_muted is None else {"muted": audio_muted},
+        "videoState": None if video_muted is None else {"muted": video_muted},
+        **notice.overwrite,
+    }
+    kept = {wire: value for wire, value in told.items() if value is not None and wire not in notice.exclude}
+    return encode_message(NotifyStreamStatusEvent.message, [kept | identity])

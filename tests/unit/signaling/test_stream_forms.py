@@ -1,15 +1,18 @@
 """Streams in the WebSDK's words, and back."""
 
+import json
 from typing import Any
 
 import attrs
 import pytest
 
 from protocol.node.descriptions import StreamDescription
-from protocol.signaling.frames import PlayStream, PublishStream
-from protocol.signaling.stream_forms import status_frame, stream_request
+from protocol.signaling.frame_codec import encode
+from protocol.signaling.frames import NotifyStreamStatusEvent, PlayStream, PublishStream
+from protocol.signaling.stream_forms import status_text, stream_request
 from protocol.stream.request import StreamRequest
 from protocol.stream.status_notice import StatusNotice
+from protocol.stream.statuses import StreamStatus
 
 ASKED: dict[str, Any] = {
     "media_session_id": "p1",
@@ -50,12 +53,56 @@ def test_all_that_a_request_holds_comes_from_the_frame(frame: type[PublishStream
     )
 
 
+def status_frame(notice: StatusNotice) -> NotifyStreamStatusEvent:
+    """What `status_text` must say, field by field."""
+    stream = notice.stream
+    return NotifyStreamStatusEvent(
+        media_session_id=stream.media_session_id,
+        status=StreamStatus(stream.status),
+        info=stream.info,
+        name=stream.name,
+        published=stream.published,
+        has_video=stream.has_video,
+        has_audio=stream.has_audio,
+        record=False,
+        media_provider=stream.media_provider,
+        bitrate=stream.bitrate,
+        width=stream.width,
+        height=stream.height,
+        quality=stream.quality,
+        audio_muted=notice.audio_muted,
+        video_muted=notice.video_muted,
+        exclude=notice.exclude,
+        overwrite=notice.overwrite,
+    )
+
+
+def body_of(notice: StatusNotice) -> dict[str, Any]:
+    (body,) = json.loads(status_text(notice))["data"]
+    assert isinstance(body, dict)
+    return body
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        StatusNotice(stream=STREAM),
+        StatusNotice(stream=STREAM, audio_muted=True, video_muted=False),
+        StatusNotice(stream=attrs.evolve(STREAM, status="FAILED", info="gone", width=640, published=False)),
+        StatusNotice(stream=STREAM, exclude=frozenset({"name", "mediaSessionId", "audioState"}), audio_muted=True),
+        StatusNotice(stream=STREAM, overwrite={"name": None, "status": "STOPPED", "recordName": "x", "info": [1]}),
+    ],
+)
+def test_a_status_as_text_is_the_frame(notice: StatusNotice) -> None:
+    assert json.loads(status_text(notice)) == json.loads(encode(status_frame(notice)))
+
+
 def test_a_status_is_a_frame_without_what_the_backend_hides_and_with_what_it_puts_in() -> None:
     body = {"name": "cam", "published": True, "bitrate": 0}
     notice = StatusNotice(stream=STREAM, audio_muted=True)
     assert notice.as_shown(body, dict(body)) is notice
-    plain = status_frame(notice).wire_data()[0]
+    plain = body_of(notice)
     assert (plain["name"], plain["audioState"]) == ("cam", {"muted": True})
     assert "videoState" not in plain
-    shown = status_frame(notice.as_shown(body, {"published": True, "bitrate": 7})).wire_data()[0]
+    shown = body_of(notice.as_shown(body, {"published": True, "bitrate": 7}))
     assert shown == {**{key: value for key, value in plain.items() if key != "name"}, "bitrate": 7}
