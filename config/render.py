@@ -12,7 +12,6 @@ _HEADER = """\
 _CHOSEN_HEADER = """\
 # Settings of wcsd that are not the default; `wcsd --print-config` explains them all. Java properties syntax.
 # `wcsd --check-config` checks this file, `wcs reload` makes the running server read it again.
-
 """
 _CHOSEN_HINTS = """
 # What most servers need next: a certificate that browsers accept, and, behind NAT, the public address.

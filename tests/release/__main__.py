@@ -76,6 +76,7 @@ def _check(release: Release, workshop: Path) -> None:
     _step("programs", lambda: installation.check_programs(release, environment, workshop / "state"))
     _step("programs, shadowed", lambda: installation.check_shadows(environment, workshop))
     _step("unit", lambda: unit.check_unit(release.target / "wcsd.service", program, workshop))
+    _step("unit, as --init writes it", lambda: unit.verify(installation.set_up(environment, workshop / "system")))
     _step("sysusers", lambda: unit.check_sysusers(release.target / "sysusers.conf"))
     _step("sysctl", lambda: unit.check_sysctl(release.target / "sysctl.conf"))
 

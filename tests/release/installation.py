@@ -66,5 +66,17 @@ def check_shadows(environment: Path, workshop: Path) -> None:
             raise NotReleasable(f"{program}, shadowed: exit code {ended.returncode}: {ended.stderr}")
 
 
+def set_up(environment: Path, root: Path) -> Path:
+    """Let the installed `wcsd --init` set up a system below `root`; the unit that it wrote."""
+    wcsd = str(environment / "bin/wcsd")
+    run([wcsd, "--init", f"--root={root}"], _clean())
+    unit = root / "etc/systemd/system/wcsd.service"
+    if f"ExecStart={wcsd}\n" not in unit.read_text():
+        raise NotReleasable(f"wcsd --init wrote a unit that does not start {wcsd}")
+    if not (root / "var/lib/wcsd/users.toml").exists():
+        raise NotReleasable("wcsd --init made no first user")
+    return unit
+
+
 def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
