@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import frozen
 
-from config.settings import Settings
+from config.settings import TABLE, Settings
 
 SHIPPED_PREFIX: Final = Path("/opt/wcsd")
 SHIPPED_STATE: Final = Path("/var/lib/wcsd")
@@ -39,7 +39,7 @@ def fitted_unit(shipped: str, installation: Installation, settings: Settings) ->
     if settings.audit_file is not None:
         folder = _quoted(str(settings.audit_file.parent))
         text = text.replace("# For an audit.file elsewhere: ReadWritePaths=/var/log/wcsd", f"ReadWritePaths={folder}")
-    if any(0 < port < _FIRST_FREE_PORT for port in _ports(settings)):
+    if any(port < _FIRST_FREE_PORT for port in _ports(settings)):
         text = text.replace(_PORT_LINES, _LOW_PORT_LINES)
     if any(path.is_relative_to(home) for path in _paths(installation) for home in _HOMES):
         text = text.replace("ProtectHome=yes", "ProtectHome=read-only")
@@ -64,8 +64,10 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def _ports(settings: Settings) -> tuple[int, ...]:
-    return (settings.ws_port, settings.wss_port, settings.http_port, settings.https_port, settings.media_port_from)
+def _ports(settings: Settings) -> list[int]:
+    """Every port that a setting names, 0 and unset ones left out."""
+    names = (known.attribute for known in TABLE.values() if known.key.rpartition(".")[2].endswith("port"))
+    return [port for port in (getattr(settings, name) for name in (*names, "media_port_from")) if port]
 
 
 def _paths(installation: Installation) -> tuple[Path, ...]:

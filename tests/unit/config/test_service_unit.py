@@ -48,8 +48,9 @@ def test_what_systemd_would_take_for_more_than_a_path() -> None:
     assert 'ExecStart=/opt/wcsd/bin/wcsd "--config=/etc/a b%%n$$HOME\\""' in lines(odd)
 
 
-def test_a_port_that_needs_a_capability() -> None:
-    assert lines(USUAL, Settings(wss_port=443)) == {
+@pytest.mark.parametrize("settings", [Settings(wss_port=443), Settings(public_https_port=443)])
+def test_a_port_that_needs_a_capability(settings: Settings) -> None:
+    assert lines(USUAL, settings) == {
         "AmbientCapabilities=CAP_NET_BIND_SERVICE",
         "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
         "PrivateUsers=no",
