@@ -20,7 +20,8 @@ import trio
 
 from actors.access.opening import open_access
 from actors.events.event_log import EventLog
-from actors.hooks.dispatcher import HookDispatcher
+from actors.hooks.dispatcher import open_dispatcher
+from actors.hooks.spool import open_spool
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
@@ -44,6 +45,7 @@ from actors.operator.desk import CommandDesk
 from actors.operator.live import LiveCommands
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.operator.server_commands import ServerCommands
+from actors.operator.spool_commands import SpoolCommands
 from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -107,9 +109,8 @@ class Server:
             self._tls = self.certificate.context(protocols=["http/1.1"])
             self._https = self.certificate.context(protocols=["http/1.1"], client_ca=settings.https_client_ca)
             labels, events = AppLabels(self._apps.has_key), EventLog()
-            self._dispatcher = HookDispatcher(
-                settings, find_app=self._apps.by_key, all_apps=self._apps.all, counts=HookCounts(labels), events=events
-            )
+            spool = open_spool(settings, state.spool_path, events)
+            self._dispatcher = open_dispatcher(settings, self._apps, HookCounts(labels), events, spool)
             self._listeners = ServerListeners(settings)
             media = open_media_sockets(settings)
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
@@ -257,9 +258,8 @@ class Server:
         server = ServerCommands(drain=self._drain, reload=self.reload)
         live = LiveCommands(node=self._node, rooms=self._rooms, bans=self._bans, settings=self._settings)
         trials = AppTrials(table=lambda: self._apps.table, settings=self._settings, node_id=self.node_id)
-        return CommandDesk(
-            apps=self._apps, accounts=accounts, server=server, live=live, trials=trials, audit=self._access.audit
-        )
+        kept = SpoolCommands(self._dispatcher, lambda: self._apps.table)
+        return CommandDesk(self._apps, accounts, server, live, trials, kept, self._access.audit)
 
     def _measured_parts(self) -> MeasuredServer:
         return MeasuredServer(

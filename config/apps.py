@@ -7,6 +7,7 @@ them are sent at all. Operators know an application by its *name*. (WCS: "Applic
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 from attrs import Attribute, evolve, field, frozen
 
 from protocol.common.suggestions import did_you_mean, shortened
+from protocol.hooks.breaker import OnBreaker
+from protocol.hooks.kept_hook import KeepPolicy
 from protocol.hooks.methods import UNUSED_METHODS, HookMethod
 from protocol.hooks.webhook_signature import read_secret
 
@@ -160,6 +163,14 @@ def _seconds(time: str | None) -> float:
     return moment.timestamp()
 
 
+def _check_choice(choices: type[StrEnum]) -> Callable[["App", "Attribute[str | None]", str | None], None]:
+    def check(_: "App", attribute: "Attribute[str | None]", value: str | None) -> None:
+        if value is not None and value not in list(choices):
+            raise AppError(f"must be one of {', '.join(choices)}", field=attribute.name)
+
+    return check
+
+
 @frozen(kw_only=True)
 class App:
     """One application. Every field is checked; AppError names the invalid one.
@@ -167,7 +178,8 @@ class App:
     `name` and `key` are case-sensitive and unique on a server. `url` is the base URL of its hooks. `methods` are the
     hooks that are sent; all others count as allowed. `rest_username` and `rest_password` are sent to the backend as
     HTTP Basic. With a `webhook_secret` hooks are signed (`protocol/hooks/webhook_signature.py`), and also with the old
-    one until `old_webhook_secret_until`, a time in ISO 8601 with its zone. With `rooms`, its clients' room commands and
+    one until `old_webhook_secret_until`, a time in ISO 8601 with its zone. `on_breaker` and `spool` are values of
+    OnBreaker and KeepPolicy, or None for the default. With `rooms`, its clients' room commands and
     their streams in rooms are served here; without, both are between pages and backend. `owner`, `main_class` and
     `callback_class` are kept for operators who come from WCS and have no effect.
     """
@@ -182,9 +194,21 @@ class App:
     webhook_secret: str | None = field(default=None, repr=False, validator=_check_secret)
     old_webhook_secret: str | None = field(default=None, repr=False, validator=_check_secret)
     old_webhook_secret_until: str | None = field(default=None, validator=_check_time)
+    on_breaker: str | None = field(default=None, validator=_check_choice(OnBreaker))
+    spool: str | None = field(default=None, validator=_check_choice(KeepPolicy))
     owner: str | None = field(default=None, validator=_check_label)
     main_class: str | None = field(default=None, validator=_check_label)
     callback_class: str | None = field(default=None, validator=_check_label)
+
+    @property
+    def keep_policy(self) -> KeepPolicy:
+        """What is kept of notifications that cannot be delivered."""
+        return KeepPolicy(self.spool or KeepPolicy.OFF)
+
+    @property
+    def breaker_reaction(self) -> OnBreaker:
+        """What a question comes to while the backend is not called."""
+        return OnBreaker(self.on_breaker or OnBreaker.TIMEOUT)
 
     def method_url(self, method: str) -> str:
         """The URL to which the hook `method` is posted: its name appended as a path segment."""

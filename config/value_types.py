@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from protocol.access.client_address import IpNetwork, TrustedProxies
 from protocol.common.suggestions import did_you_mean
+from protocol.hooks.networks import HookNetworks
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -220,6 +221,18 @@ class Proxies:
         for network in self.read(text).networks:
             if not network.prefixlen:
                 yield f"{network} trusts everybody: any client can claim any address"
+
+
+@frozen
+class BackendNetworks:
+    """Addresses and networks that hooks may go to."""
+
+    allowed: str = field(
+        default="IP addresses and networks such as 10.0.0.0/8, separated by commas; or empty", init=False
+    )
+
+    def read(self, text: str) -> HookNetworks:
+        return HookNetworks(tuple(_each_once(map(_network, _items(text)))))
 
 
 @frozen

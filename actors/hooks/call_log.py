@@ -69,6 +69,11 @@ class HookCall:
     keep_alive: bool = False
     """Whether it counts among the keep-alives, which may hold half of a host's connections."""
 
+    content: bytes | None = field(default=None, repr=False)
+    """The body as it was written before, if the call is made late; then it is not tried again by itself."""
+    event_time: float | None = None
+    """When what it tells has happened, if the call is made late: seconds since the epoch."""
+
     @property
     def caller(self) -> Caller:
         """The caller that the call is made for."""
@@ -205,6 +210,8 @@ def _facts(call: HookCall, progress: Progress) -> dict[str, Any]:
 def failure_text(method: HookMethod, outcome: Outcome) -> str:
     """Why a call has failed, in a few words."""
     match outcome:
+        case TimedOut(is_breaker_open=True):
+            return "breaker open"
         case TimedOut(seconds=seconds):
             return f"no answer within {seconds:g} s"
         case Unreachable(cause=cause):

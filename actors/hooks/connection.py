@@ -6,7 +6,7 @@ Every failure is one of httpx's errors. Its type says whether the backend may ha
     httpx.ReadError          reset before an answer began
     NoAnswer                 closed before an answer began
     httpx.RemoteProtocolError    the answer is not HTTP, or is cut off
-    AnswerTooLarge, TlsFailed    see the classes
+    AnswerTooLarge, TlsFailed, AddressDenied    see the classes
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import itertools
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 
 import h11
 import httpx
@@ -22,6 +23,7 @@ import trio
 from actors.hooks.resolver import Resolver
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.timeouts import fail_after
+from protocol.hooks.networks import ANY_BACKEND, HookNetworks
 
 READ_SIZE = 65_536
 _END = h11.EndOfMessage()
@@ -43,6 +45,10 @@ class AnswerTooLarge(httpx.TransportError):
 
 class TlsFailed(httpx.TransportError):
     """The backend's certificate is not trusted, or there is no common TLS version."""
+
+
+class AddressDenied(httpx.TransportError):
+    """The backend is at an address to which no hook may go (`rest.hook_networks`)."""
 
 
 class BackendConnection:
@@ -137,9 +143,11 @@ class BackendConnection:
         return True
 
 
-async def connect(url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext) -> BackendConnection:
-    """Open a connection for `url`, trying its host's addresses in turn. Raises the errors listed above."""
-    stream = await _connect_any(url.host, port_of(url), resolver)
+async def connect(
+    url: httpx.URL, resolver: Resolver, tls: ssl.SSLContext, networks: HookNetworks = ANY_BACKEND
+) -> BackendConnection:
+    """Open a connection for `url`, trying its host's addresses in turn, if in `networks`. Raises the errors above."""
+    stream = await _connect_any(url.host, port_of(url), resolver, networks)
     if url.scheme != "https":
         return BackendConnection(stream)
     try:
@@ -154,8 +162,8 @@ def port_of(url: httpx.URL) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-async def _connect_any(host: str, port: int, resolver: Resolver) -> TcpStream:
-    *others, last = await resolver.resolve(host)
+async def _connect_any(host: str, port: int, resolver: Resolver, networks: HookNetworks) -> TcpStream:
+    *others, last = _allowed(host, await resolver.resolve(host), networks)
     for address in others:
         try:
             with fail_after(ADDRESS_PATIENCE):
@@ -170,6 +178,13 @@ async def _connect_any(host: str, port: int, resolver: Resolver) -> TcpStream:
         raise httpx.ConnectError(f"{host} port {port}: {_reason(error)}") from error
     resolver.prefer(host, last)
     return stream
+
+
+def _allowed(host: str, addresses: Sequence[str], networks: HookNetworks) -> list[str]:
+    allowed = [address for address in addresses if networks.allows(address)]
+    if not allowed:
+        raise AddressDenied(f"{host} is at {', '.join(addresses)}, where hooks must not go (rest.hook_networks)")
+    return allowed
 
 
 async def _connect_to(address: str, port: int) -> TcpStream:

@@ -24,12 +24,15 @@ from actors.hooks.fair_queue import Caller
 from actors.hooks.lane import HookLane
 from actors.hooks.queue import HookQueue, Notification
 from actors.hooks.queue_starter import QueueStarter
+from actors.hooks.replay import HookReplay
 from actors.hooks.sender import CallTransport, HookSender
+from actors.hooks.spool import Spool
 from actors.hooks.tls import client_context
 from actors.hooks.transport import HookTransport, HostName, host_name
 from actors.net.accept import hook_connections
 from actors.runtime.actor import Actor, StopReason
 from actors.runtime.logs import get_logger
+from actors.storage.app_store import AppStore
 from config.apps import App
 from config.live import follow
 from config.settings import HookOrder, Settings
@@ -64,8 +67,8 @@ class HookDispatcher(Actor[Never]):
 
     `find_app` returns the current application for a key, so that an operator's change applies to the next call; without
     it, or if the application is gone, a session keeps the one it started with. `all_apps` returns all current
-    applications. Tests replace `transport`. Raises OSError if the CA file in the settings cannot be used, ValueError if
-    hooks must be signed and this machine cannot sign them.
+    applications. Without `spool` nothing is kept. Tests replace `transport`. Raises OSError if the CA file in the
+    settings cannot be used, ValueError if hooks must be signed and this machine cannot sign them.
     """
 
     def __init__(
@@ -77,12 +80,15 @@ class HookDispatcher(Actor[Never]):
         transport: CallTransport | None = None,
         counts: HookCounts | None = None,
         events: EventLog | None = None,
+        spool: Spool | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.beats = 0
         self._transport = transport or _open_transport(settings, all_apps)
-        self.sender = HookSender(settings, self._transport, counts, events)
+        self.sender = HookSender(settings, self._transport, counts, events, all_apps)
+        self.spool = spool or Spool(settings, None)
+        self.replay = HookReplay(settings, self.spool, self.sender, find_app)
         self._find_app = find_app
         self._all_apps = all_apps
         self.backlog = Backlog(settings.rest_lanes_total, on_drop=self._report_drop)
@@ -144,6 +150,10 @@ class HookDispatcher(Actor[Never]):
         """The current state of the application."""
         return self._find_app(app.key) or app
 
+    def wall_clock(self) -> float:
+        """Seconds since the epoch."""
+        return self.spool.wall_clock()
+
     def poke(self) -> None:
         """Let this actor show that it goes on: `beats` grows, unless it has ended."""
         if self.is_open:
@@ -171,6 +181,9 @@ class HookDispatcher(Actor[Never]):
                         "rest_hook_send_hash is on: this application's user and password are not sent", app=app.key
                     )
         self.nursery.start_soon(self._transport.run)
+        if self.spool.keeps_anything:
+            self.nursery.start_soon(self.spool.run)
+            self.nursery.start_soon(self.replay.run)
 
     def teardown(self, reason: StopReason) -> None:
         """Note what still waits before the queues' tasks end."""
@@ -180,11 +193,14 @@ class HookDispatcher(Actor[Never]):
         """Close the connections and refuse what waits, so that every waiting caller gets an answer."""
         self._transport.close()
         refused = itertools.count(1)
-        for queue in self._left:
-            while queue.refuse_next():
-                if next(refused) % REFUSALS_PER_PASS == 0:
-                    await trio.lowlevel.checkpoint()
-        self._left.clear()
+        try:
+            for queue in self._left:
+                while queue.refuse_next():
+                    if next(refused) % REFUSALS_PER_PASS == 0:
+                        await trio.lowlevel.checkpoint()
+        finally:
+            self._left.clear()
+            self.spool.close()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -216,6 +232,13 @@ class HookDispatcher(Actor[Never]):
             )
 
 
+def open_dispatcher(
+    settings: Settings, apps: AppStore, counts: HookCounts, events: EventLog, spool: Spool
+) -> HookDispatcher:
+    """The dispatcher of a server, for the applications in `apps`. Raises as its constructor does."""
+    return HookDispatcher(settings, find_app=apps.by_key, all_apps=apps.all, counts=counts, events=events, spool=spool)
+
+
 class SharedHosts:
     """Which backend hosts are currently called by more than one application."""
 
@@ -240,6 +263,7 @@ def _open_transport(settings: Settings, all_apps: Callable[[], tuple[App, ...]])
         max_total=hook_connections(),
         max_response_size=settings.rest_max_response_size,
         tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
+        networks=settings.rest_hook_networks,
         is_shared=SharedHosts(all_apps),
     )
 
@@ -248,6 +272,7 @@ def _open_transport(settings: Settings, all_apps: Callable[[], tuple[App, ...]])
             max_connections=settings.rest_max_connections,
             max_response_size=settings.rest_max_response_size,
             tls=client_context(settings.rest_ca_file, insecure=settings.rest_insecure_tls),
+            networks=settings.rest_hook_networks,
         )
 
     follow(settings, adopt)

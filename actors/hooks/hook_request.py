@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import httpx
 
 from actors.hooks.call_log import HookCall, Progress
 from protocol.hooks import signature
+from protocol.hooks.trace_context import traceparent
 from protocol.hooks.webhook_signature import webhook_headers
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -42,14 +44,17 @@ class HookRequests:
 
     def build(self, call: HookCall, progress: Progress, url: httpx.URL, headers: Headers) -> httpx.Request:
         """The request of the next attempt at `call`, for its `target`. Raises Unwritable."""
-        content = _written(call)
+        content = written(call)
         own = [
             (b"X-WCS-Hook-Id", progress.hook_id.encode()),
             (b"X-WCS-Attempt", b"%d" % progress.attempt),
+            (b"traceparent", traceparent(progress.hook_id, progress.attempt)),
             (b"Content-Length", b"%d" % len(content)),
         ]
         if self._key is not None:
             own.append((b"Authorization", signature(self._key, content)))
+        if call.event_time is not None:
+            own.append((b"X-WCS-Event-Time", iso_time(call.event_time).encode()))
         now = self._clock()
         own += webhook_headers(
             call.app.signing_keys(now), hook_id=progress.hook_id, timestamp=int(now), content=content
@@ -58,7 +63,15 @@ class HookRequests:
         return httpx.Request("POST", url, headers=[*headers, *own], stream=httpx.ByteStream(content))
 
 
-def _written(call: HookCall) -> bytes:
+def iso_time(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601, in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def written(call: HookCall) -> bytes:
+    """The body of a call. Raises Unwritable."""
+    if call.content is not None:
+        return call.content
     try:
         return json.dumps(call.body, separators=(",", ":")).encode()
     except (ValueError, TypeError, RecursionError) as error:

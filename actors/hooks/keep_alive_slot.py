@@ -1,5 +1,6 @@
 """One stream's keep-alives. They stay outside the lane: a call that waits there must not delay them."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -7,11 +8,17 @@ import trio
 
 from actors.hooks.call_log import HookCall
 from actors.hooks.lane_services import LaneServices
-from protocol.hooks import HookMethod, RestClientConfig, Verdict, verdict
+from config.apps import App
+from protocol.hooks import Allow, Answered, HookMethod, NotSent, Outcome, RestClientConfig, TimedOut, Verdict, verdict
+from protocol.hooks.breaker import OnBreaker
 
 
 class CallsOfSession(Protocol):
     """What a slot needs of its session's lane."""
+
+    @property
+    def app(self) -> App:
+        """The session's application in its current state."""
 
     @property
     def config(self) -> RestClientConfig:
@@ -28,6 +35,8 @@ class KeepAliveSlot:
     """One stream's keep-alives: at most one under way, none waiting. They end with the stream."""
 
     def __init__(self, services: LaneServices, lane: CallsOfSession) -> None:
+        self.expires_at = math.inf
+        """Until when the stream may go on by the last answer of 200, on trio's clock."""
         self._services = services
         self._lane = lane
         self._scope: trio.CancelScope | None = None
@@ -41,7 +50,12 @@ class KeepAliveSlot:
             and not self._closed
             and self._services.is_open
             and self._lane.sends(HookMethod.STREAM_KEEP_ALIVE_EVENT)
+            and (self._insists or not self._services.sender.breakers.refuses(self._lane.app))
         )
+
+    @property
+    def _insists(self) -> bool:
+        return self._lane.app.breaker_reaction is OnBreaker.CALL
 
     def send(self, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> bool:
         """Send one if the slot is ready; return whether it was sent.
@@ -63,13 +77,25 @@ class KeepAliveSlot:
     async def _run(self, scope: trio.CancelScope, body: dict[str, Any], on_verdict: Callable[[Verdict], None]) -> None:
         method = HookMethod.STREAM_KEEP_ALIVE_EVENT
         timeout = self._services.settings.rest_request_timeout
+        outcome: Outcome = NotSent()
         try:
             with scope:
                 call = self._lane.call(method, body, keep_alive=True)
+                deadline = trio.current_time() + timeout
                 outcome = await self._services.sender.send(
-                    call, timeout=timeout, deadline=trio.current_time() + timeout
+                    call, timeout=timeout, deadline=deadline, insists=self._insists
                 )
         finally:
             self._scope = None
-        if not self._closed:
-            on_verdict(verdict(method, self._lane.config.for_method(method), outcome, body))
+        is_skipped = isinstance(outcome, NotSent) or (isinstance(outcome, TimedOut) and outcome.is_breaker_open)
+        if not self._closed and not is_skipped:
+            on_verdict(self._judge(call, outcome, body))
+
+    def _judge(self, call: HookCall, outcome: Outcome, body: dict[str, Any]) -> Verdict:
+        judged = verdict(call.method, self._lane.config.for_method(call.method), outcome, body)
+        if isinstance(judged, Allow) and isinstance(outcome, Answered) and outcome.status == 200:
+            expires_in = judged.terms.expires_in
+            self.expires_at = math.inf if expires_in is None else trio.current_time() + expires_in
+            if judged.warnings:
+                self._services.sender.log.odd_answer(call.method, call.app.key, call.session_id, judged.warnings)
+        return judged

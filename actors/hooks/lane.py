@@ -18,6 +18,7 @@ from actors.hooks.call_log import HookCall, HookedStream
 from actors.hooks.client_deliveries import Deliveries, Delivery
 from actors.hooks.echo import is_echo
 from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.kept_notifications import KeptNotifications
 from actors.hooks.lane_services import LaneServices
 from actors.hooks.queue import HookQueue, Notification, Permit
 from config.apps import App
@@ -37,6 +38,8 @@ from protocol.hooks import (
     apply_rest_exclude,
     verdict,
 )
+from protocol.hooks.breaker import OnBreaker
+from protocol.hooks.verdicts import RESTRICTED_ACCESS
 
 STOPPED = Unreachable(cause="hooks have stopped")
 
@@ -59,6 +62,7 @@ class HookLane:
         self._services = services
         self._queue = queue
         self._account = account
+        self._kept = KeptNotifications(services, session_id)
         self._late = Deliveries(services.spawn)
         self._app = app
         self._session_id = session_id
@@ -90,7 +94,14 @@ class HookLane:
         """
         if not self.sends(method):
             return verdict(method, self.config.for_method(method), NotSent(), body)
-        judged = self._judge(method, body, await self._ask(method, body))
+        outcome = await self._ask(method, body)
+        if isinstance(outcome, TimedOut) and outcome.is_breaker_open:
+            match self.app.breaker_reaction:
+                case OnBreaker.ALLOW:
+                    outcome = NotSent()
+                case OnBreaker.DENY:
+                    return Deny(info=RESTRICTED_ACCESS)
+        judged = self._judge(method, body, outcome)
         if isinstance(judged, Allow) and judged.config is not None:
             self.config = judged.config
         return judged
@@ -188,6 +199,9 @@ class HookLane:
     async def _ask(self, method: HookMethod, body: dict[str, Any]) -> Outcome:
         if self._closed or not self._services.is_open:
             return STOPPED
+        insists = self.app.breaker_reaction is OnBreaker.CALL
+        if not insists and self._services.sender.breakers.refuses(self.app):
+            return self._services.sender.refuse(self.call(method, body))
         timeout = self._timeout
         deadline = trio.current_time() + timeout
         with Permit(queue=self._queue) as turn:
@@ -197,7 +211,8 @@ class HookLane:
                 return self._services.sender.report_lost_turn(self.call(method, body), timeout)
             if turn.refused:
                 return STOPPED
-            return await self._services.sender.send(self.call(method, body), timeout=timeout, deadline=deadline)
+            call = self.call(method, body)
+            return await self._services.sender.send(call, timeout=timeout, deadline=deadline, insists=insists)
 
     def _notification(self, method: HookMethod, body: dict[str, Any], *, last: bool) -> Notification:
         return Notification(
@@ -209,19 +224,21 @@ class HookLane:
             account=self._account,
             queue=self._queue,
             send=self._send,
+            left=self._leave,
+            event_time=self._services.wall_clock(),
             on_verdict=lambda judged: self._warn_of(method, judged),
         )
 
     async def _send(self, notification: Notification) -> None:
         method, body = notification.method, notification.body
-        timeout = self._timeout
         judged: Verdict = Allow(body=body)
         try:
-            call = self.call(method, body)
-            outcome = await self._services.sender.send(call, timeout=timeout, deadline=trio.current_time() + timeout)
-            judged = self._judge(method, body, outcome)
+            judged = self._judge(method, body, await self._kept.deliver(self.call(method, body), notification))
         finally:
             notification.on_verdict(judged)
+
+    def _leave(self, notification: Notification) -> None:
+        self._kept.leave(self.call(notification.method, notification.body), notification)
 
     def _judge(self, method: HookMethod, body: dict[str, Any], outcome: Outcome) -> Verdict:
         judged = verdict(method, self.config.for_method(method), outcome, body)

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from actors.hooks.backlog import Backlog
 from actors.hooks.sender import HookSender
+from actors.hooks.spool import Spool
 from config.apps import App
 from config.settings import Settings
 
@@ -17,6 +18,10 @@ class LaneServices(Protocol):
     @property
     def sender(self) -> HookSender: ...
     @property
+    def spool(self) -> Spool:
+        """Where notifications are kept that cannot be delivered."""
+
+    @property
     def backlog(self) -> Backlog: ...
     @property
     def is_open(self) -> bool:
@@ -24,6 +29,9 @@ class LaneServices(Protocol):
 
     def current_app(self, app: App) -> App:
         """The application in its current state: operators may change it during a session."""
+
+    def wall_clock(self) -> float:
+        """Seconds since the epoch."""
 
     def spawn(self, run: Callable[[], Any]) -> None:
         """Start a task that runs an async function, which must not raise."""

@@ -28,7 +28,10 @@ class QueueEntry(Protocol):
         """Run the turn; it lasts until this returns."""
 
     def refuse(self) -> None:
-        """The turn will never come: the queue is closed."""
+        """The turn will never come."""
+
+    def leave(self) -> None:
+        """The same, because the queue is closed."""
 
 
 @define(eq=False, kw_only=True)
@@ -58,6 +61,8 @@ class Permit:
         self.refused = True
         self.granted.set()
 
+    leave = refuse
+
 
 @define(eq=False, kw_only=True)
 class Notification:
@@ -70,7 +75,11 @@ class Notification:
     load: Load
     account: Account = field(repr=False)
     queue: "HookQueue" = field(repr=False)
+    event_time: float
+    """When what it tells has happened: seconds since the epoch."""
     send: Callable[["Notification"], Awaitable[None]] = field(repr=False)
+    left: Callable[["Notification"], None] = field(repr=False)
+    """Called if the server stops before its turn comes."""
     on_verdict: Callable[[Verdict], None] = field(repr=False)
 
     async def run(self) -> None:
@@ -81,9 +90,13 @@ class Notification:
             self.account.end(self)
 
     def refuse(self) -> None:
-        """Dropped by its account, which has already removed it, or by its queue, which is closing."""
+        """Dropped by its account, which has already removed it."""
         self.queue.discard(self)
         self.on_verdict(Allow(body=self.body))
+
+    def leave(self) -> None:
+        self.left(self)
+        self.refuse()
 
 
 class HookQueue:
@@ -115,7 +128,7 @@ class HookQueue:
         entry, _ = self._entries.popitem(last=False)
         if isinstance(entry, Notification):
             entry.account.remove(entry)
-        entry.refuse()
+        entry.leave()
         return True
 
     async def run(self) -> None:

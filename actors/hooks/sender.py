@@ -5,6 +5,7 @@ Whatever happens becomes an `Outcome`. The only exception that escapes is the ca
 
 import itertools
 import secrets
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -13,12 +14,14 @@ import trio
 from attrs import define
 
 from actors.events.event_log import EventLog
+from actors.hooks.breakers import BREAKER_OPEN, BackendBreakers
 from actors.hooks.call_log import CallLog, HookCall, Progress, debug_body, is_debugging
 from actors.hooks.fair_queue import Caller
 from actors.hooks.hook_request import HookRequests, Unwritable
 from actors.hooks.recent_calls import RecentCalls
 from actors.hooks.retries import Retries
 from actors.hooks.transport import NoAnswer, PoolStatistics
+from config.apps import App
 from config.live import follow
 from config.settings import Settings
 from protocol.hooks import (
@@ -85,33 +88,71 @@ class HookSender:
         transport: CallTransport,
         counts: HookCounts | None = None,
         events: EventLog | None = None,
+        all_apps: Callable[[], tuple[App, ...]] = tuple,
     ) -> None:
         self.counters = SenderCounters()
         self.counts = counts or HookCounts()
+        events = events or EventLog()
         self.log = CallLog(events)
         self.recent = RecentCalls()
+        self.breakers = BackendBreakers(all_apps, events=events, counts=self.counts)
         self._transport = transport
         follow(settings, self._adopt)
         self._id_prefix = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
     def _adopt(self, settings: Settings) -> None:
+        self.breakers.is_on = settings.rest_breaker
         self._retries = (
             settings.rest_client_request_retry_count if settings.rest_client_request_sent_retry_enabled else 0
         )
         key = (settings.rest_hook_secret_key or "").encode() if settings.rest_hook_send_hash else None
         self._requests = HookRequests(key)
 
-    async def send(self, call: HookCall, *, timeout: float, deadline: float) -> Outcome:
-        """Make the call, including retries, before `deadline` (trio's clock), which was set `timeout` seconds ahead."""
-        progress = Progress(
-            hook_id=f"{self._id_prefix}-{next(self._numbers)}", started=trio.current_time(), deadline=deadline
-        )
+    def new_id(self) -> str:
+        """An id for another hook, never used before."""
+        return f"{self._id_prefix}-{next(self._numbers)}"
+
+    def begin(self, *, deadline: float, hook_id: str | None = None, attempts: int = 0) -> Progress:
+        """The beginning of a call, which has been tried `attempts` times before. Without `hook_id` it is a new one."""
+        now = trio.current_time()
+        return Progress(hook_id=hook_id or self.new_id(), started=now, deadline=deadline, attempt=attempts)
+
+    async def send(
+        self,
+        call: HookCall,
+        *,
+        timeout: float,
+        deadline: float,
+        progress: Progress | None = None,
+        insists: bool = False,
+    ) -> Outcome:
+        """Make the call, including retries, before `deadline` (trio's clock), which was set `timeout` seconds ahead.
+
+        While the backend's breaker is open, it is made only if the caller `insists`. A probe has a deadline of its own.
+        """
+        progress = progress or self.begin(deadline=deadline)
+        ticket = self.breakers.admit(call.app)
+        if ticket is None and not insists:
+            self._note(call, progress, BREAKER_OPEN)
+            return BREAKER_OPEN
+        progress.attempt += 1
+        if ticket is not None and ticket.probe_until is not None and not insists:
+            progress.deadline = min(deadline, ticket.probe_until)
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._send(call, progress, timeout)
+        finally:
+            if ticket is not None:
+                self.breakers.report(call.app, ticket, call.method, outcome)
+        return outcome
+
+    async def _send(self, call: HookCall, progress: Progress, timeout: float) -> Outcome:
         self.counters.sent += 1
-        outcome: Outcome = TimedOut(seconds=timeout)
+        outcome: Outcome = TimedOut(seconds=min(timeout, progress.deadline - progress.started))
         done = False
         try:
-            with trio.move_on_at(deadline):
+            with trio.move_on_at(progress.deadline):
                 outcome = await self._try(call, progress)
             done = True
         finally:
@@ -121,6 +162,12 @@ class HookSender:
                 self._count(call, progress, HookOutcome.CANCELLED, None)
                 self.log.cancelled(call, progress)
         return outcome
+
+    def refuse(self, call: HookCall) -> Outcome:
+        """A call that is not made, because its backend's breaker is open."""
+        now = trio.current_time()
+        self._note(call, Progress(hook_id="-", started=now, deadline=now, attempt=0), BREAKER_OPEN)
+        return BREAKER_OPEN
 
     def report_lost_turn(self, call: HookCall, timeout: float) -> Outcome:
         """The deadline passed before the call got its turn: the same failure as a backend that is too slow."""
@@ -132,7 +179,7 @@ class HookSender:
 
     def _note(self, call: HookCall, progress: Progress, outcome: Outcome) -> None:
         self.counters.failed += is_failure(call.method, outcome)
-        self.counters.timed_out += isinstance(outcome, TimedOut)
+        self.counters.timed_out += isinstance(outcome, TimedOut) and not outcome.is_breaker_open
         label = outcome_label(call.method, outcome)
         if label is not None:
             self._count(call, progress, label, outcome)
@@ -144,7 +191,7 @@ class HookSender:
 
     async def _try(self, call: HookCall, progress: Progress) -> Outcome:
         debug_body("hook body", call, progress, call.body)
-        retries = Retries(self._retries)
+        retries = Retries(self._retries if call.content is None else 0)
         while True:
             try:
                 return await self._attempt(call, progress)
@@ -170,11 +217,9 @@ class HookSender:
         ) as slot:
             # Built only now: a call that waits for a slot must not use its memory twice.
             response = await slot.exchange(self._requests.build(call, progress, url, headers))
-            answer = read_answer(
-                response.status_code,
-                await response.aread(),
-                reads=reads_body(call.method, call.config, response.status_code) or is_debugging(),
-            )
+            status, content = response.status_code, await response.aread()
+            reads = reads_body(call.method, call.config, status, content) or is_debugging()
+            answer = read_answer(status, content, reads=reads)
         if answer.body is not None:
             debug_body("hook answer", call, progress, answer.body)
         return answer

@@ -26,6 +26,7 @@ from actors.hooks.connection_slots import ConnectionSlots
 from actors.hooks.fair_queue import Caller
 from actors.hooks.resolver import CannotResolve, Resolver
 from actors.hooks.start_pacer import StartPacer
+from protocol.hooks.networks import ANY_BACKEND, HookNetworks
 
 __all__ = [
     "AnswerTooLarge",
@@ -74,12 +75,14 @@ class HookTransport:
         max_total: int,
         max_response_size: int,
         tls: ssl.SSLContext,
+        networks: HookNetworks = ANY_BACKEND,
         resolver: Resolver | None = None,
         is_shared: Callable[[HostName], bool] = lambda host: False,
     ) -> None:
         self._max_connections = max_connections
         self._max_response_size = max_response_size
         self._tls = tls
+        self._networks = networks
         self._resolver = resolver or Resolver()
         self._is_shared = is_shared
         self._hosts: dict[HostName, _HostPool] = {}
@@ -89,11 +92,16 @@ class HookTransport:
         )  # by host, then by application
         self._closed = False
 
-    def change(self, *, max_connections: int, max_response_size: int, tls: ssl.SSLContext) -> None:
+    def change(
+        self, *, max_connections: int, max_response_size: int, tls: ssl.SSLContext, networks: HookNetworks
+    ) -> None:
         """Other limits and another trust, for the calls and connections that follow."""
         self._max_connections, self._max_response_size, self._tls = max_connections, max_response_size, tls
+        is_elsewhere, self._networks = networks != self._networks, networks
         for host in self._hosts.values():
             host.resize(max_connections)
+            if is_elsewhere:
+                host.close_idle()
 
     def slot(
         self, url: httpx.URL, caller: Caller, *, keep_alive: bool = False, deadline: float = math.inf
@@ -167,7 +175,7 @@ class HookTransport:
         while (idle := self._idle_count) and idle + self.connections.taken > self._max_total:
             hosts = (host for host in self._hosts.values() if host.idle)
             min(hosts, key=lambda host: host.idle[0].idle_until).idle.popleft().close()
-        return await connect(url, self._resolver, self._tls)
+        return await connect(url, self._resolver, self._tls, self._networks)
 
 
 class HostSlot:

@@ -79,7 +79,7 @@ class HookTrial:
             told.append(", ".join(await resolver.resolve(url.host)))
         with self._timed("connection") as told:
             tls = client_context(self.settings.rest_ca_file, insecure=self.settings.rest_insecure_tls)
-            connection = await connect(url, resolver, tls)
+            connection = await connect(url, resolver, tls, self.settings.rest_hook_networks)
             told.append(f"port {port_of(url)}, {self._trust(url)}")
         try:
             with self._timed("answer") as told:

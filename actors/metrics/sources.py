@@ -42,6 +42,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _streams(counts),
         lambda: _media(server.plane.statistics()),
         lambda: _hooks(server.dispatcher),
+        lambda: _spool(server.dispatcher),
         lambda: _rooms(server.rooms.statistics()),
         lambda: _web(server),
     )
@@ -129,6 +130,23 @@ def _hooks(dispatcher: HookDispatcher) -> Readings:
         "wcsd_hook_queue_bytes": dispatcher.backlog.weight,
         "wcsd_hook_drops_total": _labelled({"other": now.dropped, "end": now.dropped_last}),
         "wcsd_hook_connections": _labelled(connections),
+        "wcsd_hook_breaker_state": counts.by_app(dispatcher.sender.breakers.states()),
+        "wcsd_hook_breaker_transitions_total": counts.breaker_changes,
+    }
+
+
+def _spool(dispatcher: HookDispatcher) -> Readings:
+    spool, counts = dispatcher.spool, dispatcher.sender.counts
+    totals, now = spool.index.totals, spool.wall_clock()
+    ages = ((key, max(0.0, now - total.oldest)) for key, total in totals.items() if total.oldest is not None)
+    return {
+        "wcsd_hook_spool_rows": counts.summed((key, total.rows) for key, total in totals.items()),
+        "wcsd_hook_spool_bytes": spool.index.size,
+        "wcsd_hook_spool_oldest_age_seconds": counts.largest(ages),
+        "wcsd_hook_spool_commit_seconds": spool.commit_seconds,
+        "wcsd_hook_spool_kept_total": spool.counts.kept,
+        "wcsd_hook_spool_delivered_total": spool.counts.delivered,
+        "wcsd_hook_spool_dropped_total": _labelled({"other": spool.counts.dropped, "end": spool.counts.dropped_ends}),
     }
 
 

@@ -8,6 +8,7 @@ from actors.operator.app_trials import AppTrials
 from actors.operator.execute import execute
 from actors.operator.live import LiveCommands
 from actors.operator.server_commands import ServerCommands
+from actors.operator.spool_commands import SpoolCommands
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from actors.storage.table_store import TableStoreError
@@ -18,12 +19,13 @@ from protocol.operator.commands import Command, TryApp, parse
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
 from protocol.operator.server_commands import ServerCommand
+from protocol.operator.spool_commands import SpoolCommand
 from protocol.operator.syntax import find_verb
 
 log = get_logger("operator")
 
 
-@frozen(kw_only=True)
+@frozen
 class CommandDesk:
     """Everything that commands act on."""
 
@@ -32,6 +34,7 @@ class CommandDesk:
     server: ServerCommands
     live: LiveCommands
     trials: AppTrials
+    kept: SpoolCommands
     audit: AuditLog
 
     async def answer(self, words: tuple[str, ...], who: str) -> Answer:
@@ -67,6 +70,8 @@ class CommandDesk:
     async def _carry_out(self, command: Command, who: str) -> Answer:
         if isinstance(command, ServerCommand):
             return await self.server.execute(command, who)
+        if isinstance(command, SpoolCommand):
+            return await self.kept.execute(command)
         if isinstance(command, LiveCommand):
             return await self.live.execute(command, who)
         if isinstance(command, TryApp):

@@ -68,6 +68,8 @@ def _detail_row(app: App) -> Row:
         "rest_username": app.rest_username,
         "rest_password": app.rest_password is not None,  # never the password itself
         "webhook_secret": app.webhook_secret is not None,
+        "on_breaker": app.breaker_reaction,
+        "spool": app.keep_policy,
         "owner": app.owner,
         "main_class": app.main_class,
         "callback_class": app.callback_class,

@@ -61,6 +61,11 @@ class StateFolder:
         """Who may not connect, publish or play for a while."""
         return self.path / "bans.jsonl"
 
+    @property
+    def spool_path(self) -> Path:
+        """Hooks that could not be delivered."""
+        return self.path / "spool.sqlite3"
+
     def is_in_use(self) -> bool:
         """Whether a server holds the folder's lock."""
         try:

@@ -5,7 +5,8 @@ that started together (after a restart, say) do not ask together. A stream whose
 its turn. It does not delay the others, because each stream has its own slot (`actors.hooks.lane`).
 
 `protocol.hooks.verdict` judges the answers: under restOnError FAIL, 403 stops the stream and any other failure is
-reported to its client; anything else changes nothing. (WCS page "Stopping the video stream on the server side".)
+reported to its client; anything else changes nothing. (WCS page "Stopping the video stream on the server side".) Beyond
+WCS, an answer of 200 may limit the stream's time and choose the next turn (`protocol.hooks.keep_alive_answer`).
 """
 
 import zlib
@@ -21,7 +22,9 @@ from actors.runtime.logs import get_logger
 from actors.runtime.slices import slices
 from config.live import follow
 from config.settings import Settings
-from protocol.hooks import Deny, HookMethod, Verdict, Warn
+from protocol.hooks import Allow, Deny, HookMethod, Verdict, Warn
+from protocol.hooks.keep_alive_answer import KeepAliveTerms
+from protocol.hooks.verdicts import TERMINATED_BY_KEEP_ALIVE
 
 log = get_logger("keep-alive")
 
@@ -84,12 +87,23 @@ class StreamKeepAlive(Actor[Never]):
                 continue
             walk.begin()
             for some in slices(self._live_streams(), LOOKED_AT_ONCE):
+                self._end_expired(some)
                 for few in slices(walk.due(some, trio.current_time()), ASKED_AT_ONCE):
                     for target in few:
                         with crash_guard(partial(_report, target)):  # one stream's fault must not affect the others
-                            ask(target)
+                            ask(target, partial(self._agreed, target))
                     await trio.lowlevel.checkpoint()
                 await trio.lowlevel.checkpoint()
+
+    def _end_expired(self, targets: Iterable[KeepAliveTarget]) -> None:
+        now = trio.current_time()
+        for target in targets:
+            if target.keep_alive_slot.expires_at <= now:
+                target.stop(StopReason(cause="keep-alive", info=TERMINATED_BY_KEEP_ALIVE))
+
+    def _agreed(self, target: KeepAliveTarget, terms: KeepAliveTerms) -> None:
+        if terms.next_in is not None:
+            self._walk.ask_at(target.media_session_id, trio.current_time() + terms.next_in)
 
 
 class Walk:
@@ -101,6 +115,8 @@ class Walk:
         self._app_keys = frozenset(app_keys)
         self._next_turn: dict[str, float] = {}
         self._before: dict[str, float] = {}
+        self._asked_for: dict[str, float] = {}
+        """Turns that a backend has asked for in place of the next one."""
 
     @property
     def is_needed(self) -> bool:
@@ -110,6 +126,11 @@ class Walk:
     def begin(self) -> None:
         """Start a round. Streams that the last round has not seen are forgotten."""
         self._before, self._next_turn = self._next_turn, {}
+        self._asked_for = {key: turn for key, turn in self._asked_for.items() if key in self._before}
+
+    def ask_at(self, key: str, turn: float) -> None:
+        """Have the next turn of a stream at that time; those that follow are an interval apart again."""
+        self._asked_for[key] = turn
 
     def due(self, targets: Iterable[KeepAliveTarget], now: float) -> list[KeepAliveTarget]:
         """Those of `targets` whose turn has come."""
@@ -119,7 +140,7 @@ class Walk:
             if target.app_key not in self._app_keys:
                 continue
             key = target.media_session_id
-            turn = before.get(key)
+            turn = self._asked_for.pop(key, before.get(key))
             if turn is None:
                 turn = now + self._interval * _fraction(key)
             elif turn <= now:
@@ -130,13 +151,15 @@ class Walk:
         return found
 
 
-def ask(target: KeepAliveTarget) -> None:
-    """Ask for one stream, unless its last question is unanswered, and act on the answer."""
+def ask(target: KeepAliveTarget, agreed: Callable[[KeepAliveTerms], object] = bool) -> None:
+    """Ask for one stream, unless its last question is unanswered, and act on the answer. `agreed` gets its terms."""
     if not target.keep_alive_slot.is_ready:
         return
 
     def act(judged: Verdict) -> None:
         match judged:
+            case Allow(terms=terms):
+                agreed(terms)
             case Deny(info=info):
                 target.stop(StopReason(cause="keep-alive", info=info))
             case Warn(info=info):

@@ -20,6 +20,7 @@ from attrs import evolve, field, frozen
 
 from protocol.common.json_decoding import DecodeError, FieldError, parse_json, read_name
 from protocol.hooks.answer_changes import restored
+from protocol.hooks.keep_alive_answer import NO_TERMS, KeepAliveTerms, may_have_terms, read_terms
 from protocol.hooks.methods import HookKind, HookMethod
 from protocol.hooks.policy import MethodConfig, RestClientConfig, RestOnError, RestPolicy, WrongType
 
@@ -48,9 +49,11 @@ class Answered:
 
 @frozen(kw_only=True)
 class TimedOut:
-    """No complete answer arrived before the deadline, which was `seconds` long."""
+    """No complete answer arrived before the deadline, which was `seconds` long; or none was waited for."""
 
     seconds: float
+    is_breaker_open: bool = False
+    """The call was not made, because the backend's breaker is open."""
 
 
 @frozen(kw_only=True)
@@ -68,12 +71,13 @@ class NotSent:
 Outcome = Answered | TimedOut | Unreachable | NotSent
 
 
-def reads_body(method: HookMethod, config: MethodConfig, status: int) -> bool:
+def reads_body(method: HookMethod, config: MethodConfig, status: int, content: bytes = b"") -> bool:
     """Whether the body of an answer can change anything. Most cannot and need not be parsed."""
     if method is HookMethod.CONNECT:
         return True
     if status == 200:
-        return config.rest_policy is RestPolicy.OVERWRITE
+        has_terms = method is HookMethod.STREAM_KEEP_ALIVE_EVENT and may_have_terms(content)
+        return has_terms or config.rest_policy is RestPolicy.OVERWRITE
     return config.rest_on_error is RestOnError.FAIL
 
 
@@ -111,6 +115,8 @@ class Allow:
     """The session's policies; only from `connect`."""
     warnings: tuple[str, ...] = ()
     """What was wrong with the answer, for the log."""
+    terms: KeepAliveTerms = NO_TERMS
+    """Only from a keep-alive."""
 
 
 @frozen(kw_only=True)
@@ -207,6 +213,14 @@ def _info(outcome: Outcome, otherwise: str) -> str:
 def _agreed(method: HookMethod, config: MethodConfig, answer: Answered, sent_body: Mapping[str, Any]) -> Verdict:
     if method is HookMethod.CONNECT:
         return _connected(answer, sent_body)
+    judged = _overwritten(method, config, answer, sent_body)
+    if method is HookMethod.STREAM_KEEP_ALIVE_EVENT and isinstance(judged, Allow):
+        terms, warnings = read_terms(answer.body)
+        return evolve(judged, terms=terms, warnings=judged.warnings + warnings)
+    return judged
+
+
+def _overwritten(method: HookMethod, config: MethodConfig, answer: Answered, sent_body: Mapping[str, Any]) -> Verdict:
     if config.rest_policy is not RestPolicy.OVERWRITE:
         return Allow(body=dict(sent_body))
     if answer.body is None:

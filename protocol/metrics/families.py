@@ -108,6 +108,15 @@ HOOKS: Final = (
     gauge("hook_queue_bytes", "memory of hooks that wait or are under way"),
     counter("hook_drops_total", "hooks dropped because too many waited; kind `end`: those that told of an end", "kind"),
     gauge("hook_connections", "connections to backends; `pending`: calls that wait for one", "state"),
+    gauge("hook_breaker_state", "1 for the state of the breaker of the application's backend", "app", "state"),
+    counter("hook_breaker_transitions_total", "changes of that state", "app", "to"),
+    gauge("hook_spool_rows", "hooks that are kept because they could not be delivered", "app"),
+    gauge("hook_spool_bytes", "the same in bytes"),
+    gauge("hook_spool_oldest_age_seconds", "age of the oldest of them", "app"),
+    histogram("hook_spool_commit_seconds", "how long it took to write some of them"),
+    counter("hook_spool_kept_total", "hooks that were kept"),
+    counter("hook_spool_delivered_total", "kept hooks that were answered later"),
+    counter("hook_spool_dropped_total", "kept hooks that were too old or too many; kind as above", "kind"),
 )
 ROOMS: Final = (
     gauge("rooms", "rooms in use"),

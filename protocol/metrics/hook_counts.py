@@ -1,6 +1,7 @@
 """What is counted of hooks, by application and method."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from protocol.hooks import Answered, HookMethod, NotSent, TimedOut, is_failure
@@ -19,6 +20,8 @@ class HookOutcome(StrEnum):
     """An answer other than 200, or one that cannot be used."""
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
+    OPEN = "open"
+    """Not made: the breaker was open."""
     CANCELLED = "cancelled"
     """Whoever asked has ended in the meantime."""
 
@@ -31,6 +34,7 @@ class HookCounts:
         self.calls: Counter[Labels] = Counter()
         self.seconds: dict[Labels, Histogram] = {}
         self.retries: Counter[str] = Counter()
+        self.breaker_changes: Counter[Labels] = Counter()
 
     def ended(self, app_key: str, method: HookMethod, outcome: HookOutcome, seconds: float) -> None:
         """A call has ended, `seconds` after it began."""
@@ -43,6 +47,31 @@ class HookCounts:
         """A call is made again."""
         self.retries[self._apps.of(app_key)] += 1
 
+    def breaker_changed(self, app_key: str, state: str) -> None:
+        """The breaker of an application's backend has another state."""
+        self.breaker_changes[self._apps.of(app_key), state] += 1
+
+    def summed(self, amounts: Iterable[tuple[str, float]]) -> Mapping[Labels, float]:
+        """Amounts by application, those of applications without a label of their own together."""
+        return self._joined(amounts, lambda some, more: some + more)
+
+    def largest(self, amounts: Iterable[tuple[str, float]]) -> Mapping[Labels, float]:
+        """The same, but the largest of those."""
+        return self._joined(amounts, max)
+
+    def _joined(
+        self, amounts: Iterable[tuple[str, float]], join: Callable[[float, float], float]
+    ) -> Mapping[Labels, float]:
+        joined: dict[Labels, float] = {}
+        for key, amount in amounts:
+            labels = (self._apps.of(key),)
+            joined[labels] = join(joined[labels], amount) if labels in joined else amount
+        return joined
+
+    def by_app(self, keys_and_states: Iterable[tuple[str, str]]) -> Mapping[Labels, int]:
+        """How many applications have which state."""
+        return Counter((self._apps.of(key), state) for key, state in keys_and_states)
+
 
 def outcome_label(method: HookMethod, outcome: HookResult) -> HookOutcome | None:
     """How a call with that outcome is counted; None: there was none."""
@@ -53,7 +82,7 @@ def outcome_label(method: HookMethod, outcome: HookResult) -> HookOutcome | None
             return HookOutcome.REFUSED
         case Answered():
             return HookOutcome.ERROR if is_failure(method, outcome) else HookOutcome.OK
-        case TimedOut():
-            return HookOutcome.TIMEOUT
+        case TimedOut(is_breaker_open=is_open):
+            return HookOutcome.OPEN if is_open else HookOutcome.TIMEOUT
         case _:
             return HookOutcome.UNREACHABLE

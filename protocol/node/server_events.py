@@ -24,6 +24,7 @@ class EventType(StrEnum):
     HOOK_FAILED = "hook.failed"
     HOOK_RECOVERED = "hook.recovered"
     HOOK_DROPPED = "hook.dropped"
+    BREAKER_CHANGED = "breaker.changed"
 
 
 @frozen

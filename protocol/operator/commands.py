@@ -7,11 +7,14 @@ from typing import Final
 
 from attrs import field, fields, frozen
 
+from protocol.hooks.breaker import OnBreaker
+from protocol.hooks.kept_hook import KeepPolicy
 from protocol.hooks.methods import HookMethod
-from protocol.operator import live_commands, server_commands
+from protocol.operator import live_commands, server_commands, spool_commands
 from protocol.operator.account_commands import BUILDERS, AccountCommand
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.server_commands import ServerCommand
+from protocol.operator.spool_commands import SpoolCommand
 from protocol.operator.syntax import TRIED_METHODS, CommandError, Words, find_verb
 
 MOST_OVERLAP: Final = 365 * 86_400.0
@@ -30,6 +33,8 @@ class AppFields:
     main_class: str | None = None
     callback_class: str | None = None
     rooms: bool | None = None
+    on_breaker: str | None = None
+    spool: str | None = None
 
     def given_fields(self) -> dict[str, str | bool | None]:
         """The fields that the command names, an empty text as None."""
@@ -138,7 +143,7 @@ AppCommand = (
     | RemoveAppRestMethods
     | Help
 )
-Command = AppCommand | AccountCommand | LiveCommand | ServerCommand | TryApp
+Command = AppCommand | AccountCommand | LiveCommand | ServerCommand | SpoolCommand | TryApp
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -173,9 +178,14 @@ def _app_fields(options: Mapping[str, str]) -> AppFields:
     switches = options.keys() & {"rooms", "no_rooms"}
     if len(switches) > 1:
         raise CommandError("give either --rooms or --no-rooms")
-    texts = {name: value for name, value in options.items() if name not in switches}
+    # What is the default is not kept, so that an older version still reads the file.
+    texts = {
+        name: "" if _DEFAULTS.get(name) == value else value for name, value in options.items() if name not in switches
+    }
     return AppFields(**texts, rooms="rooms" in switches if switches else None)
 
+
+_DEFAULTS = {"on_breaker": OnBreaker.TIMEOUT, "spool": KeepPolicy.OFF}
 
 _OVERLAP = re.compile(r"(0|[1-9][0-9]{0,4})([hd])")
 
@@ -227,4 +237,5 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     **BUILDERS,
     **live_commands.BUILDERS,
     **server_commands.BUILDERS,
+    **spool_commands.BUILDERS,
 }

@@ -173,6 +173,8 @@ _APP_OPTIONS = (
     Option("rest_username", ("-u", "--u-rest"), "USER"),
     Option("rest_password", ("-p", "--p-rest"), "PASSWORD"),
     Option("owner", ("-o", "--owner"), "OWNER"),
+    Option("on_breaker", ("--on-breaker",), "timeout|allow|deny|call"),
+    Option("spool", ("--spool",), "off|ends|all"),
 )
 _ROOMS = Option("rooms", ("--rooms",))
 _NO_ROOMS = Option("no_rooms", ("--no-rooms",))
@@ -362,6 +364,25 @@ VERBS: dict[str, Verb] = {
                 Option("yes", ("-y", "--yes")),
             ),
             conditions=STREAM_CONDITIONS,
+        ),
+        Verb(
+            "show spool",
+            "Show how many hooks are kept because they could not be delivered; -d lists them, without their bodies.",
+            extra="APP",
+            options=(_DETAIL, _LIMIT),
+        ),
+        Verb(
+            "replay",
+            "Send an application's kept hooks without waiting for the next try; --now: at full speed, whatever its"
+            " breaker says.",
+            operands=("APP",),
+            options=(Option("now", ("--now",)),),
+        ),
+        Verb(
+            "drop spool",
+            "Forget an application's kept hooks. Asks first, unless told --yes.",
+            operands=("APP",),
+            options=(Option("yes", ("-y", "--yes")),),
         ),
         Verb(
             "drain",

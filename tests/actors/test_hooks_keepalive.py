@@ -1,5 +1,6 @@
 """Keep-alives: a slot for each stream, one walker for all, and what the answers do."""
 
+import itertools
 import logging
 from collections import Counter
 from typing import Any
@@ -301,3 +302,55 @@ async def test_an_unanswered_question_costs_its_stream_a_turn_and_no_other(autoj
         asked = Counter(rig.backend.told("mediaSessionId"))
         assert asked["b"] in (8, 9)
         assert asked["a"] == 3
+
+
+# -- what an answer may say --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [FAIL, MethodConfig()])
+async def test_a_stream_ends_when_its_time_is_over(autojump_clock: MockClock, policy: MethodConfig) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(200, {"expiresInMs": 4000}), hang)
+        lane = rig.lane(StreamKeepAliveEvent=policy)
+        streams = [stream(lane, "a")]
+        began = trio.current_time()
+        await keep_alive(rig, streams, seconds=20)
+        (asked, *_) = rig.backend.calls
+        assert streams[0].stopped == [StopReason(cause="keep-alive", info="Terminated by keep-alive")]
+        assert asked.began - began <= 10.2
+        assert streams[0].keep_alive_slot.expires_at == pytest.approx(asked.began + 4)
+
+
+async def test_a_later_answer_moves_the_end_or_lifts_it(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", *[status(200, {"expiresInMs": 12_000})] * 3, echo)
+        streams = [stream(rig.lane(), "a")]
+        await keep_alive(rig, streams, seconds=100)
+        assert streams[0].stopped == []
+
+
+async def test_an_outage_does_not_prolong_the_time(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(200, {"expiresInMs": 12_000}), status(500))
+        streams = [stream(rig.lane(), "a")]
+        await keep_alive(rig, streams, seconds=40)
+        assert len(streams[0].stopped) == 1
+
+
+async def test_the_next_turn_can_be_chosen_once(autojump_clock: MockClock) -> None:
+    async with hook_rig() as rig:
+        answers = [status(200, {"nextInMs": 2000}), status(200, {"nextInMs": 30_000}), echo]
+        rig.backend.script("*", *answers)
+        await keep_alive(rig, [stream(rig.lane(), "a")], seconds=70)
+        times = [call.began for call in rig.backend.calls]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert gaps[:3] == pytest.approx([2, 30, 10], abs=0.41)
+
+
+async def test_terms_that_are_no_numbers_are_told(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    async with hook_rig() as rig:
+        rig.backend.script("*", status(200, {"expiresInMs": "soon"}))
+        streams = [stream(rig.lane(), "a")]
+        await keep_alive(rig, streams, seconds=15)
+        assert streams[0].stopped == []
+    assert "odd answer" in caplog.messages

@@ -280,7 +280,7 @@ async def test_a_cancelled_call_and_a_lost_turn_are_told(
 async def test_a_backend_that_is_down_is_told_a_few_times_and_once_when_it_is_back(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with hook_rig() as rig:
+    async with hook_rig(rest_breaker=False) as rig:
         rig.backend.script("*", status(500))
         lanes = [rig.lane(f"session{number}") for number in range(200)]
         for lane in lanes:
@@ -305,7 +305,7 @@ async def test_the_troubles_of_one_application_hide_nobody_elses(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = evolve(APP, name="other", key="other")
-    async with hook_rig() as rig:
+    async with hook_rig(rest_breaker=False) as rig:
         rig.backend.script("*", status(500))
         for _ in range(100):
             await rig.lane().authorize(PUBLISH, {})
@@ -316,7 +316,7 @@ async def test_the_troubles_of_one_application_hide_nobody_elses(
 async def test_a_backend_that_fails_every_other_time_is_told_of_at_a_bounded_rate(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with hook_rig() as rig:
+    async with hook_rig(rest_breaker=False) as rig:
         lane = rig.lane()
         for _ in range(100):
             rig.backend.script("*", status(500), echo)

@@ -10,8 +10,10 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 
+from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
+from actors.hooks.spool import Spool
 from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App
 from config.settings import Settings
@@ -91,6 +93,8 @@ class Call:
     request: httpx.Request
     began: float
     ended: float | None = None
+    status: int | None = None
+    """Of the answer, if there was one."""
 
 
 @define
@@ -119,7 +123,9 @@ class MemoryBackend:
         self.calls.append(call)
         script = self.answers.get(method) or self.answers.get("*") or [echo]
         try:
-            return await (script.pop(0) if len(script) > 1 else script[0])(request)
+            answer = await (script.pop(0) if len(script) > 1 else script[0])(request)
+            call.status = answer.status_code
+            return answer
         finally:
             call.ended = trio.current_time()
 
@@ -143,15 +149,24 @@ class HookRig:
 
 
 @asynccontextmanager
-async def hook_rig(app: App = APP, **settings: Any) -> AsyncIterator[HookRig]:
+async def hook_rig(
+    app: App = APP,
+    *,
+    backend: MemoryBackend | None = None,
+    spool: Spool | None = None,
+    events: EventLog | None = None,
+    **settings: Any,
+) -> AsyncIterator[HookRig]:
     """A running dispatcher; at the end it must stop with no task left."""
-    backend = MemoryBackend()
+    backend = backend or MemoryBackend()
     apps = {app.key: app}
     dispatcher = HookDispatcher(
         evolve(Settings(), **settings),
         find_app=apps.get,
         all_apps=lambda: tuple(apps.values()),
         transport=MemoryTransport(backend),
+        spool=spool,
+        events=events,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(dispatcher.run)

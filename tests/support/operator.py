@@ -13,6 +13,7 @@ from attrs import frozen
 
 from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
+from actors.hooks.dispatcher import HookDispatcher
 from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.drain import Drain
@@ -23,6 +24,7 @@ from actors.operator.desk import CommandDesk
 from actors.operator.live import LiveCommands
 from actors.operator.server import serve_operator
 from actors.operator.server_commands import ServerCommands
+from actors.operator.spool_commands import SpoolCommands
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
@@ -99,7 +101,15 @@ def desk_of(store: AppStore, access: AccessControl | None = None, live: LiveComm
     server = ServerCommands(drain=Drain(), reload=no_reload)
     trials = AppTrials(table=lambda: store.table, settings=Settings(rest_request_timeout=5.0), node_id="node")
     live = live or live_commands_on(StreamWorld())
-    return CommandDesk(apps=store, accounts=accounts, server=server, live=live, trials=trials, audit=access.audit)
+    return CommandDesk(
+        apps=store,
+        accounts=accounts,
+        server=server,
+        live=live,
+        trials=trials,
+        kept=SpoolCommands(HookDispatcher(Settings()), lambda: store.table),
+        audit=access.audit,
+    )
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:

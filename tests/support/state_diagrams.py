@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from protocol.common.transitions import Transitions
+from protocol.hooks import breaker
 from protocol.signaling import session_state
 from protocol.stream import life
 from protocol.webrtc import dtls_state, transport_state
@@ -83,6 +84,13 @@ MACHINES = (
         events=dtls_state.DtlsEvent,
         table=dtls_state.TRANSITIONS,
         meanings=_meanings(dtls_state.DtlsState),
+    ),
+    Machine(
+        name="Breaker",
+        source="protocol/hooks/breaker.py",
+        events=breaker.BreakerEvent,
+        table=breaker.TRANSITIONS,
+        meanings=_meanings(breaker.BreakerState),
     ),
 )
 

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import trio
 import trustme
 
+from actors.hooks.connection import AddressDenied
 from actors.hooks.resolver import THREADS_PER_HOST, Resolver
 from actors.hooks.tls import client_context
 from actors.hooks.transport import CannotResolve, HookTransport, NoAnswer, TlsFailed
+from protocol.hooks.networks import HookNetworks
 from tests.support import behaviours
 from tests.support.backend import open_backend, unaccepting_url
 from tests.support.behaviours import Behaviour
@@ -205,3 +208,35 @@ def test_a_ca_file_that_is_none_is_told(tmp_path: Path) -> None:
         client_context(path, insecure=False)
     with pytest.raises(FileNotFoundError):
         client_context(tmp_path / "absent.pem", insecure=False)
+
+
+# -- where hooks may go ------------------------------------------------------------------------------------------------
+
+
+def only(*listed: str) -> HookNetworks:
+    return HookNetworks(tuple(ip_network(each) for each in listed))
+
+
+async def test_the_address_that_is_called_counts_and_not_its_name() -> None:
+    async with open_backend(name="backend.test") as backend:
+        with hook_transport(resolver=Resolver(lambda name: ("169.254.169.254", "127.0.0.1"))) as transport:
+            assert (await post(transport, backend.url)).status_code == 200
+        with hook_transport(resolver=Resolver(lambda name: ("169.254.169.254", "fe80::1%lo"))) as transport:
+            with pytest.raises(AddressDenied, match=r"169\.254\.169\.254, fe80::1%lo, .*rest\.hook_networks"):
+                await post(transport, backend.url)
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/x", "http://[fe80::1]/x", "http://2852039166/x"])
+async def test_addresses_in_the_url_are_no_way_around(url: str) -> None:
+    with hook_transport() as transport, pytest.raises(AddressDenied):
+        await post(transport, url)
+
+
+async def test_a_list_of_networks_bounds_where_hooks_go_and_can_change() -> None:
+    async with open_backend() as backend:
+        with hook_transport(networks=only("127.0.0.0/8")) as transport:
+            assert (await post(transport, backend.url)).status_code == 200
+            tls = ssl.create_default_context()
+            transport.change(max_connections=10, max_response_size=1000, tls=tls, networks=only("10.0.0.0/8"))
+            with pytest.raises(AddressDenied):
+                await post(transport, backend.url)
