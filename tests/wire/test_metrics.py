@@ -5,6 +5,7 @@ from pathlib import Path
 
 from actors.metrics.exposition import CONTENT_TYPE
 from protocol.hooks import HookMethod
+from protocol.hooks.breaker import BreakerState
 from protocol.metrics.families import FAMILIES
 from protocol.metrics.hook_counts import HookOutcome
 from protocol.metrics.labels import CAUSES, CODECS, METHODS, OTHER
@@ -83,7 +84,8 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "part": {"session", "stream", "room", "media"},
         "generation": {"0", "1", "2"},
         "type": set(EventType),
-        "state": {"leased", "available", "pending"},
+        "state": {"leased", "available", "pending", *(state.label for state in BreakerState)},
+        "to": {state.label for state in BreakerState},
     }
     assert {name: seen.labels(name) - values for name, values in allowed.items()} == {name: set() for name in allowed}
     assert all(re.fullmatch(r"[1-5]\d\d", code) for code in seen.labels("code"))

@@ -58,6 +58,8 @@ async def test_an_application_from_birth_to_death(console: Console) -> None:
         "rest_username": "user",
         "rest_password": True,
         "webhook_secret": False,
+        "on_breaker": "timeout",
+        "spool": "off",
         "owner": None,
         "main_class": "Main",
         "callback_class": "Callback",
