@@ -25,6 +25,7 @@ from actors.hooks.spool import open_spool
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
+from actors.media.tcp.listeners import open_media_listeners
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
 from actors.metrics.overview import Overview
@@ -113,8 +114,9 @@ class Server:
             self._dispatcher = open_dispatcher(settings, self._apps, HookCounts(labels), events, spool)
             self._listeners = ServerListeners(settings)
             media = open_media_sockets(settings)
+            by_tcp = open_media_listeners(settings, media)
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
-        self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender))
+        self._plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender), listeners=by_tcp)
         self._overload = Overload(settings.overload_max_loop_lag)
         self._outboxes = OutboxPool(settings.max_outbox_total, on_overflow=self._tell_overflow)
         self._decoder = FrameDecoder(settings.ws_max_frame_elements)

@@ -15,7 +15,7 @@ _NO_SIP = "this server makes no SIP calls"
 _NO_CDN = "this server has no CDN"
 _NO_VOD = "this server plays no files"
 _NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
-_NO_TCP = "media goes by UDP; for clients without it name a TURN server in the page"
+_BY_AGE = "what waits for a slow client is bounded by its age"
 _NO_CLIENT_LOGS = "client logs are not kept; log lines of a session carry its id"
 _CONGESTION = "bandwidth is controlled by the publishers themselves, and bounded by max_publisher_bitrate"
 
@@ -57,7 +57,7 @@ FAMILIES: Mapping[str, str] = {
     "cdn_": _NO_CDN,
     "file_recorder": _NO_RECORDING,
     "hls_": _NO_HLS,
-    "ice_tcp_": _NO_TCP,
+    "ice_tcp_channel_": _BY_AGE,
     "jobs_": "the REST API answers at once and keeps no jobs",
     "ll_hls_": _NO_HLS,
     "mixer_": _NO_TRANSCODING,

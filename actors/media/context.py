@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from actors.media.sending.sender import PacketSender
+from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import Counters
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
@@ -22,6 +22,8 @@ class MediaContext:
     sender: PacketSender
     clock: Callable[[], float]
     entropy: Callable[[int], bytes]
+    tcp_sender: PacketSender = field(init=False, factory=PortableSender)
+    """For viewers by TCP, whose packets are written one by one."""
     counters: Counters = field(init=False, factory=Counters)
     drop_log: RateLimitedLog = field(init=False)
     fresh_from: float = field(init=False, default=-math.inf)

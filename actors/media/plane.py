@@ -40,6 +40,9 @@ from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import MediaStatistics
+from actors.media.tcp.listeners import MediaListener
+from actors.media.tcp.outlet import TcpOutlet
+from actors.media.tcp.service import TcpMedia
 from actors.runtime.logs import get_logger
 from config.settings import Settings
 from protocol.stream.info_texts import StreamInfo
@@ -60,7 +63,12 @@ class MediaPlane:
     """See above. It takes over the sockets, and closes them at the end of `run`."""
 
     def __init__(
-        self, sockets: Sequence[MediaSocket], settings: Settings, *, sender: PacketSender | None = None
+        self,
+        sockets: Sequence[MediaSocket],
+        settings: Settings,
+        *,
+        sender: PacketSender | None = None,
+        listeners: Sequence[MediaListener] = (),
     ) -> None:
         self._context = context = MediaContext(
             settings=settings,
@@ -68,10 +76,12 @@ class MediaPlane:
             clock=trio.current_time,
             entropy=secrets.token_bytes,
         )
-        self._peers: PeerTable[Transport] = PeerTable(len(sockets))
+        outlets = [TcpOutlet() for _ in listeners]
+        by_tcp = [(outlet, entry.advertised) for outlet, entry in zip(outlets, listeners, strict=True)]
+        self._peers: PeerTable[Transport] = PeerTable(len(sockets) + len(outlets))
         self._services: TransportServices = PeerServices(
             context=context,
-            port=MediaPort(sockets, context.counters),
+            port=MediaPort(sockets, context.counters, by_tcp),
             peers=self._peers,
             timers=PeerTimers(self._wake_by),
             handshakes=HandshakeStarter(context, DtlsContext.create()),
@@ -86,6 +96,7 @@ class MediaPlane:
             for local, entry in enumerate(sockets)
             if entry.reports is not None
         ]
+        self._tcp = TcpMedia(self._services, self._guard, listeners, outlets, after=self._end_pass)
         self._losses = LossWatch(self._lost, log)
         self._sleep: trio.CancelScope | None = None  # of the task for timers
         self._ended = False
@@ -105,7 +116,12 @@ class MediaPlane:
         coalescers = [receiver.coalescer for receiver in self._receivers]
         for coalescer in coalescers:
             coalescer.took(0, self._context.clock(), is_all=True)  # so that the rate falls even if nothing comes
-        figures = {**_peer_figures(self._services), **self._lost(), **self._context.counters.snapshot()}
+        figures = {
+            **_peer_figures(self._services),
+            **self._tcp.figures(),
+            **self._lost(),
+            **self._context.counters.snapshot(),
+        }
         return MediaStatistics(
             rests=sum(receiver.rests for receiver in self._receivers),
             packets_per_second=round(sum(coalescer.rate for coalescer in coalescers)),
@@ -124,17 +140,30 @@ class MediaPlane:
 
     # -- for streams ---------------------------------------------------------------------------------------------
 
-    def publish(self, offer: str, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER) -> WebRtcIngest:
-        """Take a publisher. Raises MediaRefused; `post` is not called before this returns."""
+    def publish(
+        self, offer: str, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER, over_tcp: bool = False
+    ) -> WebRtcIngest:
+        """Take a publisher. Raises MediaRefused; `post` is not called before this returns.
+
+        `over_tcp`: the answer has candidates of TCP alone, if there are any.
+        """
         parsed = self._admit(offer, session_id)
         try:
             plans = negotiate_publish(parsed, self._context.settings.codecs)
         except SdpError as error:
             raise _refusal(error) from None
-        return WebRtcIngest(self._services, parsed, plans, session_id, post, roles.towards(parsed.setup))
+        towards = roles.towards(parsed.setup)
+        return WebRtcIngest(self._services, parsed, plans, session_id, post, towards, over_tcp=over_tcp)
 
     def play(
-        self, offer: str, publication: Publication, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER
+        self,
+        offer: str,
+        publication: Publication,
+        *,
+        session_id: str,
+        post: Post,
+        roles: PeerRoles = ANSWERER,
+        over_tcp: bool = False,
     ) -> Playback:
         """Take a player of `publication`. Raises MediaRefused; `post` is not called before this returns."""
         parsed = self._admit(offer, session_id)
@@ -143,7 +172,7 @@ class MediaPlane:
         except SdpError as error:
             raise _refusal(error) from None
         towards = roles.towards(parsed.setup)
-        return Playback(self._services, parsed, plans, publication, session_id, post, towards)
+        return Playback(self._services, parsed, plans, publication, session_id, post, towards, over_tcp=over_tcp)
 
     def _admit(self, offer: str, session_id: str) -> Offer:
         if self._ended:
@@ -165,6 +194,7 @@ class MediaPlane:
                     nursery.start_soon(self._receive, receiver)
                 for reports in self._reports:
                     nursery.start_soon(reports.run)
+                nursery.start_soon(self._tcp.run)
                 nursery.start_soon(self._keep_time)
         finally:
             self._shut_down()
@@ -176,11 +206,15 @@ class MediaPlane:
             self._drain(receiver)
             if context.in_picture and context.sender.gathers and not receiver.coalescer.interval:
                 await self._await_picture(receiver, hold)
-            self._guard.run(context.sender.flush)
-            for reports in self._reports:
-                reports.look()
-            self._guard.run(self._services.timers.settle)
-            self._look_at_deadlines()
+            self._end_pass()
+
+    def _end_pass(self) -> None:
+        """Packets have been handled: send what is queued, and do what is due."""
+        self._guard.run(self._context.sender.flush)
+        for reports in self._reports:
+            reports.look()
+        self._guard.run(self._services.timers.settle)
+        self._look_at_deadlines()
 
     async def _await_picture(self, receiver: Receiver, hold: FrameHold) -> None:
         """Wait a moment for the rest of a picture."""

@@ -56,6 +56,8 @@ class Playback:
         session_id: str,
         post: Post,
         roles: PeerRoles,
+        *,
+        over_tcp: bool = False,
     ) -> None:
         self._context = services.context
         self._port = services.port
@@ -72,7 +74,7 @@ class Playback:
         self.answer = write_answer(
             offer,
             plans,
-            services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup),
+            services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup, over_tcp=over_tcp),
             direction=Direction.SENDONLY,
             cname=publication.stream_id,
             stream_id=publication.stream_id,
@@ -146,10 +148,14 @@ class Playback:
                 self._join(plan, now)
 
     def on_moved(self) -> None:
-        path = self._transport.path
+        path, port = self._transport.path, self._port
         if path is not None:
             for track in self._tracks.values():
-                track.subscribers.readdress(track.subscriber, self._port.socket(path), path.remote)
+                track.subscribers.readdress(track.subscriber, port.outlet(path), path.remote, by_tcp=port.is_tcp(path))
+
+    def on_gap(self, now: float) -> None:
+        for track in self._tracks.values():
+            track.subscribers.restart(track.subscriber, now)
 
     def on_closed(self) -> None:
         self._post = discard
@@ -191,8 +197,9 @@ class Playback:
             rtx_sequence=self._context.random_number(16),
             round_trip=self._round_trip,
             now=now,
+            by_tcp=self._port.is_tcp(path),
         )
-        recipient = Recipient(transmitter=transport.transmitter, socket=self._port.socket(path), address=path.remote)
+        recipient = Recipient(transmitter=transport.transmitter, socket=self._port.outlet(path), address=path.remote)
         subscriber = Subscriber(
             outgoing=outgoing, recipient=recipient, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp
         )

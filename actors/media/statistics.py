@@ -32,7 +32,9 @@ class MediaStatistics:
 
     `sender` is the packet sender that runs, `sender_reason` why. `forward_dropped` counts viewers' packets that the
     kernel had no room for, `forward_failed` those that could not be encrypted or sent. `kernel_drops` are datagrams
-    that came and were lost before they were read, because the sockets' receive buffers were full.
+    that came and were lost before they were read, because the sockets' receive buffers were full. Of media by TCP,
+    `tcp_waiting` are bytes that wait to be written, `tcp_dropped` packets that were too old to be, `tcp_restarts` how
+    often viewers went on from a key frame after that, `tcp_refused` connections that were closed as unwanted.
     `packets_per_second` come in now, and are taken at least `wake_up_interval_us` apart; 0: each at once. `rests` is
     how often the plane slept to let packets collect.
     """
@@ -43,6 +45,11 @@ class MediaStatistics:
     players: int
     handshakes: int
     addresses: int
+    tcp_connections: int
+    tcp_waiting: int
+    tcp_refused: int
+    tcp_restarts: int
+    tcp_dropped: int
     packets_per_second: int
     wake_up_interval_us: int
     wake_ups: int

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from actors.media.context import MediaContext
-from actors.media.io.sockets import UdpSocket
+from actors.media.io.outlet import Outlet
 from actors.media.sending.sender import FanOut, Recipient
 from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.incoming_track import MediaPacket
@@ -35,21 +35,37 @@ class Subscriber:
     requests: ViewerRequests = field(factory=ViewerRequests)
     fan_out: FanOut | None = None
     before: tuple[int, int] = (0, 0)
-    """Packets and bytes that the fan-out had sent when the viewer joined it."""
-    after: tuple[int, int] | None = None
-    """The same when the viewer left it."""
+    """Packets and bytes that the fan-out had sent when the viewer joined it, less those that others had sent it."""
     reported: tuple[int, float] = (0, 0.0)
     """The sender report that it got last, and when."""
 
     @property
     def sent(self) -> tuple[int, int]:
         """Packets and bytes sent to it, without resends and padding."""
-        if self.fan_out is None:
-            return 0, 0
-        end_packets, end_octets = self.after or (self.fan_out.packets, self.fan_out.octets)
-        packets, octets = end_packets - self.before[0], end_octets - self.before[1]
+        packets, octets = self._carried
         missed = self.recipient.dropped + self.recipient.failed
         return packets - missed, octets - (octets * missed // packets if packets else 0)
+
+    @property
+    def _carried(self) -> tuple[int, int]:
+        """Packets and bytes of the fan-outs that it has been in, while it was."""
+        now = (0, 0) if self.fan_out is None else (self.fan_out.packets, self.fan_out.octets)
+        return now[0] - self.before[0], now[1] - self.before[1]
+
+    def enter(self, fan_out: FanOut) -> None:
+        """It is in a fan-out from here on."""
+        packets, octets = self._carried
+        self.fan_out = fan_out
+        self.before = fan_out.packets - packets, fan_out.octets - octets
+        fan_out.add(self.recipient)
+
+    def leave(self) -> FanOut | None:
+        """It is in none any more; the one that it was in."""
+        left, (packets, octets) = self.fan_out, self._carried
+        if left is not None:
+            left.remove(self.recipient)
+            self.fan_out, self.before = None, (-packets, -octets)
+        return left
 
 
 class Subscribers:
@@ -78,8 +94,7 @@ class Subscribers:
             if self.track.is_video:
                 self.track.request_key_frame(now)
             return 0
-        self._router.join_at(subscriber.outgoing, replay.start)
-        self._start(subscriber, replay.start, now)
+        self._begin(subscriber, replay.start, now)
         self._replay(subscriber, replay.packets)
         return len(replay.packets)
 
@@ -88,20 +103,27 @@ class Subscribers:
         if self._subscribers.pop(subscriber.outgoing, None) is None:
             return
         self._choose_padding()
-        variant = subscriber.outgoing.variant
-        self._router.leave(subscriber.outgoing)
-        if subscriber.fan_out is not None:
-            subscriber.fan_out.remove(subscriber.recipient)
-            subscriber.after = subscriber.fan_out.packets, subscriber.fan_out.octets
-            if not len(subscriber.fan_out):
-                self._fan_outs.pop(variant, None)
+        self._stop(subscriber)
 
-    def readdress(self, subscriber: Subscriber, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, subscriber: Subscriber, outlet: Outlet, address: Address, *, by_tcp: bool = False) -> None:
         """The viewer is reached by another socket or address from here on."""
-        if subscriber.fan_out is None:
-            subscriber.recipient.socket, subscriber.recipient.address = socket, address
-        else:
-            subscriber.fan_out.readdress(subscriber.recipient, socket, address)
+        recipient, was_started = subscriber.recipient, subscriber.fan_out is not None
+        if subscriber.fan_out is not None and by_tcp == subscriber.outgoing.by_tcp:
+            subscriber.fan_out.readdress(recipient, outlet, address)
+            return
+        if was_started:
+            self._stop(subscriber)
+        recipient.socket, recipient.address, subscriber.outgoing.by_tcp = outlet, address, by_tcp
+        if was_started:
+            self._begin(subscriber, self._incoming.highest + 1, self._context.clock())
+
+    def restart(self, subscriber: Subscriber, now: float) -> None:
+        """The viewer has missed packets for good: it goes on as one that has just joined, but with no past."""
+        if subscriber.outgoing in self._subscribers:
+            self._stop(subscriber)
+            self._router.join(subscriber.outgoing)
+            if self.track.is_video:
+                self.request_key_frame(subscriber, now)
 
     def request_key_frame(self, subscriber: Subscriber, now: float) -> None:
         """A viewer cannot go on without one (PLI, FIR)."""
@@ -150,15 +172,27 @@ class Subscribers:
     def _choose_padding(self) -> None:
         self._incoming.pads = self._may_pad and len(self._subscribers) >= PADDED_FOR
 
+    def _begin(self, subscriber: Subscriber, sequence: int, now: float) -> None:
+        """The viewer gets this packet and all that follow."""
+        self._router.join_at(subscriber.outgoing, sequence)
+        self._start(subscriber, sequence, now)
+
+    def _stop(self, subscriber: Subscriber) -> None:
+        """The viewer gets nothing more; it stays among the subscribers."""
+        variant = subscriber.outgoing.variant
+        self._router.leave(subscriber.outgoing)
+        left = subscriber.leave()
+        if left is not None and not len(left):
+            self._fan_outs.pop(variant, None)
+
     def _start(self, subscriber: Subscriber, sequence: int, now: float) -> None:
         variant = subscriber.outgoing.variant
         fan_out = self._fan_outs.get(variant)
         if fan_out is None:
-            fan_out = self._fan_outs[variant] = self._context.sender.open()
+            sender = self._context.tcp_sender if variant.by_tcp else self._context.sender
+            fan_out = self._fan_outs[variant] = sender.open()
         subscriber.recipient.start = sequence
-        subscriber.fan_out = fan_out
-        subscriber.before = fan_out.packets, fan_out.octets
-        fan_out.add(subscriber.recipient)
+        subscriber.enter(fan_out)
         if self.track.last_report is not None:
             self._send_report(subscriber, self.track.last_report, now)
 

@@ -22,7 +22,7 @@ from protocol.metrics.labels import PLAY, PUBLISH, Labels
 _DROPS: Final = (
     "malformed", "too_large", "over_bitrate", "over_packet_rate", "over_control_rate", "stale", "skipped", "unexpected",
     "unknown_address", "withheld", "srtp_errors", "receive_errors", "send_errors", "forward_dropped", "forward_failed",
-    "kernel_drops", "queue_drops",
+    "kernel_drops", "queue_drops", "tcp_dropped",
 )  # fmt: skip
 """The counters of `MediaStatistics` that count packets which went no further; their names are the reasons."""
 
@@ -112,6 +112,10 @@ def _media(media: MediaStatistics) -> Readings:
         "wcsd_media_stun_checks_total": _labelled({"valid": media.stun_checks, "ignored": media.stun_ignored}),
         "wcsd_media_moves_total": media.moved,
         "wcsd_media_failures_total": media.failed,
+        "wcsd_media_tcp_connections": media.tcp_connections,
+        "wcsd_media_tcp_waiting_bytes": media.tcp_waiting,
+        "wcsd_media_tcp_refused_total": media.tcp_refused,
+        "wcsd_media_tcp_restarts_total": media.tcp_restarts,
     }
 
 

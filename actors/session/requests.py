@@ -133,12 +133,6 @@ class Requests:
         if not self._inflow.keep(weight):
             self._refuse_stream(request, StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY)
             return
-        if request.transport == "TCP":
-            log.info(
-                "media over TCP was asked for; UDP is answered",
-                id=request.media_session_id,
-                session=self._context.session_id,
-            )
         try:
             stream = start_stream(kind, stream_request(request, room=room), owner, self._services)
         except StreamRefused as refused:

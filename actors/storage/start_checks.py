@@ -58,6 +58,21 @@ class StartChecks:
         for local in {entry.local for entry in media_addresses(self._settings, machine_addresses())} if port else ():
             if _binding_error(local, port, socket.SOCK_DGRAM) == errno.EADDRINUSE:
                 self._refuse("media_port_from", f"{port}: another program, perhaps another wcsd, has UDP {local}")
+        self._check_media_tcp()
+
+    def _check_media_tcp(self) -> None:
+        """Only a port that was asked for by its own setting must be free."""
+        settings = self._settings
+        wanted = settings.media_tcp_port
+        port = settings.media_port_from if wanted is None else wanted
+        for local in {entry.local for entry in media_addresses(settings, machine_addresses())} if port else ():
+            if not settings.media_tcp or _binding_error(local, port) != errno.EADDRINUSE:
+                continue
+            fault = f"{port}: another program, perhaps another wcsd, has TCP {local}"
+            if wanted is None:
+                self.warnings.append(self._loaded.told_of("media_tcp_port", f"{fault}; there is no media by TCP"))
+            else:
+                self._refuse("media_tcp_port", fault)
 
     def _refuse(self, key: str, message: str) -> None:
         self.faults.append(self._loaded.told_of(key, message))

@@ -69,7 +69,11 @@ class PlayedStream(Stream):
             return None
         # No await from here on: the broadcast found must still be there when the player attaches to it.
         self._playback = self._services.plane.play(
-            self.request.sdp, broadcast.publication, session_id=self.session_id, post=self._note
+            self.request.sdp,
+            broadcast.publication,
+            session_id=self.session_id,
+            post=self._note,
+            over_tcp=self.request.over_tcp,
         )
         self._broadcast = broadcast
         broadcast.attach(self)

@@ -117,7 +117,10 @@ class PublishedStream(Stream):
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None
-        self._ingest = self._services.plane.publish(self.request.sdp, session_id=self.session_id, post=self._note)
+        request = self.request
+        self._ingest = self._services.plane.publish(
+            request.sdp, session_id=self.session_id, post=self._note, over_tcp=request.over_tcp
+        )
         self._broadcast = Broadcast(self._ingest.publication)
         return self._ingest
 

@@ -2,8 +2,17 @@
 
 from attrs import frozen
 
-from config.setting import BYTES, CODECS, DAY, DAY_MS, PORT, TIMEOUT, MediaSender, setting
-from config.value_types import AddressPair, AddressPairs, Boolean, Choice, Duration, Integer, LocalAddresses
+from config.setting import BYTES, CODECS, DAY, DAY_MS, MANY, PORT, TIMEOUT, MediaSender, setting
+from config.value_types import (
+    AddressPair,
+    AddressPairs,
+    Boolean,
+    Choice,
+    Duration,
+    Integer,
+    LocalAddresses,
+    OptionalInteger,
+)
 
 
 # A table reads better than one argument per line.
@@ -24,6 +33,21 @@ class MediaSettings:
     media_port_from: int = setting(
         "media_port_from", PORT, "31001", "UDP port of all media. 0: any free port.",
         live=False)
+    media_tcp: bool = setting(
+        "media_tcp", Boolean(), "true",
+        "Take media by TCP, too (ICE-TCP), from pages that ask for transport TCP. false: they get UDP.",
+        live=False)
+    media_tcp_port: int | None = setting(
+        "media_tcp_port", OptionalInteger(PORT), "",
+        "TCP port of all media by TCP, at the addresses of UDP. Empty: the number of the UDP port. 0: any free port.",
+        live=False)
+    ice_tcp_transport: bool = setting(
+        "ice_tcp_transport", Boolean(), "false",
+        "Tell every client of the TCP port, beside UDP. false: only those that ask for TCP, which get nothing else.")
+    media_tcp_max_connections: int = setting(
+        "media_tcp_max_connections", MANY, "4000", "Concurrent TCP connections for media.")
+    media_tcp_max_connections_per_address: int = setting(
+        "media_tcp_max_connections_per_address", MANY, "500", "The same from one address or IPv6 /64.")
     codecs: tuple[str, ...] = setting(
         "codecs", CODECS, "opus,ulaw,alaw,vp8,h264,vp9,av1", "Codecs that may be published, in order of preference.")
     ice_timeout: float = setting(

@@ -99,6 +99,10 @@ MEDIA: Final = (
     counter("media_stun_checks_total", "STUN messages: valid checks, and what was ignored", "result"),
     counter("media_moves_total", "peers whose media went on by another path"),
     counter("media_failures_total", "streams whose media failed"),
+    gauge("media_tcp_connections", "TCP connections for media"),
+    gauge("media_tcp_waiting_bytes", "bytes that wait to be written to them"),
+    counter("media_tcp_refused_total", "TCP connections that were closed as unwanted"),
+    counter("media_tcp_restarts_total", "viewers by TCP that went on from a key frame, because their link was slow"),
 )
 HOOKS: Final = (
     counter("hook_calls_total", "hooks, by how they ended, retries not counted", "app", "method", "outcome"),

@@ -20,10 +20,14 @@ _HEADER = Struct("!BBH")
 
 
 class Variant(NamedTuple):
-    """What differs between viewers' copies of a track: the payload type, and what the sequence number is XORed with."""
+    """What differs between viewers' copies of a track: the payload type, and what the sequence number is XORed with.
+
+    Viewers who are reached `by_tcp` are apart, too: nothing is sent to them together with others.
+    """
 
     payload_type: int
     flip: int
+    by_tcp: bool = False
 
     def render(self, packet: bytes) -> bytes:
         """The copy of a canonical packet for the viewers of this variant."""
@@ -36,7 +40,8 @@ class OutgoingTrack:
 
     `rtx_payload_type` and `rtx_ssrc` are None when the viewer did not negotiate RTX: lost packets are then resent
     unchanged. `rtx_sequence` is where the retransmission stream begins, a random number below 32768.
-    `round_trip` is the viewer's; it sets the minimum interval between resends of one packet.
+    `by_tcp` says how it is reached now. `round_trip` is the viewer's; it sets the minimum interval between resends of
+    one packet.
     """
 
     def __init__(
@@ -48,18 +53,26 @@ class OutgoingTrack:
         rtx_sequence: int,
         round_trip: RttEstimator,
         now: float,
+        by_tcp: bool = False,
     ) -> None:
-        self.variant = Variant(payload_type, 0)
+        self.by_tcp = by_tcp
+        self.variant = Variant(payload_type, 0, by_tcp)
         self.start = -1  # extended sequence number of the first packet; -1 while it waits for a key frame
         self.budget = ResendBudget(round_trip, now)
         self._payload_type = payload_type
+        self._flip: int | None = None
         self._rtx = (rtx_payload_type, rtx_ssrc) if rtx_payload_type is not None and rtx_ssrc is not None else None
         self._rtx_sequence = rtx_sequence & (HALF - 1)
 
     def begin(self, sequence: int) -> None:
-        """The viewer's first packet is the one with this extended sequence number."""
+        """The viewer's first packet is the one with this extended sequence number.
+
+        One that begins again, further on, keeps its offset: to its SRTP this is a gap.
+        """
         self.start = sequence
-        self.variant = Variant(self._payload_type, sequence & HALF)
+        if self._flip is None:
+            self._flip = sequence & HALF
+        self.variant = Variant(self._payload_type, self._flip, self.by_tcp)
 
     def source_sequence(self, wanted: int, highest: int) -> int | None:
         """The extended sequence number behind the 16-bit one in a viewer's NACK; None if it was never sent to it."""

@@ -28,6 +28,7 @@ def stream_request(frame: StartRequest, *, room: str | None = None) -> StreamReq
         height=frame.height,
         quality=frame.quality,
         custom=frame.custom,
+        over_tcp=frame.transport == "TCP",
         room=room,
     )
 

@@ -32,6 +32,8 @@ class StreamRequest:
     quality: int = 0
     custom: Any = field(default=None, repr=False)
     """Any JSON, for the backend only."""
+    over_tcp: bool = False
+    """Whether the client asks for media by TCP."""
     room: str | None = None
     """The room that the stream belongs to."""
 

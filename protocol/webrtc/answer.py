@@ -34,6 +34,8 @@ _DOWNSTREAM_FEEDBACK: dict[MediaKind, tuple[str, ...]] = {
     MediaKind.VIDEO: ("nack", "nack pli", "ccm fir", "goog-remb"),
 }
 _HOST_TYPE_PREFERENCE = 126
+_TCP_TYPE_PREFERENCE = 90  # below every kind of UDP (RFC 6544 section 4.2)
+_PASSIVE_PREFERENCE = 4  # direction-pref of passive host candidates
 _RTP_COMPONENT = 1
 
 
@@ -75,7 +77,7 @@ def _check(offer: Offer, transport: LocalTransport, direction: Direction, cname:
         raise ValueError("an answer to a player needs a cname and a stream_id without spaces")
     if transport.setup == Setup.ACTPASS or transport.setup == offer.setup:
         raise ValueError(f"the server cannot answer setup {offer.setup} with {transport.setup}")
-    if not transport.candidates:
+    if not (transport.candidates or transport.tcp_candidates):
         raise ValueError("an answer needs at least one candidate")
 
 
@@ -212,6 +214,17 @@ def _ranked(candidates: Sequence[tuple[str, int]]) -> list[tuple[IPv4Address | I
     return sorted(parsed, key=lambda candidate: (candidate[0].is_loopback, candidate[0].version == 4))
 
 
+def tcp_candidate_priorities(candidates: Sequence[tuple[str, int]]) -> list[int]:
+    """The priority of each of these passive TCP candidates in an answer (RFC 6544 section 4.2)."""
+    ranked = _ranked(candidates)
+    return [_tcp_priority(ranked.index((ip_address(address), port))) for address, port in candidates]
+
+
+def _tcp_priority(rank: int) -> int:
+    local = (_PASSIVE_PREFERENCE << 13) | (8_191 - rank)
+    return (_TCP_TYPE_PREFERENCE << 24) | (local << 8) | (256 - _RTP_COMPONENT)
+
+
 def _priority(rank: int) -> int:
     return (_HOST_TYPE_PREFERENCE << 24) | (65_535 - rank << 8) | (256 - _RTP_COMPONENT)
 
@@ -220,9 +233,13 @@ def _candidate_lines(transport: LocalTransport) -> Iterator[str]:
     """Host candidates, each with its own foundation and priority."""
     for rank, (address, port) in enumerate(_ranked(transport.candidates)):
         yield f"a=candidate:{rank + 1} {_RTP_COMPONENT} udp {_priority(rank)} {address} {port} typ host"
+    first = len(transport.candidates) + 1
+    for rank, (address, port) in enumerate(_ranked(transport.tcp_candidates)):
+        where = f"{_RTP_COMPONENT} tcp {_tcp_priority(rank)} {address} {port}"
+        yield f"a=candidate:{first + rank} {where} typ host tcptype passive"
 
 
 def _default_candidate(transport: LocalTransport) -> tuple[IPv4Address | IPv6Address, int]:
     """The address for m= and c=: IPv4 where there is one, since it works with most peers (RFC 8839 section 4.2.1.2)."""
-    ranked = _ranked(transport.candidates)
+    ranked = _ranked(transport.candidates or transport.tcp_candidates)
     return next((candidate for candidate in ranked if candidate[0].version == 4), ranked[0])

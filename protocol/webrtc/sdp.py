@@ -216,7 +216,7 @@ class TrackPlan:
 class LocalTransport:
     """The server's end of a peer's transport: ICE-lite credentials, certificate, and (address, port) of each socket.
 
-    The candidates are in the operator's order of preference; at least one is needed.
+    The candidates are in the operator's order of preference; at least one is needed, by UDP or by TCP.
     """
 
     ufrag: str
@@ -224,3 +224,5 @@ class LocalTransport:
     fingerprint: Fingerprint
     candidates: tuple[tuple[str, int], ...]
     setup: Setup = Setup.PASSIVE
+    tcp_candidates: tuple[tuple[str, int], ...] = ()
+    """Where the peer may open TCP connections (RFC 6544, passive)."""

@@ -35,6 +35,7 @@ from protocol.sfu.keyframe_detection import key_frame
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.demux import Datagram, ssrc_of
+from protocol.webrtc.framing import MAX_FRAME, FramingError, PacketReader
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.offer import parse_offer
 from protocol.webrtc.roles import ANSWERER
@@ -96,6 +97,24 @@ def proxy_header(data: bytes) -> None:
             header.feed(piece)
         client = None if header.wanted else header.client()
         assert client is None or ip_address(client.address)
+
+
+def framed_packets(data: bytes) -> None:
+    """However the bytes are cut, the same packets come, or an error at the same place; little is kept."""
+    assert _packets([data]) == _packets([data[at : at + 1] for at in range(len(data))])
+
+
+def _packets(pieces: list[bytes]) -> tuple[list[bytes], bool]:
+    reader, packets = PacketReader(), list[bytes]()
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+            while reader.is_ready:
+                packets += reader.take(1)
+    except FramingError:
+        return packets, False
+    assert all(0 < len(packet) <= MAX_FRAME for packet in packets)
+    return packets, True
 
 
 def forwarded_for(data: bytes) -> None:
@@ -211,7 +230,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
-        *(proxy_header, forwarded_for),
+        *(proxy_header, forwarded_for, framed_packets),
         *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
     )
 }

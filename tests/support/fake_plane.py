@@ -56,7 +56,7 @@ class FakePlane:
         self.playbacks: list[FakeMedia] = []
         self._numbers = count(1)
 
-    def publish(self, offer: str, *, session_id: str, post: Post) -> FakeMedia:
+    def publish(self, offer: str, *, session_id: str, post: Post, over_tcp: bool = False) -> FakeMedia:
         media = self._make(offer, session_id, post)
         self.publications.append(media)
         if self.auto:
@@ -64,7 +64,9 @@ class FakePlane:
             post(Flowing())
         return media
 
-    def play(self, offer: str, publication: FakeMedia, *, session_id: str, post: Post) -> FakeMedia:
+    def play(
+        self, offer: str, publication: FakeMedia, *, session_id: str, post: Post, over_tcp: bool = False
+    ) -> FakeMedia:
         media = self._make(offer, session_id, post)
         media.publication = publication
         media.video_codec = None if self.without_video else media.video_codec

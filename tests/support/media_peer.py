@@ -23,6 +23,7 @@ from protocol.webrtc.rtcp import Nack, PictureLoss, RtcpPacket, parse_compound
 from protocol.webrtc.sdp import Fingerprint
 from protocol.webrtc.srtp import SrtpError, SrtpReceiver, SrtpTransmitter
 from protocol.webrtc.stun import Address
+from tests.support.framed_socket import FramedSocket
 from tests.support.rtp_packets import build_header
 
 AUDIO_SSRC, VIDEO_SSRC, RTX_SSRC = 1111, 2222, 3333
@@ -54,6 +55,7 @@ class Answer:
     pwd: str
     fingerprint: Fingerprint
     candidates: tuple[Address, ...]
+    tcp_candidates: tuple[Address, ...]
     ssrcs: tuple[int, ...]
     setup: str
 
@@ -63,12 +65,17 @@ class Answer:
             return re.findall(rf"^a={pattern}\r$", text, re.MULTILINE)
 
         algorithm, _, digest = values("fingerprint:(.*)")[0].partition(" ")
-        candidates = re.findall(r"^a=candidate:\d+ 1 udp \d+ (\S+) (\d+) typ host\r$", text, re.MULTILINE)
+
+        def addresses(protocol: str, ending: str) -> tuple[Address, ...]:
+            found = re.findall(rf"^a=candidate:\d+ 1 {protocol} \d+ (\S+) (\d+) {ending}\r$", text, re.MULTILINE)
+            return tuple(dict.fromkeys((host, int(port)) for host, port in found))
+
         return cls(
             ufrag=values("ice-ufrag:(.*)")[0],
             pwd=values("ice-pwd:(.*)")[0],
             fingerprint=Fingerprint(algorithm=algorithm, value=digest),
-            candidates=tuple(dict.fromkeys((host, int(port)) for host, port in candidates)),
+            candidates=addresses("udp", "typ host"),
+            tcp_candidates=addresses("tcp", "typ host tcptype passive"),
             ssrcs=tuple(dict.fromkeys(map(int, values(r"ssrc:(\d+) cname:.*")))),
             setup=values("setup:(.*)")[0],
         )
@@ -78,13 +85,14 @@ class Answer:
 class MediaPeer:
     """Offer, `accept` the answer, let `run` run in a nursery, wait for `connected`.
 
-    `video` is the rtpmap of the video codec, with payload type `video_type`; None for no video. `check_interval` is the
-    pause between ICE checks after the first, which nominate if the peer `nominates`; it sends nothing on its own while
-    `silent`, and answers the server's checks if it `answers_checks`. So many SRTP packets as
-    `lose` says are thrown away unread, and the DTLS datagrams of the numbers in `lose_dtls`, from 0.
+    It goes `over_tcp`, or by UDP. `video` is the rtpmap of the video codec, with payload type `video_type`; None for no
+    video. `check_interval` is the pause between ICE checks after the first, which nominate if the peer `nominates`; it
+    sends nothing on its own while `silent`, and answers the server's checks if it `answers_checks`. So many SRTP
+    packets as `lose` says are thrown away unread, and the DTLS datagrams of the numbers in `lose_dtls`, from 0.
     """
 
     host: str = "127.0.0.1"
+    over_tcp: bool = False
     audio: bool = True
     video: str | None = "VP8/90000"
     video_type: int = 96
@@ -116,6 +124,7 @@ class MediaPeer:
     connected: trio.Event = field(init=False, factory=trio.Event)
     closed: trio.Event = field(init=False, factory=trio.Event)
     failed: trio.Event = field(init=False, factory=trio.Event)
+    lost: trio.Event = field(init=False, factory=trio.Event)
     answer: Answer = field(init=False)
     server: Address = field(init=False)
     dtls: DtlsEndpoint = field(init=False)
@@ -142,7 +151,8 @@ class MediaPeer:
     def accept(self, answer: str) -> None:
         """Take the answer; the server is reached at its first candidate of our own address family."""
         self.answer = Answer.parse(answer)
-        self.server = next(at for at in self.answer.candidates if (":" in at[0]) == (":" in self.host))
+        candidates = self.answer.tcp_candidates if self.over_tcp else self.answer.candidates
+        self.server = next(at for at in candidates if (":" in at[0]) == (":" in self.host))
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +160,7 @@ class MediaPeer:
         """Connect, then receive and keep consent alive until cancelled."""
         self._check_at = trio.current_time() if check_first else math.inf
         try:
-            while True:
+            while not self.lost.is_set():
                 self._run_timers()
                 await self._wait()
                 self.poll()
@@ -262,6 +272,8 @@ class MediaPeer:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _open(self) -> socket.socket:
+        if self.over_tcp:
+            return FramedSocket(self.host)
         opened = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
         opened.bind((self.host, 0))
@@ -290,6 +302,9 @@ class MediaPeer:
             try:
                 data, self.heard_from = self.udp.recvfrom(2048)
             except BlockingIOError:
+                break
+            except ConnectionError:
+                self.lost.set()  # the server has closed the TCP connection
                 break
             self._take(data)
         self._changed.set()

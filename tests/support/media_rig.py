@@ -14,6 +14,7 @@ from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
 from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender
+from actors.media.tcp.listeners import open_media_listeners
 from config.settings import Settings
 from config.value_types import AddressPair
 from protocol.webrtc.roles import ANSWERER, PeerRoles
@@ -69,7 +70,9 @@ class Rig:
         self, *, connect: bool = True, session_id: str = "s1", roles: PeerRoles = ANSWERER, **options: Any
     ) -> Published:
         peer, facts = self._new_peer(options), Facts()
-        ingest = self.plane.publish(peer.publish_offer(), session_id=session_id, post=facts.post, roles=roles)
+        ingest = self.plane.publish(
+            peer.publish_offer(), session_id=session_id, post=facts.post, roles=roles, over_tcp=peer.over_tcp
+        )
         peer.accept(ingest.answer)
         await self._connect(peer, facts, connect)
         return Published(peer, ingest, facts)
@@ -84,7 +87,14 @@ class Rig:
         **options: Any,
     ) -> Played:
         peer, facts = self._new_peer(options), Facts()
-        playback = self.plane.play(peer.play_offer(), publication, session_id=session_id, post=facts.post, roles=roles)
+        playback = self.plane.play(
+            peer.play_offer(),
+            publication,
+            session_id=session_id,
+            post=facts.post,
+            roles=roles,
+            over_tcp=peer.over_tcp,
+        )
         peer.accept(playback.answer)
         await self._connect(peer, facts, connect)
         return Played(peer, playback, facts)
@@ -120,7 +130,9 @@ def media_settings(**changes: Any) -> Settings:
 async def media_rig(*, sender: PacketSender | None = None, **changes: Any) -> AsyncIterator[Rig]:
     """A media plane with settings `changes`. Everything is cancelled at the end; the plane alone by `Rig.serving`."""
     settings = media_settings(**changes)
-    plane, serving = MediaPlane(open_media_sockets(settings), settings, sender=sender), trio.CancelScope()
+    sockets = open_media_sockets(settings)
+    listeners = open_media_listeners(settings, sockets)
+    plane, serving = MediaPlane(sockets, settings, sender=sender, listeners=listeners), trio.CancelScope()
 
     async def run_plane(*, task_status: trio.TaskStatus[None]) -> None:
         with serving:

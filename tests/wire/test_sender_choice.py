@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.media.io.sockets import UdpSocket
+from actors.media.io.outlet import Outlet
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.self_test import SelfTestFailed, prove
 from actors.media.sending.sender import FanOut, Losses, PacketSender, PortableSender, Recipient
@@ -31,7 +31,7 @@ class FaultyFanOut:
     def remove(self, recipient: Recipient) -> None:
         self.inner.remove(recipient)
 
-    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, recipient: Recipient, socket: Outlet, address: Address) -> None:
         self.inner.readdress(recipient, socket, address)
 
     def send(self, packet: bytes, sequence: int) -> None:
@@ -55,7 +55,7 @@ class ForgetsNobody(FaultyFanOut):
 
 
 class DoesNotFollow(FaultyFanOut):
-    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, recipient: Recipient, socket: Outlet, address: Address) -> None:
         pass
 
 

@@ -37,6 +37,8 @@ class WebRtcIngest:
         session_id: str,
         post: Post,
         roles: PeerRoles,
+        *,
+        over_tcp: bool = False,
     ) -> None:
         self._context = context = services.context
         self._timers = services.timers
@@ -60,7 +62,7 @@ class WebRtcIngest:
         self._silent_at = math.inf
         self._transport = Transport(services, offer, self, session_id, post, roles)
         self._intake = Intake(context, self._transport, self._sources, self._feedback)
-        local = services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup)
+        local = services.local_transport(self._transport.ufrag, self._transport.pwd, roles.setup, over_tcp=over_tcp)
         self.answer = write_answer(offer, plans, local, direction=Direction.RECVONLY)
         if left_out := audio_left_out(offer, plans):
             log.warning("audio is in no codec of ours", session=session_id, offered=" ".join(left_out))
@@ -114,6 +116,9 @@ class WebRtcIngest:
 
     def on_moved(self) -> None:
         pass  # what is sent to a publisher asks the transport for the path each time
+
+    def on_gap(self, now: float) -> None:
+        pass  # only control packets go to a publisher
 
     def on_closed(self) -> None:
         self._silent_at = math.inf

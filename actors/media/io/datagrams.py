@@ -84,6 +84,19 @@ class Datagrams:
         self.names = [names[place : place + size] for place in range(0, len(names), _NAME_STRIDE)]
         return self.count
 
+    def load(self, packets: Sequence[bytes], family: int, name: bytes, arrival: float) -> None:
+        """Put packets here that came otherwise, at most SLOTS of at most STRIDE bytes, all from one source.
+
+        Not where `receive` is used as well.
+        """
+        for index, packet in enumerate(packets):
+            start, size = index * STRIDE, len(packet)
+            self.memory[start : start + size] = packet
+            self.lengths[index] = size
+        self.first, self.count, self._family = 0, len(packets), family
+        self.sizes = [len(packet) for packet in packets]
+        self.names, self.arrivals = [name] * len(packets), [arrival] * len(packets)
+
     def stamps(self) -> Iterator[tuple[int, int]]:
         """When the kernel took each in, by the wall clock, in seconds and nanoseconds; zeros when it does not say."""
         return _STAMP.iter_unpack(ffi.buffer(self._control, self.count * _CONTROL))

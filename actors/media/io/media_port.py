@@ -1,22 +1,38 @@
-"""The media sockets as one port: the candidates that peers are told, and sending one datagram."""
+"""The media sockets as one port: the candidates that peers are told, and sending one packet."""
 
 from collections.abc import Sequence
 
-from actors.media.io.sockets import MediaSocket, UdpSocket
+from actors.media.io.outlet import Outlet
+from actors.media.io.sockets import MediaSocket
 from actors.media.statistics import Counters
-from protocol.webrtc.answer import candidate_priorities
+from protocol.webrtc.answer import candidate_priorities, tcp_candidate_priorities
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.stun import Address
 
+NO_TCP: Sequence[tuple[Outlet, Sequence[Address]]] = ()
+
 
 class MediaPort:
-    """All media sockets of a server. `IcePath.local` counts them in the order in which they are given."""
+    """All media sockets of a server. `IcePath.local` counts them in the order in which they are given.
 
-    def __init__(self, sockets: Sequence[MediaSocket], counters: Counters) -> None:
+    `tcp` has the connections at each address, with the candidates that lead to it; they are counted behind the sockets.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[MediaSocket],
+        counters: Counters,
+        tcp: Sequence[tuple[Outlet, Sequence[Address]]] = NO_TCP,
+    ) -> None:
         self.sockets = tuple(sockets)
         self.candidates: tuple[Address, ...] = tuple(address for entry in sockets for address in entry.advertised)
-        self.priorities = _priorities(self.sockets)
+        self.tcp_candidates: tuple[Address, ...] = tuple(address for _, told in tcp for address in told)
+        self.priorities = (
+            *_best(candidate_priorities(self.candidates), [entry.advertised for entry in sockets]),
+            *_best(tcp_candidate_priorities(self.tcp_candidates), [told for _, told in tcp]),
+        )
         """For each socket the best priority among the candidates that lead to it."""
+        self._outlets: tuple[Outlet, ...] = (*(entry.socket for entry in sockets), *(outlet for outlet, _ in tcp))
         self._counters = counters
 
     @property
@@ -24,22 +40,27 @@ class MediaPort:
         """Datagrams lost before they were read, since the sockets were opened."""
         return sum(entry.kernel_drops for entry in self.sockets)
 
-    def socket(self, path: IcePath) -> UdpSocket:
-        """The socket of a path."""
-        return self.sockets[path.local].socket
+    def outlet(self, path: IcePath) -> Outlet:
+        """Where a path begins."""
+        return self._outlets[path.local]
+
+    def is_tcp(self, path: IcePath) -> bool:
+        """Whether a path is a TCP connection."""
+        return path.local >= len(self.sockets)
 
     def send(self, data: bytes, path: IcePath) -> None:
-        """Send one datagram, or lose it: nothing here waits."""
+        """Send one packet, or lose it: nothing here waits."""
         try:
-            self.sockets[path.local].socket.sendto(data, path.remote)
+            self._outlets[path.local].sendto(data, path.remote)
         except OSError:
             self._counters.send_errors += 1
 
     def close(self) -> None:
+        """Close the sockets of UDP."""
         for entry in self.sockets:
             entry.close()
 
 
-def _priorities(sockets: Sequence[MediaSocket]) -> tuple[int, ...]:
-    priorities = iter(candidate_priorities([address for entry in sockets for address in entry.advertised]))
-    return tuple(max((next(priorities) for _ in entry.advertised), default=0) for entry in sockets)
+def _best(priorities: Sequence[int], advertised: Sequence[Sequence[Address]]) -> tuple[int, ...]:
+    remaining = iter(priorities)
+    return tuple(max((next(remaining) for _ in told), default=0) for told in advertised)

@@ -23,14 +23,21 @@ class PeerServices(Generic[P]):
     timers: PeerTimers[P]
     handshakes: HandshakeStarter[P]
 
-    def local_transport(self, ufrag: str, pwd: str, setup: Setup) -> LocalTransport:
-        """The server's end of a peer's transport, as an answer tells it."""
+    def local_transport(self, ufrag: str, pwd: str, setup: Setup, *, over_tcp: bool = False) -> LocalTransport:
+        """The server's end of a peer's transport, as an answer tells it. `over_tcp`: by TCP alone, where there is any.
+
+        A peer behind a bad NAT would fall back to TCP without being asked, so others are told of it only if
+        `ice_tcp_transport` says so.
+        """
+        port = self.port
+        by_tcp = port.tcp_candidates if over_tcp or self.context.settings.ice_tcp_transport else ()
         return LocalTransport(
             ufrag=ufrag,
             pwd=pwd,
             fingerprint=self.handshakes.fingerprint,
-            candidates=self.port.candidates,
+            candidates=() if over_tcp and by_tcp else port.candidates,
             setup=setup,
+            tcp_candidates=by_tcp,
         )
 
     def add(self, peer: P) -> None:

@@ -6,6 +6,7 @@ It sends what `PortableSender` sends, byte for byte, for a fraction of the cost 
     _FastFanOut     one publication's viewers, in batches (`recipient_batch`), each one call of the kernel (`kernel`)
 """
 
+from actors.media.io.outlet import Outlet
 from actors.media.io.sockets import UdpSocket
 from actors.media.sending.mixed_messages import MOST_VIEWERS, MixedMessages
 from actors.media.sending.packet_buffers import PacketBuffers
@@ -94,7 +95,7 @@ class _FastFanOut:
         if not batches:
             del self._batches[batch.kind]
 
-    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, recipient: Recipient, socket: Outlet, address: Address) -> None:
         self.flush()  # the batch knows only the old socket
         recipient.socket, recipient.address = socket, address
         if recipient not in self._places:
@@ -165,7 +166,10 @@ class _FastFanOut:
         self.octets += size_without_padding(packet)
 
     def _place(self, recipient: Recipient) -> None:
-        kind = recipient.socket, recipient.transmitter.profile
+        udp = recipient.socket
+        if not isinstance(udp, UdpSocket):
+            raise TypeError("the fast sender is for UDP alone")
+        kind = udp, recipient.transmitter.profile
         batches = self._batches.setdefault(kind, [])
         if not batches or batches[-1].is_full:
             batches.append(RecipientBatch(self._buffers, kind, self._losses))

@@ -14,7 +14,7 @@ from typing import Protocol
 import pylibsrtp
 from attrs import define, field
 
-from actors.media.io.sockets import UdpSocket
+from actors.media.io.outlet import Outlet
 from protocol.webrtc.rtp import size_without_padding
 from protocol.webrtc.srtp import MAX_PACKET, SrtpTransmitter
 from protocol.webrtc.stun import Address
@@ -31,7 +31,7 @@ class Recipient:
     """
 
     transmitter: SrtpTransmitter = field(repr=False)
-    socket: UdpSocket = field(repr=False)
+    socket: Outlet = field(repr=False)
     address: Address
     start: int = -1
     dropped: int = 0
@@ -74,7 +74,7 @@ class FanOut(Protocol):
     def remove(self, recipient: Recipient) -> None:
         """Send no more packets to this viewer. One that is not in the fan-out is ignored."""
 
-    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, recipient: Recipient, socket: Outlet, address: Address) -> None:
         """The viewer is reached by another socket or address from here on. It need not be in the fan-out."""
 
     def send(self, packet: bytes, sequence: int) -> None:
@@ -137,7 +137,7 @@ class _PortableFanOut:
     def remove(self, recipient: Recipient) -> None:
         self._targets.pop(recipient, None)
 
-    def readdress(self, recipient: Recipient, socket: UdpSocket, address: Address) -> None:
+    def readdress(self, recipient: Recipient, socket: Outlet, address: Address) -> None:
         recipient.socket, recipient.address = socket, address
         if recipient in self._targets:
             self._aim(recipient)

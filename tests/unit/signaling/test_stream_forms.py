@@ -46,9 +46,11 @@ STREAM = StreamDescription(
 
 @pytest.mark.parametrize("frame", [PublishStream, PlayStream])
 def test_all_that_a_request_holds_comes_from_the_frame(frame: type[PublishStream | PlayStream]) -> None:
-    assert stream_request(frame(**ASKED), room="lobby") == StreamRequest(**ASKED, room="lobby")
+    request = stream_request(frame(**ASKED, transport="TCP"), room="lobby")
+    assert request == StreamRequest(**ASKED, room="lobby", over_tcp=True)
+    assert not stream_request(frame(**ASKED, transport="UDP")).over_tcp
     defaults = {each.name: each.default for each in attrs.fields(StreamRequest)}
-    assert {name for name, value in ASKED.items() if value != defaults[name]} == set(defaults) - {"room"}, (
+    assert {name for name, value in ASKED.items() if value != defaults[name]} == set(defaults) - {"room", "over_tcp"}, (
         "else this shows nothing"
     )
 

@@ -1,0 +1,1 @@
+"""Media over TCP (ICE-TCP, RFC 6544): connections that peers open, each a path like any other."""
