@@ -9,6 +9,7 @@ exceptions is a generator, and we do not use `trio.fail_after` where a client de
 """
 
 import errno
+from typing import Any
 
 import trio
 
@@ -53,7 +54,7 @@ class TcpStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-def drop_references(secured: trio.SSLStream[TcpStream]) -> None:
+def drop_references(secured: trio.SSLStream[Any]) -> None:
     """Free a TLS stream that is no longer used: it refers to itself, and holds some ten kilobytes of OpenSSL memory."""
     vars(secured).clear()
 

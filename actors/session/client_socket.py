@@ -4,12 +4,13 @@ A queued frame waits until the writer task gets its turn. When many streams are 
 whole pass and among all the tasks that unwind. So a frame goes straight to the system's socket if that is certain
 neither to wait nor to overtake anything:
 
-    session --- nothing queued, short, no TLS ---> NonBlockingStream.send_nowait --+
-       |                                                                     +--> TCP
-       +--> outbox --> writer task --> trio-websocket --> send_all ----------+
+    session --- nothing queued, short ---> [ SecuredWay: TLS ] --> NonBlockingStream.send_nowait --+
+       |                                                                                     +--> TCP
+       +--> outbox --> writer task --> trio-websocket --> [ trio's TLS ] --> send_all -------+
 """
 
 import os
+import ssl
 from typing import Final, Protocol
 
 import trio
@@ -53,6 +54,20 @@ class Socket(Protocol):
     async def aclose(self, code: int = 1000, reason: str | None = None) -> None: ...
 
 
+class StraightWay(Protocol):
+    """How a frame leaves at once."""
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether the system took only a part of what was sent."""
+
+    def send_nowait(self, data: bytes) -> bool:
+        """Send now, at least the beginning, or not at all: then false."""
+
+    async def send_pending(self) -> None:
+        """Send the part that is left."""
+
+
 class NonBlockingStream(trio.abc.Stream):
     """A TCP stream into which one may also write without waiting.
 
@@ -71,14 +86,30 @@ class NonBlockingStream(trio.abc.Stream):
 
     def send_nowait(self, data: bytes) -> bool:
         """Send now, or not at all: then false, and the caller sends it by `send_all`."""
-        if self._rest or self._sending.locked():
+        if self.is_busy:
             return False
+        sent = self._write(data)
+        if sent:
+            self._rest = data[sent:]
+        return sent > 0
+
+    def put(self, data: bytes) -> None:
+        """Send what can be sent now, while the stream is not busy; the rest is pending, and may be everything."""
+        self._rest = data[self._write(data) :]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being sent, or pending."""
+        return bool(self._rest) or self._sending.locked()
+
+    async def send_pending(self) -> None:
+        await self.send_all(b"")
+
+    def _write(self, data: bytes) -> int:
         try:
-            sent = os.write(self._stream.socket.fileno(), data)
+            return os.write(self._stream.socket.fileno(), data)
         except OSError:  # it would have to wait, or the connection is broken, which `send_all` will tell
-            return False
-        self._rest = data[sent:]
-        return True
+            return 0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         async with self._sending:
@@ -96,13 +127,61 @@ class NonBlockingStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
+class SecuredWay:
+    """The way past trio's TLS: the same OpenSSL object, used only when nobody else sends.
+
+    It knows trio from the inside. What OpenSSL has made has to leave in that order, and trio holds `_inner_send_lock`
+    from before its next wait until it has; so while nobody holds the lock, everything made so far has left.
+    """
+
+    def __init__(self, secured: trio.SSLStream[NonBlockingStream]) -> None:
+        self._secured = secured
+        self._below = secured.transport_stream
+
+    @property
+    def has_pending(self) -> bool:
+        return self._below.has_pending
+
+    def send_nowait(self, data: bytes) -> bool:
+        secured = self._secured
+        if not self._is_free(secured):
+            return False
+        try:
+            secured._ssl_object.write(data)
+        except ssl.SSLError:  # `send_all` will tell
+            return False
+        self._below.put(secured._outgoing.read())
+        return True
+
+    async def send_pending(self) -> None:
+        await self._below.send_pending()
+
+    def _is_free(self, secured: trio.SSLStream[NonBlockingStream]) -> bool:
+        if not vars(secured) or self._below.is_busy:  # without variables, it is over
+            return False
+        if secured._inner_send_lock.locked() or secured._delayed_outgoing is not None:
+            return False
+        try:
+            secured._check_status()
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            return False
+        return True
+
+
+def straight_way(stream: trio.abc.Stream) -> StraightWay | None:
+    """The way for frames that leave at once into this stream, if it has one."""
+    if isinstance(stream, trio.SSLStream):
+        return SecuredWay(stream) if isinstance(stream.transport_stream, NonBlockingStream) else None
+    return stream if isinstance(stream, NonBlockingStream) else None
+
+
 class ClientSocket:
-    """A `Socket`. `straight` is the stream under the connection, where it carries frames as they are."""
+    """A `Socket`. `straight` leads past the connection, where that is possible."""
 
     def __init__(
         self,
         connection: WebSocketConnection,
-        straight: NonBlockingStream | None,
+        straight: StraightWay | None,
         quota: ReceiveQuota,
         *,
         address: str | None = None,
@@ -127,7 +206,7 @@ class ClientSocket:
             await self._connection.send_message(message)
             return
         try:
-            await self._straight.send_all(b"")
+            await self._straight.send_pending()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise ConnectionClosed(self._connection.closed) from None
 

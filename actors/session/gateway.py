@@ -34,6 +34,7 @@ from actors.session import (
 )
 from actors.session.admission import PACE_LIMIT, SessionAdmission
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
+from actors.session.client_socket import straight_way
 from config.addresses import client_key
 from config.live import follow
 from config.settings import Settings
@@ -189,7 +190,7 @@ class Gateway:
         if door.tls is None:
             await self._serve(evolve(client, stream=NonBlockingStream(stream)))
             return
-        secured = trio.SSLStream(stream, door.tls, server_side=True, https_compatible=True)
+        secured = trio.SSLStream(NonBlockingStream(stream), door.tls, server_side=True, https_compatible=True)
         try:
             await self._in_time(client.arrival, secured.do_handshake)
             await self._serve(evolve(client, stream=secured))
@@ -285,8 +286,7 @@ class Gateway:
         with self._counted(arrival.address):
             connection = await self._in_time(arrival, request.accept)
             self._arrivals.leave(arrival)
-            straight = client.stream if isinstance(client.stream, NonBlockingStream) else None
-            web_socket = ClientSocket(connection, straight, client.quota, address=arrival.address)
+            web_socket = ClientSocket(connection, straight_way(client.stream), client.quota, address=arrival.address)
             await self._run_session(web_socket, client.session_id(), _header(request, b"origin"))
 
     @contextmanager

@@ -10,9 +10,9 @@ import trio
 import trustme
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
-from actors.net.tcp_stream import TcpStream
+from actors.net.tcp_stream import TcpStream, drop_references
 from actors.session import ClientSocket, NonBlockingStream, ReceiveQuota
-from actors.session.client_socket import LONGEST
+from actors.session.client_socket import LONGEST, SecuredWay, straight_way
 
 CAP = 30
 """Seconds; only to end a test that hangs."""
@@ -32,9 +32,8 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
     """A session's socket, and the client at the other end."""
     with tcp_pair() as (server, client), trio.fail_after(CAP):
         async with trio.open_nursery() as nursery:
-            straight = None if tls else NonBlockingStream(TcpStream(server))
             theirs: trio.SocketStream | trio.SSLStream[trio.SocketStream] = client
-            ours: trio.abc.Stream = straight or server
+            ours: trio.abc.Stream = NonBlockingStream(TcpStream(server))
             if tls:
                 authority, context, trusting = (
                     trustme.CA(),
@@ -43,7 +42,7 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
                 )
                 authority.issue_cert("localhost").configure_cert(context)
                 authority.configure_trust(trusting)
-                ours = trio.SSLStream(server, context, server_side=True)
+                ours = trio.SSLStream(ours, context, server_side=True)
                 theirs = trio.SSLStream(client, trusting, server_hostname="localhost")
             accepted: list[WebSocketConnection] = []
 
@@ -54,8 +53,13 @@ async def websocket(*, tls: bool) -> AsyncIterator[tuple[ClientSocket, WebSocket
             async with trio.open_nursery() as opening:
                 opening.start_soon(accept)
                 page = await wrap_client_stream(nursery, theirs, "localhost", "/")
-            yield ClientSocket(accepted[0], straight, ReceiveQuota()), page
+            yield ClientSocket(accepted[0], straight_way(ours), ReceiveQuota()), page
             nursery.cancel_scope.cancel()
+
+
+async def _ping_on(page: WebSocketConnection) -> None:
+    while True:
+        await page.ping()
 
 
 def _stream(end: socket.socket) -> trio.SocketStream:
@@ -63,27 +67,70 @@ def _stream(end: socket.socket) -> trio.SocketStream:
     return trio.SocketStream(trio.socket.from_stdlib_socket(end))
 
 
+@pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 255, 256, 4000, LONGEST])
-async def test_a_text_that_leaves_at_once_is_a_frame_like_any(size: int) -> None:
-    async with websocket(tls=False) as (ours, page):
+async def test_a_text_that_leaves_at_once_is_a_frame_like_any(size: int, *, tls: bool) -> None:
+    async with websocket(tls=tls) as (ours, page):
         text = "\N{SNOWMAN}" * (size // 3) + "x" * (size % 3)
         assert ours.send_now(text)
         await ours.send_message("after it")
         assert [await page.get_message(), await page.get_message()] == [text, "after it"]
 
 
-async def test_what_is_long_or_goes_through_tls_is_not_sent_at_once() -> None:
-    async with websocket(tls=False) as (ours, _):
+@pytest.mark.parametrize("tls", [False, True])
+async def test_what_is_long_is_not_sent_at_once(*, tls: bool) -> None:
+    async with websocket(tls=tls) as (ours, _):
         assert not ours.send_now("x" * (LONGEST + 1))
+
+
+async def test_what_is_sent_at_once_and_what_is_not_keep_their_order_in_tls() -> None:
+    async with websocket(tls=True) as (ours, page), trio.open_nursery() as nursery:
+        came: list[str | bytes] = []
+        all_came = trio.Event()
+        sent = [f"{number} " + "x" * (number % 7) * 1000 for number in range(600)]
+
+        async def read() -> None:
+            while len(came) < len(sent):
+                came.append(await page.get_message())
+            all_came.set()
+
+        async def answer_pings() -> None:  # by the task that reads from the page
+            with pytest.raises(ConnectionClosed):
+                await ours.get_message()
+
+        nursery.start_soon(answer_pings)
+        nursery.start_soon(_ping_on, page)
+        nursery.start_soon(read)
+        at_once = 0
+        for number, text in enumerate(sent):
+            leaves = number % 5 != 0 and not ours.has_pending and ours.send_now(text)
+            at_once += leaves
+            if not leaves:
+                if ours.has_pending:
+                    await ours.send_message("")
+                await ours.send_message(text)
+        await all_came.wait()
+        assert came == sent
+        assert at_once > 100
+        nursery.cancel_scope.cancel()
+
+
+async def test_tls_that_is_broken_or_over_takes_nothing_at_once() -> None:
     async with websocket(tls=True) as (ours, page):
-        assert not ours.send_now("x")
-        assert not ours.has_pending
-        await ours.send_message("y")
-        assert await page.get_message() == "y"
+        assert isinstance(ours._straight, SecuredWay)
+        secured = ours._straight._secured
+        await page._stream.aclose()
+        with pytest.raises(ConnectionClosed):
+            await ours.get_message()
+        await secured.aclose()
+        assert not ours._straight.send_nowait(b"x")
+        drop_references(secured)
+        assert not ours._straight.send_nowait(b"x")
 
 
-async def test_nothing_is_sent_at_once_after_the_close() -> None:
-    async with websocket(tls=False) as (ours, page):
+@pytest.mark.parametrize("tls", [False, True])
+async def test_nothing_is_sent_at_once_after_the_close(*, tls: bool) -> None:
+    async with websocket(tls=tls) as (ours, page):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(page.aclose)
             with pytest.raises(Exception, match="1000"):
