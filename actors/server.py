@@ -60,6 +60,7 @@ from actors.storage.table_store import TableStoreError
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.keep_alive_schedule import StreamKeepAlive
+from actors.stream.recorder import StreamRecorder
 from actors.web.api.administration import AdminResource
 from actors.web.api.health import Readiness
 from actors.web.api.monitoring import Monitoring
@@ -68,6 +69,7 @@ from actors.web.app import create_app
 from actors.web.public_app import create_public_app
 from actors.web.sites import serve_sites
 from actors.whip import WhipSessions
+from actors.workers.recordings import Recordings
 from config.accounts_file import AccountFileError
 from config.apps import App
 from config.apps_file import AppFileError
@@ -123,7 +125,9 @@ class Server:
         self._supervisor = Supervisor(ActorCounts(labels), events)
         self._drain = Drain(self._supervisor)
         self._directory: Directory[Broadcast] = Directory()
-        self._rooms = self._make_rooms()
+        self._recordings = Recordings(settings, state.records_path, time.time)
+        rooms = RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time)
+        self._rooms = RoomDirectory(rooms, self._supervisor)
         self._services = self._session_services()
         self._gateway = self._make_gateway()
         self._data = DataDelivery(self.node_id, self._supervisor)
@@ -186,6 +190,7 @@ class Server:
                 async with trio.open_nursery() as web:
                     web.start_soon(self._serve_web)
                     await self._serve_signalling(on_ready)
+                    await self._recordings.drain()
                     await self._dispatcher.drain(math.inf)
                     self._dispatcher.stop(SHUTDOWN)
                     self._web_closing.set()
@@ -208,6 +213,7 @@ class Server:
         services.start_soon(self._close_after_drain)
         services.start_soon(self.certificate.run)
         services.start_soon(self._plane.run)
+        await services.start(self._recordings.run)
         services.start_soon(self._access.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
@@ -248,6 +254,7 @@ class Server:
             admin=AdminResource(self._drain, self.reload),
             monitoring=_monitoring(self.measured, self.metrics, self._apps.all, self._given),
             whip=whip,
+            recorder=StreamRecorder(self._supervisor, self._recordings),
         )
         public = create_public_app(self._settings, whip=whip, counts=self.metrics.web)
         tls = {"https": self._https, "public_https": self._tls}
@@ -273,15 +280,12 @@ class Server:
             bans=self._bans,
             data=self._data,
             rooms=self._rooms,
+            recordings=self._recordings,
             drain=self._drain,
             certificate=self.certificate,
             access=lambda: {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
             is_ready=lambda: self._readiness().ready,
         )
-
-    def _make_rooms(self) -> RoomDirectory:
-        services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)
-        return RoomDirectory(services, self._supervisor)
 
     def _session_services(self) -> SessionServices:
         return SessionServices(
@@ -297,6 +301,7 @@ class Server:
                 settings=self._settings,
                 wall_clock=time.time,
                 overload=self._overload,
+                recordings=self._recordings,
                 bans=self._bans,
                 drain=self._drain,
             ),

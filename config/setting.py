@@ -67,6 +67,21 @@ class RestAuth(StrEnum):
     OFF = "off"
 
 
+class RecordPolicy(StrEnum):
+    """What files of recordings are called: as their stream, or by a template."""
+
+    STREAM_NAME = "streamName"
+    TEMPLATE = "template"
+
+
+class RecordsAccess(StrEnum):
+    """Who may fetch recordings over HTTP."""
+
+    PUBLIC = "public"
+    AUTHENTICATED = "authenticated"
+    OFF = "off"
+
+
 class HookOrder(StrEnum):
     """Which hooks are kept in order: those of one session, or those of the whole server in a single queue."""
 

@@ -15,9 +15,20 @@ from config.groups.limits import LimitSettings
 from config.groups.media import MediaSettings
 from config.groups.process import ProcessSettings
 from config.groups.public import PublicSettings
+from config.groups.records import RecordSettings
 from config.groups.rest_api import RestSettings
 from config.groups.signalling import SignallingSettings
-from config.setting import HookOrder, LogFormat, LogLevel, MediaSender, RestAuth, Setting, TerminateAll
+from config.setting import (
+    HookOrder,
+    LogFormat,
+    LogLevel,
+    MediaSender,
+    RecordPolicy,
+    RecordsAccess,
+    RestAuth,
+    Setting,
+    TerminateAll,
+)
 
 __all__ = [
     "TABLE",
@@ -25,6 +36,8 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "MediaSender",
+    "RecordPolicy",
+    "RecordsAccess",
     "RestAuth",
     "Setting",
     "Settings",
@@ -39,6 +52,7 @@ class Settings(
     PublicSettings,
     RestSettings,
     LimitSettings,
+    RecordSettings,
     MediaSettings,
     SignallingSettings,
 ):

@@ -7,7 +7,7 @@ are those of WCS's documentation.
 from collections.abc import Mapping
 
 _ONE_PORT = "all media goes through the one port media_port_from"
-_NO_RECORDING = "this server does not record"
+_NO_RECORDING = "this server does not do this with recordings"
 _NO_HLS = "this server has no HLS"
 _NO_RTMP = "this server speaks no RTMP; publish by WebRTC"
 _NO_RTSP = "this server does not read RTSP cameras"
@@ -65,14 +65,16 @@ FAMILIES: Mapping[str, str] = {
     "multi_recorder": _NO_RECORDING,
     "pull_": "streams are not pulled from other servers",
     "push_": "streams are not pushed to other servers",
-    "record_": _NO_RECORDING,
+    "record_flash_": "Flash is not served",
+    "record_formats": "the codecs decide: WebM, or Matroska for H264 and G.711",
+    "record_rotation": "files are not rotated; records.max_file_bytes ends them",
+    "record_rtsp_": _NO_RTSP,
     "recorder_": _NO_RECORDING,
     "rtmfp": "Flash is not served",
     "rtmp": _NO_RTMP,
     "rtsp": _NO_RTSP,
     "sip_": _NO_SIP,
     "snapshot_": "this server takes no snapshots",
-    "stream_record_": _NO_RECORDING,
     "transcoder_": _NO_TRANSCODING,
     "transcoding_": _NO_TRANSCODING,
     "video_": _NO_TRANSCODING,

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from protocol.access.client_address import IpNetwork, TrustedProxies
 from protocol.common.suggestions import did_you_mean
 from protocol.hooks.networks import HookNetworks
+from protocol.stream.record_names import ELEMENTS, unknown_elements
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -257,6 +258,20 @@ class Text:
 
     def read(self, text: str) -> str | None:
         return text or None
+
+
+@frozen
+class RecordTemplate:
+    """The name of a recording, with elements in braces."""
+
+    allowed: str = field(default=f"text with {', '.join(f'{{{name}}}' for name in ELEMENTS)}", init=False)
+
+    def read(self, text: str) -> str:
+        if not text:
+            raise ValueError("is empty")
+        for name in unknown_elements(text):
+            raise ValueError(f"has an unknown element, {{{name}}}")
+        return text
 
 
 @frozen

@@ -30,11 +30,21 @@ class MediaContext:
     """What arrived before this is too old for any viewer; the plane moves it on at each wake-up."""
     in_picture: bool = field(init=False, default=False)
     """The newest video packet queued for viewers is not the last one of its picture."""
+    flushes: list[Callable[[], None]] = field(init=False, factory=list)
+    """What is to be sent to workers at the end of this wake-up. They may not fail."""
     compound_viewers: int = field(init=False, default=0)
     """Viewers without reduced-size RTCP: what they need at once begins with a receiver report (RFC 5506)."""
 
     def __attrs_post_init__(self) -> None:
         self.drop_log = RateLimitedLog(get_logger("media"), burst=20, clock=self.clock)
+
+    def flush(self) -> None:
+        """Send what this wake-up has queued, for viewers and for workers."""
+        self.sender.flush()
+        if self.flushes:
+            flushes, self.flushes = self.flushes, []
+            for flush in flushes:
+                flush()
 
     def wants_reports(self) -> bool:
         """Whether something urgent may be among the receiver reports."""

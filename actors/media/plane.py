@@ -210,7 +210,7 @@ class MediaPlane:
 
     def _end_pass(self) -> None:
         """Packets have been handled: send what is queued, and do what is due."""
-        self._guard.run(self._context.sender.flush)
+        self._guard.run(self._context.flush)
         for reports in self._reports:
             reports.look()
         self._guard.run(self._services.timers.settle)

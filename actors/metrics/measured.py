@@ -15,6 +15,7 @@ from actors.node.supervisor import Supervisor
 from actors.rooms import RoomDirectory
 from actors.runtime.overload import Overload
 from actors.session.gateway import Gateway
+from actors.workers.recordings import Recordings
 from protocol.metrics.web_counts import WebCounts
 
 
@@ -30,6 +31,7 @@ class MeasuredServer:
     bans: Bans
     data: DataDelivery
     rooms: RoomDirectory
+    recordings: Recordings
     drain: Drain
     certificate: ServerCertificate
     access: Callable[[], Mapping[str, int]]
@@ -49,6 +51,7 @@ class MeasuredServer:
             "stream": self.supervisor.count_streams(),
             "data": asdict(self.data.statistics()),
             "rooms": self.rooms.statistics(),
+            "records": self.recordings.statistics(),
             "media": asdict(self.plane.statistics()),
             "hooks": asdict(self.dispatcher.statistics()),
             "load": self.overload.statistics(),

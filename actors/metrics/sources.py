@@ -14,6 +14,7 @@ from actors.metrics.exposition import Readings, Source
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
 from actors.runtime.logs import lines_by_level
+from actors.workers.recordings import Recordings
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.metrics.histogram import Histogram
@@ -44,6 +45,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _hooks(server.dispatcher),
         lambda: _spool(server.dispatcher),
         lambda: _rooms(server.rooms.statistics()),
+        lambda: _workers(server.recordings),
         lambda: _web(server),
     )
 
@@ -161,6 +163,18 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
         "wcsd_rooms": rooms["rooms"],
         "wcsd_rooms_members": rooms["rooms_members"],
         **{f"wcsd_rooms_{name}_total": rooms[f"rooms_{name}"] for name in counters},
+    }
+
+
+def _workers(recordings: Recordings) -> Readings:
+    workers, counts = recordings.services.counts, asdict(recordings.counts)
+    return {
+        "wcsd_workers": _labelled(workers.running),
+        "wcsd_workers_started_total": _labelled(workers.starts),
+        "wcsd_workers_failed_total": _labelled(workers.failures),
+        "wcsd_workers_hung_total": _labelled(workers.hangs),
+        "wcsd_recordings": len(recordings),
+        **{f"wcsd_recordings_{name}_total": value for name, value in counts.items()},
     }
 
 

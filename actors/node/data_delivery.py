@@ -17,7 +17,7 @@ from actors.node.data_port import TooManyAtOnce
 from actors.node.supervisor import SessionActor, Supervisor
 from actors.runtime.slices import SliceBudget
 from protocol.node.client_data import ClientData, DeliveryReport
-from protocol.node.filters import ConnectionFilter
+from protocol.node.filters import ConnectionFilter, StreamFilter
 
 SLICE: Final = 20
 """Receivers served in one go, at most."""
@@ -118,7 +118,8 @@ class DataDelivery:
 
     def _around(self, stream_name: str) -> dict[str, SessionActor]:
         """The sessions that publish or play a stream."""
-        return self._receivers(tuple(stream.session_id for stream in self._supervisor.streams_named(stream_name)))
+        streams = self._supervisor.matching(StreamFilter(name=stream_name))
+        return self._receivers(tuple(stream.session_id for stream in streams))
 
     async def _deliver(self, delivering: _Delivering) -> DeliveryReport:
         waiting = delivering.remaining()

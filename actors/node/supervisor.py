@@ -193,9 +193,9 @@ class Supervisor:
         """A copy of the table of sessions, by id, oldest first; some may have been stopped."""
         return dict(self._sessions)
 
-    def streams_named(self, name: str) -> list[StreamActor]:
-        """The streams published or played under `name` that have not been stopped."""
-        return [stream for stream in self._streams.candidates(StreamFilter(name=name)) if stream.reason is None]
+    def matching(self, query: StreamFilter) -> list[StreamActor]:
+        """The streams that match and have not been stopped, at once: for a query by name or id, which few match."""
+        return [each for each in self._streams.candidates(query) if each.reason is None and query.matches(each)]
 
     async def find(self, query: StreamFilter, page: Page = ALL, *, traffic: bool = True) -> Found[StreamDescription]:
         """The matching streams on the page. Other tasks get their turn in between, however many streams there are.

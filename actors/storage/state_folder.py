@@ -66,6 +66,11 @@ class StateFolder:
         """Hooks that could not be delivered."""
         return self.path / "spool.sqlite3"
 
+    @property
+    def records_path(self) -> Path:
+        """Recordings, unless `records.folder` says otherwise."""
+        return self.path / "records"
+
     def is_in_use(self) -> bool:
         """Whether a server holds the folder's lock."""
         try:

@@ -18,6 +18,10 @@ class DescribedStream(StreamTraits, Protocol):
     def audience(self) -> int:
         """How many players it has."""
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is being recorded, or will be."""
+
 
 class DescribedMedia(Protocol):
     """An ingest or a playback."""
@@ -51,7 +55,7 @@ def describe_stream(
         has_audio=stream.has_audio,
         status=stream.status,
         create_date=stream.create_date,
-        record=request.record,
+        record=stream.is_recorded,
         min_bitrate=request.min_bitrate,
         max_bitrate=request.max_bitrate,
         quality=request.quality,

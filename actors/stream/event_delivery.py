@@ -33,7 +33,7 @@ class StreamEventDelivery:
         return await tally.report()
 
     def _publisher(self, query: StreamFilter) -> PublishedStream:
-        for stream in self._supervisor.streams_named(query.name or ""):
+        for stream in self._supervisor.matching(StreamFilter(name=query.name or "")):
             if isinstance(stream, PublishedStream) and stream.is_live and query.matches(stream):
                 return stream
         raise NotLive(query.name)

@@ -9,7 +9,7 @@ from actors.runtime.logs import get_logger
 from actors.stream.describing import DescribedMedia
 from protocol.access.kicks import Subject
 from protocol.metrics.actor_counts import ActorCounts
-from protocol.node.descriptions import StreamDescription
+from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.server_events import EventType
 
 log = get_logger("stream")
@@ -60,3 +60,17 @@ def report_status(stream: StreamDescription, events: EventLog) -> None:
         videoCodec=stream.video_codec,
         roomName=stream.room_name,
     )
+
+
+def end_fields(stream: StreamActor, traffic: StreamTraffic, info: str | None) -> dict[str, object]:
+    """The fields of the log line about its end."""
+    return {
+        "id": stream.media_session_id,
+        "name": stream.name,
+        "session": stream.session_id,
+        "published": stream.published,
+        "status": str(stream.status),
+        "info": info,
+        "packets": traffic.packets,
+        "bytes": traffic.bytes,
+    }

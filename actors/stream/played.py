@@ -10,8 +10,10 @@ from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.end_reasons import failed
 from actors.stream.stream import Stream, StreamMessage
 from protocol.hooks import HookMethod, stream_event_body
+from protocol.node.descriptions import StreamDescription
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo
+from protocol.stream.status_notice import StatusNotice
 from protocol.stream.statuses import StreamEventType
 
 
@@ -103,10 +105,11 @@ class PlayedStream(Stream):
             self.pass_event(StreamEvent(StreamEventType.RESIZE, picture_size(publication.width, publication.height)))
         self._go_live()
 
-    def _mutes(self) -> tuple[bool | None, bool | None]:
+    def _notice(self, description: StreamDescription) -> StatusNotice:
         if self._broadcast is None:
-            return None, None
-        return self._broadcast.audio_muted, self._broadcast.video_muted
+            return StatusNotice(stream=description)
+        audio, video = self._broadcast.audio_muted, self._broadcast.video_muted
+        return StatusNotice(stream=description, audio_muted=audio, video_muted=video)
 
 
 def _absent(name: str) -> StreamInfo:

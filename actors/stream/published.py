@@ -6,18 +6,23 @@ import trio
 
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
+from actors.node.recorder_port import NoSuchPublication
 from actors.runtime.actor import StopReason, stop_all
 from actors.runtime.slices import slices
 from actors.stream.broadcast import Broadcast, Player, picture_size
 from actors.stream.end_reasons import PUBLISHER_STOP, failed
 from actors.stream.owner import StreamOwner
+from actors.stream.recording import RecordableStream, StreamRecording
 from actors.stream.services import StreamServices
 from actors.stream.stream import SizeDue, Stream, StreamMessage
+from actors.workers.recording import Recording
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
+from protocol.node.descriptions import StreamDescription
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
+from protocol.stream.status_notice import StatusNotice
 from protocol.stream.statuses import StreamEventType
 
 PLAYERS_AT_ONCE = 25
@@ -38,6 +43,9 @@ class PublishedStream(Stream):
     _claim: Claim[Broadcast] | None = None
     _broadcast: Broadcast | None = None
     _ingest: WebRtcIngest | None = None
+    _recordable: RecordableStream | None = None
+    """From its first media on."""
+    _record_name: str | None = None
     _falling: tuple[Player, ...] = ()
     """Players that end with this stream and have not been stopped yet."""
     _size: tuple[int, int] | None = None
@@ -48,11 +56,24 @@ class PublishedStream(Stream):
     def __init__(self, request: StreamRequest, owner: StreamOwner, services: StreamServices) -> None:
         super().__init__(request, owner, services)
         self._sizes = RateLimit(1 / RESIZE_INTERVAL, RESIZE_BURST)
+        self._recording = StreamRecording(services.recordings, services.plane, services.wall_clock)
 
     def stream_event(self, event: StreamEvent) -> None:
         """Pass the publisher's mute state or data to every player; mute state is kept for those who join later."""
         if self.reason is None:
             self._tell_players(event)
+
+    @property
+    def is_recorded(self) -> bool:
+        if self._recordable is None:
+            return self.request.record
+        return self._record_name is not None or self._recording.is_running
+
+    def record(self, template: str | None = None) -> Recording:
+        """Record it from now on, for REST. Raises RecordingRefused, or NoSuchPublication before it is live."""
+        if self._recordable is None:
+            raise NoSuchPublication
+        return self._recording.start(self._recordable, by_page=False, template=template)
 
     @property
     def audience(self) -> int:
@@ -78,7 +99,7 @@ class PublishedStream(Stream):
                 self._claim.release()
         finally:
             if self._ingest is not None:
-                self._ingest.withdraw()
+                self._end_media(self._ingest)
 
     def notify_stopped(self, reason: StopReason) -> None:
         for player in self._falling[:PLAYERS_AT_ONCE]:
@@ -152,7 +173,23 @@ class PublishedStream(Stream):
             return
         # Make it playable before announcing it: pages play a stream as soon as they are told of it.
         self._claim.announce(self._broadcast)
+        self._recordable = RecordableStream(
+            publication=self._broadcast.publication,
+            name=self.name,
+            media_session_id=self.media_session_id,
+            session_id=self.session_id,
+            app_key=self.app_key,
+        )
+        if self.request.record:
+            self._recording.try_start(self._recordable)
         self._go_live()
+
+    def _end_media(self, ingest: WebRtcIngest) -> None:
+        ingest.withdraw()
+        self._record_name = self._recording.finish()
+
+    def _notice(self, description: StreamDescription) -> StatusNotice:
+        return StatusNotice(stream=description, record_name=self._record_name)
 
     async def _take(self, message: StreamMessage) -> None:
         if isinstance(message, SizeDue):

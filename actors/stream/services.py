@@ -13,6 +13,7 @@ from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
+from actors.workers.recordings import Recordings
 from config.settings import Settings
 
 log = get_logger("stream")
@@ -29,6 +30,8 @@ class StreamServices:
     wall_clock: Callable[[], float]
     """Seconds since the epoch, for `createDate`."""
     overload: Overload
+    recordings: Recordings | None = None
+    """None: nothing is recorded."""
     bans: Bans = field(factory=Bans)
     drain: Drain = field(factory=Drain)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))

@@ -26,7 +26,7 @@ from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
 from actors.stream.describing import describe_stream, measure_media
 from actors.stream.end_reasons import USER, denied, failed
-from actors.stream.life_report import report_live, report_refused, report_status
+from actors.stream.life_report import end_fields, report_live, report_refused, report_status
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
@@ -101,6 +101,11 @@ class Stream(Actor[Noted]):
         return self.request.has_audio if self._media is None else self._media.audio_codec is not None
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether it is being recorded, or will be."""
+        return False
+
+    @property
     def is_live(self) -> bool:
         """PUBLISHING or PLAYING."""
         return self._life.is_live
@@ -166,17 +171,7 @@ class Stream(Actor[Noted]):
 
     def end_log_fields(self) -> dict[str, object]:
         self._measures = self.measure()
-        traffic = self._measures.traffic
-        return {
-            "id": self.media_session_id,
-            "name": self.name,
-            "session": self.session_id,
-            "published": self.published,
-            "status": str(self._life.status),
-            "info": self._info,
-            "packets": traffic.packets,
-            "bytes": traffic.bytes,
-        }
+        return end_fields(self, self._measures.traffic, self._info)
 
     @property
     def audience(self) -> int:
@@ -247,8 +242,7 @@ class Stream(Actor[Noted]):
     def _announce(self) -> None:
         """Tell owner and backend this stream's current status."""
         description = self.describe(traffic=False)
-        audio_muted, video_muted = self._mutes()
-        notice = StatusNotice(stream=description, audio_muted=audio_muted, video_muted=video_muted)
+        notice = self._notice(description)
         body = stream_body(description, custom=self.request.custom)
         report_status(description, self._services.supervisor.events)
 
@@ -257,9 +251,9 @@ class Stream(Actor[Noted]):
 
         self._owner.lane.event(HookMethod.STREAM_STATUS_EVENT, body, deliver=deliver, last=self._life.is_over)
 
-    def _mutes(self) -> tuple[bool | None, bool | None]:
-        """Whether audio and video are muted; None for what should not be reported."""
-        return None, None
+    def _notice(self, description: StreamDescription) -> StatusNotice:
+        """What the owner is told."""
+        return StatusNotice(stream=description)
 
     async def _user_stop(self) -> None:
         body = stream_end_body(self.describe(traffic=False), custom=self.request.custom)

@@ -15,6 +15,7 @@ from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
 from actors.node.drain import Drain
+from actors.node.recorder_port import RecorderPort
 from actors.node.whip_port import WhipPort
 from actors.web.api.administration import AdminResource
 from actors.web.api.bans import BanResource
@@ -29,6 +30,7 @@ from actors.web.api.kicks import Kicks
 from actors.web.api.metrics import MetricsResource
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_login import PageLoginResource
+from actors.web.api.records import RecordResource
 from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
@@ -59,11 +61,12 @@ def create_app(
     admin: AdminResource | None = None,
     monitoring: Monitoring | None = None,
     whip: WhipPort | None = None,
+    recorder: RecorderPort | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know; `admin`: what acts on the whole server; `whip`: None for a server
+    streams and sessions know; `admin`: what acts on the whole server; `whip`, `recorder`: None for a server
     without it.
     """
     refusals, monitoring = Refusals(), monitoring or Monitoring()
@@ -79,6 +82,7 @@ def create_app(
         admin=admin,
         monitoring=monitoring,
         by_whip=() if whip is None else WhipResource(whip, settings, refusals).routes(),
+        of_records=() if recorder is None else RecordResource(recorder, settings).routes(),
     )
     table = RouteTable(routes)
     return _assembled(table, _layers(settings, access, table, refusals, own_names, monitoring.metrics.web), refusals)
@@ -123,8 +127,12 @@ def api_routes(
     admin: AdminResource | None = None,
     monitoring: Monitoring | None = None,
     by_whip: tuple[ApiRoute, ...] = (),
+    of_records: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
-    """Every route of the application; `logins`: those of the page's login form, `by_whip`: of WHIP and WHEP."""
+    """Every route of the application; `logins`: those of the page's login form, `by_whip`: of WHIP and WHEP.
+
+    `of_records`: those of recordings.
+    """
     kicks = Kicks(bans or Bans())
     monitoring = monitoring or Monitoring()
     shown = MetricsResource(monitoring.metrics.render)
@@ -143,5 +151,6 @@ def api_routes(
         *ConsoleResource(streams, monitoring, clock).routes(),
         *logins,
         *by_whip,
+        *of_records,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.web.login_check import LoginCheck
-from actors.web.open_paths import is_open, is_whip, with_whip_cors
+from actors.web.open_paths import is_open, is_record, is_whip, with_whip_cors
 from actors.web.refusals import Refusals
 from actors.web.responses import OUR_HEADERS
 from config.live import follow
-from config.settings import Settings
+from config.settings import RecordsAccess, Settings
 from protocol.rest.access import AccessRules
 from protocol.rest.errors import RestError, bad_request
 
@@ -57,6 +57,7 @@ class Guard:
     def _adopt(self, settings: Settings) -> None:
         self._rules = access_rules(settings, self._own_names, is_login_required=self._logins.is_required)
         self._whip_origins = settings.ws_allowed_origins
+        self._are_records_public = settings.records_access is RecordsAccess.PUBLIC
         self._extra = settings.rest_access_control_headers
         self._preflight = {
             "Access-Control-Allow-Methods": ",".join(settings.rest_access_control_allow_methods),
@@ -70,7 +71,7 @@ class Guard:
         scope["path"] = plain_path(scope["path"])
         headers = Headers(scope=scope)
         send = with_safe_headers(send)
-        if is_open(scope["path"]):
+        if is_open(scope["path"]) or (self._are_records_public and is_record(scope["path"])):
             await self._app(scope, receive, self._opened(send, scope))
         elif refusal := self._refusal(scope, headers):
             await self._refusals.answer(scope, refusal)(scope, receive, send)

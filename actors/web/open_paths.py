@@ -14,6 +14,8 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 WHIP_PREFIXES = ("/whip/", "/whep/", "/rest-api/stream/publish/")
 
+RECORDS_PREFIX = "/client/records/"
+
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST, DELETE, PATCH, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
@@ -29,6 +31,11 @@ def is_open(path: str) -> bool:
 def is_whip(path: str) -> bool:
     """Whether `path` is one of WHIP or WHEP."""
     return path.startswith(WHIP_PREFIXES)
+
+
+def is_record(path: str) -> bool:
+    """Whether `path` is a finished recording's, which `records.access` may make public."""
+    return path.startswith(RECORDS_PREFIX)
 
 
 def allows_origin(origin: str | None, allowed: Collection[str]) -> bool:

@@ -130,6 +130,19 @@ ROOMS: Final = (
     counter("rooms_events_total", "events sent to members"),
     counter("rooms_refused_total", "joins, messages and commands that were refused"),
 )
+WORKERS: Final = (
+    gauge("workers", "worker processes that run", "program"),
+    counter("workers_started_total", "worker processes that were started", "program"),
+    counter("workers_failed_total", "worker processes that ended before their job was done", "program"),
+    counter("workers_hung_total", "worker processes that were killed because they reported nothing", "program"),
+    gauge("recordings", "recordings that run"),
+    counter("recordings_started_total", "recordings that began and have ended"),
+    counter("recordings_finished_total", "recordings that left a file"),
+    counter("recordings_failed_total", "recordings that ended by a fault: the process died, or the disk was full"),
+    counter("recordings_refused_total", "recordings that were refused because of a setting or a limit"),
+    counter("recordings_rescued_total", "files of an earlier server that were finished at the start"),
+    counter("recordings_bytes_total", "bytes of finished files"),
+)
 WEB: Final = (
     counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),
     histogram("http_request_duration_seconds", "from the request's head to the response's head", "route"),
@@ -140,5 +153,5 @@ WEB: Final = (
     gauge("bans", "bans in force"),
 )
 
-FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WEB)
+FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB)
 BY_NAME: Final = {family.name: family for family in FAMILIES}

@@ -10,8 +10,6 @@ GROUPS = frozenset({"api", "call", "cdn", "mixer", "pull", "push", "rtsp"})
 METHODS = frozenset(
     {
         "stream/snapshot",
-        "stream/startRecording",
-        "stream/stopRecording",
         "connection/set_log_level",
     }
 )

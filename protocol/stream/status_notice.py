@@ -24,6 +24,8 @@ class StatusNotice:
     audio_muted: bool | None = None
     """Whether the publisher is muted; None where that should not be reported."""
     video_muted: bool | None = None
+    record_name: str | None = None
+    """The file that a recorded stream leaves; at its end only."""
     exclude: frozenset[str] = frozenset()
     overwrite: Mapping[str, Any] = _NOTHING
 

@@ -34,7 +34,7 @@ class PlainSource:
             body = payload(data, header)
             packet = track.incoming.receive(header.sequence, header.timestamp, header.marker, body, now)
             self.publication.take(track, packet, now)
-        self._context.sender.flush()
+        self._context.flush()
 
     def _ask_for_key_frames(self) -> None:
         for track in self.publication.tracks.values():

@@ -44,7 +44,7 @@ def watched(settings: Settings) -> Settings:
 async def use_everything(server: FullServer, client: WcsClient) -> None:
     """Do once whatever settings are for."""
     async with wcs_client(server.url("wss")) as other:
-        publication = await client.publish("news")
+        publication = await client.publish("news", record=True)
         playback = await other.play("news")
         event = {"mediaSessionId": publication.id, "type": "data", "payload": {}}
         await client.send("sendStreamEvent", event)

@@ -81,6 +81,7 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "direction": {"publish", "play"},
         "level": {"debug", "info", "warning", "error", "critical"},
         "kind": {"session", "stream", "room", "audio", "video", "end", "other"},
+        "program": {"recorder"},
         "part": {"session", "stream", "room", "media"},
         "generation": {"0", "1", "2"},
         "type": set(EventType),

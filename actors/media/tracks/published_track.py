@@ -49,6 +49,8 @@ class PublishedTrack:
         self.requests = KeyFrameRequests()
         self.rate = RateMeter(now)
         self.last_report: SenderReport | None = None
+        self.last_report_at = 0.0
+        """When that came, in seconds of the plane's clock."""
         self._sinks: tuple[PacketSink, ...] = ()
         self._ask = ask
 
@@ -106,7 +108,7 @@ class PublishedTrack:
         """Give every sink the publisher's sender report."""
         own = self.incoming.take_sender_report(report, now)
         if own is not None:
-            self.last_report = own
+            self.last_report, self.last_report_at = own, now
             for sink in self._sinks:
                 sink.take_report(own, now)
 

@@ -1,0 +1,53 @@
+"""Recording for REST: publications of this node are chosen, recorded and no longer recorded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from attrs import evolve
+
+from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecordingDescription
+from actors.node.supervisor import Supervisor
+from actors.stream.published import PublishedStream
+from actors.workers.recordings import Recordings
+from protocol.node.filters import StreamFilter
+
+
+class StreamRecorder:
+    """Implements `actors.node.recorder_port.RecorderPort`. Queries that choose one publication name its id."""
+
+    def __init__(self, supervisor: Supervisor, recordings: Recordings) -> None:
+        self._supervisor = supervisor
+        self._recordings = recordings
+
+    @property
+    def folder(self) -> Path:
+        return self._recordings.folder.path
+
+    async def start(self, query: StreamFilter, template: str | None) -> None:
+        recording = self._published(query).record(template)
+        await recording.started.wait()
+        if recording.refusal is not None:
+            raise recording.refusal
+
+    def stop(self, query: StreamFilter) -> None:
+        recording = self._recordings.of(self._published(query).media_session_id)
+        if recording is None:
+            raise NoSuchRecording
+        recording.finish()
+
+    def find_all(self, query: StreamFilter) -> Sequence[RecordingDescription]:
+        return [
+            RecordingDescription(media_session_id=recording.facts.media_session_id, file_name=recording.running_name)
+            for recording in self._recordings
+            if any(self._matching(query, (recording.facts.media_session_id,)))
+        ]
+
+    def _published(self, query: StreamFilter) -> PublishedStream:
+        for stream in self._matching(query, query.media_session_ids or ()):
+            if stream.is_live:
+                return stream
+        raise NoSuchPublication
+
+    def _matching(self, query: StreamFilter, ids: Iterable[str]) -> Iterator[PublishedStream]:
+        chosen = evolve(query, media_session_ids=frozenset(ids))
+        return (stream for stream in self._supervisor.matching(chosen) if isinstance(stream, PublishedStream))

@@ -1,0 +1,171 @@
+"""`/rest-api/recorder/...`, and the files that come of it: `/client/records/NAME`."""
+
+import stat
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import trio
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused
+from actors.runtime.logs import get_logger
+from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.streams import search_fields
+from actors.web.callers import check_unbound, narrowed, note
+from actors.web.refusals import caller_fields
+from actors.web.responses import JsonAnswer, empty_answer
+from config.settings import RecordsAccess, Settings
+from protocol.access.roles import Role
+from protocol.node.filters import StreamFilter
+from protocol.rest import records as rest
+from protocol.rest.errors import RestError, not_found
+from protocol.rest.fields import FieldTable
+from protocol.rest.operations import Answer
+from protocol.rest.query import read_query
+
+START_TIMEOUT: Final = 10.0
+"""Seconds that a recording may take to begin."""
+_NO_PUBLICATION: Final = "no publication matches whose media flows"
+_NO_RECORDING: Final = "the publication is not being recorded"
+_ERRORS: Final = {
+    403: "recording is switched off",
+    404: "no publication matches, or it is not being recorded",
+    503: "too many recordings, or no room for another; `setting` names the limit",
+}
+
+log = get_logger("web")
+
+
+class RecordResource:
+    """The methods of the recorder group, in their new names and their old, and the files."""
+
+    def __init__(self, recorder: RecorderPort, settings: Settings) -> None:
+        self._recorder = recorder
+        self._settings = settings
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        done = Answer(description="done, with an empty body")
+        found = Answer(description="the recordings that run", schema=rest.RECORDINGS)
+        start, stop = "record a publication", "end the recording of a publication"
+        return (
+            _route("/rest-api/recorder/startup", self.startup, start, rest.STARTUP, done),
+            _route("/rest-api/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP, done),
+            _route("/rest-api/recorder/terminate", self.terminate, stop, rest.TERMINATE, done),
+            _route("/rest-api/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE, done),
+            ApiRoute(
+                path="/rest-api/recorder/find_all",
+                methods=("GET", "POST"),
+                endpoint=self.find_all,
+                role=Role.VIEW,
+                summary="list the recordings that run",
+                fields=rest.NO_FIELDS,
+                needs_body=False,
+                answers=(found,),
+                errors={404: "nothing is being recorded"},
+            ),
+            ApiRoute(
+                path="/client/records/{name:str}",
+                methods=("GET",),
+                endpoint=self.fetch,
+                role=Role.VIEW,
+                summary="fetch a recording",
+                description="Finished files only, in whole or in ranges. Who may is decided by `records.access` too.",
+                query=rest.NO_QUERY,
+                answers=(
+                    Answer(description="the file", schema={"type": "string"}, media_type="video/*"),
+                    Answer(status=206, description="a part", schema={"type": "string"}, media_type="video/*"),
+                ),
+                errors={404: "there is no such file", 416: "the file has no such range"},
+            ),
+        )
+
+    async def startup(self, request: Request) -> Response:
+        """Record a publication. If it is being recorded already, that recording ends and a new one begins."""
+        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        asked = rest.parse_startup(await request.body())
+        query = narrowed(request.scope, _publication(asked.media_session_id))
+        try:
+            with trio.move_on_after(START_TIMEOUT) as waiting:
+                await self._recorder.start(query, asked.template)
+        except NoSuchPublication:
+            raise not_found(_NO_PUBLICATION) from None
+        except RecordingRefused as refused:
+            raise _refusal(refused) from None
+        if waiting.cancelled_caught:
+            raise RestError(HTTPStatus.SERVICE_UNAVAILABLE, "the recording did not begin in time")
+        note(request.scope, matched=1)
+        log.info("recording started by rest", id=asked.media_session_id, **caller_fields(request.scope))
+        return empty_answer({})
+
+    async def terminate(self, request: Request) -> Response:
+        """End a recording. Its file appears a moment later."""
+        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        media_session_id = rest.parse_terminate(await request.body())
+        try:
+            self._recorder.stop(narrowed(request.scope, _publication(media_session_id)))
+        except NoSuchPublication:
+            raise not_found(_NO_PUBLICATION) from None
+        except NoSuchRecording:
+            raise not_found(_NO_RECORDING) from None
+        note(request.scope, matched=1)
+        log.info("recording ended by rest", id=media_session_id, **caller_fields(request.scope))
+        return empty_answer({})
+
+    async def find_all(self, request: Request) -> Response:
+        """The recordings that run. POST takes an empty body or none."""
+        rest.parse_find_all(await search_fields(request, rest.NO_FIELDS))
+        found = self._recorder.find_all(narrowed(request.scope, StreamFilter()))
+        if not found:
+            raise not_found("nothing is being recorded")
+        return JsonAnswer([rest.recording_object(each.media_session_id, each.file_name) for each in found])
+
+    async def fetch(self, request: Request) -> Response:
+        """A finished file, in whole or in ranges (RFC 9110 section 14). There is no list of them."""
+        name, access = request.path_params["name"], self._settings.records_access
+        kind = rest.media_type(name)
+        if access is RecordsAccess.OFF or kind is None:
+            raise not_found("there is no such file")
+        if access is RecordsAccess.AUTHENTICATED:
+            check_unbound(request.scope, "a recording")
+        path = self._recorder.folder / name
+        if not await trio.to_thread.run_sync(_is_file, path):
+            raise not_found("there is no such file")
+        return FileResponse(path, media_type=kind, headers=_file_headers(access))
+
+
+def _publication(media_session_id: str) -> StreamFilter:
+    return StreamFilter(published=True, media_session_ids=frozenset({media_session_id}))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _file_headers(access: RecordsAccess) -> dict[str, str]:
+    """Beside those of every response: pages of any origin may show what is public."""
+    return {"Cross-Origin-Resource-Policy": "cross-origin"} if access is RecordsAccess.PUBLIC else {}
+
+
+def _refusal(refused: RecordingRefused) -> RestError:
+    is_off = refused.setting == "record_streams"
+    status = HTTPStatus.FORBIDDEN if is_off else HTTPStatus.SERVICE_UNAVAILABLE
+    return RestError(status, refused.info, setting=refused.setting)
+
+
+def _route(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
+    return ApiRoute(
+        path=path,
+        methods=("POST",),
+        endpoint=endpoint,
+        role=Role.OPERATE,
+        summary=summary,
+        fields=fields,
+        query=rest.NO_QUERY,
+        answers=(answer,),
+        errors=_ERRORS,
+    )

@@ -1,0 +1,111 @@
+"""One worker process: how it is started, its control lines, and how it is made to end.
+
+The program gets its job as the first line on its standard input, and the descriptors that are for it. It reports events
+as JSON lines; what it writes to standard error becomes log lines. It ends when its standard input does, whatever has
+become of the server. (PR_SET_PDEATHSIG would not do: it goes by the thread that started the process, which ends.)
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+import actors
+
+MAX_LINE: Final = 64 << 10
+"""Bytes of a line; a program that writes longer ones is not ours any more."""
+_PACKAGES: Final = Path(actors.__file__).resolve().parents[1]
+_KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
+"""What a worker gets of the environment; no secret is there."""
+
+
+class WorkerSilent(Exception):
+    """The process does not speak its protocol."""
+
+
+class WorkerProcess:
+    """See above. `name` is the module under `actors.workers.programs`."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, name: str, job: Mapping[str, Any], descriptors: Sequence[int]) -> "WorkerProcess":
+        """Start the program and give it its job. Raises OSError."""
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-P", "-B", "-m", f"actors.workers.programs.{name}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=descriptors,
+            env={key: os.environ[key] for key in _KEPT if key in os.environ} | {"PYTHONPATH": str(_PACKAGES)},
+        )
+        started = cls(process)
+        try:
+            await started.send(job)
+        except BaseException:
+            process.kill()
+            raise
+        return started
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def send(self, command: Mapping[str, Any]) -> None:
+        """Give it a command. One that has ended hears nothing."""
+        if self._process.stdin is not None:
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._process.stdin.send_all(json.dumps(command).encode() + b"\n")
+
+    async def events(self) -> AsyncIterator[Mapping[str, Any]]:
+        """What it reports, until it closes its output. Raises WorkerSilent for anything else."""
+        async for line in _lines(self._process.stdout):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                raise WorkerSilent("a line that is no JSON") from None
+            if not isinstance(event, dict):
+                raise WorkerSilent("a line that is no object")
+            yield event
+
+    async def complaints(self) -> AsyncIterator[str]:
+        """The lines of its standard error."""
+        async for line in _lines(self._process.stderr):
+            yield line.decode(errors="replace")
+
+    async def wait(self) -> int:
+        """Wait for its end; the exit status, negative: the signal."""
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        """End it at once. One that has ended is ignored."""
+        self._process.kill()
+
+    async def close(self) -> None:
+        """Kill it if it still runs, and release what it holds."""
+        self._process.kill()
+        with trio.CancelScope(shield=True):  # a killed process ends at once
+            await self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                await pipe.aclose()
+
+
+async def _lines(pipe: "trio.abc.ReceiveStream | None") -> AsyncIterator[bytes]:
+    """The lines that come from a pipe. Raises WorkerSilent for one that is too long."""
+    if pipe is None:
+        return
+    rest = b""
+    async for chunk in pipe:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
+        if len(rest) > MAX_LINE:
+            raise WorkerSilent("a line that does not end")

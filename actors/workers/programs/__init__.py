@@ -1,0 +1,1 @@
+"""What worker processes run. They import no trio and none of the server's parts: only `protocol` and each other."""

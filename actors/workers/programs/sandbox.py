@@ -1,0 +1,83 @@
+"""What a worker gives up before it reads anything from outside. Each step may be refused by the system.
+
+Landlock: no file but those that are open already. User and network namespaces: no network. No new privileges, no core
+file, few descriptors, no further process, bounded memory, a lower priority.
+"""
+
+import ctypes
+import os
+import resource
+from collections.abc import Callable
+from typing import Final
+
+MEMORY: Final = 600 << 20
+"""Bytes of address space."""
+DESCRIPTORS: Final = 32
+NICENESS: Final = 10
+
+_NO_NEW_PRIVS: Final = 38
+_NEW_USER_AND_NET: Final = 0x10000000 | 0x40000000
+_LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
+_FILE_RIGHTS: Final = (13, 14, 15, 15, 16)
+"""How many rights each version of Landlock's interface knows, from the first on; later ones are used as the last."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (("handled_access_fs", ctypes.c_uint64),)
+
+
+def enter(max_file: int) -> dict[str, str]:
+    """Take every step; those that were refused, and why. `max_file`: bytes that a file may have."""
+    steps: dict[str, Callable[[], object]] = {
+        "limits": lambda: _limit(max_file),
+        "no-new-privs": _no_new_privileges,
+        "namespaces": lambda: _check(_libc.unshare(_NEW_USER_AND_NET)),
+        "landlock": _landlock,
+        "nice": lambda: os.nice(NICENESS),
+    }
+    refused = {}
+    for name, step in steps.items():
+        try:
+            step()
+        except (OSError, ValueError) as error:
+            refused[name] = str(error)
+    return refused
+
+
+def _limit(max_file: int) -> None:
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: DESCRIPTORS,
+        resource.RLIMIT_FSIZE: max_file,
+        resource.RLIMIT_AS: MEMORY,
+        resource.RLIMIT_NPROC: 0,
+    }
+    for kind, most in limits.items():
+        _, hard = resource.getrlimit(kind)
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _no_new_privileges() -> None:
+    _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def _landlock() -> None:
+    version = _check(_libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    rights = _FILE_RIGHTS[min(version, len(_FILE_RIGHTS)) - 1]
+    ruleset = _Ruleset((1 << rights) - 1)
+    size = ctypes.c_size_t(ctypes.sizeof(ruleset))
+    descriptor = _check(_libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, ctypes.c_uint32(0)))
+    try:
+        _check(_libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(descriptor), ctypes.c_uint32(0)))
+    finally:
+        os.close(descriptor)
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result

@@ -1,0 +1,187 @@
+"""All recordings of the server: who may begin one, those that run, and what was left over from before."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import asdict, define, frozen
+
+from actors.node.recorder_port import RecordingRefused
+from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.recording import OpenTap, Recording, RecordJob
+from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
+from config.settings import RecordPolicy, Settings
+from protocol.containers.matroska import is_webm
+from protocol.stream.record_names import RecordFacts
+
+OFF: Final = "Recording is switched off"
+NOT_THIS_APP: Final = "Recording is not for this application"
+TOO_MANY: Final = "Too many recordings"
+
+log = get_logger("workers")
+
+
+@define(eq=False)
+class RecordingCounts:
+    """Plain numbers that only grow."""
+
+    started: int = 0
+    finished: int = 0
+    """Those that left a file."""
+    failed: int = 0
+    """Those whose process died, hung, or found the disk full; most left a file too."""
+    refused: int = 0
+    rescued: int = 0
+    bytes: int = 0
+    """Of finished files."""
+
+
+@frozen(kw_only=True)
+class RecordRequest:
+    """A publication to be recorded. `template`: None as the settings say. `by_page`: not by REST."""
+
+    facts: RecordFacts
+    app_key: str
+    open_tap: OpenTap
+    by_page: bool
+    template: str | None = None
+
+
+class Recordings:
+    """See above. It is a service; `run` holds the tasks of all recordings."""
+
+    def __init__(self, settings: Settings, folder: Path, wall_clock: Callable[[], float]) -> None:
+        self.folder = RecordFolder(settings.records_folder or folder)
+        self.counts = RecordingCounts()
+        self.services = WorkerServices()
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._running: dict[str, Recording] = {}
+        self._all: set[Recording] = set()
+        self._changed = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._refusals = RateLimitedLog(log, clock=trio.current_time)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def statistics(self) -> Mapping[str, int]:
+        """The group `records` of `/?action=stat`."""
+        counts = asdict(self.counts)
+        return {"recordings": len(self), **{f"recordings_{name}": value for name, value in counts.items()}}
+
+    def __iter__(self) -> Iterator[Recording]:
+        """Those that run, oldest first."""
+        return (recording for recording in self._running.values() if not recording.is_ending)
+
+    def of(self, media_session_id: str) -> Recording | None:
+        """The one of a publication, if it runs."""
+        recording = self._running.get(media_session_id)
+        return None if recording is None or recording.is_ending else recording
+
+    def start(self, request: RecordRequest) -> Recording:
+        """Begin a recording; one of the same publication that runs ends first. Raises RecordingRefused."""
+        try:
+            self._admit(request)
+        except RecordingRefused as refused:
+            self._note_refusal(request.facts, refused)
+            raise
+        before = self.of(request.facts.media_session_id)
+        if before is not None:
+            before.finish()
+        recording = Recording(self.services, self.folder, self._job(request), self._wall_clock)
+        if self._nursery is None:
+            raise ActorStopped("recordings are not served")
+        self._nursery.start_soon(self._oversee, recording)
+        self._running[recording.facts.media_session_id] = recording
+        self._all.add(recording)
+        return recording
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Finish what was left over, and hold the tasks of recordings until cancelled."""
+        await trio.to_thread.run_sync(self._rescue)
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def drain(self) -> None:
+        """Finish all that run, and wait for their files: FINISH_TIMEOUT seconds and a little more."""
+        for recording in tuple(self._all):
+            recording.finish()
+        with trio.move_on_after(FINISH_TIMEOUT + 1):
+            while self._all:
+                await self._changed.wait()
+        for recording in tuple(self._all):
+            recording.stop(SHUTDOWN)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _admit(self, request: RecordRequest) -> None:
+        settings = self._settings
+        if not settings.record_streams:
+            raise RecordingRefused(OFF, "record_streams")
+        allowed = settings.record_streams_app_keys
+        if request.by_page and allowed and request.app_key not in allowed:
+            raise RecordingRefused(NOT_THIS_APP, "record_streams_app_keys")
+        if len(self._all) >= settings.records_max_running:
+            raise RecordingRefused(TOO_MANY, "records.max_running")
+
+    def _job(self, request: RecordRequest) -> RecordJob:
+        settings, facts = self._settings, request.facts
+        template = settings.stream_record_policy_template
+        if settings.stream_record_policy is RecordPolicy.STREAM_NAME:
+            template = "{streamName}"
+        codecs = tuple(codec for codec in (facts.audio_codec, facts.video_codec) if codec is not None)
+        return RecordJob(
+            facts=facts,
+            template=request.template or template,
+            ending=".webm" if is_webm(codecs) else ".mkv",
+            open_tap=request.open_tap,
+            limits=DiskLimits(max_bytes=settings.records_max_bytes, min_free=settings.records_min_free),
+            max_file_bytes=settings.records_max_file_bytes,
+        )
+
+    async def _oversee(self, recording: Recording) -> None:
+        try:
+            with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(recording))):
+                await recording.run()
+            self._note_end(recording)
+        finally:
+            self._all.discard(recording)
+            if self._running.get(recording.facts.media_session_id) is recording:
+                del self._running[recording.facts.media_session_id]
+            self._changed.set()
+            self._changed = trio.Event()
+
+    def _note_end(self, recording: Recording) -> None:
+        counts, cause = self.counts, recording.reason.cause if recording.reason else "unknown"
+        if recording.refusal is not None:
+            self._note_refusal(recording.facts, recording.refusal)
+            return
+        counts.started += 1
+        counts.failed += cause in ("worker-died", "disk-full", "crash")
+        if recording.file is not None:
+            counts.finished += 1
+            counts.bytes += recording.bytes
+        log.info("recording ended", cause=cause, kept=recording.file is not None, **recording.end_log_fields())
+
+    def _note_refusal(self, facts: RecordFacts, refused: RecordingRefused) -> None:
+        self.counts.refused += 1
+        self._refusals.warning(
+            "recording refused",
+            id=facts.media_session_id,
+            name=facts.stream_name,
+            info=refused.info,
+            setting=refused.setting,
+        )
+
+    def _rescue(self) -> None:
+        try:
+            for name, final in self.folder.rescue():
+                self.counts.rescued += final is not None
+                log.warning("recording was left unfinished", file=name, kept=final)
+        except OSError as error:
+            log.error("recordings cannot be rescued", error=str(error))

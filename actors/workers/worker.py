@@ -1,0 +1,178 @@
+"""An actor for one worker process: it starts it, hears what it reports, and ends it when it hangs.
+
+A process that reports nothing for HANG_TIMEOUT is killed; it reports its figures every 5 s. What ends the process ends
+the actor, and the other way round.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar, Final
+
+import trio
+from attrs import frozen
+
+from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.workers.process import WorkerProcess, WorkerSilent
+from actors.workers.worker_counts import WorkerCounts
+
+HANG_TIMEOUT: Final = 15.0
+"""Seconds without a word after which a process is killed."""
+FINISH_TIMEOUT: Final = 5.0
+"""Seconds that a process may take to end after it was told to."""
+MAX_COMPLAINT: Final = 500
+"""Characters of a line of its standard error that are logged."""
+
+log = get_logger("workers")
+
+
+@frozen
+class Reported:
+    """The process reports an event."""
+
+    event: Mapping[str, Any]
+
+
+@frozen
+class Exited:
+    """The process has ended; negative: by this signal."""
+
+    status: int
+
+
+WorkerMessage = Reported | Exited
+
+
+class WorkerServices:
+    """What all workers share."""
+
+    def __init__(self) -> None:
+        self.counts = WorkerCounts()
+        self.complaints = RateLimitedLog(log, clock=trio.current_time)
+        self.refused_steps: set[str] = set()
+        """Steps of the sandbox that the system refused; each is logged once."""
+
+
+class Worker(Actor[WorkerMessage]):
+    """See above. A subclass says what is run, and what its events mean."""
+
+    mailbox_size = 64
+    program: ClassVar[str]
+
+    def __init__(self, services: WorkerServices) -> None:
+        super().__init__()
+        self._shared = services
+        self._process: WorkerProcess | None = None
+        self._silence = trio.CancelScope()
+        self._is_done = False
+        """Whether the process has reported that its job is done."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None before it is started."""
+        return None if self._process is None else self._process.pid
+
+    @abstractmethod
+    def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
+        """The process has done its job, and says why it ended; the reason of this actor's end."""
+
+    def take_event(self, event: Mapping[str, Any]) -> None:
+        """Another event than `ready`, `stat` and `done`."""
+
+    def take_figures(self, event: Mapping[str, Any]) -> None:
+        """The figures of a `stat`, or of a `done`."""
+
+    async def spawn(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        """Start the process; to be called by `on_start`. Raises OSError."""
+        self._process = process = await WorkerProcess.start(self.program, job, descriptors)
+        self._shared.counts.started(self.program)
+        self._silence.deadline = trio.current_time() + HANG_TIMEOUT
+        log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())
+        self.nursery.start_soon(self._hear, process)
+        self.nursery.start_soon(self._log_complaints, process)
+        self.nursery.start_soon(self._watch, process)
+
+    async def tell(self, command: Mapping[str, Any]) -> None:
+        """Give the process a command."""
+        if self._process is not None:
+            await self._process.send(command)
+
+    def limit_end(self) -> None:
+        """The process was told to end, or its work has: kill it when it takes too long."""
+        self.nursery.start_soon(self._kill_later)
+
+    async def handle(self, message: WorkerMessage) -> None:
+        match message:
+            case Reported(event=event):
+                self._take(event)
+            case Exited(status=status):
+                self._exited(status)
+
+    async def on_stop(self, reason: StopReason) -> None:
+        if self._process is not None:
+            await self._process.close()
+            self._shared.counts.ended(self.program)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        self._silence.deadline = trio.current_time() + HANG_TIMEOUT
+        kind = event.get("event")
+        if kind == "ready":
+            self._note_refused(event.get("refused", {}))
+        elif kind == "stat":
+            self.take_figures(event)
+        elif kind == "done":
+            self._is_done = True
+            self.take_figures(event)
+            self.stop(self.done(str(event.get("why")), event))
+        else:
+            self.take_event(event)
+
+    def _exited(self, status: int) -> None:
+        if not self._is_done:
+            self._shared.counts.failed(self.program)
+            log.error("worker died", crash=None, program=self.program, status=status, **self.end_log_fields())
+            self.stop(StopReason(cause="worker-died"))
+
+    def _note_refused(self, refused: Mapping[str, str]) -> None:
+        for step, why in refused.items():
+            if step not in self._shared.refused_steps:
+                self._shared.refused_steps.add(step)
+                log.warning("workers run without a part of their sandbox", step=step, why=why)
+
+    async def _hear(self, process: WorkerProcess) -> None:
+        try:
+            async for event in process.events():
+                with suppress(ActorStopped):
+                    self.post(Reported(event))
+        except (WorkerSilent, MailboxFull) as error:
+            log.error(
+                "worker makes no sense", crash=None, program=self.program, why=str(error), **self.end_log_fields()
+            )
+            process.kill()
+        status = await process.wait()
+        with suppress(ActorStopped, MailboxFull):
+            self.post(Exited(status))
+
+    async def _log_complaints(self, process: WorkerProcess) -> None:
+        with suppress(WorkerSilent):
+            async for line in process.complaints():
+                self._shared.complaints.warning(
+                    "worker complains", program=self.program, pid=process.pid, line=line[:MAX_COMPLAINT]
+                )
+
+    async def _watch(self, process: WorkerProcess) -> None:
+        with self._silence:
+            await trio.sleep_forever()
+        self._shared.counts.hung(self.program)
+        log.error(
+            "worker hangs and is killed", crash=None, program=self.program, pid=process.pid, **self.end_log_fields()
+        )
+        process.kill()
+
+    async def _kill_later(self) -> None:
+        await trio.sleep(FINISH_TIMEOUT)
+        if self._process is not None:
+            self._process.kill()

@@ -1,0 +1,231 @@
+"""Recordings by the real process: what comes becomes a file, and whatever becomes of the process, files play."""
+
+import io
+import os
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import trio
+from attrs import evolve
+
+from actors.media.context import MediaContext
+from actors.media.events import discard
+from actors.media.tap import Tap
+from actors.node.recorder_port import RecordingRefused
+from actors.workers.record_folder import PART
+from actors.workers.recording import Recording
+from actors.workers.recordings import Recordings, RecordRequest
+from config.settings import RecordPolicy, Settings
+from protocol.stream.record_names import RecordFacts
+from protocol.webrtc.rtcp import SenderReport
+from protocol.webrtc.sdp import MediaKind
+from tests.support.media_rig import media_rig
+from tests.support.media_tapes import STARTED, arrivals, opus_arrivals
+from tests.support.plain_media import PlainSource
+
+FREE = evolve(Settings(), records_min_free=0, stream_record_policy=RecordPolicy.STREAM_NAME)
+
+
+class Studio:
+    """Publications that are recorded."""
+
+    def __init__(self, recordings: Recordings, context: MediaContext) -> None:
+        self.recordings = recordings
+        self.context = context
+
+    def source(self) -> PlainSource:
+        return PlainSource(self.context, post=discard)
+
+    def request(
+        self, source: PlainSource, media_session_id: str = "m1", *, app_key: str = "app", by_page: bool = True
+    ) -> RecordRequest:
+        def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
+            return Tap(source.publication, self.context, channel, on_end)
+
+        facts = RecordFacts(
+            stream_name="news",
+            media_session_id=media_session_id,
+            session_id="s1",
+            start=1_000,
+            audio_codec="OPUS",
+            video_codec="VP8",
+        )
+        return RecordRequest(facts=facts, app_key=app_key, open_tap=open_tap, by_page=by_page)
+
+    async def record(self, source: PlainSource, media_session_id: str = "m1") -> Recording:
+        recording = self.recordings.start(self.request(source, media_session_id))
+        with trio.fail_after(30):
+            await recording.started.wait()
+        return recording
+
+    def play(self, source: PlainSource, begin: float = 0.0, end: float = 2.0) -> None:
+        """A part of a tape comes, all at once, and before it what aligns the tracks."""
+        for track in source.publication.tracks.values():
+            report = SenderReport(ssrc=1, ntp_timestamp=1 << 40, rtp_timestamp=0, packet_count=0, octet_count=0)
+            track.take_report(report, self.context.clock())
+        for kind, packets in ((MediaKind.VIDEO, arrivals("VP8")), (MediaKind.AUDIO, opus_arrivals(2))):
+            source.feed(kind, [each.packet for each in packets if begin <= each.time - STARTED < end])
+
+
+@asynccontextmanager
+async def studio(folder: Path, settings: Settings = FREE) -> AsyncIterator[Studio]:
+    async with media_rig() as rig:
+        recordings = Recordings(settings, folder, lambda: 5.0)
+        await rig.nursery.start(recordings.run)
+        yield Studio(recordings, rig.plane.context)
+        await recordings.drain()
+
+
+async def ended(recording: Recording) -> Path | None:
+    with trio.fail_after(30):
+        await recording.stopped.wait()
+    return recording.file
+
+
+async def written(recording: Recording) -> None:
+    """Wait until what came is in the file."""
+    with trio.fail_after(30):
+        await recording.writing.wait()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def leave_over(folder: Path) -> None:
+    """Files as a killed server leaves them."""
+    shutil.copy(folder / f"news.webm{PART}", folder / f"left-{{endTime}}.webm{PART}")
+    (folder / f"empty.webm{PART}").touch()
+
+
+def pictures(file: Path) -> int:
+    with av.open(io.BytesIO(file.read_bytes()), "r") as opened:
+        return sum(1 for _ in opened.decode(opened.streams.video[0]))
+
+
+async def test_a_publication_is_recorded_until_it_ends(tmp_path: Path) -> None:
+    async with studio(tmp_path / "records") as made:
+        source = made.source()
+        recording = await made.record(source)
+        assert [each.running_name for each in made.recordings] == ["news.webm"]
+        made.play(source)
+        source.publication.end()
+        assert recording.finish() == "news.webm"
+        assert await ended(recording) == tmp_path / "records" / "news.webm"
+        assert pictures(tmp_path / "records" / "news.webm") == 30
+        assert names(tmp_path / "records") == ["news.webm"]
+        assert (made.recordings.counts.finished, made.recordings.services.counts.running["recorder"]) == (1, 0)
+
+
+async def test_the_next_recording_of_a_name_has_another_file_and_ends_the_one_before(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        first = await made.record(source)
+        made.play(source, 0.0, 1.0)
+        second = await made.record(source)
+        assert await ended(first) == tmp_path / "news.webm"
+        made.play(source, 1.0)
+        second.finish()
+        assert await ended(second) == tmp_path / "news-2.webm"
+        assert pictures(tmp_path / "news.webm") == 15
+        assert pictures(tmp_path / "news-2.webm") == 30, "it begins with the last key frame, which came just now"
+
+
+async def test_a_process_that_is_killed_leaves_a_file_that_plays(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        await written(recording)
+        assert recording.pid is not None
+        os.kill(recording.pid, signal.SIGKILL)
+        assert await ended(recording) == tmp_path / "news.webm"
+        assert pictures(tmp_path / "news.webm") >= 28
+        assert (made.recordings.counts.failed, made.recordings.services.counts.failures["recorder"]) == (1, 1)
+        assert not source.publication.ended, "nobody else notices"
+
+
+async def test_what_a_server_left_unfinished_is_finished_by_the_next_one(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        await written(recording)
+        leave_over(tmp_path)
+        recording.finish()
+        await ended(recording)
+    async with studio(tmp_path) as made:
+        assert made.recordings.counts.rescued == 1
+        left, other = names(tmp_path)
+        assert other == "news.webm"
+        assert left.removeprefix("left-").removesuffix(".webm").isdecimal()
+        assert pictures(tmp_path / left) >= 28
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"record_streams": False}, "record_streams"),
+        ({"record_streams_app_keys": ("other",)}, "record_streams_app_keys"),
+        ({"records_max_running": 0}, "records.max_running"),
+    ],
+)
+async def test_a_recording_that_may_not_be_is_refused_at_once(
+    tmp_path: Path, changes: dict[str, Any], setting: str
+) -> None:
+    async with studio(tmp_path, evolve(FREE, **changes)) as made:
+        with pytest.raises(RecordingRefused) as refused:
+            made.recordings.start(made.request(made.source()))
+        assert refused.value.setting == setting
+        assert made.recordings.counts.refused == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [({"records_max_bytes": 1}, "records.max_bytes"), ({"records_min_free": 1 << 50}, "records.min_free")],
+)
+async def test_a_recording_for_which_there_is_no_room_is_refused(
+    tmp_path: Path, changes: dict[str, Any], setting: str
+) -> None:
+    shutil.copy(__file__, tmp_path / "other.webm")
+    async with studio(tmp_path, evolve(FREE, **changes)) as made:
+        recording = await made.record(made.source())
+        assert recording.refusal is not None
+        assert recording.refusal.setting == setting
+        assert await ended(recording) is None
+        assert names(tmp_path) == ["other.webm"]
+
+
+async def test_a_file_of_the_largest_size_ends_its_recording(tmp_path: Path) -> None:
+    async with studio(tmp_path, evolve(FREE, records_max_file_bytes=4000)) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        assert await ended(recording) == tmp_path / "news.webm"
+        assert recording.reason is not None
+        assert recording.reason.cause == "max-size"
+        assert pictures(tmp_path / "news.webm") == 30
+        assert len(made.recordings) == 0
+
+
+async def test_applications_are_for_pages_and_not_for_operators(tmp_path: Path) -> None:
+    async with studio(tmp_path, evolve(FREE, record_streams_app_keys=("other",))) as made:
+        recording = made.recordings.start(made.request(made.source(), by_page=False))
+        recording.finish()
+        assert await ended(recording) is None, "nothing came"
+        assert names(tmp_path) == []
+
+
+async def test_the_end_of_the_server_waits_for_files(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        await made.record(source)
+        made.play(source)
+    assert pictures(tmp_path / "news.webm") == 30

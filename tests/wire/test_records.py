@@ -1,0 +1,146 @@
+"""Recording as pages and operators see it: statuses, REST, and files over HTTP."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import trio
+from attrs import evolve
+
+from config.settings import RecordPolicy, RecordsAccess
+from tests.support.full_server import FullServer, full_server
+from tests.support.wcs_client import ClientStream, wcs_client
+
+RECORDS = "/client/records/"
+FREE: dict[str, Any] = {"records_min_free": 0}
+
+
+async def recorder(server: FullServer, method: str, stream: ClientStream, **fields: Any) -> httpx.Response:
+    return await server.rest.post(f"/rest-api/{method}", json={"mediaSessionId": stream.id, **fields})
+
+
+async def fetched(server: FullServer, name: str, **headers: str) -> httpx.Response:
+    """A file, as soon as it is there."""
+    with trio.fail_after(30):
+        while True:
+            answer = await server.rest.get(RECORDS + name, headers=headers)
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                return answer
+            await trio.sleep(0.02)
+
+
+def pictures(data: bytes) -> int:
+    with av.open(io.BytesIO(data), "r") as opened:
+        return sum(1 for packet in opened.demux(opened.streams.video[0]) if packet.size)
+
+
+async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path: Path) -> None:
+    async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
+        stream = await client.publish("news", record=True)
+        assert (await stream.status("PUBLISHING"))["record"] is True
+        assert [each["record"] for each in await server.streams(name="news")] == [True]
+        stream.send_key_frame()
+        await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
+        end = await stream.status("UNPUBLISHED")
+        assert (end["recordName"], end["record"]) == (f"stream-{stream.id}.webm", True)
+        answer = await fetched(server, end["recordName"])
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "video/webm"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert pictures(answer.content) >= 1
+        part = await fetched(server, end["recordName"], Range="bytes=4-7")
+        assert (part.status_code, part.content) == (206, answer.content[4:8])
+        beyond = await fetched(server, end["recordName"], Range="bytes=99999999-")
+        assert beyond.status_code == 416
+        assert (await server.statistics())["recordings_finished"] == "1"
+
+
+async def test_a_stream_without_the_wish_is_not_recorded(tmp_path: Path) -> None:
+    async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
+        stream = await client.publish("news")
+        assert (await stream.status("PUBLISHING"))["record"] is False
+        await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
+        assert "recordName" not in await stream.status("UNPUBLISHED")
+
+
+async def test_a_page_whose_recording_is_refused_publishes_all_the_same(tmp_path: Path) -> None:
+    async with full_server(tmp_path, record_streams=False) as server, wcs_client(server.ws_url()) as client:
+        stream = await client.publish("news", record=True)
+        assert (await stream.status("PUBLISHING"))["record"] is False
+        answer = await recorder(server, "recorder/startup", stream)
+        assert answer.status_code == 403
+        assert answer.json()["setting"] == "record_streams"
+        await server.terminate(name="news")
+        assert "recordName" not in await stream.status("FAILED")
+
+
+async def test_an_operator_begins_and_ends_recordings(tmp_path: Path) -> None:
+    policy = {"stream_record_policy": RecordPolicy.STREAM_NAME}
+    async with full_server(tmp_path, **FREE, **policy) as server, wcs_client(server.ws_url()) as client:
+        stream = await client.publish("news")
+        assert (await server.rest.get("/rest-api/recorder/find_all")).status_code == 404
+        config = {"fileTemplate": "{streamName}/{startTime}-{endTime}"}
+        assert (await recorder(server, "recorder/startup", stream, config=config)).status_code == 200
+        (running,) = (await server.rest.post("/rest-api/recorder/find_all")).json()
+        assert running["mediaSessionId"] == stream.id
+        assert running["fileName"].startswith("news_")
+        assert running["fileName"].endswith("-{endTime}.webm")
+        assert (await recorder(server, "stream/startRecording", stream)).status_code == 200, "the old name"
+        (running,) = (await server.rest.get("/rest-api/recorder/find_all")).json()
+        assert running["fileName"] == "news.webm"
+        assert (await recorder(server, "stream/stopRecording", stream)).status_code == 200
+        assert (await recorder(server, "recorder/terminate", stream)).status_code == 404, "it has ended"
+        assert pictures((await fetched(server, "news.webm")).content) >= 1
+
+
+NOT_UNDERSTOOD: tuple[tuple[Any, int], ...] = (
+    ({"rotation": "20M"}, 501),
+    ({"fileTemplate": "{nothing}"}, 400),
+    ({"fileTemplate": ""}, 400),
+    ({"fileTemplate": 5}, 400),
+    ({"else": 1}, 400),
+    ("text", 400),
+)
+
+
+def put(folder: Path) -> None:
+    """Files that may be asked for."""
+    records = folder / "state" / "records"
+    records.mkdir(parents=True)
+    for name in ("good.webm", "half.webm.part", "notes.txt", ".hidden.webm"):
+        (records / name).write_bytes(b"content")
+    (folder / "state" / "secret.webm").write_bytes(b"secret")
+    (records / "link.webm").symlink_to(folder / "state" / "secret.webm")
+    (records / "folder.webm").mkdir()
+
+
+async def test_finished_files_are_served_and_nothing_else(tmp_path: Path) -> None:
+    put(tmp_path)
+    names = ("half.webm.part", "notes.txt", ".hidden.webm", "link.webm", "folder.webm", "..%2Fsecret.webm", "a%00.webm")
+    async with full_server(tmp_path) as server:
+        assert (await server.rest.get(f"{RECORDS}good.webm")).content == b"content"
+        assert (await server.rest.head(f"{RECORDS}good.webm")).headers["content-length"] == "7"
+        for name in (*names, "", "x" * 400 + ".webm"):
+            assert (await server.rest.get(RECORDS + name)).status_code == 404, name
+        assert (await server.rest.get("/client/records")).status_code == 404, "there is no list"
+
+
+async def test_who_may_fetch_is_a_setting_and_what_is_asked_for_must_be_understood(tmp_path: Path) -> None:
+    put(tmp_path)
+    elsewhere = {"Origin": "https://elsewhere.example", "Host": "elsewhere.example"}
+    async with full_server(tmp_path) as server:
+        assert (await server.rest.get(f"{RECORDS}good.webm", headers=elsewhere)).status_code == 403
+        server.live.replace(evolve(server.live.now, records_access=RecordsAccess.OFF))
+        assert (await server.rest.get(f"{RECORDS}good.webm")).status_code == 404
+        server.live.replace(evolve(server.live.now, records_access=RecordsAccess.PUBLIC))
+        answer = await server.rest.get(f"{RECORDS}good.webm", headers=elsewhere)
+        assert answer.content == b"content"
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert (await server.rest.get("/rest-api/recorder/find_all", headers=elsewhere)).status_code == 403
+        for config, status in NOT_UNDERSTOOD:
+            body = {"mediaSessionId": "x", "config": config}
+            refused = await server.rest.post("/rest-api/recorder/startup", json=body)
+            assert refused.status_code == status, refused.text
+            assert refused.json()["key"].startswith("config")
