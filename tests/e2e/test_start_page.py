@@ -26,9 +26,12 @@ def test_a_new_server_says_where_it_is_and_what_to_do(start_page: OpenStartPage,
     expect(page.page.locator("#wss")).to_have_text(server.wss_url())
     expect(page.page.locator("#embed")).to_have_text(f'Flashphoner.createSession({{urlServer: "{server.ws_url()}"}})')
     expect(page.page.locator("#whip")).to_have_text(server.http_url("/whip/room1"))
+    page.show("try")
     page.page.locator("#publish input[name=name]").fill("caf\u00e9 1")
     expect(page.page.locator("#whip")).to_have_text(server.http_url("/whip/caf%C3%A9%201"))
-    expect(page.page.get_by_text("No streams now. Publish above")).to_be_visible()
+    page.show("streams")
+    expect(page.page.get_by_text("No streams now. Publish one under “Try it”")).to_be_visible()
+    page.show("sessions")
     expect(page.page.get_by_text("No sessions now.")).to_be_visible()
 
 
@@ -50,6 +53,7 @@ def test_the_camera_is_published_and_played(start_page: OpenStartPage) -> None:
 
     page.player.stop_button.click()
     page.player.wait_for("STOPPED", "Stopped by user.")
+    page.show("streams")
     expect(row.locator("[data-label=Viewers]")).to_have_text("0")
     page.publisher.stop_button.click()
     page.publisher.wait_for("UNPUBLISHED", "Stopped by user.")
@@ -168,7 +172,7 @@ def test_a_new_order_keeps_the_focus(start_page: OpenStartPage) -> None:
     by_name.click()
     expect(names).to_have_text(["b", "a"])
     page.stream("b", "publish").get_by_role("button", name="Terminate").focus()
-    page.publisher.stop_button.evaluate("(button) => button.click()")
+    page.page.locator("#publish .run > button").evaluate("(button) => button.click()")
 
     expect(names).to_have_text(["a"])
     expect(page.stream("a", "publish").get_by_role("button", name="Terminate")).to_be_focused()
@@ -180,12 +184,13 @@ def test_a_search_narrows_both_tables(start_page: OpenStartPage) -> None:
     other.publisher.run("chat", "PUBLISHING")
     expect(page.streams).to_have_count(2)
 
-    page.page.get_by_label("Search streams, rooms and sessions").fill("NEWS")
+    page.page.get_by_label("Search").fill("NEWS")
     expect(page.streams).to_have_count(1)
-    expect(page.page.locator("#streams-note")).to_have_text("1 stream of 2 shown.")
+    expect(page.page.locator("#streams-note")).to_have_text("1 of 2 streams found.")
+    page.show("sessions")
     expect(page.page.locator("#sessions-note")).to_have_text("None of the 2 sessions holds “NEWS”.")
 
-    page.page.get_by_label("Search streams, rooms and sessions").fill("")
+    page.page.get_by_label("Search").fill("")
     expect(page.streams).to_have_count(2)
 
 
@@ -202,7 +207,7 @@ def test_a_hidden_page_asks_nothing(start_page: OpenStartPage) -> None:
     page.page.evaluate(set_hidden, True)
     page.page.clock.run_for(30_000)
     assert asked == []
-    with page.page.expect_request("**/page/state"):
+    with page.page.expect_request("**/page/state?*"):
         page.page.evaluate(set_hidden, False)
 
 
@@ -237,6 +242,8 @@ def test_a_server_that_is_gone_and_comes_back(browser: Browser, tmp_path: Path) 
 def test_everything_is_done_by_the_keyboard(start_page: OpenStartPage) -> None:
     page = start_page()
     keyboard = page.page.keyboard
+    page.tab_to(page.page.get_by_role("tab", name="Streams"))
+    keyboard.press("End")
     page.tab_to(page.publisher.name)
     keyboard.press("ControlOrMeta+a")
     keyboard.type("news")
@@ -254,14 +261,16 @@ def test_everything_is_done_by_the_keyboard(start_page: OpenStartPage) -> None:
     keyboard.type("news")
     keyboard.press("Enter")
     page.player.wait_for("PLAYING")
+    page.tab_to(page.page.get_by_role("tab", name="Try it"))
+    keyboard.press("Home")
     page.tab_to(page.stream("news", "play").get_by_role("button", name="Terminate"))
     keyboard.press("Space")
     expect(page.question.get_by_role("button", name="Cancel")).to_be_focused()
     page.tab_to(page.question.get_by_role("button", name="Terminate 1 stream"))
     keyboard.press("Enter")
-    page.player.wait_for("FAILED", "Stopped by rest /terminate.")
     expect(page.streams).to_have_count(1)
     expect(page.stream("news", "publish").get_by_role("button", name="Terminate")).to_be_focused()
+    expect(page.page.locator("#play .words")).to_contain_text("Stopped by rest /terminate.")
 
     page.tab_to(page.filter_form.get_by_label("Name", exact=True))
     keyboard.type("news")

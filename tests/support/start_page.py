@@ -67,33 +67,51 @@ class StartPage:
         self.page.goto(self.address)
         expect(self.page.locator("#pulse")).to_have_text("Live")
 
+    # -- the tabs ----------------------------------------------------------------------------------
+
+    def show(self, tab: str) -> None:
+        """Turn to a tab by its id, if there is one: `streams`, `hooks`, `try`, and inside that `media` or `room`."""
+        button = self.page.locator(f"#{tab}-tab")
+        if button.is_visible() and button.get_attribute("aria-selected") == "false":
+            button.click()
+
     # -- the panels --------------------------------------------------------------------------------
 
     @property
     def publisher(self) -> "Panel":
+        self._show_media()
         return Panel(self.page.get_by_role("region", name="Publish"), "Publish")
 
     @property
     def player(self) -> "Panel":
+        self._show_media()
         return Panel(self.page.get_by_role("region", name="Play"), "Play")
 
     def show_room_tab(self) -> "RoomPanel":
         """Turn to the tab of the room."""
-        self.page.get_by_role("tab", name="Room").click()
+        self.show("try")
+        self.show("room")
         return RoomPanel(self.page.get_by_role("region", name="Meet in a room"), "Join")
+
+    def _show_media(self) -> None:
+        self.show("try")
+        self.show("media")
 
     # -- the tables --------------------------------------------------------------------------------
 
     @property
     def streams(self) -> Locator:
+        self.show("streams")
         return self.page.locator("#streams tbody tr")
 
     @property
     def rooms(self) -> Locator:
+        self.show("rooms")
         return self.page.locator("#rooms tbody tr")
 
     @property
     def sessions(self) -> Locator:
+        self.show("sessions")
         return self.page.locator("#sessions tbody tr")
 
     def stream(self, name: str, direction: str) -> Locator:
@@ -105,6 +123,7 @@ class StartPage:
 
     @property
     def filter_form(self) -> Locator:
+        self.show("streams")
         return self.page.get_by_role("region", name="Terminate by filter")
 
     @property
@@ -141,7 +160,7 @@ class StartPage:
 
     def tab_to(self, target: Locator) -> None:
         """Press Tab until `target` has the focus."""
-        for _ in range(60):
+        for _ in range(100):
             if target.evaluate("(element) => element === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")

@@ -14,6 +14,11 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Set a property such as `hidden` only where it differs: to set it again is work for the browser. */
+export function setFlag(node, name, value) {
+  if (node[name] !== value) node[name] = value;
+}
+
 let hideNotice;
 
 /** Show the outcome of an action, if any, at the foot of the page; good news disappears by itself. */

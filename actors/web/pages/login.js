@@ -1,6 +1,6 @@
 /** Who uses this page: the login form, the one-time link of `wcs console`, and what the server lets the user do. */
 
-import { byId, setText } from "./dom.js";
+import { byId, setFlag, setText } from "./dom.js";
 import { LoginNeeded, forgetToken, isLoginRequired, keepToken, logIn, logOut, token } from "./rest.js";
 
 const ROLES = ["metrics", "view", "operate", "admin"];
@@ -79,13 +79,13 @@ export function startLogin({ onReady, onLeave }) {
 /** Show who is logged in, and offer only what the role permits. */
 export function showCaller(caller) {
   role = caller.role;
-  byId("caller").hidden = !caller.name;
+  setFlag(byId("caller"), "hidden", !caller.name);
   const bound = caller.apps ? `, only ${caller.apps.join(", ")}` : "";
   setText(byId("caller-name"), `${caller.name} (${caller.role}${bound})`);
-  byId("logout").hidden = !token();
-  byId("plain-links").hidden = !!caller.name; // a link cannot carry the login
+  setFlag(byId("logout"), "hidden", !token());
+  setFlag(byId("plain-links"), "hidden", !!caller.name); // a link cannot carry the login
   byId("filter-fields").disabled = !may("operate");
-  byId("filter-hint").hidden = may("operate");
+  setFlag(byId("filter-hint"), "hidden", may("operate"));
   setText(byId("filter-hint"), `Terminating needs the role operate; you have ${caller.role}.`);
 }
 

@@ -1,60 +1,104 @@
-/** The start page: polls the server's state every second and shows it. */
+/** The console: asks for the server's state every second, and shows what the chosen tab is about. */
 
+import { startCopyButtons } from "./copy.js";
+import { StreamDetails } from "./details.js";
 import { byId, element, setText } from "./dom.js";
+import { Events } from "./events.js";
 import { startFilterForm } from "./filter.js";
+import { startKeys } from "./keys.js";
 import { makeLists } from "./lists.js";
-import { showCaller, startLogin } from "./login.js";
+import { may, showCaller, startLogin } from "./login.js";
+import { OverviewCards } from "./overview.js";
 import { PlayPanel, PublishPanel } from "./panel.js";
 import { Poll } from "./poll.js";
+import { makeRecords } from "./records.js";
+import { pageData, pageState } from "./rest.js";
 import { RoomPanel } from "./room_panel.js";
 import { startTabs } from "./tabs.js";
+import { terminateRow } from "./terminate.js";
+import { startTheme } from "./theme.js";
 
 const UNSPECIFIED = new Set(["", "0.0.0.0", "::"]);
+const FIRST_TAB = "streams";
 
 let state = null; // as the server told it last
+let tab = FIRST_TAB;
 
 const publish = new PublishPanel(byId("publish"), serverUrl);
 const play = new PlayPanel(byId("play"), serverUrl);
 play.isOurs = (name) => name === publish.published;
 const room = new RoomPanel(byId("room"), serverUrl);
-const showTab = startTabs(byId("tabs"));
+const showTryTab = startTabs(byId("try-tabs"));
 
-const showLists = makeLists({ watch, enter });
 const search = byId("search");
-const poll = new Poll({ find: () => search.value.trim(), onState: showState, onSilence: showSilence });
+const poll = new Poll({ ask, onAnswer: show, onSilence: showSilence });
+const details = new StreamDetails({ watch });
+const lists = makeLists({ watch, enter, open: (row) => details.open(row), refresh: () => poll.now() });
+const records = makeRecords({ open: (row) => details.open(row) });
+const overview = new OverviewCards();
+const events = new Events({ onLoginNeeded: (error) => login.needed(error) });
+const showTab = startTabs(byId("tabs"), onTab);
 
 const publishedName = byId("publish").querySelector("input[name=name]");
 publishedName.addEventListener("input", showWhip);
 showWhip();
 
-search.addEventListener("input", () => poll.now());
+startTheme();
+startCopyButtons();
 startFilterForm();
-const login = startLogin({ onReady: () => poll.start(), onLeave });
+startKeys({ "/": () => search.focus(), j: () => move(1), k: () => move(-1), Enter: openCurrent, t: terminateCurrent });
+search.addEventListener("input", () => {
+  events.search(search.value.trim());
+  if (tab in lists) lists[tab].turn(0);
+  else poll.now();
+});
+const login = startLogin({
+  onReady: () => {
+    showTab(`${tabOf(location.hash)}-tab`);
+    poll.start();
+  },
+  onLeave,
+});
 
-function showState(latest, searched) {
+// -- what is asked and shown ---------------------------------------------------------------------------------------------
+
+/** All that the page wants to know now. */
+async function ask() {
+  const [asked, searched] = [tab, search.value.trim()];
+  const query = asked in lists ? { ...lists[asked].query, find: searched } : { tab: "streams", limit: others(asked) };
+  const own = records[asked]?.load();
+  const answers = await Promise.all([pageState(query), pageData("overview"), own]);
+  return { asked, searched, answers };
+}
+
+/** How many streams to ask for beside another tab: names that can be played, or none. */
+const others = (asked) => (asked === "try" ? 60 : 0);
+
+function show({ asked, searched, answers: [latest, figures, own] }) {
   const updated = state !== null && state.version !== latest.version;
   state = latest;
+  showServer(latest);
+  showCounts(latest.totals);
+  overview.show(figures);
+  alarm(updated ? "The server runs another version now. Reload this page." : "");
+  if (asked !== tab) return;
+  lists[asked]?.show(latest, searched);
+  records[asked]?.show(own, searched);
+  if (asked === "try") suggestNames(latest.streams);
+}
+
+function showServer(latest) {
   setText(byId("version"), latest.version);
   showCaller(latest.caller);
   setText(byId("ws"), socketUrl("ws"));
   setText(byId("wss"), socketUrl("wss"));
   setText(byId("embed"), `Flashphoner.createSession({urlServer: "${serverUrl()}"})`);
-  showReadiness(latest.missing);
-  alarm(updated ? "The server runs another version now. Reload this page." : "");
-  showLists(latest, searched);
-  suggestNames(latest.streams);
+  const text = latest.missing.join(", ") || "live"; // or what keeps the server from taking new streams
+  showPulse(latest.missing.length ? "waiting" : "live", text[0].toUpperCase() + text.slice(1));
 }
 
-/** Where programs publish the stream that is named above. */
-function showWhip() {
-  const name = encodeURIComponent(publishedName.value.trim() || "room1");
-  setText(byId("whip"), `${location.origin}/whip/${name}`);
-}
-
-/** Live, or what keeps the server from taking new streams, such as "draining". */
-function showReadiness(missing) {
-  const text = missing.join(", ") || "live";
-  showPulse(missing.length ? "waiting" : "live", text[0].toUpperCase() + text.slice(1));
+function showCounts(totals) {
+  for (const [what, total] of Object.entries(totals)) setText(byId(`${what}-count`), total.toLocaleString("en"));
 }
 
 function showSilence(error, since) {
@@ -66,9 +110,11 @@ function showSilence(error, since) {
 /** Nobody is logged in: what was shown is nobody's business any more. */
 function onLeave() {
   poll.stop();
+  events.stop();
+  events.clear();
   alarm("");
   showPulse("waiting", "Not logged in");
-  if (state !== null) showLists({ ...state, streams: [], sessions: [], rooms: [] }, "");
+  for (const each of [...Object.values(lists), ...Object.values(records)]) each.clear?.();
 }
 
 function showPulse(kind, text) {
@@ -91,16 +137,59 @@ function suggestNames(streams) {
   }
 }
 
+// -- tabs and keys -------------------------------------------------------------------------------------------------------
+
+function onTab(id) {
+  tab = id.replace(/-tab$/, "");
+  const hash = tab === FIRST_TAB ? "" : `#${tab}`;
+  if (location.hash !== hash) history.replaceState(null, "", location.pathname + location.search + hash);
+  search.parentElement.hidden = tab === "try";
+  if (tab === "events") events.start();
+  else events.stop();
+  poll.now();
+}
+
+/** The tab that an address names. */
+function tabOf(hash) {
+  const named = hash.slice(1);
+  return byId("tabs").querySelector(`[id="${CSS.escape(named)}-tab"]`) ? named : FIRST_TAB;
+}
+
+function move(step) {
+  if (!(tab in lists)) return false;
+  lists[tab].table.move(step);
+}
+
+function openCurrent(event) {
+  const row = tab === "streams" && event.target.tagName === "TR" && lists.streams.table.current;
+  if (!row) return false;
+  details.open(row);
+}
+
+function terminateCurrent() {
+  const row = tab === "streams" && lists.streams.table.current;
+  if (!row || !may("operate")) return false;
+  terminateRow(row);
+}
+
 function enter(row) {
-  showTab("room-tab");
-  byId("room").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  showTab("try-tab");
+  showTryTab("room-tab");
   room.enter(row);
 }
 
 function watch(name) {
-  showTab("streams-tab");
-  byId("play").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  showTab("try-tab");
+  showTryTab("media-tab");
   play.restart(name);
+}
+
+// -- where the server is -------------------------------------------------------------------------------------------------
+
+/** Where programs publish the stream that is named above. */
+function showWhip() {
+  const name = encodeURIComponent(publishedName.value.trim() || "room1");
+  setText(byId("whip"), `${location.origin}/whip/${name}`);
 }
 
 /** The WebSocket that this page may use: a page from https may open secure ones only. */

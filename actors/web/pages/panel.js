@@ -115,16 +115,17 @@ export class PublishPanel extends Panel {
   /** The name that this page publishes now. */
   published = null;
 
-  async activity({ name, source, sound }, signal) {
+  async activity({ name, source, sound, ...more }, signal) {
+    const { appKey, custom } = clientOf(more);
     this.tell("", source === "screen" ? "Choose what to share." : "Allow the browser to use the camera.");
     const media = await capture({ source, sound: sound === "on", signal });
     let session;
     try {
       this.show(media);
       this.tell("", "Connecting to the server.");
-      session = await connect(this.serverUrl(), { signal });
+      session = await connect(this.serverUrl(), { appKey, custom, signal });
       this.published = name;
-      const stream = session.publish(name, media, { onStatus: this.onStatus });
+      const stream = session.publish(name, media, { onStatus: this.onStatus, custom });
       // The browser's own "Stop sharing" ends the track.
       for (const track of media.getTracks()) track.onended = () => stream.stop();
       await this.follow(stream, signal);
@@ -140,20 +141,31 @@ export class PlayPanel extends Panel {
   /** `isOurs(name)`: whether this page publishes that stream, whose sound would then howl. */
   isOurs = () => false;
 
-  async activity({ name }, signal) {
+  async activity({ name, ...more }, signal) {
+    const { appKey, custom } = clientOf(more);
     this.tell("", "Connecting to the server.");
     const muted = this.isOurs(name);
     this.video.muted = muted;
-    const session = await connect(this.serverUrl(), { signal });
+    const session = await connect(this.serverUrl(), { appKey, custom, signal });
     try {
       const onStatus = (status, info) => {
         if (status === "PLAYING" && muted) this.tell(status, "Muted here, because this page publishes it.");
         else this.onStatus(status, info);
       };
-      const stream = session.play(name, { onStatus, onMedia: (media) => this.show(media) });
+      const stream = session.play(name, { onStatus, custom, onMedia: (media) => this.show(media) });
       await this.follow(stream, signal);
     } finally {
       session.close();
     }
+  }
+}
+
+/** The application, and what its backend is told of the client: `custom` is JSON, or nothing. */
+function clientOf({ appKey = "", custom = "" }) {
+  if (!custom.trim()) return { appKey: appKey.trim() || "defaultApp" };
+  try {
+    return { appKey: appKey.trim() || "defaultApp", custom: JSON.parse(custom) };
+  } catch {
+    throw new Error("“Custom data” must be JSON, such as {\"token\": \"abc\"}");
   }
 }

@@ -1,13 +1,11 @@
 /** Polls the server's state while the page is visible. */
 
-import { pageState } from "./rest.js";
-
 const PAUSE = 1000;
 const SHARE = 4;
 
 export class Poll {
-  #find;
-  #onState;
+  #ask;
+  #onAnswer;
   #onSilence;
   #timer;
   #round = 0; // answers of an earlier round come too late
@@ -15,10 +13,10 @@ export class Poll {
 
   #isStarted = false;
 
-  /** `find()`: the text to search for; `onState(state, searched)`; `onSilence(error, since)`. */
-  constructor({ find, onState, onSilence }) {
-    this.#find = find;
-    this.#onState = onState;
+  /** `ask()`: a promise of what the page wants to know; `onAnswer(answer)`; `onSilence(error, since)`. */
+  constructor({ ask, onAnswer, onSilence }) {
+    this.#ask = ask;
+    this.#onAnswer = onAnswer;
     this.#onSilence = onSilence;
     document.addEventListener("visibilitychange", () => this.now());
   }
@@ -37,19 +35,18 @@ export class Poll {
   now() {
     clearTimeout(this.#timer);
     this.#round += 1;
-    if (this.#isStarted && !document.hidden) this.#ask(this.#round);
+    if (this.#isStarted && !document.hidden) this.#turn(this.#round);
   }
 
-  async #ask(round) {
+  async #turn(round) {
     const started = performance.now();
-    const searched = this.#find();
-    const answer = await pageState(searched).catch((error) => error);
+    const answer = await this.#ask().catch((error) => error);
     if (round !== this.#round) return;
     // A server that takes long to answer is asked less often.
     const pause = Math.max(PAUSE, SHARE * (performance.now() - started));
     this.#timer = setTimeout(() => this.now(), pause);
     if (answer instanceof Error) return this.#onSilence(answer, this.#lastAnswer);
     this.#lastAnswer = new Date();
-    this.#onState(answer, searched);
+    this.#onAnswer(answer);
   }
 }

@@ -39,10 +39,22 @@ const wait = (answer) => `${answer.headers.get("Retry-After")} s`;
 
 // -- streams and sessions ----------------------------------------------------------------------------------------------
 
-/** What the page shows. `find` keeps the rows that hold this text. */
-export async function pageState(find) {
-  const answer = await request(`/page/state${find ? `?${new URLSearchParams({ find })}` : ""}`);
-  return answer.json();
+/** What the tables show. `query`: tab, sort, find, offset, limit; empty ones are left out. */
+export const pageState = (query) => pageData("state", query);
+
+/** Other data of the page, by name. */
+export async function pageData(name, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined);
+  return (await request(`/page/${name}${given.length ? `?${new URLSearchParams(given)}` : ""}`)).json();
+}
+
+/** The answer of the server's events, which does not end; `after` is the id of the last event that has come. */
+export async function openEvents({ types, after, signal }) {
+  const query = types ? `?${new URLSearchParams({ types })}` : "";
+  const headers = { ...ownHeaders(), ...(after ? { "Last-Event-ID": after } : {}) };
+  const answer = await fetch(`/rest-api/events${query}`, { headers, signal, cache: "no-store" });
+  if (!answer.ok) throw await refused(answer);
+  return answer.body.pipeThrough(new TextDecoderStream());
 }
 
 /** The streams that a terminate with this filter would stop, each with `cascade`; nothing is stopped. */
@@ -88,8 +100,7 @@ async function request(path, { accept = [], headers = {}, ...options } = {}) {
     throw new RestError(`The server ${why}.`);
   }
   if (answer.ok || accept.includes(answer.status)) return answer;
-  const Failure = answer.status === 401 ? LoginNeeded : RestError;
-  throw new Failure(await refusal(answer));
+  throw await refused(answer);
 }
 
 /** Who asks. The first one keeps the browser from opening a login window of its own. */
@@ -98,7 +109,8 @@ function ownHeaders() {
   return { "X-Requested-With": "wcsd", ...(known ? { Authorization: `Bearer ${known}` } : {}) };
 }
 
-async function refusal(answer) {
+async function refused(answer) {
   const { reason } = await answer.json().catch(() => ({}));
-  return `The server refuses (${answer.status}): ${reason ?? answer.statusText}.`;
+  const Failure = answer.status === 401 ? LoginNeeded : RestError;
+  return new Failure(`The server refuses (${answer.status}): ${reason ?? answer.statusText}.`);
 }

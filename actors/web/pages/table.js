@@ -5,22 +5,22 @@
 
 import { element, setText } from "./dom.js";
 
-/** A column that shows one text. `sort` gives what rows are ordered by, where that is not the text itself. */
-export function column(title, text, { sort = text, className = "" } = {}) {
+/** A column that shows one text. `sort` is what the server calls this order, if it knows it. */
+export function column(title, text, { sort = null, className = "" } = {}) {
   const build = (cell) => (row) => setText(cell, text(row));
   return { title, sort, className, build };
 }
 
 /** A column with a coloured word. */
-export function badgeColumn(title, text) {
+export function badgeColumn(title, text, { sort = null, kind = text } = {}) {
   const build = (cell) => {
     const badge = cell.appendChild(element("span", { className: "badge" }));
     return (row) => {
       setText(badge, text(row));
-      badge.dataset.status = text(row);
+      if (badge.dataset.status !== kind(row)) badge.dataset.status = kind(row);
     };
   };
-  return { title, sort: text, className: "", build };
+  return { title, sort, className: "", build };
 }
 
 export class LiveTable {
@@ -28,12 +28,16 @@ export class LiveTable {
   #key;
   #head;
   #body;
-  #rows = []; // as the server told them
   #lines = new Map(); // key -> {line: <tr>, update: (row) => void}
-  #order = null; // {column, sign}; null: as the server told them
+  #order = null; // {column, sign}; null: oldest first
+  #onOrder;
 
-  /** `columns`: {title, sort, className, build(cell) => update(row)}; `key(row)` tells rows apart. */
-  constructor(table, columns, key) {
+  /**
+   * `columns`: {title, sort, className, build(cell) => update(row)}; `key(row)` tells rows apart; `onOrder()` is called
+   * when the user wants another order, which is then in `order`.
+   */
+  constructor(table, columns, key, onOrder = () => {}) {
+    this.#onOrder = onOrder;
     this.#columns = columns;
     this.#key = key;
     this.#head = table.createTHead();
@@ -43,12 +47,31 @@ export class LiveTable {
     this.#buildHead();
   }
 
+  /** For the server: the name of a key, with `-` before it for the greatest first; "" for oldest first. */
+  get order() {
+    return this.#order ? `${this.#order.sign < 0 ? "-" : ""}${this.#order.column.sort}` : "";
+  }
+
+  /** The row that has the focus, or in which something has it; null if there is none. */
+  get current() {
+    const line = document.activeElement?.closest("tr");
+    return [...this.#lines.values()].find((each) => each.line === line)?.row ?? null;
+  }
+
+  /** Move the focus by so many rows; the first row, if none has it. */
+  move(step) {
+    const lines = [...this.#body.rows];
+    const place = lines.indexOf(document.activeElement?.closest("tr"));
+    const next = place < 0 ? 0 : Math.min(Math.max(place + step, 0), lines.length - 1);
+    lines[next]?.focus();
+    lines[next]?.scrollIntoView({ block: "nearest" });
+  }
+
   show(rows) {
-    this.#rows = rows;
     const focused = document.activeElement;
     const place = this.#placeOf(focused);
     this.#drop(new Set(rows.map(this.#key)));
-    this.#arrange(this.#sorted(rows).map((row) => this.#lineOf(row)));
+    this.#arrange(rows.map((row) => this.#lineOf(row)));
     if (place) this.#giveBack(focused, place);
   }
 
@@ -57,13 +80,14 @@ export class LiveTable {
   #lineOf(row) {
     const key = this.#key(row);
     if (!this.#lines.has(key)) this.#lines.set(key, this.#build());
-    const { line, update } = this.#lines.get(key);
-    update(row);
-    return line;
+    const known = this.#lines.get(key);
+    known.row = row;
+    known.update(row);
+    return known.line;
   }
 
   #build() {
-    const line = element("tr");
+    const line = element("tr", { tabIndex: -1 });
     line.setAttribute("role", "row");
     const updates = this.#columns.map(({ title, className, build }) => {
       const cell = line.appendChild(element("td", { className }));
@@ -103,9 +127,10 @@ export class LiveTable {
     if (document.activeElement === focused) return;
     if (this.#body.contains(focused)) return focused.focus({ preventScroll: true });
     const lines = this.#body.rows;
+    if (focused.tagName === "TR") return lines[Math.min(index, lines.length - 1)]?.focus({ preventScroll: true });
     const buttons = [...(lines[Math.min(index, lines.length - 1)]?.querySelectorAll("button") ?? [])];
     const successor = buttons.find((each) => each.className === button && !each.hidden) ?? buttons.at(-1);
-    (successor ?? this.#head.querySelector("button")).focus({ preventScroll: true });
+    (successor ?? this.#head.querySelector("button"))?.focus({ preventScroll: true });
   }
 
   // -- order -----------------------------------------------------------------------------------------------------
@@ -119,26 +144,16 @@ export class LiveTable {
       const textContent = one.title;
       const onclick = () => this.#turn(one, cell);
       if (one.sort) cell.append(element("button", { type: "button", textContent, onclick }));
-      else cell.append(element("span", { className: "unseen", textContent }));
+      else cell.append(element("span", { className: one.isUnnamed ? "unseen" : "", textContent }));
     }
   }
 
-  /** Ascending, then descending, then as the server tells the rows: oldest first. */
+  /** Ascending, then descending, then oldest first. */
   #turn(one, cell) {
     const sign = this.#order?.column === one ? { 1: -1, [-1]: 0 }[this.#order.sign] : 1;
     this.#order = sign ? { column: one, sign } : null;
     for (const each of this.#head.querySelectorAll("th")) each.removeAttribute("aria-sort");
     if (sign) cell.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-    this.show(this.#rows);
-  }
-
-  #sorted(rows) {
-    if (!this.#order) return rows;
-    const { column: one, sign } = this.#order;
-    return [...rows].sort((a, b) => sign * compare(one.sort(a), one.sort(b)));
+    this.#onOrder();
   }
 }
-
-const collator = new Intl.Collator("en", { numeric: true });
-
-const compare = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));

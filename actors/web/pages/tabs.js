@@ -2,8 +2,8 @@
 
 const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
-/** Make the buttons of a `tablist` work. Returns a function that shows the tab of this id. */
-export function startTabs(list) {
+/** Make the buttons of a `tablist` work; `onShow(id)` is told of each that is shown. Returns what shows one by its id. */
+export function startTabs(list, onShow = () => {}) {
   const tabs = [...list.querySelectorAll("[role=tab]")];
   const show = (chosen) => {
     for (const tab of tabs) {
@@ -11,6 +11,8 @@ export function startTabs(list) {
       tab.tabIndex = tab === chosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
     }
+    chosen.scrollIntoView({ block: "nearest", inline: "nearest" });
+    onShow(chosen.id);
   };
   for (const [index, tab] of tabs.entries()) {
     tab.addEventListener("click", () => show(tab));

@@ -5,6 +5,7 @@ import { matchingStreams, terminateRoom, terminateSessions, terminateStreams } f
 import { count } from "./words.js";
 
 const LISTED = 200;
+const MANY = 10; // from so many streams on, their number must be typed
 
 /** Terminate one stream of the table, after asking. */
 export async function terminateRow({ mediaSessionId, name }) {
@@ -89,19 +90,30 @@ async function ask({ title, lead = "", warning = "", matched, button, act }) {
   byId("confirm-warning").hidden = !warning;
   setText(byId("confirm-error"), "");
   setText(byId("confirm-yes"), button ?? `Terminate ${count(matched.length, "stream")}`);
+  const many = matched.length >= MANY ? String(matched.length) : "";
+  byId("confirm-typed").hidden = !many;
+  byId("confirm-number").value = "";
+  setText(byId("confirm-label"), `Type ${many} to confirm`);
   byId("confirm-list").hidden = !matched.length;
   byId("confirm-list").replaceChildren(...listed(matched));
-  return answer(byId("confirm"), act);
+  return answer(byId("confirm"), act, many);
 }
 
-function answer(dialog, act) {
-  const [yes, no] = [byId("confirm-yes"), byId("confirm-no")];
+function answer(dialog, act, many) {
+  const [yes, no, typed] = [byId("confirm-yes"), byId("confirm-no"), byId("confirm-number")];
+  const isTyped = () => typed.value.trim() === many;
+  typed.oninput = () => (yes.disabled = !isTyped());
+  yes.disabled = !isTyped();
   return new Promise((resolve) => {
     let outcome = null;
-    const lock = (locked) => [yes, no].forEach((button) => (button.disabled = locked));
+    let isActing = false;
+    const lock = (locked) => {
+      isActing = locked;
+      [yes, no, typed].forEach((control) => (control.disabled = locked));
+    };
     no.onclick = () => dialog.close();
     dialog.oncancel = (event) => {
-      if (yes.disabled) event.preventDefault(); // the action is running: its outcome must be shown
+      if (isActing) event.preventDefault(); // the action is running: its outcome must be shown
     };
     yes.onclick = async () => {
       lock(true);

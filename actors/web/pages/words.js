@@ -55,6 +55,15 @@ export function rate(kbps) {
   return kbps < 1000 ? `${Math.round(kbps)} kbit/s` : `${(kbps / 1000).toFixed(1)} Mbit/s`;
 }
 
+/** A share as `0.3 %`; a dash for a share of nothing. */
+export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(part ? 1 : 0)} %` : "–");
+
+/** A moment as the time of day, with milliseconds. */
+export function clock(moment) {
+  const time = new Date(moment);
+  return `${time.toLocaleTimeString("en-GB")}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+}
+
 /** `1280×720`; a dash where a size is not known. */
 export const size = (width, height) => (width && height ? `${width}×${height}` : "–");
 
