@@ -19,13 +19,18 @@ from pathlib import Path
 import trio
 
 from actors.access.opening import open_access
+from actors.events.app_changes import report_app_changes
 from actors.events.event_log import EventLog
+from actors.events.reported_reload import ReportedReload
 from actors.hooks.dispatcher import open_dispatcher
+from actors.hooks.server_status import ServerStatusCalls
 from actors.hooks.spool import open_spool
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender
 from actors.media.tcp.listeners import open_media_listeners
+from actors.metrics.drop_watch import watch_media_drops
+from actors.metrics.left_over import tell_what_is_left
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
 from actors.metrics.overview import Overview
@@ -51,10 +56,11 @@ from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
+from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, VideoRates, video_rate_pages
 from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import open_app_store
 from actors.storage.reload import Reloader, no_reload
+from actors.storage.run_record import RunRecord
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
 from actors.stream import Broadcast, Stream, StreamServices
@@ -98,7 +104,6 @@ class Server:
     def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None = None) -> None:
         self._settings = settings
         self._state = state
-        self.reload = reloader.reload if reloader is not None else no_reload
         self._given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
@@ -111,7 +116,10 @@ class Server:
             self.certificate = ServerCertificate(*_certificate(settings, state))
             self._tls = self.certificate.context(protocols=["http/1.1"])
             self._https = self.certificate.context(protocols=["http/1.1"], client_ca=settings.https_client_ca)
+            self._run_record = RunRecord(state.run_record_path)
             labels, events = AppLabels(self._apps.has_key), EventLog()
+            self._apps.on_change = partial(report_app_changes, events)
+            self.reload = ReportedReload(reloader.reload if reloader is not None else no_reload, events)
             spool = open_spool(settings, state.spool_path, events)
             self._dispatcher = open_dispatcher(settings, self._apps, HookCounts(labels), events, spool)
             self._listeners = ServerListeners(settings)
@@ -122,16 +130,15 @@ class Server:
         self._overload = Overload(settings.overload_max_loop_lag)
         self._outboxes = OutboxPool(settings.max_outbox_total, on_overflow=self._tell_overflow)
         self._decoder = FrameDecoder(settings.ws_max_frame_elements)
-        self._supervisor = Supervisor(ActorCounts(labels), events)
-        self._drain = Drain(self._supervisor)
+        self._supervisor = Supervisor(ActorCounts(labels), events, self._run_record)
+        self._drain = Drain(self._supervisor, events)
         self._directory: Directory[Broadcast] = Directory()
         self._recordings = Recordings(settings, state.records_path, time.time)
-        rooms = RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time)
-        self._rooms = RoomDirectory(rooms, self._supervisor)
+        self._rooms = self._make_rooms()
         self._services = self._session_services()
         self._gateway = self._make_gateway()
         self._data = DataDelivery(self.node_id, self._supervisor)
-        self.measured = self._measured_parts()
+        self.measured = _measured(self)
         self.metrics, self.events = metrics_of(self.measured), self._supervisor.events
         self._node = LocalNode(self.node_id, self._supervisor, self.measured.statistics)
         follow(settings, self._adopt)
@@ -156,15 +163,12 @@ class Server:
     def close(self) -> None:
         """Start the shutdown; `run` returns when it is done."""
         self._drain.stop()
+        self._run_record.freeze()
         self._asked_to_close.set()
 
     def drain_before_end(self, *, by: str) -> bool:
         """Drain, and then close, if `shutdown_drain_timeout` says so; false if not, or if this was asked before."""
-        timeout = self._settings.shutdown_drain_timeout
-        if not timeout or self._drain.is_final or self.is_closing:
-            return False
-        self._drain.begin(timeout, by=by, is_final=True)
-        return True
+        return self._drain.begin_last(self._settings.shutdown_drain_timeout, by=by)
 
     def abort(self) -> None:
         """After `close`: stop waiting for anything."""
@@ -177,6 +181,8 @@ class Server:
         self.measured.gc_pauses.start()
         try:
             await self._serve(on_ready)
+            if not self._shutdown_scope.cancel_called:
+                self._run_record.end()
         finally:
             self.measured.gc_pauses.stop()
             self._audit_writer.close(AUDIT_FLUSH_TIMEOUT)
@@ -199,13 +205,7 @@ class Server:
     async def _limit_shutdown(self) -> None:
         await self._asked_to_close.wait()
         await trio.sleep(self._settings.shutdown_timeout)
-        hooks = self._dispatcher.statistics()
-        log.error(
-            "shutdown took too long",
-            setting="shutdown_timeout",
-            left=" ".join(self._supervisor.remaining()[:20]) or "none",
-            hooks=hooks.waiting + hooks.connections_leased,
-        )
+        tell_what_is_left(self._supervisor, self._dispatcher)
         self.abort()
 
     async def _start_services(self, services: trio.Nursery) -> None:
@@ -220,6 +220,9 @@ class Server:
             await services.start(serve_operator, self._state.socket_path, self._command_desk())
         except OperatorSocketError as error:
             raise CannotStart(str(error)) from error
+        services.start_soon(self._run_record.run)
+        services.start_soon(watch_media_drops, self._plane, self._supervisor.events)
+        services.start_soon(VideoRates(self._settings, partial(video_rate_pages, self._supervisor)).run)
 
     async def _serve_signalling(self, on_ready: Callable[["Server"], None]) -> None:
         async with trio.open_nursery() as signalling:
@@ -228,6 +231,7 @@ class Server:
             keep_alive = StreamKeepAlive(self._settings, partial(_live_streams, self._supervisor))
             signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
             self._drain.serve()
+            signalling.start_soon(self._server_status_calls().run, self._asked_to_close)
             on_ready(self)
             await self._asked_to_close.wait()
             keep_alive.stop(SHUTDOWN)
@@ -258,34 +262,28 @@ class Server:
         )
         public = create_public_app(self._settings, whip=whip, counts=self.metrics.web)
         tls = {"https": self._https, "public_https": self._tls}
-        await serve_sites(rest, public, self._listeners, tls, self._settings, self._web_closing)
+        await serve_sites(rest, public, self._listeners, tls, self._settings, self._web_closing, self.metrics.web)
 
     # -- parts -------------------------------------------------------------------------------------
 
     def _command_desk(self) -> CommandDesk:
         accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
         server = ServerCommands(drain=self._drain, reload=self.reload)
-        live = LiveCommands(node=self._node, rooms=self._rooms, bans=self._bans, settings=self._settings)
+        live = LiveCommands(
+            node=self._node, rooms=self._rooms, bans=self._bans, settings=self._settings, events=self.events
+        )
         trials = AppTrials(table=lambda: self._apps.table, settings=self._settings, node_id=self.node_id)
         kept = SpoolCommands(self._dispatcher, lambda: self._apps.table)
-        return CommandDesk(self._apps, accounts, server, live, trials, kept, self._access.audit)
+        return CommandDesk(self._apps, accounts, server, live, trials, kept, self._access.audit, self.metrics.web)
 
-    def _measured_parts(self) -> MeasuredServer:
-        return MeasuredServer(
-            plane=self._plane,
-            dispatcher=self._dispatcher,
-            supervisor=self._supervisor,
-            gateway=self._gateway,
-            overload=self._overload,
-            bans=self._bans,
-            data=self._data,
-            rooms=self._rooms,
-            recordings=self._recordings,
-            drain=self._drain,
-            certificate=self.certificate,
-            access=lambda: {**self._access.statistics(), "audit_lost": self._audit_writer.lost},
-            is_ready=lambda: self._readiness().ready,
+    def _server_status_calls(self) -> ServerStatusCalls:
+        return ServerStatusCalls(
+            dispatcher=self._dispatcher, apps=self._apps.all, node_id=self.node_id, previous=self._run_record.previous
         )
+
+    def _make_rooms(self) -> RoomDirectory:
+        services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)
+        return RoomDirectory(services, self._supervisor)
 
     def _session_services(self) -> SessionServices:
         return SessionServices(
@@ -353,6 +351,27 @@ def _explained() -> Iterator[None]:
 
 def _live_streams(supervisor: Supervisor) -> Iterator[Stream]:
     return (stream for stream in supervisor.live_streams() if isinstance(stream, Stream))
+
+
+def _measured(server: Server) -> MeasuredServer:
+    return MeasuredServer(
+        plane=server._plane,
+        dispatcher=server._dispatcher,
+        supervisor=server._supervisor,
+        gateway=server._gateway,
+        overload=server._overload,
+        bans=server._bans,
+        data=server._data,
+        rooms=server._rooms,
+        recordings=server._recordings,
+        drain=server._drain,
+        certificate=server.certificate,
+        reloads=server.reload.counts,
+        decoder=server._decoder,
+        outboxes=server._outboxes,
+        access=lambda: {**server._access.statistics(), "audit_lost": server._audit_writer.lost},
+        is_ready=lambda: server._readiness().ready,
+    )
 
 
 async def _run_actor(kind: str, actor: Running) -> None:

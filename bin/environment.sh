@@ -89,6 +89,22 @@ want_library() {
     missing="$missing $2"
 }
 
+# want_without_service COMMAND PACKAGE: installs a package that brings a service, which is neither started nor enabled.
+want_without_service() {
+    if command -v "$1" >/dev/null; then return; fi
+    policy=/usr/sbin/policy-rc.d
+    forbidden=
+    if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+        forbidden=1
+    fi
+    installed=0
+    (install_from_debian "$2") || installed=$?
+    [ -z "$forbidden" ] || rm -f "$policy"
+    [ "$installed" = 0 ] || exit "$installed"
+    ! command -v systemctl >/dev/null || systemctl disable "$2.service" >&2 || :
+}
+
 missing=
 install_missing() {
     # shellcheck disable=SC2086 # one word for each package

@@ -22,6 +22,8 @@ from protocol.hooks.webhook_signature import read_secret
 
 ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
 """Every REST method this server can call, in the order of the reference."""
+USUAL_METHODS: tuple[str, ...] = tuple(name for name in ALL_METHODS if name != HookMethod.SERVER_STATUS_EVENT)
+"""Those that backends of WCS know: applications get others only by name, for such a backend answers them with 404."""
 
 ECHO_APP_URL = "http://localhost:8081/apps/EchoApp"
 """The built-in backend, which agrees to everything."""
@@ -305,7 +307,7 @@ def _index(apps: Iterable[App], what: str, identifier: Callable[[App], str]) -> 
     return index
 
 
-_SHIPPED_METHODS = frozenset(ALL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}
+_SHIPPED_METHODS = frozenset(USUAL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}
 SHIPPED_LATER: tuple[App, ...] = (
     App(name="roomApp", key="roomApp", url=ROOM_APP_URL, methods=_SHIPPED_METHODS, rooms=True),
 )

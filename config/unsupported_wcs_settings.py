@@ -39,7 +39,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "media_port_to": _ONE_PORT,
     "on_multiple_record_hook_script": _NO_RECORDING,
     "on_record_hook_script": _NO_RECORDING,
-    "outbound_video_rate_stat_send_interval": "players are told the rate as the publisher's changes",
     "periodic_fir_request": "a key frame is requested when a viewer needs one",
     "periodic_fir_request_interval": "a key frame is requested when a viewer needs one",
     "port_from": _NO_SIP,

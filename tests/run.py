@@ -2,7 +2,7 @@
 
     tests.run [lint | unit | actors | wire | e2e]... [PYTEST ARGUMENT...]     all five without one
     tests.run fast                                                            for every save: no browser, nothing slow
-    tests.run long [PART]...     what is slow by nature, or a part: fuzz, properties, api, random, chaos, release, bare
+    tests.run long [PART]...                                                  what is slow by nature, or some of it
 
 The exit code is 0 if all that was run has passed, and nothing was left out but for want of root.
 """
@@ -43,6 +43,7 @@ LONG = {
     "random": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
     "chaos": ("-m", "tests.bench.chaos"),
     "release": ("-m", "tests.release", "--draft", "--target", "build/release"),
+    "prometheus": ("-m", "tests.prometheus"),
     "bare": ("-m", "tests.bare"),
 }
 """Each proves by its exit code that what it is about holds."""

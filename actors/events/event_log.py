@@ -142,5 +142,7 @@ def _shown(value: object) -> object:
             return value
         case dict():
             return {str(name)[:MAX_TEXT]: _shown(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_shown(each) for each in value]
         case _:
             return str(value)[:MAX_TEXT]

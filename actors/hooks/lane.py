@@ -211,6 +211,7 @@ class HookLane:
                 return self._services.sender.report_lost_turn(self.call(method, body), timeout)
             if turn.refused:
                 return STOPPED
+            self._note_wait(deadline - timeout)
             call = self.call(method, body)
             return await self._services.sender.send(call, timeout=timeout, deadline=deadline, insists=insists)
 
@@ -230,6 +231,7 @@ class HookLane:
         )
 
     async def _send(self, notification: Notification) -> None:
+        self._note_wait(notification.since)
         method, body = notification.method, notification.body
         judged: Verdict = Allow(body=body)
         try:
@@ -239,6 +241,9 @@ class HookLane:
 
     def _leave(self, notification: Notification) -> None:
         self._kept.leave(self.call(notification.method, notification.body), notification)
+
+    def _note_wait(self, since: float) -> None:
+        self._services.sender.counts.waited(self._app.key, trio.current_time() - since)
 
     def _judge(self, method: HookMethod, body: dict[str, Any], outcome: Outcome) -> Verdict:
         judged = verdict(method, self.config.for_method(method), outcome, body)

@@ -81,6 +81,8 @@ class Notification:
     left: Callable[["Notification"], None] = field(repr=False)
     """Called if the server stops before its turn comes."""
     on_verdict: Callable[[Verdict], None] = field(repr=False)
+    since: float = field(factory=trio.current_time)
+    """When it was put in."""
 
     async def run(self) -> None:
         self.account.begin(self)

@@ -14,7 +14,7 @@ then encrypted and sent for every viewer, within a few milliseconds.
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import trio
@@ -45,6 +45,7 @@ from actors.media.tcp.outlet import TcpOutlet
 from actors.media.tcp.service import TcpMedia
 from actors.runtime.logs import get_logger
 from config.settings import Settings
+from protocol.metrics.handshake_counts import HandshakeCounts
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
@@ -128,6 +129,20 @@ class MediaPlane:
             wake_up_interval_us=round(max(coalescer.interval for coalescer in coalescers) * 1_000_000),
             **figures,
         )
+
+    @property
+    def handshake_counts(self) -> HandshakeCounts:
+        return self._services.handshakes.counts
+
+    @property
+    def socket_buffers(self) -> tuple[int, int]:
+        """Bytes for what has come and for what is to leave, of the media socket that has the least."""
+        return self._services.port.socket_buffers
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Packets dropped since the start, by the names of their counters."""
+        return {**self._tcp.figures(), **self._lost(), **self._context.counters.snapshot()}
 
     def _lost(self) -> dict[str, int]:
         losses = self._context.sender.losses

@@ -126,6 +126,7 @@ class Playback:
         return StreamMediaStatistics(
             packets=packets,
             bytes=octets,
+            video_bytes=sum(track.subscriber.sent[1] for track in tracks if track.subscribers.track.is_video),
             bitrate_kbps=0 if self.closed else self._rate.kbps,
             lost=sum(track.lost for track in tracks),
             nacks=self._nacks,

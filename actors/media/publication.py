@@ -79,6 +79,7 @@ class Publication:
         return StreamMediaStatistics(
             packets=sum(track.incoming.packets for track in tracks),
             bytes=sum(track.incoming.bytes for track in tracks),
+            video_bytes=sum(track.incoming.bytes for track in tracks if track.is_video),
             bitrate_kbps=self.bitrate_kbps,
             lost=sum(track.incoming.lost for track in tracks),
             nacks=0,

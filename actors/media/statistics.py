@@ -7,7 +7,8 @@ from attrs import asdict, define, frozen
 class StreamMediaStatistics:
     """Figures of one published or played stream since it began, audio and video together.
 
-    `packets` and `bytes` are RTP without encryption: received from a publisher, sent to a player. `lost` is what never
+    `packets` and `bytes` are RTP without encryption: received from a publisher, sent to a player; `video_bytes` are
+    those of video, and to a player without what was sent again. `lost` is what never
     came (of a player: what it reports). `nacks` counts packets asked for again by the receiver, `resent` those
     sent again, `plis` key frame requests of the receiver. `dropped` are packets of a publisher that came and
     were not taken (see `Drop`), of a player those that the system's socket buffer had no room for. `round_trip` in
@@ -22,6 +23,7 @@ class StreamMediaStatistics:
     plis: int
     resent: int = 0
     dropped: int = 0
+    video_bytes: int = 0
     round_trip: float = 0.0
     available_kbps: int = 0
 

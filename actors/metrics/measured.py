@@ -14,8 +14,10 @@ from actors.node.drain import Drain
 from actors.node.supervisor import Supervisor
 from actors.rooms import RoomDirectory
 from actors.runtime.overload import Overload
+from actors.session import FrameDecoder, OutboxPool
 from actors.session.gateway import Gateway
 from actors.workers.recordings import Recordings
+from protocol.metrics.reload_counts import ReloadCounts
 from protocol.metrics.web_counts import WebCounts
 
 
@@ -34,6 +36,9 @@ class MeasuredServer:
     recordings: Recordings
     drain: Drain
     certificate: ServerCertificate
+    reloads: ReloadCounts
+    decoder: FrameDecoder
+    outboxes: OutboxPool
     access: Callable[[], Mapping[str, int]]
     """The counters of logins and of the audit file."""
     is_ready: Callable[[], bool]

@@ -2,12 +2,12 @@
 
 import platform
 from collections.abc import Mapping
-from typing import Final
 
 import trio
 from attrs import asdict
 
 from actors.hooks.dispatcher import HookDispatcher
+from actors.media.plane import MediaPlane
 from actors.media.statistics import MediaStatistics
 from actors.metrics.census import Census
 from actors.metrics.exposition import Readings, Source
@@ -18,14 +18,7 @@ from actors.workers.recordings import Recordings
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.metrics.histogram import Histogram
-from protocol.metrics.labels import PLAY, PUBLISH, Labels
-
-_DROPS: Final = (
-    "malformed", "too_large", "over_bitrate", "over_packet_rate", "over_control_rate", "stale", "skipped", "unexpected",
-    "unknown_address", "withheld", "srtp_errors", "receive_errors", "send_errors", "forward_dropped", "forward_failed",
-    "kernel_drops", "queue_drops", "tcp_dropped",
-)  # fmt: skip
-"""The counters of `MediaStatistics` that count packets which went no further; their names are the reasons."""
+from protocol.metrics.labels import DROPS, PLAY, PUBLISH, Labels
 
 
 def metrics_of(server: MeasuredServer) -> Metrics:
@@ -41,7 +34,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _loop(server),
         lambda: _sessions(server, counts),
         lambda: _streams(counts),
-        lambda: _media(server.plane.statistics()),
+        lambda: _media(server.plane, server.plane.statistics()),
         lambda: _hooks(server.dispatcher),
         lambda: _spool(server.dispatcher),
         lambda: _rooms(server.rooms.statistics()),
@@ -59,6 +52,8 @@ def _process(server: MeasuredServer, counts: ActorCounts) -> Readings:
         "wcsd_ready": int(server.is_ready()),
         "wcsd_draining": int(server.drain.is_on),
         "wcsd_certificate_expires_timestamp_seconds": server.certificate.expires,
+        "wcsd_config_reloads_total": _labelled(server.reloads.results),
+        "wcsd_config_last_reload_timestamp_seconds": server.reloads.last,
         "wcsd_crashes_total": _labelled(crashes),
         "wcsd_log_lines_total": _labelled(lines_by_level),
     }
@@ -86,9 +81,20 @@ def _sessions(server: MeasuredServer, counts: ActorCounts) -> Readings:
         "wcsd_session_duration_seconds": counts.session_seconds,
         "wcsd_connections": server.gateway.connection_count,
         "wcsd_client_memory_bytes": server.gateway.client_memory,
+        **_signalling(server),
         "wcsd_data_sent_total": data.data_sent,
         "wcsd_data_dropped_total": data.data_dropped,
         "wcsd_data_under_way": data.data_under_way,
+    }
+
+
+def _signalling(server: MeasuredServer) -> Readings:
+    arrived, left = server.decoder.arrived, server.outboxes.left
+    return {
+        "wcsd_signalling_frames_total": _labelled({"in": arrived.frames, "out": left.frames}),
+        "wcsd_signalling_bytes_total": _labelled({"in": arrived.bytes, "out": left.bytes}),
+        "wcsd_signalling_refused_total": _labelled({**server.decoder.refused, **server.gateway.refused}),
+        "wcsd_signalling_backlog_bytes": server.outboxes.bytes,
     }
 
 
@@ -98,19 +104,25 @@ def _streams(counts: ActorCounts) -> Readings:
         "wcsd_streams_ended_total": counts.streams_ended,
         "wcsd_stream_duration_seconds": _each(counts.stream_seconds),
         "wcsd_stream_setup_seconds": _each(counts.setup_seconds),
+        "wcsd_terminations_total": counts.terminations,
+        "wcsd_terminate_duration_seconds": counts.terminate_seconds,
     }
 
 
-def _media(media: MediaStatistics) -> Readings:
-    counted = asdict(media)
+def _media(plane: MediaPlane, media: MediaStatistics) -> Readings:
+    counted, handshakes = asdict(media), plane.handshake_counts
+    receive, send = plane.socket_buffers
     return {
         "wcsd_media_packets_retransmitted_total": media.resent,
-        "wcsd_media_drops_total": _labelled({reason: counted[reason] for reason in _DROPS}),
+        "wcsd_media_drops_total": _labelled({reason: counted[reason] for reason in DROPS}),
         "wcsd_media_datagrams_total": media.datagrams,
         "wcsd_media_wake_ups_total": media.wake_ups,
         "wcsd_media_wake_up_interval_seconds": media.wake_up_interval_us / 1_000_000,
         "wcsd_media_peers": _labelled({PUBLISH: media.publishers, PLAY: media.players}),
         "wcsd_media_handshakes_pending": media.handshakes,
+        "wcsd_media_handshakes_total": _labelled(handshakes.results),
+        "wcsd_media_handshake_seconds": handshakes.seconds,
+        "wcsd_media_socket_buffer_bytes": _labelled({"in": receive, "out": send}),
         "wcsd_media_stun_checks_total": _labelled({"valid": media.stun_checks, "ignored": media.stun_ignored}),
         "wcsd_media_moves_total": media.moved,
         "wcsd_media_failures_total": media.failed,
@@ -131,6 +143,7 @@ def _hooks(dispatcher: HookDispatcher) -> Readings:
     return {
         "wcsd_hook_calls_total": counts.calls,
         "wcsd_hook_duration_seconds": counts.seconds,
+        "wcsd_hook_wait_seconds": _each(counts.waits),
         "wcsd_hook_retries_total": _labelled(counts.retries),
         "wcsd_hook_queue_length": now.waiting,
         "wcsd_hook_queue_bytes": dispatcher.backlog.weight,
@@ -186,6 +199,10 @@ def _web(server: MeasuredServer) -> Readings:
         "wcsd_event_gaps_total": events.gaps,
         "wcsd_http_requests_total": server.web.requests,
         "wcsd_http_request_duration_seconds": _each(server.web.seconds),
+        "wcsd_http_connections": _labelled(server.web.connections),
+        "wcsd_http_refused_total": _labelled(server.web.refused),
+        "wcsd_operator_commands_total": server.web.commands,
+        "wcsd_audit_errors_total": server.access()["audit_lost"],
         "wcsd_auth_attempts_total": server.web.logins,
         "wcsd_bans": server.bans.count,
     }

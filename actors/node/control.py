@@ -4,10 +4,13 @@ With several nodes, another implementation of the same port would ask each node 
 """
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import psutil
+import trio
 
 from actors.node.supervisor import Supervisor
+from actors.node.termination import Candidate, Termination
 from actors.runtime.actor import StopReason
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
@@ -15,6 +18,8 @@ from protocol.rest.paging import Found, Page
 from protocol.rest.streams import NodeReport, TerminateAnswer
 
 _MEBIBYTE = 1024 * 1024
+
+A = TypeVar("A", bound=Candidate)
 
 Counters = Mapping[str, Mapping[str, int | str]]
 """Group -> key -> value, as `/?action=stat` shows them."""
@@ -38,7 +43,7 @@ class LocalNode:
             matched = (await self._supervisor.find(query, traffic=False)).items
             return TerminateAnswer(nodes=(NodeReport.preview(self._node_id, matched),))
         termination = self._supervisor.terminate(query, reason)
-        all_stopped = await termination.wait(deadline)
+        all_stopped = await self._ended(termination, reason, deadline)
         report = NodeReport(node_id=self._node_id, count=termination.count, all_stopped=all_stopped)
         return TerminateAnswer(nodes=(report,))
 
@@ -53,8 +58,17 @@ class LocalNode:
     async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
         """Disconnect the matching sessions and wait for them to end until `deadline`; returns their number."""
         termination = self._supervisor.terminate_connections(query, reason)
-        await termination.wait(deadline)
+        await self._ended(termination, reason, deadline)
         return termination.count
+
+    async def _ended(self, termination: Termination[A], reason: StopReason, deadline: float) -> bool:
+        began = trio.current_time()
+        all_stopped = await termination.wait(deadline)
+        seconds = trio.current_time() - began
+        self._supervisor.counts.terminated(
+            reason.cause, matched=termination.count, all_stopped=all_stopped, seconds=seconds
+        )
+        return all_stopped
 
     def statistics(self) -> Counters:
         """The counters of this node, and the resources its process uses."""

@@ -5,11 +5,13 @@ prolong a drain: nobody can publish it any more.
 """
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 
+from actors.events.event_log import EventLog
 from actors.runtime.logs import get_logger
+from protocol.node.server_events import EventType
 from protocol.node.server_state import DrainReport, ServerState
 
 log = get_logger("server")
@@ -42,12 +44,13 @@ class Empty:
 class Drain:
     """Whether this server drains. `run` returns when a drain is over."""
 
-    def __init__(self, population: Population | None = None) -> None:
+    def __init__(self, population: Population | None = None, events: EventLog | None = None) -> None:
         self._population = population or Empty()
+        self._events = events or EventLog()
         self._begun = trio.Event()
         self._scope = trio.CancelScope()
         self._deadline = math.inf
-        self._is_final = False
+        self._is_final = self._is_over = False
         self._refused = 0
         self.state = ServerState.STARTING
 
@@ -85,7 +88,15 @@ class Drain:
         self._begun.set()
         if changed:
             self._tell("draining: no new publications are taken", by=by)
+            self._emit(EventType.DRAIN_STARTED, by=by)
         return changed
+
+    def begin_last(self, timeout: float, *, by: str) -> bool:
+        """A signal has asked the server to stop: drain before that. False if `timeout` is 0, and after the first."""
+        if not timeout or self._is_final or self.state is ServerState.STOPPING:
+            return False
+        self.begin(timeout, by=by, is_final=True)
+        return True
 
     def cancel(self, *, by: str) -> bool:
         """Serve as before; false if the server does. NotDrainable once the server stops, or will after this drain."""
@@ -98,6 +109,7 @@ class Drain:
         self._begun = trio.Event()
         self._scope.cancel()
         self._tell("the drain is cancelled: publications are taken again", by=by)
+        self._emit(EventType.DRAIN_ENDED, result="cancelled", by=by)
         return True
 
     def serve(self) -> None:
@@ -107,6 +119,8 @@ class Drain:
 
     def stop(self) -> None:
         """The server stops, and drains no more."""
+        if self.is_on and not self._is_over:
+            self._emit(EventType.DRAIN_ENDED, result="stopped")
         self.state = ServerState.STOPPING
         self._scope.cancel()
 
@@ -117,14 +131,11 @@ class Drain:
             with trio.CancelScope(deadline=self._deadline) as self._scope:
                 while self._publications:
                     await self._population.until_change()
-            if self._is_over():
+            if self.is_on and (not self._publications or trio.current_time() >= self._deadline):
+                self._is_over = True
                 self._tell("the drain is over")
+                self._emit(EventType.DRAIN_ENDED, result="timeout" if self._publications else "done")
                 return
-
-    def _is_over(self) -> bool:
-        if not self.is_on:
-            return False
-        return not self._publications or trio.current_time() >= self._deadline
 
     def report(self) -> DrainReport:
         """How far it is."""
@@ -147,6 +158,12 @@ class Drain:
     def _check(self) -> None:
         if self.state is ServerState.STOPPING:
             raise NotDrainable("the server is shutting down")
+
+    def _emit(self, kind: EventType, **fields: object) -> None:
+        report = self.report()
+        counted = {"publications": report.publications, "viewers": report.viewers, "secondsLeft": report.seconds_left}
+        told: dict[str, Any] = {**counted, **fields}
+        self._events.emit(kind, **told)
 
     def _tell(self, event: str, **fields: object) -> None:
         report = self.report()

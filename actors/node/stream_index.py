@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
+from actors.storage.run_record import RunRecord
 from protocol.node.filters import StreamFilter
 
 
@@ -34,9 +35,10 @@ _KEYS: Final = (NAME, "session_id", "app_key", "published", STATUS, "room_name")
 
 
 class StreamIndex(Generic[S]):
-    """All streams of a node, oldest first, each under a unique id."""
+    """All streams of a node, oldest first, each under a unique id; `record` is told of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: RunRecord | None = None) -> None:
+        self._record = record or RunRecord()
         self._by_id: dict[str, S] = {}
         self._by: dict[str, dict[object, dict[str, S]]] = {key: {} for key in _KEYS}
 
@@ -61,18 +63,22 @@ class StreamIndex(Generic[S]):
         self._by_id[stream.media_session_id] = stream
         for key in _KEYS:
             self._enter(key, stream)
+        self._record.opened(stream)
 
     def remove(self, stream: S) -> None:
         """Remove it."""
         del self._by_id[stream.media_session_id]
         for key in _KEYS:
             self._leave(key, getattr(stream, key), stream)
+        self._record.closed(stream.media_session_id)
 
     def changed(self, stream: S, key: str, before: object) -> None:
         """A property of `stream` is no longer what it was `before`. A stream that is not here is ignored."""
         if self._by_id.get(stream.media_session_id) is stream:
             self._leave(key, before, stream)
             self._enter(key, stream)
+            if key == NAME:
+                self._record.renamed(stream)
 
     def candidates(self, query: StreamFilter, *, by_status: bool = True) -> list[S]:
         """The streams that may match, by the condition with the fewest: usually a few among thousands.

@@ -17,6 +17,7 @@ from actors.node.termination import Candidate, Completion, Termination
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import Turns, slices
+from actors.storage.run_record import RunRecord
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamMeasures, StreamTraits
@@ -85,9 +86,11 @@ D = TypeVar("D")
 class Supervisor:
     """Owner of all stream and session actors of this node."""
 
-    def __init__(self, counts: ActorCounts | None = None, events: EventLog | None = None) -> None:
+    def __init__(
+        self, counts: ActorCounts | None = None, events: EventLog | None = None, record: RunRecord | None = None
+    ) -> None:
         self.counts, self.events = counts or ActorCounts(), events or EventLog()
-        self._streams: StreamIndex[StreamActor] = StreamIndex()
+        self._streams: StreamIndex[StreamActor] = StreamIndex(record)
         self._sessions: dict[str, SessionActor] = {}
         self._rooms: set[RoomActor] = set()
         self._nursery: trio.Nursery | None = None

@@ -1,6 +1,6 @@
 """Carries out the operator's commands, whatever they are about, and writes down what was done."""
 
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.access.audit import AuditLog
 from actors.operator.accounts import AccountCommands, PasswordNeeded
@@ -14,6 +14,7 @@ from actors.storage.app_store import AppStore
 from actors.storage.table_store import TableStoreError
 from config.apps import AppError, AppTable
 from protocol.access.accounts import AccountError
+from protocol.metrics.web_counts import WebCounts
 from protocol.operator.account_commands import AccountCommand
 from protocol.operator.commands import Command, TryApp, parse
 from protocol.operator.live_commands import LiveCommand
@@ -36,6 +37,7 @@ class CommandDesk:
     trials: AppTrials
     kept: SpoolCommands
     audit: AuditLog
+    counts: WebCounts = field(factory=WebCounts)
 
     async def answer(self, words: tuple[str, ...], who: str) -> Answer:
         """Carry out a command and say what came of it. `who` is behind the connection. CommandError if it is none."""
@@ -46,6 +48,7 @@ class CommandDesk:
 
     def _write_down(self, answer: Answer, name: str, who: str) -> None:
         """Into the log what has changed; into the audit file that, what was refused, and what has facts for it."""
+        self.counts.command(name, result=str(answer.error) if isinstance(answer, NotDone) else "done")
         result = answer.message.partition("\n")[0]
         if isinstance(answer, NotDone):
             if answer.error is not ErrorKind.UNCONFIRMED:

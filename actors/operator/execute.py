@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable
 
-from config.apps import ALL_METHODS, App, AppError, AppTable, check_method
+from config.apps import ALL_METHODS, USUAL_METHODS, App, AppError, AppTable, check_method
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks.webhook_signature import SECRET_BYTES, new_secret
 from protocol.operator.commands import (
@@ -141,7 +141,7 @@ def _change_methods(command: AddAppRestMethods | RemoveAppRestMethods, table: Ap
     app = _app_by_key(command.app, table)
     for method in command.methods:
         check_method(method)
-    named = frozenset(command.methods or ALL_METHODS)
+    named = frozenset(command.methods or (USUAL_METHODS if is_added else ALL_METHODS))
     methods = combine(app.methods, named)
     touched = methods ^ app.methods
     told = [(outcomes[0], touched), (outcomes[1], named - touched)]

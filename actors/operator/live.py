@@ -8,6 +8,8 @@ from typing import TypeVar
 import trio
 from attrs import field, frozen
 
+from actors.events.event_log import EventLog
+from actors.events.terminations import report_terminated
 from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.room_port import RoomControl
@@ -63,6 +65,7 @@ class LiveCommands:
     rooms: RoomControl
     bans: Bans
     settings: Settings
+    events: EventLog = field(factory=EventLog)
     wall_clock: Callable[[], float] = field(default=time.time)
 
     async def execute(self, command: LiveCommand, who: str) -> Answer:
@@ -150,6 +153,7 @@ class LiveCommands:
         facts = {"filter": conditions, "matched": answer.count, "dry_run": False, **_ban_facts(command.kick)}
         if not answer.count:
             return _refused(NO_STREAM, facts)
+        report_terminated(self.events, command.filter, answer.count, by=who, source="wcs")
         return Done(message=self._told(answer, command.kick), changed=True, facts=facts)
 
     async def _stop(self, command: TerminateStreams) -> TerminateAnswer:

@@ -5,7 +5,7 @@
 `backend_requests.py` with those that wait for the backend, `stream_events.py` with those that go to viewers,
 `data_exchange.py` with the page's own data. `receive_quota.py` and `outbox.py` bound what comes in and what waits on
 the way out, `event_allowance.py` what goes to viewers; `client_socket.py` is the WebSocket below, `metered_socket.py`
-counts what it reads.
+counts what it reads. `video_rates.py` tells pages how much video goes each way.
 """
 
 from actors.session.client_socket import ClientSocket, NonBlockingStream, Socket
@@ -13,7 +13,8 @@ from actors.session.metered_socket import receive_request
 from actors.session.outbox import OutboxPool
 from actors.session.reading import FrameDecoder
 from actors.session.receive_quota import ReceiveQuota, ReceiveQuotas
-from actors.session.session import Session, SessionServices
+from actors.session.session import Session, SessionServices, video_rate_pages
+from actors.session.video_rates import VideoRates
 
 __all__ = [
     "ClientSocket",
@@ -25,5 +26,7 @@ __all__ = [
     "Session",
     "SessionServices",
     "Socket",
+    "VideoRates",
     "receive_request",
+    "video_rate_pages",
 ]

@@ -39,6 +39,7 @@ from config.addresses import client_key
 from config.live import follow
 from config.settings import Settings
 from protocol.access.client_address import ClientAddress
+from protocol.metrics.signalling_counts import ORIGIN, OVERLOAD, PROXY, RefusalCounts
 from protocol.node.session_ids import new_session_id
 
 log = get_logger("gateway")
@@ -103,6 +104,7 @@ class Gateway:
         self._session_count = 0
         self._accepting = trio.CancelScope()
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
+        self.refused = RefusalCounts()
 
     def _adopt(self, settings: Settings) -> None:
         self._arrivals.limit, self._arrivals.share = settings.ws_max_arrivals, settings.ws_max_arrivals_per_address
@@ -209,11 +211,10 @@ class Gateway:
         receive = partial(receive_client, connection, peer, self._proxies, setting=setting)
         try:
             client = await self._in_time(arrival, receive)
-        except NotFromProxy as error:
-            self._refusals.warning(NOT_FROM_PROXY, address=peer.address, setting=error.setting, reason=error.reason)
-            return None
-        except trio.TooSlowError:
-            self._refusals.warning(NOT_FROM_PROXY, address=peer.address, setting=setting, reason="too slow")
+        except (NotFromProxy, trio.TooSlowError) as error:
+            told, reason = (error.setting, error.reason) if isinstance(error, NotFromProxy) else (setting, "too slow")
+            self.refused.note(PROXY)
+            self._refusals.warning(NOT_FROM_PROXY, address=peer.address, setting=told, reason=reason)
             return None
         return client if self._forwarded_limit_hit(arrival, client) is None else None
 
@@ -251,6 +252,7 @@ class Gateway:
         return await arrival.take(step, seconds=self._handshake_timeout)
 
     def _refuse(self, address: str, limit: str) -> None:
+        self.refused.note(limit)
         self._refusals.warning("connection refused", address=address, limit=limit)
 
     async def _serve(self, client: "_Client") -> None:
@@ -271,9 +273,11 @@ class Gateway:
         """The response that refuses the upgrade; None to accept it."""
         origin = _header(request, b"origin")
         if not self._allows(origin):
+            self.refused.note(ORIGIN)
             self._refusals.warning("origin refused", origin=origin, setting="ws.allowed_origins")
             return partial(request.reject, 403, body=b"This origin is not named in ws.allowed_origins\n")
         if self._overload.refuses():
+            self.refused.note(OVERLOAD)
             return _try_later(request, b"Server is overloaded\n")
         limit = self._admission.limit_hit(address)  # others may have arrived in the meantime
         if limit is not None:

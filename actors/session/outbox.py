@@ -14,6 +14,7 @@ import trio
 
 from actors.runtime.timeouts import fail_after
 from actors.session.client_socket import Socket
+from protocol.metrics.signalling_counts import FlowCounts
 
 OUTBOX_BYTES: Final = 8 * 1024 * 1024
 """Bytes that may be queued for one client."""
@@ -36,6 +37,8 @@ class OutboxPool:
         self._on_overflow = on_overflow
         self._waiting: set[Outbox] = set()
         self.bytes = 0
+        self.left = FlowCounts()
+        """What was sent, or is to be."""
 
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes may wait without any client being dropped."""
@@ -123,6 +126,7 @@ class Outbox:
         """Whether the socket took `text` at once, at least its beginning."""
         if not (self._is_idle and self._socket.send_now(text)):
             return False
+        self._pool.left.add(len(text))
         if self._socket.has_pending:
             self._queue(_REST)
         return True
@@ -133,6 +137,8 @@ class Outbox:
             self.close()
             self._on_overflow()
             return
+        if text is not _REST:
+            self._pool.left.add(len(text))
         self._texts.append(text)
         self.bytes += size
         self._is_idle = False

@@ -10,6 +10,7 @@ from actors.runtime.actor import ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog
 from actors.session.client_socket import Socket
 from actors.session.receive_quota import MAX_WAITING, MAX_WAITING_AT_THE_DOOR, Waiting
+from protocol.metrics.signalling_counts import BAD_FRAME, FLOOD, FlowCounts, RefusalCounts
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.signaling.frames import ClientFrame
 
@@ -34,6 +35,8 @@ class FrameDecoder:
 
     def __init__(self, max_elements: int) -> None:
         self.max_elements = max_elements
+        self.arrived = FlowCounts()
+        self.refused = RefusalCounts({BAD_FRAME: 0, FLOOD: 0})
         self._large = trio.Lock()
 
     async def decode(self, text: str) -> ClientFrame | FrameError:
@@ -50,6 +53,7 @@ class FrameDecoder:
         try:
             return decode(text, max_elements=self.max_elements)
         except FrameError as error:
+            self.refused.note(BAD_FRAME)
             error.__traceback__ = error.__context__ = None  # they hold the text, and what was made of it
             return error
 
@@ -80,6 +84,7 @@ class FrameReader:
                 text = await self._socket.get_message()
                 self.silent_pings = 0
                 self._waiting.count(len(text))
+                self._decoder.arrived.add(len(text))
                 if isinstance(text, str):  # binary messages have no meaning here
                     heard = self._weighed(await self._decoder.decode(text), is_known=is_known())
                     if heard is None:
@@ -104,4 +109,5 @@ class FrameReader:
 
     def _flooded(self, limit: str) -> StopReason:
         self._warnings.warning("client floods", limit=limit)
+        self._decoder.refused.note(FLOOD)
         return FLOODED

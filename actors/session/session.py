@@ -6,8 +6,9 @@ writer task   outbox -> socket                  each send under a deadline; a cl
 pinger task   ping every few seconds            a client that answers none of ten is considered gone
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, ClassVar
 
 import trio
@@ -15,6 +16,7 @@ from attrs import Factory, field, frozen
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
+from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
 from actors.rooms import RoomDirectory
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
@@ -31,6 +33,7 @@ from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFr
 from actors.session.requests import Requests
 from actors.session.session_report import SessionReport
 from actors.session.session_rooms import room_access
+from actors.session.video_rates import RatedPage, RateRound
 from actors.session.websdk_owner import SessionOwner
 from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
 from actors.storage.app_store import AppStore
@@ -39,7 +42,7 @@ from actors.stream.end_reasons import session_ended
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription
-from protocol.signaling.frame_codec import FrameError
+from protocol.signaling.frame_codec import FrameError, encode
 from protocol.signaling.frames import (
     ClientFrame,
     Connection,
@@ -354,3 +357,15 @@ async def _do_after(event: trio.Event, do: Callable[[], None]) -> None:
 
 async def _stop_soon(session: Session, reason: StopReason) -> None:
     session.stop(reason)
+
+
+def video_rate_pages(supervisor: Supervisor) -> Iterator[RatedPage]:
+    """The pages of all sessions by WebSocket: those by HTTP know no frames."""
+    sessions = (session for session in supervisor.sessions() if isinstance(session, Session))
+    return (partial(_tell_video_rates, session) for session in sessions)
+
+
+def _tell_video_rates(session: Session, rates: RateRound) -> None:
+    """Send what `rates` has for each stream, where there is room."""
+    for frame in rates.frames(session._streams()):
+        session._writer.offer_text(encode(frame))

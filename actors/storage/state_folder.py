@@ -71,6 +71,11 @@ class StateFolder:
         """Recordings, unless `records.folder` says otherwise."""
         return self.path / "records"
 
+    @property
+    def run_record_path(self) -> Path:
+        """Which streams are open, for the start after a crash."""
+        return self.path / "run.jsonl"
+
     def is_in_use(self) -> bool:
         """Whether a server holds the folder's lock."""
         try:

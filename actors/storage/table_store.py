@@ -34,6 +34,8 @@ class TableStore(Generic[T]):
         self._table = table
         self._render = render
         self._changing = trio.Lock()
+        self.on_change: Callable[[T, T], None] = _nobody
+        """Called after each change, with the table before and the one now. It must not raise or wait."""
         self._known = {text}  # what the file holds, if nobody else has touched it
 
     @property
@@ -52,7 +54,8 @@ class TableStore(Generic[T]):
             table, result = change(self._table)
             if table != self._table:
                 await trio.to_thread.run_sync(self._save, self._render(table))  # not cancelled half-way
-                self._table = table
+                before, self._table = self._table, table
+                self.on_change(before, table)
             return result
 
     def _save(self, text: str) -> None:
@@ -73,6 +76,10 @@ class TableStore(Generic[T]):
                 f"{error}; nothing was changed yet, but the change is in force after a restart"
             ) from error
         self._known = {text}
+
+
+def _nobody(before: object, now: object) -> None:
+    """Nobody wants to know of changes."""
 
 
 def resolved(path: Path) -> Path:

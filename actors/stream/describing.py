@@ -85,6 +85,7 @@ def _traffic_of(media: DescribedMedia) -> StreamTraffic:
     return StreamTraffic(
         packets=figures.packets,
         bytes=figures.bytes,
+        video_bytes=figures.video_bytes,
         bitrate_kbps=figures.bitrate_kbps,
         lost=figures.lost,
         nacks=figures.nacks,

@@ -17,6 +17,7 @@ from actors.net.server_listeners import PUBLIC, ServerListeners
 from actors.web.http.server import HttpListener, WebLimits, serve_web
 from config.listeners import LISTENERS, requires_proxy_protocol
 from config.settings import Settings
+from protocol.metrics.web_counts import WebCounts
 
 REST: Final = ("http", "https")
 PUBLIC_LIMITS: Final = WebLimits(setting="public.max_connections", reserve=Reserve.SESSIONS)
@@ -30,13 +31,15 @@ async def serve_sites(
     tls: Mapping[str, ssl.SSLContext],
     settings: Settings,
     shutdown: trio.Event,
+    counts: WebCounts,
 ) -> None:
     """Serve both until `shutdown` is set; see `serve_web`. `tls` has the listeners' contexts by their names."""
     of_rest = http_listeners(listeners.among(REST), tls, settings)
     of_public = http_listeners(listeners.among(PUBLIC), tls, settings)
     async with trio.open_nursery() as sites:
-        sites.start_soon(serve_web, rest, of_rest, settings, shutdown)
-        sites.start_soon(partial(serve_web, public, of_public, settings, shutdown, limits=PUBLIC_LIMITS))
+        sites.start_soon(partial(serve_web, rest, of_rest, settings, shutdown, counts=counts))
+        serve_public = partial(serve_web, public, of_public, settings, shutdown, limits=PUBLIC_LIMITS)
+        sites.start_soon(partial(serve_public, counts=counts))
 
 
 def http_listeners(
@@ -46,6 +49,7 @@ def http_listeners(
     return [
         HttpListener(
             listener=opened[keys.name],
+            name=keys.name,
             tls=tls.get(keys.name),
             proxy_setting=keys.proxy_protocol if requires_proxy_protocol(settings, keys) else None,
         )

@@ -67,4 +67,11 @@ class SignallingSettings:
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Interval between pings to a client.")
     keep_alive_probes: int = setting(
         "keep_alive.probes", Integer(1, 1000), "10", "Unanswered pings after which a client is considered gone.")
+    inbound_video_rate_stat_send_interval: int = setting(
+        "inbound_video_rate_stat_send_interval", Integer(0, 60, "seconds"), "0",
+        "How often a publisher's page is told how much video arrives, for CONNECTION_QUALITY of the SDK, which expects"
+        " 1. 0: never.")
+    outbound_video_rate_stat_send_interval: int = setting(
+        "outbound_video_rate_stat_send_interval", Integer(0, 60, "seconds"), "0",
+        "The same for players, and what they are sent. More than 1,000 streams are not told.")
 # fmt: on

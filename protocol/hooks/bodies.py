@@ -5,11 +5,13 @@ smuggle in a `restClientConfig` through a backend that echoes what it gets.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from attrs import frozen
 
 from protocol.node.descriptions import StreamDescription
+from protocol.node.run_record import PreviousRun
 from protocol.node.stream_object import stream_object
 
 CONNECT_FIELDS = (
@@ -129,3 +131,36 @@ def data_status_body(
     `payload` is what the backend has made of the client's payload; None if it left it alone.
     """
     return context.body(operationId=operation_id, status=status, info=info, payload=payload)
+
+
+class ServerStatus(StrEnum):
+    """What `ServerStatusEvent` tells."""
+
+    STARTED = "STARTED"
+    STOPPING = "STOPPING"
+
+
+def server_status_body(node_id: str, app_key: str, status: ServerStatus, previous: PreviousRun) -> dict[str, Any]:
+    """`ServerStatusEvent`, of this server alone: WCS has no such hook, and it concerns no session.
+
+    STARTED tells the application's streams that a crash of the run before has left open. They are over.
+    """
+    is_start = status is ServerStatus.STARTED
+    left = [stream for stream in previous.streams if is_start and stream.app_key == app_key]
+    streams = [
+        {
+            "sessionId": stream.session_id,
+            "mediaSessionId": stream.media_session_id,
+            "name": stream.name,
+            "published": stream.published,
+        }
+        for stream in left
+    ]
+    return {
+        "nodeId": node_id,
+        "appKey": app_key,
+        "status": status.value,
+        "previousEnd": "crash" if previous.is_crash else "clean",
+        "streams": streams,
+        "truncated": is_start and previous.truncated,
+    }

@@ -33,6 +33,7 @@ class HookMethod(StrEnum):
     SESSION_DEBUG = "sessionDebug"
     SUBMIT_BUG_REPORT = "submitBugReport"
     PUSH_LOGS = "pushLogs"
+    SERVER_STATUS_EVENT = "ServerStatusEvent"
 
     @property
     def kind(self) -> HookKind:
@@ -73,6 +74,7 @@ _EVENTS = frozenset(
         HookMethod.STREAM_KEEP_ALIVE_EVENT,
         HookMethod.STREAM_EVENT,
         HookMethod.DATA_STATUS_EVENT,
+        HookMethod.SERVER_STATUS_EVENT,
     }
 )
 

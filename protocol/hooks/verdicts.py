@@ -28,6 +28,8 @@ CONTEXT_FIELDS = frozenset({"nodeId", "sessionId", "appKey"})
 """The context fields of every hook, never overwritten by a backend."""
 
 REST_CLIENT_CONFIG = "restClientConfig"
+_ASK_AGAIN = frozenset({408, 425, 429})
+"""Request Timeout, Too Early, Too Many Requests."""
 RESTRICTED_ACCESS = "Restricted access"
 TERMINATED_BY_KEEP_ALIVE = "Terminated by keep-alive"
 NOT_JSON = "the body is not JSON"
@@ -161,6 +163,11 @@ def is_failure(method: HookMethod, outcome: Outcome) -> bool:
             return answer_fault(method, outcome) is not None
         case _:
             return True
+
+
+def is_final_answer(outcome: Outcome) -> bool:
+    """Whether the backend has answered and, by its status code, would not answer otherwise if it were asked again."""
+    return isinstance(outcome, Answered) and outcome.status < 500 and outcome.status not in _ASK_AGAIN
 
 
 def answer_fault(method: HookMethod, answer: Answered) -> str | None:

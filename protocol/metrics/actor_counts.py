@@ -3,7 +3,17 @@
 from collections import Counter
 
 from protocol.metrics.histogram import LIVES, WAITS, Histogram
-from protocol.metrics.labels import CAUSES, DIRECTIONS, AppLabels, Labels, direction, one_app, one_of
+from protocol.metrics.labels import (
+    CAUSES,
+    DIRECTIONS,
+    OTHER,
+    TERMINATORS,
+    AppLabels,
+    Labels,
+    direction,
+    one_app,
+    one_of,
+)
 from protocol.node.descriptions import StreamTraffic
 
 
@@ -19,6 +29,8 @@ class ActorCounts:
         self.streams_ended: Counter[Labels] = Counter()
         self.stream_seconds = {way: Histogram(LIVES) for way in DIRECTIONS}
         self.setup_seconds = {way: Histogram(WAITS) for way in DIRECTIONS}
+        self.terminations: Counter[Labels] = Counter()
+        self.terminate_seconds = Histogram(WAITS)
         self.crashes: Counter[str] = Counter()
         self.mailbox_peaks: dict[str, int] = {}
         self.ended_traffic = {way: TrafficSum() for way in DIRECTIONS}
@@ -47,6 +59,12 @@ class ActorCounts:
         self.streams_ended[way, one_of(cause, CAUSES)] += 1
         self.stream_seconds[way].observe(seconds)
         self.ended_traffic[way].add(traffic)
+
+    def terminated(self, cause: str, *, matched: int, all_stopped: bool, seconds: float) -> None:
+        """Somebody has had streams or sessions stopped. `cause`: that of their ends."""
+        result = "none" if not matched else "stopped" if all_stopped else "late"
+        self.terminations[TERMINATORS.get(cause, OTHER), result] += 1
+        self.terminate_seconds.observe(seconds)
 
     def note_mailbox(self, kind: str, peak: int) -> None:
         """An actor has ended in whose mailbox at most `peak` messages waited."""

@@ -50,6 +50,8 @@ PROCESS: Final = (
     gauge("ready", "1 while the server accepts clients, as /readyz says"),
     gauge("draining", "1 while no new publications are taken, until the last one has ended"),
     gauge("certificate_expires_timestamp_seconds", "when the certificate of wss and https expires, since 1970"),
+    counter("config_reloads_total", "reloads of the settings; refused: nothing has changed", "result"),
+    gauge("config_last_reload_timestamp_seconds", "when the last one was taken, since 1970; 0: none since the start"),
     counter("crashes_total", "defects of the server that ended a stream, session or room, or a peer's media", "part"),
     counter("log_lines_total", "lines written to the log", "level"),
 )
@@ -70,6 +72,10 @@ SESSIONS: Final = (
     histogram("session_duration_seconds", "lives of sessions that have ended"),
     gauge("connections", "WebSocket connections, those in their handshake included"),
     gauge("client_memory_bytes", "bytes of max_client_memory in use"),
+    counter("signalling_frames_total", "frames from clients (in) and to them (out)", "direction"),
+    counter("signalling_bytes_total", "the same in characters, nearly all of them one byte", "direction"),
+    counter("signalling_refused_total", "connections and frames refused: by the limit's setting, or why", "reason"),
+    gauge("signalling_backlog_bytes", "bytes of max_outbox_total that wait for clients to read"),
     counter("data_sent_total", "data of backends sent to clients, counted for each receiver"),
     counter("data_dropped_total", "the same that max_outbox_total had no room for"),
     gauge("data_under_way", "broadcasts that have not reached all of their receivers"),
@@ -82,6 +88,8 @@ STREAMS: Final = (
     histogram("stream_duration_seconds", "lives of streams that have ended", "direction"),
     histogram("stream_setup_seconds", "from the request to the first media, or to a player's connection", "direction"),
     gauge("audience_max_viewers", "players of the publication that has the most"),
+    counter("terminations_total", "terminates by REST and wcs; late: not all had ended in time", "source", "result"),
+    histogram("terminate_duration_seconds", "from a terminate to the end of the last stream or session it matched"),
 )
 MEDIA: Final = (
     counter("media_packets_total", "RTP packets received from publishers, and sent to players", "direction"),
@@ -96,6 +104,9 @@ MEDIA: Final = (
     gauge("media_wake_up_interval_seconds", "the rest between two wake-ups; 0: none"),
     gauge("media_peers", "WebRTC peers", "direction"),
     gauge("media_handshakes_pending", "DTLS handshakes under way"),
+    counter("media_handshakes_total", "DTLS handshakes; unfinished: the peer was gone before", "result"),
+    histogram("media_handshake_seconds", "from a peer's first valid check to its keys"),
+    gauge("media_socket_buffer_bytes", "the system's buffer for datagrams, of the socket with the least", "direction"),
     counter("media_stun_checks_total", "STUN messages: valid checks, and what was ignored", "result"),
     counter("media_moves_total", "peers whose media went on by another path"),
     counter("media_failures_total", "streams whose media failed"),
@@ -107,6 +118,7 @@ MEDIA: Final = (
 HOOKS: Final = (
     counter("hook_calls_total", "hooks, by how they ended, retries not counted", "app", "method", "outcome"),
     histogram("hook_duration_seconds", "from the start of a hook to its answer, retries included", "app", "method"),
+    histogram("hook_wait_seconds", "from the moment a hook is due to its turn in the session's lane", "app"),
     counter("hook_retries_total", "hooks sent again", "app"),
     gauge("hook_queue_length", "hooks that wait"),
     gauge("hook_queue_bytes", "memory of hooks that wait or are under way"),
@@ -146,6 +158,10 @@ WORKERS: Final = (
 WEB: Final = (
     counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),
     histogram("http_request_duration_seconds", "from the request's head to the response's head", "route"),
+    gauge("http_connections", "connections to http.port and https.port", "listener"),
+    counter("http_refused_total", "what never became a request: by the limit's setting, or why", "reason"),
+    counter("operator_commands_total", "commands of wcs", "command", "result"),
+    counter("audit_errors_total", "lines of the audit file that could not be written"),
     counter("auth_attempts_total", "requests that had to show who sends them", "scheme", "result"),
     gauge("event_readers", "programs that read /rest-api/events"),
     counter("events_total", "events that happened, whether somebody read them or not", "type"),

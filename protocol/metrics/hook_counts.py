@@ -33,6 +33,7 @@ class HookCounts:
         self._apps = apps or one_app()
         self.calls: Counter[Labels] = Counter()
         self.seconds: dict[Labels, Histogram] = {}
+        self.waits: dict[str, Histogram] = {}
         self.retries: Counter[str] = Counter()
         self.breaker_changes: Counter[Labels] = Counter()
 
@@ -42,6 +43,11 @@ class HookCounts:
         self.calls[app, method.value, outcome.value] += 1
         key = (app, method.value)
         (self.seconds.get(key) or self.seconds.setdefault(key, Histogram(WAITS))).observe(seconds)
+
+    def waited(self, app_key: str, seconds: float) -> None:
+        """A call begins, after so much time in its lane."""
+        app = self._apps.of(app_key)
+        (self.waits.get(app) or self.waits.setdefault(app, Histogram(WAITS))).observe(seconds)
 
     def retried(self, app_key: str) -> None:
         """A call is made again."""

@@ -29,8 +29,23 @@ stream-over wcs-terminate worker-died
 CAUSES: Final = frozenset(_FIXED_CAUSES.split()) | {info.lower().replace(" ", "-") for info in StreamInfo}
 """Why sessions and streams end."""
 
+TERMINATORS: Final = {"rest-terminate": "rest", "rest-connection-terminate": "rest", "wcs-terminate": "wcs"}
+"""Who has streams and sessions stopped, by the cause of their ends."""
+
 CODECS: Final = frozenset({"OPUS", "PCMA", "PCMU", "H264", "VP8", "VP9", "AV1"})
 """Canonical names."""
+DROPS: Final = (
+    "malformed", "too_large", "over_bitrate", "over_packet_rate", "over_control_rate", "stale", "skipped", "unexpected",
+    "unknown_address", "withheld", "srtp_errors", "receive_errors", "send_errors", "forward_dropped", "forward_failed",
+    "kernel_drops", "queue_drops", "tcp_dropped",
+)  # fmt: skip
+"""The counters of `MediaStatistics` that count packets which went no further; their names are the reasons."""
+TOLD_DROPS: Final = tuple(
+    reason
+    for reason in DROPS
+    if reason not in {"malformed", "skipped", "unexpected", "unknown_address", "withheld", "srtp_errors"}
+)
+"""Those that mean a limit or too little room. The rest is what strangers and healthy networks cause as well."""
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 

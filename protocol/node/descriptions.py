@@ -41,6 +41,7 @@ class StreamTraffic:
 
     packets: int = 0
     bytes: int = 0
+    video_bytes: int = 0
     bitrate_kbps: int = 0
     """Measured over the last moments, in kbit/s; not the bitrate that the client asked for."""
     lost: int = 0

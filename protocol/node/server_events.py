@@ -25,6 +25,11 @@ class EventType(StrEnum):
     HOOK_RECOVERED = "hook.recovered"
     HOOK_DROPPED = "hook.dropped"
     BREAKER_CHANGED = "breaker.changed"
+    APP_CHANGED = "app.changed"
+    CONFIG_RELOADED = "config.reloaded"
+    DRAIN_STARTED = "drain.started"
+    DRAIN_ENDED = "drain.ended"
+    MEDIA_DROPPED = "media.dropped"
 
 
 @frozen

@@ -231,6 +231,32 @@ class NotifyVideoFormat(ServerMessage):
 
 
 @frozen(kw_only=True)
+class InboundVideoRate(ServerMessage):
+    """`inboundVideoRate`: how much video of a publication the server receives, in bit/s. Once a second.
+
+    The SDK compares it with what the browser has sent since the frame before, and tells the page CONNECTION_QUALITY.
+    """
+
+    message: ClassVar[str] = "inboundVideoRate"
+
+    media_session_id: str
+    video_rate: int
+
+
+@frozen(kw_only=True)
+class OutboundVideoRate(ServerMessage):
+    """`outboundVideoRate`: the same of a playback: how much the server sends."""
+
+    message: ClassVar[str] = "outboundVideoRate"
+
+    media_session_id: str
+    video_rate: int
+
+
+VideoRate = InboundVideoRate | OutboundVideoRate
+
+
+@frozen(kw_only=True)
 class Fail(ServerMessage):
     """`fail`: the session's WARN callback. `api_method` names the call that failed; None for a hook's ErrorEvent.
 
@@ -283,6 +309,8 @@ ServerFrame = (
     | OnDataEvent
     | NotifyStreamEvent
     | NotifyVideoFormat
+    | InboundVideoRate
+    | OutboundVideoRate
     | Fail
     | NotifySessionDebugEvent
     | Finish

@@ -205,6 +205,10 @@ class ServerProcess:
         defects = [line for line in self.log().splitlines() if DEFECTS.search(line)]
         assert not defects, "the log tells of defects:\n" + "\n".join(defects)
 
+    def kill(self) -> None:
+        """End the process as `kill -9` does."""
+        self._kill()
+
     def _kill(self) -> bytes:
         """End the process in any case; what was left of its standard output."""
         self._process.kill()

@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 SLOW = {
     *("aiortc_peer", "crashes", "daemon", "ended_connections", "example_backend", "fast_sender", "fast_sender_runs"),
     *("full_stack", "launcher", "leaks", "media_joins", "media_recovery", "operator_commands", "operator_store"),
-    *("rest_opening", "rest_server", "rest_shutdown", "standard_streams", "start_checks", "wheel"),
+    *("rest_opening", "rest_server", "rest_shutdown", "server_status", "standard_streams", "start_checks", "wheel"),
 }
 """They start processes, wait for real deadlines or do something a thousand times."""
 

@@ -19,7 +19,7 @@ import pytest
 import trio
 
 from actors.runtime.signals import MEANINGS, Meaning, name_of
-from config.apps import ALL_METHODS, App, AppTable
+from config.apps import USUAL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import Behaviour, hang, held
@@ -253,7 +253,7 @@ async def backend_hangs(backend: ScriptedBackend, behaviour: Behaviour = hang) -
 def with_backend(folder: Path, url: str) -> Path:
     """Let the server in `folder` ask this backend."""
     (folder / "state").mkdir()
-    app = App(name="defaultApp", key="defaultApp", url=url, methods=frozenset(ALL_METHODS))
+    app = App(name="defaultApp", key="defaultApp", url=url, methods=frozenset(USUAL_METHODS))
     (folder / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
     return folder
 

@@ -3,18 +3,27 @@
 import re
 from pathlib import Path
 
+import pytest
+import trio
+
 from actors.metrics.exposition import CONTENT_TYPE
+from config.apps import USUAL_METHODS, App, AppTable
+from config.apps_file import write_apps
+from config.loading import SettingsError
 from protocol.hooks import HookMethod
 from protocol.hooks.breaker import BreakerState
 from protocol.metrics.families import FAMILIES
 from protocol.metrics.hook_counts import HookOutcome
 from protocol.metrics.labels import CAUSES, CODECS, METHODS, OTHER
 from protocol.node.server_events import EventType
+from protocol.operator.messages import ErrorKind
+from protocol.operator.syntax import VERBS
 from protocol.stream.statuses import StreamStatus
+from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
-from tests.support.metrics import scrape
+from tests.support.metrics import Scrape, scrape
 from tests.support.streams import StreamWorld
-from tests.support.wcs_client import wcs_client
+from tests.support.wcs_client import PATIENCE, wcs_client
 from tests.support.web import routes_of
 
 
@@ -50,6 +59,72 @@ async def test_the_metrics_tell_what_has_happened(tmp_path: Path) -> None:
     assert after.value("wcsd_sessions_ended_total") == after.value("wcsd_session_duration_seconds_count") == 1
     assert after.value("wcsd_http_requests_total", route="/rest-api/stream/terminate", code="200") == 1
     assert after.value("wcsd_crashes_total") == 0
+    check_signalling_and_handshakes(during, after)
+
+
+def check_signalling_and_handshakes(during: Scrape, after: Scrape) -> None:
+    """One client, two streams, one terminate."""
+    assert after.value("wcsd_terminations_total", source="rest", result="stopped") == 1
+    assert after.value("wcsd_terminate_duration_seconds_count") == 1
+    assert after.value("wcsd_media_handshakes_total", result="ok") == 2
+    assert after.value("wcsd_media_handshake_seconds_count") == 2
+    assert after.value("wcsd_media_handshakes_total", result="unfinished") == 0
+    assert after.value("wcsd_http_connections", listener="http") == 1
+    for direction in ("in", "out"):
+        assert during.value("wcsd_media_socket_buffer_bytes", direction=direction) > 0
+        assert 3 <= during.value("wcsd_signalling_frames_total", direction=direction) <= 20
+        assert during.value("wcsd_signalling_bytes_total", direction=direction) > 300
+    assert after.value("wcsd_signalling_backlog_bytes") == 0
+
+
+async def test_what_backends_operators_and_settings_do_is_counted(tmp_path: Path) -> None:
+    async with open_backend() as backend:
+        with_backend(tmp_path, backend.url)
+        async with full_server(tmp_path) as server:
+            desk = server.server._command_desk()
+            async with wcs_client(server.ws_url()) as page:
+                await page.publish("news")
+                await page.send("publishStream", {"mediaSessionId": 5})
+                await page.receive("notifyStreamStatusEvent", mediaSessionId="5")
+                for words in (
+                    ("terminate", "name=news", "--yes"),
+                    ("terminate", "name=news", "--yes"),
+                    ("show", "bans"),
+                ):
+                    await desk.answer(words, "operator")
+            with pytest.raises(SettingsError):
+                await server.server.reload(by="operator")
+            await refused_bytes(server)
+            seen = await scrape(server.server.metrics)
+
+    assert seen.value("wcsd_operator_commands_total", command="terminate", result="done") == 1
+    assert seen.value("wcsd_operator_commands_total", command="terminate", result="refused") == 1
+    assert seen.value("wcsd_operator_commands_total", command="show bans", result="done") == 1
+    assert seen.value("wcsd_terminations_total", source="wcs", result="stopped") == 1
+    assert seen.value("wcsd_terminations_total", source="wcs", result="none") == 1
+    assert seen.value("wcsd_config_reloads_total", result="refused") == 1
+    assert seen.value("wcsd_config_last_reload_timestamp_seconds") == 0
+    assert seen.value("wcsd_signalling_refused_total", reason="frame") == 1
+    assert seen.value("wcsd_http_refused_total", reason="not_understood") == 1
+    calls = seen.value("wcsd_hook_calls_total", app="defaultApp")
+    assert calls == seen.value("wcsd_hook_wait_seconds_count", app="defaultApp") == len(backend.calls) > 2
+    assert seen.value("wcsd_audit_errors_total") == 0
+
+
+async def refused_bytes(server: FullServer) -> None:
+    """Send something to the HTTP port that is no request."""
+    (address,) = server.addresses["http"]
+    stream = await trio.open_tcp_stream("127.0.0.1", address.port)
+    async with stream:
+        await stream.send_all(b"no request\r\n\r\n")
+        with trio.fail_after(PATIENCE):
+            assert b" 400 " in await stream.receive_some()
+
+
+def with_backend(folder: Path, url: str) -> None:
+    (folder / "state").mkdir(mode=0o700)
+    app = App(name="defaultApp", key="defaultApp", url=url, methods=frozenset(USUAL_METHODS))
+    (folder / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
 
 
 async def test_every_family_is_there_from_the_start(tmp_path: Path) -> None:
@@ -77,8 +152,14 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "outcome": set(HookOutcome),
         "codec": {*CODECS, OTHER},
         "scheme": {"none", "basic", "bearer", OTHER},
-        "result": {"established", "refused", "valid", "ignored", "ok", "malformed", "held_back"},
-        "direction": {"publish", "play"},
+        "result": {
+            *("established", "refused", "valid", "ignored", "ok", "malformed", "held_back"),
+            *("stopped", "late", "none", "unfinished", "done", *ErrorKind),
+        },
+        "direction": {"publish", "play", "in", "out"},
+        "source": {"rest", "wcs", OTHER},
+        "command": set(VERBS),
+        "listener": {"http", "https"},
         "level": {"debug", "info", "warning", "error", "critical"},
         "kind": {"session", "stream", "room", "audio", "video", "end", "other"},
         "program": {"recorder"},

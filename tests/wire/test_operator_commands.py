@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from actors.operator.client import Exit
-from config.apps import ALL_METHODS
+from config.apps import ALL_METHODS, USUAL_METHODS
 from config.apps_file import read_apps
 from config.version import VERSION
 from tests.support.operator import ROOT, Console, open_console, run_wcs
@@ -28,8 +28,8 @@ async def test_the_keep_alive_guide_of_wcs(console: Console) -> None:
     """The commands of "Stopping the video stream on the server side", letter by letter."""
     assert (await console.done("show", "apps")).splitlines() == [
         "NAME        KEY         URL                                 METHODS",
-        f"defaultApp  defaultApp  http://localhost:8081/apps/EchoApp  {len(ALL_METHODS) - 1}",
-        f"roomApp     roomApp     http://localhost:8081/apps/RoomApp  {len(ALL_METHODS) - 1}",
+        f"defaultApp  defaultApp  http://localhost:8081/apps/EchoApp  {len(USUAL_METHODS) - 1}",
+        f"roomApp     roomApp     http://localhost:8081/apps/RoomApp  {len(USUAL_METHODS) - 1}",
     ]
     added = await console.done("add", "app-rest-method", "defaultApp", "StreamKeepAliveEvent")
     assert added == "defaultApp: StreamKeepAliveEvent added\n"
@@ -38,7 +38,7 @@ async def test_the_keep_alive_guide_of_wcs(console: Console) -> None:
     app = console.store.by_key("defaultApp")
     assert app is not None
     assert app.url == "http://my-web-server.com/MyAPI"
-    assert app.methods == frozenset(ALL_METHODS)
+    assert app.methods == frozenset(USUAL_METHODS)
     path = console.state / "apps.toml"
     assert read_apps(path.read_text(), file_name="apps.toml") == console.store.table
 
@@ -69,6 +69,19 @@ async def test_an_application_from_birth_to_death(console: Console) -> None:
     assert await console.done("remove", "app-rest-method", "newKey", "-a")
     assert await console.done("remove", "app", "shop") == "application 'shop' removed\n"
     assert console.store.by_key("newKey") is None
+
+
+async def test_all_methods_are_those_that_backends_of_wcs_know(console: Console) -> None:
+    await console.done("add", "app-rest-method", "defaultApp", "-a")
+    app = console.store.by_key("defaultApp")
+    assert app is not None
+    assert app.methods == frozenset(USUAL_METHODS)
+    told = await console.done("add", "app-rest-method", "defaultApp", "ServerStatusEvent")
+    assert told == "defaultApp: ServerStatusEvent added\n"
+    await console.done("remove", "app-rest-method", "defaultApp", "-a")
+    app = console.store.by_key("defaultApp")
+    assert app is not None
+    assert app.methods == frozenset()
 
 
 async def test_rooms_are_switched_on_and_off(console: Console) -> None:
@@ -284,12 +297,12 @@ async def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(console: Con
             "NAME     defaultApp",
             "KEY      defaultApp",
             "URL      http://localhost:8081/apps/EchoApp",
-            f"METHODS  {len(ALL_METHODS) - 1}",
+            f"METHODS  {len(USUAL_METHODS) - 1}",
             "",
             "NAME     roomApp",
             "KEY      roomApp",
             "URL      http://localhost:8081/apps/RoomApp",
-            f"METHODS  {len(ALL_METHODS) - 1}",
+            f"METHODS  {len(USUAL_METHODS) - 1}",
         ],
     )
     code, lines = await run_in_terminal(console, 100, "show", "apps")

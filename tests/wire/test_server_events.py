@@ -64,3 +64,27 @@ async def test_a_reader_comes_back_where_it_was(tmp_path: Path) -> None:
         with trio.fail_after(PATIENCE):
             while log.readers:  # noqa: ASYNC110 - nobody is told when a reader has gone
                 await trio.sleep(0.01)
+
+
+async def test_what_operators_do_is_told(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        async with event_reader(port_of(server)) as reader, wcs_client(server.ws_url()) as page:
+            await page.publish("news")
+            await page.publish("goes on")  # a drain without publications is over at once
+            desk = server.server._command_desk()
+            for words in (
+                ("terminate", "name=news", "--yes"),
+                ("add", "app", "shop", "shopKey", "https://shop.example/hooks"),
+                ("drain",),
+                ("undrain",),
+            ):
+                await desk.answer(words, "operator")
+            await server.rest.post("/rest-api/admin/reload")
+            await reader.until("config.reloaded")
+    fields = {each.kind: each.fields for each in reader.events}
+    terminated = fields["stream.terminated"]
+    assert (terminated["source"], terminated["by"], terminated["matched"]) == ("wcs", "operator", 1)
+    assert terminated["filter"] == {"name": "news"}
+    assert (fields["app.changed"]["appKey"], fields["app.changed"]["change"]) == ("shopKey", "added")
+    assert (fields["drain.started"]["by"], fields["drain.ended"]["result"]) == ("operator", "cancelled")
+    assert fields["config.reloaded"]["result"] == "refused"  # this server has no settings file

@@ -9,7 +9,7 @@ import pytest
 import trio
 from attrs import frozen
 
-from config.apps import ALL_METHODS, App, AppTable
+from config.apps import USUAL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import answer, deny
@@ -38,7 +38,7 @@ class Scene:
 async def scene(folder: Path, **settings: Any) -> AsyncIterator[Scene]:
     async with open_backend() as backend:
         (folder / "state").mkdir()
-        app = App(name="defaultApp", key="defaultApp", url=backend.url, methods=frozenset(ALL_METHODS))
+        app = App(name="defaultApp", key="defaultApp", url=backend.url, methods=frozenset(USUAL_METHODS))
         (folder / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
         async with full_server(folder, **settings) as server, whip_client(server) as client:
             yield Scene(server=server, backend=backend, client=client)

@@ -33,6 +33,9 @@ class MediaPort:
         )
         """For each socket the best priority among the candidates that lead to it."""
         self._outlets: tuple[Outlet, ...] = (*(entry.socket for entry in sockets), *(outlet for outlet, _ in tcp))
+        sizes = [entry.buffer_sizes for entry in self.sockets]
+        self.socket_buffers = min((size for size, _ in sizes), default=0), min((size for _, size in sizes), default=0)
+        """Bytes for what has come and for what is to leave, of the socket that has the least."""
         self._counters = counters
 
     @property

@@ -44,6 +44,11 @@ class MediaSocket:
         """Datagrams that were lost before they were read, since it was opened."""
         return sum(map(_kernel_drops, self._all))
 
+    @property
+    def buffer_sizes(self) -> tuple[int, int]:
+        """Bytes that the system keeps of what has come, and of what is to leave."""
+        return _size(self.socket, socket.SO_RCVBUF), _size(self.socket, socket.SO_SNDBUF)
+
     def close(self) -> None:
         for each in self._all:
             each.close()
@@ -164,6 +169,10 @@ def _granted_buffer(udp: UdpSocket, option: int, force: int, size: int) -> int:
         udp.setsockopt(socket.SOL_SOCKET, force, size)
     except OSError:  # not root, or not Linux
         udp.setsockopt(socket.SOL_SOCKET, option, size)
+    return _size(udp, option)
+
+
+def _size(udp: UdpSocket, option: int) -> int:
     return udp.getsockopt(socket.SOL_SOCKET, option) // 2  # Linux counts its own overhead
 
 

@@ -9,6 +9,7 @@ from actors.media.peer.peer import P
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.live import follow
 from config.settings import Settings
+from protocol.metrics.handshake_counts import HandshakeCounts
 from protocol.webrtc.dtls import DtlsContext, DtlsEndpoint
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.roles import PeerRoles
@@ -26,6 +27,8 @@ class HandshakeStarter(Generic[P]):
         self._under_way: Handshakes[P] = Handshakes(context.settings.max_handshakes)
         follow(context.settings, self._adopt)
         self._refusals = RateLimitedLog(log, clock=context.clock)
+        self._began: dict[P, float] = {}
+        self.counts = HandshakeCounts()
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -50,9 +53,17 @@ class HandshakeStarter(Generic[P]):
     def start(self, peer: P, fingerprints: Sequence[Fingerprint], address: str, roles: PeerRoles) -> Handshake:
         """Start a handshake that `admits` has allowed, with a peer that has a certificate of these fingerprints."""
         self._under_way.add(peer, peer.session_id, address)
-        until = self._context.clock() + self._context.settings.dtls_timeout
+        now = self._began[peer] = self._context.clock()
+        until = now + self._context.settings.dtls_timeout
         return Handshake(DtlsEndpoint(self._dtls, fingerprints, roles.dtls), until)
 
+    def done(self, peer: P) -> None:
+        """The peer's handshake was successful."""
+        self.counts.done(self._context.clock() - self._began.pop(peer))
+        self._under_way.discard(peer)
+
     def ended(self, peer: P) -> None:
-        """The peer's handshake has ended, if it had one."""
+        """The peer has ended, and its handshake with it, if one was under way."""
+        if self._began.pop(peer, None) is not None:
+            self.counts.given_up()
         self._under_way.discard(peer)

@@ -328,7 +328,7 @@ class Transport:
         self.receiver = SrtpReceiver(keys, max_ssrcs=self._context.settings.max_ssrcs_per_peer)
         self.transmitter = SrtpTransmitter(keys)
         handshake.until = math.inf
-        self._services.handshakes.ended(self)
+        self._services.handshakes.done(self)
         self.end.on_connected(now)
         self._post(Connected())
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.events.event_log import EventLog
+from actors.events.terminations import report_terminated
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
@@ -20,7 +21,6 @@ from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_a
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter, given_conditions
-from protocol.node.server_events import EventType
 from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import FieldTable
@@ -93,7 +93,8 @@ class StreamResource:
         answer = await self._streams.terminate(query, BY_REST.with_kick(kick), dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
         if answer.count and not dry_run:
-            self._emit_terminate(request, query, answer)
+            who, address = str(identity_of(request.scope)), client_address(request.scope)
+            report_terminated(self._events, query, answer.count, by=who, source="rest", address=address)
         banned = {} if dry_run else await self._kicks.settled(kick, request)
         if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
             return no_match(request, "stream")
@@ -110,17 +111,6 @@ class StreamResource:
             return no_match(request, "stream")
         shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
-
-    def _emit_terminate(self, request: Request, query: StreamFilter, answer: rest.TerminateAnswer) -> None:
-        self._events.emit(
-            EventType.STREAM_TERMINATED,
-            app=query.app_key,
-            name=query.name,
-            by=str(identity_of(request.scope)),
-            address=client_address(request.scope),
-            filter=given_conditions(query),
-            matched=answer.count,
-        )
 
 
 # -- shared with the connection group ----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from attrs import define, field
 from actors.runtime.logs import RateLimitedLog
 from config.addresses import client_key
 from protocol.access.client_address import ClientAddress, TrustedProxies
+from protocol.metrics.signalling_counts import RefusalCounts
 
 OPERATOR_RESERVE = 10
 """Places reserved for clients on loopback; at most a tenth of all places."""
@@ -38,6 +39,7 @@ class ConnectionAdmission:
         self.limit = limit
         self.per_client = per_client
         self._log = log
+        self.refused = RefusalCounts()
         self._proxies = proxies
         self._setting = setting
         self._local, self._strangers = _Group(), _Group()
@@ -89,6 +91,8 @@ class ConnectionAdmission:
         oldest = next((place for group in groups for place in group.waiting), None)
         event = "too many connections: new ones are closed" if oldest is None else "too many connections: idle ones go"
         self._log.warning(event, setting=setting, client=address)
+        if oldest is None:
+            self.refused.note(setting)
         if oldest is not None:
             oldest.leave()
             oldest.evict()

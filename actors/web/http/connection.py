@@ -16,6 +16,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.http.admission import Place
 from actors.web.http.asgi_exchange import Exchange, RequestSource, WebService
 from actors.web.http.client_stream import ClientGone, ClientStream
+from protocol.metrics.web_counts import NOT_UNDERSTOOD
 from protocol.rest.errors import RestError, rest_error_body
 from protocol.rest.http1 import Http1, RequestHead
 
@@ -112,6 +113,7 @@ class HttpConnection:
         """Respond to something that is not a valid request; this is the last response."""
         client = self._client.peer.address
         self._refusals.warning("request not understood", reason=error.message, status=error.status_hint, client=client)
+        self._service.failures.refused.note(NOT_UNDERSTOOD)
         await trio.sleep(self._service.failures.pause(client))
         body = json.dumps(rest_error_body(error, "")).encode()
         headers = [

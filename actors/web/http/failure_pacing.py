@@ -11,6 +11,8 @@ import trio
 from actors.runtime.logs import RateLimitedLog
 from config.addresses import client_key
 from protocol.common.rate_limit import RateLimit
+from protocol.metrics.signalling_counts import RefusalCounts
+from protocol.metrics.web_counts import HELD_BACK
 
 LONGEST_PAUSE = 1.0
 """Seconds by which a refusal is delayed at most."""
@@ -26,6 +28,7 @@ class FailureRates:
 
     def __init__(self, rate: float, log: RateLimitedLog) -> None:
         self.rate = rate
+        self.refused = RefusalCounts()
         self._log = log
         self._clients: OrderedDict[str, RateLimit] = OrderedDict()
 
@@ -35,6 +38,7 @@ class FailureRates:
         now = trio.current_time()
         if limit.take(now):
             return 0.0
+        self.refused.note(HELD_BACK)
         self._log.warning("refusals held back", setting="rest.max_failed_requests", client=address)
         return LONGEST_PAUSE
 

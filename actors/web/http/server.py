@@ -21,6 +21,7 @@ from actors.web.http.connection import HttpConnection
 from actors.web.http.failure_pacing import FailureRates
 from config.live import follow
 from config.settings import TABLE, Settings
+from protocol.metrics.web_counts import WebCounts
 
 log = get_logger("web")
 
@@ -32,9 +33,10 @@ SHUTDOWN_GRACE = 3.0
 
 @frozen(kw_only=True)
 class HttpListener:
-    """One listening socket, with TLS or without."""
+    """One listening socket, with TLS or without; `name`: as in the settings."""
 
     listener: socket.socket
+    name: str = "http"
     tls: ssl.SSLContext | None = None
     proxy_setting: str | None = None
     """The setting by which it requires the PROXY protocol; None if it does not."""
@@ -61,6 +63,7 @@ async def serve_web(
     shutdown: trio.Event,
     *,
     limits: WebLimits = REST_LIMITS,
+    counts: WebCounts | None = None,
 ) -> None:
     """Serve `app` on listening sockets until `shutdown` is set.
 
@@ -68,7 +71,7 @@ async def serve_web(
     in progress have `grace` seconds to be answered. A client that stops reading its response is dropped after
     `send_timeout` seconds.
     """
-    server = _Server(app, settings, limits)
+    server = _Server(app, settings, limits, counts or WebCounts())
     with ExitStack() as sockets:
         for endpoint in listeners:
             sockets.enter_context(endpoint.listener)
@@ -92,8 +95,9 @@ async def _accept(server: "_Server", endpoint: HttpListener, connections: trio.N
 class _Server:
     """The connections of all listeners: counted, limited, and isolated from each other."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, limits: WebLimits) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, limits: WebLimits, counts: WebCounts) -> None:
         self.limits = limits
+        self._open = counts.connections
         self.log = RateLimitedLog(log, clock=trio.current_time)
         self._service = WebService(
             app=app,
@@ -109,6 +113,7 @@ class _Server:
             proxies=settings.trusted_proxies,
             setting=limits.setting,
         )
+        self._service.failures.refused = self._admission.refused = counts.refused
         self._connections: set[HttpConnection] = set()
         follow(settings, self._adopt)
 
@@ -133,12 +138,14 @@ class _Server:
             return
         connection = HttpConnection(client, place, life, self._service, self.log)
         self._connections.add(connection)
+        self._open[endpoint.name] += 1
         try:
             with crash_guard(lambda error: log.error("connection crashed", crash=error)):
                 await connection.run(endpoint.proxy_setting)
         finally:
             place.leave()
             client.drop_references()
+            self._open[endpoint.name] -= 1
             self._connections.discard(connection)
 
     def drain(self) -> None:

@@ -44,7 +44,7 @@ window.harness = (() => {
 
   // Keeps what the page is told of a stream.
   function adopt(stream, display) {
-    const entry = { stream, display, history: [], events: [] };
+    const entry = { stream, display, history: [], events: [], qualities: [] };
     state.streams[stream.id()] = entry;
     for (const status of Object.values(STREAM_STATUS)) {
       stream.on(status, () => {
@@ -53,6 +53,7 @@ window.harness = (() => {
       });
     }
     stream.on(STREAM_EVENT, (event) => entry.events.push(event));
+    stream.on("UPDATE", (...quality) => entry.qualities.push(quality)); // CONNECTION_QUALITY.UPDATE
     return stream;
   }
 

@@ -202,4 +202,5 @@ def test_kinds_of_methods() -> None:
         "StreamKeepAliveEvent",
         "StreamEvent",
         "DataStatusEvent",
+        "ServerStatusEvent",
     }

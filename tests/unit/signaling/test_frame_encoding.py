@@ -14,10 +14,12 @@ from protocol.signaling.frames import (
     Finish,
     GetUserData,
     GetVersion,
+    InboundVideoRate,
     NotifySessionDebugEvent,
     NotifyStreamEvent,
     NotifyStreamStatusEvent,
     OnDataEvent,
+    OutboundVideoRate,
     PingFrame,
     PongFrame,
     ServerFrame,
@@ -45,6 +47,7 @@ PUBLISHED = {
     "min_bitrate": 0,
     "max_bitrate": 0,
 }
+RATED = "68711fa0-e529-11f1-b45d-f7353f53a481"
 PLAYED = PUBLISHED | {"published": False, "width": 0, "height": 0, "quality": 0}
 
 
@@ -193,6 +196,8 @@ RESIZED = {"streamerVideoWidth": 1280, "streamerVideoHeight": 720}
         ),
         ("fail", 1, Fail(api_method="sendData", info="x")),
         ("notifySessionDebugEvent", 0, NotifySessionDebugEvent(status="STARTED", file="a.tgz")),
+        ("inboundVideoRate", 0, InboundVideoRate(media_session_id=RATED, video_rate=500_000)),
+        ("outboundVideoRate", 0, OutboundVideoRate(media_session_id=RATED, video_rate=500_000)),
         ("finish", 0, Finish(call_id="04b85620-e52b-11f1-9d24-2d343468e2b1", status=CallStatus.FINISH)),
     ],
 )

@@ -1,0 +1,152 @@
+"""Tries the dashboard and the alert rules with a real Prometheus: each query is understood, and returns something.
+
+    bin/test long prometheus
+
+A server is scraped for some seconds while clients publish and play, and do what makes each family count. It needs
+Debian's `prometheus`, of which no service runs. The exit code is 1 if a query fails or returns nothing.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import trio
+
+from config.apps import ALL_METHODS, App, AppTable
+from config.apps_file import write_apps
+from tests.support.backend import backend_thread
+from tests.support.behaviours import answer
+from tests.support.queries import ALERTS, alert_queries, dashboard_queries
+from tests.support.server_process import ServerProcess, running_server
+from tests.support.wcs_client import wcs_client
+
+WINDOW = "8s"
+TRAFFIC_SECONDS = 9.0
+"""Each of them with a scrape."""
+START_SECONDS = 20.0
+SETTINGS = {"ip": "127.0.0.1", "rest.auth": "required"}
+
+
+def main() -> int:
+    """Check and ask. The exit code."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not _are_rules(folder):
+            return 1
+        with backend_thread() as backend:
+            backend.script("StreamStatusEvent", answer(500))
+            _with_app(folder, backend.url)
+            with running_server(folder, SETTINGS) as server, _prometheus(folder, server) as prometheus:
+                server.headers = {"Authorization": f"Bearer {_new_token(server, 'operate')}"}
+                return trio.run(_traffic, server, partial(_ask, prometheus))
+
+
+def _are_rules(folder: Path) -> bool:
+    """Whether promtool takes the alert rules, and the queries of the dashboard as recording rules."""
+    rules = [{"record": f"wcsd:query:{number}", "expr": query} for number, query in enumerate(dashboard_queries())]
+    recorded = folder / "dashboard-rules.json"  # every JSON is YAML
+    recorded.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    ended = [subprocess.run(["promtool", "check", "rules", str(file)], check=False) for file in (ALERTS, recorded)]
+    return all(each.returncode == 0 for each in ended)
+
+
+def _with_app(folder: Path, url: str) -> None:
+    (folder / "state").mkdir(mode=0o700)
+    app = App(name="defaultApp", key="defaultApp", url=url, methods=frozenset(ALL_METHODS))
+    (folder / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
+
+
+@contextmanager
+def _prometheus(folder: Path, server: ServerProcess) -> Iterator[str]:
+    """The address of a Prometheus that scrapes the server each second."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    target = server.http_url("").removeprefix("http://")
+    scrape = {
+        "job_name": "wcsd",
+        "scrape_interval": "1s",
+        "static_configs": [{"targets": [target]}],
+        "authorization": {"credentials": _new_token(server, "metrics")},
+    }
+    config = folder / "prometheus.yml"
+    config.write_text(json.dumps({"scrape_configs": [scrape], "rule_files": [str(ALERTS)]}))
+    command = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'series'}",
+        f"--web.listen-address={address}",
+        "--log.level=warn",
+    ]
+    process = subprocess.Popen(command)
+    try:
+        _wait_until_ready(f"http://{address}")
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _new_token(server: ServerProcess, role: str) -> str:
+    told = server.operate("add", "token", f"of-{role}", "--role", role)
+    return next(word for word in told.split() if word.startswith("wcsd_"))
+
+
+def _wait_until_ready(address: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{address}/-/ready", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError("Prometheus is not ready")
+
+
+async def _traffic(server: ServerProcess, ask: Callable[[], int]) -> int:
+    """What makes every family count, for a while; then, with streams there, the exit code of `ask`."""
+    deadline = trio.current_time() + TRAFFIC_SECONDS
+    async with wcs_client(server.ws_url()) as page:
+        news = await page.publish("news")
+        await page.play("news")
+        number = 0
+        while trio.current_time() < deadline:
+            number += 1
+            for _ in range(20):
+                news.send_key_frame()
+            await page.publish(f"short{number}")
+            await page.play(f"short{number}")
+            await page.send("publishStream", {"mediaSessionId": number})  # unusable
+            await trio.to_thread.run_sync(server.terminate, {"name": f"short{number}"})
+            await trio.to_thread.run_sync(server.operate, "show", "bans")
+            async with wcs_client(server.ws_url(), established=False) as stranger:
+                await stranger.send("connection", {"appKey": "unknown"})
+            await trio.sleep(0.5)
+        return await trio.to_thread.run_sync(ask)
+
+
+def _ask(prometheus: str) -> int:
+    silent = []
+    queries = [*dashboard_queries(WINDOW), *alert_queries(WINDOW)]
+    for query in queries:
+        result = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, trust_env=False).json()
+        if result["status"] != "success" or not result["data"]["result"]:
+            silent.append(f"{query}: {result.get('error', 'nothing')}")
+    groups = httpx.get(f"{prometheus}/api/v1/rules", trust_env=False).json()["data"]["groups"]
+    unwell = [rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"]
+    print(f"{len(queries) - len(silent)} of {len(queries)} queries return series", flush=True)
+    print(*silent, *unwell, sep="\n", file=sys.stderr)
+    return 1 if silent or unwell else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
