@@ -102,8 +102,7 @@ class Server:
     """All parts of one server. The constructor opens every socket, or raises CannotStart."""
 
     def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None = None) -> None:
-        self._settings = settings
-        self._state = state
+        self._settings, self._state = settings, state
         self._given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
         self._asked_to_close = trio.Event()
         self._web_closing = trio.Event()
@@ -231,7 +230,8 @@ class Server:
             keep_alive = StreamKeepAlive(self._settings, partial(_live_streams, self._supervisor))
             signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
             self._drain.serve()
-            signalling.start_soon(self._server_status_calls().run, self._asked_to_close)
+            calls = ServerStatusCalls(self._dispatcher, self._apps.all, self.node_id, self._run_record.previous)
+            signalling.start_soon(calls.run, self._asked_to_close)
             on_ready(self)
             await self._asked_to_close.wait()
             keep_alive.stop(SHUTDOWN)
@@ -275,11 +275,6 @@ class Server:
         trials = AppTrials(table=lambda: self._apps.table, settings=self._settings, node_id=self.node_id)
         kept = SpoolCommands(self._dispatcher, lambda: self._apps.table)
         return CommandDesk(self._apps, accounts, server, live, trials, kept, self._access.audit, self.metrics.web)
-
-    def _server_status_calls(self) -> ServerStatusCalls:
-        return ServerStatusCalls(
-            dispatcher=self._dispatcher, apps=self._apps.all, node_id=self.node_id, previous=self._run_record.previous
-        )
 
     def _make_rooms(self) -> RoomDirectory:
         services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)

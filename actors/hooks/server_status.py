@@ -26,7 +26,7 @@ NO_SESSION = "-"
 METHOD = HookMethod.SERVER_STATUS_EVENT
 
 
-@frozen(kw_only=True)
+@frozen
 class ServerStatusCalls:
     """The calls of one run. `apps`: the current applications."""
 
