@@ -92,8 +92,8 @@ class HookLane:
 
         One deadline (`rest_request_timeout`) covers everything, including the time in the lane.
         """
-        if not self.sends(method):
-            return verdict(method, self.config.for_method(method), NotSent(), body)
+        if (unasked := self.unasked(method, body)) is not None:
+            return unasked
         outcome = await self._ask(method, body)
         if isinstance(outcome, TimedOut) and outcome.is_breaker_open:
             match self.app.breaker_reaction:
@@ -105,6 +105,10 @@ class HookLane:
         if isinstance(judged, Allow) and judged.config is not None:
             self.config = judged.config
         return judged
+
+    def unasked(self, method: HookMethod, body: dict[str, Any]) -> Verdict | None:
+        """What is decided without the backend, because it is not called for `method`; None if it is."""
+        return None if self.sends(method) else verdict(method, self.config.for_method(method), NotSent(), body)
 
     def notify(self, method: HookMethod, body: dict[str, Any], *, last: bool = False) -> None:
         """Tell the backend without waiting. `last` marks the end of a stream or session, which is dropped last."""

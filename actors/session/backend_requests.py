@@ -35,7 +35,14 @@ class BackendRequests:
         self._is_over = True
 
     def ask(self, method: HookMethod, body: dict[str, Any], decided: Callable[[Verdict], None]) -> bool:
-        """Call the backend and continue with its verdict. False if too many or too large requests are waiting."""
+        """Call the backend and continue with its verdict. False if too many or too large requests are waiting.
+
+        Where the backend is not called, this continues before it returns.
+        """
+        if (unasked := self._lane.unasked(method, body)) is not None:
+            if not self._is_over:
+                decided(unasked)
+            return True
         weight = weigh(body)
         if self._waiting >= MAX_WAITING:
             self._quota.refused(f"{MAX_WAITING} requests of a session that wait for the backend")
