@@ -19,9 +19,9 @@ from actors.runtime.slices import SliceBudget
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
 
-SLICE: Final = 20
+SLICE: Final = 12
 """Receivers served in one go, at most."""
-SLICE_TIME: Final = 0.0005
+SLICE_TIME: Final = 0.00025
 """Seconds after which no more of them are served in one go: a long text takes its time."""
 MAX_UNDER_WAY: Final = 32
 """Deliveries to more receivers than that which may be under way at a time."""
