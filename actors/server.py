@@ -245,6 +245,7 @@ class Server:
 
     async def _serve_web(self) -> None:
         whip = WhipSessions(self._services)
+        page_info = PageInfo(version=VERSION, ws=self._listeners.bound("ws"), wss=self._listeners.bound("wss"))
         rest = create_app(
             self._node,
             self._settings,
@@ -252,7 +253,7 @@ class Server:
             messages=MessagePorts(
                 data=self._data, stream_events=StreamEventDelivery(self._supervisor), rooms=self._rooms
             ),
-            page_info=PageInfo(version=VERSION, ws=self._listeners.bound("ws"), wss=self._listeners.bound("wss")),
+            page_info=page_info,
             ready=self._readiness,
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
@@ -260,7 +261,7 @@ class Server:
             whip=whip,
             recorder=StreamRecorder(self._supervisor, self._recordings),
         )
-        public = create_public_app(self._settings, whip=whip, counts=self.metrics.web)
+        public = create_public_app(self._settings, whip=whip, page_info=page_info, counts=self.metrics.web)
         tls = {"https": self._https, "public_https": self._tls}
         await serve_sites(rest, public, self._listeners, tls, self._settings, self._web_closing, self.metrics.web)
 

@@ -24,6 +24,7 @@ from actors.web.api.console import ConsoleResource
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
+from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.events import EventResource
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
@@ -147,10 +148,14 @@ def api_routes(
         *Health(ready).routes(),
         *shown.routes(),
         *EventResource(monitoring.events, settings).routes(),
-        *StartPage(streams, messages.rooms, page_info, clock, ready, shown.make).routes(),
+        *_pages(StartPage(streams, messages.rooms, page_info, clock, ready, shown.make), page_info),
         *ConsoleResource(streams, monitoring, clock).routes(),
         *logins,
         *by_whip,
         *of_records,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)
+
+
+def _pages(start_page: StartPage, page_info: PageInfo) -> tuple[ApiRoute, ...]:
+    return (*start_page.routes(), *EmbedPlayer(page_info).routes())

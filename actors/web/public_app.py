@@ -13,7 +13,9 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.node.whip_port import WhipPort
+from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.routes import ApiRoute, RouteTable
+from actors.web.api.start_page import PageInfo
 from actors.web.api.whip import WhipResource
 from actors.web.guard import plain_path, with_safe_headers
 from actors.web.http.body_limits import BodyLimits
@@ -26,10 +28,12 @@ from config.settings import Settings
 from protocol.metrics.web_counts import WebCounts
 
 
-def create_public_app(settings: Settings, *, whip: WhipPort, counts: WebCounts | None = None) -> Starlette:
+def create_public_app(
+    settings: Settings, *, whip: WhipPort, page_info: PageInfo, counts: WebCounts | None = None
+) -> Starlette:
     """The ASGI application of the public listeners."""
     refusals = Refusals(tells_missing=False)
-    table = RouteTable(public_routes(settings, whip, refusals))
+    table = RouteTable(public_routes(settings, whip, page_info, refusals))
     layers = [
         Middleware(RequestIds),
         Middleware(RequestCounting, counts=counts or WebCounts(), table=table),
@@ -41,9 +45,10 @@ def create_public_app(settings: Settings, *, whip: WhipPort, counts: WebCounts |
     return app
 
 
-def public_routes(settings: Settings, whip: WhipPort, refusals: Refusals) -> Iterable[ApiRoute]:
+def public_routes(settings: Settings, whip: WhipPort, page_info: PageInfo, refusals: Refusals) -> Iterable[ApiRoute]:
     """All that is served to anybody; what is not named here does not exist for them."""
-    return WhipResource(whip, settings, refusals).routes()
+    yield from WhipResource(whip, settings, refusals).routes()
+    yield from EmbedPlayer(page_info).routes()
 
 
 class PublicGuard:

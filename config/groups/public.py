@@ -18,7 +18,8 @@ class PublicSettings:
         live=False)
     public_port: int | None = setting(
         "public.port", OptionalInteger(PORT), "",
-        "TCP port of http:// for anybody: WHIP and WHEP, nothing of REST. Empty: none. 0: any free port. WCS has 9091.",
+        "TCP port of http:// for anybody: WHIP, WHEP and /embed_player, nothing of REST. Empty: none. 0: any free port."
+        " WCS has 9091.",
         live=False)
     public_https_port: int | None = setting(
         "public.https_port", OptionalInteger(PORT), "", "The same by https://. WCS has 8888.",

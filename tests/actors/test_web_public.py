@@ -14,7 +14,7 @@ from actors.web.refusals import Refusals
 from config.settings import Settings
 from protocol.rest.operations import ANYONE
 from tests.support.streams import StreamWorld
-from tests.support.web import routes_of, settings_with
+from tests.support.web import PAGE, client_of, routes_of, settings_with
 
 ALLOWED = {
     "/whip/{name:str}",
@@ -23,6 +23,10 @@ ALLOWED = {
     "/whep/{name:str}/{id:str}",
     "/rest-api/stream/publish/{name:str}",
     "/rest-api/stream/publish/{name:str}/{id:str}",
+    "/embed_player",
+    "/embed_player/player.css",
+    "/embed_player/player.js",
+    "/embed_player/wcs.js",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 SDP = {"Content-Type": "application/sdp"}
@@ -40,12 +44,12 @@ class OpenPort:
 
 def client(settings: Settings | None = None) -> httpx.AsyncClient:
     """A client from anywhere, under any host name."""
-    app = create_public_app(settings or Settings(), whip=OpenPort())
+    app = create_public_app(settings or Settings(), whip=OpenPort(), page_info=PAGE)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pages.example")
 
 
 def served() -> tuple[ApiRoute, ...]:
-    return tuple(public_routes(Settings(), OpenPort(), Refusals()))
+    return tuple(public_routes(Settings(), OpenPort(), PAGE, Refusals()))
 
 
 def rest_routes() -> Iterator[ApiRoute]:
@@ -92,6 +96,26 @@ async def test_origins_are_those_that_may_connect() -> None:
         for origin, status in (("https://ours.example", 201), ("https://other.example", 403)):
             answer = await pages.post("/whip/a", content="v=0", headers=SDP | {"Origin": origin})
             assert answer.status_code == status
+
+
+async def test_the_player_is_framed_by_any_page_and_takes_any_parameters() -> None:
+    query = "?urlServer=wss://a.example:8443&streamName=news&mediaProviders=WebRTC,Flash,MSE&skin=dark&unknown=1&x=%ff"
+    async with client() as pages, client_of(StreamWorld()) as rest:
+        for one in (pages, rest):
+            page = await one.get(f"/embed_player{query}")
+            assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+            assert 'data-ws="8080" data-wss="8443"' in page.text
+            policy = page.headers["content-security-policy"]
+            assert "frame-ancestors" not in policy
+            assert "connect-src ws: wss:" in policy
+            assert "x-frame-options" not in page.headers
+            assert page.headers["cross-origin-resource-policy"] == "cross-origin"
+            assert "cross-origin-opener-policy" not in page.headers
+            for file in [*re.findall(r'(?:href|src)="(/[^"]+)"', page.text), "/embed_player/wcs.js"]:
+                assert (await one.get(file)).status_code == 200, file
+            unchanged = await one.get("/embed_player", headers={"If-None-Match": page.headers["etag"]})
+            assert unchanged.status_code == 304
+            assert (await one.get("/embed_player/index.html")).status_code == 404
 
 
 async def test_a_body_is_limited() -> None:

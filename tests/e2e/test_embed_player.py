@@ -1,0 +1,101 @@
+"""The player that other sites show in frames, on the public listener, in Chromium."""
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Frame, Page, expect
+
+from tests.support.sdk_page import PATIENCE, OpenPage
+from tests.support.server_process import ServerProcess
+
+SETTINGS = {"public.address": "127.0.0.1", "public.port": 0}
+WILD = {"urlServer": "", "mediaProviders": "WebRTC,Flash,MSE,WSPlayer", "unknown": "1"}
+
+
+@pytest.fixture
+def page(browser: Browser, emptied_server: None) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def url(server: ServerProcess, **parameters: str) -> str:
+    (address,) = server.addresses["public"]
+    return f"http://{address.as_seen_by_client(None)}/embed_player?{urlencode(WILD | parameters)}"
+
+
+def moves(player: Page | Frame) -> None:
+    """Wait until the picture has moved on."""
+    player.wait_for_function("() => document.querySelector('video').videoWidth > 0")
+    before = player.evaluate("() => document.querySelector('video').currentTime")
+    player.wait_for_function("(before) => document.querySelector('video').currentTime > before + 0.2", arg=before)
+
+
+def state(player: Page, wanted: str) -> None:
+    expect(player.locator("#player")).to_have_attribute("data-state", wanted)
+
+
+def test_it_plays_muted_by_itself_and_sounds_stops_and_starts_by_clicks(
+    page: Page, connected_page: OpenPage, server: ServerProcess
+) -> None:
+    connected_page().published("news")
+    page.goto(url(server, streamName="news", autoplay="true", skin="dark", resolution="320x240"))
+    state(page, "playing")
+    moves(page)
+    expect(page.locator("#status")).to_have_text("PLAYING")
+    expect(page.locator("#play")).to_be_hidden()
+
+    page.locator("#sound").click()
+    expect(page.locator("#sound")).to_be_hidden()
+    assert page.evaluate("() => document.querySelector('video').muted") is False
+
+    page.evaluate("() => document.querySelector('video').pause()")  # as its own controls do
+    state(page, "idle")
+    server.wait_until(lambda: not server.streams(published=False), what="the play has ended")
+
+    page.locator("#play").click()
+    state(page, "playing")
+    moves(page)
+    assert page.evaluate("() => document.querySelector('video').muted") is False
+
+
+def test_it_waits_for_a_stream_that_is_not_there_and_comes_back_when_it_is(
+    page: Page, connected_page: OpenPage, server: ServerProcess
+) -> None:
+    page.goto(url(server, streamName="late", autoplay="1"))
+    expect(page.locator("#status")).to_contain_text("FAILED: Session does not exist")
+    publication = connected_page().published("late")
+    state(page, "playing")
+    publication.stop()
+    expect(page.locator("#status")).to_contain_text("FAILED: Stopped by publisher stop")
+    connected_page().published("late")
+    state(page, "playing")
+    moves(page)
+
+
+def test_another_site_shows_it_in_a_frame(
+    page: Page, site: str, connected_page: OpenPage, server: ServerProcess
+) -> None:
+    connected_page().published("news")
+    page.goto(f"{site}/room.html".replace("127.0.0.1", "localhost"))
+    page.evaluate(
+        """(url) => {
+            const frame = document.createElement("iframe");
+            frame.id = "fp_embed_player";
+            frame.src = url;
+            document.body.append(frame);
+        }""",
+        url(server, streamName="news", urlServer=server.ws_url()),
+    )
+    frame = page.frame_locator("#fp_embed_player")
+    frame.locator("#play").click()
+    expect(frame.locator("#status")).to_have_text("PLAYING")
+
+
+def test_without_a_name_it_says_so(page: Page, server: ServerProcess) -> None:
+    page.goto(url(server))
+    expect(page.locator("#status")).to_have_text("No stream is named: streamName is missing.")
+    expect(page.locator("#play")).to_be_disabled()
