@@ -42,6 +42,7 @@ LONG = {
     "api": ("-m", "tests.api"),
     "random": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
     "chaos": ("-m", "tests.bench.chaos"),
+    "kept": ("-m", "tests.bench.kept_hooks", "--events", "1000000", "--seed", "1"),
     "release": ("-m", "tests.release", "--draft", "--target", "build/release"),
     "prometheus": ("-m", "tests.prometheus"),
     "bare": ("-m", "tests.bare"),

@@ -24,6 +24,7 @@ from config.settings import HookOrder
 from protocol.hooks import Allow, HookMethod
 from protocol.hooks.breaker import FAILURES
 from protocol.hooks.webhook_signature import new_secret
+from tests.bench.kept_hooks import simulate
 from tests.support.hook_rig import APP, Answer, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
 from tests.support.spools import EPOCH, spool_at
 
@@ -348,3 +349,10 @@ def assert_all_came_in_order(backend: MemoryBackend, told: int) -> None:
         by_session[call.body["sessionId"]].append(call.body["n"])
     assert sorted(number for numbers in by_session.values() for number in numbers) == list(range(told))
     assert all(before < later for numbers in by_session.values() for before, later in pairwise(numbers))
+
+
+async def test_over_many_outages_and_kills_nothing_promised_is_lost(autojump_clock: MockClock, path: Path) -> None:
+    ledger = await simulate(path, events=3000, seed=1, lives=6)
+    assert (ledger.lost, ledger.out_of_order) == (set(), [])
+    assert len(ledger.promised) > 500
+    assert HookSpoolFile(path).totals()[0] == {}
