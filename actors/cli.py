@@ -43,7 +43,7 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     Raises SystemExit if there is nothing to run: 0 after --help, --version, --check-config and --print-config, what was
     found after --doctor, 2 after reporting what is wrong with the arguments or settings.
     """
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     source = SettingsSource(file=_settings_file(options), overrides=tuple(options.set), state=options.state.absolute())
     try:
         loaded = source.load()
@@ -59,6 +59,16 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
     if options.check_config:
         _finish(f"{source.path}: settings are good\n", warnings)
     return Invocation(loaded=loaded, source=source, warnings=warnings)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.stun is not None and not options.doctor:
+        parser.error("--stun goes with --doctor")
+    if options.root is not None and not options.init:
+        parser.error("--root goes with --init")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,9 +113,7 @@ def _add_preparations(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write a settings file, a unit for systemd with what belongs to it, and a first user; nothing is replaced",
     )
-    parser.add_argument(
-        "--root", type=Path, metavar="DIR", default=Path("/"), help="with --init: the system's root, of an image"
-    )
+    parser.add_argument("--root", type=Path, metavar="DIR", help="with --init: the system's root, of an image")
     parser.add_argument(
         "--stun", metavar="HOST[:PORT]", help="with --doctor: ask this STUN server which address it sees us at"
     )
@@ -115,8 +123,12 @@ def _settings_file(options: argparse.Namespace) -> Path | None:
     """The file to read; None for the default one. `--init` may begin without any."""
     if not options.init:
         return options.config  # type: ignore[no-any-return]
-    file = (options.root / (options.config or default_config_file()).absolute().relative_to("/")).absolute()
+    file = _root(options) / (options.config or default_config_file()).absolute().relative_to("/")
     return file if file.exists() else Path(os.devnull)
+
+
+def _root(options: argparse.Namespace) -> Path:
+    return Path(options.root or "/").absolute()
 
 
 def _set_up(options: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -124,7 +136,7 @@ def _set_up(options: argparse.Namespace, loaded: LoadedSettings) -> int:
     from actors.machine.first_start import FirstStart  # it brings in what hashes passwords
 
     first = FirstStart(
-        root=options.root.absolute(),
+        root=_root(options),
         config=options.config and options.config.absolute(),
         state=options.state.absolute(),
         loaded=loaded,

@@ -33,6 +33,8 @@ FIRST_USER: Final = "admin"
 FIRST_LOGIN: Final = "first-password"
 """The file, in the state folder, of a password that nobody has chosen or seen."""
 PASSWORD_BYTES: Final = 18
+MADE_IN_STATE: Final = ("lock", "users.toml", FIRST_LOGIN)
+"""By this program, as root; nothing else there is touched."""
 
 
 class NotMade(Exception):
@@ -121,14 +123,15 @@ class FirstStart:
             owner = pwd.getpwnam(SERVICE_USER)
         except KeyError:
             return
-        for path in (state, *state.rglob("*")):
-            os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+        for path in (state, *(state / name for name in MADE_IN_STATE)):
+            if path.exists():
+                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
     def _tell_next_steps(self) -> None:
         program, _ = program_and_documents()
         options = "" if self.config is None else f"--config={self.config} "
         print(
-            "\nNext, as root:\n"
+            f"\nNext, as root{'' if self.root == Path('/') else ' of that system'}:\n"
             "    systemd-sysusers && sysctl --system && systemctl daemon-reload\n"
             f"    chown -R {SERVICE_USER}:{SERVICE_USER} {self.state}\n"
             f"    runuser -u {SERVICE_USER} -- {program} {options}--state={self.state} --doctor\n"

@@ -1,4 +1,4 @@
-"""Makes and checks the files of a release: bin/release [--draft] [--target DIR].
+"""Makes and checks the files of a release: bin/release [--draft] [--bare] [--target DIR].
 
 They are made out of the last commit: the wheel, the list of hashes that installs it, the sources, the section of the
 changelog, what systemd and containers need, and the sums of all. Nothing is published. A draft may lack what only a
@@ -10,10 +10,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from config.version import VERSION
-from tests.release import installation, unit, wheel
+from tests.release import bare_system, installation, unit, wheel
 from tests.release.artefacts import Release, git
 from tests.release.changelog import NotReleasable, draft_notes, release_notes
 
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="wcsd-release-") as folder:
             _make(release, notes, Path(folder))
             _check(release, Path(folder))
+            if options.bare:
+                _check_on_bare_systems(release)
     except NotReleasable as error:
         print(f"NOT RELEASABLE: {error}", file=sys.stderr)
         return 1
@@ -42,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bin/release", description="Makes and checks the files of a release.")
     parser.add_argument("--draft", action="store_true", help="a try: no section of the changelog is needed")
+    parser.add_argument("--bare", action="store_true", help="also install it on bare systems of Debian 12 and 13")
     parser.add_argument("--target", type=Path, default=CHECKOUT / "dist", metavar="DIR", help="default: dist/")
     return parser
 
@@ -79,6 +83,13 @@ def _check(release: Release, workshop: Path) -> None:
     _step("unit, as --init writes it", lambda: unit.verify(installation.set_up(environment, workshop / "system")))
     _step("sysusers", lambda: unit.check_sysusers(release.target / "sysusers.conf"))
     _step("sysctl", lambda: unit.check_sysctl(release.target / "sysctl.conf"))
+
+
+def _check_on_bare_systems(release: Release) -> None:
+    text = git(CHECKOUT, "show", "HEAD:docs/operating.md").decode()
+    for debian in bare_system.RELEASES:
+        check = partial(bare_system.check_on_bare_system, release, text, debian, CHECKOUT / "build/bare")
+        _step(f"on a bare {debian}, as documented", check)
 
 
 def _step(name: str, work: Callable[[], str | None]) -> None:

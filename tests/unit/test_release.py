@@ -9,6 +9,7 @@ from config.doctor import ENOUGH_WAITING, SPARE_DESCRIPTORS
 from config.settings import Settings
 from config.version import VERSION
 from tests.release.artefacts import DEPLOY_FILES
+from tests.release.bare_system import CHAPTERS, documented_commands
 from tests.release.changelog import NotReleasable, draft_notes, release_notes, sections
 from tests.release.unit import INSTALLED, check_sysctl
 
@@ -65,6 +66,15 @@ def test_our_changelog_has_the_sections_that_a_release_looks_for() -> None:
 
 def test_every_file_for_deploying_is_part_of_a_release() -> None:
     assert {path.name for path in DEPLOY.iterdir()} == {*DEPLOY_FILES}
+
+
+def test_the_commands_that_bare_systems_carry_out_are_those_of_the_documentation() -> None:
+    text = (ROOT / "docs/operating.md").read_text()
+    commands = [command for chapter in CHAPTERS for command in documented_commands(text, chapter)]
+    assert [command.split()[0] for command in commands[:3]] == ["sha256sum", "apt-get", "python3"]
+    assert "wcsd --init" in commands
+    with pytest.raises(NotReleasable, match="has no chapter"):
+        list(documented_commands("", "Installing"))
 
 
 def directives(name: str) -> list[str]:

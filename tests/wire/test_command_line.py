@@ -10,6 +10,8 @@ import pytest
 from actors import cli
 from actors.cli import read_command_line
 from actors.storage.default_paths import default_config_file, default_state_folder
+from config.apps import App, AppTable
+from config.apps_file import write_apps
 from config.settings import LogFormat
 from config.version import VERSION
 from tests.support.server_process import FREE_PORTS
@@ -155,3 +157,18 @@ def test_the_doctor_reads_the_certificate(tmp_path: Path, capsys: Captured) -> N
     certificate.cert.write_text("nothing")
     assert exit_code("--doctor", *ANY_PORTS, *settings, "--state", str(tmp_path)) == 2
     assert "holds no certificate in PEM form" in capsys.readouterr().out
+
+
+def test_the_doctor_connects_to_backends(tmp_path: Path, capsys: Captured) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as backend:
+        url = f"http://127.0.0.1:{backend.getsockname()[1]}"
+        shop = App(name="shop", key="shop", url=f"{url}/hooks")
+        (tmp_path / "apps.toml").write_text(write_apps(AppTable((shop,))))
+        exit_code("--doctor", *ANY_PORTS, "--state", str(tmp_path))
+    assert f"ok       backend of shop: {url} is reached" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--stun=stun.example.com"], ["--root=/mnt"]])
+def test_options_that_go_with_another(arguments: list[str], capsys: Captured) -> None:
+    assert exit_code(*arguments) == 2
+    assert "goes with --" in capsys.readouterr().err
