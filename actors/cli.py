@@ -62,12 +62,11 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if options.stun is not None and not options.doctor:
-        parser.error("--stun goes with --doctor")
+        _refuse(["--stun goes with --doctor"])
     if options.root is not None and not options.init:
-        parser.error("--root goes with --init")
+        _refuse(["--root goes with --init"])
     return options
 
 

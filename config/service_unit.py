@@ -15,6 +15,7 @@ _LOW_PORT_LINES: Final = (
     "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"
     "NoNewPrivileges=yes\nPrivateUsers=no\n"
 )
+_ELSEWHERE_LINE: Final = "# For an audit.file or records.folder elsewhere: ReadWritePaths=/srv/records\n"
 _FIRST_FREE_PORT: Final = 1024
 _HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
 
@@ -36,9 +37,8 @@ def fitted_unit(shipped: str, installation: Installation, settings: Settings) ->
     text = text.replace(f"file://{SHIPPED_PREFIX}/share/doc/wcsd/docs", f"file://{installation.documents}")
     if installation.state != SHIPPED_STATE:
         text = text.replace(_STATE_LINES, f"ReadWritePaths={_quoted(str(installation.state))}\n")
-    if settings.audit_file is not None:
-        folder = _quoted(str(settings.audit_file.parent))
-        text = text.replace("# For an audit.file elsewhere: ReadWritePaths=/var/log/wcsd", f"ReadWritePaths={folder}")
+    if lines := "".join(f"ReadWritePaths={_quoted(str(folder))}\n" for folder in _written_folders(settings)):
+        text = text.replace(_ELSEWHERE_LINE, lines)
     if any(port < _FIRST_FREE_PORT for port in _ports(settings)):
         text = text.replace(_PORT_LINES, _LOW_PORT_LINES)
     if any(path.is_relative_to(home) for path in _paths(installation) for home in _HOMES):
@@ -68,6 +68,12 @@ def _ports(settings: Settings) -> list[int]:
     """Every port that a setting names, 0 and unset ones left out."""
     names = (known.attribute for known in TABLE.values() if known.key.rpartition(".")[2].endswith("port"))
     return [port for port in (getattr(settings, name) for name in (*names, "media_port_from")) if port]
+
+
+def _written_folders(settings: Settings) -> list[Path]:
+    """Folders that the server writes to beside its state folder."""
+    audit = settings.audit_file and settings.audit_file.parent
+    return [folder for folder in (audit, settings.records_folder) if folder is not None]
 
 
 def _paths(installation: Installation) -> tuple[Path, ...]:

@@ -57,5 +57,6 @@ def test_a_port_that_needs_a_capability(settings: Settings) -> None:
     }
 
 
-def test_an_audit_file_elsewhere_may_be_written() -> None:
-    assert lines(USUAL, Settings(audit_file=Path("/var/log/wcsd/audit.jsonl"))) == {"ReadWritePaths=/var/log/wcsd"}
+def test_files_elsewhere_may_be_written() -> None:
+    settings = Settings(audit_file=Path("/var/log/wcsd/audit.jsonl"), records_folder=Path("/srv/records"))
+    assert lines(USUAL, settings) == {"ReadWritePaths=/var/log/wcsd", "ReadWritePaths=/srv/records"}
