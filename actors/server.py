@@ -45,13 +45,11 @@ from actors.node.data_port import MessagePorts
 from actors.node.directory import Directory
 from actors.node.drain import Drain
 from actors.node.supervisor import Running, Supervisor, log_end
-from actors.operator.accounts import AccountCommands
-from actors.operator.app_trials import AppTrials
 from actors.operator.desk import CommandDesk
+from actors.operator.desk_assembly import make_desk
 from actors.operator.live import LiveCommands
 from actors.operator.server import OperatorSocketError, serve_operator
-from actors.operator.server_commands import ServerCommands
-from actors.operator.spool_commands import SpoolCommands
+from actors.operator.ssh_service import SshService
 from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -61,7 +59,7 @@ from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import open_app_store
 from actors.storage.reload import Reloader, no_reload
 from actors.storage.run_record import RunRecord
-from actors.storage.state_folder import StateFolder
+from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
 from actors.stream import Broadcast, Stream, StreamServices
 from actors.stream.event_delivery import StreamEventDelivery
@@ -133,7 +131,7 @@ class Server:
         self._drain = Drain(self._supervisor, events)
         self._directory: Directory[Broadcast] = Directory()
         self._recordings = Recordings(settings, state.records_path, time.time)
-        self._rooms = self._make_rooms()
+        self._rooms = _room_directory(self.node_id, settings, self._supervisor)
         self._services = self._session_services()
         self._gateway = self._make_gateway()
         self._data = DataDelivery(self.node_id, self._supervisor)
@@ -216,8 +214,9 @@ class Server:
         services.start_soon(self._access.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
+            services.start_soon(SshService(self._listeners.ssh, self._state).run)
             await services.start(serve_operator, self._state.socket_path, self._command_desk())
-        except OperatorSocketError as error:
+        except (OperatorSocketError, StateFolderError) as error:
             raise CannotStart(str(error)) from error
         services.start_soon(self._run_record.run)
         services.start_soon(watch_media_drops, self._plane, self._supervisor.events)
@@ -268,18 +267,12 @@ class Server:
     # -- parts -------------------------------------------------------------------------------------
 
     def _command_desk(self) -> CommandDesk:
-        accounts = AccountCommands(self._access, lambda: self._apps.table, lambda: self.start_page)
-        server = ServerCommands(drain=self._drain, reload=self.reload)
         live = LiveCommands(
             node=self._node, rooms=self._rooms, bans=self._bans, settings=self._settings, events=self.events
         )
-        trials = AppTrials(table=lambda: self._apps.table, settings=self._settings, node_id=self.node_id)
-        kept = SpoolCommands(self._dispatcher, lambda: self._apps.table)
-        return CommandDesk(self._apps, accounts, server, live, trials, kept, self._access.audit, self.metrics.web)
-
-    def _make_rooms(self) -> RoomDirectory:
-        services = RoomServices(node_id=self.node_id, settings=self._settings, wall_clock=time.time)
-        return RoomDirectory(services, self._supervisor)
+        return make_desk(
+            self._apps, self._access, live, self.measured, self.node_id, self.reload, lambda: self.start_page
+        )
 
     def _session_services(self) -> SessionServices:
         return SessionServices(
@@ -392,6 +385,10 @@ def _monitoring(
         apps=apps,
         settings=settings,
     )
+
+
+def _room_directory(node_id: str, settings: Settings, supervisor: Supervisor) -> RoomDirectory:
+    return RoomDirectory(RoomServices(node_id=node_id, settings=settings, wall_clock=time.time), supervisor)
 
 
 def _certificate(settings: Settings, state: StateFolder) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""The TCP listeners for pages, programs and backends, each with the settings that describe it."""
+"""The TCP listeners for pages, programs and backends, and for operators, each with the settings that describe it."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -31,6 +31,9 @@ PUBLIC_HTTPS: Final = ListenerKeys(
 )
 LISTENERS: Final = (*map(ListenerKeys.prefixed, ("ws", "wss", "http", "https", "public")), PUBLIC_HTTPS)
 
+SSH: Final = ListenerKeys.prefixed("ssh")
+"""It has no PROXY protocol."""
+
 
 @frozen(kw_only=True)
 class WantedListener:
@@ -48,8 +51,8 @@ class WantedListener:
 
 
 def listeners_of(settings: Settings) -> Iterator[WantedListener]:
-    """All that are to be opened, in the order of LISTENERS."""
-    for keys in LISTENERS:
+    """All that are to be opened, in the order of LISTENERS, and then that of SSH."""
+    for keys in (*LISTENERS, SSH):
         port: int | None = _value(settings, keys.port)
         if port is not None:
             address: str | None = _value(settings, keys.address)

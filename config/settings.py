@@ -13,6 +13,7 @@ from attrs import frozen
 from config.groups.hooks import HookSettings
 from config.groups.limits import LimitSettings
 from config.groups.media import MediaSettings
+from config.groups.operator import OperatorSettings
 from config.groups.process import ProcessSettings
 from config.groups.public import PublicSettings
 from config.groups.records import RecordSettings
@@ -48,6 +49,7 @@ __all__ = [
 @frozen(kw_only=True)
 class Settings(
     ProcessSettings,
+    OperatorSettings,
     HookSettings,
     PublicSettings,
     RestSettings,

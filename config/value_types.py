@@ -208,6 +208,16 @@ class Address:
 
 
 @frozen
+class Port:
+    """A TCP port, 0 for any free one, or nothing (None)."""
+
+    allowed: str = field(default="a whole number from 0 to 65535; or empty", init=False)
+
+    def read(self, text: str) -> int | None:
+        return Integer(0, 65535).read(text) if text else None
+
+
+@frozen
 class Proxies:
     """Addresses and networks of trusted proxies."""
 

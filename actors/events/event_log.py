@@ -95,7 +95,8 @@ class EventLog:
         return self._next
 
     @property
-    def _first(self) -> int:
+    def oldest_number(self) -> int:
+        """The number of the oldest event there is; that of the next one if there is none."""
         return self._next - len(self._events)
 
     def place_after(self, last_event_id: str | None) -> Resumption:
@@ -105,21 +106,21 @@ class EventLog:
         boot, _, number = last_event_id.rpartition("-")
         if boot != self._boot or not number.isascii() or not number.isdecimal() or not int(number[:20]) < self._next:
             self.gaps += 1
-            return Resumption(self._first, is_behind=True, lost=None)
+            return Resumption(self.oldest_number, is_behind=True, lost=None)
         return self.checked(int(number) + 1)
 
     def checked(self, next_number: int) -> Resumption:
         """The place of a reader that goes on with this event; the oldest there is, if that one is gone."""
-        if next_number >= self._first:
+        if next_number >= self.oldest_number:
             return Resumption(next_number)
         self.gaps += 1
-        return Resumption(self._first, is_behind=True, lost=self._first - next_number)
+        return Resumption(self.oldest_number, is_behind=True, lost=self.oldest_number - next_number)
 
     def since(self, next_number: int, most: int) -> Sequence[ServerEvent]:
         """At most so many events from this one on, which must not be gone."""
         count = self._next - next_number
         if count > most:
-            start = next_number - self._first
+            start = next_number - self.oldest_number
             return tuple(islice(self._events, start, start + most))
         return tuple(reversed(tuple(islice(reversed(self._events), count))))
 

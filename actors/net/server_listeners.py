@@ -1,4 +1,4 @@
-"""The listening TCP sockets of a server: ws, wss, http and https, and the public ones if they are wanted."""
+"""The listening TCP sockets of a server: ws, wss, http, https, and the public ones and ssh if they are wanted."""
 
 import socket
 from collections.abc import Collection
@@ -12,6 +12,8 @@ HTTP_USER_TIMEOUT = 30.0
 """Seconds after which the system drops an HTTP client that does not read its response."""
 PUBLIC = ("public", "public_https")
 
+USER_TIMEOUTS = {**dict.fromkeys(("http", "https", *PUBLIC), HTTP_USER_TIMEOUT), "ssh": 120.0}
+
 
 class ServerListeners:
     """All of them, opened by the constructor; none stays open if one cannot be: ListenerError."""
@@ -21,14 +23,18 @@ class ServerListeners:
         silence = settings.keep_alive_server_interval * settings.keep_alive_probes
         try:
             for wanted in listeners_of(settings):
-                patience = silence if wanted.name in ("ws", "wss") else HTTP_USER_TIMEOUT
                 self._opened[wanted.name] = open_listener(
-                    wanted.address, wanted.port, keys=wanted.keys, user_timeout=patience
+                    wanted.address, wanted.port, keys=wanted.keys, user_timeout=USER_TIMEOUTS.get(wanted.name, silence)
                 )
         except ListenerError:
             for listener in self._opened.values():
                 listener.close()
             raise
+
+    @property
+    def ssh(self) -> socket.socket | None:
+        """That of SSH, if it is on."""
+        return self._opened.get("ssh")
 
     def __getitem__(self, name: str) -> socket.socket:
         return self._opened[name]

@@ -1,36 +1,28 @@
 """The program `wcs`: sends the operator's commands to the server and shows the answers.
 
 It knows nothing about the commands: the server parses them and says what to show. It imports only the standard library,
-so it starts fast and runs where the server's libraries are not installed.
+so it starts fast and runs where the server's libraries are not installed; the prompt alone has more where it is.
 """
 
-import contextlib
-import getpass
 import io
-import json
 import os
-import shutil
-import socket
 import sys
-from collections.abc import Iterator, Sequence
-from enum import IntEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
-from actors.operator.tables import printable, render
+from actors.operator.conversation import Exit
+from actors.operator.terminal import Terminal, is_interactive
 from actors.storage.default_paths import SOCKET_NAME, default_state_folder
-
-ANSWER_TIMEOUT = 30.0
-"""Seconds the server may take to answer."""
-MAX_ANSWER_SIZE = 64 * 1024 * 1024
 
 USAGE = """\
 usage: wcs [--state DIR] [--json] [COMMAND...]
        wcs --completion bash|zsh|fish
 
-Sends COMMAND to the server that runs on this machine. Without COMMAND, commands are read from standard input, one per
-line, up to the first that fails. Give passwords there, or leave them out and be asked: arguments appear in the process
-list. Without a terminal, a password that was left out is read from standard input.
+Sends COMMAND to the server that runs on this machine. Without COMMAND, a prompt asks for commands at a terminal; else
+they are read from standard input, one per line, up to the first that fails. Give passwords there, or leave them out and
+be asked: arguments appear in the process list. Without a terminal, a password that was left out is read from standard
+input.
 
   --state DIR   the server's state folder; default: {default}
   --json        print each answer as one line of JSON; also as the last word of COMMAND
@@ -42,30 +34,6 @@ Exit codes: 0 done, or nothing to do   1 refused   2 not a command   3 no server
 
 Commands:
 """
-
-
-class Exit(IntEnum):
-    """What the program's exit code means."""
-
-    DONE = 0
-    REFUSED = 1
-    USAGE = 2
-    UNREACHABLE = 3
-    FAILED = 4
-
-
-_EXIT_OF_ERROR = {
-    "refused": Exit.REFUSED,
-    "usage": Exit.USAGE,
-    "password": Exit.USAGE,
-    "unconfirmed": Exit.REFUSED,
-    "failed": Exit.FAILED,
-    "unreachable": Exit.UNREACHABLE,
-}
-
-
-class ServerUnreachable(Exception):
-    """No server answers; the text says where we looked and why that failed."""
 
 
 class BadUsage(Exception):
@@ -110,12 +78,17 @@ def run(arguments: Sequence[str]) -> int:
     if options.shown is not None:
         print(options.shown, end="")
         return Exit.DONE
+    terminal = Terminal(options.state / SOCKET_NAME, options.as_json)
     if options.words:
-        return _perform({"words": options.words}, options, place="")
+        return terminal.perform({"words": options.words})
+    if is_interactive():
+        from actors.operator.prompt import run_prompt
+
+        return run_prompt(terminal)
     if sys.stdin.isatty():
         print("wcs: no command. Try 'wcs --help'.", file=sys.stderr)
         return Exit.USAGE
-    return _perform_all(sys.stdin, options)
+    return _perform_all(sys.stdin, terminal)
 
 
 def read_options(arguments: Sequence[str]) -> Options:
@@ -168,121 +141,14 @@ def _completion(shell: str) -> str:
     return completion_script(shell)
 
 
-def _perform_all(lines: TextIO, options: Options) -> int:
+def _perform_all(lines: TextIO, terminal: Terminal) -> int:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        code = _perform({"line": line}, options, place=f"line {number}: ")
+        code = terminal.perform({"line": line}, place=f"line {number}: ")
         if code != Exit.DONE:
             return code
     return Exit.DONE
-
-
-def _perform(request: dict[str, Any], options: Options, *, place: str) -> int:
-    """One command: ask, show the answer, return the exit code."""
-    answer = _answer(request, options)
-    if answer.get("error") == "password" and "words" in request:
-        password = _ask_for_password(answer["message"])
-        if password is None:
-            print("wcs: the passwords differ", file=sys.stderr)
-            return Exit.REFUSED
-        words = request["words"]
-        ends_options = [] if "--" in words else ["--"]  # a password may begin with a dash
-        answer = _answer({"words": [*words, *ends_options, password]}, options)
-    if answer.get("error") == "unconfirmed":
-        answer = _confirmed(answer, request, options)
-    if options.as_json:
-        print(json.dumps(answer), flush=True)
-    elif answer["ok"]:
-        _show(answer)
-    else:
-        print(f"wcs: {place}{printable(answer['message'])}", file=sys.stderr)
-    return Exit.DONE if answer["ok"] else _EXIT_OF_ERROR.get(answer["error"], Exit.FAILED)
-
-
-def _answer(request: dict[str, Any], options: Options) -> dict[str, Any]:
-    try:
-        return ask(options.state / SOCKET_NAME, request)
-    except ServerUnreachable as error:
-        return {"ok": False, "error": "unreachable", "message": str(error)}
-
-
-def _confirmed(answer: dict[str, Any], request: dict[str, Any], options: Options) -> dict[str, Any]:
-    """The answer to the command with --yes, if a person at the terminal agrees."""
-    if "words" not in request or not sys.stdin.isatty():
-        return {**answer, "message": f"{answer['message']} If so, say --yes"}
-    print(f"{printable(answer['message'])} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        return {**answer, "message": "nothing is done"}
-    command, *rest = request["words"]
-    return _answer({"words": [command, "--yes", *rest]}, options)
-
-
-def _ask_for_password(whose: str) -> str | None:
-    """From the terminal, twice, or else a line of standard input; None if the two differ."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    password = getpass.getpass(f"{whose}: ")
-    return password if getpass.getpass("again: ") == password else None
-
-
-def _show(answer: dict[str, Any]) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    columns = answer.get("columns")
-    rows = [{name: row.get(name) for name in columns} for row in answer["rows"]] if columns else answer["rows"]
-    for line in render(rows, width, cuts=bool(columns)):
-        print(line)
-    if answer["message"]:
-        print(printable(answer["message"]))
-    sys.stdout.flush()
-
-
-def ask(path: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """The server's answer to one request; ServerUnreachable if there is none."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_TIMEOUT)
-        _connect(connection, path)
-        try:
-            with contextlib.suppress(BrokenPipeError):  # a server that wants no requests has said why
-                connection.sendall(json.dumps(request).encode() + b"\n")
-            line = b"".join(_chunks_of_line(connection))
-        except TimeoutError:
-            raise ServerUnreachable(f"the server at {path} did not answer within {ANSWER_TIMEOUT:.0f} s") from None
-        except OSError as error:
-            raise ServerUnreachable(f"the server at {path} went away: {error.strerror or error}") from None
-    try:
-        answer = json.loads(line)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict) or "ok" not in answer:
-        raise ServerUnreachable(
-            f"the server at {path} ended the conversation; the command may or may not have been done"
-        )
-    return answer
-
-
-def _connect(connection: socket.socket, path: Path) -> None:
-    try:
-        connection.connect(str(path))
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise ServerUnreachable(
-            f"no server runs on the state folder {path.parent} (nobody listens on {path}); "
-            "start wcsd, or name its folder with --state"
-        ) from None
-    except PermissionError:
-        raise ServerUnreachable(f"no permission to use {path}; run wcs as the user that runs the server") from None
-    except OSError as error:  # a path too long for a Unix socket among them
-        raise ServerUnreachable(f"cannot connect to {path}: {error.strerror or error}") from None
-
-
-def _chunks_of_line(connection: socket.socket) -> Iterator[bytes]:
-    received = 0
-    while received <= MAX_ANSWER_SIZE:
-        chunk = connection.recv(65536)
-        received += len(chunk)
-        yield chunk
-        if not chunk or chunk.endswith(b"\n"):
-            return
 
 
 if __name__ == "__main__":

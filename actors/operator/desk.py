@@ -1,14 +1,17 @@
 """Carries out the operator's commands, whatever they are about, and writes down what was done."""
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from actors.access.audit import AuditLog
 from actors.operator.accounts import AccountCommands, PasswordNeeded
 from actors.operator.app_trials import AppTrials
+from actors.operator.completing import Completer
 from actors.operator.execute import execute
 from actors.operator.live import LiveCommands
+from actors.operator.remote import RemoteOperators
 from actors.operator.server_commands import ServerCommands
 from actors.operator.spool_commands import SpoolCommands
+from actors.operator.watch import WatchCommands
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from actors.storage.table_store import TableStoreError
@@ -16,14 +19,19 @@ from config.apps import AppError, AppTable
 from protocol.access.accounts import AccountError
 from protocol.metrics.web_counts import WebCounts
 from protocol.operator.account_commands import AccountCommand
+from protocol.operator.callers import NotPermitted, Operator, permitted
 from protocol.operator.commands import Command, TryApp, parse
-from protocol.operator.live_commands import LiveCommand
-from protocol.operator.messages import Answer, Done, ErrorKind, NotDone
+from protocol.operator.live_commands import LiveCommand, ShowTop
+from protocol.operator.messages import Answer, Done, ErrorKind, Form, NotDone, OperatorRequest
 from protocol.operator.server_commands import ServerCommand
 from protocol.operator.spool_commands import SpoolCommand
 from protocol.operator.syntax import find_verb
+from protocol.operator.watch_commands import TailEvents, WatchCommand
 
 log = get_logger("operator")
+
+TOP_PAUSE = 2.0
+"""Seconds between two pictures of `wcs top`."""
 
 
 @frozen
@@ -36,32 +44,57 @@ class CommandDesk:
     live: LiveCommands
     trials: AppTrials
     kept: SpoolCommands
+    watch: WatchCommands
+    completer: Completer
+    remote: RemoteOperators
     audit: AuditLog
     counts: WebCounts = field(factory=WebCounts)
 
-    async def answer(self, words: tuple[str, ...], who: str) -> Answer:
-        """Carry out a command and say what came of it. `who` is behind the connection. CommandError if it is none."""
+    async def serve(self, request: OperatorRequest, operator: Operator) -> Answer:
+        """What is answered to a request of the operator who has connected. CommandError for what is no command."""
+        if request.login is not None:
+            return await self.remote.log_in(request.login)
+        if request.user is not None:
+            try:
+                operator = self.remote.operator(request.user)
+            except NotPermitted as refusal:
+                return NotDone(error=ErrorKind.REFUSED, message=str(refusal))
+        if request.incomplete is not None:
+            return await self.complete(request.incomplete, operator)
+        return await self.answer(request.words, operator) if request.words else Done()
+
+    async def answer(self, words: tuple[str, ...], operator: Operator) -> Answer:
+        """Carry out a command and say what came of it. CommandError if it is none."""
         command, name = parse(words), find_verb(words)[0].name
-        answer = await self._answer(command, who)
-        self._write_down(answer, name, who)
+        answer = await self._answer(command, operator)
+        goes_on = isinstance(command, TailEvents) and command.after is not None
+        if not goes_on:
+            self._write_down(answer, name, operator)
         return answer
 
-    def _write_down(self, answer: Answer, name: str, who: str) -> None:
-        """Into the log what has changed; into the audit file that, what was refused, and what has facts for it."""
+    async def complete(self, line: str, operator: Operator) -> Done:
+        """What may come next in a command that is being written."""
+        return Done(rows=[{"word": word} for word in await self.completer.complete(line, operator)])
+
+    def _write_down(self, answer: Answer, name: str, operator: Operator) -> None:
+        """Into the log what has changed; into the audit file that, what was refused, and what has facts for it.
+
+        What came from elsewhere is written there in any case.
+        """
         self.counts.command(name, result=str(answer.error) if isinstance(answer, NotDone) else "done")
         result = answer.message.partition("\n")[0]
-        if isinstance(answer, NotDone):
-            if answer.error is not ErrorKind.UNCONFIRMED:
-                self.audit.done(who=who, source="wcs", what=name, result=result, **answer.facts)
-            return
-        if answer.changed:
-            log.info("changed by an operator", command=name, change=result, by=who)
-        if answer.changed or answer.facts:
-            self.audit.done(who=who, source="wcs", what=name, result=result, **answer.facts)
+        is_refused = isinstance(answer, NotDone) and answer.error is not ErrorKind.UNCONFIRMED
+        is_changed = isinstance(answer, Done) and answer.changed
+        if is_changed:
+            log.info("changed by an operator", command=name, change=result, by=operator.who)
+        if is_refused or is_changed or answer.facts or operator.is_remote:
+            self.audit.done(who=operator.who, source=operator.source, what=name, result=result, **answer.facts)
 
-    async def _answer(self, command: Command, who: str) -> Answer:
+    async def _answer(self, command: Command, operator: Operator) -> Answer:
         try:
-            return await self._carry_out(command, who)
+            return await self._carry_out(permitted(command, operator), operator.who)
+        except NotPermitted as refusal:
+            return NotDone(error=ErrorKind.REFUSED, message=str(refusal))
         except PasswordNeeded as needed:
             return NotDone(error=ErrorKind.PASSWORD, message=str(needed))
         except (AppError, AccountError) as error:
@@ -75,8 +108,12 @@ class CommandDesk:
             return await self.server.execute(command, who)
         if isinstance(command, SpoolCommand):
             return await self.kept.execute(command)
+        if isinstance(command, ShowTop):
+            return await self._top(command, who)
         if isinstance(command, LiveCommand):
             return await self.live.execute(command, who)
+        if isinstance(command, WatchCommand):
+            return await self.watch.execute(command)
         if isinstance(command, TryApp):
             return await self.trials.execute(command)
         if isinstance(command, AccountCommand):
@@ -86,3 +123,11 @@ class CommandDesk:
             return execute(command, table)
 
         return await self.apps.change(change)
+
+    async def _top(self, command: ShowTop, who: str) -> Answer:
+        answer = await self.live.execute(command, who)
+        if not isinstance(answer, Done):
+            return answer
+        told = [self.watch.node.line()] if command.filter.app_keys is None else []
+        message = "\n".join([*told, *([answer.message] if answer.message else [])])
+        return evolve(answer, form=Form.SCREEN, message=message, follow=("top", *command.words), pause=TOP_PAUSE)

@@ -46,8 +46,8 @@ def execute(command: AppCommand, table: AppTable) -> Result:
             return table, _show_methods(_app_by_key(app, table).ordered_methods)
         case AddAppRestMethods() | RemoveAppRestMethods():
             return _change_methods(command, table)
-        case Help():
-            return table, Done(message=help_text())
+        case Help(about=about):
+            return table, Done(message=help_text(about))
 
 
 def _show_apps(table: AppTable, detail: bool) -> Done:

@@ -17,8 +17,9 @@ from actors.operator.desk import CommandDesk
 from actors.operator.seats import Seat, Seats
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
-from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, Done, ErrorKind, NotDone, answer_pieces, decode_request
-from protocol.operator.syntax import CommandError
+from protocol.operator.callers import Operator
+from protocol.operator.grammar import CommandError
+from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, ErrorKind, NotDone, answer_pieces, decode_request
 
 MAX_CONNECTIONS = 16
 IDLE_TIMEOUT = 300.0
@@ -141,11 +142,11 @@ async def _refuse(stream: trio.SocketStream, message: str) -> None:
 
 async def _answer_requests(stream: trio.SocketStream, desk: CommandDesk, seat: Seat) -> None:
     buffer = bytearray()
-    who = _peer(stream)
+    operator = Operator(who=_peer(stream))
     try:
         while (line := await _next_line(stream, buffer)) is not None:
             with seat.working():
-                answer = await _answer(line, desk, who)
+                answer = await _answer(line, desk, operator)
             await _send(stream, answer)
     except _LineTooLong:
         await _refuse(stream, f"the request is longer than {MAX_REQUEST_SIZE} bytes")
@@ -175,10 +176,9 @@ async def _next_line(stream: trio.SocketStream, buffer: bytearray) -> bytes | No
     return line
 
 
-async def _answer(line: bytes, desk: CommandDesk, who: str) -> Answer:
+async def _answer(line: bytes, desk: CommandDesk, operator: Operator) -> Answer:
     try:
-        words = decode_request(line)
-        return await desk.answer(words, who) if words else Done()
+        return await desk.serve(decode_request(line), operator)
     except CommandError as error:
         return NotDone(error=ErrorKind.USAGE, message=error.message)
 

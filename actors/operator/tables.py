@@ -35,6 +35,14 @@ def render(rows: Sequence[Mapping[str, Any]], width: int | None, *, cuts: bool =
     yield from _render_blocks(columns, cells, width or 0)
 
 
+def render_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each row: its first two values, and the others by name."""
+    for row in rows:
+        (_, first), (_, second), *others = row.items()
+        named = [f"{name}={_text(value)}" for name, value in others if value is not None]
+        yield " ".join([_text(first), _text(second), *named])
+
+
 def printable(text: str) -> str:
     """The text with everything but printable characters and line ends escaped."""
     if text.isprintable():

@@ -1,11 +1,12 @@
-"""The self-signed certificate that wss and https use until the operator configures another."""
+"""Keys that the server makes for itself: the certificate that wss and https use until the operator configures another,
+and the host key of SSH."""
 
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFE = timedelta(days=3650)
@@ -31,6 +32,13 @@ def self_signed(host: str, now: datetime) -> tuple[bytes, bytes]:
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM), _private(key)
+
+
+def new_ssh_key() -> bytes:
+    """A new Ed25519 key in OpenSSH's format."""
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
 
 
 def _names(host: str) -> list[x509.GeneralName]:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from actors.storage.atomic_write import sync_folder, write_durably
-from actors.storage.certificate import self_signed
+from actors.storage.certificate import new_ssh_key, self_signed
 from actors.storage.default_paths import SOCKET_NAME
 
 _NODE_ID_ALPHABET = string.ascii_letters + string.digits
@@ -75,6 +75,11 @@ class StateFolder:
     def run_record_path(self) -> Path:
         """Which streams are open, for the start after a crash."""
         return self.path / "run.jsonl"
+
+    @property
+    def keys_path(self) -> Path:
+        """The folder of the SSH keys by which users log in: a file of each, as OpenSSH's `authorized_keys`."""
+        return self.path / "authorized_keys"
 
     def is_in_use(self) -> bool:
         """Whether a server holds the folder's lock."""
@@ -151,6 +156,16 @@ class StateFolder:
             with _explained(self._tls, "cannot be made"):
                 self._make_certificate(self._tls)
         return self._check_certificate()
+
+    def ssh_host_key(self) -> Path:
+        """The key by which SSH clients know this server (Ed25519), created once. Raises StateFolderError."""
+        path = self._tls / "ssh_host_ed25519_key"
+        if not self._tls.is_dir():
+            self.certificate()  # the folder appears with both of its files, or not at all
+        if not path.is_file():
+            with _explained(path, "cannot be written"):
+                write_durably(path, new_ssh_key())
+        return path
 
     def _check_certificate(self) -> tuple[Path, Path]:
         files = self._tls / "certificate.pem", self._tls / "key.pem"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from protocol.access.roles import Role
-from protocol.operator.syntax import CommandError, Words
+from protocol.operator.grammar import CommandError, Words
 
 MOST_DAYS = 3650
 """Days that a token may be valid."""

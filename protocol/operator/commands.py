@@ -10,12 +10,14 @@ from attrs import field, fields, frozen
 from protocol.hooks.breaker import OnBreaker
 from protocol.hooks.kept_hook import KeepPolicy
 from protocol.hooks.methods import HookMethod
-from protocol.operator import live_commands, server_commands, spool_commands
+from protocol.operator import live_commands, server_commands, spool_commands, watch_commands
 from protocol.operator.account_commands import BUILDERS, AccountCommand
+from protocol.operator.grammar import CommandError, Words
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.server_commands import ServerCommand
 from protocol.operator.spool_commands import SpoolCommand
-from protocol.operator.syntax import TRIED_METHODS, CommandError, Words, find_verb
+from protocol.operator.syntax import TRIED_METHODS, find_verb
+from protocol.operator.watch_commands import WatchCommand
 
 MOST_OVERLAP: Final = 365 * 86_400.0
 """Seconds that a secret may be used beside its successor."""
@@ -127,7 +129,9 @@ class TryApp:
 
 @frozen(kw_only=True)
 class Help:
-    """`help`"""
+    """`help [COMMAND]`; `about`: the words that the command begins with."""
+
+    about: tuple[str, ...] = ()
 
 
 AppCommand = (
@@ -143,7 +147,7 @@ AppCommand = (
     | RemoveAppRestMethods
     | Help
 )
-Command = AppCommand | AccountCommand | LiveCommand | ServerCommand | SpoolCommand | TryApp
+Command = AppCommand | AccountCommand | LiveCommand | ServerCommand | SpoolCommand | WatchCommand | TryApp
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -233,9 +237,10 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     "add app-rest-method": _build_add_methods,
     "remove app-rest-method": _build_remove_methods,
     "test app": _build_try_app,
-    "help": lambda words: Help(),
+    "help": lambda words: Help(about=words.operands),
     **BUILDERS,
     **live_commands.BUILDERS,
     **server_commands.BUILDERS,
     **spool_commands.BUILDERS,
+    **watch_commands.BUILDERS,
 }

@@ -6,7 +6,8 @@ may be an option that wants a value.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from protocol.operator.syntax import VERBS, Option, Verb
+from protocol.operator.grammar import Option, Verb
+from protocol.operator.syntax import VERBS
 
 PROGRAM_OPTIONS = ("--state", "--json", "--help", "--version", "--completion")
 """Those of the program itself, before the command."""

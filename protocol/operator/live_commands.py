@@ -11,15 +11,9 @@ from attrs import field, frozen
 from protocol.access.kicks import Kick
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
+from protocol.operator.grammar import CommandError, Words
 from protocol.operator.messages import Row
-from protocol.operator.syntax import (
-    BAN_ORDERS,
-    ROOM_ORDERS,
-    SESSION_ORDERS,
-    STREAM_ORDERS,
-    CommandError,
-    Words,
-)
+from protocol.operator.syntax import BAN_ORDERS, ROOM_ORDERS, SESSION_ORDERS, STREAM_ORDERS
 from protocol.rest import bans, connections, rooms, streams
 from protocol.rest.errors import RestError
 from protocol.rest.fields import FieldTable
@@ -60,6 +54,14 @@ class ShowStreams(Listing):
     """`show streams [FIELD=VALUE...]`"""
 
     filter: StreamFilter = field(factory=StreamFilter)
+
+
+@frozen(kw_only=True)
+class ShowTop(ShowStreams):
+    """`top [FIELD=VALUE...]`: what `show streams` shows, the largest first, again and again."""
+
+    words: tuple[str, ...]
+    """How it was given."""
 
 
 @frozen(kw_only=True)
@@ -149,6 +151,13 @@ def _build_show_streams(words: Words) -> ShowStreams:
     return ShowStreams(filter=streams.stream_filter(given), **_listing(words, STREAM_ORDERS))
 
 
+def _build_top(words: Words) -> ShowTop:
+    options = {"sort": "-kbps", "limit": "50", **words.options}
+    streams = _build_show_streams(Words(words.operands, options))
+    given = [part for name in ("sort", "limit") if name in words.options for part in (f"--{name}", words.options[name])]
+    return ShowTop(filter=streams.filter, page=streams.page, order=streams.order, words=(*given, *words.operands))
+
+
 def _build_show_sessions(words: Words) -> ShowSessions:
     given = _SESSIONS.read(_conditions(words))
     return ShowSessions(filter=connections.connection_filter(given), **_listing(words, SESSION_ORDERS))
@@ -194,6 +203,7 @@ def _read(build: Callable[[Words], LiveCommand]) -> Callable[[Words], LiveComman
 
 BUILDERS: dict[str, Callable[[Words], LiveCommand]] = {
     "show streams": _read(_build_show_streams),
+    "top": _read(_build_top),
     "show sessions": _read(_build_show_sessions),
     "show rooms": _read(_build_show_rooms),
     "show bans": _read(_build_show_bans),

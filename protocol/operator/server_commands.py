@@ -6,7 +6,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from protocol.common.durations import read_duration
-from protocol.operator.syntax import CommandError, Words
+from protocol.operator.grammar import CommandError, Words
 
 MOST_DRAIN = 30 * 86_400.0
 """Seconds."""

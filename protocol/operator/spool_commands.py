@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from protocol.operator.syntax import CommandError, Words
+from protocol.operator.grammar import CommandError, Words
 
 MOST_ROWS = 1000
 

@@ -1,4 +1,4 @@
-"""How the operator's commands are written: their words, operands and options, and their usage texts.
+"""The operator's commands as they are written: their names, operands and options, and their usage texts.
 
 The commands and their options are those of WCS ("Applications management"), with two liberties: `update app` takes its
 URL with `-l` or as a second operand, and `add app-rest-method` takes several methods.
@@ -6,95 +6,11 @@ URL with `-l` or as a second operand, and `add app-rest-method` takes several me
 Standard library only (hence no attrs): `wcs --help` shows these texts where nothing but Python is installed.
 """
 
-import shlex
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from protocol.common.errors import ProtocolError
 from protocol.common.suggestions import did_you_mean, shortened
-
-
-class CommandError(ProtocolError):
-    """A command that cannot be understood; the message says what is wrong and how to write it."""
-
-
-class Option(NamedTuple):
-    """An option. `flags` are its spellings; `value` is the name of its value in the usage text, None for a switch.
-
-    `choices`: values to propose, unless `value` itself lists them (`a|b`).
-    """
-
-    name: str
-    flags: tuple[str, ...]
-    value: str | None = None
-    choices: tuple[str, ...] = ()
-
-    @property
-    def usage(self) -> str:
-        """`[-k|--key KEY]`"""
-        return f"[{'|'.join(self.flags)}{f' {self.value}' if self.value else ''}]"
-
-    @property
-    def proposals(self) -> tuple[str, ...]:
-        """Values that completion proposes."""
-        return self.choices or (tuple(self.value.split("|")) if self.value and "|" in self.value else ())
-
-
-class Words(NamedTuple):
-    """A command's arguments: operands in order, options by name."""
-
-    operands: tuple[str, ...]
-    options: Mapping[str, str]
-
-
-class Verb(NamedTuple):
-    """One command. `extra` is an optional operand, which may be repeated if it ends in `...`.
-
-    `conditions`: the fields that operands of the form FIELD=VALUE may name.
-    """
-
-    name: str
-    summary: str
-    operands: tuple[str, ...] = ()
-    extra: str | None = None
-    options: tuple[Option, ...] = ()
-    conditions: tuple[str, ...] = ()
-
-    @property
-    def usage(self) -> str:
-        """How to write the command, on one line."""
-        extra = [f"[{self.extra}]"] if self.extra else []
-        return " ".join([self.name, *(option.usage for option in self.options), *self.operands, *extra])
-
-    def read(self, words: Sequence[str]) -> Words:
-        """Parse the words that follow the command's name; CommandError if they do not fit it."""
-        operands, options = _sort(self, words)
-        if not self._accepts(len(operands)):
-            raise CommandError(f"takes {self._takes}")
-        return Words(tuple(operands), options)
-
-    def _accepts(self, count: int) -> bool:
-        beyond = count - len(self.operands)
-        if self.extra is None or beyond <= 0:
-            return beyond == 0
-        return beyond == 1 or self.extra.endswith("...")
-
-    @property
-    def _takes(self) -> str:
-        count = len(self.operands)
-        operands = f"{count or 'no'} operand{'' if count == 1 else 's'}"
-        return f"{operands}, and perhaps {self.extra}" if self.extra else operands
-
-
-def split(line: str) -> tuple[str, ...]:
-    """A line as words, with quotes and backslashes as in a shell. A line that starts with `#` has none."""
-    if line.lstrip().startswith("#"):
-        return ()
-    try:
-        return tuple(shlex.split(line))
-    except ValueError as error:
-        raise CommandError(f"cannot read the line: {str(error).lower()}") from None
+from protocol.operator.grammar import CommandError, Option, Verb, Words, split
 
 
 def find_verb(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
@@ -112,9 +28,41 @@ def find_verb(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
     raise CommandError(f"unknown command {shortened(written)}{did_you_mean(written, VERBS) or ' (try help)'}")
 
 
-def help_text() -> str:
-    """Every command, each with its usage and a line about it."""
-    return "\n".join(f"{verb.usage}\n    {verb.summary}{_fields_told(verb)}" for verb in VERBS.values())
+def is_command(line: str) -> bool:
+    """Whether the line is a command as it should be written."""
+    return _read(line) is not None
+
+
+def holds_secret(line: str) -> bool:
+    """Whether the line is a command with a password, or with a URL that holds one."""
+    read = _read(line)
+    if read is None:
+        return False
+    verb, words = read
+    secret = {option.name for option in verb.options if option.value == "PASSWORD"}
+    is_given = verb.extra == "PASSWORD" and len(words.operands) > len(verb.operands)
+    return (
+        is_given
+        or bool(secret & words.options.keys())
+        or any("@" in word for word in (*words.operands, *words.options.values()) if "://" in word)
+    )
+
+
+def _read(line: str) -> tuple[Verb, Words] | None:
+    try:
+        verb, rest = find_verb(split(line))
+        return verb, verb.read(rest)
+    except CommandError:
+        return None
+
+
+def help_text(about: Sequence[str] = ()) -> str:
+    """Every command that begins with these words, each with its usage and a line about it. CommandError for none."""
+    beginning = " ".join(about)
+    found = [verb for name, verb in VERBS.items() if f"{name} ".startswith(f"{beginning} ".lstrip())]
+    if not found:
+        raise CommandError(f"unknown command {shortened(beginning)}{did_you_mean(beginning, VERBS)}")
+    return "\n".join(f"{verb.usage}\n    {verb.summary}{_fields_told(verb)}" for verb in found)
 
 
 def _fields_told(verb: Verb) -> str:
@@ -128,43 +76,6 @@ def _fields_told(verb: Verb) -> str:
         if verb.conditions
         else ""
     )
-
-
-def _sort(verb: Verb, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    operands: list[str] = []
-    options: dict[str, str] = {}
-    rest = iter(words)
-    for word in rest:
-        if word == "--":
-            operands.extend(rest)
-        elif word.startswith("-"):
-            flag, glued, value = word.partition("=")
-            option = _find_option(verb, flag)
-            if option.name in options:
-                raise CommandError(f"{flag} is given twice")
-            options[option.name] = _option_value(option, flag, value if glued else None, rest)
-        else:
-            operands.append(word)
-    return operands, options
-
-
-def _find_option(verb: Verb, flag: str) -> Option:
-    for option in verb.options:
-        if flag in option.flags:
-            return option
-    known = [flag for option in verb.options for flag in option.flags]
-    raise CommandError(f"unknown option {shortened(flag)}{did_you_mean(flag, known)}")
-
-
-def _option_value(option: Option, flag: str, glued: str | None, rest: Iterator[str]) -> str:
-    if option.value is None:
-        if glued is not None:
-            raise CommandError(f"{flag} takes no value")
-        return flag
-    value = glued if glued is not None else next(rest, None)
-    if value is None:
-        raise CommandError(f"{flag} needs {option.value}")
-    return value
 
 
 _APP_OPTIONS = (
@@ -186,6 +97,7 @@ _ROLE = Option("role", ("--role",), "metrics|view|operate|admin")
 _LIMIT = Option("limit", ("--limit",), "N")
 _OFFSET = Option("offset", ("--offset",), "N")
 _CONDITION = "FIELD=VALUE..."
+_EVENTS = "TYPE|FIELD=VALUE..."
 
 TRIED_METHODS = ("connect", "ConnectionStatusEvent")
 """REST methods that a backend can be tested with."""
@@ -197,6 +109,7 @@ STREAM_CONDITIONS = (
 """The conditions of REST's `/stream/find`, by the same names; the others likewise."""
 SESSION_CONDITIONS = ("sessionId", "appKey", "clientVersion", "roomName")
 ROOM_CONDITIONS = ("name", "appKey")
+EVENT_CONDITIONS = ("appKey", "name")
 BAN_CONDITIONS = ("id", "appKey", "action", "name", "who")
 
 STREAM_ORDERS = (
@@ -209,15 +122,18 @@ ROOM_ORDERS = ("name", "appKey", "memberCount", "streamCount", "createDate")
 BAN_ORDERS = ("appKey", "action", "name", "who", "createDate", "expireDate")
 
 
+def _keys(orders: tuple[str, ...]) -> tuple[str, ...]:
+    return (*orders, *(f"-{order}" for order in orders))
+
+
 def _list_verb(noun: str, conditions: tuple[str, ...], orders: tuple[str, ...]) -> Verb:
-    keys = (*orders, *(f"-{order}" for order in orders))
     return Verb(
         f"show {noun}",
         f"List the {noun} that match, or all. -d shows all their fields; --sort -FIELD: largest first.",
         extra=_CONDITION,
         options=(
             _DETAIL,
-            Option("sort", ("--sort",), "FIELD", keys),
+            Option("sort", ("--sort",), "FIELD", _keys(orders)),
             _LIMIT,
             _OFFSET,
         ),
@@ -395,6 +311,30 @@ VERBS: dict[str, Verb] = {
             "Read the settings again; they change in the running server as far as they can. --check: only look.",
             options=(Option("check", ("--check",)),),
         ),
-        Verb("help", "This text."),
+        Verb(
+            "show events",
+            "List the latest events, oldest first; of all types, or of those given, such as 'stream.*'.",
+            extra=_EVENTS,
+            options=(_LIMIT,),
+            conditions=EVENT_CONDITIONS,
+        ),
+        Verb(
+            "tail",
+            "Show events as they happen, after the latest --lines of them, until Ctrl-C. --after: those after the event"
+            " with this id.",
+            extra=_EVENTS,
+            options=(Option("lines", ("-n", "--lines"), "N"), Option("after", ("--after",), "ID")),
+            conditions=EVENT_CONDITIONS,
+        ),
+        Verb(
+            "top",
+            "Show the streams that match, the largest first, again and again. Keys: < > column, r reverse, q quit.",
+            extra=_CONDITION,
+            options=(Option("sort", ("--sort",), "FIELD", _keys(STREAM_ORDERS)), _LIMIT),
+            conditions=STREAM_CONDITIONS,
+        ),
+        Verb("show hooks", "List how the calls of each application's REST methods have ended since the start."),
+        Verb("show nodes", "Show this server in one line: since when it is up, and what it carries."),
+        Verb("help", "List the commands, or those that begin with COMMAND.", extra="COMMAND..."),
     )
 }

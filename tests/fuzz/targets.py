@@ -23,8 +23,8 @@ from protocol.hooks.methods import HookMethod
 from protocol.hooks.policy import RestClientConfig, WrongType
 from protocol.hooks.verdicts import read_answer, verdict
 from protocol.operator.commands import parse as parse_command
+from protocol.operator.grammar import CommandError
 from protocol.operator.messages import decode_request
-from protocol.operator.syntax import CommandError
 from protocol.rest import connections, streams
 from protocol.rest.access import read_authority
 from protocol.rest.errors import RestError
@@ -220,7 +220,7 @@ def properties(data: bytes) -> None:
 
 def operator_request(data: bytes) -> None:
     with contextlib.suppress(CommandError):
-        words = decode_request(data)
+        words = decode_request(data).words
         assert sum(map(len, words)) <= len(data)
         if words:
             parse_command(words)

@@ -1,6 +1,7 @@
 """A server's operator console on its own, and the program `wcs` as a process beside it."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from attrs import frozen
 
 from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
+from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import HookDispatcher
 from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
@@ -20,11 +22,15 @@ from actors.node.drain import Drain
 from actors.node.supervisor import Supervisor
 from actors.operator.accounts import AccountCommands
 from actors.operator.app_trials import AppTrials
+from actors.operator.completing import Completer
 from actors.operator.desk import CommandDesk
 from actors.operator.live import LiveCommands
+from actors.operator.remote import RemoteOperators
 from actors.operator.server import serve_operator
 from actors.operator.server_commands import ServerCommands
 from actors.operator.spool_commands import SpoolCommands
+from actors.operator.watch import NodeFacts, WatchCommands
+from actors.runtime.overload import Overload
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
@@ -80,11 +86,12 @@ async def open_console(
     *,
     policy: Callable[[bool], bool] = lambda has_accounts: has_accounts,
     live: LiveCommands | None = None,
+    watch: WatchCommands | None = None,
 ) -> Console:
     """Start a console in `nursery`; it ends with it. `policy`: whether callers of REST must log in."""
     store, audit = open_app_store(state / "apps.toml"), list[str]()
     access = AccessControl(open_account_store(state / "users.toml"), policy=policy, audit=AuditLog(audit.append))
-    await nursery.start(serve_operator, state / SOCKET_NAME, desk_of(store, access, live))
+    await nursery.start(serve_operator, state / SOCKET_NAME, desk_of(store, access, live, watch))
     return Console(state=state, store=store, access=access, audit=audit)
 
 
@@ -94,7 +101,12 @@ def live_commands_on(node: NodeControl, *, settings: Settings | None = None, ban
     return LiveCommands(node=node, rooms=rooms, bans=bans or Bans(), settings=settings or Settings())
 
 
-def desk_of(store: AppStore, access: AccessControl | None = None, live: LiveCommands | None = None) -> CommandDesk:
+def desk_of(
+    store: AppStore,
+    access: AccessControl | None = None,
+    live: LiveCommands | None = None,
+    watch: WatchCommands | None = None,
+) -> CommandDesk:
     """What a console's commands act on."""
     access = access or access_of(Path(os.devnull), is_required=False)
     accounts = AccountCommands(access, lambda: store.table, lambda: "http://127.0.0.1:8081/")
@@ -108,8 +120,17 @@ def desk_of(store: AppStore, access: AccessControl | None = None, live: LiveComm
         live=live,
         trials=trials,
         kept=SpoolCommands(HookDispatcher(Settings()), lambda: store.table),
+        watch=watch or watch_commands_on(EventLog()),
+        completer=Completer(apps=store, access=access, node=live.node, rooms=live.rooms),
+        remote=RemoteOperators(access=access),
         audit=access.audit,
     )
+
+
+def watch_commands_on(events: EventLog) -> WatchCommands:
+    """The commands that watch a server, on these events and an idle node."""
+    node = NodeFacts(node_id="node", drain=Drain(), sessions=lambda: 0, overload=Overload(math.inf))
+    return WatchCommands(events=events, hooks=HookDispatcher(Settings()), node=node)
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:

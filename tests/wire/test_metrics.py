@@ -16,6 +16,7 @@ from protocol.metrics.families import FAMILIES
 from protocol.metrics.hook_counts import HookOutcome
 from protocol.metrics.labels import CAUSES, CODECS, METHODS, OTHER
 from protocol.node.server_events import EventType
+from protocol.operator.callers import Operator
 from protocol.operator.messages import ErrorKind
 from protocol.operator.syntax import VERBS
 from protocol.stream.statuses import StreamStatus
@@ -91,7 +92,7 @@ async def test_what_backends_operators_and_settings_do_is_counted(tmp_path: Path
                     ("terminate", "name=news", "--yes"),
                     ("show", "bans"),
                 ):
-                    await desk.answer(words, "operator")
+                    await desk.answer(words, Operator(who="operator"))
             with pytest.raises(SettingsError):
                 await server.server.reload(by="operator")
             await refused_bytes(server)

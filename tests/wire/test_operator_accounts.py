@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from actors.access.control import ShownCredentials
-from actors.operator.client import Exit
+from actors.operator.conversation import Exit
 from config.accounts_file import read_accounts
 from protocol.access.identity import Identity
 from protocol.access.refusals import LoginRefused

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.operator.client import Exit
+from actors.operator.conversation import Exit
 from config.apps import ALL_METHODS, USUAL_METHODS
 from config.apps_file import read_apps
 from config.version import VERSION
@@ -307,10 +307,6 @@ async def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(console: Con
     )
     code, lines = await run_in_terminal(console, 100, "show", "apps")
     assert (code, len(lines)) == (Exit.DONE, 3)
-
-
-async def test_a_terminal_without_a_command_is_told_what_to_do(console: Console) -> None:
-    assert await run_in_terminal(console, 80) == (Exit.USAGE, ["wcs: no command. Try 'wcs --help'."])
 
 
 async def test_the_client_loads_no_part_of_the_server() -> None:

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from actors.node.bans import Bans
-from actors.operator.client import Exit
+from actors.operator.conversation import Exit
 from actors.operator.live import BY_OPERATOR
 from config.settings import Settings
 from protocol.access.kicks import BanBy, BanOrder, Kick, Subject

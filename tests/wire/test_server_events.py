@@ -4,6 +4,7 @@ from pathlib import Path
 
 import trio
 
+from protocol.operator.callers import Operator
 from tests.support.event_reader import event_reader
 from tests.support.full_server import FullServer, full_server
 from tests.support.wcs_client import PATIENCE, wcs_client
@@ -78,7 +79,7 @@ async def test_what_operators_do_is_told(tmp_path: Path) -> None:
                 ("drain",),
                 ("undrain",),
             ):
-                await desk.answer(words, "operator")
+                await desk.answer(words, Operator(who="operator"))
             await server.rest.post("/rest-api/admin/reload")
             await reader.until("config.reloaded")
     fields = {each.kind: each.fields for each in reader.events}

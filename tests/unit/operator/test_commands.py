@@ -24,8 +24,9 @@ from protocol.operator.commands import (
     UpdateApp,
     parse,
 )
+from protocol.operator.grammar import CommandError, split
 from protocol.operator.messages import Done, ErrorKind, NotDone, decode_request, encode_answer
-from protocol.operator.syntax import VERBS, CommandError, help_text, split
+from protocol.operator.syntax import VERBS, help_text
 
 URL = "http://my-web-server.com/MyAPI"
 
@@ -181,7 +182,7 @@ def test_an_error_does_not_repeat_what_is_endless() -> None:
     ],
 )
 def test_requests(request_line: bytes, words: tuple[str, ...]) -> None:
-    assert decode_request(request_line) == words
+    assert decode_request(request_line).words == words
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_unusable_requests(request_line: bytes) -> None:
 @given(st.binary())
 def test_any_bytes_are_a_request_or_one_error(data: bytes) -> None:
     try:
-        words = decode_request(data)
+        words = decode_request(data).words
     except CommandError:
         return
     assert all(isinstance(word, str) for word in words)

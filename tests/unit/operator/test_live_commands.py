@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from protocol.access.kicks import BanBy
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.operator.commands import Command, parse
+from protocol.operator.grammar import CommandError, split
 from protocol.operator.live_commands import (
     Order,
     RemoveBans,
@@ -16,7 +17,7 @@ from protocol.operator.live_commands import (
     ShowStreams,
     TerminateStreams,
 )
-from protocol.operator.syntax import VERBS, CommandError, split
+from protocol.operator.syntax import VERBS
 from protocol.rest import bans, connections, rooms, streams
 from protocol.rest.bans import BanFilter
 from protocol.rest.fields import FieldTable

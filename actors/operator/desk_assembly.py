@@ -1,0 +1,48 @@
+"""Puts together what the operator's commands act on."""
+
+from collections.abc import Awaitable, Callable
+
+from actors.access.control import AccessControl
+from actors.metrics.measured import MeasuredServer
+from actors.operator.accounts import AccountCommands
+from actors.operator.app_trials import AppTrials
+from actors.operator.completing import Completer
+from actors.operator.desk import CommandDesk
+from actors.operator.live import LiveCommands
+from actors.operator.remote import RemoteOperators
+from actors.operator.server_commands import ServerCommands
+from actors.operator.spool_commands import SpoolCommands
+from actors.operator.watch import NodeFacts, WatchCommands
+from actors.storage.app_store import AppStore
+from actors.storage.reload import ReloadReport
+
+
+def make_desk(
+    apps: AppStore,
+    access: AccessControl,
+    live: LiveCommands,
+    parts: MeasuredServer,
+    node_id: str,
+    reload: Callable[..., Awaitable[ReloadReport]],
+    page_url: Callable[[], str],
+) -> CommandDesk:
+    """The desk of a whole server. `page_url`: the address of the start page, for people."""
+    facts = NodeFacts(
+        node_id=node_id,
+        drain=parts.drain,
+        sessions=lambda: parts.supervisor.session_count,
+        overload=parts.overload,
+    )
+    return CommandDesk(
+        apps=apps,
+        accounts=AccountCommands(access, lambda: apps.table, page_url),
+        server=ServerCommands(drain=parts.drain, reload=reload),
+        live=live,
+        trials=AppTrials(table=lambda: apps.table, settings=live.settings, node_id=node_id),
+        kept=SpoolCommands(parts.dispatcher, lambda: apps.table),
+        watch=WatchCommands(events=parts.supervisor.events, hooks=parts.dispatcher, node=facts),
+        completer=Completer(apps=apps, access=access, node=live.node, rooms=live.rooms),
+        remote=RemoteOperators(access=access),
+        audit=access.audit,
+        counts=parts.web,
+    )

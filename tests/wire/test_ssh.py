@@ -1,0 +1,139 @@
+"""The command line over SSH, by OpenSSH's client against a whole server."""
+
+import json
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from actors.operator.conversation import Exit
+from actors.storage.state_folder import StateFolder
+from tests.support.full_server import FullServer, full_server
+from tests.support.operator import ROOT, run_wcs
+from tests.support.pty_process import on_pty
+from tests.support.ssh_client import SshClient
+from tests.support.wcs_client import PATIENCE
+
+
+@asynccontextmanager
+async def ssh_server(folder: Path) -> AsyncIterator[tuple[FullServer, SshClient]]:
+    """A server with the users alice (admin, by key and password) and vera (view, by password)."""
+    async with full_server(folder, ssh_port=0) as server:
+        client = SshClient(folder=folder / "client", port=server.addresses["ssh"][0].port)
+        client.folder.mkdir()
+        await client.make_key()
+        for user, role in (("alice", "admin"), ("vera", "view")):
+            words = ("--state", str(folder / "state"), "add", "user", user, "--role", role)
+            assert (await run_wcs(*words, stdin=f"{user}-secret\n")).returncode == Exit.DONE
+        keys = folder / "state/authorized_keys"
+        keys.mkdir()
+        (keys / "alice").write_text(f"# laptop\n{client.public_key}")
+        yield server, client
+
+
+def audit_lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "state/audit.jsonl").read_text().splitlines()]
+
+
+async def use_prompt(command: list[str], folder: Path) -> None:
+    """Change a password, ask for help, recall it, watch events and leave."""
+    async with on_pty(command, cwd=folder, environment={"TERM": "xterm"}) as prompt:
+        await prompt.expect("wcs> ")
+        await prompt.type("passwd vera\r")
+        await prompt.expect("password of 'vera': ")
+        await prompt.type("new-secret\r")
+        await prompt.expect("again: ")
+        await prompt.type("new-secret\r")
+        await prompt.expect("password of user 'vera' changed")
+        await prompt.type("help passwd\r")
+        await prompt.expect("Change a user's password")
+        await prompt.type("\x1b[A\r")
+        await prompt.expect("Change a user's password")
+        await prompt.type("tail\r")
+        await prompt.expect("tail")
+        await prompt.type("\x03")
+        await prompt.expect("wcs> ")
+        await prompt.type("\x04")
+        assert await prompt.ended() == Exit.DONE
+    assert "new-secret" not in prompt.text
+
+
+async def test_commands_pipes_and_a_prompt(tmp_path: Path) -> None:
+    async with ssh_server(tmp_path) as (_, client):
+        done = await client.run("show", "apps")
+        assert (done.returncode, done.stderr) == (Exit.DONE, b"")
+        assert b"defaultApp" in done.stdout
+        done = await client.run("shwo apps")
+        assert (done.returncode, done.stdout) == (Exit.USAGE, b"")
+        assert b"unknown command 'shwo apps'" in done.stderr
+        done = await client.run(stdin="# first\nshow nodes\nremove app nothing\nterminate name=none\nshow apps\n")
+        assert done.returncode == Exit.REFUSED
+        assert b"nothing to remove" in done.stdout
+        assert b"defaultApp" not in done.stdout
+        assert done.stderr == b"wcs: no stream matches\n"
+
+        done = await client.run("show streams", user="vera", password="vera-secret")
+        assert (done.returncode, done.stdout) == (Exit.DONE, b"no streams\n")
+        done = await client.run("remove app defaultApp", user="vera", password="vera-secret")
+        assert (done.returncode, done.stdout) == (Exit.REFUSED, b"")
+        assert done.stderr == b"wcs: needs the role admin; user vera has the role view\n"
+
+        await use_prompt(client.command(user="alice", by_key=True), tmp_path)
+
+    key = tmp_path / "state/tls/ssh_host_ed25519_key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    lines = audit_lines(tmp_path)
+    assert {"ssh-key alice", "user vera", f"uid {key.stat().st_uid}"} == {line["who"] for line in lines}
+    by_vera = [(line["what"], line["from"]) for line in lines if line["who"] == "user vera"]
+    assert by_vera == [(what, "ssh 127.0.0.1") for what in ("ssh", "show streams", "ssh", "remove app")]
+    assert "secret" not in (tmp_path / "state/audit.jsonl").read_text()
+
+
+async def test_who_and_what_is_refused(tmp_path: Path) -> None:
+    async with ssh_server(tmp_path) as (_, client):
+        for user, password in (("vera", "wrong"), ("nobody", "vera-secret"), ("../alice", ""), ("vera", "")):
+            refused = await client.run("show apps", user=user, password=password)
+            assert refused.returncode == 255
+            assert b"Permission denied" in refused.stderr
+
+        forwarding = ("-o", "ExitOnForwardFailure=yes", "-W", "127.0.0.1:1")
+        refused = await client.run(options=forwarding)
+        assert refused.returncode == 255
+        assert b"forwarding failed" in refused.stderr
+        refused = await client.run("sftp", options=("-s",))
+        assert refused.returncode == 255
+        assert b"subsystem request failed" in refused.stderr
+
+        words = ("--state", str(tmp_path / "state"), "update", "user", "-a", "false", "alice")
+        assert (await run_wcs(*words)).returncode == Exit.DONE
+        barred = await client.run("show streams")
+        assert barred.returncode == Exit.REFUSED
+    assert [line["result"] for line in audit_lines(tmp_path) if line["what"] == "ssh"].count(
+        "wrong user or password"
+    ) == 2
+
+
+async def test_the_helper_ends_with_its_input(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as state, socket.create_server(("127.0.0.1", 0)) as listener:
+        told = {
+            "listener": listener.fileno(),
+            "operator": str(state.socket_path),
+            "host_key": str(state.ssh_host_key()),
+            "keys": str(state.keys_path),
+        }
+        command = [sys.executable, "-m", "actors.operator.ssh_helper"]
+        helper = await trio.lowlevel.open_process(
+            command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], cwd=ROOT
+        )
+        assert helper.stdin is not None
+        await helper.stdin.send_all(json.dumps(told).encode() + b"\n")
+        with trio.fail_after(PATIENCE):
+            async with await trio.open_tcp_stream(*listener.getsockname()) as client:
+                assert (await client.receive_some()).startswith(b"SSH-2.0-wcsd")
+                await helper.stdin.aclose()  # as when a server is killed
+                assert await helper.wait() == 0
