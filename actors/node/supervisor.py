@@ -15,7 +15,7 @@ from actors.events.event_log import EventLog
 from actors.node.stream_index import STATUS, StreamIndex
 from actors.node.termination import Candidate, Completion, Termination
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
-from actors.runtime.logs import get_logger
+from actors.runtime.logs import clear_session_level, get_logger
 from actors.runtime.slices import Turns, slices
 from actors.storage.run_record import RunRecord
 from protocol.metrics.actor_counts import ActorCounts
@@ -311,6 +311,7 @@ class Supervisor:
             await self._guarded("session", session, partial(_note_session_end, self.counts, self.events, session))
         finally:
             del self._sessions[session.session_id]
+            clear_session_level(session.session_id)
             self._changed.set()
 
     async def _oversee_room(self, room: RoomActor) -> None:

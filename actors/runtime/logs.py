@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -48,6 +48,23 @@ _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _limiters: "WeakSet[RateLimitedLog | _LineLimits]" = WeakSet()
 
 
+_session_levels: OrderedDict[str, int] = OrderedDict()
+MAX_SESSION_LEVELS = 1000
+"""Sessions with a level; with one more, the one that got its level first has none any more."""
+
+
+def set_session_level(session_id: str, level: LogLevel) -> None:
+    """Lines with this session's id are written from `level` up, whatever the level of others."""
+    _session_levels[session_id] = logging.getLevelNamesMapping()[level.upper()]
+    if len(_session_levels) > MAX_SESSION_LEVELS:
+        _session_levels.popitem(last=False)
+
+
+def clear_session_level(session_id: str) -> None:
+    """The session is over."""
+    _session_levels.pop(session_id, None)
+
+
 class Logger:
     """Writes events of one part of the server. Cheap if the level is off; may be created before `configure`."""
 
@@ -73,7 +90,14 @@ class Logger:
         self._write(logging.ERROR, event, fields, crash)
 
     def _write(self, level: int, event: str, fields: Mapping[str, object], crash: BaseException | None = None) -> None:
-        if self._logger.isEnabledFor(level):
+        own = _session_levels.get(str(fields.get("session", fields.get("id")))) if _session_levels else None
+        if own is not None and level < own:
+            return
+        if own is not None and not self._logger.isEnabledFor(level):
+            extra = {_FIELDS: _lasting(fields)}
+            name = self._logger.name
+            self._logger.handle(self._logger.makeRecord(name, level, "", 0, "%s", (event,), None, extra=extra))
+        elif self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", event, extra={_FIELDS: _lasting(fields)}, exc_info=crash)
 
 

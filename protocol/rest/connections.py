@@ -12,7 +12,7 @@ from attrs import frozen
 from protocol.access.kicks import Kick
 from protocol.node.descriptions import ConnectionDescription
 from protocol.node.filters import ConnectionFilter
-from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues
+from protocol.rest.fields import TEXT, Field, FieldTable, FieldType, FieldValues
 from protocol.rest.json_body import decode_object
 from protocol.rest.kicks import BAN, BAN_RULES, CONNECTION_BAN_BY, REASON, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
@@ -22,10 +22,37 @@ APP_KEY: Final = Field("appKey", TEXT, "key of the application")
 CLIENT_VERSION: Final = Field("clientVersion", TEXT, "version of the WebSDK that the page uses")
 ROOM_NAME: Final = Field("roomName", TEXT, "a room that the session is in")
 
+_LEVELS: Final = {
+    "error": "error",
+    "warn": "warning",
+    "warning": "warning",
+    "info": "info",
+    "debug": "debug",
+    "trace": "debug",
+}
+"""Those of the WebSDK and of Java, in either case, and what they are here."""
+
+
+def _read_level(value: object) -> str:
+    known = _LEVELS.get(value.lower()) if isinstance(value, str) else None
+    if known is None:
+        raise ValueError
+    return known
+
+
+LOG_LEVEL: Final = Field(
+    "logLevel",
+    FieldType(
+        "error, warn, info, debug or trace", _read_level, {"enum": [*_LEVELS, *(level.upper() for level in _LEVELS)]}
+    ),
+    "minimum level of the lines in the server's log that concern the session",
+)
+
 FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION, ROOM_NAME)
 
 TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey, clientVersion or roomName")
 TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
+SET_LOG_LEVEL: Final = FieldTable(SESSION_ID, LOG_LEVEL, required=(SESSION_ID, LOG_LEVEL))
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 
 
@@ -54,6 +81,12 @@ def parse_terminate(body: bytes) -> ConnectionFilter:
     At least one condition is required: WCS has no "disconnect everybody", and neither do we.
     """
     return connection_filter(TERMINATE.read(decode_object(body)))
+
+
+def parse_set_log_level(body: bytes) -> tuple[ConnectionFilter, str]:
+    """Which session, and the level. RestError (400) for anything not exactly understood."""
+    given = SET_LOG_LEVEL.read(decode_object(body))
+    return ConnectionFilter(session_id=given[SESSION_ID]), given[LOG_LEVEL] or ""
 
 
 def connection_filter(given: FieldValues) -> ConnectionFilter:

@@ -10,7 +10,6 @@ GROUPS = frozenset({"api", "call", "cdn", "mixer", "pull", "push", "rtsp"})
 METHODS = frozenset(
     {
         "stream/snapshot",
-        "connection/set_log_level",
     }
 )
 """Single methods of groups that we partly support."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.runtime.logs import clear_session_level, get_logger
 from tests.support.streams import StreamWorld, connection
 from tests.support.web import client_of
 
@@ -63,3 +64,32 @@ async def test_terminate_has_no_dry_run(world: StreamWorld) -> None:
         answer = await client.post(f"{TERMINATE}?dry_run=true", json={"sessionId": "s1"})
     assert answer.status_code == 400
     assert world.reasons == []
+
+
+LEVEL = "/rest-api/connection/set_log_level"
+
+
+async def test_the_lines_about_a_session_have_a_level_of_their_own(
+    world: StreamWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = get_logger("session")
+    async with client_of(world) as client:
+        try:
+            answer = await client.post(LEVEL, json={"sessionId": "s1", "logLevel": "ERROR"})
+            log.warning("about s1", session="s1")
+            log.warning("about s2", session="s2")
+        finally:
+            clear_session_level("s1")
+        unknown = await client.post(LEVEL, json={"sessionId": "s3", "logLevel": "debug"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert unknown.status_code == 404
+    assert [message for message in caplog.messages if message.startswith("about")] == ["about s2"]
+
+
+@pytest.mark.parametrize("level", ["", "loud", None, 10, ["debug"]])
+async def test_a_level_that_is_none_is_refused(world: StreamWorld, level: object) -> None:
+    async with client_of(world) as client:
+        answer = await client.post(LEVEL, json={"sessionId": "s1", "logLevel": level})
+        without = await client.post(LEVEL, json={"logLevel": "debug"})
+    assert (answer.status_code, answer.json()["key"]) == (400, "logLevel")
+    assert (without.status_code, without.json()["key"]) == (400, "sessionId")

@@ -10,7 +10,16 @@ from weakref import ref
 
 import pytest
 
-from actors.runtime.logs import MAX_VALUE, RateLimitedLog, configure, get_logger, tell_suppressed
+from actors.runtime.logs import (
+    MAX_SESSION_LEVELS,
+    MAX_VALUE,
+    RateLimitedLog,
+    clear_session_level,
+    configure,
+    get_logger,
+    set_session_level,
+    tell_suppressed,
+)
 from config.settings import LogFormat, LogLevel
 
 Captured = pytest.CaptureFixture[str]
@@ -255,3 +264,38 @@ def test_what_strangers_can_cause_is_said_once_a_second_and_the_rest_is_counted(
         "connection refused address=d suppressed=2",
         "connection refused address=e",
     ]
+
+
+def test_a_session_may_have_a_level_of_its_own(lines: Start) -> None:
+    written = lines()
+    set_session_level("chatty", LogLevel.DEBUG)
+    set_session_level("quiet", LogLevel.ERROR)
+    for session in ("chatty", "quiet", "other"):
+        log.debug("detail", session=session)
+        log.info("stream live", session=session)
+        log.info("session ended", id=session)
+        log.error("it broke", session=session)
+    clear_session_level("chatty")
+    clear_session_level("quiet")
+    log.debug("detail", session="chatty")
+    assert [line.split(" ", 1)[1] for line in written()] == [
+        "DEBUG detail session=chatty",
+        "INFO stream live session=chatty",
+        "INFO session ended id=chatty",
+        "ERROR it broke session=chatty",
+        "ERROR it broke session=quiet",
+        "INFO stream live session=other",
+        "INFO session ended id=other",
+        "ERROR it broke session=other",
+    ]
+
+
+def test_only_so_many_sessions_have_one(lines: Start) -> None:
+    written = lines()
+    for number in range(MAX_SESSION_LEVELS + 1):
+        set_session_level(f"s{number}", LogLevel.DEBUG)
+    log.debug("first", session="s0")
+    log.debug("last", session=f"s{MAX_SESSION_LEVELS}")
+    for number in range(MAX_SESSION_LEVELS + 1):
+        clear_session_level(f"s{number}")
+    assert [line.split(" ")[2] for line in written()] == ["last"]

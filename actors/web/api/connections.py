@@ -6,23 +6,26 @@ from starlette.responses import Response
 
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
-from actors.runtime.logs import get_logger
+from actors.runtime.logs import get_logger, set_session_level
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute
 from actors.web.api.streams import ONCE, find_routes, no_match, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
-from config.settings import Settings
+from config.settings import LogLevel, Settings
 from protocol.access.roles import Role
 from protocol.node.filters import ConnectionFilter, given_conditions
 from protocol.rest import connections as rest
 from protocol.rest.operations import Answer
+from protocol.rest.paging import Page
 from protocol.rest.query import read_query
 from protocol.rest.schemas import CONNECTION, array_of
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
+
+ONE = Page(limit=1)
 
 BY_REST = StopReason(cause="rest-connection-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 """Why a session ends that a terminate request matched; its streams end with it, by session disconnect."""
@@ -53,6 +56,17 @@ class ConnectionResource:
                 answers=(Answer(description="they are disconnected", headers=(COUNT_HEADER,)),),
                 errors={404: "no connection matches"},
             ),
+            ApiRoute(
+                path="/rest-api/connection/set_log_level",
+                methods=("POST",),
+                endpoint=self.set_log_level,
+                role=Role.OPERATE,
+                summary="choose which lines about a session are logged, until it ends",
+                description="The level replaces `log.level` for the lines that concern the session.",
+                fields=rest.SET_LOG_LEVEL,
+                answers=(Answer(description="from now on"),),
+                errors={404: "no connection matches"},
+            ),
             *find_routes("connection", self.find, rest.FIND, found),
         )
 
@@ -65,6 +79,18 @@ class ConnectionResource:
         _log_terminate(request, query, count)
         banned = await self._kicks.settled(kick, request)
         return empty_answer({COUNT_HEADER: str(count), **banned}) if count else no_match(request, "connection")
+
+    async def set_log_level(self, request: Request) -> Response:
+        """Log more, or less, about one session than about the others, until it ends."""
+        query, level = rest.parse_set_log_level(await request.body())
+        found = await self._streams.find_connections(narrowed(request.scope, query), ONE)
+        for session in found.items:
+            set_session_level(session.session_id, LogLevel(level))
+        note(request.scope, filter=given_conditions(query), level=level, matched=found.total)
+        if not found.total:
+            return no_match(request, "connection")
+        log.info("log level of a session set", session=query.session_id, level=level, **caller_fields(request.scope))
+        return empty_answer({})
 
     async def find(self, request: Request) -> Response:
         """The sessions that match: all without a filter. POST takes it as its body, GET in the query string."""
