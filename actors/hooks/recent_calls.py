@@ -19,6 +19,8 @@ MAX_LATEST: Final = 2000
 """Calls kept, so that a stream's own are found among them."""
 MAX_FAILED: Final = 200
 """Failed calls kept beside them, however many good ones have come since."""
+_BAD: Final = frozenset({HookOutcome.ERROR, HookOutcome.TIMEOUT, HookOutcome.UNREACHABLE})
+"""Calls that were made and have failed; those that an open breaker held back are not among them."""
 MAX_TEXT: Final = 200
 """Characters kept of a name or an id."""
 
@@ -52,7 +54,7 @@ class RecentCalls:
 
     def ended(self, call: HookCall, progress: Progress, label: HookOutcome, outcome: Outcome | None) -> None:
         """A call has ended; `outcome` is None if it was cancelled."""
-        is_bad = label not in (HookOutcome.OK, HookOutcome.REFUSED, HookOutcome.CANCELLED)
+        is_bad = label in _BAD
         if call.keep_alive and label is HookOutcome.OK:
             return
         stream = {} if call.stream is None else call.stream.fields()

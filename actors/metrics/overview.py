@@ -6,6 +6,7 @@ Samples are taken only while somebody looks, at most one a second.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 import trio
@@ -13,6 +14,7 @@ from attrs import asdict, field, frozen
 
 from actors.metrics.measured import MeasuredServer
 from actors.runtime.slices import SliceBudget
+from protocol.hooks.breaker import BreakerState
 from protocol.metrics.histogram import Histogram
 from protocol.node.descriptions import StreamTraffic
 
@@ -26,6 +28,9 @@ STREAMS_AT_ONCE: Final = 200
 SLICE_TIME: Final = 0.0005
 """Streams, and seconds, after which other tasks get a turn."""
 CERTIFICATE_DAYS: Final = 14
+MAX_ALARMS: Final = 10
+"""Applications named at most whose backend is not called."""
+CLOSED: Final = BreakerState.CLOSED.label
 FAILING_SHARE: Final = 0.05
 """Share of failed hooks from which on they are an alarm."""
 
@@ -161,7 +166,12 @@ class Overview:
         first, last = seen.counters[0], seen.counters[-1]
         calls, failed = last.calls - first.calls, last.failed - first.failed
         if failed and failed >= FAILING_SHARE * calls:
-            yield {"kind": "hooks", "text": f"{failed} of the last {calls} hook calls have failed."}
+            yield {"kind": "hooks", "text": f"Hook calls are failing: {failed} of {calls} in the last two minutes."}
+        states = self._server.dispatcher.sender.breakers.states()
+        held = (app for app, state in states if state != CLOSED and (apps is None or app in apps))
+        for app in islice(held, MAX_ALARMS):
+            text = f"The backend of {app} has failed too often, and is not called; it is tried from time to time."
+            yield {"kind": "breaker", "text": text}
         if apps is not None:
             return
         if self._server.overload.is_on:

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.metrics.overview import Overview
-from protocol.hooks import HookMethod
+from config.apps import App, default_table
+from config.apps_file import write_apps
+from protocol.hooks import HookMethod, Unreachable
 from protocol.metrics.hook_counts import HookOutcome
 from tests.support.full_server import full_server
 from tests.support.wcs_client import wcs_client
@@ -40,5 +42,22 @@ async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:
     assert now["hook_p95"] == 500
     assert now["loop_p99"] > 0
     assert own["samples"][-1]["loop_p99"] is None
-    assert during["alarms"] == [{"kind": "hooks", "text": "2 of the last 2 hook calls have failed."}]
+    assert during["alarms"] == [{"kind": "hooks", "text": "Hook calls are failing: 2 of 2 in the last two minutes."}]
     assert foreign["alarms"] == []
+
+
+async def test_a_backend_that_is_not_called_is_an_alarm(tmp_path: Path) -> None:
+    shop = App(name="Shop", key="shop", url="http://127.0.0.1:9/hooks")
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state/apps.toml").write_text(write_apps(default_table().added(shop)))
+    async with full_server(tmp_path) as server:
+        breakers, overview = server.server.measured.dispatcher.sender.breakers, Overview(server.server.measured)
+        while (ticket := breakers.admit(shop)) is not None:
+            breakers.report(shop, ticket, HookMethod.CONNECT, Unreachable(cause="refused"))
+        told = {apps: (await overview.look(apps))["alarms"] for apps in (None, frozenset({"shop"}), frozenset({"x"}))}
+    expected = "The backend of shop has failed too often, and is not called; it is tried from time to time."
+    assert told == {
+        None: [{"kind": "breaker", "text": expected}],
+        frozenset({"shop"}): [{"kind": "breaker", "text": expected}],
+        frozenset({"x"}): [],
+    }

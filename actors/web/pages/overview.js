@@ -48,7 +48,7 @@ const CARDS = [
     column: "Delay",
     value: (sample) => sample.loop_p99,
     text: ({ loop_p99: p99 }) => milliseconds(p99),
-    more: () => "99 % of all turns are faster",
+    more: () => "99th percentile",
   },
 ];
 

@@ -13,7 +13,7 @@ export function makeRecords({ open }) {
 
 const holds = (row, text) => !text || JSON.stringify(Object.values(row)).toLowerCase().includes(text.toLowerCase());
 
-const OUTCOMES = { ok: "OK", refused: "refused", error: "error", timeout: "no answer in time", unreachable: "unreachable" };
+const OUTCOMES = { ok: "OK", timeout: "no answer in time", open: "not called: breaker open" };
 
 const KINDS = { ok: "PUBLISHING", refused: "PENDING", cancelled: "" };
 
