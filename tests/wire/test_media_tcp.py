@@ -1,6 +1,9 @@
 """Media over TCP (ICE-TCP) between real sockets, with our own peer."""
 
+import contextlib
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +12,7 @@ import trio
 
 from actors.media.events import Failed, PeerClosed
 from actors.media.sending.fast_sender import FastSender
+from config.value_types import AddressPair
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.framing import framed
 from protocol.webrtc.rtcp import build_pli
@@ -290,3 +294,52 @@ async def until_restarted(rig: Rig) -> None:
     with trio.fail_after(LIMIT):
         while not rig.plane.statistics().tcp_restarts:  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.02)
+
+
+async def test_a_flood_of_small_packets_is_read_slowly_and_nobody_else_waits() -> None:
+    async with media_rig() as rig:
+        published = await rig.publish()
+        played, other = [await rig.play(published.publication, over_tcp=True) for _ in range(2)]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood, played.peer.udp)
+            for number in range(1, 6):
+                picture(published.peer, number, b"picture%d" % number)
+                await seen(other, b"picture%d" % number)
+            nursery.cancel_scope.cancel()
+        assert rig.plane.statistics().datagrams < 50_000
+
+
+async def flood(connection: socket.socket) -> None:
+    """Send as much as is taken, 100,000 small packets at a time."""
+    packets = framed(b"\x80") * 100_000
+    while True:
+        await trio.lowlevel.wait_writable(connection)
+        with contextlib.suppress(BlockingIOError):
+            sent = connection.send(packets)
+            packets = packets[sent:] + packets[:sent]
+
+
+async def test_a_connection_that_has_ended_is_freed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.media.tcp.service.LONELY", 0.2)
+    monkeypatch.setattr("actors.media.tcp.service._LOOK_INTERVAL", 0.05)
+    async with media_rig() as rig:
+        published = await rig.publish()
+        played = await rig.play(published.publication, over_tcp=True)
+        (connection,) = next(outlet for outlet in rig.plane._tcp._outlets if len(outlet))
+        ended = weakref.ref(connection)
+        del connection
+        gc.disable()
+        try:
+            played.playback.close()
+            await until(lambda: not rig.plane.statistics().tcp_connections)
+            await until(lambda: ended() is None)
+        finally:
+            gc.enable()
+
+
+async def test_ipv6() -> None:
+    async with media_rig(ip=(AddressPair("::1"),)) as rig:
+        published = await rig.publish(host="::1", over_tcp=True)
+        played = await rig.play(published.publication, host="::1", over_tcp=True)
+        picture(published.peer, 1, b"picture")
+        await seen(played, b"picture")

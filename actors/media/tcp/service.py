@@ -230,10 +230,12 @@ class TcpMedia:
             while not len(self):
                 await self._arrived.park()
             await trio.sleep(_LOOK_INTERVAL)
-            now = self._context.clock()
-            for outlet in self._outlets:
-                for connection in outlet:
-                    self._look(connection, now)
+            self._look_at_all(self._context.clock())
+
+    def _look_at_all(self, now: float) -> None:
+        for outlet in self._outlets:
+            for connection in outlet:
+                self._look(connection, now)
 
     def _look(self, connection: TcpConnection, now: float) -> None:
         path = connection.path
