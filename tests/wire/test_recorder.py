@@ -26,9 +26,11 @@ from config.settings import RecordPolicy, Settings
 from protocol.stream.record_names import RecordFacts
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.sdp import MediaKind
+from tests.support.media_peer import vp8_key_frame
 from tests.support.media_rig import media_rig
 from tests.support.media_tapes import STARTED, arrivals, opus_arrivals
 from tests.support.plain_media import PlainSource
+from tests.support.rtp_packets import build_header
 
 FREE = evolve(Settings(), records_min_free=0, stream_record_policy=RecordPolicy.STREAM_NAME)
 
@@ -150,6 +152,44 @@ async def test_a_process_that_is_killed_leaves_a_file_that_plays(tmp_path: Path)
         assert pictures(tmp_path / "news.webm") >= 28
         assert (made.recordings.counts.failed, made.recordings.services.counts.failures["recorder"]) == (1, 1)
         assert not source.publication.ended, "nobody else notices"
+
+
+async def test_a_process_that_hangs_is_killed_and_leaves_a_file_that_plays(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        await written(recording)
+        assert recording.pid is not None
+        os.kill(recording.pid, signal.SIGSTOP)
+        recording._silence.deadline = trio.current_time()  # as if the time had passed
+        assert await ended(recording) == tmp_path / "news.webm"
+        assert pictures(tmp_path / "news.webm") >= 28
+        assert made.recordings.services.counts.hangs["recorder"] == 1
+
+
+async def test_a_process_that_is_too_slow_misses_packets_and_a_key_frame_is_asked_for(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        await written(recording)
+        tap = recording._tap
+        assert tap is not None
+        assert recording.pid is not None
+        os.kill(recording.pid, signal.SIGSTOP)
+        number, asked = 1000, source.key_frames_asked
+        while not tap.dropped:
+            header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
+            source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"x" * 1100)] * 2)
+            number += 1
+        os.kill(recording.pid, signal.SIGCONT)
+        source.publication.end()
+        recording.finish()
+        assert await ended(recording) == tmp_path / "news.webm"
+        assert recording.dropped > 0
+        assert source.key_frames_asked > asked
+        assert made.recordings.counts.failed == 0
 
 
 async def test_what_a_server_left_unfinished_is_finished_by_the_next_one(tmp_path: Path) -> None:
