@@ -23,7 +23,7 @@ log = get_logger("session")
 TICK = 1.0
 """Seconds."""
 MOST = 1000
-"""Streams whose pages are told in one round: about 5 % of a core."""
+"""Streams whose pages are told in one round: a few percent of a core."""
 AT_ONCE = 20
 """Pages told before other tasks get a turn."""
 

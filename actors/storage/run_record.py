@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.slices import slices
 from protocol.node.run_record import (
     MAX_LINE,
     MAX_STREAMS,
@@ -25,6 +26,7 @@ SHORTEST_PAUSE = 0.25
 """Seconds between two writes, at least."""
 BYTES_PER_SECOND = 1_000_000
 """Written at most, on average."""
+LINES_AT_ONCE = 200
 
 
 class RunRecord:
@@ -89,9 +91,9 @@ class RunRecord:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def content(self) -> bytes:
+    def lines(self) -> tuple[bytes, ...]:
         """The file as it should be now."""
-        return encode_head(len(self._lines), truncated=self._left_out > 0) + b"".join(self._lines.values())
+        return encode_head(len(self._lines), truncated=self._left_out > 0), *self._lines.values()
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -100,12 +102,12 @@ class RunRecord:
 
     async def _write(self, path: Path) -> int:
         self._changed = trio.Event()
-        content = self.content()
+        lines = self.lines()
         try:
-            await trio.to_thread.run_sync(_replace, path, content)
+            await trio.to_thread.run_sync(_replace, path, lines)
         except OSError as error:
             self._log.error("the record of open streams cannot be written", path=path, cause=error.strerror)
-        return len(content)
+        return sum(map(len, lines))
 
 
 def _previous(path: Path) -> PreviousRun:
@@ -116,9 +118,14 @@ def _previous(path: Path) -> PreviousRun:
         return PreviousRun()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Not synced to disk: the crash of a process loses nothing that was written, and that of a machine may."""
+def _replace(path: Path, lines: tuple[bytes, ...]) -> None:
+    """Not synced to disk: the crash of a process loses nothing that was written, and that of a machine may.
+
+    A few lines at a time: this thread must not hold up that of the media.
+    """
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.touch(mode=0o600)
-    unfinished.write_bytes(content)
+    with unfinished.open("wb") as file:
+        for some in slices(lines, LINES_AT_ONCE):
+            file.write(b"".join(some))
     unfinished.replace(path)

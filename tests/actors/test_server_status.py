@@ -104,7 +104,7 @@ def test_the_record_holds_what_is_open() -> None:
     record.renamed(evolve(stream(2), name="weather"))
     record.renamed(stream(3))  # has ended
     record.closed("m1")
-    left = read_record(record.content())
+    left = read_record(b"".join(record.lines()))
     assert left == PreviousRun(is_crash=True, streams=(evolve(stream(2), name="weather"),))
 
 
@@ -112,10 +112,10 @@ def test_the_record_is_bounded_and_says_so() -> None:
     record = RunRecord()
     for number in range(MAX_STREAMS + 1):
         record.opened(stream(number))
-    full = read_record(record.content())
+    full = read_record(b"".join(record.lines()))
     assert (len(full.streams), full.truncated) == (MAX_STREAMS, True)
     record.closed(f"m{MAX_STREAMS}")
-    assert not read_record(record.content()).truncated
+    assert not read_record(b"".join(record.lines())).truncated
 
 
 def test_what_ends_while_the_server_stops_stays_in_the_record() -> None:
@@ -123,7 +123,7 @@ def test_what_ends_while_the_server_stops_stays_in_the_record() -> None:
     record.opened(stream(1))
     record.freeze()
     record.closed("m1")
-    assert read_record(record.content()).streams == (stream(1),)
+    assert read_record(b"".join(record.lines())).streams == (stream(1),)
 
 
 def test_a_record_that_is_found_follows_a_crash(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_record_that_is_found_follows_a_crash(tmp_path: Path) -> None:
     assert not RunRecord(path).previous.is_crash
     record = RunRecord()
     record.opened(stream(1))
-    path.write_bytes(record.content())
+    path.write_bytes(b"".join(record.lines()))
     after = RunRecord(path)
     assert after.previous == PreviousRun(is_crash=True, streams=(stream(1),))
     after.end()
