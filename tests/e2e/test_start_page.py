@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.start_page import OpenStartPage, StartPage, start_pages
@@ -95,6 +95,23 @@ def test_a_stream_can_be_stopped_before_it_is_on(start_page: OpenStartPage) -> N
     expect(page.publisher.start_button).to_be_enabled()
 
     page.publisher.run("news", "PUBLISHING")
+
+
+def test_who_is_quicker_than_the_first_answer_publishes_all_the_same(start_page: OpenStartPage) -> None:
+    page = start_page()
+    page.page.goto("about:blank")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.page.route("**/page/state?*", hold, times=1)
+    page.page.goto(f"{page.address}#try")
+    page.page.locator("#publish .run > button").click()
+    expect(page.page.locator("#publish .words")).to_have_text("Connecting to the server.")
+    held[0].continue_()
+
+    page.publisher.wait_for("PUBLISHING")
 
 
 def test_a_stream_outlives_the_time_limit_of_connecting(start_page: OpenStartPage, server: ServerProcess) -> None:

@@ -24,10 +24,14 @@ const FIRST_TAB = "streams";
 let state = null; // as the server told it last
 let tab = FIRST_TAB;
 
-const publish = new PublishPanel(byId("publish"), serverUrl);
-const play = new PlayPanel(byId("play"), serverUrl);
+let tellAnswered;
+const answered = new Promise((resolve) => (tellAnswered = resolve)); // the server has told where it listens
+const whereToConnect = () => answered.then(serverUrl);
+
+const publish = new PublishPanel(byId("publish"), whereToConnect);
+const play = new PlayPanel(byId("play"), whereToConnect);
 play.isOurs = (name) => name === publish.published;
-const room = new RoomPanel(byId("room"), serverUrl);
+const room = new RoomPanel(byId("room"), whereToConnect);
 const showTryTab = startTabs(byId("try-tabs"));
 
 const search = byId("search");
@@ -77,6 +81,7 @@ const others = (asked) => (asked === "try" ? 60 : 0);
 function show({ asked, searched, answers: [latest, figures, own] }) {
   const updated = state !== null && state.version !== latest.version;
   state = latest;
+  tellAnswered();
   showServer(latest);
   showCounts(latest.totals);
   overview.show(figures);

@@ -15,7 +15,7 @@ export class Panel {
   #running = null; // AbortController of the activity that runs
   #done = null; // promise of its end
 
-  /** `serverUrl()` gives the WebSocket's address. */
+  /** `serverUrl()` is a promise of the WebSocket's address. */
   constructor(section, serverUrl) {
     this.serverUrl = serverUrl;
     this.video = section.querySelector("video");
@@ -123,7 +123,7 @@ export class PublishPanel extends Panel {
     try {
       this.show(media);
       this.tell("", "Connecting to the server.");
-      session = await connect(this.serverUrl(), { appKey, custom, signal });
+      session = await connect(await this.serverUrl(), { appKey, custom, signal });
       this.published = name;
       const stream = session.publish(name, media, { onStatus: this.onStatus, custom });
       // The browser's own "Stop sharing" ends the track.
@@ -146,7 +146,7 @@ export class PlayPanel extends Panel {
     this.tell("", "Connecting to the server.");
     const muted = this.isOurs(name);
     this.video.muted = muted;
-    const session = await connect(this.serverUrl(), { appKey, custom, signal });
+    const session = await connect(await this.serverUrl(), { appKey, custom, signal });
     try {
       const onStatus = (status, info) => {
         if (status === "PLAYING" && muted) this.tell(status, "Muted here, because this page publishes it.");

@@ -47,7 +47,7 @@ export class RoomPanel extends Panel {
         onMessage: (from, text) => this.#write(from, typeof text === "string" ? text : JSON.stringify(text)),
       });
       const custom = { login: login.trim() };
-      session = await connect(this.serverUrl(), { appKey, custom, onData: (data) => room.heard(data), signal });
+      session = await connect(await this.serverUrl(), { appKey, custom, onData: (data) => room.heard(data), signal });
       await room.join(session);
       signal.throwIfAborted();
       await this.#stay(room, session, media, signal);
