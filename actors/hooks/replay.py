@@ -215,6 +215,14 @@ class HookReplay:
         return self._paces.setdefault(backend_of(app.url), _Pace())
 
 
+def _stream_of(hook: KeptHook) -> HookedStream | None:
+    try:
+        body = json.loads(hook.content)
+    except ValueError:
+        return None
+    return HookedStream.of(hook.method, body) if isinstance(body, dict) else None
+
+
 def _call(hook: KeptHook, app: App) -> HookCall:
     return HookCall(
         app=app,
@@ -222,7 +230,7 @@ def _call(hook: KeptHook, app: App) -> HookCall:
         session_id=hook.lane,
         body={},
         config=DEFAULT_METHOD_CONFIG,
-        stream=HookedStream.of(hook.method, json.loads(hook.content)),
+        stream=_stream_of(hook),
         content=hook.content,
         event_time=hook.event_time,
     )

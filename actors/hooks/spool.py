@@ -127,6 +127,8 @@ class Spool:
         except SpoolFileError as error:
             log.error("hooks of an earlier run cannot be read", cause=str(error))
             return
+        if self._file.was_set_aside:
+            log.error("the file of kept hooks was none: it is set aside", path=str(self._file.path))
         if self.index.rows:
             log.warning("hooks are kept from an earlier run", count=self.index.rows)
 

@@ -72,6 +72,8 @@ class HookSpoolFile:
         self.path = path
         self._sync = sync
         self._opened: sqlite3.Connection | None = None
+        self.was_set_aside = False
+        """Whether something else was found in its place, and put away."""
 
     @property
     def exists(self) -> bool:
@@ -192,6 +194,7 @@ class HookSpoolFile:
 
     def set_aside(self) -> None:
         """Put a file away that is no spool, under another name, and its companions with it."""
+        self.was_set_aside = True
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).rename(f"{self.path}.unreadable{suffix}")

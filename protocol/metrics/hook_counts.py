@@ -41,6 +41,8 @@ class HookCounts:
         """A call has ended, `seconds` after it began."""
         app = self._apps.of(app_key)
         self.calls[app, method.value, outcome.value] += 1
+        if outcome is HookOutcome.OPEN:
+            return
         key = (app, method.value)
         (self.seconds.get(key) or self.seconds.setdefault(key, Histogram(WAITS))).observe(seconds)
 

@@ -54,6 +54,7 @@ async def test_questions_come_to_a_timeout_at_once(autojump_clock: MockClock, ca
         counters = rig.dispatcher.sender.counters
         assert (counters.failed, counters.timed_out) == (FAILURES + 3, 0)
         assert rig.dispatcher.sender.counts.calls["other", "connect", HookOutcome.OPEN] == 1
+        assert ("other", "connect") not in rig.dispatcher.sender.counts.seconds  # it took no time
     causes = [record.wcsd_fields.get("cause") for record in caplog.records if hasattr(record, "wcsd_fields")]
     assert "breaker open" in causes
 

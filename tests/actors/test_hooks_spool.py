@@ -23,6 +23,7 @@ from config.apps import App
 from config.settings import HookOrder
 from protocol.hooks import Allow, HookMethod
 from protocol.hooks.breaker import FAILURES
+from protocol.hooks.kept_hook import KeptHook
 from protocol.hooks.webhook_signature import new_secret
 from tests.bench.kept_hooks import simulate
 from tests.support.hook_rig import APP, Answer, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
@@ -320,6 +321,29 @@ async def test_what_is_left_at_the_end_is_delivered_by_the_next_run(autojump_clo
         down_then(backend)
         await trio.sleep(10)
     assert delivered(backend) == list(range(5))
+
+
+async def test_a_damaged_body_harms_nobody(autojump_clock: MockClock, path: Path) -> None:
+    hook = KeptHook(
+        number=1,
+        app_key=ALL.key,
+        lane="s",
+        method=STATUS,
+        hook_id="a-1",
+        attempts=1,
+        event_time=EPOCH,
+        last=True,
+        content=b"[1]",
+    )
+    file = HookSpoolFile(path)
+    file.write([hook, evolve(hook, number=2, content=b'{"n": 5}')], [])
+    file.close()
+    backend = MemoryBackend()
+    backend.script("*", status(200))
+    async with spool_rig(path, backend=backend, spool=spool_at(path)) as rig:
+        await trio.sleep(20)
+        assert rig.dispatcher.spool.index.totals == {}
+        assert [call.body for call in backend.calls] == [[1], {"n": 5}]
 
 
 async def test_ten_minutes_of_outage_lose_nothing_and_keep_the_order(autojump_clock: MockClock, path: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_file_that_is_no_spool_is_set_aside(path: Path) -> None:
     file.write([HOOK], [])
     assert numbers(file.page("shop", after=0, limit=5)) == [1]
     assert path.with_name("spool.sqlite3.unreadable").read_bytes().startswith(b"not a database")
+    assert file.was_set_aside
 
 
 def test_the_oldest_go_first_and_ends_last(path: Path) -> None:
