@@ -153,7 +153,9 @@ class WatchCommands:
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
     def _show_hooks(self, apps: frozenset[str] | None) -> Done:
-        rows = [row for row in _hook_rows(self._hooks.sender.counts) if apps is None or row["app"] in apps]
+        states = dict(self._hooks.sender.breakers.states())
+        every = _hook_rows(self._hooks.sender.counts)
+        rows = [{**row, "breaker": states.get(row["app"])} for row in every if apps is None or row["app"] in apps]
         if apps is not None:
             return Done(rows=rows, message="" if rows else "no hooks yet")
         told = self._hooks.statistics()

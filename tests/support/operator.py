@@ -36,6 +36,7 @@ from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.reload import no_reload
 from config.settings import Settings
+from protocol.metrics.hook_counts import HookCounts
 from tests.support.access import access_of
 from tests.support.streams import StreamWorld
 from tests.support.web import messages_to
@@ -127,10 +128,10 @@ def desk_of(
     )
 
 
-def watch_commands_on(events: EventLog) -> WatchCommands:
-    """The commands that watch a server, on these events and an idle node."""
+def watch_commands_on(events: EventLog, counts: HookCounts | None = None) -> WatchCommands:
+    """The commands that watch a server, on these events and hooks, and an idle node."""
     node = NodeFacts(node_id="node", drain=Drain(), sessions=lambda: 0, overload=Overload(math.inf))
-    return WatchCommands(events=events, hooks=HookDispatcher(Settings()), node=node)
+    return WatchCommands(events=events, hooks=HookDispatcher(Settings(), counts=counts), node=node)
 
 
 async def receive_answer(stream: trio.abc.ReceiveStream) -> Any:
