@@ -77,10 +77,14 @@ def _check(release: Release, workshop: Path) -> None:
     _step("wheel: metadata", lambda: wheel.check_metadata(release, lock))
     _step("wheel: the same, built again", lambda: wheel.check_again(release, CHECKOUT, workshop))
     _step("installed by its list of hashes", lambda: installation.install(release, environment))
-    _step("programs", lambda: installation.check_programs(release, environment, workshop / "state"))
+    _step(
+        "programs, with the calls of the unit",
+        lambda: installation.check_programs(release, environment, workshop / "state"),
+    )
     _step("programs, shadowed", lambda: installation.check_shadows(environment, workshop))
     _step("unit", lambda: unit.check_unit(release.target / "wcsd.service", program, workshop))
     _step("unit, as --init writes it", lambda: unit.verify(installation.set_up(environment, workshop / "system")))
+    _step("sandbox of workers, likewise", lambda: installation.check_sandbox(release, environment))
     _step("sysusers", lambda: unit.check_sysusers(release.target / "sysusers.conf"))
     _step("sysctl", lambda: unit.check_sysctl(release.target / "sysctl.conf"))
 

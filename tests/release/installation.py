@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.release import syscall_filter
 from tests.release.artefacts import Release, run
 from tests.release.changelog import NotReleasable
 
@@ -21,13 +22,14 @@ def install(release: Release, environment: Path) -> None:
 
 
 def check_programs(release: Release, environment: Path, state: Path) -> str:
-    """The programs say the right version; the server starts, answers `wcs`, and stops."""
+    """The programs say the right version; the server starts, answers `wcs`, and stops: with the unit's system calls."""
     wcsd, wcs = (str(environment / "bin" / name) for name in ("wcsd", "wcs"))
     for program in (wcsd, wcs):
         if (told := run([program, "--version"], _clean()).split()[-1]) != release.version:
             raise NotReleasable(f"{program} says that it is version {told}")
     run([wcsd, "--check-config", f"--state={state}", *ANY_PORTS], _clean())
-    command = [wcsd, f"--state={state}", *ANY_PORTS]
+    confined = [sys.executable, syscall_filter.__file__, str(release.target / "wcsd.service")]
+    command = [*confined, wcsd, f"--state={state}", *ANY_PORTS]
     with subprocess.Popen(command, env=_clean(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         try:
             return _converse(server, [wcs, f"--state={state}"])
@@ -45,6 +47,8 @@ def _converse(server: "subprocess.Popen[str]", wcs: list[str]) -> str:
         raise NotReleasable(f"the installed server has no applications: {apps}")
     server.terminate()
     _, log = server.communicate(timeout=STOP_TIMEOUT)
+    if "sender=fast" not in log:
+        raise NotReleasable(f"the installed server does not have its fast sender: {log}")
     if server.returncode:
         raise NotReleasable(f"the installed server ended with exit code {server.returncode}: {log}")
     return "started, answered, stopped"
@@ -76,6 +80,17 @@ def set_up(environment: Path, root: Path) -> Path:
     if not (root / "var/lib/wcsd/users.toml").exists():
         raise NotReleasable("wcsd --init made no first user")
     return unit
+
+
+def check_sandbox(release: Release, environment: Path) -> str:
+    """The unit lets a worker take every step by which it shuts itself off."""
+    enter = "from actors.workers.programs import sandbox; print(*sandbox.enter(1 << 30))"
+    command = [str(environment / "bin/python"), "-c", enter]
+    confined = [sys.executable, syscall_filter.__file__, str(release.target / "wcsd.service")]
+    elsewhere = run(command, _clean()).split()  # what this kernel itself refuses
+    if refused := {*run([*confined, *command], _clean()).split()} - {*elsewhere}:
+        raise NotReleasable(f"the unit refuses steps of the workers' sandbox: {', '.join(sorted(refused))}")
+    return "no step refused"
 
 
 def _clean() -> dict[str, str]:
