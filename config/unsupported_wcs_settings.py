@@ -65,7 +65,7 @@ FAMILIES: Mapping[str, str] = {
     "pull_": "streams are not pulled from other servers",
     "push_": "streams are not pushed to other servers",
     "record_flash_": "Flash is not served",
-    "record_formats": "the codecs decide: WebM, or Matroska for H264 and G.711",
+    "record_formats": "the codecs decide: WebM, MP4 for H264, Matroska for G.711",
     "record_rotation": "files are not rotated; records.max_file_bytes ends them",
     "record_rtsp_": _NO_RTSP,
     "recorder_": _NO_RECORDING,

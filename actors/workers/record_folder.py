@@ -16,7 +16,10 @@ from actors.workers.programs.part_file import mend_file
 from protocol.stream.record_names import finished_stem
 
 PART: Final = ".part"
-ENDINGS: Final = (".webm", ".mkv", ".mp4")
+WEBM: Final = ".webm"
+MATROSKA: Final = ".mkv"
+MP4: Final = ".mp4"
+"""Of recordings that are written as Matroska, and turned into an MP4 when they are finished."""
 
 
 @frozen(kw_only=True)
@@ -39,10 +42,15 @@ class RecordFolder:
         number = 1
         while True:
             name = f"{stem}{ending}" if number == 1 else f"{stem}-{number}{ending}"
-            if name not in self._reserved and not (self.path / name).exists():
+            if name not in self._reserved and not self._exists(name):
                 self._reserved.add(name)
                 return name
             number += 1
+
+    def _exists(self, name: str) -> bool:
+        """Whether there is such a file, or the one that it is made from."""
+        path = self.path / name
+        return path.exists() or (path.suffix == MP4 and path.with_suffix(MATROSKA).exists())
 
     def release(self, name: str) -> None:
         """The name is free, or its file exists."""
@@ -86,7 +94,7 @@ class RecordFolder:
     def _rescued_name(self, name: str, entry: "os.DirEntry[str]") -> str:
         stem, ending = Path(name).stem, Path(name).suffix
         end = int(entry.stat(follow_symlinks=False).st_mtime * 1000)
-        return self.reserve(finished_stem(stem, end, end), ending if ending in ENDINGS else ".mkv")
+        return self.reserve(finished_stem(stem, end, end), WEBM if ending == WEBM else MATROSKA)
 
     def _entries(self) -> Iterator["os.DirEntry[str]"]:
         try:

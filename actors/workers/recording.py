@@ -13,7 +13,7 @@ from attrs import frozen
 from actors.node.recorder_port import RecordingRefused
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.record_folder import MATROSKA, MP4, DiskLimits, RecordFolder
 from actors.workers.worker import Worker, WorkerServices
 from protocol.stream.record_names import RecordFacts, file_stem
 
@@ -79,6 +79,11 @@ class Recording(Worker):
         self._is_whole = False
 
     @property
+    def becomes_mp4(self) -> bool:
+        """Whether its file is one that is to be turned into an MP4."""
+        return self._job.ending == MP4 and self.file is not None
+
+    @property
     def is_ending(self) -> bool:
         """Whether it was told to end, or has ended."""
         return bool(self._final) or self.reason is not None
@@ -128,10 +133,11 @@ class Recording(Worker):
         await super().on_stop(reason)
         final = self.finish()
         if self._has_part:
-            finish = partial(self._folder.finish, self.running_name, final, is_whole=self._is_whole)
+            written = _as_written(final)
+            finish = partial(self._folder.finish, self.running_name, written, is_whole=self._is_whole)
             try:
                 if await trio.to_thread.run_sync(finish):
-                    self.file = self._folder.path / final
+                    self.file = self._folder.path / written
             except OSError as error:
                 log.error("recording cannot be finished", crash=None, error=str(error), **self.end_log_fields())
         self._folder.release(self.running_name)
@@ -185,6 +191,11 @@ class Recording(Worker):
     def _tap_ended(self) -> None:
         if self.reason is None and self._nursery is not None:
             self.limit_end()
+
+
+def _as_written(name: str) -> str:
+    """The name of the file before it is turned into an MP4."""
+    return name.removesuffix(MP4) + MATROSKA if name.endswith(MP4) else name
 
 
 def _enlarge(channel: socket.socket) -> None:

@@ -10,8 +10,9 @@ from attrs import asdict, define, frozen
 from actors.node.recorder_port import RecordingRefused
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
 from actors.workers.recording import OpenTap, Recording, RecordJob
+from actors.workers.remuxing import Remuxing
 from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
 from config.settings import RecordPolicy, Settings
 from protocol.containers.matroska import is_webm
@@ -138,7 +139,7 @@ class Recordings:
         return RecordJob(
             facts=facts,
             template=request.template or template,
-            ending=".webm" if is_webm(codecs) else ".mkv",
+            ending=_ending(codecs),
             open_tap=request.open_tap,
             limits=DiskLimits(max_bytes=settings.records_max_bytes, min_free=settings.records_min_free),
             max_file_bytes=settings.records_max_file_bytes,
@@ -148,6 +149,8 @@ class Recordings:
         try:
             with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(recording))):
                 await recording.run()
+            if recording.becomes_mp4:
+                await self._remux(recording)
             self._note_end(recording)
         finally:
             self._all.discard(recording)
@@ -155,6 +158,13 @@ class Recordings:
                 del self._running[recording.facts.media_session_id]
             self._changed.set()
             self._changed = trio.Event()
+
+    async def _remux(self, recording: Recording) -> None:
+        if recording.file is not None:
+            remuxing = Remuxing(self.services, recording.file)
+            with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(remuxing))):
+                await remuxing.run()
+            recording.file = remuxing.file
 
     def _note_end(self, recording: Recording) -> None:
         counts, cause = self.counts, recording.reason.cause if recording.reason else "unknown"
@@ -185,3 +195,10 @@ class Recordings:
                 log.warning("recording was left unfinished", file=name, kept=final)
         except OSError as error:
             log.error("recordings cannot be rescued", error=str(error))
+
+
+def _ending(codecs: tuple[str, ...]) -> str:
+    """Of the file that these make: browsers play WebM, and H264 with Opus in an MP4; the rest is for other players."""
+    if is_webm(codecs):
+        return WEBM
+    return MP4 if set(codecs) <= {"H264", "OPUS"} else MATROSKA

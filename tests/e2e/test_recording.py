@@ -41,15 +41,17 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("codec", ["VP8", "AV1"])
-def test_a_recorded_stream_plays_and_seeks(connected_page: OpenPage, server: ServerProcess, codec: str) -> None:
+@pytest.mark.parametrize(("codec", "ending"), [("VP8", "webm"), ("AV1", "webm"), ("H264", "mp4")])
+def test_a_recorded_stream_plays_and_seeks(
+    connected_page: OpenPage, server: ServerProcess, codec: str, ending: str
+) -> None:
     page = connected_page()
     publication = page.published("news", codec=codec, record=True)
     publication.wait_for_growth(currentTime=1.0)
     publication.stop()
     publication.wait_for("UNPUBLISHED", "Stopped by user")
     name = publication.call("getRecordInfo")
-    assert name == f"stream-{publication.id}.webm"
+    assert name == f"stream-{publication.id}.{ending}"
     until((server.state / "records" / name).exists)
 
     seen = plays_and_seeks(page, server.http_url(f"/client/records/{name}"))

@@ -19,11 +19,11 @@ VP8 = Codec(payload_type=0, name="VP8", clock_rate=90_000)
 class PlainSource:
     """An ingest that is fed by hand: no peer, no encryption, nobody to send RTCP to."""
 
-    def __init__(self, context: MediaContext, *, post: Post) -> None:
+    def __init__(self, context: MediaContext, *, post: Post, video: Codec = VP8) -> None:
         self.key_frames_asked = 0
         self._context = context
         self.publication = Publication(
-            context, {MediaKind.AUDIO: OPUS, MediaKind.VIDEO: VP8}, post=post, ask=self._ask_for_key_frames
+            context, {MediaKind.AUDIO: OPUS, MediaKind.VIDEO: video}, post=post, ask=self._ask_for_key_frames
         )
 
     def feed(self, kind: MediaKind, packets: Iterable[bytes]) -> None:

@@ -163,7 +163,7 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "listener": {"http", "https"},
         "level": {"debug", "info", "warning", "error", "critical"},
         "kind": {"session", "stream", "room", "audio", "video", "end", "other"},
-        "program": {"recorder"},
+        "program": {"recorder", "remuxer"},
         "part": {"session", "stream", "room", "media"},
         "generation": {"0", "1", "2"},
         "type": set(EventType),

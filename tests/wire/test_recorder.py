@@ -25,7 +25,7 @@ from actors.workers.recordings import Recordings, RecordRequest
 from config.settings import RecordPolicy, Settings
 from protocol.stream.record_names import RecordFacts
 from protocol.webrtc.rtcp import SenderReport
-from protocol.webrtc.sdp import MediaKind
+from protocol.webrtc.sdp import Codec, MediaKind
 from tests.support.media_peer import vp8_key_frame
 from tests.support.media_rig import media_rig
 from tests.support.media_tapes import STARTED, arrivals, opus_arrivals
@@ -42,8 +42,9 @@ class Studio:
         self.recordings = recordings
         self.context = context
 
-    def source(self) -> PlainSource:
-        return PlainSource(self.context, post=discard)
+    def source(self, video: str = "VP8") -> PlainSource:
+        codec = Codec(payload_type=0, name=video, clock_rate=90_000)
+        return PlainSource(self.context, post=discard, video=codec)
 
     def request(
         self, source: PlainSource, media_session_id: str = "m1", *, app_key: str = "app", by_page: bool = True
@@ -57,7 +58,7 @@ class Studio:
             session_id="s1",
             start=1_000,
             audio_codec="OPUS",
-            video_codec="VP8",
+            video_codec=source.publication.video_codec,
         )
         return RecordRequest(facts=facts, app_key=app_key, open_tap=open_tap, by_page=by_page)
 
@@ -72,7 +73,8 @@ class Studio:
         for track in source.publication.tracks.values():
             report = SenderReport(ssrc=1, ntp_timestamp=1 << 40, rtp_timestamp=0, packet_count=0, octet_count=0)
             track.take_report(report, self.context.clock())
-        for kind, packets in ((MediaKind.VIDEO, arrivals("VP8")), (MediaKind.AUDIO, opus_arrivals(2))):
+        video = arrivals(source.publication.video_codec or "")
+        for kind, packets in ((MediaKind.VIDEO, video), (MediaKind.AUDIO, opus_arrivals(2))):
             source.feed(kind, [each.packet for each in packets if begin <= each.time - STARTED < end])
 
 
@@ -124,6 +126,18 @@ async def test_a_publication_is_recorded_until_it_ends(tmp_path: Path) -> None:
         assert pictures(tmp_path / "records" / "news.webm") == 30
         assert names(tmp_path / "records") == ["news.webm"]
         assert (made.recordings.counts.finished, made.recordings.services.counts.running["recorder"]) == (1, 0)
+
+
+async def test_h264_becomes_an_mp4(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source("H264")
+        recording = await made.record(source)
+        made.play(source)
+        source.publication.end()
+        assert recording.finish() == "news.mp4"
+        assert await ended(recording) == tmp_path / "news.mkv"
+    assert names(tmp_path) == ["news.mp4"]
+    assert pictures(tmp_path / "news.mp4") == 30
 
 
 async def test_the_next_recording_of_a_name_has_another_file_and_ends_the_one_before(tmp_path: Path) -> None:

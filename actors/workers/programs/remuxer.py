@@ -1,0 +1,45 @@
+"""The worker that turns a finished Matroska file of H264 into an MP4, which browsers play. Nothing is decoded.
+
+The job has the numbers of two descriptors, `source` and `target`, and `max_bytes` that the target may have. PyAV does
+the work: this program, and no other, imports it.
+"""
+
+import os
+import time
+from typing import Any, Final
+
+import av
+import av.subtitles.stream  # else it would be imported late, when no file can be read any more
+
+from actors.workers.programs.control import read_job, tell
+from actors.workers.programs.sandbox import enter
+
+STAT_INTERVAL: Final = 5.0
+
+
+def remux(job: dict[str, Any]) -> int:
+    """Copy every packet; how many there were. The target's index comes last, so it is written in one pass."""
+    packets, stat_at = 0, time.monotonic() + STAT_INTERVAL
+    with os.fdopen(job["source"], "rb") as read, os.fdopen(job["target"], "w+b") as written:
+        with av.open(read, "r") as source, av.open(written, "w", format="mp4") as target:
+            streams = {each.index: target.add_stream_from_template(each, opaque=True) for each in source.streams}
+            for packet in source.demux():
+                if packet.size and packet.dts is not None:
+                    packet.stream = streams[packet.stream.index]
+                    target.mux(packet)
+                    packets += 1
+                if time.monotonic() >= stat_at:
+                    stat_at = time.monotonic() + STAT_INTERVAL
+                    tell("stat", packets=packets)
+    return packets
+
+
+def main() -> None:
+    """Run as a process of the server."""
+    job = read_job()
+    tell("ready", refused=enter(job["max_bytes"]))
+    tell("done", why="ended", packets=remux(job))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""A finished recording of H264 becomes an MP4, in a process beside the server; if that fails, it stays as it is."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from actors.runtime.actor import StopReason
+from actors.runtime.logs import get_logger
+from actors.workers.record_folder import PART
+from actors.workers.worker import Worker, WorkerServices
+
+ROOM: Final = 64 << 20
+"""Bytes by which an MP4 may be larger than the Matroska file."""
+
+log = get_logger("workers")
+
+
+class Remuxing(Worker):
+    """See above. `file` is the MP4 in the end, or the file that was to become one."""
+
+    program = "remuxer"
+
+    def __init__(self, services: WorkerServices, source: Path) -> None:
+        super().__init__(services)
+        self.file = source
+        self._source = source
+        self._target = source.with_suffix(".mp4")
+        self._part = source.with_name(f"{self._target.name}{PART}")
+
+    async def on_start(self) -> None:
+        try:
+            await self._begin()
+        except OSError as error:
+            log.error("recording stays in Matroska", error=str(error), file=self._source.name)
+            self.stop(StopReason(cause="refused"))
+
+    def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
+        return StopReason(cause=why)
+
+    async def on_stop(self, reason: StopReason) -> None:
+        await super().on_stop(reason)
+        try:
+            self.file = await trio.to_thread.run_sync(self._finish)
+        except OSError as error:
+            log.error("recording stays in Matroska", error=str(error), file=self._source.name)
+
+    def end_log_fields(self) -> dict[str, object]:
+        return {"file": self._target.name}
+
+    async def _begin(self) -> None:
+        source, target, size = await trio.to_thread.run_sync(self._open)
+        try:
+            await self.go_on()
+            job = {"source": source, "target": target, "max_bytes": size + ROOM}
+            await self.spawn(job, (source, target))
+        finally:
+            os.close(source)
+            os.close(target)
+
+    def _open(self) -> tuple[int, int, int]:
+        source = os.open(self._source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            return source, os.open(self._part, flags, 0o600), os.fstat(source).st_size
+        except BaseException:
+            os.close(source)
+            raise
+
+    def _finish(self) -> Path:
+        if not self._is_done:
+            self._part.unlink(missing_ok=True)
+            return self._source
+        self._part.rename(self._target)
+        self._source.unlink()
+        return self._target
