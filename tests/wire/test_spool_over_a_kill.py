@@ -66,10 +66,10 @@ def by_session(calls: list[ReceivedCall]) -> dict[str, list[int]]:
 
 async def outage(folder: Path, backend: ScriptedBackend) -> None:
     """Sessions whose backend fails while they go on, and then a kill, once the spool has promised all of it."""
-    server = ServerProcess(folder, LOOPBACK)
+    server, over = ServerProcess(folder, LOOPBACK), trio.Event()
     try:
         async with trio.open_nursery() as nursery:
-            clients = [await nursery.start(stay, server) for _ in range(SESSIONS)]
+            clients = [await nursery.start(stay, server, over) for _ in range(SESSIONS)]
             await tell(clients, range(BEFORE))
             await backend.wait_for(METHOD, count=SESSIONS * BEFORE)
             backend.script("*", answer(503))
@@ -77,16 +77,16 @@ async def outage(folder: Path, backend: ScriptedBackend) -> None:
             await wait_until_committed(server, KEPT)
             await look_at(server)
             server.kill()
-            nursery.cancel_scope.cancel()
+            over.set()
     except BaseException:
         server.send_signal(signal.SIGKILL)
         raise
 
 
-async def stay(server: ServerProcess, task_status: trio.TaskStatus[WcsClient]) -> None:
+async def stay(server: ServerProcess, over: trio.Event, task_status: trio.TaskStatus[WcsClient]) -> None:
     async with wcs_client(server.ws_url()) as client:
         task_status.started(client)
-        await trio.sleep_forever()
+        await over.wait()
 
 
 async def look_at(server: ServerProcess) -> None:
@@ -128,6 +128,8 @@ async def test_nothing_that_was_kept_is_lost_and_the_order_holds(tmp_path: Path)
             await wait_until_committed(server, 0)
             assert "hooks are kept from an earlier run" in server.log()
             await drop_some(server, backend)
+            server.send_signal(signal.SIGTERM)
+            assert await trio.to_thread.run_sync(server.wait) == 0  # while the backend goes on
         assert {call.headers["x-wcs-event-time"][:2] for call in late} == {"20"}
         assert len({call.headers["x-wcs-hook-id"] for call in late}) == KEPT
         numbers = by_session([*before, *late])
