@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import trio
+
 from actors.metrics.overview import Overview
 from config.apps import App, default_table
 from config.apps_file import write_apps
@@ -24,6 +26,7 @@ async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:
             await playback.until_media(lambda packet: packet.payload.endswith(b"picture"))
             for _ in range(2):
                 counts.ended("defaultApp", HookMethod.CONNECT, HookOutcome.TIMEOUT, 0.3)
+            server.server.measured.overload.note(0.001, trio.current_time())
             during = await overview.look(None)
             own = await overview.look(frozenset({"defaultApp"}))
             foreign = await overview.look(frozenset({"shop"}))
