@@ -49,6 +49,7 @@ class Tap:
         self.add(info_record([_format(track) for track in tracks], now))
         for track in self._tracks:
             track.begin(now)
+        self._send()  # the next wake-up may be a long time coming
 
     @property
     def closed(self) -> bool:

@@ -21,14 +21,12 @@ async def recorder(server: FullServer, method: str, stream: ClientStream, **fiel
     return await server.rest.post(f"/rest-api/{method}", json={"mediaSessionId": stream.id, **fields})
 
 
-async def fetched(server: FullServer, name: str, **headers: str) -> httpx.Response:
-    """A file, as soon as it is there."""
+async def fetched(server: FullServer, folder: Path, name: str, **headers: str) -> httpx.Response:
+    """A file, as soon as it is there; `folder` is the server's."""
     with trio.fail_after(30):
-        while True:
-            answer = await server.rest.get(RECORDS + name, headers=headers)
-            if answer.status_code != httpx.codes.NOT_FOUND:
-                return answer
+        while not await trio.Path(folder / "state" / "records" / name).exists():  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.02)
+    return await server.rest.get(RECORDS + name, headers=headers)
 
 
 def pictures(data: bytes) -> int:
@@ -45,14 +43,14 @@ async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path
         await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
         end = await stream.status("UNPUBLISHED")
         assert (end["recordName"], end["record"]) == (f"stream-{stream.id}.webm", True)
-        answer = await fetched(server, end["recordName"])
+        answer = await fetched(server, tmp_path, end["recordName"])
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "video/webm"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert pictures(answer.content) >= 1
-        part = await fetched(server, end["recordName"], Range="bytes=4-7")
+        part = await fetched(server, tmp_path, end["recordName"], Range="bytes=4-7")
         assert (part.status_code, part.content) == (206, answer.content[4:8])
-        beyond = await fetched(server, end["recordName"], Range="bytes=99999999-")
+        beyond = await fetched(server, tmp_path, end["recordName"], Range="bytes=99999999-")
         assert beyond.status_code == 416
         assert (await server.statistics())["recordings_finished"] == "1"
 
@@ -92,7 +90,7 @@ async def test_an_operator_begins_and_ends_recordings(tmp_path: Path) -> None:
         assert running["fileName"] == "news.webm"
         assert (await recorder(server, "stream/stopRecording", stream)).status_code == 200
         assert (await recorder(server, "recorder/terminate", stream)).status_code == 404, "it has ended"
-        assert pictures((await fetched(server, "news.webm")).content) >= 1
+        assert pictures((await fetched(server, tmp_path, "news.webm")).content) >= 1
 
 
 NOT_UNDERSTOOD: tuple[tuple[Any, int], ...] = (
