@@ -45,6 +45,7 @@ from actors.node.data_port import MessagePorts
 from actors.node.directory import Directory
 from actors.node.drain import Drain
 from actors.node.supervisor import Running, Supervisor, log_end
+from actors.operator.app_desk import app_desk
 from actors.operator.desk import CommandDesk
 from actors.operator.desk_assembly import make_desk
 from actors.operator.live import LiveCommands
@@ -259,6 +260,7 @@ class Server:
             monitoring=_monitoring(self.measured, self.metrics, self._apps.all, self._given),
             whip=whip,
             recorder=StreamRecorder(self._supervisor, self._recordings),
+            apps=app_desk(self._apps, self._settings, self.node_id),
         )
         public = create_public_app(self._settings, whip=whip, page_info=page_info, counts=self.metrics.web)
         tls = {"https": self._https, "public_https": self._tls}

@@ -37,6 +37,15 @@ class TrialStep:
     milliseconds: int
 
 
+@frozen(kw_only=True)
+class TrialReport:
+    """What came of a trial. `message`: what has failed; or why real hooks are not sent nevertheless, if so."""
+
+    is_ok: bool
+    message: str
+    steps: tuple[TrialStep, ...] = ()
+
+
 class TrialFailed(Exception):
     """A step failed; the text says which one, and why."""
 

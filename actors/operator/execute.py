@@ -88,13 +88,17 @@ def _add_app(command: AddApp, table: AppTable) -> Result:
     app = App(name=command.name, key=command.key, url=command.url).with_fields(**said)
     present = table.by_name(app.name)
     if present is None:
-        return table.added(app), Done(message=f"application {app.name!r} added, without REST methods", changed=True)
+        return table.added(app), Done(message=f"application {app.name!r} added{_without(app)}", changed=True)
     differing = [name for name in ("key", "url", *said) if getattr(present, name) != getattr(app, name)]
     if differing:
         raise AppError(
             f"application {app.name!r} is there already, with another {', '.join(differing)}; change it by 'update app'"
         )
     return table, Done(message=f"application {app.name!r} is there already")
+
+
+def _without(app: App) -> str:
+    return "" if app.methods else ", without REST methods"
 
 
 def _update_app(command: UpdateApp, table: AppTable) -> Result:

@@ -18,6 +18,7 @@ from actors.node.drain import Drain
 from actors.node.recorder_port import RecorderPort
 from actors.node.whip_port import WhipPort
 from actors.web.api.administration import AdminResource
+from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.console import ConsoleResource
@@ -63,12 +64,13 @@ def create_app(
     monitoring: Monitoring | None = None,
     whip: WhipPort | None = None,
     recorder: RecorderPort | None = None,
+    apps: AppPort | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know; `admin`: what acts on the whole server; `whip`, `recorder`: None for a server
-    without it.
+    streams and sessions know; `admin`: what acts on the whole server; `whip`, `recorder`, `apps`: None for a
+    server without it.
     """
     refusals, monitoring = Refusals(), monitoring or Monitoring()
     routes = api_routes(
@@ -82,8 +84,8 @@ def create_app(
         logins=PageLoginResource(access, refusals).routes(),
         admin=admin,
         monitoring=monitoring,
-        by_whip=() if whip is None else WhipResource(whip, settings, refusals).routes(),
-        of_records=() if recorder is None else RecordResource(recorder, settings).routes(),
+        apps=apps,
+        media=_media_routes(whip, recorder, settings, refusals),
     )
     table = RouteTable(routes)
     return _assembled(table, _layers(settings, access, table, refusals, own_names, monitoring.metrics.web), refusals)
@@ -127,13 +129,10 @@ def api_routes(
     logins: tuple[ApiRoute, ...] = (),
     admin: AdminResource | None = None,
     monitoring: Monitoring | None = None,
-    by_whip: tuple[ApiRoute, ...] = (),
-    of_records: tuple[ApiRoute, ...] = (),
+    apps: AppPort | None = None,
+    media: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
-    """Every route of the application; `logins`: those of the page's login form, `by_whip`: of WHIP and WHEP.
-
-    `of_records`: those of recordings.
-    """
+    """Every route of the application; `logins`: those of the page, `media`: of WHIP, WHEP and recordings."""
     kicks = Kicks(bans or Bans())
     monitoring = monitoring or Monitoring()
     shown = MetricsResource(monitoring.metrics.render)
@@ -141,6 +140,7 @@ def api_routes(
         *StreamResource(streams, settings, kicks, monitoring.events).routes(),
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
+        *(() if apps is None else AppResource(apps, kicks.once).routes()),
         *DataResource(messages, settings, once=kicks.once).routes(),
         *RoomResource(messages.rooms, settings, kicks).routes(),
         *(admin or AdminResource(Drain())).routes(),
@@ -151,10 +151,16 @@ def api_routes(
         *_pages(StartPage(streams, messages.rooms, page_info, clock, ready, shown.make), page_info),
         *ConsoleResource(streams, monitoring, clock).routes(),
         *logins,
-        *by_whip,
-        *of_records,
+        *media,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)
+
+
+def _media_routes(
+    whip: WhipPort | None, recorder: RecorderPort | None, settings: Settings, refusals: Refusals
+) -> tuple[ApiRoute, ...]:
+    by_whip = () if whip is None else WhipResource(whip, settings, refusals).routes()
+    return (*by_whip, *(() if recorder is None else RecordResource(recorder, settings).routes()))
 
 
 def _pages(start_page: StartPage, page_info: PageInfo) -> tuple[ApiRoute, ...]:

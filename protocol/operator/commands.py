@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, fields, frozen
 
@@ -37,8 +37,9 @@ class AppFields:
     rooms: bool | None = None
     on_breaker: str | None = None
     spool: str | None = None
+    methods: frozenset[str] | None = None
 
-    def given_fields(self) -> dict[str, str | bool | None]:
+    def given_fields(self) -> dict[str, str | bool | frozenset[str] | None]:
         """The fields that the command names, an empty text as None."""
         values = {attribute.name: getattr(self, attribute.name) for attribute in fields(AppFields)}
         return {name: None if value == "" else value for name, value in values.items() if value is not None}
@@ -182,11 +183,14 @@ def _app_fields(options: Mapping[str, str]) -> AppFields:
     switches = options.keys() & {"rooms", "no_rooms"}
     if len(switches) > 1:
         raise CommandError("give either --rooms or --no-rooms")
-    # What is the default is not kept, so that an older version still reads the file.
-    texts = {
-        name: "" if _DEFAULTS.get(name) == value else value for name, value in options.items() if name not in switches
-    }
-    return AppFields(**texts, rooms="rooms" in switches if switches else None)
+    texts: dict[str, Any] = {name: value for name, value in options.items() if name not in switches}
+    return app_fields({**texts, "rooms": "rooms" in switches} if switches else texts)
+
+
+def app_fields(values: Mapping[str, Any]) -> AppFields:
+    """These values, by attribute. What is the default is not kept, so that an older version still reads the file."""
+    kept: dict[str, Any] = {name: "" if _DEFAULTS.get(name) == value else value for name, value in values.items()}
+    return AppFields(**kept)
 
 
 _DEFAULTS = {"on_breaker": OnBreaker.TIMEOUT, "spool": KeepPolicy.OFF}

@@ -23,7 +23,7 @@ from protocol.node.filters import StreamFilter
 from protocol.rest.operations import ANYONE
 from tests.support.access import access_of, basic, bearer, token, user
 from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import NOW_MS, PAGE, client_of, messages_to
+from tests.support.web import NOW_MS, PAGE, client_of, messages_to, shipped_apps
 
 OWN_PAGE = {"X-Requested-With": "wcsd"}
 
@@ -146,7 +146,13 @@ async def test_a_malformed_header_is_no_crash(world: StreamWorld, access: Access
 # -- bound callers -----------------------------------------------------------------------------------------------------
 
 ROUTES = api_routes(
-    StreamWorld(), Settings(), messages=messages_to(Supervisor()), page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS
+    StreamWorld(),
+    Settings(),
+    messages=messages_to(Supervisor()),
+    page_info=PAGE,
+    ready=Readiness,
+    clock=lambda: NOW_MS,
+    apps=shipped_apps(),
 )
 CLOSED = [
     (method, route)

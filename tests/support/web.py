@@ -15,13 +15,17 @@ from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.supervisor import Supervisor
+from actors.operator.app_desk import AppDesk, app_desk
 from actors.rooms import RoomDirectory, RoomServices
+from actors.storage.app_store import AppStore
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
 from actors.web.api.start_page import PageInfo
 from actors.web.app import api_routes, create_app
+from config.apps import default_table
+from config.apps_file import write_apps
 from config.settings import Settings, TerminateAll
 from tests.support.access import access_of
 
@@ -48,7 +52,15 @@ def messages_to(supervisor: Supervisor, node_id: str = "node1", *, rooms: RoomDi
 def routes_of(world: NodeControl) -> tuple[ApiRoute, ...]:
     """Every route of the application."""
     messages = messages_to(Supervisor())
-    return api_routes(world, Settings(), messages=messages, page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS)
+    return api_routes(
+        world, Settings(), messages=messages, page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS, apps=shipped_apps()
+    )
+
+
+def shipped_apps() -> AppDesk:
+    """The applications of a new server, none of which can be changed."""
+    store = AppStore(Path(os.devnull) / "apps.toml", default_table(), None, write_apps)
+    return app_desk(store, Settings(), "node1")
 
 
 def app_of(
@@ -60,6 +72,7 @@ def app_of(
     access: AccessControl | None = None,
     bans: Bans | None = None,
     monitoring: Monitoring | None = None,
+    apps: AppDesk | None = None,
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     return create_app(
@@ -73,6 +86,7 @@ def app_of(
         clock=lambda: NOW_MS,
         bans=bans,
         monitoring=monitoring,
+        apps=apps or shipped_apps(),
     )
 
 

@@ -12,13 +12,13 @@ from starlette.responses import Response
 from actors.hooks.recent_calls import RecentCall
 from actors.node.control_port import NodeControl
 from actors.runtime.slices import slices
+from actors.web.api.apps import app_object
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_tables import SNAPSHOT_AGE, stream_row
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
 from actors.web.responses import to_json
-from config.apps import App
 from config.loading import shown
 from config.settings import TABLE
 from protocol.access.roles import Role
@@ -96,7 +96,7 @@ class ConsoleResource:
         NOTHING.read(read_query(request.scope["query_string"]))
         apps = identity_of(request.scope).apps
         known = (app for app in self._monitoring.apps() if apps is None or app.key in apps)
-        return _json(to_json({"apps": [_shown_app(app) for app in known]}))
+        return _json(to_json({"apps": [app_object(app) for app in known]}))
 
     async def settings(self, request: Request) -> Response:
         """Every setting; secrets are masked."""
@@ -193,16 +193,4 @@ def _shown_call(call: RecentCall) -> dict[str, Any]:
         "mediaSessionId": call.media_session_id,
         "sessionId": call.session_id,
         "cause": call.cause,
-    }
-
-
-def _shown_app(app: App) -> dict[str, Any]:
-    return {
-        "name": app.name,
-        "key": app.key,
-        "url": app.url,
-        "methods": list(app.ordered_methods),
-        "rooms": app.rooms,
-        "hasCredentials": app.rest_username is not None,
-        "isSigned": app.webhook_secret is not None,
     }
