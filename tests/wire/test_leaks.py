@@ -31,7 +31,7 @@ NOISE = 3_000_000
 """Bytes of resident memory. One DTLS connection kept in each cycle would be 35 MB, a pair of SRTP sessions 4 MB."""
 LAZY = {"builtins.tuple", "trio.CancelScope", "trio._core._run.CancelReason", "actors.media.peer.deadline_heap._Entry"}
 """Entries of timer queues, with what they hold; the queues drop what was called off when there is enough of it."""
-CAP = 150.0
+CAP = 300.0
 """Seconds; only to end a test that hangs."""
 
 
