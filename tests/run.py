@@ -76,6 +76,9 @@ class Result:
         return f"{self.name:<16}{'passed' if self.passed else 'FAILED':<8}{self.seconds:7.1f} s  {self.remark}".rstrip()
 
 
+Run = Callable[[], Result]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the parts that are named first (all without a name); what follows goes to pytest. The exit code."""
     started = time.monotonic()
@@ -89,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
             results = [_check(name, LONG[name]) for name in names or LONG]
         case _:
             parts = list(_leading_parts(arguments))
-            results = list(_run(parts or ("lint", *RINGS), arguments[len(parts) :]))
+            results = list(_run(parts, arguments[len(parts) :])) if parts else _everything(arguments)
     _summarise(results, time.monotonic() - started)
     return 0 if all(result.passed for result in results) else 1
 
@@ -127,16 +130,30 @@ def _run(parts: Sequence[str], pytest_arguments: Sequence[str]) -> Iterator[Resu
             yield _ring(part, pytest_arguments)
 
 
+def _everything(pytest_arguments: Sequence[str]) -> list[Result]:
+    """The wire, which mostly waits, beside the checks and the rings before it; then the browsers, alone."""
+    checks = [*_quiet_checks(), _flake8_async]
+    rings = [partial(_ring, name, pytest_arguments, quiet=True) for name in ("unit", "actors", "wire")]
+    return [*_side_by_side([*checks, *rings[:2]], rings[2:]), _ring("e2e", pytest_arguments)]
+
+
 def _fast() -> list[Result]:
     """All but flake8-async, the slow tests of the wire and the browsers, on two cores."""
-    checks = [partial(_check, name, command, quiet=True) for name, command in CHECKS.items()]
     rings = [partial(_ring, name, (), quiet=True) for name in ("unit", "actors")]
     wire = partial(_ring, "wire", ("-m", "not slow"), quiet=True)
-    with ThreadPoolExecutor(2) as lanes:
-        return [result for lane in lanes.map(_one_by_one, ([*checks, wire], rings)) for result in lane]
+    return _side_by_side([*_quiet_checks(), wire], rings)
 
 
-def _one_by_one(lane: Iterable[Callable[[], Result]]) -> list[Result]:
+def _quiet_checks() -> list[Run]:
+    return [partial(_check, name, command, quiet=True) for name, command in CHECKS.items()]
+
+
+def _side_by_side(*lanes: Sequence[Run]) -> list[Result]:
+    with ThreadPoolExecutor(len(lanes)) as workers:
+        return [result for lane in workers.map(_one_by_one, lanes) for result in lane]
+
+
+def _one_by_one(lane: Iterable[Run]) -> list[Result]:
     return [run() for run in lane]
 
 
