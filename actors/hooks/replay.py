@@ -66,8 +66,11 @@ class _Round:
     insists: bool = False
     asked: trio.Event = field(factory=trio.Event)
     """Set when an operator wants it to go on now."""
+    starts_over: bool = False
+    """Whether to begin again after the page that is under way: until then its failures hold up their lanes."""
 
     def begin_again(self) -> None:
+        self.starts_over = False
         self.after = 0
         self.passed_over.clear()
 
@@ -113,7 +116,7 @@ class HookReplay:
             return False
         round_.pause = 0.0
         round_.insists |= insists
-        round_.begin_again()
+        round_.starts_over = True
         round_.asked.set()
         return True
 
@@ -132,6 +135,8 @@ class HookReplay:
             del self._rounds[round_.key]
 
     async def _deliver_some(self, round_: _Round, app: App) -> None:
+        if round_.starts_over:
+            round_.begin_again()
         try:
             hooks = await self._spool.page(round_.key, after=round_.after, limit=PAGE)
         except SpoolFileError:
@@ -201,9 +206,9 @@ class HookReplay:
         return True
 
     async def _rest(self, round_: _Round, seconds: float) -> None:
-        round_.asked = trio.Event()
         with trio.move_on_after(seconds):
             await round_.asked.wait()
+        round_.asked = trio.Event()
 
     def _callable_app(self, key: str) -> App | None:
         app = self._current_app(key)

@@ -1,13 +1,14 @@
 """Notifications that could not be delivered, kept on disk until they can be (see `replay`).
 
 They are in memory first, and written 20 at a time or after 50 ms, by a thread; nobody waits for that. While the disk
-cannot be written they stay in memory, within bounds. `page` has those in memory too, after those on disk, which are
-older.
+cannot be written, or hangs, they stay in memory, within bounds. `page` has those in memory too, after those on disk,
+which are older.
 
 While something of a lane waits, whatever else its session has to tell waits behind it, so that the order holds.
 """
 
 import functools
+import math
 import os
 import time
 from collections import OrderedDict
@@ -23,6 +24,7 @@ from actors.events.event_log import EventLog
 from actors.hooks.call_log import HookCall, Progress
 from actors.hooks.hook_request import Unwritable, written
 from actors.hooks.spool_index import SpoolIndex
+from actors.hooks.unwritten_hooks import UnwrittenHooks
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.hook_spool import HookSpoolFile, RemovedRow, SpoolFileError
 from config.apps import App
@@ -105,11 +107,11 @@ class Spool:
         self._offload = offload or one_thread()
         self._events = events or EventLog()
         self._log = RateLimitedLog(log, clock=trio.current_time)
-        self._unwritten: OrderedDict[int, KeptHook] = OrderedDict()
-        self._unwritten_size = 0
+        self._unwritten = UnwrittenHooks()
         self._removed: OrderedDict[int, None] = OrderedDict()
         """Numbers of what is kept no longer, and is on disk or about to be."""
-        self._under_way: frozenset[int] = frozenset()
+        self._commit_began = math.inf
+        """When the commit that is under way began; inf: none is."""
         self._paged: dict[str, set[int]] = {}
         """Numbers of the last page of each application, as far as they are still kept."""
         self._is_failing = False
@@ -156,12 +158,13 @@ class Spool:
             last=last,
             content=content,
         )
-        self._unwritten[hook.number] = hook
-        self._unwritten_size += hook.size
+        self._unwritten.add(hook)
         self.index.add(hook)
         self.counts.kept += 1
         if self._is_failing:
             self._stay_in_bounds()
+        elif trio.current_time() - self._commit_began > RETRY_SECONDS:
+            self._fail(SpoolFileError(f"{self._file.path}: the disk has not answered for {RETRY_SECONDS:g} s"))
         self._wake()
 
     # -- what the replay calls -----------------------------------------------------------------------------------------
@@ -179,7 +182,7 @@ class Spool:
             found = await self._offload(functools.partial(self._file.page, app_key, after=after, limit=limit))
         rows = {hook.number: hook for hook in found if hook.number not in self._removed}
         if len(found) < limit:
-            mine = (each for each in self._unwritten.values() if each.app_key == app_key and each.number > after)
+            mine = (each for each in self._unwritten if each.app_key == app_key and each.number > after)
             rows.update((each.number, each) for each in islice(mine, limit))
         return sorted(rows.values(), key=lambda hook: hook.number)[:limit]
 
@@ -195,11 +198,11 @@ class Spool:
 
     def unwritten_of(self, app_key: str) -> int:
         """How many of an application are not on disk yet."""
-        return sum(hook.app_key == app_key for hook in self._unwritten.values())
+        return sum(hook.app_key == app_key for hook in self._unwritten)
 
     async def drop(self, app_key: str) -> int:
         """Remove all that waits of an application; how many. Raises SpoolFileError."""
-        mine = [hook for hook in self._unwritten.values() if hook.app_key == app_key]
+        mine = [hook for hook in self._unwritten if hook.app_key == app_key]
         for hook in mine:
             self._remove(hook)
         if not self._file.exists:
@@ -227,7 +230,7 @@ class Spool:
         """Write what is left. Blocks."""
         try:
             if self._work:
-                self._file.write(tuple(self._unwritten.values()), tuple(self._removed))
+                self._file.write(tuple(self._unwritten), tuple(self._removed))
         except SpoolFileError as error:
             log.error("hooks that were kept are lost", cause=str(error), count=len(self._unwritten))
         self._file.close()
@@ -243,21 +246,18 @@ class Spool:
         self.changed = trio.Event()
 
     async def _commit(self) -> None:
-        added = tuple(islice(self._unwritten.values(), MOST_IN_ONE))
+        added = self._unwritten.begin(MOST_IN_ONE)
         removed = tuple(islice(self._removed, MOST_IN_ONE))
-        self._under_way = frozenset(hook.number for hook in added)
-        began = time.perf_counter()
+        self._commit_began, began = trio.current_time(), time.perf_counter()
         try:
             await self._offload(functools.partial(self._file.write, added, removed))
         except SpoolFileError as error:
-            self._under_way = frozenset()
+            self._end_commit(is_written=False)
             self._fail(error)
             await trio.sleep(RETRY_SECONDS)
             return
         self.commit_seconds.observe(time.perf_counter() - began)
-        self._under_way = frozenset()
-        for hook in added:
-            self._take_back(hook.number)
+        self._end_commit(is_written=True)
         for number in removed:
             del self._removed[number]
         self._recovered()
@@ -293,22 +293,18 @@ class Spool:
 
     def _remove(self, hook: KeptHook) -> None:
         self._forget(RemovedRow.of(hook))
-        if hook.number in self._unwritten and hook.number not in self._under_way:
-            self._take_back(hook.number)
-        else:
+        if not self._unwritten.take_back(hook.number):
             self._removed[hook.number] = None
 
-    def _take_back(self, number: int) -> None:
-        hook = self._unwritten.pop(number, None)
-        if hook is not None:
-            self._unwritten_size -= hook.size
+    def _end_commit(self, *, is_written: bool) -> None:
+        self._commit_began = math.inf
+        self._unwritten.end(is_written=is_written)
 
     def _stay_in_bounds(self) -> None:
-        while len(self._unwritten) > MEMORY_HOOKS or self._unwritten_size > MEMORY_SIZE:
-            idle = [hook for hook in self._unwritten.values() if hook.number not in self._under_way]
-            if not idle:
+        while len(self._unwritten) > MEMORY_HOOKS or self._unwritten.size > MEMORY_SIZE:
+            hook = self._unwritten.most_dispensable()
+            if hook is None:
                 return
-            hook = next((hook for hook in idle if not hook.last), idle[0])
             self._remove(hook)
             self._note_drops([RemovedRow.of(hook)])
 
