@@ -5,7 +5,7 @@ OBUs that were cut are joined (Z and Y), every one gets its size, and temporal d
 
 from typing import Final
 
-from protocol.containers.frames import MAX_FRAME, Frame, MalformedPayload
+from protocol.containers.frames import MAX_FRAME, MAX_UNITS, Frame, MalformedPayload
 from protocol.sfu.frame_size import UNKNOWN, Size, av1_size
 
 _SEQUENCE_HEADER, _DELIMITER, _TILE_LIST, _PADDING = 1, 2, 8, 15
@@ -17,7 +17,7 @@ class Av1Depayloader:
 
     def __init__(self) -> None:
         self._units: list[bytes] = []
-        self._open = b""  # an OBU that goes on in the next packet
+        self._open = bytearray()  # an OBU that goes on in the next packet
 
     def add(self, payload: bytes) -> None:
         if len(payload) < 2:
@@ -27,11 +27,15 @@ class Av1Depayloader:
         continues, goes_on = head & 0x80, head & 0x40
         if bool(continues) != bool(self._open):
             raise MalformedPayload("an AV1 unit without its beginning or its end")
-        elements[0] = self._open + elements[0]
-        self._open = elements.pop() if goes_on else b""
+        self._open += elements.pop(0)
+        if elements or not goes_on:
+            elements.insert(0, bytes(self._open))
+            self._open = bytearray(elements.pop() if goes_on else b"")
         if len(self._open) > MAX_FRAME:
             raise MalformedPayload("an AV1 unit is too large")
         self._units += [unit for unit in elements if unit]
+        if len(self._units) > MAX_UNITS:
+            raise MalformedPayload("too many AV1 units in a frame")
 
     def finish(self) -> Frame | None:
         units, whole = self._units, not self._open
@@ -50,7 +54,7 @@ class Av1Depayloader:
         return Frame(data, is_key=True, width=width, height=height, setup=av1_record(header, sized[0]))
 
     def reset(self) -> None:
-        self._units, self._open = [], b""
+        self._units, self._open = [], bytearray()
 
 
 def av1_record(sequence_header: bytes, unit: bytes) -> bytes:

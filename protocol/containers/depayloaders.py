@@ -15,7 +15,7 @@ __all__ = ["Depayloader", "Frame", "MalformedPayload", "depayloader"]
 
 
 class Depayloader(Protocol):
-    """See above. `add` raises MalformedPayload for what is no payload of the codec."""
+    """See above. `add` and `finish` raise MalformedPayload for what is no payload of the codec."""
 
     def add(self, payload: bytes) -> None: ...
     def finish(self) -> Frame | None:

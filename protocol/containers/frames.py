@@ -6,6 +6,8 @@ from protocol.common.errors import ProtocolError
 
 MAX_FRAME: Final = 8 << 20
 """Bytes of one frame; a larger one is dropped."""
+MAX_UNITS: Final = 16_384
+"""Units (H.264's, or AV1's OBUs) of one frame; memory for each of them counts too."""
 
 
 class MalformedPayload(ProtocolError):

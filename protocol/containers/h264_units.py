@@ -6,12 +6,14 @@ the `avcC` record (ISO/IEC 14496-15 section 5.3.3).
 
 from typing import Final
 
-from protocol.containers.frames import MAX_FRAME, Frame, MalformedPayload
+from protocol.containers.frames import MAX_FRAME, MAX_UNITS, Frame, MalformedPayload
 from protocol.sfu.frame_size import UNKNOWN, Size, h264_size
 
 _IDR, _SPS, _PPS, _DELIMITER, _STAP_A, _FU_A = 5, 7, 8, 9, 24, 28
 _PROFILES_WITH_CHROMA: Final = frozenset({100, 110, 122, 144})
 _MOST_SETS: Final = 8
+_LONGEST_SET: Final = 0xFFFF
+"""Bytes of a parameter set, whose length has two bytes in the record."""
 
 
 class H264Depayloader:
@@ -53,6 +55,10 @@ class H264Depayloader:
 
     def _add_unit(self, unit: bytes) -> None:
         kind = unit[0] & 0x1F
+        if kind in (_SPS, _PPS) and len(unit) > _LONGEST_SET:
+            raise MalformedPayload("an H.264 parameter set is too large")
+        if len(self._units) >= MAX_UNITS:
+            raise MalformedPayload("too many H.264 units in a frame")
         if kind == _SPS and len(unit) >= 4:
             if unit != self._sps:
                 self._sps = unit

@@ -26,6 +26,7 @@ from protocol.containers.matroska import (
 _EBML: Final = 0x1A45DFA3
 _TRACK_ENTRY, _TRACK_NUMBER, _TRACK_TYPE = 0xAE, 0xD7, 0x83
 _VIDEO: Final = 1
+_LONGEST_NUMBER: Final = 8
 
 
 class Mended(NamedTuple):
@@ -57,9 +58,10 @@ class _Cluster(NamedTuple):
 def mend(data: Bytes) -> Mended | None:
     """What makes the file whole; None if it is no file of ours, or has no frame."""
     try:
-        return _mend(data)
-    except (IndexError, KeyError):
+        mended = _mend(data)
+    except (IndexError, KeyError, OverflowError):
         return None
+    return mended if mended and all(patch.offset >= 0 for patch in mended.patches) else None
 
 
 def _mend(data: Bytes) -> Mended | None:
@@ -145,7 +147,7 @@ def _read_cluster(data: Bytes, cluster: _Element, segment: int, seekable: int) -
     time, latest, end, cue = -1, 0, 0, None
     for each in _blocks(data, cluster.start, cluster.end or len(data)):
         if each.number == CLUSTER_TIME:
-            time = int.from_bytes(data[each.start : each.end or 0], "big")
+            time = _number(data, each)
             continue
         track, moment, is_key = _block(data, each.start, time)
         if not end and is_key and track == seekable:
@@ -159,13 +161,20 @@ def _block(data: Bytes, at: int, cluster_time: int) -> tuple[int, int, bool]:
     return data[at] & 0x7F, cluster_time + relative, bool(data[at + 3] & 0x80)
 
 
+def _number(data: Bytes, each: _Element) -> int:
+    content = data[each.start : min(each.end or 0, each.start + _LONGEST_NUMBER + 1)]
+    if len(content) > _LONGEST_NUMBER:
+        raise IndexError("a number of more than 8 bytes")
+    return int.from_bytes(content, "big")
+
+
 def _seekable_track(data: Bytes, tracks: _Element) -> int:
     """The number of the video track, or of the first one."""
     numbers: dict[int, int] = {}
     for entry in _children(data, tracks.start, tracks.end or 0):
         if entry.number == _TRACK_ENTRY:
             fields = {
-                each.number: int.from_bytes(data[each.start : each.end or 0], "big")
+                each.number: _number(data, each)
                 for each in _children(data, entry.start, entry.end or 0)
                 if each.number in (_TRACK_NUMBER, _TRACK_TYPE)
             }

@@ -27,7 +27,7 @@ class Reorder(Generic[T]):
         self.lost = 0
         """Packets given up."""
         self._next = -1
-        self._waiting: dict[int, T] = {}
+        self._waiting: dict[int, tuple[T, float]] = {}  # with when they came
         self._stuck_since = 0.0
         self._skipped = False
 
@@ -40,17 +40,17 @@ class Reorder(Generic[T]):
         if sequence != self._next:
             if not self._waiting:
                 self._stuck_since = now
-            self._waiting[sequence] = item
+            self._waiting[sequence] = item, now
             return self.due(now)
         ready = [self._take(item)]
-        return ready + self._follow(now) + self.due(now)
+        return ready + self._follow() + self.due(now)
 
     def due(self, now: float) -> list[Ordered[T]]:
         """What goes on although packets before it are missing: they have been waited for long enough."""
         ready: list[Ordered[T]] = []
         while self._waiting and (now - self._stuck_since >= PATIENCE or len(self._waiting) > MOST_WAITING):
             self._skip()
-            ready += self._follow(now)
+            ready += self._follow()
         return ready
 
     def rest(self) -> list[Ordered[T]]:
@@ -58,7 +58,7 @@ class Reorder(Generic[T]):
         ready: list[Ordered[T]] = []
         while self._waiting:
             self._skip()
-            ready += self._follow(0.0)
+            ready += self._follow()
         return ready
 
     def _skip(self) -> None:
@@ -66,11 +66,12 @@ class Reorder(Generic[T]):
         self.lost += following - self._next
         self._next, self._skipped = following, True
 
-    def _follow(self, now: float) -> list[Ordered[T]]:
+    def _follow(self) -> list[Ordered[T]]:
         ready = []
         while self._next in self._waiting:
-            ready.append(self._take(self._waiting.pop(self._next)))
-        self._stuck_since = now
+            ready.append(self._take(self._waiting.pop(self._next)[0]))
+        if ready and self._waiting:  # the next hole has been open since what is behind it came
+            self._stuck_since = self._waiting[min(self._waiting)][1]
         return ready
 
     def _take(self, item: T) -> Ordered[T]:

@@ -10,6 +10,8 @@ from protocol.taps import TapRecord, TrackFormat
 from protocol.webrtc.rtp import RtpError, parse_header, payload
 
 _NONE: Final = -1
+_PACKET: Final = 256
+"""Bytes that a packet counts for, beside its payload: a frame of very many empty ones is too large as well."""
 
 
 class TimedFrame(NamedTuple):
@@ -87,14 +89,13 @@ class TrackReader:
         if packet.timestamp != self._timestamp and self._size:
             frames += self._finish(packet.arrival)  # its last packet had no marker
         self._timestamp = packet.timestamp
-        self._size += len(packet.payload)
+        self._size += len(packet.payload) + _PACKET
         try:
             if self._size > MAX_FRAME:
                 raise MalformedPayload("a frame is too large")
             self._depayloader.add(packet.payload)
         except MalformedPayload:
-            self.malformed += 1
-            self._break(packet.timestamp)
+            self._drop_malformed(packet.timestamp)
             return frames
         if packet.marker or not self._format.is_video:
             frames += self._finish(packet.arrival)
@@ -102,7 +103,11 @@ class TrackReader:
 
     def _finish(self, arrival: float) -> list[TimedFrame]:
         self._size = 0
-        frame = self._depayloader.finish()
+        try:
+            frame = self._depayloader.finish()
+        except MalformedPayload:
+            self._drop_malformed(self._timestamp)
+            return []
         if frame is None:
             return []
         if self._needs_key and not frame.is_key:
@@ -110,6 +115,10 @@ class TrackReader:
             return []
         self._needs_key = False
         return [TimedFrame(self._index, frame, self._timestamp, arrival)]
+
+    def _drop_malformed(self, timestamp: int) -> None:
+        self.malformed += 1
+        self._break(timestamp)
 
     def _miss(self, following: _Packet) -> None:
         """Packets are missing before this one."""

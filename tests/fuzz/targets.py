@@ -19,6 +19,9 @@ from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
 from protocol.common.json_bounds import MAX_ELEMENTS
 from protocol.common.json_decoding import DecodeError, parse_json
+from protocol.containers.mending import mend
+from protocol.containers.recording_file import RecordingFile
+from protocol.containers.timeline import Timeline
 from protocol.hooks.methods import HookMethod
 from protocol.hooks.policy import RestClientConfig, WrongType
 from protocol.hooks.verdicts import read_answer, verdict
@@ -33,6 +36,7 @@ from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
 from protocol.sfu.keyframe_detection import key_frame
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
+from protocol.taps import TapError, TrackFormat, info_record, rtp_record
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.framing import MAX_FRAME, FramingError, PacketReader
@@ -50,6 +54,7 @@ from tests.support.sdp_texts import PREFERENCE, TRANSPORT
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CORPUS = Path(__file__).parent / "corpus"
 MTU = 1200
+RECORDED = ("OPUS", "PCMU", "VP8", "VP9", "H264", "AV1")
 PROXIES = TrustedProxies((ip_network("10.0.0.0/8"),))
 
 
@@ -205,6 +210,52 @@ def feedback(data: bytes) -> None:
     raise AssertionError("the feedback does not end")
 
 
+def tap_message(data: bytes) -> None:
+    """What a tap could not have sent is refused; the rest is taken, and comes to an end."""
+    timeline = Timeline()
+    with contextlib.suppress(TapError):
+        timeline.feed(memoryview(info_record([TrackFormat("VP8", 90_000), TrackFormat("OPUS", 48_000, 2)], 0.0)))
+        timeline.feed(memoryview(data))
+    timeline.take(timeline.newest + 20)
+    assert sum(len(placed.frame.data) for placed in timeline.rest()) <= len(data)
+
+
+def recorded_media(data: bytes) -> None:
+    """Whatever a publisher sends, a file comes of it that is whole, and can be made whole wherever it is cut.
+
+    The first byte names the codec; before each packet is a byte with its marker and its distance, and its size.
+    """
+    recording, at, sequence, timestamp = RecordingFile(), 1, 0, 0
+    codec = RECORDED[data[0] % len(RECORDED)] if data else "VP8"
+    recording.timeline.feed(memoryview(info_record([TrackFormat(codec, 90_000)], 0.0)))
+    while at + 2 <= len(data):
+        head, size = data[at], data[at + 1]
+        sequence, timestamp = sequence + (head >> 4 & 7), timestamp + (head & 0x0F) * 900
+        header = bytes((0x80, head & 0x80)) + sequence.to_bytes(2, "big") + timestamp.to_bytes(4, "big") + bytes(4)
+        packet = header + data[at + 2 : at + 2 + size]
+        recording.timeline.feed(memoryview(rtp_record(0, sequence, timestamp / 90_000, packet)))
+        at += 2 + size
+    file = bytearray()
+    for appended, patches in (recording.flush(timestamp / 90_000 + 20), recording.finish()):
+        file += appended
+        for patch in patches:
+            file[patch.offset : patch.offset + len(patch.data)] = patch.data
+    assert len(file) == recording.length
+    whole = mend(bytes(file))
+    assert (whole is not None and len(file) == whole.length + len(whole.append)) if file else whole is None
+    mended_file(bytes(file[: len(file) * 2 // 3]))
+
+
+def mended_file(data: bytes) -> None:
+    """What is left of a file is not made longer than by its index, and nothing is written beyond its end."""
+    mended = mend(data)
+    if mended is not None:
+        assert mended.length <= len(data)
+        assert len(mended.append) <= 20 * len(data)
+        end = mended.length + len(mended.append)
+        assert all(0 <= patch.offset <= end for patch in mended.patches)
+
+
 def applications(data: bytes) -> None:
     with contextlib.suppress(AppError):
         table = read_apps(_text(data), file_name="apps.toml")
@@ -231,6 +282,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
         *(proxy_header, forwarded_for, framed_packets),
+        *(tap_message, recorded_media, mended_file),
         *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
     )
 }
