@@ -23,7 +23,8 @@ DENIED: Final[tuple[Network, ...]] = (
     ip_network("168.63.129.16/32"),  # Azure
     ip_network("192.0.0.192/32"),  # Oracle
 )
-_NAT64: Final = ip_network("64:ff9b::/96")
+_NAT64: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+"""RFC 6052, and RFC 8215 for private addresses: in both the last 32 bits are the IPv4 address, for prefixes of 96."""
 
 
 @frozen
@@ -50,7 +51,7 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv4Address):
         return found
-    if found in _NAT64:
+    if _is_in(found, _NAT64):
         return IPv4Address(int(found) & 0xFFFF_FFFF)
     return found.ipv4_mapped or found
 

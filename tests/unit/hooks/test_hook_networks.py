@@ -15,7 +15,7 @@ def networks(*listed: str) -> HookNetworks:
     "address",
     [
         *("169.254.169.254", "169.254.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fe80::1", "fe80::1%eth0"),
-        *("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "64:ff9b:1::a9fe:a9fe"),
     ],
 )
 def test_link_local_and_metadata_addresses_are_out_of_reach(address: str) -> None:
