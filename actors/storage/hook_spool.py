@@ -31,7 +31,8 @@ CREATE INDEX IF NOT EXISTS by_time ON hooks (event_time);
 """
 _COLUMNS: Final = "number, app, lane, method, hook_id, attempts, event_time, last, content"
 _SIZE: Final = f"length(content) + {OVERHEAD}"
-_METHODS: Final = frozenset(method.value for method in HookMethod)
+_METHODS: Final = ", ".join(f"'{method.value}'" for method in HookMethod)
+"""Those that are known here: a later version may have left others."""
 FORMAT: Final = 1
 
 
@@ -114,10 +115,11 @@ class HookSpoolFile:
         """Hooks of an application, those with a number above `after`, in order."""
         with self._using() as database:
             found = database.execute(
-                f"SELECT {_COLUMNS} FROM hooks WHERE app = ? AND number > ? ORDER BY number LIMIT ?",  # noqa: S608
+                f"SELECT {_COLUMNS} FROM hooks WHERE app = ? AND number > ? AND method IN ({_METHODS})"  # noqa: S608
+                " ORDER BY number LIMIT ?",
                 (app_key, after, limit),
             ).fetchall()
-        return [_hook(row) for row in found if row[3] in _METHODS]  # a later version may have left others
+        return [_hook(row) for row in found]
 
     def remove_older(self, before: float) -> list[RemovedRow]:
         """Remove what has happened before that time."""
