@@ -25,6 +25,9 @@ LONGEST: Final = 16 * 1024
 _FIN_TEXT: Final = 0x81  # RFC 6455 section 5.2: a whole message in one frame, and it is text
 _LENGTH_OF_16_BITS: Final = 126
 
+_OF_TRIO: Final = ("_ssl_object", "_outgoing", "_delayed_outgoing", "_inner_send_lock", "_check_status")
+"""What is used of `trio.SSLStream` although it is private. Where it is missing, frames are queued as before."""
+
 
 class Socket(Protocol):
     """The WebSocket of a session."""
@@ -171,7 +174,8 @@ class SecuredWay:
 def straight_way(stream: trio.abc.Stream) -> StraightWay | None:
     """The way for frames that leave at once into this stream, if it has one."""
     if isinstance(stream, trio.SSLStream):
-        return SecuredWay(stream) if isinstance(stream.transport_stream, NonBlockingStream) else None
+        is_known = all(hasattr(stream, name) for name in _OF_TRIO)
+        return SecuredWay(stream) if is_known and isinstance(stream.transport_stream, NonBlockingStream) else None
     return stream if isinstance(stream, NonBlockingStream) else None
 
 

@@ -128,6 +128,17 @@ async def test_tls_that_is_broken_or_over_takes_nothing_at_once() -> None:
         assert not ours._straight.send_nowait(b"x")
 
 
+@pytest.mark.parametrize("name", ["_outgoing", "_inner_send_lock", "_delayed_outgoing"])
+async def test_tls_of_a_trio_that_has_other_insides_sends_nothing_at_once(name: str) -> None:
+    async with websocket(tls=True) as (ours, _):
+        assert isinstance(ours._straight, SecuredWay)
+        secured = ours._straight._secured
+        assert straight_way(secured) is not None
+        kept = vars(secured).pop(name)
+        assert straight_way(secured) is None
+        vars(secured)[name] = kept
+
+
 @pytest.mark.parametrize("tls", [False, True])
 async def test_nothing_is_sent_at_once_after_the_close(*, tls: bool) -> None:
     async with websocket(tls=tls) as (ours, page):
