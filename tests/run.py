@@ -43,6 +43,7 @@ LONG = {
     "random": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
     "chaos": ("-m", "tests.bench.chaos"),
     "kept": ("-m", "tests.bench.kept_hooks", "--events", "1000000", "--seed", "1"),
+    "outage": ("-m", "tests.bench.outage"),
     "release": ("-m", "tests.release", "--draft", "--target", "build/release"),
     "prometheus": ("-m", "tests.prometheus"),
     "bare": ("-m", "tests.bare"),

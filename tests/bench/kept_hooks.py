@@ -8,21 +8,27 @@ or answers, for random times. Now and then the server ends, or is killed, and an
 - everything that was committed to the file is answered in the end, and so is all that an orderly end has left
 - within a session, what is answered first is what happened first
 - at the end the file is empty
+
+The events are shared out among processes, one for each processor unless `--processes` says otherwise; each has
+sessions, a backend and a file of its own.
 """
 
 import argparse
 import json
 import logging
+import multiprocessing
+import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import httpx
 import trio
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field, frozen
 from trio.testing import MockClock
 
 from actors.hooks.lane import HookLane
@@ -147,24 +153,60 @@ def session_of(lane: HookLane) -> str:
     return lane.call(STATUS, {}).session_id
 
 
+@frozen(kw_only=True)
+class Share:
+    """What one process found."""
+
+    told: int
+    lives: int
+    kills: int
+    kept: int
+    lost: int
+    out_of_order: int
+    repeated: int
+    answered: int
+    left: int
+    """In the file at the end."""
+
+
+def run_share(events: int, seed: int) -> Share:
+    """Simulate in this process, on a clock and with a file of its own."""
+    logging.disable()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spool.sqlite3"
+        clock = MockClock(autojump_threshold=0)
+        ledger = trio.run(lambda: simulate(path, events=events, seed=seed), clock=clock)
+        left = sum(total.rows for total in HookSpoolFile(path).totals()[0].values())
+    return Share(
+        told=ledger.told,
+        lives=ledger.lives,
+        kills=ledger.kills,
+        kept=len(ledger.promised),
+        lost=len(ledger.lost),
+        out_of_order=len(ledger.out_of_order),
+        repeated=ledger.repeated,
+        answered=len(ledger.answered),
+        left=left,
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    logging.disable()
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "spool.sqlite3"
-        clock = MockClock(autojump_threshold=0)
-        ledger = trio.run(lambda: simulate(path, events=given.events, seed=given.seed), clock=clock)
-        left = HookSpoolFile(path).totals()[0]
+    began, many = time.monotonic(), given.processes
+    events = [given.events * (place + 1) // many - given.events * place // many for place in range(many)]
+    with ProcessPoolExecutor(many, multiprocessing.get_context("spawn")) as pool:
+        shares = [asdict(share) for share in pool.map(run_share, events, range(given.seed, given.seed + many))]
+    total = {name: sum(share[name] for share in shares) for name in shares[0]}
     print(
-        f"{ledger.told} events in {ledger.lives} lives ({ledger.kills} killed): {len(ledger.promised)} kept,"
-        f" {len(ledger.lost)} of them lost, {len(ledger.out_of_order)} out of order, {ledger.repeated} repeated,"
-        f" {len(ledger.answered)} answered; {time.monotonic() - began:.0f} s"
+        "{told} events in {lives} lives ({kills} killed): {kept} kept, {lost} of them lost, {out_of_order} out of"
+        " order, {repeated} repeated, {answered} answered, {left} left".format(**total),
+        f"in {time.monotonic() - began:.0f} s and {many} processes",
     )
-    return int(bool(ledger.lost or ledger.out_of_order or left))
+    return int(bool(total["lost"] or total["out_of_order"] or total["left"]))
 
 
 if __name__ == "__main__":
