@@ -69,7 +69,7 @@ class WorkerProcess:
         async for line in _lines(self._process.stdout):
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise WorkerSilent("a line that is no JSON") from None
             if not isinstance(event, dict):
                 raise WorkerSilent("a line that is no object")

@@ -39,18 +39,34 @@ class RecordFolder:
 
     def reserve(self, stem: str, ending: str) -> str:
         """A file name that no other file has or will have: the stem, with a number if need be."""
-        number = 1
-        while True:
-            name = f"{stem}{ending}" if number == 1 else f"{stem}-{number}{ending}"
-            if name not in self._reserved and not self._exists(name):
-                self._reserved.add(name)
-                return name
-            number += 1
+        return self._reserve(stem, ending, "")
 
-    def _exists(self, name: str) -> bool:
-        """Whether there is such a file, or the one that it is made from."""
+    def _reserve(self, stem: str, ending: str, own_part: str) -> str:
+        """As `reserve`; `own_part` is not another's file. Many files of one stem take few looks."""
+        taken, free = 0, 1
+        while self._is_taken(_numbered(stem, free, ending), own_part):
+            taken, free = free, free * 2
+        while free - taken > 1:
+            middle = (taken + free) // 2
+            if self._is_taken(_numbered(stem, middle, ending), own_part):
+                taken = middle
+            else:
+                free = middle
+        name = _numbered(stem, free, ending)
+        self._reserved.add(name)
+        return name
+
+    def _is_taken(self, name: str, own_part: str) -> bool:
+        """Whether there is or will be such a file, written or being written, or one that shares its Matroska file."""
         path = self.path / name
-        return path.exists() or (path.suffix == MP4 and path.with_suffix(MATROSKA).exists())
+        endings = (MP4, MATROSKA) if path.suffix in (MP4, MATROSKA) else (path.suffix,)
+        return any(self._is_used(path.with_suffix(ending).name, own_part) for ending in endings)
+
+    def _is_used(self, name: str, own_part: str) -> bool:
+        part = f"{name}{PART}"
+        if name in self._reserved or os.path.lexists(self.path / name):
+            return True
+        return part != own_part and os.path.lexists(self.path / part)
 
     def release(self, name: str) -> None:
         """The name is free, or its file exists."""
@@ -80,21 +96,20 @@ class RecordFolder:
         part.unlink()
         return False
 
-    def rescue(self) -> Iterator[tuple[str, str | None]]:
-        """Finish what was left over: each unfinished name, and the final one; None: there was nothing in it."""
-        for entry in sorted(self._entries(), key=lambda entry: entry.name):
-            if not entry.name.endswith(PART):
-                continue
-            name = entry.name.removesuffix(PART)
-            final = self._rescued_name(name, entry)
-            kept = self.finish(name, final, is_whole=False)
-            self.release(final)
-            yield name, final if kept else None
+    def unfinished(self) -> list[str]:
+        """The names of what was left over. Raises OSError."""
+        return sorted(entry.name.removesuffix(PART) for entry in self._entries() if entry.name.endswith(PART))
 
-    def _rescued_name(self, name: str, entry: "os.DirEntry[str]") -> str:
+    def rescue(self, name: str) -> str | None:
+        """Finish what was left over: the final name; None: there was nothing in it. Raises OSError."""
+        part = f"{name}{PART}"
+        end = int((self.path / part).lstat().st_mtime * 1000)
         stem, ending = Path(name).stem, Path(name).suffix
-        end = int(entry.stat(follow_symlinks=False).st_mtime * 1000)
-        return self.reserve(finished_stem(stem, end, end), WEBM if ending == WEBM else MATROSKA)
+        final = self._reserve(finished_stem(stem, end, end), WEBM if ending == WEBM else MATROSKA, part)
+        try:
+            return final if self.finish(name, final, is_whole=False) else None
+        finally:
+            self.release(final)
 
     def _entries(self) -> Iterator["os.DirEntry[str]"]:
         try:
@@ -109,3 +124,7 @@ class RecordFolder:
             return stat.S_ISREG(os.fstat(descriptor).st_mode) and mend_file(descriptor) is not None
         finally:
             os.close(descriptor)
+
+
+def _numbered(stem: str, number: int, ending: str) -> str:
+    return f"{stem}{ending}" if number == 1 else f"{stem}-{number}{ending}"

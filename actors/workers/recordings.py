@@ -190,11 +190,19 @@ class Recordings:
 
     def _rescue(self) -> None:
         try:
-            for name, final in self.folder.rescue():
-                self.counts.rescued += final is not None
-                log.warning("recording was left unfinished", file=name, kept=final)
+            for name in self.folder.unfinished():
+                self._rescue_one(name)
         except OSError as error:
             log.error("recordings cannot be rescued", error=str(error))
+
+    def _rescue_one(self, name: str) -> None:
+        try:
+            final = self.folder.rescue(name)
+        except OSError as error:  # the others are not to suffer from it
+            log.error("recordings cannot be rescued", file=name, error=str(error))
+            return
+        self.counts.rescued += final is not None
+        log.warning("recording was left unfinished", file=name, kept=final)
 
 
 def _ending(codecs: tuple[str, ...]) -> str:

@@ -54,14 +54,14 @@ def file_stem(template: str, facts: RecordFacts, end: int | None = None) -> str:
     """
     values = _values(facts, end)
     filled = _ELEMENT.sub(lambda found: values.get(found[1], found[0]), template)
-    safe = _shortened(filled.lstrip(".").strip("-"))
-    return safe or _shortened(_safe(facts.media_session_id).lstrip(".")) or "record"
+    safe = _shortened(filled.lstrip(".-").rstrip("-"))
+    return safe or _shortened(_safe(facts.media_session_id).lstrip(".-")) or "record"
 
 
 def finished_stem(name: str, start: int, end: int) -> str:
     """The name of a recording that nobody finished, now that its end is known."""
     late = {"endTime": str(end), "endTimeMillis": str(end), "duration": str(max(0, end - start))}
-    return _ELEMENT.sub(lambda found: late.get(found[1], found[0]), name)
+    return _shortened(_ELEMENT.sub(lambda found: late.get(found[1], found[0]), name))
 
 
 def _values(facts: RecordFacts, end: int | None) -> dict[str, str]:

@@ -23,6 +23,8 @@ from protocol.taps import MAX_MESSAGE, TapError
 
 FLUSH_INTERVAL: Final = 0.5
 STAT_INTERVAL: Final = 5.0
+KEY_FRAME_INTERVAL: Final = 0.2
+"""Seconds between two requests for key frames, at the least: payloads that are malformed want one each."""
 INDEX_ROOM: Final = 4 << 20
 """Bytes beyond `max_bytes` for the index at the end."""
 
@@ -39,6 +41,7 @@ class Recorder:
         self._recording = RecordingFile()
         self._memory = bytearray(MAX_MESSAGE)
         self._ahead = 0.0  # of our clock against the plane's
+        self._asked_at = 0.0
         self._started = False
         self._why = ""
         """Set: it ends, for this reason."""
@@ -102,8 +105,10 @@ class Recorder:
             timeline.feed(memoryview(self._memory)[:length])
         except TapError as error:
             print(f"a message that is none: {error}", file=sys.stderr, flush=True)
-        self._ahead = time.monotonic() - timeline.newest
-        if timeline.wants_key_frame():
+        now = time.monotonic()
+        self._ahead = now - timeline.newest
+        if now - self._asked_at >= KEY_FRAME_INTERVAL and timeline.wants_key_frame():
+            self._asked_at = now
             tell("keyframe")
         if timeline.ended:
             self._why = self._why or "ended"

@@ -1,0 +1,115 @@
+"""File names in the folder of recordings: none is given twice, whatever is there; what is left over is finished."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from socket import AF_UNIX, SOCK_SEQPACKET, socketpair
+
+import pytest
+import trio
+
+import actors
+from actors.workers.programs.recorder import KEY_FRAME_INTERVAL
+from actors.workers.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
+from actors.workers.recordings import Recordings
+from config.settings import Settings
+from protocol.containers.frames import Frame
+from protocol.containers.matroska import MatroskaTrack, MatroskaWriter
+from protocol.taps import TrackFormat, info_record, rtp_record
+
+VP8 = TrackFormat("VP8", 90_000)
+
+
+def unfinished_file() -> bytes:
+    writer = MatroskaWriter((MatroskaTrack(VP8, 320, 240),))
+    return writer.begin() + writer.add(0, Frame(b"frame", is_key=True), 0)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_name_is_not_given_while_its_unfinished_file_is_there(tmp_path: Path) -> None:
+    folder = RecordFolder(tmp_path)
+    (tmp_path / f"news{WEBM}{PART}").touch()
+    name = folder.reserve("news", WEBM)
+    assert name == "news-2.webm"
+    os.close(folder.open_part(name, DiskLimits(max_bytes=1, min_free=0)))
+
+
+@pytest.mark.parametrize(("first", "second"), [(MP4, MATROSKA), (MATROSKA, MP4)])
+def test_files_that_are_matroska_before_they_are_finished_share_no_name(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    folder = RecordFolder(tmp_path)
+    assert folder.reserve("news", first) == f"news{first}"
+    assert folder.reserve("news", second) == f"news-2{second}"
+
+
+def test_a_name_with_many_files_is_given_after_few_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, looks = RecordFolder(tmp_path), list[str]()
+    for number in range(1, 1001):
+        (tmp_path / (f"news-{number}.webm" if number > 1 else "news.webm")).touch()
+    lexists = os.path.lexists
+
+    def counted(path: Path) -> bool:
+        looks.append(path.name)
+        return lexists(path)
+
+    monkeypatch.setattr(os.path, "lexists", counted)
+    assert folder.reserve("news", WEBM) == "news-1001.webm"
+    assert folder.reserve("news", WEBM) == "news-1002.webm"
+    assert len(looks) < 100
+
+
+def test_a_left_over_file_gets_a_name_that_nobody_has(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.webm")  # no file of ours, and its name is taken
+    for name in ("b", "c"):
+        (tmp_path / f"{name}.webm{PART}").write_bytes(unfinished_file())
+    folder = RecordFolder(tmp_path)
+    assert folder.unfinished() == ["b.webm", "c.webm"]
+    assert [folder.rescue(name) for name in folder.unfinished()] == ["b.webm", "c-2.webm"]
+
+
+async def test_a_file_that_cannot_be_finished_is_told_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.webm{PART}").write_bytes(unfinished_file())
+    ftruncate, failures = os.ftruncate, [OSError("no")]
+
+    def failing_once(descriptor: int, length: int) -> None:
+        if failures:
+            raise failures.pop()
+        ftruncate(descriptor, length)
+
+    monkeypatch.setattr(os, "ftruncate", failing_once)
+    recordings = Recordings(Settings(), tmp_path, lambda: 5.0)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(recordings.run)
+        nursery.cancel_scope.cancel()
+    assert recordings.counts.rescued == 1
+    assert names(tmp_path) == [f"a.webm{PART}", "b.webm"]
+
+
+def test_malformed_payloads_make_a_recorder_ask_for_few_key_frames(tmp_path: Path) -> None:
+    ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+    with ours, theirs, (tmp_path / "file").open("w+b") as file:
+        ours.send(info_record([VP8], 0.0))
+        for number in range(100):
+            counter = bytes((0, number))
+            ours.send(rtp_record(0, number, 1.0, b"\x80\x80" + counter + bytes(2) + counter + bytes(5)))
+        job = {"tap": theirs.fileno(), "file": file.fileno(), "max_bytes": 1 << 20, "min_free": 0}
+        recorder = subprocess.run(
+            [sys.executable, "-P", "-m", "actors.workers.programs.recorder"],
+            input=json.dumps(job) + "\n",
+            pass_fds=(job["tap"], job["file"]),
+            env={"PYTHONPATH": str(Path(actors.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    events = [json.loads(line) for line in recorder.stdout.splitlines()]
+    assert events[-1]["malformed"] == 100
+    assert 1 <= sum(event["event"] == "keyframe" for event in events) <= 2 + 1 / KEY_FRAME_INTERVAL
