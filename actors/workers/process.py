@@ -50,7 +50,8 @@ class WorkerProcess:
         try:
             await started.send(job)
         except BaseException:
-            process.kill()
+            with trio.CancelScope(shield=True):  # a killed process ends at once
+                await started.close()
             raise
         return started
 

@@ -160,6 +160,12 @@ class Recording(Worker):
     async def _begin(self) -> None:
         part = await trio.to_thread.run_sync(self._folder.open_part, self.running_name, self._job.limits)
         self._has_part = True
+        try:
+            await self._begin_with(part)
+        finally:
+            os.close(part)
+
+    async def _begin_with(self, part: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             await self.go_on()
@@ -176,7 +182,6 @@ class Recording(Worker):
                 await self._end_process()
         finally:
             theirs.close()
-            os.close(part)
             if self._tap is None:
                 ours.close()
 

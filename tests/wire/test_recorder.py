@@ -1,5 +1,6 @@
 """Recordings by the real process: what comes becomes a file, and whatever becomes of the process, files play."""
 
+import errno
 import io
 import os
 import shutil
@@ -255,6 +256,23 @@ async def test_a_recording_for_which_there_is_no_room_is_refused(
         assert recording.refusal.setting == setting
         assert await ended(recording) is None
         assert names(tmp_path) == ["other.webm"]
+
+
+async def test_without_a_socket_it_is_refused_and_nothing_is_left_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_arguments: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with studio(tmp_path) as made:
+        source, opened = made.source(), len(names(Path("/proc/self/fd")))
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socketpair", failing)
+            recording = await made.record(source)
+        assert await ended(recording) is None
+        assert recording.refusal is not None
+        assert len(names(Path("/proc/self/fd"))) <= opened
+        assert names(tmp_path) == []
 
 
 async def test_a_file_of_the_largest_size_ends_its_recording(tmp_path: Path) -> None:
