@@ -32,7 +32,6 @@ from actors.media.tcp.listeners import open_media_listeners
 from actors.metrics.drop_watch import watch_media_drops
 from actors.metrics.left_over import tell_what_is_left
 from actors.metrics.measured import MeasuredServer
-from actors.metrics.metrics import Metrics
 from actors.metrics.overview import Overview
 from actors.metrics.sources import metrics_of
 from actors.net.certificate import ServerCertificate
@@ -56,9 +55,11 @@ from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices, VideoRates, video_rate_pages
+from actors.session.debug_reports import DebugReports
 from actors.session.gateway import Endpoint, Gateway
 from actors.storage.app_store import open_app_store
 from actors.storage.reload import Reloader, no_reload
+from actors.storage.report_folder import ReportFolder
 from actors.storage.run_record import RunRecord
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
@@ -76,7 +77,6 @@ from actors.web.sites import serve_sites
 from actors.whip import WhipSessions
 from actors.workers.recordings import Recordings
 from config.accounts_file import AccountFileError
-from config.apps import App
 from config.apps_file import AppFileError
 from config.live import follow
 from config.loading import Given
@@ -103,8 +103,7 @@ class Server:
     def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None = None) -> None:
         self._settings, self._state = settings, state
         self._given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
-        self._asked_to_close = trio.Event()
-        self._web_closing = trio.Event()
+        self._asked_to_close, self._web_closing = trio.Event(), trio.Event()
         self._shutdown_scope = trio.CancelScope()
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         with _explained():
@@ -132,6 +131,7 @@ class Server:
         self._drain = Drain(self._supervisor, events)
         self._directory: Directory[Broadcast] = Directory()
         self._recordings = Recordings(settings, state.records_path, time.time)
+        self._debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
         self._rooms = _room_directory(self.node_id, settings, self._supervisor)
         self._services = self._session_services()
         self._gateway = self._make_gateway()
@@ -195,6 +195,7 @@ class Server:
                     web.start_soon(self._serve_web)
                     await self._serve_signalling(on_ready)
                     await self._recordings.drain()
+                    await self._debug_reports.drain()
                     await self._dispatcher.drain(math.inf)
                     self._dispatcher.stop(SHUTDOWN)
                     self._web_closing.set()
@@ -213,6 +214,7 @@ class Server:
         services.start_soon(self._plane.run)
         await services.start(self._recordings.run)
         services.start_soon(self._access.run)
+        services.start_soon(self._debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", self._dispatcher)
         try:
             services.start_soon(SshService(self._listeners.ssh, self._state).run)
@@ -257,14 +259,25 @@ class Server:
             ready=self._readiness,
             bans=self._bans,
             admin=AdminResource(self._drain, self.reload),
-            monitoring=_monitoring(self.measured, self.metrics, self._apps.all, self._given),
+            monitoring=self._monitoring(),
             whip=whip,
             recorder=StreamRecorder(self._supervisor, self._recordings),
             apps=app_desk(self._apps, self._settings, self.node_id),
+            debug_reports=self._debug_reports.folder,
         )
         public = create_public_app(self._settings, whip=whip, page_info=page_info, counts=self.metrics.web)
         tls = {"https": self._https, "public_https": self._tls}
         await serve_sites(rest, public, self._listeners, tls, self._settings, self._web_closing, self.metrics.web)
+
+    def _monitoring(self) -> Monitoring:
+        return Monitoring(
+            metrics=self.metrics,
+            events=self.events,
+            calls=self._dispatcher.sender.recent,
+            overview=Overview(self.measured),
+            apps=self._apps.all,
+            settings=self._given,
+        )
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -294,6 +307,7 @@ class Server:
                 bans=self._bans,
                 drain=self._drain,
             ),
+            debug_reports=self._debug_reports,
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=self._decoder,
         )
@@ -371,22 +385,6 @@ async def _run_actor(kind: str, actor: Running) -> None:
         await actor.run()
     finally:
         log_end(kind, actor)
-
-
-def _monitoring(
-    measured: MeasuredServer,
-    metrics: Metrics,
-    apps: Callable[[], tuple[App, ...]],
-    settings: Callable[[], Mapping[str, Given]],
-) -> Monitoring:
-    return Monitoring(
-        metrics=metrics,
-        events=measured.supervisor.events,
-        calls=measured.dispatcher.sender.recent,
-        overview=Overview(measured),
-        apps=apps,
-        settings=settings,
-    )
 
 
 def _room_directory(node_id: str, settings: Settings, supervisor: Supervisor) -> RoomDirectory:

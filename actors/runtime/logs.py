@@ -65,6 +65,21 @@ def clear_session_level(session_id: str) -> None:
     _session_levels.pop(session_id, None)
 
 
+_captures: dict[str, "_SafeHandler"] = {}
+
+
+def capture_session(session_id: str, stream: "LineStream") -> None:
+    """Every line about this session, of all levels, is written to `stream` too, until `release_session`."""
+    handler = _SafeHandler(stream)
+    handler.setFormatter(TextLines())
+    _captures[session_id] = handler
+
+
+def release_session(session_id: str) -> None:
+    """No longer capture its lines."""
+    _captures.pop(session_id, None)
+
+
 class Logger:
     """Writes events of one part of the server. Cheap if the level is off; may be created before `configure`."""
 
@@ -90,15 +105,23 @@ class Logger:
         self._write(logging.ERROR, event, fields, crash)
 
     def _write(self, level: int, event: str, fields: Mapping[str, object], crash: BaseException | None = None) -> None:
-        own = _session_levels.get(str(fields.get("session", fields.get("id")))) if _session_levels else None
+        session = str(fields.get("session", fields.get("id"))) if _session_levels or _captures else ""
+        if (capture := _captures.get(session)) is not None:
+            capture.handle(self._record(level, event, fields, crash))
+        own = _session_levels.get(session)
         if own is not None and level < own:
             return
         if own is not None and not self._logger.isEnabledFor(level):
-            extra = {_FIELDS: _lasting(fields)}
-            name = self._logger.name
-            self._logger.handle(self._logger.makeRecord(name, level, "", 0, "%s", (event,), None, extra=extra))
+            self._logger.handle(self._record(level, event, fields, crash))
         elif self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", event, extra={_FIELDS: _lasting(fields)}, exc_info=crash)
+
+    def _record(
+        self, level: int, event: str, fields: Mapping[str, object], crash: BaseException | None
+    ) -> logging.LogRecord:
+        extra = {_FIELDS: _lasting(fields)}
+        fault = None if crash is None else (type(crash), crash, crash.__traceback__)
+        return self._logger.makeRecord(self._logger.name, level, "", 0, "%s", (event,), fault, extra=extra)
 
 
 def _lasting(fields: Mapping[str, object]) -> Mapping[str, object]:
@@ -230,13 +253,8 @@ def _formatter(log_format: LogFormat) -> logging.Formatter:
     return JsonLines() if log_format is LogFormat.JSON else TextLines()
 
 
-class _LineHandler(logging.StreamHandler[LineStream]):
+class _SafeHandler(logging.StreamHandler[LineStream]):
     """Writes a record as one line; one that cannot be formatted is replaced by a line that says so."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelname in _LEVELS:  # a library may have levels of its own
-            lines_by_level[record.levelname.lower()] += 1
-        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of `logging`
         fault = sys.exc_info()[1]
@@ -244,6 +262,15 @@ class _LineHandler(logging.StreamHandler[LineStream]):
         said = record.args[0] if hasattr(record, _FIELDS) and isinstance(record.args, tuple) else record.msg
         setattr(told, _FIELDS, {"line": str(said), "error": type(fault).__name__})
         self.stream.write(self.format(told) + self.terminator)
+
+
+class _LineHandler(_SafeHandler):
+    """Also counts the lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelname in _LEVELS:  # a library may have levels of its own
+            lines_by_level[record.levelname.lower()] += 1
+        super().emit(record)
 
 
 class _LineLimits(logging.Filter):

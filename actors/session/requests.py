@@ -10,6 +10,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
 from actors.session.data_exchange import AcceptAll, DataExchange
+from actors.session.diagnostics import Debugging, Diagnostics
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.session_rooms import RoomAccess, SessionRooms
 from actors.session.stream_events import StreamEvents
@@ -25,7 +26,6 @@ from protocol.signaling.frames import (
     DataStatusAck,
     Fail,
     Finish,
-    NotifySessionDebugEvent,
     NotifyStreamEvent,
     NotifyStreamStatusEvent,
     PlayStream,
@@ -59,6 +59,7 @@ class Requests:
         nursery: Callable[[], trio.Nursery],
         *,
         room_access: RoomAccess | None = None,
+        debugging: Debugging | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The session's live streams, by mediaSessionId."""
@@ -70,6 +71,7 @@ class Requests:
         self._events = StreamEvents(owner, services)
         self._rooms = None if room_access is None else SessionRooms(owner, room_access, self.streams)
         self._data = DataExchange(owner, self._rooms or AcceptAll(), self._backend)
+        self._diagnostics = Diagnostics(owner, self._backend, debugging, self.streams)
         self._weights: dict[str, int] = {}
 
     @property
@@ -81,6 +83,7 @@ class Requests:
         """The session is over: every stream of it ends with `reason`, before this returns or, if many, in slices."""
         self._backend.end()
         try:
+            self._diagnostics.end()
             self._data.end()  # first, so that a room's members are told LEFT, and not also of each stream
         finally:
             termination = self._services.supervisor.stop_streams(tuple(self.streams.values()), reason)
@@ -107,7 +110,7 @@ class Requests:
             case Snapshot():
                 self._take_snapshot(frame)
             case SessionDebug() | PushLogs() | SubmitBugReport():
-                self._take_diagnostics(frame)
+                self._diagnostics.take(frame)
             case SipRequest():
                 self._send(Finish(call_id=frame.call_id))
             case UnknownFrame():
@@ -196,25 +199,6 @@ class Requests:
         body = snapshot_body(self._context, name=frame.name, media_session_id=frame.media_session_id)
         if not self._backend.ask(HookMethod.SNAPSHOT, body, decided):
             failed(TOO_MANY_WAITING)
-
-    def _take_diagnostics(self, frame: SessionDebug | PushLogs | SubmitBugReport) -> None:
-        match frame:
-            case SessionDebug():
-                method, fields = HookMethod.SESSION_DEBUG, {"command": frame.command}
-            case PushLogs():
-                method, fields = HookMethod.PUSH_LOGS, {"logs": frame.logs}
-            case SubmitBugReport():
-                method = HookMethod.SUBMIT_BUG_REPORT
-                fields = frame.report if isinstance(frame.report, dict) else {"report": frame.report}
-
-        def decided(verdict: Verdict) -> None:
-            if not isinstance(verdict, Allow):
-                self._send(Fail(api_method=frame.message, info=verdict.info))
-            elif isinstance(frame, SessionDebug):
-                status = "STARTED" if frame.command == "start" else "STOPPED"
-                self._send(NotifySessionDebugEvent(status=status))
-
-        self._backend.ask(method, {**fields, **self._context.body()}, decided)
 
     def _send(self, frame: ServerFrame) -> None:
         self._owner.send(frame)

@@ -25,7 +25,9 @@ from actors.session.admission import SessionAdmission
 from actors.session.client_identity import ClientIdentity, close_text, told_reason
 from actors.session.client_socket import Socket
 from actors.session.data_exchange import data_text
+from actors.session.debug_reports import DebugReports
 from actors.session.describing import describe_session
+from actors.session.diagnostics import debugging_of
 from actors.session.greeting import greet, take_leave
 from actors.session.outbox import OutboxPool
 from actors.session.pinging import ping_until_silent
@@ -92,6 +94,8 @@ class SessionServices:
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder
+    debug_reports: DebugReports | None = None
+    """None: sessions are not debugged."""
     admission: SessionAdmission = field(
         default=Factory(lambda self: SessionAdmission(self.streams.settings), takes_self=True)
     )
@@ -292,6 +296,7 @@ class Session(Actor[InboundFrame]):
             self._socket.quota,
             lambda: self.nursery,
             room_access=room_access(self._services.rooms, owner, answered, self._services.streams),
+            debugging=debugging_of(self._services.debug_reports, self._connection),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
         self._connection = self._connection.outline()

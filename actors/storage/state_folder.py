@@ -72,6 +72,11 @@ class StateFolder:
         return self.path / "records"
 
     @property
+    def debug_path(self) -> Path:
+        """The folder of the reports about sessions that were debugged."""
+        return self.path / "debug"
+
+    @property
     def run_record_path(self) -> Path:
         """Which streams are open, for the start after a crash."""
         return self.path / "run.jsonl"

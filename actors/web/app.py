@@ -17,12 +17,14 @@ from actors.node.data_port import MessagePorts
 from actors.node.drain import Drain
 from actors.node.recorder_port import RecorderPort
 from actors.node.whip_port import WhipPort
+from actors.storage.report_folder import ReportFolder
 from actors.web.api.administration import AdminResource
 from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.console import ConsoleResource
 from actors.web.api.data import DataResource
+from actors.web.api.debug_reports import DebugReportResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
 from actors.web.api.embed_player import EmbedPlayer
@@ -65,12 +67,13 @@ def create_app(
     whip: WhipPort | None = None,
     recorder: RecorderPort | None = None,
     apps: AppPort | None = None,
+    debug_reports: ReportFolder | None = None,
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know; `admin`: what acts on the whole server; `whip`, `recorder`, `apps`: None for a
-    server without it.
+    streams and sessions know; `admin`: what acts on the whole server; `whip`, `recorder`, `apps`, `debug_reports`:
+    None for a server without it.
     """
     refusals, monitoring = Refusals(), monitoring or Monitoring()
     routes = api_routes(
@@ -85,13 +88,20 @@ def create_app(
         admin=admin,
         monitoring=monitoring,
         apps=apps,
-        media=_media_routes(whip, recorder, settings, refusals),
+        media=_media_routes(whip, recorder, debug_reports, settings, refusals),
     )
-    table = RouteTable(routes)
-    return _assembled(table, _layers(settings, access, table, refusals, own_names, monitoring.metrics.web), refusals)
+    return _assembled(RouteTable(routes), settings, access, refusals, own_names, monitoring.metrics.web)
 
 
-def _assembled(table: RouteTable, layers: list[Middleware], refusals: Refusals) -> Starlette:
+def _assembled(
+    table: RouteTable,
+    settings: Settings,
+    access: AccessControl,
+    refusals: Refusals,
+    own_names: frozenset[str] | None,
+    counts: WebCounts,
+) -> Starlette:
+    layers = _layers(settings, access, table, refusals, own_names, counts)
     app = Starlette(routes=table.starlette_routes(), middleware=layers, exception_handlers=refusals.handlers())
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app
@@ -132,7 +142,7 @@ def api_routes(
     apps: AppPort | None = None,
     media: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
-    """Every route of the application; `logins`: those of the page, `media`: of WHIP, WHEP and recordings."""
+    """Every route of the application; `logins`: those of the page, `media`: of WHIP, WHEP and files."""
     kicks = Kicks(bans or Bans())
     monitoring = monitoring or Monitoring()
     shown = MetricsResource(monitoring.metrics.render)
@@ -157,10 +167,17 @@ def api_routes(
 
 
 def _media_routes(
-    whip: WhipPort | None, recorder: RecorderPort | None, settings: Settings, refusals: Refusals
+    whip: WhipPort | None,
+    recorder: RecorderPort | None,
+    debug_reports: ReportFolder | None,
+    settings: Settings,
+    refusals: Refusals,
 ) -> tuple[ApiRoute, ...]:
-    by_whip = () if whip is None else WhipResource(whip, settings, refusals).routes()
-    return (*by_whip, *(() if recorder is None else RecordResource(recorder, settings).routes()))
+    return (
+        *(() if whip is None else WhipResource(whip, settings, refusals).routes()),
+        *(() if recorder is None else RecordResource(recorder, settings).routes()),
+        *(() if debug_reports is None else DebugReportResource(debug_reports, settings).routes()),
+    )
 
 
 def _pages(start_page: StartPage, page_info: PageInfo) -> tuple[ApiRoute, ...]:

@@ -74,4 +74,8 @@ class SignallingSettings:
     outbound_video_rate_stat_send_interval: int = setting(
         "outbound_video_rate_stat_send_interval", Integer(0, 60, "seconds"), "0",
         "The same for players, and what they are sent. More than 1,000 streams are not told.")
+    session_debug_reports: bool = setting(
+        "session_debug_reports", Boolean(), "true",
+        "Whether a page may have what happens in its session written to a file (session.startDebug of the SDK), and"
+        " whether those files are served, at /client/debug/NAME.")
 # fmt: on

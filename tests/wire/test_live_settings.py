@@ -50,6 +50,8 @@ async def use_everything(server: FullServer, client: WcsClient) -> None:
         await client.send("sendStreamEvent", event)
         join = {"command": "join", "options": {"name": "lobby"}}
         await client.send("sendData", {"operationId": "1", "payload": join})
+        await client.send("sessionDebug", {"command": "start"})
+        await client.receive("notifySessionDebugEvent")
         answer = await client.receive("DataStatusEvent", operationId="1")
         assert answer["status"] == "ACCEPTED", answer
         publication.peer.close()
