@@ -16,6 +16,12 @@ from tests.support.wcs_client import PATIENCE
 
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78]|\][^\x07]*\x07)")
 WHERE_IS_THE_CURSOR = b"\x1b[6n"
+LAUNCHER = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells have what they start in the background ignore it
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 TERMINAL_ENDED = (trio.BrokenResourceError, trio.ClosedResourceError)  # Linux says EIO when the other side is closed
 
 
@@ -82,11 +88,8 @@ async def on_pty(
     """Start the program with a terminal of 24 lines and 100 columns that controls it; it is killed at the end."""
     master, slave = pty.openpty()
     set_size(slave, 24, 100)
-    launcher = (
-        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
-    )
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-c", launcher, *command],
+        [sys.executable, "-c", LAUNCHER, *command],
         stdin=slave,
         stdout=slave,
         stderr=slave,
