@@ -122,9 +122,8 @@ class Gate(asyncssh.SSHServer):
         self._attempts += 1
         if self._attempts > MAX_ATTEMPTS:
             raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts")
-        self._by_key = False
-        answer = await self._helper.ask({"login": {**self.remote_user(username), "password": password}})
-        self._by_key = not answer["ok"]
+        answer = await self._helper.ask({"login": {**self.remote_user(username), "key": False, "password": password}})
+        self._by_key = not answer["ok"]  # only now: a client that does not wait for the answer may go on with a key
         return bool(answer["ok"])
 
     def remote_user(self, username: str) -> dict[str, object]:

@@ -18,6 +18,8 @@ IDLE_TIMEOUT: Final = 1800.0
 """Seconds without a line, after which a prompt or a pipe is closed."""
 MAX_LINE: Final = 32 * 1024
 """Characters of a line."""
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C, as of `wcs` and other programs."""
 
 Ask = Callable[[Mapping[str, Any]], Awaitable[Answered]]
 
@@ -27,6 +29,10 @@ class LoggedIn(Protocol):
 
     def remote_user(self, username: str) -> dict[str, object]: ...
     async def admitted(self, username: str) -> Answered: ...
+
+
+class _LineTooLong(Exception):
+    """A line has more than MAX_LINE characters."""
 
 
 class SshSession:
@@ -42,12 +48,20 @@ class SshSession:
     async def run(self) -> None:
         """Serve it, and end it with an exit code."""
         try:
-            code = await self._serve()
+            code = await self._outcome()
             with contextlib.suppress(OSError):  # the client is gone
                 await self._process.stdout.drain()
         except (OSError, asyncssh.Error):
             return
         self._process.exit(code)
+
+    async def _outcome(self) -> int:
+        try:
+            return await self._serve()
+        except _LineTooLong:  # where it ends is unknown
+            return self._fail({"error": "usage", "message": f"a line is longer than {MAX_LINE} characters"})
+        except (asyncssh.BreakReceived, asyncssh.SignalReceived):  # Ctrl-C where there is no prompt to go back to
+            return INTERRUPTED
 
     async def _serve(self) -> Exit:
         answer = await self._login.admitted(self._name)
@@ -80,7 +94,7 @@ class SshSession:
                 self._write("\n")
 
     async def _read_line(self) -> str:
-        """The next line with its end; empty at the end of the input, or after a long silence."""
+        """The next line with its end; empty at the end of the input, or after a long silence. _LineTooLong."""
         while True:
             try:
                 async with asyncio.timeout(IDLE_TIMEOUT):
@@ -90,8 +104,7 @@ class SshSession:
             except (TimeoutError, asyncssh.ConnectionLost):
                 return ""
             if len(line) > MAX_LINE:
-                self._complain(f"a line is longer than {MAX_LINE} characters")
-                return ""
+                raise _LineTooLong
             return line
 
     # -- one command ---------------------------------------------------------------------------------------------------
@@ -155,7 +168,7 @@ class SshSession:
         ways_out = [going] + ([asyncio.ensure_future(self._until_break())] if self._has_terminal else [])
         try:
             await asyncio.wait(ways_out, return_when=asyncio.FIRST_COMPLETED)
-            return going.result() if going.done() else {"ok": True, "rows": [], "message": ""}
+            return (going if going.done() else ways_out[-1]).result()
         finally:
             for task in ways_out:
                 task.cancel()
@@ -175,7 +188,7 @@ class SshSession:
             while await self._read_line():
                 pass
         self._write("\n")
-        return {}
+        return {"ok": True, "rows": [], "message": ""}
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 

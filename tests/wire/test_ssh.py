@@ -63,6 +63,14 @@ async def use_prompt(command: list[str], folder: Path) -> None:
     assert "new-secret" not in prompt.text
 
 
+async def give_up_a_question(command: list[str], folder: Path) -> None:
+    """Ctrl-C ends a single command as it ends `wcs`."""
+    async with on_pty(command, cwd=folder, environment={"TERM": "xterm"}) as terminal:
+        await terminal.expect("password of 'vera': ")
+        await terminal.type("\x03")
+        assert await terminal.ended() == 130
+
+
 async def test_commands_pipes_and_a_prompt(tmp_path: Path) -> None:
     async with ssh_server(tmp_path) as (_, client):
         done = await client.run("show", "apps")
@@ -83,7 +91,13 @@ async def test_commands_pipes_and_a_prompt(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (Exit.REFUSED, b"")
         assert done.stderr == b"wcs: needs the role admin; user vera has the role view\n"
 
+        done = await client.run(stdin=f"show nodes\n{'x' * 40_000}\nshow apps\n")
+        assert done.returncode == Exit.USAGE
+        assert done.stderr == b"wcs: a line is longer than 32768 characters\n"
+        assert b"defaultApp" not in done.stdout
+
         await use_prompt(client.command(user="alice", by_key=True), tmp_path)
+        await give_up_a_question(client.command("passwd", "vera", user="alice", by_key=True, options=("-t",)), tmp_path)
 
     key = tmp_path / "state/tls/ssh_host_ed25519_key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
