@@ -70,7 +70,7 @@ def _apps(state: Path) -> Sequence[App]:
 
 def _folder(state: Path) -> FolderFacts:
     """Of the folder, or of the nearest one above it that exists."""
-    there = next(path for path in (state, *state.parents) if path.exists())
+    there = next(path for path in (state, *state.parents) if _is_there(path))
     status = there.stat()
     return FolderFacts(
         path=str(there),
@@ -80,6 +80,14 @@ def _folder(state: Path) -> FolderFacts:
         is_writable=there.is_dir() and os.access(there, os.W_OK | os.X_OK),
         free=shutil.disk_usage(there).free,
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether this user can see that something is there."""
+    try:
+        return path.exists()
+    except OSError:  # the folder above it is closed to this user, or the name is too long
+        return False
 
 
 def _sender(settings: Settings) -> SenderFacts:

@@ -87,8 +87,10 @@ def resolved(path: Path) -> Path:
     try:
         target = path.resolve()
         leads_to_itself = target.is_symlink()  # from Python 3.13 on; up to 3.12 it is a RuntimeError
-    except (OSError, RuntimeError):
+    except RuntimeError:
         leads_to_itself = True
+    except OSError as error:
+        raise TableStoreError(f"cannot read {path}: {error.strerror or error}") from error
     if leads_to_itself:
         raise TableStoreError(f"cannot read {path}: its symbolic link leads nowhere")
     return target

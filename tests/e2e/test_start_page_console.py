@@ -187,6 +187,11 @@ def test_keys_lead_to_the_details_of_a_stream_and_end_it(start_page: OpenStartPa
     keyboard.press("Escape")
     expect(page.page.locator("#details")).to_be_hidden()
     expect(page.streams.nth(0)).to_be_focused()
+    keyboard.press("j")
+    keyboard.press("Enter")
+    expect(page.page.locator("#details-facts")).to_contain_text("PLAYING (play)")
+    expect(page.page.locator("#details-statuses li").last).to_contain_text("PLAYING")
+    keyboard.press("Escape")
 
     turn_keys(page, on=False)
     page.streams.nth(0).focus()

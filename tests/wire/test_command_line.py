@@ -149,6 +149,14 @@ def test_the_doctor_looks_at_the_machine_and_at_what_a_start_would_find(tmp_path
     assert not list(state.iterdir())  # nothing is made
 
 
+def test_the_doctor_tells_of_a_folder_that_cannot_be_looked_at(tmp_path: Path, capsys: Captured) -> None:
+    assert exit_code("--doctor", *ANY_PORTS, "--state", str(tmp_path / ("x" * 300))) == 2
+    lines = capsys.readouterr().out.splitlines()
+    apps = tmp_path / ("x" * 300) / "apps.toml"
+    assert f"fault    start: cannot read {apps}: File name too long" in lines
+    assert f"ok       state folder: will be made in {tmp_path}" in lines
+
+
 def test_the_doctor_reads_the_certificate(tmp_path: Path, capsys: Captured) -> None:
     certificate = make_certificate(tmp_path)
     settings = [f"--set=wss.cert={certificate.cert}", f"--set=wss.key={certificate.key}"]

@@ -72,10 +72,11 @@ export class StreamDetails {
       const found = await pageData("stream", { id });
       if (this.#id === id) this.#show(found);
     } catch (error) {
-      setText(byId("details-note"), error.message);
+      if (this.#id === id) setText(byId("details-note"), error.message);
     }
+    if (this.#id !== id) return; // the timer is that of another stream
     clearTimeout(this.#timer);
-    if (this.#dialog.open && this.#id === id) this.#timer = setTimeout(() => this.#load(id), EVERY);
+    if (this.#dialog.open) this.#timer = setTimeout(() => this.#load(id), EVERY);
   }
 
   #show({ stream, statuses, calls, players }) {
@@ -147,7 +148,9 @@ function showStatuses(statuses) {
     [clock(time), status, [info, cause ? `cause ${cause}` : ""].filter(Boolean).join(", ")],
   );
   const list = byId("details-statuses");
-  if (list.childElementCount === texts.length) return;
+  const shown = JSON.stringify(texts); // two streams may have as many
+  if (list.dataset.shown === shown) return;
+  list.dataset.shown = shown;
   list.replaceChildren(
     ...texts.map(([time, status, more]) => {
       const badge = element("span", { className: "badge", textContent: status });
