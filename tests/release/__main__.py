@@ -6,7 +6,6 @@ release has: a dated section in the changelog, and a checkout without uncommitte
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -64,7 +63,6 @@ def _notes(*, draft: bool) -> str:
 
 
 def _make(release: Release, notes: str, workshop: Path) -> None:
-    shutil.rmtree(release.target, ignore_errors=True)
     made = workshop / "made"
     made.mkdir()
     _step("files made", lambda: release.make(CHECKOUT, made, notes))

@@ -42,7 +42,7 @@ class Release:
 
     def make(self, checkout: Path, workshop: Path, notes: str) -> None:
         """Make all files. `workshop` is an empty folder."""
-        self.target.mkdir(parents=True, exist_ok=True)
+        self._clear()
         archive = self.archive(checkout)
         self.source.write_bytes(gzip.compress(archive, mtime=0))
         self.build_wheel(archive, workshop)
@@ -52,6 +52,16 @@ class Release:
         self.requirements.write_text(self._locked((source / "requirements.txt").read_text()))
         self.notes.write_text(f"# wcsd {self.version}\n\n{notes}\n")
         self._write_sums()
+
+    def _clear(self) -> None:
+        """An empty folder. Raises NotReleasable for one that holds what no release has: it may be somebody's home."""
+        self.target.mkdir(parents=True, exist_ok=True)
+        files = sorted(self.target.iterdir())
+        for file in files:
+            if file.is_dir() or not (file.name.startswith("wcsd-") or file.name in (*DEPLOY_FILES, SUMS)):
+                raise NotReleasable(f"{self.target} holds {file.name}, and would be emptied; name another folder")
+        for file in files:
+            file.unlink()
 
     def archive(self, checkout: Path) -> bytes:
         """The sources as a tar archive."""

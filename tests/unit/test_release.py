@@ -8,7 +8,7 @@ import pytest
 from config.doctor import ENOUGH_WAITING, SPARE_DESCRIPTORS
 from config.settings import Settings
 from config.version import VERSION
-from tests.release.artefacts import DEPLOY_FILES
+from tests.release.artefacts import DEPLOY_FILES, Release
 from tests.release.bare_system import CHAPTERS, documented_commands
 from tests.release.changelog import NotReleasable, draft_notes, release_notes, sections
 from tests.release.unit import INSTALLED, check_sysctl
@@ -104,3 +104,12 @@ def test_a_line_that_sets_no_number_is_found(tmp_path: Path) -> None:
     (tmp_path / "sysctl.conf").write_text("net.core.rmem_max=lots\n")
     with pytest.raises(NotReleasable, match="lots"):
         check_sysctl(tmp_path / "sysctl.conf")
+
+
+def test_a_folder_with_other_things_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "wcsd.service").write_text("of the release before")
+    (tmp_path / "thesis.txt").write_text("years of work")
+    release = Release(version="1.1.0", commit="HEAD", time=0, target=tmp_path)
+    with pytest.raises(NotReleasable, match=r"holds thesis\.txt"):
+        release.make(ROOT, tmp_path / "workshop", "")
+    assert len(list(tmp_path.iterdir())) == 2
