@@ -31,7 +31,7 @@ class LoggedIn(Protocol):
     async def admitted(self, username: str) -> Answered: ...
 
 
-class _LineTooLong(Exception):
+class _TooMuchTyped(Exception):
     """A line has more than MAX_LINE characters."""
 
 
@@ -58,7 +58,7 @@ class SshSession:
     async def _outcome(self) -> int:
         try:
             return await self._serve()
-        except _LineTooLong:  # where it ends is unknown
+        except _TooMuchTyped:  # where it ends is unknown
             return self._fail({"error": "usage", "message": f"a line is longer than {MAX_LINE} characters"})
         except (asyncssh.BreakReceived, asyncssh.SignalReceived):  # Ctrl-C where there is no prompt to go back to
             return INTERRUPTED
@@ -94,7 +94,7 @@ class SshSession:
                 self._write("\n")
 
     async def _read_line(self) -> str:
-        """The next line with its end; empty at the end of the input, or after a long silence. _LineTooLong."""
+        """The next line with its end; empty at the end of the input, or after a long silence. _TooMuchTyped."""
         while True:
             try:
                 async with asyncio.timeout(IDLE_TIMEOUT):
@@ -104,7 +104,7 @@ class SshSession:
             except (TimeoutError, asyncssh.ConnectionLost):
                 return ""
             if len(line) > MAX_LINE:
-                raise _LineTooLong
+                raise _TooMuchTyped
             return line
 
     # -- one command ---------------------------------------------------------------------------------------------------
