@@ -32,7 +32,8 @@ MAX_ALARMS: Final = 10
 """Applications named at most whose backend is not called."""
 CLOSED: Final = BreakerState.CLOSED.label
 FAILING_SHARE: Final = 0.05
-"""Share of failed hooks from which on they are an alarm."""
+MIN_FAILED: Final = 3
+"""Share and number of failed hooks from which on they are an alarm: both, for a single failure of few calls is none."""
 
 Apps = frozenset[str] | None
 
@@ -165,7 +166,7 @@ class Overview:
     def _alarms(self, seen: _Seen, apps: Apps) -> Iterator[dict[str, Any]]:
         first, last = seen.counters[0], seen.counters[-1]
         calls, failed = last.calls - first.calls, last.failed - first.failed
-        if failed and failed >= FAILING_SHARE * calls:
+        if failed >= MIN_FAILED and failed >= FAILING_SHARE * calls:
             yield {"kind": "hooks", "text": f"Hook calls are failing: {failed} of {calls} in the last two minutes."}
         states = self._server.dispatcher.sender.breakers.states()
         held = (app for app, state in states if state != CLOSED and (apps is None or app in apps))

@@ -24,7 +24,7 @@ async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:
             playback = await page.play("news")
             publication.send_key_frame(b"picture")
             await playback.until_media(lambda packet: packet.payload.endswith(b"picture"))
-            for _ in range(2):
+            for _ in range(3):
                 counts.ended("defaultApp", HookMethod.CONNECT, HookOutcome.TIMEOUT, 0.3)
             server.server.measured.overload.note(0.001, trio.current_time())
             during = await overview.look(None)
@@ -45,8 +45,25 @@ async def test_the_overview_tells_what_runs(tmp_path: Path) -> None:
     assert now["hook_p95"] == 500
     assert now["loop_p99"] > 0
     assert own["samples"][-1]["loop_p99"] is None
-    assert during["alarms"] == [{"kind": "hooks", "text": "Hook calls are failing: 2 of 2 in the last two minutes."}]
+    assert during["alarms"] == [{"kind": "hooks", "text": "Hook calls are failing: 3 of 3 in the last two minutes."}]
     assert foreign["alarms"] == []
+
+
+async def test_few_failed_calls_are_no_alarm(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        overview, counts = Overview(server.server.measured), server.server.measured.dispatcher.sender.counts
+
+        async def alarms_after(outcome: HookOutcome, count: int) -> list[str]:
+            for _ in range(count):
+                counts.ended("defaultApp", HookMethod.CONNECT, outcome, 0.1)
+            return [alarm["text"] for alarm in (await overview.look(None))["alarms"]]
+
+        assert await alarms_after(HookOutcome.OK, 0) == []
+        assert await alarms_after(HookOutcome.TIMEOUT, 2) == [], "all of them, but only two"
+        expected = ["Hook calls are failing: 3 of 60 in the last two minutes."]
+        assert await alarms_after(HookOutcome.TIMEOUT, 1) == ["Hook calls are failing: 3 of 3 in the last two minutes."]
+        assert await alarms_after(HookOutcome.OK, 57) == expected
+        assert await alarms_after(HookOutcome.OK, 1) == [], "less than a twentieth"
 
 
 async def test_a_backend_that_is_not_called_is_an_alarm(tmp_path: Path) -> None:
