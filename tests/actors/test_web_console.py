@@ -12,7 +12,7 @@ from actors.hooks.recent_calls import MAX_FAILED, MAX_LATEST
 from actors.web.api.console import SHOWN_CALLS
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_tables import MAX_ROWS, ROWS
-from config.apps import App
+from config.apps import ALL_METHODS, App
 from config.loading import load_settings
 from config.settings import TABLE
 from protocol.access.roles import Role
@@ -177,6 +177,7 @@ async def test_applications_are_shown_without_their_secrets() -> None:
     async with client_of(StreamWorld(), monitoring=Monitoring(apps=lambda: (app,))) as client:
         answer = await client.get("/page/apps")
     (found,) = answer.json()["apps"]
+    assert answer.json()["methods"] == list(ALL_METHODS)
     assert found | {"name": "test", "key": "testApp", "hasCredentials": True, "isSigned": True} == found
     assert "s3cret" not in answer.text
     assert "whsec" not in answer.text

@@ -19,6 +19,7 @@ from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
 from actors.web.responses import to_json
+from config.apps import ALL_METHODS
 from config.loading import shown
 from config.settings import TABLE
 from protocol.access.roles import Role
@@ -96,7 +97,7 @@ class ConsoleResource:
         NOTHING.read(read_query(request.scope["query_string"]))
         apps = identity_of(request.scope).apps
         known = (app for app in self._monitoring.apps() if apps is None or app.key in apps)
-        return _json(to_json({"apps": [app_object(app) for app in known]}))
+        return _json(to_json({"apps": [app_object(app) for app in known], "methods": ALL_METHODS}))
 
     async def settings(self, request: Request) -> Response:
         """Every setting; secrets are masked."""

@@ -4,11 +4,11 @@ import { Chart } from "./chart.js";
 import { byId, element, setText } from "./dom.js";
 import { codecs, loss } from "./lists.js";
 import { may } from "./login.js";
-import { callColumns, callKeys, quoted } from "./records.js";
+import { callColumns, callKeys } from "./records.js";
 import { pageData } from "./rest.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { terminateRow } from "./terminate.js";
-import { clock, duration, percent, rate, size } from "./words.js";
+import { clock, duration, percent, quoted, rate, size } from "./words.js";
 
 const EVERY = 1000;
 const SPAN = 120;

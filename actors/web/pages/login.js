@@ -6,10 +6,13 @@ import { LoginNeeded, forgetToken, isLoginRequired, keepToken, logIn, logOut, to
 const ROLES = ["metrics", "view", "operate", "admin"];
 const LINK = "#login=";
 
-let role = "admin"; // until the server says otherwise; it decides in any case
+let known = { role: "admin" }; // until the server says otherwise; it decides in any case
 
 /** Whether the user's role includes this one. */
-export const may = (needed) => ROLES.indexOf(role) >= ROLES.indexOf(needed);
+export const may = (needed) => ROLES.indexOf(known.role) >= ROLES.indexOf(needed);
+
+/** Who uses this page, as the server told it last. */
+export const caller = () => known;
 
 /** Log in if that is needed, then call `onReady`; `onLeave` when the page is logged out. */
 export function startLogin({ onReady, onLeave }) {
@@ -78,7 +81,7 @@ export function startLogin({ onReady, onLeave }) {
 
 /** Show who is logged in, and offer only what the role permits. */
 export function showCaller(caller) {
-  role = caller.role;
+  known = caller;
   setFlag(byId("caller"), "hidden", !caller.name);
   const bound = caller.apps ? `, only ${caller.apps.join(", ")}` : "";
   setText(byId("caller-name"), `${caller.name} (${caller.role}${bound})`);

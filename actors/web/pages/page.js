@@ -38,7 +38,7 @@ const search = byId("search");
 const poll = new Poll({ ask, onAnswer: show, onSilence: showSilence });
 const details = new StreamDetails({ watch });
 const lists = makeLists({ watch, enter, open: (row) => details.open(row), refresh: () => poll.now() });
-const records = makeRecords({ open: (row) => details.open(row) });
+const records = makeRecords({ open: (row) => details.open(row), refresh: () => poll.now() });
 const overview = new OverviewCards();
 const events = new Events({ onLoginNeeded: (error) => login.needed(error) });
 const showTab = startTabs(byId("tabs"), onTab);

@@ -1,14 +1,16 @@
 /** What the server has recorded or was told: hook calls, applications, settings. */
 
-import { copyButton } from "./copy.js";
+import { Apps } from "./apps.js";
 import { byId, element, setText } from "./dom.js";
 import { pageData } from "./rest.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { clock, count } from "./words.js";
 
-/** `open(call)` shows the stream of a call. */
-export function makeRecords({ open }) {
-  return { hooks: new HookCalls(open), apps: new Apps(), settings: new SettingsList() };
+/** `open(call)` shows the stream of a call; `refresh()` asks the server at once. */
+export function makeRecords({ open, refresh }) {
+  const none = "There is no application. Nobody can connect.";
+  const tellApps = (rows, all, searched) => tell("apps", rows, all, searched, none, "application");
+  return { hooks: new HookCalls(open), apps: new Apps({ refresh, tell: tellApps }), settings: new SettingsList() };
 }
 
 const holds = (row, text) => !text || JSON.stringify(Object.values(row)).toLowerCase().includes(text.toLowerCase());
@@ -93,86 +95,6 @@ function streamColumn(open) {
   };
   return { title: "Stream", sort: null, className: "who", build };
 }
-
-class Apps {
-  #table = new LiveTable(
-    byId("apps"),
-    [
-      appNameColumn(),
-      column("Backend", (app) => app.url, { className: "text" }),
-      methodsColumn(),
-      column("Rooms", (app) => (app.rooms ? "served here" : "by the backend")),
-      column("Protection", protection),
-      commandsColumn(),
-    ],
-    (app) => app.key,
-  );
-
-  load = () => pageData("apps");
-
-  show({ apps }, searched) {
-    const rows = apps.filter((app) => holds(app, searched));
-    this.#table.show(rows);
-    byId("apps").hidden = !rows.length;
-    tell("apps", rows, apps, searched, "There is no application. Nobody can connect.", "application");
-  }
-
-  clear() {
-    this.#table.show([]);
-  }
-}
-
-function appNameColumn() {
-  const build = (cell) => {
-    const name = cell.appendChild(element("span", { className: "name" }));
-    const key = cell.appendChild(element("code", { className: "id" }));
-    return (app) => {
-      setText(name, app.name);
-      setText(key, `key ${app.key}`);
-    };
-  };
-  return { title: "Application", sort: null, className: "who", build };
-}
-
-/** How many hooks are sent, and, on demand, which. */
-function methodsColumn() {
-  const build = (cell) => {
-    const number = element("summary");
-    const names = element("span", { className: "quiet" });
-    cell.append(element("details", {}, number, names));
-    return ({ methods }) => {
-      setText(number, count(methods.length, "hook"));
-      setText(names, methods.join(", "));
-    };
-  };
-  return { title: "Hooks", sort: null, className: "text methods", build };
-}
-
-const protection = ({ isSigned, hasCredentials }) =>
-  [isSigned ? "signed" : "", hasCredentials ? "user and password" : ""].filter(Boolean).join(", ") || "none";
-
-/** The commands that test and change an application, ready to copy. */
-function commandsColumn() {
-  const build = (cell) => {
-    const commands = [
-      ["test", (app) => `wcs test app ${quoted(app.name)}`],
-      ["change", (app) => `wcs update app ${quoted(app.name)} ${quoted(app.url)}`],
-    ].map(([what, write]) => {
-      const code = element("code");
-      const copy = copyButton("", () => code.textContent);
-      cell.append(element("span", { className: "command" }, code, copy));
-      return (app) => {
-        setText(code, write(app));
-        copy.setAttribute("aria-label", `Copy the command to ${what} ${app.name}`);
-      };
-    });
-    return (app) => commands.forEach((update) => update(app));
-  };
-  return { title: "Commands", sort: null, className: "text commands", build };
-}
-
-/** As a shell takes it as one word. */
-export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 class SettingsList {
   #table = new LiveTable(

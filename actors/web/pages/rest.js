@@ -1,6 +1,7 @@
 /** The server's data for this page, and the REST API as far as the page uses it. */
 
 const ANSWER_TIMEOUT = 10_000;
+const TEST_TIMEOUT = 60_000; // a hook on trial may take 20 s, and wait for others
 
 const TOKEN = "wcsd.token";
 
@@ -77,23 +78,29 @@ async function terminate(path, filter) {
   return answer.status === 404 ? 0 : Number(answer.headers.get("X-Terminated-Count"));
 }
 
+/** Change applications: `add`, `update`, `remove`; or `test` one. The answer; an error has the field in `key`. */
+export async function changeApp(what, body) {
+  return (await post(`/rest-api/app/${what}`, body, { accept: [], patience: TEST_TIMEOUT })).json();
+}
+
 /** POST; 404 is an answer like any other here: nothing matched. */
-const post = (path, body, { accept = [404] } = {}) =>
+const post = (path, body, { accept = [404], patience } = {}) =>
   request(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
     accept,
+    patience,
   });
 
-async function request(path, { accept = [], headers = {}, ...options } = {}) {
+async function request(path, { accept = [], headers = {}, patience = ANSWER_TIMEOUT, ...options } = {}) {
   let answer;
   try {
     answer = await fetch(path, {
       ...options,
       headers: { ...headers, ...ownHeaders() },
       cache: "no-store",
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
+      signal: AbortSignal.timeout(patience),
     });
   } catch (error) {
     const why = error.name === "TimeoutError" ? "did not answer in time" : "cannot be reached";
@@ -110,7 +117,8 @@ function ownHeaders() {
 }
 
 async function refused(answer) {
-  const { reason } = await answer.json().catch(() => ({}));
+  const { reason, key } = await answer.json().catch(() => ({}));
   const Failure = answer.status === 401 ? LoginNeeded : RestError;
-  return new Failure(`The server refuses (${answer.status}): ${reason ?? answer.statusText}.`);
+  const text = `The server refuses (${answer.status}): ${reason ?? answer.statusText}.`;
+  return Object.assign(new Failure(text), { key });
 }

@@ -81,8 +81,8 @@ async function stopStreams({ mediaSessionId: _, ...filter }, shown) {
 
 // -- the question ----------------------------------------------------------------------------------------------------
 
-/** Show the dialog. Resolves with the result of `act`, or with null if the answer is no. */
-async function ask({ title, lead = "", warning = "", matched, button, act }) {
+/** Show the dialog of a question. Resolves with the result of `act`, or with null if the answer is no. */
+export async function ask({ title, lead = "", warning = "", matched, button, act }) {
   if (byId("confirm").open) return null; // a second click on the way here
   setText(byId("confirm-title"), title);
   setText(byId("confirm-summary"), [lead, fallout(matched)].filter(Boolean).join(" "));

@@ -68,3 +68,6 @@ export function clock(moment) {
 export const size = (width, height) => (width && height ? `${width}×${height}` : "–");
 
 const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/** As a shell takes it as one word. */
+export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
