@@ -27,7 +27,7 @@ from protocol.hooks.kept_hook import KeptHook
 from protocol.hooks.webhook_signature import new_secret
 from tests.bench.kept_hooks import simulate
 from tests.support.hook_rig import APP, Answer, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
-from tests.support.spools import EPOCH, spool_at
+from tests.support.spools import EPOCH, spool_at, totals_at
 
 STATUS, PUBLISH = HookMethod.STREAM_STATUS_EVENT, HookMethod.PUBLISH_STREAM
 REFUSED = failing(httpx.ConnectError("backend.test port 80: Connection refused"))
@@ -287,7 +287,7 @@ async def test_while_the_disk_is_full_hooks_stay_in_memory_within_bounds(
         file.is_full = False
         await trio.sleep(60)
         assert spool.unwritten_of(ALL.key) == 0
-    assert HookSpoolFile(path).totals()[0][ALL.key].rows == 100
+    assert totals_at(path)[ALL.key].rows == 100
     assert "hooks are kept on disk again" in caplog.messages
 
 
@@ -304,7 +304,7 @@ async def test_an_operator_can_drop_what_is_kept(autojump_clock: MockClock, path
         tell(lane, 31)
         await trio.sleep(60)
         assert delivered(rig.backend) == [31]
-    assert HookSpoolFile(path).totals()[0] == {}
+    assert totals_at(path) == {}
 
 
 # -- over the end of the server ----------------------------------------------------------------------------------------
@@ -379,4 +379,4 @@ async def test_over_many_outages_and_kills_nothing_promised_is_lost(autojump_clo
     ledger = await simulate(path, events=3000, seed=1, lives=6)
     assert (ledger.lost, ledger.out_of_order) == (set(), [])
     assert len(ledger.promised) > 500
-    assert HookSpoolFile(path).totals()[0] == {}
+    assert totals_at(path) == {}

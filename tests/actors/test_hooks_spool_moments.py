@@ -20,7 +20,7 @@ from config.apps import App
 from config.settings import Settings
 from protocol.hooks import DEFAULT_METHOD_CONFIG, HookMethod
 from tests.support.hook_rig import APP, Answer, echo, failing, hook_rig, status
-from tests.support.spools import EPOCH, spool_at, wall_clock
+from tests.support.spools import EPOCH, spool_at, totals_at, wall_clock
 
 T = TypeVar("T")
 
@@ -75,7 +75,8 @@ async def test_while_the_disk_hangs_hooks_stay_in_memory_within_bounds(
         assert spool.unwritten_of(ALL.key) == 0
         assert "hooks are kept on disk again" in caplog.messages
         nursery.cancel_scope.cancel()
-    assert HookSpoolFile(path).totals()[0][ALL.key].rows == 1500
+    spool.close()
+    assert totals_at(path)[ALL.key].rows == 1500
 
 
 async def test_an_operator_who_asks_within_a_page_changes_no_order(autojump_clock: MockClock, path: Path) -> None:

@@ -36,7 +36,7 @@ from actors.storage.hook_spool import HookSpoolFile
 from protocol.hooks import HookMethod
 from protocol.hooks.kept_hook import KeptHook
 from tests.support.hook_rig import APP, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
-from tests.support.spools import spool_at
+from tests.support.spools import spool_at, totals_at
 
 KEEPING = evolve(APP, spool="all")
 STATUS = HookMethod.STREAM_STATUS_EVENT
@@ -176,7 +176,7 @@ def run_share(events: int, seed: int) -> Share:
         path = Path(folder) / "spool.sqlite3"
         clock = MockClock(autojump_threshold=0)
         ledger = trio.run(lambda: simulate(path, events=events, seed=seed), clock=clock)
-        left = sum(total.rows for total in HookSpoolFile(path).totals()[0].values())
+        left = sum(total.rows for total in totals_at(path).values())
     return Share(
         told=ledger.told,
         lives=ledger.lives,

@@ -1,6 +1,7 @@
 """Spools for tests on a clock of their own: files as they are, without threads, and a time that follows trio's."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,7 +9,7 @@ import trio
 from attrs import evolve
 
 from actors.hooks.spool import Spool
-from actors.storage.hook_spool import HookSpoolFile
+from actors.storage.hook_spool import AppTotals, HookSpoolFile
 from config.settings import Settings
 
 T = TypeVar("T")
@@ -32,3 +33,9 @@ def spool_at(path: Path, *, file: HookSpoolFile | None = None, **settings: Any) 
     spool = Spool(evolve(Settings(), **settings), file or HookSpoolFile(path), offload=at_once, wall_clock=wall_clock)
     spool.open()
     return spool
+
+
+def totals_at(path: Path) -> dict[str, AppTotals]:
+    """What the file at `path` holds, by application."""
+    with closing(HookSpoolFile(path)) as file:
+        return file.totals()[0]

@@ -4,6 +4,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,35 +43,37 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "spool.sqlite3"
 
 
-def test_what_was_written_is_read_back_by_the_next_run(path: Path) -> None:
-    file = HookSpoolFile(path)
+@pytest.fixture
+def file(path: Path) -> Iterator[HookSpoolFile]:
+    with closing(HookSpoolFile(path)) as file:
+        yield file
+
+
+def test_what_was_written_is_read_back_by_the_next_run(path: Path, file: HookSpoolFile) -> None:
     assert not file.exists
     file.write([HOOK, evolve(HOOK, number=2, last=True, lane="")], [])
     file.close()
-    again = HookSpoolFile(path)
-    assert again.page("shop", after=0, limit=10) == [HOOK, evolve(HOOK, number=2, last=True, lane="")]
     size = 2 * (len(HOOK.content) + OVERHEAD)
-    assert again.totals() == ({"shop": AppTotals(rows=2, ends=1, size=size, oldest=1000.5)}, 2)
+    with closing(HookSpoolFile(path)) as again:
+        assert again.page("shop", after=0, limit=10) == [HOOK, evolve(HOOK, number=2, last=True, lane="")]
+        assert again.totals() == ({"shop": AppTotals(rows=2, ends=1, size=size, oldest=1000.5)}, 2)
 
 
-def test_pages_are_in_order_and_of_one_application(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_pages_are_in_order_and_of_one_application(file: HookSpoolFile) -> None:
     file.write([*hooks(5), evolve(HOOK, number=6, app_key="other")], [2])
     assert numbers(file.page("shop", after=0, limit=3)) == [1, 3, 4]
     assert numbers(file.page("shop", after=4, limit=3)) == [5]
     assert file.oldest() == {"shop": 1.0, "other": 1000.5}
 
 
-def test_the_files_are_the_owners_alone(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_the_files_are_the_owners_alone(path: Path, file: HookSpoolFile) -> None:
     file.write([HOOK], [])
     files = sorted(path.parent.iterdir())
     assert [each.name for each in files] == ["spool.sqlite3", "spool.sqlite3-shm", "spool.sqlite3-wal"]
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
 
 
-def test_what_is_delivered_leaves_no_trace(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_what_is_delivered_leaves_no_trace(path: Path, file: HookSpoolFile) -> None:
     file.write(hooks(100), [])
     file.write([], range(1, 101))
     file.compact()
@@ -83,17 +87,15 @@ def test_a_link_in_its_place_is_not_followed(path: Path, tmp_path: Path) -> None
         HookSpoolFile(path).write([HOOK], [])
 
 
-def test_a_file_that_is_no_spool_is_set_aside(path: Path) -> None:
+def test_a_file_that_is_no_spool_is_set_aside(path: Path, file: HookSpoolFile) -> None:
     path.write_bytes(b"not a database at all" * 1000)
-    file = HookSpoolFile(path)
     file.write([HOOK], [])
     assert numbers(file.page("shop", after=0, limit=5)) == [1]
     assert path.with_name("spool.sqlite3.unreadable").read_bytes().startswith(b"not a database")
     assert file.was_set_aside
 
 
-def test_the_oldest_go_first_and_ends_last(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_the_oldest_go_first_and_ends_last(file: HookSpoolFile) -> None:
     file.write([evolve(hook, last=hook.number in (1, 3)) for hook in hooks(5)], [])
     gone = file.shrink(3 * HOOK.size)
     assert numbers(gone) == [2, 4, 5]
@@ -101,25 +103,22 @@ def test_the_oldest_go_first_and_ends_last(path: Path) -> None:
     assert numbers(file.page("shop", after=0, limit=9)) == [3]
 
 
-def test_what_is_too_old_goes_whatever_it_tells(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_what_is_too_old_goes_whatever_it_tells(file: HookSpoolFile) -> None:
     file.write([evolve(hook, last=hook.number == 1) for hook in hooks(5)], [])
     assert numbers(file.remove_older(3.0)) == [1, 2]
     assert numbers(file.remove_app("shop")) == [3, 4, 5]
     assert file.totals()[0] == {}
 
 
-def test_hooks_of_a_later_version_are_left_alone(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_hooks_of_a_later_version_are_left_alone(path: Path, file: HookSpoolFile) -> None:
     file.write(hooks(4), [])
     file.close()
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE hooks SET method = 'ofTheFuture' WHERE number < 3")
     assert numbers(file.page("shop", after=0, limit=2)) == [3, 4]  # they take no place in a page
 
 
-def test_a_full_disk_is_told_and_nothing_is_half_done(path: Path) -> None:
-    file = HookSpoolFile(path)
+def test_a_full_disk_is_told_and_nothing_is_half_done(file: HookSpoolFile) -> None:
     file.write([HOOK], [])
     with file._using() as database:
         pages = database.execute("PRAGMA page_count").fetchone()[0]
@@ -148,7 +147,7 @@ while True:
 """
 
 
-def test_what_was_committed_survives_a_kill(path: Path) -> None:
+def test_what_was_committed_survives_a_kill(path: Path, file: HookSpoolFile) -> None:
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)], cwd=root, stdout=subprocess.PIPE, text=True
@@ -158,7 +157,7 @@ def test_what_was_committed_survives_a_kill(path: Path) -> None:
             writer.stdout.readline()
         writer.kill()
         committed = max([1000, *map(int, writer.stdout.read().split())])
-    kept = HookSpoolFile(path).page("shop", after=0, limit=1_000_000)
+    kept = file.page("shop", after=0, limit=1_000_000)
     assert numbers(kept)[:committed] == list(range(1, committed + 1))
 
 
