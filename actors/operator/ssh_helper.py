@@ -169,7 +169,7 @@ async def serve(told: Instructions) -> None:
         if isinstance(gate, Gate):  # else it is gone already
             await SshSession(process, helper.ask, gate).run()
 
-    async with await asyncssh.listen(
+    acceptor = await asyncssh.listen(
         sock=socket.socket(fileno=told.listener),
         server_factory=lambda: Gate(helper),
         server_host_keys=[str(told.host_key)],
@@ -188,8 +188,9 @@ async def serve(told: Instructions) -> None:
         allow_scp=False,
         server_version="wcsd",
         window=WINDOW,
-    ):
-        await _end_of_input()
+    )
+    await _end_of_input()
+    acceptor.close()  # connections end with the process: to wait for them would be to wait for clients
 
 
 async def _end_of_input() -> None:
