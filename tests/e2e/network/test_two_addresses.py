@@ -12,7 +12,7 @@ FIRST, SECOND = "10.77.1.1", "10.77.2.1"
 SETTINGS = {"ip": f"{FIRST}/10.77.0.1,{SECOND}/10.77.0.1", "ice_keep_alive_timeout": 3_000}
 FAR, NEAR = 0.15, 0.005
 WINDOWS = 3
-"""Looks at both ways: media may have begun on the other one, where its last packets are then still on their way."""
+"""Looks at both ways: media may have begun on the one that was nominated last, and its last packets be still there."""
 
 pytestmark = needs_root
 
@@ -29,11 +29,10 @@ def test_media_goes_the_way_that_firefox_uses_and_ends_with_it(
     for _ in range(WINDOWS):
         was_used, was_unused = used.to_clients, unused.to_clients
         playback.wait_for_growth(framesDecoded=15, audioPackets=50)
-        assert used.to_clients > was_used + 50
-        if unused.to_clients < was_unused + 5:  # no more than answers to checks
+        if used.to_clients > was_used + 50 and unused.to_clients < was_unused + 5:  # no more than answers to checks
             break
     else:
-        pytest.fail("media goes on the other way too")
+        pytest.fail("media goes the other way too")
     used.cut = unused.cut = True
     for stream in (publication, playback):
         stream.wait_for("FAILED", "Failed by ICE keep alive")
