@@ -29,6 +29,12 @@ async def fetched(server: FullServer, folder: Path, name: str, **headers: str) -
     return await server.rest.get(RECORDS + name, headers=headers)
 
 
+async def show(stream: ClientStream, playback: ClientStream, picture: bytes = b"picture") -> None:
+    """Publish a picture, and wait until it has come to the player, and so to the recorder."""
+    stream.send_key_frame(picture)
+    await playback.until_media(lambda packet: packet.payload.endswith(picture))
+
+
 def pictures(data: bytes) -> int:
     with av.open(io.BytesIO(data), "r") as opened:
         return sum(1 for packet in opened.demux(opened.streams.video[0]) if packet.size)
@@ -39,7 +45,7 @@ async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path
         stream = await client.publish("news", record=True)
         assert (await stream.status("PUBLISHING"))["record"] is True
         assert [each["record"] for each in await server.streams(name="news")] == [True]
-        stream.send_key_frame()
+        await show(stream, await client.play("news"))
         await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
         end = await stream.status("UNPUBLISHED")
         assert (end["recordName"], end["record"]) == (f"stream-{stream.id}.webm", True)
@@ -78,6 +84,7 @@ async def test_an_operator_begins_and_ends_recordings(tmp_path: Path) -> None:
     policy = {"stream_record_policy": RecordPolicy.STREAM_NAME}
     async with full_server(tmp_path, **FREE, **policy) as server, wcs_client(server.ws_url()) as client:
         stream = await client.publish("news")
+        playback = await client.play("news")
         assert (await server.rest.get("/rest-api/recorder/find_all")).status_code == 404
         config = {"fileTemplate": "{streamName}/{startTime}-{endTime}"}
         assert (await recorder(server, "recorder/startup", stream, config=config)).status_code == 200
@@ -88,6 +95,7 @@ async def test_an_operator_begins_and_ends_recordings(tmp_path: Path) -> None:
         assert (await recorder(server, "stream/startRecording", stream)).status_code == 200, "the old name"
         (running,) = (await server.rest.get("/rest-api/recorder/find_all")).json()
         assert running["fileName"] == "news.webm"
+        await show(stream, playback)
         assert (await recorder(server, "stream/stopRecording", stream)).status_code == 200
         assert (await recorder(server, "recorder/terminate", stream)).status_code == 404, "it has ended"
         assert pictures((await fetched(server, tmp_path, "news.webm")).content) >= 1
