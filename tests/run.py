@@ -139,10 +139,11 @@ def _everything(pytest_arguments: Sequence[str]) -> list[Result]:
 
 
 def _fast() -> list[Result]:
-    """All but flake8-async, the slow tests of the wire and the browsers, on two cores."""
-    rings = [partial(_ring, name, (), quiet=True) for name in ("unit", "actors")]
-    wire = partial(_ring, "wire", ("-m", "not slow"), quiet=True)
-    return _side_by_side([*_quiet_checks(), wire], rings)
+    """All but flake8-async, properties, the slow tests of the wire and the browsers, on two cores."""
+    unit, actors, wire = (
+        partial(_ring, name, ("-m", "not slow and not hypothesis"), quiet=True) for name in ("unit", "actors", "wire")
+    )
+    return _side_by_side([*_quiet_checks(), actors], [unit, wire])
 
 
 def _quiet_checks() -> list[Run]:

@@ -6,9 +6,14 @@ import pytest
 
 HERE = Path(__file__).parent
 SLOW = {
-    *("aiortc_peer", "crashes", "daemon", "ended_connections", "example_backend", "fast_sender", "fast_sender_runs"),
-    *("full_stack", "launcher", "leaks", "media_joins", "media_recovery", "operator_commands", "operator_store"),
-    *("rest_opening", "rest_server", "rest_shutdown", "server_status", "standard_streams", "start_checks", "wheel"),
+    *("aiortc_peer", "candidates", "certificate", "crashes", "daemon", "descriptors", "drain", "ended_connections"),
+    *("example_backend", "fast_sender", "fast_sender_runs", "full_stack", "gateway", "hook_transport_calls"),
+    *("launcher", "leaks", "live_settings", "media_breaks", "media_joins", "media_life", "media_paths"),
+    *("media_recovery", "media_tcp", "operator_accounts", "operator_commands", "operator_live", "operator_prompt"),
+    *("operator_store", "operator_trials", "operator_watch", "public_listeners", "random_streams", "recorder"),
+    *("records", "reload", "rest_flood", "rest_opening", "rest_server", "rest_shutdown", "sender_choice"),
+    *("server_events", "server_status", "service_manager", "spool_over_a_kill", "ssh", "standard_streams"),
+    *("start_checks", "wheel", "whip", "whip_codes", "whip_ffmpeg"),
 }
 """They start processes, wait for real deadlines or do something a thousand times."""
 
