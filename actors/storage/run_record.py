@@ -10,11 +10,11 @@ import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.slices import slices
+from protocol.node.descriptions import StreamIdentity
 from protocol.node.run_record import (
     MAX_LINE,
     MAX_STREAMS,
     PreviousRun,
-    RecordedStream,
     encode_head,
     encode_stream,
     read_record,
@@ -47,7 +47,7 @@ class RunRecord:
 
     # -- what the supervisor calls -----------------------------------------------------------------
 
-    def opened(self, stream: RecordedStream) -> None:
+    def opened(self, stream: StreamIdentity) -> None:
         """A stream has begun; its id is new."""
         line = encode_stream(stream) if len(self._lines) < MAX_STREAMS else None
         if line is None:
@@ -56,7 +56,7 @@ class RunRecord:
             self._lines[stream.media_session_id] = line
         self._change()
 
-    def renamed(self, stream: RecordedStream) -> None:
+    def renamed(self, stream: StreamIdentity) -> None:
         """The backend has given a stream another name."""
         line = encode_stream(stream)
         if line is not None and stream.media_session_id in self._lines:

@@ -8,11 +8,9 @@ from typing import Protocol
 from attrs import frozen
 
 
-class StreamTraits(Protocol):
-    """What filters look at: descriptions have it, and live streams have it without being described."""
+class StreamIdentity(Protocol):
+    """Which stream it is, and whose."""
 
-    @property
-    def node_id(self) -> str: ...
     @property
     def app_key(self) -> str: ...
     @property
@@ -23,6 +21,13 @@ class StreamTraits(Protocol):
     def name(self) -> str: ...
     @property
     def published(self) -> bool: ...
+
+
+class StreamTraits(StreamIdentity, Protocol):
+    """What filters look at: descriptions have it, and live streams have it without being described."""
+
+    @property
+    def node_id(self) -> str: ...
     @property
     def status(self) -> str: ...
     @property

@@ -6,29 +6,16 @@ a crash.
 
 import json
 from collections.abc import Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from attrs import frozen
+
+from protocol.node.descriptions import StreamIdentity
 
 MAX_STREAMS: Final = 10_000
 """Streams that the file holds."""
 MAX_LINE: Final = 2048
 """Bytes of a line; a stream with a longer one, because of its name, is left out."""
-
-
-class RecordedStream(Protocol):
-    """What is kept of a stream."""
-
-    @property
-    def app_key(self) -> str: ...
-    @property
-    def session_id(self) -> str: ...
-    @property
-    def media_session_id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def published(self) -> bool: ...
 
 
 @frozen(kw_only=True)
@@ -56,7 +43,7 @@ def encode_head(count: int, *, truncated: bool) -> bytes:
     return json.dumps({"version": 1, "streams": count, "truncated": truncated}, separators=(",", ":")).encode() + b"\n"
 
 
-def encode_stream(stream: RecordedStream) -> bytes | None:
+def encode_stream(stream: StreamIdentity) -> bytes | None:
     """The line of an open stream; None if it would be too long."""
     fields = [stream.app_key, stream.session_id, stream.media_session_id, stream.name, stream.published]
     line = json.dumps(fields, separators=(",", ":")).encode() + b"\n"

@@ -155,12 +155,18 @@ async def test_the_next_recording_of_a_name_has_another_file_and_ends_the_one_be
         assert pictures(tmp_path / "news-2.webm") == 30, "it begins with the last key frame, which came just now"
 
 
+async def under_way(made: Studio) -> tuple[PlainSource, Recording]:
+    """A publication, and its recording, which has written something."""
+    source = made.source()
+    recording = await made.record(source)
+    made.play(source)
+    await written(recording)
+    return source, recording
+
+
 async def test_a_process_that_is_killed_leaves_a_file_that_plays(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
-        source = made.source()
-        recording = await made.record(source)
-        made.play(source)
-        await written(recording)
+        source, recording = await under_way(made)
         assert recording.pid is not None
         os.kill(recording.pid, signal.SIGKILL)
         assert await ended(recording) == tmp_path / "news.webm"
@@ -171,10 +177,7 @@ async def test_a_process_that_is_killed_leaves_a_file_that_plays(tmp_path: Path)
 
 async def test_a_process_that_hangs_is_killed_and_leaves_a_file_that_plays(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
-        source = made.source()
-        recording = await made.record(source)
-        made.play(source)
-        await written(recording)
+        _, recording = await under_way(made)
         assert recording.pid is not None
         os.kill(recording.pid, signal.SIGSTOP)
         recording._silence.deadline = trio.current_time()  # as if the time had passed
@@ -185,10 +188,7 @@ async def test_a_process_that_hangs_is_killed_and_leaves_a_file_that_plays(tmp_p
 
 async def test_a_process_that_is_too_slow_misses_packets_and_a_key_frame_is_asked_for(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
-        source = made.source()
-        recording = await made.record(source)
-        made.play(source)
-        await written(recording)
+        source, recording = await under_way(made)
         tap = recording._tap
         assert tap is not None
         assert recording.pid is not None
@@ -209,10 +209,7 @@ async def test_a_process_that_is_too_slow_misses_packets_and_a_key_frame_is_aske
 
 async def test_what_a_server_left_unfinished_is_finished_by_the_next_one(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
-        source = made.source()
-        recording = await made.record(source)
-        made.play(source)
-        await written(recording)
+        _, recording = await under_way(made)
         leave_over(tmp_path)
         recording.finish()
         await ended(recording)
