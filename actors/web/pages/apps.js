@@ -5,6 +5,7 @@ import { byId, element, notify, setFlag, setText } from "./dom.js";
 import { buttonsColumn } from "./lists.js";
 import { caller, may } from "./login.js";
 import { changeApp, pageData } from "./rest.js";
+import { tellFound } from "./searched.js";
 import { LiveTable, column } from "./table.js";
 import { ask } from "./terminate.js";
 import { count, quoted } from "./words.js";
@@ -12,11 +13,9 @@ import { count, quoted } from "./words.js";
 export class Apps {
   #table;
   #form;
-  #tell;
 
-  /** `refresh()` asks the server at once; `tell(rows, all, searched)` shows the remark below the table. */
-  constructor({ refresh, tell }) {
-    this.#tell = tell;
+  /** `refresh()` asks the server at once. */
+  constructor(refresh) {
     this.#form = new AppForm(refresh);
     const columns = [
       nameColumn(),
@@ -38,7 +37,7 @@ export class Apps {
     const rows = apps.filter((app) => !searched || textOf(app).includes(searched.toLowerCase()));
     this.#table.show(rows);
     setFlag(byId("apps"), "hidden", !rows.length);
-    this.#tell(rows, apps, searched);
+    tellFound("apps", rows, apps, searched, "There is no application. Nobody can connect.", "application");
     setFlag(byId("apps-add"), "hidden", !may("admin"));
     setFlag(byId("apps-hint"), "hidden", may("admin"));
     setText(byId("apps-hint"), `Changing and testing them needs the role admin; you have ${caller().role}.`);

@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { byId, element, setText } from "./dom.js";
 import { codecs, loss } from "./lists.js";
 import { may } from "./login.js";
-import { callColumns, callKeys } from "./records.js";
+import { callColumns, callKeys } from "./hook_calls.js";
 import { pageData } from "./rest.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { terminateRow } from "./terminate.js";

@@ -1,19 +1,21 @@
 /** The console: asks for the server's state every second, and shows what the chosen tab is about. */
 
+import { Apps } from "./apps.js";
 import { startCopyButtons } from "./copy.js";
 import { StreamDetails } from "./details.js";
 import { byId, element, setText } from "./dom.js";
 import { Events } from "./events.js";
 import { startFilterForm } from "./filter.js";
+import { HookCalls } from "./hook_calls.js";
 import { startKeys } from "./keys.js";
 import { makeLists } from "./lists.js";
 import { may, showCaller, startLogin } from "./login.js";
 import { OverviewCards } from "./overview.js";
 import { PlayPanel, PublishPanel } from "./panel.js";
 import { Poll } from "./poll.js";
-import { makeRecords } from "./records.js";
 import { pageData, pageState } from "./rest.js";
 import { RoomPanel } from "./room_panel.js";
+import { SettingsList } from "./settings.js";
 import { startTabs } from "./tabs.js";
 import { terminateRow } from "./terminate.js";
 import { startTheme } from "./theme.js";
@@ -38,7 +40,11 @@ const search = byId("search");
 const poll = new Poll({ ask, onAnswer: show, onSilence: showSilence });
 const details = new StreamDetails({ watch });
 const lists = makeLists({ watch, enter, open: (row) => details.open(row), refresh: () => poll.now() });
-const records = makeRecords({ open: (row) => details.open(row), refresh: () => poll.now() });
+const whole = {
+  hooks: new HookCalls((row) => details.open(row)),
+  apps: new Apps(() => poll.now()),
+  settings: new SettingsList(),
+}; // lists that come whole, not page by page
 const overview = new OverviewCards();
 const events = new Events({ onLoginNeeded: (error) => login.needed(error) });
 const showTab = startTabs(byId("tabs"), onTab);
@@ -70,7 +76,7 @@ const login = startLogin({
 async function ask() {
   const [asked, searched] = [tab, search.value.trim()];
   const query = asked in lists ? { ...lists[asked].query, find: searched } : { tab: "streams", limit: others(asked) };
-  const own = records[asked]?.load();
+  const own = whole[asked]?.load();
   const answers = await Promise.all([pageState(query), pageData("overview"), own]);
   return { asked, searched, answers };
 }
@@ -88,7 +94,7 @@ function show({ asked, searched, answers: [latest, figures, own] }) {
   alarm(updated ? "The server runs another version now. Reload this page." : "");
   if (asked !== tab) return;
   lists[asked]?.show(latest, searched);
-  records[asked]?.show(own, searched);
+  whole[asked]?.show(own, searched);
   if (asked === "try") suggestNames(latest.streams);
 }
 
@@ -119,7 +125,7 @@ function onLeave() {
   events.clear();
   alarm("");
   showPulse("waiting", "Not logged in");
-  for (const each of [...Object.values(lists), ...Object.values(records)]) each.clear?.();
+  for (const each of [...Object.values(lists), ...Object.values(whole)]) each.clear?.();
 }
 
 function showPulse(kind, text) {
