@@ -280,7 +280,7 @@ class World:
         """Let them do as they like, and look at what is left."""
         until = trio.current_time() + seconds
         RandomBackend(self.backend, self._die())
-        self.server.server._dispatcher.sender.log = CallLogOfLateEnds(self.outcome)
+        self.server.server.parts.dispatcher.sender.log = CallLogOfLateEnds(self.outcome)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_lag, until)
             for _ in range(clients):

@@ -96,17 +96,17 @@ async def test_each_one_is_read_again_after_a_reload(tmp_path: Path) -> None:
 
 
 COPIES: dict[str, tuple[Any, Callable[[Server], Any]]] = {
-    "ws_max_arrivals": (77, lambda server: server._gateway._arrivals.limit),
-    "ws_max_arrivals_per_address": (77, lambda server: server._gateway._arrivals.share),
-    "ws_max_upgrades_per_address": (77, lambda server: server._services.admission._rates._rate),
-    "ws_max_frame_elements": (7777, lambda server: server._decoder.max_elements),
-    "max_client_memory": (77_777, lambda server: server._gateway._inflows._memory.limit),
-    "ws_max_frames_per_second_in_all": (77, lambda server: server._gateway._inflows._rate._rate),
-    "max_outbox_total": (77_777, lambda server: server._outboxes.limit),
-    "max_handshakes": (77, lambda server: server._plane._services.handshakes._under_way.limit),
-    "overload_max_loop_lag": (7.0, lambda server: server._overload.limit),
-    "rest_lanes_total": (77, lambda server: server._dispatcher.backlog.limit),
-    "rest_client_request_retry_count": (7, lambda server: server._dispatcher.sender._retries),
+    "ws_max_arrivals": (77, lambda server: server.parts.gateway._arrivals.limit),
+    "ws_max_arrivals_per_address": (77, lambda server: server.parts.gateway._arrivals.share),
+    "ws_max_upgrades_per_address": (77, lambda server: server.parts.sessions.admission._rates._rate),
+    "ws_max_frame_elements": (7777, lambda server: server.parts.decoder.max_elements),
+    "max_client_memory": (77_777, lambda server: server.parts.gateway._inflows._memory.limit),
+    "ws_max_frames_per_second_in_all": (77, lambda server: server.parts.gateway._inflows._rate._rate),
+    "max_outbox_total": (77_777, lambda server: server.parts.outboxes.limit),
+    "max_handshakes": (77, lambda server: server.parts.plane._services.handshakes._under_way.limit),
+    "overload_max_loop_lag": (7.0, lambda server: server.parts.overload.limit),
+    "rest_lanes_total": (77, lambda server: server.parts.dispatcher.backlog.limit),
+    "rest_client_request_retry_count": (7, lambda server: server.parts.dispatcher.sender._retries),
 }
 """What parts keep a copy of: another value, and where the copy is."""
 

@@ -82,7 +82,7 @@ async def test_what_backends_operators_and_settings_do_is_counted(tmp_path: Path
     async with open_backend() as backend:
         with_backend(tmp_path, backend.url)
         async with full_server(tmp_path) as server:
-            desk = server.server._command_desk()
+            desk = server.server.parts.command_desk()
             async with wcs_client(server.ws_url()) as page:
                 await page.publish("news")
                 await page.send("publishStream", {"mediaSessionId": 5})

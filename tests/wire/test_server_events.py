@@ -72,7 +72,7 @@ async def test_what_operators_do_is_told(tmp_path: Path) -> None:
         async with event_reader(port_of(server)) as reader, wcs_client(server.ws_url()) as page:
             await page.publish("news")
             await page.publish("goes on")  # a drain without publications is over at once
-            desk = server.server._command_desk()
+            desk = server.server.parts.command_desk()
             for words in (
                 ("terminate", "name=news", "--yes"),
                 ("add", "app", "shop", "shopKey", "https://shop.example/hooks"),

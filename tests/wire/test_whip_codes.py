@@ -138,7 +138,7 @@ async def test_limits_and_a_server_that_drains(tmp_path: Path, offer: str) -> No
         refused = await client.post("/whip/c", offer)
         assert (refused.status_code, refused.json()["setting"]) == (503, "max_sessions_per_address")
         await server.rest.delete(begun.headers["location"])
-        server.server._drain.begin(60, by="test", is_final=False)
+        server.server.parts.drain.begin(60, by="test", is_final=False)
         refused = await client.post("/whip/b", offer)
         assert (refused.status_code, refused.json()["reason"]) == (503, "Server is draining")
 

@@ -1,0 +1,160 @@
+"""All parts of the server, and what each is given of the others."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import trio
+
+from actors.events.app_changes import report_app_changes
+from actors.events.reported_reload import ReportedReload
+from actors.metrics.measured import MeasuredServer
+from actors.metrics.sources import metrics_of
+from actors.node.control import LocalNode
+from actors.node.data_delivery import DataDelivery
+from actors.node.directory import Directory
+from actors.node.drain import Drain
+from actors.node.supervisor import Supervisor
+from actors.operator.desk import CommandDesk
+from actors.operator.desk_assembly import make_desk
+from actors.operator.live import LiveCommands
+from actors.rooms import RoomDirectory, RoomServices
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.overload import Overload
+from actors.server.opening import Opened, certificate_files
+from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
+from actors.session.debug_reports import DebugReports
+from actors.session.gateway import Endpoint, Gateway
+from actors.storage.reload import Reloader, no_reload
+from actors.storage.report_folder import ReportFolder
+from actors.storage.state_folder import StateFolder
+from actors.stream import Broadcast, StreamServices
+from actors.web.api.health import Readiness
+from actors.workers.recordings import Recordings
+from config.live import follow
+from config.loading import Given
+from config.settings import Settings
+from protocol.metrics.actor_counts import ActorCounts
+from protocol.node.server_state import ServerState
+
+log = get_logger("server")
+
+
+class Parts:
+    """See above. Raises CannotStart."""
+
+    def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None) -> None:
+        self.settings, self.state = settings, state
+        self.given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
+        opened = self.opened = Opened(settings, state)
+        self.node_id, self.plane, self.dispatcher = opened.node_id, opened.plane, opened.dispatcher
+        opened.apps.on_change = partial(report_app_changes, opened.events)
+        self.reload = ReportedReload(reloader.reload if reloader is not None else no_reload, opened.events)
+        self.overload = Overload(settings.overload_max_loop_lag)
+        self.outboxes = OutboxPool(settings.max_outbox_total, on_overflow=self._tell_overflow)
+        self.decoder = FrameDecoder(settings.ws_max_frame_elements)
+        self.supervisor = Supervisor(ActorCounts(opened.labels), opened.events, opened.run_record)
+        self.drain = Drain(self.supervisor, opened.events)
+        self.directory: Directory[Broadcast] = Directory()
+        self.recordings = Recordings(settings, state.records_path, time.time)
+        self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
+        self.rooms = RoomDirectory(
+            RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time), self.supervisor
+        )
+        self.sessions = self._session_services()
+        self.gateway = self._make_gateway()
+        self.data = DataDelivery(self.node_id, self.supervisor)
+        self.measured = self._measured()
+        self.metrics = metrics_of(self.measured)
+        self.node = LocalNode(self.node_id, self.supervisor, self.measured.statistics)
+        self._sparing = RateLimitedLog(log, clock=trio.current_time)
+        follow(settings, self._adopt)
+
+    def readiness(self) -> Readiness:
+        """Whether a load balancer may send clients here."""
+        return Readiness(missing=() if self.drain.state is ServerState.SERVING else (self.drain.state,))
+
+    def command_desk(self) -> CommandDesk:
+        """Answers the operator's commands."""
+        live = LiveCommands(
+            node=self.node,
+            rooms=self.rooms,
+            bans=self.opened.bans,
+            settings=self.settings,
+            events=self.supervisor.events,
+        )
+        start_page = self.opened.listeners.start_page
+        return make_desk(
+            self.opened.apps, self.opened.access, live, self.measured, self.node_id, self.reload, lambda: start_page
+        )
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _session_services(self) -> SessionServices:
+        return SessionServices(
+            outboxes=self.outboxes,
+            node_id=self.node_id,
+            dispatcher=self.dispatcher,
+            apps=self.opened.apps,
+            rooms=self.rooms,
+            streams=self._stream_services(),
+            debug_reports=self.debug_reports,
+            make_token=lambda: secrets.token_urlsafe(24),
+            decoder=self.decoder,
+        )
+
+    def _stream_services(self) -> StreamServices:
+        return StreamServices(
+            plane=self.plane,
+            directory=self.directory,
+            supervisor=self.supervisor,
+            settings=self.settings,
+            wall_clock=time.time,
+            overload=self.overload,
+            recordings=self.recordings,
+            bans=self.opened.bans,
+            drain=self.drain,
+        )
+
+    def _make_gateway(self) -> Gateway:
+        listeners = self.opened.listeners
+        return Gateway(
+            [Endpoint(listener=listeners["ws"]), Endpoint(listener=listeners["wss"], tls=self.opened.tls)],
+            supervisor=self.supervisor,
+            make_session=partial(Session, services=self.sessions),
+            settings=self.settings,
+            overload=self.overload,
+            admission=self.sessions.admission,
+        )
+
+    def _measured(self) -> MeasuredServer:
+        access, audit = self.opened.access, self.opened.audit_writer
+        return MeasuredServer(
+            plane=self.plane,
+            dispatcher=self.dispatcher,
+            supervisor=self.supervisor,
+            gateway=self.gateway,
+            overload=self.overload,
+            bans=self.opened.bans,
+            data=self.data,
+            rooms=self.rooms,
+            recordings=self.recordings,
+            drain=self.drain,
+            certificate=self.opened.certificate,
+            reloads=self.reload.counts,
+            decoder=self.decoder,
+            outboxes=self.outboxes,
+            access=lambda: {**access.statistics(), "audit_lost": audit.lost},
+            is_ready=lambda: self.readiness().ready,
+        )
+
+    def _adopt(self, settings: Settings) -> None:
+        self.opened.certificate.use(*certificate_files(settings, self.state))
+        self.overload.limit = settings.overload_max_loop_lag
+        self.outboxes.limit = settings.max_outbox_total
+        self.decoder.max_elements = settings.ws_max_frame_elements
+        self.opened.access.decide()
+
+    def _tell_overflow(self) -> None:
+        self._sparing.warning("a client that does not read is dropped for all others", limit="max_outbox_total")

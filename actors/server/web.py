@@ -1,0 +1,58 @@
+"""What the listeners for HTTP serve: REST and pages, and on the public ones what strangers may see."""
+
+import trio
+
+from actors.metrics.overview import Overview
+from actors.node.data_port import MessagePorts
+from actors.operator.app_desk import app_desk
+from actors.server.parts import Parts
+from actors.stream.event_delivery import StreamEventDelivery
+from actors.stream.recorder import StreamRecorder
+from actors.web.api.administration import AdminResource
+from actors.web.api.monitoring import Monitoring
+from actors.web.api.start_page import PageInfo
+from actors.web.app import create_app
+from actors.web.public_app import create_public_app
+from actors.web.sites import serve_sites
+from actors.whip import WhipSessions
+from config.version import VERSION
+
+
+async def serve_web(parts: Parts, closing: trio.Event) -> None:
+    """Serve until `closing`."""
+    opened, settings = parts.opened, parts.settings
+    whip = WhipSessions(parts.sessions)
+    page_info = PageInfo(version=VERSION, ws=opened.listeners.bound("ws"), wss=opened.listeners.bound("wss"))
+    rest = create_app(
+        parts.node,
+        settings,
+        access=opened.access,
+        messages=_messages(parts),
+        page_info=page_info,
+        ready=parts.readiness,
+        bans=opened.bans,
+        admin=AdminResource(parts.drain, parts.reload),
+        monitoring=_monitoring(parts),
+        whip=whip,
+        recorder=StreamRecorder(parts.supervisor, parts.recordings),
+        apps=app_desk(opened.apps, settings, parts.node_id),
+        debug_reports=parts.debug_reports.folder,
+    )
+    public = create_public_app(settings, whip=whip, page_info=page_info, counts=parts.metrics.web)
+    tls = {"https": opened.https, "public_https": opened.tls}
+    await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
+
+
+def _messages(parts: Parts) -> MessagePorts:
+    return MessagePorts(data=parts.data, stream_events=StreamEventDelivery(parts.supervisor), rooms=parts.rooms)
+
+
+def _monitoring(parts: Parts) -> Monitoring:
+    return Monitoring(
+        metrics=parts.metrics,
+        events=parts.supervisor.events,
+        calls=parts.dispatcher.sender.recent,
+        overview=Overview(parts.measured),
+        apps=parts.opened.apps.all,
+        settings=parts.given,
+    )
