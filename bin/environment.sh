@@ -89,11 +89,15 @@ want_library() {
     missing="$missing $2"
 }
 
-# want_without_service COMMAND PACKAGE: installs a package that brings a service, which is neither started nor enabled.
+# want_without_service COMMAND PACKAGE [SERVICE]: installs a package that brings a service, which is neither started nor
+# enabled, unless it was there before. COMMAND may be any file as well; SERVICE is needed where it is named otherwise.
 want_without_service() {
-    if command -v "$1" >/dev/null; then return; fi
+    if command -v "$1" >/dev/null || [ -e "$1" ]; then return; fi
+    service=${3:-$2}.service
     policy=/usr/sbin/policy-rc.d
     forbidden=
+    known=
+    ! command -v systemctl >/dev/null || ! systemctl cat "$service" >/dev/null 2>&1 || known=1
     if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
         forbidden=1
@@ -102,7 +106,7 @@ want_without_service() {
     (install_from_debian "$2") || installed=$?
     [ -z "$forbidden" ] || rm -f "$policy"
     [ "$installed" = 0 ] || exit "$installed"
-    ! command -v systemctl >/dev/null || systemctl disable "$2.service" >&2 || :
+    [ -n "$known" ] || ! command -v systemctl >/dev/null || systemctl disable "$service" >&2 || :
 }
 
 missing=
