@@ -9,6 +9,7 @@ from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import Counters
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
+from protocol.metrics.media_quality import MediaQuality
 
 
 @define(eq=False, kw_only=True)
@@ -25,6 +26,7 @@ class MediaContext:
     tcp_sender: PacketSender = field(init=False, factory=PortableSender)
     """For viewers by TCP, whose packets are written one by one."""
     counters: Counters = field(init=False, factory=Counters)
+    quality: MediaQuality = field(init=False, factory=MediaQuality)
     drop_log: RateLimitedLog = field(init=False)
     fresh_from: float = field(init=False, default=-math.inf)
     """What arrived before this is too old for any viewer; the plane moves it on at each wake-up."""

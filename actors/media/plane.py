@@ -46,6 +46,7 @@ from actors.media.tcp.service import TcpMedia
 from actors.runtime.logs import get_logger
 from config.settings import Settings
 from protocol.metrics.handshake_counts import HandshakeCounts
+from protocol.metrics.media_quality import MediaQuality
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsContext
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
@@ -129,6 +130,10 @@ class MediaPlane:
             wake_up_interval_us=round(max(coalescer.interval for coalescer in coalescers) * 1_000_000),
             **figures,
         )
+
+    @property
+    def quality(self) -> MediaQuality:
+        return self._context.quality
 
     @property
     def handshake_counts(self) -> HandshakeCounts:
@@ -225,7 +230,9 @@ class MediaPlane:
 
     def _end_pass(self) -> None:
         """Packets have been handled: send what is queued, and do what is due."""
-        self._guard.run(self._context.flush)
+        context = self._context
+        self._guard.run(context.flush)
+        context.quality.forward_delay.sent(context.clock(), context.counters.forwarded)
         for reports in self._reports:
             reports.look()
         self._guard.run(self._services.timers.settle)
@@ -251,6 +258,7 @@ class MediaPlane:
             receiver.drain()
         except OSError:
             context.counters.receive_errors += 1
+        context.quality.forward_delay.came(receiver.oldest)
 
     def _receiver(self, local: int, udp: UdpSocket) -> Receiver:
         router = DatagramRouter(self._services, self._guard, local)

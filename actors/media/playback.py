@@ -11,6 +11,7 @@ from actors.media.sending.sender import Recipient
 from actors.media.statistics import StreamMediaStatistics
 from actors.media.subscribers import Subscriber, Subscribers
 from actors.media.tracks.rates import RateMeter
+from protocol.metrics.labels import PLAY
 from protocol.sfu.bandwidth import ReportedLoss, Shortage
 from protocol.sfu.outgoing_track import OutgoingTrack
 from protocol.sfu.rtt import RttEstimator
@@ -226,10 +227,12 @@ class Playback:
 
     def _take_reports(self, blocks: Sequence[ReportBlock], now: float) -> None:
         self._rate.sample(self._sent()[1], now)
+        quality = self._context.quality.paths[PLAY]
         for block in blocks:
             track = self._tracks.get(block.ssrc)
             if track is None:
                 continue
+            quality.reported(block, track.subscribers.track.source.codec.clock_rate)
             track.lost = max(block.packets_lost, 0)
             share = track.losses.take(block.highest_sequence, block.packets_lost, now)
             if share is not None:
@@ -237,6 +240,7 @@ class Playback:
             seconds = track.round_trip(block, now)
             if seconds is not None:
                 self._round_trip.sample(seconds)
+                quality.answered(seconds)
 
     def _take_estimate(self, bandwidth: int, now: float) -> None:
         """Compare what the viewer can receive (REMB) with what the publisher sends of the stream's tracks."""

@@ -4,6 +4,7 @@ Viewers whose copies are the same bytes before encryption (`Variant`) share a fa
 the last one, if it is recent enough to be replayed, or the next.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
@@ -38,6 +39,8 @@ class Subscriber:
     """Packets and bytes that the fan-out had sent when the viewer joined it, less those that others had sent it."""
     reported: tuple[int, float] = (0, 0.0)
     """The sender report that it got last, and when."""
+    waits_since: float = math.inf
+    """Since when it waits for a key frame, in seconds of the plane's clock; math.inf: it does not."""
 
     @property
     def sent(self) -> tuple[int, int]:
@@ -88,6 +91,7 @@ class Subscribers:
         """Add a viewer that is connected; how many packets of the past it was sent to start with."""
         self._subscribers[subscriber.outgoing] = subscriber
         self._choose_padding()
+        subscriber.waits_since = now if self.track.is_video else math.inf
         replay = self._incoming.replay(now) if self.track.is_video else None
         if replay is None:
             self._router.join(subscriber.outgoing)
@@ -123,6 +127,7 @@ class Subscribers:
             self._stop(subscriber)
             self._router.join(subscriber.outgoing)
             if self.track.is_video:
+                subscriber.waits_since = now
                 self.request_key_frame(subscriber, now)
 
     def request_key_frame(self, subscriber: Subscriber, now: float) -> None:
@@ -192,6 +197,9 @@ class Subscribers:
             sender = self._context.tcp_sender if variant.by_tcp else self._context.sender
             fan_out = self._fan_outs[variant] = sender.open()
         subscriber.recipient.start = sequence
+        if subscriber.waits_since < math.inf:
+            self._context.quality.key_frame_waits.observe(now - subscriber.waits_since)
+            subscriber.waits_since = math.inf
         subscriber.enter(fan_out)
         if self.track.last_report is not None:
             self._send_report(subscriber, self.track.last_report, now)

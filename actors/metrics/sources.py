@@ -19,6 +19,7 @@ from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.metrics.histogram import Histogram
 from protocol.metrics.labels import DROPS, PLAY, PUBLISH, Labels
+from protocol.metrics.media_quality import MediaQuality
 
 
 def metrics_of(server: MeasuredServer) -> Metrics:
@@ -122,6 +123,7 @@ def _media(plane: MediaPlane, media: MediaStatistics) -> Readings:
         "wcsd_media_handshakes_pending": media.handshakes,
         "wcsd_media_handshakes_total": _labelled(handshakes.results),
         "wcsd_media_handshake_seconds": handshakes.seconds,
+        **_quality(plane.quality),
         "wcsd_media_socket_buffer_bytes": _labelled({"in": receive, "out": send}),
         "wcsd_media_stun_checks_total": _labelled({"valid": media.stun_checks, "ignored": media.stun_ignored}),
         "wcsd_media_moves_total": media.moved,
@@ -130,6 +132,17 @@ def _media(plane: MediaPlane, media: MediaStatistics) -> Readings:
         "wcsd_media_tcp_waiting_bytes": media.tcp_waiting,
         "wcsd_media_tcp_refused_total": media.tcp_refused,
         "wcsd_media_tcp_restarts_total": media.tcp_restarts,
+    }
+
+
+def _quality(quality: MediaQuality) -> Readings:
+    paths = quality.paths.items()
+    return {
+        "wcsd_media_rtt_seconds": _each({way: path.round_trips for way, path in paths}),
+        "wcsd_media_jitter_seconds": _each({way: path.jitter for way, path in paths}),
+        "wcsd_media_loss_ratio": _each({way: path.losses for way, path in paths}),
+        "wcsd_media_forward_delay_seconds": quality.forward_delay.seconds,
+        "wcsd_media_key_frame_wait_seconds": quality.key_frame_waits,
     }
 
 

@@ -106,6 +106,13 @@ MEDIA: Final = (
     gauge("media_handshakes_pending", "DTLS handshakes under way"),
     counter("media_handshakes_total", "DTLS handshakes; unfinished: the peer was gone before", "result"),
     histogram("media_handshake_seconds", "from a peer's first valid check to its keys"),
+    histogram("media_rtt_seconds", "round trips, about one per second and peer that measures it", "direction"),
+    histogram(
+        "media_jitter_seconds", "jitter of arrivals, by receiver reports: about one per second and track", "direction"
+    ),
+    histogram("media_loss_ratio", "the share of packets lost between two receiver reports on a track", "direction"),
+    histogram("media_forward_delay_seconds", "how long the oldest packet of a wake-up was in the server"),
+    histogram("media_key_frame_wait_seconds", "from a player's connection to the key frame that it begins with"),
     gauge("media_socket_buffer_bytes", "the system's buffer for datagrams, of the socket with the least", "direction"),
     counter("media_stun_checks_total", "STUN messages: valid checks, and what was ignored", "result"),
     counter("media_moves_total", "peers whose media went on by another path"),

@@ -346,6 +346,9 @@ async def test_loss_reports_and_round_trip_are_known() -> None:
         assert statistics.lost == 4
         assert 2_400 <= statistics.available_kbps <= 2_500
         assert 0 < statistics.round_trip < 10
+        path = rig.plane.quality.paths["play"]
+        assert (path.losses.count, path.losses.sum) == (1, 9 / 256)
+        assert (path.round_trips.count, path.jitter.count) == (1, 1)
 
 
 async def test_a_viewer_whose_path_carries_less_than_the_stream_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,9 @@ def check_signalling_and_handshakes(during: Scrape, after: Scrape) -> None:
     assert after.value("wcsd_terminate_duration_seconds_count") == 1
     assert after.value("wcsd_media_handshakes_total", result="ok") == 2
     assert after.value("wcsd_media_handshake_seconds_count") == 2
+    assert during.value("wcsd_media_forward_delay_seconds_count") >= 1
+    assert during.value("wcsd_media_forward_delay_seconds_sum") > 0
+    assert during.value("wcsd_media_key_frame_wait_seconds_count") == 1
     assert after.value("wcsd_media_handshakes_total", result="unfinished") == 0
     assert after.value("wcsd_http_connections", listener="http") == 1
     for direction in ("in", "out"):

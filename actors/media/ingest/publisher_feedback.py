@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from actors.media.context import MediaContext
 from actors.media.ingest.ssrc_table import SsrcTable
 from actors.media.tracks.published_track import PublishedTrack
+from protocol.metrics.labels import PUBLISH
 from protocol.sfu.bandwidth import UplinkEstimate
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import (
@@ -45,6 +46,7 @@ class PublisherFeedback:
         send: Callable[[bytes], None],
     ) -> None:
         self.nacks = 0
+        self._quality = context.quality.paths[PUBLISH]
         self._round_trip = round_trip
         self._sources = sources
         self._cname = cname
@@ -98,6 +100,7 @@ class PublisherFeedback:
             seconds = echo.round_trip(now) if echo.ssrc == self._ssrc else None
             if seconds is not None:
                 self._round_trip.sample(seconds)
+                self._quality.answered(seconds)
 
     def on_time(self, now: float) -> None:
         """Send all that is due."""
@@ -149,6 +152,8 @@ class PublisherFeedback:
         for track in media:
             track.sample_rate(now)
         blocks = {track: block for track, ssrc in media.items() if (block := track.report_block(ssrc, now)) is not None}
+        for track, block in blocks.items():
+            self._quality.reported(block, track.source.codec.clock_rate)
         packet = build_receiver_report(self._ssrc, list(blocks.values())) + build_sdes(self._ssrc, self._cname)
         packet += build_reference_time(self._ssrc, now)
         if self._uplink is not None:

@@ -42,6 +42,8 @@ class Receiver:
         self.coalescer = WakeupCoalescer()
         self.queue = StandingQueue()
         self.rests = 0
+        self.oldest = math.inf
+        """When the first datagram of the last `drain` came; math.inf without one."""
         self._udp = udp
         self._family = int(udp.family)
         self._clock = clock
@@ -65,7 +67,7 @@ class Receiver:
     def drain(self, most: int = MAX_DRAIN) -> int:
         """Take what waits, at most `most` datagrams; returns how many. Raises OSError."""
         woke_at = self._clock()
-        total, is_all = 0, False
+        total, is_all, self.oldest = 0, False, math.inf
         while total < most and not is_all:
             room = min(most - total, SLOTS)
             count = self._datagrams.receive(self._udp, self._family, room)
@@ -75,6 +77,7 @@ class Receiver:
             if is_all:
                 self._earliest = max(self._earliest, woke_at)
             if count:
+                self.oldest = min(self.oldest, self._datagrams.arrivals[0])
                 self._take(self._datagrams)
         self.coalescer.took(total, woke_at, is_all=is_all)
         self.queue.took(woke_at, self._earliest, is_all=is_all)
