@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import attrs
 from attrs import frozen
 
+from config.groups.capture import CaptureSettings
 from config.groups.hooks import HookSettings
 from config.groups.limits import LimitSettings
 from config.groups.media import MediaSettings
@@ -54,6 +55,7 @@ class Settings(
     PublicSettings,
     RestSettings,
     LimitSettings,
+    CaptureSettings,
     RecordSettings,
     MediaSettings,
     SignallingSettings,

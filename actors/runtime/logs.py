@@ -23,6 +23,7 @@ from weakref import WeakSet
 
 from actors.runtime.log_writer import DescriptorOutput, LineWriter
 from config.settings import LogFormat, LogLevel
+from protocol.capture.masking import masked
 from protocol.common.rate_limit import RateLimit
 
 MAX_VALUE = 2000
@@ -40,7 +41,7 @@ LIBRARY_LIMIT = (1.0, 10.0)
 
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
-"""User and password in a URL; a stream's name may be a URL."""
+"""User and password in a URL of any scheme; those that a stream's name may have are masked further."""
 _FIELDS = "wcsd_fields"
 lines_by_level: Counter[str] = Counter()
 """How many lines have been written since the start of the process, by level."""
@@ -359,7 +360,7 @@ def _quoted(value: object) -> str:
 
 
 def _cut(value: object) -> str:
-    text = _USER_INFO.sub("://***@", str(value))
+    text = _USER_INFO.sub("://***@", masked(str(value)))
     limit = MAX_VALUE * 4 if "\n" in text else MAX_VALUE
     return text if len(text) <= limit else text[:limit] + "..."
 
