@@ -24,7 +24,11 @@ class ServerListeners:
         try:
             for wanted in listeners_of(settings):
                 self._opened[wanted.name] = open_listener(
-                    wanted.address, wanted.port, keys=wanted.keys, user_timeout=USER_TIMEOUTS.get(wanted.name, silence)
+                    wanted.address,
+                    wanted.port,
+                    keys=wanted.keys,
+                    user_timeout=USER_TIMEOUTS.get(wanted.name, silence),
+                    listens=wanted.name != "ssh",  # that waits for a user who could log in
                 )
         except ListenerError:
             for listener in self._opened.values():
@@ -33,7 +37,7 @@ class ServerListeners:
 
     @property
     def ssh(self) -> socket.socket | None:
-        """That of SSH, if it is on."""
+        """That of SSH, if it is on; its port is taken, and nobody listens yet."""
         return self._opened.get("ssh")
 
     def __getitem__(self, name: str) -> socket.socket:

@@ -20,20 +20,23 @@ class ListenerError(Exception):
     """A socket or certificate cannot be used. The message names the setting to look at."""
 
 
-def open_listener(address: str | None, port: int, *, keys: ListenerKeys, user_timeout: float) -> socket.socket:
+def open_listener(
+    address: str | None, port: int, *, keys: ListenerKeys, user_timeout: float, listens: bool = True
+) -> socket.socket:
     """Listen on `address` (None: every address, IPv6 and IPv4 together where the machine has both) and `port` (0: any).
 
     `keys` are named in errors. After `user_timeout` seconds without an acknowledgement
     the system drops an accepted connection, both of a peer that has vanished and of one that is alive but does not
     read (RFC 5482; accepted sockets inherit the option).
+    Without `listens` the port is only taken, and connections are refused until `listen` is called.
     Raises ListenerError.
     """
     if address is not None:
-        return _listen(address, port, keys, user_timeout)
+        return _bind(address, port, keys, user_timeout, listens)
     try:
-        return _listen("::", port, keys, user_timeout)
+        return _bind("::", port, keys, user_timeout, listens)
     except _NoSuchAddress:
-        return _listen("0.0.0.0", port, keys, user_timeout)
+        return _bind("0.0.0.0", port, keys, user_timeout, listens)
 
 
 def server_tls(
@@ -78,7 +81,7 @@ class _NoSuchAddress(ListenerError):
     """The machine does not have this address, or no addresses of this family."""
 
 
-def _listen(address: str, port: int, keys: ListenerKeys, user_timeout: float) -> socket.socket:
+def _bind(address: str, port: int, keys: ListenerKeys, user_timeout: float, listens: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -87,7 +90,8 @@ def _listen(address: str, port: int, keys: ListenerKeys, user_timeout: float) ->
     try:
         _set_options(listener, address, user_timeout)
         listener.bind((address, port))
-        listener.listen(BACKLOG)
+        if listens:
+            listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise _explained(error, address, port, keys) from error

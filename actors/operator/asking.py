@@ -16,17 +16,17 @@ class ServerUnreachable(Exception):
     """No server answers; the text says where we looked and why that failed."""
 
 
-def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The server's answer to one request; ServerUnreachable if there is none."""
+def ask(path: Path, request: Mapping[str, Any], *, timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
+    """The server's answer to one request; ServerUnreachable if there is none in time."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_TIMEOUT)
+        connection.settimeout(timeout)
         _connect(connection, path)
         try:
             with contextlib.suppress(BrokenPipeError):  # a server that wants no requests has said why
                 connection.sendall(json.dumps(request).encode() + b"\n")
             line = b"".join(_chunks_of_line(connection))
         except TimeoutError:
-            raise ServerUnreachable(f"the server at {path} did not answer within {ANSWER_TIMEOUT:.0f} s") from None
+            raise ServerUnreachable(f"the server at {path} did not answer within {timeout:.0f} s") from None
         except OSError as error:
             raise ServerUnreachable(f"the server at {path} went away: {error.strerror or error}") from None
     try:

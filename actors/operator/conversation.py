@@ -78,6 +78,13 @@ def goes_on(answer: Answered) -> bool:
     return bool(answer["ok"] and answer.get("follow") and answer.get("form") == "lines")
 
 
+def without_json(words: list[str]) -> tuple[list[str], bool]:
+    """A command without the option `--json` at its end or in front of it, and whether that was there."""
+    if words[-1:] == ["--json"] and "--" not in words:
+        return words[:-1], True
+    return (words[1:], True) if words[:1] == ["--json"] else (words, False)
+
+
 def _advised(answer: Answered) -> Answered:
     if answer.get("error") != "unconfirmed":
         return answer

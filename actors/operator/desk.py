@@ -21,6 +21,7 @@ from protocol.metrics.web_counts import WebCounts
 from protocol.operator.account_commands import AccountCommand
 from protocol.operator.callers import NotPermitted, Operator, permitted
 from protocol.operator.commands import Command, TryApp, parse
+from protocol.operator.grammar import CommandError
 from protocol.operator.live_commands import LiveCommand, ShowTop
 from protocol.operator.messages import Answer, Done, ErrorKind, Form, NotDone, OperatorRequest
 from protocol.operator.server_commands import ServerCommand
@@ -30,6 +31,7 @@ from protocol.operator.watch_commands import TailEvents, WatchCommand
 
 log = get_logger("operator")
 
+UNKNOWN = "unknown command"
 TOP_PAUSE = 2.0
 """Seconds between two pictures of `wcs top`."""
 
@@ -58,14 +60,19 @@ class CommandDesk:
             try:
                 operator = self.remote.operator(request.user)
             except NotPermitted as refusal:
-                return NotDone(error=ErrorKind.REFUSED, message=str(refusal))
+                return self._refuse(request, self.remote.somebody(request.user), str(refusal))
         if request.incomplete is not None:
             return await self.complete(request.incomplete, operator)
         return await self.answer(request.words, operator) if request.words else Done()
 
     async def answer(self, words: tuple[str, ...], operator: Operator) -> Answer:
         """Carry out a command and say what came of it. CommandError if it is none."""
-        command, name = parse(words), find_verb(words)[0].name
+        try:
+            command, name = parse(words), find_verb(words)[0].name
+        except CommandError:
+            if operator.is_remote:
+                self._write_down_attempt(words, operator, "not a command")
+            raise
         answer = await self._answer(command, operator)
         goes_on = isinstance(command, TailEvents) and command.after is not None
         if not goes_on:
@@ -75,6 +82,19 @@ class CommandDesk:
     async def complete(self, line: str, operator: Operator) -> Done:
         """What may come next in a command that is being written."""
         return Done(rows=[{"word": word} for word in await self.completer.complete(line, operator)])
+
+    def _refuse(self, request: OperatorRequest, operator: Operator, why: str) -> NotDone:
+        if request.words:
+            self._write_down_attempt(request.words, operator, why)
+        return NotDone(error=ErrorKind.REFUSED, message=why)
+
+    def _write_down_attempt(self, words: tuple[str, ...], operator: Operator, why: str) -> None:
+        """Into the audit file, but none of the words that are no command: there may be a password among them."""
+        try:
+            name = find_verb(words)[0].name
+        except CommandError:
+            name = UNKNOWN
+        self.audit.done(who=operator.who, source=operator.source, what=name, result=why)
 
     def _write_down(self, answer: Answer, name: str, operator: Operator) -> None:
         """Into the log what has changed; into the audit file that, what was refused, and what has facts for it.

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from actors.operator.conversation import Exit
+from actors.operator.conversation import Exit, without_json
 from actors.operator.tables import printable
 from actors.operator.terminal import Terminal, can_draw
 from protocol.operator.grammar import CommandError, split
@@ -53,10 +53,8 @@ def _next_words(read: _Reads) -> list[str] | None:
 
 def _perform(terminal: Terminal, words: list[str]) -> None:
     try:
-        if words[-1] == "--json" and "--" not in words:
-            terminal._replace(as_json=True).perform({"words": words[:-1]})
-        else:
-            terminal.perform({"words": words})
+        words, as_json = without_json(words)
+        terminal._replace(as_json=as_json or terminal.as_json).perform({"words": words})
     except KeyboardInterrupt:
         print()
     except EOFError:  # at a question

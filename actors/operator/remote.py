@@ -6,6 +6,7 @@ from actors.access.control import AccessControl
 from protocol.access.accounts import User
 from protocol.access.credentials import Basic
 from protocol.access.refusals import LoginRefused
+from protocol.access.roles import Role
 from protocol.operator.callers import NotPermitted, Operator
 from protocol.operator.messages import Answer, Done, ErrorKind, Login, NotDone, RemoteUser
 
@@ -36,6 +37,10 @@ class RemoteOperators:
             raise LoginRefused("no active user has this name")
         return user
 
+    def somebody(self, remote: RemoteUser) -> Operator:
+        """The one who gives a command that is refused; the name is that of a user who once was one."""
+        return Operator(who=_who(remote), source=_source(remote), role=Role.METRICS, is_remote=True)
+
     def operator(self, remote: RemoteUser) -> Operator:
         """Who gives a command now. NotPermitted for a user who was removed or barred meanwhile."""
         user = self._active(remote)
@@ -50,12 +55,16 @@ class RemoteOperators:
 
 def _operator(user: User, remote: RemoteUser) -> Operator:
     return Operator(
-        who=f"{'ssh-key' if remote.by_key else 'user'} {user.name}",
+        who=_who(remote),
         source=_source(remote),
         role=user.role,
         apps=user.apps,
         is_remote=True,
     )
+
+
+def _who(remote: RemoteUser) -> str:
+    return f"{'ssh-key' if remote.by_key else 'user'} {remote.name}"
 
 
 def _source(remote: RemoteUser) -> str:

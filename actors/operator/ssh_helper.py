@@ -167,7 +167,7 @@ async def serve(told: Instructions) -> None:
     async def handle(process: "asyncssh.SSHServerProcess[str]") -> None:
         gate = process.channel.get_connection().get_owner()
         if isinstance(gate, Gate):  # else it is gone already
-            await SshSession(process, helper.ask, gate).run()
+            await SshSession(process, helper.ask, gate, operator=told.operator).run()
 
     acceptor = await asyncssh.listen(
         sock=socket.socket(fileno=told.listener),

@@ -15,13 +15,17 @@ from typing import Final
 import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.storage.account_store import AccountStore
 from actors.storage.state_folder import StateFolder
+from protocol.access.accounts import AccountTable
 
 log = get_logger("ssh")
 
 PACKAGES: Final = Path(__file__).resolve().parents[2]
 END_TIMEOUT: Final = 2.0
 """Seconds in which the helper may end by itself once its input has ended."""
+BACKLOG: Final = 64
+"""Connections that may be waiting to be accepted."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before it is started again, twice as long each time."""
 CALM: Final = 300.0
@@ -31,13 +35,16 @@ MAX_LINE: Final = 1000
 
 
 class SshService:
-    """Keeps the helper running until cancelled; does nothing without a listening socket.
+    """Keeps the helper running until cancelled; does nothing without a socket.
 
+    `listener` has its port, and listens from here on as soon as `accounts` have a user who may log in: before that
+    nobody could come in, and the helper would be there for strangers alone.
     StateFolderError: there is no host key, and none can be made.
     """
 
-    def __init__(self, listener: socket.socket | None, state: StateFolder) -> None:
+    def __init__(self, listener: socket.socket | None, state: StateFolder, accounts: AccountStore) -> None:
         self._listener = listener
+        self._accounts = accounts
         self._log = RateLimitedLog(log, clock=trio.current_time)
         if listener is not None:
             self._paths = {
@@ -51,7 +58,29 @@ class SshService:
         if self._listener is None:
             return
         with self._listener:
+            await self._until_users()
+            try:
+                self._listener.listen(BACKLOG)
+            except OSError as error:  # somebody has taken the port meanwhile
+                log.error("ssh stays closed", setting="ssh.port", cause=error.strerror or str(error))
+                return
             await self._keep_running(self._listener.fileno())
+
+    async def _until_users(self) -> None:
+        if _lets_in(self._accounts.table):
+            return
+        came = trio.Event()
+
+        def look(before: AccountTable, now: AccountTable) -> None:
+            if _lets_in(now):
+                came.set()
+
+        self._accounts.on_change = look
+        log.warning(
+            "ssh stays closed until there is a user", setting="ssh.port", remedy="wcs add user NAME --role ROLE"
+        )
+        await came.wait()
+        log.info("ssh is open", cause="there is a user now")
 
     async def _keep_running(self, listener: int) -> None:
         pause = SHORTEST_PAUSE
@@ -104,6 +133,10 @@ class SshService:
             rest = rest[:MAX_LINE]
             for line in lines:
                 self._log.warning("ssh helper says", text=line[:MAX_LINE].decode(errors="replace"))
+
+
+def _lets_in(accounts: AccountTable) -> bool:
+    return any(user.is_active for user in accounts.users)
 
 
 async def _end(process: trio.Process) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import asyncssh
 
-from actors.operator.conversation import Answered, Exit, Question, converse, exit_code, goes_on
+from actors.operator.conversation import Answered, Exit, Question, converse, exit_code, goes_on, without_json
+from actors.operator.ssh_completion import KEY, SshCompletion
 from actors.operator.tables import printable
-from actors.operator.terminal import shown
+from actors.operator.terminal import json_lines, shown
 from protocol.operator.grammar import CommandError, split
 
 PROMPT: Final = "wcs> "
@@ -36,14 +38,21 @@ class _TooMuchTyped(Exception):
 
 
 class SshSession:
-    """Carries out what one client asks for; `ask` passes a request to the server."""
+    """Carries out what one client asks for; `ask` passes a request to the server, whose socket is `operator`."""
 
-    def __init__(self, process: "asyncssh.SSHServerProcess[str]", ask: Ask, login: LoggedIn) -> None:
+    def __init__(self, process: "asyncssh.SSHServerProcess[str]", ask: Ask, login: LoggedIn, *, operator: Path) -> None:
         self._process = process
         self._server = ask
         self._login = login
         self._name: str = process.get_extra_info("username")
         self._has_terminal = process.term_type is not None
+        self._as_json = False
+        self._completion = SshCompletion(
+            operator,
+            lambda: login.remote_user(self._name),
+            show=lambda text: self._write(f"{text}{PROMPT}"),
+            width=lambda: process.get_terminal_size()[0],
+        )
 
     async def run(self) -> None:
         """Serve it, and end it with an exit code."""
@@ -82,16 +91,26 @@ class SshSession:
 
     async def _prompt(self) -> Exit:
         """Until Ctrl-D."""
-        self._write("'help' lists the commands, Ctrl-D ends.\n")
+        channel = self._process.channel
+        if isinstance(channel, asyncssh.SSHLineEditorChannel):
+            channel.register_key(KEY, self._completion.press)
+        self._write("'help' lists the commands, Tab completes them, Ctrl-D ends.\n")
         while True:
             self._write(PROMPT)
             try:
-                line = await self._read_line()
+                line = await self._read_command()
                 if not line or line.strip() in LEAVING:
                     return Exit.DONE
                 await self._perform_line(line)
             except (asyncssh.BreakReceived, asyncssh.SignalReceived):  # Ctrl-C: the line, or the command, is given up
                 self._write("\n")
+
+    async def _read_command(self) -> str:
+        self._completion.is_on = True
+        try:
+            return await self._read_line()
+        finally:
+            self._completion.is_on = False
 
     async def _read_line(self) -> str:
         """The next line with its end; empty at the end of the input, or after a long silence. _TooMuchTyped."""
@@ -111,7 +130,7 @@ class SshSession:
 
     async def _perform_line(self, line: str) -> Exit:
         try:
-            words = list(split(line))
+            words, self._as_json = without_json(list(split(line)))
         except CommandError as error:
             return self._fail({"error": "usage", "message": error.message})
         return await self._perform(words) if words else Exit.DONE
@@ -194,12 +213,16 @@ class SshSession:
 
     def _show(self, answer: Answered) -> None:
         width = self._process.get_terminal_size()[0] if self._has_terminal else 0
-        for line in shown(answer, width or None):
+        for line in json_lines(answer) if self._as_json else shown(answer, width or None):
             self._write(f"{line}\n")
 
     def _fail(self, answer: Answered) -> Exit:
-        self._complain(answer["message"])
-        return exit_code({"ok": False, **answer})
+        failed = {"ok": False, **answer}
+        if self._as_json:
+            self._show(failed)
+        else:
+            self._complain(answer["message"])
+        return exit_code(failed)
 
     def _complain(self, message: str) -> None:
         self._process.stderr.write(f"wcs: {printable(message)}\n")

@@ -57,7 +57,7 @@ class Terminal(NamedTuple):
 
     def _show(self, answer: Answered) -> None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        for line in _json_lines(answer) if self.as_json else shown(answer, width):
+        for line in json_lines(answer) if self.as_json else shown(answer, width):
             print(line)
         sys.stdout.flush()
 
@@ -84,8 +84,8 @@ def shown(answer: Answered, width: int | None) -> Iterator[str]:
         yield printable(answer["message"])
 
 
-def _json_lines(answer: Answered) -> Iterator[str]:
-    """One line; of a command that goes on, one for each row."""
+def json_lines(answer: Answered) -> Iterator[str]:
+    """The lines of an answer for programs: one; of a command that goes on, one for each row."""
     if goes_on(answer):
         yield from map(json.dumps, answer["rows"])
     else:

@@ -143,9 +143,9 @@ class Server:
         services.start_soon(VideoRates(self._settings, partial(video_rate_pages, parts.supervisor)).run)
 
     async def _serve_operators(self, services: trio.Nursery) -> None:
-        state = self.parts.state
+        state, opened = self.parts.state, self.parts.opened
         try:
-            services.start_soon(SshService(self.parts.opened.listeners.ssh, state).run)
+            services.start_soon(SshService(opened.listeners.ssh, state, opened.access.store).run)
             await services.start(serve_operator, state.socket_path, self.parts.command_desk())
         except (OperatorSocketError, StateFolderError) as error:
             raise CannotStart(str(error)) from error

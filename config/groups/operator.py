@@ -18,6 +18,7 @@ class OperatorSettings:
         live=False)
     ssh_port: int | None = setting(
         "ssh.port", Port(), "",
-        "TCP port of SSH, for the users of wcs add user; WCS has 2001. 0: any free port. Empty: off.",
+        "TCP port of SSH, for the users of wcs add user; WCS has 2001. 0: any free port. Empty: off. "
+        "It opens when there is a user.",
         live=False)
 # fmt: on

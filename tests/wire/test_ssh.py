@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 
 from actors.operator.conversation import Exit
@@ -22,9 +23,14 @@ from tests.support.wcs_client import PATIENCE
 
 @asynccontextmanager
 async def ssh_server(folder: Path) -> AsyncIterator[tuple[FullServer, SshClient]]:
-    """A server with the users alice (admin, by key and password) and vera (view, by password)."""
+    """A server with the users alice (admin, by key and password) and vera (view, by password).
+
+    Nobody listens before there is a user.
+    """
     async with full_server(folder, ssh_port=0) as server:
         client = SshClient(folder=folder / "client", port=server.addresses["ssh"][0].port)
+        with pytest.raises(OSError, match="all attempts to connect"):
+            await trio.open_tcp_stream("127.0.0.1", client.port)
         client.folder.mkdir()
         await client.make_key()
         for user, role in (("alice", "admin"), ("vera", "view")):
@@ -54,7 +60,12 @@ async def use_prompt(command: list[str], folder: Path) -> None:
         await prompt.expect("Change a user's password")
         await prompt.type("\x1b[A\r")
         await prompt.expect("Change a user's password")
-        await prompt.type("tail\r")
+        await prompt.type("sho\tses\tsess\t'none'\r")
+        await prompt.expect("show sessions sessionId='none'")
+        await prompt.expect("no sessions")
+        await prompt.type("remove \t")
+        await prompt.expect("app-rest-method")
+        await prompt.type("\x15nothing\t\x15tail\r")
         await prompt.expect("tail")
         await prompt.type("\x03")
         await prompt.expect("wcs> ")
@@ -71,6 +82,27 @@ async def give_up_a_question(command: list[str], folder: Path) -> None:
         assert await terminal.ended() == 130
 
 
+async def ask_for_json(client: SshClient) -> None:
+    done = await client.run("show apps --json")
+    assert [row["key"] for row in json.loads(done.stdout)["rows"]].count("defaultApp") == 1
+    done = await client.run("remove app nothing nonsense --json")
+    assert (done.returncode, done.stderr) == (Exit.USAGE, b"")
+    assert json.loads(done.stdout)["error"] == "usage"
+
+
+def check_what_is_left(tmp_path: Path) -> None:
+    """The host key, and the audit file."""
+    key = tmp_path / "state/tls/ssh_host_ed25519_key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    lines = audit_lines(tmp_path)
+    assert {"ssh-key alice", "user vera", f"uid {key.stat().st_uid}"} == {line["who"] for line in lines}
+    by_vera = [(line["what"], line["from"]) for line in lines if line["who"] == "user vera"]
+    assert by_vera == [(what, "ssh 127.0.0.1") for what in ("ssh", "show streams", "ssh", "remove app")]
+    by_alice = {(line["what"], line["result"]) for line in lines if line["who"] == "ssh-key alice"}
+    assert {("unknown command", "not a command"), ("remove app", "not a command")} <= by_alice
+    assert "secret" not in (tmp_path / "state/audit.jsonl").read_text()
+
+
 async def test_commands_pipes_and_a_prompt(tmp_path: Path) -> None:
     async with ssh_server(tmp_path) as (_, client):
         done = await client.run("show", "apps")
@@ -79,6 +111,7 @@ async def test_commands_pipes_and_a_prompt(tmp_path: Path) -> None:
         done = await client.run("shwo apps")
         assert (done.returncode, done.stdout) == (Exit.USAGE, b"")
         assert b"unknown command 'shwo apps'" in done.stderr
+        await ask_for_json(client)
         done = await client.run(stdin="# first\nshow nodes\nremove app nothing\nterminate name=none\nshow apps\n")
         assert done.returncode == Exit.REFUSED
         assert b"nothing to remove" in done.stdout
@@ -99,13 +132,7 @@ async def test_commands_pipes_and_a_prompt(tmp_path: Path) -> None:
         await use_prompt(client.command(user="alice", by_key=True), tmp_path)
         await give_up_a_question(client.command("passwd", "vera", user="alice", by_key=True, options=("-t",)), tmp_path)
 
-    key = tmp_path / "state/tls/ssh_host_ed25519_key"
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    lines = audit_lines(tmp_path)
-    assert {"ssh-key alice", "user vera", f"uid {key.stat().st_uid}"} == {line["who"] for line in lines}
-    by_vera = [(line["what"], line["from"]) for line in lines if line["who"] == "user vera"]
-    assert by_vera == [(what, "ssh 127.0.0.1") for what in ("ssh", "show streams", "ssh", "remove app")]
-    assert "secret" not in (tmp_path / "state/audit.jsonl").read_text()
+    check_what_is_left(tmp_path)
 
 
 async def test_who_and_what_is_refused(tmp_path: Path) -> None:
@@ -124,9 +151,16 @@ async def test_who_and_what_is_refused(tmp_path: Path) -> None:
         assert b"subsystem request failed" in refused.stderr
 
         words = ("--state", str(tmp_path / "state"), "update", "user", "-a", "false", "alice")
-        assert (await run_wcs(*words)).returncode == Exit.DONE
+        command = client.command(user="alice", by_key=True)
+        async with on_pty(command, cwd=tmp_path, environment={"TERM": "xterm"}) as prompt:
+            await prompt.expect("wcs> ")
+            assert (await run_wcs(*words)).returncode == Exit.DONE
+            await prompt.type("show rooms\r")
+            await prompt.expect("this user may not log in any more")
         barred = await client.run("show streams")
         assert barred.returncode == Exit.REFUSED
+    (last,) = (line for line in audit_lines(tmp_path) if line["what"] == "show rooms")
+    assert (last["who"], last["result"]) == ("ssh-key alice", "this user may not log in any more")
     assert [line["result"] for line in audit_lines(tmp_path) if line["what"] == "ssh"].count(
         "wrong user or password"
     ) == 2
