@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -20,6 +21,10 @@ _FIRST_FREE_PORT: Final = 1024
 _HOMES: Final = tuple(map(Path, ("/home", "/root", "/run/user")))
 
 
+class UnitError(ValueError):
+    """A path cannot stand in a unit; the text says which, and why."""
+
+
 @frozen(kw_only=True)
 class Installation:
     """Where the parts of one installation are. `config` is None where the default place is meant."""
@@ -32,12 +37,16 @@ class Installation:
 
 
 def fitted_unit(shipped: str, installation: Installation, settings: Settings) -> str:
-    """The shipped unit with the paths of this installation, and with what its ports and paths need."""
+    """The shipped unit with this installation's paths, and what its ports and paths need. Raises UnitError."""
+    for path in (*_paths(installation), *_written_folders(settings)):
+        _check(path)
     text = shipped.replace(f"ExecStart={SHIPPED_PREFIX}/bin/wcsd\n", f"ExecStart={_command(installation)}\n")
-    text = text.replace(f"file://{SHIPPED_PREFIX}/share/doc/wcsd/docs", f"file://{installation.documents}")
+    text = text.replace(
+        f"file://{SHIPPED_PREFIX}/share/doc/wcsd/docs", f"file://{_specifiers_kept(quote(str(installation.documents)))}"
+    )
     if installation.state != SHIPPED_STATE:
-        text = text.replace(_STATE_LINES, f"ReadWritePaths={_quoted(str(installation.state))}\n")
-    if lines := "".join(f"ReadWritePaths={_quoted(str(folder))}\n" for folder in _written_folders(settings)):
+        text = text.replace(_STATE_LINES, f"ReadWritePaths={_quoted(installation.state)}\n")
+    if lines := "".join(f"ReadWritePaths={_quoted(folder)}\n" for folder in _written_folders(settings)):
         text = text.replace(_ELSEWHERE_LINE, lines)
     if any(port < _FIRST_FREE_PORT for port in _ports(settings)):
         text = text.replace(_PORT_LINES, _LOW_PORT_LINES)
@@ -47,17 +56,29 @@ def fitted_unit(shipped: str, installation: Installation, settings: Settings) ->
 
 
 def _command(installation: Installation) -> str:
-    words = [str(installation.program)]
+    if any(character in str(installation.program) for character in "\\\"'"):
+        raise UnitError(f"{installation.program}: systemd starts no program with a quote or a backslash in its path")
+    options = []
     if installation.config is not None:
-        words.append(f"--config={installation.config}")
+        options.append(f"--config={installation.config}")
     if installation.state != SHIPPED_STATE:
-        words.append(f"--state={installation.state}")
-    return " ".join(map(_quoted, words))
+        options.append(f"--state={installation.state}")
+    # Variables are replaced in arguments alone: systemd.service(5), "Command lines".
+    return " ".join([_quoted(installation.program), *(_quoted(option.replace("$", "$$")) for option in options)])
 
 
-def _quoted(word: str) -> str:
-    """As one word of a unit (systemd.syntax(7)), whose specifiers and variables mean nothing in it."""
-    word = word.replace("%", "%%").replace("$", "$$")
+def _check(path: Path) -> None:
+    if not str(path).isprintable():
+        raise UnitError(f"{str(path)!r}: a path in a unit must not hold control characters")
+
+
+def _specifiers_kept(word: str) -> str:
+    return word.replace("%", "%%")
+
+
+def _quoted(value: str | Path) -> str:
+    """As one word of a unit (systemd.syntax(7)), whose specifiers mean nothing in it."""
+    word = _specifiers_kept(str(value))
     if not any(character in word for character in " \t\"'\\;"):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')

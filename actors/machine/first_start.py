@@ -22,7 +22,7 @@ from actors.storage.table_store import TableStoreError
 from config.accounts_file import write_accounts
 from config.loading import LoadedSettings
 from config.render import chosen_file
-from config.service_unit import Installation, fitted_unit
+from config.service_unit import Installation, UnitError, fitted_unit
 from protocol.access.accounts import AccountError, AccountTable, User, check_name, check_password
 from protocol.access.roles import Role
 
@@ -54,7 +54,8 @@ class FirstStart:
     def set_up(self) -> int:
         """Make what is missing, and tell of each. The exit code: 1 if something could not be made."""
         self._make(self.config or default_config_file(), chosen_file(self.loaded.given))
-        self._make(UNIT, self._unit())
+        with self._telling(str(self._below(UNIT))):
+            self._make(UNIT, self._unit())
         self._make(Path("/etc/sysusers.d/wcsd.conf"), (DEPLOY / "sysusers.conf").read_text())
         self._make(Path("/etc/sysctl.d/60-wcsd.conf"), (DEPLOY / "sysctl.conf").read_text())
         state = self._below(self.state)
@@ -84,7 +85,7 @@ class FirstStart:
         """An error is one line, and the rest goes on."""
         try:
             yield
-        except (NotMade, OSError, StateFolderError, TableStoreError, AccountError) as error:
+        except (NotMade, OSError, UnitError, StateFolderError, TableStoreError, AccountError) as error:
             self._is_complete = False
             reason = error.strerror if isinstance(error, OSError) else str(error)
             remedy = "; run this as root" if isinstance(error, PermissionError) else ""

@@ -81,6 +81,7 @@ def _check(release: Release, workshop: Path) -> None:
     )
     _step("programs, shadowed", lambda: installation.check_shadows(environment, workshop))
     _step("unit", lambda: unit.check_unit(release.target / "wcsd.service", program, workshop))
+    _step("unit, in odd places", lambda: unit.check_odd_places(release.target / "wcsd.service", workshop))
     _step("unit, as --init writes it", lambda: unit.verify(installation.set_up(environment, workshop / "system")))
     _step("sandbox of workers, likewise", lambda: installation.check_sandbox(release, environment))
     _step("sysusers", lambda: unit.check_sysusers(release.target / "sysusers.conf"))

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from config.service_unit import Installation, fitted_unit
+from config.settings import Settings
 from tests.release.artefacts import run
 from tests.release.changelog import NotReleasable
 
@@ -35,6 +37,20 @@ def verify(unit: Path) -> str:
     if exposure is None or float(exposure[1]) > MOST_EXPOSED:
         raise NotReleasable(f"{unit}: systemd-analyze security: {exposure and exposure[1]}, more than {MOST_EXPOSED}")
     return f"exposure {exposure[1]} of 10"
+
+
+def check_odd_places(shipped: Path, workshop: Path) -> str:
+    """Have systemd read a unit with a program whose path means something to it."""
+    program = workshop / "odd $HOME%n place" / "wcsd"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    state = workshop / "odd $HOME%n state"
+    odd = Installation(program=program, documents=program.parent, config=state / "a.conf", state=state)
+    tried = workshop / "odd" / "wcsd.service"
+    tried.parent.mkdir()
+    tried.write_text(fitted_unit(shipped.read_text(), odd, Settings()))
+    return verify(tried)
 
 
 def check_sysusers(file: Path) -> None:

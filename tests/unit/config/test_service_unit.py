@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from config.service_unit import SHIPPED_STATE, Installation, fitted_unit
+from config.service_unit import SHIPPED_STATE, Installation, UnitError, fitted_unit
 from config.settings import Settings
 
 SHIPPED = (Path(__file__).resolve().parents[3] / "config/deploy/wcsd.service").read_text()
@@ -44,8 +44,23 @@ def test_below_a_home_folder_that_must_be_seen(home: str) -> None:
 
 
 def test_what_systemd_would_take_for_more_than_a_path() -> None:
-    odd = evolve(USUAL, config=Path('/etc/a b%n$HOME"'))
-    assert 'ExecStart=/opt/wcsd/bin/wcsd "--config=/etc/a b%%n$$HOME\\""' in lines(odd)
+    odd = Installation(
+        program=Path("/opt/a $b%c/wcsd"),
+        documents=Path("/opt/a $b%c"),
+        config=Path('/etc/a b%n$HOME"'),
+        state=Path("/srv/$HOME%n"),
+    )
+    assert lines(odd) == {
+        "Documentation=file:///opt/a%%20%%24b%%25c/operating.md",
+        'ExecStart="/opt/a $b%%c/wcsd" "--config=/etc/a b%%n$$HOME\\"" --state=/srv/$$HOME%%n',
+        "ReadWritePaths=/srv/$HOME%%n",  # in which there are no variables
+    }
+
+
+@pytest.mark.parametrize("odd", [evolve(USUAL, program=Path('/opt/"w"/wcsd')), evolve(USUAL, state=Path("/srv/a\nb"))])
+def test_a_path_that_no_unit_can_have(odd: Installation) -> None:
+    with pytest.raises(UnitError):
+        fitted_unit(SHIPPED, odd, Settings())
 
 
 @pytest.mark.parametrize("settings", [Settings(wss_port=443), Settings(public_https_port=443)])
