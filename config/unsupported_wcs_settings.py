@@ -66,7 +66,7 @@ FAMILIES: Mapping[str, str] = {
     "push_": "streams are not pushed to other servers",
     "record_flash_": "Flash is not served",
     "record_formats": "the codecs decide: WebM, MP4 for H264, Matroska for G.711",
-    "record_rotation": "files are not rotated; records.max_file_bytes ends them",
+    "record_rotation_": "rotated files have numbers in their names where these would be the same",
     "record_rtsp_": _NO_RTSP,
     "recorder_": _NO_RECORDING,
     "rtmfp": "Flash is not served",

@@ -14,6 +14,8 @@ from protocol.access.client_address import IpNetwork, TrustedProxies
 from protocol.common.suggestions import did_you_mean
 from protocol.hooks.networks import HookNetworks
 from protocol.stream.record_names import ELEMENTS, unknown_elements
+from protocol.stream.rotation import ALLOWED as ALLOWED_ROTATION
+from protocol.stream.rotation import Rotation, read_rotation
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -282,6 +284,16 @@ class RecordTemplate:
         for name in unknown_elements(text):
             raise ValueError(f"has an unknown element, {{{name}}}")
         return text
+
+
+@frozen
+class RecordRotation:
+    """When the next file of a recording begins; None if the text is empty: never."""
+
+    allowed: str = field(default=f"{ALLOWED_ROTATION}; or empty", init=False)
+
+    def read(self, text: str) -> Rotation | None:
+        return read_rotation(text) if text else None
 
 
 @frozen

@@ -25,7 +25,8 @@ _HEADER: Final = Struct("!BBHQQ")
 _REPORT: Final = Struct("!QI")
 HEADER_SIZE: Final = _HEADER.size
 MAX_BODY: Final = 0xFFFF
-_CODECS: Final = frozenset({"OPUS", "PCMU", "PCMA", "VP8", "VP9", "H264", "AV1"})
+VIDEO_CODECS: Final = frozenset({"VP8", "VP9", "H264", "AV1"})
+_CODECS: Final = VIDEO_CODECS | {"OPUS", "PCMU", "PCMA"}
 
 
 class TapError(ProtocolError):
@@ -64,7 +65,7 @@ class TrackFormat(NamedTuple):
 
     @property
     def is_video(self) -> bool:
-        return self.codec in ("VP8", "VP9", "H264", "AV1")
+        return self.codec in VIDEO_CODECS
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

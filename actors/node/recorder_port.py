@@ -7,6 +7,7 @@ from typing import Protocol
 from attrs import frozen
 
 from protocol.node.filters import StreamFilter
+from protocol.stream.rotation import Rotation
 
 
 class RecordingRefused(Exception):
@@ -27,6 +28,14 @@ class NoSuchRecording(Exception):
 
 
 @frozen(kw_only=True)
+class RecordWish:
+    """How REST wants something recorded; None: as the settings say."""
+
+    template: str | None = None
+    rotation: Rotation | None = None
+
+
+@frozen(kw_only=True)
 class RecordingDescription:
     """A recording that runs. `file_name` may have elements in braces that are not known yet."""
 
@@ -41,8 +50,8 @@ class RecorderPort(Protocol):
     def folder(self) -> Path:
         """Where finished files are."""
 
-    async def start(self, query: StreamFilter, template: str | None) -> None:
-        """Record a publication; a recording of it that runs ends. `template`: None as the settings say.
+    async def start(self, query: StreamFilter, wish: RecordWish) -> None:
+        """Record a publication; a recording of it that runs ends.
 
         Raises NoSuchPublication or RecordingRefused.
         """

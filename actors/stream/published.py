@@ -6,7 +6,7 @@ import trio
 
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
-from actors.node.recorder_port import NoSuchPublication
+from actors.node.recorder_port import NoSuchPublication, RecordWish
 from actors.runtime.actor import StopReason, stop_all
 from actors.runtime.slices import slices
 from actors.stream.broadcast import Broadcast, Player, picture_size
@@ -69,11 +69,11 @@ class PublishedStream(Stream):
             return self.request.record
         return self._record_name is not None or self._recording.is_running
 
-    def record(self, template: str | None = None) -> Recording:
+    def record(self, wish: RecordWish) -> Recording:
         """Record it from now on, for REST. Raises RecordingRefused, or NoSuchPublication before it is live."""
         if self._recordable is None:
             raise NoSuchPublication
-        return self._recording.start(self._recordable, by_page=False, template=template)
+        return self._recording.start(self._recordable, wish)
 
     @property
     def audience(self) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecordingDescription
+from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecordingDescription, RecordWish
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
 from actors.workers.recordings import Recordings
@@ -23,8 +23,8 @@ class StreamRecorder:
     def folder(self) -> Path:
         return self._recordings.folder.path
 
-    async def start(self, query: StreamFilter, template: str | None) -> None:
-        recording = self._published(query).record(template)
+    async def start(self, query: StreamFilter, wish: RecordWish) -> None:
+        recording = self._published(query).record(wish)
         await recording.started.wait()
         if recording.refusal is not None:
             raise recording.refusal

@@ -9,7 +9,7 @@ from attrs import frozen
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap
-from actors.node.recorder_port import RecordingRefused
+from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.workers.recording import Recording
 from actors.workers.recordings import OFF, Recordings, RecordRequest
 from protocol.stream.record_names import RecordFacts
@@ -39,8 +39,8 @@ class StreamRecording:
     def is_running(self) -> bool:
         return self._last is not None and not self._last.is_ending
 
-    def start(self, stream: RecordableStream, *, by_page: bool, template: str | None = None) -> Recording:
-        """Record from now on; what runs already ends. Raises RecordingRefused."""
+    def start(self, stream: RecordableStream, wish: RecordWish | None) -> Recording:
+        """Record from now on; what runs already ends. `wish`: of REST, None for the page. Raises RecordingRefused."""
         if self._recordings is None:
             raise RecordingRefused(OFF, "record_streams")
         publication = stream.publication
@@ -57,14 +57,14 @@ class StreamRecording:
             return Tap(publication, self._plane.context, channel, on_end)
 
         self._last = self._recordings.start(
-            RecordRequest(facts=facts, app_key=stream.app_key, open_tap=open_tap, by_page=by_page, template=template)
+            RecordRequest(facts=facts, app_key=stream.app_key, open_tap=open_tap, wish=wish)
         )
         return self._last
 
     def try_start(self, stream: RecordableStream) -> None:
         """As its page wants it; where it is refused, the log says why, and the stream goes on."""
         with suppress(RecordingRefused):
-            self.start(stream, by_page=True)
+            self.start(stream, None)
 
     def finish(self) -> str | None:
         """End it; the name of the file, None: there will be none."""

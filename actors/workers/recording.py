@@ -1,21 +1,24 @@
-"""A recording: one publication, one process, one file."""
+"""A recording: one publication, one process, one file after the other."""
 
 import os
 import socket
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from actors.node.recorder_port import RecordingRefused
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.workers.record_folder import MATROSKA, MP4, DiskLimits, RecordFolder
-from actors.workers.worker import Worker, WorkerServices
-from protocol.stream.record_names import RecordFacts, file_stem
+from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.record_part import RecordPart
+from actors.workers.worker import Worker, WorkerMessage, WorkerServices
+from protocol.stream.record_names import RecordFacts
+from protocol.stream.rotation import Rotation
+from protocol.taps import VIDEO_CODECS
 
 SOCKET_BUFFER: Final = 4 << 20
 """Bytes that may wait for a recorder, if the system allows it: what it may be late by."""
@@ -40,14 +43,15 @@ OpenTap = Callable[[socket.socket, Callable[[], None]], WorkerTap]
 
 @frozen(kw_only=True)
 class RecordJob:
-    """What to record, and how far."""
+    """What to record, and how far. `on_file` is told of each file but the last one, when it is written."""
 
     facts: RecordFacts
     template: str
-    ending: str
     open_tap: OpenTap
     limits: DiskLimits
     max_file_bytes: int
+    rotation: Rotation
+    on_file: Callable[[RecordPart], None]
 
 
 class Recording(Worker):
@@ -60,43 +64,56 @@ class Recording(Worker):
     ) -> None:
         super().__init__(services)
         self.facts = job.facts
-        self.running_name = folder.reserve(file_stem(job.template, job.facts), job.ending)
-        """The file's name until its end is known."""
-        self.file: Path | None = None
-        """The finished file; None until then, and if there is none."""
+        self.part = RecordPart(folder, job.template, job.facts)
+        """The file that is being written, the last one in the end."""
         self.refusal: RecordingRefused | None = None
         self.started = trio.Event()
         """It runs, or will not; `refusal` says which."""
         self.writing = trio.Event()
         """The first frames are in the file."""
-        self.bytes = self.dropped = 0
+        self.dropped = self.files = 0
+        """Packets; files before this one."""
         self._job = job
         self._folder = folder
         self._wall_clock = wall_clock
-        self._final = ""
+        self._is_ending = False
         self._tap: WorkerTap | None = None
-        self._has_part = False
+        self._channel: socket.socket | None = None
+        """By which the process gets its next files."""
+        self._next: RecordPart | None = None
+        self._wanted: Collection[str] = ()
+        """Codecs of the next file, when it is wanted."""
         self._is_whole = False
+        self._why = ""
+        """Why it was told to end, if not by `finish`."""
 
     @property
-    def becomes_mp4(self) -> bool:
-        """Whether its file is one that is to be turned into an MP4."""
-        return self._job.ending == MP4 and self.file is not None
+    def running_name(self) -> str:
+        """The file's name until its end is known."""
+        return self.part.running_name
+
+    @property
+    def file(self) -> Path | None:
+        """The finished file, the last one; None until then, and if there is none."""
+        return self.part.file
+
+    @property
+    def bytes(self) -> int:
+        """Of the file."""
+        return self.part.bytes
 
     @property
     def is_ending(self) -> bool:
         """Whether it was told to end, or has ended."""
-        return bool(self._final) or self.reason is not None
+        return self._is_ending or self.reason is not None
 
-    def finish(self) -> str:
+    def finish(self, why: str = "") -> str:
         """End it, when everything that came so far is written; the name that its file will have. Never waits."""
-        if not self._final:
-            stem = file_stem(self._job.template, self.facts, int(self._wall_clock() * 1000))
-            is_same = stem == file_stem(self._job.template, self.facts)
-            self._final = self.running_name if is_same else self._folder.reserve(stem, self._job.ending)
+        if not self._is_ending:
+            self._is_ending, self._why = True, why
             if self.reason is None and self._nursery is not None:
                 self.nursery.start_soon(self._end_process)
-        return self._final
+        return self.part.settle(self._now())
 
     # -- the actor -----------------------------------------------------------------------------------------------
 
@@ -110,47 +127,55 @@ class Recording(Worker):
         finally:
             self.started.set()
 
+    async def handle(self, message: WorkerMessage) -> None:
+        await super().handle(message)
+        if self._wanted:
+            codecs, self._wanted = self._wanted, ()
+            await self._open_next(codecs)
+
     def take_event(self, event: Mapping[str, Any]) -> None:
-        if event.get("event") == "started":
-            self.writing.set()
-        elif event.get("event") == "keyframe" and self._tap is not None:
-            self._tap.request_key_frame()
+        match event.get("event"):
+            case "started":
+                self.writing.set()
+            case "keyframe" if self._tap is not None:
+                self._tap.request_key_frame()
+            case "rotate" if self._next is None and not self.is_ending:
+                self._wanted = [str(codec) for codec in event.get("codecs", ())]
+            case "rotated" if self._next is not None:
+                self._rotated(self._next, event)
 
     def take_figures(self, event: Mapping[str, Any]) -> None:
-        size = event.get("bytes")
-        self.bytes = size if isinstance(size, int) else self.bytes
+        self.part.take_figures(event)
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         self._is_whole = why != "disk-full"
-        return StopReason(cause=why)
+        return StopReason(cause=(self._why or why) if why == "stopped" else why)
 
     def teardown(self, reason: StopReason) -> None:
         if self._tap is not None:
             self.dropped = self._tap.dropped
             self._tap.close()
+        if self._channel is not None:
+            self._channel.close()
 
     async def on_stop(self, reason: StopReason) -> None:
         await super().on_stop(reason)
-        final = self.finish()
-        if self._has_part:
-            written = _as_written(final)
-            finish = partial(self._folder.finish, self.running_name, written, is_whole=self._is_whole)
-            try:
-                if await trio.to_thread.run_sync(finish):
-                    self.file = self._folder.path / written
-            except OSError as error:
-                log.error("recording cannot be finished", crash=None, error=str(error), **self.end_log_fields())
-        self._folder.release(self.running_name)
-        self._folder.release(final)
+        self.finish()
+        await self.part.complete(is_whole=self._is_whole)
+        if self._next is not None:  # the process died before it told that it has begun it, or it has not
+            self._next.settle(self._now())
+            await self._next.complete(is_whole=False)
+            if self._next.file is not None:
+                self._pass_on(self.part, self._next)
 
     def drop_references(self) -> None:
-        self._tap = None
+        self._tap = self._channel = None
 
     def end_log_fields(self) -> dict[str, object]:
         return {
             "id": self.facts.media_session_id,
             "name": self.facts.stream_name,
-            "file": self._final or self.running_name,
+            "file": self.part.final or self.running_name,
             "bytes": self.bytes,
             "dropped": self._tap.dropped if self._tap is not None else self.dropped,
         }
@@ -158,32 +183,70 @@ class Recording(Worker):
     # -- inside --------------------------------------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        part = await trio.to_thread.run_sync(self._folder.open_part, self.running_name, self._job.limits)
-        self._has_part = True
+        part = await trio.to_thread.run_sync(self.part.open, self._job.limits)
         try:
             await self._begin_with(part)
         finally:
             os.close(part)
 
     async def _begin_with(self, part: int) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
+        with ExitStack() as theirs:
             await self.go_on()
+            self._channel, files = _pair(theirs)
+            ours, tap = _pair(theirs)
             _enlarge(ours)
             self._tap = self._job.open_tap(ours, self._tap_ended)
+            rotation = self._job.rotation
             job = {
-                "tap": theirs.fileno(),
+                "tap": tap,
                 "file": part,
+                "files": files,
                 "max_bytes": self._job.max_file_bytes,
                 "min_free": self._job.limits.min_free,
+                "rotation": {"bytes": rotation.max_bytes, "ms": rotation.max_ms},
             }
-            await self.spawn(job, (theirs.fileno(), part))
-            if self._final:  # it was told to end meanwhile
+            await self.spawn(job, (tap, part, files))
+            if self._is_ending:  # it was told to end meanwhile
                 await self._end_process()
-        finally:
-            theirs.close()
-            if self._tap is None:
-                ours.close()
+
+    async def _open_next(self, codecs: Collection[str]) -> None:
+        """Give the process its next file; it ends where there is none."""
+        part = RecordPart(self._folder, self._job.template, _facts(self.facts, codecs, self._now()))
+        self._next = part
+        try:
+            descriptor = await trio.to_thread.run_sync(part.open, self._job.limits)
+        except RecordingRefused as refused:
+            self._end_without_next(refused.info, refused.setting)
+        except OSError as error:
+            self._end_without_next(str(error), "records.folder")
+        else:
+            try:
+                if self._channel is not None:
+                    socket.send_fds(self._channel, [b"f"], [descriptor])
+            except OSError:  # the process is gone
+                pass
+            finally:
+                os.close(descriptor)
+
+    def _end_without_next(self, info: str, setting: str) -> None:
+        log.warning("recording ends without a next file", info=info, setting=setting, **self.end_log_fields())
+        self.finish("no-room")
+
+    def _rotated(self, following: RecordPart, figures: Mapping[str, Any]) -> None:
+        """The process writes the next file now."""
+        written, self.part, self._next = self.part, following, None
+        written.take_figures(figures)
+        written.settle(self._now())
+        self._pass_on(written, following)
+
+    def _pass_on(self, written: RecordPart, following: RecordPart) -> None:
+        self.files += 1
+        self.part = following
+        self._job.on_file(written)
+
+    def _now(self) -> int:
+        """Milliseconds since the epoch."""
+        return int(self._wall_clock() * 1000)
 
     async def _end_process(self) -> None:
         self.limit_end()
@@ -198,9 +261,19 @@ class Recording(Worker):
             self.limit_end()
 
 
-def _as_written(name: str) -> str:
-    """The name of the file before it is turned into an MP4."""
-    return name.removesuffix(MP4) + MATROSKA if name.endswith(MP4) else name
+def _pair(theirs: ExitStack) -> tuple[socket.socket, int]:
+    """Our end of a pair of sockets, and the descriptor of the other one, which is closed with `theirs`."""
+    ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.callback(other.close)
+    ours.setblocking(False)
+    return ours, other.fileno()
+
+
+def _facts(facts: RecordFacts, codecs: Collection[str], start: int) -> RecordFacts:
+    """Of the next file."""
+    video = next((codec for codec in codecs if codec in VIDEO_CODECS), None)
+    audio = next((codec for codec in codecs if codec not in VIDEO_CODECS), None)
+    return evolve(facts, start=start, audio_codec=audio, video_codec=video)
 
 
 def _enlarge(channel: socket.socket) -> None:

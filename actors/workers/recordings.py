@@ -7,15 +7,16 @@ from typing import Final
 import trio
 from attrs import asdict, define, frozen
 
-from actors.node.recorder_port import RecordingRefused
+from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
+from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.record_part import RecordPart
 from actors.workers.recording import OpenTap, Recording, RecordJob
 from actors.workers.remuxing import Remuxing
 from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
 from config.settings import RecordPolicy, Settings
-from protocol.containers.matroska import is_webm
+from protocol.containers.recording_series import NEVER
 from protocol.stream.record_names import RecordFacts
 
 OFF: Final = "Recording is switched off"
@@ -31,7 +32,9 @@ class RecordingCounts:
 
     started: int = 0
     finished: int = 0
-    """Those that left a file."""
+    """Those that left a file, or several."""
+    files: int = 0
+    """Finished files."""
     failed: int = 0
     """Those whose process died, hung, or found the disk full; most left a file too."""
     refused: int = 0
@@ -42,13 +45,12 @@ class RecordingCounts:
 
 @frozen(kw_only=True)
 class RecordRequest:
-    """A publication to be recorded. `template`: None as the settings say. `by_page`: not by REST."""
+    """A publication to be recorded. `wish`: of REST; None: its page wants it."""
 
     facts: RecordFacts
     app_key: str
     open_tap: OpenTap
-    by_page: bool
-    template: str | None = None
+    wish: RecordWish | None = None
 
 
 class Recordings:
@@ -62,6 +64,8 @@ class Recordings:
         self._wall_clock = wall_clock
         self._running: dict[str, Recording] = {}
         self._all: set[Recording] = set()
+        self._unfinished: set[RecordPart] = set()
+        """Files that are written, while their recordings go on."""
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
@@ -113,7 +117,7 @@ class Recordings:
         for recording in tuple(self._all):
             recording.finish()
         with trio.move_on_after(FINISH_TIMEOUT + 1):
-            while self._all:
+            while self._all or self._unfinished:
                 await self._changed.wait()
         for recording in tuple(self._all):
             recording.stop(SHUTDOWN)
@@ -125,46 +129,68 @@ class Recordings:
         if not settings.record_streams:
             raise RecordingRefused(OFF, "record_streams")
         allowed = settings.record_streams_app_keys
-        if request.by_page and allowed and request.app_key not in allowed:
+        if request.wish is None and allowed and request.app_key not in allowed:
             raise RecordingRefused(NOT_THIS_APP, "record_streams_app_keys")
         if len(self._all) >= settings.records_max_running:
             raise RecordingRefused(TOO_MANY, "records.max_running")
 
     def _job(self, request: RecordRequest) -> RecordJob:
-        settings, facts = self._settings, request.facts
+        settings, wish = self._settings, request.wish or RecordWish()
         template = settings.stream_record_policy_template
         if settings.stream_record_policy is RecordPolicy.STREAM_NAME:
             template = "{streamName}"
-        codecs = tuple(codec for codec in (facts.audio_codec, facts.video_codec) if codec is not None)
         return RecordJob(
-            facts=facts,
-            template=request.template or template,
-            ending=_ending(codecs),
+            facts=request.facts,
+            template=wish.template or template,
             open_tap=request.open_tap,
             limits=DiskLimits(max_bytes=settings.records_max_bytes, min_free=settings.records_min_free),
             max_file_bytes=settings.records_max_file_bytes,
+            rotation=wish.rotation or settings.record_rotation or NEVER,
+            on_file=self._take_file,
         )
 
     async def _oversee(self, recording: Recording) -> None:
         try:
             with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(recording))):
                 await recording.run()
-            if recording.becomes_mp4:
-                await self._remux(recording)
+            if recording.refusal is None:
+                await self._deliver(recording.part)
             self._note_end(recording)
         finally:
             self._all.discard(recording)
             if self._running.get(recording.facts.media_session_id) is recording:
                 del self._running[recording.facts.media_session_id]
-            self._changed.set()
-            self._changed = trio.Event()
+            self._tell_change()
 
-    async def _remux(self, recording: Recording) -> None:
-        if recording.file is not None:
-            remuxing = Remuxing(self.services, recording.file)
+    def _take_file(self, part: RecordPart) -> None:
+        """A file is written, and its recording goes on in the next one."""
+        log.info("recording goes on in a new file", id=part.facts.media_session_id, file=part.final, bytes=part.bytes)
+        if self._nursery is not None:
+            self._unfinished.add(part)
+            self._nursery.start_soon(self._finish_file, part)
+
+    async def _finish_file(self, part: RecordPart) -> None:
+        try:
+            await part.complete(is_whole=True)
+            await self._deliver(part)
+        finally:
+            self._unfinished.discard(part)
+            self._tell_change()
+
+    async def _deliver(self, part: RecordPart) -> None:
+        """What is done with each file that is complete."""
+        if part.becomes_mp4 and part.file is not None:
+            remuxing = Remuxing(self.services, part.file)
             with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(remuxing))):
                 await remuxing.run()
-            recording.file = remuxing.file
+            part.file = remuxing.file
+        if part.file is not None:
+            self.counts.files += 1
+            self.counts.bytes += part.bytes
+
+    def _tell_change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     def _note_end(self, recording: Recording) -> None:
         counts, cause = self.counts, recording.reason.cause if recording.reason else "unknown"
@@ -173,10 +199,9 @@ class Recordings:
             return
         counts.started += 1
         counts.failed += cause in ("worker-died", "disk-full", "crash")
-        if recording.file is not None:
-            counts.finished += 1
-            counts.bytes += recording.bytes
-        log.info("recording ended", cause=cause, kept=recording.file is not None, **recording.end_log_fields())
+        kept = recording.file is not None or recording.files > 0
+        counts.finished += kept
+        log.info("recording ended", cause=cause, kept=kept, **recording.end_log_fields())
 
     def _note_refusal(self, facts: RecordFacts, refused: RecordingRefused) -> None:
         self.counts.refused += 1
@@ -203,10 +228,3 @@ class Recordings:
             return
         self.counts.rescued += final is not None
         log.warning("recording was left unfinished", file=name, kept=final)
-
-
-def _ending(codecs: tuple[str, ...]) -> str:
-    """Of the file that these make: browsers play WebM, and H264 with Opus in an MP4; the rest is for other players."""
-    if is_webm(codecs):
-        return WEBM
-    return MP4 if set(codecs) <= {"H264", "OPUS"} else MATROSKA

@@ -5,7 +5,8 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import RecordPolicy, RecordsAccess, setting
-from config.value_types import Boolean, Choice, File, Integer, RecordTemplate, StringList
+from config.value_types import Boolean, Choice, File, Integer, RecordRotation, RecordTemplate, StringList
+from protocol.stream.rotation import Rotation
 
 _FILE_BYTES = Integer(1 << 20, 1 << 50, "bytes")
 
@@ -29,6 +30,9 @@ class RecordSettings:
     stream_record_policy_template: str = setting(
         "stream_record_policy_template", RecordTemplate(), "stream-{mediaSessionId}-{login}",
         "The name of a file, without its ending.")
+    record_rotation: Rotation | None = setting(
+        "record_rotation", RecordRotation(), "",
+        "When a recording goes on in a new file: after this size (20M) or time (3600: seconds). Empty: never.")
     records_folder: Path | None = setting(
         "records.folder", File(), "",
         "The folder of recordings. Empty: `records` in the state folder.",

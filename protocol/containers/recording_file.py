@@ -1,58 +1,72 @@
-"""A recording: the messages of a tap in, what is to be written to its file out."""
+"""One file of a recording: frames in, what is to be written to it out."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from protocol.containers.matroska import MatroskaTrack, MatroskaWriter, Patch
-from protocol.containers.timeline import Placed, Timeline
+from protocol.containers.timeline import Placed
+from protocol.taps import TrackFormat
+
+
+class FileOutput(NamedTuple):
+    """What to append to a file, and then to write over. `ends`: nothing more comes, the rest is for the next file.
+
+    `duration` (milliseconds) and `start` (seconds of the plane's clock) are those of a file that ends.
+    """
+
+    data: bytes = b""
+    patches: Sequence[Patch] = ()
+    ends: bool = False
+    duration: int = 0
+    start: float = 0.0
 
 
 class RecordingFile:
-    """See above. Call `flush` every half second or so, and `finish` once."""
+    """See above. `tracks`: those of `formats` that it has. It begins with `frames`, the first of which is its zero.
 
-    def __init__(self) -> None:
-        self.timeline = Timeline()
-        self._writer: MatroskaWriter | None = None
-        self._numbers: dict[int, int] = {}
+    `zero`: where the frames' own zero is on the plane's clock, in seconds.
+    """
+
+    def __init__(
+        self, formats: Sequence[TrackFormat], tracks: Sequence[int], frames: Sequence[Placed], zero: float
+    ) -> None:
+        self.has_video = any(formats[index].is_video for index in tracks)
+        self.base = min(placed.time for placed in frames)
+        """Where the file begins, on the clock of its frames."""
+        self._start = zero + self.base
+        self._numbers = {index: number for number, index in enumerate(tracks)}
+        self._writer = MatroskaWriter(tuple(_track(formats[index], index, frames) for index in tracks))
+        self._head = self._writer.begin()
 
     @property
     def length(self) -> int:
-        """Bytes of the file so far."""
-        return 0 if self._writer is None else self._writer.length
+        """Bytes so far."""
+        return self._writer.length
 
     @property
     def duration(self) -> int:
-        """Milliseconds of the file so far."""
-        return 0 if self._writer is None else self._writer.duration
+        """Milliseconds so far."""
+        return self._writer.duration
 
-    def flush(self, now: float) -> tuple[bytes, list[Patch]]:
-        """What to append at `now` (the plane's clock), and then to write over."""
-        return self._write(self.timeline.take(now))
+    @property
+    def tracks(self) -> frozenset[int]:
+        return frozenset(self._numbers)
 
-    def finish(self) -> tuple[bytes, list[Patch]]:
-        """All that is left. Nothing comes any more."""
-        data, patches = self._write(self.timeline.rest())
-        if self._writer is None:
-            return data, patches
-        data += self._writer.finish()
-        return data, patches + self._writer.take_patches()
-
-    def _write(self, frames: Sequence[Placed]) -> tuple[bytes, list[Patch]]:
-        if not frames:
-            return b"", []
-        parts = []
-        if self._writer is None:
-            self._writer = self._open(frames)
-            parts.append(self._writer.begin())
+    def add(self, frames: Sequence[Placed]) -> FileOutput:
+        """Frames in the order of their times."""
+        parts, self._head = [self._head], b""
         for placed in frames:
             number = self._numbers.get(placed.track)
             if number is not None:
-                parts.append(self._writer.add(number, placed.frame, round(placed.time * 1000)))
-        return b"".join(parts), self._writer.take_patches()
+                parts.append(self._writer.add(number, placed.frame, round(max(placed.time - self.base, 0.0) * 1000)))
+        return FileOutput(b"".join(parts), self._writer.take_patches())
 
-    def _open(self, frames: Sequence[Placed]) -> MatroskaWriter:
-        formats, tracks = self.timeline.formats, list[MatroskaTrack]()
-        for index in self.timeline.written_tracks:
-            first = next(placed.frame for placed in frames if placed.track == index)
-            self._numbers[index] = len(tracks)
-            tracks.append(MatroskaTrack(formats[index], first.width, first.height, first.setup))
-        return MatroskaWriter(tuple(tracks))
+    def finish(self) -> FileOutput:
+        """The last that is written to it."""
+        data = self._writer.finish()
+        return FileOutput(data, self._writer.take_patches(), ends=True, duration=self.duration, start=self._start)
+
+
+def _track(track: TrackFormat, index: int, frames: Sequence[Placed]) -> MatroskaTrack:
+    first = next((placed.frame for placed in frames if placed.track == index), None)
+    return MatroskaTrack(track) if first is None else MatroskaTrack(track, first.width, first.height, first.setup)

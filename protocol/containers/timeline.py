@@ -1,4 +1,4 @@
-"""All tracks of a tap: its messages in, frames on one clock out.
+"""All tracks of a tap, as long as they stay the same: its records in, frames on one clock out.
 
 Frames are held until every track has a sender report, or HOLD seconds at most: then arrivals stand in.
 """
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from protocol.containers.clock import PublisherClock, TrackClock
 from protocol.containers.frames import Frame
 from protocol.containers.track_reader import TimedFrame, TrackReader
-from protocol.taps import RecordKind, TapError, TapRecord, TrackFormat, read_info, read_message, read_report
+from protocol.taps import RecordKind, TapError, TapRecord, TrackFormat, read_info, read_report
 
 HOLD: Final = 2.5
 """Seconds that the first frames wait for sender reports."""
@@ -28,13 +28,11 @@ class Placed(NamedTuple):
 
 
 class Timeline:
-    """Feed it messages; `take` gives what can be written."""
+    """Give it records; `take` gives what can be written."""
 
     def __init__(self) -> None:
         self.formats: tuple[TrackFormat, ...] = ()
         self.ended = False
-        self.newest = 0.0
-        """When the last record was made, on the plane's clock."""
         self._readers: list[TrackReader] = []
         self._clocks: list[TrackClock] = []
         self._held: list[TimedFrame] = []
@@ -67,13 +65,8 @@ class Timeline:
 
     # -- in ------------------------------------------------------------------------------------------------------
 
-    def feed(self, message: memoryview) -> None:
-        """A message of the tap. Raises TapError for one that it could not have sent."""
-        for record in read_message(message):
-            self.newest = record.time
-            self._take(record)
-
-    def _take(self, record: TapRecord) -> None:
+    def take_record(self, record: TapRecord) -> None:
+        """A record of the tap. Raises TapError for one that it could not have sent."""
         if record.kind is RecordKind.INFO:
             if not self.formats:
                 self._begin(read_info(record.body))
@@ -114,6 +107,11 @@ class Timeline:
         for reader in self._readers:
             self._hold(reader.rest())
         return self._release()
+
+    @property
+    def base(self) -> float:
+        """The moment of the first frame on the plane's clock; 0 before anything could be written."""
+        return self._base or 0.0
 
     @property
     def written_tracks(self) -> tuple[int, ...]:

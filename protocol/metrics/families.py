@@ -157,6 +157,7 @@ WORKERS: Final = (
     gauge("recordings", "recordings that run"),
     counter("recordings_started_total", "recordings that began and have ended"),
     counter("recordings_finished_total", "recordings that left a file"),
+    counter("recordings_files_total", "finished files"),
     counter("recordings_failed_total", "recordings that ended by a fault: the process died, or the disk was full"),
     counter("recordings_refused_total", "recordings that were refused because of a setting or a limit"),
     counter("recordings_rescued_total", "files of an earlier server that were finished at the start"),

@@ -1,20 +1,20 @@
 """The REST resource `/recorder`, as in WCS: publications are recorded, and no longer recorded."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from attrs import frozen
 
-from protocol.rest.errors import RestError, bad_request
+from protocol.rest.errors import bad_request
 from protocol.rest.fields import ANYTHING, TEXT, Field, FieldTable
 from protocol.rest.json_body import decode_object
 from protocol.rest.schemas import TEXT as TEXT_SCHEMA
 from protocol.rest.schemas import array_of, described, object_of
 from protocol.stream.record_names import unknown_elements
+from protocol.stream.rotation import ALLOWED, Rotation, read_rotation
 
 MEDIA_SESSION_ID: Final = Field("mediaSessionId", TEXT, "id of the publication")
-CONFIG: Final = Field("config", ANYTHING, "an object: `fileTemplate` names the file in place of the setting")
+CONFIG: Final = Field("config", ANYTHING, "an object: `fileTemplate` and `rotation` in place of the settings")
 
 STARTUP: Final = FieldTable(MEDIA_SESSION_ID, CONFIG, required=[MEDIA_SESSION_ID])
 TERMINATE: Final = FieldTable(MEDIA_SESSION_ID, required=[MEDIA_SESSION_ID])
@@ -35,21 +35,27 @@ TYPES: Final[Mapping[str, str]] = {
 }
 """Media types of files, by the ending of their names; there are no others."""
 LONGEST_NAME: Final = 255
+LONGEST_ROTATION: Final = 16
 
 
 @frozen(kw_only=True)
 class StartupRequest:
-    """Which publication to record. `template`: of the file's name, None as the settings say."""
+    """Which publication to record. `template` of the files' names, `rotation`: None as the settings say."""
 
     media_session_id: str
     template: str | None
+    rotation: Rotation | None = None
 
 
 def parse_startup(body: bytes) -> StartupRequest:
-    """A `recorder/startup`. RestError: 400 for anything not exactly understood, 501 for what WCS has and we do not."""
+    """A `recorder/startup`. RestError (400) for anything not exactly understood."""
     given = STARTUP.read(decode_object(body))
-    template = None if given[CONFIG] is None else _template(given[CONFIG])
-    return StartupRequest(media_session_id=given[MEDIA_SESSION_ID] or "", template=template)
+    config = _config(given[CONFIG])
+    return StartupRequest(
+        media_session_id=given[MEDIA_SESSION_ID] or "",
+        template=_template(config.get("fileTemplate")),
+        rotation=_rotation(config.get("rotation")),
+    )
 
 
 def parse_terminate(body: bytes) -> str:
@@ -75,14 +81,29 @@ def media_type(name: str) -> str | None:
     return TYPES.get(dot + ending) if stem else None
 
 
-def _template(config: Any) -> str | None:
+def _config(config: Any) -> Mapping[str, Any]:
+    if config is None:
+        return {}
     if not isinstance(config, Mapping):
         raise bad_request("config must be an object", key="config")
-    if "rotation" in config:
-        raise RestError(HTTPStatus.NOT_IMPLEMENTED, "files are not rotated by this server", key="config.rotation")
-    for key in config.keys() - {"fileTemplate"}:
+    for key in config.keys() - {"fileTemplate", "rotation"}:
         raise bad_request(f"config has an unknown field, {key[:64]!r}", key="config")
-    template = config.get("fileTemplate")
+    return config
+
+
+def _rotation(rotation: Any) -> Rotation | None:
+    if rotation is None:
+        return None
+    text = str(rotation) if isinstance(rotation, int) and not isinstance(rotation, bool) else rotation
+    if not isinstance(text, str) or len(text) > LONGEST_ROTATION:
+        raise bad_request(f"config.rotation must be {ALLOWED}", key="config")
+    try:
+        return read_rotation(text)
+    except ValueError as error:
+        raise bad_request(f"config.rotation {error}; it must be {ALLOWED}", key="config") from None
+
+
+def _template(template: Any) -> str | None:
     if template is None:
         return None
     if not isinstance(template, str) or not 0 < len(template) <= LONGEST_NAME:

@@ -20,8 +20,7 @@ from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
 from protocol.common.json_bounds import MAX_ELEMENTS
 from protocol.common.json_decoding import DecodeError, parse_json
 from protocol.containers.mending import mend
-from protocol.containers.recording_file import RecordingFile
-from protocol.containers.timeline import Timeline
+from protocol.containers.recording_series import RecordingSeries
 from protocol.hooks.methods import HookMethod
 from protocol.hooks.policy import RestClientConfig, WrongType
 from protocol.hooks.verdicts import read_answer, verdict
@@ -212,11 +211,12 @@ def feedback(data: bytes) -> None:
 
 def tap_message(data: bytes) -> None:
     """What a tap could not have sent is refused; the rest is taken, and comes to an end."""
-    timeline = Timeline()
+    series = RecordingSeries()
     with contextlib.suppress(TapError):
-        timeline.feed(memoryview(info_record([TrackFormat("VP8", 90_000), TrackFormat("OPUS", 48_000, 2)], 0.0)))
-        timeline.feed(memoryview(data))
-    timeline.take(timeline.newest + 20)
+        series.feed(memoryview(info_record([TrackFormat("VP8", 90_000), TrackFormat("OPUS", 48_000, 2)], 0.0)))
+        series.feed(memoryview(data))
+    timeline = series.timeline
+    timeline.take(series.newest + 20)
     assert sum(len(placed.frame.data) for placed in timeline.rest()) <= len(data)
 
 
@@ -225,22 +225,21 @@ def recorded_media(data: bytes) -> None:
 
     The first byte names the codec; before each packet is a byte with its marker and its distance, and its size.
     """
-    recording, at, sequence, timestamp = RecordingFile(), 1, 0, 0
+    recording, at, sequence, timestamp = RecordingSeries(), 1, 0, 0
     codec = RECORDED[data[0] % len(RECORDED)] if data else "VP8"
-    recording.timeline.feed(memoryview(info_record([TrackFormat(codec, 90_000)], 0.0)))
+    recording.feed(memoryview(info_record([TrackFormat(codec, 90_000)], 0.0)))
     while at + 2 <= len(data):
         head, size = data[at], data[at + 1]
         sequence, timestamp = sequence + (head >> 4 & 7), timestamp + (head & 0x0F) * 900
         header = bytes((0x80, head & 0x80)) + sequence.to_bytes(2, "big") + timestamp.to_bytes(4, "big") + bytes(4)
         packet = header + data[at + 2 : at + 2 + size]
-        recording.timeline.feed(memoryview(rtp_record(0, sequence, timestamp / 90_000, packet)))
+        recording.feed(memoryview(rtp_record(0, sequence, timestamp / 90_000, packet)))
         at += 2 + size
     file = bytearray()
-    for appended, patches in (recording.flush(timestamp / 90_000 + 20), recording.finish()):
-        file += appended
-        for patch in patches:
+    for output in (*recording.flush(timestamp / 90_000 + 20), *recording.finish()):
+        file += output.data
+        for patch in output.patches:
             file[patch.offset : patch.offset + len(patch.data)] = patch.data
-    assert len(file) == recording.length
     whole = mend(bytes(file))
     assert (whole is not None and len(file) == whole.length + len(whole.append)) if file else whole is None
     mended_file(bytes(file[: len(file) * 2 // 3]))

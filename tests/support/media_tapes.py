@@ -12,7 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from protocol.containers.recording_file import RecordingFile
+from protocol.containers.recording_file import FileOutput
+from protocol.containers.recording_series import NEVER, RecordingSeries
+from protocol.stream.rotation import Rotation
 from protocol.taps import TrackFormat, end_record, info_record, report_record, rtp_record
 from protocol.webrtc.rtcp import SenderReport
 from tests.support.rtp_packets import build_header
@@ -77,15 +79,23 @@ def opus_arrivals(seconds: float, *, late: float = 0.0) -> list[Arrived]:
 
 
 class TapeRecorder:
-    """Plays tapes to a `RecordingFile`, and has the file that comes of it."""
+    """Plays tapes to a `RecordingSeries`, and has the files that come of it."""
 
-    def __init__(self, *tracks: TrackFormat) -> None:
-        self.recording = RecordingFile()
-        self.file = bytearray()
+    def __init__(self, *tracks: TrackFormat, rotation: Rotation = NEVER) -> None:
+        self.recording = RecordingSeries(rotation)
+        self.files = [bytearray()]
+        self.ended: list[FileOutput] = []
+        self.has_next = True
+        """Whether the next file is there when it is wanted."""
         self.feed(info_record(tracks, STARTED))
 
+    @property
+    def file(self) -> bytearray:
+        """The one that is being written."""
+        return self.files[-1]
+
     def feed(self, *records: bytes) -> None:
-        self.recording.timeline.feed(memoryview(b"".join(records)))
+        self.recording.feed(memoryview(b"".join(records)))
 
     def report(self, track: int, timestamp: int, ntp: float, now: float = STARTED) -> None:
         """A sender report: `timestamp` was at `ntp` seconds of the publisher's clock."""
@@ -106,17 +116,24 @@ class TapeRecorder:
                 self.flush(time)
 
     def flush(self, now: float) -> None:
-        self._write(*self.recording.flush(now))
+        self._write(self.recording.flush(now, has_next=self.has_next and self.recording.wants_next))
 
     def finish(self) -> bytes:
+        """The last file."""
         self.feed(end_record(STARTED + 60))
-        self._write(*self.recording.finish())
+        self._write(self.recording.finish(has_next=self.has_next and self.recording.wants_next))
+        if len(self.files) > 1 and not self.file:
+            self.files.pop()
         return bytes(self.file)
 
-    def _write(self, data: bytes, patches: Sequence[tuple[int, bytes]]) -> None:
-        self.file += data
-        for offset, patch in patches:
-            self.file[offset : offset + len(patch)] = patch
+    def _write(self, outputs: Sequence[FileOutput]) -> None:
+        for output in outputs:
+            self.file.extend(output.data)
+            for offset, patch in output.patches:
+                self.file[offset : offset + len(patch)] = patch
+            if output.ends:
+                self.ended.append(output)
+                self.files.append(bytearray())
 
 
 def shuffled(packets: Sequence[Arrived], *, seed: int, by: int) -> Iterator[Arrived]:

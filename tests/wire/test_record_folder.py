@@ -94,16 +94,18 @@ async def test_a_file_that_cannot_be_finished_is_told_and_left(tmp_path: Path, m
 
 def test_malformed_payloads_make_a_recorder_ask_for_few_key_frames(tmp_path: Path) -> None:
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
-    with ours, theirs, (tmp_path / "file").open("w+b") as file:
+    no_files, files = socketpair(AF_UNIX, SOCK_SEQPACKET)
+    with ours, theirs, no_files, files, (tmp_path / "file").open("w+b") as file:
         ours.send(info_record([VP8], 0.0))
         for number in range(100):
             counter = bytes((0, number))
             ours.send(rtp_record(0, number, 1.0, b"\x80\x80" + counter + bytes(2) + counter + bytes(5)))
-        job = {"tap": theirs.fileno(), "file": file.fileno(), "max_bytes": 1 << 20, "min_free": 0}
+        job = {"tap": theirs.fileno(), "file": file.fileno(), "files": files.fileno()}
+        limits = {"max_bytes": 1 << 20, "min_free": 0, "rotation": {"bytes": None, "ms": None}}
         recorder = subprocess.run(
             [sys.executable, "-P", "-m", "actors.workers.programs.recorder"],
-            input=json.dumps(job) + "\n",
-            pass_fds=(job["tap"], job["file"]),
+            input=json.dumps({**job, **limits}) + "\n",
+            pass_fds=tuple(job.values()),
             env={"PYTHONPATH": str(Path(actors.__file__).parents[1])},
             capture_output=True,
             text=True,

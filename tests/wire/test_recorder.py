@@ -19,12 +19,13 @@ from attrs import evolve
 from actors.media.context import MediaContext
 from actors.media.events import discard
 from actors.media.tap import Tap
-from actors.node.recorder_port import RecordingRefused
+from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.workers.record_folder import PART
 from actors.workers.recording import Recording
 from actors.workers.recordings import Recordings, RecordRequest
 from config.settings import RecordPolicy, Settings
 from protocol.stream.record_names import RecordFacts
+from protocol.stream.rotation import Rotation
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.sdp import Codec, MediaKind
 from tests.support.media_peer import vp8_key_frame
@@ -48,7 +49,7 @@ class Studio:
         return PlainSource(self.context, post=discard, video=codec)
 
     def request(
-        self, source: PlainSource, media_session_id: str = "m1", *, app_key: str = "app", by_page: bool = True
+        self, source: PlainSource, media_session_id: str = "m1", *, wish: RecordWish | None = None
     ) -> RecordRequest:
         def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
             return Tap(source.publication, self.context, channel, on_end)
@@ -61,7 +62,7 @@ class Studio:
             audio_codec="OPUS",
             video_codec=source.publication.video_codec,
         )
-        return RecordRequest(facts=facts, app_key=app_key, open_tap=open_tap, by_page=by_page)
+        return RecordRequest(facts=facts, app_key="app", open_tap=open_tap, wish=wish)
 
     async def record(self, source: PlainSource, media_session_id: str = "m1") -> Recording:
         recording = self.recordings.start(self.request(source, media_session_id))
@@ -115,6 +116,12 @@ def pictures(file: Path) -> int:
         return sum(1 for _ in opened.decode(opened.streams.video[0]))
 
 
+def keys_first(file: Path) -> bool:
+    """Whether its first picture is a key frame."""
+    with av.open(io.BytesIO(file.read_bytes()), "r") as opened:
+        return next(iter(opened.demux(opened.streams.video[0]))).is_keyframe
+
+
 async def test_a_publication_is_recorded_until_it_ends(tmp_path: Path) -> None:
     async with studio(tmp_path / "records") as made:
         source = made.source()
@@ -153,6 +160,43 @@ async def test_the_next_recording_of_a_name_has_another_file_and_ends_the_one_be
         assert await ended(second) == tmp_path / "news-2.webm"
         assert pictures(tmp_path / "news.webm") == 15
         assert pictures(tmp_path / "news-2.webm") == 30, "it begins with the last key frame, which came just now"
+
+
+async def rotated(made: Studio, recording: Recording, source: PlainSource) -> None:
+    """Key frames come until the recording is in its next file."""
+    files, number = recording.files, 1000
+    with trio.fail_after(30):
+        while recording.files == files:
+            header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
+            source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"picture")])
+            number += 1
+            await trio.sleep(0.02)  # as cameras do: a picture now and then
+
+
+async def test_a_recording_goes_on_in_new_files(tmp_path: Path) -> None:
+    async with studio(tmp_path, evolve(FREE, record_rotation=Rotation(max_bytes=4000))) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        await rotated(made, recording, source)
+        await rotated(made, recording, source)
+        last = recording.finish()
+        assert await ended(recording) == tmp_path / last
+    assert names(tmp_path) == ["news-2.webm", "news-3.webm", "news.webm"]
+    assert [keys_first(tmp_path / name) for name in names(tmp_path)] == [True] * 3
+    assert (made.recordings.counts.finished, made.recordings.counts.files) == (1, 3)
+
+
+async def test_a_recording_that_has_no_room_for_its_next_file_ends(tmp_path: Path) -> None:
+    changes = evolve(FREE, record_rotation=Rotation(max_bytes=4000), records_max_bytes=4000)
+    async with studio(tmp_path, changes) as made:
+        source = made.source()
+        recording = await made.record(source)
+        made.play(source)
+        assert await ended(recording) == tmp_path / "news.webm"
+        assert recording.reason is not None
+        assert recording.reason.cause == "no-room"
+    assert names(tmp_path) == ["news.webm"]
 
 
 async def under_way(made: Studio) -> tuple[PlainSource, Recording]:
@@ -286,7 +330,7 @@ async def test_a_file_of_the_largest_size_ends_its_recording(tmp_path: Path) -> 
 
 async def test_applications_are_for_pages_and_not_for_operators(tmp_path: Path) -> None:
     async with studio(tmp_path, evolve(FREE, record_streams_app_keys=("other",))) as made:
-        recording = made.recordings.start(made.request(made.source(), by_page=False))
+        recording = made.recordings.start(made.request(made.source(), wish=RecordWish()))
         recording.finish()
         assert await ended(recording) is None, "nothing came"
         assert names(tmp_path) == []

@@ -86,7 +86,7 @@ async def test_an_operator_begins_and_ends_recordings(tmp_path: Path) -> None:
         stream = await client.publish("news")
         playback = await client.play("news")
         assert (await server.rest.get("/rest-api/recorder/find_all")).status_code == 404
-        config = {"fileTemplate": "{streamName}/{startTime}-{endTime}"}
+        config = {"fileTemplate": "{streamName}/{startTime}-{endTime}", "rotation": "20M"}
         assert (await recorder(server, "recorder/startup", stream, config=config)).status_code == 200
         (running,) = (await server.rest.post("/rest-api/recorder/find_all")).json()
         assert running["mediaSessionId"] == stream.id
@@ -102,7 +102,8 @@ async def test_an_operator_begins_and_ends_recordings(tmp_path: Path) -> None:
 
 
 NOT_UNDERSTOOD: tuple[tuple[Any, int], ...] = (
-    ({"rotation": "20M"}, 501),
+    ({"rotation": "20MB"}, 400),
+    ({"rotation": True}, 400),
     ({"fileTemplate": "{nothing}"}, 400),
     ({"fileTemplate": ""}, 400),
     ({"fileTemplate": 5}, 400),

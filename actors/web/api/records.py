@@ -9,7 +9,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused
+from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused, RecordWish
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.streams import search_fields
@@ -88,7 +88,7 @@ class RecordResource:
         query = narrowed(request.scope, _publication(asked.media_session_id))
         try:
             with trio.move_on_after(START_TIMEOUT) as waiting:
-                await self._recorder.start(query, asked.template)
+                await self._recorder.start(query, RecordWish(template=asked.template, rotation=asked.rotation))
         except NoSuchPublication:
             raise not_found(_NO_PUBLICATION) from None
         except RecordingRefused as refused:

@@ -1,24 +1,28 @@
-"""The worker that records one publication into one file, which the server opened for it.
+"""The worker that records one publication into files, which the server opens for it.
 
-The job has the numbers of two descriptors, `tap` and `file`; `max_bytes` of the file; and `min_free` bytes that must
-stay free in its file system. The worker ends when the tap does, or by {"do": "stop"}, or at one of the limits; then the
-file is whole. It is whole but for its index at any moment up to FLUSH_INTERVAL ago.
+The job has the numbers of three descriptors: `tap`; `file`, the first one; and `files`, a socket by which the next one
+comes when the worker has told `rotate`. It has `max_bytes` of a file, `min_free` bytes that must stay free in its file
+system, and the `rotation`, in `bytes` and `ms`. Of each file but the last, `rotated` tells that it is whole. The worker
+ends when the tap does, or by {"do": "stop"}, or at one of the limits; then the last file is whole. It is whole but for
+its index at any moment up to FLUSH_INTERVAL ago.
 """
 
 import errno
-import os
 import resource
 import select
 import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from actors.workers.programs.control import read_command, read_job, tell
 from actors.workers.programs.sandbox import enter
-from protocol.containers.matroska import Patch
-from protocol.containers.recording_file import RecordingFile
+from actors.workers.programs.written_file import NextFile, WrittenFile
+from protocol.containers.recording_file import FileOutput
+from protocol.containers.recording_series import RecordingSeries
+from protocol.stream.rotation import Rotation
 from protocol.taps import MAX_MESSAGE, TapError
 
 FLUSH_INTERVAL: Final = 0.5
@@ -27,6 +31,8 @@ KEY_FRAME_INTERVAL: Final = 0.2
 """Seconds between two requests for key frames, at the least: payloads that are malformed want one each."""
 INDEX_ROOM: Final = 4 << 20
 """Bytes beyond `max_bytes` for the index at the end."""
+CUT_INTERVAL: Final = 1.0
+"""Seconds between two requests for the key frame with which the next file begins."""
 
 
 class Recorder:
@@ -35,13 +41,15 @@ class Recorder:
     def __init__(self, job: dict[str, Any]) -> None:
         self._tap = socket.socket(fileno=job["tap"])
         self._tap.setblocking(False)
-        self._file: int = job["file"]
+        self._files = NextFile(job["files"])
+        self._file = WrittenFile(job["file"])
         self._max_bytes: int = job["max_bytes"]
         self._min_free: int = job["min_free"]
-        self._recording = RecordingFile()
+        rotation = job["rotation"]
+        self._recording = RecordingSeries(Rotation(max_bytes=rotation["bytes"], max_ms=rotation["ms"]))
         self._memory = bytearray(MAX_MESSAGE)
         self._ahead = 0.0  # of our clock against the plane's
-        self._asked_at = 0.0
+        self._asked_at = self._cut_asked_at = 0.0
         self._started = False
         self._why = ""
         """Set: it ends, for this reason."""
@@ -49,13 +57,15 @@ class Recorder:
     def run(self) -> str:
         """Record until something ends it; the reason."""
         poll = select.poll()
-        poll.register(self._tap, select.POLLIN)
-        poll.register(sys.stdin.fileno(), select.POLLIN)
+        for descriptor in (self._tap.fileno(), sys.stdin.fileno(), self._files.fileno()):
+            poll.register(descriptor, select.POLLIN)
         flush_at = stat_at = time.monotonic()
         while not self._why:
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, flush_at - time.monotonic()) * 1000)}
             if sys.stdin.fileno() in ready:
                 self._obey()
+            if self._files.fileno() in ready and not self._files.receive():
+                poll.unregister(self._files.fileno())
             if self._tap.fileno() in ready:
                 self._read()
             now = time.monotonic()
@@ -66,20 +76,19 @@ class Recorder:
                 stat_at = now + STAT_INTERVAL
                 tell("stat", **self.figures())
         self._drain()
-        self._write(*self._recording.finish())
+        self._finish()
         return self._why
 
     def figures(self) -> dict[str, Any]:
         """What is told from time to time, and at the end."""
-        timeline = self._recording.timeline
+        recording = self._recording
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
-            "packets": timeline.packets,
-            "lost": timeline.lost,
-            "malformed": timeline.malformed,
-            "bytes": self._recording.length,
-            "duration_ms": self._recording.duration,
+            "packets": recording.packets,
+            "lost": recording.lost,
+            "malformed": recording.malformed,
             "cpu_ms": round((usage.ru_utime + usage.ru_stime) * 1000),
+            **self._file.figures(recording.duration),
         }
 
     def _obey(self) -> None:
@@ -100,17 +109,17 @@ class Recorder:
         if not length:
             self._why = self._why or "ended"
             return
-        timeline = self._recording.timeline
+        recording = self._recording
         try:
-            timeline.feed(memoryview(self._memory)[:length])
+            recording.feed(memoryview(self._memory)[:length])
         except TapError as error:
             print(f"a message that is none: {error}", file=sys.stderr, flush=True)
         now = time.monotonic()
-        self._ahead = now - timeline.newest
-        if now - self._asked_at >= KEY_FRAME_INTERVAL and timeline.wants_key_frame():
+        self._ahead = now - recording.newest
+        if now - self._asked_at >= KEY_FRAME_INTERVAL and recording.timeline.wants_key_frame():
             self._asked_at = now
             tell("keyframe")
-        if timeline.ended:
+        if recording.ended:
             self._why = self._why or "ended"
 
     def _drain(self) -> None:
@@ -125,27 +134,43 @@ class Recorder:
         self._why = why
 
     def _flush(self) -> None:
-        self._write(*self._recording.flush(time.monotonic() - self._ahead))
-        if self._recording.length >= self._max_bytes:
+        recording = self._recording
+        self._write(recording.flush(time.monotonic() - self._ahead, has_next=self._files.is_there))
+        if recording.wants_next:
+            self._files.want(recording.codecs)
+        if recording.wants_cut and self._files.is_there:
+            self._ask_for_cut(time.monotonic())
+        if recording.length >= self._max_bytes:
             self._why = "max-size"
         elif self._is_disk_full():
             self._why = "disk-full"
-        if not self._started and self._recording.length:
+        if not self._started and recording.length:
             self._started = True
             tell("started")
 
-    def _is_disk_full(self) -> bool:
-        if not self._min_free:
-            return False
-        disk = os.fstatvfs(self._file)
-        return disk.f_bavail * disk.f_frsize < self._min_free
+    def _ask_for_cut(self, now: float) -> None:
+        if now - self._cut_asked_at >= CUT_INTERVAL:
+            self._cut_asked_at = now
+            tell("keyframe")
 
-    def _write(self, data: bytes, patches: list[Patch]) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
-        for patch in patches:
-            os.pwrite(self._file, patch.data, patch.offset)
+    def _is_disk_full(self) -> bool:
+        return bool(self._min_free) and self._file.free() < self._min_free
+
+    def _finish(self) -> None:
+        outputs = self._recording.finish(has_next=self._files.is_there)
+        last = [outputs.pop()] if outputs and outputs[-1].ends else []
+        self._write(outputs)
+        for output in last:
+            self._file.write(output)
+
+    def _write(self, outputs: Sequence[FileOutput]) -> None:
+        """Each end leads to the next file."""
+        for output in outputs:
+            self._file.write(output)
+            if output.ends:
+                self._file.close()
+                tell("rotated", **self._file.figures())
+                self._file = WrittenFile(self._files.take())
 
 
 def main() -> None:

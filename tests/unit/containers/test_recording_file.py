@@ -6,7 +6,7 @@ import av
 import pytest
 
 from protocol.containers.mending import mend
-from protocol.containers.recording_file import RecordingFile
+from protocol.containers.recording_series import RecordingSeries
 from protocol.taps import TrackFormat, info_record, rtp_record
 from tests.support.media_tapes import (
     OPUS_SILENCE,
@@ -217,7 +217,7 @@ def test_timestamps_that_leap_do_not_make_the_file_longer() -> None:
         packet = arrived.packet[:4] + leap.to_bytes(4, "big") + arrived.packet[8:]
         made.feed(rtp_record(0, arrived.sequence, arrived.time, packet))
     made.finish()
-    assert made.recording.duration < 15_000
+    assert made.ended[0].duration < 15_000
 
 
 def test_a_clock_that_is_set_is_not_followed() -> None:
@@ -227,20 +227,18 @@ def test_a_clock_that_is_set_is_not_followed() -> None:
     made.report(0, 48_000, 9000.0, now=STARTED + 1)
     made.play(opus_arrivals(2)[50:])
     made.finish()
-    assert made.recording.duration == pytest.approx(1980, abs=2)
+    assert made.ended[0].duration == pytest.approx(1980, abs=2)
 
 
 @pytest.mark.parametrize("codec", VIDEO_CODECS)
 def test_any_bytes_are_taken(codec: str) -> None:
-    recording = RecordingFile()
-    recording.timeline.feed(memoryview(info_record([video(codec)], STARTED)))
+    recording = RecordingSeries()
+    recording.feed(memoryview(info_record([video(codec)], STARTED)))
     for number, packet in enumerate(tape(codec)):
         for end in range(12, min(len(packet), 40)):
             body = b"\x80" + packet[1:end]
-            recording.timeline.feed(memoryview(rtp_record(0, number * 100 + end, STARTED, body)))
-            recording.timeline.feed(
-                memoryview(rtp_record(0, number * 100 + 50 + end, STARTED, b"\x80" + b"\xff" * end))
-            )
+            recording.feed(memoryview(rtp_record(0, number * 100 + end, STARTED, body)))
+            recording.feed(memoryview(rtp_record(0, number * 100 + 50 + end, STARTED, b"\x80" + b"\xff" * end)))
     recording.flush(STARTED + 1)
     recording.finish()
-    assert recording.timeline.malformed > 0
+    assert recording.malformed > 0
