@@ -20,6 +20,7 @@ from config.groups.public import PublicSettings
 from config.groups.records import RecordSettings
 from config.groups.rest_api import RestSettings
 from config.groups.signalling import SignallingSettings
+from config.groups.snapshots import SnapshotSettings
 from config.setting import (
     HookOrder,
     LogFormat,
@@ -56,6 +57,7 @@ class Settings(
     RestSettings,
     LimitSettings,
     CaptureSettings,
+    SnapshotSettings,
     RecordSettings,
     MediaSettings,
     SignallingSettings,

@@ -73,7 +73,7 @@ FAMILIES: Mapping[str, str] = {
     "rtmp": _NO_RTMP,
     "rtsp": _NO_RTSP,
     "sip_": _NO_SIP,
-    "snapshot_": "this server takes no snapshots",
+    "snapshot_": "see docs/snapshot.md: a picture has the size of its stream",
     "transcoder_": _NO_TRANSCODING,
     "transcoding_": _NO_TRANSCODING,
     "video_": _NO_TRANSCODING,

@@ -17,6 +17,7 @@ from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool
 from actors.session.gateway import Gateway
 from actors.workers.recordings import Recordings
+from actors.workers.snapshots import Snapshots
 from protocol.metrics.reload_counts import ReloadCounts
 from protocol.metrics.web_counts import WebCounts
 
@@ -34,6 +35,7 @@ class MeasuredServer:
     data: DataDelivery
     rooms: RoomDirectory
     recordings: Recordings
+    snapshots: Snapshots
     drain: Drain
     certificate: ServerCertificate
     reloads: ReloadCounts
@@ -57,6 +59,7 @@ class MeasuredServer:
             "data": asdict(self.data.statistics()),
             "rooms": self.rooms.statistics(),
             "records": self.recordings.statistics(),
+            "snapshots": self.snapshots.statistics(),
             "media": asdict(self.plane.statistics()),
             "hooks": asdict(self.dispatcher.statistics()),
             "load": self.overload.statistics(),

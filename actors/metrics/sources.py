@@ -15,6 +15,7 @@ from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
 from actors.runtime.logs import lines_by_level
 from actors.workers.recordings import Recordings
+from actors.workers.snapshots import Snapshots
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.metrics.histogram import Histogram
@@ -40,6 +41,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _spool(server.dispatcher),
         lambda: _rooms(server.rooms.statistics()),
         lambda: _workers(server.recordings),
+        lambda: _snapshots(server.snapshots),
         lambda: _web(server),
     )
 
@@ -201,6 +203,14 @@ def _workers(recordings: Recordings) -> Readings:
         "wcsd_workers_hung_total": _labelled(workers.hangs),
         "wcsd_recordings": len(recordings),
         **{f"wcsd_recordings_{name}_total": value for name, value in counts.items()},
+    }
+
+
+def _snapshots(snapshots: Snapshots) -> Readings:
+    counts = asdict(snapshots.counts)
+    return {
+        "wcsd_snapshots": len(snapshots),
+        **{f"wcsd_snapshots_{name}_total": value for name, value in counts.items()},
     }
 
 

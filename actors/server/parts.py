@@ -30,8 +30,10 @@ from actors.storage.reload import Reloader, no_reload
 from actors.storage.report_folder import ReportFolder
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices
+from actors.stream.snapshots import StreamSnapshots
 from actors.web.api.health import Readiness
 from actors.workers.recordings import Recordings
+from actors.workers.snapshots import Snapshots
 from config.live import follow
 from config.loading import Given
 from config.settings import Settings
@@ -58,6 +60,10 @@ class Parts:
         self.drain = Drain(self.supervisor, opened.events)
         self.directory: Directory[Broadcast] = Directory()
         self.recordings = Recordings(settings, state.records_path, time.time)
+        self.snapshots = Snapshots(settings, self.recordings.services)
+        self.stream_snapshots = StreamSnapshots(
+            snapshots=self.snapshots, directory=self.directory, plane=self.plane, supervisor=self.supervisor
+        )
         self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
         self.rooms = RoomDirectory(
             RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time), self.supervisor
@@ -113,6 +119,7 @@ class Parts:
             wall_clock=time.time,
             overload=self.overload,
             recordings=self.recordings,
+            snapshots=self.stream_snapshots,
             bans=self.opened.bans,
             drain=self.drain,
         )
@@ -140,6 +147,7 @@ class Parts:
             data=self.data,
             rooms=self.rooms,
             recordings=self.recordings,
+            snapshots=self.snapshots,
             drain=self.drain,
             certificate=self.opened.certificate,
             reloads=self.reload.counts,

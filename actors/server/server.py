@@ -134,6 +134,7 @@ class Server:
         services.start_soon(opened.certificate.run)
         services.start_soon(parts.plane.run)
         await services.start(parts.recordings.run)
+        await services.start(parts.snapshots.run)
         services.start_soon(opened.access.run)
         services.start_soon(parts.debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)

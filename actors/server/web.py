@@ -12,6 +12,7 @@ from actors.web.api.administration import AdminResource
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
+from actors.web.media_routes import MediaPorts
 from actors.web.public_app import create_public_app
 from actors.web.sites import serve_sites
 from actors.whip import WhipSessions
@@ -33,10 +34,13 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         bans=opened.bans,
         admin=AdminResource(parts.drain, parts.reload),
         monitoring=_monitoring(parts),
-        whip=whip,
-        recorder=StreamRecorder(parts.supervisor, parts.recordings),
+        media=MediaPorts(
+            whip=whip,
+            recorder=StreamRecorder(parts.supervisor, parts.recordings),
+            snapshots=parts.stream_snapshots,
+            debug_reports=parts.debug_reports.folder,
+        ),
         apps=app_desk(opened.apps, settings, parts.node_id),
-        debug_reports=parts.debug_reports.folder,
     )
     public = create_public_app(settings, whip=whip, page_info=page_info, counts=parts.metrics.web)
     tls = {"https": opened.https, "public_https": opened.tls}

@@ -8,15 +8,15 @@ from actors.node.supervisor import StreamActor
 from actors.node.termination import Termination
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
+from actors.session.backend_requests import BackendRequests
 from actors.session.data_exchange import AcceptAll, DataExchange
 from actors.session.diagnostics import Debugging, Diagnostics
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.session_rooms import RoomAccess, SessionRooms
+from actors.session.snapshot_requests import SnapshotRequests
 from actors.session.stream_events import StreamEvents
 from actors.session.websdk_owner import SessionOwner
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, StreamServices, start_stream
-from protocol.hooks import Allow, HookMethod, Verdict, snapshot_body
 from protocol.rooms.info_texts import RoomRefused
 from protocol.signaling.frame_codec import weigh_frame
 from protocol.signaling.frames import (
@@ -26,7 +26,6 @@ from protocol.signaling.frames import (
     DataStatusAck,
     Fail,
     Finish,
-    NotifyStreamEvent,
     NotifyStreamStatusEvent,
     PlayStream,
     PublishStream,
@@ -43,7 +42,7 @@ from protocol.signaling.frames import (
 )
 from protocol.signaling.stream_forms import stream_request
 from protocol.stream.info_texts import StreamInfo
-from protocol.stream.statuses import StreamEventType, StreamStatus
+from protocol.stream.statuses import StreamStatus
 
 log = get_logger("session")
 
@@ -72,6 +71,7 @@ class Requests:
         self._rooms = None if room_access is None else SessionRooms(owner, room_access, self.streams)
         self._data = DataExchange(owner, self._rooms or AcceptAll(), self._backend)
         self._diagnostics = Diagnostics(owner, self._backend, debugging, self.streams)
+        self._snapshots = SnapshotRequests(owner, services, self._backend, nursery, self.streams)
         self._weights: dict[str, int] = {}
 
     @property
@@ -108,7 +108,7 @@ class Requests:
             case SendData() | DataStatusAck():
                 self._data.take(frame)
             case Snapshot():
-                self._take_snapshot(frame)
+                self._snapshots.take(frame)
             case SessionDebug() | PushLogs() | SubmitBugReport():
                 self._diagnostics.take(frame)
             case SipRequest():
@@ -175,30 +175,6 @@ class Requests:
             log.debug("stream event ignored", session=self._context.session_id, type=frame.type)
             return
         self._events.take(frame, publisher, self._backend.ask)
-
-    # -- the rest ----------------------------------------------------------------------------------
-
-    def _take_snapshot(self, frame: Snapshot) -> None:
-        def failed(info: str) -> None:
-            self._send(
-                NotifyStreamEvent(
-                    media_session_id=frame.media_session_id,
-                    type=StreamEventType.SNAPSHOT_FAILED,
-                    payload={"info": info},
-                )
-            )
-
-        def decided(verdict: Verdict) -> None:
-            if not isinstance(verdict, Allow):
-                failed(verdict.info)
-            elif self._services.directory.is_announced(frame.name):
-                failed("Snapshots are not supported")
-            else:
-                failed(StreamInfo.STREAM_NOT_FOUND)
-
-        body = snapshot_body(self._context, name=frame.name, media_session_id=frame.media_session_id)
-        if not self._backend.ask(HookMethod.SNAPSHOT, body, decided):
-            failed(TOO_MANY_WAITING)
 
     def _send(self, frame: ServerFrame) -> None:
         self._owner.send(frame)

@@ -13,6 +13,7 @@ from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
+from actors.stream.snapshots import StreamSnapshots
 from actors.workers.recordings import Recordings
 from config.settings import Settings
 
@@ -32,6 +33,8 @@ class StreamServices:
     overload: Overload
     recordings: Recordings | None = None
     """None: nothing is recorded."""
+    snapshots: StreamSnapshots | None = None
+    """None: no pictures are taken."""
     bans: Bans = field(factory=Bans)
     drain: Drain = field(factory=Drain)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))

@@ -15,16 +15,12 @@ from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
 from actors.node.drain import Drain
-from actors.node.recorder_port import RecorderPort
-from actors.node.whip_port import WhipPort
-from actors.storage.report_folder import ReportFolder
 from actors.web.api.administration import AdminResource
 from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
 from actors.web.api.console import ConsoleResource
 from actors.web.api.data import DataResource
-from actors.web.api.debug_reports import DebugReportResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
 from actors.web.api.embed_player import EmbedPlayer
@@ -34,16 +30,15 @@ from actors.web.api.kicks import Kicks
 from actors.web.api.metrics import MetricsResource
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_login import PageLoginResource
-from actors.web.api.records import RecordResource
 from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
-from actors.web.api.whip import WhipResource
 from actors.web.audit_trail import AuditTrail
 from actors.web.guard import Guard, machine_names
 from actors.web.http.body_limits import BodyLimits
 from actors.web.login_check import LoginCheck
+from actors.web.media_routes import MediaPorts, media_routes
 from actors.web.refusals import Refusals
 from actors.web.request_counts import RequestCounting
 from actors.web.request_ids import RequestIds
@@ -64,16 +59,13 @@ def create_app(
     bans: Bans | None = None,
     admin: AdminResource | None = None,
     monitoring: Monitoring | None = None,
-    whip: WhipPort | None = None,
-    recorder: RecorderPort | None = None,
     apps: AppPort | None = None,
-    debug_reports: ReportFolder | None = None,
+    media: MediaPorts = MediaPorts(),  # noqa: B008 - it cannot be changed
 ) -> Starlette:
     """The ASGI application of both REST listeners.
 
     `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know; `admin`: what acts on the whole server; `whip`, `recorder`, `apps`, `debug_reports`:
-    None for a server without it.
+    streams and sessions know; `admin`: what acts on the whole server; `apps`: None for a server without it.
     """
     refusals, monitoring = Refusals(), monitoring or Monitoring()
     routes = api_routes(
@@ -88,7 +80,7 @@ def create_app(
         admin=admin,
         monitoring=monitoring,
         apps=apps,
-        media=_media_routes(whip, recorder, debug_reports, settings, refusals),
+        media=tuple(media_routes(media, settings, refusals)),
     )
     return _assembled(RouteTable(routes), settings, access, refusals, own_names, monitoring.metrics.web)
 
@@ -142,7 +134,7 @@ def api_routes(
     apps: AppPort | None = None,
     media: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
-    """Every route of the application; `logins`: those of the page, `media`: of WHIP, WHEP and files."""
+    """Every route of the application; `logins`: those of the page, `media`: those of `media_routes`."""
     kicks = Kicks(bans or Bans())
     monitoring = monitoring or Monitoring()
     shown = MetricsResource(monitoring.metrics.render)
@@ -164,20 +156,6 @@ def api_routes(
         *media,
     )
     return (*routes, ApiDescription(routes, version=page_info.version).route)
-
-
-def _media_routes(
-    whip: WhipPort | None,
-    recorder: RecorderPort | None,
-    debug_reports: ReportFolder | None,
-    settings: Settings,
-    refusals: Refusals,
-) -> tuple[ApiRoute, ...]:
-    return (
-        *(() if whip is None else WhipResource(whip, settings, refusals).routes()),
-        *(() if recorder is None else RecordResource(recorder, settings).routes()),
-        *(() if debug_reports is None else DebugReportResource(debug_reports, settings).routes()),
-    )
 
 
 def _pages(start_page: StartPage, page_info: PageInfo) -> tuple[ApiRoute, ...]:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any
 
 import trio
 from attrs import evolve, frozen
@@ -15,30 +15,13 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.record_folder import DiskLimits, RecordFolder
 from actors.workers.record_part import RecordPart
+from actors.workers.tap_channel import OpenTap, WorkerTap, tap_channel
 from actors.workers.worker import Worker, WorkerMessage, WorkerServices
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.rotation import Rotation
 from protocol.taps import VIDEO_CODECS
 
-SOCKET_BUFFER: Final = 4 << 20
-"""Bytes that may wait for a recorder, if the system allows it: what it may be late by."""
-_SO_SNDBUFFORCE: Final = 32
-
 log = get_logger("workers")
-
-
-class WorkerTap(Protocol):
-    """What hands a publication's packets to the process: `actors.media.tap.Tap`."""
-
-    packets: int
-    dropped: int
-
-    def request_key_frame(self) -> None: ...
-    def close(self) -> None: ...
-
-
-OpenTap = Callable[[socket.socket, Callable[[], None]], WorkerTap]
-"""Opens a tap that sends to this socket, and calls when the publication has ended or the process is gone."""
 
 
 @frozen(kw_only=True)
@@ -193,8 +176,9 @@ class Recording(Worker):
         with ExitStack() as theirs:
             await self.go_on()
             self._channel, files = _pair(theirs)
-            ours, tap = _pair(theirs)
-            _enlarge(ours)
+            ours, other = tap_channel()
+            theirs.callback(other.close)
+            tap = other.fileno()
             self._tap = self._job.open_tap(ours, self._tap_ended)
             rotation = self._job.rotation
             job = {
@@ -274,12 +258,3 @@ def _facts(facts: RecordFacts, codecs: Collection[str], start: int) -> RecordFac
     video = next((codec for codec in codecs if codec in VIDEO_CODECS), None)
     audio = next((codec for codec in codecs if codec not in VIDEO_CODECS), None)
     return evolve(facts, start=start, audio_codec=audio, video_codec=video)
-
-
-def _enlarge(channel: socket.socket) -> None:
-    for option in (_SO_SNDBUFFORCE, socket.SO_SNDBUF):  # the first is for root, the second may give less
-        try:
-            channel.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
-        except OSError:
-            continue
-        return

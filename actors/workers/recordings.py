@@ -12,8 +12,9 @@ from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.record_folder import DiskLimits, RecordFolder
 from actors.workers.record_part import RecordPart
-from actors.workers.recording import OpenTap, Recording, RecordJob
+from actors.workers.recording import Recording, RecordJob
 from actors.workers.remuxing import Remuxing
+from actors.workers.tap_channel import OpenTap
 from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
 from config.settings import RecordPolicy, Settings
 from protocol.containers.recording_series import NEVER

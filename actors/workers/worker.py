@@ -77,6 +77,9 @@ class Worker(Actor[WorkerMessage]):
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         """The process has done its job, and says why it ended; the reason of this actor's end."""
 
+    def became_ready(self) -> None:
+        """The process has begun to do its job."""
+
     def take_event(self, event: Mapping[str, Any]) -> None:
         """Another event than `ready`, `stat` and `done`."""
 
@@ -121,6 +124,7 @@ class Worker(Actor[WorkerMessage]):
         kind = event.get("event")
         if kind == "ready":
             self._note_refused(event.get("refused", {}))
+            self.became_ready()
         elif kind == "stat":
             self.take_figures(event)
         elif kind == "done":

@@ -162,6 +162,12 @@ WORKERS: Final = (
     counter("recordings_refused_total", "recordings that were refused because of a setting or a limit"),
     counter("recordings_rescued_total", "files of an earlier server that were finished at the start"),
     counter("recordings_bytes_total", "bytes of finished files"),
+    gauge("snapshots", "pictures of streams that are waited for"),
+    counter("snapshots_taken_total", "pictures that were taken"),
+    counter("snapshots_shared_total", "requests that got a picture taken for another one"),
+    counter("snapshots_failed_total", "pictures that could not be taken"),
+    counter("snapshots_late_total", "those of them for which no key frame came in time"),
+    counter("snapshots_refused_total", "requests refused because of snapshot.max_waiting"),
 )
 WEB: Final = (
     counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),

@@ -7,14 +7,7 @@ see at once whether the path is mistyped or the function is missing.
 GROUPS = frozenset({"api", "call", "cdn", "mixer", "pull", "push", "rtsp"})
 """Whole groups, by the first part of the path under /rest-api."""
 
-METHODS = frozenset(
-    {
-        "stream/snapshot",
-    }
-)
-"""Single methods of groups that we partly support."""
-
 
 def is_unsupported(method: str) -> bool:
     """Whether `method` (the path under /rest-api, without surrounding slashes) is a WCS method that we do not have."""
-    return method in METHODS or method.partition("/")[0] in GROUPS
+    return method.partition("/")[0] in GROUPS

@@ -93,14 +93,12 @@ def test_data_of_a_session_is_accepted(connected_page: OpenPage) -> None:
     assert page.send_data("again")["accepted"]
 
 
-def test_a_snapshot_is_answered_until_it_is_built(connected_page: OpenPage) -> None:
-    page = connected_page()
-    page.published("news")
-    for name in ("news", "nothing"):
-        stream = page.new_stream(name)
-        stream.call("snapshot")
-        (event,) = stream.wait_for_event("snapshotFailed")
-        assert event["payload"]["info"]
+def test_a_picture_of_a_stream_that_does_not_exist_fails(connected_page: OpenPage) -> None:
+    stream = connected_page().new_stream("nothing")
+    stream.call("snapshot")
+    (event,) = stream.wait_for_event("snapshotFailed")
+    assert event["payload"] == {"info": "Stream not found"}
+    stream.wait_for("FAILED", "Stream not found")
 
 
 def test_a_call_is_declined(connected_page: OpenPage) -> None:

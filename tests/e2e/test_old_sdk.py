@@ -1,6 +1,10 @@
 """Pages with the SDK of 2021, alone and beside pages of today."""
 
+import base64
+
 from tests.support.sdk_page import OLD_SDK, OpenPage, SdkStream
+
+SETTINGS = {"snapshot.timeout": 30_000}
 
 
 def wait_for_resolution(stream: SdkStream, width: int, height: int) -> None:
@@ -31,6 +35,17 @@ def test_an_old_page_publishes_and_plays_and_hears_of_sizes_by_status(connected_
     playback.wait_for("STOPPED", "Stopped by user")
     publication.stop()
     publication.wait_for("UNPUBLISHED", "Stopped by user")
+
+
+def test_an_old_page_gets_pictures_by_status(connected_page: OpenPage) -> None:
+    page = connected_page(OLD_SDK)
+    page.publish_canvas("news", width=320, height=240).wait_for("PUBLISHING")
+    stream = page.new_stream("news")
+    stream.call("snapshot")
+    page.wait("(id) => harness.historyOf(id).some(([status]) => status === 'SNAPSHOT_COMPLETE')", stream.id)
+    ((_, picture),) = [(seen.status, seen.info) for seen in stream.told if seen.status == "SNAPSHOT_COMPLETE"]
+    assert picture is not None
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
 
 
 def test_old_and_new_pages_play_each_other_and_each_hears_of_sizes_in_its_way(connected_page: OpenPage) -> None:

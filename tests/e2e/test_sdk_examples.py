@@ -12,7 +12,11 @@ EXAMPLES = "/sdk/examples/demo/streaming"
 CONFERENCE = f"{EXAMPLES}/conference/conference.html"
 VIDEO_CHAT = f"{EXAMPLES}/video-chat/video-chat.html"
 SCREEN_SHARING = f"{EXAMPLES}/video-chat-and-screen-sharing/video-chat-and-screen-sharing.html"
+SNAPSHOT = f"{EXAMPLES}/stream-snapshot/stream-snapshot.html"
 TWO_WAY = f"{EXAMPLES}/two_way_streaming/two_way_streaming.html"
+
+
+SETTINGS = {"snapshot.timeout": 30_000}
 
 
 @define(eq=False)
@@ -183,3 +187,16 @@ def test_two_way_streaming(example: OpenExample, ws_url: str) -> None:
     page.shows("publishStatus", "UNPUBLISHED")
     page.shows("playStatus", "FAILED")
     page.shows("playInfo", "Related publisher stopped its stream or lost connection")
+
+
+def test_stream_snapshot(example: OpenExample, ws_url: str) -> None:
+    page = example(SNAPSHOT)
+    page.of("url").fill(f"{ws_url}/news")
+    page.of("publishBtn").click()
+    page.shows("status", "PUBLISHING")
+    page.of("snapshotBtn").click()
+    page.page.wait_for_function("document.querySelector('#dynImg').naturalWidth > 0")
+    size = page.page.evaluate("[dynImg.naturalWidth, dynImg.naturalHeight]")
+    assert size == page.page.evaluate("(video => [video.videoWidth, video.videoHeight])($('#localVideo video')[0])")
+    page.shows("snapshotStatus", "")
+    expect(page.of("snapshotBtn")).to_be_enabled(timeout=PATIENCE)

@@ -51,6 +51,8 @@ async def use_everything(server: FullServer, client: WcsClient) -> None:
         await client.send("sendStreamEvent", event)
         join = {"command": "join", "options": {"name": "lobby"}}
         await client.send("sendData", {"operationId": "1", "payload": join})
+        await client.send("snapshot", {"mediaSessionId": "s", "name": "news"})
+        await client.receive("notifyStreamEvent", mediaSessionId="s")
         await client.send("sessionDebug", {"command": "start"})
         await client.receive("notifySessionDebugEvent")
         answer = await client.receive("DataStatusEvent", operationId="1")

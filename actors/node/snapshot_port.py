@@ -1,0 +1,30 @@
+"""What the web service needs to take pictures of publications."""
+
+from typing import Protocol
+
+from protocol.node.filters import StreamFilter
+from protocol.stream.pictures import Picture, PictureSpec
+
+
+class SnapshotRefused(Exception):
+    """No picture is taken. `info` says why to people; `setting` names the limit, if it is one."""
+
+    def __init__(self, info: str, setting: str | None = None) -> None:
+        super().__init__(info if setting is None else f"{info} (setting {setting})")
+        self.info = info
+        self.setting = setting
+
+
+class NoVideo(SnapshotRefused):
+    """The publication has no video."""
+
+
+class NotInTime(SnapshotRefused):
+    """No key frame came, or no process had time for it."""
+
+
+class SnapshotPort(Protocol):
+    """Pictures of publications, which queries choose by name."""
+
+    async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
+        """A picture of the publication of this name. Raises NoSuchPublication or SnapshotRefused."""

@@ -1,0 +1,68 @@
+"""`POST /rest-api/stream/snapshot`: a picture of a publication."""
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.node.recorder_port import NoSuchPublication
+from actors.node.snapshot_port import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
+from actors.web.api.routes import ApiRoute
+from actors.web.callers import narrowed, note
+from protocol.access.roles import Role
+from protocol.node.filters import StreamFilter
+from protocol.rest import snapshots as rest
+from protocol.rest.errors import RestError, not_found
+from protocol.rest.operations import Answer
+from protocol.rest.query import read_query
+
+
+class SnapshotResource:
+    """The method `snapshot` of the stream group."""
+
+    def __init__(self, snapshots: SnapshotPort) -> None:
+        self._snapshots = snapshots
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        return (
+            ApiRoute(
+                path="/rest-api/stream/snapshot",
+                methods=("POST",),
+                endpoint=self.snapshot,
+                role=Role.VIEW,
+                summary="take a picture of a stream",
+                description="All who ask for the same picture within a second get the same one.",
+                fields=rest.SNAPSHOT,
+                query=rest.SNAPSHOT_QUERY,
+                answers=(Answer(description="the picture", schema=rest.PICTURE),),
+                errors={
+                    404: "nobody publishes under this name",
+                    409: "the stream has no video",
+                    503: "too many pictures are being taken, or this one could not be",
+                    504: "the publisher has sent no key frame in time",
+                },
+            ),
+        )
+
+    async def snapshot(self, request: Request) -> Response:
+        """The next key frame as a picture."""
+        spec = rest.parse_spec(read_query(request.scope["query_string"]))
+        name = rest.parse_snapshot(await request.body())
+        query = narrowed(request.scope, StreamFilter(name=name, published=True))
+        note(request.scope, filter={"name": name})
+        try:
+            picture = await self._snapshots.take(query, spec)
+        except NoSuchPublication:
+            raise not_found("nobody publishes under this name") from None
+        except SnapshotRefused as refused:
+            raise RestError(_status(refused), refused.info, setting=refused.setting) from None
+        return Response(rest.picture_body(picture.data), media_type="application/json")
+
+
+def _status(refused: SnapshotRefused) -> HTTPStatus:
+    match refused:
+        case NoVideo():
+            return HTTPStatus.CONFLICT
+        case NotInTime():
+            return HTTPStatus.GATEWAY_TIMEOUT
+    return HTTPStatus.SERVICE_UNAVAILABLE

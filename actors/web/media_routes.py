@@ -1,0 +1,39 @@
+"""The routes of REST that act on media: WHIP, recordings, pictures, and their like."""
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from actors.node.recorder_port import RecorderPort
+from actors.node.snapshot_port import SnapshotPort
+from actors.node.whip_port import WhipPort
+from actors.storage.report_folder import ReportFolder
+from actors.web.api.debug_reports import DebugReportResource
+from actors.web.api.records import RecordResource
+from actors.web.api.routes import ApiRoute
+from actors.web.api.snapshots import SnapshotResource
+from actors.web.api.whip import WhipResource
+from actors.web.refusals import Refusals
+from config.settings import Settings
+
+
+@frozen(kw_only=True)
+class MediaPorts:
+    """What these routes act through. None: a server without it."""
+
+    whip: WhipPort | None = None
+    recorder: RecorderPort | None = None
+    snapshots: SnapshotPort | None = None
+    debug_reports: ReportFolder | None = None
+
+
+def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> Iterator[ApiRoute]:
+    """The routes of what there is."""
+    if ports.whip is not None:
+        yield from WhipResource(ports.whip, settings, refusals).routes()
+    if ports.recorder is not None:
+        yield from RecordResource(ports.recorder, settings).routes()
+    if ports.snapshots is not None:
+        yield from SnapshotResource(ports.snapshots).routes()
+    if ports.debug_reports is not None:
+        yield from DebugReportResource(ports.debug_reports, settings).routes()
