@@ -97,7 +97,7 @@ class Supervisor:
         self._closing = False
         self.beats = 0
         self._changed = trio.Event()
-        self._turns = Turns()
+        self.turns = Turns()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the actors' tasks; returns once `close` was called and the last of them has ended."""
@@ -224,20 +224,20 @@ class Supervisor:
         as such, whether the filter matches them too or not.
         """
         candidates = self._streams.candidates(query, by_status=False)
-        return self._start(Termination(candidates, query.matches, reason, turns=self._turns))
+        return self._start(Termination(candidates, query.matches, reason, turns=self.turns))
 
     def terminate_connections(self, query: ConnectionFilter, reason: StopReason) -> Termination[SessionActor]:
         """Stop every session that matches in the same way; their streams end with them."""
         candidates = self._session_candidates(query)
-        return self._start(Termination(candidates, _matching(query), reason, turns=self._turns))
+        return self._start(Termination(candidates, _matching(query), reason, turns=self.turns))
 
     def terminate_rooms(self, rooms: Sequence[RoomActor], reason: StopReason) -> Termination[RoomActor]:
         """Stop these rooms in the same way."""
-        return self._start(Termination(rooms, _everyone, reason, turns=self._turns))
+        return self._start(Termination(rooms, _everyone, reason, turns=self.turns))
 
     def stop_streams(self, streams: Collection[StreamActor], reason: StopReason) -> Termination[StreamActor]:
         """Stop these streams in the same way, and also tell of those that have been cut off: they have no owner now."""
-        return self._start(Completion(streams, _everyone, reason, turns=self._turns))
+        return self._start(Completion(streams, _everyone, reason, turns=self.turns))
 
     def close(self, reason: StopReason) -> None:
         """Accept no more actors and stop all there are; `run` returns when the last has ended.
@@ -247,7 +247,7 @@ class Supervisor:
         self._closing = True
         everybody: list[Supervised] = [*self._rooms, *self._sessions.values(), *self._streams]
         if everybody:
-            self._start(Termination(everybody, _everyone, reason, turns=self._turns))
+            self._start(Termination(everybody, _everyone, reason, turns=self.turns))
         self._changed.set()
 
     def abort(self) -> None:
@@ -272,7 +272,7 @@ class Supervisor:
         """Those that match and have not been stopped."""
         hits: list[A] = []
         for some in slices(actors, _MATCHED_AT_ONCE):
-            async with self._turns:
+            async with self.turns:
                 hits += (actor for actor in some if actor.reason is None and matches(actor))
         return hits
 
@@ -280,7 +280,7 @@ class Supervisor:
         """The descriptions of those that have not been stopped meanwhile."""
         shown: list[D] = []
         for some in slices(actors, _DESCRIBED_AT_ONCE):
-            async with self._turns:
+            async with self.turns:
                 shown += (describe(actor) for actor in some if actor.reason is None)
         return tuple(shown)
 

@@ -2,14 +2,60 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from types import TracebackType
+from typing import Protocol, TypeVar
 
 import trio
 
 T = TypeVar("T")
 
-Turns = trio.StrictFIFOLock
-"""Long works that share one do their slices by turns: each in `async with turns:`, which is a checkpoint too."""
+
+class Sends(Protocol):
+    """What is to be sent to one client."""
+
+    def release(self) -> None:
+        """The slice is over: send what was held. Must not raise."""
+
+
+class HeldSends:
+    """Holds what is sent during a slice until its end, so that what one client gets leaves by one system call."""
+
+    def __init__(self) -> None:
+        self.is_slice = False
+        """Whether what is sent now is to be held: then it is to be added."""
+        self._held: dict[Sends, None] = {}
+
+    def add(self, sends: Sends) -> None:
+        """It is released at the end of the slice."""
+        self._held[sends] = None
+
+    def release_all(self) -> None:
+        """The slice is over."""
+        self.is_slice = False
+        held, self._held = self._held, {}
+        for sends in held:
+            sends.release()
+
+
+class Turns:
+    """Long works that share one do their slices by turns: each in `async with turns:`, which is a checkpoint too.
+
+    A slice waits for nothing. What it sends to one client leaves together, at its end.
+    """
+
+    def __init__(self) -> None:
+        self.held = HeldSends()
+        self._lock = trio.StrictFIFOLock()
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+        self.held.is_slice = True
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.held.release_all()
+        self._lock.release()
 
 
 def slices(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -40,8 +40,8 @@ class Socket(Protocol):
     def address(self) -> str | None:
         """The client's IPv4 address or IPv6 /64, by which limits count; None: unknown."""
 
-    def send_now(self, message: str) -> bool:
-        """Send, if that needs no waiting; false: it is to be queued.
+    def send_now(self, *messages: str) -> bool:
+        """Send them, if that needs no waiting; false: all are to be queued.
 
         To be called only while no `send_message` is under way, or messages would come in another order.
         """
@@ -195,11 +195,11 @@ class ClientSocket:
         self._connection = connection
         self._straight = straight
 
-    def send_now(self, message: str) -> bool:
+    def send_now(self, *messages: str) -> bool:
         if self._straight is None or self._connection.closed is not None:
             return False
-        frame = _text_frame(message.encode())
-        return frame is not None and self._straight.send_nowait(frame)
+        frames = [_text_frame(message.encode()) for message in messages]
+        return None not in frames and self._straight.send_nowait(b"".join(filter(None, frames)))
 
     @property
     def has_pending(self) -> bool:

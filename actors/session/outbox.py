@@ -7,11 +7,12 @@ share.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
 
+from actors.runtime.slices import HeldSends, Turns
 from actors.runtime.timeouts import fail_after
 from actors.session.client_socket import Socket
 from protocol.metrics.signalling_counts import FlowCounts
@@ -20,6 +21,8 @@ OUTBOX_BYTES: Final = 8 * 1024 * 1024
 """Bytes that may be queued for one client."""
 SEND_TIMEOUT: Final = 10.0
 """Seconds that the client may take to receive one frame."""
+MOST_HELD: Final = 12 * 1024
+"""Characters that are held for one client until the end of a slice, before they leave: the system takes 16 KiB."""
 OVERHEAD: Final = 64
 """Bytes that a queued text takes besides its characters."""
 
@@ -29,11 +32,13 @@ _REST = ""  # in the queue: what the socket has left of a frame that was sent at
 class OutboxPool:
     """The outboxes of all clients, and their common bound.
 
-    `on_overflow` is called each time a client is dropped because of it.
+    `on_overflow` is called each time a client is dropped because of it. What is sent in a slice, by `turns`, is held to
+    its end.
     """
 
-    def __init__(self, limit: int, *, on_overflow: Callable[[], None]) -> None:
+    def __init__(self, limit: int, turns: Turns | None = None, *, on_overflow: Callable[[], None]) -> None:
         self.limit = limit
+        self.held = HeldSends() if turns is None else turns.held
         self._on_overflow = on_overflow
         self._waiting: set[Outbox] = set()
         self.bytes = 0
@@ -73,6 +78,8 @@ class Outbox:
         self._texts: deque[str] = deque()
         self.bytes = 0
         """What is queued, each with the memory it takes."""
+        self._held: list[str] = []
+        self._held_size = 0  # characters of those
         self._closed = False
         self._is_idle = False  # the writer waits, and has sent all it had
         self._wake = trio.Event()
@@ -111,6 +118,7 @@ class Outbox:
 
     def discard(self) -> None:
         """The last step: drop what is queued, and accept nothing more."""
+        self._held = []
         self._texts.clear()
         self._release(self.bytes)
         self.close()
@@ -122,11 +130,33 @@ class Outbox:
         self.discard()
         tell()
 
+    def release(self) -> None:
+        """Send, or queue, what was held in a slice."""
+        texts, self._held, self._held_size = self._held, [], 0
+        if texts and not self._pass_on(texts):
+            for text in texts:
+                self._queue(text)
+
     def _send_now(self, text: str) -> bool:
-        """Whether the socket took `text` at once, at least its beginning."""
-        if not (self._is_idle and self._socket.send_now(text)):
+        """Whether the socket took `text` at once, at least its beginning, or gets it at the end of this slice."""
+        if not self._pool.held.is_slice or len(text) > MOST_HELD:
+            self.release()
+            return self._is_idle and self._pass_on((text,))
+        if self._held_size + len(text) > MOST_HELD:
+            self.release()
+        if not self._is_idle:
             return False
-        self._pool.left.add(len(text))
+        self._held.append(text)
+        self._held_size += len(text)
+        self._pool.held.add(self)
+        return True
+
+    def _pass_on(self, texts: Sequence[str]) -> bool:
+        """Whether the socket took them at once, at least their beginning."""
+        if not self._socket.send_now(*texts):
+            return False
+        for text in texts:
+            self._pool.left.add(len(text))
         if self._socket.has_pending:
             self._queue(_REST)
         return True

@@ -5,8 +5,9 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from actors.runtime.slices import Turns
 from actors.session import ReceiveQuota
-from actors.session.outbox import OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
+from actors.session.outbox import MOST_HELD, OUTBOX_BYTES, OVERHEAD, SEND_TIMEOUT, Outbox, OutboxPool
 
 
 class SlowSocket:
@@ -21,9 +22,9 @@ class SlowSocket:
         self.may_send = trio.Event()
         self.may_send.set()
 
-    def send_now(self, message: str) -> bool:
+    def send_now(self, *messages: str) -> bool:
         if self.takes_now:
-            self.sent.append(f"now {message}")
+            self.sent.append(f"now {' and '.join(messages)}")
         return self.takes_now
 
     async def send_message(self, message: str) -> None:
@@ -190,6 +191,96 @@ async def test_what_is_sent_or_forgotten_waits_no_more(socket: SlowSocket) -> No
     sent.close()
     await sent.write()
     assert (pool.bytes, socket.sent) == (0, ["later a", "later b"])
+
+
+# -- in a slice of a long work -----------------------------------------------------------------------------------------
+
+
+async def sending(socket: SlowSocket, nursery: trio.Nursery, turns: Turns) -> Outbox:
+    """An outbox whose writer waits for something to do."""
+    outbox = Outbox(socket, OutboxPool(1 << 30, turns, on_overflow=Witness()), on_overflow=Witness())
+    nursery.start_soon(outbox.write)
+    await trio.testing.wait_all_tasks_blocked()
+    return outbox
+
+
+async def test_what_a_slice_sends_to_one_client_leaves_together_at_its_end(
+    socket: SlowSocket, nursery: trio.Nursery
+) -> None:
+    turns, other = Turns(), SlowSocket()
+    outbox, another = await sending(socket, nursery, turns), await sending(other, nursery, turns)
+    async with turns:
+        outbox.put("a")
+        another.put("x")
+        assert outbox.offer("b")
+        assert (socket.sent, other.sent) == ([], [])
+    outbox.put("c")
+    assert (socket.sent, other.sent) == (["now a and b", "now c"], ["now x"])
+
+
+async def test_what_a_slice_has_sent_is_queued_if_the_socket_does_not_take_it(
+    socket: SlowSocket, nursery: trio.Nursery
+) -> None:
+    turns = Turns()
+    outbox = await sending(socket, nursery, turns)
+    socket.takes_now = False
+    async with turns:
+        outbox.put("a")
+        outbox.put("b")
+        outbox.close()
+        outbox.put("c")
+    await trio.testing.wait_all_tasks_blocked()
+    assert socket.sent == ["later a", "later b"]
+
+
+async def test_a_slice_holds_no_more_than_the_system_takes(socket: SlowSocket, nursery: trio.Nursery) -> None:
+    turns = Turns()
+    outbox = await sending(socket, nursery, turns)
+    half, more = "x" * (MOST_HELD // 2), "y" * (MOST_HELD + 1)
+    async with turns:
+        for text in (half, half, "a", more, "b"):
+            outbox.put(text)
+        assert socket.sent == [f"now {half} and {half}", "now a", f"now {more}"]
+    assert socket.sent[3:] == ["now b"]
+
+
+async def test_what_was_held_is_finished_first_if_it_left_in_part(socket: SlowSocket, nursery: trio.Nursery) -> None:
+    turns = Turns()
+    outbox = await sending(socket, nursery, turns)
+    socket.has_pending = True
+    async with turns:
+        outbox.put("a")
+        outbox.put("x" * (MOST_HELD + 1))
+        outbox.put("b")
+    await trio.testing.wait_all_tasks_blocked()
+    assert [text[:7] for text in socket.sent] == ["now a", "rest", "later x", "later b"]
+
+
+async def test_what_was_held_for_a_client_that_is_given_up_is_dropped(
+    socket: SlowSocket, nursery: trio.Nursery
+) -> None:
+    turns = Turns()
+    outbox = await sending(socket, nursery, turns)
+    async with turns:
+        outbox.put("a")
+        outbox.discard()
+    await trio.testing.wait_all_tasks_blocked()
+    assert (socket.sent, outbox.bytes) == ([], 0)
+
+
+async def test_a_slice_that_crashes_holds_nothing_back(socket: SlowSocket, nursery: trio.Nursery) -> None:
+    turns = Turns()
+    outbox = await sending(socket, nursery, turns)
+
+    async def crash() -> None:
+        async with turns:
+            outbox.put("a")
+            raise ValueError("crash")
+
+    with pytest.raises(ValueError, match="crash"):
+        await crash()
+    outbox.put("b")
+    assert socket.sent == ["now a", "now b"]
 
 
 # -- one text for many clients -----------------------------------------------------------------------------------------

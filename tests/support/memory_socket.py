@@ -34,11 +34,12 @@ class MemorySocket:
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise ConnectionClosed(CloseReason(1005, None)) from None
 
-    def send_now(self, message: str) -> bool:
+    def send_now(self, *messages: str) -> bool:
         if not self.reads:
             return False
         try:
-            self._to_client.send_nowait(message)
+            for message in messages:
+                self._to_client.send_nowait(message)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         return True

@@ -101,7 +101,7 @@ class SignalingRig:
                 bans=self.bans,
             ),
             make_token=lambda: "token",
-            outboxes=OutboxPool(settings.max_outbox_total, on_overflow=self._note_overflow),
+            outboxes=OutboxPool(settings.max_outbox_total, self.supervisor.turns, on_overflow=self._note_overflow),
             decoder=FrameDecoder(settings.ws_max_frame_elements),
         )
 

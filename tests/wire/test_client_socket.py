@@ -78,6 +78,16 @@ async def test_a_text_that_leaves_at_once_is_a_frame_like_any(size: int, *, tls:
 
 
 @pytest.mark.parametrize("tls", [False, True])
+async def test_texts_that_leave_at_once_together_are_a_frame_each(*, tls: bool) -> None:
+    async with websocket(tls=tls) as (ours, page):
+        texts = ("", "a", "x" * 126, "b" * 6000, "c" * 6000)
+        assert ours.send_now(*texts)
+        assert not ours.send_now("too long are", "x" * (LONGEST + 1))
+        await ours.send_message("after them")
+        assert [await page.get_message() for _ in range(6)] == [*texts, "after them"]
+
+
+@pytest.mark.parametrize("tls", [False, True])
 async def test_what_is_long_is_not_sent_at_once(*, tls: bool) -> None:
     async with websocket(tls=tls) as (ours, _):
         assert not ours.send_now("x" * (LONGEST + 1))
