@@ -276,6 +276,10 @@ class AppTable:
 
     def replaced(self, old: App, new: App) -> "AppTable":
         """This table with `old` replaced by `new`; AppError if its name or key is taken by another."""
+        for holder in self.apps:
+            if holder is not old:
+                _check_free("key", holder.key, new.key, holder)
+                _check_free("name", holder.name, new.name, holder)
         return evolve(self, apps=tuple(new if app is old else app for app in self.apps))
 
     def removed(self, app: App) -> "AppTable":
@@ -301,10 +305,18 @@ def _index(apps: Iterable[App], what: str, identifier: Callable[[App], str]) -> 
     for position, app in enumerate(apps):
         value = identifier(app)
         if value in index:
-            holder = index[value].name
-            raise AppError(f"{value!r} is taken by the application {holder!r}", field=what, position=position)
+            raise _taken(what, value, index[value], position)
         index[value] = app
     return index
+
+
+def _check_free(what: str, held: str, wanted: str, holder: App) -> None:
+    if held == wanted:
+        raise _taken(what, wanted, holder)
+
+
+def _taken(what: str, value: str, holder: App, position: int | None = None) -> AppError:
+    return AppError(f"{value!r} is taken by the application {holder.name!r}", field=what, position=position)
 
 
 _SHIPPED_METHODS = frozenset(USUAL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}

@@ -38,7 +38,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "media_dir": _NO_VOD,
     "media_port_to": _ONE_PORT,
     "on_multiple_record_hook_script": _NO_RECORDING,
-    "on_record_hook_script": _NO_RECORDING,
     "periodic_fir_request": "a key frame is requested when a viewer needs one",
     "periodic_fir_request_interval": "a key frame is requested when a viewer needs one",
     "port_from": _NO_SIP,

@@ -195,7 +195,7 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
 
 
 def _workers(recordings: Recordings) -> Readings:
-    workers, counts = recordings.services.counts, asdict(recordings.counts)
+    workers, counts = recordings.services.counts, asdict(recordings.counts) | asdict(recordings.script.counts)
     return {
         "wcsd_workers": _labelled(workers.running),
         "wcsd_workers_started_total": _labelled(workers.starts),

@@ -5,6 +5,7 @@ server may be running with the same settings. If none is, the check also looks f
 """
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from config.loading import LoadedSettings
 from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import Settings
 from protocol.access.bans_file import BansFileError, read_bans
+from protocol.stream.record_names import STOCK_HOOK_SCRIPT
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -41,6 +43,7 @@ class StartChecks:
         self._check_certificate()
         self._check_authorities("rest_ca_file", self._settings.rest_ca_file)
         self._check_authorities("https.client_ca", self._settings.https_client_ca)
+        self._check_hook_script(self._settings.on_record_hook_script)
         self._check_listening_addresses()
         self._check_media_addresses()
         self._state = folder = StateFolder(state)
@@ -146,6 +149,18 @@ class StartChecks:
         except OSError as error:
             self._refuse(key, f"'{path}' cannot be read: {error.strerror}")
             return None
+
+    # -- recordings --------------------------------------------------------------------------------
+
+    def _check_hook_script(self, script: Path | None) -> None:
+        """WCS's own script, which its settings file names, is not here; any other one must be."""
+        if script is None or (os.access(script, os.X_OK) and script.is_file()):
+            return
+        fault = f"'{script}' is no program that this user may run"
+        if str(script) == STOCK_HOOK_SCRIPT and not script.exists():
+            self.warnings.append(self._loaded.told_of("on_record_hook_script", f"{fault}; none is run"))
+        else:
+            self._refuse("on_record_hook_script", fault)
 
     # -- addresses ---------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The folder of recordings. A file that is being written, or was left unfinished, ends in `.part`.
 
-Its methods wait for the disk and are for a thread, but `reserve` and `release`, which look at one name only.
+Its methods wait for the disk and are for a thread, but `reserve` and `release`, which look at one name only, and
+those that only count.
 """
 
 import os
@@ -31,11 +32,12 @@ class DiskLimits:
 
 
 class RecordFolder:
-    """See above."""
+    """See above. `usage` looks at all files; what recordings write until the next look is noted."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reserved: set[str] = set()
+        self._known = self._written = 0
 
     def reserve(self, stem: str, ending: str) -> str:
         """A file name that no other file has or will have: the stem, with a number if need be."""
@@ -85,7 +87,17 @@ class RecordFolder:
 
     def usage(self) -> int:
         """Bytes of all files in the folder."""
-        return sum(entry.stat(follow_symlinks=False).st_size for entry in self._entries())
+        self._written = 0  # what is written during the look may count twice, never not at all
+        self._known = sum(entry.stat(follow_symlinks=False).st_size for entry in self._entries())
+        return self._known
+
+    def note_written(self, size: int) -> None:
+        """So many more bytes are in the folder."""
+        self._written += size
+
+    def may_have(self, size: int) -> bool:
+        """Whether its files may have so many bytes by now, as far as is known without a look."""
+        return self._known + self._written >= size
 
     def finish(self, name: str, final: str, *, is_whole: bool) -> bool:
         """Give a file its final name, after making it whole; False: there is nothing in it, and it is removed."""
@@ -101,8 +113,14 @@ class RecordFolder:
         return sorted(entry.name.removesuffix(PART) for entry in self._entries() if entry.name.endswith(PART))
 
     def rescue(self, name: str) -> str | None:
-        """Finish what was left over: the final name; None: there was nothing in it. Raises OSError."""
-        part = f"{name}{PART}"
+        """Finish what was left over: the final name; None: there was nothing in it. Raises OSError.
+
+        What was to be an MP4 is Matroska so far. If it was being turned into one, that is to be done again.
+        """
+        part, written = f"{name}{PART}", f"{Path(name).stem}{MATROSKA}"
+        if name.endswith(MP4) and os.path.lexists(self.path / written):
+            (self.path / part).unlink()
+            return written
         end = int((self.path / part).lstat().st_mtime * 1000)
         stem, ending = Path(name).stem, Path(name).suffix
         final = self._reserve(finished_stem(stem, end, end), WEBM if ending == WEBM else MATROSKA, part)

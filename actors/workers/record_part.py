@@ -47,7 +47,9 @@ class RecordPart:
 
     def take_figures(self, figures: Mapping[str, Any]) -> None:
         """What the process tells of it."""
-        self.bytes = _number(figures.get("bytes"), self.bytes)
+        size = _number(figures.get("bytes"), self.bytes)
+        self._folder.note_written(size - self.bytes)
+        self.bytes = size
         self.duration_ms = _number(figures.get("duration_ms"), self.duration_ms)
         start = figures.get("start")
         self.start = start if isinstance(start, float) else self.start

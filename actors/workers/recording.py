@@ -26,7 +26,10 @@ log = get_logger("workers")
 
 @frozen(kw_only=True)
 class RecordJob:
-    """What to record, and how far. `on_file` is told of each file but the last one, when it is written."""
+    """What to record, and how far.
+
+    `on_file` is told of each file but the last one, when it is written; `on_figures` that more is in the folder.
+    """
 
     facts: RecordFacts
     template: str
@@ -35,6 +38,7 @@ class RecordJob:
     max_file_bytes: int
     rotation: Rotation
     on_file: Callable[[RecordPart], None]
+    on_figures: Callable[[], None]
 
 
 class Recording(Worker):
@@ -119,6 +123,7 @@ class Recording(Worker):
     def take_event(self, event: Mapping[str, Any]) -> None:
         match event.get("event"):
             case "started":
+                self.take_figures(event)
                 self.writing.set()
             case "keyframe" if self._tap is not None:
                 self._tap.request_key_frame()
@@ -129,6 +134,7 @@ class Recording(Worker):
 
     def take_figures(self, event: Mapping[str, Any]) -> None:
         self.part.take_figures(event)
+        self._job.on_figures()
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         self._is_whole = why != "disk-full"

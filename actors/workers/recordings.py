@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from attrs import asdict, define, frozen
+from attrs import asdict, frozen
 
 from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.hook_script import HookScript
+from actors.workers.record_folder import MP4, DiskLimits, RecordFolder
 from actors.workers.record_part import RecordPart
 from actors.workers.recording import Recording, RecordJob
 from actors.workers.remuxing import Remuxing
 from actors.workers.tap_channel import OpenTap
 from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
+from actors.workers.worker_counts import RecordingCounts
 from config.settings import RecordPolicy, Settings
 from protocol.containers.recording_series import NEVER
 from protocol.stream.record_names import RecordFacts
@@ -25,23 +27,6 @@ NOT_THIS_APP: Final = "Recording is not for this application"
 TOO_MANY: Final = "Too many recordings"
 
 log = get_logger("workers")
-
-
-@define(eq=False)
-class RecordingCounts:
-    """Plain numbers that only grow."""
-
-    started: int = 0
-    finished: int = 0
-    """Those that left a file, or several."""
-    files: int = 0
-    """Finished files."""
-    failed: int = 0
-    """Those whose process died, hung, or found the disk full; most left a file too."""
-    refused: int = 0
-    rescued: int = 0
-    bytes: int = 0
-    """Of finished files."""
 
 
 @frozen(kw_only=True)
@@ -61,14 +46,20 @@ class Recordings:
         self.folder = RecordFolder(settings.records_folder or folder)
         self.counts = RecordingCounts()
         self.services = WorkerServices()
+        self.script = HookScript(settings)
         self._settings = settings
         self._wall_clock = wall_clock
         self._running: dict[str, Recording] = {}
         self._all: set[Recording] = set()
         self._unfinished: set[RecordPart] = set()
-        """Files that are written, while their recordings go on."""
+        """Files that are written, and not yet done with."""
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._looks = False
+        """Whether the folder is being looked at."""
+        self._left_over: list[Path] = []
+        """Files of an earlier server that are to become MP4."""
+        self._remuxings: set[Remuxing] = set()
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
 
     def __len__(self) -> int:
@@ -76,7 +67,7 @@ class Recordings:
 
     def statistics(self) -> Mapping[str, int]:
         """The group `records` of `/?action=stat`."""
-        counts = asdict(self.counts)
+        counts = asdict(self.counts) | asdict(self.script.counts)
         return {"recordings": len(self), **{f"recordings_{name}": value for name, value in counts.items()}}
 
     def __iter__(self) -> Iterator[Recording]:
@@ -111,6 +102,8 @@ class Recordings:
         await trio.to_thread.run_sync(self._rescue)
         async with trio.open_nursery() as self._nursery:
             task_status.started()
+            for file in self._left_over:
+                await self._remux(file)
             await trio.sleep_forever()
 
     async def drain(self) -> None:
@@ -118,10 +111,10 @@ class Recordings:
         for recording in tuple(self._all):
             recording.finish()
         with trio.move_on_after(FINISH_TIMEOUT + 1):
-            while self._all or self._unfinished:
+            while self._all or self._unfinished or self._remuxings:
                 await self._changed.wait()
-        for recording in tuple(self._all):
-            recording.stop(SHUTDOWN)
+        for worker in (*self._all, *self._remuxings):
+            worker.stop(SHUTDOWN)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -148,15 +141,16 @@ class Recordings:
             max_file_bytes=settings.records_max_file_bytes,
             rotation=wish.rotation or settings.record_rotation or NEVER,
             on_file=self._take_file,
+            on_figures=self._watch_room,
         )
 
     async def _oversee(self, recording: Recording) -> None:
         try:
             with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(recording))):
                 await recording.run()
-            if recording.refusal is None:
-                await self._deliver(recording.part)
             self._note_end(recording)
+            if recording.refusal is None:
+                self._start_finishing(recording.part)
         finally:
             self._all.discard(recording)
             if self._running.get(recording.facts.media_session_id) is recording:
@@ -166,6 +160,9 @@ class Recordings:
     def _take_file(self, part: RecordPart) -> None:
         """A file is written, and its recording goes on in the next one."""
         log.info("recording goes on in a new file", id=part.facts.media_session_id, file=part.final, bytes=part.bytes)
+        self._start_finishing(part)
+
+    def _start_finishing(self, part: RecordPart) -> None:
         if self._nursery is not None:
             self._unfinished.add(part)
             self._nursery.start_soon(self._finish_file, part)
@@ -181,13 +178,43 @@ class Recordings:
     async def _deliver(self, part: RecordPart) -> None:
         """What is done with each file that is complete."""
         if part.becomes_mp4 and part.file is not None:
-            remuxing = Remuxing(self.services, part.file)
-            with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(remuxing))):
-                await remuxing.run()
-            part.file = remuxing.file
+            part.file = await self._remux(part.file)
         if part.file is not None:
             self.counts.files += 1
             self.counts.bytes += part.bytes
+            await self.script.run(part.facts.stream_name, part.file)
+
+    async def _remux(self, file: Path) -> Path:
+        """Make it an MP4; the file that there is then."""
+        remuxing = Remuxing(self.services, file)
+        self._remuxings.add(remuxing)
+        try:
+            with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(remuxing))):
+                await remuxing.run()
+        finally:
+            self._remuxings.discard(remuxing)
+            self._tell_change()
+        return remuxing.file
+
+    def _watch_room(self) -> None:
+        """More is in the folder: all recordings end when it has `records.max_bytes`."""
+        if self._nursery is not None and not self._looks and self.folder.may_have(self._settings.records_max_bytes):
+            self._looks = True
+            self._nursery.start_soon(self._look)
+
+    async def _look(self) -> None:
+        try:
+            usage = await trio.to_thread.run_sync(self.folder.usage)
+        except OSError as error:
+            log.error("the folder of recordings cannot be looked at", error=str(error))
+            return
+        finally:
+            self._looks = False
+        if usage >= self._settings.records_max_bytes:
+            running = tuple(self)
+            log.warning("recordings end, their folder is full", recordings=len(running), setting="records.max_bytes")
+            for recording in running:
+                recording.finish("no-room")
 
     def _tell_change(self) -> None:
         self._changed.set()
@@ -228,4 +255,6 @@ class Recordings:
             log.error("recordings cannot be rescued", file=name, error=str(error))
             return
         self.counts.rescued += final is not None
+        if final is not None and name.endswith(MP4):
+            self._left_over.append(self.folder.path / final)
         log.warning("recording was left unfinished", file=name, kept=final)

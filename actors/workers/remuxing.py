@@ -14,6 +14,8 @@ from actors.workers.worker import Worker, WorkerServices
 
 ROOM: Final = 64 << 20
 """Bytes by which an MP4 may be larger than the Matroska file."""
+FAILED: Final = frozenset({"worker-died", "refused"})
+"""Ends after which it would fail again."""
 
 log = get_logger("workers")
 
@@ -43,7 +45,7 @@ class Remuxing(Worker):
     async def on_stop(self, reason: StopReason) -> None:
         await super().on_stop(reason)
         try:
-            self.file = await trio.to_thread.run_sync(self._finish)
+            self.file = await trio.to_thread.run_sync(self._finish, reason.cause in FAILED)
         except OSError as error:
             log.error("recording stays in Matroska", error=str(error), file=self._source.name)
 
@@ -69,9 +71,11 @@ class Remuxing(Worker):
             os.close(source)
             raise
 
-    def _finish(self) -> Path:
+    def _finish(self, has_failed: bool) -> Path:
+        """What is left of an MP4 that was not finished tells the next start to do it again."""
         if not self._is_done:
-            self._part.unlink(missing_ok=True)
+            if has_failed:
+                self._part.unlink(missing_ok=True)
             return self._source
         self._part.rename(self._target)
         self._source.unlink()

@@ -1,4 +1,4 @@
-"""What happens to worker processes, as plain numbers."""
+"""What happens to worker processes and recordings, as plain numbers."""
 
 from collections import Counter
 
@@ -27,3 +27,20 @@ class WorkerCounts:
 
     def hung(self, program: str) -> None:
         self.hangs[program] += 1
+
+
+@define(eq=False)
+class RecordingCounts:
+    """Plain numbers that only grow."""
+
+    started: int = 0
+    finished: int = 0
+    """Those that left a file, or several."""
+    files: int = 0
+    """Finished files."""
+    failed: int = 0
+    """Those whose process died, hung, or found the disk full; most left a file too."""
+    refused: int = 0
+    rescued: int = 0
+    bytes: int = 0
+    """Of finished files."""

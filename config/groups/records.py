@@ -4,7 +4,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from config.setting import RecordPolicy, RecordsAccess, setting
+from config.setting import TIMEOUT, RecordPolicy, RecordsAccess, setting
 from config.value_types import Boolean, Choice, File, Integer, RecordRotation, RecordTemplate, StringList
 from protocol.stream.rotation import Rotation
 
@@ -33,6 +33,12 @@ class RecordSettings:
     record_rotation: Rotation | None = setting(
         "record_rotation", RecordRotation(), "",
         "When a recording goes on in a new file: after this size (20M) or time (3600: seconds). Empty: never.")
+    on_record_hook_script: Path | None = setting(
+        "on_record_hook_script", File(), "",
+        "A program that is run for each finished file, with the stream's name and the file's path. Empty: none.")
+    records_hook_timeout: float = setting(
+        "records.hook_timeout", TIMEOUT, "300000",
+        "What that program may take for one file. Then it is killed.")
     records_folder: Path | None = setting(
         "records.folder", File(), "",
         "The folder of recordings. Empty: `records` in the state folder.",

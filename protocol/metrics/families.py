@@ -161,6 +161,8 @@ WORKERS: Final = (
     counter("recordings_failed_total", "recordings that ended by a fault: the process died, or the disk was full"),
     counter("recordings_refused_total", "recordings that were refused because of a setting or a limit"),
     counter("recordings_rescued_total", "files of an earlier server that were finished at the start"),
+    counter("recordings_scripts_total", "runs of on_record_hook_script"),
+    counter("recordings_scripts_failed_total", "files for which on_record_hook_script failed, or was not run"),
     counter("recordings_bytes_total", "bytes of finished files"),
     gauge("snapshots", "pictures of streams that are waited for"),
     counter("snapshots_taken_total", "pictures that were taken"),

@@ -20,6 +20,7 @@ from tests.support.web_server import make_certificate
 LIVE = {known.attribute for known in TABLE.values() if known.live}
 LATER = {
     "capture_allow": "a page that plays a source by its URI: tests/unit/capture/test_capture_rules.py",
+    "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
     "shutdown_timeout": "the end of the process",
     "shutdown_drain_timeout": "a signal",
     "log_format": "the daemon: tests/wire/test_reload.py",

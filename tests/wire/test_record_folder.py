@@ -4,20 +4,26 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from socket import AF_UNIX, SOCK_SEQPACKET, socketpair
+from typing import Any
 
+import av
 import pytest
 import trio
 
 import actors
+from actors.workers.programs.part_file import mend_file
 from actors.workers.programs.recorder import KEY_FRAME_INTERVAL
 from actors.workers.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
 from actors.workers.recordings import Recordings
 from config.settings import Settings
 from protocol.containers.frames import Frame
 from protocol.containers.matroska import MatroskaTrack, MatroskaWriter
-from protocol.taps import TrackFormat, info_record, rtp_record
+from protocol.taps import TrackFormat, end_record, info_record, rtp_record
+from tests.support.media_peer import vp8_key_frame
+from tests.support.rtp_packets import build_header
 
 VP8 = TrackFormat("VP8", 90_000)
 
@@ -92,18 +98,24 @@ async def test_a_file_that_cannot_be_finished_is_told_and_left(tmp_path: Path, m
     assert names(tmp_path) == [f"a.webm{PART}", "b.webm"]
 
 
-def test_malformed_payloads_make_a_recorder_ask_for_few_key_frames(tmp_path: Path) -> None:
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def run_recorder(folder: Path, messages: Sequence[bytes], *before: str) -> list[dict[str, Any]]:
+    """The recorder, run for these messages with `file` in the folder; what it has told. `before`: what starts it."""
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
     no_files, files = socketpair(AF_UNIX, SOCK_SEQPACKET)
-    with ours, theirs, no_files, files, (tmp_path / "file").open("w+b") as file:
-        ours.send(info_record([VP8], 0.0))
-        for number in range(100):
-            counter = bytes((0, number))
-            ours.send(rtp_record(0, number, 1.0, b"\x80\x80" + counter + bytes(2) + counter + bytes(5)))
+    with ours, theirs, no_files, files, (folder / "file").open("w+b") as file:
+        for message in messages:
+            ours.send(message)
         job = {"tap": theirs.fileno(), "file": file.fileno(), "files": files.fileno()}
         limits = {"max_bytes": 1 << 20, "min_free": 0, "rotation": {"bytes": None, "ms": None}}
         recorder = subprocess.run(
-            [sys.executable, "-P", "-m", "actors.workers.programs.recorder"],
+            [*before, sys.executable, "-P", "-m", "actors.workers.programs.recorder"],
             input=json.dumps({**job, **limits}) + "\n",
             pass_fds=tuple(job.values()),
             env={"PYTHONPATH": str(Path(actors.__file__).parents[1])},
@@ -112,6 +124,29 @@ def test_malformed_payloads_make_a_recorder_ask_for_few_key_frames(tmp_path: Pat
             check=True,
             timeout=30,
         )
-    events = [json.loads(line) for line in recorder.stdout.splitlines()]
+    return [json.loads(line) for line in recorder.stdout.splitlines()]
+
+
+def test_malformed_payloads_make_a_recorder_ask_for_few_key_frames(tmp_path: Path) -> None:
+    messages = [info_record([VP8], 0.0)]
+    for number in range(100):
+        counter = bytes((0, number))
+        messages.append(rtp_record(0, number, 1.0, b"\x80\x80" + counter + bytes(2) + counter + bytes(5)))
+    events = run_recorder(tmp_path, messages)
     assert events[-1]["malformed"] == 100
     assert 1 <= sum(event["event"] == "keyframe" for event in events) <= 2 + 1 / KEY_FRAME_INTERVAL
+
+
+def test_a_full_disk_ends_a_recording_whose_file_plays(tmp_path: Path) -> None:
+    messages = [info_record([VP8], 0.0)]
+    for number in range(20):
+        header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
+        messages.append(rtp_record(0, number, 1.0, header + vp8_key_frame(b"x" * 500)))
+    events = run_recorder(tmp_path, [*messages, end_record(2.0)], sys.executable, "-c", LIMITED)
+    assert (events[-1]["event"], events[-1]["why"]) == ("done", "disk-full")
+    with (tmp_path / "file").open("r+b") as file:
+        assert file.seek(0, os.SEEK_END) <= 4096
+        mended = mend_file(file.fileno())
+    assert mended is not None
+    with av.open(str(tmp_path / "file"), "r") as opened:
+        assert sum(1 for packet in opened.demux() if packet.size) >= 5

@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,104 +14,21 @@ import pytest
 import trio
 from attrs import evolve
 
-from actors.media.context import MediaContext
-from actors.media.events import discard
-from actors.media.tap import Tap
 from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.workers.record_folder import PART
 from actors.workers.recording import Recording
-from actors.workers.recordings import Recordings, RecordRequest
-from config.settings import RecordPolicy, Settings
-from protocol.stream.record_names import RecordFacts
 from protocol.stream.rotation import Rotation
-from protocol.webrtc.rtcp import SenderReport
-from protocol.webrtc.sdp import Codec, MediaKind
+from protocol.webrtc.sdp import MediaKind
 from tests.support.media_peer import vp8_key_frame
-from tests.support.media_rig import media_rig
-from tests.support.media_tapes import STARTED, arrivals, opus_arrivals
 from tests.support.plain_media import PlainSource
+from tests.support.record_studio import FREE, Studio, ended, names, pictures, rotated, studio, written
 from tests.support.rtp_packets import build_header
-
-FREE = evolve(Settings(), records_min_free=0, stream_record_policy=RecordPolicy.STREAM_NAME)
-
-
-class Studio:
-    """Publications that are recorded."""
-
-    def __init__(self, recordings: Recordings, context: MediaContext) -> None:
-        self.recordings = recordings
-        self.context = context
-
-    def source(self, video: str = "VP8") -> PlainSource:
-        codec = Codec(payload_type=0, name=video, clock_rate=90_000)
-        return PlainSource(self.context, post=discard, video=codec)
-
-    def request(
-        self, source: PlainSource, media_session_id: str = "m1", *, wish: RecordWish | None = None
-    ) -> RecordRequest:
-        def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
-            return Tap(source.publication, self.context, channel, on_end)
-
-        facts = RecordFacts(
-            stream_name="news",
-            media_session_id=media_session_id,
-            session_id="s1",
-            start=1_000,
-            audio_codec="OPUS",
-            video_codec=source.publication.video_codec,
-        )
-        return RecordRequest(facts=facts, app_key="app", open_tap=open_tap, wish=wish)
-
-    async def record(self, source: PlainSource, media_session_id: str = "m1") -> Recording:
-        recording = self.recordings.start(self.request(source, media_session_id))
-        with trio.fail_after(30):
-            await recording.started.wait()
-        return recording
-
-    def play(self, source: PlainSource, begin: float = 0.0, end: float = 2.0) -> None:
-        """A part of a tape comes, all at once, and before it what aligns the tracks."""
-        for track in source.publication.tracks.values():
-            report = SenderReport(ssrc=1, ntp_timestamp=1 << 40, rtp_timestamp=0, packet_count=0, octet_count=0)
-            track.take_report(report, self.context.clock())
-        video = arrivals(source.publication.video_codec or "")
-        for kind, packets in ((MediaKind.VIDEO, video), (MediaKind.AUDIO, opus_arrivals(2))):
-            source.feed(kind, [each.packet for each in packets if begin <= each.time - STARTED < end])
-
-
-@asynccontextmanager
-async def studio(folder: Path, settings: Settings = FREE) -> AsyncIterator[Studio]:
-    async with media_rig() as rig:
-        recordings = Recordings(settings, folder, lambda: 5.0)
-        await rig.nursery.start(recordings.run)
-        yield Studio(recordings, rig.plane.context)
-        await recordings.drain()
-
-
-async def ended(recording: Recording) -> Path | None:
-    with trio.fail_after(30):
-        await recording.stopped.wait()
-    return recording.file
-
-
-async def written(recording: Recording) -> None:
-    """Wait until what came is in the file."""
-    with trio.fail_after(30):
-        await recording.writing.wait()
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def leave_over(folder: Path) -> None:
     """Files as a killed server leaves them."""
     shutil.copy(folder / f"news.webm{PART}", folder / f"left-{{endTime}}.webm{PART}")
     (folder / f"empty.webm{PART}").touch()
-
-
-def pictures(file: Path) -> int:
-    with av.open(io.BytesIO(file.read_bytes()), "r") as opened:
-        return sum(1 for _ in opened.decode(opened.streams.video[0]))
 
 
 def keys_first(file: Path) -> bool:
@@ -162,17 +77,6 @@ async def test_the_next_recording_of_a_name_has_another_file_and_ends_the_one_be
         assert pictures(tmp_path / "news-2.webm") == 30, "it begins with the last key frame, which came just now"
 
 
-async def rotated(made: Studio, recording: Recording, source: PlainSource) -> None:
-    """Key frames come until the recording is in its next file."""
-    files, number = recording.files, 1000
-    with trio.fail_after(30):
-        while recording.files == files:
-            header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
-            source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"picture")])
-            number += 1
-            await trio.sleep(0.02)  # as cameras do: a picture now and then
-
-
 async def test_a_recording_goes_on_in_new_files(tmp_path: Path) -> None:
     async with studio(tmp_path, evolve(FREE, record_rotation=Rotation(max_bytes=4000))) as made:
         source = made.source()
@@ -185,6 +89,38 @@ async def test_a_recording_goes_on_in_new_files(tmp_path: Path) -> None:
     assert names(tmp_path) == ["news-2.webm", "news-3.webm", "news.webm"]
     assert [keys_first(tmp_path / name) for name in names(tmp_path)] == [True] * 3
     assert (made.recordings.counts.finished, made.recordings.counts.files) == (1, 3)
+
+
+async def test_recordings_end_when_their_folder_is_full(tmp_path: Path) -> None:
+    async with studio(tmp_path, evolve(FREE, records_max_bytes=1500)) as made:
+        first, second = made.source(), made.source()
+        recordings = [await made.record(first, "m1"), await made.record(second, "m2")]
+        made.play(first)
+        for recording in recordings:
+            await ended(recording)
+            assert recording.reason is not None
+            assert recording.reason.cause == "no-room"
+        assert not first.publication.ended, "nobody else notices"
+    assert names(tmp_path) == ["news.webm"]
+    assert pictures(tmp_path / "news.webm") == 30
+
+
+async def test_h264_that_was_left_over_becomes_an_mp4(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source("H264")
+        recording = await made.record(source)
+        made.play(source)
+        await written(recording)
+        shutil.copy(tmp_path / f"news.mp4{PART}", tmp_path / f"killed.mp4{PART}")
+        recording.finish()
+        await ended(recording)
+        shutil.copy(tmp_path / "news.mkv", tmp_path / "remuxed.mkv")
+    (tmp_path / f"remuxed.mp4{PART}").write_bytes(b"half an MP4")
+    async with studio(tmp_path) as made:
+        assert made.recordings.counts.rescued == 2
+    assert names(tmp_path) == ["killed.mp4", "news.mp4", "remuxed.mp4"]
+    for name in names(tmp_path):
+        assert pictures(tmp_path / name) >= 28
 
 
 async def test_a_recording_that_has_no_room_for_its_next_file_ends(tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ def test_a_certificate_or_key_that_cannot_be_used(
     assert told(tmp_path, capsys) == [f"DIR/my.properties:{line}: {fault}"]
 
 
+def test_a_hook_script_that_is_none(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "my.properties").write_text(f"on_record_hook_script={tmp_path}/hook.sh\n")
+    fault = "DIR/my.properties:1: on_record_hook_script: 'DIR/hook.sh' is no program that this user may run"
+    assert told(tmp_path, capsys) == [fault]
+    (tmp_path / "hook.sh").touch(mode=0o600)
+    assert told(tmp_path, capsys) == [fault]
+
+
 @pytest.mark.parametrize(
     ("made", "warning"),
     [

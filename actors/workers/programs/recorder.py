@@ -146,7 +146,7 @@ class Recorder:
             self._why = "disk-full"
         if not self._started and recording.length:
             self._started = True
-            tell("started")
+            tell("started", **self.figures())
 
     def _ask_for_cut(self, now: float) -> None:
         if now - self._cut_asked_at >= CUT_INTERVAL:

@@ -116,6 +116,8 @@ class TestAppTable:
         assert (caught.value.field, caught.value.position) == (field, 1)
         with pytest.raises(AppError, match="is taken"):
             AppTable((SHOP, BANK)).replaced(BANK, other)
+        with pytest.raises(AppError, match="is taken by the application 'shop'"):
+            AppTable((BANK, SHOP)).replaced(BANK, other)
 
     def test_replace_keeps_the_order(self) -> None:
         renamed = SHOP.with_fields(key="k")
