@@ -12,7 +12,6 @@ Every failure is one of httpx's errors. Its type says whether the backend may ha
 import contextlib
 import itertools
 import os
-import socket
 import ssl
 from collections.abc import Sequence
 
@@ -21,8 +20,8 @@ import httpx
 import trio
 
 from actors.hooks.resolver import Resolver
+from actors.net.connecting import connect_any
 from actors.net.tcp_stream import TcpStream
-from actors.runtime.timeouts import fail_after
 from protocol.hooks.networks import ANY_BACKEND, HookNetworks
 
 READ_SIZE = 65_536
@@ -31,8 +30,6 @@ EVENTS_PER_PASS = 64
 """Parts of an answer to handle in one go: a chunk may hold a single byte, and 64 KiB of those take a while."""
 MAX_INFORMATIONAL = 16
 """Informational answers (1xx) before the real one."""
-ADDRESS_PATIENCE = 3.0
-"""Seconds to wait for one address while there is another to try."""
 
 
 class NoAnswer(httpx.RemoteProtocolError):
@@ -163,20 +160,12 @@ def port_of(url: httpx.URL) -> int:
 
 
 async def _connect_any(host: str, port: int, resolver: Resolver, networks: HookNetworks) -> TcpStream:
-    *others, last = _allowed(host, await resolver.resolve(host), networks)
-    for address in others:
-        try:
-            with fail_after(ADDRESS_PATIENCE):
-                stream = await _connect_to(address, port)
-        except (OSError, trio.TooSlowError):
-            continue
-        resolver.prefer(host, address)
-        return stream
+    addresses = _allowed(host, await resolver.resolve(host), networks)
     try:
-        stream = await _connect_to(last, port)
+        stream, address = await connect_any(addresses, port)
     except OSError as error:
         raise httpx.ConnectError(f"{host} port {port}: {_reason(error)}") from error
-    resolver.prefer(host, last)
+    resolver.prefer(host, address)
     return stream
 
 
@@ -185,18 +174,6 @@ def _allowed(host: str, addresses: Sequence[str], networks: HookNetworks) -> lis
     if not allowed:
         raise AddressDenied(f"{host} is at {', '.join(addresses)}, where hooks must not go (rest.hook_networks)")
     return allowed
-
-
-async def _connect_to(address: str, port: int) -> TcpStream:
-    # trio.open_tcp_stream races several addresses. For a single address it costs too much: a backend that is down,
-    # with four attempts for each call, noticeably slowed down the others.
-    connecting = trio.socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        await connecting.connect((address, port))
-    except BaseException:
-        connecting.close()
-        raise
-    return TcpStream(trio.SocketStream(connecting))
 
 
 def _reason(error: OSError) -> str:

@@ -14,6 +14,7 @@ SLOW = {
     *("records", "reload", "rest_flood", "rest_opening", "rest_server", "rest_shutdown", "sender_choice"),
     *("server_events", "server_status", "service_manager", "snapshots", "spool_over_a_kill", "ssh", "standard_streams"),
     "record_hook",
+    "source_forwarder",
     *("start_checks", "wheel", "whip", "whip_codes", "whip_ffmpeg"),
 }
 """They start processes, wait for real deadlines or do something a thousand times."""

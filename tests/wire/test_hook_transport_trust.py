@@ -100,7 +100,7 @@ async def test_the_next_address_is_tried_and_the_one_that_works_is_preferred() -
 
 
 async def test_an_address_that_hangs_is_left_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.hooks.connection.ADDRESS_PATIENCE", 0.1)
+    monkeypatch.setattr("actors.net.connecting.ADDRESS_PATIENCE", 0.1)
     resolver = Resolver(lambda name: ("127.0.0.2", "127.0.0.1"))
     async with open_backend(name="backend.test") as backend:
         port = httpx.URL(backend.url).port or 0

@@ -10,6 +10,8 @@ import resource
 from collections.abc import Callable
 from typing import Final
 
+from actors.workers.programs.libc import check, libc
+
 MEMORY: Final = 600 << 20
 """Bytes of address space."""
 DESCRIPTORS: Final = 32
@@ -21,8 +23,6 @@ _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 _FILE_RIGHTS: Final = (13, 14, 15, 15, 16)
 """How many rights each version of Landlock's interface knows, from the first on; later ones are used as the last."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class _Ruleset(ctypes.Structure):
     _fields_ = (("handled_access_fs", ctypes.c_uint64),)
@@ -33,7 +33,7 @@ def enter(max_file: int) -> dict[str, str]:
     steps: dict[str, Callable[[], object]] = {
         "limits": lambda: _limit(max_file),
         "no-new-privs": _no_new_privileges,
-        "namespaces": lambda: _check(_libc.unshare(_NEW_USER_AND_NET)),
+        "namespaces": lambda: check(libc.unshare(_NEW_USER_AND_NET)),
         "landlock": _landlock,
         "nice": lambda: os.nice(NICENESS),
     }
@@ -61,23 +61,16 @@ def _limit(max_file: int) -> None:
 
 
 def _no_new_privileges() -> None:
-    _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+    check(libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
 def _landlock() -> None:
-    version = _check(_libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
+    version = check(libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
     rights = _FILE_RIGHTS[min(version, len(_FILE_RIGHTS)) - 1]
     ruleset = _Ruleset((1 << rights) - 1)
     size = ctypes.c_size_t(ctypes.sizeof(ruleset))
-    descriptor = _check(_libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, ctypes.c_uint32(0)))
+    descriptor = check(libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, ctypes.c_uint32(0)))
     try:
-        _check(_libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(descriptor), ctypes.c_uint32(0)))
+        check(libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(descriptor), ctypes.c_uint32(0)))
     finally:
         os.close(descriptor)
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return result
