@@ -23,7 +23,7 @@ from actors.hooks.spool import Spool
 from actors.hooks.transport import HostName
 from actors.storage.hook_spool import SpoolFileError
 from config.apps import App
-from config.settings import Settings
+from config.settings import HookOrder, Settings
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import DEFAULT_METHOD_CONFIG, Answered
 from protocol.hooks.kept_hook import KeptHook, is_undelivered
@@ -145,7 +145,8 @@ class HookReplay:
         if not hooks:
             await self._at_the_end(round_)
             return
-        page = await self._deliver_page([hook for hook in hooks if hook.lane not in round_.passed_over], round_, app)
+        waiting = [hook for hook in hooks if self._lane_of(hook) not in round_.passed_over]
+        page = await self._deliver_page(waiting, round_, app)
         round_.after = hooks[-1].number
         if page.is_down:
             round_.begin_again()
@@ -165,7 +166,7 @@ class HookReplay:
     async def _deliver_page(self, hooks: Iterable[KeptHook], round_: _Round, app: App) -> _PageResult:
         page, by_lane = _PageResult(), defaultdict[str, list[KeptHook]](list)
         for hook in hooks:
-            by_lane[hook.lane].append(hook)
+            by_lane[self._lane_of(hook)].append(hook)
         async with trio.open_nursery() as nursery:
             for lane in by_lane.values():
                 nursery.start_soon(self._deliver_lane, lane, page, round_, app)
@@ -177,8 +178,12 @@ class HookReplay:
                 await self._take_turn(app, insists=round_.insists)
                 is_delivered = not page.is_down and await self._deliver(hook, page, round_, app)
             if not is_delivered:
-                round_.passed_over.add(hook.lane)
+                round_.passed_over.add(self._lane_of(hook))
                 return
+
+    def _lane_of(self, hook: KeptHook) -> str:
+        """Those of an earlier run with other settings are in the one order too, if there is one."""
+        return "" if self._settings.rest_hook_order is HookOrder.GLOBAL else hook.lane
 
     async def _take_turn(self, app: App, *, insists: bool) -> None:
         pace = self._pace(app)
@@ -196,6 +201,7 @@ class HookReplay:
         )
         pace = self._pace(app)
         if is_undelivered(outcome):
+            self._spool.failed(hook, progress.attempt)
             page.has_failed = True
             page.is_down |= not isinstance(outcome, Answered)
             pace.change(START_RATE)

@@ -23,13 +23,14 @@ from attrs import define
 from actors.events.event_log import EventLog
 from actors.hooks.call_log import HookCall, Progress
 from actors.hooks.hook_request import Unwritable, written
+from actors.hooks.kept_attempts import KeptAttempts
 from actors.hooks.spool_index import SpoolIndex
 from actors.hooks.unwritten_hooks import UnwrittenHooks
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.hook_spool import HookSpoolFile, RemovedRow, SpoolFileError
 from config.apps import App
 from config.live import follow
-from config.settings import Settings
+from config.settings import HookOrder, Settings
 from protocol.hooks.kept_hook import KeptHook
 from protocol.metrics.histogram import DELAYS, Histogram
 from protocol.node.server_events import EventType
@@ -76,6 +77,16 @@ class SpoolCounts:
     dropped: int = 0
     dropped_ends: int = 0
 
+    @property
+    def all_dropped(self) -> int:
+        return self.dropped + self.dropped_ends
+
+    def drop(self, rows: Iterable[RemovedRow]) -> None:
+        """These are lost."""
+        for row in rows:
+            self.dropped += not row.last
+            self.dropped_ends += row.last
+
 
 def open_spool(settings: Settings, path: Path, events: EventLog) -> "Spool":
     """The spool of a server, with what an earlier run has left."""
@@ -110,6 +121,7 @@ class Spool:
         self._unwritten = UnwrittenHooks()
         self._removed: OrderedDict[int, None] = OrderedDict()
         """Numbers of what is kept no longer, and is on disk or about to be."""
+        self._attempts = KeptAttempts()
         self._commit_began = math.inf
         """When the commit that is under way began; inf: none is."""
         self._paged: dict[str, set[int]] = {}
@@ -119,13 +131,14 @@ class Spool:
 
     def _adopt(self, settings: Settings) -> None:
         self._max_size, self._max_age = settings.rest_spool_max_size, settings.rest_spool_max_age
+        self._is_one_lane = settings.rest_hook_order is HookOrder.GLOBAL
 
     def open(self) -> None:
         """Read what an earlier run has left. Blocks."""
         if not self._file.exists:
             return
         try:
-            self.index.begin(*self._file.totals())
+            self.index.begin(*self._file.totals(), is_one_lane=self._is_one_lane)
         except SpoolFileError as error:
             log.error("hooks of an earlier run cannot be read", cause=str(error))
             return
@@ -144,20 +157,9 @@ class Spool:
     def keep(self, call: HookCall, lane: str, progress: Progress, *, event_time: float, last: bool) -> None:
         """Keep a notification that could not be delivered."""
         try:
-            content = written(call)
+            hook = _kept(call, progress, self.index.next_number, lane, event_time, last)
         except Unwritable:
             return
-        hook = KeptHook(
-            number=self.index.next_number,
-            app_key=call.app.key,
-            lane=lane,
-            method=call.method,
-            hook_id=progress.hook_id,
-            attempts=progress.attempt,
-            event_time=event_time,
-            last=last,
-            content=content,
-        )
         self._unwritten.add(hook)
         self.index.add(hook)
         self.counts.kept += 1
@@ -182,9 +184,9 @@ class Spool:
             found = await self._offload(functools.partial(self._file.page, app_key, after=after, limit=limit))
         rows = {hook.number: hook for hook in found if hook.number not in self._removed}
         if len(found) < limit:
-            mine = (each for each in self._unwritten if each.app_key == app_key and each.number > after)
+            mine = (each for each in self._unwritten.of_app(app_key) if each.number > after)
             rows.update((each.number, each) for each in islice(mine, limit))
-        return sorted(rows.values(), key=lambda hook: hook.number)[:limit]
+        return [self._attempts.counted(rows[number]) for number in sorted(rows)[:limit]]
 
     def delivered(self, hook: KeptHook) -> None:
         """It, from the application's last page, has been answered, and is kept no longer."""
@@ -194,23 +196,29 @@ class Spool:
         self._remove(hook)
         self._wake()
 
+    def failed(self, hook: KeptHook, attempts: int) -> None:
+        """It, from the application's last page, has been sent so often by now, and stays."""
+        if attempts > hook.attempts and hook.number in self._paged.get(hook.app_key, ()):
+            self._attempts.note(hook.number, attempts)
+            self._wake()
+
     # -- what operators call -------------------------------------------------------------------------------------------
 
     def unwritten_of(self, app_key: str) -> int:
         """How many of an application are not on disk yet."""
-        return sum(hook.app_key == app_key for hook in self._unwritten)
+        return sum(1 for _ in self._unwritten.of_app(app_key))
 
     async def drop(self, app_key: str) -> int:
         """Remove all that waits of an application; how many. Raises SpoolFileError."""
-        mine = [hook for hook in self._unwritten if hook.app_key == app_key]
+        mine = list(self._unwritten.of_app(app_key))
         for hook in mine:
             self._remove(hook)
         if not self._file.exists:
             return len(mine)
-        removed = await self._in_file(functools.partial(self._file.remove_app, app_key))
+        count = len(mine) + len(await self._in_file(functools.partial(self._file.remove_app, app_key)))
         await self._offload(self._file.compact)
         self._wake()
-        return len(mine) + len(removed)
+        return count
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -230,7 +238,7 @@ class Spool:
         """Write what is left. Blocks."""
         try:
             if self._work:
-                self._file.write(tuple(self._unwritten), tuple(self._removed))
+                self._file.write(tuple(self._unwritten), tuple(self._removed), self._attempts.some(self._work))
         except SpoolFileError as error:
             log.error("hooks that were kept are lost", cause=str(error), count=len(self._unwritten))
         self._file.close()
@@ -239,7 +247,7 @@ class Spool:
 
     @property
     def _work(self) -> int:
-        return len(self._unwritten) + len(self._removed)
+        return len(self._unwritten) + len(self._removed) + len(self._attempts)
 
     def _wake(self) -> None:
         self.changed.set()
@@ -247,10 +255,10 @@ class Spool:
 
     async def _commit(self) -> None:
         added = self._unwritten.begin(MOST_IN_ONE)
-        removed = tuple(islice(self._removed, MOST_IN_ONE))
+        removed, attempts = tuple(islice(self._removed, MOST_IN_ONE)), self._attempts.some(MOST_IN_ONE)
         self._commit_began, began = trio.current_time(), time.perf_counter()
         try:
-            await self._offload(functools.partial(self._file.write, added, removed))
+            await self._offload(functools.partial(self._file.write, added, removed, attempts))
         except SpoolFileError as error:
             self._end_commit(is_written=False)
             self._fail(error)
@@ -260,6 +268,7 @@ class Spool:
         self._end_commit(is_written=True)
         for number in removed:
             del self._removed[number]
+        self._attempts.written(attempts)
         self._recovered()
         self._wake()
         if not self.index.totals and not self._work:
@@ -289,6 +298,7 @@ class Spool:
 
     def _forget(self, row: RemovedRow) -> None:
         self._paged.get(row.app_key, set()).discard(row.number)
+        self._attempts.forget(row.number)
         self.index.remove(row)
 
     def _remove(self, hook: KeptHook) -> None:
@@ -309,11 +319,9 @@ class Spool:
             self._note_drops([RemovedRow.of(hook)])
 
     def _note_drops(self, rows: Sequence[RemovedRow]) -> None:
-        for row in rows:
-            self.counts.dropped += not row.last
-            self.counts.dropped_ends += row.last
+        self.counts.drop(rows)
         if rows:
-            app, dropped = rows[-1].app_key, self.counts.dropped + self.counts.dropped_ends
+            app, dropped = rows[-1].app_key, self.counts.all_dropped
             if self._log.error("hooks that were kept are dropped: too old or too many", app=app, dropped=dropped):
                 self._events.emit(EventType.HOOK_DROPPED, app=app, dropped=dropped)
 
@@ -327,3 +335,18 @@ class Spool:
         if self._is_failing:
             log.warning("hooks are kept on disk again")
         self._is_failing = False
+
+
+def _kept(call: HookCall, progress: Progress, number: int, lane: str, event_time: float, last: bool) -> KeptHook:
+    """As it is kept. Raises Unwritable."""
+    return KeptHook(
+        number=number,
+        app_key=call.app.key,
+        lane=lane,
+        method=call.method,
+        hook_id=progress.hook_id,
+        attempts=progress.attempt,
+        event_time=event_time,
+        last=last,
+        content=written(call),
+    )

@@ -12,18 +12,26 @@ NOTHING = AppTotals()
 
 
 class SpoolIndex:
-    """Knows of every kept hook, on disk or not. Lanes of earlier runs are only counted: nothing more comes in them."""
+    """Knows of every kept hook, on disk or not.
+
+    Lanes of earlier runs are only counted, for nothing more comes in them: unless all sessions share one order, in
+    which what is new comes after them.
+    """
 
     def __init__(self) -> None:
         self.totals: dict[str, AppTotals] = {}
         self.next_number = 1
         self._own_from = 1
+        self._is_one_lane = False
         self._lanes: Counter[tuple[str, str]] = Counter()
 
-    def begin(self, totals: Mapping[str, AppTotals], highest: int) -> None:
-        """What an earlier run has left, and its last number."""
+    def begin(self, totals: Mapping[str, AppTotals], highest: int, *, is_one_lane: bool = False) -> None:
+        """What an earlier run has left, and its last number. `is_one_lane`: all sessions share one order."""
         self.totals = dict(totals)
         self.next_number = self._own_from = highest + 1
+        self._is_one_lane = is_one_lane
+        if is_one_lane:
+            self._lanes.update({(key, ""): total.rows for key, total in totals.items()})
 
     def is_waiting(self, app_key: str, lane: str) -> bool:
         """Whether something of the lane waits."""
@@ -50,10 +58,10 @@ class SpoolIndex:
             )
         else:
             self.totals.pop(row.app_key, None)
-        if row.number >= self._own_from:
-            lane = row.app_key, row.lane
+        if row.number >= self._own_from or self._is_one_lane:
+            lane = row.app_key, "" if self._is_one_lane else row.lane
             self._lanes[lane] -= 1
-            if not self._lanes[lane]:
+            if self._lanes[lane] <= 0:
                 del self._lanes[lane]
 
     def note_oldest(self, oldest: Mapping[str, float]) -> None:

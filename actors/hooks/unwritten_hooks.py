@@ -25,6 +25,10 @@ class UnwrittenHooks:
     def __iter__(self) -> Iterator[KeptHook]:
         return iter(self._hooks.values())
 
+    def of_app(self, app_key: str) -> Iterator[KeptHook]:
+        """Those of one application, in order."""
+        return (hook for hook in self if hook.app_key == app_key)
+
     def add(self, hook: KeptHook) -> None:
         """One more; its number is the highest."""
         self._hooks[hook.number] = hook

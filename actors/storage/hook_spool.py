@@ -10,9 +10,10 @@ After a kill nothing that was committed is lost. After a power cut the last comm
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from attrs import frozen
@@ -34,6 +35,7 @@ _SIZE: Final = f"length(content) + {OVERHEAD}"
 _METHODS: Final = ", ".join(f"'{method.value}'" for method in HookMethod)
 """Those that are known here: a later version may have left others."""
 FORMAT: Final = 1
+NO_ATTEMPTS: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class SpoolFileError(Exception):
@@ -98,8 +100,10 @@ class HookSpoolFile:
         }
         return totals, highest
 
-    def write(self, added: Iterable[KeptHook], removed: Iterable[int]) -> None:
-        """Add and then remove, in one transaction."""
+    def write(
+        self, added: Iterable[KeptHook], removed: Iterable[int], attempts: Mapping[int, int] = NO_ATTEMPTS
+    ) -> None:
+        """Add, note how often some have been sent, by their numbers, and then remove, in one transaction."""
         rows = [
             (
                 *(hook.number, hook.app_key, hook.lane, hook.method.value, hook.hook_id),
@@ -109,6 +113,8 @@ class HookSpoolFile:
         ]
         with self._using() as database:
             database.executemany(f"INSERT OR REPLACE INTO hooks ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", rows)  # noqa: S608
+            counts = [(count, number) for number, count in attempts.items()]
+            database.executemany("UPDATE hooks SET attempts = ? WHERE number = ?", counts)
             database.executemany("DELETE FROM hooks WHERE number = ?", [(number,) for number in removed])
 
     def page(self, app_key: str, *, after: int, limit: int) -> list[KeptHook]:

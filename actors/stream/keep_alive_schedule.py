@@ -9,6 +9,7 @@ reported to its client; anything else changes nothing. (WCS page "Stopping the v
 WCS, an answer of 200 may limit the stream's time and choose the next turn (`protocol.hooks.keep_alive_answer`).
 """
 
+import math
 import zlib
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -61,13 +62,15 @@ class KeepAliveTarget(Protocol):
 class StreamKeepAlive(Actor[Never]):
     """The walker. `live_streams` returns the streams that are live at that moment.
 
-    It does nothing unless `keep_alive_streaming_sessions_enabled`, and skips streams of applications that
-    `streaming_sessions_keep_alive_app_keys` does not name.
+    It asks nothing unless `keep_alive_streaming_sessions_enabled`, and skips streams of applications that
+    `streaming_sessions_keep_alive_app_keys` does not name. Streams whose time is limited end in any case.
     """
 
     def __init__(self, settings: Settings, live_streams: Callable[[], Iterable[KeepAliveTarget]]) -> None:
         super().__init__()
         self._live_streams = live_streams
+        self._some_expire = False
+        """Whether there may be streams whose time is limited: by an answer of a time when keep-alives were on, too."""
         follow(settings, self._adopt)
 
     def _adopt(self, settings: Settings) -> None:
@@ -83,9 +86,10 @@ class StreamKeepAlive(Actor[Never]):
         while True:
             await trio.sleep(self._walk.step)
             walk = self._walk
-            if not walk.is_needed:
+            if not (walk.is_needed or self._some_expire):
                 continue
             walk.begin()
+            self._some_expire = False
             for some in slices(self._live_streams(), LOOKED_AT_ONCE):
                 self._end_expired(some)
                 for few in slices(walk.due(some, trio.current_time()), ASKED_AT_ONCE):
@@ -98,10 +102,13 @@ class StreamKeepAlive(Actor[Never]):
     def _end_expired(self, targets: Iterable[KeepAliveTarget]) -> None:
         now = trio.current_time()
         for target in targets:
-            if target.keep_alive_slot.expires_at <= now:
+            expires_at = target.keep_alive_slot.expires_at
+            self._some_expire |= now < expires_at < math.inf
+            if expires_at <= now:
                 target.stop(StopReason(cause="keep-alive", info=TERMINATED_BY_KEEP_ALIVE))
 
     def _agreed(self, target: KeepAliveTarget, terms: KeepAliveTerms) -> None:
+        self._some_expire |= terms.expires_in is not None
         if terms.next_in is not None:
             self._walk.ask_at(target.media_session_id, trio.current_time() + terms.next_in)
 

@@ -18,6 +18,7 @@ from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.hooks.lane import HookLane
 from actors.runtime.actor import StopReason
 from actors.stream.keep_alive_schedule import StreamKeepAlive, Walk
+from config.live import Live
 from config.settings import Settings
 from protocol.hooks import HookMethod, MethodConfig, RestOnError, RestPolicy, Verdict
 from tests.support.hook_rig import APP, TEST_OVER, Answer, HookRig, after, echo, failing, hang, hook_rig, status
@@ -222,15 +223,22 @@ def test_steps_are_short_for_short_intervals(interval: float, step: float) -> No
 # -- the walker --------------------------------------------------------------------------------------------------------
 
 
-async def keep_alive(rig: HookRig, streams: list[Stream], *, seconds: float, interval: float = 10.0) -> None:
-    """Walk for some time."""
-    settings = evolve(
+def keep_alive_settings(interval: float = 10.0) -> Settings:
+    return evolve(
         Settings(),
         keep_alive_streaming_sessions_enabled=True,
         streaming_sessions_keep_alive_interval=interval,
         streaming_sessions_keep_alive_app_keys=(APP.key,),
     )
-    walker = StreamKeepAlive(settings, lambda: [stream for stream in streams if not stream.stopped])
+
+
+def walker_over(settings: Settings, streams: list[Stream]) -> StreamKeepAlive:
+    return StreamKeepAlive(settings, lambda: [stream for stream in streams if not stream.stopped])
+
+
+async def keep_alive(rig: HookRig, streams: list[Stream], *, seconds: float, interval: float = 10.0) -> None:
+    """Walk for some time."""
+    walker = walker_over(keep_alive_settings(interval), streams)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(walker.run)
         await trio.sleep(seconds)
@@ -335,6 +343,23 @@ async def test_an_outage_does_not_prolong_the_time(autojump_clock: MockClock) ->
         streams = [stream(rig.lane(), "a")]
         await keep_alive(rig, streams, seconds=40)
         assert len(streams[0].stopped) == 1
+
+
+async def test_a_limited_time_ends_also_when_keep_alives_were_turned_off_meanwhile(autojump_clock: MockClock) -> None:
+    live = Live(keep_alive_settings())
+    async with hook_rig() as rig, trio.open_nursery() as nursery:
+        rig.backend.script("*", status(200, {"expiresInMs": 20_000}), echo)
+        lane = rig.lane()
+        limited, free = stream(lane, "a"), stream(lane, "b")
+        walker = walker_over(live.settings, [limited, free])
+        nursery.start_soon(walker.run)
+        await trio.sleep(10.5)  # each was asked for once
+        live.replace(evolve(live.now, keep_alive_streaming_sessions_enabled=False))
+        await trio.sleep(30)
+        assert len(rig.backend.calls) == 2
+        assert sorted(len(each.stopped) for each in (limited, free)) == [0, 1]
+        assert not walker._some_expire  # nothing is left to look for
+        walker.stop(TEST_OVER)
 
 
 async def test_the_next_turn_can_be_chosen_once(autojump_clock: MockClock) -> None:

@@ -1,10 +1,6 @@
 """Notifications that cannot be delivered are kept, and delivered later: in order, under the same id, by and by."""
 
-from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +12,21 @@ from trio.testing import MockClock
 
 from actors.hooks import replay as replaying
 from actors.hooks import spool as spooling
-from actors.hooks.lane import HookLane
-from actors.hooks.spool import Spool
 from actors.storage.hook_spool import HookSpoolFile, SpoolFileError
-from config.apps import App
 from config.settings import HookOrder
 from protocol.hooks import Allow, HookMethod
 from protocol.hooks.breaker import FAILURES
-from protocol.hooks.kept_hook import KeptHook
 from protocol.hooks.webhook_signature import new_secret
-from tests.bench.kept_hooks import simulate
-from tests.support.hook_rig import APP, Answer, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
-from tests.support.spools import EPOCH, spool_at, totals_at
+from tests.support.hook_rig import APP, Answer, echo, hang, status
+from tests.support.spools import ALL, EPOCH, REFUSED, delivered, down_then, spool_at, spool_rig, tell, totals_at
 
-STATUS, PUBLISH = HookMethod.STREAM_STATUS_EVENT, HookMethod.PUBLISH_STREAM
-REFUSED = failing(httpx.ConnectError("backend.test port 80: Connection refused"))
-ALL, ENDS = evolve(APP, spool="all"), evolve(APP, spool="ends")
+PUBLISH = HookMethod.PUBLISH_STREAM
+ENDS = evolve(APP, spool="ends")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "spool.sqlite3"
-
-
-@asynccontextmanager
-async def spool_rig(
-    path: Path, app: App = ALL, *, spool: Spool | None = None, **options: Any
-) -> AsyncIterator[HookRig]:
-    """A dispatcher with what was kept at `path`."""
-    settings = {"rest_client_request_retry_count": 0, **options}
-    async with hook_rig(app, spool=spool or spool_at(path), **settings) as rig:
-        yield rig
-
-
-def tell(lane: HookLane, *numbers: int, last: bool = False) -> None:
-    for number in numbers:
-        lane.notify(STATUS, {"n": number, "sessionId": lane._session_id}, last=last)
-
-
-def delivered(backend: MemoryBackend) -> list[int]:
-    """The numbers that were answered, in the order in which they came."""
-    return [call.body["n"] for call in backend.calls if call.method == STATUS]
-
-
-def down_then(backend: MemoryBackend, answer: Answer = echo) -> None:
-    """It is back."""
-    backend.calls.clear()
-    backend.script("*", answer)
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------
@@ -304,79 +268,4 @@ async def test_an_operator_can_drop_what_is_kept(autojump_clock: MockClock, path
         tell(lane, 31)
         await trio.sleep(60)
         assert delivered(rig.backend) == [31]
-    assert totals_at(path) == {}
-
-
-# -- over the end of the server ----------------------------------------------------------------------------------------
-
-
-async def test_what_is_left_at_the_end_is_delivered_by_the_next_run(autojump_clock: MockClock, path: Path) -> None:
-    backend = MemoryBackend()
-    async with spool_rig(path, backend=backend) as rig:
-        backend.script("*", hang)
-        lane = rig.lane(app=ALL)
-        tell(lane, *range(5))  # one under way, four that wait for their turn
-        await trio.sleep(1)
-    async with spool_rig(path, backend=backend):
-        down_then(backend)
-        await trio.sleep(10)
-    assert delivered(backend) == list(range(5))
-
-
-async def test_a_damaged_body_harms_nobody(autojump_clock: MockClock, path: Path) -> None:
-    hook = KeptHook(
-        number=1,
-        app_key=ALL.key,
-        lane="s",
-        method=STATUS,
-        hook_id="a-1",
-        attempts=1,
-        event_time=EPOCH,
-        last=True,
-        content=b"[1]",
-    )
-    file = HookSpoolFile(path)
-    file.write([hook, evolve(hook, number=2, content=b'{"n": 5}')], [])
-    file.close()
-    backend = MemoryBackend()
-    backend.script("*", status(200))
-    async with spool_rig(path, backend=backend, spool=spool_at(path)) as rig:
-        await trio.sleep(20)
-        assert rig.dispatcher.spool.index.totals == {}
-        assert [call.body for call in backend.calls] == [[1], {"n": 5}]
-
-
-async def test_ten_minutes_of_outage_lose_nothing_and_keep_the_order(autojump_clock: MockClock, path: Path) -> None:
-    backend, told = MemoryBackend(), 0
-    async with spool_rig(path, backend=backend) as rig:
-        lanes = [rig.lane(f"s{number}", app=ALL) for number in range(20)]
-        for second in range(1000):
-            if second == 100:
-                backend.script("*", REFUSED)
-            if second == 700:
-                backend.script("*", echo)
-            for lane in lanes[second % 10 :: 10]:
-                tell(lane, told, last=told % 7 == 0)
-                told += 1
-            await trio.sleep(1)
-        await trio.sleep(120)
-        assert rig.dispatcher.spool.index.totals == {}
-        assert rig.dispatcher.spool.counts.kept > 1000
-    assert_all_came_in_order(backend, told)
-
-
-def assert_all_came_in_order(backend: MemoryBackend, told: int) -> None:
-    """Counting the first answer to each hook."""
-    answered = [call for call in backend.calls if call.status == 200]
-    by_session = defaultdict[str, list[int]](list)
-    for call in answered:
-        by_session[call.body["sessionId"]].append(call.body["n"])
-    assert sorted(number for numbers in by_session.values() for number in numbers) == list(range(told))
-    assert all(before < later for numbers in by_session.values() for before, later in pairwise(numbers))
-
-
-async def test_over_many_outages_and_kills_nothing_promised_is_lost(autojump_clock: MockClock, path: Path) -> None:
-    ledger = await simulate(path, events=3000, seed=1, lives=6)
-    assert (ledger.lost, ledger.out_of_order) == (set(), [])
-    assert len(ledger.promised) > 500
     assert totals_at(path) == {}

@@ -22,7 +22,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from attrs import asdict, define, evolve, field, frozen
 from trio.testing import MockClock
 
 from actors.hooks.lane import HookLane
-from actors.storage.hook_spool import HookSpoolFile
+from actors.storage.hook_spool import NO_ATTEMPTS, HookSpoolFile
 from protocol.hooks import HookMethod
 from protocol.hooks.kept_hook import KeptHook
 from tests.support.hook_rig import APP, HookRig, MemoryBackend, echo, failing, hang, hook_rig, status
@@ -86,11 +86,13 @@ class MortalFile(HookSpoolFile):
         self.ledger = ledger
         self.is_dead = False
 
-    def write(self, added: Iterable[KeptHook], removed: Iterable[int]) -> None:
+    def write(
+        self, added: Iterable[KeptHook], removed: Iterable[int], attempts: Mapping[int, int] = NO_ATTEMPTS
+    ) -> None:
         if self.is_dead:
             return
         hooks = tuple(added)
-        super().write(hooks, removed)
+        super().write(hooks, removed, attempts)
         self.ledger.promised.update(json.loads(hook.content)["n"] for hook in hooks)
 
 
