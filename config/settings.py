@@ -17,6 +17,7 @@ from config.groups.media import MediaSettings
 from config.groups.operator import OperatorSettings
 from config.groups.process import ProcessSettings
 from config.groups.public import PublicSettings
+from config.groups.pushes import PushSettings
 from config.groups.records import RecordSettings
 from config.groups.rest_api import RestSettings
 from config.groups.signalling import SignallingSettings
@@ -59,6 +60,7 @@ class Settings(
     CaptureSettings,
     SnapshotSettings,
     RecordSettings,
+    PushSettings,
     MediaSettings,
     SignallingSettings,
 ):

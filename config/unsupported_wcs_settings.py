@@ -9,7 +9,7 @@ from collections.abc import Mapping
 _ONE_PORT = "all media goes through the one port media_port_from"
 _NO_RECORDING = "this server does not do this with recordings"
 _NO_HLS = "this server has no HLS"
-_NO_RTMP = "this server speaks no RTMP; publish by WebRTC"
+_NO_RTMP = "this server takes no RTMP; publish by WebRTC or WHIP"
 _NO_RTSP = "this server does not read RTSP cameras"
 _NO_SIP = "this server makes no SIP calls"
 _NO_CDN = "this server has no CDN"
@@ -62,14 +62,23 @@ FAMILIES: Mapping[str, str] = {
     "mp4_": _NO_RECORDING,
     "multi_recorder": _NO_RECORDING,
     "pull_": "streams are not pulled from other servers",
-    "push_": "streams are not pushed to other servers",
+    "push_": "see the settings push.*",
     "record_flash_": "Flash is not served",
     "record_formats": "the codecs decide: WebM, MP4 for H264, Matroska for G.711",
     "record_rotation_": "rotated files have numbers in their names where these would be the same",
     "record_rtsp_": _NO_RTSP,
     "recorder_": _NO_RECORDING,
     "rtmfp": "Flash is not served",
-    "rtmp": _NO_RTMP,
+    "rtmp.": _NO_RTMP,
+    "rtmp_activity": _NO_RTMP,
+    "rtmp_agent": _NO_RTMP,
+    "rtmp_appkey": _NO_RTMP,
+    "rtmp_flash": _NO_RTMP,
+    "rtmp_in": _NO_RTMP,
+    "rtmp_publish": _NO_RTMP,
+    "rtmp_pull": "streams are not pulled from RTMP servers by a setting",
+    "rtmp_push": "see push.reconnect_attempts and push.reconnect_delay",
+    "rtmp_server": _NO_RTMP,
     "rtsp": _NO_RTSP,
     "sip_": _NO_SIP,
     "snapshot_": "see docs/snapshot.md: a picture has the size of its stream",

@@ -115,21 +115,8 @@ class MediaPlane:
         return self._context
 
     def statistics(self) -> MediaStatistics:
-        coalescers = [receiver.coalescer for receiver in self._receivers]
-        for coalescer in coalescers:
-            coalescer.took(0, self._context.clock(), is_all=True)  # so that the rate falls even if nothing comes
-        figures = {
-            **_peer_figures(self._services),
-            **self._tcp.figures(),
-            **self._lost(),
-            **self._context.counters.snapshot(),
-        }
-        return MediaStatistics(
-            rests=sum(receiver.rests for receiver in self._receivers),
-            packets_per_second=round(sum(coalescer.rate for coalescer in coalescers)),
-            wake_up_interval_us=round(max(coalescer.interval for coalescer in coalescers) * 1_000_000),
-            **figures,
-        )
+        receiving = _receiver_figures(self._receivers, self._context.clock())
+        return MediaStatistics(**{**receiving, **_peer_figures(self._services), **self.drops})
 
     @property
     def quality(self) -> MediaQuality:
@@ -161,15 +148,24 @@ class MediaPlane:
     # -- for streams ---------------------------------------------------------------------------------------------
 
     def publish(
-        self, offer: str, *, session_id: str, post: Post, roles: PeerRoles = ANSWERER, over_tcp: bool = False
+        self,
+        offer: str,
+        *,
+        session_id: str,
+        post: Post,
+        roles: PeerRoles = ANSWERER,
+        over_tcp: bool = False,
+        first_codec: str | None = None,
     ) -> WebRtcIngest:
         """Take a publisher. Raises MediaRefused; `post` is not called before this returns.
 
-        `over_tcp`: the answer has candidates of TCP alone, if there are any.
+        `over_tcp`: the answer has candidates of TCP alone, if there are any. `first_codec`: preferred to the others of
+        the setting `codecs`, if it is among them.
         """
         parsed = self._admit(offer, session_id)
+        codecs = sorted(self._context.settings.codecs, key=lambda codec: codec != first_codec)
         try:
-            plans = negotiate_publish(parsed, self._context.settings.codecs)
+            plans = negotiate_publish(parsed, codecs)
         except SdpError as error:
             raise _refusal(error) from None
         towards = roles.towards(parsed.setup)
@@ -310,6 +306,17 @@ class MediaPlane:
     def _close(self, transport: Transport) -> None:
         self._guard.current = transport
         transport.close()
+
+
+def _receiver_figures(receivers: Sequence[Receiver], now: float) -> dict[str, Any]:
+    coalescers = [receiver.coalescer for receiver in receivers]
+    for coalescer in coalescers:
+        coalescer.took(0, now, is_all=True)  # so that the rate falls even if nothing comes
+    return {
+        "rests": sum(receiver.rests for receiver in receivers),
+        "packets_per_second": round(sum(coalescer.rate for coalescer in coalescers)),
+        "wake_up_interval_us": round(max(coalescer.interval for coalescer in coalescers) * 1_000_000),
+    }
 
 
 def _peer_figures(services: TransportServices) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from actors.rooms import RoomDirectory
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool
 from actors.session.gateway import Gateway
+from actors.workers.pushes import Pushes
 from actors.workers.recordings import Recordings
 from actors.workers.snapshots import Snapshots
 from protocol.metrics.reload_counts import ReloadCounts
@@ -36,6 +37,7 @@ class MeasuredServer:
     rooms: RoomDirectory
     recordings: Recordings
     snapshots: Snapshots
+    pushes: Pushes
     drain: Drain
     certificate: ServerCertificate
     reloads: ReloadCounts
@@ -60,6 +62,7 @@ class MeasuredServer:
             "rooms": self.rooms.statistics(),
             "records": self.recordings.statistics(),
             "snapshots": self.snapshots.statistics(),
+            "pushes": self.pushes.statistics(),
             "media": asdict(self.plane.statistics()),
             "hooks": asdict(self.dispatcher.statistics()),
             "load": self.overload.statistics(),

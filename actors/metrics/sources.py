@@ -14,6 +14,7 @@ from actors.metrics.exposition import Readings, Source
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
 from actors.runtime.logs import lines_by_level
+from actors.workers.pushes import Pushes
 from actors.workers.recordings import Recordings
 from actors.workers.snapshots import Snapshots
 from config.version import VERSION
@@ -42,6 +43,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _rooms(server.rooms.statistics()),
         lambda: _workers(server.recordings),
         lambda: _snapshots(server.snapshots),
+        lambda: _pushes(server.pushes),
         lambda: _web(server),
     )
 
@@ -204,6 +206,11 @@ def _workers(recordings: Recordings) -> Readings:
         "wcsd_recordings": len(recordings),
         **{f"wcsd_recordings_{name}_total": value for name, value in counts.items()},
     }
+
+
+def _pushes(pushes: Pushes) -> Readings:
+    counts = asdict(pushes.counts)
+    return {"wcsd_pushes": len(pushes), **{f"wcsd_pushes_{name}_total": value for name, value in counts.items()}}
 
 
 def _snapshots(snapshots: Snapshots) -> Readings:

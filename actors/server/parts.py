@@ -11,6 +11,7 @@ from actors.events.app_changes import report_app_changes
 from actors.events.reported_reload import ReportedReload
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.sources import metrics_of
+from actors.net.network_interfaces import machine_addresses
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Directory
@@ -32,6 +33,7 @@ from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices
 from actors.stream.snapshots import StreamSnapshots
 from actors.web.api.health import Readiness
+from actors.workers.pushes import Pushes
 from actors.workers.recordings import Recordings
 from actors.workers.snapshots import Snapshots
 from config.live import follow
@@ -64,6 +66,7 @@ class Parts:
         self.stream_snapshots = StreamSnapshots(
             snapshots=self.snapshots, directory=self.directory, plane=self.plane, supervisor=self.supervisor
         )
+        self.pushes = Pushes(settings, state.sounds_path, self.overload, self._may_push_to, self.recordings.services)
         self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
         self.rooms = RoomDirectory(
             RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time), self.supervisor
@@ -120,6 +123,7 @@ class Parts:
             overload=self.overload,
             recordings=self.recordings,
             snapshots=self.stream_snapshots,
+            pushes=self.pushes,
             bans=self.opened.bans,
             drain=self.drain,
         )
@@ -148,6 +152,7 @@ class Parts:
             rooms=self.rooms,
             recordings=self.recordings,
             snapshots=self.snapshots,
+            pushes=self.pushes,
             drain=self.drain,
             certificate=self.opened.certificate,
             reloads=self.reload.counts,
@@ -156,6 +161,11 @@ class Parts:
             access=lambda: {**access.statistics(), "audit_lost": audit.lost},
             is_ready=lambda: self.readiness().ready,
         )
+
+    def _may_push_to(self, host: str, address: str) -> bool:
+        """Where pages may have their streams pushed to."""
+        own = {*machine_addresses(), *(address for address, _ in self.plane.addresses)}
+        return self.settings.push_allow.allows(host, address, own)
 
     def _adopt(self, settings: Settings) -> None:
         self.opened.certificate.use(*certificate_files(settings, self.state))

@@ -114,6 +114,7 @@ class Server:
                 async with trio.open_nursery() as web:
                     web.start_soon(serve_web, parts, self._web_closing)
                     await self._serve_signalling(on_ready)
+                    await parts.pushes.drain()
                     await parts.recordings.drain()
                     await parts.debug_reports.drain()
                     await parts.dispatcher.drain(math.inf)
@@ -135,6 +136,7 @@ class Server:
         services.start_soon(parts.plane.run)
         await services.start(parts.recordings.run)
         await services.start(parts.snapshots.run)
+        await services.start(parts.pushes.run)
         services.start_soon(opened.access.run)
         services.start_soon(parts.debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)

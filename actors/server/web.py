@@ -7,6 +7,7 @@ from actors.node.data_port import MessagePorts
 from actors.operator.app_desk import app_desk
 from actors.server.parts import Parts
 from actors.stream.event_delivery import StreamEventDelivery
+from actors.stream.pusher import StreamPusher
 from actors.stream.recorder import StreamRecorder
 from actors.web.api.administration import AdminResource
 from actors.web.api.monitoring import Monitoring
@@ -38,6 +39,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             whip=whip,
             recorder=StreamRecorder(parts.supervisor, parts.recordings),
             snapshots=parts.stream_snapshots,
+            pusher=StreamPusher(parts.supervisor, parts.pushes),
             debug_reports=parts.debug_reports.folder,
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),

@@ -72,6 +72,11 @@ class StateFolder:
         return self.path / "records"
 
     @property
+    def sounds_path(self) -> Path:
+        """The sounds that pushes may play, unless a setting names another folder."""
+        return self.path / "sounds"
+
+    @property
     def debug_path(self) -> Path:
         """The folder of the reports about sessions that were debugged."""
         return self.path / "debug"

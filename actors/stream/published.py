@@ -6,15 +6,19 @@ import trio
 
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
+from actors.node.push_port import NothingToPush
 from actors.node.recorder_port import NoSuchPublication, RecordWish
 from actors.runtime.actor import StopReason, stop_all
 from actors.runtime.slices import slices
 from actors.stream.broadcast import Broadcast, Player, picture_size
 from actors.stream.end_reasons import PUBLISHER_STOP, failed
 from actors.stream.owner import StreamOwner
+from actors.stream.pushing import StreamPushing
 from actors.stream.recording import RecordableStream, StreamRecording
 from actors.stream.services import StreamServices
 from actors.stream.stream import SizeDue, Stream, StreamMessage
+from actors.workers.push import Push
+from actors.workers.pushes import PushTo
 from actors.workers.recording import Recording
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
@@ -56,6 +60,7 @@ class PublishedStream(Stream):
     def __init__(self, request: StreamRequest, owner: StreamOwner, services: StreamServices) -> None:
         super().__init__(request, owner, services)
         self._sizes = RateLimit(1 / RESIZE_INTERVAL, RESIZE_BURST)
+        self._pushing = StreamPushing(services.pushes, services.plane)
         self._recording = StreamRecording(services.recordings, services.plane, services.wall_clock)
 
     def stream_event(self, event: StreamEvent) -> None:
@@ -74,6 +79,12 @@ class PublishedStream(Stream):
         if self._recordable is None:
             raise NoSuchPublication
         return self._recording.start(self._recordable, wish)
+
+    def push(self, to: PushTo) -> Push:
+        """Push it from now on, for REST. Raises as `StreamPushing.start`, or NothingToPush before it is live."""
+        if self._recordable is None:
+            raise NothingToPush
+        return self._pushing.start(self._recordable, to)
 
     @property
     def audience(self) -> int:
@@ -140,7 +151,11 @@ class PublishedStream(Stream):
             return None
         request = self.request
         self._ingest = self._services.plane.publish(
-            request.sdp, session_id=self.session_id, post=self._note, over_tcp=request.over_tcp
+            request.sdp,
+            session_id=self.session_id,
+            post=self._note,
+            over_tcp=request.over_tcp,
+            first_codec="H264" if request.rtmp_url else None,
         )
         self._broadcast = Broadcast(self._ingest.publication)
         return self._ingest
@@ -182,10 +197,19 @@ class PublishedStream(Stream):
         )
         if self.request.record:
             self._recording.try_start(self._recordable)
+        if self.request.rtmp_url:
+            info = self._pushing.start_for_page(self._recordable, self.request.rtmp_url, self._lose_target)
+            if info is not None:
+                self.stop(failed(info))
+                return
         self._go_live()
+
+    def _lose_target(self) -> None:
+        self.stop(failed(StreamInfo.FAILED_BY_RTMP_WRITER_ERROR))
 
     def _end_media(self, ingest: WebRtcIngest) -> None:
         ingest.withdraw()
+        self._pushing.finish(self.media_session_id)
         self._record_name = self._recording.finish()
 
     def _notice(self, description: StreamDescription) -> StatusNotice:

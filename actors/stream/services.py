@@ -14,6 +14,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
 from actors.stream.snapshots import StreamSnapshots
+from actors.workers.pushes import Pushes
 from actors.workers.recordings import Recordings
 from config.settings import Settings
 
@@ -35,6 +36,8 @@ class StreamServices:
     """None: nothing is recorded."""
     snapshots: StreamSnapshots | None = None
     """None: no pictures are taken."""
+    pushes: Pushes | None = None
+    """None: nothing is pushed to other servers."""
     bans: Bans = field(factory=Bans)
     drain: Drain = field(factory=Drain)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))

@@ -1,14 +1,16 @@
-"""The routes of REST that act on media: WHIP, recordings, pictures, and their like."""
+"""The routes of REST that act on media: WHIP, recordings, pictures, pushes, and their like."""
 
 from collections.abc import Iterator
 
 from attrs import frozen
 
+from actors.node.push_port import PushPort
 from actors.node.recorder_port import RecorderPort
 from actors.node.snapshot_port import SnapshotPort
 from actors.node.whip_port import WhipPort
 from actors.storage.report_folder import ReportFolder
 from actors.web.api.debug_reports import DebugReportResource
+from actors.web.api.pushes import PushResource
 from actors.web.api.records import RecordResource
 from actors.web.api.routes import ApiRoute
 from actors.web.api.snapshots import SnapshotResource
@@ -24,6 +26,7 @@ class MediaPorts:
     whip: WhipPort | None = None
     recorder: RecorderPort | None = None
     snapshots: SnapshotPort | None = None
+    pusher: PushPort | None = None
     debug_reports: ReportFolder | None = None
 
 
@@ -35,5 +38,7 @@ def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> I
         yield from RecordResource(ports.recorder, settings).routes()
     if ports.snapshots is not None:
         yield from SnapshotResource(ports.snapshots).routes()
+    if ports.pusher is not None:
+        yield from PushResource(ports.pusher).routes()
     if ports.debug_reports is not None:
         yield from DebugReportResource(ports.debug_reports, settings).routes()

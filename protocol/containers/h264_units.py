@@ -4,12 +4,14 @@ Parameter sets stay in the stream, where decoders accept changes of the picture'
 the `avcC` record (ISO/IEC 14496-15 section 5.3.3).
 """
 
+import re
 from typing import Final
 
 from protocol.containers.frames import MAX_FRAME, MAX_UNITS, Frame, MalformedPayload
 from protocol.sfu.frame_size import UNKNOWN, Size, h264_size
 
 _IDR, _SPS, _PPS, _DELIMITER, _STAP_A, _FU_A = 5, 7, 8, 9, 24, 28
+_START_CODE: Final = re.compile(rb"\x00{2,}\x01")
 _PROFILES_WITH_CHROMA: Final = frozenset({100, 110, 122, 144})
 _MOST_SETS: Final = 8
 _LONGEST_SET: Final = 0xFFFF
@@ -112,6 +114,15 @@ def annex_b(data: bytes) -> bytes:
         units.append(b"\0\0\0\1" + data[at + 4 : at + 4 + length])
         at += 4 + length
     return b"".join(units)
+
+
+def from_annex_b(data: bytes) -> Frame | None:
+    """The other way round: a frame as an encoder gives it. Raises MalformedPayload."""
+    units = H264Depayloader()
+    for unit in _START_CODE.split(data):
+        if unit:
+            units.add(unit)
+    return units.finish()
 
 
 def _size(sps: bytes) -> Size:

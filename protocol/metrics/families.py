@@ -170,6 +170,13 @@ WORKERS: Final = (
     counter("snapshots_failed_total", "pictures that could not be taken"),
     counter("snapshots_late_total", "those of them for which no key frame came in time"),
     counter("snapshots_refused_total", "requests refused because of snapshot.max_waiting"),
+    gauge("pushes", "pushes to RTMP servers that run"),
+    counter("pushes_started_total", "pushes that began"),
+    counter("pushes_published_total", "connections of pushes whose target took the stream"),
+    counter("pushes_retried_total", "further connections of pushes, after the first one was lost or never made"),
+    counter("pushes_failed_total", "pushes that ended because their target was lost or never reached, or by a fault"),
+    counter("pushes_refused_total", "pushes that were refused because of a setting, a limit or overload"),
+    counter("pushes_bytes_total", "bytes sent to targets, of connections that have ended"),
 )
 WEB: Final = (
     counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),

@@ -4,7 +4,7 @@ A call to one of them gets a 501 that says so, while an unknown path gets a 404.
 see at once whether the path is mistyped or the function is missing.
 """
 
-GROUPS = frozenset({"api", "call", "cdn", "mixer", "pull", "push", "rtsp"})
+GROUPS = frozenset({"api", "call", "cdn", "mixer", "pull", "rtsp"})
 """Whole groups, by the first part of the path under /rest-api."""
 
 

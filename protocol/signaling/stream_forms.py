@@ -28,6 +28,7 @@ def stream_request(frame: StartRequest, *, room: str | None = None) -> StreamReq
         height=frame.height,
         quality=frame.quality,
         custom=frame.custom,
+        rtmp_url=frame.rtmp_url,
         over_tcp=frame.transport == "TCP",
         room=room,
     )

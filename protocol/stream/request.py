@@ -34,6 +34,8 @@ class StreamRequest:
     """Any JSON, for the backend only."""
     over_tcp: bool = False
     """Whether the client asks for media by TCP."""
+    rtmp_url: str | None = field(default=None, repr=False)
+    """The RTMP server to which the publication is pushed, whose key is a secret."""
     room: str | None = None
     """The room that the stream belongs to."""
 

@@ -56,7 +56,9 @@ class FakePlane:
         self.playbacks: list[FakeMedia] = []
         self._numbers = count(1)
 
-    def publish(self, offer: str, *, session_id: str, post: Post, over_tcp: bool = False) -> FakeMedia:
+    def publish(
+        self, offer: str, *, session_id: str, post: Post, over_tcp: bool = False, first_codec: str | None = None
+    ) -> FakeMedia:
         media = self._make(offer, session_id, post)
         self.publications.append(media)
         if self.auto:

@@ -20,6 +20,7 @@ STOP_TIMEOUT = 30.0
 PROGRAM = "/usr/sbin/nginx"
 MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 CONFIGURATION = """
+{user}
 load_module {module};
 daemon off;
 worker_processes 1;
@@ -32,7 +33,7 @@ rtmp {{
     server {{
         listen 127.0.0.1:{port};
         chunk_size 4096;
-        application live {{ live on; wait_key on; }}
+        application live {{ live on; wait_key on; record all; record_path {folder}; }}
         application refused {{ live on; deny publish all; }}
     }}
 }}
@@ -57,6 +58,10 @@ class RtmpServer:
         path = self._folder / "nginx.log"
         return path.read_text() if path.exists() else ""
 
+    def recorded(self, name: str) -> Path:
+        """What was published under a name of `live`, as FLV. It grows while the publication lasts."""
+        return self._folder / f"{name}.flv"
+
     def pause(self) -> None:
         """It hangs: connections stay, nothing is read or answered."""
         os.killpg(self._process.pid, signal.SIGSTOP)
@@ -73,7 +78,8 @@ class RtmpServer:
 
     def _start(self, listener: socket.socket) -> "subprocess.Popen[bytes]":
         configuration = self._folder / "nginx.conf"
-        text = CONFIGURATION.format(module=MODULE, folder=self._folder, port=self.port)
+        user = "user root;" if os.geteuid() == 0 else ""  # else it could not write into the folder
+        text = CONFIGURATION.format(module=MODULE, folder=self._folder, port=self.port, user=user)
         configuration.write_text(text)
         command = [PROGRAM, "-p", str(self._folder), "-e", str(self._folder / "nginx.log"), "-c", str(configuration)]
         with (self._folder / "output").open("wb") as output:

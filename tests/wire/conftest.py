@@ -10,7 +10,7 @@ SLOW = {
     *("example_backend", "fast_sender", "fast_sender_runs", "full_stack", "gateway", "hook_transport_calls"),
     *("launcher", "leaks", "live_settings", "media_breaks", "media_joins", "media_life", "media_paths"),
     *("media_recovery", "media_tcp", "operator_accounts", "operator_commands", "operator_live", "operator_prompt"),
-    *("operator_store", "operator_trials", "operator_watch", "public_listeners", "random_streams", "recorder"),
+    *("operator_store", "operator_trials", "operator_watch", "public_listeners", "push", "random_streams", "recorder"),
     *("records", "reload", "rest_flood", "rest_opening", "rest_server", "rest_shutdown", "sender_choice"),
     *("server_events", "server_status", "service_manager", "snapshots", "spool_over_a_kill", "ssh", "standard_streams"),
     "record_hook",

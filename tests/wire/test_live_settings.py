@@ -18,7 +18,9 @@ from tests.support.wcs_client import WcsClient, wcs_client
 from tests.support.web_server import make_certificate
 
 LIVE = {known.attribute for known in TABLE.values() if known.live}
+PUSH = ("allow", "timeout", "reconnect_attempts", "reconnect_delay", "transcode_bitrate", "ca_file", "sounds_folder")
 LATER = {
+    **{f"push_{name}": "a push that begins: tests/wire/test_push.py" for name in PUSH},
     "capture_allow": "a page that plays a source by its URI: tests/unit/capture/test_capture_rules.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
     "shutdown_timeout": "the end of the process",
@@ -58,6 +60,7 @@ async def use_everything(server: FullServer, client: WcsClient) -> None:
         await client.receive("notifySessionDebugEvent")
         answer = await client.receive("DataStatusEvent", operationId="1")
         assert answer["status"] == "ACCEPTED", answer
+        await server.rest.post("/rest-api/push/startup", json={"streamName": "news", "rtmpUrl": "rtmp://127.0.0.1/x"})
         publication.peer.close()
         await publication.status("FAILED")
         await playback.status("FAILED")

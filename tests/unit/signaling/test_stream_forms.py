@@ -29,6 +29,7 @@ ASKED: dict[str, Any] = {
     "height": 5,
     "quality": 6,
     "custom": {"room": "red"},
+    "rtmp_url": "rtmp://target.example/live",
 }
 STREAM = StreamDescription(
     node_id="node1",

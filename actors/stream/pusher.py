@@ -1,0 +1,99 @@
+"""Pushes for REST: publications of this node are chosen, pushed to RTMP servers and no longer pushed."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve
+
+from actors.node.push_port import (
+    NoSuchPush,
+    NothingToPush,
+    PushDescription,
+    PushOrder,
+    PushRefused,
+    PushSound,
+    UnusableTarget,
+)
+from actors.node.supervisor import Supervisor
+from actors.stream.published import PublishedStream
+from actors.workers.push import Push
+from actors.workers.push_connection import TargetUnreachable, any_address, resolve
+from actors.workers.pushes import Pushes, PushTo
+from protocol.node.filters import StreamFilter
+
+
+class StreamPusher:
+    """Implements `actors.node.push_port.PushPort`."""
+
+    def __init__(self, supervisor: Supervisor, pushes: Pushes) -> None:
+        self._supervisor = supervisor
+        self._pushes = pushes
+
+    async def start(self, query: StreamFilter, order: PushOrder) -> PushDescription:
+        """Begin. Raises UnusableTarget, NothingToPush, AlreadyPushed, NoSuchSound or PushRefused."""
+        to = PushTo(url=order.url, is_full=order.is_full, is_muted=order.is_muted, sound=order.sound)
+        target = self._pushes.target(order.stream_name, to)
+        try:
+            await resolve(target, any_address)
+        except TargetUnreachable as error:
+            raise UnusableTarget(str(error)) from None
+        if order.sound is not None:
+            os.close(await self._pushes.open_sound(order.sound))
+        return self._described(self._published(evolve(query, name=order.stream_name)).push(to))
+
+    def find_all(self, query: StreamFilter) -> Sequence[PushDescription]:
+        """Those that run, of the publications that match."""
+        return [self._described(push) for push in self._pushes if any(self._matching(query, push))]
+
+    def stop(self, query: StreamFilter, push: str) -> None:
+        """End one. Raises NoSuchPush."""
+        self._found(query, push).finish("stopped")
+
+    def mute(self, query: StreamFilter, push: str, *, is_muted: bool) -> None:
+        """Silence in the place of the sound, or no longer. Raises NoSuchPush."""
+        self._found(query, push).mute(is_muted=is_muted)
+
+    async def sound_on(self, query: StreamFilter, push: str, sound: PushSound) -> None:
+        """Have a file heard in the place of the sound. Raises NoSuchPush, NoSuchSound or PushRefused."""
+        found = self._found(query, push)
+        if not found.request.has_audio:
+            raise PushRefused("The publication has no sound that a file could replace")
+        await self._pushes.play(found, sound)
+
+    def sound_off(self, query: StreamFilter, push: str) -> None:
+        """The published sound is heard again. Raises NoSuchPush."""
+        self._found(query, push).stop_sound()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _published(self, query: StreamFilter) -> PublishedStream:
+        for stream in self._supervisor.matching(evolve(query, published=True)):
+            if isinstance(stream, PublishedStream) and stream.is_live:
+                return stream
+        raise NothingToPush
+
+    def _found(self, query: StreamFilter, push: str) -> Push:
+        found = self._pushes.of(push)
+        if found is None or not any(self._matching(query, found)):
+            raise NoSuchPush
+        return found
+
+    def _matching(self, query: StreamFilter, push: Push) -> Iterator[object]:
+        stream = push.request.stream_id
+        return iter(self._supervisor.matching(evolve(query, media_session_ids=frozenset({stream}))))
+
+    def _described(self, push: Push) -> PushDescription:
+        request = push.request
+        width, height = request.size()
+        return PushDescription(
+            id=request.id,
+            stream_name=request.stream_name,
+            target_name=request.target_name,
+            shown_url=request.job.target.shown,
+            url=request.job.target.url,
+            status=push.status,
+            width=width,
+            height=height,
+            is_muted=push.is_muted,
+            plays_sound=push.plays_sound,
+        )

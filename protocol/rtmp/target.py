@@ -1,0 +1,98 @@
+"""Where a stream is pushed to: `rtmp[s]://host[:port]/application/...`, and the stream's name there.
+
+The last part of the path is what is published: a key that lets everybody publish, and therefore a secret.
+"""
+
+import re
+from typing import Final
+
+from attrs import field, frozen
+
+MAX_LENGTH: Final = 2048
+"""Characters of a URL."""
+_URL: Final = re.compile(
+    r"(?P<scheme>rtmps?)://(?:(?P<user>[^@/?#]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[^?]*)?(?P<query>\?.*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_FORBIDDEN: Final = frozenset(" \\#")
+_PORTS: Final = {"rtmp": 1935, "rtmps": 443}
+HIDDEN: Final = "***"
+
+
+class BadTarget(ValueError):
+    """The URL names nothing that can be pushed to; the text says why, without the URL."""
+
+
+@frozen(kw_only=True)
+class RtmpTarget:
+    """See above. `url` is what was asked for."""
+
+    url: str = field(repr=False)
+    shown: str
+    """The URL without what is secret in it."""
+    host: str
+    """A name or an address; an IPv6 address without brackets."""
+    port: int
+    is_secure: bool
+    app: str = field(repr=False)
+    key: str = field(repr=False)
+    """The stream's name at the target."""
+    tc_url: str = field(repr=False)
+    """The URL of the application, which the target is told."""
+
+
+def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
+    """Read a URL: of an application, to which the stream's `name` there is added, or the whole of it, if `is_full`.
+
+    Raises BadTarget.
+    """
+    found = _parts(url)
+    if found["user"] is not None:
+        raise BadTarget("has a user or a password, which this server does not send")
+    scheme, path = found["scheme"].lower(), (found["path"] or "").strip("/")
+    query = found["query"] or ""
+    if is_full:
+        app, slash, key = path.rpartition("/")
+        if not slash:
+            raise BadTarget("has no key after the application")
+        key += query
+    else:
+        app, key = path + query, name
+    if not app or not key:
+        raise BadTarget("has no application")
+    port = _PORTS[scheme] if found["port"] is None else int(found["port"])
+    if not 0 < port < 65536:
+        raise BadTarget("has a port that is not between 1 and 65535")
+    authority = found["host"] if found["port"] is None else f"{found['host']}:{found['port']}"
+    return RtmpTarget(
+        url=url,
+        shown=masked(url),
+        host=found["host"].strip("[]").lower(),
+        port=port,
+        is_secure=scheme == "rtmps",
+        app=app,
+        key=key,
+        tc_url=f"{scheme}://{authority}/{app}",
+    )
+
+
+def masked(url: str) -> str:
+    """The URL without user, password, and anything after the first part of its path: `rtmp://host/live/***`."""
+    try:
+        found = _parts(url)
+    except BadTarget:
+        return HIDDEN
+    port = "" if found["port"] is None else f":{found['port']}"
+    app, slash, rest = (found["path"] or "").strip("/").partition("/")
+    shown = f"{found['scheme'].lower()}://{found['host']}{port}/{app}"
+    return shown + (f"/{HIDDEN}" if slash and rest else "") + (f"?{HIDDEN}" if found["query"] else "")
+
+
+def _parts(url: str) -> "re.Match[str]":
+    if len(url) > MAX_LENGTH or not url.isprintable() or not _FORBIDDEN.isdisjoint(url):
+        raise BadTarget("has a space or a character that is none of a URL, or is too long")
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise BadTarget("is not rtmp://HOST[:PORT]/APPLICATION or rtmps://...")
+    return found

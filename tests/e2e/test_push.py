@@ -1,0 +1,79 @@
+"""The SDK's page that republishes by RTMP, as it is in its package, to an RTMP server that others wrote."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av.error
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.flv_reader import Heard, read_media
+from tests.support.rtmp_server import RtmpServer, rtmp_server
+from tests.support.sdk_page import PATIENCE
+from tests.support.server_process import ServerProcess
+
+PAGE = "/sdk/examples/demo/streaming/webrtc-as-rtmp-republishing/webrtc-as-rtmp-republishing.html"
+SETTINGS = {"push.allow": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtmpServer]:
+    with rtmp_server(tmp_path_factory.mktemp("target")) as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, site: str, server: ServerProcess, emptied_server: None) -> Iterator[Page]:
+    """The page, which is told where the server is. It may not throw an error."""
+    errors: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(site + PAGE)
+    page.locator("#url").fill(server.ws_url())
+    page.locator("#streamName").fill("news")
+    yield page
+    context.close()
+    assert errors == []
+
+
+def shows(page: Page, status: str) -> None:
+    expect(page.locator("#status")).to_have_text(status, timeout=PATIENCE)
+
+
+def pushed(file: Path, frames: int) -> Heard:
+    """What the target has got, as soon as it is enough."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            heard = read_media(str(file), frames=frames)
+        except (OSError, av.error.FFmpegError):
+            heard = Heard()
+        if heard.frames["video"] >= frames and heard.frames["audio"] >= frames:
+            return heard
+        assert time.monotonic() < deadline, heard
+        time.sleep(0.05)
+
+
+def test_the_page_republishes_to_an_rtmp_server(page: Page, server: ServerProcess, target: RtmpServer) -> None:
+    page.locator("#rtmpUrl").fill(target.url)
+    page.locator("#publishBtn").click()
+    shows(page, "PUBLISHING")
+    expect(page.locator("#player")).to_have_text(f"{target.url}/rtmp_news")
+    (push,) = httpx.post(server.http_url("/rest-api/push/find_all")).json()
+    assert (push["streamName"], push["rtmpUrl"]) == ("rtmp_news", target.url)
+
+    heard = pushed(target.recorded("rtmp_news"), 30)
+    assert heard.codecs == {"video": "h264", "audio": "aac"}
+
+    page.locator("#publishBtn").click()
+    shows(page, "UNPUBLISHED")
+    assert httpx.post(server.http_url("/rest-api/push/find_all")).status_code == 404
+
+
+def test_a_target_that_refuses_fails_the_stream(page: Page, target: RtmpServer) -> None:
+    page.locator("#rtmpUrl").fill(target.refusing_url)
+    page.locator("#publishBtn").click()
+    shows(page, "FAILED")
