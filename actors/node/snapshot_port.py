@@ -24,7 +24,10 @@ class NotInTime(SnapshotRefused):
 
 
 class SnapshotPort(Protocol):
-    """Pictures of publications, which queries choose by name."""
+    """Pictures of publications."""
 
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
-        """A picture of the publication of this name. Raises NoSuchPublication or SnapshotRefused."""
+        """A picture of what a stream shows, or its players see, that the query chooses by its name or id.
+
+        Raises NoSuchPublication or SnapshotRefused.
+        """

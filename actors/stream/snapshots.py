@@ -31,9 +31,9 @@ class StreamSnapshots:
     supervisor: Supervisor
 
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
-        if query.name is None or not any(self.supervisor.matching(query)):
-            raise NoSuchPublication
-        return await self.of(query.name, spec)
+        for stream in self.supervisor.matching(query):
+            return await self.of(stream.name, spec)
+        raise NoSuchPublication
 
     async def of(self, name: str, spec: PictureSpec) -> Picture:
         """A picture of what players of this name see. Raises NoSuchPublication or SnapshotRefused."""

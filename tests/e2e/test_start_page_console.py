@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.start_page import OpenStartPage, StartPage, start_pages
@@ -99,6 +99,49 @@ def check_dialogs(page: StartPage, check: Callable[[str], None]) -> None:
     page.page.get_by_role("button", name="Close").click()
     page.page.keyboard.press("?")
     check("help")
+
+
+# -- pictures of streams ---------------------------------------------------------------------------------------------
+
+
+def test_the_row_that_is_pointed_at_or_focused_shows_a_picture_of_its_stream(start_page: OpenStartPage) -> None:
+    busy = start_page()
+    busy.publisher.run("news", "PUBLISHING")
+    page = start_page()
+    under_way: list[str] = []
+    most: list[int] = []
+
+    def is_picture(request: Request) -> bool:
+        return "/page/picture" in request.url
+
+    def began(request: Request) -> None:
+        if is_picture(request):
+            under_way.append(request.url)
+            most.append(len(under_way))
+
+    def ended(request: Request) -> None:
+        if is_picture(request):
+            under_way.remove(request.url)
+
+    page.page.on("request", began)
+    page.page.on("requestfinished", ended)
+    picture, image = page.page.locator("#thumbnail"), page.page.locator("#thumbnail-image")
+    row = page.stream("news", "publish")
+    row.hover(position={"x": 3, "y": 3})
+    expect(image).to_have_attribute("src", re.compile("^data:image/jpeg;base64,/9j/"))
+    expect(picture).to_be_visible()
+    expect(page.page.locator("#thumbnail-name")).to_have_text("news")
+    assert page.page.evaluate("[thumbnail.querySelector('img').naturalWidth > 0, innerHeight]")[0]
+    page.page.mouse.move(2, 2)
+    expect(picture).to_be_hidden()
+    page.page.keyboard.press("j")
+    expect(picture).to_be_visible()
+    page.page.keyboard.press("Escape")
+    expect(picture).to_be_hidden()
+    asked = len(most)
+    page.show("sessions")
+    assert max(most) == 1, "never more than one at a time"
+    assert len(most) == asked, "none where none is shown"
 
 
 # -- how little it touches ---------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
 from actors.web.api.start_page import PageInfo
 from actors.web.app import api_routes, create_app
+from actors.web.media_routes import MediaPorts
 from config.apps import default_table
 from config.apps_file import write_apps
 from config.settings import Settings, TerminateAll
@@ -73,6 +74,7 @@ def app_of(
     bans: Bans | None = None,
     monitoring: Monitoring | None = None,
     apps: AppDesk | None = None,
+    media: MediaPorts = MediaPorts(),  # noqa: B008 - it cannot be changed
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     return create_app(
@@ -87,6 +89,7 @@ def app_of(
         bans=bans,
         monitoring=monitoring,
         apps=apps or shipped_apps(),
+        media=media,
     )
 
 

@@ -1,6 +1,7 @@
 """`POST /rest-api/stream/snapshot`: a picture of a publication."""
 
 from http import HTTPStatus
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,12 +10,20 @@ from actors.node.recorder_port import NoSuchPublication
 from actors.node.snapshot_port import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import narrowed, note
+from actors.web.responses import JsonAnswer
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import snapshots as rest
 from protocol.rest.errors import RestError, not_found
+from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.stream.pictures import PictureFormat, PictureSpec
+
+ID: Final = Field("id", TEXT, "media session id of the stream")
+PICTURE_QUERY: Final = FieldTable(ID, required=(ID,), noun="query parameter")
+THUMBNAIL: Final = PictureSpec(format=PictureFormat.JPEG, width=320)
+"""A little larger than the console shows it."""
 
 
 class SnapshotResource:
@@ -42,6 +51,14 @@ class SnapshotResource:
                     504: "the publisher has sent no key frame in time",
                 },
             ),
+            ApiRoute(
+                path="/page/picture",
+                endpoint=self.thumbnail,
+                role=Role.VIEW,
+                summary="a small picture of a stream",
+                query=PICTURE_QUERY,
+                is_described=False,
+            ),
         )
 
     async def snapshot(self, request: Request) -> Response:
@@ -56,6 +73,18 @@ class SnapshotResource:
             raise not_found("nobody publishes under this name") from None
         except SnapshotRefused as refused:
             raise RestError(_status(refused), refused.info, setting=refused.setting) from None
+        return Response(rest.picture_body(picture.data), media_type="application/json")
+
+    async def thumbnail(self, request: Request) -> Response:
+        """A picture for the console's tables, of a stream by its id; without one, why. That is no error of the page."""
+        wanted = PICTURE_QUERY.read(read_query(request.scope["query_string"]))[ID] or ""
+        query = narrowed(request.scope, StreamFilter(media_session_ids=frozenset({wanted})))
+        try:
+            picture = await self._snapshots.take(query, THUMBNAIL)
+        except NoSuchPublication:
+            return JsonAnswer({"info": "The stream has ended"})
+        except SnapshotRefused as refused:
+            return JsonAnswer({"info": refused.info})
         return Response(rest.picture_body(picture.data), media_type="application/json")
 
 

@@ -146,7 +146,7 @@ def security_headers(info: PageInfo) -> dict[str, str]:
     """Headers of the page: it runs only its own files, connects only to this server, and cannot be framed."""
     sockets = f"ws://*:{info.ws[1]} wss://*:{info.wss[1]}"
     policy = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
         f"connect-src 'self' {sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return {

@@ -19,6 +19,7 @@ import { SettingsList } from "./settings.js";
 import { startTabs } from "./tabs.js";
 import { terminateRow } from "./terminate.js";
 import { startTheme } from "./theme.js";
+import { Thumbnail } from "./thumbnail.js";
 
 const UNSPECIFIED = new Set(["", "0.0.0.0", "::"]);
 const FIRST_TAB = "streams";
@@ -40,6 +41,7 @@ const search = byId("search");
 const poll = new Poll({ ask, onAnswer: show, onSilence: showSilence });
 const details = new StreamDetails({ watch });
 const lists = makeLists({ watch, enter, open: (row) => details.open(row), refresh: () => poll.now() });
+const thumbnail = new Thumbnail(lists.streams.table);
 const whole = {
   hooks: new HookCalls((row) => details.open(row)),
   apps: new Apps(() => poll.now()),
@@ -123,6 +125,7 @@ function onLeave() {
   poll.stop();
   events.stop();
   events.clear();
+  thumbnail.hide();
   alarm("");
   showPulse("waiting", "Not logged in");
   for (const each of [...Object.values(lists), ...Object.values(whole)]) each.clear?.();

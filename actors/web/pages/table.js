@@ -54,7 +54,16 @@ export class LiveTable {
 
   /** The row that has the focus, or in which something has it; null if there is none. */
   get current() {
-    const line = document.activeElement?.closest("tr");
+    return this.rowOf(document.activeElement?.closest("tr"));
+  }
+
+  /** The part of it that has the rows. */
+  get body() {
+    return this.#body;
+  }
+
+  /** The row of this <tr>, as it was told last. */
+  rowOf(line) {
     return [...this.#lines.values()].find((each) => each.line === line)?.row ?? null;
   }
 
