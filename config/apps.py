@@ -22,8 +22,10 @@ from protocol.hooks.webhook_signature import read_secret
 
 ALL_METHODS: tuple[str, ...] = tuple(method.value for method in HookMethod)
 """Every REST method this server can call, in the order of the reference."""
-USUAL_METHODS: tuple[str, ...] = tuple(name for name in ALL_METHODS if name != HookMethod.SERVER_STATUS_EVENT)
-"""Those that backends of WCS know: applications get others only by name, for such a backend answers them with 404."""
+BY_NAME = frozenset({HookMethod.SERVER_STATUS_EVENT.value, HookMethod.RECORDING_STATUS_EVENT.value})
+"""Applications get these only by name: a backend of WCS does not know them, or not what is in them, and answers 404."""
+USUAL_METHODS: tuple[str, ...] = tuple(name for name in ALL_METHODS if name not in BY_NAME)
+"""Those that backends of WCS know."""
 
 ECHO_APP_URL = "http://localhost:8081/apps/EchoApp"
 """The built-in backend, which agrees to everything."""

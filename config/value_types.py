@@ -127,10 +127,10 @@ class Choice(Generic[E]):
         return "one of " + ", ".join(self.members)
 
     def read(self, text: str) -> E:
-        try:
-            return self.members(text.lower())
-        except ValueError:
-            raise ValueError("is not known") from None
+        for member in self.members:
+            if member.lower() == text.lower():
+                return member
+        raise ValueError("is not known")
 
 
 @frozen

@@ -140,6 +140,22 @@ class HookLane:
         """A slot for one stream's keep-alives, outside the lane."""
         return KeepAliveSlot(self._services, self)
 
+    def outlasting(self) -> "HookLane":
+        """A lane for what is told of the session's streams even after `close`: in the same order, by the same policies.
+
+        Nobody is warned of its failures.
+        """
+        lane = HookLane(
+            self._services,
+            self._queue,
+            self._account,
+            app=self._app,
+            session_id=self._session_id,
+            on_warning=lambda method, info: None,
+        )
+        lane.config = self.config
+        return lane
+
     def close(self) -> None:
         """Accept no more calls. Waiting calls are still made."""
         self._closed = True

@@ -44,7 +44,8 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
     )
-    public = create_public_app(settings, whip=whip, page_info=page_info, counts=parts.metrics.web)
+    records = parts.recordings.folder.path
+    public = create_public_app(settings, whip=whip, records=records, page_info=page_info, counts=parts.metrics.web)
     tls = {"https": opened.https, "public_https": opened.tls}
     await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
 

@@ -24,7 +24,7 @@ from config.apps_file import AppFileError
 from config.listeners import listeners_of
 from config.loading import LoadedSettings
 from config.rest_auth import exposure_faults, exposure_warnings
-from config.settings import Settings
+from config.settings import RecordPolicy, RecordsAccess, Settings
 from protocol.access.bans_file import BansFileError, read_bans
 from protocol.stream.record_names import STOCK_HOOK_SCRIPT
 
@@ -44,6 +44,7 @@ class StartChecks:
         self._check_authorities("rest_ca_file", self._settings.rest_ca_file)
         self._check_authorities("https.client_ca", self._settings.https_client_ca)
         self._check_hook_script(self._settings.on_record_hook_script)
+        self._check_records(self._settings)
         self._check_listening_addresses()
         self._check_media_addresses()
         self._state = folder = StateFolder(state)
@@ -162,6 +163,15 @@ class StartChecks:
         else:
             self._refuse("on_record_hook_script", fault)
 
+    def _check_records(self, settings: Settings) -> None:
+        folder = settings.records_folder
+        if folder is not None and not _can_be_written_to(folder):
+            self._refuse("records.folder", f"'{folder}' is no folder that this user may write to, or make")
+        is_public = settings.records_access is RecordsAccess.PUBLIC
+        if is_public and settings.stream_record_policy is RecordPolicy.STREAM_NAME:
+            told = "anybody may fetch recordings, whose names can be guessed (stream_record_policy=streamName)"
+            self.warnings.append(self._loaded.told_of("records.access", told))
+
     # -- addresses ---------------------------------------------------------------------------------
 
     def _check_listening_addresses(self) -> None:
@@ -189,6 +199,13 @@ class StartChecks:
             media_addresses(self._settings, machine_addresses())
         except ValueError as error:
             self._refuse("ip_local" if self._settings.ip_local else "ip", str(error))
+
+
+def _can_be_written_to(folder: Path) -> bool:
+    """Whether files can be made there; a folder that is missing is made in the next one above."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _binding_error(address: str | None, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int | None:

@@ -194,6 +194,8 @@ class PublishedStream(Stream):
             media_session_id=self.media_session_id,
             session_id=self.session_id,
             app_key=self.app_key,
+            context=self._owner.context,
+            lane=self._owner.lane.outlasting(),
         )
         if self.request.record:
             self._recording.try_start(self._recordable)

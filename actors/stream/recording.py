@@ -6,24 +6,35 @@ from contextlib import suppress
 
 from attrs import frozen
 
+from actors.hooks.lane import HookLane
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap
 from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.workers.recording import Recording
 from actors.workers.recordings import OFF, Recordings, RecordRequest
+from protocol.hooks import HookContext, HookMethod, recording_status_body
 from protocol.stream.record_names import RecordFacts
+from protocol.stream.record_status import RecordNotice, RecordStatus
 
 
 @frozen(kw_only=True)
 class RecordableStream:
-    """What is recorded, and of whom."""
+    """What is recorded, and of whom. `lane` outlasts the session's."""
 
     publication: Publication
     name: str
     media_session_id: str
     session_id: str
     app_key: str
+    context: HookContext
+    lane: HookLane
+
+    def tell(self, notice: RecordNotice) -> None:
+        """Tell the backend, even when the session has ended."""
+        body = recording_status_body(self.context, notice, media_session_id=self.media_session_id, name=self.name)
+        is_last = notice.status is not RecordStatus.STARTED
+        self.lane.notify(HookMethod.RECORDING_STATUS_EVENT, body, last=is_last)
 
 
 class StreamRecording:
@@ -57,7 +68,7 @@ class StreamRecording:
             return Tap(publication, self._plane.context, channel, on_end)
 
         self._last = self._recordings.start(
-            RecordRequest(facts=facts, app_key=stream.app_key, open_tap=open_tap, wish=wish)
+            RecordRequest(facts=facts, app_key=stream.app_key, open_tap=open_tap, wish=wish, tell=stream.tell)
         )
         return self._last
 

@@ -11,6 +11,7 @@ from actors.node.whip_port import WhipPort
 from actors.storage.report_folder import ReportFolder
 from actors.web.api.debug_reports import DebugReportResource
 from actors.web.api.pushes import PushResource
+from actors.web.api.record_files import RecordFiles
 from actors.web.api.records import RecordResource
 from actors.web.api.routes import ApiRoute
 from actors.web.api.snapshots import SnapshotResource
@@ -35,7 +36,8 @@ def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> I
     if ports.whip is not None:
         yield from WhipResource(ports.whip, settings, refusals).routes()
     if ports.recorder is not None:
-        yield from RecordResource(ports.recorder, settings).routes()
+        yield from RecordResource(ports.recorder).routes()
+        yield from RecordFiles(ports.recorder.folder, settings).routes()
     if ports.snapshots is not None:
         yield from SnapshotResource(ports.snapshots).routes()
     if ports.pusher is not None:

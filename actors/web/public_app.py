@@ -7,6 +7,7 @@ REST, the start page, metrics and the statistics are not here: their paths are u
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.node.whip_port import WhipPort
 from actors.web.api.embed_player import EmbedPlayer
+from actors.web.api.record_files import RecordFiles
 from actors.web.api.routes import ApiRoute, RouteTable
 from actors.web.api.start_page import PageInfo
 from actors.web.api.whip import WhipResource
@@ -29,11 +31,11 @@ from protocol.metrics.web_counts import WebCounts
 
 
 def create_public_app(
-    settings: Settings, *, whip: WhipPort, page_info: PageInfo, counts: WebCounts | None = None
+    settings: Settings, *, whip: WhipPort, records: Path, page_info: PageInfo, counts: WebCounts | None = None
 ) -> Starlette:
-    """The ASGI application of the public listeners."""
+    """The ASGI application of the public listeners. `records`: the folder of recordings."""
     refusals = Refusals(tells_missing=False)
-    table = RouteTable(public_routes(settings, whip, page_info, refusals))
+    table = RouteTable(public_routes(settings, whip, records, page_info, refusals))
     layers = [
         Middleware(RequestIds),
         Middleware(RequestCounting, counts=counts or WebCounts(), table=table),
@@ -45,10 +47,13 @@ def create_public_app(
     return app
 
 
-def public_routes(settings: Settings, whip: WhipPort, page_info: PageInfo, refusals: Refusals) -> Iterable[ApiRoute]:
+def public_routes(
+    settings: Settings, whip: WhipPort, records: Path, page_info: PageInfo, refusals: Refusals
+) -> Iterable[ApiRoute]:
     """All that is served to anybody; what is not named here does not exist for them."""
     yield from WhipResource(whip, settings, refusals).routes()
     yield from EmbedPlayer(page_info).routes()
+    yield from RecordFiles(records, settings, is_public=True).routes()
 
 
 class PublicGuard:

@@ -1,6 +1,6 @@
 """One file of a recording: its name, while it is written and in the end, and what is known of its content."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,10 @@ from actors.runtime.logs import get_logger
 from actors.workers.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
 from protocol.containers.matroska import is_webm
 from protocol.stream.record_names import RecordFacts, file_stem
+from protocol.stream.record_status import RecordNotice
+
+TellStatus = Callable[[RecordNotice], None]
+"""Tells a backend what becomes of a recording. It never waits and never raises."""
 
 log = get_logger("workers")
 
@@ -18,8 +22,9 @@ log = get_logger("workers")
 class RecordPart:
     """See above. `facts.start` and the codecs in `facts` are those of the file."""
 
-    def __init__(self, folder: RecordFolder, template: str, facts: RecordFacts) -> None:
+    def __init__(self, folder: RecordFolder, template: str, facts: RecordFacts, tell: TellStatus) -> None:
         self.facts = facts
+        self.tell = tell
         self.ending = ending_of({codec for codec in (facts.audio_codec, facts.video_codec) if codec is not None})
         self.running_name = folder.reserve(file_stem(template, facts), self.ending)
         """The file's name until its end is known."""

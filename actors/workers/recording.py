@@ -14,10 +14,11 @@ from actors.node.recorder_port import RecordingRefused
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.record_folder import DiskLimits, RecordFolder
-from actors.workers.record_part import RecordPart
+from actors.workers.record_part import RecordPart, TellStatus
 from actors.workers.tap_channel import OpenTap, WorkerTap, tap_channel
 from actors.workers.worker import Worker, WorkerMessage, WorkerServices
 from protocol.stream.record_names import RecordFacts
+from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation
 from protocol.taps import VIDEO_CODECS
 
@@ -37,6 +38,7 @@ class RecordJob:
     limits: DiskLimits
     max_file_bytes: int
     rotation: Rotation
+    tell: TellStatus
     on_file: Callable[[RecordPart], None]
     on_figures: Callable[[], None]
 
@@ -51,7 +53,7 @@ class Recording(Worker):
     ) -> None:
         super().__init__(services)
         self.facts = job.facts
-        self.part = RecordPart(folder, job.template, job.facts)
+        self.part = RecordPart(folder, job.template, job.facts, job.tell)
         """The file that is being written, the last one in the end."""
         self.refusal: RecordingRefused | None = None
         self.started = trio.Event()
@@ -125,6 +127,7 @@ class Recording(Worker):
             case "started":
                 self.take_figures(event)
                 self.writing.set()
+                self._job.tell(RecordNotice(status=RecordStatus.STARTED, file_name=self.running_name))
             case "keyframe" if self._tap is not None:
                 self._tap.request_key_frame()
             case "rotate" if self._next is None and not self.is_ending:
@@ -201,7 +204,8 @@ class Recording(Worker):
 
     async def _open_next(self, codecs: Collection[str]) -> None:
         """Give the process its next file; it ends where there is none."""
-        part = RecordPart(self._folder, self._job.template, _facts(self.facts, codecs, self._now()))
+        facts = _facts(self.facts, codecs, self._now())
+        part = RecordPart(self._folder, self._job.template, facts, self._job.tell)
         self._next = part
         try:
             descriptor = await trio.to_thread.run_sync(part.open, self._job.limits)

@@ -12,7 +12,7 @@ from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.hook_script import HookScript
 from actors.workers.record_folder import MP4, DiskLimits, RecordFolder
-from actors.workers.record_part import RecordPart
+from actors.workers.record_part import RecordPart, TellStatus
 from actors.workers.recording import Recording, RecordJob
 from actors.workers.remuxing import Remuxing
 from actors.workers.tap_channel import OpenTap
@@ -21,22 +21,38 @@ from actors.workers.worker_counts import RecordingCounts
 from config.settings import RecordPolicy, Settings
 from protocol.containers.recording_series import NEVER
 from protocol.stream.record_names import RecordFacts
+from protocol.stream.record_status import RecordNotice, RecordStatus
 
 OFF: Final = "Recording is switched off"
 NOT_THIS_APP: Final = "Recording is not for this application"
 TOO_MANY: Final = "Too many recordings"
+NOTHING: Final = "Nothing was recorded"
 
 log = get_logger("workers")
 
 
+FAILURES: Final[Mapping[str, str]] = {
+    "worker-died": "The recorder has died",
+    "crash": "Failed by error",
+    "disk-full": "The disk is full",
+    "no-room": "The folder of recordings is full",
+}
+"""Causes by which recordings end too early, as backends are told."""
+
+
+def _tell_nobody(notice: RecordNotice) -> None:
+    """Nobody is interested."""
+
+
 @frozen(kw_only=True)
 class RecordRequest:
-    """A publication to be recorded. `wish`: of REST; None: its page wants it."""
+    """A publication to be recorded. `wish`: of REST; None: its page wants it. `tell`: of what becomes of it."""
 
     facts: RecordFacts
     app_key: str
     open_tap: OpenTap
     wish: RecordWish | None = None
+    tell: TellStatus = _tell_nobody
 
 
 class Recordings:
@@ -84,7 +100,7 @@ class Recordings:
         try:
             self._admit(request)
         except RecordingRefused as refused:
-            self._note_refusal(request.facts, refused)
+            self._note_refusal(request, refused)
             raise
         before = self.of(request.facts.media_session_id)
         if before is not None:
@@ -92,7 +108,7 @@ class Recordings:
         recording = Recording(self.services, self.folder, self._job(request), self._wall_clock)
         if self._nursery is None:
             raise ActorStopped("recordings are not served")
-        self._nursery.start_soon(self._oversee, recording)
+        self._nursery.start_soon(self._oversee, recording, request)
         self._running[recording.facts.media_session_id] = recording
         self._all.add(recording)
         return recording
@@ -140,15 +156,16 @@ class Recordings:
             limits=DiskLimits(max_bytes=settings.records_max_bytes, min_free=settings.records_min_free),
             max_file_bytes=settings.records_max_file_bytes,
             rotation=wish.rotation or settings.record_rotation or NEVER,
+            tell=request.tell,
             on_file=self._take_file,
             on_figures=self._watch_room,
         )
 
-    async def _oversee(self, recording: Recording) -> None:
+    async def _oversee(self, recording: Recording, request: RecordRequest) -> None:
         try:
             with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(recording))):
                 await recording.run()
-            self._note_end(recording)
+            self._note_end(recording, request)
             if recording.refusal is None:
                 self._start_finishing(recording.part)
         finally:
@@ -182,6 +199,11 @@ class Recordings:
         if part.file is not None:
             self.counts.files += 1
             self.counts.bytes += part.bytes
+            part.tell(
+                RecordNotice(
+                    status=RecordStatus.FINISHED, file_name=part.file.name, size=part.bytes, duration=part.duration_ms
+                )
+            )
             await self.script.run(part.facts.stream_name, part.file)
 
     async def _remux(self, file: Path) -> Path:
@@ -220,23 +242,28 @@ class Recordings:
         self._changed.set()
         self._changed = trio.Event()
 
-    def _note_end(self, recording: Recording) -> None:
+    def _note_end(self, recording: Recording, request: RecordRequest) -> None:
         counts, cause = self.counts, recording.reason.cause if recording.reason else "unknown"
         if recording.refusal is not None:
-            self._note_refusal(recording.facts, recording.refusal)
+            self._note_refusal(request, recording.refusal)
             return
         counts.started += 1
-        counts.failed += cause in ("worker-died", "disk-full", "crash")
+        counts.failed += cause in FAILURES
         kept = recording.file is not None or recording.files > 0
         counts.finished += kept
+        info = FAILURES.get(cause, None if kept else NOTHING)
+        if info is not None:
+            request.tell(RecordNotice(status=RecordStatus.FAILED, info=info))
         log.info("recording ended", cause=cause, kept=kept, **recording.end_log_fields())
 
-    def _note_refusal(self, facts: RecordFacts, refused: RecordingRefused) -> None:
+    def _note_refusal(self, request: RecordRequest, refused: RecordingRefused) -> None:
         self.counts.refused += 1
+        if request.wish is None:  # REST has its answer
+            request.tell(RecordNotice(status=RecordStatus.FAILED, info=refused.info))
         self._refusals.warning(
             "recording refused",
-            id=facts.media_session_id,
-            name=facts.stream_name,
+            id=request.facts.media_session_id,
+            name=request.facts.stream_name,
             info=refused.info,
             setting=refused.setting,
         )

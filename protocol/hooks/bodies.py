@@ -13,6 +13,7 @@ from attrs import frozen
 from protocol.node.descriptions import StreamDescription
 from protocol.node.run_record import PreviousRun
 from protocol.node.stream_object import stream_object
+from protocol.stream.record_status import RecordNotice
 
 CONNECT_FIELDS = (
     "useWsTunnel",
@@ -131,6 +132,24 @@ def data_status_body(
     `payload` is what the backend has made of the client's payload; None if it left it alone.
     """
     return context.body(operationId=operation_id, status=status, info=info, payload=payload)
+
+
+def recording_status_body(
+    context: HookContext, notice: RecordNotice, *, media_session_id: str, name: str
+) -> dict[str, Any]:
+    """`RecordingStatusEvent`: a recording of the stream `name` begins, has finished a file, or has failed.
+
+    WCS has a method of this name; what it sends is not documented.
+    """
+    return context.body(
+        mediaSessionId=media_session_id,
+        name=name,
+        status=notice.status.value,
+        fileName=notice.file_name,
+        size=notice.size,
+        duration=notice.duration,
+        info=notice.info,
+    )
 
 
 class ServerStatus(StrEnum):

@@ -33,6 +33,7 @@ class HookMethod(StrEnum):
     SESSION_DEBUG = "sessionDebug"
     SUBMIT_BUG_REPORT = "submitBugReport"
     PUSH_LOGS = "pushLogs"
+    RECORDING_STATUS_EVENT = "RecordingStatusEvent"
     SERVER_STATUS_EVENT = "ServerStatusEvent"
 
     @property
@@ -64,6 +65,7 @@ _OF_STREAMS = frozenset(
         HookMethod.STREAM_KEEP_ALIVE_EVENT,
         HookMethod.SEND_STREAM_EVENT,
         HookMethod.STREAM_EVENT,
+        HookMethod.RECORDING_STATUS_EVENT,
     }
 )
 
@@ -74,6 +76,7 @@ _EVENTS = frozenset(
         HookMethod.STREAM_KEEP_ALIVE_EVENT,
         HookMethod.STREAM_EVENT,
         HookMethod.DATA_STATUS_EVENT,
+        HookMethod.RECORDING_STATUS_EVENT,
         HookMethod.SERVER_STATUS_EVENT,
     }
 )
@@ -82,7 +85,7 @@ _UNUSED = """
 call answer hold unhold transfer hangup sendDTMF sendDtmf sendMessage sendIMDN subscribe sendXcapRequest
 pauseStream playHLS playRTSP sendBugReport availableStream
 RegistrationStatusEvent CallStatusEvent TransferStatusEvent MessageStatusEvent BugReportStatusEvent
-SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent RecordingStatusEvent ErrorStatusEvent
+SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent ErrorStatusEvent
 StreamsStatEvent StreamTranscodingGroupEvent OnCallEvent OnMessageEvent OnTransferEvent
 """
 

@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from actors.stream import Stream
 from actors.stream.keep_alive_schedule import ask
+from config.apps import BY_NAME
 from protocol.hooks import HookKind, HookMethod
 from tests.support.memory_socket import MemorySocket
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
@@ -296,7 +297,7 @@ async def test_what_a_client_sees(autojump_clock: MockClock, method: HookMethod,
 
 
 def test_no_method_is_forgotten() -> None:
-    assert SCENARIOS.keys() == set(HookMethod) - {HookMethod.CONNECT, HookMethod.SERVER_STATUS_EVENT}
+    assert SCENARIOS.keys() == set(HookMethod) - {HookMethod.CONNECT, *BY_NAME}
 
 
 # -- connect -----------------------------------------------------------------------------------------------------------

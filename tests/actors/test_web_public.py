@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from actors.web.api.routes import ApiRoute
 from actors.web.api.whip import WhipResource
 from actors.web.public_app import create_public_app, public_routes
 from actors.web.refusals import Refusals
-from config.settings import Settings
+from config.settings import RecordsAccess, Settings
 from protocol.rest.operations import ANYONE
 from tests.support.streams import StreamWorld
 from tests.support.web import PAGE, client_of, routes_of, settings_with
@@ -27,7 +28,9 @@ ALLOWED = {
     "/embed_player/player.css",
     "/embed_player/player.js",
     "/embed_player/wcs.js",
+    "/client/records/{name:str}",
 }
+NOWHERE = Path("/nonexistent")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 SDP = {"Content-Type": "application/sdp"}
 
@@ -42,14 +45,14 @@ class OpenPort:
         """It has ended."""
 
 
-def client(settings: Settings | None = None) -> httpx.AsyncClient:
+def client(settings: Settings | None = None, records: Path = NOWHERE) -> httpx.AsyncClient:
     """A client from anywhere, under any host name."""
-    app = create_public_app(settings or Settings(), whip=OpenPort(), page_info=PAGE)
+    app = create_public_app(settings or Settings(), whip=OpenPort(), records=records, page_info=PAGE)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pages.example")
 
 
 def served() -> tuple[ApiRoute, ...]:
-    return tuple(public_routes(Settings(), OpenPort(), PAGE, Refusals()))
+    return tuple(public_routes(Settings(), OpenPort(), NOWHERE, PAGE, Refusals()))
 
 
 def rest_routes() -> Iterator[ApiRoute]:
@@ -116,6 +119,23 @@ async def test_the_player_is_framed_by_any_page_and_takes_any_parameters() -> No
             unchanged = await one.get("/embed_player", headers={"If-None-Match": page.headers["etag"]})
             assert unchanged.status_code == 304
             assert (await one.get("/embed_player/index.html")).status_code == 404
+
+
+@pytest.mark.parametrize("access", RecordsAccess)
+async def test_recordings_are_there_only_if_they_are_public(tmp_path: Path, access: RecordsAccess) -> None:
+    (tmp_path / "good.webm").write_bytes(b"content")
+    (tmp_path / "half.webm.part").write_bytes(b"content")
+    is_public = access is RecordsAccess.PUBLIC
+    async with client(settings_with(records_access=access), tmp_path) as pages:
+        answer = await pages.get("/client/records/good.webm", headers={"Origin": "https://other.example"})
+        assert answer.status_code == (200 if is_public else 404)
+        if is_public:
+            assert answer.headers["content-type"] == "video/webm"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            part = await pages.get("/client/records/good.webm", headers={"Range": "bytes=1-3"})
+            assert (part.status_code, part.content) == (206, b"ont")
+        for path in ("/client/records", "/client/records/", "/client/records/half.webm.part"):
+            assert (await pages.get(path)).status_code == 404
 
 
 async def test_a_body_is_limited() -> None:

@@ -9,7 +9,10 @@ import httpx
 import trio
 from attrs import evolve
 
+from config.apps import App, AppTable
+from config.apps_file import write_apps
 from config.settings import RecordPolicy, RecordsAccess
+from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
 from tests.support.wcs_client import ClientStream, wcs_client
 
@@ -59,6 +62,39 @@ async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path
         beyond = await fetched(server, tmp_path, end["recordName"], Range="bytes=99999999-")
         assert beyond.status_code == 416
         assert (await server.statistics())["recordings_finished"] == "1"
+
+
+METHODS = frozenset({"connect", "publishStream", "StreamStatusEvent", "ConnectionStatusEvent", "RecordingStatusEvent"})
+
+
+async def test_a_backend_is_told_of_recordings_even_after_the_session(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    async with open_backend() as backend:
+        app = App(name="defaultApp", key="defaultApp", url=backend.url, methods=METHODS)
+        (tmp_path / "state" / "apps.toml").write_text(write_apps(AppTable((app,))))
+        async with full_server(tmp_path, **FREE) as server:
+            async with wcs_client(server.ws_url()) as client:
+                stream = await client.publish("news", record=True)
+                await show(stream, await client.play("news"))
+                with trio.fail_after(30):
+                    (begun,) = await backend.wait_for("RecordingStatusEvent")
+            with trio.fail_after(30):
+                _, done = await backend.wait_for("RecordingStatusEvent", count=2)
+            name = f"stream-{stream.id}.webm"
+            ids = {"mediaSessionId": stream.id, "name": "news", "fileName": name, "appKey": "defaultApp"}
+            assert begun.body.items() >= {**ids, "status": "STARTED"}.items()
+            assert done.body.items() >= {**ids, "status": "FINISHED"}.items()
+            assert done.body["size"] == (tmp_path / "state" / "records" / name).stat().st_size
+            assert isinstance(done.body["duration"], int)
+            methods = [call.method for call in backend.received()]
+            assert methods[-1] == "RecordingStatusEvent", "and it has ended before"
+            server.live.replace(evolve(server.live.now, record_streams=False))
+            async with wcs_client(server.ws_url()) as other:
+                await other.publish("other", record=True)
+                with trio.fail_after(30):
+                    refused = (await backend.wait_for("RecordingStatusEvent", count=3))[2]
+                assert (refused.body["status"], refused.body["info"]) == ("FAILED", "Recording is switched off")
+                assert "fileName" not in refused.body
 
 
 async def test_a_stream_without_the_wish_is_not_recorded(tmp_path: Path) -> None:

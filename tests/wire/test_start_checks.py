@@ -77,6 +77,28 @@ def test_a_hook_script_that_is_none(tmp_path: Path, capsys: Captured) -> None:
     assert told(tmp_path, capsys) == [fault]
 
 
+def test_a_folder_of_recordings_that_is_none(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/below"):
+        (tmp_path / "my.properties").write_text(f"records.folder={tmp_path}/{folder}\n")
+        fault = f"records.folder: 'DIR/{folder}' is no folder that this user may write to, or make"
+        assert told(tmp_path, capsys) == [f"DIR/my.properties:1: {fault}"]
+
+
+def test_what_a_settings_file_of_wcs_says_of_recordings_and_what_strangers_can_guess_are_warnings(
+    tmp_path: Path,
+) -> None:
+    lines = {
+        "on_record_hook_script=/usr/local/FlashphonerWebCallServer/bin/on_record_hook.sh": "no program",
+        "records.access=public": "whose names can be guessed",
+    }
+    (tmp_path / "my.properties").write_text("\n".join([*lines, "stream_record_policy=streamName"]))
+    told_of = read_command_line(["--config", str(tmp_path / "my.properties"), "--state", str(tmp_path)]).warnings
+    assert len(told_of) == 2
+    for warning, text in zip(sorted(told_of), lines.values(), strict=True):
+        assert text in warning
+
+
 @pytest.mark.parametrize(
     ("made", "warning"),
     [

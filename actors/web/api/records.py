@@ -1,22 +1,19 @@
-"""`/rest-api/recorder/...`, and the files that come of it: `/client/records/NAME`."""
+"""`/rest-api/recorder/...`."""
 
-import stat
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 import trio
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused, RecordWish
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.streams import search_fields
-from actors.web.callers import check_unbound, narrowed, note
+from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
-from config.settings import RecordsAccess, Settings
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import records as rest
@@ -39,11 +36,10 @@ log = get_logger("web")
 
 
 class RecordResource:
-    """The methods of the recorder group, in their new names and their old, and the files."""
+    """The methods of the recorder group, in their new names and their old."""
 
-    def __init__(self, recorder: RecorderPort, settings: Settings) -> None:
+    def __init__(self, recorder: RecorderPort) -> None:
         self._recorder = recorder
-        self._settings = settings
 
     def routes(self) -> tuple[ApiRoute, ...]:
         done = Answer(description="done, with an empty body")
@@ -64,20 +60,6 @@ class RecordResource:
                 needs_body=False,
                 answers=(found,),
                 errors={404: "nothing is being recorded"},
-            ),
-            ApiRoute(
-                path="/client/records/{name:str}",
-                methods=("GET",),
-                endpoint=self.fetch,
-                role=Role.VIEW,
-                summary="fetch a recording",
-                description="Finished files only, in whole or in ranges. Who may is decided by `records.access` too.",
-                query=rest.NO_QUERY,
-                answers=(
-                    Answer(description="the file", schema={"type": "string"}, media_type="video/*"),
-                    Answer(status=206, description="a part", schema={"type": "string"}, media_type="video/*"),
-                ),
-                errors={404: "there is no such file", 416: "the file has no such range"},
             ),
         )
 
@@ -121,34 +103,9 @@ class RecordResource:
             raise not_found("nothing is being recorded")
         return JsonAnswer([rest.recording_object(each.media_session_id, each.file_name) for each in found])
 
-    async def fetch(self, request: Request) -> Response:
-        """A finished file, in whole or in ranges (RFC 9110 section 14). There is no list of them."""
-        name, access = request.path_params["name"], self._settings.records_access
-        kind = rest.media_type(name)
-        if access is RecordsAccess.OFF or kind is None:
-            raise not_found("there is no such file")
-        if access is RecordsAccess.AUTHENTICATED:
-            check_unbound(request.scope, "a recording")
-        path = self._recorder.folder / name
-        if not await trio.to_thread.run_sync(_is_file, path):
-            raise not_found("there is no such file")
-        return FileResponse(path, media_type=kind, headers=_file_headers(access))
-
 
 def _publication(media_session_id: str) -> StreamFilter:
     return StreamFilter(published=True, media_session_ids=frozenset({media_session_id}))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def _file_headers(access: RecordsAccess) -> dict[str, str]:
-    """Beside those of every response: pages of any origin may show what is public."""
-    return {"Cross-Origin-Resource-Policy": "cross-origin"} if access is RecordsAccess.PUBLIC else {}
 
 
 def _refusal(refused: RecordingRefused) -> RestError:

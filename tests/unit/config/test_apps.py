@@ -131,7 +131,11 @@ class TestAppTable:
         assert (rooms.name, rooms.key, rooms.url) == ("roomApp", "roomApp", "http://localhost:8081/apps/RoomApp")
         assert (app.rooms, rooms.rooms, rooms.methods) == (False, True, app.methods)
         assert (app.name, app.key, app.url) == ("defaultApp", "defaultApp", "http://localhost:8081/apps/EchoApp")
-        assert app.methods == frozenset(ALL_METHODS) - {"StreamKeepAliveEvent", "ServerStatusEvent"}
+        assert app.methods == frozenset(ALL_METHODS) - {
+            "StreamKeepAliveEvent",
+            "ServerStatusEvent",
+            "RecordingStatusEvent",
+        }
 
 
 printable = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=40)

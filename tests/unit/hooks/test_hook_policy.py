@@ -202,5 +202,6 @@ def test_kinds_of_methods() -> None:
         "StreamKeepAliveEvent",
         "StreamEvent",
         "DataStatusEvent",
+        "RecordingStatusEvent",
         "ServerStatusEvent",
     }

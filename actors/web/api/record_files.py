@@ -1,0 +1,72 @@
+"""The files that come of recordings: `/client/records/NAME`."""
+
+import stat
+from pathlib import Path
+
+import trio
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from actors.web.api.routes import ApiRoute
+from actors.web.callers import check_unbound
+from config.settings import RecordsAccess, Settings
+from protocol.access.roles import Role
+from protocol.rest import records as rest
+from protocol.rest.errors import not_found
+from protocol.rest.operations import ANYONE, Answer
+
+
+class RecordFiles:
+    """Finished files, in whole or in ranges. `is_public`: of the listeners for anybody, where nobody logs in."""
+
+    def __init__(self, folder: Path, settings: Settings, *, is_public: bool = False) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._is_public = is_public
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        return (
+            ApiRoute(
+                path="/client/records/{name:str}",
+                methods=("GET",),
+                endpoint=self.fetch,
+                role=ANYONE if self._is_public else Role.VIEW,
+                summary="fetch a recording",
+                description="Finished files only, in whole or in ranges. Who may is decided by `records.access` too.",
+                query=rest.NO_QUERY,
+                answers=(
+                    Answer(description="the file", schema={"type": "string"}, media_type="video/*"),
+                    Answer(status=206, description="a part", schema={"type": "string"}, media_type="video/*"),
+                ),
+                errors={404: "there is no such file", 416: "the file has no such range"},
+            ),
+        )
+
+    async def fetch(self, request: Request) -> Response:
+        """A finished file, in whole or in ranges (RFC 9110 section 14). There is no list of them."""
+        name, access = request.path_params["name"], self._settings.records_access
+        kind = rest.media_type(name)
+        if kind is None or not self._may_be_fetched(access):
+            raise not_found("there is no such file")
+        if access is RecordsAccess.AUTHENTICATED:
+            check_unbound(request.scope, "a recording")
+        path = self._folder / name
+        if not await trio.to_thread.run_sync(_is_file, path):
+            raise not_found("there is no such file")
+        return FileResponse(path, media_type=kind, headers=_file_headers(access))
+
+    def _may_be_fetched(self, access: RecordsAccess) -> bool:
+        """Nobody logs in to the public listeners: what is not public is not there."""
+        return access is RecordsAccess.PUBLIC or (access is RecordsAccess.AUTHENTICATED and not self._is_public)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _file_headers(access: RecordsAccess) -> dict[str, str]:
+    """Beside those of every response: pages of any origin may show what is public."""
+    return {"Cross-Origin-Resource-Policy": "cross-origin"} if access is RecordsAccess.PUBLIC else {}
