@@ -10,6 +10,7 @@ from actors.access.control import AccessControl
 from actors.node.control_port import NodeControl
 from actors.node.room_port import RoomControl
 from actors.storage.app_store import AppStore
+from actors.storage.source_store import SourceStore
 from config.apps import ALL_METHODS
 from protocol.access.roles import Role
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
@@ -28,6 +29,7 @@ class Completer:
 
     apps: AppStore
     access: AccessControl
+    sources: SourceStore
     node: NodeControl
     rooms: RoomControl
 
@@ -64,6 +66,7 @@ class Completer:
             NameKind.APP_KEY: [app.key for app in apps],
             NameKind.USER: [user.name for user in accounts.users],
             NameKind.TOKEN: [token.name for token in accounts.tokens],
+            NameKind.SOURCE: [source.name for source in self.sources.table.sources],
         }[kind]
 
     def _live(self, apps: frozenset[str] | None) -> Mapping[NameKind, Callable[[], Awaitable[Iterable[str]]]]:

@@ -10,6 +10,7 @@ from actors.operator.execute import execute
 from actors.operator.live import LiveCommands
 from actors.operator.remote import RemoteOperators
 from actors.operator.server_commands import ServerCommands
+from actors.operator.source_desk import SourceDesk
 from actors.operator.spool_commands import SpoolCommands
 from actors.operator.watch import WatchCommands
 from actors.runtime.logs import get_logger
@@ -17,6 +18,7 @@ from actors.storage.app_store import AppStore
 from actors.storage.table_store import TableStoreError
 from config.apps import AppError, AppTable
 from protocol.access.accounts import AccountError
+from protocol.capture.named_sources import SourceError
 from protocol.metrics.web_counts import WebCounts
 from protocol.operator.account_commands import AccountCommand
 from protocol.operator.callers import NotPermitted, Operator, permitted
@@ -25,6 +27,7 @@ from protocol.operator.grammar import CommandError
 from protocol.operator.live_commands import LiveCommand, ShowTop
 from protocol.operator.messages import Answer, Done, ErrorKind, Form, NotDone, OperatorRequest
 from protocol.operator.server_commands import ServerCommand
+from protocol.operator.source_commands import SourceCommand
 from protocol.operator.spool_commands import SpoolCommand
 from protocol.operator.syntax import find_verb
 from protocol.operator.watch_commands import TailEvents, WatchCommand
@@ -46,6 +49,7 @@ class CommandDesk:
     live: LiveCommands
     trials: AppTrials
     kept: SpoolCommands
+    sources: SourceDesk
     watch: WatchCommands
     completer: Completer
     remote: RemoteOperators
@@ -117,7 +121,7 @@ class CommandDesk:
             return NotDone(error=ErrorKind.REFUSED, message=str(refusal))
         except PasswordNeeded as needed:
             return NotDone(error=ErrorKind.PASSWORD, message=str(needed))
-        except (AppError, AccountError) as error:
+        except (AppError, AccountError, SourceError) as error:
             return NotDone(error=ErrorKind.REFUSED, message=str(error))
         except TableStoreError as error:
             log.error("a change is not kept", cause=str(error))
@@ -128,6 +132,8 @@ class CommandDesk:
             return await self.server.execute(command, who)
         if isinstance(command, SpoolCommand):
             return await self.kept.execute(command)
+        if isinstance(command, SourceCommand):
+            return await self.sources.execute(command)
         if isinstance(command, ShowTop):
             return await self._top(command, who)
         if isinstance(command, LiveCommand):

@@ -11,10 +11,12 @@ from actors.operator.desk import CommandDesk
 from actors.operator.live import LiveCommands
 from actors.operator.remote import RemoteOperators
 from actors.operator.server_commands import ServerCommands
+from actors.operator.source_desk import SourceDesk
 from actors.operator.spool_commands import SpoolCommands
 from actors.operator.watch import NodeFacts, WatchCommands
 from actors.storage.app_store import AppStore
 from actors.storage.reload import ReloadReport
+from actors.storage.source_store import SourceStore
 
 
 def make_desk(
@@ -25,6 +27,7 @@ def make_desk(
     node_id: str,
     reload: Callable[..., Awaitable[ReloadReport]],
     page_url: Callable[[], str],
+    sources: SourceStore,
 ) -> CommandDesk:
     """The desk of a whole server. `page_url`: the address of the start page, for people."""
     facts = NodeFacts(
@@ -40,8 +43,9 @@ def make_desk(
         live=live,
         trials=AppTrials(table=lambda: apps.table, settings=live.settings, node_id=node_id),
         kept=SpoolCommands(parts.dispatcher, lambda: apps.table),
+        sources=SourceDesk(sources),
         watch=WatchCommands(events=parts.supervisor.events, hooks=parts.dispatcher, node=facts),
-        completer=Completer(apps=apps, access=access, node=live.node, rooms=live.rooms),
+        completer=Completer(apps=apps, access=access, sources=sources, node=live.node, rooms=live.rooms),
         remote=RemoteOperators(access=access),
         audit=access.audit,
         counts=parts.web,

@@ -18,11 +18,13 @@ from actors.net.tcp_listeners import ListenerError
 from actors.node.bans import load_bans
 from actors.storage.app_store import open_app_store
 from actors.storage.run_record import RunRecord
+from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
 from config.accounts_file import AccountFileError
 from config.apps_file import AppFileError
 from config.settings import Settings
+from config.sources_file import SourceFileError
 from protocol.metrics.hook_counts import HookCounts
 from protocol.metrics.labels import AppLabels
 
@@ -39,6 +41,7 @@ class Opened:
             self.apps = open_app_store(state.apps_path)
             self.access, self.audit_writer = open_access(settings, state)
             self.bans = load_bans(state.bans_path)
+            self.sources = open_source_store(state.sources_path)
             self.certificate = ServerCertificate(*certificate_files(settings, state))
             self.tls = self.certificate.context(protocols=["http/1.1"])
             self.https = self.certificate.context(protocols=["http/1.1"], client_ca=settings.https_client_ca)
@@ -65,7 +68,7 @@ def _explained() -> Iterator[None]:
     """What keeps the server from starting, as CannotStart."""
     try:
         yield
-    except (ListenerError, AppFileError, AccountFileError, TableStoreError, ValueError) as error:
+    except (ListenerError, AppFileError, AccountFileError, SourceFileError, TableStoreError, ValueError) as error:
         raise CannotStart(str(error)) from error
     except OSError as error:
         raise CannotStart(str(error) if error.filename else error.strerror or str(error)) from error

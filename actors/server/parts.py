@@ -95,7 +95,14 @@ class Parts:
         )
         start_page = self.opened.listeners.start_page
         return make_desk(
-            self.opened.apps, self.opened.access, live, self.measured, self.node_id, self.reload, lambda: start_page
+            self.opened.apps,
+            self.opened.access,
+            live,
+            self.measured,
+            self.node_id,
+            self.reload,
+            lambda: start_page,
+            self.opened.sources,
         )
 
     # -- inside ------------------------------------------------------------------------------------

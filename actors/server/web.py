@@ -5,6 +5,7 @@ import trio
 from actors.metrics.overview import Overview
 from actors.node.data_port import MessagePorts
 from actors.operator.app_desk import app_desk
+from actors.operator.source_desk import SourceDesk
 from actors.server.parts import Parts
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.pusher import StreamPusher
@@ -43,6 +44,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             debug_reports=parts.debug_reports.folder,
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
+        sources=SourceDesk(opened.sources),
     )
     records = parts.recordings.folder.path
     public = create_public_app(settings, whip=whip, records=records, page_info=page_info, counts=parts.metrics.web)

@@ -52,6 +52,11 @@ class StateFolder:
         return self.path / "users.toml"
 
     @property
+    def sources_path(self) -> Path:
+        """Cameras and other sources that have names."""
+        return self.path / "sources.toml"
+
+    @property
     def audit_path(self) -> Path:
         """Who did what, unless `audit.file` says otherwise."""
         return self.path / "audit.jsonl"

@@ -32,6 +32,7 @@ from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_login import PageLoginResource
 from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
+from actors.web.api.sources import SourcePort, SourceResource
 from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
 from actors.web.audit_trail import AuditTrail
@@ -60,6 +61,7 @@ def create_app(
     admin: AdminResource | None = None,
     monitoring: Monitoring | None = None,
     apps: AppPort | None = None,
+    sources: SourcePort | None = None,
     media: MediaPorts = MediaPorts(),  # noqa: B008 - it cannot be changed
 ) -> Starlette:
     """The ASGI application of both REST listeners.
@@ -80,6 +82,7 @@ def create_app(
         admin=admin,
         monitoring=monitoring,
         apps=apps,
+        sources=sources,
         media=tuple(media_routes(media, settings, refusals)),
     )
     return _assembled(RouteTable(routes), settings, access, refusals, own_names, monitoring.metrics.web)
@@ -132,6 +135,7 @@ def api_routes(
     admin: AdminResource | None = None,
     monitoring: Monitoring | None = None,
     apps: AppPort | None = None,
+    sources: SourcePort | None = None,
     media: tuple[ApiRoute, ...] = (),
 ) -> tuple[ApiRoute, ...]:
     """Every route of the application; `logins`: those of the page, `media`: those of `media_routes`."""
@@ -143,6 +147,7 @@ def api_routes(
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
         *(() if apps is None else AppResource(apps, kicks.once).routes()),
+        *(() if sources is None else SourceResource(sources, kicks.once).routes()),
         *DataResource(messages, settings, once=kicks.once).routes(),
         *RoomResource(messages.rooms, settings, kicks).routes(),
         *(admin or AdminResource(Drain())).routes(),

@@ -10,11 +10,12 @@ from attrs import field, fields, frozen
 from protocol.hooks.breaker import OnBreaker
 from protocol.hooks.kept_hook import KeepPolicy
 from protocol.hooks.methods import HookMethod
-from protocol.operator import live_commands, server_commands, spool_commands, watch_commands
+from protocol.operator import live_commands, server_commands, source_commands, spool_commands, watch_commands
 from protocol.operator.account_commands import BUILDERS, AccountCommand
 from protocol.operator.grammar import CommandError, Words
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.server_commands import ServerCommand
+from protocol.operator.source_commands import SourceCommand
 from protocol.operator.spool_commands import SpoolCommand
 from protocol.operator.syntax import TRIED_METHODS, find_verb
 from protocol.operator.watch_commands import WatchCommand
@@ -148,7 +149,9 @@ AppCommand = (
     | RemoveAppRestMethods
     | Help
 )
-Command = AppCommand | AccountCommand | LiveCommand | ServerCommand | SpoolCommand | WatchCommand | TryApp
+Command = (
+    AppCommand | AccountCommand | LiveCommand | ServerCommand | SourceCommand | SpoolCommand | WatchCommand | TryApp
+)
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -245,6 +248,7 @@ _BUILDERS: dict[str, Callable[[Words], Command]] = {
     **BUILDERS,
     **live_commands.BUILDERS,
     **server_commands.BUILDERS,
+    **source_commands.BUILDERS,
     **spool_commands.BUILDERS,
     **watch_commands.BUILDERS,
 }

@@ -21,6 +21,7 @@ class NameKind(Enum):
     APP_KEY = auto()
     USER = auto()
     TOKEN = auto()
+    SOURCE = auto()
     METHOD = auto()
     EVENT_TYPE = auto()
     STREAM = auto()
@@ -56,6 +57,8 @@ _NAMED: Final[Mapping[str, NameKind]] = {
     "passwd": NameKind.USER,
     "remove user": NameKind.USER,
     "remove token": NameKind.TOKEN,
+    "update source": NameKind.SOURCE,
+    "remove source": NameKind.SOURCE,
 }
 """What the operand NAME is the name of. In the other commands it is a new one."""
 _OPTION_VALUES: Final[Mapping[str, NameKind]] = {"APP_KEY,...": NameKind.APP_KEY, "OWNER": NameKind.USER}

@@ -34,7 +34,7 @@ def is_command(line: str) -> bool:
 
 
 def holds_secret(line: str) -> bool:
-    """Whether the line is a command with a password, or with a URL that holds one."""
+    """Whether the line is a command with a password, or with a URL that may hold one."""
     read = _read(line)
     if read is None:
         return False
@@ -44,7 +44,7 @@ def holds_secret(line: str) -> bool:
     return (
         is_given
         or bool(secret & words.options.keys())
-        or any("@" in word for word in (*words.operands, *words.options.values()) if "://" in word)
+        or any("@" in word or "=" in word for word in (*words.operands, *words.options.values()) if "://" in word)
     )
 
 
@@ -243,6 +243,22 @@ VERBS: dict[str, Verb] = {
         Verb(
             "remove token",
             "Remove a token; programs that use it are refused.",
+            operands=("NAME",),
+        ),
+        Verb("show sources", "List the cameras and other sources that have names; their URIs are masked."),
+        Verb(
+            "add source",
+            "Give a camera or another source a name that pages play. They never learn its URI.",
+            operands=("NAME", "URI"),
+        ),
+        Verb(
+            "update source",
+            "Give a name another source. Who plays it already goes on with the one so far.",
+            operands=("NAME", "URI"),
+        ),
+        Verb(
+            "remove source",
+            "Remove a name of a source. Who plays it already goes on.",
             operands=("NAME",),
         ),
         Verb(

@@ -23,7 +23,7 @@ from protocol.node.filters import StreamFilter
 from protocol.rest.operations import ANYONE
 from tests.support.access import access_of, basic, bearer, token, user
 from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import NOW_MS, PAGE, client_of, messages_to, shipped_apps
+from tests.support.web import NOW_MS, PAGE, client_of, messages_to, no_sources, shipped_apps
 
 OWN_PAGE = {"X-Requested-With": "wcsd"}
 
@@ -153,6 +153,7 @@ ROUTES = api_routes(
     ready=Readiness,
     clock=lambda: NOW_MS,
     apps=shipped_apps(),
+    sources=no_sources(),
 )
 CLOSED = [
     (method, route)

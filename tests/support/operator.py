@@ -28,6 +28,7 @@ from actors.operator.live import LiveCommands
 from actors.operator.remote import RemoteOperators
 from actors.operator.server import serve_operator
 from actors.operator.server_commands import ServerCommands
+from actors.operator.source_desk import SourceDesk
 from actors.operator.spool_commands import SpoolCommands
 from actors.operator.watch import NodeFacts, WatchCommands
 from actors.runtime.overload import Overload
@@ -35,6 +36,7 @@ from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.reload import no_reload
+from actors.storage.source_store import SourceStore, open_source_store
 from config.settings import Settings
 from protocol.metrics.hook_counts import HookCounts
 from tests.support.access import access_of
@@ -92,7 +94,11 @@ async def open_console(
     """Start a console in `nursery`; it ends with it. `policy`: whether callers of REST must log in."""
     store, audit = open_app_store(state / "apps.toml"), list[str]()
     access = AccessControl(open_account_store(state / "users.toml"), policy=policy, audit=AuditLog(audit.append))
-    await nursery.start(serve_operator, state / SOCKET_NAME, desk_of(store, access, live, watch))
+    await nursery.start(
+        serve_operator,
+        state / SOCKET_NAME,
+        desk_of(store, access, live, watch, open_source_store(state / "sources.toml")),
+    )
     return Console(state=state, store=store, access=access, audit=audit)
 
 
@@ -107,6 +113,7 @@ def desk_of(
     access: AccessControl | None = None,
     live: LiveCommands | None = None,
     watch: WatchCommands | None = None,
+    sources: SourceStore | None = None,
 ) -> CommandDesk:
     """What a console's commands act on."""
     access = access or access_of(Path(os.devnull), is_required=False)
@@ -114,6 +121,7 @@ def desk_of(
     server = ServerCommands(drain=Drain(), reload=no_reload)
     trials = AppTrials(table=lambda: store.table, settings=Settings(rest_request_timeout=5.0), node_id="node")
     live = live or live_commands_on(StreamWorld())
+    sources = sources or open_source_store(Path(os.devnull))
     return CommandDesk(
         apps=store,
         accounts=accounts,
@@ -121,8 +129,9 @@ def desk_of(
         live=live,
         trials=trials,
         kept=SpoolCommands(HookDispatcher(Settings()), lambda: store.table),
+        sources=SourceDesk(sources),
         watch=watch or watch_commands_on(EventLog()),
-        completer=Completer(apps=store, access=access, node=live.node, rooms=live.rooms),
+        completer=Completer(apps=store, access=access, sources=sources, node=live.node, rooms=live.rooms),
         remote=RemoteOperators(access=access),
         audit=access.audit,
     )

@@ -16,8 +16,10 @@ from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.supervisor import Supervisor
 from actors.operator.app_desk import AppDesk, app_desk
+from actors.operator.source_desk import SourceDesk
 from actors.rooms import RoomDirectory, RoomServices
 from actors.storage.app_store import AppStore
+from actors.storage.source_store import SourceStore
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.web.api.health import Readiness
 from actors.web.api.monitoring import Monitoring
@@ -28,6 +30,8 @@ from actors.web.media_routes import MediaPorts
 from config.apps import default_table
 from config.apps_file import write_apps
 from config.settings import Settings, TerminateAll
+from config.sources_file import write_sources
+from protocol.capture.named_sources import SourceTable
 from tests.support.access import access_of
 
 PAGE = PageInfo(version="1.2.3", ws=("0.0.0.0", 8080), wss=("::", 8443))
@@ -54,7 +58,14 @@ def routes_of(world: NodeControl) -> tuple[ApiRoute, ...]:
     """Every route of the application."""
     messages = messages_to(Supervisor())
     return api_routes(
-        world, Settings(), messages=messages, page_info=PAGE, ready=Readiness, clock=lambda: NOW_MS, apps=shipped_apps()
+        world,
+        Settings(),
+        messages=messages,
+        page_info=PAGE,
+        ready=Readiness,
+        clock=lambda: NOW_MS,
+        apps=shipped_apps(),
+        sources=no_sources(),
     )
 
 
@@ -62,6 +73,11 @@ def shipped_apps() -> AppDesk:
     """The applications of a new server, none of which can be changed."""
     store = AppStore(Path(os.devnull) / "apps.toml", default_table(), None, write_apps)
     return app_desk(store, Settings(), "node1")
+
+
+def no_sources() -> SourceDesk:
+    """An empty table of sources, to which none can be added."""
+    return SourceDesk(SourceStore(Path(os.devnull) / "sources.toml", SourceTable(), None, write_sources))
 
 
 def app_of(
@@ -75,6 +91,7 @@ def app_of(
     monitoring: Monitoring | None = None,
     apps: AppDesk | None = None,
     media: MediaPorts = MediaPorts(),  # noqa: B008 - it cannot be changed
+    sources: SourceDesk | None = None,
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
     return create_app(
@@ -90,6 +107,7 @@ def app_of(
         monitoring=monitoring,
         apps=apps or shipped_apps(),
         media=media,
+        sources=sources or no_sources(),
     )
 
 

@@ -28,7 +28,7 @@ SETTING = re.compile(
     r"|(?:rest|max|keep_alive|streaming_sessions|ice|dtls|rtp|play_wait|media|disable|shutdown)_[a-z_]+)(?:=.*)?"
 )
 NOT_SETTINGS = {"media.dropped", "rest_username", "rest_password"}
-FILES_OF_STATE = {"apps.toml", "users.toml", "flashphoner.properties"}
+FILES_OF_STATE = {"apps.toml", "users.toml", "sources.toml", "flashphoner.properties"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

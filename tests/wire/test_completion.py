@@ -53,7 +53,7 @@ def completed(shell: str, folder: Path, *words: str) -> set[str]:
     ("words", "proposals"),
     [
         (["te"], {"terminate", "test"}),
-        (["--json", "show", "s"], {"streams", "sessions", "spool"}),
+        (["--json", "show", "s"], {"streams", "sessions", "sources", "spool"}),
         (["--state", "/tmp", "show", "bans", "a"], {"appKey=", "action="}),
         (["show", "streams", "appKey=x", "--l"], {"--limit"}),
         (["show", "streams", "--sort", "vi"], {"viewers"}),

@@ -339,3 +339,20 @@ async def test_the_socket_and_the_file_belong_to_their_owner_alone(console: Cons
     await console.done("remove", "app", "defaultApp")  # the file is a new one after each change
     for path in (console.socket, console.state / "apps.toml"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_sources_have_names_in_place_of_their_uris(console: Console) -> None:
+    uri = "rtsp://admin:s3cret@camera.example/live?key=s3cret"
+    assert await console.done("show", "sources") == "there are no sources\n"
+    assert await console.done("add", "source", "lobby", uri) == "source 'lobby' added\n"
+    assert await console.done("add", "source", "lobby", uri) == "source 'lobby' is there already\n"
+    shown = json.loads(await console.done("--json", "show", "sources"))["rows"]
+    assert shown == [{"name": "lobby", "uri": "rtsp://***@camera.example/live?key=***"}]
+    refused = await console.wcs("add", "source", "gate", "rtsp://u:s3cret@127.1/")
+    assert (refused.returncode, b"uri: has a host that is no valid address" in refused.stderr) == (1, True)
+    updated = await console.done("update", "source", "lobby", "vod-live://lobby.mp4")
+    assert updated == "source 'lobby' updated; who plays it goes on with the old one\n"
+    assert await console.done("remove", "source", "lobby") == "source 'lobby' removed\n"
+    assert await console.done("remove", "source", "lobby") == "no source 'lobby'; nothing to remove\n"
+    assert "s3cret" not in "".join(console.audit) + refused.stderr.decode()
+    assert stat.S_IMODE((console.state / "sources.toml").stat().st_mode) == 0o600
