@@ -14,6 +14,8 @@ from protocol.access.roles import Role
 PAGE_LIFETIME = 12 * 3600.0
 """Seconds that a page stays logged in."""
 MAX_PAGES = 1024
+MAX_PAGES_EACH = 64
+"""Of one user, or of all who came by links."""
 LINK_LIFETIME = 60.0
 """Seconds in which the link of `wcs console` has to be opened."""
 MAX_LINKS = 64
@@ -34,7 +36,9 @@ class PageLogin:
         self._store = store
         self._clock = clock
         key = secrets.token_bytes(32)
-        self._pages: ExpiringSecrets[_Page] = ExpiringSecrets(key, lifetime=PAGE_LIFETIME, size=MAX_PAGES)
+        self._pages: ExpiringSecrets[_Page] = ExpiringSecrets(
+            key, lifetime=PAGE_LIFETIME, size=MAX_PAGES, share=MAX_PAGES_EACH
+        )
         self._links: ExpiringSecrets[Role] = ExpiringSecrets(key, lifetime=LINK_LIFETIME, size=MAX_LINKS)
 
     def make_link(self, role: Role) -> str:
@@ -53,7 +57,7 @@ class PageLogin:
         user = who if isinstance(who, User) else None
         identity = who if isinstance(who, Identity) else identity_of_user(who)
         token = new_token(secrets.token_bytes(TOKEN_BYTES))
-        self._pages.add(token, _Page(identity, user), self._clock())
+        self._pages.add(token, _Page(identity, user), self._clock(), owner=str(identity))
         return token, identity
 
     def close_page(self, token: str) -> None:

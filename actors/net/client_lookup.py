@@ -1,12 +1,35 @@
 """Who is at the other end of an accepted TCP connection: its peer, or the client that a proxy names before TLS."""
 
+from collections.abc import Sequence
+
 import trio
 
+from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.access.client_address import ClientAddress, TrustedProxies, plain_address
 from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
 
 NOT_FROM_PROXY = "connection without the PROXY protocol closed"
 """The log event for `NotFromProxy`."""
+
+
+UNTRUSTED_RATE = 1 / 60
+"""Lines per second about a proxy on this machine that is not trusted: most likely it was forgotten."""
+
+
+class ForwardedClients:
+    """The clients that requests are made for, by `X-Forwarded-For` where a trusted proxy sends it."""
+
+    def __init__(self, proxies: TrustedProxies) -> None:
+        self.proxies = proxies
+        self._log = RateLimitedLog(get_logger("access"), rate=UNTRUSTED_RATE, clock=trio.current_time)
+
+    def client_of(self, peer: ClientAddress, forwarded_for: Sequence[str]) -> ClientAddress:
+        """The client on whose behalf `peer` calls; the header's values in order."""
+        if forwarded_for and not peer.is_forwarded and self.proxies.is_on_this_machine(peer):
+            self._log.warning(
+                "X-Forwarded-For from this machine is not believed", setting="trusted_proxies", address=peer.address
+            )
+        return self.proxies.client_of(peer, forwarded_for)
 
 
 class NotFromProxy(Exception):

@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 from trio_websocket import WebSocketRequest
 
 from actors.net.accept import Reserve, accept_connections
-from actors.net.client_lookup import NOT_FROM_PROXY, NotFromProxy, peer_of, receive_client
+from actors.net.client_lookup import NOT_FROM_PROXY, ForwardedClients, NotFromProxy, peer_of, receive_client
 from actors.net.tcp_stream import TcpStream, drop_references
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
@@ -95,6 +95,7 @@ class Gateway:
         self._make_session = make_session
         self._settings = settings
         self._proxies = settings.trusted_proxies
+        self._forwarded = ForwardedClients(self._proxies)
         self._handshake_timeout = handshake_timeout
         self._inflows = ReceiveQuotas(settings)
         self._overload = overload
@@ -221,7 +222,7 @@ class Gateway:
     async def _take_forwarded(self, request: WebSocketRequest, client: "_Client") -> tuple["_Client", str | None]:
         """The client as X-Forwarded-For names it, and the limit that its address has reached, if any."""
         forwarded_for = [value.decode("latin-1") for name, value in request.headers if name == b"x-forwarded-for"]
-        address = self._proxies.client_of(client.address, forwarded_for)
+        address = self._forwarded.client_of(client.address, forwarded_for)
         limit = self._forwarded_limit_hit(client.arrival, address)
         if limit is None and self._proxies.trusts(client.address.address):
             self._inflows.move(client.quota, client.arrival.address)

@@ -222,10 +222,12 @@ async def wcs_client(url: str, *, established: bool = True, **fields: Any) -> As
                 if established:
                     await client.connect(**fields)
                 yield client
-            finally:
-                with trio.move_on_after(PATIENCE, shield=True):
+                with trio.move_on_after(PATIENCE):
                     await socket.aclose()
-                    # trio-websocket leaves its client's socket open when the server was the one to close.
+            finally:
+                # A client that is cancelled cannot say goodbye, for the task that reads the answer is cancelled too.
+                # And trio-websocket leaves its client's socket open when the server was the one to close.
+                with trio.CancelScope(shield=True):
                     await trio.aclose_forcefully(socket._stream)
                 nursery.cancel_scope.cancel()
         if isinstance(socket._stream, trio.SSLStream):

@@ -85,10 +85,16 @@ async def test_session_and_connect_hook_have_the_address_that_the_proxy_names(va
 
 
 @pytest.mark.parametrize("trusted", [TrustedProxies(), ELSEWHERE])
-async def test_a_header_of_somebody_else_is_ignored(trusted: TrustedProxies) -> None:
+async def test_a_header_of_somebody_else_is_ignored_and_of_this_machine_told(
+    trusted: TrustedProxies, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving(trusted_proxies=trusted) as served, forwarded(served, CLIENT) as client:
         await establish(client)
         assert session_id(served).startswith("/127.0.0.1:")
+        async with forwarded(served, CLIENT) as other:
+            await establish(other)
+    told = {"setting": "trusted_proxies", "address": "127.0.0.1"}
+    assert refusals(caplog, "X-Forwarded-For from this machine is not believed") == [told]  # not for each client
 
 
 @pytest.mark.parametrize("value", ["unknown", "x" * 12_000, ",".join(["1.1.1.1x"] * 1_000), "\xff\xfe", "[::1"])

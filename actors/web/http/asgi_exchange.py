@@ -8,9 +8,10 @@ leaves or the server is about to stop: that is how endless responses end.
 from email.utils import formatdate
 
 import trio
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from starlette.types import ASGIApp, Message, Scope
 
+from actors.net.client_lookup import ForwardedClients
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import get_logger
 from actors.web.http.admission import Place
@@ -46,6 +47,7 @@ class WebService:
     proxies: TrustedProxies
     send_timeout: float
     """Seconds in which a client must read the next piece of a response."""
+    clients: ForwardedClients = field(default=Factory(lambda self: ForwardedClients(self.proxies), takes_self=True))
     closing: trio.Event = field(factory=trio.Event)
     """Set at the beginning of a shutdown: each connection is closed after its current response."""
 
@@ -63,12 +65,12 @@ class RequestSource:
     scheme: str
 
     @classmethod
-    def of(cls, request: RequestHead, stream: ClientStream, proxies: TrustedProxies) -> "RequestSource":
+    def of(cls, request: RequestHead, stream: ClientStream, clients: ForwardedClients) -> "RequestSource":
         """Of a request that came over `stream`."""
         peer = stream.peer
         return cls(
-            client=proxies.client_of(peer, _values(request, b"x-forwarded-for")),
-            scheme=proxies.scheme_of(peer, stream.scheme, _values(request, b"x-forwarded-proto")),
+            client=clients.client_of(peer, _values(request, b"x-forwarded-for")),
+            scheme=clients.proxies.scheme_of(peer, stream.scheme, _values(request, b"x-forwarded-proto")),
         )
 
 

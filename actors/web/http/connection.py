@@ -84,7 +84,7 @@ class HttpConnection:
 
     async def _answer(self, request: RequestHead) -> None:
         """Let the application serve a request. Raises RestError if its client has too many connections."""
-        source = RequestSource.of(request, self._client, self._service.proxies)
+        source = RequestSource.of(request, self._client, self._service.clients)
         if source.client.is_forwarded and not self._place.serve(source.client.address):
             setting = "http.max_connections_per_address"
             raise RestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at a time", setting=setting)

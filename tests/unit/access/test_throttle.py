@@ -50,6 +50,24 @@ def test_a_secret_is_worth_something_for_a_while_and_once_if_taken() -> None:
     assert (secrets.take("s", 59), secrets.take("s", 59)) == ("value", None)
 
 
+def test_nobody_takes_the_places_of_others() -> None:
+    secrets: ExpiringSecrets[int] = ExpiringSecrets(b"key", lifetime=60, size=5, share=3)
+
+    def left() -> set[str]:
+        return {name for name in ("a0", "a1", "a2", "a3", "b0", "b1", "c0", "c1") if secrets.get(name, 1) is not None}
+
+    secrets.add("b0", 0, 0, owner="b")
+    for number in range(4):
+        secrets.add(f"a{number}", number, 0, owner="a")
+    assert left() == {"b0", "a1", "a2", "a3"}  # the share of one
+    for name in ("b1", "c0"):
+        secrets.add(name, 0, 0, owner=name[0])
+    assert left() == {"a2", "a3", "b0", "b1", "c0"}  # who has most makes room
+    assert (secrets.take("b0", 1), secrets.take("b0", 1)) == (0, None)
+    secrets.add("b0", 0, 0, owner="b")
+    assert len(secrets) == 5
+
+
 def test_of_many_secrets_the_oldest_is_forgotten_and_expired_ones_go() -> None:
     secrets: ExpiringSecrets[int] = ExpiringSecrets(b"key", lifetime=60, size=3)
     for number in range(5):
