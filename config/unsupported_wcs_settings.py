@@ -10,10 +10,10 @@ _ONE_PORT = "all media goes through the one port media_port_from"
 _NO_RECORDING = "this server does not do this with recordings"
 _NO_HLS = "this server has no HLS"
 _NO_RTMP = "this server takes no RTMP; publish by WebRTC or WHIP"
-_NO_RTSP = "this server does not read RTSP cameras"
+_NO_RTSP = "this server decides it by what the camera says"
 _NO_SIP = "this server makes no SIP calls"
 _NO_CDN = "this server has no CDN"
-_NO_VOD = "this server plays no files"
+_NO_VOD = "files are those of capture.vod_folder"
 _NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
 _BY_AGE = "what waits for a slow client is bounded by its age"
 _NO_CLIENT_LOGS = "client logs are not kept; log lines of a session carry its id"
@@ -66,7 +66,7 @@ FAMILIES: Mapping[str, str] = {
     "record_flash_": "Flash is not served",
     "record_formats": "the codecs decide: WebM, MP4 for H264, Matroska for G.711",
     "record_rotation_": "rotated files have numbers in their names where these would be the same",
-    "record_rtsp_": _NO_RTSP,
+    "record_rtsp_": "captured streams are recorded by /recorder/startup",
     "recorder_": _NO_RECORDING,
     "rtmfp": "Flash is not served",
     "rtmp.": _NO_RTMP,
@@ -79,13 +79,14 @@ FAMILIES: Mapping[str, str] = {
     "rtmp_pull": "streams are not pulled from RTMP servers by a setting",
     "rtmp_push": "see push.reconnect_attempts and push.reconnect_delay",
     "rtmp_server": _NO_RTMP,
-    "rtsp": _NO_RTSP,
+    "rtsp_client_address": _NO_RTSP,
+    "rtsp_interleaved_channels": _NO_RTSP,
     "sip_": _NO_SIP,
     "snapshot_": "see docs/snapshot.md: a picture has the size of its stream",
     "transcoder_": _NO_TRANSCODING,
     "transcoding_": _NO_TRANSCODING,
     "video_": _NO_TRANSCODING,
-    "vod_": _NO_VOD,
+    "vod_mp4": _NO_VOD,
     "webrtc_cc": _CONGESTION,
 }
 """By prefix of the name, for groups of settings."""

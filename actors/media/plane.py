@@ -24,6 +24,7 @@ from actors.media.datagram_router import DatagramRouter
 from actors.media.drops import LossWatch
 from actors.media.events import MediaRefused, Post
 from actors.media.guard import PeerGuard
+from actors.media.ingest.feed_reader import Feeds
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.io.datagrams import Datagrams
 from actors.media.io.frame_hold import FrameHold
@@ -72,7 +73,7 @@ class MediaPlane:
         sender: PacketSender | None = None,
         listeners: Sequence[MediaListener] = (),
     ) -> None:
-        self._context = context = MediaContext(
+        self.context = self._context = context = MediaContext(
             settings=settings,
             sender=sender or PortableSender(),
             clock=trio.current_time,
@@ -99,6 +100,7 @@ class MediaPlane:
             if entry.reports is not None
         ]
         self._tcp = TcpMedia(self._services, self._guard, listeners, outlets, after=self._end_pass)
+        self.feeds = Feeds(context, self._guard.run, self._end_pass)
         self._losses = LossWatch(self._lost, log)
         self._sleep: trio.CancelScope | None = None  # of the task for timers
         self._ended = False
@@ -108,11 +110,6 @@ class MediaPlane:
     def addresses(self) -> tuple[Address, ...]:
         """The addresses that the sockets are bound to."""
         return tuple(entry.local for entry in self._services.port.sockets)
-
-    @property
-    def context(self) -> MediaContext:
-        """For publications whose ingest is not a WebRTC peer."""
-        return self._context
 
     def statistics(self) -> MediaStatistics:
         receiving = _receiver_figures(self._receivers, self._context.clock())

@@ -16,7 +16,8 @@ class Publication:
     """The tracks of one stream, their viewers, and the size of its picture.
 
     An ingest makes it, gives it packets by `take`, and ends it. `ask` is called when a key frame request of a track
-    may have become due. `round_trip` is the publisher's, where packets can be asked for again.
+    may have become due. `round_trip` is the publisher's, where packets can be asked for again. `heeds_requests`: it
+    sends key frames when asked.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Publication:
         post: Post,
         ask: Callable[[], None],
         round_trip: RttEstimator | None = None,
+        heeds_requests: bool = True,
     ) -> None:
         self.stream_id = context.entropy(8).hex()
         self.ended = False
@@ -46,6 +48,7 @@ class Publication:
                 round_trip=round_trip or RttEstimator(),
                 now=context.clock(),
                 ask=ask,
+                heeds_requests=heeds_requests,
             )
             for kind, codec in codecs.items()
         }

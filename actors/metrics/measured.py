@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import asdict, field, frozen
 
+from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
 from actors.metrics.gc_pauses import GcPauses
@@ -38,6 +39,7 @@ class MeasuredServer:
     recordings: Recordings
     snapshots: Snapshots
     pushes: Pushes
+    captures: Captures
     drain: Drain
     certificate: ServerCertificate
     reloads: ReloadCounts
@@ -63,6 +65,7 @@ class MeasuredServer:
             "records": self.recordings.statistics(),
             "snapshots": self.snapshots.statistics(),
             "pushes": self.pushes.statistics(),
+            "captures": self.captures.statistics(),
             "media": asdict(self.plane.statistics()),
             "hooks": asdict(self.dispatcher.statistics()),
             "load": self.overload.statistics(),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import trio
 from attrs import asdict
 
+from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
 from actors.media.statistics import MediaStatistics
@@ -44,6 +45,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _workers(server.recordings),
         lambda: _snapshots(server.snapshots),
         lambda: _pushes(server.pushes),
+        lambda: _captures(server.captures),
         lambda: _web(server),
     )
 
@@ -219,6 +221,11 @@ def _snapshots(snapshots: Snapshots) -> Readings:
         "wcsd_snapshots": len(snapshots),
         **{f"wcsd_snapshots_{name}_total": value for name, value in counts.items()},
     }
+
+
+def _captures(captures: Captures) -> Readings:
+    counts = dict(captures.statistics())
+    return {"wcsd_captures": counts.pop("captures"), **{f"wcsd_{name}_total": value for name, value in counts.items()}}
 
 
 def _web(server: MeasuredServer) -> Readings:

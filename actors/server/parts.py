@@ -7,6 +7,7 @@ from functools import partial
 
 import trio
 
+from actors.capture import Captures, CaptureServices
 from actors.events.app_changes import report_app_changes
 from actors.events.reported_reload import ReportedReload
 from actors.metrics.measured import MeasuredServer
@@ -67,6 +68,7 @@ class Parts:
             snapshots=self.snapshots, directory=self.directory, plane=self.plane, supervisor=self.supervisor
         )
         self.pushes = Pushes(settings, state.sounds_path, self.overload, self._may_push_to, self.recordings.services)
+        self.captures = self._captures()
         self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
         self.rooms = RoomDirectory(
             RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time), self.supervisor
@@ -131,9 +133,20 @@ class Parts:
             recordings=self.recordings,
             snapshots=self.stream_snapshots,
             pushes=self.pushes,
+            captures=self.captures,
             bans=self.opened.bans,
             drain=self.drain,
         )
+
+    def _captures(self) -> Captures:
+        services = CaptureServices(
+            node_id=self.node_id,
+            settings=self.settings,
+            dispatcher=self.dispatcher,
+            apps=self.opened.apps,
+            vod_folder=self.state.media_path,
+        )
+        return Captures(services, self.recordings.services)
 
     def _make_gateway(self) -> Gateway:
         listeners = self.opened.listeners
@@ -160,6 +173,7 @@ class Parts:
             recordings=self.recordings,
             snapshots=self.snapshots,
             pushes=self.pushes,
+            captures=self.captures,
             drain=self.drain,
             certificate=self.opened.certificate,
             reloads=self.reload.counts,

@@ -137,6 +137,7 @@ class Server:
         await services.start(parts.recordings.run)
         await services.start(parts.snapshots.run)
         await services.start(parts.pushes.run)
+        await services.start(parts.captures.run, parts.sessions.streams)
         services.start_soon(opened.access.run)
         services.start_soon(parts.debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)

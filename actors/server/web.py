@@ -42,6 +42,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             snapshots=parts.stream_snapshots,
             pusher=StreamPusher(parts.supervisor, parts.pushes),
             debug_reports=parts.debug_reports.folder,
+            captures=parts.captures,
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),

@@ -82,6 +82,11 @@ class StateFolder:
         return self.path / "sounds"
 
     @property
+    def media_path(self) -> Path:
+        """The folder of files that are played as streams, unless a setting says otherwise."""
+        return self.path / "media"
+
+    @property
     def debug_path(self) -> Path:
         """The folder of the reports about sessions that were debugged."""
         return self.path / "debug"

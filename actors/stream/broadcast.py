@@ -5,6 +5,8 @@ Players hold a reference to this, never to the publisher or its session.
 
 from typing import Protocol
 
+import trio
+
 from actors.media.publication import Publication
 from actors.node.termination import Follower
 from actors.stream.fan_out import EventFanOut, Listener
@@ -37,6 +39,8 @@ class Broadcast:
         self._players: dict[str, Player] = {}
         self._fan_out: EventFanOut[StreamEvent] = EventFanOut()
         self._muted = {"audio": False, "video": False}
+        self._occupied, self._deserted = trio.Event(), trio.Event()
+        self._deserted.set()
 
     def __len__(self) -> int:
         """How many players this publication has."""
@@ -54,11 +58,24 @@ class Broadcast:
 
     def attach(self, player: Player) -> None:
         """Add `player`: it gets this broadcast's events from now on, and stops with it."""
+        if not self._players:
+            self._occupied.set()
+            self._deserted = trio.Event()
         self._players[player.media_session_id] = player
 
     def detach(self, player: Player) -> None:
         """Remove `player`, which has ended. Idempotent."""
-        self._players.pop(player.media_session_id, None)
+        if self._players.pop(player.media_session_id, None) is not None and not self._players:
+            self._deserted.set()
+            self._occupied = trio.Event()
+
+    async def until_deserted(self) -> None:
+        """Wait until it has no player."""
+        await self._deserted.wait()
+
+    async def until_occupied(self) -> None:
+        """Wait until it has a player."""
+        await self._occupied.wait()
 
     @property
     def takes_events(self) -> bool:

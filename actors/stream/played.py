@@ -7,6 +7,7 @@ from actors.media.playback import Playback
 from actors.node.directory import NotPublished, NotReady
 from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast, picture_size
+from actors.stream.capture_starter import CaptureRefused
 from actors.stream.end_reasons import failed
 from actors.stream.stream import Stream, StreamMessage
 from protocol.hooks import HookMethod, stream_event_body
@@ -21,11 +22,18 @@ class PlayedStream(Stream):
     """One playback, from the client's `playStream` to its STOPPED or FAILED."""
 
     published = leads = False
-    _start_hook = HookMethod.PLAY_STREAM
     _end_hook = HookMethod.STOP_STREAM
 
     _broadcast: Broadcast | None = None
     _playback: Playback | None = None
+
+    @property
+    def _start_hook(self) -> HookMethod:  # type: ignore[override]  # the name decides
+        """`playRTSP` for a source to capture, if the application has it."""
+        captures = self._services.captures
+        if captures is not None and captures.serves(self.name) and HookMethod.PLAY_RTSP in self._owner.lane.app.methods:
+            return HookMethod.PLAY_RTSP
+        return HookMethod.PLAY_STREAM
 
     def pass_event(self, event: StreamEvent) -> None:
         """Pass an event of the broadcast to this player and, as the hook `StreamEvent`, to its backend."""
@@ -82,12 +90,18 @@ class PlayedStream(Stream):
         return self._playback
 
     async def _find(self) -> Broadcast | None:
+        captures = self._services.captures
         try:
+            if captures is not None and captures.serves(self.name):
+                # A name that the backend has chosen is as good as the operator's.
+                return await captures.capture(self.name, by_operator=self.name != self.request.name)
             return await self._services.directory.locate(self.name, timeout=self._services.settings.play_wait_timeout)
         except NotReady:
             self.stop(failed(StreamInfo.PUBLISH_STREAM_IS_NOT_READY))
         except NotPublished:
             self.stop(failed(_absent(self.name)))
+        except CaptureRefused as refused:
+            self.stop(failed(refused.info))
         return None
 
     def withdraw(self, reason: StopReason) -> None:

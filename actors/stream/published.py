@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import trio
 
+from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import Claim, NameInUse
 from actors.node.push_port import NothingToPush
@@ -46,7 +47,7 @@ class PublishedStream(Stream):
 
     _claim: Claim[Broadcast] | None = None
     _broadcast: Broadcast | None = None
-    _ingest: WebRtcIngest | None = None
+    _ingest: WebRtcIngest | FedIngest | None = None
     _recordable: RecordableStream | None = None
     """From its first media on."""
     _record_name: str | None = None
@@ -139,8 +140,11 @@ class PublishedStream(Stream):
 
     # -- life --------------------------------------------------------------------------------------
 
-    async def _set_up(self) -> WebRtcIngest | None:
+    async def _set_up(self) -> WebRtcIngest | FedIngest | None:
+        captures = self._services.captures
         try:
+            if captures is not None and captures.serves(self.name):
+                raise NameInUse(self.name)
             if not self._may_be_renamed():
                 await self._request_name()
             if not await self._permitted():
@@ -209,7 +213,7 @@ class PublishedStream(Stream):
     def _lose_target(self) -> None:
         self.stop(failed(StreamInfo.FAILED_BY_RTMP_WRITER_ERROR))
 
-    def _end_media(self, ingest: WebRtcIngest) -> None:
+    def _end_media(self, ingest: WebRtcIngest | FedIngest) -> None:
         ingest.withdraw()
         self._pushing.finish(self.media_session_id)
         self._record_name = self._recording.finish()

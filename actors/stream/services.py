@@ -13,6 +13,7 @@ from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
+from actors.stream.capture_starter import CaptureStarter
 from actors.stream.snapshots import StreamSnapshots
 from actors.workers.pushes import Pushes
 from actors.workers.recordings import Recordings
@@ -38,6 +39,8 @@ class StreamServices:
     """None: no pictures are taken."""
     pushes: Pushes | None = None
     """None: nothing is pushed to other servers."""
+    captures: CaptureStarter | None = None
+    """None: nothing is captured."""
     bans: Bans = field(factory=Bans)
     drain: Drain = field(factory=Drain)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))

@@ -10,7 +10,7 @@ A stream's task never touches a packet: the media plane forwards packets and pos
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from attrs import frozen
 
 from actors.hooks.keep_alive_slot import KeepAliveSlot
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
+from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.playback import Playback
 from actors.node.stream_index import NAME, STATUS
@@ -48,6 +49,7 @@ class SizeDue:
 
 
 StreamMessage = MediaEvent | UserStop | SizeDue
+Media = WebRtcIngest | FedIngest | Playback
 
 
 @frozen
@@ -63,6 +65,8 @@ class Stream(Actor[Noted]):
     published: bool
     leads: bool
     """Whether players end with it: the same as `published`."""
+    _providers: Collection[str] = ("WebRTC",)
+    _intended_ends: Collection[StopReason] = (USER,)
     _start_hook: HookMethod
     _end_hook: HookMethod
 
@@ -77,7 +81,7 @@ class Stream(Actor[Noted]):
         self._owner = owner
         self._services = services
         self._life = StreamLife(published=self.published)
-        self._media: WebRtcIngest | Playback | None = None
+        self._media: Media | None = None
         self._info: str | None = None
         self._measures: StreamMeasures | None = None  # once it has ended
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
@@ -128,7 +132,7 @@ class Stream(Actor[Noted]):
     # -- life --------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        if self.request.media_provider != "WebRTC":
+        if self.request.media_provider not in self._providers:
             self.stop(failed(StreamInfo.FAILED_TO_ADD_STREAM_TO_PROXY))
             return
         try:
@@ -161,7 +165,8 @@ class Stream(Actor[Noted]):
 
     def notify_stopped(self, reason: StopReason) -> None:
         self._services.bans.stream_stopped(reason, self._owner.subject, name=self.name, published=self.published)
-        self._enter(LifeEvent.USER_STOPS if reason is USER else LifeEvent.OTHER_END, reason.info)
+        event = LifeEvent.USER_STOPS if reason in self._intended_ends else LifeEvent.OTHER_END
+        self._enter(event, reason.info)
 
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
@@ -190,7 +195,7 @@ class Stream(Actor[Noted]):
     # -- what the two kinds do differently ---------------------------------------------------------
 
     @abstractmethod
-    async def _set_up(self) -> WebRtcIngest | Playback | None:
+    async def _set_up(self) -> Media | None:
         """Ask the backend, claim the name or find the broadcast, answer the offer. None if stopped on the way."""
 
     def _connected(self) -> None:

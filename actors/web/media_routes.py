@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from actors.node.capture_port import CapturePort
 from actors.node.push_port import PushPort
 from actors.node.recorder_port import RecorderPort
 from actors.node.snapshot_port import SnapshotPort
 from actors.node.whip_port import WhipPort
 from actors.storage.report_folder import ReportFolder
+from actors.web.api.captures import CaptureResource
 from actors.web.api.debug_reports import DebugReportResource
 from actors.web.api.pushes import PushResource
 from actors.web.api.record_files import RecordFiles
@@ -29,6 +31,7 @@ class MediaPorts:
     snapshots: SnapshotPort | None = None
     pusher: PushPort | None = None
     debug_reports: ReportFolder | None = None
+    captures: CapturePort | None = None
 
 
 def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> Iterator[ApiRoute]:
@@ -42,5 +45,7 @@ def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> I
         yield from SnapshotResource(ports.snapshots).routes()
     if ports.pusher is not None:
         yield from PushResource(ports.pusher).routes()
+    if ports.captures is not None:
+        yield from CaptureResource(ports.captures).routes()
     if ports.debug_reports is not None:
         yield from DebugReportResource(ports.debug_reports, settings).routes()

@@ -1,12 +1,12 @@
-"""Capture of cameras, other servers and files: which sources, and where files are."""
+"""Capture of cameras, other servers and files: which sources, how long, and where files are."""
 
 from pathlib import Path
 
 from attrs import frozen
 
 from config.capture_sources import CaptureSources
-from config.setting import setting
-from config.value_types import File
+from config.setting import DAY_MS, setting
+from config.value_types import Boolean, Duration, File, Integer, Text
 from protocol.capture.rules import CaptureRules
 
 
@@ -14,7 +14,7 @@ from protocol.capture.rules import CaptureRules
 # fmt: off
 @frozen(kw_only=True, slots=False)
 class CaptureSettings:
-    """Capture of cameras, other servers and files: which sources, and where files are."""
+    """Capture of cameras, other servers and files: which sources, how long, and where files are."""
 
     capture_allow: CaptureRules = setting(
         "capture.allow", CaptureSources(), "",
@@ -22,6 +22,25 @@ class CaptureSettings:
         "link-local addresses, which must be listed themselves. Empty: none; names given by `wcs add source` and REST "
         "need not be listed.",
         heading="Capture of cameras, other servers and files")
+    capture_app: str | None = setting(
+        "capture.app", Text(), "defaultApp",
+        "The application of captured streams: its backend gets their StreamStatusEvent and keep-alive.")
+    capture_max_running: int = setting(
+        "capture.max_running", Integer(0, 10_000), "20",
+        "Captures at once; each is a process of 40 MB, and takes 2 to 5 % of a core. Beyond it: Server is overloaded.")
+    capture_linger: float = setting(
+        "capture.linger", Duration("ms", 0, DAY_MS), "10000",
+        "How long a capture that a player started goes on after its last player.")
+    capture_connect_timeout: float = setting(
+        "capture.connect_timeout", Duration("ms", 100, 600_000), "10000",
+        "How long connecting to a source may take, until its first media.")
+    capture_read_timeout: float = setting(
+        "capture.read_timeout", Duration("ms", 100, 600_000), "5000",
+        "A source that is silent for so long is connected to again.")
+    rtsp_interleaved_mode: bool = setting(
+        "rtsp_interleaved_mode", Boolean(), "true", "RTSP sources send over TCP; false: over UDP.")
+    vod_live_loop: bool = setting(
+        "vod_live_loop", Boolean(), "false", "Whether vod-live:// files begin again at their end.")
     capture_vod_folder: Path | None = setting(
         "capture.vod_folder", File(), "",
         "The folder of the files that vod://FILE names. Empty: `media` in the state folder.",

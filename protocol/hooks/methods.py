@@ -21,6 +21,7 @@ class HookMethod(StrEnum):
     CONNECTION_STATUS_EVENT = "ConnectionStatusEvent"
     PUBLISH_STREAM = "publishStream"
     PLAY_STREAM = "playStream"
+    PLAY_RTSP = "playRTSP"
     UN_PUBLISH_STREAM = "unPublishStream"
     STOP_STREAM = "stopStream"
     SNAPSHOT = "snapshot"
@@ -58,6 +59,7 @@ _OF_STREAMS = frozenset(
     {
         HookMethod.PUBLISH_STREAM,
         HookMethod.PLAY_STREAM,
+        HookMethod.PLAY_RTSP,
         HookMethod.UN_PUBLISH_STREAM,
         HookMethod.STOP_STREAM,
         HookMethod.SNAPSHOT,
@@ -83,7 +85,7 @@ _EVENTS = frozenset(
 
 _UNUSED = """
 call answer hold unhold transfer hangup sendDTMF sendDtmf sendMessage sendIMDN subscribe sendXcapRequest
-pauseStream playHLS playRTSP sendBugReport availableStream
+pauseStream playHLS sendBugReport availableStream
 RegistrationStatusEvent CallStatusEvent TransferStatusEvent MessageStatusEvent BugReportStatusEvent
 SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent ErrorStatusEvent
 StreamsStatEvent StreamTranscodingGroupEvent OnCallEvent OnMessageEvent OnTransferEvent

@@ -177,6 +177,11 @@ WORKERS: Final = (
     counter("pushes_failed_total", "pushes that ended because their target was lost or never reached, or by a fault"),
     counter("pushes_refused_total", "pushes that were refused because of a setting, a limit or overload"),
     counter("pushes_bytes_total", "bytes sent to targets, of connections that have ended"),
+    gauge("captures", "captures that run"),
+    counter("captures_started_total", "captures whose media flowed, and that have ended"),
+    counter("captures_failed_total", "captures whose source could not be opened"),
+    counter("captures_refused_total", "captures that were refused because of a setting or a limit"),
+    counter("captures_reconnects_total", "sources that were lost and connected to again"),
 )
 WEB: Final = (
     counter("http_requests_total", "HTTP requests that were answered", "route", "method", "code"),

@@ -8,13 +8,6 @@ from typing import NamedTuple
 
 from protocol.sfu.packet_history import PacketHistory
 
-REPLAY_AGE = 0.5
-"""Seconds from a key frame to the newest packet; a viewer that starts there lags this much for a moment."""
-REPLAY_BYTES = 256 << 10
-"""What it is sent in one burst; more would fill its path."""
-STILL_BYTES = 2 << 20
-"""The same while the picture is still: the next one may be a long time coming."""
-
 
 class Replay(NamedTuple):
     """Canonical packets from the last key frame to the newest; the first has the extended sequence number `start`."""
@@ -28,9 +21,10 @@ def replay_from(history: PacketHistory, first: int, last: int, *, behind: float,
 
     `behind` is the time from the key frame to the newest packet, `quiet` the time since the newest packet, in seconds.
     """
-    if behind > REPLAY_AGE:
+    limits = history.replay_limits
+    if behind > limits.age:
         return None
-    room, packets = STILL_BYTES if quiet > REPLAY_AGE else REPLAY_BYTES, []
+    room, packets = limits.still_octets if quiet > limits.age else limits.octets, []
     for sequence in range(first, last + 1):
         packet = history.get(sequence)
         if packet is None or len(packet) > room:

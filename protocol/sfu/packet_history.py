@@ -1,6 +1,7 @@
 """The last packets of a track, kept for retransmission; one ring serves all viewers of the track."""
 
 from collections import deque
+from typing import Final, NamedTuple
 
 VIDEO_AGE = 2.0  # seconds: more than any player waits for a lost packet
 VIDEO_BYTES = 8 << 20  # two seconds at 27 Mbit/s
@@ -10,14 +11,33 @@ AUDIO_BYTES = 256 << 10
 ENTRY_BYTES = 256  # roughly what the interpreter needs for a packet besides its bytes
 
 
+class ReplayLimits(NamedTuple):
+    """What of a history a viewer that joins between two key frames may be sent."""
+
+    age: float
+    """Seconds from a key frame to the newest packet; a viewer that starts there lags this much for a moment."""
+    octets: int
+    """What it is sent in one burst; more would fill its path."""
+    still_octets: int
+    """The same while the picture is still: the next one may be a long time coming."""
+
+
+SHORT_REPLAY: Final = ReplayLimits(age=0.5, octets=256 << 10, still_octets=2 << 20)
+"""Of a publisher that sends a key frame as soon as it is asked."""
+LONG_REPLAY: Final = ReplayLimits(age=10.0, octets=8 << 20, still_octets=8 << 20)
+"""Of one that cannot be asked: the viewer gets all since its last key frame, shows it at once, and is live."""
+
+
 class PacketHistory:
     """Packets by extended sequence number (RFC 3550 A.1): the newest `max_age` seconds that fit into `max_bytes`.
 
     Age is measured to the newest packet: while nothing arrives, as with a still picture, nothing expires.
-    The limit is on memory: each packet adds `ENTRY_BYTES`, so that many small packets are limited too.
+    The limit is on memory: each packet adds `ENTRY_BYTES`, so that many small packets are limited too. `replay`: what a
+    viewer that joins late may be sent of it.
     """
 
-    def __init__(self, *, max_age: float, max_bytes: int) -> None:
+    def __init__(self, *, max_age: float, max_bytes: int, replay: ReplayLimits = SHORT_REPLAY) -> None:
+        self.replay_limits = replay
         self.forgotten = -1
         """The newest number evicted; -1 before the first. Nothing is known any more about the packets before it."""
         self._max_age = max_age

@@ -6,7 +6,7 @@ from enum import StrEnum
 class StreamInfo(StrEnum):
     """Why a stream has its status: the SDK's `STREAM_STATUS_INFO`. Pages show and compare these texts.
 
-    `SERVER_IS_OVERLOADED` and `SERVER_IS_DRAINING` are our additions: the SDK passes on any text.
+    Those from `SERVER_IS_OVERLOADED` on are our additions: the SDK passes on any text.
     """
 
     FAILED_BY_ICE_ERROR = "Failed by ICE error"
@@ -53,3 +53,5 @@ class StreamInfo(StrEnum):
     RESTRICTED_ACCESS = "Restricted access"
     SERVER_IS_OVERLOADED = "Server is overloaded"
     SERVER_IS_DRAINING = "Server is draining"
+    H265_IS_NOT_SUPPORTED = "H265 is not supported: set the source to H264"
+    B_FRAMES_ARE_NOT_SUPPORTED = "B-frames are not supported: set B-frames to 0 at the source"

@@ -8,7 +8,7 @@ import trio
 
 from actors.media.events import discard
 from actors.media.tap import Tap
-from protocol.sfu.late_join import REPLAY_AGE
+from protocol.sfu.packet_history import SHORT_REPLAY
 from protocol.taps import MAX_MESSAGE, RecordKind, TapRecord, TrackFormat, read_info, read_message, read_report
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header, payload
@@ -122,7 +122,7 @@ async def test_a_worker_that_joins_late_gets_the_last_key_frame_and_report() -> 
             assert source.key_frames_asked == 0
             tapped.feed(2, vp8_delta(b"3"))
             assert tapped.payloads() == [vp8_delta(b"3")]
-    assert REPLAY_AGE > 0.1
+    assert SHORT_REPLAY.age > 0.1
 
 
 async def test_without_a_key_frame_at_hand_video_waits_for_the_next_one_and_sound_does_not() -> None:

@@ -8,7 +8,7 @@ import trio
 
 from actors.media.ingest.ssrc_table import TAKEOVER_AFTER
 from actors.media.plane import STALE_AFTER
-from protocol.sfu.late_join import REPLAY_AGE
+from protocol.sfu.packet_history import SHORT_REPLAY
 from protocol.webrtc.rtcp import Nack, PictureLoss, build_pli
 from tests.support.media_peer import VIDEO_SSRC, sequences, vp8_delta, vp8_key_frame
 from tests.support.media_rig import Published, media_rig
@@ -64,7 +64,7 @@ async def test_a_late_viewer_of_a_still_picture_sees_it() -> None:
         send(published, 2, vp8_delta(b"2"))
         await first.peer.until_received(2)
         asked = published.peer.key_frame_requests
-        await trio.sleep(REPLAY_AGE + 0.1)  # the picture stands still
+        await trio.sleep(SHORT_REPLAY.age + 0.1)  # the picture stands still
         late = await rig.play(published.publication, audio=False)
         await late.peer.until_received(2)
         assert [packet.payload for packet in late.peer.received] == [vp8_key_frame(), vp8_delta(b"2")]

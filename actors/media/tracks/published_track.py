@@ -12,7 +12,16 @@ from actors.media.tracks.packet_sink import PacketSink
 from actors.media.tracks.rates import RateMeter
 from protocol.sfu.incoming_track import IncomingTrack, MediaPacket
 from protocol.sfu.keyframe_requests import KeyFrameRequests
-from protocol.sfu.packet_history import AUDIO_AGE, AUDIO_BYTES, VIDEO_AGE, VIDEO_BYTES, PacketHistory
+from protocol.sfu.packet_history import (
+    AUDIO_AGE,
+    AUDIO_BYTES,
+    LONG_REPLAY,
+    SHORT_REPLAY,
+    VIDEO_AGE,
+    VIDEO_BYTES,
+    PacketHistory,
+    ReplayLimits,
+)
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
 from protocol.webrtc.sdp import Codec, MediaKind, SourceTrack
@@ -22,7 +31,8 @@ class PublishedTrack:
     """See above.
 
     `ssrc` and `rtx_ssrc` are the server's own. `round_trip` is the publisher's. `ask` is called when a key frame
-    request may have become due.
+    request may have become due. `heeds_requests`: the publisher sends a key frame when asked; else the track keeps the
+    packets since the last one for those who join.
     """
 
     def __init__(
@@ -35,6 +45,7 @@ class PublishedTrack:
         round_trip: RttEstimator,
         now: float,
         ask: Callable[[], None],
+        heeds_requests: bool = True,
     ) -> None:
         self.is_video = is_video = kind is MediaKind.VIDEO
         self.source = SourceTrack(kind=kind, codec=codec, ssrc=ssrc, rtx_ssrc=rtx_ssrc if is_video else None)
@@ -43,7 +54,7 @@ class PublishedTrack:
             clock_rate=codec.clock_rate,
             ssrc=ssrc,
             nack=is_video and "nack" in codec.rtcp_feedback,
-            ring=_history(is_video=is_video),
+            ring=_history(is_video=is_video, replay=SHORT_REPLAY if heeds_requests else LONG_REPLAY),
             round_trip=round_trip,
         )
         self.requests = KeyFrameRequests()
@@ -125,7 +136,7 @@ def _ask_nobody() -> None:
     """The publisher is gone."""
 
 
-def _history(*, is_video: bool) -> PacketHistory:
+def _history(*, is_video: bool, replay: ReplayLimits) -> PacketHistory:
     if is_video:
-        return PacketHistory(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES)
+        return PacketHistory(max_age=max(VIDEO_AGE, replay.age), max_bytes=VIDEO_BYTES, replay=replay)
     return PacketHistory(max_age=AUDIO_AGE, max_bytes=AUDIO_BYTES)

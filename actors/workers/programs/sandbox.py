@@ -28,8 +28,11 @@ class _Ruleset(ctypes.Structure):
     _fields_ = (("handled_access_fs", ctypes.c_uint64),)
 
 
-def enter(max_file: int) -> dict[str, str]:
-    """Take every step; those that were refused, and why. `max_file`: bytes that a file may have."""
+def enter(max_file: int, *, network: bool = False) -> dict[str, str]:
+    """Take every step; those that were refused, and why. `max_file`: bytes that a file may have.
+
+    `network`: it needs the network, and the files by which names are resolved.
+    """
     steps: dict[str, Callable[[], object]] = {
         "limits": lambda: _limit(max_file),
         "no-new-privs": _no_new_privileges,
@@ -37,6 +40,8 @@ def enter(max_file: int) -> dict[str, str]:
         "landlock": _landlock,
         "nice": lambda: os.nice(NICENESS),
     }
+    if network:
+        del steps["namespaces"], steps["landlock"]
     refused = {}
     for name, step in steps.items():
         try:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from protocol.sfu.incoming_track import FRESH_AGE, MAX_BEHIND, PADDED_FROM, PADDED_UP_TO, IncomingTrack, MediaPacket
 from protocol.sfu.keyframe_detection import KeyFrame
-from protocol.sfu.late_join import REPLAY_AGE, REPLAY_BYTES, STILL_BYTES, Replay
+from protocol.sfu.late_join import Replay
 from protocol.sfu.nack import MAX_MISSING, REORDER_GRACE, UNASKED_GRACE
-from protocol.sfu.packet_history import VIDEO_AGE
+from protocol.sfu.packet_history import SHORT_REPLAY, VIDEO_AGE
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import SenderReport, build_receiver_report
 from protocol.webrtc.rtp import HEADER_SIZE, parse_header, payload
@@ -320,10 +320,10 @@ def test_a_viewer_may_not_be_far_behind() -> None:
     track.receive(1, 0, False, KEY, 0.0)
     feed(track, 2, now=FRESH_AGE)
     assert has_fresh_key_frame(track)
-    feed(track, 3, now=REPLAY_AGE)
+    feed(track, 3, now=SHORT_REPLAY.age)
     assert not has_fresh_key_frame(track)
     assert track.replay(0.0) is not None
-    feed(track, 4, now=REPLAY_AGE + 0.01)
+    feed(track, 4, now=SHORT_REPLAY.age + 0.01)
     assert track.replay(0.0) is None
 
 
@@ -347,7 +347,7 @@ def test_a_picture_with_a_hole_is_not_replayed_until_the_hole_is_filled() -> Non
     assert len(replay.packets) == 3
 
 
-@pytest.mark.parametrize(("room", "now"), [(REPLAY_BYTES, 0.0), (STILL_BYTES, 60.0)])
+@pytest.mark.parametrize(("room", "now"), [(SHORT_REPLAY.octets, 0.0), (SHORT_REPLAY.still_octets, 60.0)])
 def test_what_would_fill_a_viewers_path_is_not_replayed(room: int, now: float) -> None:
     track = make_track()
     track.receive(1, 0, False, KEY, 0.0)

@@ -1,0 +1,225 @@
+"""All captures of the server: begun for players and for REST, one for each source, and found again."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import asdict, define, frozen
+
+from actors.capture.capture import Capture, new_capture_id
+from actors.capture.sources import provider_of, source_of
+from actors.hooks.dispatcher import HookDispatcher
+from actors.media.events import Post
+from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, NoSuchCapture
+from actors.runtime.actor import StopReason
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.storage.app_store import AppStore
+from actors.stream import Broadcast, StreamRefused, StreamServices, start_stream
+from actors.stream.capture_starter import CaptureRefused
+from actors.stream.captured import CapturedStream
+from actors.workers.source_feed import CaptureSource, SourceFeed
+from actors.workers.worker import WorkerServices
+from config.settings import Settings
+from protocol.capture.uri import BadCaptureUri, CaptureScheme, CaptureUri, is_capture_name, read_capture_uri
+from protocol.hooks import HookContext, HookMethod
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.request import StreamRequest
+
+log = get_logger("capture")
+NOT_ALLOWED: Final = "capture.allow"
+
+
+@define(eq=False)
+class CaptureCounts:
+    """Plain numbers that only grow."""
+
+    started: int = 0
+    failed: int = 0
+    """Those whose source could not be opened."""
+    refused: int = 0
+    """Those that a limit or a rule refused."""
+    reconnects: int = 0
+
+
+@frozen(kw_only=True)
+class CaptureServices:
+    """What captures need of the server."""
+
+    node_id: str
+    settings: Settings
+    dispatcher: HookDispatcher
+    apps: AppStore
+    vod_folder: Path
+    """Where files are, unless a setting says otherwise."""
+
+
+class Captures:
+    """See above. It implements `CaptureStarter` for streams, and `CapturePort` for REST."""
+
+    def __init__(self, services: CaptureServices, workers: WorkerServices) -> None:
+        self.counts = CaptureCounts()
+        self._services = services
+        self._workers = workers
+        self._streams: StreamServices | None = None
+        self._nursery: trio.Nursery | None = None
+        self._captures: list[Capture] = []
+        self._refusals = RateLimitedLog(log, clock=trio.current_time)
+
+    def __len__(self) -> int:
+        return len(self._captures)
+
+    def statistics(self) -> Mapping[str, int]:
+        """The group `captures` of `/?action=stat`."""
+        counts = asdict(self.counts)
+        counts["reconnects"] += sum(each.reconnects for each in self._captures)
+        return {"captures": len(self), **{f"captures_{name}": value for name, value in counts.items()}}
+
+    async def run(
+        self, streams: StreamServices, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Hold the tasks of captures until cancelled."""
+        self._streams = streams
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    # -- for players ---------------------------------------------------------------------------------------------
+
+    def serves(self, name: str) -> bool:
+        """See `CaptureStarter.serves`."""
+        return is_capture_name(name)
+
+    async def capture(self, name: str, *, by_operator: bool) -> Broadcast:
+        """See `CaptureStarter.capture`."""
+        capture = next(self._of(name), None)
+        if capture is None:
+            uri = self._read(name)
+            if not by_operator and not uri.is_file:
+                self._check(uri)
+            own = f"{name}#{secrets.token_hex(4)}" if uri.scheme is CaptureScheme.VOD else name
+            capture = self._begin(uri, name=own, kept=False)
+        return await capture.opened.answer()
+
+    # -- for REST ------------------------------------------------------------------------------------------------
+
+    async def start(self, uri: CaptureUri, name: str) -> None:
+        """See `CapturePort.start`."""
+        if any(self._of(uri.text)) or any(each.name == name for each in self._captures):
+            raise AlreadyCaptured
+        try:
+            capture = self._begin(uri, name=name, kept=True)
+            try:
+                await capture.opened.answer()
+            except trio.Cancelled:
+                await self._end(capture, StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER))
+                raise
+        except CaptureRefused as refused:
+            if refused.info == StreamInfo.STREAM_NAME_ALREADY_IN_USE:
+                raise AlreadyCaptured from None
+            raise CaptureFailed(refused.info, refused.detail) from None
+
+    def find(self, schemes: frozenset[CaptureScheme]) -> tuple[CaptureDescription, ...]:
+        """See `CapturePort.find`."""
+        return tuple(_describe(each) for each in self._captures if each.uri.scheme in schemes)
+
+    async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
+        """See `CapturePort.terminate`."""
+        found = [each for each in self._captures if each.uri.text == uri and each.uri.scheme in schemes]
+        if not found:
+            raise NoSuchCapture
+        for capture in found:
+            await self._end(capture, reason)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _of(self, uri: str) -> Iterator[Capture]:
+        """The capture that players of this URI share."""
+        shared = (each for each in self._captures if each.uri.scheme is not CaptureScheme.VOD)
+        return (each for each in shared if each.uri.text == uri and not each.over.is_set())
+
+    def _read(self, name: str) -> CaptureUri:
+        try:
+            return read_capture_uri(name)
+        except BadCaptureUri as error:
+            raise self._refuse(StreamInfo.BAD_URI, name, why=str(error)) from None
+
+    def _check(self, uri: CaptureUri) -> None:
+        """Whether a client may name it."""
+        raise self._refuse(StreamInfo.RESTRICTED_ACCESS, uri.text, setting=NOT_ALLOWED)
+
+    def _begin(self, uri: CaptureUri, *, name: str, kept: bool) -> Capture:
+        """A capture that runs from now on. Raises CaptureRefused."""
+        settings, streams, nursery = self._services.settings, self._streams, self._nursery
+        if streams is None or nursery is None:
+            raise CaptureRefused(StreamInfo.SESSION_NOT_READY)
+        if len(self._captures) >= settings.capture_max_running:
+            raise self._refuse(StreamInfo.SERVER_IS_OVERLOADED, name, setting="capture.max_running")
+        capture = self._make(uri, name=name, kept=kept, streams=streams)
+        wanted = StreamRequest(
+            media_session_id=capture.context.session_id.removeprefix("capture-"),
+            name=name,
+            sdp="",
+            media_provider=provider_of(uri),
+        )
+        try:
+            capture.stream = start_stream(CapturedStream, wanted, capture, streams)
+        except StreamRefused as refused:
+            capture.lane.close()
+            raise self._refuse(refused.info, name) from None
+        self._captures.append(capture)
+        nursery.start_soon(self._oversee, capture)
+        return capture
+
+    def _make(self, uri: CaptureUri, *, name: str, kept: bool, streams: StreamServices) -> Capture:
+        services = self._services
+        settings, key = services.settings, services.settings.capture_app or ""
+        app = services.apps.by_key(key)
+        if app is None:
+            raise self._refuse(StreamInfo.STREAM_FAILED, name, setting="capture.app", why="no such application")
+        folder = settings.capture_vod_folder or services.vod_folder
+        source = source_of(uri, settings, folder, name=name, offset=secrets.randbits(32))
+        context = HookContext(node_id=services.node_id, app_key=key, session_id=new_capture_id())
+        lane = services.dispatcher.open_lane(app=app, session_id=context.session_id, on_warning=_warn)
+        feed = partial(self._feed, streams, source)
+        return Capture(uri, name=name, lane=lane, context=context, make_feed=feed, kept=kept)
+
+    def _feed(self, streams: StreamServices, source: CaptureSource, post: Post) -> SourceFeed:
+        return SourceFeed(self._workers, streams.plane.feeds, source, post)
+
+    async def _oversee(self, capture: Capture) -> None:
+        try:
+            await capture.oversee(lambda: self._services.settings.capture_linger)
+        finally:
+            self._captures.remove(capture)
+            self.counts.reconnects += capture.reconnects
+            self.counts.started += capture.was_live
+            self.counts.failed += not capture.was_live
+
+    async def _end(self, capture: Capture, reason: StopReason) -> None:
+        if capture.stream is not None:
+            capture.stream.stop(reason)
+            await capture.stream.stopped.wait()
+
+    def _refuse(self, info: str, name: str, **fields: object) -> CaptureRefused:
+        self.counts.refused += 1
+        self._refusals.warning("capture refused", name=name, info=info, **fields)
+        return CaptureRefused(info, str(fields.get("why") or fields.get("setting") or ""))
+
+
+def _warn(method: HookMethod, info: str) -> None:
+    log.debug("the backend failed", method=method, info=info)
+
+
+def _describe(capture: Capture) -> CaptureDescription:
+    stream = capture.stream
+    return CaptureDescription(
+        uri=capture.uri.text,
+        name=capture.name,
+        status=capture.state,
+        media_session_id="" if stream is None else stream.media_session_id,
+        has_audio=stream is not None and stream.has_audio,
+        has_video=stream is not None and stream.has_video,
+    )

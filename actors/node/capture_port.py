@@ -1,0 +1,53 @@
+"""What the web service needs to have sources captured."""
+
+from typing import Protocol
+
+from attrs import field, frozen
+
+from actors.runtime.actor import StopReason
+from protocol.capture.uri import CaptureScheme, CaptureUri
+
+
+class AlreadyCaptured(Exception):
+    """This URI is being captured, or the name is in use."""
+
+
+class NoSuchCapture(Exception):
+    """This URI is not being captured."""
+
+
+class CaptureFailed(Exception):
+    """The source cannot be captured. `info` is what players are told, `detail` says more."""
+
+    def __init__(self, info: str, detail: str) -> None:
+        super().__init__(f"{info} ({detail})" if detail else info)
+        self.info = info
+        self.detail = detail
+
+
+@frozen(kw_only=True)
+class CaptureDescription:
+    """A capture that runs. `status`: PLAYING, or PENDING while its source is connected to."""
+
+    uri: str = field(repr=False)
+    name: str
+    status: str
+    media_session_id: str
+    has_audio: bool
+    has_video: bool
+
+
+class CapturePort(Protocol):
+    """The captures of this node."""
+
+    async def start(self, uri: CaptureUri, name: str) -> None:
+        """Capture a source under a name, with or without players, and wait until its media flows.
+
+        Raises AlreadyCaptured or CaptureFailed.
+        """
+
+    def find(self, schemes: frozenset[CaptureScheme]) -> tuple[CaptureDescription, ...]:
+        """Those of URIs with one of these schemes, oldest first."""
+
+    async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
+        """End the capture of a URI, and with it its players. Raises NoSuchCapture."""

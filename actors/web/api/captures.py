@@ -1,0 +1,183 @@
+"""`/rest-api/rtsp/...` and `/rest-api/pull/rtmp/...`: the operator has sources captured."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, CapturePort, NoSuchCapture
+from actors.runtime.actor import StopReason
+from actors.runtime.logs import get_logger
+from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.streams import search_fields
+from actors.web.callers import check_unbound, note
+from actors.web.refusals import caller_fields
+from actors.web.responses import JsonAnswer, empty_answer
+from protocol.access.roles import Role
+from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme
+from protocol.rest import captures as rest
+from protocol.rest.errors import RestError, not_found
+from protocol.rest.fields import FieldTable, Schema
+from protocol.rest.operations import Answer
+from protocol.rest.query import read_query
+from protocol.stream.info_texts import StreamInfo
+
+BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
+_NOT_CAPTURED: Final = "this source is not captured"
+_START_ERRORS: Final = {
+    409: "this source is captured already, or the name is in use",
+    500: "the source cannot be captured; the reason says why",
+    503: "too many captures, or the server is overloaded or draining",
+}
+_UNAVAILABLE: Final = frozenset({StreamInfo.SERVER_IS_OVERLOADED, StreamInfo.SERVER_IS_DRAINING})
+
+log = get_logger("web")
+
+
+class CaptureResource:
+    """The methods of both groups. All sources are the operator's: callers bound to applications may not use them."""
+
+    def __init__(self, captures: CapturePort) -> None:
+        self._captures = captures
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        return (
+            _action("/rest-api/rtsp/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS),
+            _listing("/rest-api/rtsp/find", self.find, "find captured RTSP sources", rest.RTSP_FIND, rest.RTSP_AGENTS),
+            _listing("/rest-api/rtsp/find_all", self.find, "list them", rest.NO_FIELDS, rest.RTSP_AGENTS),
+            _action(
+                "/rest-api/rtsp/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, {404: _NOT_CAPTURED}
+            ),
+            _action("/rest-api/pull/rtmp/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
+            _listing(
+                "/rest-api/pull/rtmp/find_all", self.find_pulled, "list captured RTMP sources", rest.NO_FIELDS,
+                rest.PULLED,
+            ),
+            _action(
+                "/rest-api/pull/rtmp/terminate", self.end_pull, "end a capture", rest.PULL_TERMINATE,
+                {404: _NOT_CAPTURED},
+            ),
+        )  # fmt: skip
+
+    async def startup(self, request: Request) -> Response:
+        """Capture a source, and wait until its media flows. It goes on without players, until `terminate`."""
+        return await self._start(request, rest.RTSP_STARTUP, RTSP_SCHEMES)
+
+    async def pull(self, request: Request) -> Response:
+        """The same for RTMP."""
+        return await self._start(request, rest.PULL, RTMP_SCHEMES)
+
+    async def find(self, request: Request) -> Response:
+        """The captured RTSP sources that match, those that players started included."""
+        _check_caller(request)
+        table = rest.NO_FIELDS if request.url.path.endswith("/find_all") else rest.RTSP_FIND
+        fields = await search_fields(request, table)
+        table.read(fields)
+        uri, status = rest.parse_find(fields)
+        found = [each for each in self._captures.find(RTSP_SCHEMES) if _matches(each, uri, status)]
+        if not found:
+            raise not_found(_NOT_CAPTURED)
+        return JsonAnswer([_agent(each) for each in found])
+
+    async def find_pulled(self, request: Request) -> Response:
+        """The captured RTMP sources."""
+        _check_caller(request)
+        rest.NO_FIELDS.read(await search_fields(request, rest.NO_FIELDS))
+        found = self._captures.find(RTMP_SCHEMES)
+        if not found:
+            raise not_found(_NOT_CAPTURED)
+        return JsonAnswer([_pulled(each) for each in found])
+
+    async def terminate(self, request: Request) -> Response:
+        """End a capture; its players end with it."""
+        return await self._terminate(request, rest.RTSP_TERMINATE, RTSP_SCHEMES)
+
+    async def end_pull(self, request: Request) -> Response:
+        """The same for RTMP."""
+        return await self._terminate(request, rest.PULL_TERMINATE, RTMP_SCHEMES)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _start(self, request: Request, table: FieldTable, schemes: frozenset[CaptureScheme]) -> Response:
+        _check_caller(request)
+        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        asked = rest.parse_startup(await request.body(), table, schemes)
+        try:
+            await self._captures.start(asked.uri, asked.name)
+        except AlreadyCaptured:
+            raise RestError(HTTPStatus.CONFLICT, "this source is captured already, or the name is in use") from None
+        except CaptureFailed as failed:
+            raise _refusal(failed) from None
+        note(request.scope, matched=1)
+        log.info("capture started by rest", name=asked.name, uri=asked.uri.text, **caller_fields(request.scope))
+        return empty_answer({})
+
+    async def _terminate(self, request: Request, table: FieldTable, schemes: frozenset[CaptureScheme]) -> Response:
+        _check_caller(request)
+        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        uri = rest.parse_terminate(await request.body(), table)
+        try:
+            await self._captures.terminate(uri, schemes, BY_REST)
+        except NoSuchCapture:
+            raise not_found(_NOT_CAPTURED) from None
+        note(request.scope, matched=1)
+        log.info("capture ended by rest", uri=uri, **caller_fields(request.scope))
+        return empty_answer({})
+
+
+def _check_caller(request: Request) -> None:
+    check_unbound(request.scope, "a capture")
+
+
+def _refusal(failed: CaptureFailed) -> RestError:
+    busy = failed.info in _UNAVAILABLE
+    return RestError(HTTPStatus.SERVICE_UNAVAILABLE if busy else HTTPStatus.INTERNAL_SERVER_ERROR, str(failed))
+
+
+def _matches(capture: CaptureDescription, uri: str | None, status: str | None) -> bool:
+    return uri in (None, capture.uri) and status in (None, capture.status)
+
+
+def _agent(capture: CaptureDescription) -> dict[str, Any]:
+    return {"uri": capture.uri, "status": capture.status, "toStream": capture.name}
+
+
+def _pulled(capture: CaptureDescription) -> dict[str, Any]:
+    return {
+        "localMediaSessionId": capture.media_session_id,
+        "localStreamName": capture.name,
+        "uri": capture.uri,
+        "status": "PROCESSED_REMOTE" if capture.status == "PLAYING" else capture.status,
+        "hasAudio": capture.has_audio,
+        "hasVideo": capture.has_video,
+        "record": False,
+    }
+
+
+def _action(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, errors: dict[int, str]) -> ApiRoute:
+    return ApiRoute(
+        path=path,
+        methods=("POST",),
+        endpoint=endpoint,
+        role=Role.OPERATE,
+        summary=summary,
+        fields=fields,
+        query=rest.NO_QUERY,
+        answers=(Answer(description="done, with an empty body"),),
+        errors=errors,
+    )
+
+
+def _listing(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, found: Schema) -> ApiRoute:
+    return ApiRoute(
+        path=path,
+        methods=("GET", "POST"),
+        endpoint=endpoint,
+        role=Role.VIEW,
+        summary=summary,
+        fields=fields,
+        needs_body=False,
+        answers=(Answer(description="the captures", schema=found),),
+        errors={404: _NOT_CAPTURED},
+    )

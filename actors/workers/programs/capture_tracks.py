@@ -1,0 +1,142 @@
+"""One track of a source, from FFmpeg's packets to RTP payloads."""
+
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+import av
+
+from protocol.containers.packetizers import H264Packetizer, packetizer
+from protocol.containers.reordering import ReorderWatch
+from protocol.containers.rtp_tracks import RtpTrack
+from protocol.taps import TrackFormat
+
+Timed = tuple[list[bytes], float]
+"""The payloads of an access unit, and when it is shown, in seconds of the source's clock."""
+
+OPUS_RATE: Final = 48_000
+OPUS_FRAME: Final = 960
+"""Samples: 20 ms."""
+OPUS_BITRATE: Final = 96_000
+DRIFT: Final = 0.08
+"""Seconds by which sound that is encoded anew may be off the source's clock before it is set right."""
+_G711: Final = {"pcm_mulaw": "PCMU", "pcm_alaw": "PCMA"}
+_COPIED_VIDEO: Final = {"h264": "H264", "vp8": "VP8"}
+
+
+class Unfit(Exception):
+    """The source cannot be passed on to browsers; `why` is a word for the server."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class CapturedTrack(Protocol):
+    """One track of a source."""
+
+    form: TrackFormat
+    rtp: RtpTrack
+    facts: dict[str, Any]
+    """What the log is told."""
+
+    def take(self, packet: "av.Packet[Any]") -> Iterator[Timed]: ...
+
+
+class CapturedVideo:
+    """Video, as it is. Raises Unfit for what browsers cannot be sent."""
+
+    def __init__(self, stream: "av.VideoStream", number: int, offset: int) -> None:
+        context = stream.codec_context
+        if context.name in ("hevc", "h265"):
+            raise Unfit("h265")
+        if context.name not in _COPIED_VIDEO:
+            raise Unfit("video-codec")
+        self.form = TrackFormat(_COPIED_VIDEO[context.name], 90_000)
+        self.rtp = RtpTrack(number, self.form, offset=offset)
+        self._cut = packetizer(self.form.codec, context.extradata or b"")
+        self._order = ReorderWatch()
+        self.facts = {"codec": self.form.codec, "size": f"{context.width}x{context.height}"}
+        if isinstance(self._cut, H264Packetizer):
+            self.facts["profile"] = self._cut.profile
+            if context.has_b_frames:
+                raise Unfit("b-frames")
+
+    def take(self, packet: "av.Packet[Any]") -> Iterator[Timed]:
+        shown_at = _seconds(packet)
+        if shown_at is None:
+            return
+        if self._order.sees(shown_at):
+            raise Unfit("b-frames")
+        yield self._cut.payloads(bytes(packet)), shown_at
+
+
+class CapturedSound:
+    """Sound: Opus and G.711 as they are, anything else as Opus."""
+
+    def __init__(self, stream: "av.AudioStream", number: int, offset: int) -> None:
+        context = stream.codec_context
+        self._encoder: OpusEncoder | None = None
+        if context.name in ("opus", "libopus"):
+            self.form = TrackFormat("OPUS", OPUS_RATE, 2)
+        elif context.name in _G711 and (context.sample_rate, context.channels) == (8000, 1):
+            self.form = TrackFormat(_G711[context.name], 8000)
+        else:
+            self.form = TrackFormat("OPUS", OPUS_RATE, 2)
+            self._encoder = OpusEncoder(context)
+        self.rtp = RtpTrack(number, self.form, offset=offset)
+        self._cut = packetizer(self.form.codec)
+        self.facts = {"codec": self.form.codec, "source": context.name}
+
+    @staticmethod
+    def can_be(stream: "av.AudioStream") -> bool:
+        """Whether there is a codec for it, and its format is known."""
+        try:
+            return bool(stream.codec_context.sample_rate)
+        except (AttributeError, av.FFmpegError):
+            return False
+
+    def take(self, packet: "av.Packet[Any]") -> Iterator[Timed]:
+        shown_at = _seconds(packet)
+        if shown_at is None:
+            return
+        if self._encoder is None:
+            yield self._cut.payloads(bytes(packet)), shown_at
+            return
+        for data, time in self._encoder.encode(packet, shown_at):
+            yield self._cut.payloads(data), time
+
+
+class OpusEncoder:
+    """Decodes sound and encodes it as Opus. Its time is that of the samples, kept near the source's."""
+
+    def __init__(self, decoder: "av.AudioCodecContext") -> None:
+        decoder.thread_count = 1
+        self._decoder = decoder
+        self._resampler = av.AudioResampler(format="flt", layout="stereo", rate=OPUS_RATE, frame_size=OPUS_FRAME)
+        encoder = av.CodecContext.create("libopus", "w")
+        if not isinstance(encoder, av.AudioCodecContext):
+            raise Unfit("no-opus")
+        encoder.sample_rate, encoder.layout, encoder.format = OPUS_RATE, "stereo", "flt"
+        encoder.bit_rate, encoder.thread_count = OPUS_BITRATE, 1
+        self._encoder = encoder
+        self._base: float | None = None
+        self._taken = self._given = 0.0
+
+    def encode(self, packet: "av.Packet[Any]", shown_at: float) -> "Iterator[tuple[bytes, float]]":
+        """The packets of Opus that are complete, and when each is heard."""
+        if self._base is None or abs(shown_at - self._base - self._taken) > DRIFT:
+            self._base = shown_at - self._taken
+        for frame in self._decoder.decode(packet):
+            self._taken += frame.samples / frame.sample_rate
+            frame.pts = None
+            for even in self._resampler.resample(frame):
+                even.pts = None
+                for encoded in self._encoder.encode(even):
+                    yield bytes(encoded), self._base + self._given
+                    self._given += OPUS_FRAME / OPUS_RATE
+
+
+def _seconds(packet: "av.Packet[Any]") -> float | None:
+    """When a packet is shown; None if nobody says."""
+    stamp = packet.pts if packet.pts is not None else packet.dts
+    return None if stamp is None or packet.time_base is None else float(stamp * packet.time_base)

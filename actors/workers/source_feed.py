@@ -1,0 +1,134 @@
+"""Keeps a source coming into one publication: a process for each connection, and growing pauses between them."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import frozen
+
+from actors.media.events import Failed, Post
+from actors.media.ingest.fed_ingest import FedIngest
+from actors.media.ingest.feed_reader import FeedReader, Feeds
+from actors.runtime.actor import Request, crash_guard
+from actors.runtime.logs import get_logger
+from actors.workers.capturing import DIED, NO_FILE, Capturing, SourceJob
+from actors.workers.worker import WorkerServices
+from protocol.stream.info_texts import StreamInfo
+from protocol.taps import TapError, TrackFormat
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 30.0
+"""Seconds before the next connection; each pause is twice the one before."""
+LASTED: Final = 30.0
+"""Seconds after which a connection counts as good, so that the next pause is short again."""
+
+log = get_logger("capture")
+
+_INFOS: Final = {
+    "h265": StreamInfo.H265_IS_NOT_SUPPORTED,
+    "b-frames": StreamInfo.B_FRAMES_ARE_NOT_SUPPORTED,
+    "not-found": StreamInfo.RTSP_STREAM_NOT_FOUND,
+    "video-codec": StreamInfo.RTSP_HAS_WRONG_FORMAT,
+    "wrong-format": StreamInfo.RTSP_HAS_WRONG_FORMAT,
+    "no-media": StreamInfo.RTSP_HAS_WRONG_FORMAT,
+    NO_FILE: StreamInfo.FILE_NOT_FOUND,
+    DIED: StreamInfo.STREAM_FAILED,
+}
+_FINAL: Final = frozenset({"h265", "b-frames", "video-codec", "no-media", NO_FILE})
+"""Why it is no use to connect again."""
+
+
+class SourceFailed(Exception):
+    """The source cannot be opened. `info` is for players, `why` a word for operators."""
+
+    def __init__(self, info: StreamInfo, why: str) -> None:
+        super().__init__(f"{info} ({why})")
+        self.info = info
+        self.why = why
+
+
+@frozen(kw_only=True)
+class CaptureSource:
+    """What to open. `name`: of the stream, for the log. A `file` ends, other sources are opened again."""
+
+    name: str
+    job: SourceJob
+    file: Path | None = None
+
+
+class SourceFeed:
+    """See above. `post` gets what happens to the media, as from any ingest."""
+
+    def __init__(self, workers: WorkerServices, feeds: Feeds, source: CaptureSource, post: Post) -> None:
+        self.opened: Request[FedIngest] = Request()
+        """The ingest, once the source is open, or SourceFailed."""
+        self.is_connected = False
+        self.why = ""
+        """A word for how the last connection ended."""
+        self.reconnects = 0
+        self._workers = workers
+        self._feeds = feeds
+        self._source = source
+        self._post = post
+        self._ingest: FedIngest | None = None
+        self._misfit = False
+
+    async def run(self) -> None:
+        """Until the source is over for good; the last thing that it does is to tell so."""
+        pause = FIRST_PAUSE
+        while True:
+            began = trio.current_time()
+            why = self.why = await self._connect()
+            info = self._info(why)
+            if self._ingest is None:
+                log.warning("source cannot be opened", name=self._source.name, why=why, info=info)
+                self.opened.fail(SourceFailed(info, why))
+                return
+            if self._is_final(why):
+                log.info("source is over", name=self._source.name, why=why, info=info)
+                self._post(Failed(info=info))
+                return
+            if trio.current_time() - began >= LASTED:
+                pause = FIRST_PAUSE
+            self.reconnects += 1
+            log.warning("source lost", name=self._source.name, why=why, retry_s=pause)
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> str:
+        """One process, until its end; why it ended."""
+        source = self._source
+        worker = Capturing(self._workers, source.job, source.file, self._read, source.name)
+        with crash_guard(lambda error: log.error("capture crashed", crash=error, name=source.name)):
+            try:
+                await worker.run()
+            finally:
+                self.is_connected = False
+        return "other-tracks" if self._misfit else worker.why
+
+    async def _read(self, channel: socket.socket) -> None:
+        await FeedReader(channel, self._feeds, self._open).run()
+
+    def _open(self, tracks: Sequence[TrackFormat]) -> FedIngest:
+        if self._ingest is None:
+            self._ingest = FedIngest(self._feeds.context, tracks, self._post)
+            self.opened.reply(self._ingest)
+        elif not self._ingest.begins_again(tracks):
+            self._misfit = True
+            raise TapError("the source has other tracks than before")
+        self.is_connected = True
+        return self._ingest
+
+    def _is_final(self, why: str) -> bool:
+        return self._misfit or why in _FINAL or (self._source.file is not None and why != DIED)
+
+    def _info(self, why: str) -> StreamInfo:
+        if self._source.file is not None and why == "wrong-format":
+            return StreamInfo.FILE_HAS_WRONG_FORMAT
+        if why == "ended" and self._ingest is not None:
+            return StreamInfo.REQUESTED_STREAM_SHUTDOWN
+        return _INFOS.get(why, StreamInfo.FAILED_TO_CONNECT_TO_RTSP_STREAM)

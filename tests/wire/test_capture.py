@@ -1,0 +1,102 @@
+"""Cameras that are captured by the real process, from a real RTSP server: REST, players, and what becomes of both."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.support.full_server import FullServer, full_server
+from tests.support.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.rtsp_source import MediaFile, make_media, rtsp_source
+from tests.support.wcs_client import PATIENCE, wcs_client
+
+SECRET = "s3cret"
+
+
+@pytest.fixture(scope="module")
+def h264(tmp_path_factory: pytest.TempPathFactory) -> MediaFile:
+    return make_media(tmp_path_factory.mktemp("h264") / "cam.mkv", seconds=20)
+
+
+async def post(server: FullServer, method: str, **fields: object) -> int:
+    answer = await server.rest.post(f"/rest-api/{method}", json=fields)
+    return answer.status_code
+
+
+async def agents(server: FullServer) -> list[dict[str, str]]:
+    answer = await server.rest.get("/rest-api/rtsp/find_all")
+    found: list[dict[str, str]] = [] if answer.status_code == HTTPStatus.NOT_FOUND else answer.json()
+    return found
+
+
+async def test_an_operator_has_a_camera_captured(
+    tmp_path: Path, h264: MediaFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        full_server(tmp_path) as server,
+        wcs_client(server.ws_url()) as client,
+        rtsp_source(h264, user="admin", password=SECRET, digest=True) as camera,
+    ):
+        assert await post(server, "rtsp/startup", uri=camera.url, toStream="lobby") == HTTPStatus.OK
+        assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.CONFLICT
+        assert await agents(server) == [{"uri": camera.url, "status": "PLAYING", "toStream": "lobby"}]
+
+        by_name, by_uri = (
+            await client.play("lobby", peer=h264_viewer()),
+            await client.play(camera.url, peer=h264_viewer()),
+        )
+        await until_both(by_name)
+        await until_both(by_uri)
+        (stream,) = await server.streams(published=True)
+        assert (stream["name"], stream["mediaProvider"], stream["viewers"]) == ("lobby", "RTSP", 2)
+        assert (stream["width"], stream["height"], stream["videoCodec"]) == (320, 180, "H264")
+
+        assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.OK
+        for player in (by_name, by_uri):
+            assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+        assert not await agents(server)
+        assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.NOT_FOUND
+    assert SECRET not in caplog.text
+
+
+async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on(
+    tmp_path: Path, h264: MediaFile
+) -> None:
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+        async with rtsp_source(h264) as camera:
+            await post(server, "rtsp/startup", uri=camera.url, toStream="lobby")
+            player = await client.play("lobby", peer=h264_viewer())
+            await until_both(player)
+        async with rtsp_source(h264, port=camera.port):
+            before = len(pictures(player))
+            await player.peer.until(lambda: len(pictures(player)) > before + 20, within=2 * PATIENCE)
+            numbers = [packet.sequence for packet in pictures(player)]
+            assert numbers == [number & 0xFFFF for number in range(numbers[0], numbers[0] + len(numbers))]
+            assert [agent["status"] for agent in await agents(server)] == ["PLAYING"]
+            assert player.statuses == [("PLAYING", None)]
+            assert int((await server.statistics())["captures_reconnects"]) >= 1
+
+
+async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, h264: MediaFile) -> None:
+    hevc = make_media(tmp_path / "hevc.mkv", video="hevc", audio=None, seconds=2)
+    async with full_server(tmp_path) as server, rtsp_source(hevc) as camera:
+        async with rtsp_source(h264, user="admin", password=SECRET) as locked:
+            expected = {
+                camera.url: "H265 is not supported: set the source to H264 (h265)",
+                camera.at("/absent"): "Rtsp stream not found (not-found)",
+                locked.at("/cam", "admin:wrong@"): "Failed to connect to rtsp stream (unauthorized)",
+                "rtsp://127.0.0.1:9/cam": "Failed to connect to rtsp stream (unreachable)",
+            }
+            found = {}
+
+            async def ask(uri: str) -> None:
+                answer = await server.rest.post("/rest-api/rtsp/startup", json={"uri": uri})
+                assert answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+                found[uri] = answer.json()["reason"]
+
+            async with trio.open_nursery() as nursery:
+                for uri in expected:
+                    nursery.start_soon(ask, uri)
+            assert found == expected
+        assert not await agents(server)

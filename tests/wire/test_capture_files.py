@@ -1,0 +1,87 @@
+"""Files that are captured by the real process: what players of `vod:` names see, and when captures end."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.support.full_server import FullServer, full_server
+from tests.support.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.rtsp_source import make_media
+from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    make_media(folder / "clip.mp4", audio="aac", seconds=2)
+    make_media(folder / "reordered.mp4", audio=None, seconds=2, b_frames=2)
+    (folder / "no.mp4").write_bytes(b"this is no film" * 100)
+    (folder / "out.mp4").symlink_to("/etc/passwd")
+    return folder
+
+
+async def captures(server: FullServer) -> int:
+    return int((await server.statistics())["captures"])
+
+
+async def until_over(server: FullServer) -> None:
+    with trio.fail_after(PATIENCE):
+        while await captures(server):  # noqa: ASYNC110 - the server tells no one
+            await trio.sleep(0.05)
+
+
+async def test_a_file_is_shared_by_its_players_and_ends_after_the_last(tmp_path: Path, media: Path) -> None:
+    settings = {"capture_vod_folder": media, "capture_linger": 0.05, "vod_live_loop": True}
+    async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
+        one = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        two = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        for player in (one, two):
+            await until_both(player)
+        (stream,) = await server.streams(published=True)
+        assert stream["sessionId"].startswith("capture-")
+        assert (stream["appKey"], stream["mediaProvider"], stream["viewers"]) == ("defaultApp", "VOD", 2)
+        await client.send("stopStream", {"mediaSessionId": one.id})
+        await one.status("STOPPED")
+        assert await captures(server) == 1
+        await client.send("stopStream", {"mediaSessionId": two.id})
+        await until_over(server)
+        assert not await server.streams()
+
+
+async def test_a_file_that_has_ended_ends_its_player(tmp_path: Path, media: Path) -> None:
+    async with full_server(tmp_path, capture_vod_folder=media) as server, wcs_client(server.ws_url()) as client:
+        player = await client.play("vod://clip.mp4", peer=h264_viewer())
+        assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+        assert pictures(player)
+        await until_over(server)
+
+
+REFUSED = {
+    "vod://absent.mp4": "File not found",
+    "vod://out.mp4": "File not found",
+    "vod://no.mp4": "File has wrong format",
+    "vod://reordered.mp4": "B-frames are not supported: set B-frames to 0 at the source",
+    "vod://../clip.mp4": "Bad URI",
+    "rtsp://127.0.0.1:9/cam": "Restricted access",
+}
+
+
+async def info_of_failure(client: WcsClient, name: str) -> str:
+    peer = h264_viewer()
+    client.peers.append(peer)
+    stream = await client.request("playStream", name, peer.play_offer())
+    failed = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED")
+    return str(failed["info"])
+
+
+async def test_what_cannot_be_played_fails_with_its_reason(tmp_path: Path, media: Path) -> None:
+    async with full_server(tmp_path, capture_vod_folder=media) as server, wcs_client(server.ws_url()) as client:
+        assert {name: await info_of_failure(client, name) for name in REFUSED} == REFUSED
+        await until_over(server)
+
+
+async def test_too_many_captures_are_refused(tmp_path: Path, media: Path) -> None:
+    settings = {"capture_vod_folder": media, "capture_max_running": 0}
+    async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
+        assert await info_of_failure(client, "vod://clip.mp4") == "Server is overloaded"
