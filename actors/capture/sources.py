@@ -21,7 +21,7 @@ def source_of(uri: CaptureUri, settings: Settings, folder: Path, *, name: str, o
         connect_timeout=settings.capture_connect_timeout,
         read_timeout=settings.capture_read_timeout,
         paced=is_file or is_hls,
-        loops=uri.scheme is CaptureScheme.VOD_LIVE and settings.vod_live_loop,
+        loops=settings.vod_live_loop and uri.scheme is CaptureScheme.VOD_LIVE,
         offset=offset,
     )
     return CaptureSource(name=name, job=job, file=_within(folder, uri.file) if is_file else None)

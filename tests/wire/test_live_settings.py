@@ -23,6 +23,7 @@ LATER = {
     **{f"push_{name}": "a push that begins: tests/wire/test_push.py" for name in PUSH},
     "capture_allow": "a page that plays a source by its URI: tests/unit/capture/test_capture_rules.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
+    "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
     "shutdown_timeout": "the end of the process",
     "shutdown_drain_timeout": "a signal",
     "log_format": "the daemon: tests/wire/test_reload.py",
@@ -69,6 +70,7 @@ async def use_everything(server: FullServer, client: WcsClient) -> None:
     await rest.post("/rest-api/data/broadcast", json={"payload": "x"})
     await rest.post("/rest-api/connection/terminate", json={"sessionId": "x"})
     await server.terminate(name="x")
+    await rest.post("/rest-api/rtsp/startup", json={"uri": "rtsp://127.0.0.1:9/"})
     peer = MediaPeer()
     headers = {"Content-Type": "application/sdp"}
     await rest.post("/whip/other", content=peer.publish_offer(), headers=headers)
