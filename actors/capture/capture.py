@@ -7,7 +7,7 @@ import trio
 
 from actors.hooks.lane import HookLane
 from actors.media.events import Post
-from actors.runtime.actor import Request
+from actors.runtime.actor import Request, StopReason
 from actors.runtime.logs import get_logger
 from actors.stream import Broadcast
 from actors.stream.capture_starter import CaptureRefused
@@ -59,6 +59,11 @@ class Capture:
     def reconnects(self) -> int:
         """How often its source was lost."""
         return 0 if self._feed is None else self._feed.reconnects
+
+    def end(self, reason: StopReason) -> None:
+        """End it, and its players with it."""
+        if self.stream is not None:
+            self.stream.stop(reason)
 
     async def oversee(self, linger: Callable[[], float]) -> None:
         """Until it is over; one that is not kept ends when it has had no player for so many seconds."""

@@ -30,6 +30,7 @@ from protocol.stream.request import StreamRequest
 
 log = get_logger("capture")
 NOT_ALLOWED: Final = "capture.allow"
+GIVEN_UP: Final = StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER)
 
 
 @define(eq=False)
@@ -114,7 +115,7 @@ class Captures:
             try:
                 await capture.opened.answer()
             except trio.Cancelled:
-                await self._end(capture, StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER))
+                capture.end(GIVEN_UP)
                 raise
         except CaptureRefused as refused:
             if refused.info == StreamInfo.STREAM_NAME_ALREADY_IN_USE:
@@ -199,9 +200,8 @@ class Captures:
             self.counts.failed += not capture.was_live
 
     async def _end(self, capture: Capture, reason: StopReason) -> None:
-        if capture.stream is not None:
-            capture.stream.stop(reason)
-            await capture.stream.stopped.wait()
+        capture.end(reason)
+        await capture.over.wait()
 
     def _refuse(self, info: str, name: str, **fields: object) -> CaptureRefused:
         self.counts.refused += 1
