@@ -82,6 +82,20 @@ class RecordsAccess(StrEnum):
     OFF = "off"
 
 
+class RegistryDown(StrEnum):
+    """What happens to new publications while the registry of the cluster is away."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
+class PartialAnswer(StrEnum):
+    """The status of a request that was carried out on some nodes while others did not answer."""
+
+    UNAVAILABLE = "503"
+    OK = "200"
+
+
 class HookOrder(StrEnum):
     """Which hooks are kept in order: those of one session, or those of the whole server in a single queue."""
 
@@ -109,7 +123,7 @@ class Setting:
     @property
     def is_secret(self) -> bool:
         """Whether its value must never be printed."""
-        return any(word in self.key for word in ("password", "secret", "token"))
+        return any(word in self.key for word in ("password", "secret", "token", "redis_url"))
 
 
 def setting(key: str, kind: Kind[T], default: str, meaning: str, *, heading: str | None = None, live: bool = True) -> T:

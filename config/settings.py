@@ -11,6 +11,7 @@ import attrs
 from attrs import frozen
 
 from config.groups.capture import CaptureSettings
+from config.groups.cluster import ClusterSettings
 from config.groups.hooks import HookSettings
 from config.groups.limits import LimitSettings
 from config.groups.media import MediaSettings
@@ -27,8 +28,10 @@ from config.setting import (
     LogFormat,
     LogLevel,
     MediaSender,
+    PartialAnswer,
     RecordPolicy,
     RecordsAccess,
+    RegistryDown,
     RestAuth,
     Setting,
     TerminateAll,
@@ -40,8 +43,10 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "MediaSender",
+    "PartialAnswer",
     "RecordPolicy",
     "RecordsAccess",
+    "RegistryDown",
     "RestAuth",
     "Setting",
     "Settings",
@@ -53,6 +58,7 @@ __all__ = [
 class Settings(
     ProcessSettings,
     OperatorSettings,
+    ClusterSettings,
     HookSettings,
     PublicSettings,
     RestSettings,

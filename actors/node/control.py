@@ -1,6 +1,6 @@
 """This node as the REST API sees it: its streams and sessions, found, counted and stopped.
 
-With several nodes, another implementation of the same port would ask each node in turn; the response has room for that.
+With several nodes, `actors.cluster.control` implements the same port, and asks this one first.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,8 @@ import trio
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Candidate, Termination
 from actors.runtime.actor import StopReason
+from actors.runtime.logs import set_session_level
+from config.settings import LogLevel
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import Found, Page
@@ -32,8 +34,14 @@ class LocalNode:
         self._node_id = node_id
         self._supervisor = supervisor
         self._counters = counters
+        self.started_at = trio.current_time()
         self._process = psutil.Process()
         self._process.cpu_percent()  # the first question only sets the mark that the next one counts from
+
+    @property
+    def here(self) -> "LocalNode":
+        """This node alone."""
+        return self
 
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
@@ -55,11 +63,21 @@ class LocalNode:
         """The number of matching sessions, and those on the page, oldest first."""
         return await self._supervisor.find_connections(query, page)
 
-    async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
-        """Disconnect the matching sessions and wait for them to end until `deadline`; returns their number."""
+    async def terminate_connections(
+        self, query: ConnectionFilter, reason: StopReason, *, deadline: float
+    ) -> TerminateAnswer:
+        """Disconnect the matching sessions and wait for them to end until `deadline`."""
         termination = self._supervisor.terminate_connections(query, reason)
-        await self._ended(termination, reason, deadline)
-        return termination.count
+        all_stopped = await self._ended(termination, reason, deadline)
+        report = NodeReport(node_id=self._node_id, count=termination.count, all_stopped=all_stopped)
+        return TerminateAnswer(nodes=(report,))
+
+    async def set_log_level(self, query: ConnectionFilter, level: str) -> TerminateAnswer:
+        """Log more, or less, about the matching sessions than about others, until they end."""
+        found = await self._supervisor.find_connections(query)
+        for session in found.items:
+            set_session_level(session.session_id, LogLevel(level))
+        return TerminateAnswer(nodes=(NodeReport(node_id=self._node_id, count=found.total),))
 
     async def _ended(self, termination: Termination[A], reason: StopReason, deadline: float) -> bool:
         began = trio.current_time()

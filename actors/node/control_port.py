@@ -13,6 +13,10 @@ from protocol.rest.streams import TerminateAnswer
 class NodeControl(Protocol):
     """Finds, describes and stops streams and sessions. Deadlines are absolute, on trio's clock."""
 
+    @property
+    def here(self) -> "NodeControl":
+        """The same for this node alone."""
+
     async def terminate(
         self, query: StreamFilter, reason: StopReason, *, dry_run: bool, deadline: float
     ) -> TerminateAnswer:
@@ -24,8 +28,13 @@ class NodeControl(Protocol):
     async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
         """The number of matching sessions, and those on the page, oldest first."""
 
-    async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
-        """Disconnect the matching sessions and wait for them to end until `deadline`; returns their number."""
+    async def terminate_connections(
+        self, query: ConnectionFilter, reason: StopReason, *, deadline: float
+    ) -> TerminateAnswer:
+        """Disconnect the matching sessions and wait for them to end until `deadline`."""
+
+    async def set_log_level(self, query: ConnectionFilter, level: str) -> TerminateAnswer:
+        """Log more, or less, about the matching sessions than about others, until they end; how many there are."""
 
     def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         """Counters and other values for `/?action=stat`: group (letters only) -> key -> value."""

@@ -5,12 +5,12 @@
     announce  its broadcast can be played
 
 A request blocks nobody: a stream that the backend refuses in the end has not kept the name from others. It only lets
-players wait for what may become a broadcast. What is awaited here is answered at once; a directory shared by several
-nodes would have to ask over the network, so streams must handle an answer that arrives together with their stop.
+players wait for what may become a broadcast. What is awaited here is answered at once; the directory of a cluster
+(`actors.cluster.directory`) asks the others, so streams must handle an answer that arrives together with their stop.
 """
 
 import math
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import trio
 
@@ -21,8 +21,16 @@ class NameInUse(Exception):
     """Another stream holds this name."""
 
 
+class NameUnavailable(Exception):
+    """Whether another node holds this name cannot be found out now, and so it is not given."""
+
+
 class NotPublished(Exception):
     """Nobody publishes under this name."""
+
+
+class PublishedElsewhere(Exception):
+    """Another node has what is published under this name, or may have it."""
 
 
 class NotReady(Exception):
@@ -39,8 +47,8 @@ class Claim(Generic[B]):
         self._directory = directory
 
     async def take(self) -> None:
-        """Hold the name from now on. Raises NameInUse if another stream was faster. Idempotent."""
-        self._directory.give(self)
+        """Hold the name from now on. Raises NameInUse if another stream was faster, or NameUnavailable. Idempotent."""
+        await self._directory.hold(self)
 
     def announce(self, broadcast: B) -> None:
         """The broadcast can be played from now on."""
@@ -69,6 +77,9 @@ class _Place(Generic[B]):
 class Directory(Generic[B]):
     """The names of this node."""
 
+    is_shared: ClassVar[bool] = False
+    """Whether other nodes have names too."""
+
     def __init__(self) -> None:
         self._places: dict[str, _Place[B]] = {}
 
@@ -90,11 +101,15 @@ class Directory(Generic[B]):
         place = self._places.get(name)
         return place is not None and place.broadcast is not None
 
+    async def is_available(self, name: str) -> bool:
+        """The same for a player of any node."""
+        return self.is_announced(name)
+
     async def locate(self, name: str, *, timeout: float = math.inf) -> B:
         """The broadcast under `name`, waiting at most `timeout` seconds for its media.
 
-        Raises NotPublished when nobody holds or wants the name (or the last one gives it up while we wait) and
-        NotReady when time runs out.
+        Raises NotPublished when nobody holds or wants the name (or the last one gives it up while we wait),
+        PublishedElsewhere when another node has it, and NotReady when time runs out.
         """
         # A page's publish and play arrive back to back: let the first stream make its request first.
         await trio.lowlevel.checkpoint()
@@ -108,6 +123,10 @@ class Directory(Generic[B]):
 
     # -- called by claims --------------------------------------------------------------------------
 
+    async def hold(self, claim: Claim[B]) -> None:
+        """See `Claim.take`."""
+        self.give(claim)
+
     def give(self, claim: Claim[B]) -> None:
         """Let `claim` hold its name, unless it has been released because its stream ended. Raises NameInUse."""
         place = self._places.get(claim.name)
@@ -116,6 +135,11 @@ class Directory(Generic[B]):
         if place.holder not in (None, claim):
             raise NameInUse(claim.name)
         place.holder = claim
+
+    def is_holder(self, claim: Claim[B]) -> bool:
+        """Whether `claim` holds its name."""
+        place = self._places.get(claim.name)
+        return place is not None and place.holder is claim
 
     def changed(self, name: str) -> None:
         """Wake those who wait for a broadcast under `name`."""

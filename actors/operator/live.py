@@ -20,6 +20,7 @@ from config.settings import Settings, TerminateAll
 from protocol.access.bans import Ban
 from protocol.access.kicks import Kick
 from protocol.common.durations import shown_age, shown_duration
+from protocol.node.coverage import Coverage
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import given_conditions
 from protocol.operator.live_commands import (
@@ -152,7 +153,7 @@ class LiveCommands:
         log.info("streams terminated by an operator", matched=answer.count, by=who, **conditions)
         facts = {"filter": conditions, "matched": answer.count, "dry_run": False, **_ban_facts(command.kick)}
         if not answer.count:
-            return _refused(NO_STREAM, facts)
+            return _refused(NO_STREAM + _told_silent(answer.coverage), facts)
         report_terminated(self.events, command.filter, answer.count, by=who, source="wcs")
         return Done(message=self._told(answer, command.kick), changed=True, facts=facts)
 
@@ -174,13 +175,14 @@ class LiveCommands:
         answer = await self.node.terminate(command.filter, BY_OPERATOR, dry_run=True, deadline=math.inf)
         facts = {"filter": given_conditions(command.filter), "matched": answer.count, "dry_run": True}
         if not answer.count:
-            return _refused(NO_STREAM, facts)
+            return _refused(NO_STREAM + _told_silent(answer.coverage), facts)
         rows = await _made(preview(answer), _without_sdp)
         message = f"would stop {counted(answer.count, 'stream')}"
         return Done(message=message, columns=PREVIEW_COLUMNS, rows=rows, facts=facts)
 
     def _told(self, answer: TerminateAnswer, kick: Kick | None) -> str:
         message = f"{counted(answer.count, 'stream')} stopped"
+        message += _told_silent(answer.coverage)
         if not answer.all_stopped:
             message += f"; not all have ended within {shown_duration(self.settings.rest_terminate_timeout)}"
         if kick is not None and kick.ban is not None:
@@ -221,6 +223,15 @@ def _without_sdp(row: Row) -> Row:
 
 def _refused(message: str, facts: Mapping[str, object]) -> NotDone:
     return NotDone(error=ErrorKind.REFUSED, message=message, facts=facts)
+
+
+def _told_silent(coverage: Coverage | None) -> str:
+    """That nodes of the cluster may have more streams, if some do not answer."""
+    if coverage is None or coverage.is_complete:
+        return ""
+    if coverage.is_cut_off:
+        return "; this is this node alone, for Redis does not answer"
+    return f"; {counted(len(coverage.silent), 'node')} of {coverage.asked} did not answer"
 
 
 def _ban_facts(kick: Kick | None) -> dict[str, object]:

@@ -13,7 +13,9 @@ from actors.events.reported_reload import ReportedReload
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.sources import metrics_of
 from actors.net.network_interfaces import machine_addresses
-from actors.node.control import LocalNode
+from actors.net.server_listeners import shown_address
+from actors.node.control import Counters, LocalNode
+from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Directory
 from actors.node.drain import Drain
@@ -24,6 +26,7 @@ from actors.operator.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
+from actors.server.clustered import ClusteredParts, open_cluster
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.debug_reports import DebugReports
@@ -40,6 +43,8 @@ from actors.workers.snapshots import Snapshots
 from config.live import follow
 from config.loading import Given
 from config.settings import Settings
+from config.version import VERSION
+from protocol.cluster.members import MemberInfo
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.node.server_state import ServerState
 
@@ -61,7 +66,9 @@ class Parts:
         self.supervisor = Supervisor(ActorCounts(opened.labels), opened.events, opened.run_record)
         self.outboxes = OutboxPool(settings.max_outbox_total, self.supervisor.turns, on_overflow=self._tell_overflow)
         self.drain = Drain(self.supervisor, opened.events)
-        self.directory: Directory[Broadcast] = Directory()
+        self.local = LocalNode(self.node_id, self.supervisor, self._statistics)
+        self.clustered = self._open_cluster()
+        self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
         self.recordings = Recordings(settings, state.records_path, time.time)
         self.snapshots = Snapshots(settings, self.recordings.services)
         self.stream_snapshots = StreamSnapshots(
@@ -78,7 +85,7 @@ class Parts:
         self.data = DataDelivery(self.node_id, self.supervisor)
         self.measured = self._measured()
         self.metrics = metrics_of(self.measured)
-        self.node = LocalNode(self.node_id, self.supervisor, self.measured.statistics)
+        self.node: NodeControl = self.local if self.clustered is None else self.clustered.control
         self._sparing = RateLimitedLog(log, clock=trio.current_time)
         follow(settings, self._adopt)
 
@@ -107,7 +114,34 @@ class Parts:
             self.opened.sources,
         )
 
+    def _statistics(self) -> Counters:
+        return self.measured.statistics()
+
     # -- inside ------------------------------------------------------------------------------------
+
+    def _open_cluster(self) -> ClusteredParts | None:
+        return open_cluster(
+            self.settings,
+            self.state,
+            node=self.local,
+            node_id=self.node_id,
+            supervisor=self.supervisor,
+            bans=self.opened.bans,
+            info=self._member_info,
+        )
+
+    def _member_info(self) -> MemberInfo:
+        """What the other nodes of a cluster are told of this one with each beat."""
+        listeners = self.opened.listeners
+        return MemberInfo(
+            node_id=self.node_id,
+            version=VERSION,
+            state=self.drain.state,
+            ws=shown_address(listeners.bound("ws")),
+            wss=shown_address(listeners.bound("wss")),
+            publications=self.supervisor.stream_counts[0],
+            sessions=self.supervisor.session_count,
+        )
 
     def _session_services(self) -> SessionServices:
         return SessionServices(

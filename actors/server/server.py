@@ -115,6 +115,8 @@ class Server:
                     web.start_soon(serve_web, parts, self._web_closing)
                     await self._serve_signalling(on_ready)
                     await parts.pushes.drain()
+                    if parts.clustered is not None:
+                        await parts.clustered.cluster.leave()
                     await parts.recordings.drain()
                     await parts.debug_reports.drain()
                     await parts.dispatcher.drain(math.inf)
@@ -141,6 +143,8 @@ class Server:
         services.start_soon(opened.access.run)
         services.start_soon(parts.debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)
+        if parts.clustered is not None:
+            await parts.clustered.start(services)
         await self._serve_operators(services)
         services.start_soon(opened.run_record.run)
         services.start_soon(watch_media_drops, parts.plane, self.events)

@@ -4,8 +4,8 @@ Nothing here waits: each request is continued by a helper task, so that a slow a
 frames. The lane keeps the calls of one session in order.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import trio
 
@@ -18,6 +18,8 @@ MAX_WAITING: Final = 128
 """Requests of one session that may wait for its backend at a time, not counting streams."""
 TOO_MANY_WAITING: Final = "Too many requests are waiting for the backend"
 """What the client is told about one request more."""
+
+T = TypeVar("T")
 
 
 class BackendRequests:
@@ -52,6 +54,23 @@ class BackendRequests:
         self._waiting += 1
         self._nursery().start_soon(self._continue, method, body, weight, decided)
         return True
+
+    def look_up(self, look: Callable[[], Awaitable[T]], found: Callable[[T], None]) -> bool:
+        """Look for something that other nodes know, and continue with it. False if too many requests are waiting."""
+        if self._waiting >= MAX_WAITING:
+            self._quota.refused(f"{MAX_WAITING} requests of a session that wait for other nodes")
+            return False
+        self._waiting += 1
+        self._nursery().start_soon(self._continue_with, look, found)
+        return True
+
+    async def _continue_with(self, look: Callable[[], Awaitable[T]], found: Callable[[T], None]) -> None:
+        try:
+            value = await look()
+            if not self._is_over:
+                found(value)
+        finally:
+            self._waiting -= 1
 
     async def _continue(
         self, method: HookMethod, body: dict[str, Any], weight: int, decided: Callable[[Verdict], None]

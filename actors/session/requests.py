@@ -1,6 +1,7 @@
 """How a session handles each request of an established client. Nothing here waits."""
 
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
@@ -102,7 +103,7 @@ class Requests:
             case StopRequest():
                 self._stop_stream(frame)
             case AvailableStream():
-                self._send(self._availability(frame))
+                self._tell_availability(frame)
             case SendStreamEvent():
                 self._pass_stream_event(frame)
             case SendData() | DataStatusAck():
@@ -164,10 +165,16 @@ class Requests:
         if stream is not None:
             stream.user_stop()
 
-    def _availability(self, frame: AvailableStream) -> AvailableStreamAnswer:
-        available = self._services.directory.is_announced(frame.name)
-        info = "" if available else StreamInfo.STREAM_NOT_FOUND
-        return AvailableStreamAnswer(media_session_id=frame.media_session_id, available=available, info=info)
+    def _tell_availability(self, frame: AvailableStream) -> None:
+        def tell(available: bool) -> None:
+            info = "" if available else StreamInfo.STREAM_NOT_FOUND
+            self._send(AvailableStreamAnswer(media_session_id=frame.media_session_id, available=available, info=info))
+
+        directory = self._services.directory
+        if directory.is_announced(frame.name) or not directory.is_shared:
+            tell(directory.is_announced(frame.name))
+        elif not self._backend.look_up(partial(directory.is_available, frame.name), tell):
+            tell(False)
 
     def _pass_stream_event(self, frame: SendStreamEvent) -> None:
         publisher = self.streams.get(frame.media_session_id)

@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.media.events import NotEnoughBandwidth
 from actors.media.playback import Playback
-from actors.node.directory import NotPublished, NotReady
+from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
 from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast, picture_size
 from actors.stream.capture_starter import CaptureRefused
@@ -102,6 +102,8 @@ class PlayedStream(Stream):
             self.stop(failed(_absent(self.name)))
         except CaptureRefused as refused:
             self.stop(failed(refused.info))
+        except PublishedElsewhere:
+            self.stop(failed(StreamInfo.FAILED_TO_CONNECT_TO_ORIGIN_STREAM))
         return None
 
     def withdraw(self, reason: StopReason) -> None:

@@ -6,7 +6,7 @@ import trio
 
 from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
-from actors.node.directory import Claim, NameInUse
+from actors.node.directory import Claim, NameInUse, NameUnavailable
 from actors.node.push_port import NothingToPush
 from actors.node.recorder_port import NoSuchPublication, RecordWish
 from actors.runtime.actor import StopReason, stop_all
@@ -152,6 +152,9 @@ class PublishedStream(Stream):
             await self._take_name()
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
+            return None
+        except NameUnavailable:
+            self.stop(failed(StreamInfo.CLUSTER_IS_UNREACHABLE))
             return None
         request = self.request
         self._ingest = self._services.plane.publish(

@@ -23,6 +23,8 @@ DROPPED_HEADER = "X-Dropped-Count"
 MISSING_HEADER = "X-Missing-Count"
 BANNED_HEADER = "X-Banned-Count"
 LIFTED_HEADER = "X-Lifted-Count"
+NODES_HEADER = "X-Cluster-Nodes"
+NODES_MISSING_HEADER = "X-Cluster-Missing"
 REPLAYED_HEADER = "Idempotency-Replayed"
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -37,6 +39,11 @@ OUR_HEADERS: Final[Mapping[str, Schema]] = {
     MISSING_HEADER: {"type": "integer", "description": "how many of the sessions named do not exist"},
     BANNED_HEADER: {"type": "integer", "description": "how many bans were placed"},
     LIFTED_HEADER: {"type": "integer", "description": "how many bans were lifted"},
+    NODES_HEADER: {"type": "string", "description": "in a cluster: how many nodes answered, of how many, as in 2/3"},
+    NODES_MISSING_HEADER: {
+        "type": "string",
+        "description": "in a cluster: nodes that did not answer; *: all others",
+    },
     REPLAYED_HEADER: {"const": "true", "description": "an earlier request with this Idempotency-Key was answered so"},
     REQUEST_ID_HEADER: {"type": "string", "description": "the id of the request, which log lines about it show"},
     "Location": {"type": "string", "description": "the path of what was begun, for DELETE"},

@@ -16,6 +16,7 @@ from protocol.rest.fields import TEXT, Field, FieldTable, FieldType, FieldValues
 from protocol.rest.json_body import decode_object
 from protocol.rest.kicks import BAN, BAN_RULES, CONNECTION_BAN_BY, REASON, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
+from protocol.rest.scope import SCOPE
 
 SESSION_ID: Final = Field("sessionId", TEXT, "id of the session")
 APP_KEY: Final = Field("appKey", TEXT, "key of the application")
@@ -51,7 +52,7 @@ LOG_LEVEL: Final = Field(
 FILTER: Final = (SESSION_ID, APP_KEY, CLIENT_VERSION, ROOM_NAME)
 
 TERMINATE: Final = FieldTable(*FILTER, needs_one="say whom to disconnect: sessionId, appKey, clientVersion or roomName")
-TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
+TERMINATE_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, SCOPE, noun="query parameter", rules=BAN_RULES)
 SET_LOG_LEVEL: Final = FieldTable(SESSION_ID, LOG_LEVEL, required=(SESSION_ID, LOG_LEVEL))
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT)
 

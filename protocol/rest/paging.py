@@ -5,6 +5,7 @@ from typing import Final, Generic, TypeVar
 
 from attrs import frozen
 
+from protocol.node.coverage import Coverage
 from protocol.rest.fields import COUNT, Field, FieldValues
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Found(Generic[T]):
 
     total: int
     items: tuple[T, ...]
+    coverage: Coverage | None = None
+    """None: there is no cluster."""
 
 
 def page_of(given: FieldValues, *, limit: int | None = None) -> Page:

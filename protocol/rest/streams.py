@@ -10,6 +10,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from protocol.access.kicks import Kick
+from protocol.node.coverage import Coverage
 from protocol.node.descriptions import StreamDescription, StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.node.stream_object import stream_object
@@ -18,6 +19,7 @@ from protocol.rest.fields import FLAG, TEXT, TEXTS, Field, FieldTable, FieldValu
 from protocol.rest.json_body import decode_object
 from protocol.rest.kicks import BAN, BAN_RULES, REASON, STREAM_BAN_BY, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
+from protocol.rest.scope import SCOPE
 
 # -- requests: their fields ------------------------------------------------------------------------------------------
 
@@ -44,7 +46,7 @@ DISPLAY: Final = Field("display", some_of("metrics"), "what to show beside the s
 DRY_RUN: Final = Field("dry_run", FLAG, "show what would be stopped, and stop nothing")
 
 TERMINATE: Final = FieldTable(*FILTER)
-TERMINATE_QUERY: Final = FieldTable(DRY_RUN, REASON, BAN, STREAM_BAN_BY, noun="query parameter", rules=BAN_RULES)
+TERMINATE_QUERY: Final = FieldTable(DRY_RUN, REASON, BAN, STREAM_BAN_BY, SCOPE, noun="query parameter", rules=BAN_RULES)
 FIND: Final = FieldTable(*FILTER, OFFSET, LIMIT, DISPLAY)
 
 
@@ -145,6 +147,8 @@ class TerminateAnswer:
     """The reports of all nodes asked."""
 
     nodes: tuple[NodeReport, ...]
+    coverage: Coverage | None = None
+    """None: there is no cluster."""
 
     @property
     def count(self) -> int:
@@ -157,9 +161,16 @@ class TerminateAnswer:
         return all(node.all_stopped for node in self.nodes)
 
 
-def terminate_status(answer: TerminateAnswer) -> HTTPStatus:
-    """200 if at least one stream matched, even if some were not gone in time; 404 if none matched."""
-    return HTTPStatus.OK if answer.count else HTTPStatus.NOT_FOUND
+def terminate_status(answer: TerminateAnswer, *, allows_partial: bool = False) -> HTTPStatus:
+    """200 if at least one stream matched, even if some were not gone in time; 404 if none matched.
+
+    503 while a node that may have more of them does not answer: 404 would say that there is none, and 200 that all are
+    gone. With `allows_partial`, 200 as soon as one has matched.
+    """
+    is_complete = answer.coverage is None or answer.coverage.is_complete
+    if answer.count:
+        return HTTPStatus.OK if is_complete or allows_partial else HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.NOT_FOUND if is_complete else HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def preview(answer: TerminateAnswer) -> Iterator[dict[str, Any]]:

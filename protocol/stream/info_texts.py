@@ -55,3 +55,4 @@ class StreamInfo(StrEnum):
     SERVER_IS_DRAINING = "Server is draining"
     H265_IS_NOT_SUPPORTED = "H265 is not supported: set the source to H264"
     B_FRAMES_ARE_NOT_SUPPORTED = "B-frames are not supported: set B-frames to 0 at the source"
+    CLUSTER_IS_UNREACHABLE = "Cluster is unreachable"

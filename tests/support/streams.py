@@ -1,12 +1,14 @@
 """A small world of streams and sessions behind the port that the web service asks."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import trio
 from attrs import evolve
 
 from actors.runtime.actor import StopReason
+from actors.runtime.logs import set_session_level
+from config.settings import LogLevel
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, Found, Page
@@ -76,12 +78,24 @@ class StreamWorld:
         matched = [each for each in self.connections if query.matches(each)]
         return Found(total=len(matched), items=tuple(page.of(matched)))
 
-    async def terminate_connections(self, query: ConnectionFilter, reason: StopReason, *, deadline: float) -> int:
+    @property
+    def here(self) -> Self:
+        return self
+
+    async def set_log_level(self, query: ConnectionFilter, level: str) -> TerminateAnswer:
+        found = (await self.find_connections(query, ALL)).items
+        for session in found:
+            set_session_level(session.session_id, LogLevel(level))
+        return TerminateAnswer(nodes=(NodeReport(node_id=NODE, count=len(found)),))
+
+    async def terminate_connections(
+        self, query: ConnectionFilter, reason: StopReason, *, deadline: float
+    ) -> TerminateAnswer:
         self.reasons.append(reason)
         matched = (await self.find_connections(query, ALL)).items
         self.connections = [each for each in self.connections if each not in matched]
         await trio.lowlevel.checkpoint()
-        return len(matched)
+        return TerminateAnswer(nodes=(NodeReport(node_id=NODE, count=len(matched)),))
 
     def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         return self.counters

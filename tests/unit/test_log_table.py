@@ -23,7 +23,7 @@ COMPUTED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
         "error": tuple(f"{kind} {how}" for kind in KINDS for how in ("crashed", "crashed at its end"))
     },
     ("actors/node/supervisor.py", "f'{kind} ended'"): {
-        "info": tuple(f"{kind} ended" for kind in (*KINDS, "hook dispatcher", "stream keep-alive"))
+        "info": tuple(f"{kind} ended" for kind in (*KINDS, "hook dispatcher", "stream keep-alive", "cluster link"))
     },
     ("actors/session/receive_quota.py", "event"): {"warning": ("client is slowed down", "client holds too much")},
     ("actors/storage/app_store.py", "f'an application of this version was {what}'"): {

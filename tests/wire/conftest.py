@@ -17,6 +17,7 @@ SLOW = {
     "record_hook",
     "source_forwarder",
     *("start_checks", "wheel", "whip", "whip_codes", "whip_ffmpeg"),
+    *("cluster", "cluster_link", "cluster_registry"),
 }
 """They start processes, wait for real deadlines or do something a thousand times."""
 

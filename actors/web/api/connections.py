@@ -6,26 +6,30 @@ from starlette.responses import Response
 
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
-from actors.runtime.logs import get_logger, set_session_level
+from actors.runtime.logs import get_logger
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, ended_answer, nothing_found, scoped
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute
-from actors.web.api.streams import ONCE, find_routes, no_match, search_fields
+from actors.web.api.streams import ONCE, find_routes, search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
-from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
-from config.settings import LogLevel, Settings
+from actors.web.responses import (
+    COUNT_HEADER,
+    TOTAL_HEADER,
+    ListAnswer,
+    empty_answer,
+)
+from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.node.filters import ConnectionFilter, given_conditions
 from protocol.rest import connections as rest
 from protocol.rest.operations import Answer
-from protocol.rest.paging import Page
 from protocol.rest.query import read_query
 from protocol.rest.schemas import CONNECTION, array_of
+from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
-
-ONE = Page(limit=1)
 
 BY_REST = StopReason(cause="rest-connection-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 """Why a session ends that a terminate request matched; its streams end with it, by session disconnect."""
@@ -41,7 +45,9 @@ class ConnectionResource:
 
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(
-            description="the sessions that match, oldest first", schema=array_of(CONNECTION), headers=(TOTAL_HEADER,)
+            description="the sessions that match, oldest first",
+            schema=array_of(CONNECTION),
+            headers=(TOTAL_HEADER,),
         )
         return (
             ApiRoute(
@@ -54,7 +60,7 @@ class ConnectionResource:
                 fields=rest.TERMINATE,
                 query=rest.TERMINATE_QUERY,
                 answers=(Answer(description="they are disconnected", headers=(COUNT_HEADER,)),),
-                errors={404: "no connection matches"},
+                errors={404: "no connection matches", 503: NODES_SILENT},
             ),
             ApiRoute(
                 path="/rest-api/connection/set_log_level",
@@ -64,8 +70,9 @@ class ConnectionResource:
                 summary="choose which lines about a session are logged, until it ends",
                 description="The level replaces `log.level` for the lines that concern the session.",
                 fields=rest.SET_LOG_LEVEL,
+                query=SCOPE_QUERY,
                 answers=(Answer(description="from now on"),),
-                errors={404: "no connection matches"},
+                errors={404: "no connection matches", 503: NODES_SILENT},
             ),
             *find_routes("connection", self.find, rest.FIND, found),
         )
@@ -75,20 +82,20 @@ class ConnectionResource:
         kick = rest.parse_kick(read_query(request.scope["query_string"]))
         query = narrowed(request.scope, rest.parse_terminate(await request.body()))
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
-        count = await self._streams.terminate_connections(query, BY_REST.with_kick(kick), deadline=deadline)
-        _log_terminate(request, query, count)
+        control = scoped(self._streams, request, rest.TERMINATE_QUERY)
+        answer = await control.terminate_connections(query, BY_REST.with_kick(kick), deadline=deadline)
+        _log_terminate(request, query, answer.count)
         banned = await self._kicks.settled(kick, request)
-        return empty_answer({COUNT_HEADER: str(count), **banned}) if count else no_match(request, "connection")
+        return ended_answer(request, "connection", answer, banned, self._settings)
 
     async def set_log_level(self, request: Request) -> Response:
         """Log more, or less, about one session than about the others, until it ends."""
+        control = scoped(self._streams, request)
         query, level = rest.parse_set_log_level(await request.body())
-        found = await self._streams.find_connections(narrowed(request.scope, query), ONE)
-        for session in found.items:
-            set_session_level(session.session_id, LogLevel(level))
-        note(request.scope, filter=given_conditions(query), level=level, matched=found.total)
-        if not found.total:
-            return no_match(request, "connection")
+        answer = await control.set_log_level(narrowed(request.scope, query), level)
+        note(request.scope, filter=given_conditions(query), level=level, matched=answer.count)
+        if not answer.count:
+            return ended_answer(request, "connection", answer, {}, self._settings)
         log.info("log level of a session set", session=query.session_id, level=level, **caller_fields(request.scope))
         return empty_answer({})
 
@@ -97,11 +104,12 @@ class ConnectionResource:
         return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.ConnectionQuery) -> Response:
-        found = await self._streams.find_connections(narrowed(request.scope, query.filter), query.page)
+        control = scoped(self._streams, request)
+        found = await control.find_connections(narrowed(request.scope, query.filter), query.page)
         if not found.total:
-            return no_match(request, "connection")
+            return nothing_found(request, "connection", found)
         shown = (rest.connection_object(connection) for connection in found.items)
-        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
+        return ListAnswer(shown, {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)})
 
 
 def _log_terminate(request: Request, query: ConnectionFilter, count: int) -> None:

@@ -1,7 +1,6 @@
 """`/rest-api/stream/...`"""
 
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
 import trio
@@ -13,11 +12,24 @@ from actors.events.terminations import report_terminated
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.web.api.coverage import (
+    NODES_SILENT,
+    coverage_headers,
+    ended_answer,
+    nothing_found,
+    scoped,
+    without_scope,
+)
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import identity_of, narrowed, note
 from actors.web.refusals import caller_fields, client_address
-from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, ListAnswer, empty_answer, error_answer
+from actors.web.responses import (
+    COUNT_HEADER,
+    TOTAL_HEADER,
+    ListAnswer,
+    error_answer,
+)
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter, given_conditions
@@ -28,6 +40,7 @@ from protocol.rest.json_body import decode_optional_object
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.schemas import STREAM, array_of
+from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
@@ -54,7 +67,9 @@ class StreamResource:
 
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(
-            description="the streams that match, oldest first", schema=array_of(STREAM), headers=(TOTAL_HEADER,)
+            description="the streams that match, oldest first",
+            schema=array_of(STREAM),
+            headers=(TOTAL_HEADER,),
         )
         stopped = Answer(
             description="stopped, with an empty body; in a dry run, what would be stopped",
@@ -72,7 +87,7 @@ class StreamResource:
                 fields=rest.TERMINATE,
                 query=rest.TERMINATE_QUERY,
                 answers=(stopped,),
-                errors={404: "no stream matches"},
+                errors={404: "no stream matches", 503: NODES_SILENT},
             ),
             *find_routes("stream", self.find, rest.FIND, found),
         )
@@ -90,27 +105,29 @@ class StreamResource:
             rest.parse_terminate(await request.body(), allow_all=self._allow_all),
         )
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
-        answer = await self._streams.terminate(query, BY_REST.with_kick(kick), dry_run=dry_run, deadline=deadline)
+        control = scoped(self._streams, request, rest.TERMINATE_QUERY)
+        answer = await control.terminate(query, BY_REST.with_kick(kick), dry_run=dry_run, deadline=deadline)
         _log_terminate(request, query, answer, dry_run=dry_run)
         if answer.count and not dry_run:
             who, address = str(identity_of(request.scope)), client_address(request.scope)
             report_terminated(self._events, query, answer.count, by=who, source="rest", address=address)
         banned = {} if dry_run else await self._kicks.settled(kick, request)
-        if rest.terminate_status(answer) is HTTPStatus.NOT_FOUND:
-            return no_match(request, "stream")
-        headers = {COUNT_HEADER: str(answer.count), **banned}
-        return ListAnswer(rest.preview(answer), headers) if dry_run else empty_answer(headers)
+        if dry_run and answer.count:
+            headers = {COUNT_HEADER: str(answer.count), **coverage_headers(answer.coverage)}
+            return ListAnswer(rest.preview(answer), headers)
+        return ended_answer(request, "stream", answer, banned, self._settings)
 
     async def find(self, request: Request) -> Response:
         """The streams that match: all without a filter. POST takes it as its body, GET in the query string."""
         return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
-        found = await self._streams.find(narrowed(request.scope, query.filter), query.page, traffic=query.metrics)
+        control = scoped(self._streams, request)
+        found = await control.find(narrowed(request.scope, query.filter), query.page, traffic=query.metrics)
         if not found.total:
-            return no_match(request, "stream")
+            return nothing_found(request, "stream", found)
         shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)
-        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)})
+        return ListAnswer(shown, {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)})
 
 
 # -- shared with the connection group ----------------------------------------------------------------------------------
@@ -126,9 +143,10 @@ def find_routes(noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer
             role=Role.VIEW,
             summary=summary,
             fields=fields,
+            query=SCOPE_QUERY,
             needs_body=False,
             answers=(found,),
-            errors={404: f"no {noun} matches"},
+            errors={404: f"no {noun} matches", 503: NODES_SILENT},
         )
 
 
@@ -137,7 +155,7 @@ async def search_fields(request: Request, table: FieldTable) -> dict[str, Any]:
     body = await request.body()
     if request.method == "POST" or body:
         return decode_optional_object(body)
-    return table.from_query(read_query(request.scope["query_string"]))
+    return table.from_query(without_scope(read_query(request.scope["query_string"])))
 
 
 def no_match(request: Request, noun: str) -> Response:

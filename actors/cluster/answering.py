@@ -1,0 +1,253 @@
+"""What this node does when another one asks, and what it does later if it could not hear the request.
+
+A request to end something is also in a log that Redis keeps: a node that was cut off reads what it has missed, and does
+it to those streams and sessions that are older than the request. Each request is done once.
+"""
+
+from collections import OrderedDict
+from typing import Protocol
+
+import trio
+from attrs import evolve
+
+from actors.cluster.membership import Membership
+from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.node.bans import Bans
+from actors.node.control import LocalNode
+from actors.node.supervisor import Supervisor
+from actors.runtime.actor import StopReason, crash_guard
+from actors.runtime.logs import RateLimitedLog, get_logger
+from protocol.cluster.members import Beat
+from protocol.cluster.messages import (
+    Ask,
+    End,
+    EndConnections,
+    EndStreams,
+    FindConnections,
+    FindStreams,
+    NodeReply,
+    NodeRequest,
+    NotUnderstood,
+    SetLogLevel,
+    decode_message,
+    in_parts,
+)
+from protocol.cluster.scripts import LogEntry, is_log_id, log_order, log_time
+from protocol.node.filters import ConnectionFilter
+from protocol.rest.paging import Page
+
+log = get_logger("cluster")
+
+MOST_REQUESTS = 200
+"""Requests of other nodes that are carried out at a time; a further one gets no answer."""
+WAIT_SHARE = 0.7
+"""Of the time that the other node waits, how much may pass until what was ended is gone."""
+OLDEST_MS = 3_600_000
+"""A request in the log that is older than this is not carried out any more."""
+
+
+class Reports(Protocol):
+    """Who gathers reports."""
+
+    def take(self, report: NodeReply) -> None: ...
+
+
+class Answering:
+    """See above."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        membership: Membership,
+        *,
+        node: LocalNode,
+        node_id: str,
+        supervisor: Supervisor,
+        bans: Bans,
+        reports: Reports,
+    ) -> None:
+        self.answered = 0
+        self.caught_up = 0
+        """Requests that were missed first, and carried out later."""
+        self.refused = 0
+        """Messages that were not understood, and requests for which there was no room."""
+        self._registry, self._membership = registry, membership
+        self._node, self._node_id, self._supervisor, self._bans = node, node_id, supervisor, bans
+        self._reports = reports
+        self._running = 0
+        self._nursery: trio.Nursery | None = None
+        self._missed = MissedRequests()
+        self._log = RateLimitedLog(log, clock=trio.current_time)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry out requests until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    def hear(self, log_id: str | None, text: str) -> None:
+        """A message of another member, or of this one to all. Never waits."""
+        message = self._decoded(text)
+        match message:
+            case NodeReply():
+                self._reports.take(message)
+            case NodeRequest() if message.sender != self._membership.member:
+                if log_id is not None:
+                    self._missed.note(log_id)
+                self._begin(message)
+            case NodeRequest() if log_id is not None:
+                self._missed.note(log_id)  # this node has done it before it asked the others
+
+    def beaten(self, beat: Beat) -> None:
+        """A beat was answered: read what was missed."""
+        if self._nursery is None:
+            return
+        self._missed.begin(beat.now_ms - self._uptime_ms())
+        if self._missed.is_behind(beat.last_log_id) and not self._missed.is_reading:
+            self._missed.is_reading = True
+            self._nursery.start_soon(self._catch_up)
+
+    # -- requests that are heard -------------------------------------------------------------------
+
+    def _begin(self, request: NodeRequest) -> None:
+        if self._nursery is None or self._running >= MOST_REQUESTS:
+            self.refused += 1
+            self._log.warning("request of another node refused", limit=MOST_REQUESTS)
+            return
+        self._running += 1
+        self._nursery.start_soon(self._answer, request)
+
+    async def _answer(self, request: NodeRequest) -> None:
+        try:
+            with crash_guard(lambda error: log.error("request of another node crashed", crash=error)):
+                deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
+                report = await self._carried_out(request, deadline)
+                for part in in_parts(report):
+                    await self._registry.tell(request.sender, part.encode())
+                self.answered += 1
+        finally:
+            self._running -= 1
+
+    async def _carried_out(self, request: NodeRequest, deadline: float) -> NodeReply:
+        blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
+        ask = request.ask
+        match ask:
+            case EndStreams():
+                reason = _reason(ask.end)
+                answer = await self._node.terminate(ask.filter, reason, dry_run=False, deadline=deadline)
+                banned = await self._banned(reason)
+                return evolve(blank, count=answer.count, all_stopped=answer.all_stopped, banned=banned)
+            case EndConnections():
+                reason = _reason(ask.end)
+                answer = await self._node.terminate_connections(ask.filter, reason, deadline=deadline)
+                banned = await self._banned(reason)
+                return evolve(blank, count=answer.count, all_stopped=answer.all_stopped, banned=banned)
+            case FindStreams():
+                streams = await self._node.find(ask.filter, Page(limit=ask.limit), traffic=ask.traffic)
+                return evolve(blank, count=streams.total, streams=streams.items)
+            case FindConnections():
+                connections = await self._node.find_connections(ask.filter, Page(limit=ask.limit))
+                return evolve(blank, count=connections.total, connections=connections.items)
+            case SetLogLevel():
+                answer = await self._node.set_log_level(ask.filter, ask.level)
+                return evolve(blank, count=answer.count)
+
+    async def _banned(self, reason: StopReason) -> int:
+        if reason.kick is None or reason.kick.ban is None:
+            return 0
+        await self._bans.save()
+        return reason.kick.ban.placed
+
+    def _decoded(self, text: str) -> NodeRequest | NodeReply | None:
+        try:
+            return decode_message(text)
+        except NotUnderstood as error:
+            self.refused += 1
+            self._log.warning("message of another node not understood", error=error)
+            return None
+
+    # -- requests that were missed -----------------------------------------------------------------
+
+    async def _catch_up(self) -> None:
+        try:
+            while entries := await self._registry.read_log(self._missed.floor):
+                for entry in entries:
+                    if self._missed.is_new(entry.id):
+                        self._do_later(entry)
+                self._missed.advance(entries[-1].id)
+        except RegistryUnavailable:
+            pass  # the next beat begins it again
+        finally:
+            self._missed.is_reading = False
+
+    def _do_later(self, entry: LogEntry) -> None:
+        """Do it to what is older than the request."""
+        age_ms = self._membership.redis_now_ms() - log_time(entry.id)
+        message = self._decoded(entry.text) if age_ms < OLDEST_MS else None
+        if not isinstance(message, NodeRequest) or message.sender == self._membership.member:
+            return
+        count = self._end_older(message.ask, trio.current_time() - age_ms / 1000)
+        self.caught_up += 1
+        log.info("request of another node carried out late", ended=count, seconds=round(age_ms / 1000, 1))
+
+    def _end_older(self, ask: Ask, since: float) -> int:
+        match ask:
+            case EndStreams():
+                hits = [each for each in self._supervisor.matching(ask.filter) if each.started_at <= since]
+                ids = frozenset(each.media_session_id for each in hits)
+                self._supervisor.terminate(evolve(ask.filter, media_session_ids=ids), _reason(ask.end))
+                return len(ids)
+            case EndConnections():
+                older = [each for each in self._supervisor.sessions() if each.started_at <= since]
+                found = [each.session_id for each in older if ask.filter.matches(each.describe())]
+                for session_id in found:
+                    self._supervisor.terminate_connections(ConnectionFilter(session_id=session_id), _reason(ask.end))
+                return len(found)
+        return 0
+
+    def _uptime_ms(self) -> float:
+        return (trio.current_time() - self._node.started_at) * 1000
+
+
+class MissedRequests:
+    """Which requests of the log have been done: those up to the floor, and some after it that were heard."""
+
+    def __init__(self) -> None:
+        self.floor = ""
+        """Empty: not known yet."""
+        self.is_reading = False
+        self._heard: OrderedDict[str, None] = OrderedDict()
+
+    def begin(self, since_ms: float) -> None:
+        """What is older concerns nothing on this node."""
+        if not self.floor:
+            self.floor = f"{max(0, int(since_ms))}-0"
+
+    def note(self, log_id: str) -> None:
+        """It was heard, and is done."""
+        if not is_log_id(log_id):
+            return
+        self._heard[log_id] = None
+        while len(self._heard) > MOST_HEARD:
+            self._heard.popitem(last=False)
+
+    def is_behind(self, last: str) -> bool:
+        """Whether the log, which ends with `last`, has entries that may not have been heard."""
+        return bool(self.floor) and log_order(last) > log_order(self.floor)
+
+    def is_new(self, log_id: str) -> bool:
+        return log_id not in self._heard
+
+    def advance(self, log_id: str) -> None:
+        """Everything up to here is done."""
+        self.floor = log_id
+        for heard in [each for each in self._heard if log_order(each) <= log_order(log_id)]:
+            del self._heard[heard]
+
+
+MOST_HEARD = 20_000
+"""More than the log keeps."""
+
+
+def _reason(end: End) -> StopReason:
+    return StopReason(cause=end.cause, info=end.info).with_kick(end.kick())

@@ -1,0 +1,150 @@
+"""Requests to other members, and their reports gathered until all have come, enough is known, or time is up."""
+
+import uuid
+from collections.abc import Callable, Collection, Iterable
+
+import trio
+from attrs import evolve, frozen
+
+from actors.cluster.membership import Membership
+from actors.cluster.registry import Registry, RegistryUnavailable
+from protocol.cluster.messages import Ask, NodeReply, NodeRequest
+
+MOST_PARTS = 1_000
+"""Parts of one report."""
+IsEnough = Callable[[int], bool]
+
+
+@frozen(kw_only=True)
+class Gathered:
+    """What has come back."""
+
+    asked: tuple[str, ...]
+    """The other members; none if they are not known."""
+    reports: tuple[NodeReply, ...]
+    """One of each that has answered in full."""
+    is_cut_off: bool = False
+    """Whether Redis did not take the request."""
+
+    @property
+    def count(self) -> int:
+        """How many matched, on the others together."""
+        return sum(report.count for report in self.reports)
+
+    @property
+    def answered(self) -> Collection[str]:
+        return {report.sender for report in self.reports}
+
+
+class Asking:
+    """See above."""
+
+    def __init__(self, registry: Registry, membership: Membership) -> None:
+        self.asked = 0
+        self.unanswered = 0
+        """Members that did not answer in time."""
+        self._registry = registry
+        self._membership = membership
+        self._open: dict[str, _Gathering] = {}
+
+    async def ask_all(
+        self, ask: Ask, *, timeout: float, logged: bool = False, is_enough: IsEnough = lambda count: False
+    ) -> Gathered:
+        """Ask every other member. `logged`: those that cannot hear it now do it later.
+
+        `is_enough`: whether nothing more can come after so many matches, in the reports of all others together.
+        """
+        member = self._membership.member
+        if member is None:
+            return Gathered(asked=(), reports=(), is_cut_off=True)
+        request, gathering = self._begin(ask, member, timeout, is_enough)
+        try:
+            with trio.move_on_after(timeout):
+                sent = await self._registry.send(request.encode(), logged=logged)
+                self._membership.hear_of(sent.members)
+                gathering.expect(each for each in sent.members if each != member)
+                await gathering.done.wait()
+        except RegistryUnavailable:
+            return Gathered(asked=(), reports=(), is_cut_off=True)
+        finally:
+            del self._open[request.id]
+        return self._gathered(gathering)
+
+    async def ask_one(self, member: str, ask: Ask, *, timeout: float) -> NodeReply | None:
+        """Ask one other member; None: it has not answered in time. Raises RegistryUnavailable."""
+        me = self._membership.member
+        if me is None:
+            raise RegistryUnavailable("this node has not joined the cluster yet")
+        request, gathering = self._begin(ask, me, timeout, lambda count: False)
+        gathering.expect([member])
+        try:
+            with trio.move_on_after(timeout):
+                await self._registry.tell(member, request.encode())
+                await gathering.done.wait()
+        finally:
+            del self._open[request.id]
+        return next(iter(self._gathered(gathering).reports), None)
+
+    def take(self, report: NodeReply) -> None:
+        """A report has come; one that nobody waits for any more changes nothing."""
+        gathering = self._open.get(report.id)
+        if gathering is not None:
+            gathering.take(report)
+
+    def _begin(self, ask: Ask, member: str, timeout: float, is_enough: IsEnough) -> "tuple[NodeRequest, _Gathering]":
+        self.asked += 1
+        request = NodeRequest(id=uuid.uuid4().hex, sender=member, wait_ms=round(timeout * 1000), ask=ask)
+        gathering = self._open[request.id] = _Gathering(is_enough)
+        return request, gathering
+
+    def _gathered(self, gathering: "_Gathering") -> Gathered:
+        if gathering.expected is None:  # not even Redis's answer has come in time
+            return Gathered(asked=(), reports=gathering.reports(), is_cut_off=True)
+        answered = Gathered(asked=gathering.expected, reports=gathering.reports())
+        if not gathering.is_satisfied:
+            self.unanswered += len(set(answered.asked) - set(answered.answered))
+        return answered
+
+
+class _Gathering:
+    """The reports to one request. They may come before it is known who was asked."""
+
+    def __init__(self, is_enough: IsEnough) -> None:
+        self.done = trio.Event()
+        self.expected: tuple[str, ...] | None = None
+        self.is_satisfied = is_enough(0)
+        self._is_enough = is_enough
+        self._parts: dict[str, dict[int, NodeReply]] = {}
+        self._complete: dict[str, NodeReply] = {}
+
+    def expect(self, members: Iterable[str]) -> None:
+        self.expected = tuple(members)
+        self._check()
+
+    def take(self, report: NodeReply) -> None:
+        if report.sender in self._complete or not 0 <= report.part < report.parts <= MOST_PARTS:
+            return
+        parts = self._parts.setdefault(report.sender, {})
+        parts[report.part] = report
+        if len(parts) == report.parts:
+            self._complete[report.sender] = _joined([parts[number] for number in sorted(parts)])
+            del self._parts[report.sender]
+            self.is_satisfied = self._is_enough(sum(report.count for report in self._complete.values()))
+            self._check()
+
+    def reports(self) -> tuple[NodeReply, ...]:
+        return tuple(self._complete.values())
+
+    def _check(self) -> None:
+        all_have_come = self.expected is not None and self._complete.keys() >= set(self.expected)
+        if all_have_come or (self.is_satisfied and self.expected is not None):
+            self.done.set()
+
+
+def _joined(parts: list[NodeReply]) -> NodeReply:
+    return evolve(
+        parts[0],
+        parts=1,
+        streams=tuple(stream for part in parts for stream in part.streams),
+        connections=tuple(connection for part in parts for connection in part.connections),
+    )

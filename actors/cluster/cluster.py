@@ -1,0 +1,167 @@
+"""This server as a node of a cluster: all of its parts that the registry and the other nodes concern.
+
+register    the link to Redis, beats, names
+hear        requests and reports of other nodes
+end         names are given back, the lease too
+"""
+
+import hashlib
+import random
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import frozen
+
+from actors.cluster.answering import Answering
+from actors.cluster.asking import Asking
+from actors.cluster.control import ClusterControl
+from actors.cluster.membership import Membership, NodeIdentity
+from actors.cluster.names import ClusterNames
+from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.node.bans import Bans
+from actors.node.control import LocalNode
+from actors.node.supervisor import Supervisor
+from actors.runtime.actor import StopReason
+from actors.runtime.logs import get_logger
+from config.settings import RegistryDown, Settings
+from protocol.cluster.claims import Holder, Named
+from protocol.cluster.members import MemberInfo
+from protocol.cluster.messages import FindStreams
+from protocol.node.filters import StreamFilter
+from protocol.stream.statuses import StreamStatus
+
+log = get_logger("cluster")
+
+LISTEN_AGAIN: Final = 0.2
+"""Seconds until the next attempt to listen; longer after each failure."""
+LISTEN_AGAIN_AT_MOST: Final = 1.0
+END_TIMEOUT: Final = 1.0
+"""Seconds to give the names back at the end of the server."""
+
+
+@frozen(kw_only=True)
+class NodeParts:
+    """What a cluster needs of the server."""
+
+    identity: NodeIdentity
+    node_id: str
+    node: LocalNode
+    supervisor: Supervisor
+    bans: Bans
+    settings: Settings
+    info: Callable[[], MemberInfo]
+    name_in_use: StopReason
+    """Why a stream ends whose name another node has."""
+
+
+class Cluster:
+    """See above."""
+
+    def __init__(self, registry: Registry, parts: NodeParts, *, chance: random.Random | None = None) -> None:
+        settings = self._settings = parts.settings
+        self._registry, self._supervisor, self._name_in_use = registry, parts.supervisor, parts.name_in_use
+        self.membership = Membership(registry, parts.identity, parts.info, chance=chance)
+        self.names = ClusterNames(
+            registry,
+            accepts_on_trust=lambda: settings.cluster_registry_down is RegistryDown.ACCEPT,
+            timeout=settings.cluster_timeout,
+            on_lost=self._end_stream,
+            renew=self.membership.renew,
+            is_superseded=lambda: self.membership.is_superseded,
+        )
+        self.asking = Asking(registry, self.membership)
+        self.answering = Answering(
+            registry,
+            self.membership,
+            node=parts.node,
+            node_id=parts.node_id,
+            supervisor=parts.supervisor,
+            bans=parts.bans,
+            reports=self.asking,
+        )
+        self.membership.followers.append(self.names)
+        self.membership.on_beat = self.answering.beaten
+        self.control = ClusterControl(
+            parts.node, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
+        )
+        self._listening = trio.Event()
+        self.gaps = 0
+        """How often messages of other nodes may have been missed."""
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be a node until cancelled; it has started when it has joined and hears, or Redis does not answer."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.answering.run)
+            nursery.start_soon(self.names.run)
+            await nursery.start(self.membership.run)
+            nursery.start_soon(self._listen)
+            if self.membership.is_up:
+                with trio.move_on_after(self._settings.cluster_timeout):
+                    await self._listening.wait()
+            task_status.started()
+
+    async def leave(self) -> None:
+        """At the end of the server, when its streams have ended."""
+        await self.names.flush(END_TIMEOUT)
+        with trio.move_on_after(END_TIMEOUT):
+            await self.membership.leave()
+
+    async def _listen(self) -> None:
+        await self.membership.joined.wait()
+        delay = LISTEN_AGAIN
+        while True:
+            began = trio.current_time()
+            try:
+                await self._registry.listen(
+                    self.membership.member or "", on_open=self._opened, on_message=self.answering.hear
+                )
+            except RegistryUnavailable as error:
+                self.gaps += 1
+                log.debug("messages of other nodes may be missed", error=error)
+            delay = LISTEN_AGAIN if trio.current_time() - began > LISTEN_AGAIN_AT_MOST else delay * 2
+            await trio.sleep(min(delay, LISTEN_AGAIN_AT_MOST))
+
+    def _opened(self) -> None:
+        """What was missed until now is in the log, and the next beat tells so."""
+        self._listening.set()
+        self.membership.renew()
+
+    # -- for the directory -------------------------------------------------------------------------
+
+    async def locate(self, name: str) -> Holder | None:
+        """The other member that holds `name`. Raises RegistryUnavailable."""
+        if not self.membership.is_up:
+            raise RegistryUnavailable("Redis did not answer the last time")
+        holder = await self._registry.locate(name)
+        return None if holder is None or holder.member == self.membership.member else holder
+
+    async def is_playing(self, holder: Holder, name: str) -> bool:
+        """Whether that member has media under this name."""
+        query = StreamFilter(name=name, published=True, status=StreamStatus.PUBLISHING)
+        timeout = self._settings.cluster_answer_timeout
+        report = await self.asking.ask_one(holder.member, FindStreams(filter=query, limit=0), timeout=timeout)
+        return report is not None and report.count > 0
+
+    def _end_stream(self, named: Named, holder: Holder) -> None:
+        """The registry says that the name is another node's."""
+        query = StreamFilter(media_session_ids=frozenset((named.media_session_id,)))
+        for stream in self._supervisor.matching(query):
+            stream.stop(self._name_in_use)
+
+
+def identity_of(node: str, state_folder: Path) -> NodeIdentity:
+    """The node whose state folder this is, on this machine."""
+    where = f"{socket.gethostname()} {_machine_id()} {state_folder.resolve()}"
+    return NodeIdentity(node=node, place=hashlib.sha256(where.encode()).hexdigest()[:32])
+
+
+def _machine_id() -> str:
+    try:
+        return Path("/etc/machine-id").read_text("ascii", errors="replace").strip()
+    except OSError:
+        return ""

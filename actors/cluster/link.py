@@ -1,0 +1,199 @@
+"""The one owner of the connection to Redis.
+
+What coredis 6.9 does when something fails, and what is done here about it:
+
+- A command that was cancelled or timed out may leave its connection unusable and its place in the pool taken for ever.
+  So only plain commands are sent, each one script, nothing that blocks and no pipeline; those who ask may go away, the
+  command goes on in a task of this actor; and a client that has failed once is replaced by a new one.
+- It repeats commands by itself, so that they might be carried out twice: not here. Who asks decides.
+- It goes on using a connection that leads nowhere: `max_idle_time` ends one on which nothing arrives.
+"""
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any, ClassVar
+
+import anyio
+import trio
+from attrs import define
+from coredis import Redis, Sentinel
+from coredis.connection import TCPLocation
+from coredis.exceptions import NoScriptError, RedisError, ResponseError
+from coredis.retry import NoRetryPolicy
+
+from actors.cluster.registry import RegistryUnavailable
+from actors.runtime.actor import Actor, Request, StopReason
+from actors.runtime.timeouts import fail_after
+from protocol.cluster.members import BEAT_INTERVAL
+from protocol.cluster.redis_url import RedisUrl
+from protocol.cluster.scripts import Script
+
+MOST_CALLS = 256
+"""Calls under way; a further one fails at once."""
+CLOSE_TIMEOUT = 1.0
+"""Seconds for the end of a connection."""
+FAILURES = (
+    RedisError, OSError, TimeoutError, ExceptionGroup, RuntimeError,
+    trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError,
+    anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.WouldBlock,
+)  # fmt: skip
+"""What coredis raises when Redis cannot be reached, or no longer."""
+
+logging.getLogger("coredis").setLevel(logging.CRITICAL)  # it logs with tracebacks what it also raises
+
+
+@define(eq=False, kw_only=True)
+class Call(Request[Any]):
+    """Carry out a script."""
+
+    script: Script
+    arguments: tuple[str | int, ...]
+
+
+class ClusterLink(Actor[Call]):
+    """See above. Ask it with a `Call`: the answer is Redis's reply, or RegistryUnavailable."""
+
+    mailbox_size: ClassVar[int] = 64
+
+    def __init__(self, url: RedisUrl, *, timeout: float) -> None:
+        super().__init__()
+        self.url = url
+        self.timeout = timeout
+        self.clients = 0
+        """How many have been opened."""
+        self.failures = 0
+        self._calls = 0
+        self._holder: _OpenClient | None = None
+
+    def __repr__(self) -> str:
+        return f"ClusterLink({self.url})"
+
+    async def handle(self, message: Call) -> None:
+        if self._calls >= MOST_CALLS:
+            message.fail(RegistryUnavailable("too many calls at a time"))
+            return
+        self._calls += 1
+        self.nursery.start_soon(self._carry_out, message)
+
+    async def _carry_out(self, call: Call) -> None:
+        holder = None
+        try:
+            with fail_after(self.timeout):
+                holder = await self._held_client()
+                call.reply(await _evaluate(holder.client, call))
+        except ResponseError as error:
+            call.fail(RegistryUnavailable(f"Redis refuses: {error}"))
+        except FAILURES as error:
+            self.failures += 1
+            self._discard(holder)
+            call.fail(RegistryUnavailable(f"{type(error).__name__}: {error}"))
+        finally:
+            self._calls -= 1
+            call.fail(RegistryUnavailable("the link ends"))  # unless it has been answered
+
+    async def _held_client(self) -> "_OpenClient":
+        if self._holder is None:
+            self._holder = holder = _OpenClient(self.url, self.timeout)
+            self.clients += 1
+            self.nursery.start_soon(self._hold, holder)
+        holder = self._holder
+        await holder.opened.wait()
+        if holder.error is not None:
+            raise holder.error
+        return holder
+
+    async def _hold(self, holder: "_OpenClient") -> None:
+        try:
+            await holder.run()
+        except FAILURES as error:
+            holder.error = OSError(f"{type(error).__name__}: {error}")
+        finally:
+            holder.opened.set()
+            self._discard(holder)
+
+    def _discard(self, holder: "_OpenClient | None") -> None:
+        """The next call opens a new client."""
+        if holder is None:
+            holder = self._holder
+        if holder is not None:
+            holder.closing.set()
+            if self._holder is holder:
+                self._holder = None
+
+    def teardown(self, reason: StopReason) -> None:
+        self._discard(None)
+
+
+class _OpenClient:
+    """A client and its life: coredis wants it to be entered and left in one task."""
+
+    def __init__(self, url: RedisUrl, timeout: float) -> None:
+        self.opened, self.closing = trio.Event(), trio.Event()
+        self.error: Exception | None = None
+        self._url, self._timeout = url, timeout
+        self._client: Redis[bytes] | None = None
+
+    @property
+    def client(self) -> "Redis[bytes]":
+        if self._client is None:
+            raise RuntimeError("the client is not open")
+        return self._client
+
+    async def run(self) -> None:
+        with trio.CancelScope() as scope:
+            async with open_client(self._url, self._timeout) as self._client:
+                self.opened.set()
+                await self.closing.wait()
+                scope.deadline = trio.current_time() + CLOSE_TIMEOUT
+
+
+@asynccontextmanager
+async def open_client(url: RedisUrl, timeout: float) -> "AsyncIterator[Redis[bytes]]":
+    """A client with one connection for commands, which are multiplexed, and one for listening."""
+    options: dict[str, Any] = {
+        "stream_timeout": timeout,
+        "connect_timeout": timeout,
+        "max_idle_time": 2 * BEAT_INTERVAL,
+        "max_connections": 2,
+        "username": url.username,
+        "password": url.password,
+        "db": url.db,
+        "retry_policy": NoRetryPolicy(),
+    }
+    if url.service is not None:
+        sentinels = [TCPLocation(host, port) for host, port in url.hosts]
+        known = {"stream_timeout": timeout, "connect_timeout": timeout}
+        async with Sentinel(sentinels, sentinel_kwargs=known) as sentinel:
+            async with sentinel.primary_for(url.service, **options) as client:
+                yield client
+        return
+    options["pool_timeout"] = timeout
+    async with _direct(url, options) as client:
+        yield client
+
+
+def _direct(url: RedisUrl, options: dict[str, Any]) -> "Redis[bytes]":
+    if url.path is not None:
+        return Redis(unix_socket_path=url.path, **options)
+    ((host, port),) = url.hosts
+    if url.tls:
+        import ssl
+
+        options["ssl_context"] = ssl.create_default_context()
+    return Redis(host=host, port=port, **options)
+
+
+async def _evaluate(client: "Redis[bytes]", call: Call) -> Any:
+    script = call.script
+    try:
+        return await client.evalsha(_digest(script.text), keys=script.keys, args=call.arguments)
+    except NoScriptError:
+        return await client.eval(script.text, keys=script.keys, args=call.arguments)
+
+
+@cache
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,105 @@
+"""The registry in Redis. Imported only where `cluster.redis_url` is set: it loads coredis."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import trio
+from coredis.retry import NoRetryPolicy
+
+from actors.cluster.link import Call, ClusterLink, open_client
+from actors.cluster.registry import RegistryUnavailable
+from actors.runtime.actor import ActorStopped, crash_guard
+from protocol.cluster import scripts
+from protocol.cluster.claims import Batch, BatchReply, Holder
+from protocol.cluster.members import BEAT_INTERVAL, LEASE, SWEEP_AFTER, Beat
+from protocol.cluster.scripts import Joined, LogEntry, Script, Sent, UnexpectedReply
+
+T = TypeVar("T")
+
+
+class RedisRegistry:
+    """Implements `actors.cluster.registry.Registry`."""
+
+    def __init__(self, link: ClusterLink, *, lease: float = LEASE, sweep_after: float = SWEEP_AFTER) -> None:
+        self._link = link
+        self._lease_ms, self._sweep_ms = round(lease * 1000), round(sweep_after * 1000)
+        self._prefix = f"wcs:{link.url.db}"  # channels are the same for all databases of one Redis
+
+    async def join(self, *, node: str, place: str, info: str) -> Joined:
+        return await self._run(scripts.JOIN, scripts.decode_joined, node, place, info, self._lease_ms)
+
+    async def beat(self, *, member: str, place: str, info: str, boot: str) -> Beat:
+        times = self._lease_ms, self._sweep_ms
+        return await self._run(scripts.BEAT, scripts.decode_beat, member, place, info, *times, boot)
+
+    async def write(self, member: str, batch: Batch) -> BatchReply:
+        names = [text for each in (*batch.releases, *batch.claims) for text in (each.name, each.media_session_id)]
+
+        def decode(reply: Any) -> BatchReply:
+            return scripts.decode_written(reply, len(batch.claims))
+
+        return await self._run(scripts.WRITE, decode, member, batch.number, len(batch.releases), *names)
+
+    async def locate(self, name: str) -> Holder | None:
+        return await self._run(scripts.LOCATE, scripts.decode_located, name)
+
+    async def send(self, text: str, *, logged: bool) -> Sent:
+        return await self._run(scripts.SEND, scripts.decode_sent, self._all, text, int(logged))
+
+    async def tell(self, member: str, text: str) -> None:
+        await self._run(scripts.TELL, lambda reply: None, self._of(member), text)
+
+    async def read_log(self, after: str) -> Sequence[LogEntry]:
+        return await self._run(scripts.READ_LOG, scripts.decode_log, after)
+
+    async def purge(self, cursor: int) -> int:
+        return await self._run(scripts.PURGE, scripts.decode_cursor, cursor)
+
+    async def leave(self, member: str) -> None:
+        await self._run(scripts.LEAVE, lambda reply: None, member)
+
+    async def listen(
+        self, member: str, *, on_open: Callable[[], None], on_message: Callable[[str | None, str], None]
+    ) -> None:
+        errors: list[BaseException] = []
+        with crash_guard(errors.append):
+            await self._listen([self._all, self._of(member)], on_open, on_message)
+        reason = f"{type(errors[0]).__name__}: {errors[0]}" if errors else "the subscription has ended"
+        raise RegistryUnavailable(reason)
+
+    async def _listen(
+        self, channels: list[str], on_open: Callable[[], None], on_message: Callable[[str | None, str], None]
+    ) -> None:
+        opened = 0
+        async with open_client(self._link.url, self._link.timeout) as client:
+            async with client.pubsub(
+                channels=channels, retry_policy=NoRetryPolicy(), max_idle_seconds=BEAT_INTERVAL
+            ) as subscription:
+                async for message in subscription:
+                    if message["type"] == "subscribe":
+                        opened += 1
+                        if opened == len(channels):
+                            on_open()
+                    elif message["type"] == "message":
+                        log_id, _, text = _decoded(message["data"]).partition(" ")
+                        on_message(None if log_id == "-" else log_id, text)
+
+    @property
+    def _all(self) -> str:
+        return f"{self._prefix}:all"
+
+    def _of(self, member: str) -> str:
+        return f"{self._prefix}:re:{member}"
+
+    async def _run(self, script: Script, decode: Callable[[Any], T], *arguments: str | int) -> T:
+        call = Call(script=script, arguments=arguments)
+        try:
+            return decode(await self._link.ask(call, timeout=2 * self._link.timeout))
+        except (trio.TooSlowError, ActorStopped):
+            raise RegistryUnavailable("no answer in time") from None
+        except UnexpectedReply as error:
+            raise RegistryUnavailable(f"another program uses the keys wcs:*: unexpected reply {error}") from None
+
+
+def _decoded(data: Any) -> str:
+    return data.decode(errors="replace") if isinstance(data, bytes) else str(data)

@@ -1,0 +1,40 @@
+"""What a node asks of the registry: implemented over Redis, and in memory for tests."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from protocol.cluster.claims import Batch, BatchReply, Holder
+from protocol.cluster.members import Beat
+from protocol.cluster.scripts import Joined, LogEntry, Sent
+
+
+class RegistryUnavailable(Exception):
+    """The registry does not answer. What was asked may have been done, or may be done yet."""
+
+
+class Registry(Protocol):
+    """Every method raises RegistryUnavailable. What each does: see its script in `protocol.cluster.scripts`."""
+
+    async def join(self, *, node: str, place: str, info: str) -> Joined: ...
+    async def beat(self, *, member: str, place: str, info: str, boot: str) -> Beat: ...
+    async def write(self, member: str, batch: Batch) -> BatchReply: ...
+    async def locate(self, name: str) -> Holder | None: ...
+    async def send(self, text: str, *, logged: bool) -> Sent:
+        """To all members, this one included."""
+
+    async def tell(self, member: str, text: str) -> None:
+        """To one member."""
+
+    async def read_log(self, after: str) -> Sequence[LogEntry]:
+        """The next entries of the log; none: that was the last page."""
+
+    async def purge(self, cursor: int) -> int: ...
+    async def leave(self, member: str) -> None: ...
+
+    async def listen(
+        self, member: str, *, on_open: Callable[[], None], on_message: Callable[[str | None, str], None]
+    ) -> None:
+        """Hear what is sent to all and what is told to `member`, until it fails: with the id in the log, or None.
+
+        `on_open`: from here on nothing is missed.
+        """

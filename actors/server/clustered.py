@@ -1,0 +1,81 @@
+"""What makes the server a node of a cluster. Without `cluster.redis_url` there is none, and nothing of it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from actors.node.bans import Bans
+from actors.node.control import LocalNode
+from actors.node.supervisor import Running, Supervisor, log_end
+from actors.storage.state_folder import StateFolder
+from actors.stream import Broadcast
+from actors.stream.end_reasons import failed
+from config.settings import Settings
+from protocol.cluster.members import MemberInfo
+from protocol.stream.info_texts import StreamInfo
+
+if TYPE_CHECKING:
+    from actors.cluster.cluster import Cluster
+    from actors.cluster.control import ClusterControl
+    from actors.cluster.directory import ClusterDirectory
+
+
+class ClusteredParts:
+    """The link to Redis and what stands on it."""
+
+    def __init__(self, link: Running, cluster: Cluster, directory: ClusterDirectory[Broadcast]) -> None:
+        self.cluster, self.directory = cluster, directory
+        self._link = link
+
+    @property
+    def control(self) -> ClusterControl:
+        """All nodes, for REST."""
+        return self.cluster.control
+
+    async def start(self, services: trio.Nursery) -> None:
+        """Run it until cancelled. Returns when this node has joined, or Redis does not answer."""
+        services.start_soon(self._run_link)
+        await services.start(self.cluster.run)
+
+    async def _run_link(self) -> None:
+        try:
+            await self._link.run()
+        finally:
+            log_end("cluster link", self._link)
+
+
+def open_cluster(
+    settings: Settings,
+    state: StateFolder,
+    *,
+    node: LocalNode,
+    node_id: str,
+    supervisor: Supervisor,
+    bans: Bans,
+    info: Callable[[], MemberInfo],
+) -> ClusteredParts | None:
+    """The parts of a cluster; None without one."""
+    url = settings.cluster_redis_url
+    if url is None:
+        return None
+    from actors.cluster.cluster import Cluster, NodeParts, identity_of
+    from actors.cluster.directory import ClusterDirectory
+    from actors.cluster.link import ClusterLink
+    from actors.cluster.redis_registry import RedisRegistry
+
+    link = ClusterLink(url, timeout=settings.cluster_timeout)
+    parts = NodeParts(
+        identity=identity_of(state.node_id(), state.path),
+        node_id=node_id,
+        node=node,
+        supervisor=supervisor,
+        bans=bans,
+        settings=settings,
+        info=info,
+        name_in_use=failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE),
+    )
+    cluster = Cluster(RedisRegistry(link), parts)
+    return ClusteredParts(link, cluster, ClusterDirectory(cluster.names, cluster))

@@ -1,0 +1,33 @@
+"""Several nodes that are one server to its clients."""
+
+from attrs import frozen
+
+from config.redis_location import RedisLocation
+from config.setting import TIMEOUT, PartialAnswer, RegistryDown, setting
+from config.value_types import Choice
+from protocol.cluster.redis_url import RedisUrl
+
+
+# A table reads better than one argument per line.
+# fmt: off
+@frozen(kw_only=True, slots=False)
+class ClusterSettings:
+    """Several nodes that are one server to its clients."""
+
+    cluster_redis_url: RedisUrl | None = setting(
+        "cluster.redis_url", RedisLocation(), "",
+        "Redis, which the nodes of a cluster share. Empty: this server is alone.",
+        heading="Cluster",
+        live=False)
+    cluster_registry_down: RegistryDown = setting(
+        "cluster.registry_down", Choice(RegistryDown), "accept",
+        "New publications while Redis does not answer. accept: allowed, and checked later. refuse: they fail.")
+    cluster_timeout: float = setting(
+        "cluster.timeout", TIMEOUT, "1000", "How long Redis may take to answer.",
+        live=False)
+    cluster_answer_timeout: float = setting(
+        "cluster.answer_timeout", TIMEOUT, "2000", "How long a REST request waits for the answers of other nodes.")
+    cluster_partial: PartialAnswer = setting(
+        "cluster.partial", Choice(PartialAnswer), "503",
+        "The status of a terminate that stopped something while a node did not answer. 200: for old backends.")
+# fmt: on

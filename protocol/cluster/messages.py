@@ -1,0 +1,245 @@
+"""What nodes ask each other and answer, as JSON. The list is closed: there is no general call of another node.
+
+    request   from one member to all, or to one: what is to be done, and how long it waits for the answers
+    report    from a member that was asked, in one part or several
+
+A request is read strictly: a node that does not know a condition of a filter would match too much, so it refuses, and
+counts as one that does not answer. A report of a newer version may say more than is understood.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from attrs import evolve, frozen
+from cattrs import BaseValidationError, Converter
+
+from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.cluster.members import PROTOCOL_VERSION
+from protocol.node.descriptions import ConnectionDescription, StreamDescription
+from protocol.node.filters import ConnectionFilter, StreamFilter
+
+MAX_MESSAGE: Final = 8 * 1024 * 1024
+"""Characters of a message; a longer one is ignored."""
+ITEMS_IN_PART: Final = 100
+"""Descriptions in one part of a report."""
+
+T = TypeVar("T")
+
+
+class NotUnderstood(Exception):
+    """A message that this version does not understand, or that is none."""
+
+
+@frozen(kw_only=True)
+class OrderedBan:
+    """Keep those out whom the request ends."""
+
+    seconds: float
+    by: BanBy | None = None
+    reason: str | None = None
+
+
+@frozen(kw_only=True)
+class End:
+    """Why what matches ends, and what is ordered besides."""
+
+    cause: str
+    info: str
+    reason: str | None = None
+    ban: OrderedBan | None = None
+
+    @classmethod
+    def of(cls, cause: str, info: str, kick: Kick | None) -> "End":
+        order = None if kick is None else kick.ban
+        ban = None if order is None else OrderedBan(seconds=order.seconds, by=order.by, reason=order.reason)
+        return cls(cause=cause, info=info, reason=None if kick is None else kick.reason, ban=ban)
+
+    def kick(self) -> Kick | None:
+        """What is ordered besides; None: nothing."""
+        if self.reason is None and self.ban is None:
+            return None
+        ban = self.ban
+        order = None if ban is None else BanOrder(seconds=ban.seconds, by=ban.by, reason=ban.reason)
+        return Kick(reason=self.reason, ban=order)
+
+
+# -- what can be asked -------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class EndStreams:
+    """Stop the streams that match."""
+
+    filter: StreamFilter
+    end: End
+
+
+@frozen(kw_only=True)
+class FindStreams:
+    """How many streams match, and the first of them."""
+
+    filter: StreamFilter
+    limit: int
+    traffic: bool = False
+
+
+@frozen(kw_only=True)
+class EndConnections:
+    """Disconnect the sessions that match."""
+
+    filter: ConnectionFilter
+    end: End
+
+
+@frozen(kw_only=True)
+class FindConnections:
+    """How many sessions match, and the first of them."""
+
+    filter: ConnectionFilter
+    limit: int
+
+
+@frozen(kw_only=True)
+class SetLogLevel:
+    """Log more or less about the sessions that match."""
+
+    filter: ConnectionFilter
+    level: str
+
+
+Ask = EndStreams | FindStreams | EndConnections | FindConnections | SetLogLevel
+_KINDS: Final[dict[str, type[Ask]]] = {
+    "terminate": EndStreams,
+    "find": FindStreams,
+    "terminate-connections": EndConnections,
+    "find-connections": FindConnections,
+    "log-level": SetLogLevel,
+}
+_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+
+
+@frozen(kw_only=True)
+class NodeRequest:
+    """One member asks."""
+
+    id: str
+    sender: str
+    """The member that asks; reports go to it."""
+    wait_ms: int
+    """How long it waits for the reports."""
+    ask: Ask
+
+    def encode(self) -> str:
+        body = _STRICT.unstructure(self.ask)
+        envelope = {"v": PROTOCOL_VERSION, "id": self.id, "from": self.sender, "wait": self.wait_ms}
+        return _text({**envelope, "ask": _NAMES[type(self.ask)], "body": body})
+
+
+@frozen(kw_only=True)
+class NodeReply:
+    """What a member did, or found. The counts are in every part; the items are parted."""
+
+    id: str
+    """Of the request."""
+    sender: str
+    node_id: str
+    parts: int = 1
+    part: int = 0
+    count: int = 0
+    all_stopped: bool = True
+    banned: int = 0
+    streams: tuple[StreamDescription, ...] = ()
+    connections: tuple[ConnectionDescription, ...] = ()
+
+    def encode(self) -> str:
+        return _text({"v": PROTOCOL_VERSION, "report": _TOLERANT.unstructure(self)})
+
+
+def decode_message(text: str) -> NodeRequest | NodeReply:
+    """A request or a report. Raises NotUnderstood."""
+    fields = _object(text)
+    if fields.get("v") != PROTOCOL_VERSION:
+        raise NotUnderstood("another version of the messages between nodes")
+    if "report" in fields:
+        return _structured(_TOLERANT, fields["report"], NodeReply)
+    kind = _KINDS.get(fields.get("ask", ""))
+    if kind is None:
+        raise NotUnderstood("an unknown request")
+    envelope = _structured(
+        _STRICT, {"id": fields.get("id"), "sender": fields.get("from"), "wait": fields.get("wait")}, _Envelope
+    )
+    ask: Ask = _structured(_STRICT, fields.get("body"), kind)
+    return NodeRequest(id=envelope.id, sender=envelope.sender, wait_ms=envelope.wait, ask=ask)
+
+
+def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
+    """The report in parts of a bounded size."""
+    length = max(len(report.streams), len(report.connections))
+    parts = max(1, -(-length // ITEMS_IN_PART))
+    return tuple(
+        evolve(
+            report,
+            parts=parts,
+            part=part,
+            streams=report.streams[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
+            connections=report.connections[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
+        )
+        for part in range(parts)
+    )
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class _Envelope:
+    id: str
+    sender: str
+    wait: int
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _object(text: str) -> dict[str, Any]:
+    if len(text) > MAX_MESSAGE:
+        raise NotUnderstood("too long")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotUnderstood("not JSON") from None
+    if not isinstance(value, dict):
+        raise NotUnderstood("not an object")
+    return value
+
+
+def _structured(converter: Converter, value: Any, kind: type[T]) -> T:
+    try:
+        return converter.structure(value, kind)
+    except (BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotUnderstood(f"not a {kind.__name__}: {type(error).__name__}") from None
+
+
+def _exactly(*kinds: type) -> Callable[[Any, Any], Any]:
+    """cattrs itself would turn 5 into "5" and "false" into True."""
+
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) not in kinds:
+            raise TypeError(type(value).__name__)
+        return value
+
+    return structure
+
+
+def _converter(*, strict: bool) -> Converter:
+    converter = Converter(forbid_extra_keys=strict, unstruct_collection_overrides={frozenset: sorted, tuple: list})
+    for kind in (str, bool, int):
+        converter.register_structure_hook(kind, _exactly(kind))
+    converter.register_structure_hook(float, _exactly(float, int))
+    return converter
+
+
+_STRICT: Final = _converter(strict=True)
+_TOLERANT: Final = _converter(strict=False)

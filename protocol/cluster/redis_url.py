@@ -1,0 +1,109 @@
+"""Where Redis is: the value of `cluster.redis_url`.
+
+redis://[[user]:password@]host[:port][/db]
+rediss://...                                                 the same over TLS
+unix://[[user]:password@]/path/to/redis.sock[?db=0]
+redis+sentinel://[[user]:password@]host[:port][,host...]/name[/db]    the primary that Sentinel names
+"""
+
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from attrs import field, frozen
+
+FORMS: Final = "redis://, rediss://, unix:// or redis+sentinel://host:port,.../name; or empty"
+_PORT: Final = 6379
+_SENTINEL_PORT: Final = 26379
+_MOST_DATABASES: Final = 1_000_000
+
+
+@frozen(kw_only=True)
+class RedisUrl:
+    """One Redis, or the Sentinels that know where it is. The password is in no text that is shown."""
+
+    hosts: tuple[tuple[str, int], ...] = ()
+    """Of Redis; with `service`, of its Sentinels; empty with a `path`."""
+    path: str | None = None
+    """Of its Unix socket."""
+    service: str | None = None
+    """The name under which Sentinel knows it."""
+    tls: bool = False
+    db: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """For people: without user and password."""
+        if self.path is not None:
+            return f"unix://{self.path}"
+        hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        if self.service is not None:
+            return f"redis+sentinel://{hosts}/{self.service}"
+        return f"redis{'s' if self.tls else ''}://{hosts}"
+
+
+def parse_redis_url(text: str) -> RedisUrl:
+    """Read a URL. Raises ValueError, whose text shows nothing of the URL."""
+    try:
+        url = urlsplit(text)
+        username, password, hosts = _authority(url.netloc)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    match url.scheme:
+        case "redis" | "rediss":
+            (host,) = _hosts(hosts, _PORT, most=1)
+            where = RedisUrl(hosts=(host,), tls=url.scheme == "rediss", db=_database(url.path.strip("/"), url))
+        case "unix":
+            if hosts or not url.path.startswith("/") or url.path == "/":
+                raise ValueError("has no absolute path after unix://")
+            where = RedisUrl(path=unquote(url.path), db=_database("", url))
+        case "redis+sentinel":
+            service, _, db = url.path.strip("/").partition("/")
+            if not service:
+                raise ValueError("does not name the service, as in redis+sentinel://host:26379/NAME")
+            where = RedisUrl(
+                hosts=_hosts(hosts, _SENTINEL_PORT, most=16), service=unquote(service), db=_database(db, url)
+            )
+        case _:
+            raise ValueError("has an unknown scheme")
+    return RedisUrl(
+        hosts=where.hosts, path=where.path, service=where.service, tls=where.tls, db=where.db,
+        username=username, password=password,
+    )  # fmt: skip
+
+
+def _authority(netloc: str) -> tuple[str | None, str | None, str]:
+    """User, password and what follows them."""
+    credentials, at, hosts = netloc.rpartition("@")
+    if not at:
+        return None, None, hosts
+    username, _, password = credentials.partition(":")
+    return unquote(username) or None, unquote(password) or None, hosts
+
+
+def _hosts(text: str, default_port: int, *, most: int) -> tuple[tuple[str, int], ...]:
+    each = text.split(",")
+    if len(each) > most:
+        raise ValueError(f"names more than {most} host{'s' if most > 1 else ''}")
+    return tuple(_host(one, default_port) for one in each)
+
+
+def _host(text: str, default_port: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{text}")
+        port = parts.port if parts.port is not None else default_port
+    except ValueError:
+        raise ValueError("has a port that is none") from None
+    if not parts.hostname or not port:
+        raise ValueError("names no host")
+    return parts.hostname, port
+
+
+def _database(path: str, url: SplitResult) -> int:
+    options = parse_qs(url.query, keep_blank_values=True)
+    if set(options) - {"db"} or url.fragment:
+        raise ValueError("has options other than db")
+    number = options.get("db", [path or "0"])[0]
+    if not number.isascii() or not number.isdecimal() or int(number[:9]) > _MOST_DATABASES:
+        raise ValueError("has a database that is no number")
+    return int(number)

@@ -1,0 +1,227 @@
+"""Two servers and Redis: one server to their clients, whatever becomes of Redis."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from actors.cluster.cluster import Cluster
+from config.settings import RegistryDown
+from protocol.cluster.redis_url import parse_redis_url
+from tests.support.full_server import FullServer, full_server
+from tests.support.media_peer import MediaPeer
+from tests.support.redis_server import POLL, RedisServer, redis_server
+from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+
+
+@asynccontextmanager
+async def node(folder: Path, name: str, redis: RedisServer, **settings: Any) -> AsyncIterator[FullServer]:
+    """A server that shares this Redis."""
+    home = folder / name
+    home.mkdir(exist_ok=True)
+    async with full_server(home, **{"cluster_redis_url": parse_redis_url(redis.url), **settings}) as server:
+        yield server
+
+
+class Pair:
+    """Two nodes, and a client of each."""
+
+    def __init__(self, redis: RedisServer, a: FullServer, b: FullServer, one: WcsClient, two: WcsClient) -> None:
+        self.redis, self.a, self.b, self.one, self.two = redis, a, b, one, two
+
+
+@asynccontextmanager
+async def two_nodes(folder: Path, **settings: Any) -> AsyncIterator[Pair]:
+    async with redis_server(folder) as redis:
+        async with node(folder, "a", redis, **settings) as a, node(folder, "b", redis, **settings) as b:
+            async with wcs_client(a.ws_url()) as one, wcs_client(b.ws_url()) as two:
+                for server in (a, b):
+                    await until_seen(server, 2)
+                yield Pair(redis, a, b, one, two)
+
+
+def cluster_of(server: FullServer) -> Cluster:
+    clustered = server.server.parts.clustered
+    assert clustered is not None
+    return clustered.cluster
+
+
+async def until_seen(server: FullServer, nodes: int) -> None:
+    """Wait until the server answers for so many nodes, and all of them listen."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            answer = await server.rest.get("/rest-api/connection/find_all")
+            view = cluster_of(server).membership.view
+            is_answered = answer.headers["X-Cluster-Nodes"] == f"{nodes}/{nodes}"
+            if is_answered and view is not None and len(view.members) == nodes:
+                return
+            await trio.sleep(POLL)
+
+
+async def refused(client: WcsClient, message: str, name: str) -> str:
+    """Ask to publish or play; why it fails."""
+    peer = MediaPeer()
+    client.peers.append(peer)
+    offer = peer.publish_offer() if message == "publishStream" else peer.play_offer()
+    stream_id = await client.request(message, name, offer)
+    frame = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream_id, status="FAILED")
+    return str(frame["info"])
+
+
+async def test_nothing_of_a_cluster_shows_without_one(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server:
+        answer = await server.rest.get("/rest-api/stream/find_all")
+        assert answer.status_code == 404
+        assert not [name for name in answer.headers if "cluster" in name.lower()]
+        assert (await server.terminate(name="nothing")).headers.keys().isdisjoint({"x-cluster-nodes"})
+        assert (await server.rest.get("/rest-api/stream/find_all?scope=local")).status_code == 404
+        assert (await server.rest.get("/rest-api/stream/find_all?scope=other")).status_code == 400
+
+
+async def test_a_name_is_published_once_and_found_from_everywhere(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        await pair.one.publish("news")
+        assert await refused(pair.two, "publishStream", "news") == "Stream name is already in use"
+        (found,) = await pair.b.streams(name="news")
+        assert found["nodeId"] == pair.a.server.parts.node_id
+        assert (await pair.b.rest.post("/rest-api/stream/find?scope=local", json={"name": "news"})).status_code == 404
+        connections = await pair.b.rest.get("/rest-api/connection/find_all")
+        assert {each["nodeId"] for each in connections.json()} == {
+            pair.a.server.parts.node_id, pair.b.server.parts.node_id,
+        }  # fmt: skip
+        assert connections.headers["X-Cluster-Nodes"] == "2/2"
+        await pair.two.send("availableStream", {"name": "news", "mediaSessionId": "look"})
+        assert (await pair.two.receive("availableStream", id="look"))["status"] == "true"
+        assert await refused(pair.two, "playStream", "news") == "Failed to connect to origin stream"
+        assert await refused(pair.two, "playStream", "nothing") == "Session does not exist"
+
+
+async def test_one_request_ends_exactly_what_matches_on_every_node(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        news, other = await pair.one.publish("news"), await pair.one.publish("other")
+        third = await pair.two.publish("third")
+        answer = await pair.b.terminate(name="news", published=True)
+        assert (answer.status_code, answer.headers["X-Terminated-Count"], answer.content) == (200, "1", b"")
+        assert answer.headers["X-Cluster-Nodes"] == "2/2"
+        assert (await news.status("FAILED"))["info"] == "Stopped by rest /terminate"
+        assert (await pair.b.terminate(name="news")).status_code == 404
+        assert other.statuses == [("PUBLISHING", None)]
+        await pair.two.publish("news")
+        both = await pair.a.terminate(mediaSessionIds=[other.id, third.id])
+        assert (both.status_code, both.headers["X-Terminated-Count"]) == (200, "2")
+        preview = await pair.a.rest.post("/rest-api/stream/terminate?dry_run=true", json={"published": True})
+        assert [each["name"] for each in preview.json()] == ["news"]
+
+
+async def test_a_session_is_ended_from_any_node(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        (session,) = (await pair.a.rest.get("/rest-api/connection/find_all?scope=local")).json()
+        body = {"sessionId": session["sessionId"]}
+        assert (await pair.b.rest.post("/rest-api/connection/terminate", json=body)).status_code == 200
+        with trio.fail_after(PATIENCE):
+            await pair.one.closed.wait()
+        assert (await pair.b.rest.post("/rest-api/connection/terminate", json=body)).status_code == 404
+
+
+async def until(look: Any) -> None:
+    """Wait until `look` says so."""
+    with trio.fail_after(PATIENCE):
+        while not await look():  # noqa: ASYNC110 - it tells no one
+            await trio.sleep(POLL)
+
+
+async def test_streams_go_on_without_redis_and_are_registered_again(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        news = await pair.one.publish("news")
+        player = await pair.one.play("news")
+        pair.redis.kill()
+        fresh = await pair.one.publish("fresh")
+        news.send_key_frame(b"still here")
+        await player.until_media(lambda packet: b"still here" in packet.payload)
+        answer = await pair.b.terminate(name="fresh")
+        assert answer.status_code == 503
+        assert (answer.headers["X-Cluster-Nodes"], answer.headers["X-Cluster-Missing"]) == ("1/?", "*")
+        assert answer.json()["missing"] == ["*"]
+        assert (await pair.b.rest.post("/rest-api/stream/find", json={"name": "news"})).status_code == 503
+        alone = await pair.a.terminate(mediaSessionId=player.id)
+        assert (alone.status_code, alone.headers["X-Cluster-Nodes"]) == (200, "2/2")
+        assert (await pair.a.rest.get("/healthz")).status_code == 200
+        assert (await pair.a.rest.get("/readyz")).status_code == 200
+        await pair.redis.start()
+        await until(lambda: _is_held(pair.a, 2))
+        assert await refused(pair.two, "publishStream", "news") == "Stream name is already in use"
+        assert await refused(pair.two, "publishStream", "fresh") == "Stream name is already in use"
+        assert (news.statuses, fresh.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])
+
+
+async def _is_held(server: FullServer, names: int) -> bool:
+    table = cluster_of(server).names.table
+    return len(table) == names and not table.unconfirmed
+
+
+async def test_the_registry_decides_when_two_nodes_took_a_name_without_it(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        pair.redis.kill()
+        mine, yours = await pair.one.publish("news"), await pair.two.publish("news")
+        await pair.redis.start()
+
+        async def is_decided() -> bool:
+            return len(mine.statuses) + len(yours.statuses) == 3
+
+        await until(is_decided)
+        loser = mine if len(mine.statuses) == 2 else yours
+        assert loser.statuses[1] == ("FAILED", "Stream name is already in use")
+        assert len(await pair.a.streams(name="news")) == 1
+
+
+async def test_nothing_new_is_published_without_redis_if_it_says_so(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, cluster_registry_down=RegistryDown.REFUSE) as pair:
+        news = await pair.one.publish("news")
+        pair.redis.kill()
+        assert await refused(pair.one, "publishStream", "fresh") == "Cluster is unreachable"
+        assert news.statuses == [("PUBLISHING", None)]
+
+
+async def test_a_redis_that_hangs_delays_a_publication_once(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, cluster_timeout=0.2) as pair:
+        pair.redis.signal(signal.SIGSTOP)
+        await pair.one.publish("news")
+        assert (await pair.b.terminate(name="nothing")).status_code == 503
+        pair.redis.resume()
+        await until(lambda: _is_held(pair.a, 1))
+
+
+async def test_a_terminate_reaches_a_node_that_could_not_hear_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with two_nodes(tmp_path, cluster_answer_timeout=0.3) as pair:
+        news = await pair.one.publish("news")
+        cluster = cluster_of(pair.a)
+        deaf: list[str | None] = []
+        monkeypatch.setattr(cluster.answering, "hear", lambda log_id, text: deaf.append(log_id))
+        await pair.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
+
+        async def is_deaf() -> bool:
+            answer = await pair.b.terminate(name="nobody")
+            return bool(deaf) and answer.status_code == 503
+
+        await until(is_deaf)
+        assert (await pair.b.terminate(name="news")).status_code == 503
+        assert (await news.status("FAILED"))["info"] == "Stopped by rest /terminate"
+        later = await pair.one.publish("news")
+        monkeypatch.undo()
+        assert later.statuses == [("PUBLISHING", None)]
+
+
+async def test_a_node_that_ends_gives_its_names_back_at_once(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, node(tmp_path, "b", redis) as b:
+        async with node(tmp_path, "a", redis) as a, wcs_client(a.ws_url()) as one:
+            await one.publish("news")
+        async with wcs_client(b.ws_url()) as two:
+            await two.publish("news")
+        answer = await b.terminate(name="other")
+        assert (answer.status_code, answer.headers["X-Cluster-Nodes"]) == (404, "1/1")
