@@ -13,6 +13,7 @@ from pathlib import Path
 
 from actors.runtime.log_writer import LineWriter
 from actors.runtime.logs import RateLimitedLog, get_logger
+from protocol.capture.masking import masked
 from protocol.common.rate_limit import RateLimit
 
 THREAD_NAME = "wcsd audit"
@@ -124,4 +125,4 @@ def _value(value: object) -> object:
         case dict():
             return {str(name)[:MAX_VALUE]: _value(each) for name, each in value.items()}
         case _:
-            return str(value)[:MAX_VALUE]
+            return masked(str(value))[:MAX_VALUE]

@@ -15,6 +15,7 @@ from typing import Final
 import trio
 from attrs import frozen
 
+from protocol.capture.masking import masked
 from protocol.node.server_events import EventType, ServerEvent, encode_event
 
 MAX_EVENTS: Final = 10_000
@@ -61,7 +62,7 @@ class EventLog:
         self._is_awaited = False
 
     def emit(self, kind: EventType, *, app: str | None = None, name: str | None = None, **fields: object) -> None:
-        """Something has happened. `fields` are what readers get, with the names that hooks use."""
+        """Something has happened. `fields` are what readers get, named as in hooks; URIs are masked."""
         number = self._next
         told = {"time": self._time(), "appKey": app, "name": name, **fields}
         shown = {
@@ -137,7 +138,7 @@ class EventLog:
 
 def _shown(value: object) -> object:
     if type(value) is str:
-        return value[:MAX_TEXT]
+        return masked(value)[:MAX_TEXT]
     match value:
         case None | bool() | int() | float():
             return value
@@ -146,4 +147,4 @@ def _shown(value: object) -> object:
         case list() | tuple():
             return [_shown(each) for each in value]
         case _:
-            return str(value)[:MAX_TEXT]
+            return masked(str(value))[:MAX_TEXT]

@@ -19,6 +19,7 @@ from actors.runtime.slices import slices
 from config.settings import Settings, TerminateAll
 from protocol.access.bans import Ban
 from protocol.access.kicks import Kick
+from protocol.capture.masking import masked
 from protocol.common.durations import shown_age, shown_duration
 from protocol.node.coverage import Coverage
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
@@ -212,13 +213,19 @@ async def _made(items: Iterable[T], make_row: Callable[[T], Row]) -> list[Row]:
     """The rows of these items, a few at a time: there may be thousands."""
     rows: list[Row] = []
     for batch in slices(items, ROWS_AT_ONCE):
-        rows.extend(map(make_row, batch))
+        rows.extend(_shown(make_row(item)) for item in batch)
         await trio.lowlevel.checkpoint()
     return rows
 
 
 def _without_sdp(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "sdp"}
+
+
+def _shown(row: Row) -> Row:
+    """With a name that is a URI masked."""
+    name = row.get("name")
+    return {**row, "name": masked(name)} if isinstance(name, str) and "://" in name else row
 
 
 def _refused(message: str, facts: Mapping[str, object]) -> NotDone:

@@ -6,6 +6,8 @@ from typing import Final
 
 from attrs import frozen
 
+from protocol.capture.masking import masked
+
 ELEMENTS: Final = (
     "streamName",
     "startTime",
@@ -69,7 +71,7 @@ def finished_stem(name: str, start: int, end: int) -> str:
 
 def _values(facts: RecordFacts, end: int | None) -> dict[str, str]:
     values = {
-        "streamName": facts.stream_name,
+        "streamName": masked(facts.stream_name),
         "startTime": str(facts.start),
         "startTimeMillis": str(facts.start),
         "sessionId": facts.session_id,

@@ -1,5 +1,7 @@
 /** Helpers that every part of the page uses. Text is inserted as text only: names come from strangers. */
 
+import { masked } from "./words.js";
+
 export const byId = (id) => document.getElementById(id);
 
 /** A new element: its properties, then its children (nodes or texts). */
@@ -9,9 +11,10 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Set a text only where it differs, so that a selection inside survives and nothing is announced twice. */
+/** Set a text, with URIs masked, only where it differs, so that a selection inside survives and nothing is announced twice. */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = typeof text === "string" ? masked(text) : text;
+  if (node.textContent !== shown) node.textContent = shown;
 }
 
 /** Set a property such as `hidden` only where it differs: to set it again is work for the browser. */

@@ -5,7 +5,7 @@ import { byId, element, setFlag, setText } from "./dom.js";
 import { may } from "./login.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { disconnectRow, endRoomRow, terminateRow } from "./terminate.js";
-import { count, duration, percent, rate, size } from "./words.js";
+import { count, duration, masked, percent, rate, size } from "./words.js";
 
 const PAGE = 60; // rows
 const SPARK = 60; // samples of a sparkline
@@ -145,14 +145,14 @@ const streamColumns = ({ watch, open, sparks }) => [
     {
       className: "watch",
       label: "Watch",
-      of: (row) => `Watch ${row.name}`,
+      of: (row) => masked(`Watch ${row.name}`),
       shown: (row) => row.status === "PUBLISHING",
       onClick: (row) => watch(row.name),
     },
     {
       className: "danger",
       label: "Terminate",
-      of: (row) => `Terminate ${row.direction} ${row.name}`,
+      of: (row) => masked(`Terminate ${row.direction} ${row.name}`),
       shown: () => may("operate"),
       onClick: terminateRow,
     },

@@ -18,6 +18,7 @@ import { RoomPanel } from "./room_panel.js";
 import { SettingsList } from "./settings.js";
 import { startTabs } from "./tabs.js";
 import { terminateRow } from "./terminate.js";
+import { masked } from "./words.js";
 import { startTheme } from "./theme.js";
 import { Thumbnail } from "./thumbnail.js";
 
@@ -144,7 +145,8 @@ function alarm(text) {
 
 /** Offer the names that can be played. */
 function suggestNames(streams) {
-  const names = streams.filter((row) => row.status === "PUBLISHING").map((row) => row.name);
+  const live = streams.filter((row) => row.status === "PUBLISHING").map((row) => row.name);
+  const names = live.filter((name) => masked(name) === name); // the others are no names to show
   const list = byId("published-names");
   if (names.join("\n") !== [...list.options].map((option) => option.value).join("\n")) {
     list.replaceChildren(...names.map((value) => element("option", { value })));

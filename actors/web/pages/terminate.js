@@ -2,7 +2,7 @@
 
 import { byId, element, notify, setText } from "./dom.js";
 import { matchingStreams, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
-import { count } from "./words.js";
+import { count, masked } from "./words.js";
 
 const LISTED = 200;
 const MANY = 10; // from so many streams on, their number must be typed
@@ -146,7 +146,7 @@ function listed(matched) {
     element(
       "li",
       {},
-      element("span", { className: "name", textContent: stream.name }),
+      element("span", { className: "name", textContent: masked(stream.name) }),
       badge(stream.status),
       element("span", { className: "quiet", textContent: players(stream) }),
       element("code", { className: "id", textContent: stream.mediaSessionId }),

@@ -17,7 +17,7 @@ const LONGEST_PAUSE = 15_000;
 const STABLE = 10_000; // milliseconds of playing after which the next attempt comes soon again
 
 const given = new URLSearchParams(location.search);
-const name = given.get("streamName") ?? "";
+const name = streamName();
 const [player, video, play, sound, spinner, status] = ["player", "video", "play", "sound", "spinner", "status"].map(
   (id) => document.getElementById(id),
 );
@@ -132,7 +132,13 @@ function applyLook() {
   if (["dark", "light"].includes(skin)) document.documentElement.dataset.skin = skin;
   const size = /^(\d{1,4})x(\d{1,4})$/i.exec(given.get("resolution") ?? "");
   if (size) [video.width, video.height] = [Number(size[1]), Number(size[2])];
-  if (name) document.title = name;
+  if (name) document.title = name.includes("://") ? "Player" : name; // a URI may hold a password
+}
+
+/** The stream to play. A URI of a camera may stand there as it is, with a `+`, which a query takes for a blank. */
+function streamName() {
+  const name = given.get("streamName") ?? "";
+  return /^(rtsps?|rtmps?|https?):\/\//i.test(name) ? name.replaceAll(" ", "+") : name;
 }
 
 /** Where to connect; without a usable urlServer this host, at the port that the server has told. */
