@@ -1,6 +1,5 @@
 """A hook as an HTTP request: where it goes, its headers, its body and its signature."""
 
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from functools import lru_cache
 import httpx
 
 from actors.hooks.call_log import HookCall, Progress
+from protocol.common.json_text import to_json
 from protocol.hooks import signature
 from protocol.hooks.trace_context import traceparent
 from protocol.hooks.webhook_signature import webhook_headers
@@ -73,7 +73,7 @@ def written(call: HookCall) -> bytes:
     if call.content is not None:
         return call.content
     try:
-        return json.dumps(call.body, separators=(",", ":")).encode()
+        return to_json(call.body).encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise Unwritable(f"the body cannot be written as JSON: {type(error).__name__}") from error
 

@@ -1,7 +1,6 @@
 """JSON responses: values, lists, WCS's empty success, and errors."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from actors.runtime.slices import slices
+from protocol.common.json_text import to_json
 from protocol.rest.errors import PROBLEM_JSON, RestError, names_problem_json, rest_error_body
 from protocol.rest.fields import Schema
 
@@ -58,11 +58,6 @@ _PIECE = 65536
 """Characters after which what has been written is sent."""
 
 
-def to_json(content: Any) -> str:
-    """Without spaces, in ASCII."""
-    return json.dumps(content, separators=(",", ":"))
-
-
 class JsonAnswer(JSONResponse):
     """JSON in ASCII: a name chosen by a client may contain half a surrogate pair, which UTF-8 cannot encode."""
 
@@ -99,7 +94,7 @@ class ListAnswer(Response):
         text, separator, has_started = "[", "", False
         del self.headers["content-length"]
         for batch in slices(self._objects, self._batch):
-            text += separator + ",".join(json.dumps(each, separators=(",", ":")) for each in batch)
+            text += separator + ",".join(map(to_json, batch))
             separator = ","
             await trio.lowlevel.checkpoint()
             if len(text) < _PIECE:

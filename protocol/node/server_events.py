@@ -3,13 +3,13 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Final
 
 from attrs import frozen
+
+from protocol.common.json_text import to_json
 
 
 class EventType(StrEnum):
@@ -63,12 +63,9 @@ class EventFilter:
         )
 
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
-
-
 def encode_event(event_id: str, event_type: str, fields: Mapping[str, object]) -> bytes:
     """An event as a reader gets it."""
-    return f"id: {event_id}\nevent: {event_type}\ndata: {_ENCODER.encode(fields)}\n\n".encode("ascii")
+    return f"id: {event_id}\nevent: {event_type}\ndata: {to_json(fields)}\n\n".encode("ascii")
 
 
 def encode_retry(milliseconds: int) -> bytes:

@@ -6,7 +6,6 @@ frame cannot be served, `FrameError` carries the frame to send back, so that no 
 not even stop a stream whose request got no answer.
 """
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,6 +24,7 @@ from protocol.common.json_decoding import (
     parse_json,
     read_name,
 )
+from protocol.common.json_text import compact_encoder
 from protocol.common.memory_budget import weigh
 from protocol.signaling.client_frames import ID_LIMIT
 from protocol.signaling.frames import (
@@ -200,7 +200,7 @@ def _with_local_fields(frame: ClientFrame, message: str, body: dict[str, Any]) -
     return frame
 
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_to_json: Final = compact_encoder(allow_nan=False)
 
 
 def encode(frame: ServerFrame) -> str:
@@ -213,4 +213,4 @@ def encode(frame: ServerFrame) -> str:
 
 def encode_message(message: str, data: list[Any]) -> str:
     """Any message as text, for frames that have no class. ValueError for NaN and infinities: they are not JSON."""
-    return _ENCODER.encode({"message": message, "data": data})
+    return _to_json({"message": message, "data": data})

@@ -18,11 +18,11 @@ from actors.web.api.page_tables import SNAPSHOT_AGE, stream_row
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed
-from actors.web.responses import to_json
 from config.apps import ALL_METHODS
 from config.loading import shown
 from config.settings import TABLE
 from protocol.access.roles import Role
+from protocol.common.json_text import to_json
 from protocol.node.filters import StreamFilter
 from protocol.node.server_events import EventFilter, EventType
 from protocol.rest.errors import not_found

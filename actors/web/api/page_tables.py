@@ -16,7 +16,7 @@ from actors.node.room_port import RoomControl
 from actors.runtime.slices import slices
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import narrowed
-from actors.web.responses import to_json
+from protocol.common.json_text import to_json
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rest.errors import bad_request

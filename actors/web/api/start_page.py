@@ -20,8 +20,9 @@ from actors.web.api.page_tables import SNAPSHOT_AGE, STATE_QUERY, PageTables, ta
 from actors.web.api.routes import ApiRoute
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of
-from actors.web.responses import JsonAnswer, StaticContent, to_json
+from actors.web.responses import JsonAnswer, StaticContent
 from protocol.access.roles import Role
+from protocol.common.json_text import to_json
 from protocol.rest import schemas
 from protocol.rest.operations import ANYONE, Answer
 from protocol.rest.page_login import caller_object
