@@ -66,7 +66,9 @@ class EventLog:
         number = self._next
         told = {"time": self._time(), "appKey": app, "name": name, **fields}
         shown = {
-            key: value if type(value) in _PLAIN else _shown(value) for key, value in told.items() if value is not None
+            key: value if type(value) in _PLAIN or (type(value) is str and len(value) <= MAX_TEXT) else _shown(value)
+            for key, value in told.items()
+            if value is not None
         }
         data = encode_event(self.id_of(number), kind.value, shown)
         self._events.append(ServerEvent(number, kind, app, name, data))

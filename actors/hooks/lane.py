@@ -128,7 +128,9 @@ class HookLane:
         The client is told at once, unless the backend may overwrite the event: then after the answer, or after
         `rest_request_timeout` without one. `deliver` must not raise or wait; it may be called after `close`.
         """
-        if not self.overwrites(method):
+        if not self.sends(method):
+            deliver(apply_client_exclude(body, self.config.for_method(method)))
+        elif not self.overwrites(method):
             deliver(apply_client_exclude(body, self.config.for_method(method)))
             self.notify(method, body, last=last)
         elif not self._accepts(method):

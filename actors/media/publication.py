@@ -36,6 +36,10 @@ class Publication:
         """Of the picture, in pixels; 0 until known."""
         self.height = 0
         """Of the picture, in pixels; 0 until known."""
+        self.audio_codec = codecs[MediaKind.AUDIO].name if MediaKind.AUDIO in codecs else None
+        """Canonical name (OPUS, PCMU, PCMA), None without audio."""
+        self.video_codec = codecs[MediaKind.VIDEO].name if MediaKind.VIDEO in codecs else None
+        """Canonical name (VP8, H264, VP9, AV1), None without video."""
         self._context = context
         self._post = post
         self._flowing = False
@@ -55,16 +59,6 @@ class Publication:
         self._subscribers = {kind: Subscribers(track, context, self.stream_id) for kind, track in self.tracks.items()}
 
     # -- what it is ----------------------------------------------------------------------------------------------
-
-    @property
-    def audio_codec(self) -> str | None:
-        """Canonical name (OPUS, PCMU, PCMA), None without audio."""
-        return self._codec(MediaKind.AUDIO)
-
-    @property
-    def video_codec(self) -> str | None:
-        """Canonical name (VP8, H264, VP9, AV1), None without video."""
-        return self._codec(MediaKind.VIDEO)
 
     @property
     def sources(self) -> tuple[SourceTrack, ...]:
@@ -128,6 +122,3 @@ class Publication:
         if (width, height) != (self.width, self.height):
             self.width, self.height = width, height
             self._post(Resized(width=width, height=height))
-
-    def _codec(self, kind: MediaKind) -> str | None:
-        return self.tracks[kind].source.codec.name if kind in self.tracks else None

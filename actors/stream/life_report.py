@@ -54,7 +54,7 @@ def report_status(stream: StreamDescription, events: EventLog) -> None:
         sessionId=stream.session_id,
         mediaSessionId=stream.media_session_id,
         published=stream.published,
-        status=stream.status,
+        status=str(stream.status),
         info=stream.info,
         audioCodec=stream.audio_codec,
         videoCodec=stream.video_codec,

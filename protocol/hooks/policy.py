@@ -80,12 +80,14 @@ class RestClientConfig:
 
 def apply_client_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[str, Any]:
     """The part of `body` that the client may see."""
-    return {key: value for key, value in body.items() if key not in config.client_exclude}
+    excluded = config.client_exclude
+    return {key: value for key, value in body.items() if key not in excluded} if excluded else dict(body)
 
 
 def apply_rest_exclude(body: Mapping[str, Any], config: MethodConfig) -> dict[str, Any]:
     """The part of `body` that is sent to the backend."""
-    return {key: value for key, value in body.items() if key not in config.rest_exclude}
+    excluded = config.rest_exclude
+    return {key: value for key, value in body.items() if key not in excluded} if excluded else dict(body)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

@@ -27,7 +27,10 @@ class StreamStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """True if the browser drops the stream and closes its peer connection at this status."""
-        return self in (StreamStatus.UNPUBLISHED, StreamStatus.STOPPED, StreamStatus.FAILED)
+        return self in _TERMINAL
+
+
+_TERMINAL = (StreamStatus.UNPUBLISHED, StreamStatus.STOPPED, StreamStatus.FAILED)
 
 
 class StreamEventType(StrEnum):
