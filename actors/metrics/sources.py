@@ -199,7 +199,7 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
 
 
 def _workers(recordings: Recordings) -> Readings:
-    workers, counts = recordings.services.counts, asdict(recordings.counts) | asdict(recordings.script.counts)
+    workers, counts = recordings.services.counts, asdict(recordings.counts) | asdict(recordings.files.script.counts)
     return {
         "wcsd_workers": _labelled(workers.running),
         "wcsd_workers_started_total": _labelled(workers.starts),

@@ -1,13 +1,18 @@
 """What the web service needs to have publications recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
 
 from protocol.node.filters import StreamFilter
+from protocol.stream.record_names import RecordFacts
+from protocol.stream.record_status import RecordNotice
 from protocol.stream.rotation import Rotation
+
+TellStatus = Callable[[RecordNotice], None]
+"""Tells a backend what becomes of a recording. It never waits and never raises."""
 
 
 class RecordingRefused(Exception):
@@ -23,6 +28,14 @@ class NoSuchPublication(Exception):
     """No publication matches, or none whose media flows."""
 
 
+class NoSuchGroup(Exception):
+    """There is no group of recordings with this URI."""
+
+
+class GroupExists(Exception):
+    """There is a group with this URI, or the publication is a member of it."""
+
+
 class NoSuchRecording(Exception):
     """The publication is not being recorded."""
 
@@ -33,6 +46,10 @@ class RecordWish:
 
     template: str | None = None
     rotation: Rotation | None = None
+    group: str = ""
+    """The group that it is for; beside it, and in other groups, the publication may be recorded too."""
+    hearing: Callable[[TellStatus, RecordFacts], TellStatus] | None = None
+    """What also hears of the files that come."""
 
 
 @frozen(kw_only=True)
@@ -40,6 +57,15 @@ class RecordingDescription:
     """A recording that runs. `file_name` may have elements in braces that are not known yet."""
 
     media_session_id: str
+    file_name: str
+
+
+@frozen(kw_only=True)
+class GroupDescription:
+    """A group of recordings, those that run, and the name that its JSON file will have."""
+
+    uri: str
+    media_session_ids: Sequence[str]
     file_name: str
 
 
@@ -61,3 +87,22 @@ class RecorderPort(Protocol):
 
     def find_all(self, query: StreamFilter) -> Sequence[RecordingDescription]:
         """Those that run, of the publications that match."""
+
+
+class RecordGroupPort(Protocol):
+    """Groups of recordings, by their URIs."""
+
+    def begin(self, uri: str) -> None:
+        """Make a group. Raises GroupExists or RecordingRefused."""
+
+    async def add(self, uri: str, query: StreamFilter) -> None:
+        """Record a publication for a group. Raises NoSuchGroup, GroupExists, NoSuchPublication or RecordingRefused."""
+
+    def remove(self, uri: str, media_session_id: str) -> None:
+        """No longer record it. Raises NoSuchGroup or NoSuchRecording."""
+
+    def end(self, uri: str) -> None:
+        """End a group; its files appear a moment later. Raises NoSuchGroup."""
+
+    def groups(self) -> Sequence[GroupDescription]:
+        """All of them."""

@@ -38,6 +38,7 @@ from actors.stream import Broadcast, StreamServices
 from actors.stream.snapshots import StreamSnapshots
 from actors.web.api.health import Readiness
 from actors.workers.pushes import Pushes
+from actors.workers.record_groups import RecordGroups
 from actors.workers.recordings import Recordings
 from actors.workers.snapshots import Snapshots
 from config.live import follow
@@ -70,6 +71,7 @@ class Parts:
         self.clustered = self._open_cluster()
         self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
         self.recordings = Recordings(settings, state.records_path, time.time)
+        self.record_groups = RecordGroups(self.recordings, settings, time.time)
         self.snapshots = Snapshots(settings, self.recordings.services)
         self.stream_snapshots = StreamSnapshots(
             snapshots=self.snapshots, directory=self.directory, plane=self.plane, supervisor=self.supervisor

@@ -26,6 +26,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
     opened, settings = parts.opened, parts.settings
     whip = WhipSessions(parts.sessions)
     page_info = PageInfo(version=VERSION, ws=opened.listeners.bound("ws"), wss=opened.listeners.bound("wss"))
+    recorder = StreamRecorder(parts.supervisor, parts.recordings, parts.record_groups)
     rest = create_app(
         parts.node,
         settings,
@@ -38,7 +39,8 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         monitoring=_monitoring(parts),
         media=MediaPorts(
             whip=whip,
-            recorder=StreamRecorder(parts.supervisor, parts.recordings),
+            recorder=recorder,
+            record_groups=recorder,
             snapshots=parts.stream_snapshots,
             pusher=StreamPusher(parts.supervisor, parts.pushes),
             debug_reports=parts.debug_reports.folder,

@@ -5,19 +5,27 @@ from pathlib import Path
 
 from attrs import evolve
 
-from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecordingDescription, RecordWish
+from actors.node.recorder_port import (
+    GroupDescription,
+    NoSuchPublication,
+    NoSuchRecording,
+    RecordingDescription,
+    RecordWish,
+)
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
+from actors.workers.record_groups import RecordGroups
 from actors.workers.recordings import Recordings
 from protocol.node.filters import StreamFilter
 
 
 class StreamRecorder:
-    """Implements `actors.node.recorder_port.RecorderPort`. Queries that choose one publication name its id."""
+    """Implements `RecorderPort` and `RecordGroupPort`. Queries that choose one publication name its id."""
 
-    def __init__(self, supervisor: Supervisor, recordings: Recordings) -> None:
+    def __init__(self, supervisor: Supervisor, recordings: Recordings, groups: RecordGroups) -> None:
         self._supervisor = supervisor
         self._recordings = recordings
+        self._groups = groups
 
     @property
     def folder(self) -> Path:
@@ -40,6 +48,30 @@ class StreamRecorder:
             RecordingDescription(media_session_id=recording.facts.media_session_id, file_name=recording.running_name)
             for recording in self._recordings
             if any(self._matching(query, (recording.facts.media_session_id,)))
+        ]
+
+    # -- groups --------------------------------------------------------------------------------------------------
+
+    def begin(self, uri: str) -> None:
+        self._groups.begin(uri)
+
+    async def add(self, uri: str, query: StreamFilter) -> None:
+        stream = self._published(query)
+        recording = self._groups.add(uri, stream.media_session_id, stream.record)
+        await recording.started.wait()
+        if recording.refusal is not None:
+            raise recording.refusal
+
+    def remove(self, uri: str, media_session_id: str) -> None:
+        self._groups.remove(uri, media_session_id)
+
+    def end(self, uri: str) -> None:
+        self._groups.end(uri)
+
+    def groups(self) -> Sequence[GroupDescription]:
+        return [
+            GroupDescription(uri=group.uri, media_session_ids=group.running, file_name=group.file_name)
+            for group in self._groups
         ]
 
     def _published(self, query: StreamFilter) -> PublishedStream:

@@ -67,10 +67,12 @@ class StreamRecording:
         def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
             return Tap(publication, self._plane.context, channel, on_end)
 
-        self._last = self._recordings.start(
+        recording = self._recordings.start(
             RecordRequest(facts=facts, app_key=stream.app_key, open_tap=open_tap, wish=wish, tell=stream.tell)
         )
-        return self._last
+        if wish is None or not wish.group:
+            self._last = recording
+        return recording
 
     def try_start(self, stream: RecordableStream) -> None:
         """As its page wants it; where it is refused, the log says why, and the stream goes on."""

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from actors.node.capture_port import CapturePort
 from actors.node.push_port import PushPort
-from actors.node.recorder_port import RecorderPort
+from actors.node.recorder_port import RecorderPort, RecordGroupPort
 from actors.node.snapshot_port import SnapshotPort
 from actors.node.whip_port import WhipPort
 from actors.storage.report_folder import ReportFolder
@@ -14,6 +14,7 @@ from actors.web.api.captures import CaptureResource
 from actors.web.api.debug_reports import DebugReportResource
 from actors.web.api.pushes import PushResource
 from actors.web.api.record_files import RecordFiles
+from actors.web.api.record_groups import RecordGroupResource
 from actors.web.api.records import RecordResource
 from actors.web.api.routes import ApiRoute
 from actors.web.api.snapshots import SnapshotResource
@@ -28,6 +29,7 @@ class MediaPorts:
 
     whip: WhipPort | None = None
     recorder: RecorderPort | None = None
+    record_groups: RecordGroupPort | None = None
     snapshots: SnapshotPort | None = None
     pusher: PushPort | None = None
     debug_reports: ReportFolder | None = None
@@ -41,6 +43,8 @@ def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> I
     if ports.recorder is not None:
         yield from RecordResource(ports.recorder).routes()
         yield from RecordFiles(ports.recorder.folder, settings).routes()
+    if ports.record_groups is not None:
+        yield from RecordGroupResource(ports.record_groups).routes()
     if ports.snapshots is not None:
         yield from SnapshotResource(ports.snapshots).routes()
     if ports.pusher is not None:

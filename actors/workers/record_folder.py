@@ -108,6 +108,15 @@ class RecordFolder:
         part.unlink()
         return False
 
+    def write(self, name: str, content: bytes) -> None:
+        """Make a whole file with a reserved name. Raises OSError."""
+        part = self.path / f"{name}{PART}"
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            file.write(content)
+        part.rename(self.path / name)
+
     def unfinished(self) -> list[str]:
         """The names of what was left over. Raises OSError."""
         return sorted(entry.name.removesuffix(PART) for entry in self._entries() if entry.name.endswith(PART))

@@ -1,20 +1,17 @@
 """One file of a recording: its name, while it is written and in the end, and what is known of its content."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from actors.node.recorder_port import TellStatus
 from actors.runtime.logs import get_logger
 from actors.workers.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
 from protocol.containers.matroska import is_webm
 from protocol.stream.record_names import RecordFacts, file_stem
-from protocol.stream.record_status import RecordNotice
-
-TellStatus = Callable[[RecordNotice], None]
-"""Tells a backend what becomes of a recording. It never waits and never raises."""
 
 log = get_logger("workers")
 
@@ -35,6 +32,8 @@ class RecordPart:
         """Of its first frame, in seconds of the plane's clock; 0: not known."""
         self.file: Path | None = None
         """The finished file; None until then, and if there is none."""
+        self.delivered = trio.Event()
+        """The backend was told of the file, or there is none."""
         self._folder = folder
         self._template = template
         self._is_open = False
@@ -57,7 +56,7 @@ class RecordPart:
         self.bytes = size
         self.duration_ms = _number(figures.get("duration_ms"), self.duration_ms)
         start = figures.get("start")
-        self.start = start if isinstance(start, float) else self.start
+        self.start = (start if isinstance(start, float) else 0.0) or self.start
 
     def settle(self, end: int) -> str:
         """It ends now, in milliseconds since the epoch; the name that the file will have. Idempotent."""

@@ -10,11 +10,11 @@ from typing import Any
 import trio
 from attrs import evolve, frozen
 
-from actors.node.recorder_port import RecordingRefused
+from actors.node.recorder_port import RecordingRefused, TellStatus
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.record_folder import DiskLimits, RecordFolder
-from actors.workers.record_part import RecordPart, TellStatus
+from actors.workers.record_part import RecordPart
 from actors.workers.tap_channel import OpenTap, WorkerTap, tap_channel
 from actors.workers.worker import Worker, WorkerMessage, WorkerServices
 from protocol.stream.record_names import RecordFacts

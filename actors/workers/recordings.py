@@ -1,20 +1,19 @@
 """All recordings of the server: who may begin one, those that run, and what was left over from before."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 from attrs import asdict, frozen
 
-from actors.node.recorder_port import RecordingRefused, RecordWish
+from actors.node.recorder_port import RecordingRefused, RecordWish, TellStatus
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.hook_script import HookScript
-from actors.workers.record_folder import MP4, DiskLimits, RecordFolder
-from actors.workers.record_part import RecordPart, TellStatus
+from actors.workers.record_folder import DiskLimits, RecordFolder
+from actors.workers.recorded_files import RecordedFiles
 from actors.workers.recording import Recording, RecordJob
-from actors.workers.remuxing import Remuxing
 from actors.workers.tap_channel import OpenTap
 from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
 from actors.workers.worker_counts import RecordingCounts
@@ -40,6 +39,13 @@ FAILURES: Final[Mapping[str, str]] = {
 """Causes by which recordings end too early, as backends are told."""
 
 
+T = TypeVar("T")
+
+
+def _end_nothing() -> None:
+    """There are no groups."""
+
+
 def _tell_nobody(notice: RecordNotice) -> None:
     """Nobody is interested."""
 
@@ -62,75 +68,84 @@ class Recordings:
         self.folder = RecordFolder(settings.records_folder or folder)
         self.counts = RecordingCounts()
         self.services = WorkerServices()
-        self.script = HookScript(settings)
         self._settings = settings
         self._wall_clock = wall_clock
-        self._running: dict[str, Recording] = {}
+        self._running: dict[tuple[str, str], Recording] = {}
+        """By group (none: empty) and publication."""
         self._all: set[Recording] = set()
-        self._unfinished: set[RecordPart] = set()
-        """Files that are written, and not yet done with."""
+        self._tasks = 0
+        """Those that are done with what is written."""
+        self.end_groups: Callable[[], None] = _end_nothing
+        """Called when the server ends."""
         self._changed = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._looks = False
         """Whether the folder is being looked at."""
-        self._left_over: list[Path] = []
-        """Files of an earlier server that are to become MP4."""
-        self._remuxings: set[Remuxing] = set()
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
+        self.files = RecordedFiles(self.folder, self.services, self.counts, HookScript(settings), self.finish_later)
 
     def __len__(self) -> int:
         return len(self._all)
 
     def statistics(self) -> Mapping[str, int]:
         """The group `records` of `/?action=stat`."""
-        counts = asdict(self.counts) | asdict(self.script.counts)
+        counts = asdict(self.counts) | asdict(self.files.script.counts)
         return {"recordings": len(self), **{f"recordings_{name}": value for name, value in counts.items()}}
 
     def __iter__(self) -> Iterator[Recording]:
-        """Those that run, oldest first."""
-        return (recording for recording in self._running.values() if not recording.is_ending)
+        """Those that run and belong to no group, oldest first."""
+        return (each for (group, _), each in self._running.items() if not group and not each.is_ending)
 
-    def of(self, media_session_id: str) -> Recording | None:
+    def of(self, media_session_id: str, group: str = "") -> Recording | None:
         """The one of a publication, if it runs."""
-        recording = self._running.get(media_session_id)
+        recording = self._running.get((group, media_session_id))
         return None if recording is None or recording.is_ending else recording
 
     def start(self, request: RecordRequest) -> Recording:
-        """Begin a recording; one of the same publication that runs ends first. Raises RecordingRefused."""
+        """Begin a recording; one of the same publication and group that runs ends first. Raises RecordingRefused."""
         try:
             self._admit(request)
         except RecordingRefused as refused:
             self._note_refusal(request, refused)
             raise
-        before = self.of(request.facts.media_session_id)
+        key = _key(request)
+        before = self.of(key[1], key[0])
         if before is not None:
             before.finish()
         recording = Recording(self.services, self.folder, self._job(request), self._wall_clock)
         if self._nursery is None:
             raise ActorStopped("recordings are not served")
         self._nursery.start_soon(self._oversee, recording, request)
-        self._running[recording.facts.media_session_id] = recording
+        self._running[key] = recording
         self._all.add(recording)
         return recording
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Finish what was left over, and hold the tasks of recordings until cancelled."""
-        await trio.to_thread.run_sync(self._rescue)
+        await trio.to_thread.run_sync(self.files.rescue)
         async with trio.open_nursery() as self._nursery:
             task_status.started()
-            for file in self._left_over:
-                await self._remux(file)
+            await self.files.remux_rescued()
+            self._tell_change()
             await trio.sleep_forever()
 
     async def drain(self) -> None:
         """Finish all that run, and wait for their files: FINISH_TIMEOUT seconds and a little more."""
+        self.end_groups()
         for recording in tuple(self._all):
             recording.finish()
         with trio.move_on_after(FINISH_TIMEOUT + 1):
-            while self._all or self._unfinished or self._remuxings:
+            while self._all or self._tasks or self.files.is_remuxing:
                 await self._changed.wait()
-        for worker in (*self._all, *self._remuxings):
-            worker.stop(SHUTDOWN)
+        for recording in tuple(self._all):
+            recording.stop(SHUTDOWN)
+        self.files.stop(SHUTDOWN)
+
+    def finish_later(self, run: Callable[[T], Awaitable[None]], what: T) -> None:
+        """Run this as a task of ours, which `drain` waits for."""
+        if self._nursery is not None:
+            self._tasks += 1
+            self._nursery.start_soon(self._finish, run, what)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -156,10 +171,17 @@ class Recordings:
             limits=DiskLimits(max_bytes=settings.records_max_bytes, min_free=settings.records_min_free),
             max_file_bytes=settings.records_max_file_bytes,
             rotation=wish.rotation or settings.record_rotation or NEVER,
-            tell=request.tell,
-            on_file=self._take_file,
+            tell=request.tell if wish.hearing is None else wish.hearing(request.tell, request.facts),
+            on_file=self.files.take_rotated,
             on_figures=self._watch_room,
         )
+
+    async def _finish(self, run: Callable[[T], Awaitable[None]], what: T) -> None:
+        try:
+            await run(what)
+        finally:
+            self._tasks -= 1
+            self._tell_change()
 
     async def _oversee(self, recording: Recording, request: RecordRequest) -> None:
         try:
@@ -167,56 +189,12 @@ class Recordings:
                 await recording.run()
             self._note_end(recording, request)
             if recording.refusal is None:
-                self._start_finishing(recording.part)
+                self.files.take(recording.part)
         finally:
             self._all.discard(recording)
-            if self._running.get(recording.facts.media_session_id) is recording:
-                del self._running[recording.facts.media_session_id]
+            if self._running.get(_key(request)) is recording:
+                del self._running[_key(request)]
             self._tell_change()
-
-    def _take_file(self, part: RecordPart) -> None:
-        """A file is written, and its recording goes on in the next one."""
-        log.info("recording goes on in a new file", id=part.facts.media_session_id, file=part.final, bytes=part.bytes)
-        self._start_finishing(part)
-
-    def _start_finishing(self, part: RecordPart) -> None:
-        if self._nursery is not None:
-            self._unfinished.add(part)
-            self._nursery.start_soon(self._finish_file, part)
-
-    async def _finish_file(self, part: RecordPart) -> None:
-        try:
-            await part.complete(is_whole=True)
-            await self._deliver(part)
-        finally:
-            self._unfinished.discard(part)
-            self._tell_change()
-
-    async def _deliver(self, part: RecordPart) -> None:
-        """What is done with each file that is complete."""
-        if part.becomes_mp4 and part.file is not None:
-            part.file = await self._remux(part.file)
-        if part.file is not None:
-            self.counts.files += 1
-            self.counts.bytes += part.bytes
-            part.tell(
-                RecordNotice(
-                    status=RecordStatus.FINISHED, file_name=part.file.name, size=part.bytes, duration=part.duration_ms
-                )
-            )
-            await self.script.run(part.facts.stream_name, part.file)
-
-    async def _remux(self, file: Path) -> Path:
-        """Make it an MP4; the file that there is then."""
-        remuxing = Remuxing(self.services, file)
-        self._remuxings.add(remuxing)
-        try:
-            with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(remuxing))):
-                await remuxing.run()
-        finally:
-            self._remuxings.discard(remuxing)
-            self._tell_change()
-        return remuxing.file
 
     def _watch_room(self) -> None:
         """More is in the folder: all recordings end when it has `records.max_bytes`."""
@@ -233,7 +211,7 @@ class Recordings:
         finally:
             self._looks = False
         if usage >= self._settings.records_max_bytes:
-            running = tuple(self)
+            running = [each for each in self._all if not each.is_ending]
             log.warning("recordings end, their folder is full", recordings=len(running), setting="records.max_bytes")
             for recording in running:
                 recording.finish("no-room")
@@ -268,20 +246,6 @@ class Recordings:
             setting=refused.setting,
         )
 
-    def _rescue(self) -> None:
-        try:
-            for name in self.folder.unfinished():
-                self._rescue_one(name)
-        except OSError as error:
-            log.error("recordings cannot be rescued", error=str(error))
 
-    def _rescue_one(self, name: str) -> None:
-        try:
-            final = self.folder.rescue(name)
-        except OSError as error:  # the others are not to suffer from it
-            log.error("recordings cannot be rescued", file=name, error=str(error))
-            return
-        self.counts.rescued += final is not None
-        if final is not None and name.endswith(MP4):
-            self._left_over.append(self.folder.path / final)
-        log.warning("recording was left unfinished", file=name, kept=final)
+def _key(request: RecordRequest) -> tuple[str, str]:
+    return ("" if request.wish is None else request.wish.group), request.facts.media_session_id

@@ -33,7 +33,8 @@ class RecordingFile:
         self.has_video = any(formats[index].is_video for index in tracks)
         self.base = min(placed.time for placed in frames)
         """Where the file begins, on the clock of its frames."""
-        self._start = zero + self.base
+        self.start = zero + self.base
+        """The same on the plane's clock, in seconds."""
         self._numbers = {index: number for number, index in enumerate(tracks)}
         self._writer = MatroskaWriter(tuple(_track(formats[index], index, frames) for index in tracks))
         self._head = self._writer.begin()
@@ -64,7 +65,7 @@ class RecordingFile:
     def finish(self) -> FileOutput:
         """The last that is written to it."""
         data = self._writer.finish()
-        return FileOutput(data, self._writer.take_patches(), ends=True, duration=self.duration, start=self._start)
+        return FileOutput(data, self._writer.take_patches(), ends=True, duration=self.duration, start=self.start)
 
 
 def _track(track: TrackFormat, index: int, frames: Sequence[Placed]) -> MatroskaTrack:

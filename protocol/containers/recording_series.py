@@ -68,6 +68,11 @@ class RecordingSeries:
         return 0 if self._file is None else self._file.duration
 
     @property
+    def start(self) -> float:
+        """When the file's first frame was taken, in seconds of the plane's clock; 0 before there is one."""
+        return 0.0 if self._file is None else self._file.start
+
+    @property
     def codecs(self) -> tuple[str, ...]:
         """Of the tracks that come now."""
         return tuple(track.codec for track in self.timeline.formats)

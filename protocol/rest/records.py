@@ -32,6 +32,7 @@ TYPES: Final[Mapping[str, str]] = {
     ".webm": "video/webm",
     ".mkv": "video/x-matroska",
     ".mp4": "video/mp4",
+    ".json": "application/json",
 }
 """Media types of files, by the ending of their names; there are no others."""
 LONGEST_NAME: Final = 255

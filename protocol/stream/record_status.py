@@ -22,3 +22,5 @@ class RecordNotice:
     size: int | None = None
     duration: int | None = None
     info: str | None = None
+    start: float = 0.0
+    """When the first frame of a finished file was taken, in seconds of the plane's clock; 0: not known."""

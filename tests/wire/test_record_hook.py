@@ -50,7 +50,7 @@ async def test_it_is_run_for_each_file_and_gets_any_text_as_it_is(tmp_path: Path
     assert len(names(records)) == 2
     assert sorted(told.read_text().split(";")[:-1]) == sorted(f"{HOSTILE}?|{records / name}" for name in names(records))
     assert names(tmp_path) == ["hook.sh", "records", "told"]
-    assert (made.recordings.script.counts.scripts, made.recordings.script.counts.scripts_failed) == (2, 0)
+    assert (made.recordings.files.script.counts.scripts, made.recordings.files.script.counts.scripts_failed) == (2, 0)
 
 
 async def test_the_sample_copies_a_file_whatever_its_stream_is_called(

@@ -187,3 +187,52 @@ async def test_who_may_fetch_is_a_setting_and_what_is_asked_for_must_be_understo
             refused = await server.rest.post("/rest-api/recorder/startup", json=body)
             assert refused.status_code == status, refused.text
             assert refused.json()["key"].startswith("config")
+
+
+async def groups(server: FullServer, method: str, **fields: Any) -> httpx.Response:
+    return await server.rest.post(f"/rest-api/multipleRecorder/{method}", json=fields)
+
+
+async def test_publications_are_recorded_together_each_in_its_own_file(tmp_path: Path) -> None:
+    uri = "multi-recorder://test-record"
+    async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
+        assert (await groups(server, "find_all")).status_code == 404
+        assert (await groups(server, "startup", uri=uri)).status_code == 200
+        assert (await groups(server, "startup", uri=uri)).status_code == 409
+        streams = [await client.publish(name) for name in ("first", "second")]
+        playbacks = [await client.play(name) for name in ("first", "second")]
+        for stream in streams:
+            added = await groups(server, "add", uri=uri, mediaSessionId=stream.id)
+            assert added.status_code == 200, added.text
+        assert (await groups(server, "add", uri=uri, mediaSessionId=streams[0].id)).status_code == 409
+        assert (await groups(server, "add", uri="other", mediaSessionId=streams[0].id)).status_code == 404
+        assert (await groups(server, "add", uri=uri, mediaSessionId="nobody")).status_code == 404
+        assert (await recorder(server, "recorder/startup", streams[0])).status_code == 200, "beside the group"
+        (found,) = (await groups(server, "find_all")).json()
+        name = "multi-recorder___test-record"
+        assert found == {"uri": uri, "mediaSessionsId": [each.id for each in streams], "fileName": f"{name}.json"}
+        (single,) = (await server.rest.get("/rest-api/recorder/find_all")).json()
+        assert single["mediaSessionId"] == streams[0].id
+        for stream, playback in zip(streams, playbacks, strict=True):
+            await show(stream, playback)
+        assert (await groups(server, "remove", uri=uri, mediaSessionId=streams[0].id)).status_code == 200
+        assert (await groups(server, "remove", uri=uri, mediaSessionId=streams[0].id)).status_code == 404
+        assert (await groups(server, "terminate", uri=uri)).status_code == 200
+        assert (await groups(server, "terminate", uri=uri)).status_code == 404
+        listed = (await fetched(server, tmp_path, f"{name}.json")).json()
+        assert (listed["uri"], min(each["offset"] for each in listed["files"])) == (uri, 0)
+        by_name = {each["name"]: each for each in listed["files"]}
+        for stream, member in zip(streams, ("first", "second"), strict=True):
+            assert by_name[member]["mediaSessionId"] == stream.id
+            assert by_name[member]["fileName"] == f"{name}-{member}.webm"
+            assert pictures((await fetched(server, tmp_path, by_name[member]["fileName"])).content) >= 1
+
+
+async def test_groups_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
+    async with full_server(tmp_path, **FREE, records_max_running=1) as server:
+        assert (await groups(server, "startup", uri="one")).status_code == 200
+        refused = await groups(server, "startup", uri="two")
+        assert (refused.status_code, refused.json()["setting"]) == (503, "records.max_running")
+        for uri in ("", "x" * 256, "a\nb"):
+            assert (await groups(server, "startup", uri=uri)).status_code == 400
+    assert [path.name for path in (tmp_path / "state" / "records").iterdir()] == ["one.json"]

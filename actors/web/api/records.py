@@ -24,7 +24,7 @@ from protocol.rest.query import read_query
 
 START_TIMEOUT: Final = 10.0
 """Seconds that a recording may take to begin."""
-_NO_PUBLICATION: Final = "no publication matches whose media flows"
+NO_PUBLICATION: Final = "no publication matches whose media flows"
 _NO_RECORDING: Final = "the publication is not being recorded"
 _ERRORS: Final = {
     403: "recording is switched off",
@@ -72,9 +72,9 @@ class RecordResource:
             with trio.move_on_after(START_TIMEOUT) as waiting:
                 await self._recorder.start(query, RecordWish(template=asked.template, rotation=asked.rotation))
         except NoSuchPublication:
-            raise not_found(_NO_PUBLICATION) from None
+            raise not_found(NO_PUBLICATION) from None
         except RecordingRefused as refused:
-            raise _refusal(refused) from None
+            raise recording_refusal(refused) from None
         if waiting.cancelled_caught:
             raise RestError(HTTPStatus.SERVICE_UNAVAILABLE, "the recording did not begin in time")
         note(request.scope, matched=1)
@@ -88,7 +88,7 @@ class RecordResource:
         try:
             self._recorder.stop(narrowed(request.scope, _publication(media_session_id)))
         except NoSuchPublication:
-            raise not_found(_NO_PUBLICATION) from None
+            raise not_found(NO_PUBLICATION) from None
         except NoSuchRecording:
             raise not_found(_NO_RECORDING) from None
         note(request.scope, matched=1)
@@ -108,7 +108,8 @@ def _publication(media_session_id: str) -> StreamFilter:
     return StreamFilter(published=True, media_session_ids=frozenset({media_session_id}))
 
 
-def _refusal(refused: RecordingRefused) -> RestError:
+def recording_refusal(refused: RecordingRefused) -> RestError:
+    """How a refusal is answered."""
     is_off = refused.setting == "record_streams"
     status = HTTPStatus.FORBIDDEN if is_off else HTTPStatus.SERVICE_UNAVAILABLE
     return RestError(status, refused.info, setting=refused.setting)

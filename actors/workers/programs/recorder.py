@@ -88,7 +88,7 @@ class Recorder:
             "lost": recording.lost,
             "malformed": recording.malformed,
             "cpu_ms": round((usage.ru_utime + usage.ru_stime) * 1000),
-            **self._file.figures(recording.duration),
+            **self._file.figures(recording.duration, recording.start),
         }
 
     def _obey(self) -> None:

@@ -34,9 +34,9 @@ class WrittenFile:
         disk = os.fstatvfs(self._descriptor)
         return disk.f_bavail * disk.f_frsize
 
-    def figures(self, duration: int = 0) -> dict[str, Any]:
-        """What is told of it. `duration` (milliseconds): so far, unless it has ended."""
-        return {"bytes": self._bytes, "duration_ms": self._duration or duration, "start": self._start}
+    def figures(self, duration: int = 0, start: float = 0.0) -> dict[str, Any]:
+        """What is told of it. `duration` (milliseconds) and `start` (seconds): so far, unless it has ended."""
+        return {"bytes": self._bytes, "duration_ms": self._duration or duration, "start": self._start or start}
 
     def close(self) -> None:
         os.close(self._descriptor)
