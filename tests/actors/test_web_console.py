@@ -38,7 +38,7 @@ def world() -> StreamWorld:
                 f"Name {number:03}",
                 app_key="shop" if number % 3 else "other",
                 viewers=number,
-                bitrate=1000 - number,
+                bitrate=500,  # which is only what the page wanted
                 traffic=StreamTraffic(bitrate_kbps=1000 - number, packets=90, lost=10, round_trip_ms=25),
                 create_date=1_000_000 - number,
             )
@@ -60,7 +60,9 @@ async def test_a_page_has_sixty_rows_in_the_order_asked_for(world: StreamWorld) 
         second = await shown(client, "state", tab="streams", sort="-viewers", offset=ROWS)
         by_name = await shown(client, "state", tab="streams", sort="name", find="name 09")
         youngest = await shown(client, "state", tab="streams", sort="age", limit=2)
+        slowest = await shown(client, "state", tab="streams", sort="bitrate", limit=2)
         sessions = await shown(client, "state", tab="sessions", sort="session")
+    assert [row["name"] for row in slowest["streams"]] == ["Name 099", "Name 098"]
     assert [row["viewers"] for row in first["streams"] + second["streams"]] == list(range(99, -1, -1))
     assert len(first["streams"]) == ROWS
     assert first["streams"][0] | {"bitrate": 901, "lost": 10, "packets": 90, "rtt": 25} == first["streams"][0]
@@ -70,6 +72,18 @@ async def test_a_page_has_sixty_rows_in_the_order_asked_for(world: StreamWorld) 
     assert [row["name"] for row in youngest["streams"]] == ["Name 000", "Name 001"]
     assert "sessions" not in first
     assert [row["sessionId"] for row in sessions["sessions"]] == ["a", "b"]
+
+
+async def test_streams_are_sorted_by_the_share_that_they_lose() -> None:
+    counts = {"busy": (1_000_000, 100), "worst": (10, 10), "clean": (500, 0), "new": (0, 0), "bad": (100, 50)}
+    world = StreamWorld(
+        [stream(name, name, traffic=StreamTraffic(packets=sent, lost=lost)) for name, (sent, lost) in counts.items()]
+    )
+    async with client_of(world) as client:
+        worst = await shown(client, "state", tab="streams", sort="-loss")
+        best = await shown(client, "state", tab="streams", sort="loss")
+    assert [row["name"] for row in worst["streams"]] == ["worst", "bad", "busy", "clean", "new"]
+    assert [row["name"] for row in best["streams"]] == ["clean", "new", "busy", "bad", "worst"]
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,9 @@ def test_a_refresh_touches_sixty_rows_of_two_thousand(browser: Browser, server: 
         page.page.locator("#streams").get_by_role("button", name="Viewers").click()
         expect(page.streams.locator(".name").first).to_have_text("stream 1999")
         expect(page.streams).to_have_count(ROWS)
+        with page.page.expect_response("**/page/state?*sort=loss*") as sorted_by_loss:
+            page.page.locator("#streams").get_by_role("button", name="Loss").click()
+        assert sorted_by_loss.value.ok
         assert all(query["limit"] == [str(ROWS)] for query in asked)
         page.page.unroute_all(behavior="wait")
 

@@ -17,7 +17,7 @@ from actors.runtime.slices import slices
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import narrowed
 from protocol.common.json_text import to_json
-from protocol.node.descriptions import ConnectionDescription, StreamDescription
+from protocol.node.descriptions import ConnectionDescription, StreamDescription, StreamTraffic
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues, one_of
@@ -48,16 +48,31 @@ KEYS_AT_ONCE: Final = 500
 T = TypeVar("T")
 Key = Callable[[T], Any]
 
+NO_TRAFFIC: Final = StreamTraffic()
+
+
+def _traffic(stream: StreamDescription) -> StreamTraffic:
+    return stream.traffic or NO_TRAFFIC
+
+
+def _loss(stream: StreamDescription) -> float:
+    traffic = _traffic(stream)
+    return traffic.lost / (traffic.lost + traffic.packets) if traffic.lost else 0.0
+
+
 STREAM_KEYS: Final[Mapping[str, Key[StreamDescription]]] = {
     "name": lambda stream: stream.name.casefold(),
     "direction": lambda stream: stream.media_type,
     "status": lambda stream: stream.status,
     "codecs": lambda stream: (stream.video_codec or "", stream.audio_codec or ""),
     "size": lambda stream: stream.width * stream.height,
-    "bitrate": lambda stream: stream.bitrate,
+    "bitrate": lambda stream: _traffic(stream).bitrate_kbps,
+    "loss": _loss,
     "viewers": lambda stream: stream.viewers,
     "age": lambda stream: -stream.create_date,
 }
+MEASURED: Final = ("bitrate", "loss")
+"""Those for which the media of every stream have to be looked at."""
 SESSION_KEYS: Final[Mapping[str, Key[ConnectionDescription]]] = {
     "session": lambda session: session.session_id,
     "appKey": lambda session: session.app_key,
@@ -143,10 +158,12 @@ class PageTables:
         if query.sort is None:
             return await self._streams.find(wanted, query.page, traffic=True)
 
-        async def look() -> tuple[StreamDescription, ...]:
-            return (await self._streams.find(StreamFilter(), ALL, traffic=False)).items
+        is_measured = query.sort in MEASURED
 
-        chosen = await _sorted(await self._all_streams.get("", look), wanted.matches, STREAM_KEYS, query)
+        async def look() -> tuple[StreamDescription, ...]:
+            return (await self._streams.find(StreamFilter(), ALL, traffic=is_measured)).items
+
+        chosen = await _sorted(await self._all_streams.get(is_measured, look), wanted.matches, STREAM_KEYS, query)
         ids = [stream.media_session_id for stream in chosen.items]
         some = narrowed(scope, StreamFilter(media_session_ids=frozenset(ids)))
         now = {each.media_session_id: each for each in (await self._streams.find(some, ALL, traffic=True)).items}

@@ -135,7 +135,7 @@ const streamColumns = ({ watch, open, sparks }) => [
   column("Codecs", codecs, { sort: "codecs", className: "codecs" }),
   column("Size", (row) => size(row.width, row.height), { sort: "size", className: "number" }),
   rateColumn(sparks),
-  column("Loss", loss, { className: "number" }),
+  column("Loss", loss, { sort: "loss", className: "number" }),
   column("Viewers", (row) => (row.direction === "publish" ? row.viewers.toLocaleString("en") : "–"), {
     sort: "viewers",
     className: "number",
