@@ -13,14 +13,18 @@ from actors.capture.capture import Capture, new_capture_id
 from actors.capture.sources import provider_of, source_of
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.events import Post
+from actors.media.ingest.feed_reader import Feeds
 from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, NoSuchCapture
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.app_store import AppStore
+from actors.storage.source_store import SourceStore
 from actors.stream import Broadcast, StreamRefused, StreamServices, start_stream
 from actors.stream.capture_starter import CaptureRefused
 from actors.stream.captured import CapturedStream
-from actors.workers.source_feed import CaptureSource, SourceFeed
+from actors.workers.capturing import CaptureSource
+from actors.workers.source_access import SourceAccess, SourceDenied
+from actors.workers.source_feed import SourceFeed
 from actors.workers.worker import WorkerServices
 from config.settings import Settings
 from protocol.capture.uri import BadCaptureUri, CaptureScheme, CaptureUri, is_capture_name, read_capture_uri
@@ -53,8 +57,13 @@ class CaptureServices:
     settings: Settings
     dispatcher: HookDispatcher
     apps: AppStore
+    feeds: Feeds
     vod_folder: Path
     """Where files are, unless a setting says otherwise."""
+    access: SourceAccess
+    """What clients may name."""
+    sources: SourceStore
+    """Names that stand for URIs."""
 
 
 class Captures:
@@ -91,17 +100,21 @@ class Captures:
 
     def serves(self, name: str) -> bool:
         """See `CaptureStarter.serves`."""
-        return is_capture_name(name)
+        return is_capture_name(name) or self._services.sources.table.by_name(name) is not None
 
     async def capture(self, name: str, *, by_operator: bool) -> Broadcast:
         """See `CaptureStarter.capture`."""
-        capture = next(self._of(name), None)
+        named = self._services.sources.table.by_name(name)
+        text = name if named is None else named.uri
+        capture = next(self._of(text), None)
         if capture is None:
-            uri = self._read(name)
-            if not by_operator and not uri.is_file:
+            uri, is_trusted = self._read(text), by_operator or named is not None
+            if not is_trusted:
                 self._check(uri)
+            if named is not None:
+                await self._end_former(name)
             own = f"{name}#{secrets.token_hex(4)}" if uri.scheme is CaptureScheme.VOD else name
-            capture = self._begin(uri, name=own, kept=False)
+            capture = self._begin(uri, name=own, kept=False, is_trusted=is_trusted)
         return await capture.opened.answer()
 
     # -- for REST ------------------------------------------------------------------------------------------------
@@ -111,7 +124,7 @@ class Captures:
         if any(self._of(uri.text)) or any(each.name == name for each in self._captures):
             raise AlreadyCaptured
         try:
-            capture = self._begin(uri, name=name, kept=True)
+            capture = self._begin(uri, name=name, kept=True, is_trusted=True)
             try:
                 await capture.opened.answer()
             except trio.Cancelled:
@@ -148,17 +161,27 @@ class Captures:
             raise self._refuse(StreamInfo.BAD_URI, name, why=str(error)) from None
 
     def _check(self, uri: CaptureUri) -> None:
-        """Whether a client may name it."""
-        raise self._refuse(StreamInfo.RESTRICTED_ACCESS, uri.text, setting=NOT_ALLOWED)
+        """Whether a client may name it. Raises CaptureRefused."""
+        if uri.is_file:
+            return
+        try:
+            self._services.access.check_host(uri.host)
+        except SourceDenied:
+            raise self._refuse(StreamInfo.RESTRICTED_ACCESS, uri.text, setting=NOT_ALLOWED) from None
 
-    def _begin(self, uri: CaptureUri, *, name: str, kept: bool) -> Capture:
+    async def _end_former(self, name: str) -> None:
+        """The source of this name is another one now."""
+        for capture in [each for each in self._captures if each.name == name and not each.kept]:
+            await self._end(capture, GIVEN_UP)
+
+    def _begin(self, uri: CaptureUri, *, name: str, kept: bool, is_trusted: bool) -> Capture:
         """A capture that runs from now on. Raises CaptureRefused."""
         settings, streams, nursery = self._services.settings, self._streams, self._nursery
         if streams is None or nursery is None:
             raise CaptureRefused(StreamInfo.SESSION_NOT_READY)
         if len(self._captures) >= settings.capture_max_running:
             raise self._refuse(StreamInfo.SERVER_IS_OVERLOADED, name, setting="capture.max_running")
-        capture = self._make(uri, name=name, kept=kept, streams=streams)
+        capture = self._make(uri, name=name, kept=kept, access=None if is_trusted else self._services.access)
         wanted = StreamRequest(
             media_session_id=capture.context.session_id.removeprefix("capture-"),
             name=name,
@@ -174,21 +197,21 @@ class Captures:
         nursery.start_soon(self._oversee, capture)
         return capture
 
-    def _make(self, uri: CaptureUri, *, name: str, kept: bool, streams: StreamServices) -> Capture:
+    def _make(self, uri: CaptureUri, *, name: str, kept: bool, access: SourceAccess | None) -> Capture:
         services = self._services
         settings, key = services.settings, services.settings.capture_app or ""
         app = services.apps.by_key(key)
         if app is None:
             raise self._refuse(StreamInfo.STREAM_FAILED, name, setting="capture.app", why="no such application")
         folder = settings.capture_vod_folder or services.vod_folder
-        source = source_of(uri, settings, folder, name=name, offset=secrets.randbits(32))
+        source = source_of(uri, settings, folder, name=name, offset=secrets.randbits(32), access=access)
         context = HookContext(node_id=services.node_id, app_key=key, session_id=new_capture_id())
         lane = services.dispatcher.open_lane(app=app, session_id=context.session_id, on_warning=_warn)
-        feed = partial(self._feed, streams, source)
+        feed = partial(self._feed, source)
         return Capture(uri, name=name, lane=lane, context=context, make_feed=feed, kept=kept)
 
-    def _feed(self, streams: StreamServices, source: CaptureSource, post: Post) -> SourceFeed:
-        return SourceFeed(self._workers, streams.plane.feeds, source, post)
+    def _feed(self, source: CaptureSource, post: Post) -> SourceFeed:
+        return SourceFeed(self._workers, self._services.feeds, source, post)
 
     async def _oversee(self, capture: Capture) -> None:
         try:

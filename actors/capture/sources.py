@@ -1,30 +1,49 @@
 """From a URI to what a worker opens: FFmpeg's options, or a file."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from actors.workers.capturing import SourceJob
-from actors.workers.source_feed import CaptureSource
+import trio
+
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.workers.capturing import CaptureSource, SourceJob
+from actors.workers.source_access import SourceAccess
+from actors.workers.source_forwarder import SourceForwarder, ports_for
 from config.settings import Settings
 from protocol.capture.uri import HTTP_SCHEMES, RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme, CaptureUri
+
+log = get_logger("capture")
 
 _LIVE: Final = {"fflags": "nobuffer", "probesize": "65536", "analyzeduration": "1000000"}
 """Begin with little looked at, and hold nothing back."""
 
 
-def source_of(uri: CaptureUri, settings: Settings, folder: Path, *, name: str, offset: int) -> CaptureSource:
-    """What opens this URI. `folder`: that of files. `name`: of the stream. `offset`: of its timestamps."""
+def source_of(
+    uri: CaptureUri, settings: Settings, folder: Path, *, name: str, offset: int, access: SourceAccess | None = None
+) -> CaptureSource:
+    """What opens this URI. `folder`: that of files. `name`: of the stream. `offset`: of its timestamps.
+
+    `access`: the rules for what clients name; None: anything may be reached.
+    """
     is_file, is_hls = uri.is_file, uri.scheme in HTTP_SCHEMES
     job = SourceJob(
         url=None if is_file else uri.text,
-        options=_options(uri, settings),
+        options=_options(uri, over_tcp=settings.rtsp_interleaved_mode or access is not None),
         connect_timeout=settings.capture_connect_timeout,
         read_timeout=settings.capture_read_timeout,
         paced=is_file or is_hls,
         loops=settings.vod_live_loop and uri.scheme is CaptureScheme.VOD_LIVE,
         offset=offset,
+        ports=() if access is None or is_file else ports_for(uri),
+        needs_isolation=access is not None and not access.names_address(uri.host),
     )
-    return CaptureSource(name=name, job=job, file=_within(folder, uri.file) if is_file else None)
+    if is_file:
+        return CaptureSource(name=name, job=job, file=_within(folder, uri.file))
+    if access is None:
+        return CaptureSource(name=name, job=job)
+    complaints = RateLimitedLog(log, clock=trio.current_time)
+    return CaptureSource(name=name, job=job, make_forwarder=partial(SourceForwarder, access, complaints))
 
 
 def provider_of(uri: CaptureUri) -> str:
@@ -36,9 +55,9 @@ def provider_of(uri: CaptureUri) -> str:
     return "RTSP" if uri.scheme in RTSP_SCHEMES else "HLS"
 
 
-def _options(uri: CaptureUri, settings: Settings) -> dict[str, str]:
+def _options(uri: CaptureUri, *, over_tcp: bool) -> dict[str, str]:
     if uri.scheme in RTSP_SCHEMES:
-        return {**_LIVE, "rtsp_transport": "tcp" if settings.rtsp_interleaved_mode else "udp"}
+        return {**_LIVE, "rtsp_transport": "tcp" if over_tcp else "udp"}
     return dict(_LIVE) if uri.scheme in RTMP_SCHEMES else {}
 
 

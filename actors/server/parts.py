@@ -41,6 +41,7 @@ from actors.workers.pushes import Pushes
 from actors.workers.record_groups import RecordGroups
 from actors.workers.recordings import Recordings
 from actors.workers.snapshots import Snapshots
+from actors.workers.source_access import SourceAccess
 from config.live import follow
 from config.loading import Given
 from config.settings import Settings
@@ -180,7 +181,10 @@ class Parts:
             settings=self.settings,
             dispatcher=self.dispatcher,
             apps=self.opened.apps,
+            feeds=self.plane.feeds,
             vod_folder=self.state.media_path,
+            access=SourceAccess(lambda: self.settings.capture_allow, own=machine_addresses),
+            sources=self.opened.sources,
         )
         return Captures(services, self.recordings.services)
 

@@ -12,12 +12,15 @@ from attrs import asdict, field, frozen
 
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.workers.source_forwarder import SourceForwarder
 from actors.workers.worker import Worker, WorkerServices
 from protocol.common.errors import ProtocolError
 
 CANNOT_START: Final = "cannot-start"
 NO_FILE: Final = "no-file"
 DIED: Final = "worker-died"
+DENIED: Final = "denied"
+"""The source led to where clients may not have the server go."""
 
 log = get_logger("workers")
 
@@ -38,27 +41,42 @@ class SourceJob:
     loops: bool = False
     offset: int = 0
     """Of timestamps, the same for every process that goes on with a source."""
+    ports: tuple[int, ...] = ()
+    """Cut off from every network, it reaches these ports through the server; none: it is not cut off."""
+    needs_isolation: bool = True
+    """Whether it must open nothing where the system does not let it cut itself off."""
+
+
+@frozen(kw_only=True)
+class CaptureSource:
+    """What to open. `name`: of the stream, for the log. A `file` ends, other sources are opened again.
+
+    `make_forwarder`: the only way out of a process that is cut off from every network; None: it is not.
+    """
+
+    name: str
+    job: SourceJob
+    file: Path | None = None
+    make_forwarder: Callable[[], SourceForwarder] | None = None
 
 
 class Capturing(Worker):
-    """See above. `why` is a word for how it ended. `file`: in place of a URL."""
+    """See above. `why` is a word for how it ended."""
 
     program = "capture"
 
-    def __init__(
-        self, services: WorkerServices, job: SourceJob, file: Path | None, read_feed: ReadFeed, name: str
-    ) -> None:
+    def __init__(self, services: WorkerServices, source: CaptureSource, read_feed: ReadFeed) -> None:
         super().__init__(services)
         self.why = DIED
         self.tracks: list[Mapping[str, Any]] = []
         """What the source has, once it is open."""
-        self._job = job
-        self._file = file
+        self._source = source
+        self._name = source.name
         self._read_feed = read_feed
-        self._name = name
+        self._forwarder = None if source.make_forwarder is None else source.make_forwarder()
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
-        self.why = why
+        self.why = DENIED if self._forwarder is not None and self._forwarder.is_denied else why
         return StopReason(cause=why)
 
     def take_event(self, event: Mapping[str, Any]) -> None:
@@ -70,7 +88,7 @@ class Capturing(Worker):
         try:
             await self._begin()
         except OSError as error:
-            self.why = NO_FILE if self._file is not None else CANNOT_START
+            self.why = NO_FILE if self._source.file is not None else CANNOT_START
             log.warning("capture cannot start", name=self._name, error=error.strerror)
             self.stop(StopReason(cause=CANNOT_START))
 
@@ -80,24 +98,38 @@ class Capturing(Worker):
     # -- inside --------------------------------------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        file = None if self._file is None else await trio.to_thread.run_sync(_open_file, self._file)
+        path = self._source.file
+        file = None if path is None else await trio.to_thread.run_sync(_open_file, path)
         try:
-            await self._begin_with(file)
+            await self._begin_with({} if file is None else {"file": file})
         finally:
             if file is not None:
                 os.close(file)
 
-    async def _begin_with(self, file: int | None) -> None:
+    async def _begin_with(self, given: dict[str, int]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            descriptors = (theirs.fileno(),) if file is None else (theirs.fileno(), file)
-            await self.spawn({**asdict(self._job), "feed": theirs.fileno(), "file": file}, descriptors)
+            given["feed"] = theirs.fileno()
+            if self._forwarder is not None:
+                given["channel"] = self._forwarder.worker_end.fileno()
+            await self.spawn({**asdict(self._source.job), **given}, tuple(given.values()))
             self.nursery.start_soon(self._read, ours)
+            self._forward()
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
+
+    def _forward(self) -> None:
+        if self._forwarder is not None:
+            self._forwarder.close_worker_end()
+            self.nursery.start_soon(self._forwarder.run)
+
+    async def on_stop(self, reason: StopReason) -> None:
+        if self._forwarder is not None:
+            self._forwarder.close()
+        await super().on_stop(reason)
 
     async def _read(self, channel: socket.socket) -> None:
         try:

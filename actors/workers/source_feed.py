@@ -2,18 +2,16 @@
 
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import trio
-from attrs import frozen
 
 from actors.media.events import Failed, Post
 from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.feed_reader import FeedReader, Feeds
 from actors.runtime.actor import Request, crash_guard
 from actors.runtime.logs import get_logger
-from actors.workers.capturing import DIED, NO_FILE, Capturing, SourceJob
+from actors.workers.capturing import DENIED, DIED, NO_FILE, CaptureSource, Capturing
 from actors.workers.worker import WorkerServices
 from protocol.stream.info_texts import StreamInfo
 from protocol.taps import TapError, TrackFormat
@@ -24,6 +22,9 @@ LONGEST_PAUSE: Final = 30.0
 LASTED: Final = 30.0
 """Seconds after which a connection counts as good, so that the next pause is short again."""
 
+NOT_ISOLATED: Final = "not-isolated"
+"""The system does not let the process cut itself off, which what clients name needs."""
+
 log = get_logger("capture")
 
 _INFOS: Final = {
@@ -33,10 +34,12 @@ _INFOS: Final = {
     "video-codec": StreamInfo.RTSP_HAS_WRONG_FORMAT,
     "wrong-format": StreamInfo.RTSP_HAS_WRONG_FORMAT,
     "no-media": StreamInfo.RTSP_HAS_WRONG_FORMAT,
+    DENIED: StreamInfo.RESTRICTED_ACCESS,
+    NOT_ISOLATED: StreamInfo.RESTRICTED_ACCESS,
     NO_FILE: StreamInfo.FILE_NOT_FOUND,
     DIED: StreamInfo.STREAM_FAILED,
 }
-_FINAL: Final = frozenset({"h265", "b-frames", "video-codec", "no-media", NO_FILE})
+_FINAL: Final = frozenset({"h265", "b-frames", "video-codec", "no-media", NO_FILE, DENIED, NOT_ISOLATED})
 """Why it is no use to connect again."""
 
 
@@ -47,15 +50,6 @@ class SourceFailed(Exception):
         super().__init__(f"{info} ({why})")
         self.info = info
         self.why = why
-
-
-@frozen(kw_only=True)
-class CaptureSource:
-    """What to open. `name`: of the stream, for the log. A `file` ends, other sources are opened again."""
-
-    name: str
-    job: SourceJob
-    file: Path | None = None
 
 
 class SourceFeed:
@@ -102,7 +96,7 @@ class SourceFeed:
     async def _connect(self) -> str:
         """One process, until its end; why it ended."""
         source = self._source
-        worker = Capturing(self._workers, source.job, source.file, self._read, source.name)
+        worker = Capturing(self._workers, source, self._read)
         with crash_guard(lambda error: log.error("capture crashed", crash=error, name=source.name)):
             try:
                 await worker.run()

@@ -7,16 +7,14 @@ async with rtsp_source(file) as camera:
 
 import json
 import os
-import signal
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 import av
-import trio
 from attrs import frozen
 
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
@@ -87,7 +85,7 @@ class Camera:
 
     port: int
     login: str
-    process: trio.Process
+    process: "subprocess.Popen[bytes]"
 
     @property
     def url(self) -> str:
@@ -118,34 +116,26 @@ def make_media(
     return MediaFile(path, video, audio)
 
 
-@asynccontextmanager
-async def rtsp_source(
+@contextmanager
+def rtsp_source(
     media: MediaFile, *, user: str = "", password: str = "", digest: bool = False, port: int = 0
-) -> AsyncIterator[Camera]:
+) -> Iterator[Camera]:
     """Serve the file, from its begin for each client that comes when there is none."""
     job = {"launch": _launch(media), "user": user, "password": password, "digest": digest, "port": port}
-    process = await trio.lowlevel.open_process(
+    process = subprocess.Popen(
         [SYSTEM_PYTHON, "-c", _PROGRAM, json.dumps(job)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env={"PATH": os.environ["PATH"], "HOME": str(media.path.parent)},
     )
-    try:
-        assert process.stdout is not None
-        with trio.fail_after(60):
-            line = b""
-            while not line.endswith(b"\n"):
-                line += await process.stdout.receive_some()
-                assert line, "the RTSP server did not start"
-        login = f"{user}:{password}@" if user else ""
-        yield Camera(int(line), login, process)
-    finally:
-        with trio.CancelScope(shield=True):
-            process.send_signal(signal.SIGCONT)
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, "the RTSP server did not start"
+            yield Camera(int(line), f"{user}:{password}@" if user else "", process)
+        finally:
             process.kill()
-            await process.wait()
-            if process.stdout is not None:
-                await process.stdout.aclose()
 
 
 def _launch(media: MediaFile) -> str:

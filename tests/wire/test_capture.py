@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from protocol.capture.rules import read_rules
 from tests.support.full_server import FullServer, full_server
 from tests.support.h264_viewer import h264_viewer, pictures, until_both
 from tests.support.rtsp_source import MediaFile, make_media, rtsp_source
@@ -33,42 +34,40 @@ async def agents(server: FullServer) -> list[dict[str, str]]:
 async def test_an_operator_has_a_camera_captured(
     tmp_path: Path, h264: MediaFile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with (
-        full_server(tmp_path) as server,
-        wcs_client(server.ws_url()) as client,
-        rtsp_source(h264, user="admin", password=SECRET, digest=True) as camera,
-    ):
-        assert await post(server, "rtsp/startup", uri=camera.url, toStream="lobby") == HTTPStatus.OK
-        assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.CONFLICT
-        assert await agents(server) == [{"uri": camera.url, "status": "PLAYING", "toStream": "lobby"}]
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+        with rtsp_source(h264, user="admin", password=SECRET, digest=True) as camera:
+            assert await post(server, "rtsp/startup", uri=camera.url, toStream="lobby") == HTTPStatus.OK
+            assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.CONFLICT
+            assert await agents(server) == [{"uri": camera.url, "status": "PLAYING", "toStream": "lobby"}]
 
-        by_name, by_uri = (
-            await client.play("lobby", peer=h264_viewer()),
-            await client.play(camera.url, peer=h264_viewer()),
-        )
-        await until_both(by_name)
-        await until_both(by_uri)
-        (stream,) = await server.streams(published=True)
-        assert (stream["name"], stream["mediaProvider"], stream["viewers"]) == ("lobby", "RTSP", 2)
-        assert (stream["width"], stream["height"], stream["videoCodec"]) == (320, 180, "H264")
+            by_name, by_uri = (
+                await client.play("lobby", peer=h264_viewer()),
+                await client.play(camera.url, peer=h264_viewer()),
+            )
+            await until_both(by_name)
+            await until_both(by_uri)
+            (stream,) = await server.streams(published=True)
+            assert (stream["name"], stream["mediaProvider"], stream["viewers"]) == ("lobby", "RTSP", 2)
+            assert (stream["width"], stream["height"], stream["videoCodec"]) == (320, 180, "H264")
 
-        assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.OK
-        for player in (by_name, by_uri):
-            assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
-        assert not await agents(server)
-        assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.NOT_FOUND
+            assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.OK
+            for player in (by_name, by_uri):
+                assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+            assert not await agents(server)
+            assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.NOT_FOUND
     assert SECRET not in caplog.text
 
 
 async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on(
-    tmp_path: Path, h264: MediaFile
+    tmp_path: Path, h264: MediaFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("actors.workers.source_feed.FIRST_PAUSE", 0.05)
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
-        async with rtsp_source(h264) as camera:
+        with rtsp_source(h264) as camera:
             await post(server, "rtsp/startup", uri=camera.url, toStream="lobby")
             player = await client.play("lobby", peer=h264_viewer())
             await until_both(player)
-        async with rtsp_source(h264, port=camera.port):
+        with rtsp_source(h264, port=camera.port):
             before = len(pictures(player))
             await player.peer.until(lambda: len(pictures(player)) > before + 20, within=2 * PATIENCE)
             numbers = [packet.sequence for packet in pictures(player)]
@@ -80,8 +79,8 @@ async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on
 
 async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, h264: MediaFile) -> None:
     hevc = make_media(tmp_path / "hevc.mkv", video="hevc", audio=None, seconds=2)
-    async with full_server(tmp_path) as server, rtsp_source(hevc) as camera:
-        async with rtsp_source(h264, user="admin", password=SECRET) as locked:
+    async with full_server(tmp_path) as server:
+        with rtsp_source(hevc) as camera, rtsp_source(h264, user="admin", password=SECRET) as locked:
             expected = {
                 camera.url: "H265 is not supported: set the source to H264 (h265)",
                 camera.at("/absent"): "Rtsp stream not found (not-found)",
@@ -100,3 +99,19 @@ async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, h264: M
                     nursery.start_soon(ask, uri)
             assert found == expected
         assert not await agents(server)
+
+
+async def test_a_page_has_an_allowed_camera_captured_through_the_server_alone(tmp_path: Path, h264: MediaFile) -> None:
+    settings = {"capture_allow": read_rules(["127.0.0.1"]), "capture_linger": 0.05}
+    async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
+        with rtsp_source(h264) as camera:
+            player = await client.play(camera.url, peer=h264_viewer())
+            await until_both(player)
+            assert [agent["uri"] for agent in await agents(server)] == [camera.url]
+            await client.send("stopStream", {"mediaSessionId": player.id})
+            await player.status("STOPPED")
+        peer = h264_viewer()
+        client.peers.append(peer)
+        stream = await client.request("playStream", "rtsp://127.0.0.2/cam", peer.play_offer())
+        failed = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED")
+        assert failed["info"] == "Restricted access"

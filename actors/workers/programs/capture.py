@@ -23,6 +23,7 @@ import av.subtitles.stream  # else it would be imported late, when no file can b
 
 from actors.workers.programs.capture_tracks import CapturedSound, CapturedTrack, CapturedVideo, Unfit
 from actors.workers.programs.control import read_command, read_job, tell
+from actors.workers.programs.isolation import isolate
 from actors.workers.programs.sandbox import enter
 from protocol.common.errors import ProtocolError
 from protocol.containers.rtp_tracks import SourceClock
@@ -206,13 +207,28 @@ def why_of(error: av.FFmpegError) -> str:
             return "wrong-format"
 
 
+def take_network(job: dict[str, Any]) -> tuple[str, ...]:
+    """The network that the job says: any, the server alone, or, for a file, none. The steps that `enter` leaves out."""
+    if job.get("file") is not None:
+        return ()
+    if job["ports"]:
+        try:
+            isolate(job["channel"], job["ports"])
+        except OSError:
+            return ("namespaces", "landlock")
+        return ("namespaces",)
+    return ("namespaces", "landlock")
+
+
 def main() -> None:
     """Run as a process of the server."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
     job = read_job()
     capture = CaptureProgram(job)
-    tell("ready", refused=enter(LIMIT_FILES, network=True))
-    why = capture.run()
+    left_out = take_network(job)
+    tell("ready", refused=enter(LIMIT_FILES, leave_out=left_out))
+    may_run = "landlock" not in left_out or not (job["ports"] and job["needs_isolation"])
+    why = capture.run() if may_run else "not-isolated"
     capture.finish()
     tell("done", why=why, **capture.figures())
 

@@ -7,7 +7,7 @@ file, few descriptors, no further process, bounded memory, a lower priority.
 import ctypes
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from actors.workers.programs.libc import check, libc
@@ -28,10 +28,10 @@ class _Ruleset(ctypes.Structure):
     _fields_ = (("handled_access_fs", ctypes.c_uint64),)
 
 
-def enter(max_file: int, *, network: bool = False) -> dict[str, str]:
+def enter(max_file: int, *, leave_out: Collection[str] = ()) -> dict[str, str]:
     """Take every step; those that were refused, and why. `max_file`: bytes that a file may have.
 
-    `network`: it needs the network, and the files by which names are resolved.
+    `leave_out`: `namespaces` for a worker that has a network, `landlock` for one that looks names up in files.
     """
     steps: dict[str, Callable[[], object]] = {
         "limits": lambda: _limit(max_file),
@@ -40,12 +40,11 @@ def enter(max_file: int, *, network: bool = False) -> dict[str, str]:
         "landlock": _landlock,
         "nice": lambda: os.nice(NICENESS),
     }
-    if network:
-        del steps["namespaces"], steps["landlock"]
     refused = {}
     for name, step in steps.items():
         try:
-            step()
+            if name not in leave_out:
+                step()
         except (OSError, ValueError) as error:
             refused[name] = str(error)
     return refused
