@@ -20,6 +20,7 @@ from actors.runtime.timeouts import fail_after
 from actors.workers.source_access import SourceAccess, SourceDenied
 from protocol.capture.name_questions import MAX_QUESTION, StandIns, answer_to, read_question
 from protocol.capture.uri import DEFAULT_PORTS, CaptureUri
+from protocol.common.rate_limit import RateLimit
 
 MAX_CONNECTIONS: Final = 8
 """At once; HLS needs two or three."""
@@ -27,8 +28,10 @@ MAX_NAMES: Final = 32
 MAX_PORTS: Final = 16
 CHUNK: Final = 262_144
 """Bytes that are held for each direction of a connection."""
-PAUSE: Final = 0.02
+PAUSE: Final = 0.04
 """Seconds between two reads of a source that goes on sending: one wake-up for many packets."""
+PROMPT_READS: Final = (2.0, 30)
+"""Reads without a pause, as questions and answers need them: so many per second, and at once."""
 CONNECT_TIMEOUT: Final = 8.0
 SET_UP_TIMEOUT: Final = 15.0
 _OTHER_PORTS: Final = (8080, 8443, 8554)
@@ -159,13 +162,12 @@ async def _join(worker: TcpStream, source: TcpStream) -> None:
 
 
 async def _copy(sender: TcpStream, receiver: TcpStream) -> None:
-    last = trio.current_time() - PAUSE
+    prompt = RateLimit(*PROMPT_READS)
     with suppress(trio.BrokenResourceError):
         while data := await sender.receive_some(CHUNK):
             await receiver.send_all(data)
-            if trio.current_time() - last < PAUSE:
+            if not prompt.take(trio.current_time()):
                 await trio.sleep(PAUSE)
-            last = trio.current_time()
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
