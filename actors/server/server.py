@@ -137,6 +137,7 @@ class Server:
         services.start_soon(opened.certificate.run)
         services.start_soon(parts.plane.run)
         await services.start(parts.recordings.run)
+        await services.start(parts.recordings.services.zygote.run)
         await services.start(parts.snapshots.run)
         await services.start(parts.pushes.run)
         await services.start(parts.captures.run, parts.sessions.streams)

@@ -9,13 +9,14 @@ from attrs import frozen
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap
-from actors.node.directory import Directory, NotPublished, NotReady
+from actors.node.directory import Directory, NotPublished, NotReady, PublishedElsewhere
 from actors.node.recorder_port import NoSuchPublication
-from actors.node.snapshot_port import NoVideo
+from actors.node.snapshot_port import NoVideo, SnapshotRefused
 from actors.node.supervisor import Supervisor
 from actors.stream.broadcast import Broadcast
 from actors.workers.snapshots import SnapshotRequest, Snapshots
 from protocol.node.filters import StreamFilter
+from protocol.stream.info_texts import StreamInfo
 from protocol.stream.pictures import Picture, PictureSpec
 
 NO_VIDEO = "The stream has no video"
@@ -42,6 +43,8 @@ class StreamSnapshots:
             broadcast = await self.directory.locate(name, timeout=self.snapshots.timeout)
         except (NotPublished, NotReady):
             raise NoSuchPublication from None
+        except PublishedElsewhere:
+            raise SnapshotRefused(StreamInfo.FAILED_TO_CONNECT_TO_ORIGIN_STREAM) from None
         publication = broadcast.publication
         if publication.video_codec is None:
             raise NoVideo(NO_VIDEO)

@@ -6,23 +6,20 @@ become of the server. (PR_SET_PDEATHSIG would not do: it goes by the thread that
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 import trio
 
-import actors
+from actors.runtime.logs import get_logger
+from actors.workers.program_start import start_program
+from actors.workers.zygote import ForkedProcess, Zygote
 
 MAX_LINE: Final = 64 << 10
 """Bytes of a line; a program that writes longer ones is not ours any more."""
-_PACKAGES: Final = Path(actors.__file__).resolve().parents[1]
-_KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
-"""What a worker gets of the environment; no secret is there."""
+
+log = get_logger("workers")
 
 
 class WorkerSilent(Exception):
@@ -32,21 +29,15 @@ class WorkerSilent(Exception):
 class WorkerProcess:
     """See above. `name` is the module under `actors.workers.programs`."""
 
-    def __init__(self, process: trio.Process) -> None:
+    def __init__(self, process: trio.Process | ForkedProcess) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, job: Mapping[str, Any], descriptors: Sequence[int]) -> "WorkerProcess":
-        """Start the program and give it its job. Raises OSError."""
-        process = await trio.lowlevel.open_process(
-            [sys.executable, "-P", "-B", "-m", f"actors.workers.programs.{name}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=descriptors,
-            env={key: os.environ[key] for key in _KEPT if key in os.environ} | {"PYTHONPATH": str(_PACKAGES)},
-        )
-        started = cls(process)
+    async def start(
+        cls, name: str, job: Mapping[str, Any], descriptors: Sequence[int], zygote: Zygote | None = None
+    ) -> "WorkerProcess":
+        """Start the program, forked where `zygote` does that, and give it its job. Raises OSError."""
+        started = cls(await _start(name, descriptors, zygote))
         try:
             await started.send(job)
         except BaseException:
@@ -97,6 +88,17 @@ class WorkerProcess:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 await pipe.aclose()
+        if isinstance(self._process, ForkedProcess):
+            await self._process.release()
+
+
+async def _start(name: str, descriptors: Sequence[int], zygote: Zygote | None) -> trio.Process | ForkedProcess:
+    if zygote is not None and zygote.forks(name):
+        try:
+            return await zygote.fork(name, descriptors)
+        except OSError as error:
+            log.warning("worker is not forked, but started anew", program=name, error=str(error))
+    return await start_program(name, descriptors)
 
 
 async def _lines(pipe: "trio.abc.ReceiveStream | None") -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.process import WorkerProcess, WorkerSilent
 from actors.workers.worker_counts import WorkerCounts
+from actors.workers.zygote import Zygote
 
 HANG_TIMEOUT: Final = 15.0
 """Seconds without a word after which a process is killed."""
@@ -49,6 +50,7 @@ class WorkerServices:
 
     def __init__(self) -> None:
         self.counts = WorkerCounts()
+        self.zygote = Zygote()
         self.complaints = RateLimitedLog(log, clock=trio.current_time)
         self.refused_steps: set[str] = set()
         """Steps of the sandbox that the system refused; each is logged once."""
@@ -88,7 +90,7 @@ class Worker(Actor[WorkerMessage]):
 
     async def spawn(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Start the process; to be called by `on_start`. Raises OSError."""
-        self._process = process = await WorkerProcess.start(self.program, job, descriptors)
+        self._process = process = await WorkerProcess.start(self.program, job, descriptors, self._shared.zygote)
         self._shared.counts.started(self.program)
         self._silence.deadline = trio.current_time() + HANG_TIMEOUT
         log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())

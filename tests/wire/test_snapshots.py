@@ -320,5 +320,6 @@ async def test_pages_and_operators_get_pictures(tmp_path: Path) -> None:
         await asked(client, "nobody", stream.id)
         assert len(stream.statuses) == before, "a live stream is not told FAILED"
         assert (await server.statistics())["snapshots_taken"] == "3"
+        assert server.server.parts.recordings.services.zygote.starts == 1, "the process was forked"
         missing = await server.rest.post("/rest-api/stream/snapshot", json={"streamName": "nobody"})
         assert missing.status_code == 404

@@ -1,5 +1,6 @@
 """From one key frame to a picture: decoded, scaled, and written as PNG or JPEG. PyAV does the work."""
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
@@ -18,6 +19,8 @@ DECODERS: Final[Mapping[str, str]] = {"VP8": "vp8", "VP9": "vp9", "H264": "h264"
 _ENCODERS: Final = {PictureFormat.PNG: ("png", "rgb24"), PictureFormat.JPEG: ("mjpeg", "yuvj420p")}
 JPEG_QUALITY: Final = 4
 """The quantizer, 1 (best) to 31."""
+PNG_EFFORT: Final = {"compression_level": "1", "pred": "up"}
+"""A fifth of the work that FFmpeg does otherwise, for a tenth more bytes."""
 SMALLEST: Final = 64
 """Pixels of width below which a picture is not scaled down further."""
 
@@ -35,7 +38,8 @@ def make_picture(codec: str, frame: Frame, spec: PictureSpec) -> tuple[bytes, in
         width, height = fitted(decoded.width, decoded.height, spec.width)
         data = encode(decoded, width, height, spec.format)
         while len(data) > spec.max_bytes and width > SMALLEST:
-            width, height = fitted(decoded.width, decoded.height, width * 3 // 4)
+            share = min(0.9, math.sqrt(spec.max_bytes / len(data)))
+            width, height = fitted(decoded.width, decoded.height, max(SMALLEST, int(width * share)))
             data = encode(decoded, width, height, spec.format)
     except (FFmpegError, ValueError, MemoryError) as error:
         raise NoPicture(str(error)) from None
@@ -67,6 +71,7 @@ def encode(picture: VideoFrame, width: int, height: int, form: PictureFormat) ->
         context.qmin = context.qmax = JPEG_QUALITY
         scaled = picture.reformat(width, height, pixels, dst_colorspace="ITU601", dst_color_range="JPEG")
     else:
+        context.options = PNG_EFFORT
         scaled = picture.reformat(width, height, pixels)
     scaled.pts = 0
     return b"".join(bytes(packet) for packet in (*context.encode(scaled), *context.encode(None)))

@@ -1,0 +1,177 @@
+"""The server's side of the process that workers are forked from; see `actors.workers.programs.zygote`.
+
+It is started when the first worker is wanted that gains by it, and again after it has died; workers that run live on.
+"""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+from actors.runtime.logs import get_logger
+from actors.runtime.timeouts import fail_after
+from actors.workers.program_start import start_program
+from actors.workers.programs.zygote import PRELOADED
+
+FORK_TIMEOUT: Final = 10.0
+"""Seconds that it may take to fork, its own start included."""
+IDLE_TIMEOUT: Final = 300.0
+"""Seconds without any worker after which it is ended."""
+MAX_COMPLAINT: Final = 500
+"""Characters of what it writes to its standard error that are logged at a time."""
+_MAX_ANSWER: Final = 4096
+
+log = get_logger("workers")
+
+
+class ForkedProcess:
+    """A process that another one has forked: what `WorkerProcess` needs of a `trio.Process`."""
+
+    def __init__(self, pid: int, pidfd: int, ours: Sequence[int]) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self.stdin = trio.lowlevel.FdStream(ours[0])
+        self.stdout, self.stderr, self._status = map(trio.lowlevel.FdStream, ours[1:])
+        self._exit_code: int | None = None
+        self._waiting = trio.Lock()
+
+    async def wait(self) -> int:
+        """Wait for its end; the exit status, negative: the signal. 1, if nobody is left who knows it."""
+        async with self._waiting:
+            if self._exit_code is None:
+                await trio.lowlevel.wait_readable(self._pidfd)
+                told = await self._status.receive_some(16)
+                self._exit_code = int(told) if told else 1
+        return self._exit_code
+
+    def kill(self) -> None:
+        """End it at once. One that has ended is ignored."""
+        if self._exit_code is None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    async def release(self) -> None:
+        """Close what stands for it, after its end."""
+        await self._status.aclose()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+class Zygote:
+    """See above. `run` holds it; without that nothing is forked."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self._process: trio.Process | None = None
+        self._channel: socket.socket | None = None
+        self._turn = trio.Lock()
+        self._nursery: trio.Nursery | None = None
+        self._used_at = 0.0
+
+    def forks(self, program: str) -> bool:
+        """Whether workers of this program are forked."""
+        return self._nursery is not None and program in PRELOADED
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the process, if one is needed, until cancelled."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                while True:
+                    await trio.sleep(IDLE_TIMEOUT)
+                    await self._end_if_idle()
+        finally:
+            self._nursery = None
+            with trio.CancelScope(shield=True):  # a killed process ends at once
+                await self._end()
+
+    async def fork(self, program: str, descriptors: Sequence[int]) -> ForkedProcess:
+        """A new process that runs this program, with these descriptors under their numbers. Raises OSError."""
+        async with self._turn:
+            self._used_at = trio.current_time()
+            with trio.CancelScope(shield=True):  # else an answer would be taken for that to the next request
+                process = await self._try_to_fork(program, descriptors)
+                if isinstance(process, ForkedProcess):
+                    return process
+                await self._end()
+        raise OSError(str(process) or "it hangs")
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _try_to_fork(self, program: str, descriptors: Sequence[int]) -> ForkedProcess | Exception:
+        try:
+            with fail_after(FORK_TIMEOUT):
+                process = await self._fork(program, descriptors)
+        except (OSError, ValueError, trio.TooSlowError) as error:
+            return error
+        return process
+
+    async def _fork(self, program: str, descriptors: Sequence[int]) -> ForkedProcess:
+        channel = self._channel or await self._start()
+        theirs, ours = _pipes()
+        try:
+            request = json.dumps({"program": program, "numbers": list(descriptors)}).encode()
+            socket.send_fds(channel, [request], [*theirs, *descriptors])
+            await trio.lowlevel.wait_readable(channel)
+            answer, passed, _, _ = socket.recv_fds(channel, _MAX_ANSWER, 1)
+            if not answer:
+                raise ConnectionResetError("it has died")
+            return ForkedProcess(json.loads(answer)["pid"], passed[0], ours)
+        except BaseException:
+            _close(ours)
+            raise
+        finally:
+            _close(theirs)
+
+    async def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            self._process = process = await start_program("zygote", stdin=theirs.fileno())
+        self._channel = ours
+        self.starts += 1
+        log.info("zygote started", pid=process.pid)
+        if self._nursery is not None and process.stderr is not None:
+            self._nursery.start_soon(_log_complaints, process.stderr)
+        return ours
+
+    async def _end_if_idle(self) -> None:
+        async with self._turn:
+            if trio.current_time() - self._used_at >= IDLE_TIMEOUT:
+                await self._end()
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+        if process is not None:
+            process.kill()
+            await process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    await pipe.aclose()
+
+
+def _pipes() -> tuple[list[int], list[int]]:
+    """Ends of pipes for standard input, output, error and the exit status: those for the process, and ours."""
+    pairs = [os.pipe() for _ in range(4)]
+    (read, write), *outputs = pairs
+    return [read, *(end for _, end in outputs)], [write, *(end for end, _ in outputs)]
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+async def _log_complaints(stderr: trio.abc.ReceiveStream) -> None:
+    with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+        async for chunk in stderr:
+            log.warning("zygote complains", text=chunk.decode(errors="replace")[-MAX_COMPLAINT:])
