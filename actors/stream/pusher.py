@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from attrs import evolve
 
+from actors.hooks.resolver import Resolver
 from actors.node.push_port import (
     NoSuchPush,
     NothingToPush,
@@ -17,9 +19,12 @@ from actors.node.push_port import (
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
 from actors.workers.push import Push
-from actors.workers.push_connection import TargetUnreachable, any_address, resolve
+from actors.workers.push_connection import TargetUnreachable, resolve
 from actors.workers.pushes import Pushes, PushTo
 from protocol.node.filters import StreamFilter
+
+RESOLVE_TIMEOUT: Final = 5.0
+"""Seconds that a target's name may take, before a request is refused because of it."""
 
 
 class StreamPusher:
@@ -34,7 +39,7 @@ class StreamPusher:
         to = PushTo(url=order.url, is_full=order.is_full, is_muted=order.is_muted, sound=order.sound)
         target = self._pushes.target(order.stream_name, to)
         try:
-            await resolve(target, any_address)
+            await resolve(target.host, RESOLVE_TIMEOUT, Resolver())
         except TargetUnreachable as error:
             raise UnusableTarget(str(error)) from None
         if order.sound is not None:

@@ -31,6 +31,7 @@ class WorkerProcess:
 
     def __init__(self, process: trio.Process | ForkedProcess) -> None:
         self._process = process
+        self._sending = trio.Lock()
 
     @classmethod
     async def start(
@@ -54,7 +55,8 @@ class WorkerProcess:
         """Give it a command. One that has ended hears nothing."""
         if self._process.stdin is not None:
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await self._process.stdin.send_all(json.dumps(command).encode() + b"\n")
+                async with self._sending:
+                    await self._process.stdin.send_all(json.dumps(command).encode() + b"\n")
 
     async def events(self) -> AsyncIterator[Mapping[str, Any]]:
         """What it reports, until it closes its output. Raises WorkerSilent for anything else."""

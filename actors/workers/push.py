@@ -12,6 +12,7 @@ from typing import Final
 import trio
 from attrs import evolve, field, frozen
 
+from actors.hooks.resolver import Resolver
 from actors.runtime.actor import SHUTDOWN, crash_guard
 from actors.runtime.logs import get_logger
 from actors.workers.push_connection import AddressForbidden, AddressRule, TargetUnreachable, connect
@@ -74,6 +75,7 @@ class Push:
         self.tries = self.published = 0
         """Connections that were tried, and those whose target took the stream."""
         self._services = services
+        self._resolver = Resolver()  # its own: it forgets with it the names that strangers made it look up
         self._worker: PushWorker | None = None
         self._scope = trio.CancelScope()
         self._is_ending = False
@@ -175,7 +177,7 @@ class Push:
         self.tries += 1
         job = evolve(self.request.job, is_muted=self.is_muted, log_fields=self.log_fields())
         try:
-            connection = await connect(job.target, self.request.rule, job.timeout)
+            connection = await connect(job.target, self.request.rule, job.timeout, self._resolver)
         except AddressForbidden as error:
             return self._note("forbidden", str(error)), 0.0
         except TargetUnreachable as error:

@@ -4,17 +4,14 @@ The process that feeds it has no network: a name that means something else a mom
 somewhere else, leads nowhere.
 """
 
-import socket
 from collections.abc import Callable
-from typing import Final
 
 import trio
 
+from actors.hooks.resolver import CannotResolve, Resolver
+from actors.net.connecting import connect_any
 from actors.runtime.timeouts import fail_after
 from protocol.rtmp.target import RtmpTarget
-
-MOST_ADDRESSES: Final = 4
-"""Addresses of a name that are tried."""
 
 AddressRule = Callable[[str, str], bool]
 """Whether a connection may be made to an address (the second), at which a host (the first) is said to be."""
@@ -22,10 +19,6 @@ AddressRule = Callable[[str, str], bool]
 
 class TargetUnreachable(Exception):
     """No connection; the text says why, without the URL."""
-
-
-class TargetUnresolvable(TargetUnreachable):
-    """The name has no address."""
 
 
 class AddressForbidden(TargetUnreachable):
@@ -37,40 +30,29 @@ def any_address(host: str, address: str) -> bool:
     return True
 
 
-async def resolve(target: RtmpTarget, rule: AddressRule) -> list[str]:
-    """The addresses to try, which `rule` allows. Raises TargetUnresolvable or AddressForbidden."""
-    try:
-        found = await trio.socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise TargetUnresolvable(f"{target.host} has no address") from None
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    allowed = [address for address in addresses if rule(target.host, address)]
-    if not allowed:
-        raise AddressForbidden(f"{target.host} is at {', '.join(addresses[:MOST_ADDRESSES])}")
-    return allowed[:MOST_ADDRESSES]
-
-
-async def connect(target: RtmpTarget, rule: AddressRule, timeout: float) -> int:
-    """The descriptor of a connected socket, after at most `timeout` seconds. Raises TargetUnreachable."""
+async def resolve(host: str, timeout: float, resolver: Resolver) -> tuple[str, ...]:
+    """The addresses of a host, after at most `timeout` seconds. Raises TargetUnreachable."""
     try:
         with fail_after(timeout):
-            return await _connect_any(await resolve(target, rule), target.port)
+            return await resolver.resolve(host)
+    except CannotResolve:
+        raise TargetUnreachable(f"{host} has no address") from None
+    except trio.TooSlowError:
+        raise TargetUnreachable(f"{host} has no address within {timeout:g} s") from None
+
+
+async def connect(target: RtmpTarget, rule: AddressRule, timeout: float, resolver: Resolver) -> int:
+    """The descriptor of a connected socket, after at most `timeout` seconds. Raises TargetUnreachable."""
+    until = trio.current_time() + timeout
+    found = await resolve(target.host, timeout, resolver)
+    allowed = [address for address in found if rule(target.host, address)]
+    if not allowed:
+        raise AddressForbidden(f"{target.host} is at {', '.join(found)}")
+    try:
+        with fail_after(max(0.0, until - trio.current_time())):
+            stream, _ = await connect_any(allowed, target.port)
+    except OSError as error:
+        raise TargetUnreachable(error.strerror or type(error).__name__) from None
     except trio.TooSlowError:
         raise TargetUnreachable(f"no connection within {timeout:g} s") from None
-
-
-async def _connect_any(addresses: list[str], port: int) -> int:
-    why = ""
-    for address in addresses:
-        try:
-            return await _connect(address, port)
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-    raise TargetUnreachable(why)
-
-
-async def _connect(address: str, port: int) -> int:
-    connecting = trio.socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    with connecting:
-        await connecting.connect((address, port))
-        return connecting.detach()
+    return stream.socket.detach()

@@ -45,11 +45,14 @@ class PushWorker(Worker):
         self.detail = ""
         """What the target said of it."""
         self.plays_sound = False
+        self.sends_silence = job.is_muted
         self._job = job
         self._connection = connection
         self._orders: socket.socket | None = None
         self._tap: WorkerTap | None = None
         self._is_finishing = False
+        self._due: dict[str, Mapping[str, Any]] = {}
+        """Commands that the process has not got yet."""
 
     def finish(self) -> bool:
         """End it, when everything that came so far is sent; False if it has not begun. Never waits."""
@@ -59,9 +62,10 @@ class PushWorker(Worker):
         return self._nursery is not None
 
     def order(self, command: Mapping[str, Any]) -> None:
-        """Give the process a command. Never waits."""
-        if self.reason is None and self._nursery is not None:
-            self.nursery.start_soon(self.tell, command)
+        """Give the process a command; of several of one kind the last one counts. Never waits."""
+        is_sending, self._due[command["do"]] = bool(self._due), command
+        if not is_sending and self.reason is None and self._nursery is not None:
+            self.nursery.start_soon(self._send_orders)
 
     def play(self, file: int, *, loops: bool) -> None:
         """Have it play this open file."""
@@ -84,6 +88,8 @@ class PushWorker(Worker):
                 self.publishing.set()
             case "keyframe" if self._tap is not None:
                 self._tap.request_key_frame()
+            case "muted":
+                self.sends_silence = event.get("muted") is True
             case "sound":
                 self.plays_sound = event.get("on") is True
 
@@ -149,6 +155,13 @@ class PushWorker(Worker):
             "transcode": job.transcode,
             "muted": job.is_muted,
         }
+
+    async def _send_orders(self) -> None:
+        while self._due:
+            kind, command = next(iter(self._due.items()))
+            await self.tell(command)
+            if self._due[kind] is command:
+                del self._due[kind]
 
     async def _end_process(self) -> None:
         self.limit_end()

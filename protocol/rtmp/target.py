@@ -52,6 +52,8 @@ def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
         raise BadTarget("has a user or a password, which this server does not send")
     scheme, path = found["scheme"].lower(), (found["path"] or "").strip("/")
     query = found["query"] or ""
+    if not path:
+        raise BadTarget("has no application")
     if is_full:
         app, slash, key = path.rpartition("/")
         if not slash:
@@ -59,8 +61,6 @@ def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
         key += query
     else:
         app, key = path + query, name
-    if not app or not key:
-        raise BadTarget("has no application")
     port = _PORTS[scheme] if found["port"] is None else int(found["port"])
     if not 0 < port < 65536:
         raise BadTarget("has a port that is not between 1 and 65535")
@@ -87,6 +87,16 @@ def masked(url: str) -> str:
     app, slash, rest = (found["path"] or "").strip("/").partition("/")
     shown = f"{found['scheme'].lower()}://{found['host']}{port}/{app}"
     return shown + (f"/{HIDDEN}" if slash and rest else "") + (f"?{HIDDEN}" if found["query"] else "")
+
+
+def without_secrets(text: str, key: str, app: str) -> str:
+    """What a target says, without the key and what else of its URL is secret."""
+    path, _, query = app.partition("?")
+    _, _, more = path.partition("/")
+    for secret in (key, key.partition("?")[0], query, more):
+        if secret:
+            text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _parts(url: str) -> "re.Match[str]":

@@ -23,12 +23,15 @@ from actors.workers.programs.push_target import TargetConnection, TargetGone, cl
 from actors.workers.programs.sandbox import enter
 from protocol.rtmp.chunks import RtmpError
 from protocol.rtmp.publisher import PublisherState, RtmpPublisher, RtmpRefused
+from protocol.rtmp.target import without_secrets
 from protocol.taps import MAX_MESSAGE, TapError
 
 STAT_INTERVAL: Final = 5.0
 TAKE_INTERVAL: Final = 0.04
 """Seconds between two looks at what can be sent."""
 KEY_FRAME_INTERVAL: Final = 0.5
+MOST_LAG: Final = 1.0
+"""Seconds that what is sent may wait for the target, before pictures are left out."""
 MAX_SOUND_FILE: Final = 64 << 20
 FAREWELL: Final = 1.0
 """Seconds that the target has to take what waits, at the end."""
@@ -44,7 +47,8 @@ class Pusher:
         self._target = target
         self._timeout: float = job["timeout"]
         self._key: str = job["key"]
-        self._publisher = RtmpPublisher(job["app"], self._key, job["tc_url"], os.urandom)
+        self._app: str = job["app"]
+        self._publisher = RtmpPublisher(self._app, self._key, job["tc_url"], os.urandom)
         self._stream = PushStream(self._publisher, transcode=job["transcode"], is_muted=job["muted"])
         self._memory = bytearray(MAX_MESSAGE)
         self._ahead = 0.0  # of our clock against the plane's
@@ -86,7 +90,8 @@ class Pusher:
     def _wait(self, seconds: float) -> None:
         poll = select.poll()
         poll.register(sys.stdin.fileno(), select.POLLIN)
-        poll.register(self._orders.fileno(), select.POLLIN)
+        if self._stream.is_known:
+            poll.register(self._orders.fileno(), select.POLLIN)
         poll.register(self._target.descriptor, self._target.interest)
         if self._is_publishing:
             poll.register(self._tap.fileno(), select.POLLIN)
@@ -108,6 +113,7 @@ class Pusher:
             self._why = "stopped"
         elif command.get("do") == "mute":
             self._stream.mute(bool(command.get("muted")))
+            tell("muted", muted=bool(command.get("muted")))
         elif command.get("do") == "sound_off":
             self._stream.play_file(None)
 
@@ -165,8 +171,7 @@ class Pusher:
             self._send_frames(now)
 
     def _send_frames(self, now: float) -> None:
-        stuck = self._target.stuck_since
-        is_late = stuck is not None and now - stuck >= 1.0
+        is_late = self._target.lag(now) >= MOST_LAG
         self._target.send(self._stream.take(now - self._ahead, is_late=is_late), now)
         if self._stream.refusal:
             self._fail("refused", self._stream.refusal)
@@ -189,7 +194,7 @@ class Pusher:
 
     def _fail(self, why: str, detail: str) -> None:
         if self._why not in ("ended", "stopped", "server-gone"):
-            self._why, self._detail = why, detail.replace(self._key, "***")
+            self._why, self._detail = why, without_secrets(detail, self._key, self._app)
 
 
 def main() -> None:

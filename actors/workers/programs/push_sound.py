@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 import av
 import av.error
+import av.subtitles.stream  # else it would be imported late, when no file can be read any more
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
@@ -122,7 +123,10 @@ class SoundEncoder:
 
     def _heard(self, frame: AudioFrame) -> AudioFrame:
         if self.file is not None:
-            played = self.file.take(frame.samples)
+            try:
+                played = self.file.take(frame.samples)
+            except av.error.FFmpegError:  # it is damaged from here on
+                played = None
             if played is not None:
                 return played
             self.file = None

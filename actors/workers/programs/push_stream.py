@@ -41,6 +41,11 @@ class PushStream:
         self._newest = 0.0
 
     @property
+    def is_known(self) -> bool:
+        """Whether the tracks are known."""
+        return bool(self._timeline.formats)
+
+    @property
     def ended(self) -> bool:
         return self._timeline.ended
 

@@ -43,7 +43,8 @@ class TargetConnection:
         if context is not None:
             self._socket = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
         self._has_shaken_hands = context is None
-        self._waiting: deque[memoryview] = deque()
+        self._waiting: deque[tuple[memoryview, float]] = deque()
+        """With the time since when."""
         self._wants = select.POLLIN
         self.waiting = 0
         """Bytes that the target has not taken yet."""
@@ -60,11 +61,15 @@ class TargetConnection:
         """What `poll` should wait for."""
         return self._wants | (select.POLLOUT if self.waiting and self._has_shaken_hands else 0)
 
+    def lag(self, now: float) -> float:
+        """Seconds that the oldest of what waits has waited."""
+        return now - self._waiting[0][1] if self._waiting else 0.0
+
     def send(self, data: bytes, now: float) -> None:
         """Send, now or later. Raises TargetGone."""
         if not data:
             return
-        self._waiting.append(memoryview(data))
+        self._waiting.append((memoryview(data), now))
         self.waiting += len(data)
         if self.stuck_since is None:
             self.stuck_since = now
@@ -76,7 +81,7 @@ class TargetConnection:
         """Send what waits. Raises TargetGone."""
         while self._waiting and self._shake_hands():
             try:
-                count = self._socket.send(self._waiting[0])
+                count = self._socket.send(self._waiting[0][0])
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
@@ -102,9 +107,9 @@ class TargetConnection:
         self._socket.close()
 
     def _taken(self, count: int, now: float) -> None:
-        first = self._waiting.popleft()
+        first, since = self._waiting.popleft()
         if count < len(first):
-            self._waiting.appendleft(first[count:])
+            self._waiting.appendleft((first[count:], since))
         self.waiting -= count
         self.sent += count
         self.stuck_since = now if self.waiting else None

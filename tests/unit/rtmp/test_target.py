@@ -1,0 +1,89 @@
+"""URLs of targets: what they name, what is refused, and what is shown of them."""
+
+import pytest
+
+from protocol.rtmp.target import MAX_LENGTH, BadTarget, masked, read_target, without_secrets
+
+KEY = "abcd-efgh-1234"
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "app", "tc_url"),
+    [
+        ("rtmp://h.example/live", "h.example", 1935, "live", "rtmp://h.example/live"),
+        ("rtmp://h.example:99/live/", "h.example", 99, "live", "rtmp://h.example:99/live"),
+        ("RTMPS://H.example/a/b", "h.example", 443, "a/b", "rtmps://H.example/a/b"),
+        ("rtmp://[::1]:99/live?token=x", "::1", 99, "live?token=x", "rtmp://[::1]:99/live?token=x"),
+    ],
+)
+def test_the_name_is_added_to_an_application(url: str, host: str, port: int, app: str, tc_url: str) -> None:
+    target = read_target(url, "rtmp_news", is_full=False)
+    assert (target.host, target.port, target.app, target.key) == (host, port, app, "rtmp_news")
+    assert target.tc_url == tc_url
+    assert target.is_secure == url.lower().startswith("rtmps")
+
+
+@pytest.mark.parametrize(
+    ("url", "app", "key"),
+    [
+        (f"rtmp://h/live2/{KEY}", "live2", KEY),
+        (f"rtmps://h:443/rtmp/{KEY}?s_bl=1&a=b", "rtmp", f"{KEY}?s_bl=1&a=b"),
+        (f"rtmp://h/app/instance/{KEY}", "app/instance", KEY),
+    ],
+)
+def test_a_whole_url_ends_with_the_key(url: str, app: str, key: str) -> None:
+    target = read_target(url, "rtmp_news", is_full=True)
+    assert (target.app, target.key) == (app, key)
+    assert KEY not in f"{target!r} {target.shown}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "live",
+            "http://h/live",
+            "rtmp:/h/live",
+            "rtmp://",
+            "rtmp:///live",
+            "rtmp://h",
+            "rtmp://h/",
+            "rtmp://h?x",
+        ),
+        *("rtmp://h:0/live", "rtmp://h:65536/live", "rtmp://h:x/live", "rtmp://user:secret@h/live", "rtmp://h/li ve"),
+        *("rtmp://h/live#x", "rtmp://h\\@other/live", "rtmp://h/live\n", "rtmp://h\u00e9/live", "rtmp://h live=1/x"),
+        *("file:///etc/passwd", "rtmpt://h/live", "rtmp://h/" + "x" * MAX_LENGTH),
+    ],
+)
+def test_what_names_no_target_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(BadTarget) as refused:
+        read_target(url, "rtmp_news", is_full=False)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_whole_url_needs_a_key() -> None:
+    with pytest.raises(BadTarget):
+        read_target("rtmp://h/live", "rtmp_news", is_full=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtmp://h/live", "rtmp://h/live"),
+        (f"rtmps://h:443/live2/{KEY}", "rtmps://h:443/live2/***"),
+        (f"rtmp://h/live?token={KEY}", "rtmp://h/live?***"),
+        (f"rtmp://user:{KEY}@h/live/{KEY}?x={KEY}", "rtmp://h/live/***?***"),
+        (f"nonsense {KEY}", "***"),
+    ],
+)
+def test_what_is_secret_is_not_shown(url: str, shown: str) -> None:
+    assert masked(url) == shown
+
+
+def test_what_a_target_says_is_told_without_the_key() -> None:
+    said = f"NetStream.Publish.BadName: live/{KEY}?sig=1 with token=t0p"
+    told = without_secrets(said, f"{KEY}?sig=1", "live?token=t0p")
+    assert KEY not in told
+    assert "t0p" not in told
+    assert "BadName" in told
