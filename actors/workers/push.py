@@ -68,6 +68,8 @@ class Push:
         self.is_muted = request.job.is_muted
         self.cause = ""
         """Why it is over."""
+        self.lost_by = ""
+        """Why the last connection ended that was lost."""
         self.begun = trio.Event()
         """The target takes the stream, or it is over."""
         self.over = trio.Event()
@@ -204,5 +206,6 @@ class Push:
 
     def _note(self, why: str, detail: str) -> str:
         if why not in (*INTENDED, "changed") and not self._is_ending:
+            self.lost_by = why
             log.warning("push lost its target", why=why, detail=detail, **self.log_fields())
         return why

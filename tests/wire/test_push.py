@@ -252,24 +252,25 @@ async def test_a_push_that_waits_ends_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_target_that_hangs_is_given_up(tmp_path: Path) -> None:
+    settings = {"push_timeout": 0.5, "push_reconnect_attempts": 1000, "push_reconnect_delay": 0.1}
     with rtmp_server(tmp_path) as server:
-        async with studio(tmp_path, push_timeout=1.0) as made:
-            server.pause()
-            silent = made.push(made.source(), server.url)
-            assert await over(silent) == "target-hangs"
-            server.go_on()
+        async with studio(tmp_path, **settings) as made:
             source = made.source()
+            server.pause()
             push = made.push(source, server.url)
-            await taken(push)
+            await until(lambda: push.lost_by == "target-hangs")
+            server.go_on()
+            await until(lambda: push.status is PushStatus.PUSHING)
+            push.lost_by = ""
             server.pause()
             made.play(source)
             for number in itertools.count(1000):
-                if push.over.is_set():
+                if push.lost_by:
                     break
                 header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
                 source.feed(MediaKind.VIDEO, [header + b"\x65" + b"x" * 1100])
                 await trio.sleep(0.001)
-            assert push.cause == "target-hangs"
+            assert push.lost_by == "target-hangs"
             server.go_on()
 
 
