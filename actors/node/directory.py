@@ -21,7 +21,7 @@ class NameInUse(Exception):
     """Another stream holds this name."""
 
 
-class NameUnavailable(Exception):
+class NameUnavailable(NameInUse):
     """Whether another node holds this name cannot be found out now, and so it is not given."""
 
 
@@ -29,8 +29,8 @@ class NotPublished(Exception):
     """Nobody publishes under this name."""
 
 
-class PublishedElsewhere(Exception):
-    """Another node has what is published under this name, or may have it."""
+class PublishedElsewhere(NotPublished):
+    """Nobody on this node: another node has it, or may have it."""
 
 
 class NotReady(Exception):

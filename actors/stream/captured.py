@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from actors.media.events import Post
 from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
-from actors.node.directory import NameInUse
+from actors.node.directory import NameInUse, NameUnavailable
 from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast
 from actors.stream.end_reasons import USER, failed
@@ -50,6 +50,9 @@ class CapturedStream(PublishedStream):
     async def _set_up(self) -> WebRtcIngest | FedIngest | None:
         try:
             await self._take_name()
+        except NameUnavailable:
+            self.stop(failed(StreamInfo.CLUSTER_IS_UNREACHABLE))
+            return None
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None

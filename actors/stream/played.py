@@ -98,12 +98,12 @@ class PlayedStream(Stream):
             return await self._services.directory.locate(self.name, timeout=self._services.settings.play_wait_timeout)
         except NotReady:
             self.stop(failed(StreamInfo.PUBLISH_STREAM_IS_NOT_READY))
+        except PublishedElsewhere:
+            self.stop(failed(StreamInfo.FAILED_TO_CONNECT_TO_ORIGIN_STREAM))
         except NotPublished:
             self.stop(failed(_absent(self.name)))
         except CaptureRefused as refused:
             self.stop(failed(refused.info))
-        except PublishedElsewhere:
-            self.stop(failed(StreamInfo.FAILED_TO_CONNECT_TO_ORIGIN_STREAM))
         return None
 
     def withdraw(self, reason: StopReason) -> None:

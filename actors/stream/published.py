@@ -150,11 +150,11 @@ class PublishedStream(Stream):
             if not await self._permitted():
                 return None
             await self._take_name()
-        except NameInUse:
-            self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
-            return None
         except NameUnavailable:
             self.stop(failed(StreamInfo.CLUSTER_IS_UNREACHABLE))
+            return None
+        except NameInUse:
+            self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None
         request = self.request
         self._ingest = self._services.plane.publish(

@@ -59,7 +59,7 @@ class MemberInfo:
         """What a member wrote; of another version's, what is understood. Never raises."""
         try:
             known = json.loads(text[:_MAX_INFO])
-        except ValueError:
+        except (ValueError, RecursionError):
             known = None
         fields: Mapping[str, Any] = known if isinstance(known, dict) else {}
         return cls(

@@ -163,7 +163,7 @@ def decode_message(text: str) -> NodeRequest | NodeReply:
         raise NotUnderstood("another version of the messages between nodes")
     if "report" in fields:
         return _structured(_TOLERANT, fields["report"], NodeReply)
-    kind = _KINDS.get(fields.get("ask", ""))
+    kind = _KINDS.get(str(fields.get("ask")))
     if kind is None:
         raise NotUnderstood("an unknown request")
     envelope = _structured(

@@ -1,0 +1,120 @@
+"""What nodes send each other: read back as it was, strictly where it selects something."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.cluster.messages import (
+    ITEMS_IN_PART,
+    Ask,
+    End,
+    EndConnections,
+    EndStreams,
+    FindConnections,
+    FindStreams,
+    NodeReply,
+    NodeRequest,
+    NotUnderstood,
+    SetLogLevel,
+    decode_message,
+    in_parts,
+)
+from protocol.node.descriptions import StreamTraffic
+from protocol.node.filters import ConnectionFilter, StreamFilter
+from tests.support.streams import connection, stream
+
+KICK = Kick(reason="enough", ban=BanOrder(seconds=60.0, by=BanBy.USER, reason="banned"))
+STREAMS = StreamFilter(name="a", published=False, media_session_ids=frozenset(("1", "2")), app_keys=frozenset())
+ASKS: list[Ask] = [
+    EndStreams(filter=STREAMS, end=End.of("rest", "Stopped", KICK)),
+    EndStreams(filter=StreamFilter(), end=End.of("rest", "Stopped", None)),
+    FindStreams(filter=STREAMS, limit=10, traffic=True),
+    EndConnections(filter=ConnectionFilter(session_id="s"), end=End.of("rest", "Stopped", None)),
+    FindConnections(filter=ConnectionFilter(text="x"), limit=0),
+    SetLogLevel(filter=ConnectionFilter(session_id="s"), level="debug"),
+]
+
+
+def request(ask: Ask) -> NodeRequest:
+    return NodeRequest(id="id", sender="a/1", wait_ms=2000, ask=ask)
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_request_is_read_back(ask: Ask) -> None:
+    assert decode_message(request(ask).encode()) == request(ask)
+
+
+def test_a_kick_goes_with_it() -> None:
+    kick = End.of("rest", "Stopped", KICK).kick()
+    assert kick is not None
+    assert kick.ban is not None
+    assert (kick.reason, kick.ban.seconds, kick.ban.by, kick.ban.reason) == ("enough", 60.0, BanBy.USER, "banned")
+    assert End.of("rest", "Stopped", None).kick() is None
+
+
+def test_a_reply_is_read_back_in_parts() -> None:
+    traffic = StreamTraffic(packets=5, bytes=7)
+    streams = tuple(stream(str(number), traffic=traffic) for number in range(2 * ITEMS_IN_PART + 1))
+    reply = NodeReply(id="id", sender="a/1", node_id="a", count=500, streams=streams)
+    parts = [decode_message(part.encode()) for part in in_parts(reply)]
+    assert [len(part.streams) for part in parts if isinstance(part, NodeReply)] == [ITEMS_IN_PART, ITEMS_IN_PART, 1]
+    assert tuple(each for part in parts if isinstance(part, NodeReply) for each in part.streams) == streams
+    sessions = NodeReply(id="id", sender="a/1", node_id="a", connections=(connection("s", room_names=("r",)),))
+    assert in_parts(sessions) == (sessions,)
+    assert decode_message(sessions.encode()) == sessions
+
+
+def altered(**changes: object) -> str:
+    fields = json.loads(request(ASKS[0]).encode())
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        inner = fields
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value
+    return json.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        altered(body__filter__unknown="x"),
+        altered(body__filter__published="false"),
+        altered(body__filter__name=5),
+        altered(body__filter__media_session_ids=[1]),
+        altered(body__end=None),
+        altered(body=None),
+        altered(ask="unknown"),
+        altered(ask=[]),
+        altered(v=2),
+        altered(id=None),
+        altered(wait="1"),
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"v":1,"report":5}',
+        '{"v":1}',
+    ],
+)
+def test_what_is_not_exactly_understood_is_refused(text: str) -> None:
+    with pytest.raises(NotUnderstood):
+        decode_message(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries({"v": st.just(1)}, optional={"ask": st.sampled_from(["find", "terminate"]) | JSON}), JSON)
+def test_no_message_does_harm(fields: dict[str, object], body: object) -> None:
+    for extra in ({"body": body}, {"report": body}, {"id": "x", "from": "a", "wait": 1, "body": body}):
+        try:
+            decode_message(json.dumps({**fields, **extra}))
+        except NotUnderstood:
+            continue

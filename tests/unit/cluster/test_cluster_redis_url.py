@@ -1,0 +1,57 @@
+"""Where Redis is, as the setting says it."""
+
+import pytest
+
+from config.loading import SettingsError, load_settings
+from protocol.cluster.redis_url import RedisUrl, parse_redis_url
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("redis://host", RedisUrl(hosts=(("host", 6379),))),
+        ("redis://host:7000/3", RedisUrl(hosts=(("host", 7000),), db=3)),
+        ("redis://[::1]:7000?db=2", RedisUrl(hosts=(("::1", 7000),), db=2)),
+        ("rediss://me:p%40ss@host", RedisUrl(hosts=(("host", 6379),), tls=True, username="me", password="p@ss")),
+        ("redis://:secret@10.0.0.1/", RedisUrl(hosts=(("10.0.0.1", 6379),), password="secret")),
+        ("unix:///run/redis.sock", RedisUrl(path="/run/redis.sock")),
+        ("unix://:secret@/run/a%20b.sock?db=1", RedisUrl(path="/run/a b.sock", db=1, password="secret")),
+        (
+            "redis+sentinel://one,two:5000/main/4",
+            RedisUrl(hosts=(("one", 26379), ("two", 5000)), service="main", db=4),
+        ),
+    ],
+)
+def test_each_form_is_read(text: str, url: RedisUrl) -> None:
+    assert parse_redis_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "host", "http://host", "redis://", "redis://a,b", "redis://host:0", "redis://host:x", "redis://host/x",
+        "redis://host?db=-1", "redis://host?ssl=1", "redis://host#x", "unix://", "unix:///", "unix://run/redis.sock",
+        "redis+sentinel://host", "redis+sentinel:///main", "redis://[::1", "redis://host/9999999999",
+        "redis+sentinel://" + ",".join("h" * 17) + "/main",
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^(is|has|names|does) "):
+        parse_redis_url(text)
+
+
+def test_the_password_is_never_shown() -> None:
+    url = parse_redis_url("rediss://me:secret@host")
+    assert "secret" not in f"{url} {url!r}"
+    loaded = load_settings("cluster.redis_url = redis://:secret@host\n")
+    assert "secret" not in repr(loaded.settings)
+    with pytest.raises(SettingsError) as refused:
+        load_settings("cluster.redis_url = http://:secret@host\n")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["redis://host:6379", "rediss://[::1]:1", "unix:///run/x", "redis+sentinel://a:1,b:2/main"]
+)
+def test_it_is_shown_as_it_is_written(text: str) -> None:
+    assert str(parse_redis_url(text)) == text
