@@ -41,6 +41,7 @@ LONG = {
     "properties": ("-m", "pytest", "-qm", "hypothesis", "--hypothesis-profile=explore", "tests/unit", "tests/actors"),
     "api": ("-m", "tests.api"),
     "random": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
+    "cluster": ("-m", "tests.bench.cluster_simulation"),
     "chaos": ("-m", "tests.bench.chaos"),
     "kept": ("-m", "tests.bench.kept_hooks", "--events", "1000000", "--seed", "1"),
     "outage": ("-m", "tests.bench.outage"),

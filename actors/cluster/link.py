@@ -152,12 +152,12 @@ class _OpenClient:
 
 @asynccontextmanager
 async def open_client(url: RedisUrl, timeout: float) -> "AsyncIterator[Redis[bytes]]":
-    """A client with one connection for commands, which are multiplexed, and one for listening."""
+    """A client with one connection, on which commands are multiplexed, or one that listens."""
     options: dict[str, Any] = {
         "stream_timeout": timeout,
         "connect_timeout": timeout,
         "max_idle_time": 2 * BEAT_INTERVAL,
-        "max_connections": 2,
+        "max_connections": 1,
         "username": url.username,
         "password": url.password,
         "db": url.db,

@@ -33,7 +33,7 @@ class MemoryRedis:
         self.max_delay = 0.0
         """Seconds of the network, each way, at most."""
         self.listeners: dict[str, _Listener] = {}
-        self.epoch = 0
+        self.epoch = self.wipes = 0
         self.wipe()
 
     def wipe(self) -> None:
@@ -45,6 +45,7 @@ class MemoryRedis:
         self.log: list[LogEntry] = []
         self.boot: str | None = None
         self.epoch = 0
+        self.wipes += 1
 
     def connect(self, client: str, *, lease: float = LEASE, sweep_after: float = SWEEP_AFTER) -> "MemoryRegistry":
         """`lease` and `sweep_after`: seconds."""
@@ -53,7 +54,7 @@ class MemoryRedis:
     def cut(self, client: str) -> None:
         """The network between this client and the server is gone: nothing arrives, nothing says so."""
         self.cut_off.add(client)
-        self._end_listening(client)
+        self.end_listening(client)
 
     def heal(self, client: str) -> None:
         self.cut_off.discard(client)
@@ -62,12 +63,12 @@ class MemoryRedis:
         """The server is killed, or hangs; its data stays."""
         self.is_away = True
         for client in list(self.listeners):
-            self._end_listening(client)
+            self.end_listening(client)
 
     def come_back(self) -> None:
         self.is_away = False
 
-    def _end_listening(self, client: str) -> None:
+    def end_listening(self, client: str) -> None:
         listener = self.listeners.pop(client, None)
         if listener is not None:
             listener.ended.set()

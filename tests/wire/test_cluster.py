@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import trio
 
 from actors.cluster.cluster import Cluster
@@ -193,28 +192,6 @@ async def test_a_redis_that_hangs_delays_a_publication_once(tmp_path: Path) -> N
         assert (await pair.b.terminate(name="nothing")).status_code == 503
         pair.redis.resume()
         await until(lambda: _is_held(pair.a, 1))
-
-
-async def test_a_terminate_reaches_a_node_that_could_not_hear_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with two_nodes(tmp_path, cluster_answer_timeout=0.3) as pair:
-        news = await pair.one.publish("news")
-        cluster = cluster_of(pair.a)
-        deaf: list[str | None] = []
-        monkeypatch.setattr(cluster.answering, "hear", lambda log_id, text: deaf.append(log_id))
-        await pair.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
-
-        async def is_deaf() -> bool:
-            answer = await pair.b.terminate(name="nobody")
-            return bool(deaf) and answer.status_code == 503
-
-        await until(is_deaf)
-        assert (await pair.b.terminate(name="news")).status_code == 503
-        assert (await news.status("FAILED"))["info"] == "Stopped by rest /terminate"
-        later = await pair.one.publish("news")
-        monkeypatch.undo()
-        assert later.statuses == [("PUBLISHING", None)]
 
 
 async def test_a_node_that_ends_gives_its_names_back_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,19 @@
+"""Twenty nodes for four minutes of outages: each stream keeps its name or ends, and nothing else holds one.
+
+The two hours are a part of `bin/test long`.
+"""
+
+import trio.testing
+
+from tests.support.cluster_simulation import simulate
+
+
+async def test_names_stay_unique_whatever_becomes_of_the_registry(autojump_clock: trio.testing.MockClock) -> None:
+    tally = await simulate(nodes=20, seconds=240, seed=1)
+    assert tally.faults == (0, 0, 0, 0), tally
+    assert min(tally.events[each] for each in ("cut", "kill", "outage", "wipe", "terminate", "refused", "lost")) > 0
+
+
+async def test_the_same_seed_is_the_same_run(autojump_clock: trio.testing.MockClock) -> None:
+    first, second = [await simulate(nodes=5, seconds=100, seed=7) for _ in range(2)]
+    assert first == second

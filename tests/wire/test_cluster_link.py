@@ -1,0 +1,208 @@
+"""The connection to Redis: what fails in coredis when Redis does, and that nothing of it stays."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+import trio
+
+from actors.cluster.link import MOST_CALLS, Call, ClusterLink
+from actors.cluster.registry import RegistryUnavailable
+from actors.runtime.actor import SHUTDOWN, ActorStopped
+from protocol.cluster.redis_url import parse_redis_url
+from protocol.cluster.scripts import Script
+from tests.support.redis_server import POLL, RedisServer, redis_server
+from tests.support.wcs_client import PATIENCE
+
+ECHO = Script(text="return ARGV[1]", keys=("wcs:nodes",))
+COUNT = Script(text="return redis.call('INCR', KEYS[1])", keys=("wcs:count",))
+
+
+@asynccontextmanager
+async def link_to(url: str, *, timeout: float = PATIENCE) -> AsyncIterator[ClusterLink]:
+    async with trio.open_nursery() as nursery:
+        link = ClusterLink(parse_redis_url(url), timeout=timeout)
+        nursery.start_soon(link.run)
+        yield link
+        link.stop(SHUTDOWN)
+
+
+async def echo(link: ClusterLink, text: str = "x") -> str:
+    reply: bytes = await link.ask(Call(script=ECHO, arguments=(text,)), timeout=PATIENCE)
+    return reply.decode()
+
+
+async def count(link: ClusterLink) -> int:
+    number: int = await link.ask(Call(script=COUNT, arguments=()), timeout=PATIENCE)
+    return number
+
+
+async def until_echoed(link: ClusterLink) -> None:
+    with trio.fail_after(PATIENCE):
+        while True:
+            try:
+                await echo(link)
+            except RegistryUnavailable:
+                await trio.sleep(POLL)
+            else:
+                return
+
+
+async def test_those_who_ask_may_go_away_at_any_moment(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        for number in range(1000):
+            with trio.move_on_after(0.0002 * (number % 10)):
+                await echo(link, str(number))
+        assert await echo(link, "right") == "right"
+        assert (link.clients, link.failures) == (1, 0)
+
+
+async def test_many_ask_at_a_time_over_one_connection(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        answers: set[int] = set()
+
+        async def ask() -> None:
+            answers.add(await count(link))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(MOST_CALLS // 2):
+                nursery.start_soon(ask)
+        assert answers == set(range(1, MOST_CALLS // 2 + 1))
+        clients = await redis.command("INFO", "clients")
+        assert b"connected_clients:2\r\n" in clients, "the link's, and the one that asks this"
+
+
+async def test_it_works_again_after_redis_was_killed_as_often_as_it_is(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        for _ in range(3):
+            assert await count(link) == 1
+            redis.kill()
+            with pytest.raises(RegistryUnavailable):
+                await echo(link)
+            await redis.start()
+            await until_echoed(link)
+        assert link.clients <= 1 + link.failures
+
+
+async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url, timeout=0.3) as link:
+        assert await count(link) == 1
+        redis.signal(signal.SIGSTOP)
+        for _ in range(2):
+            with pytest.raises(RegistryUnavailable):
+                await count(link)
+        redis.resume()
+        await until_echoed(link)
+        assert await count(link) <= 4, "each of them once at most"
+
+
+async def test_a_connection_that_is_closed_costs_one_call_at_most(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        await echo(link)
+        for _ in range(5):
+            await redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await until_echoed(link)
+        assert link.failures <= 5
+
+
+async def test_a_redis_that_was_never_there_fails_at_once(tmp_path: Path) -> None:
+    async with link_to(f"unix://{tmp_path}/nothing.sock") as link:
+        for _ in range(3):
+            with pytest.raises(RegistryUnavailable):
+                await echo(link)
+
+
+async def test_an_error_of_a_script_is_told_and_the_connection_stays(tmp_path: Path) -> None:
+    wrong = Script(text="return redis.call('GET')", keys=("wcs:nodes",))
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        with pytest.raises(RegistryUnavailable, match="Redis refuses"):
+            await link.ask(Call(script=wrong, arguments=()), timeout=PATIENCE)
+        assert await echo(link) == "x"
+        assert link.clients == 1
+
+
+async def test_too_many_calls_at_a_time_are_refused(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        await echo(link)
+        redis.signal(signal.SIGSTOP)
+        async with trio.open_nursery() as nursery:
+            for _ in range(MOST_CALLS):
+                nursery.start_soon(_ignoring, link)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(RegistryUnavailable, match="too many"):
+                await echo(link)
+            redis.resume()
+
+
+async def _ignoring(link: ClusterLink) -> None:
+    await echo(link)
+
+
+async def test_at_its_end_whoever_waits_is_answered(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        await echo(link)
+        redis.signal(signal.SIGSTOP)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_refused, link)
+            await trio.testing.wait_all_tasks_blocked()
+            link.stop(SHUTDOWN)
+        redis.resume()
+
+
+async def _refused(link: ClusterLink) -> None:
+    with pytest.raises((RegistryUnavailable, ActorStopped)):
+        await echo(link)
+
+
+async def test_a_black_hole_is_left(tmp_path: Path) -> None:
+    """A connection over which nothing comes any more, and of which nobody says so."""
+    async with redis_server(tmp_path) as redis, BlackHole(redis) as hole, link_to(hole.url, timeout=0.3) as link:
+        await echo(link)
+        hole.swallows = True
+        with pytest.raises(RegistryUnavailable):
+            await echo(link)
+        hole.swallows_new = False
+        await until_echoed(link)
+
+
+class BlackHole:
+    """A TCP proxy in front of Redis, whose connections can be made to lead nowhere."""
+
+    def __init__(self, redis: RedisServer) -> None:
+        self._redis = redis
+        self.swallows = False
+        """Those that are open pass nothing on."""
+        self.swallows_new = True
+        self._scope = trio.CancelScope()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        self._manager = trio.open_nursery()
+        nursery = await self._manager.__aenter__()
+        listeners = await nursery.start(trio.serve_tcp, self._serve, 0)
+        self._nursery = nursery
+        self._port = listeners[0].socket.getsockname()[1]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._nursery.cancel_scope.cancel()
+        await self._manager.__aexit__(None, None, None)
+
+    async def _serve(self, client: trio.SocketStream) -> None:
+        is_old = not self.swallows
+        server = await trio.open_unix_socket(self._redis.path)
+        async with server, trio.open_nursery() as nursery:
+            nursery.start_soon(self._pass_on, client, server, is_old)
+            await self._pass_on(server, client, is_old)
+            nursery.cancel_scope.cancel()
+
+    async def _pass_on(self, source: trio.SocketStream, target: trio.SocketStream, is_old: bool) -> None:
+        async for data in source:
+            if not (self.swallows and (is_old or self.swallows_new)):
+                await target.send_all(data)
