@@ -65,7 +65,9 @@ class AccessControl:
 
     def decide(self) -> None:
         """Look again whether callers must log in."""
-        self.is_required = self.would_require(self.store.table)
+        before, self.is_required = self.is_required, self.would_require(self.store.table)
+        if before is not self.is_required:
+            log.warning("whether callers of REST have to log in has changed", required=self.is_required)
 
     async def run(self) -> None:
         """Keep on disk when each token was last used; until cancelled."""

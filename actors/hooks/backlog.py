@@ -49,6 +49,11 @@ class Backlog:
         return self._waiting
 
     @property
+    def lengths(self) -> list[tuple[str, int]]:
+        """How many wait of each application that has some."""
+        return [(app, each.waiting) for app, each in self._applications.items() if each.waiting]
+
+    @property
     def weight(self) -> int:
         """Weight of all hooks that wait or are under way, in bytes."""
         return self._tally.weight
@@ -72,7 +77,9 @@ class Backlog:
     def begin(self, account: "Account") -> None:
         """A waiting hook is now under way."""
         self._waiting -= 1
-        self._application(account.app).settle(account)
+        application = self._application(account.app)
+        application.waiting -= 1
+        application.settle(account)
 
     def leave(self, account: "Account", load: Load) -> None:
         """A hook that was under way is done."""
@@ -173,6 +180,7 @@ class _Application:
     """The waiting hooks of one application's sessions, and which sessions hold the most."""
 
     def __init__(self) -> None:
+        self.waiting = 0
         self._tally = Tally()
         self._plain = _ByMagnitude()
         self._last = _ByMagnitude()
@@ -190,6 +198,7 @@ class _Application:
         return not self._tally.weight
 
     def add(self, account: Account, load: Load) -> None:
+        self.waiting += 1
         self._tally.add(load)
         self.settle(account)
 

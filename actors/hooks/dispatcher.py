@@ -224,6 +224,7 @@ class HookDispatcher(Actor[Never]):
 
     def _report_drop(self, dropped: WaitingHook) -> None:
         if isinstance(dropped, Notification):
+            self.sender.counts.dropped(dropped.account.app, last=dropped.last)
             self.sender.log.dropped(
                 dropped.method,
                 dropped.session_id,

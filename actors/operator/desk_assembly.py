@@ -39,7 +39,7 @@ def make_desk(
     return CommandDesk(
         apps=apps,
         accounts=AccountCommands(access, lambda: apps.table, page_url),
-        server=ServerCommands(drain=parts.drain, reload=reload),
+        server=ServerCommands(drain=parts.drain, reload=reload, access=access),
         live=live,
         trials=AppTrials(table=lambda: apps.table, settings=live.settings, node_id=node_id),
         kept=SpoolCommands(parts.dispatcher, lambda: apps.table),

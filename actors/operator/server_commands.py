@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
+from actors.access.control import AccessControl
 from actors.node.drain import Drain, NotDrainable
 from actors.storage.reload import ReloadReport
 from config.changes import SettingChange
@@ -20,6 +21,7 @@ class ServerCommands:
 
     drain: Drain
     reload: Callable[..., Awaitable[ReloadReport]]
+    access: AccessControl
 
     async def execute(self, command: ServerCommand, who: str) -> Answer:
         """What came of the command. `who` gave it."""
@@ -36,6 +38,7 @@ class ServerCommands:
         return Done(message=_told(self.drain.report()), changed=changed)
 
     async def _reload(self, who: str, check_only: bool) -> Answer:
+        was_required = self.access.is_required
         try:
             report = await self.reload(by=who, check_only=check_only)
         except SettingsError as error:
@@ -44,7 +47,10 @@ class ServerCommands:
         lines = [f"warning: {warning}" for warning in report.warnings]
         lines += [_change(would, change) for change in report.taken]
         lines += [_change("waits for a restart", change) for change in report.waiting]
-        changed = bool(report.taken) and not check_only
+        is_required = self.access.would_require(self.access.store.table) if check_only else self.access.is_required
+        if is_required is not was_required:
+            lines.append(f"{would}: callers of REST {'have' if is_required else 'do not have'} to log in")
+        changed = not check_only and (bool(report.taken) or is_required is not was_required)
         return Done(message="\n".join(lines) or "nothing differs", changed=changed)
 
 

@@ -127,9 +127,11 @@ HOOKS: Final = (
     histogram("hook_duration_seconds", "from the start of a hook to its answer, retries included", "app", "method"),
     histogram("hook_wait_seconds", "from the moment a hook is due to its turn in the session's lane", "app"),
     counter("hook_retries_total", "hooks sent again", "app"),
-    gauge("hook_queue_length", "hooks that wait"),
+    gauge("hook_queue_length", "hooks that wait", "app"),
     gauge("hook_queue_bytes", "memory of hooks that wait or are under way"),
-    counter("hook_drops_total", "hooks dropped because too many waited; kind `end`: those that told of an end", "kind"),
+    counter(
+        "hook_drops_total", "hooks dropped, as too many waited; kind `end`: those that told of an end", "app", "kind"
+    ),
     gauge("hook_connections", "connections to backends; `pending`: calls that wait for one", "state"),
     gauge("hook_breaker_state", "1 for the state of the breaker of the application's backend", "app", "state"),
     counter("hook_breaker_transitions_total", "changes of that state", "app", "to"),

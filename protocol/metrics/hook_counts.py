@@ -7,7 +7,10 @@ from enum import StrEnum
 from protocol.hooks import Answered, HookMethod, NotSent, TimedOut, is_failure
 from protocol.hooks import Outcome as HookResult
 from protocol.metrics.histogram import WAITS, Histogram
-from protocol.metrics.labels import AppLabels, Labels, one_app
+from protocol.metrics.labels import OTHER, AppLabels, Labels, one_app
+
+END = "end"
+"""The kind of hooks that tell of the end of a stream or session; OTHER: all others."""
 
 
 class HookOutcome(StrEnum):
@@ -35,6 +38,7 @@ class HookCounts:
         self.seconds: dict[Labels, Histogram] = {}
         self.waits: dict[str, Histogram] = {}
         self.retries: Counter[str] = Counter()
+        self.drops: Counter[Labels] = Counter()
         self.breaker_changes: Counter[Labels] = Counter()
 
     def ended(self, app_key: str, method: HookMethod, outcome: HookOutcome, seconds: float) -> None:
@@ -49,7 +53,14 @@ class HookCounts:
     def waited(self, app_key: str, seconds: float) -> None:
         """A call begins, after so much time in its lane."""
         app = self._apps.of(app_key)
-        (self.waits.get(app) or self.waits.setdefault(app, Histogram(WAITS))).observe(seconds)
+        if app not in self.waits:
+            self.waits[app] = Histogram(WAITS)
+            self.drops.update({(app, OTHER): 0, (app, END): 0})  # else nobody would see the first of them as growth
+        self.waits[app].observe(seconds)
+
+    def dropped(self, app_key: str, *, last: bool) -> None:
+        """A hook that waited is given up; `last`: it told of an end."""
+        self.drops[self._apps.of(app_key), END if last else OTHER] += 1
 
     def retried(self, app_key: str) -> None:
         """A call is made again."""

@@ -89,6 +89,7 @@ def test_one_that_is_larger_than_the_bound_goes_itself_and_takes_nothing_along()
     (large,) = waiting.fill("a/1", 1, MAX_WEIGHT + 1)
     assert large.refused
     assert kept(others) == len(waiting.backlog) == 5
+    assert waiting.backlog.lengths == [("a", 5)]
 
 
 def test_what_is_under_way_weighs_and_is_dropped_no_more() -> None:

@@ -87,6 +87,7 @@ async def test_a_session_keeps_to_its_own_bound_in_every_order(autojump_clock: M
         for number in range(100):
             flood.notify(EVENT, body(1, f"flood {number}"))
         assert rig.dispatcher.statistics().dropped == 90
+        assert rig.dispatcher.sender.counts.drops == {("other", "other"): 90, ("other", "end"): 0}
         await rig.dispatcher.drain(100)
         told = rig.backend.told("payload")
         assert {f"quiet {number}" for number in range(5)} <= set(told)

@@ -26,7 +26,10 @@ def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -
         told = server.operate("add", "user", "backend", "pässword")
         token = json.loads(server.operate("--json", "add", "token", "ci", "--role", "view"))["rows"][0]["token"]
         assert "After the next reload (wcs reload) everybody has to" in told
+        assert "would change: callers of REST have to log in" in server.operate("reload", "--check")
         assert status_of(server, None) == 404, "nobody is locked out at once"
+        assert "changed: callers of REST have to log in" in server.operate("reload")
+        assert status_of(server, None) == 401
     with running_server(tmp_path, OPEN) as server:
         statuses = [status_of(server, given) for given in (None, basic("backend", "pässword"), f"Bearer {token}")]
         assert statuses == [401, 404, 404]
@@ -45,7 +48,7 @@ def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -
             "audit_lost": 0,
         }
     audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
-    assert [line["what"] for line in audit] == ["add user", "add token", f"GET {FIND}", "console"]
+    assert [line["what"] for line in audit] == ["add user", "add token", "reload", f"GET {FIND}", "console"]
     assert (tmp_path / "state" / "audit.jsonl").stat().st_mode & 0o777 == 0o600
     assert "last_used = " in (tmp_path / "state" / "users.toml").read_text()
     everything = server.log() + json.dumps(audit) + (tmp_path / "state" / "users.toml").read_text()
