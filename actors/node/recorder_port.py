@@ -69,12 +69,19 @@ class GroupDescription:
     file_name: str
 
 
-class RecorderPort(Protocol):
-    """Recordings of publications, which queries choose, and the files that come of them."""
+class RecordFilesPort(Protocol):
+    """The files that come of recordings."""
 
     @property
     def folder(self) -> Path:
         """Where finished files are."""
+
+    async def until_finished(self, name: str) -> None:
+        """Wait for the file of this name, if its recording has just ended."""
+
+
+class RecorderPort(RecordFilesPort, Protocol):
+    """Recordings of publications, which queries choose, and the files that come of them."""
 
     async def start(self, query: StreamFilter, wish: RecordWish) -> None:
         """Record a publication; a recording of it that runs ends.

@@ -49,8 +49,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
     )
-    records = parts.recordings.folder.path
-    public = create_public_app(settings, whip=whip, records=records, page_info=page_info, counts=parts.metrics.web)
+    public = create_public_app(settings, whip=whip, records=recorder, page_info=page_info, counts=parts.metrics.web)
     tls = {"https": opened.https, "public_https": opened.tls}
     await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
 

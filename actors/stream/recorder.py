@@ -31,6 +31,9 @@ class StreamRecorder:
     def folder(self) -> Path:
         return self._recordings.folder.path
 
+    async def until_finished(self, name: str) -> None:
+        await self._recordings.until_finished(name)
+
     async def start(self, query: StreamFilter, wish: RecordWish) -> None:
         recording = self._published(query).record(wish)
         await recording.started.wait()

@@ -42,7 +42,7 @@ def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> I
         yield from WhipResource(ports.whip, settings, refusals).routes()
     if ports.recorder is not None:
         yield from RecordResource(ports.recorder).routes()
-        yield from RecordFiles(ports.recorder.folder, settings).routes()
+        yield from RecordFiles(ports.recorder, settings).routes()
     if ports.record_groups is not None:
         yield from RecordGroupResource(ports.record_groups).routes()
     if ports.snapshots is not None:

@@ -7,12 +7,12 @@ REST, the start page, metrics and the statistics are not here: their paths are u
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from actors.node.recorder_port import RecordFilesPort
 from actors.node.whip_port import WhipPort
 from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.record_files import RecordFiles
@@ -31,9 +31,14 @@ from protocol.metrics.web_counts import WebCounts
 
 
 def create_public_app(
-    settings: Settings, *, whip: WhipPort, records: Path, page_info: PageInfo, counts: WebCounts | None = None
+    settings: Settings,
+    *,
+    whip: WhipPort,
+    records: RecordFilesPort,
+    page_info: PageInfo,
+    counts: WebCounts | None = None,
 ) -> Starlette:
-    """The ASGI application of the public listeners. `records`: the folder of recordings."""
+    """The ASGI application of the public listeners. `records`: files of recordings."""
     refusals = Refusals(tells_missing=False)
     table = RouteTable(public_routes(settings, whip, records, page_info, refusals))
     layers = [
@@ -48,7 +53,7 @@ def create_public_app(
 
 
 def public_routes(
-    settings: Settings, whip: WhipPort, records: Path, page_info: PageInfo, refusals: Refusals
+    settings: Settings, whip: WhipPort, records: RecordFilesPort, page_info: PageInfo, refusals: Refusals
 ) -> Iterable[ApiRoute]:
     """All that is served to anybody; what is not named here does not exist for them."""
     yield from WhipResource(whip, settings, refusals).routes()

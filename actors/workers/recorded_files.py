@@ -40,7 +40,6 @@ class RecordedFiles:
         self._counts = counts
         self._finish_later = finish_later
         self._unfinished: set[RecordPart] = set()
-        """Files that are written, and not yet done with."""
         self._rescued: list[Path] = []
         """Files of an earlier server that are to become MP4."""
         self._remuxings: set[Remuxing] = set()
@@ -48,6 +47,11 @@ class RecordedFiles:
     @property
     def is_remuxing(self) -> bool:
         return bool(self._remuxings)
+
+    @property
+    def unfinished(self) -> Collection[RecordPart]:
+        """Files that are written, and not yet done with."""
+        return tuple(self._unfinished)
 
     def take_rotated(self, part: RecordPart) -> None:
         """A file is written, and its recording goes on in the next one."""

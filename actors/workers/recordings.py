@@ -147,6 +147,14 @@ class Recordings:
             self._tasks += 1
             self._nursery.start_soon(self._finish, run, what)
 
+    async def until_finished(self, name: str) -> None:
+        """Wait for the file of this name, if its recording has just ended, or has gone on in the next one."""
+        ending = [recording.part for recording in self._all if recording.is_ending]
+        for part in (*ending, *self.files.unfinished):
+            if part.final == name:
+                await part.delivered.wait()
+                return
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _admit(self, request: RecordRequest) -> None:
@@ -190,6 +198,8 @@ class Recordings:
             self._note_end(recording, request)
             if recording.refusal is None:
                 self.files.take(recording.part)
+            else:
+                recording.part.delivered.set()
         finally:
             self._all.discard(recording)
             if self._running.get(_key(request)) is recording:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from attrs import frozen
 
 from actors.node.whip_port import WhipAnswer, WhipRequest
 from actors.web.api.routes import ApiRoute
@@ -30,7 +31,6 @@ ALLOWED = {
     "/embed_player/wcs.js",
     "/client/records/{name:str}",
 }
-NOWHERE = Path("/nonexistent")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 SDP = {"Content-Type": "application/sdp"}
 
@@ -45,14 +45,24 @@ class OpenPort:
         """It has ended."""
 
 
-def client(settings: Settings | None = None, records: Path = NOWHERE) -> httpx.AsyncClient:
+@frozen
+class Files:
+    """Recordings that are all finished."""
+
+    folder: Path
+
+    async def until_finished(self, name: str) -> None:
+        """There is nothing to wait for."""
+
+
+def client(settings: Settings | None = None, records: Path = Path("/nonexistent")) -> httpx.AsyncClient:
     """A client from anywhere, under any host name."""
-    app = create_public_app(settings or Settings(), whip=OpenPort(), records=records, page_info=PAGE)
+    app = create_public_app(settings or Settings(), whip=OpenPort(), records=Files(records), page_info=PAGE)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pages.example")
 
 
 def served() -> tuple[ApiRoute, ...]:
-    return tuple(public_routes(Settings(), OpenPort(), NOWHERE, PAGE, Refusals()))
+    return tuple(public_routes(Settings(), OpenPort(), Files(Path()), PAGE, Refusals()))
 
 
 def rest_routes() -> Iterator[ApiRoute]:

@@ -1,22 +1,27 @@
 """The pages that come with the SDK for talking face to face, as they are in its package: nothing of them is changed."""
 
+import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from attrs import define, field
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.support.sdk_page import PATIENCE
+from tests.support.server_process import ServerProcess
 
 EXAMPLES = "/sdk/examples/demo/streaming"
 CONFERENCE = f"{EXAMPLES}/conference/conference.html"
 VIDEO_CHAT = f"{EXAMPLES}/video-chat/video-chat.html"
 SCREEN_SHARING = f"{EXAMPLES}/video-chat-and-screen-sharing/video-chat-and-screen-sharing.html"
 SNAPSHOT = f"{EXAMPLES}/stream-snapshot/stream-snapshot.html"
+RECORDING = f"{EXAMPLES}/stream_recording/recording.html"
+SEVERAL_RECORDINGS = f"{EXAMPLES}/several_streams_recording/several_streams_recording.html"
 TWO_WAY = f"{EXAMPLES}/two_way_streaming/two_way_streaming.html"
 
 
-SETTINGS = {"snapshot.timeout": 30_000}
+SETTINGS = {"snapshot.timeout": 30_000, "records.access": "public", "records.min_free": 0}
 
 
 @define(eq=False)
@@ -200,3 +205,41 @@ def test_stream_snapshot(example: OpenExample, ws_url: str) -> None:
     assert size == page.page.evaluate("(video => [video.videoWidth, video.videoHeight])($('#localVideo video')[0])")
     page.shows("snapshotStatus", "")
     expect(page.of("snapshotBtn")).to_be_enabled(timeout=PATIENCE)
+
+
+def test_stream_recording(example: OpenExample, ws_url: str, server: ServerProcess) -> None:
+    page = example(RECORDING)
+    page.page.route("**/client/records/*", lambda route: route.continue_(url=server.http_url(path_of(route))))
+    page.of("url").fill(f"{ws_url}/news")
+    page.of("publishBtn").click()
+    page.shows("status", "PUBLISHING")
+    page.sees("localVideo")
+    page.of("publishBtn").click()
+    page.shows("status", "UNPUBLISHED")
+    page.page.wait_for_function("document.querySelector('#recVideo').videoWidth > 0")
+    page.page.evaluate("document.querySelector('#recVideo').play()")
+    page.page.wait_for_function("document.querySelector('#recVideo').currentTime > 0.2")
+
+
+def path_of(route: Route) -> str:
+    return urlsplit(route.request.url).path
+
+
+def test_several_streams_recording(example: OpenExample, ws_url: str, server: ServerProcess) -> None:
+    page, before = example(SEVERAL_RECORDINGS), recordings(server)
+    page.of("url").fill(ws_url)
+    page.of("countStreams").fill("3")
+    page.of("publishBtn").click()
+    expect(page.of("publishBtn")).to_have_text("Stop", timeout=PATIENCE)
+    page.sees("localVideo")
+    page.of("publishBtn").click()
+    page.page.wait_for_function("$('#statusLog').text().split('UNPUBLISHED').length > 3")
+    deadline = time.monotonic() + PATIENCE / 1000
+    while len(recordings(server) - before) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def recordings(server: ServerProcess) -> set[str]:
+    """The finished files."""
+    return {path.name for path in (server.state / "records").glob("*.webm")}

@@ -14,6 +14,8 @@ from config.apps_file import write_apps
 from config.settings import RecordPolicy, RecordsAccess
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
+from tests.support.h264_viewer import h264_viewer
+from tests.support.rtsp_source import make_media
 from tests.support.wcs_client import ClientStream, wcs_client
 
 RECORDS = "/client/records/"
@@ -67,6 +69,50 @@ async def test_a_page_has_its_stream_recorded_and_learns_the_files_name(tmp_path
 METHODS = frozenset({"connect", "publishStream", "StreamStatusEvent", "ConnectionStatusEvent", "RecordingStatusEvent"})
 
 
+async def test_a_page_that_fetches_at_once_gets_the_file(tmp_path: Path) -> None:
+    async with full_server(tmp_path, **FREE) as server, wcs_client(server.ws_url()) as client:
+        stream = await client.publish("news", record=True)
+        await show(stream, await client.play("news"))
+        await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": "news"})
+        name = (await stream.status("UNPUBLISHED"))["recordName"]
+        assert (await server.rest.get(RECORDS + name)).status_code == 200
+        assert (await server.rest.get(RECORDS + "other.webm")).status_code == 404
+
+
+async def test_a_rooms_member_is_recorded(tmp_path: Path) -> None:
+    policy = {"stream_record_policy": RecordPolicy.STREAM_NAME}
+    member: dict[str, Any] = {"appKey": "roomApp", "custom": {"login": "ada"}}
+    async with full_server(tmp_path, **FREE, **policy) as server, wcs_client(server.ws_url(), **member) as client:
+        join = {"command": "join", "options": {"name": "lobby"}}
+        await client.send("sendData", {"operationId": "1", "payload": join})
+        assert (await client.receive("DataStatusEvent", operationId="1"))["status"] == "ACCEPTED"
+        stream = await client.publish("ada-lobby", record=True, custom={"name": "lobby"})
+        await show(stream, await client.play("ada-lobby", custom={"name": "lobby"}))
+        assert len(await server.streams(roomName="lobby", published=True)) == 1
+        assert (await recorder(server, "recorder/terminate", stream)).status_code == 200
+        assert pictures((await fetched(server, tmp_path, "ada-lobby.webm")).content) >= 1
+
+
+async def test_a_captured_stream_is_recorded(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    make_media(media / "clip.mp4", audio="aac", seconds=1)
+    settings = {**FREE, "capture_vod_folder": media, "vod_live_loop": True}
+    policy = {"stream_record_policy_template": "film"}
+    async with full_server(tmp_path, **settings, **policy) as server, wcs_client(server.ws_url()) as client:
+        await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        (stream,) = await server.streams(published=True)
+        recordings = server.server.parts.recordings
+        body = {"mediaSessionId": stream["mediaSessionId"]}
+        assert (await server.rest.post("/rest-api/recorder/startup", json=body)).status_code == 200
+        recording = recordings.of(stream["mediaSessionId"])
+        assert recording is not None
+        with trio.fail_after(30):
+            await recording.writing.wait()
+        assert (await server.rest.post("/rest-api/recorder/terminate", json=body)).status_code == 200
+        assert pictures((await fetched(server, tmp_path, "film.mp4")).content) >= 1
+
+
 async def test_a_backend_is_told_of_recordings_even_after_the_session(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o700)
     async with open_backend() as backend:
@@ -76,10 +122,8 @@ async def test_a_backend_is_told_of_recordings_even_after_the_session(tmp_path: 
             async with wcs_client(server.ws_url()) as client:
                 stream = await client.publish("news", record=True)
                 await show(stream, await client.play("news"))
-                with trio.fail_after(30):
-                    (begun,) = await backend.wait_for("RecordingStatusEvent")
             with trio.fail_after(30):
-                _, done = await backend.wait_for("RecordingStatusEvent", count=2)
+                begun, done = await backend.wait_for("RecordingStatusEvent", count=2)
             name = f"stream-{stream.id}.webm"
             ids = {"mediaSessionId": stream.id, "name": "news", "fileName": name, "appKey": "defaultApp"}
             assert begun.body.items() >= {**ids, "status": "STARTED"}.items()

@@ -2,11 +2,13 @@
 
 import stat
 from pathlib import Path
+from typing import Final
 
 import trio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from actors.node.recorder_port import RecordFilesPort
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import check_unbound
 from config.settings import RecordsAccess, Settings
@@ -15,12 +17,15 @@ from protocol.rest import records as rest
 from protocol.rest.errors import not_found
 from protocol.rest.operations import ANYONE, Answer
 
+FINISH_TIMEOUT: Final = 20.0
+"""Seconds that a request waits for a file that is being finished."""
+
 
 class RecordFiles:
     """Finished files, in whole or in ranges. `is_public`: of the listeners for anybody, where nobody logs in."""
 
-    def __init__(self, folder: Path, settings: Settings, *, is_public: bool = False) -> None:
-        self._folder = folder
+    def __init__(self, files: RecordFilesPort, settings: Settings, *, is_public: bool = False) -> None:
+        self._files = files
         self._settings = settings
         self._is_public = is_public
 
@@ -43,14 +48,19 @@ class RecordFiles:
         )
 
     async def fetch(self, request: Request) -> Response:
-        """A finished file, in whole or in ranges (RFC 9110 section 14). There is no list of them."""
+        """A finished file, in whole or in ranges (RFC 9110 section 14). There is no list of them.
+
+        A page that has just learned a file's name gets it as soon as it is finished.
+        """
         name, access = request.path_params["name"], self._settings.records_access
         kind = rest.media_type(name)
         if kind is None or not self._may_be_fetched(access):
             raise not_found("there is no such file")
         if access is RecordsAccess.AUTHENTICATED:
             check_unbound(request.scope, "a recording")
-        path = self._folder / name
+        path = self._files.folder / name
+        with trio.move_on_after(FINISH_TIMEOUT):
+            await self._files.until_finished(name)
         if not await trio.to_thread.run_sync(_is_file, path):
             raise not_found("there is no such file")
         return FileResponse(path, media_type=kind, headers=_file_headers(access))

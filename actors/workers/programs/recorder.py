@@ -144,7 +144,10 @@ class Recorder:
             self._why = "max-size"
         elif self._is_disk_full():
             self._why = "disk-full"
-        if not self._started and recording.length:
+        self._tell_start()
+
+    def _tell_start(self) -> None:
+        if not self._started and self._recording.length:
             self._started = True
             tell("started", **self.figures())
 
@@ -159,6 +162,7 @@ class Recorder:
     def _finish(self) -> None:
         outputs = self._recording.finish(has_next=self._files.is_there)
         last = [outputs.pop()] if outputs and outputs[-1].ends else []
+        self._tell_start()
         self._write(outputs)
         for output in last:
             self._file.write(output)
