@@ -14,6 +14,7 @@ from actors.stream.capture_starter import CaptureRefused
 from actors.stream.captured import NO_PLAYERS, CapturedStream
 from actors.workers.source_feed import SourceFeed
 from protocol.access.kicks import Subject
+from protocol.capture.masking import masked
 from protocol.capture.uri import CaptureUri
 from protocol.hooks import HookContext, HookMethod
 from protocol.stream.events import StreamEvent
@@ -48,6 +49,13 @@ class Capture:
         self._feed: SourceFeed | None = None
         self.was_live = False
         """Whether its media has ever flowed."""
+        self.hides_uri = False
+        """Whether it was begun by a name that stands for its URI, which nobody may see."""
+
+    @property
+    def shown_uri(self) -> str:
+        """The URI for REST: as it was given, unless it was not given by who plays it."""
+        return masked(self.uri.text) if self.hides_uri else self.uri.text
 
     @property
     def state(self) -> str:

@@ -115,13 +115,14 @@ class Captures:
                 await self._end_former(name)
             own = f"{name}#{secrets.token_hex(4)}" if uri.scheme is CaptureScheme.VOD else name
             capture = self._begin(uri, name=own, kept=False, is_trusted=is_trusted)
+            capture.hides_uri = named is not None
         return await capture.opened.answer()
 
     # -- for REST ------------------------------------------------------------------------------------------------
 
     async def start(self, uri: CaptureUri, name: str) -> None:
         """See `CapturePort.start`."""
-        if any(self._of(uri.text)) or any(each.name == name for each in self._captures):
+        if any(self._of(uri.text)) or self._is_taken(name):
             raise AlreadyCaptured
         try:
             capture = self._begin(uri, name=name, kept=True, is_trusted=True)
@@ -141,7 +142,8 @@ class Captures:
 
     async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
         """See `CapturePort.terminate`."""
-        found = [each for each in self._captures if each.uri.text == uri and each.uri.scheme in schemes]
+        known = (each for each in self._captures if each.uri.scheme in schemes)
+        found = [each for each in known if uri in (each.uri.text, each.shown_uri)]
         if not found:
             raise NoSuchCapture
         for capture in found:
@@ -151,8 +153,12 @@ class Captures:
 
     def _of(self, uri: str) -> Iterator[Capture]:
         """The capture that players of this URI share."""
-        shared = (each for each in self._captures if each.uri.scheme is not CaptureScheme.VOD)
-        return (each for each in shared if each.uri.text == uri and not each.over.is_set())
+        live = (each for each in self._captures if each.uri.text == uri and not each.over.is_set())
+        return (each for each in live if each.uri.scheme is not CaptureScheme.VOD)
+
+    def _is_taken(self, name: str) -> bool:
+        is_alias = self._services.sources.table.by_name(name) is not None
+        return is_alias or any(each.name == name for each in self._captures)
 
     def _read(self, name: str) -> CaptureUri:
         try:
@@ -239,7 +245,7 @@ def _warn(method: HookMethod, info: str) -> None:
 def _describe(capture: Capture) -> CaptureDescription:
     stream = capture.stream
     return CaptureDescription(
-        uri=capture.uri.text,
+        uri=capture.shown_uri,
         name=capture.name,
         status=capture.state,
         media_session_id="" if stream is None else stream.media_session_id,

@@ -59,7 +59,7 @@ def _add(source: NamedSource, table: SourceTable) -> Result:
 def _update(source: NamedSource, table: SourceTable) -> Result:
     if table.by_name(source.name) == source:
         return table, Done(message=f"source {source.name!r} is like that already")
-    told = f"source {source.name!r} updated; who plays it goes on with the old one"
+    told = f"source {source.name!r} updated; the next player gets it, and ends the capture so far"
     return table.replaced(source), Done(message=told, changed=True)
 
 

@@ -183,7 +183,7 @@ class Parts:
             apps=self.opened.apps,
             feeds=self.plane.feeds,
             vod_folder=self.state.media_path,
-            access=SourceAccess(lambda: self.settings.capture_allow, own=machine_addresses),
+            access=SourceAccess(lambda: self.settings.capture_allow, own=self._own_addresses),
             sources=self.opened.sources,
         )
         return Captures(services, self.recordings.services)
@@ -225,8 +225,11 @@ class Parts:
 
     def _may_push_to(self, host: str, address: str) -> bool:
         """Where pages may have their streams pushed to."""
-        own = {*machine_addresses(), *(address for address, _ in self.plane.addresses)}
-        return self.settings.push_allow.allows(host, address, own)
+        return self.settings.push_allow.allows(host, address, self._own_addresses())
+
+    def _own_addresses(self) -> set[str]:
+        """Those of this machine, and those under which peers know it."""
+        return {*machine_addresses(), *(address for address, _ in self.plane.addresses)}
 
     def _adopt(self, settings: Settings) -> None:
         self.opened.certificate.use(*certificate_files(settings, self.state))

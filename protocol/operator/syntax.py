@@ -253,7 +253,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             "update source",
-            "Give a name another source. Who plays it already goes on with the one so far.",
+            "Give a name another source. The next player gets it, and ends the capture so far.",
             operands=("NAME", "URI"),
         ),
         Verb(

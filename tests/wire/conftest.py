@@ -34,7 +34,7 @@ SLOW = {
     ),
     *("server_events", "server_status", "service_manager", "snapshots", "spool_over_a_kill", "ssh", "standard_streams"),
     "record_hook",
-    "source_forwarder",
+    *("capture_names", "source_forwarder"),
     *("start_checks", "wheel", "whip", "whip_codes", "whip_ffmpeg", "zygote"),
     *("cluster", "cluster_link", "cluster_registry"),
 }

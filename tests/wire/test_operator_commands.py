@@ -351,7 +351,7 @@ async def test_sources_have_names_in_place_of_their_uris(console: Console) -> No
     refused = await console.wcs("add", "source", "gate", "rtsp://u:s3cret@127.1/")
     assert (refused.returncode, b"uri: has a host that is no valid address" in refused.stderr) == (1, True)
     updated = await console.done("update", "source", "lobby", "vod-live://lobby.mp4")
-    assert updated == "source 'lobby' updated; who plays it goes on with the old one\n"
+    assert updated == "source 'lobby' updated; the next player gets it, and ends the capture so far\n"
     assert await console.done("remove", "source", "lobby") == "source 'lobby' removed\n"
     assert await console.done("remove", "source", "lobby") == "no source 'lobby'; nothing to remove\n"
     assert "s3cret" not in "".join(console.audit) + refused.stderr.decode()

@@ -91,7 +91,7 @@ class SourceResource:
         return await self._changed(request, AddSource(name=given[rest.NAME] or "", uri=given[rest.URI] or ""))
 
     async def update(self, request: Request) -> Response:
-        """Who plays it already goes on with the source so far."""
+        """The next player gets it, and ends the capture so far."""
         given = rest.UPDATE.read(decode_object(await request.body()))
         return await self._changed(request, UpdateSource(name=given[rest.NAME] or "", uri=given[rest.URI] or ""))
 

@@ -207,17 +207,20 @@ def why_of(error: av.FFmpegError) -> str:
             return "wrong-format"
 
 
-def take_network(job: dict[str, Any]) -> tuple[str, ...]:
-    """The network that the job says: any, the server alone, or, for a file, none. The steps that `enter` leaves out."""
+def take_network(job: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The network that the job says: any, the server alone, or, for a file, none.
+
+    Returns the steps that `enter` leaves out, and why the process cannot be isolated, if it should be.
+    """
     if job.get("file") is not None:
-        return ()
+        return (), {}
     if job["ports"]:
         try:
             isolate(job["channel"], job["ports"])
-        except OSError:
-            return ("namespaces", "landlock")
-        return ("namespaces",)
-    return ("namespaces", "landlock")
+        except OSError as error:
+            return ("namespaces", "landlock"), {"isolation": str(error)}
+        return ("namespaces",), {}
+    return ("namespaces", "landlock"), {}
 
 
 def main() -> None:
@@ -225,10 +228,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
     job = read_job()
     capture = CaptureProgram(job)
-    left_out = take_network(job)
-    tell("ready", refused=enter(LIMIT_FILES, leave_out=left_out))
-    may_run = "landlock" not in left_out or not (job["ports"] and job["needs_isolation"])
-    why = capture.run() if may_run else "not-isolated"
+    left_out, refused = take_network(job)
+    tell("ready", refused=refused | enter(LIMIT_FILES, leave_out=left_out))
+    why = "not-isolated" if refused and job["needs_isolation"] else capture.run()
     capture.finish()
     tell("done", why=why, **capture.figures())
 

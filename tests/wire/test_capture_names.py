@@ -1,0 +1,79 @@
+"""What a page can do by the names that it plays: hostile ones reach nothing, and those of sources tell no secret."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+import trio
+
+from actors.runtime.logs import TextLines
+from protocol.capture.rules import read_rules
+from tests.support.full_server import full_server
+from tests.support.h264_viewer import h264_viewer, until_both
+from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
+from tests.support.rtsp_source import make_media, rtsp_source
+from tests.support.wcs_client import WcsClient, wcs_client
+
+SECRET = "s3cret"
+HOSTILE = [*MALFORMED, *NO_SOURCE, *OUT_OF_REACH]
+
+
+async def info_of_failure(client: WcsClient, name: str) -> str:
+    peer = h264_viewer()
+    client.peers.append(peer)
+    stream = await client.request("playStream", name, peer.play_offer())
+    return str((await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED"))["info"])
+
+
+async def test_no_hostile_name_is_captured_even_where_everything_is_allowed(tmp_path: Path) -> None:
+    reached: list[bytes] = []
+
+    async def note(stream: trio.SocketStream) -> None:
+        reached.append(bytes(await stream.receive_some(4096)))
+
+    settings = {"capture_allow": read_rules(["*", "0.0.0.0/0", "::/0"]), "max_streams_per_session": 1000}
+    async with full_server(tmp_path, **settings) as server, trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listeners[0].socket.getsockname()[1]
+        nursery.start_soon(trio.serve_listeners, note, listeners)
+        async with wcs_client(server.ws_url()) as client:
+            own = [
+                f"{scheme}://127.0.0.1:{port}/x.m3u8" for scheme in ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https")
+            ]
+            own += [f"http://localhost:{port}/x.m3u8", f"rtsp://localhost:{port}/x"]
+            told = {name: await info_of_failure(client, name) for name in (*HOSTILE, *own)}
+        statistics = await server.statistics()
+        nursery.cancel_scope.cancel()
+    assert {told[name] for name in own} == {"Restricted access"}
+    assert {told[name] for name in MALFORMED} <= {"Bad URI"}
+    assert int(statistics["captures_started"]) == 0
+    assert not reached
+
+
+async def test_a_camera_with_a_name_keeps_its_uri_to_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="wcsd")
+    media = make_media(tmp_path / "cam.mkv", seconds=20)
+    async with full_server(tmp_path, capture_linger=0.05) as server, wcs_client(server.ws_url()) as client:
+        with rtsp_source(media, user="admin", password=SECRET) as camera:
+            shown = camera.url.replace(f"admin:{SECRET}", "***")
+            assert shown != camera.url
+            added = await server.rest.post("/rest-api/source/add", json={"name": "lobby", "uri": camera.url})
+            player = await client.play("lobby", peer=h264_viewer())
+            await until_both(player)
+            taken = await server.rest.post(
+                "/rest-api/rtsp/startup", json={"uri": "rtsp://127.0.0.1:9/x", "toStream": "lobby"}
+            )
+            assert taken.status_code == HTTPStatus.CONFLICT
+            found = await server.rest.get("/rest-api/rtsp/find_all")
+            assert found.json() == [{"uri": shown, "status": "PLAYING", "toStream": "lobby"}]
+            answers = [added, taken, found, await server.rest.get("/rest-api/source/find_all")]
+            answers.append(await server.rest.post("/rest-api/stream/find_all"))
+            answers.append(await server.rest.post("/rest-api/rtsp/terminate", json={"uri": shown}))
+            assert answers[-1].status_code == HTTPStatus.OK
+            assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+        assert b"s3cret" not in b"".join(event.data for event in server.server.events.history())
+    lines = "\n".join(TextLines().format(record) for record in caplog.records if record.name.startswith("wcsd"))
+    assert "source opened name=lobby" in lines
+    told = "".join(answer.text for answer in answers) + str(client.frames) + lines
+    assert SECRET not in told
+    assert SECRET in (tmp_path / "state" / "sources.toml").read_text()
