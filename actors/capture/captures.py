@@ -28,12 +28,14 @@ from actors.workers.source_feed import SourceFeed
 from actors.workers.worker import WorkerServices
 from config.settings import Settings
 from protocol.capture.uri import BadCaptureUri, CaptureScheme, CaptureUri, is_capture_name, read_capture_uri
-from protocol.hooks import HookContext, HookMethod
+from protocol.hooks import HookContext, HookMethod, MethodConfig, RestClientConfig, RestOnError
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
 
 log = get_logger("capture")
 NOT_ALLOWED: Final = "capture.allow"
+_POLICIES: Final = RestClientConfig({HookMethod.STREAM_KEEP_ALIVE_EVENT: MethodConfig(rest_on_error=RestOnError.FAIL)})
+"""No `connect` is sent for a capture, in whose answer a backend could choose: its 403 to a keep-alive ends it."""
 GIVEN_UP: Final = StopReason(cause="user", info=StreamInfo.STOPPED_BY_USER)
 
 
@@ -213,6 +215,7 @@ class Captures:
         source = source_of(uri, settings, folder, name=name, offset=secrets.randbits(32), access=access)
         context = HookContext(node_id=services.node_id, app_key=key, session_id=new_capture_id())
         lane = services.dispatcher.open_lane(app=app, session_id=context.session_id, on_warning=_warn)
+        lane.config = _POLICIES
         feed = partial(self._feed, source)
         return Capture(uri, name=name, lane=lane, context=context, make_feed=feed, kept=kept)
 

@@ -39,11 +39,12 @@ def source_of(
         needs_isolation=access is not None and (uri.has_transport_option or not access.names_address(uri.host)),
     )
     if is_file:
-        return CaptureSource(name=name, job=job, file=_within(folder, uri.file))
+        return CaptureSource(name=name, job=job, file=_within(folder, uri.file), ends=True)
     if access is None:
-        return CaptureSource(name=name, job=job)
+        return CaptureSource(name=name, job=job, ends=is_hls)
     complaints = RateLimitedLog(log, clock=trio.current_time)
-    return CaptureSource(name=name, job=job, make_forwarder=partial(SourceForwarder, access, complaints))
+    forwarder = partial(SourceForwarder, access, complaints)
+    return CaptureSource(name=name, job=job, ends=is_hls, make_forwarder=forwarder)
 
 
 def provider_of(uri: CaptureUri) -> str:

@@ -49,7 +49,7 @@ class SourceJob:
 
 @frozen(kw_only=True)
 class CaptureSource:
-    """What to open. `name`: of the stream, for the log. A `file` ends, other sources are opened again.
+    """What to open. `name`: of the stream, for the log. `ends`: its end is one; other sources are opened again.
 
     `make_forwarder`: the only way out of a process that is cut off from every network; None: it is not.
     """
@@ -57,6 +57,7 @@ class CaptureSource:
     name: str
     job: SourceJob
     file: Path | None = None
+    ends: bool = False
     make_forwarder: Callable[[], SourceForwarder] | None = None
 
 

@@ -118,7 +118,8 @@ class SourceFeed:
         return self._ingest
 
     def _is_final(self, why: str) -> bool:
-        return self._misfit or why in _FINAL or (self._source.file is not None and why != DIED)
+        is_over = why == "ended" and self._source.ends
+        return self._misfit or is_over or why in _FINAL or (self._source.file is not None and why != DIED)
 
     def _info(self, why: str) -> StreamInfo:
         if self._source.file is not None and why == "wrong-format":

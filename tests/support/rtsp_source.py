@@ -96,13 +96,19 @@ class Camera:
 
 
 def make_media(
-    path: Path, *, video: str | None = "h264", audio: str | None = "opus", seconds: int = 20, b_frames: int = 0
+    path: Path,
+    *,
+    video: str | None = "h264",
+    audio: str | None = "opus",
+    seconds: int = 20,
+    b_frames: int = 0,
+    gop: int = GOP,
 ) -> MediaFile:
     """A moving picture and a tone; the container goes by the name."""
     with av.open(str(path), "w") as target:
         streams: list[av.VideoStream | av.AudioStream] = []
         if video is not None:
-            streams.append(_add_video(target, video, b_frames))
+            streams.append(_add_video(target, video, b_frames, gop))
         if audio is not None:
             streams.append(_add_audio(target, audio))
         for second in range(seconds):
@@ -148,11 +154,11 @@ def _launch(media: MediaFile) -> str:
     return " ".join([*parts, ")"])
 
 
-def _add_video(target: "av.container.OutputContainer", codec: str, b_frames: int) -> av.VideoStream:
+def _add_video(target: "av.container.OutputContainer", codec: str, b_frames: int, gop: int) -> av.VideoStream:
     stream = target.add_stream(_VIDEO[codec], rate=RATE)
     assert isinstance(stream, av.VideoStream)
     stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-    stream.codec_context.gop_size, stream.codec_context.thread_count = GOP, 1
+    stream.codec_context.gop_size, stream.codec_context.thread_count = gop, 1
     match codec:
         case "vp8":
             stream.options = {"deadline": "realtime", "cpu-used": "8"}

@@ -6,7 +6,7 @@ import pytest
 
 HERE = Path(__file__).parent
 SLOW = {
-    *("capture", "capture_files"),
+    *("capture", "capture_files", "capture_sources"),
     *("aiortc_peer", "candidates", "certificate", "crashes", "daemon", "descriptors", "drain", "ended_connections"),
     *("example_backend", "fast_sender", "fast_sender_runs", "full_stack", "gateway", "hook_transport_calls"),
     *("launcher", "leaks", "live_settings", "media_breaks", "media_joins", "media_life", "media_paths"),

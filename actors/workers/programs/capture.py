@@ -8,6 +8,7 @@ H264, VP8, Opus and G.711 are passed on as they are; other sound becomes Opus. A
 that FFmpeg says is shown.
 """
 
+import math
 import os
 import resource
 import select
@@ -53,6 +54,7 @@ class CaptureProgram:
         self._paced: bool = job["paced"]
         self._anchor: float | None = None
         self._stat_at = time.monotonic() + STAT_INTERVAL
+        self._silent_at = math.inf
         self._packets = self._bytes = 0
         self._commands = select.poll()
         self._commands.register(sys.stdin.fileno(), select.POLLIN)
@@ -77,8 +79,8 @@ class CaptureProgram:
             return str(ended)
         except Unfit as unfit:
             return unfit.why
-        except av.FFmpegError as error:
-            return why_of(error)
+        except av.FFmpegError as error:  # what it is when time has run out depends on where that was
+            return "silent" if time.monotonic() >= self._silent_at else why_of(error)
 
     def figures(self) -> dict[str, Any]:
         """What is told from time to time, and at the end."""
@@ -96,6 +98,7 @@ class CaptureProgram:
         source = job["url"] if job.get("file") is None else os.fdopen(job["file"], "rb")
         timeouts = job["connect_timeout"], job["read_timeout"]
         options = {**job["options"], "protocol_whitelist": _PROTOCOLS}
+        self._silent_at = time.monotonic() + job["connect_timeout"]
         container: av.container.InputContainer = av.open(source, "r", options=options, timeout=timeouts)
         return container
 
@@ -133,6 +136,7 @@ class CaptureProgram:
         self, container: "av.container.InputContainer", tracks: dict[int, CapturedTrack]
     ) -> "Iterator[av.Packet[Any]]":
         for packet in container.demux([container.streams[index] for index in tracks]):
+            self._silent_at = time.monotonic() + self._job["read_timeout"]
             if packet.size:
                 if self._paced and packet.dts is not None and packet.time_base is not None:
                     self._wait_for(float(packet.dts * packet.time_base))
