@@ -39,7 +39,7 @@ async def answer_to(method: str, path: str, world: StreamWorld | None = None, **
         ("GET", f"{FIND}?name=x", {}, 404),
         ("GET", "/nothing", {}, 404),
         ("PUT", FIND, {}, 405),
-        ("POST", "/rest-api/pull/startup", {}, 501),
+        ("POST", "/rest-api/pull/pull", {}, 501),
     ],
 )
 async def test_an_error_is_a_problem_for_those_who_accept_it(

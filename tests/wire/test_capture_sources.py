@@ -129,7 +129,7 @@ async def info_of_publishing(client: WcsClient, name: str) -> str:
 
 async def test_a_process_that_is_killed_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.workers.source_feed.FIRST_PAUSE", 0.05)
-    make_media(tmp_path / "clip.mp4", seconds=2)
+    make_media(tmp_path / "clip.mp4", seconds=1)
     settings = {"capture_vod_folder": tmp_path, "vod_live_loop": True, **LINGER}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
@@ -137,7 +137,7 @@ async def test_a_process_that_is_killed_is_followed_by_another(tmp_path: Path, m
         (worker,) = [each for each in gc.get_objects() if isinstance(each, Capturing) and each.pid]
         os.kill(worker.pid or 0, signal.SIGKILL)
         before = len(pictures(player))
-        await player.peer.until(lambda: len(pictures(player)) > before + 50, within=2 * PATIENCE)
+        await player.peer.until(lambda: len(pictures(player)) > before + 20, within=2 * PATIENCE)
         numbers = [packet.sequence for packet in pictures(player)]
         assert numbers == [number & 0xFFFF for number in range(numbers[0], numbers[0] + len(numbers))]
         assert player.statuses == [("PLAYING", None)]
