@@ -144,10 +144,10 @@ class Recorder:
             self._why = "max-size"
         elif self._is_disk_full():
             self._why = "disk-full"
-        self._tell_start()
+        self._tell_start(recording.length > 0)
 
-    def _tell_start(self) -> None:
-        if not self._started and self._recording.length:
+    def _tell_start(self, has_begun: bool) -> None:
+        if has_begun and not self._started:
             self._started = True
             tell("started", **self.figures())
 
@@ -161,8 +161,8 @@ class Recorder:
 
     def _finish(self) -> None:
         outputs = self._recording.finish(has_next=self._files.is_there)
+        self._tell_start(any(output.data for output in outputs))
         last = [outputs.pop()] if outputs and outputs[-1].ends else []
-        self._tell_start()
         self._write(outputs)
         for output in last:
             self._file.write(output)
