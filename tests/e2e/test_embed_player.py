@@ -1,15 +1,18 @@
 """The player that other sites show in frames, on the public listener, in Chromium."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
+from tests.support.rtsp_source import make_media, rtsp_source
 from tests.support.sdk_page import PATIENCE, OpenPage
 from tests.support.server_process import ServerProcess
 
-SETTINGS = {"public.address": "127.0.0.1", "public.port": 0}
+SETTINGS = {"public.address": "127.0.0.1", "public.port": 0, "capture.allow": "127.0.0.1", "capture.linger": 50}
 WILD = {"urlServer": "", "mediaProviders": "WebRTC,Flash,MSE,WSPlayer", "unknown": "1"}
 
 
@@ -99,3 +102,20 @@ def test_without_a_name_it_says_so(page: Page, server: ServerProcess) -> None:
     page.goto(url(server))
     expect(page.locator("#status")).to_have_text("No stream is named: streamName is missing.")
     expect(page.locator("#play")).to_be_disabled()
+
+
+def test_it_shows_a_camera_by_its_name_and_by_its_address(page: Page, server: ServerProcess, tmp_path: Path) -> None:
+    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=20), user="admin", password="s+cret") as camera:
+        source = {"name": "lobby", "uri": camera.url}
+        httpx.post(server.http_url("/rest-api/source/add"), json=source, timeout=30).raise_for_status()
+        page.goto(url(server, streamName="lobby", autoplay="true"))
+        state(page, "playing")
+        moves(page)
+        assert page.title() == "lobby"
+        assert server.streams(published=True)[0]["name"] == "lobby"
+
+        page.goto(f"{url(server, autoplay='true')}&streamName={camera.url}")  # as it is, with its plus, as pages do
+        state(page, "playing")
+        moves(page)
+        assert page.title() == "Player"
+    httpx.post(server.http_url("/rest-api/source/remove"), json={"name": "lobby"}, timeout=30).raise_for_status()
