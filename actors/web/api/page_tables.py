@@ -68,10 +68,11 @@ STREAM_KEYS: Final[Mapping[str, Key[StreamDescription]]] = {
     "size": lambda stream: stream.width * stream.height,
     "bitrate": lambda stream: _traffic(stream).bitrate_kbps,
     "loss": _loss,
+    "rtt": lambda stream: _traffic(stream).round_trip_ms,
     "viewers": lambda stream: stream.viewers,
     "age": lambda stream: -stream.create_date,
 }
-MEASURED: Final = ("bitrate", "loss")
+MEASURED: Final = ("bitrate", "loss", "rtt")
 """Those for which the media of every stream have to be looked at."""
 SESSION_KEYS: Final[Mapping[str, Key[ConnectionDescription]]] = {
     "session": lambda session: session.session_id,

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { byId, element, setText } from "./dom.js";
-import { codecs, loss } from "./lists.js";
+import { codecs, loss, roundTrip } from "./lists.js";
 import { may } from "./login.js";
 import { callColumns, callKeys } from "./hook_calls.js";
 import { pageData } from "./rest.js";
@@ -16,7 +16,7 @@ const SPAN = 120;
 const CHARTS = [
   { title: "Bitrate", value: (stream) => stream.bitrate, text: (stream) => rate(stream.bitrate) },
   { title: "Packet loss", value: null, text: (stream) => loss(stream) },
-  { title: "Round trip", value: (stream) => stream.rtt || null, text: ({ rtt }) => (rtt ? `${rtt} ms` : "–") },
+  { title: "Round trip", value: (stream) => stream.rtt || null, text: roundTrip },
 ];
 
 export class StreamDetails {

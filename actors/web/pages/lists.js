@@ -126,6 +126,8 @@ class Sparks {
 
 export const codecs = ({ videoCodec, audioCodec }) => [videoCodec, audioCodec].filter(Boolean).join(" + ") || "–";
 
+export const roundTrip = ({ rtt }) => (rtt ? `${rtt} ms` : "–");
+
 export const loss = ({ lost, packets }) => percent(lost, lost + packets);
 
 const streamColumns = ({ watch, open, sparks }) => [
@@ -136,6 +138,7 @@ const streamColumns = ({ watch, open, sparks }) => [
   column("Size", (row) => size(row.width, row.height), { sort: "size", className: "number" }),
   rateColumn(sparks),
   column("Loss", loss, { sort: "loss", className: "number" }),
+  column("Round trip", roundTrip, { sort: "rtt", className: "number" }),
   column("Viewers", (row) => (row.direction === "publish" ? row.viewers.toLocaleString("en") : "–"), {
     sort: "viewers",
     className: "number",
