@@ -15,7 +15,11 @@ from protocol.metrics.histogram import DELAYS, Histogram
 log = get_logger("overload")
 
 TICK: Final = 0.05
-"""Seconds between two measurements."""
+"""Seconds between two measurements, once the lag is noticeable."""
+CALM_TICK: Final = 0.25
+"""The same while it is not: each measurement is a wake-up."""
+CALM_LAG: Final = 0.01
+"""Seconds; a smoothed lag below this is not noticeable."""
 WEIGHT: Final = 0.2
 """Weight of the latest measurement in the smoothed lag."""
 HOLD: Final = 2.0
@@ -40,7 +44,7 @@ class Overload:
     async def run(self) -> None:
         """Measure until cancelled."""
         while True:
-            due = trio.current_time() + TICK
+            due = trio.current_time() + (CALM_TICK if self.lag < CALM_LAG else TICK)
             await trio.sleep_until(due)
             now = trio.current_time()
             self.note(now - due, now)

@@ -71,12 +71,14 @@ class StreamKeepAlive(Actor[Never]):
         self._live_streams = live_streams
         self._some_expire = False
         """Whether there may be streams whose time is limited: by an answer of a time when keep-alives were on, too."""
+        self._changed = trio.Event()  # it may have something to do again
         follow(settings, self._adopt)
 
     def _adopt(self, settings: Settings) -> None:
         is_on = settings.keep_alive_streaming_sessions_enabled
         app_keys = settings.streaming_sessions_keep_alive_app_keys if is_on else ()
         self._walk = Walk(settings.streaming_sessions_keep_alive_interval, app_keys)
+        self._changed.set()
 
     async def on_start(self) -> None:
         """Start the walk; this actor gets no messages."""
@@ -87,6 +89,8 @@ class StreamKeepAlive(Actor[Never]):
             await trio.sleep(self._walk.step)
             walk = self._walk
             if not (walk.is_needed or self._some_expire):
+                self._changed = trio.Event()
+                await self._changed.wait()
                 continue
             walk.begin()
             self._some_expire = False
@@ -108,7 +112,9 @@ class StreamKeepAlive(Actor[Never]):
                 target.stop(StopReason(cause="keep-alive", info=TERMINATED_BY_KEEP_ALIVE))
 
     def _agreed(self, target: KeepAliveTarget, terms: KeepAliveTerms) -> None:
-        self._some_expire |= terms.expires_in is not None
+        if terms.expires_in is not None:
+            self._some_expire = True
+            self._changed.set()  # the answer may come after keep-alives were turned off
         if terms.next_in is not None:
             self._walk.ask_at(target.media_session_id, trio.current_time() + terms.next_in)
 

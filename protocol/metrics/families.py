@@ -56,7 +56,10 @@ PROCESS: Final = (
     counter("log_lines_total", "lines written to the log", "level"),
 )
 LOOP: Final = (
-    histogram("loop_delay_seconds", "how late a task gets its turn, probed every 50 ms: media is as late"),
+    histogram(
+        "loop_delay_seconds",
+        "how late a task gets its turn, probed every 50 ms, while there is no lag every 0.25 s: media is as late",
+    ),
     gauge("loop_lag_seconds", "the same, smoothed, as overload.max_loop_lag is compared with"),
     gauge("loop_tasks", "tasks of the event loop"),
     gauge("overloaded", "1 while nothing new is taken on"),

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.runtime.overload import HOLD, TICK, Overload
+from actors.runtime.overload import CALM_TICK, HOLD, TICK, Overload
 from tests.support.signaling_rig import SignalingRig, signaling_rig, stream_request
 
 
@@ -60,9 +60,9 @@ async def test_it_measures_how_late_a_task_gets_its_turn() -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(overload.run)
-            for _ in range(20):
+            for tick in (CALM_TICK, *[TICK] * 19):
                 await trio.testing.wait_all_tasks_blocked()
-                clock.jump(TICK + 0.15)
+                clock.jump(tick + 0.15)
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
 

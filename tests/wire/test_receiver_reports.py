@@ -136,6 +136,22 @@ class TestReader:
         await wait_all_tasks_blocked()
         assert reading.taken == 82
 
+    async def test_reports_that_are_read_after_media_cause_no_wake_up(
+        self, reading: Reading, nursery: trio.Nursery, autojump_clock: MockClock
+    ) -> None:
+        nursery.start_soon(reading.reader.run)
+        reading.send()
+        await wait_all_tasks_blocked()
+        for _ in range(20):
+            await trio.sleep(AT_LEAST)
+            reading.send()
+            reading.reader.look()
+        assert (reading.taken, reading.counters.wake_ups) == (21, 1)
+        reading.send()
+        await trio.sleep(AT_MOST)
+        await wait_all_tasks_blocked()
+        assert (reading.taken, reading.counters.wake_ups) == (22, 2), "media has stopped"
+
     async def test_a_look_reads_what_has_come_now_and_then(self, reading: Reading, autojump_clock: MockClock) -> None:
         for came, pause in ((1, 0.0), (1, AT_LEAST / 2), (3, AT_LEAST / 2)):
             await trio.sleep(pause)

@@ -27,6 +27,7 @@ class ReportReader:
         self._clock = clock
         self._counters = counters
         self._is_urgent = is_urgent
+        self._sleep: trio.CancelScope | None = None
         self._taken = 0
         self._last_look = -math.inf
         self._is_behind = False
@@ -37,9 +38,14 @@ class ReportReader:
         if self._is_behind or now >= self._last_look + (SOON if self._is_urgent() else AT_LEAST):
             self._last_look = now
             self._is_behind = self._read() == MAX_DRAIN
+            if self._sleep is not None:
+                self._sleep.deadline = now + self._longest
 
     async def run(self) -> None:
-        """Read reports where no media comes. While reports keep coming, none of them causes a wake-up."""
+        """Read reports where no media comes. While reports keep coming, none of them causes a wake-up.
+
+        Nor is there one while they are read after media.
+        """
         while True:
             await self._receiver.wait()
             before = -1
@@ -47,7 +53,14 @@ class ReportReader:
                 before = self._taken
                 self._counters.wake_ups += 1
                 self._read()
-                await trio.sleep(SOON if self._is_urgent() else AT_MOST)
+                with trio.CancelScope(deadline=self._clock() + self._longest) as self._sleep:
+                    await trio.sleep_forever()
+                self._sleep = None
+
+    @property
+    def _longest(self) -> float:
+        """Seconds that a report may wait."""
+        return SOON if self._is_urgent() else AT_MOST
 
     def _read(self) -> int:
         try:
