@@ -66,7 +66,6 @@ FAMILIES: Mapping[str, str] = {
     "record_flash_": "Flash is not served",
     "record_formats": "the codecs decide: WebM, MP4 for H264, Matroska for G.711",
     "record_rotation_": "rotated files have numbers in their names where these would be the same",
-    "record_rtsp_": "captured streams are recorded by /recorder/startup",
     "recorder_": _NO_RECORDING,
     "rtmfp": "Flash is not served",
     "rtmp.": _NO_RTMP,

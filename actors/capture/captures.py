@@ -195,6 +195,7 @@ class Captures:
             name=name,
             sdp="",
             media_provider=provider_of(uri),
+            record=settings.record_rtsp_streams,
         )
         try:
             capture.stream = start_stream(CapturedStream, wanted, capture, streams)

@@ -37,6 +37,9 @@ class CaptureSettings:
     capture_read_timeout: float = setting(
         "capture.read_timeout", Duration("ms", 100, 600_000), "5000",
         "A source that is silent for so long is connected to again.")
+    record_rtsp_streams: bool = setting(
+        "record_rtsp_streams", Boolean(), "false",
+        "Whether captured streams are recorded, all of them, while record_streams permits it.")
     rtsp_interleaved_mode: bool = setting(
         "rtsp_interleaved_mode", Boolean(), "true", "RTSP sources send over TCP; false: over UDP.")
     vod_live_loop: bool = setting(

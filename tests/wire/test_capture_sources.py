@@ -47,15 +47,21 @@ async def web_of(folder: Path) -> AsyncIterator[str]:
         nursery.cancel_scope.cancel()
 
 
-async def test_hls_is_played_by_its_address(tmp_path: Path) -> None:
+async def test_hls_is_played_by_its_address_and_recorded(tmp_path: Path) -> None:
     make_media(tmp_path / "live.m3u8", audio="aac", seconds=4)
-    settings = {"capture_allow": read_rules(["127.0.0.1"]), **LINGER}
+    settings = {"capture_allow": read_rules(["127.0.0.1"]), "record_rtsp_streams": True, "records_min_free": 0}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         async with web_of(tmp_path) as url:
             player = await client.play(f"{url}/live.m3u8", peer=h264_viewer())
             await until_both(player)
             (stream,) = await server.streams(published=True)
-            assert (stream["mediaProvider"], stream["audioCodec"]) == ("HLS", "OPUS")
+            assert (stream["mediaProvider"], stream["audioCodec"], stream["record"]) == ("HLS", "OPUS", True)
+            (recording,) = server.server.parts.recordings
+            with trio.fail_after(PATIENCE):
+                await recording.writing.wait()
+    (file,) = (tmp_path / "state" / "records").iterdir()
+    with av.open(str(file)) as recorded:
+        assert {each.type for each in recorded.streams} == {"audio", "video"}
 
 
 def push(file: Path, url: str, stopped: threading.Event) -> None:

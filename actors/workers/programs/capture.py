@@ -211,20 +211,16 @@ def why_of(error: av.FFmpegError) -> str:
             return "wrong-format"
 
 
-def take_network(job: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The network that the job says: any, the server alone, or, for a file, none.
-
-    Returns the steps that `enter` leaves out, and why the process cannot be isolated, if it should be.
-    """
-    if job.get("file") is not None:
-        return (), {}
+def enter_sandbox(job: dict[str, Any]) -> dict[str, str]:
+    """With the network that the job says: any, the server alone, or, for a file, none. What was refused, and why."""
+    refused = {}
     if job["ports"]:
         try:
             isolate(job["channel"], job["ports"])
         except OSError as error:
-            return ("namespaces", "landlock"), {"isolation": str(error)}
-        return ("namespaces",), {}
-    return ("namespaces", "landlock"), {}
+            refused["isolation"] = str(error)
+    is_file = job.get("file") is not None
+    return refused | enter(LIMIT_FILES, has_network=not is_file, looks_up=not is_file)
 
 
 def main() -> None:
@@ -232,9 +228,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
     job = read_job()
     capture = CaptureProgram(job)
-    left_out, refused = take_network(job)
-    tell("ready", refused=refused | enter(LIMIT_FILES, leave_out=left_out))
-    why = "not-isolated" if refused and job["needs_isolation"] else capture.run()
+    refused = enter_sandbox(job)
+    tell("ready", refused=refused)
+    why = "not-isolated" if "isolation" in refused and job["needs_isolation"] else capture.run()
     capture.finish()
     tell("done", why=why, **capture.figures())
 
