@@ -37,7 +37,7 @@ class WorkerProcess:
     async def start(
         cls, name: str, job: Mapping[str, Any], descriptors: Sequence[int], zygote: Zygote | None = None
     ) -> "WorkerProcess":
-        """Start the program, forked where `zygote` does that, and give it its job. Raises OSError."""
+        """Start the program, forked by `zygote` if there is one, and give it its job. Raises OSError."""
         started = cls(await _start(name, descriptors, zygote))
         try:
             await started.send(job)
@@ -95,7 +95,7 @@ class WorkerProcess:
 
 
 async def _start(name: str, descriptors: Sequence[int], zygote: Zygote | None) -> trio.Process | ForkedProcess:
-    if zygote is not None and zygote.forks(name):
+    if zygote is not None:
         try:
             return await zygote.fork(name, descriptors)
         except OSError as error:

@@ -55,6 +55,10 @@ class WorkerServices:
         self.refused_steps: set[str] = set()
         """Steps of the sandbox that the system refused; each is logged once."""
 
+    def zygote_for(self, program: str) -> Zygote | None:
+        """What the next worker of this program is forked by; None: it is started."""
+        return self.zygote if self.zygote.forks(program, self.counts.running[program]) else None
+
 
 class Worker(Actor[WorkerMessage]):
     """See above. A subclass says what is run, and what its events mean."""
@@ -90,7 +94,8 @@ class Worker(Actor[WorkerMessage]):
 
     async def spawn(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Start the process; to be called by `on_start`. Raises OSError."""
-        self._process = process = await WorkerProcess.start(self.program, job, descriptors, self._shared.zygote)
+        zygote = self._shared.zygote_for(self.program)
+        self._process = process = await WorkerProcess.start(self.program, job, descriptors, zygote)
         self._shared.counts.started(self.program)
         self._silence.deadline = trio.current_time() + HANG_TIMEOUT
         log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())

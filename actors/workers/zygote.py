@@ -22,6 +22,10 @@ FORK_TIMEOUT: Final = 10.0
 """Seconds that it may take to fork, its own start included."""
 IDLE_TIMEOUT: Final = 300.0
 """Seconds without any worker after which it is ended."""
+MANY: Final = 4
+"""Workers of a light program beside which the zygote's own memory is little."""
+_LIGHT: Final = frozenset({"recorder"})
+"""Programs without PyAV: for a few of them no zygote is started."""
 MAX_COMPLAINT: Final = 500
 """Characters of what it writes to its standard error that are logged at a time."""
 _MAX_ANSWER: Final = 4096
@@ -74,9 +78,11 @@ class Zygote:
         self._nursery: trio.Nursery | None = None
         self._used_at = 0.0
 
-    def forks(self, program: str) -> bool:
-        """Whether workers of this program are forked."""
-        return self._nursery is not None and program in PRELOADED
+    def forks(self, program: str, running: int = 0) -> bool:
+        """Whether the next worker of this program is forked; `running`: how many there are."""
+        if self._nursery is None or program not in PRELOADED:
+            return False
+        return program not in _LIGHT or running >= MANY or self._process is not None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the process, if one is needed, until cancelled."""

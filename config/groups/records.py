@@ -44,7 +44,7 @@ class RecordSettings:
         "The folder of recordings. Empty: `records` in the state folder.",
         live=False)
     records_max_running: int = setting(
-        "records.max_running", Integer(0, 10_000), "50", "Recordings at once; each is a process of 20 MB.")
+        "records.max_running", Integer(0, 10_000), "50", "Recordings at once; each is a process of 3 to 9 MB.")
     records_max_bytes: int = setting(
         "records.max_bytes", _FILE_BYTES, "10737418240",
         "What all files in the folder may have together. Beyond it no recording begins.")

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from protocol.stream.pictures import Picture, PictureFormat, PictureSpec
 from protocol.webrtc.sdp import Codec, MediaKind
 from tests.support.colour_frames import BLUE, GREEN, HEIGHT, RED, WIDTH, Colour, colours, is_near, payloads
 from tests.support.full_server import FullServer, full_server
+from tests.support.h264_viewer import h264_viewer, until_both
 from tests.support.media_rig import Rig, media_rig
 from tests.support.plain_media import PlainSource
 from tests.support.rtp_packets import build_header
+from tests.support.rtsp_source import make_media
 from tests.support.wcs_client import ClientStream, Frame, WcsClient, wcs_client
 
 PATIENT = evolve(Settings(), snapshot_timeout=60.0)
@@ -323,3 +326,16 @@ async def test_pages_and_operators_get_pictures(tmp_path: Path) -> None:
         assert server.server.parts.recordings.services.zygote.starts == 1, "the process was forked"
         missing = await server.rest.post("/rest-api/stream/snapshot", json={"streamName": "nobody"})
         assert missing.status_code == 404
+
+
+async def test_what_is_captured_is_shown_too(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    await trio.to_thread.run_sync(partial(make_media, media / "clip.mp4", seconds=2))
+    settings = {"capture_vod_folder": media, "vod_live_loop": True, "snapshot_timeout": PATIENCE}
+    async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
+        player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        await until_both(player)
+        (stream,) = await server.streams(published=True)
+        width, height, *_ = colours(await picture_by_rest(server, "vod-live://clip.mp4"))
+        assert (width, height) == (stream["width"], stream["height"])

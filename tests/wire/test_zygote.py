@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from actors.workers.process import WorkerProcess
-from actors.workers.zygote import Zygote
+from actors.workers.zygote import MANY, Zygote
 
 PATIENCE = 60.0
 
@@ -134,11 +134,15 @@ async def test_workers_end_with_the_server_and_so_does_the_zygote() -> None:
     assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 
 
-async def test_without_its_service_nothing_is_forked() -> None:
-    source = Zygote()
-    async with snapshotter(source) as process:
-        assert parent_of(process.pid) == os.getpid()
-    assert source.starts == 0
+async def test_what_is_forked_depends_on_the_program_and_on_how_many_there_are() -> None:
+    assert not Zygote().forks("snapshotter"), "without its service nothing is"
+    async with zygote() as source:
+        assert source.forks("snapshotter")
+        assert not source.forks("unknown")
+        assert not source.forks("recorder"), "a few are cheaper without the zygote"
+        assert source.forks("recorder", MANY)
+        async with snapshotter(source):
+            assert source.forks("recorder"), "where there is one anyway"
 
 
 async def test_one_that_nobody_uses_is_ended() -> None:

@@ -4,7 +4,7 @@ The job has the numbers of three descriptors: `tap`; `file`, the first one; and 
 comes when the worker has told `rotate`. It has `max_bytes` of a file, `min_free` bytes that must stay free in its file
 system, and the `rotation`, in `bytes` and `ms`. Of each file but the last, `rotated` tells that it is whole. The worker
 ends when the tap does, or by {"do": "stop"}, or at one of the limits; then the last file is whole. It is whole but for
-its index at any moment up to FLUSH_INTERVAL ago.
+its index at any moment up to FLUSH_INTERVAL and READ_INTERVAL ago.
 """
 
 import errno
@@ -29,6 +29,9 @@ FLUSH_INTERVAL: Final = 0.5
 STAT_INTERVAL: Final = 5.0
 KEY_FRAME_INTERVAL: Final = 0.2
 """Seconds between two requests for key frames, at the least: payloads that are malformed want one each."""
+READ_INTERVAL: Final = 0.08
+"""Seconds from one look for packets to the next: each look costs more than what it finds."""
+MOST_AT_ONCE: Final = 64
 INDEX_ROOM: Final = 4 << 20
 """Bytes beyond `max_bytes` for the index at the end."""
 CUT_INTERVAL: Final = 1.0
@@ -59,6 +62,8 @@ class Recorder:
         poll = select.poll()
         for descriptor in (self._tap.fileno(), sys.stdin.fileno(), self._files.fileno()):
             poll.register(descriptor, select.POLLIN)
+        commands = select.poll()
+        commands.register(sys.stdin.fileno(), select.POLLIN)
         flush_at = stat_at = time.monotonic()
         while not self._why:
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, flush_at - time.monotonic()) * 1000)}
@@ -67,7 +72,8 @@ class Recorder:
             if self._files.fileno() in ready and not self._files.receive():
                 poll.unregister(self._files.fileno())
             if self._tap.fileno() in ready:
-                self._read()
+                self._read_all()
+                commands.poll(READ_INTERVAL * 1000)  # what comes meanwhile waits in the socket: fewer wake-ups
             now = time.monotonic()
             if now >= flush_at:
                 flush_at = now + FLUSH_INTERVAL
@@ -98,17 +104,23 @@ class Recorder:
         elif command.get("do") == "stop":
             self._why = "stopped"
 
-    def _read(self) -> None:
-        """A message; at most one, so that commands are not kept waiting."""
+    def _read_all(self) -> None:
+        """The messages that have come; a bounded number, so that commands are not kept waiting."""
+        for _ in range(MOST_AT_ONCE):
+            if self._why or not self._read():
+                return
+
+    def _read(self) -> bool:
+        """A message; False without any."""
         try:
             length = self._tap.recv_into(self._memory)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             length = 0
         if not length:
             self._why = self._why or "ended"
-            return
+            return False
         recording = self._recording
         try:
             recording.feed(memoryview(self._memory)[:length])
@@ -121,6 +133,7 @@ class Recorder:
             tell("keyframe")
         if recording.ended:
             self._why = self._why or "ended"
+        return True
 
     def _drain(self) -> None:
         """What was sent before the end."""
