@@ -33,6 +33,9 @@ from protocol.rest.errors import RestError
 from protocol.rest.http1 import Http1
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
+from protocol.rtmp.chunks import RtmpError
+from protocol.rtmp.publisher import RtmpPublisher, RtmpRefused
+from protocol.rtmp.target import BadTarget, masked, read_target
 from protocol.sfu.keyframe_detection import key_frame
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.taps import TapError, TrackFormat, info_record, rtp_record
@@ -220,6 +223,26 @@ def tap_message(data: bytes) -> None:
     assert sum(len(placed.frame.data) for placed in timeline.rest()) <= len(data)
 
 
+def rtmp_answers(data: bytes) -> None:
+    """Whatever a target says: its connection goes on or is given up, and little is answered."""
+    publisher = RtmpPublisher("live", "key", "rtmp://target.example/live", bytes)
+    with contextlib.suppress(RtmpError, RtmpRefused):
+        publisher.receive(b"\x03" + bytes(2 * 1536))
+        publisher.receive(data)
+    assert len(publisher.take_output()) < 6_000 + 20 * len(data)
+
+
+def push_target(data: bytes) -> None:
+    """A URL names a target, whose key is not shown, or is refused."""
+    text = _text(data)
+    for is_full in (True, False):
+        with contextlib.suppress(BadTarget):
+            target = read_target(text, "rtmp_news", is_full=is_full)
+            assert 0 < target.port < 65536
+            assert "/" not in target.host
+    assert len(masked(text)) <= len(text) + 10
+
+
 def recorded_media(data: bytes) -> None:
     """Whatever a publisher sends, a file comes of it that is whole, and can be made whole wherever it is cut.
 
@@ -281,7 +304,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
         *(proxy_header, forwarded_for, framed_packets),
-        *(tap_message, recorded_media, mended_file),
+        *(tap_message, recorded_media, mended_file, rtmp_answers, push_target),
         *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
     )
 }

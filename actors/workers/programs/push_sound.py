@@ -169,6 +169,7 @@ def _encoder() -> AudioCodecContext:
     encoder: AudioCodecContext = _audio_codec("aac", "w")
     encoder.sample_rate, encoder.format, encoder.layout = RATE, FORMAT, LAYOUT
     encoder.bit_rate, encoder.time_base = BIT_RATE, Fraction(1, RATE)
+    encoder.options = {"aac_coder": "fast"}  # a sixth of the time, and as good at this bit rate, says FFmpeg
     encoder.open()
     return encoder
 
