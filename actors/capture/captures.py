@@ -87,6 +87,7 @@ class Captures:
         """The group `captures` of `/?action=stat`."""
         counts = asdict(self.counts)
         counts["reconnects"] += sum(each.reconnects for each in self._captures)
+        counts["denied"] = self._services.access.denied
         return {"captures": len(self), **{f"captures_{name}": value for name, value in counts.items()}}
 
     async def run(

@@ -22,6 +22,8 @@ DIED: Final = "worker-died"
 DENIED: Final = "denied"
 """The source led to where clients may not have the server go."""
 
+UNREACHABLE: Final = "unreachable"
+
 log = get_logger("workers")
 
 ReadFeed = Callable[[socket.socket], Awaitable[None]]
@@ -77,7 +79,7 @@ class Capturing(Worker):
         self._forwarder = None if source.make_forwarder is None else source.make_forwarder()
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
-        self.why = DENIED if self._forwarder is not None and self._forwarder.is_denied else why
+        self.why = why if self._forwarder is None else _seen_from_here(self._forwarder, why)
         return StopReason(cause=why)
 
     def take_event(self, event: Mapping[str, Any]) -> None:
@@ -141,6 +143,13 @@ class Capturing(Worker):
                 self._process.kill()
         finally:
             channel.close()
+
+
+def _seen_from_here(forwarder: SourceForwarder, why: str) -> str:
+    """Why a source could not be read by a process whose connections all seem to be taken."""
+    if forwarder.is_denied:
+        return DENIED
+    return UNREACHABLE if forwarder.is_unreachable and why == "wrong-format" else why
 
 
 def _open_file(path: Path) -> int:

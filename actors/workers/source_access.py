@@ -31,6 +31,8 @@ class SourceAccess:
         self._own = own
         self.make_resolver = make_resolver
         """A capture has its own, which forgets with it the names that strangers made it look up."""
+        self.denied = 0
+        """How often somebody was kept from a source."""
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
     def check_host(self, host: str) -> None:
@@ -68,5 +70,6 @@ class SourceAccess:
         return stream
 
     def _denied(self, host: str, why: str) -> SourceDenied:
+        self.denied += 1
         self._log.warning("source is not allowed", host=host, why=why, setting=SETTING)
         return SourceDenied(f"{host}: {why} ({SETTING})")

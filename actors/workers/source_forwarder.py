@@ -57,6 +57,8 @@ class SourceForwarder:
         self._connections = 0
         self.is_denied = False
         """Whether it was kept from going somewhere."""
+        self.is_unreachable = False
+        """Whether a source did not take a connection; FFmpeg saw one that was closed at once."""
 
     def close_worker_end(self) -> None:
         """The worker has it."""
@@ -145,6 +147,7 @@ class SourceForwarder:
         except SourceDenied:
             self.is_denied = True
         except (OSError, trio.TooSlowError) as error:
+            self.is_unreachable = True
             self._complaints.info("source cannot be reached", host=host, port=port, why=str(error) or "no answer")
         return None
 

@@ -186,6 +186,7 @@ WORKERS: Final = (
     counter("captures_started_total", "captures whose media flowed, and that have ended"),
     counter("captures_failed_total", "captures whose source could not be opened"),
     counter("captures_refused_total", "captures that were refused because of a setting or a limit"),
+    counter("captures_denied_total", "connections and names that capture.allow refused"),
     counter("captures_reconnects_total", "sources that were lost and connected to again"),
 )
 WEB: Final = (

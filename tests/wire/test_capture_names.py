@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from attrs import evolve
 
 from actors.runtime.logs import TextLines
 from protocol.capture.rules import read_rules
@@ -47,7 +48,16 @@ async def test_no_hostile_name_is_captured_even_where_everything_is_allowed(tmp_
     assert {told[name] for name in own} == {"Restricted access"}
     assert {told[name] for name in MALFORMED} <= {"Bad URI"}
     assert int(statistics["captures_started"]) == 0
+    assert int(statistics["captures_denied"]) >= len(OUT_OF_REACH)
     assert not reached
+
+
+async def test_what_pages_may_name_is_changed_in_a_running_server(tmp_path: Path) -> None:
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+        assert await info_of_failure(client, "rtsp://127.0.0.1:9/x") == "Restricted access"
+        server.live.replace(evolve(server.live.now, capture_allow=read_rules(["127.0.0.1"])))
+        assert await info_of_failure(client, "rtsp://127.0.0.1:9/x") == "Failed to connect to rtsp stream"
+        assert int((await server.statistics())["captures_denied"]) == 1
 
 
 async def test_a_camera_with_a_name_keeps_its_uri_to_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

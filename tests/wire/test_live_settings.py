@@ -23,7 +23,7 @@ LATER = {
     **{f"push_{name}": "a push that begins: tests/wire/test_push.py" for name in PUSH},
     "cluster_answer_timeout": "a cluster: tests/wire/test_cluster.py",
     "cluster_registry_down": "a cluster: tests/wire/test_cluster.py",
-    "capture_allow": "a page that plays a source by its URI: tests/unit/capture/test_capture_rules.py",
+    "capture_allow": "a page that plays a source by its URI: tests/wire/test_capture_names.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
     "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
     "shutdown_timeout": "the end of the process",

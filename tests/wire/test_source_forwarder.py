@@ -65,6 +65,13 @@ class Web:
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         words = (await stream.receive_some(4096)).split(b" ")
+        if words[-1].startswith(b"RTSP/1.0") or b" RTSP/1.0" in b" ".join(words):
+            host = EVIL if b"literal" in words[1] else "evil.example"
+            await stream.send_all(
+                f"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://{host}:{self.port}/x\r\n\r\n".encode()
+            )
+            await stream.aclose()
+            return
         page = self.pages.get(words[1].decode(errors="replace")) if len(words) > 1 else None
         if page is None:
             await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -176,6 +183,7 @@ async def test_hostile_names_and_answers_open_no_file_and_reach_nobody_else(tmp_
         names = [name for name in (*MALFORMED, *NO_SOURCE, *OUT_OF_REACH) if GOOD not in name and "\0" not in name]
         lured = [web.url(path[1:]) for path in web.pages if path not in {"/film.ts", "/film.m3u8"}]
         uris = [*names, *files, *lured, web.url("film.m3u8", "evil.example"), web.url("film.m3u8", EVIL)]
+        uris += [f"rtsp://good.example:{web.port}/{kind}" for kind in ("named", "literal")]
         uris += [f"{scheme}://{EVIL}:{web.port}/x" for scheme in ("rtsp", "rtsps", "rtmp", "rtmps", "tcp", "tls")]
         got, forwarder = await open_isolated(web, uris)
         assert not web.lured

@@ -2,6 +2,7 @@
 
 import pytest
 
+from config.capture_sources import CaptureSources
 from protocol.capture.rules import NOBODY, CaptureRules, read_rules
 from protocol.capture.uri import read_capture_uri
 from tests.support.hostile_uris import OUT_OF_REACH
@@ -70,3 +71,10 @@ def test_an_item_that_makes_no_sense_is_named(item: str) -> None:
     with pytest.raises(ValueError, match="has '") as refused:
         rules(item)
     assert item in str(refused.value)
+
+
+def test_the_operator_is_told_what_it_means_to_allow_everything() -> None:
+    kind = CaptureSources()
+    assert kind.read(" *.example , 10.0.0.0/8,").names == {"*.example"}
+    assert [remark.partition(" ")[0] for remark in kind.remarks("a.example, *, 0.0.0.0/0")] == ["*", "0.0.0.0/0"]
+    assert not [*kind.remarks("a.example, *.example, 10.0.0.0/8")]
