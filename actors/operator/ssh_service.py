@@ -69,9 +69,10 @@ class SshService:
     async def _until_users(self) -> None:
         if _lets_in(self._accounts.table):
             return
-        came = trio.Event()
+        came, others = trio.Event(), self._accounts.on_change
 
         def look(before: AccountTable, now: AccountTable) -> None:
+            others(before, now)
             if _lets_in(now):
                 came.set()
 
@@ -80,6 +81,7 @@ class SshService:
             "ssh stays closed until there is a user", setting="ssh.port", remedy="wcs add user NAME --role ROLE"
         )
         await came.wait()
+        self._accounts.on_change = others
         log.info("ssh is open", cause="there is a user now")
 
     async def _keep_running(self, listener: int) -> None:
