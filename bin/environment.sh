@@ -76,6 +76,8 @@ search_python() {
     return 1
 }
 
+missing=
+
 # want COMMAND PACKAGE: notes the Debian package if nothing has that command; install_missing then installs all at once.
 want() {
     command -v "$1" >/dev/null || missing="$missing $2"
@@ -91,14 +93,19 @@ want_library() {
 
 # want_without_service COMMAND PACKAGE [SERVICE]: installs a package that brings a service, which is neither started nor
 # enabled, unless it was there before. COMMAND may be any file as well; SERVICE is needed where it is named otherwise.
+# For anybody but root it is noted, as by `want`, so that all that is missing is told at once.
 want_without_service() {
     if command -v "$1" >/dev/null || [ -e "$1" ]; then return; fi
+    if [ "$(id -u)" != 0 ]; then
+        missing="$missing $2"
+        return
+    fi
     service=${3:-$2}.service
     policy=/usr/sbin/policy-rc.d
     forbidden=
     known=
     ! command -v systemctl >/dev/null || ! systemctl cat "$service" >/dev/null 2>&1 || known=1
-    if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+    if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
         forbidden=1
     fi
@@ -109,7 +116,6 @@ want_without_service() {
     [ -n "$known" ] || ! command -v systemctl >/dev/null || systemctl disable "$service" >&2 || :
 }
 
-missing=
 install_missing() {
     # shellcheck disable=SC2086 # one word for each package
     [ -z "$missing" ] || install_from_debian $missing

@@ -20,6 +20,7 @@ from actors.workers.push_worker import PushJob
 from actors.workers.tap_channel import OpenTap
 from actors.workers.worker import WorkerServices
 from config.settings import Settings
+from protocol.capture.uri import is_capture_name
 from protocol.rtmp.target import BadTarget, RtmpTarget, read_target
 from protocol.stream.info_texts import StreamInfo
 
@@ -27,6 +28,8 @@ OFF: Final = "Pushing is switched off"
 TOO_MANY: Final = "Too many pushes"
 FORBIDDEN: Final = "Access forbidden"
 NOT_PLAYED: Final = "The push is not connected"
+OPERATORS_SHARE: Final = 4
+"""One in so many of `push.max_running` is kept for REST, however much pages ask for."""
 DRAIN_TIMEOUT: Final = 2.0
 """Seconds that targets have at the end of the server to take what waits for them."""
 MAX_SOUND_FILE: Final = 64 << 20
@@ -139,6 +142,8 @@ class Pushes:
         """Where a publication of this name would go. Raises UnusableTarget."""
         settings = self._settings
         is_full = settings.rtmp_transponder_full_url if to.is_full is None else to.is_full
+        if is_capture_name(stream_name) and not is_full:
+            raise UnusableTarget("must be whole (rtmpTransponderFullUrl): this stream's name, a URI, stays here")
         try:
             return read_target(to.url, self.name_at_target(stream_name), is_full=is_full)
         except BadTarget as error:
@@ -189,7 +194,8 @@ class Pushes:
 
     def _admit(self, stream: PushedStream, to: PushTo, target: RtmpTarget) -> None:
         settings = self._settings
-        if len(self._running) >= settings.push_max_running:
+        most = settings.push_max_running
+        if len(self._running) >= (most - most // OPERATORS_SHARE if to.by_page else most):
             raise PushRefused(TOO_MANY, "push.max_running")
         if self._overload.refuses():
             raise PushRefused(StreamInfo.SERVER_IS_OVERLOADED, "overload.max_loop_lag")

@@ -22,7 +22,8 @@ class PushSettings:
         "addresses, which must be listed themselves. Empty: none; REST may name any.",
         heading="Pushing to RTMP servers")
     push_max_running: int = setting(
-        "push.max_running", Integer(0, 10_000), "20", "Pushes at once; each is a process of 40 MB.")
+        "push.max_running", Integer(0, 10_000), "20",
+        "Pushes at once; each is a process of 20 MB. A quarter of them is kept for REST.")
     push_timeout: float = setting(
         "push.timeout", TIMEOUT, "10000",
         "What a target has to take the connection, to take the stream, and to go on taking it.")

@@ -85,6 +85,17 @@ async def test_limits_refuse(tmp_path: Path, settings: dict[str, Any], setting: 
         assert made.pushes.counts.refused == 1
 
 
+async def test_some_pushes_are_kept_for_operators(tmp_path: Path) -> None:
+    async with studio(tmp_path, push_max_running=4, push_allow=read_rules(["127.0.0.1"])) as made:
+        source = made.source()
+        for number in range(3):
+            made.push(source, f"rtmp://127.0.0.1:1/live/{number}", by_page=True, is_full=True)
+        with pytest.raises(PushRefused) as refused:
+            made.push(source, "rtmp://127.0.0.1:1/live/3", by_page=True, is_full=True)
+        assert refused.value.setting == "push.max_running"
+        made.push(source, "rtmp://127.0.0.1:1/live/3", is_full=True)
+
+
 async def test_a_target_gets_a_stream_once(tmp_path: Path) -> None:
     with rtmp_server(tmp_path) as server:
         async with studio(tmp_path) as made:

@@ -15,8 +15,11 @@ from config.apps_file import write_apps
 from protocol.capture.rules import read_rules
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
+from tests.support.h264_viewer import h264_viewer
 from tests.support.media_peer import MediaPeer
+from tests.support.push_rig import recorded
 from tests.support.rtmp_server import RtmpServer, rtmp_server
+from tests.support.rtsp_source import make_media
 from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
 
 KEY = "live-4711-secret"
@@ -182,3 +185,21 @@ async def test_nobody_learns_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixt
         seen.append(str(backend.calls))
     assert any("127.0.0.1" in text for text in seen)
     assert [text for text in seen if KEY in text] == []
+
+
+async def test_a_captured_stream_is_pushed_on_without_its_name(tmp_path: Path) -> None:
+    make_media(tmp_path / "clip.mp4", audio="aac", seconds=2)
+    settings = {"capture_vod_folder": tmp_path, "capture_linger": 0.05, "vod_live_loop": True}
+    async with served(tmp_path, **settings) as (server, client, target):
+        player = await client.play("vod-live://clip.mp4", peer=h264_viewer())
+        where: dict[str, Any] = {"streamName": "vod-live://clip.mp4", "rtmpUrl": target.url}
+        refused = await call(server, "startup", **where)
+        assert (refused.status_code, "rtmpTransponderFullUrl" in refused.text) == (400, True)
+        where |= {"rtmpUrl": f"{target.url}/clip", "rtmpTransponderFullUrl": True}
+        assert (await call(server, "startup", **where)).status_code == 200
+        await pushing(server, streamName=where["streamName"])
+        heard = await recorded(target, "clip", 30)
+        assert heard.codecs == {"video": "h264", "audio": "aac"}
+        await client.send("stopStream", {"mediaSessionId": player.id})
+        await player.status("STOPPED")
+        await gone(server)
