@@ -17,6 +17,7 @@ from attrs import frozen
 
 from actors.cluster.answering import Answering
 from actors.cluster.asking import Asking
+from actors.cluster.balancing import ClusterBalancer
 from actors.cluster.control import ClusterControl
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
@@ -28,7 +29,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from config.settings import RegistryDown, Settings
 from protocol.cluster.claims import Holder, Named
-from protocol.cluster.members import MemberInfo
+from protocol.cluster.members import Beat, Member, MemberInfo
 from protocol.cluster.messages import FindStreams
 from protocol.node.filters import StreamFilter
 from protocol.stream.statuses import StreamStatus
@@ -83,9 +84,15 @@ class Cluster:
             reports=self.asking,
         )
         self.membership.followers.append(self.names)
-        self.membership.on_beat = self.answering.beaten
+        self.membership.on_beat = self._beaten
         self.control = ClusterControl(
             parts.node, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
+        )
+        self.balancer = ClusterBalancer(
+            registry,
+            self.membership,
+            parts.info,
+            chance or random.Random(),  # noqa: S311 - spreads pages over nodes
         )
         self._listening = trio.Event()
         self.gaps = 0
@@ -125,6 +132,35 @@ class Cluster:
                 log.debug("messages of other nodes may be missed", error=error)
             delay = LISTEN_AGAIN if trio.current_time() - began > LISTEN_AGAIN_AT_MOST else delay * 2
             await trio.sleep(min(delay, LISTEN_AGAIN_AT_MOST))
+
+    def _beaten(self, beat: Beat) -> None:
+        self.answering.beaten(beat)
+        self.balancer.balancer.beaten()
+
+    def statistics(self) -> dict[str, int]:
+        """For the server's statistics."""
+        view, names = self.membership.view, self.names
+        return {
+            "cluster_up": int(self.membership.is_up),
+            "cluster_nodes": 0 if view is None else len(view.members),
+            "cluster_names": 0 if view is None else view.names,
+            "cluster_names_here": len(names.table),
+            "cluster_names_unconfirmed": names.table.unconfirmed,
+            "cluster_names_unreleased": names.table.unreleased,
+            "cluster_names_lost": names.lost,
+            "cluster_outages": self.membership.outages,
+            "cluster_gaps": self.gaps,
+            "cluster_requests": self.asking.asked,
+            "cluster_unanswered": self.asking.unanswered,
+            "cluster_answered": self.answering.answered,
+            "cluster_caught_up": self.answering.caught_up,
+            "cluster_refused": self.answering.refused,
+            "cluster_placed": self.balancer.balancer.placed,
+        }
+
+    def members(self) -> tuple[Member, ...]:
+        """All members alive, as far as this node knows, this one included."""
+        return () if self.membership.view is None else tuple(self.membership.view.members.values())
 
     def _opened(self) -> None:
         """What was missed until now is in the log, and the next beat tells so."""

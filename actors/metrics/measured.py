@@ -48,6 +48,8 @@ class MeasuredServer:
     access: Callable[[], Mapping[str, int]]
     """The counters of logins and of the audit file."""
     is_ready: Callable[[], bool]
+    cluster: Callable[[], Mapping[str, int]] | None = None
+    """The counters of a node; None without a cluster."""
     web: WebCounts = field(factory=WebCounts)
     gc_pauses: GcPauses = field(factory=GcPauses)
 
@@ -72,4 +74,5 @@ class MeasuredServer:
             "access": self.access(),
             "drain": self.drain.statistics(),
             "tls": {"certificate_days_left": self.certificate.days_left},
+            **({} if self.cluster is None else {"cluster": self.cluster()}),
         }

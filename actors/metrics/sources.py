@@ -1,7 +1,8 @@
 """Where each family's value comes from: plain ints that the parts of the server keep."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import trio
 from attrs import asdict
@@ -47,6 +48,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _pushes(server.pushes),
         lambda: _captures(server.captures),
         lambda: _web(server),
+        *(() if server.cluster is None else (partial(_cluster, server.cluster),)),
     )
 
 
@@ -195,6 +197,15 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
         "wcsd_rooms": rooms["rooms"],
         "wcsd_rooms_members": rooms["rooms_members"],
         **{f"wcsd_rooms_{name}_total": rooms[f"rooms_{name}"] for name in counters},
+    }
+
+
+def _cluster(statistics: Callable[[], Mapping[str, int]]) -> Readings:
+    counts = statistics()
+    gauges = ("up", "nodes", "names", "names_here", "names_unconfirmed", "names_unreleased")
+    return {
+        f"wcsd_{name}" if name.removeprefix("cluster_") in gauges else f"wcsd_{name}_total": value
+        for name, value in counts.items()
     }
 
 

@@ -1,6 +1,6 @@
 """Puts together what the operator's commands act on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from actors.access.control import AccessControl
 from actors.metrics.measured import MeasuredServer
@@ -17,6 +17,7 @@ from actors.operator.watch import NodeFacts, WatchCommands
 from actors.storage.app_store import AppStore
 from actors.storage.reload import ReloadReport
 from actors.storage.source_store import SourceStore
+from protocol.cluster.members import MemberInfo
 
 
 def make_desk(
@@ -28,6 +29,7 @@ def make_desk(
     reload: Callable[..., Awaitable[ReloadReport]],
     page_url: Callable[[], str],
     sources: SourceStore,
+    other_nodes: Callable[[], Iterable[MemberInfo]] = tuple,
 ) -> CommandDesk:
     """The desk of a whole server. `page_url`: the address of the start page, for people."""
     facts = NodeFacts(
@@ -35,6 +37,7 @@ def make_desk(
         drain=parts.drain,
         sessions=lambda: parts.supervisor.session_count,
         overload=parts.overload,
+        others=other_nodes,
     )
     return CommandDesk(
         apps=apps,

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import psutil
@@ -15,6 +15,7 @@ from actors.hooks.dispatcher import HookDispatcher
 from actors.node.drain import Drain
 from actors.runtime.overload import Overload
 from config.version import VERSION
+from protocol.cluster.members import MemberInfo
 from protocol.common.durations import shown_age
 from protocol.metrics.hook_counts import HookCounts, HookOutcome
 from protocol.node.server_events import EventFilter
@@ -47,6 +48,8 @@ class NodeFacts:
     drain: Drain
     sessions: Callable[[], int]
     overload: Overload
+    others: Callable[[], Iterable[MemberInfo]] = tuple
+    """The other nodes of a cluster, as each told of itself last."""
     started: float = field(factory=time.time)
     """Seconds since the epoch."""
     _process: psutil.Process = field(factory=psutil.Process)
@@ -78,6 +81,19 @@ class NodeFacts:
         )
 
 
+def _other_row(info: MemberInfo) -> Row:
+    return {
+        "node": info.node_id,
+        "version": info.version,
+        "state": info.state,
+        "up": shown_age(max(0.0, time.time() - info.started)),
+        "publications": info.publications,
+        "viewers": info.viewers,
+        "sessions": info.sessions,
+        "cpu": round(100 * info.load),
+    }
+
+
 class WatchCommands:
     """Carries them out."""
 
@@ -99,7 +115,7 @@ class WatchCommands:
             case ShowHooks(apps=apps):
                 return self._show_hooks(apps)
             case ShowNodes():
-                return Done(rows=[self.node.row()], columns=NODE_COLUMNS)
+                return Done(rows=[self.node.row(), *map(_other_row, self.node.others())], columns=NODE_COLUMNS)
 
     # -- events --------------------------------------------------------------------------------------------------------
 

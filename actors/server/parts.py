@@ -2,9 +2,10 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import psutil
 import trio
 
 from actors.capture import Captures, CaptureServices
@@ -13,7 +14,6 @@ from actors.events.reported_reload import ReportedReload
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.sources import metrics_of
 from actors.net.network_interfaces import machine_addresses
-from actors.net.server_listeners import shown_address
 from actors.node.control import Counters, LocalNode
 from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
@@ -68,6 +68,7 @@ class Parts:
         self.supervisor = Supervisor(ActorCounts(opened.labels), opened.events, opened.run_record)
         self.outboxes = OutboxPool(settings.max_outbox_total, self.supervisor.turns, on_overflow=self._tell_overflow)
         self.drain = Drain(self.supervisor, opened.events)
+        self._process, self._started = psutil.Process(), time.time()
         self.local = LocalNode(self.node_id, self.supervisor, self._statistics)
         self.clustered = self._open_cluster()
         self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
@@ -115,7 +116,14 @@ class Parts:
             self.reload,
             lambda: start_page,
             self.opened.sources,
+            self._other_nodes,
         )
+
+    def _other_nodes(self) -> Iterator[MemberInfo]:
+        """The other nodes of the cluster, if there is one."""
+        cluster = None if self.clustered is None else self.clustered.cluster
+        if cluster is not None and cluster.membership.view is not None:
+            yield from (member.info for member in cluster.membership.view.others)
 
     def _statistics(self) -> Counters:
         return self.measured.statistics()
@@ -140,10 +148,14 @@ class Parts:
             node_id=self.node_id,
             version=VERSION,
             state=self.drain.state,
-            ws=shown_address(listeners.bound("ws")),
-            wss=shown_address(listeners.bound("wss")),
+            host=self.settings.cluster_address or self.node_id.partition("@")[2],
+            ws=listeners.bound("ws")[1],
+            wss=listeners.bound("wss")[1],
+            started=self._started,
             publications=self.supervisor.stream_counts[0],
+            viewers=self.supervisor.stream_counts[1],
             sessions=self.supervisor.session_count,
+            load=self._process.cpu_percent() / 100,
         )
 
     def _session_services(self) -> SessionServices:
@@ -221,6 +233,7 @@ class Parts:
             outboxes=self.outboxes,
             access=lambda: {**access.statistics(), "audit_lost": audit.lost},
             is_ready=lambda: self.readiness().ready,
+            cluster=None if self.clustered is None else self.clustered.cluster.statistics,
         )
 
     def _may_push_to(self, host: str, address: str) -> bool:

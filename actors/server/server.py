@@ -167,6 +167,8 @@ class Server:
             keep_alive = StreamKeepAlive(self._settings, partial(_live_streams, parts.supervisor))
             signalling.start_soon(_run_actor, "stream keep-alive", keep_alive)
             parts.drain.serve()
+            if parts.clustered is not None:
+                parts.clustered.cluster.membership.renew()  # the others learn that it serves
             calls = ServerStatusCalls(parts.dispatcher, opened.apps.all, parts.node_id, opened.run_record.previous)
             signalling.start_soon(calls.run, self._asked_to_close)
             on_ready(self)

@@ -3,6 +3,7 @@
 import trio
 
 from actors.metrics.overview import Overview
+from actors.node.balancer_port import BalancerPort
 from actors.node.data_port import MessagePorts
 from actors.operator.app_desk import app_desk
 from actors.operator.source_desk import SourceDesk
@@ -45,13 +46,20 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             pusher=StreamPusher(parts.supervisor, parts.pushes),
             debug_reports=parts.debug_reports.folder,
             captures=parts.captures,
+            balancer=_balancer(parts),
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
     )
-    public = create_public_app(settings, whip=whip, records=recorder, page_info=page_info, counts=parts.metrics.web)
+    public = create_public_app(
+        settings, whip=whip, records=recorder, page_info=page_info, counts=parts.metrics.web, balancer=_balancer(parts)
+    )
     tls = {"https": opened.https, "public_https": opened.tls}
     await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
+
+
+def _balancer(parts: Parts) -> BalancerPort | None:
+    return None if parts.clustered is None else parts.clustered.cluster.balancer
 
 
 def _messages(parts: Parts) -> MessagePorts:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.web.login_check import LoginCheck
-from actors.web.open_paths import is_open, is_record, is_whip, with_whip_cors
+from actors.web.open_paths import is_for_pages, is_open, is_record, with_whip_cors
 from actors.web.refusals import Refusals
 from actors.web.responses import OUR_HEADERS
 from config.live import follow
@@ -80,7 +80,7 @@ class Guard:
             await app(scope, receive, self._with_cors(send, scope, headers.get("origin")))
 
     def _opened(self, send: Send, scope: Scope) -> Send:
-        return with_whip_cors(send, scope, self._whip_origins) if is_whip(scope["path"]) else send
+        return with_whip_cors(send, scope, self._whip_origins) if is_for_pages(scope["path"]) else send
 
     async def _chosen_app(self, scope: Scope, headers: Headers) -> ASGIApp:
         if _is_preflight(scope):

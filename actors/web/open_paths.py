@@ -14,6 +14,9 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 WHIP_PREFIXES = ("/whip/", "/whep/", "/rest-api/stream/publish/")
 
+LB_PATH = "/rest-api/lb"
+"""Pages ask it before they have a session."""
+
 RECORDS_PREFIX = "/client/records/"
 
 _PREFLIGHT = {
@@ -25,12 +28,17 @@ _PREFLIGHT = {
 
 def is_open(path: str) -> bool:
     """Whether anybody may send requests to `path`, which has no double slashes and none at its end."""
-    return path in PROBES or is_whip(path)
+    return path in PROBES or is_for_pages(path)
 
 
 def is_whip(path: str) -> bool:
     """Whether `path` is one of WHIP or WHEP."""
     return path.startswith(WHIP_PREFIXES)
+
+
+def is_for_pages(path: str) -> bool:
+    """Whether pages of those origins may use `path`."""
+    return path == LB_PATH or is_whip(path)
 
 
 def is_record(path: str) -> bool:

@@ -12,8 +12,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from actors.node.balancer_port import BalancerPort
 from actors.node.recorder_port import RecordFilesPort
 from actors.node.whip_port import WhipPort
+from actors.web.api.balancer import BalancerResource
 from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.record_files import RecordFiles
 from actors.web.api.routes import ApiRoute, RouteTable
@@ -21,7 +23,7 @@ from actors.web.api.start_page import PageInfo
 from actors.web.api.whip import WhipResource
 from actors.web.guard import plain_path, with_safe_headers
 from actors.web.http.body_limits import BodyLimits
-from actors.web.open_paths import is_whip, with_whip_cors
+from actors.web.open_paths import is_for_pages, with_whip_cors
 from actors.web.refusals import Refusals
 from actors.web.request_counts import RequestCounting
 from actors.web.request_ids import RequestIds
@@ -37,10 +39,12 @@ def create_public_app(
     records: RecordFilesPort,
     page_info: PageInfo,
     counts: WebCounts | None = None,
+    balancer: BalancerPort | None = None,
 ) -> Starlette:
     """The ASGI application of the public listeners. `records`: files of recordings."""
     refusals = Refusals(tells_missing=False)
-    table = RouteTable(public_routes(settings, whip, records, page_info, refusals))
+    routes = public_routes(settings, whip, records, page_info, refusals)
+    table = RouteTable((*routes, *BalancerResource(balancer).routes()))
     layers = [
         Middleware(RequestIds),
         Middleware(RequestCounting, counts=counts or WebCounts(), table=table),
@@ -76,6 +80,6 @@ class PublicGuard:
             raise ValueError(f"the public pages are served by http, not {scope['type']}")
         scope["path"] = plain_path(scope["path"])
         send = with_safe_headers(send)
-        if is_whip(scope["path"]):
+        if is_for_pages(scope["path"]):
             send = with_whip_cors(send, scope, self._whip_origins)
         await self._app(scope, receive, send)

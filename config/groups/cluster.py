@@ -4,7 +4,7 @@ from attrs import frozen
 
 from config.redis_location import RedisLocation
 from config.setting import TIMEOUT, PartialAnswer, RegistryDown, setting
-from config.value_types import Choice
+from config.value_types import Choice, Text
 from protocol.cluster.redis_url import RedisUrl
 
 
@@ -18,6 +18,10 @@ class ClusterSettings:
         "cluster.redis_url", RedisLocation(), "",
         "Redis, which the nodes of a cluster share. Empty: this server is alone.",
         heading="Cluster",
+        live=False)
+    cluster_address: str | None = setting(
+        "cluster.address", Text(), "",
+        "Name or address by which pages reach this node, as /rest-api/lb tells it. Empty: its first address for media.",
         live=False)
     cluster_registry_down: RegistryDown = setting(
         "cluster.registry_down", Choice(RegistryDown), "accept",

@@ -31,12 +31,17 @@ class MemberInfo:
     version: str = ""
     protocol: int = PROTOCOL_VERSION
     state: str = "serving"
-    ws: str = ""
-    wss: str = ""
+    host: str = ""
+    """By which pages reach it."""
+    ws: int = 0
+    wss: int = 0
+    started: float = 0.0
+    """Seconds since the epoch."""
     publications: int = 0
+    viewers: int = 0
     sessions: int = 0
     load: float = 0.0
-    """0 idle, 1 fully busy: the share of its time in which the event loop works."""
+    """The share of one core that its process uses; 1: it is full."""
 
     def encode(self) -> str:
         return json.dumps(
@@ -45,9 +50,12 @@ class MemberInfo:
                 "version": self.version,
                 "protocol": self.protocol,
                 "state": self.state,
+                "host": self.host,
                 "ws": self.ws,
                 "wss": self.wss,
+                "started": round(self.started),
                 "publications": self.publications,
+                "viewers": self.viewers,
                 "sessions": self.sessions,
                 "load": round(self.load, 3),
             },
@@ -67,8 +75,11 @@ class MemberInfo:
             version=_text(fields, "version"),
             protocol=int(_number(fields, "protocol")),
             state=_text(fields, "state"),
-            ws=_text(fields, "ws"),
-            wss=_text(fields, "wss"),
+            host=_text(fields, "host"),
+            ws=int(_number(fields, "ws")),
+            wss=int(_number(fields, "wss")),
+            started=_number(fields, "started"),
+            viewers=int(_number(fields, "viewers")),
             publications=int(_number(fields, "publications")),
             sessions=int(_number(fields, "sessions")),
             load=_number(fields, "load"),

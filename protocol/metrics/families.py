@@ -203,5 +203,24 @@ WEB: Final = (
     gauge("bans", "bans in force"),
 )
 
-FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB)
+CLUSTER: Final = (
+    gauge("cluster_up", "1 while Redis answers"),
+    gauge("cluster_nodes", "nodes alive, as far as this one knows"),
+    gauge("cluster_names", "names held in the cluster"),
+    gauge("cluster_names_here", "names held, or wanted, by publications of this node"),
+    gauge("cluster_names_unconfirmed", "those of them that the registry has not confirmed"),
+    gauge("cluster_names_unreleased", "names given back whose end the registry has not acknowledged"),
+    counter("cluster_names_lost_total", "streams that ended because another node has their name"),
+    counter("cluster_outages_total", "times that Redis ceased to answer"),
+    counter("cluster_gaps_total", "times that messages of other nodes may have been missed"),
+    counter("cluster_requests_total", "requests to other nodes"),
+    counter("cluster_unanswered_total", "nodes that did not answer one in time"),
+    counter("cluster_answered_total", "requests of other nodes that were answered"),
+    counter("cluster_caught_up_total", "requests of other nodes that were missed, and carried out later"),
+    counter("cluster_refused_total", "messages of other nodes not understood, or without room"),
+    counter("cluster_placed_total", "pages that /rest-api/lb sent to a node"),
+)
+"""Only with cluster.redis_url."""
+
+FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB, *CLUSTER)
 BY_NAME: Final = {family.name: family for family in FAMILIES}

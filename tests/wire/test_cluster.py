@@ -202,3 +202,26 @@ async def test_a_node_that_ends_gives_its_names_back_at_once(tmp_path: Path) -> 
             await two.publish("news")
         answer = await b.terminate(name="other")
         assert (answer.status_code, answer.headers["X-Cluster-Nodes"]) == (404, "1/1")
+
+
+async def test_pages_are_sent_to_the_node_that_has_their_stream_and_operators_see_all_nodes(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, cluster_address="wcs.example.com") as pair:
+        await pair.one.publish("news")
+        port = pair.a.addresses["ws"][0].port
+        await until(lambda: _all_serve(pair.a))
+        await until(lambda: _all_serve(pair.b))
+        for server in (pair.a, pair.b):
+            answer = await server.rest.get("/rest-api/lb?name=news&role=play", headers={"Origin": "https://a.example"})
+            assert answer.status_code == 200
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            assert (answer.json()["server"], answer.json()["ws"]) == ("wcs.example.com", str(port))
+        pair.redis.kill()
+        alone = await pair.b.rest.get("/rest-api/lb?name=news&role=play")
+        assert alone.status_code == 200
+        statistics = await pair.a.statistics()
+        assert (statistics["cluster_nodes"], statistics["cluster_names_here"]) == ("2", "1")
+        assert "wcsd_cluster_nodes 2" in (await pair.a.rest.get("/metrics")).text
+
+
+async def _all_serve(server: FullServer) -> bool:
+    return [member.info.state for member in cluster_of(server).members()] == ["serving"] * 2

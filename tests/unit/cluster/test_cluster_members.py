@@ -41,7 +41,7 @@ def test_members_that_speak_another_version_are_strangers() -> None:
 
 
 def test_what_a_member_says_of_itself_is_read_back() -> None:
-    info = MemberInfo(node_id="a@1.2.3.4", version="1", ws="1.2.3.4:80", publications=3, load=0.25)
+    info = MemberInfo(node_id="a@1.2.3.4", version="1", host="1.2.3.4", ws=80, publications=3, load=0.25)
     assert MemberInfo.decode(info.encode()) == info
 
 

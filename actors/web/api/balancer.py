@@ -1,0 +1,40 @@
+"""`/rest-api/lb`, for the WebSDK's `lbUrl`: to which node of a cluster a page should connect.
+
+The SDK takes nothing but 200 with CORS and valid JSON; after anything else its session stays PENDING for ever. So this
+answers at once, whatever the query string is, and names this node if there is no better one.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.node.balancer_port import BalancerPort
+from actors.web.api.routes import ApiRoute
+from actors.web.open_paths import LB_PATH
+from actors.web.responses import JsonAnswer
+from protocol.rest.operations import ANYONE
+
+MAX_NAME = 1024
+"""Characters of a stream's name that are looked at."""
+
+
+class BalancerResource:
+    """The one route; none without a cluster."""
+
+    def __init__(self, balancer: BalancerPort | None) -> None:
+        self._balancer = balancer
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        if self._balancer is None:
+            return ()
+        route = ApiRoute(
+            path=LB_PATH, endpoint=self.place, role=ANYONE, summary="which node to connect to", is_described=False
+        )
+        return (route,)
+
+    async def place(self, request: Request) -> Response:
+        """`name` and `role=play`: the node that has the stream, if there is one."""
+        assert self._balancer is not None  # noqa: S101 - there is no route otherwise
+        given = request.query_params
+        name = given.get("name", "")[:MAX_NAME] or None
+        placed = await self._balancer.place(name=name, publishes=given.get("role") == "publish")
+        return JsonAnswer(dict(placed), headers={"Cache-Control": "no-store"})
