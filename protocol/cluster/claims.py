@@ -89,6 +89,8 @@ class ClaimTable:
         self._tried: set[Named] = set()
         """Wanted ones that the registry may have."""
         self._number = 0
+        self._doubtful = 0
+        """Batches up to this one may have been carried out before the registry lost its data."""
 
     def __len__(self) -> int:
         return len(self._wanted) + len(self._held)
@@ -132,6 +134,7 @@ class ClaimTable:
 
     def distrust(self) -> None:
         """What the registry confirmed may no longer be there: claim everything again."""
+        self._doubtful = self._number
         self._tried.update(self._held.values())
         self._wanted = {**self._held, **self._wanted}
         self._held = {}
@@ -152,6 +155,8 @@ class ClaimTable:
             return Settled()
         self._forget_releases(batch.releases)
         if reply.fate is BatchFate.FENCED:
+            return Settled()
+        if batch.number <= self._doubtful:
             return Settled()
         return self._settle_claims(batch.claims, reply.holders)
 

@@ -21,8 +21,8 @@ from protocol.node.filters import ConnectionFilter, StreamFilter
 
 MAX_MESSAGE: Final = 8 * 1024 * 1024
 """Characters of a message; a longer one is ignored."""
-ITEMS_IN_PART: Final = 100
-"""Descriptions in one part of a report."""
+ITEMS_IN_PART: Final = 20
+"""Descriptions in one part of a report: to read them takes about a millisecond."""
 
 T = TypeVar("T")
 

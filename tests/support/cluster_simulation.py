@@ -110,8 +110,11 @@ class SimulatedStream(Actor[None]):
 class SimulatedNode:
     """One node, which may be killed and starts again."""
 
-    def __init__(self, redis: MemoryRedis, name: str, chance: random.Random, tally: Tally) -> None:
+    def __init__(
+        self, redis: MemoryRedis, name: str, chance: random.Random, tally: Tally, *, identity: str | None = None
+    ) -> None:
         self.name, self.tally = name, tally
+        self._identity = NodeIdentity(node=identity or name, place=name)
         self._redis, self._chance = redis, chance
         self._killed = trio.CancelScope()
         self.is_up = False
@@ -128,7 +131,8 @@ class SimulatedNode:
 
     async def _live(self) -> None:
         self.supervisor = Supervisor(record=RunRecord())
-        self.cluster = Cluster(self._redis.connect(self.name), self._parts(), chance=self._chance)
+        self.registry = self._redis.connect(self.name)
+        self.cluster = Cluster(self.registry, self._parts(), chance=self._chance)
         self.directory: ClusterDirectory[str] = ClusterDirectory(self.cluster.names, self.cluster)
         async with trio.open_nursery() as nursery:
             await nursery.start(self.supervisor.run)
@@ -137,7 +141,7 @@ class SimulatedNode:
 
     def _parts(self) -> NodeParts:
         return NodeParts(
-            identity=NodeIdentity(node=self.name, place="here"),
+            identity=self._identity,
             node_id=self.name,
             node=LocalNode(self.name, self.supervisor, dict),
             supervisor=self.supervisor,

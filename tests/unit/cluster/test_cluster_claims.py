@@ -181,3 +181,12 @@ def test_in_the_end_the_registry_has_what_is_wanted_and_nothing_else(steps: list
     registry.write()
     assert registry.names == registry.wanted
     assert not registry.table.is_due
+
+
+def test_what_was_confirmed_before_the_data_was_lost_is_claimed_again() -> None:
+    table = ClaimTable()
+    table.want(NEWS)
+    batch = next_of(table)
+    table.distrust()
+    assert table.settle(batch, done(None)).confirmed == ()
+    assert next_of(table).claims == (NEWS,)

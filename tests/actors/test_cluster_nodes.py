@@ -1,0 +1,155 @@
+"""Nodes of a cluster when something is wrong with one of them, over a registry in memory."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+from attrs import evolve
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from protocol.cluster.members import BEAT_INTERVAL, LEASE, MemberInfo
+from protocol.node.filters import StreamFilter
+from protocol.rest.streams import TerminateAnswer, terminate_status
+from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
+from tests.support.memory_redis import MemoryRedis
+
+NEWS = StreamFilter(name="news")
+SOON = 2 * BEAT_INTERVAL
+
+
+class World:
+    """A registry, and nodes that are added one by one."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.redis = MemoryRedis()
+        self.tally = Tally()
+        self._nursery = nursery
+
+    async def node(self, name: str, *, node: str | None = None) -> SimulatedNode:
+        """A node that runs; `node`: its id, if it is a copy of another one's."""
+        added = SimulatedNode(self.redis, name, random.Random(1), self.tally, identity=node or name)
+        self._nursery.start_soon(added.run)
+        await wait_all_tasks_blocked()
+        await trio.sleep(SOON)
+        return added
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with trio.open_nursery() as nursery:
+        yield World(nursery)
+        nursery.cancel_scope.cancel()
+
+
+async def published(node: SimulatedNode, name: str = "news") -> SimulatedStream:
+    node.publish(name)
+    await trio.sleep(0.1)
+    return node.streams()[-1]
+
+
+async def terminate(node: SimulatedNode) -> TerminateAnswer:
+    deadline = trio.current_time() + 5
+    return await node.cluster.control.terminate(NEWS, TERMINATED, dry_run=False, deadline=deadline)
+
+
+async def test_the_earlier_start_of_a_copied_node_takes_no_names(
+    autojump_clock: MockClock, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await world.node("first", node="same")
+    before = await published(first, "before")
+    copy = await world.node("copy", node="same")
+    assert (await published(copy)).is_live
+    first.publish("other")
+    await trio.sleep(SOON)
+    assert [stream.name for stream in first.streams()] == ["before"]
+    assert before.is_live
+    assert "another start of this node runs" in caplog.text
+
+
+async def test_a_node_of_another_version_is_named_and_counts_as_silent(
+    autojump_clock: MockClock, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = await world.node("a")
+    info = evolve(MemberInfo(node_id="b"), protocol=99).encode()
+    world.redis.join("b", "there", info, 600_000)
+    await trio.sleep(SOON)
+    answer = await terminate(node)
+    assert terminate_status(answer) == 503
+    assert answer.coverage is not None
+    assert answer.coverage.silent == ("b",)
+    assert caplog.text.count("a node of another version cannot be asked") == 1
+
+
+async def test_a_node_that_was_cut_off_ends_what_is_older_than_the_request(
+    autojump_clock: MockClock, world: World
+) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    older = await published(b)
+    world.redis.cut("b")
+    answer = await terminate(a)
+    assert terminate_status(answer) == 503
+    assert older.is_live
+    await trio.sleep(1)
+    later = await published(b, "later")
+    world.redis.heal("b")
+    await trio.sleep(SOON)
+    assert older.reason == TERMINATED
+    assert later.is_live
+    assert b.cluster.answering.caught_up == 1
+    again = await published(b)
+    await trio.sleep(SOON)
+    assert again.is_live, "each request is done once"
+
+
+async def test_a_silent_node_is_asked_no_longer_than_its_lease_runs(autojump_clock: MockClock, world: World) -> None:
+    a, _ = await world.node("a"), await world.node("b")
+    world.redis.cut("b")
+    assert terminate_status(await terminate(a)) == 503
+    await trio.sleep(LEASE)
+    assert terminate_status(await terminate(a)) == 404
+
+
+async def test_the_names_of_a_dead_node_are_free_after_its_lease(autojump_clock: MockClock, world: World) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    await published(a)
+    a.kill(600)
+    b.publish("news")
+    await trio.sleep(0.1)
+    assert not b.streams()
+    await trio.sleep(LEASE)
+    assert (await published(b)).is_live
+
+
+async def test_a_node_that_starts_again_has_its_names_at_once(autojump_clock: MockClock, world: World) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    await published(a)
+    a.kill(0.01)
+    await trio.sleep(1)
+    assert (await published(b)).is_live
+
+
+async def test_a_node_that_was_frozen_loses_what_others_took(autojump_clock: MockClock, world: World) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    mine, kept = await published(a), await published(a, "kept")
+    world.redis.cut("a")
+    await trio.sleep(LEASE + 1)
+    yours = await published(b)
+    assert mine.is_live
+    assert yours.is_live
+    world.redis.heal("a")
+    await trio.sleep(SOON)
+    assert [stream.is_live for stream in (mine, yours, kept)] == [False, True, True]
+    assert (a.cluster.names.lost, b.cluster.names.lost) == (1, 0)
+
+
+async def test_every_name_is_written_again_when_redis_lost_its_data(autojump_clock: MockClock, world: World) -> None:
+    a = await world.node("a")
+    for number in range(2500):
+        a.publish(f"name {number}")
+    await trio.sleep(1)
+    calls = a.registry.calls
+    world.redis.wipe()
+    await trio.sleep(SOON)
+    assert len(world.redis.names) == 2500
+    assert a.registry.calls - calls < 15, "in batches"
