@@ -4,7 +4,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 import trio
@@ -159,7 +158,7 @@ async def _refused(link: ClusterLink) -> None:
 
 async def test_a_black_hole_is_left(tmp_path: Path) -> None:
     """A connection over which nothing comes any more, and of which nobody says so."""
-    async with redis_server(tmp_path) as redis, BlackHole(redis) as hole, link_to(hole.url, timeout=0.3) as link:
+    async with redis_server(tmp_path) as redis, black_hole(redis) as hole, link_to(hole.url, timeout=0.3) as link:
         await echo(link)
         hole.swallows = True
         with pytest.raises(RegistryUnavailable):
@@ -173,28 +172,16 @@ class BlackHole:
 
     def __init__(self, redis: RedisServer) -> None:
         self._redis = redis
+        self.port = 0
         self.swallows = False
         """Those that are open pass nothing on."""
         self.swallows_new = True
-        self._scope = trio.CancelScope()
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}"
+        return f"redis://127.0.0.1:{self.port}"
 
-    async def __aenter__(self) -> Self:
-        self._manager = trio.open_nursery()
-        nursery = await self._manager.__aenter__()
-        listeners = await nursery.start(trio.serve_tcp, self._serve, 0)
-        self._nursery = nursery
-        self._port = listeners[0].socket.getsockname()[1]
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self._nursery.cancel_scope.cancel()
-        await self._manager.__aexit__(None, None, None)
-
-    async def _serve(self, client: trio.SocketStream) -> None:
+    async def serve(self, client: trio.SocketStream) -> None:
         is_old = not self.swallows
         server = await trio.open_unix_socket(self._redis.path)
         async with server, trio.open_nursery() as nursery:
@@ -206,3 +193,14 @@ class BlackHole:
         async for data in source:
             if not (self.swallows and (is_old or self.swallows_new)):
                 await target.send_all(data)
+
+
+@asynccontextmanager
+async def black_hole(redis: RedisServer) -> AsyncIterator[BlackHole]:
+    hole = BlackHole(redis)
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        hole.port = listener.socket.getsockname()[1]
+        nursery.start_soon(trio.serve_listeners, hole.serve, [listener])
+        yield hole
+        nursery.cancel_scope.cancel()

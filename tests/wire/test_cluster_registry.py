@@ -173,8 +173,10 @@ async def test_messages_reach_all_or_one_and_some_are_kept(connect: Connect) -> 
     mine, yours = await joined(one, "a"), await joined(two, "b")
     heard: dict[str, list[tuple[str | None, str]]] = {"one": [], "two": []}
     async with trio.open_nursery() as nursery:
-        for client, member in ((one, mine), (two, yours)):
-            await nursery.start(_listen, client, member, heard["one" if client is one else "two"])
+        for name, client, member in (("one", one, mine), ("two", two, yours)):
+            opened = trio.Event()
+            nursery.start_soon(_listen, client, member, heard[name], opened)
+            await opened.wait()
         sent = await one.send("to all", logged=True)
         await one.send("not kept", logged=False)
         await one.tell(yours, "to you")
@@ -191,16 +193,9 @@ async def test_messages_reach_all_or_one_and_some_are_kept(connect: Connect) -> 
     assert (await one.beat(member=mine, place="here", info=INFO, boot="")).last_log_id == sent.log_id
 
 
-async def _listen(
-    registry: Registry,
-    member: str,
-    heard: list[tuple[str | None, str]],
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
+async def _listen(registry: Registry, member: str, heard: list[tuple[str | None, str]], opened: trio.Event) -> None:
     with pytest.raises(RegistryUnavailable):
-        await registry.listen(
-            member, on_open=task_status.started, on_message=lambda log_id, text: heard.append((log_id, text))
-        )
+        await registry.listen(member, on_open=opened.set, on_message=lambda log_id, text: heard.append((log_id, text)))
 
 
 async def test_names_may_hold_any_text(connect: Connect) -> None:
