@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from actors.net.network_interfaces import machine_addresses
 from actors.storage.account_store import read_account_file, utc_day
 from actors.storage.app_store import read_app_file
+from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
 from config.accounts_file import AccountFileError
@@ -25,6 +26,7 @@ from config.listeners import listeners_of
 from config.loading import LoadedSettings
 from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import RecordPolicy, RecordsAccess, Settings
+from config.sources_file import SourceFileError
 from protocol.access.bans_file import BansFileError, read_bans
 from protocol.stream.record_names import STOCK_HOOK_SCRIPT
 
@@ -226,6 +228,10 @@ def _faults_of_state(state: StateFolder, *, needs_certificate: bool) -> Iterator
     try:
         read_app_file(state.apps_path)
     except (AppFileError, TableStoreError) as error:
+        yield str(error)
+    try:
+        open_source_store(state.sources_path)
+    except (SourceFileError, TableStoreError) as error:
         yield str(error)
     yield from _faults_of_bans(state.bans_path)
     try:

@@ -24,6 +24,8 @@ from protocol.common.rate_limit import RateLimit
 
 MAX_CONNECTIONS: Final = 8
 """At once; HLS needs two or three."""
+CONNECTION_RATE: Final = (5.0, 30)
+"""New ones: so many per second, and at once."""
 MAX_NAMES: Final = 32
 MAX_PORTS: Final = 16
 CHUNK: Final = 262_144
@@ -55,6 +57,7 @@ class SourceForwarder:
         self._channel = trio.socket.from_stdlib_socket(ours)
         self._stand_ins = StandIns(MAX_NAMES)
         self._connections = 0
+        self._new = RateLimit(*CONNECTION_RATE)
         self.is_denied = False
         """Whether it was kept from going somewhere."""
         self.is_unreachable = False
@@ -106,6 +109,10 @@ class SourceForwarder:
                     await asked.sendmsg([answer], ancillary, 0, peer)
 
     async def _stand_in(self, name: str) -> str | None:
+        stand_in = self._stand_ins.address_of(name)
+        if stand_in is None:
+            self._complaints.warning("capture looks too many names up", limit=MAX_NAMES)
+            return None
         try:
             with fail_after(CONNECT_TIMEOUT):
                 await self._access.addresses(name, self._resolver)
@@ -114,7 +121,7 @@ class SourceForwarder:
             return None
         except (CannotResolve, trio.TooSlowError):
             return None
-        return self._stand_ins.address_of(name)
+        return stand_in
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -123,7 +130,7 @@ class SourceForwarder:
         await accept_connections(listener, self._serve, nursery, reserve=Reserve.SESSIONS, log=self._complaints)
 
     async def _serve(self, accepted: trio.SocketStream) -> None:
-        if self._connections >= MAX_CONNECTIONS:
+        if self._connections >= MAX_CONNECTIONS or not self._new.take(trio.current_time()):
             self._complaints.warning("capture has too many connections", limit=MAX_CONNECTIONS)
             return
         self._connections += 1

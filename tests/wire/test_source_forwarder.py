@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ import actors
 from actors.hooks.resolver import Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.source_access import SourceAccess, SourceDenied
-from actors.workers.source_forwarder import SourceForwarder, ports_for
+from actors.workers.source_forwarder import MAX_NAMES, SourceForwarder, ports_for
 from protocol.capture.rules import read_rules
 from protocol.capture.uri import read_capture_uri
 from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
@@ -220,3 +221,32 @@ async def test_a_worker_that_hands_over_nothing_is_served_nothing() -> None:
     forwarder.close_worker_end()
     with trio.fail_after(10):
         await forwarder.run()
+
+
+def question(name: str) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return b"\0\x01\x01\0\0\x01\0\0\0\0\0\0" + labels + b"\0\0\x01\0\x01"
+
+
+async def test_a_worker_looks_up_a_few_names_only(nursery: trio.Nursery) -> None:
+    """A source may name hosts without end. Here its worker is not isolated: the socket is an ordinary one."""
+    looked_up: list[str] = []
+
+    def lookup_and_note(name: str) -> tuple[str, ...]:
+        looked_up.append(name)
+        return (GOOD,)
+
+    access = SourceAccess(lambda: read_rules(["*", GOOD]), own=tuple, make_resolver=lambda: Resolver(lookup_and_note))
+    forwarder = SourceForwarder(access, RateLimitedLog(get_logger("capture")))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.bind((GOOD, 0))
+        socket.send_fds(forwarder.worker_end, [b"1"], [asked.fileno()])
+        nursery.start_soon(forwarder.run)
+        with trio.fail_after(60), trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            await asking.connect(asked.getsockname())
+            for number in range(MAX_NAMES + 8):
+                await asking.send(question(f"host{number}.example"))
+                answer = await asking.recv(512)
+                assert (answer[3] & 0x0F == 0) is (number < MAX_NAMES), number
+    assert len(looked_up) == MAX_NAMES
+    nursery.cancel_scope.cancel()
