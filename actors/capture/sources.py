@@ -15,8 +15,8 @@ from protocol.capture.uri import HTTP_SCHEMES, RTMP_SCHEMES, RTSP_SCHEMES, Captu
 
 log = get_logger("capture")
 
-_LIVE: Final = {"fflags": "nobuffer", "probesize": "65536", "analyzeduration": "1000000"}
-"""Begin with little looked at, and hold nothing back."""
+_LIVE: Final = {"probesize": "65536", "analyzeduration": "500000"}
+"""Begin with little looked at. (`nobuffer` would throw away what was looked at, and with it the first key frame.)"""
 
 
 def source_of(

@@ -19,6 +19,10 @@ OPUS_FRAME: Final = 960
 OPUS_BITRATE: Final = 96_000
 DRIFT: Final = 0.08
 """Seconds by which sound that is encoded anew may be off the source's clock before it is set right."""
+MOST_UNTIMED: Final = 8
+"""Pictures without a time that are held until one with a time comes."""
+UNTIMED_STEP: Final = 1 / 30
+"""Seconds that each of them is taken to last."""
 _G711: Final = {"pcm_mulaw": "PCMU", "pcm_alaw": "PCMA"}
 _COPIED_VIDEO: Final = {"h264": "H264", "vp8": "VP8"}
 
@@ -55,6 +59,7 @@ class CapturedVideo:
         self.rtp = RtpTrack(number, self.form, offset=offset)
         self._cut = packetizer(self.form.codec, context.extradata or b"")
         self._order = ReorderWatch()
+        self._untimed: list[bytes] = []  # FFmpeg gives the first picture of an RTSP source no time
         self.facts = {"codec": self.form.codec, "size": f"{context.width}x{context.height}"}
         if isinstance(self._cut, H264Packetizer):
             self.facts["profile"] = self._cut.profile
@@ -64,9 +69,13 @@ class CapturedVideo:
     def take(self, packet: "av.Packet[Any]") -> Iterator[Timed]:
         shown_at = _seconds(packet)
         if shown_at is None:
+            self._untimed = [*self._untimed[-MOST_UNTIMED + 1 :], bytes(packet)]
             return
         if self._order.sees(shown_at):
             raise Unfit("b-frames")
+        untimed, self._untimed = self._untimed, []
+        for left, data in zip(range(len(untimed), 0, -1), untimed, strict=True):
+            yield self._cut.payloads(data), shown_at - left * UNTIMED_STEP
         yield self._cut.payloads(bytes(packet)), shown_at
 
 
