@@ -27,7 +27,7 @@ class CaptureSettings:
         "The application of captured streams: its backend gets their StreamStatusEvent and keep-alive.")
     capture_max_running: int = setting(
         "capture.max_running", Integer(0, 10_000), "20",
-        "Captures at once; each is a process of 15 to 30 MB, and takes 2 to 4 % of a core. Beyond it: Server is overloaded.")
+        "Captures at once; each is a process of 15 to 30 MB and takes 2 to 4 % of a core. More: Server is overloaded.")
     capture_linger: float = setting(
         "capture.linger", Duration("ms", 0, DAY_MS), "10000",
         "How long a capture that a player started goes on after its last player.")
