@@ -298,7 +298,7 @@ def test_everything_is_done_by_the_keyboard(start_page: OpenStartPage) -> None:
     expect(page.filter_form.get_by_role("button", name="Show what matches")).to_be_focused()
 
 
-@pytest.mark.parametrize("width", [320, 390, 800, 1080, 1280])
+@pytest.mark.parametrize("width", [320, 390, 800, 1141, 1280])
 def test_nothing_is_wider_than_the_screen(start_page: OpenStartPage, width: int) -> None:
     page = start_page(viewport={"width": width, "height": 800})
     page.publisher.run("a name that is long, and has " + "averyveryverylongword" * 5, "PUBLISHING")
