@@ -2,9 +2,11 @@
 
 At SIGWINCH it writes one line of JSON to standard error about the passes since the last one: their number, and the
 longest in milliseconds, of the thread's processor time (`cpu`) and of real time (`wall`), in which whatever else the
-machine does counts, too. `tests.bench.rest_terminate` runs it as its server.
+machine does counts, too. `gc` is the longest collection, which is part of some pass. `tests.bench.rest_terminate` and
+`tests.bench.looks` run it as their server.
 """
 
+import gc
 import json
 import os
 import signal
@@ -29,6 +31,14 @@ class PassMeter(trio.abc.Instrument):
     def __init__(self) -> None:
         self._number, self._cpu, self._wall = 0, 0.0, 0.0
         self._began = time.thread_time(), time.perf_counter()
+        self._collected, self._collecting = 0.0, 0.0
+        gc.callbacks.append(self._note_collection)
+
+    def _note_collection(self, phase: str, _facts: dict[str, int]) -> None:
+        if phase == "start":
+            self._collecting = time.thread_time()
+        else:
+            self._collected = max(self._collected, time.thread_time() - self._collecting)
 
     def after_io_wait(self, timeout: float) -> None:
         self._began = time.thread_time(), time.perf_counter()
@@ -41,9 +51,10 @@ class PassMeter(trio.abc.Instrument):
 
     def tell(self, _signal: int, _frame: FrameType | None) -> None:
         """Write a line, and start again."""
-        told = {"number": self._number, "cpu": self._cpu * 1000, "wall": self._wall * 1000}
+        longest = {"cpu": self._cpu, "wall": self._wall, "gc": self._collected}
+        told = {"number": self._number} | {name: seconds * 1000 for name, seconds in longest.items()}
         os.write(2, f"{MARK}{json.dumps(told)}\n".encode())
-        self._number, self._cpu, self._wall = 0, 0.0, 0.0
+        self._number, self._cpu, self._wall, self._collected = 0, 0.0, 0.0, 0.0
 
 
 def main() -> int:

@@ -201,13 +201,13 @@ def _print(row: Mapping[str, float]) -> None:
 async def _measure(
     server: ServerProcess, count: int, requests: int, per_session: int, tls: ssl.SSLContext | None
 ) -> dict[str, float]:
-    offer = _offer()
+    sdp = offer()
     sizes = [min(per_session, count - start) for start in range(0, count, per_session)]
     async with trio.open_nursery() as nursery:
         publishers = []
         for number, size in enumerate(sizes):
-            publisher: Publisher = await nursery.start(_run_publisher, server, offer, tls)
-            await _hold(publisher, f"s{number}-", size)
+            publisher: Publisher = await nursery.start(run_publisher, server, sdp, tls)
+            await hold(publisher, f"s{number}-", size)
             publishers.append(publisher)
         rest = Rest(server)
         ones = await _one_by_one(rest, publishers[0], sizes[0], requests)
@@ -227,7 +227,7 @@ async def _all_at_once(
     memory = _resident(server.pid)
     for publisher in publishers:
         publisher.stream.counts = True
-    await _passes(server)
+    await passes(server)
     before, began = _processor_time(server.pid), time.perf_counter()
     told_cpu, times = 0.0, [0.0]
     async with trio.open_nursery() as nursery:
@@ -237,7 +237,7 @@ async def _all_at_once(
         times = sorted(at - began for publisher in publishers for at in publisher.stream.times)
         told_cpu = (_processor_time(server.pid) - before) * 1000
     took, cpu = answer[0], (_processor_time(server.pid) - before) * 1000
-    busy, passes = await trio.to_thread.run_sync(other.packets), await _passes(server)
+    busy, longest = await trio.to_thread.run_sync(other.packets), await passes(server)
     await trio.to_thread.run_sync(other.close)
     return {
         "all": took,
@@ -245,8 +245,8 @@ async def _all_at_once(
         "told": times[-1] * 1000,
         "told cpu": told_cpu,
         "cpu": cpu,
-        "pass cpu": passes["cpu"],
-        "wall": passes["wall"],
+        "pass cpu": longest["cpu"],
+        "wall": longest["wall"],
         "other p50": busy["p50"],
         "p99": busy["p99"],
         "most": busy["most"],
@@ -268,7 +268,7 @@ async def _start(nursery: trio.Nursery, rest: Rest) -> list[float]:
     return answer
 
 
-async def _passes(server: ServerProcess) -> dict[str, float]:
+async def passes(server: ServerProcess) -> dict[str, float]:
     """What the meter in the server says about the passes since the last call."""
     said = server.log().count(MARK)
     os.kill(server.pid, ASK)
@@ -283,7 +283,7 @@ def _processor_time(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-async def _hold(publisher: Publisher, prefix: str, size: int) -> None:
+async def hold(publisher: Publisher, prefix: str, size: int) -> None:
     """Have so many streams in PENDING."""
     await publisher.connect()
     # What follows waits in the socket until the session is established; a few at a time, for its mailbox is bounded.
@@ -295,7 +295,7 @@ async def _hold(publisher: Publisher, prefix: str, size: int) -> None:
         await publisher.until(answered=min(start + 100, size))
 
 
-async def _run_publisher(
+async def run_publisher(
     server: ServerProcess,
     offer: str,
     tls: ssl.SSLContext | None,
@@ -333,7 +333,7 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-def _offer() -> str:
+def offer() -> str:
     peer = MediaPeer()
     peer.udp.close()
     return peer.publish_offer()
