@@ -32,8 +32,11 @@ log = logs.get_logger("daemon")
 signal_log = logs.RateLimitedLog(log, burst=10)
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
-GC_THRESHOLDS = (10_000, 20, 100)
-"""Allocations per collection of the youngest generation, and how many of those per collection of the next."""
+GC_THRESHOLDS = (2_000, 2, 3_500)
+"""Allocations per collection of the youngest generation, and how many of those per collection of the next.
+
+Each object is looked at once in either, however many come together; but a collection holds up all media.
+"""
 SWITCH_INTERVAL = 0.0005
 """Seconds between switches of Python threads: a busy thread must not hold up the media fan-out."""
 LOG_FLUSH_TIMEOUT = 2.0
