@@ -344,7 +344,8 @@ class Session(Actor[InboundFrame]):
             self.stop(reason)
 
     async def _ping(self) -> None:
-        await ping_until_silent(self._reader, self._services.streams.settings, lambda: self.send(PingFrame()))
+        shared = self._services.streams
+        await ping_until_silent(self._reader, shared.settings, lambda: self.send(PingFrame()), shared.supervisor)
         self.stop(PING_TIMEOUT)
 
     async def _expect_connection(self) -> None:

@@ -7,7 +7,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.session.outbox import SEND_TIMEOUT
-from actors.session.pinging import PING_TICK
+from actors.session.pinging import PING_TICK, PINGS_AT_ONCE, ping_tick
 from actors.session.session import CONNECTION_TIMEOUT
 from tests.support.signaling_rig import signaling_rig, stream_request
 
@@ -140,6 +140,14 @@ async def test_pings_of_sessions_leave_together_and_never_too_soon(autojump_cloc
             for late in (0.03, 0.08, 0.15):
                 nursery.start_soon(listen, late)
         assert came == [came[0]] * 3
+
+
+@pytest.mark.parametrize("sessions", [0, 1, 500, 501, 10_000, 100_000])
+def test_no_step_has_many_pings(sessions: int) -> None:
+    tick = ping_tick(5.0, sessions)
+    assert 0 < tick <= PING_TICK
+    assert sessions * tick / 5.0 <= PINGS_AT_ONCE * 1.001
+    assert tick == PING_TICK or sessions > 500
 
 
 async def test_a_client_that_answers_no_ping_is_gone_after_the_probes(autojump_clock: MockClock) -> None:
