@@ -27,7 +27,7 @@ def masked(text: str) -> str:
 
 def _mask(uri: str) -> str:
     scheme, slashes, rest = uri.partition("://")
-    rest = _USER_INFO.sub(f"{_HIDDEN}@", rest)
-    if scheme.lower().startswith("http") and not is_capture_name(uri):
-        return f"{scheme}{slashes}{rest}"
-    return f"{scheme}{slashes}{_VALUE.sub(f'={_HIDDEN}', rest)}"
+    shown = scheme + slashes + _USER_INFO.sub(f"{_HIDDEN}@", rest)
+    if scheme.lower().startswith("http") and not (is_capture_name(uri) or is_capture_name(shown)):
+        return shown
+    return _VALUE.sub(f"={_HIDDEN}", shown)

@@ -17,6 +17,10 @@ from config.loading import SettingsError, load_settings
 from config.properties import parse as parse_properties
 from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
+from protocol.capture.masking import masked as masked_name
+from protocol.capture.name_questions import answer_to, read_question
+from protocol.capture.rules import read_rules
+from protocol.capture.uri import BadCaptureUri, read_capture_uri, read_host
 from protocol.common.json_bounds import MAX_ELEMENTS
 from protocol.common.json_decoding import DecodeError, parse_json
 from protocol.containers.mending import mend
@@ -243,6 +247,29 @@ def push_target(data: bytes) -> None:
     assert len(masked(text)) <= len(text) + 10
 
 
+def source_uri(data: bytes) -> None:
+    """A name is a URI that can be captured, read in one way, or is refused; user and password are not shown."""
+    text = _text(data)
+    shown = masked_name(text)
+    assert masked_name(shown) == shown
+    with contextlib.suppress(BadCaptureUri):
+        uri = read_capture_uri(text)
+        assert uri.is_file or (0 < uri.port < 65536 and read_host(f"[{uri.host}]" if ":" in uri.host else uri.host))
+        assert ".." not in uri.file.split("/")
+        rest = shown.partition("://")[2]
+        assert "@" not in rest or rest.startswith("***@")
+    with contextlib.suppress(ValueError):
+        read_rules(text.split(",")).allows("camera.example", "127.0.0.1")
+
+
+def name_question(data: bytes) -> None:
+    """A worker's question for an address has an answer that repeats it, or is none."""
+    question = read_question(data)
+    if question is not None:
+        assert question.asked in answer_to(question, "198.18.0.1")
+        assert len(answer_to(question, None)) <= len(data)
+
+
 def recorded_media(data: bytes) -> None:
     """Whatever a publisher sends, a file comes of it that is whole, and can be made whole wherever it is cut.
 
@@ -304,7 +331,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         *(client_frame, json_value, rest_body, rest_query, http_request, hook_answer, sdp_offer, stun_message),
         *(proxy_header, forwarded_for, framed_packets),
-        *(tap_message, recorded_media, mended_file, rtmp_answers, push_target),
+        *(tap_message, recorded_media, mended_file, rtmp_answers, push_target, source_uri, name_question),
         *(rtp_packet, rtcp_compound, datagram, video_payload, feedback, applications, properties, operator_request),
     )
 }
