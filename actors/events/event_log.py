@@ -66,7 +66,7 @@ class EventLog:
         number = self._next
         told = {"time": self._time(), "appKey": app, "name": name, **fields}
         shown = {
-            key: value if type(value) in _PLAIN or (type(value) is str and len(value) <= MAX_TEXT) else _shown(value)
+            key: value if type(value) in _PLAIN or _is_plain(value) else _shown(value)
             for key, value in told.items()
             if value is not None
         }
@@ -136,6 +136,11 @@ class EventLog:
         while self._next <= next_number:
             self._is_awaited = True
             await self._changed.wait()
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a text is shown as it is: most are, so this is asked first."""
+    return type(value) is str and len(value) <= MAX_TEXT and "://" not in value
 
 
 def _shown(value: object) -> object:
