@@ -7,6 +7,8 @@ import math
 
 MIN_REQUEST_INTERVAL = 0.4  # seconds between two key frame requests for one track
 RETRY_INTERVAL = 1.0  # seconds until a request that brought no key frame is repeated
+SLOW_ANSWER = 0.3  # seconds from a request to its key frame, beyond which viewers are given older ones to start with
+MIN_ANSWERS = 3  # before a publisher is known to be slow: the first one may have been busy with its start
 MIN_VIEWER_INTERVAL = 1.0  # seconds between two requests of one viewer; an earlier one is deferred
 
 
@@ -20,7 +22,16 @@ class KeyFrameRequests:
     def __init__(self) -> None:
         self.deadline = math.inf  # when `due` may return True
         self.sent = 0
+        self.delay = 0.0
+        """Seconds from a request to the key frame, smoothed; 0 before the first answer."""
         self._sent_at = -math.inf
+        self._answers = 0
+        self._asked_at: float | None = None  # when the first request was sent that is unanswered
+
+    @property
+    def are_answered_slowly(self) -> bool:
+        """Whether a viewer that joins would wait so long for a key frame that it notices."""
+        return self._answers >= MIN_ANSWERS and self.delay > SLOW_ANSWER
 
     def request(self, now: float, *, not_before: float = -math.inf) -> None:
         """A viewer needs a key frame, now or from `not_before` on."""
@@ -32,11 +43,17 @@ class KeyFrameRequests:
             return False
         self.sent += 1
         self._sent_at = now
+        self._asked_at = now if self._asked_at is None else self._asked_at
         self.deadline = now + RETRY_INTERVAL
         return True
 
-    def arrived(self) -> None:
+    def arrived(self, now: float) -> None:
+        """A key frame begins."""
         self.deadline = math.inf
+        if self._asked_at is not None:
+            delay, self._asked_at = now - self._asked_at, None
+            self._answers += 1
+            self.delay = delay if not self.delay else self.delay + (delay - self.delay) / 4
 
 
 class ViewerRequests:

@@ -38,6 +38,7 @@ class PacketHistory:
 
     def __init__(self, *, max_age: float, max_bytes: int, replay: ReplayLimits = SHORT_REPLAY) -> None:
         self.replay_limits = replay
+        """May be changed; what is needed for it is kept from then on."""
         self.forgotten = -1
         """The newest number evicted; -1 before the first. Nothing is known any more about the packets before it."""
         self._max_age = max_age
@@ -58,7 +59,7 @@ class PacketHistory:
         packets[sequence] = packet
         arrivals.append((now, sequence))
         self._bytes += len(packet) + ENTRY_BYTES
-        oldest = now - self._max_age
+        oldest = now - max(self._max_age, self.replay_limits.age)
         while arrivals and (arrivals[0][0] < oldest or self._bytes > self._max_bytes):
             old = arrivals.popleft()[1]
             self._bytes -= len(packets.pop(old)) + ENTRY_BYTES

@@ -5,12 +5,15 @@ import pytest
 from actors.media.events import Flowing
 from actors.media.ingest.fed_ingest import FedIngest
 from protocol.containers.rtp_tracks import RtpTrack
+from protocol.sfu.keyframe_requests import MIN_ANSWERS
 from protocol.sfu.packet_history import LONG_REPLAY, SHORT_REPLAY
 from protocol.taps import TapError, TapRecord, TrackFormat, read_message
+from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
 from tests.support.media_peer import vp8_delta, vp8_key_frame
 from tests.support.media_rig import Facts, media_rig
-from tests.support.plain_media import KeepingSink
+from tests.support.plain_media import KeepingSink, PlainSource
+from tests.support.rtp_packets import build_header
 
 VIDEO, SOUND = TrackFormat("VP8", 90_000), TrackFormat("OPUS", 48_000, 2)
 
@@ -61,3 +64,23 @@ async def test_what_is_no_packet_is_refused() -> None:
         ingest.close()
         ingest.take(packet, 0.0)
         assert ingest.statistics().packets == 0
+
+
+async def test_a_publisher_that_answers_slowly_gives_viewers_its_last_key_frame() -> None:
+    async with media_rig() as rig:
+        source = PlainSource(rig.plane.context, post=Facts().post)
+        track, now = source.publication.tracks[MediaKind.VIDEO], rig.plane.context.clock()
+        assert track.incoming.ring.replay_limits == SHORT_REPLAY
+        for number in range(MIN_ANSWERS):
+            asked = now + 2 * number
+            track.requests.request(asked)
+            assert track.requests.due(asked)
+            data = (
+                build_header(payload_type=0, marker=True, sequence=number, timestamp=number, ssrc=1) + vp8_key_frame()
+            )
+            header = parse_header(data)
+            picture = track.incoming.receive(
+                header.sequence, header.timestamp, header.marker, payload(data, header), asked + 1.0
+            )
+            source.publication.take(track, picture, asked + 1.0)
+        assert track.incoming.ring.replay_limits == LONG_REPLAY

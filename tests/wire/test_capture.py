@@ -34,7 +34,8 @@ async def agents(server: FullServer) -> list[dict[str, str]]:
 async def test_an_operator_has_a_camera_captured(
     tmp_path: Path, h264: MediaFile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+    settings = {"rtsp_interleaved_mode": False}  # by UDP
+    async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
         with rtsp_source(h264, user="admin", password=SECRET, digest=True) as camera:
             assert await post(server, "rtsp/startup", uri=camera.url, toStream="lobby") == HTTPStatus.OK
             assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.CONFLICT

@@ -20,7 +20,6 @@ from protocol.sfu.packet_history import (
     VIDEO_AGE,
     VIDEO_BYTES,
     PacketHistory,
-    ReplayLimits,
 )
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
@@ -31,8 +30,8 @@ class PublishedTrack:
     """See above.
 
     `ssrc` and `rtx_ssrc` are the server's own. `round_trip` is the publisher's. `ask` is called when a key frame
-    request may have become due. `heeds_requests`: the publisher sends a key frame when asked; else the track keeps the
-    packets since the last one for those who join.
+    request may have become due. `heeds_requests`: the publisher sends a key frame when asked. If not, or if it is slow
+    to do so, the track keeps the packets since the last one, and viewers begin with that.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class PublishedTrack:
             clock_rate=codec.clock_rate,
             ssrc=ssrc,
             nack=is_video and "nack" in codec.rtcp_feedback,
-            ring=_history(is_video=is_video, replay=SHORT_REPLAY if heeds_requests else LONG_REPLAY),
+            ring=_history(is_video=is_video),
             round_trip=round_trip,
         )
         self.requests = KeyFrameRequests()
@@ -62,6 +61,8 @@ class PublishedTrack:
         self.last_report: SenderReport | None = None
         self.last_report_at = 0.0
         """When that came, in seconds of the plane's clock."""
+        self._heeds_requests = heeds_requests
+        self._choose_replay()
         self._sinks: tuple[PacketSink, ...] = ()
         self._ask = ask
 
@@ -90,7 +91,8 @@ class PublishedTrack:
     def forward(self, packet: MediaPacket, now: float) -> None:
         """Give every sink a packet that `incoming` made."""
         if packet.key_frame is not None:
-            self.requests.arrived()
+            self.requests.arrived(now)
+            self._choose_replay()
         for sink in self._sinks:
             sink.take(packet, now)
         self.mend(now)
@@ -131,12 +133,18 @@ class PublishedTrack:
             sink.end()
         self.incoming.ring.clear()  # plaintext is not kept longer than the stream
 
+    def _choose_replay(self) -> None:
+        """How old the key frame may be with which a viewer begins, rather than wait for the next one."""
+        if self.is_video:
+            is_slow = not self._heeds_requests or self.requests.are_answered_slowly
+            self.incoming.ring.replay_limits = LONG_REPLAY if is_slow else SHORT_REPLAY
+
 
 def _ask_nobody() -> None:
     """The publisher is gone."""
 
 
-def _history(*, is_video: bool, replay: ReplayLimits) -> PacketHistory:
+def _history(*, is_video: bool) -> PacketHistory:
     if is_video:
-        return PacketHistory(max_age=max(VIDEO_AGE, replay.age), max_bytes=VIDEO_BYTES, replay=replay)
+        return PacketHistory(max_age=VIDEO_AGE, max_bytes=VIDEO_BYTES)
     return PacketHistory(max_age=AUDIO_AGE, max_bytes=AUDIO_BYTES)
