@@ -61,7 +61,7 @@ class MeasuredServer:
                 "connections_websocket": self.gateway.connection_count,
                 "client_memory": self.gateway.client_memory,
             },
-            "stream": self.supervisor.count_streams(),
+            "stream": {**self.supervisor.count_streams(), "streams_rtmp_out": len(self.pushes)},
             "data": asdict(self.data.statistics()),
             "rooms": self.rooms.statistics(),
             "records": self.recordings.statistics(),

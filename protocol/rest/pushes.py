@@ -21,7 +21,14 @@ PUSH_ID: Final = Field("mediaSessionId", TEXT, "id of the push")
 SOUND_FILE: Final = Field("soundFile", TEXT, "a file of the folder of sounds")
 LOOP: Final = Field("loop", FLAG, "whether the file begins again at its end")
 
-STARTUP: Final = FieldTable(STREAM_NAME, RTMP_URL, FULL_URL, OPTIONS, required=[STREAM_NAME, RTMP_URL])
+STARTUP: Final = FieldTable(
+    STREAM_NAME,
+    RTMP_URL,
+    FULL_URL,
+    OPTIONS,
+    required=[STREAM_NAME, RTMP_URL],
+    rules="rtmpUrl begins with rtmp:// or rtmps://, has an application and no user, and its host has an address.",
+)
 FIND: Final = FieldTable(STREAM_NAME, RTMP_URL)
 ONE: Final = FieldTable(PUSH_ID, required=[PUSH_ID])
 SOUND_ON: Final = FieldTable(PUSH_ID, SOUND_FILE, LOOP, required=[PUSH_ID, SOUND_FILE])

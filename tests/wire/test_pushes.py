@@ -67,6 +67,7 @@ async def test_operators_push_a_publication_find_it_and_end_it(tmp_path: Path) -
         assert push == answer.json() | {"status": "PUSHING"}
         shown = {"streamName": "rtmp_news", "rtmpUrl": target.url, "muted": False, "soundEnabled": False, "options": {}}
         assert push == push | shown
+        assert (await server.statistics())["streams_rtmp_out"] == "1"
         assert (await call(server, "startup", streamName="news", rtmpUrl=target.url)).status_code == 409
 
         for found in (
