@@ -128,7 +128,7 @@ async def test_no_answer_is_stored_guessed_at_or_read_by_another_page(world: Str
         ("POST", TERMINATE, b"{", "request not understood", 400),
         ("POST", "/rest-api/stream/terminat", b"{}", "request of an unknown path", 404),
         ("GET", TERMINATE, b"", "request of an unknown path", 405),
-        ("POST", "/rest-api/push/startup", b"{}", "request of an unknown path", 501),
+        ("POST", "/rest-api/mixer/startup", b"{}", "request of an unknown path", 501),
         ("POST", TERMINATE, b'{"name":"nobody"}', None, 404),
     ],
 )
