@@ -10,31 +10,25 @@ from typing import Protocol
 import trio
 from attrs import evolve
 
+from actors.cluster.executing import Executor, reason_of
 from actors.cluster.membership import Membership
 from actors.cluster.registry import Registry, RegistryUnavailable
-from actors.node.bans import Bans
-from actors.node.control import LocalNode
 from actors.node.supervisor import Supervisor
-from actors.runtime.actor import StopReason, crash_guard
+from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.cluster.members import Beat
 from protocol.cluster.messages import (
     Ask,
-    End,
     EndConnections,
     EndStreams,
-    FindConnections,
-    FindStreams,
     NodeReply,
     NodeRequest,
     NotUnderstood,
-    SetLogLevel,
     decode_message,
     in_parts,
 )
 from protocol.cluster.scripts import LogEntry, is_log_id, log_order, log_time
 from protocol.node.filters import ConnectionFilter
-from protocol.rest.paging import Page
 
 log = get_logger("cluster")
 
@@ -46,10 +40,10 @@ OLDEST_MS = 3_600_000
 """A request in the log that is older than this is not carried out any more."""
 
 
-class Reports(Protocol):
-    """Who gathers reports."""
+class Replies(Protocol):
+    """Who gathers replies."""
 
-    def take(self, report: NodeReply) -> None: ...
+    def take(self, reply: NodeReply) -> None: ...
 
 
 class Answering:
@@ -60,11 +54,10 @@ class Answering:
         registry: Registry,
         membership: Membership,
         *,
-        node: LocalNode,
+        executor: Executor,
         node_id: str,
         supervisor: Supervisor,
-        bans: Bans,
-        reports: Reports,
+        replies: Replies,
     ) -> None:
         self.answered = 0
         self.caught_up = 0
@@ -72,8 +65,8 @@ class Answering:
         self.refused = 0
         """Messages that were not understood, and requests for which there was no room."""
         self._registry, self._membership = registry, membership
-        self._node, self._node_id, self._supervisor, self._bans = node, node_id, supervisor, bans
-        self._reports = reports
+        self._executor, self._node_id, self._supervisor = executor, node_id, supervisor
+        self._replies = replies
         self._running = 0
         self._nursery: trio.Nursery | None = None
         self._missed = MissedRequests()
@@ -90,7 +83,7 @@ class Answering:
         message = self._decoded(text)
         match message:
             case NodeReply():
-                self._reports.take(message)
+                self._replies.take(message)
             case NodeRequest() if message.sender != self._membership.member:
                 if log_id is not None:
                     self._missed.note(log_id)
@@ -121,42 +114,13 @@ class Answering:
         try:
             with crash_guard(lambda error: log.error("request of another node crashed", crash=error)):
                 deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
-                report = await self._carried_out(request, deadline)
-                for part in in_parts(report):
+                blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
+                reply = await self._executor.carry_out(request.ask, blank, deadline)
+                for part in in_parts(reply):
                     await self._registry.tell(request.sender, part.encode())
                 self.answered += 1
         finally:
             self._running -= 1
-
-    async def _carried_out(self, request: NodeRequest, deadline: float) -> NodeReply:
-        blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
-        ask = request.ask
-        match ask:
-            case EndStreams():
-                reason = _reason(ask.end)
-                answer = await self._node.terminate(ask.filter, reason, dry_run=False, deadline=deadline)
-                banned = await self._banned(reason)
-                return evolve(blank, count=answer.count, all_stopped=answer.all_stopped, banned=banned)
-            case EndConnections():
-                reason = _reason(ask.end)
-                answer = await self._node.terminate_connections(ask.filter, reason, deadline=deadline)
-                banned = await self._banned(reason)
-                return evolve(blank, count=answer.count, all_stopped=answer.all_stopped, banned=banned)
-            case FindStreams():
-                streams = await self._node.find(ask.filter, Page(limit=ask.limit), traffic=ask.traffic)
-                return evolve(blank, count=streams.total, streams=streams.items)
-            case FindConnections():
-                connections = await self._node.find_connections(ask.filter, Page(limit=ask.limit))
-                return evolve(blank, count=connections.total, connections=connections.items)
-            case SetLogLevel():
-                answer = await self._node.set_log_level(ask.filter, ask.level)
-                return evolve(blank, count=answer.count)
-
-    async def _banned(self, reason: StopReason) -> int:
-        if reason.kick is None or reason.kick.ban is None:
-            return 0
-        await self._bans.save()
-        return reason.kick.ban.placed
 
     def _decoded(self, text: str) -> NodeRequest | NodeReply | None:
         try:
@@ -195,18 +159,18 @@ class Answering:
             case EndStreams():
                 hits = [each for each in self._supervisor.matching(ask.filter) if each.started_at <= since]
                 ids = frozenset(each.media_session_id for each in hits)
-                self._supervisor.terminate(evolve(ask.filter, media_session_ids=ids), _reason(ask.end))
+                self._supervisor.terminate(evolve(ask.filter, media_session_ids=ids), reason_of(ask.end))
                 return len(ids)
             case EndConnections():
                 older = [each for each in self._supervisor.sessions() if each.started_at <= since]
                 found = [each.session_id for each in older if ask.filter.matches(each.describe())]
                 for session_id in found:
-                    self._supervisor.terminate_connections(ConnectionFilter(session_id=session_id), _reason(ask.end))
+                    self._supervisor.terminate_connections(ConnectionFilter(session_id=session_id), reason_of(ask.end))
                 return len(found)
         return 0
 
     def _uptime_ms(self) -> float:
-        return (trio.current_time() - self._node.started_at) * 1000
+        return (trio.current_time() - self._executor.node.started_at) * 1000
 
 
 class MissedRequests:
@@ -247,7 +211,3 @@ class MissedRequests:
 
 MOST_HEARD = 20_000
 """More than the log keeps."""
-
-
-def _reason(end: End) -> StopReason:
-    return StopReason(cause=end.cause, info=end.info).with_kick(end.kick())

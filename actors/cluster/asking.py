@@ -1,4 +1,4 @@
-"""Requests to other members, and their reports gathered until all have come, enough is known, or time is up."""
+"""Requests to other members, and their replies gathered until all have come, enough is known, or time is up."""
 
 import uuid
 from collections.abc import Callable, Collection, Iterable
@@ -11,7 +11,7 @@ from actors.cluster.registry import Registry, RegistryUnavailable
 from protocol.cluster.messages import Ask, NodeReply, NodeRequest
 
 MOST_PARTS = 1_000
-"""Parts of one report."""
+"""Parts of one reply."""
 IsEnough = Callable[[int], bool]
 
 
@@ -21,7 +21,7 @@ class Gathered:
 
     asked: tuple[str, ...]
     """The other members; none if they are not known."""
-    reports: tuple[NodeReply, ...]
+    replies: tuple[NodeReply, ...]
     """One of each that has answered in full."""
     is_cut_off: bool = False
     """Whether Redis did not take the request."""
@@ -29,11 +29,11 @@ class Gathered:
     @property
     def count(self) -> int:
         """How many matched, on the others together."""
-        return sum(report.count for report in self.reports)
+        return sum(reply.count for reply in self.replies)
 
     @property
     def answered(self) -> Collection[str]:
-        return {report.sender for report in self.reports}
+        return {reply.sender for reply in self.replies}
 
 
 class Asking:
@@ -52,11 +52,11 @@ class Asking:
     ) -> Gathered:
         """Ask every other member. `logged`: those that cannot hear it now do it later.
 
-        `is_enough`: whether nothing more can come after so many matches, in the reports of all others together.
+        `is_enough`: whether nothing more can come after so many matches, in the replies of all others together.
         """
         member = self._membership.member
         if member is None:
-            return Gathered(asked=(), reports=(), is_cut_off=True)
+            return Gathered(asked=(), replies=(), is_cut_off=True)
         request, gathering = self._begin(ask, member, timeout, is_enough)
         try:
             with trio.move_on_after(timeout):
@@ -65,7 +65,7 @@ class Asking:
                 gathering.expect(each for each in sent.members if each != member)
                 await gathering.done.wait()
         except RegistryUnavailable:
-            return Gathered(asked=(), reports=(), is_cut_off=True)
+            return Gathered(asked=(), replies=(), is_cut_off=True)
         finally:
             del self._open[request.id]
         return self._gathered(gathering)
@@ -83,13 +83,13 @@ class Asking:
                 await gathering.done.wait()
         finally:
             del self._open[request.id]
-        return next(iter(self._gathered(gathering).reports), None)
+        return next(iter(self._gathered(gathering).replies), None)
 
-    def take(self, report: NodeReply) -> None:
-        """A report has come; one that nobody waits for any more changes nothing."""
-        gathering = self._open.get(report.id)
+    def take(self, reply: NodeReply) -> None:
+        """A reply has come; one that nobody waits for any more changes nothing."""
+        gathering = self._open.get(reply.id)
         if gathering is not None:
-            gathering.take(report)
+            gathering.take(reply)
 
     def _begin(self, ask: Ask, member: str, timeout: float, is_enough: IsEnough) -> "tuple[NodeRequest, _Gathering]":
         self.asked += 1
@@ -99,15 +99,15 @@ class Asking:
 
     def _gathered(self, gathering: "_Gathering") -> Gathered:
         if gathering.expected is None:  # not even Redis's answer has come in time
-            return Gathered(asked=(), reports=gathering.reports(), is_cut_off=True)
-        answered = Gathered(asked=gathering.expected, reports=gathering.reports())
+            return Gathered(asked=(), replies=gathering.replies(), is_cut_off=True)
+        answered = Gathered(asked=gathering.expected, replies=gathering.replies())
         if not gathering.is_satisfied:
             self.unanswered += len(set(answered.asked) - set(answered.answered))
         return answered
 
 
 class _Gathering:
-    """The reports to one request. They may come before it is known who was asked."""
+    """The replies to one request. They may come before it is known who was asked."""
 
     def __init__(self, is_enough: IsEnough) -> None:
         self.done = trio.Event()
@@ -121,18 +121,18 @@ class _Gathering:
         self.expected = tuple(members)
         self._check()
 
-    def take(self, report: NodeReply) -> None:
-        if report.sender in self._complete or not 0 <= report.part < report.parts <= MOST_PARTS:
+    def take(self, reply: NodeReply) -> None:
+        if reply.sender in self._complete or not 0 <= reply.part < reply.parts <= MOST_PARTS:
             return
-        parts = self._parts.setdefault(report.sender, {})
-        parts[report.part] = report
-        if len(parts) == report.parts:
-            self._complete[report.sender] = _joined([parts[number] for number in sorted(parts)])
-            del self._parts[report.sender]
-            self.is_satisfied = self._is_enough(sum(report.count for report in self._complete.values()))
+        parts = self._parts.setdefault(reply.sender, {})
+        parts[reply.part] = reply
+        if len(parts) == reply.parts:
+            self._complete[reply.sender] = _joined([parts[number] for number in sorted(parts)])
+            del self._parts[reply.sender]
+            self.is_satisfied = self._is_enough(sum(reply.count for reply in self._complete.values()))
             self._check()
 
-    def reports(self) -> tuple[NodeReply, ...]:
+    def replies(self) -> tuple[NodeReply, ...]:
         return tuple(self._complete.values())
 
     def _check(self) -> None:

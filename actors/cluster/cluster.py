@@ -19,11 +19,14 @@ from actors.cluster.answering import Answering
 from actors.cluster.asking import Asking
 from actors.cluster.balancing import ClusterBalancer
 from actors.cluster.control import ClusterControl
+from actors.cluster.data import ClusterData, ClusterEvents
+from actors.cluster.executing import Executor
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
+from actors.node.data_port import DataPort, StreamEventPort
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
@@ -52,6 +55,8 @@ class NodeParts:
     node: LocalNode
     supervisor: Supervisor
     bans: Bans
+    data: DataPort
+    stream_events: StreamEventPort
     settings: Settings
     info: Callable[[], MemberInfo]
     name_in_use: StopReason
@@ -77,16 +82,29 @@ class Cluster:
         self.answering = Answering(
             registry,
             self.membership,
-            node=parts.node,
+            executor=Executor(node=parts.node, bans=parts.bans, data=parts.data, stream_events=parts.stream_events),
             node_id=parts.node_id,
             supervisor=parts.supervisor,
-            bans=parts.bans,
-            reports=self.asking,
+            replies=self.asking,
         )
         self.membership.followers.append(self.names)
         self.membership.on_beat = self._beaten
         self.control = ClusterControl(
             parts.node, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
+        )
+        self._face_clients(parts, chance)
+        self._listening = trio.Event()
+        self.gaps = 0
+        """How often messages of other nodes may have been missed."""
+
+    def _face_clients(self, parts: NodeParts, chance: random.Random | None) -> None:
+        """What REST and pages see of all nodes."""
+        settings, registry = parts.settings, self._registry
+        self.data = ClusterData(
+            parts.data, self.asking, self.control, answer_timeout=lambda: settings.cluster_answer_timeout
+        )
+        self.stream_events = ClusterEvents(
+            parts.stream_events, self.asking, self.control, answer_timeout=lambda: settings.cluster_answer_timeout
         )
         self.balancer = ClusterBalancer(
             registry,
@@ -94,9 +112,6 @@ class Cluster:
             parts.info,
             chance or random.Random(),  # noqa: S311 - spreads pages over nodes
         )
-        self._listening = trio.Event()
-        self.gaps = 0
-        """How often messages of other nodes may have been missed."""
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -180,8 +195,8 @@ class Cluster:
         """Whether that member has media under this name."""
         query = StreamFilter(name=name, published=True, status=StreamStatus.PUBLISHING)
         timeout = self._settings.cluster_answer_timeout
-        report = await self.asking.ask_one(holder.member, FindStreams(filter=query, limit=0), timeout=timeout)
-        return report is not None and report.count > 0
+        reply = await self.asking.ask_one(holder.member, FindStreams(filter=query, limit=0), timeout=timeout)
+        return reply is not None and reply.count > 0
 
     def _end_stream(self, named: Named, holder: Holder) -> None:
         """The registry says that the name is another node's."""

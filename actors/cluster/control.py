@@ -80,11 +80,11 @@ class ClusterControl:
             return is_decided(query, matched=local.total + count)
 
         if is_enough(0):
-            return merged_list(local, (), shown, self._alone())
+            return merged_list(local, (), shown, self.alone())
         ask = FindStreams(filter=query, limit=part.limit or 0, traffic=traffic)
         gathered = await self._asking.ask_all(ask, timeout=self._answer_timeout(), is_enough=is_enough)
-        others = [(report.count, report.streams) for report in gathered.reports]
-        return merged_list(local, others, shown, self._coverage(gathered, is_decided=is_enough(gathered.count)))
+        others = [(reply.count, reply.streams) for reply in gathered.replies]
+        return merged_list(local, others, shown, self.coverage(gathered, is_decided=is_enough(gathered.count)))
 
     async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
         """The matching sessions of all nodes, oldest first."""
@@ -92,11 +92,11 @@ class ClusterControl:
         part = needed_of_each(shown)
         local = await self._local.find_connections(query, part)
         if _is_decided(query, local.total):
-            return merged_list(local, (), shown, self._alone())
+            return merged_list(local, (), shown, self.alone())
         ask = FindConnections(filter=query, limit=part.limit or 0)
         gathered = await self._ask_about(query, ask)
-        others = [(report.count, report.connections) for report in gathered.reports]
-        coverage = self._coverage(gathered, is_decided=_is_decided(query, gathered.count))
+        others = [(reply.count, reply.connections) for reply in gathered.replies]
+        coverage = self.coverage(gathered, is_decided=_is_decided(query, gathered.count))
         return merged_list(local, others, shown, coverage)
 
     async def terminate_connections(
@@ -164,11 +164,12 @@ class ClusterControl:
         view = self._membership.view
         return {} if view is None else {each.name: each.info.node_id or each.name for each in view.others}
 
-    def _alone(self) -> Coverage:
+    def alone(self) -> Coverage:
         """Nobody else can add anything."""
         return Coverage(asked=len(self._others) + 1, is_decided=True)
 
-    def _coverage(self, gathered: Gathered, *, is_decided: bool) -> Coverage:
+    def coverage(self, gathered: Gathered, *, is_decided: bool) -> Coverage:
+        """Which nodes have answered."""
         names = self._others
         asked = tuple(names) if gathered.is_cut_off else gathered.asked
         return coverage_of(asked, gathered.answered, names=names, is_cut_off=gathered.is_cut_off, is_decided=is_decided)
@@ -178,17 +179,17 @@ class ClusterControl:
     ) -> TerminateAnswer:
         (own,) = local.nodes
         if gathered is None:
-            return TerminateAnswer(nodes=(own,), coverage=self._alone())
+            return TerminateAnswer(nodes=(own,), coverage=self.alone())
         if reason is not None and reason.kick is not None and reason.kick.ban is not None:
-            reason.kick.ban.placed += sum(report.banned for report in gathered.reports)
-        return merged_end(own, gathered.reports, self._coverage(gathered, is_decided=is_decided))
+            reason.kick.ban.placed += sum(reply.banned for reply in gathered.replies)
+        return merged_end(own, gathered.replies, self.coverage(gathered, is_decided=is_decided))
 
 
 class _Ask:
     """A request to all, beside what this node does itself."""
 
     def __init__(self, asking: Asking, ask: Ask, timeout: float, is_enough: IsEnough) -> None:
-        self.gathered = Gathered(asked=(), reports=(), is_cut_off=True)
+        self.gathered = Gathered(asked=(), replies=(), is_cut_off=True)
         self._asking, self._ask, self._timeout, self._is_enough = asking, ask, timeout, is_enough
 
     async def run(self) -> None:

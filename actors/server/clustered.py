@@ -9,6 +9,7 @@ import trio
 
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
+from actors.node.data_port import DataPort, StreamEventPort
 from actors.node.supervisor import Running, Supervisor, log_end
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast
@@ -55,6 +56,8 @@ def open_cluster(
     node_id: str,
     supervisor: Supervisor,
     bans: Bans,
+    data: DataPort,
+    stream_events: StreamEventPort,
     info: Callable[[], MemberInfo],
 ) -> ClusteredParts | None:
     """The parts of a cluster; None without one."""
@@ -73,6 +76,8 @@ def open_cluster(
         node=node,
         supervisor=supervisor,
         bans=bans,
+        data=data,
+        stream_events=stream_events,
         settings=settings,
         info=info,
         name_in_use=failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE),

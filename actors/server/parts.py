@@ -35,6 +35,7 @@ from actors.storage.reload import Reloader, no_reload
 from actors.storage.report_folder import ReportFolder
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast, StreamServices
+from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.snapshots import StreamSnapshots
 from actors.web.api.health import Readiness
 from actors.workers.pushes import Pushes
@@ -70,6 +71,8 @@ class Parts:
         self.drain = Drain(self.supervisor, opened.events)
         self._process, self._started = psutil.Process(), time.time()
         self.local = LocalNode(self.node_id, self.supervisor, self._statistics)
+        self.data = DataDelivery(self.node_id, self.supervisor)
+        self.stream_events = StreamEventDelivery(self.supervisor)
         self.clustered = self._open_cluster()
         self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
         self.recordings = Recordings(settings, state.records_path, time.time)
@@ -86,7 +89,6 @@ class Parts:
         )
         self.sessions = self._session_services()
         self.gateway = self._make_gateway()
-        self.data = DataDelivery(self.node_id, self.supervisor)
         self.measured = self._measured()
         self.metrics = metrics_of(self.measured)
         self.node: NodeControl = self.local if self.clustered is None else self.clustered.control
@@ -138,6 +140,8 @@ class Parts:
             node_id=self.node_id,
             supervisor=self.supervisor,
             bans=self.opened.bans,
+            data=self.data,
+            stream_events=self.stream_events,
             info=self._member_info,
         )
 

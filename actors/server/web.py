@@ -8,7 +8,6 @@ from actors.node.data_port import MessagePorts
 from actors.operator.app_desk import app_desk
 from actors.operator.source_desk import SourceDesk
 from actors.server.parts import Parts
-from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.pusher import StreamPusher
 from actors.stream.recorder import StreamRecorder
 from actors.web.api.administration import AdminResource
@@ -63,7 +62,10 @@ def _balancer(parts: Parts) -> BalancerPort | None:
 
 
 def _messages(parts: Parts) -> MessagePorts:
-    return MessagePorts(data=parts.data, stream_events=StreamEventDelivery(parts.supervisor), rooms=parts.rooms)
+    cluster = None if parts.clustered is None else parts.clustered.cluster
+    if cluster is not None:
+        return MessagePorts(data=cluster.data, stream_events=cluster.stream_events, rooms=parts.rooms)
+    return MessagePorts(data=parts.data, stream_events=parts.stream_events, rooms=parts.rooms)
 
 
 def _monitoring(parts: Parts) -> Monitoring:

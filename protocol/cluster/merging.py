@@ -1,4 +1,4 @@
-"""One answer out of the reports of many nodes."""
+"""One answer out of the replies of many nodes."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
@@ -45,11 +45,11 @@ def coverage_of(
     return Coverage(asked=len(asked) + 1, silent=silent, is_cut_off=is_cut_off, is_decided=is_decided)
 
 
-def merged_end(local: NodeReport, reports: Iterable[NodeReply], coverage: Coverage) -> TerminateAnswer:
+def merged_end(local: NodeReport, replies: Iterable[NodeReply], coverage: Coverage) -> TerminateAnswer:
     """What all nodes have stopped."""
     others = (
         NodeReport(node_id=each.node_id, count=each.count, all_stopped=each.all_stopped, matched=each.streams)
-        for each in reports
+        for each in replies
     )
     return TerminateAnswer(nodes=(local, *others), coverage=coverage)
 

@@ -108,13 +108,55 @@ class SetLogLevel:
     level: str
 
 
-Ask = EndStreams | FindStreams | EndConnections | FindConnections | SetLogLevel
+@frozen(kw_only=True)
+class DeliverData:
+    """Send data to those of the sessions named that are there and match."""
+
+    filter: ConnectionFilter
+    session_ids: tuple[str, ...]
+    payload: Any
+    node_id: str | None = None
+    """Only if they are on this node, as REST shows it."""
+    operation_id: str | None = None
+
+
+@frozen(kw_only=True)
+class DeliverToAll:
+    """Send data to every session that matches and, if there is a name, publishes or plays that stream."""
+
+    filter: ConnectionFilter
+    payload: Any
+    stream_name: str | None = None
+    operation_id: str | None = None
+
+
+@frozen(kw_only=True)
+class DeliverEvent:
+    """Send an event with data to the players of the live publication that matches."""
+
+    filter: StreamFilter
+    payload: Any
+
+
+Ask = (
+    DeliverData
+    | DeliverToAll
+    | DeliverEvent
+    | EndStreams
+    | FindStreams
+    | EndConnections
+    | FindConnections
+    | SetLogLevel
+)
 _KINDS: Final[dict[str, type[Ask]]] = {
     "terminate": EndStreams,
     "find": FindStreams,
     "terminate-connections": EndConnections,
     "find-connections": FindConnections,
     "log-level": SetLogLevel,
+    "send-data": DeliverData,
+    "broadcast-data": DeliverToAll,
+    "send-event": DeliverEvent,
 }
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
@@ -149,6 +191,12 @@ class NodeReply:
     count: int = 0
     all_stopped: bool = True
     banned: int = 0
+    sent: int = 0
+    """Of data: receivers."""
+    dropped: int = 0
+    """Of data: receivers that there was no room for."""
+    missing: tuple[str, ...] = ()
+    """Of data: the sessions named that are not there, or do not match."""
     streams: tuple[StreamDescription, ...] = ()
     connections: tuple[ConnectionDescription, ...] = ()
 

@@ -5,6 +5,7 @@ from typing import Any
 from attrs import frozen
 
 from protocol.common.shared_forms import SharedForms
+from protocol.node.coverage import Coverage
 
 
 class ClientData(SharedForms):
@@ -28,6 +29,8 @@ class DeliveryReport:
     """Receivers that it was not sent to, because too much is queued for all clients."""
     missing: tuple[str, ...] = ()
     """The sessions named that do not exist."""
+    coverage: Coverage | None = None
+    """None: there is no cluster."""
 
     @property
     def receivers(self) -> int:

@@ -20,11 +20,13 @@ from actors.cluster.directory import ClusterDirectory
 from actors.cluster.membership import NodeIdentity
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
+from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Claim, NameInUse
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, StopReason
 from actors.storage.run_record import RunRecord
+from actors.stream.event_delivery import StreamEventDelivery
 from config.settings import Settings
 from protocol.cluster.members import MemberInfo
 from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic
@@ -146,6 +148,8 @@ class SimulatedNode:
             node=LocalNode(self.name, self.supervisor, dict),
             supervisor=self.supervisor,
             bans=Bans(),
+            data=DataDelivery(self.name, self.supervisor),
+            stream_events=StreamEventDelivery(self.supervisor),
             settings=Settings(),
             info=lambda: MemberInfo(node_id=self.name),
             name_in_use=OVER,

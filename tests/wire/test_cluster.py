@@ -225,3 +225,34 @@ async def test_pages_are_sent_to_the_node_that_has_their_stream_and_operators_se
 
 async def _all_serve(server: FullServer) -> bool:
     return [member.info.state for member in cluster_of(server).members()] == ["serving"] * 2
+
+
+async def test_data_reaches_sessions_and_players_of_all_nodes(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, cluster_answer_timeout=0.5) as pair:
+        await pair.one.publish("news")
+        await pair.one.play("news")
+        here = await session_of(pair.a)
+        there = await session_of(pair.b)
+        sent = await pair.b.rest.post(
+            "/rest-api/data/send?verbose=true",
+            json={"operationId": "1", "sessionIds": [here, there, "nobody"], "payload": "hi"},
+        )
+        assert (sent.status_code, sent.json(), sent.headers["X-Cluster-Nodes"]) == (200, ["nobody"], "2/2")
+        for client in (pair.one, pair.two):
+            assert (await client.receive("OnDataEvent"))["payload"] == "hi"
+        everybody = await pair.b.rest.post("/rest-api/data/broadcast", json={"all": True, "payload": "all"})
+        assert (everybody.status_code, everybody.headers["X-Sent-Count"]) == (200, "2")
+        body = {"streamName": "news", "payload": {"x": 1}}
+        event = await pair.b.rest.post("/rest-api/stream/event/send", json=body)
+        assert (event.status_code, event.headers["X-Sent-Count"]) == (200, "1")
+        assert (await pair.one.receive("notifyStreamEvent", type="data"))["payload"] == {"x": 1}
+        pair.redis.kill()
+        lost = await pair.b.rest.post(
+            "/rest-api/data/send", json={"operationId": "3", "sessionIds": [here], "payload": 1}
+        )
+        assert (lost.status_code, lost.json()["missingSessions"]) == (503, [here])
+
+
+async def session_of(server: FullServer) -> str:
+    (session,) = (await server.rest.get("/rest-api/connection/find_all?scope=local")).json()
+    return str(session["sessionId"])

@@ -201,6 +201,6 @@ async def black_hole(redis: RedisServer) -> AsyncIterator[BlackHole]:
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         hole.port = listener.socket.getsockname()[1]
-        nursery.start_soon(trio.serve_listeners, hole.serve, [listener])
+        await nursery.start(trio.serve_listeners, hole.serve, [listener])
         yield hole
         nursery.cancel_scope.cancel()

@@ -20,6 +20,7 @@ from actors.web.responses import (
     error_answer,
 )
 from config.settings import PartialAnswer, Settings
+from protocol.node.client_data import DeliveryReport
 from protocol.node.coverage import Coverage
 from protocol.rest.errors import error_body, not_found
 from protocol.rest.fields import FieldTable
@@ -80,6 +81,21 @@ def nothing_found(request: Request, noun: str, found: Found[Any]) -> Response:
         return error_answer(not_found(f"no {noun} matches"), request.url.path, headers)
     body = error_body(HTTPStatus.SERVICE_UNAVAILABLE, _reason(found.coverage), request.url.path)
     return JsonAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers={**headers, **RETRY_AFTER})
+
+
+def unacknowledged(request: Request, delivery: DeliveryReport, headers: Mapping[str, str]) -> Response | None:
+    """503, if nodes that data was meant for have not said that it was sent; None: all have."""
+    coverage = delivery.coverage
+    if coverage is None or coverage.is_complete:
+        return None
+    body = {
+        **error_body(HTTPStatus.SERVICE_UNAVAILABLE, _reason(coverage), request.url.path),
+        "sent": delivery.sent,
+        "missingSessions": list(delivery.missing),
+        "missing": ["*"] if coverage.is_cut_off else list(coverage.silent),
+    }
+    told = {**headers, **coverage_headers(coverage), **RETRY_AFTER}
+    return JsonAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers=told)
 
 
 def _partly(request: Request, answer: TerminateAnswer, headers: Mapping[str, str]) -> Response:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from actors.node.data_port import MessagePorts, NotLive, TooManyAtOnce
 from actors.runtime.logs import get_logger
+from actors.web.api.coverage import coverage_headers, unacknowledged
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import narrowed, note
 from actors.web.responses import (
@@ -31,7 +32,7 @@ from protocol.rest.schemas import TEXT, array_of
 
 log = get_logger("web")
 
-TOO_MUCH = "too much is on its way to clients: try again later"
+TOO_MUCH = "too much is on its way to clients: try again later; in a cluster also: nodes have not acknowledged it"
 
 
 class DataResource:
@@ -85,6 +86,9 @@ class DataResource:
         headers = _dropped(delivery)
         if delivery.missing:
             headers[MISSING_HEADER] = str(len(delivery.missing))
+        if (unsure := unacknowledged(request, delivery, headers)) is not None:
+            return unsure
+        headers |= coverage_headers(delivery.coverage)
         if len(delivery.missing) == len(asked.session_ids):
             return error_answer(not_found("no session matches"), request.url.path, headers)
         return JsonAnswer(delivery.missing, headers=headers) if verbose else empty_answer(headers)
@@ -96,6 +100,9 @@ class DataResource:
         query = narrowed(request.scope, asked.filter)
         delivery = await _accepted(request, self._ports.data.broadcast(asked.data, query, asked.stream_name))
         headers = {SENT_HEADER: str(delivery.sent), **_dropped(delivery)}
+        if (unsure := unacknowledged(request, delivery, headers)) is not None:
+            return unsure
+        headers |= coverage_headers(delivery.coverage)
         if not delivery.receivers:
             return error_answer(not_found("no session matches"), request.url.path, headers)
         return empty_answer(headers)
@@ -109,7 +116,9 @@ class DataResource:
             delivery = await _accepted(request, self._ports.stream_events.send(query, asked.payload))
         except NotLive:
             return error_answer(not_found("nobody publishes this stream"), request.url.path, {SENT_HEADER: "0"})
-        return empty_answer({SENT_HEADER: str(delivery.sent), **_dropped(delivery)})
+        headers = {SENT_HEADER: str(delivery.sent), **_dropped(delivery)}
+        headers |= coverage_headers(delivery.coverage)
+        return unacknowledged(request, delivery, headers) or empty_answer(headers)
 
 
 def _route(

@@ -10,6 +10,9 @@ from protocol.access.kicks import BanBy, BanOrder, Kick
 from protocol.cluster.messages import (
     ITEMS_IN_PART,
     Ask,
+    DeliverData,
+    DeliverEvent,
+    DeliverToAll,
     End,
     EndConnections,
     EndStreams,
@@ -35,6 +38,9 @@ ASKS: list[Ask] = [
     EndConnections(filter=ConnectionFilter(session_id="s"), end=End.of("rest", "Stopped", None)),
     FindConnections(filter=ConnectionFilter(text="x"), limit=0),
     SetLogLevel(filter=ConnectionFilter(session_id="s"), level="debug"),
+    DeliverData(filter=ConnectionFilter(), session_ids=("a", "b"), payload={"x": [1, None]}, operation_id="1"),
+    DeliverToAll(filter=ConnectionFilter(app_key="k"), payload=None, stream_name="news"),
+    DeliverEvent(filter=StreamFilter(name="news"), payload="text"),
 ]
 
 
