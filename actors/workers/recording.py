@@ -15,7 +15,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.record_folder import DiskLimits, RecordFolder
 from actors.workers.record_part import RecordPart
-from actors.workers.tap_channel import OpenTap, WorkerTap, tap_channel
+from actors.workers.tap_channel import OpenTap, WorkerTap, read_interval, tap_channel
 from actors.workers.worker import Worker, WorkerMessage, WorkerServices
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice, RecordStatus
@@ -188,6 +188,7 @@ class Recording(Worker):
             ours, other = tap_channel()
             theirs.callback(other.close)
             tap = other.fileno()
+            interval = read_interval(ours)
             self._tap = self._job.open_tap(ours, self._tap_ended)
             rotation = self._job.rotation
             job = {
@@ -196,6 +197,7 @@ class Recording(Worker):
                 "files": files,
                 "max_bytes": self._job.max_file_bytes,
                 "min_free": self._job.limits.min_free,
+                "read_interval": interval,
                 "rotation": {"bytes": rotation.max_bytes, "ms": rotation.max_ms},
             }
             await self.spawn(job, (tap, part, files))

@@ -6,6 +6,9 @@ from typing import Final, Protocol
 
 SOCKET_BUFFER: Final = 4 << 20
 """Bytes that may wait for a worker, if the system allows it: what it may be late by."""
+LONG_READ_INTERVAL: Final = 0.08
+SHORT_READ_INTERVAL: Final = 0.02
+"""In the system's own buffer, 200 KiB, the key frame of a screen just has room."""
 _SO_SNDBUFFORCE: Final = 32
 
 
@@ -28,6 +31,12 @@ def tap_channel() -> tuple[socket.socket, socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     _enlarge(ours)
     return ours, theirs
+
+
+def read_interval(ours: socket.socket) -> float:
+    """Seconds that a process may leave packets in the socket before it looks again: each look costs it something."""
+    room = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    return LONG_READ_INTERVAL if room >= SOCKET_BUFFER else SHORT_READ_INTERVAL
 
 
 def _enlarge(channel: socket.socket) -> None:

@@ -22,6 +22,8 @@ FORK_TIMEOUT: Final = 10.0
 """Seconds that it may take to fork, its own start included."""
 IDLE_TIMEOUT: Final = 300.0
 """Seconds without any worker after which it is ended."""
+MOST_FAILURES: Final = 3
+"""Forks that failed in a row after which no more are tried: this system has no pidfds, or forbids them."""
 MANY: Final = 4
 """Workers of a light program beside which the zygote's own memory is little."""
 _LIGHT: Final = frozenset({"recorder"})
@@ -77,10 +79,12 @@ class Zygote:
         self._turn = trio.Lock()
         self._nursery: trio.Nursery | None = None
         self._used_at = 0.0
+        self._failures = 0
+        """In a row."""
 
     def forks(self, program: str, running: int = 0) -> bool:
         """Whether the next worker of this program is forked; `running`: how many there are."""
-        if self._nursery is None or program not in PRELOADED:
+        if self._nursery is None or self._failures >= MOST_FAILURES or program not in PRELOADED:
             return False
         return program not in _LIGHT or running >= MANY or self._process is not None
 
@@ -104,7 +108,9 @@ class Zygote:
             with trio.CancelScope(shield=True):  # else an answer would be taken for that to the next request
                 process = await self._try_to_fork(program, descriptors)
                 if isinstance(process, ForkedProcess):
+                    self._failures = 0
                     return process
+                self._failures += 1
                 await self._end()
         raise OSError(str(process) or "it hangs")
 
@@ -138,9 +144,9 @@ class Zygote:
     async def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
+        self._channel = ours
         with theirs:
             self._process = process = await start_program("zygote", stdin=theirs.fileno())
-        self._channel = ours
         self.starts += 1
         log.info("zygote started", pid=process.pid)
         if self._nursery is not None and process.stderr is not None:

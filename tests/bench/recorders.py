@@ -1,4 +1,5 @@
-"""What recordings cost: processor time and memory of their processes, started as any program, and forked.
+"""What recordings cost: processor time and memory of their processes, started as any program, and as the server does
+it, where all but the first few are forked.
 
     python -m tests.bench.recorders [--recordings 10] [--seconds 20]
 
@@ -96,10 +97,10 @@ async def measure(count: int, seconds: float, folder: Path, *, forked: bool) -> 
             await rig.nursery.start(recordings.services.zygote.run)
         await rig.nursery.start(recordings.run)
         cameras = [Camera(rig, number) for number in range(count)]
-        running = [recordings.start(camera.request()) for camera in cameras]
-        began = time.perf_counter()
-        for recording in running:
-            await recording.started.wait()
+        began, running = time.perf_counter(), []
+        for camera in cameras:
+            running.append(recordings.start(camera.request()))
+            await running[-1].started.wait()
         ready = time.perf_counter() - began
         async with trio.open_nursery() as nursery:
             for camera in cameras:
@@ -112,7 +113,7 @@ async def measure(count: int, seconds: float, folder: Path, *, forked: bool) -> 
             memory = [memory_of(pid) for pid in pids]
             nursery.cancel_scope.cancel()
         sums = {kind: round(sum(each[kind] for each in memory), 1) for kind in memory[0]}
-        what = "forked" if forked else "started"
+        what = "served" if forked else "started"
         print(f"{what:8} {len(pids)} in {ready:.2f} s, {spent / seconds / 10:.2f} % of a core together, MB: {sums}")
         await recordings.drain()
 

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from actors.workers.process import WorkerProcess
-from actors.workers.zygote import MANY, Zygote
+from actors.workers.zygote import MANY, MOST_FAILURES, Zygote
 
 PATIENCE = 60.0
 
@@ -154,3 +154,13 @@ async def test_one_that_nobody_uses_is_ended() -> None:
         source._used_at -= 1000.0  # as if the time had passed
         await source._end_if_idle()
         assert source._process is None
+
+
+async def test_where_forking_never_works_it_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.workers.zygote.FORK_TIMEOUT", 0.0)
+    async with zygote() as source:
+        for _ in range(MOST_FAILURES):
+            assert source.forks("snapshotter")
+            with pytest.raises(OSError, match="it hangs"):
+                await source.fork("snapshotter", ())
+        assert not source.forks("snapshotter")

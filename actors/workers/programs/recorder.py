@@ -4,7 +4,7 @@ The job has the numbers of three descriptors: `tap`; `file`, the first one; and 
 comes when the worker has told `rotate`. It has `max_bytes` of a file, `min_free` bytes that must stay free in its file
 system, and the `rotation`, in `bytes` and `ms`. Of each file but the last, `rotated` tells that it is whole. The worker
 ends when the tap does, or by {"do": "stop"}, or at one of the limits; then the last file is whole. It is whole but for
-its index at any moment up to FLUSH_INTERVAL and READ_INTERVAL ago.
+its index at any moment up to FLUSH_INTERVAL and `read_interval` ago.
 """
 
 import errno
@@ -29,8 +29,6 @@ FLUSH_INTERVAL: Final = 0.5
 STAT_INTERVAL: Final = 5.0
 KEY_FRAME_INTERVAL: Final = 0.2
 """Seconds between two requests for key frames, at the least: payloads that are malformed want one each."""
-READ_INTERVAL: Final = 0.08
-"""Seconds from one look for packets to the next: each look costs more than what it finds."""
 MOST_AT_ONCE: Final = 64
 INDEX_ROOM: Final = 4 << 20
 """Bytes beyond `max_bytes` for the index at the end."""
@@ -48,6 +46,7 @@ class Recorder:
         self._file = WrittenFile(job["file"])
         self._max_bytes: int = job["max_bytes"]
         self._min_free: int = job["min_free"]
+        self._read_interval: float = job["read_interval"]
         rotation = job["rotation"]
         self._recording = RecordingSeries(Rotation(max_bytes=rotation["bytes"], max_ms=rotation["ms"]))
         self._memory = bytearray(MAX_MESSAGE)
@@ -73,7 +72,7 @@ class Recorder:
                 poll.unregister(self._files.fileno())
             if self._tap.fileno() in ready:
                 self._read_all()
-                commands.poll(READ_INTERVAL * 1000)  # what comes meanwhile waits in the socket: fewer wake-ups
+                commands.poll(self._read_interval * 1000)  # what comes meanwhile waits in the socket: fewer wake-ups
             now = time.monotonic()
             if now >= flush_at:
                 flush_at = now + FLUSH_INTERVAL
