@@ -1,5 +1,9 @@
 """What a page can do by the names that it plays: hostile ones reach nothing, and those of sources tell no secret."""
 
+import json
+import os
+import socket
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from protocol.capture.rules import read_rules
 from tests.support.full_server import full_server
 from tests.support.h264_viewer import h264_viewer, until_both
 from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
+from tests.support.operator import ROOT
 from tests.support.rtsp_source import make_media, rtsp_source
 from tests.support.wcs_client import WcsClient, wcs_client
 
@@ -58,6 +63,33 @@ async def test_what_pages_may_name_is_changed_in_a_running_server(tmp_path: Path
         server.live.replace(evolve(server.live.now, capture_allow=read_rules(["127.0.0.1"])))
         assert await info_of_failure(client, "rtsp://127.0.0.1:9/x") == "Failed to connect to rtsp stream"
         assert int((await server.statistics())["captures_denied"]) == 1
+
+
+async def permits_isolation() -> bool:
+    """Whether a process may have namespaces of its own on this system."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        job = {"channel": theirs.fileno(), "ports": [554], "uris": []}
+        done = await trio.run_process(
+            [sys.executable, "-P", "-m", "tests.support.isolated_opener"],
+            stdin=json.dumps(job).encode() + b"\n",
+            capture_stdout=True,
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    return done.stdout == b""
+
+
+async def test_a_host_that_must_be_looked_up_is_reached_through_the_server_or_not_at_all(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "cam.mkv", seconds=20)
+    async with full_server(tmp_path, capture_allow=read_rules(["localhost", "127.0.0.1"])) as server:
+        async with wcs_client(server.ws_url()) as client:
+            with rtsp_source(media) as camera:
+                name = camera.url.replace("127.0.0.1", "localhost")
+                if await permits_isolation():
+                    await until_both(await client.play(name, peer=h264_viewer()))
+                else:
+                    assert await info_of_failure(client, name) == "Restricted access"
 
 
 async def test_a_camera_with_a_name_keeps_its_uri_to_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
