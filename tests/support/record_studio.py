@@ -22,7 +22,7 @@ from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.sdp import Codec, MediaKind
 from tests.support.media_peer import vp8_key_frame
 from tests.support.media_rig import media_rig
-from tests.support.media_tapes import STARTED, arrivals, opus_arrivals
+from tests.support.media_tapes import OPUS_SILENCE, STARTED, arrivals, opus_arrivals
 from tests.support.plain_media import PlainSource
 from tests.support.rtp_packets import build_header
 
@@ -35,6 +35,8 @@ class Studio:
     def __init__(self, recordings: Recordings, context: MediaContext) -> None:
         self.recordings = recordings
         self.context = context
+        self.number = 1000
+        """Of the next packet that is made by hand."""
 
     def source(self, video: str = "VP8") -> PlainSource:
         codec = Codec(payload_type=0, name=video, clock_rate=90_000)
@@ -104,10 +106,16 @@ def pictures(file: Path) -> int:
 
 async def rotated(made: Studio, recording: Recording, source: PlainSource) -> None:
     """Key frames come until the recording is in its next file."""
-    files, number = recording.files, 1000
+    files = recording.files
     with trio.fail_after(30):
         while recording.files == files:
-            header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
-            source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"picture")])
-            number += 1
+            header = build_header(
+                payload_type=0, marker=True, sequence=made.number, timestamp=made.number * 3000, ssrc=1
+            )
+            source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"x" * 500)])
+            sound = build_header(
+                payload_type=0, marker=False, sequence=made.number, timestamp=made.number * 960, ssrc=1
+            )
+            source.feed(MediaKind.AUDIO, [sound + OPUS_SILENCE])
+            made.number += 1
             await trio.sleep(0.02)  # as cameras do: a picture now and then
