@@ -14,6 +14,7 @@ without (and more than 1 ms above it), a recorder has not left a file, or a file
 
 import argparse
 import os
+import re
 import signal
 import statistics
 import sys
@@ -21,7 +22,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from tests.support.server_process import ServerProcess, running_server
 
 HOST = "127.0.0.1"
 SETTINGS = {"ip": HOST, "records.min_free": 0, "records.max_running": 200, "records.access": "public"}
-PROGRAM = "actors.workers.programs.recorder"
+STARTED = re.compile(r"worker started .*program=recorder .*pid=(\d+)")
 SETTLING = 2.0  # seconds before a window
 KILLS = 1.0  # seconds between two
 FILLING = 0.02  # seconds between two joins
@@ -75,8 +76,14 @@ class Studio:
         self._publication = ""
 
     def processes(self) -> list[psutil.Process]:
-        children = psutil.Process(self._server.pid).children()
-        return [child for child in children if PROGRAM in _command(child)]
+        """Those that live; some are forked, so that only the log tells what they are."""
+        running = []
+        for pid in STARTED.findall(self._server.log()):
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(int(pid))
+                if process.ppid() == self._server.pid and process.status() != psutil.STATUS_ZOMBIE:
+                    running.append(process)
+        return running
 
     def begin(self) -> None:
         (stream,) = self._call("stream/find", published=True).json()
@@ -110,13 +117,6 @@ class Studio:
 
     def _call(self, method: str, **fields: object) -> httpx.Response:
         return self._rest.post(method, json=fields).raise_for_status()
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _stretch(studio: Studio, server: ServerProcess, crowd: PeerProcess, seconds: float, *, kills: bool) -> Stretch:

@@ -23,9 +23,13 @@ def remux(job: dict[str, Any]) -> int:
     with os.fdopen(job["source"], "rb") as read, os.fdopen(job["target"], "w+b") as written:
         with av.open(read, "r") as source, av.open(written, "w", format="mp4") as target:
             streams = {each.index: target.add_stream_from_template(each, opaque=True) for each in source.streams}
+            last = dict.fromkeys(streams, -(1 << 62))
             for packet in source.demux():
-                if packet.size and packet.dts is not None:
-                    packet.stream = streams[packet.stream.index]
+                index = packet.stream.index
+                if packet.size and packet.pts is not None:
+                    # Recorders write no picture before one that it needs. FFmpeg guesses otherwise, and may not know.
+                    packet.pts = packet.dts = last[index] = max(packet.pts, last[index] + 1)
+                    packet.stream = streams[index]
                     target.mux(packet)
                     packets += 1
                 if time.monotonic() >= stat_at:
