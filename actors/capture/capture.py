@@ -7,6 +7,7 @@ import trio
 
 from actors.hooks.lane import HookLane
 from actors.media.events import Post
+from actors.node.drain import Drain
 from actors.runtime.actor import Request, StopReason
 from actors.runtime.logs import get_logger
 from actors.stream import Broadcast
@@ -73,11 +74,10 @@ class Capture:
         if self.stream is not None:
             self.stream.stop(reason)
 
-    async def oversee(self, linger: Callable[[], float]) -> None:
-        """Until it is over; one that is not kept ends when it has had no player for so many seconds."""
+    async def oversee(self, linger: Callable[[], float], drain: Drain) -> None:
+        """Until it is over; one that is not kept, or any in a drain, ends without a player for so many seconds."""
         async with trio.open_nursery() as nursery:
-            if not self.kept:
-                nursery.start_soon(self._end_without_players, linger)
+            nursery.start_soon(self._end_without_players, linger, drain)
             await self.over.wait()
             nursery.cancel_scope.cancel()
 
@@ -114,15 +114,18 @@ class Capture:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    async def _end_without_players(self, linger: Callable[[], float]) -> None:
+    async def _end_without_players(self, linger: Callable[[], float], drain: Drain) -> None:
         try:
             broadcast = await self.opened.answer()
         except CaptureRefused:
             return
         while self.stream is not None:
+            if self.kept:
+                await drain.until_on()
             with trio.move_on_after(linger()) as waiting:
                 await broadcast.until_occupied()
-            if waiting.cancelled_caught and not len(broadcast):
+            is_unwanted = not self.kept or drain.is_on
+            if waiting.cancelled_caught and is_unwanted and not len(broadcast):
                 self.stream.stop(NO_PLAYERS)
                 return
             await broadcast.until_deserted()

@@ -15,6 +15,7 @@ from actors.hooks.dispatcher import HookDispatcher
 from actors.media.events import Post
 from actors.media.ingest.feed_reader import Feeds
 from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, NoSuchCapture
+from actors.node.drain import Drain
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.app_store import AppStore
@@ -204,7 +205,7 @@ class Captures:
             capture.lane.close()
             raise self._refuse(refused.info, name) from None
         self._captures.append(capture)
-        nursery.start_soon(self._oversee, capture)
+        nursery.start_soon(self._oversee, capture, streams.drain)
         return capture
 
     def _make(self, uri: CaptureUri, *, name: str, kept: bool, access: SourceAccess | None) -> Capture:
@@ -224,9 +225,9 @@ class Captures:
     def _feed(self, source: CaptureSource, post: Post) -> SourceFeed:
         return SourceFeed(self._workers, self._services.feeds, source, post)
 
-    async def _oversee(self, capture: Capture) -> None:
+    async def _oversee(self, capture: Capture, drain: Drain) -> None:
         try:
-            await capture.oversee(lambda: self._services.settings.capture_linger)
+            await capture.oversee(lambda: self._services.settings.capture_linger, drain)
         finally:
             self._captures.remove(capture)
             self.counts.reconnects += capture.reconnects

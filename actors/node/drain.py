@@ -124,6 +124,10 @@ class Drain:
         self.state = ServerState.STOPPING
         self._scope.cancel()
 
+    async def until_on(self) -> None:
+        """Wait for the beginning of a drain."""
+        await self._begun.wait()
+
     async def run(self) -> None:
         """Return when a drain is over: no publication is left, or its time has passed."""
         while True:

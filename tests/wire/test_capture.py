@@ -1,5 +1,6 @@
 """Cameras that are captured by the real process, from a real RTSP server: REST, players, and what becomes of both."""
 
+import math
 from http import HTTPStatus
 from pathlib import Path
 
@@ -57,6 +58,15 @@ async def test_an_operator_has_a_camera_captured(
             assert not await agents(server)
             assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.NOT_FOUND
     assert SECRET not in caplog.text
+
+
+async def test_a_drain_does_not_wait_for_what_nobody_plays(tmp_path: Path, h264: MediaFile) -> None:
+    async with full_server(tmp_path, capture_linger=0.05) as server:
+        with rtsp_source(h264) as camera:
+            assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.OK
+            server.server.parts.drain.begin(math.inf, by="test")
+            with trio.fail_after(PATIENCE):
+                await server.server.until_closing()
 
 
 async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on(
