@@ -278,10 +278,10 @@ class AppTable:
 
     def replaced(self, old: App, new: App) -> "AppTable":
         """This table with `old` replaced by `new`; AppError if its name or key is taken by another."""
-        for holder in self.apps:
+        for position, holder in enumerate(self.apps):
             if holder is not old:
-                _check_free("key", holder.key, new.key, holder)
-                _check_free("name", holder.name, new.name, holder)
+                _check_free("key", holder.key, new.key, holder, position)
+                _check_free("name", holder.name, new.name, holder, position)
         return evolve(self, apps=tuple(new if app is old else app for app in self.apps))
 
     def removed(self, app: App) -> "AppTable":
@@ -312,12 +312,12 @@ def _index(apps: Iterable[App], what: str, identifier: Callable[[App], str]) -> 
     return index
 
 
-def _check_free(what: str, held: str, wanted: str, holder: App) -> None:
+def _check_free(what: str, held: str, wanted: str, holder: App, position: int) -> None:
     if held == wanted:
-        raise _taken(what, wanted, holder)
+        raise _taken(what, wanted, holder, position)
 
 
-def _taken(what: str, value: str, holder: App, position: int | None = None) -> AppError:
+def _taken(what: str, value: str, holder: App, position: int) -> AppError:
     return AppError(f"{value!r} is taken by the application {holder.name!r}", field=what, position=position)
 
 

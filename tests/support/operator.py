@@ -38,6 +38,8 @@ from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.reload import no_reload
 from actors.storage.source_store import SourceStore, open_source_store
 from config.settings import Settings
+from config.sources_file import write_sources
+from protocol.capture.named_sources import SourceTable
 from protocol.metrics.hook_counts import HookCounts
 from tests.support.access import access_of
 from tests.support.streams import StreamWorld
@@ -121,7 +123,7 @@ def desk_of(
     server = ServerCommands(drain=Drain(), reload=no_reload, access=access)
     trials = AppTrials(table=lambda: store.table, settings=Settings(rest_request_timeout=5.0), node_id="node")
     live = live or live_commands_on(StreamWorld())
-    sources = sources or open_source_store(Path(os.devnull))
+    sources = sources or SourceStore(Path(os.devnull) / "sources.toml", SourceTable(), None, write_sources)
     return CommandDesk(
         apps=store,
         accounts=accounts,
