@@ -9,8 +9,12 @@ from typing import Any
 import trio
 
 from actors.cluster.cluster import Cluster
+from config.apps import App, default_table
+from config.apps_file import write_apps
 from config.settings import RegistryDown
 from protocol.cluster.redis_url import parse_redis_url
+from tests.support.backend import open_backend
+from tests.support.behaviours import app_config, rewrite
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.redis_server import POLL, RedisServer, redis_server
@@ -256,3 +260,20 @@ async def test_data_reaches_sessions_and_players_of_all_nodes(tmp_path: Path) ->
 async def session_of(server: FullServer) -> str:
     (session,) = (await server.rest.get("/rest-api/connection/find_all?scope=local")).json()
     return str(session["sessionId"])
+
+
+async def test_a_name_that_the_backend_chooses_is_unique_too(tmp_path: Path) -> None:
+    """Two pages ask for different names, and the backend gives both the same."""
+    overwrite = {"restOnError": "FAIL", "restPolicy": "OVERWRITE", "restOverwrite": "name"}
+    async with open_backend() as backend:
+        backend.script("connect", rewrite(restClientConfig=app_config(publishStream=overwrite)))
+        backend.script("publishStream", rewrite(name="studio"))
+        app = App(name="Studio", key="studio", url=backend.url, methods=frozenset({"connect", "publishStream"}))
+        for name in ("a", "b"):
+            (tmp_path / name / "state").mkdir(mode=0o700, parents=True)
+            (tmp_path / name / "state/apps.toml").write_text(write_apps(default_table().added(app)))
+        async with redis_server(tmp_path) as redis, node(tmp_path, "a", redis) as a, node(tmp_path, "b", redis) as b:
+            async with wcs_client(a.ws_url(), appKey="studio") as one, wcs_client(b.ws_url(), appKey="studio") as two:
+                await one.publish("first")
+                assert await refused(two, "publishStream", "second") == "Stream name is already in use"
+                assert [stream["name"] for stream in await b.streams()] == ["studio"]
