@@ -113,7 +113,8 @@ def run_recorder(folder: Path, messages: Sequence[bytes], *before: str) -> list[
         for message in messages:
             ours.send(message)
         job = {"tap": theirs.fileno(), "file": file.fileno(), "files": files.fileno()}
-        limits = {"max_bytes": 1 << 20, "min_free": 0, "rotation": {"bytes": None, "ms": None}}
+        rotation = {"bytes": None, "ms": None}
+        limits = {"max_bytes": 1 << 20, "min_free": 0, "read_interval": 0.0, "rotation": rotation}
         recorder = subprocess.run(
             [*before, sys.executable, "-P", "-m", "actors.workers.programs.recorder"],
             input=json.dumps({**job, **limits}) + "\n",
