@@ -126,7 +126,7 @@ function onLeave() {
   poll.stop();
   events.stop();
   events.clear();
-  thumbnail.hide();
+  thumbnail.dismiss();
   alarm("");
   showPulse("waiting", "Not logged in");
   for (const each of [...Object.values(lists), ...Object.values(whole)]) each.clear?.();

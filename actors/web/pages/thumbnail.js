@@ -23,13 +23,18 @@ export class Thumbnail {
     body.addEventListener("pointerleave", () => this.#turnTo(this.#focused));
     body.addEventListener("focusin", (event) => this.#turnTo(event.target));
     body.addEventListener("focusout", (event) => this.#turnTo(event.relatedTarget));
-    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.hide());
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.dismiss());
     document.addEventListener("visibilitychange", () => this.#turnTo(document.hidden ? null : this.#focused));
     addEventListener("scroll", () => this.#place(), { passive: true });
   }
 
-  /** Until the pointer or the focus comes to another row. */
-  hide() {
+  /** Show none until the pointer or the focus comes to a row again. */
+  dismiss() {
+    this.#line = null;
+    this.#hide();
+  }
+
+  #hide() {
     clearTimeout(this.#timer);
     setFlag(this.#figure, "hidden", true);
     this.#shown = "";
@@ -48,8 +53,8 @@ export class Thumbnail {
     const line = node?.closest?.("tr") ?? null;
     if (line === this.#line) return;
     this.#line = line;
-    this.hide();
-    if (hasPicture(this.#row)) this.#timer = setTimeout(() => this.#ask(), DWELL);
+    this.#hide();
+    if (line) this.#timer = setTimeout(() => this.#ask(), DWELL);
   }
 
   async #ask() {
@@ -68,8 +73,8 @@ export class Thumbnail {
 
   #again() {
     clearTimeout(this.#timer);
-    if (!hasPicture(this.#row)) return this.hide();
-    this.#timer = setTimeout(() => this.#ask(), this.#shown ? AGAIN : DWELL);
+    if (!hasPicture(this.#row)) this.#hide();
+    if (this.#row) this.#timer = setTimeout(() => this.#ask(), this.#shown ? AGAIN : DWELL); // it may go live
   }
 
   #show({ mediaSessionId, name }, { data, info }) {
