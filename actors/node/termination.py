@@ -41,8 +41,8 @@ END_COST: Final = 40
 little to do after the slice. The end of an actor goes on after it, in its own task, and takes as long again.
 """
 SLICE_SECONDS: Final = 0.0015
-TELL_SECONDS: Final = 0.003
-"""No step begins later than this after the beginning of its slice."""
+TELL_SECONDS: Final = 0.002
+"""No step begins later than this after the beginning of its slice. What was told leaves after that."""
 
 
 class Follower(Protocol):

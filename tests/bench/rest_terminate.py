@@ -5,8 +5,8 @@ answer, and waits for an ICE check that never comes. With 1, 100 and 5,000 of th
 with one open connection:
 
     one     a request that names one stream, which is published again before the next request
-    all     one request for all these streams; `told` is when the clients have all their status frames, `told p99` when
-            they have 99 % of them
+    all     one request for all these streams; `told` is when the clients' kernel has all their status frames, `told
+            p99` when it has 99 % of them
 
 Of `all` it also prints the longest pass of the server's event loop, in processor time (`pass cpu`) and in real time
 (`wall`), and how long the packets of another stream take meanwhile, beside how long they took just before.
@@ -20,8 +20,10 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -35,11 +37,18 @@ from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from tests.bench.pass_meter import ASK, MARK
+from tests.bench.peers.clocks import ANCILLARY_SIZE, SO_TIMESTAMPNS, stamp_of
 from tests.support.media_peer import MediaPeer
 from tests.support.server_process import POLL, ROOT, ServerProcess, running_server
 
 COUNTS = (1, 100, 5000)
-SETTINGS = {"ip": "127.0.0.1", "ice_timeout": 3_600_000, "log.level": "warning", "overload.max_loop_lag": 0}
+SETTINGS = {
+    "ip": "127.0.0.1",
+    "ice_timeout": 3_600_000,
+    "log.level": "warning",
+    "overload.max_loop_lag": 0,
+    "keep_alive.server_interval": 86_400_000,  # these clients answer no pings
+}
 TIME_LIMIT = 10 * 60  # seconds
 END = b'"notifyStreamStatusEvent"'
 QUIET = 2.0  # seconds in which the other stream is measured alone
@@ -51,25 +60,53 @@ COLUMNS = {
 """What is printed, and how wide; times in milliseconds."""
 
 
+class StampedStream(trio.abc.Stream):
+    """A TCP connection that knows when the kernel got what was read last."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.read_at = 0.0
+        """Seconds since the epoch."""
+        self._stream = stream
+        stream.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        data, ancillary, _, _ = await self._stream.socket.recvmsg(max_bytes or 65536, ANCILLARY_SIZE)
+        if ancillary:
+            seconds, nanoseconds = struct.unpack("qq", stamp_of(ancillary))
+            self.read_at = seconds + nanoseconds / 1e9
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 class CountingStream(trio.abc.Stream):
     """A client's connection. Once it is told to count, it takes no more notice of what comes than this.
 
-    To parse the frames takes as long as to make them, and the client must not be slower than the server.
+    To parse the frames takes as long as to make them, and the client must not be slower than the server. For the same
+    reason it is the kernel, by `tcp`, that says when they came.
     """
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, tcp: StampedStream) -> None:
         self._stream = stream
+        self._tcp = tcp
         self._tail = b""
         self.counts = False
         self.ended = 0
         self.times: list[float] = []
-        """When each of the ends came, by `time.perf_counter`."""
+        """When each of the ends came, in seconds since the epoch."""
         self.changed = trio.Event()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         while (data := await self._stream.receive_some(max_bytes)) and self.counts:
             seen = self._tail + data
-            self.times += [time.perf_counter()] * seen.count(END)
+            self.times += [self._tcp.read_at] * seen.count(END)
             self.ended = len(self.times)
             self._tail = seen[1 - len(END) :]
             self.changed.set()
@@ -228,7 +265,7 @@ async def _all_at_once(
     for publisher in publishers:
         publisher.stream.counts = True
     await passes(server)
-    before, began = _processor_time(server.pid), time.perf_counter()
+    before, began = _processor_time(server.pid), time.time()
     told_cpu, times = 0.0, [0.0]
     async with trio.open_nursery() as nursery:
         answer = await _start(nursery, rest)
@@ -303,13 +340,13 @@ async def run_publisher(
     task_status: trio.TaskStatus[Publisher] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     (address,) = server.addresses["ws" if tls is None else "wss"]
-    tcp = await trio.open_tcp_stream(address.host, address.port)
-    stream = CountingStream(tcp if tls is None else trio.SSLStream(tcp, tls))
+    tcp = StampedStream(await trio.open_tcp_stream(address.host, address.port))
+    stream = CountingStream(tcp if tls is None else trio.SSLStream(tcp, tls), tcp)
     async with trio.open_nursery() as nursery:
         # Any stream will do, whatever the annotation says.
         transport = cast(trio.SocketStream, stream)
-        socket = await wrap_client_stream(nursery, transport, f"{address.host}:{address.port}", "/")
-        publisher = Publisher(socket, stream, offer)
+        connection = await wrap_client_stream(nursery, transport, f"{address.host}:{address.port}", "/")
+        publisher = Publisher(connection, stream, offer)
         task_status.started(publisher)
         await publisher.read()
         nursery.cancel_scope.cancel()
