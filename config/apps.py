@@ -49,6 +49,10 @@ class AppError(ValueError):
         self.position = position
 
 
+class TakenError(AppError):
+    """A name or key that another application of the table has."""
+
+
 def _text(value: object, what: str, max_length: int) -> str:
     if not isinstance(value, str):
         raise AppError("must be text", field=what)
@@ -277,7 +281,7 @@ class AppTable:
         return evolve(self, apps=(*self.apps, app))
 
     def replaced(self, old: App, new: App) -> "AppTable":
-        """This table with `old` replaced by `new`; AppError if its name or key is taken by another."""
+        """This table with `old` replaced by `new`; TakenError if its name or key is taken by another."""
         for position, holder in enumerate(self.apps):
             if holder is not old:
                 _check_free("key", holder.key, new.key, holder, position)
@@ -317,8 +321,8 @@ def _check_free(what: str, held: str, wanted: str, holder: App, position: int) -
         raise _taken(what, wanted, holder, position)
 
 
-def _taken(what: str, value: str, holder: App, position: int) -> AppError:
-    return AppError(f"{value!r} is taken by the application {holder.name!r}", field=what, position=position)
+def _taken(what: str, value: str, holder: App, position: int) -> TakenError:
+    return TakenError(f"{value!r} is taken by the application {holder.name!r}", field=what, position=position)
 
 
 _SHIPPED_METHODS = frozenset(USUAL_METHODS) - {HookMethod.STREAM_KEEP_ALIVE_EVENT.value}

@@ -16,7 +16,7 @@ from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.streams import no_match, search_fields
 from actors.web.callers import identity_of, note
 from actors.web.responses import TOTAL_HEADER, JsonAnswer, ListAnswer
-from config.apps import App, AppError, AppTable
+from config.apps import App, AppError, AppTable, TakenError
 from protocol.access.roles import Role
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks import HookMethod
@@ -217,6 +217,6 @@ def _refusal(error: AppError, *, is_update: bool) -> RestError:
         return RestError(HTTPStatus.CONFLICT, str(error))
     name = rest.name_of(error.field, is_update=is_update)
     reason = f"{name}: {str(error).removeprefix(f'{error.field}: ')}"
-    if error.position is not None:  # taken by another
+    if isinstance(error, TakenError):
         return RestError(HTTPStatus.CONFLICT, reason, key=name)
     return bad_request(reason, key=name)
