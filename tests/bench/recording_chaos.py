@@ -81,7 +81,7 @@ class Studio:
         for pid in STARTED.findall(self._server.log()):
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(int(pid))
-                if process.ppid() == self._server.pid and process.status() != psutil.STATUS_ZOMBIE:
+                if process.status() != psutil.STATUS_ZOMBIE:
                     running.append(process)
         return running
 
