@@ -155,6 +155,18 @@ async def test_a_process_that_is_killed_leaves_a_file_that_plays(tmp_path: Path)
         assert not source.publication.ended, "nobody else notices"
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+async def test_a_signal_to_all_processes_is_the_servers_to_obey(tmp_path: Path, number: int) -> None:
+    async with studio(tmp_path) as made:
+        _, recording = await under_way(made)
+        assert recording.pid is not None
+        os.kill(recording.pid, number)
+        recording.finish()
+        assert await ended(recording) == tmp_path / "news.webm"
+        assert pictures(tmp_path / "news.webm") == 30
+        assert made.recordings.counts.failed == 0
+
+
 async def test_a_process_that_hangs_is_killed_and_leaves_a_file_that_plays(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
         _, recording = await under_way(made)

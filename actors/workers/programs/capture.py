@@ -12,7 +12,6 @@ import math
 import os
 import resource
 import select
-import signal
 import socket
 import sys
 import time
@@ -23,7 +22,7 @@ import av
 import av.subtitles.stream  # else it would be imported late, when no file can be read any more
 
 from actors.workers.programs.capture_tracks import CapturedSound, CapturedTrack, CapturedVideo, Unfit
-from actors.workers.programs.control import read_command, read_job, tell
+from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
 from actors.workers.programs.isolation import isolate
 from actors.workers.programs.sandbox import enter
 from protocol.common.errors import ProtocolError
@@ -225,7 +224,7 @@ def enter_sandbox(job: dict[str, Any]) -> dict[str, str]:
 
 def main() -> None:
     """Run as a process of the server."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
+    leave_signals_to_server()
     job = read_job()
     capture = CaptureProgram(job)
     refused = enter_sandbox(job)

@@ -2,11 +2,20 @@
 
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Any, Final
 
 MAX_LINE: Final = 1 << 16
+_OF_THE_SERVER: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""A terminal or a service manager sends them to all processes; for the server they mean an orderly end, or a reload."""
+
+
+def leave_signals_to_server() -> None:
+    """End when the server says so, or is gone: only then is all written, and sent."""
+    for number in _OF_THE_SERVER:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def read_job() -> dict[str, Any]:

@@ -11,13 +11,12 @@ It reads from outside what the target says and what publishers send: so it has n
 import os
 import resource
 import select
-import signal
 import socket
 import sys
 import time
 from typing import Any, Final
 
-from actors.workers.programs.control import read_command, read_job, tell
+from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
 from actors.workers.programs.push_stream import PushStream
 from actors.workers.programs.push_target import TargetConnection, TargetGone, client_context
 from actors.workers.programs.sandbox import enter
@@ -199,7 +198,7 @@ class Pusher:
 
 def main() -> None:
     """Run as a process of the server."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
+    leave_signals_to_server()
     job = read_job()
     context = client_context(job["ca_file"]) if job["tls"] is not None else None
     target = TargetConnection(job["target"], context, job["tls"] or "")

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from actors.workers.programs.control import read_command, read_job, tell
+from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
 from actors.workers.programs.sandbox import enter
 from actors.workers.programs.written_file import NextFile, WrittenFile
 from protocol.containers.recording_file import FileOutput
@@ -191,7 +191,7 @@ class Recorder:
 
 def main() -> None:
     """Run as a process of the server."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
+    leave_signals_to_server()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     job = read_job()
     recorder = Recorder(job)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import av
 import av.subtitles.stream  # else it would be imported late, when no file can be read any more
 
-from actors.workers.programs.control import read_job, tell
+from actors.workers.programs.control import leave_signals_to_server, read_job, tell
 from actors.workers.programs.sandbox import enter
 
 STAT_INTERVAL: Final = 5.0
@@ -40,6 +40,7 @@ def remux(job: dict[str, Any]) -> int:
 
 def main() -> None:
     """Run as a process of the server."""
+    leave_signals_to_server()
     job = read_job()
     tell("ready", refused=enter(job["max_bytes"]))
     tell("done", why="ended", packets=remux(job))

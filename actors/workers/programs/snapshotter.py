@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from actors.workers.programs.control import read_command, read_job, tell
+from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
 from actors.workers.programs.pictures import NoPicture, make_picture, warm_up
 from actors.workers.programs.sandbox import enter
 from protocol.containers.key_frame import KeyFrameReader
@@ -156,7 +156,7 @@ def _end_of(command: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Run as a process of the server."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
+    leave_signals_to_server()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     job = read_job()
     snapshotter = Snapshotter(socket.socket(fileno=job["requests"]))

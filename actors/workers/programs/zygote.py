@@ -24,6 +24,7 @@ from typing import Final
 
 from attrs import define
 
+from actors.workers.programs.control import leave_signals_to_server
 from actors.workers.programs.libc import libc
 
 PRELOADED: Final = ("capture", "push", "recorder", "remuxer", "snapshotter")
@@ -119,7 +120,7 @@ def _arrange(descriptors: Sequence[int], numbers: Sequence[int]) -> None:
 
 def main() -> None:
     """Run as a process of the server."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server tells us when to end
+    leave_signals_to_server()
     for program in PRELOADED:
         importlib.import_module(f"actors.workers.programs.{program}")
     gc.collect()

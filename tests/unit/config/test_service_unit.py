@@ -26,6 +26,10 @@ def test_the_usual_place_is_the_shipped_unit() -> None:
     assert fitted_unit(SHIPPED, USUAL, Settings()) == SHIPPED
 
 
+def test_the_end_of_the_server_is_its_own_business() -> None:
+    assert "KillMode=mixed" in SHIPPED.splitlines(), "else systemd ends the programs that write recordings first"
+
+
 def test_another_place_is_named() -> None:
     other = Installation(
         program=Path("/srv/w/bin/wcsd"), documents=Path("/srv/w/docs"), config=Path("/etc/w.conf"), state=Path("/srv/s")
