@@ -186,7 +186,7 @@ async def test_a_process_that_is_too_slow_misses_packets_and_a_key_frame_is_aske
         assert recording.pid is not None
         os.kill(recording.pid, signal.SIGSTOP)
         number, asked = 1000, source.key_frames_asked
-        while not tap.dropped:
+        while not (tap.dropped and source.key_frames_asked > asked):  # not more often than every 0.4 s
             header = build_header(payload_type=0, marker=True, sequence=number, timestamp=number * 3000, ssrc=1)
             source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"x" * 1100)] * 2)
             number += 1
@@ -195,7 +195,6 @@ async def test_a_process_that_is_too_slow_misses_packets_and_a_key_frame_is_aske
         recording.finish()
         assert await ended(recording) == tmp_path / "news.webm"
         assert recording.dropped > 0
-        assert source.key_frames_asked > asked
         assert made.recordings.counts.failed == 0
 
 
