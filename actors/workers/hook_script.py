@@ -7,6 +7,7 @@ It runs in a session, and so a process group, of its own; when its time is over,
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ MOST_WAITING: Final = 1000
 """Files that wait for their script; for further ones it is not run."""
 END_TIMEOUT: Final = 5.0
 """Seconds for one that was killed to end, which it does at once unless the system is stuck."""
+STILL_RUNS: Final = -1000
+"""In the place of the exit status of one that could not be killed."""
 MAX_LINE: Final = 500
 """Bytes of the last thing that it says on its standard error; they are logged."""
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER")
@@ -101,16 +104,17 @@ class HookScript:
         finally:
             with trio.move_on_after(END_TIMEOUT, shield=True):
                 await _end(process)
-        return process.returncode or 0, said.decode(errors="replace").strip()
+        return STILL_RUNS if process.returncode is None else process.returncode, said.decode(errors="replace").strip()
 
 
 async def _end(process: trio.Process) -> None:
     """Kill it, and all that it has started in its group, if it still runs."""
     if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+        with suppress(ProcessLookupError, PermissionError):  # one that has become another user's cannot be killed
+            os.killpg(process.pid, signal.SIGKILL)
     if process.stderr is not None:
         await process.stderr.aclose()
+    await process.wait()
 
 
 async def _hear(process: trio.Process, said: bytearray) -> None:

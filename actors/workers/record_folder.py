@@ -88,7 +88,7 @@ class RecordFolder:
     def usage(self) -> int:
         """Bytes of all files in the folder."""
         self._written = 0  # what is written during the look may count twice, never not at all
-        self._known = sum(entry.stat(follow_symlinks=False).st_size for entry in self._entries())
+        self._known = sum(map(_size, self._entries()))
         return self._known
 
     def note_written(self, size: int) -> None:
@@ -151,6 +151,14 @@ class RecordFolder:
             return stat.S_ISREG(os.fstat(descriptor).st_mode) and mend_file(descriptor) is not None
         finally:
             os.close(descriptor)
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    """Bytes of a file; none, if it was renamed or removed since it was listed."""
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _numbered(stem: str, number: int, ending: str) -> str:

@@ -186,7 +186,8 @@ class Recordings:
 
     async def _finish(self, run: Callable[[T], Awaitable[None]], what: T) -> None:
         try:
-            await run(what)
+            with crash_guard(lambda error: log.error("recording crashed", crash=error, actor=repr(what))):
+                await run(what)
         finally:
             self._tasks -= 1
             self._tell_change()

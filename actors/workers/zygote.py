@@ -3,6 +3,7 @@
 It is started when the first worker is wanted that gains by it, and again after it has died; workers that run live on.
 """
 
+import errno
 import json
 import os
 import signal
@@ -134,6 +135,8 @@ class Zygote:
             answer, passed, _, _ = socket.recv_fds(channel, _MAX_ANSWER, 1)
             if not answer:
                 raise ConnectionResetError("it has died")
+            if not passed:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return ForkedProcess(json.loads(answer)["pid"], passed[0], ours)
         except BaseException:
             _close(ours)
@@ -173,7 +176,12 @@ class Zygote:
 
 def _pipes() -> tuple[list[int], list[int]]:
     """Ends of pipes for standard input, output, error and the exit status: those for the process, and ours."""
-    pairs = [os.pipe() for _ in range(4)]
+    pairs: list[tuple[int, int]] = []
+    try:
+        pairs.extend(os.pipe() for _ in range(4))
+    except OSError:
+        _close([end for pair in pairs for end in pair])
+        raise
     (read, write), *outputs = pairs
     return [read, *(end for _, end in outputs)], [write, *(end for end, _ in outputs)]
 

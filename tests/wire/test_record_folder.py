@@ -70,6 +70,18 @@ def test_a_name_with_many_files_is_given_after_few_looks(tmp_path: Path, monkeyp
     assert len(looks) < 100
 
 
+def test_a_file_that_goes_while_the_folder_is_looked_at_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.webm", "b.webm.part"):
+        (tmp_path / name).write_bytes(b"12345")
+    folder = RecordFolder(tmp_path)
+    entries = list(folder._entries())
+    (tmp_path / "b.webm.part").rename(tmp_path / "b.webm")  # it is finished meanwhile
+    monkeypatch.setattr(folder, "_entries", lambda: iter(entries))
+    assert folder.usage() == 5
+
+
 def test_a_left_over_file_gets_a_name_that_nobody_has(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "c.webm")  # no file of ours, and its name is taken
     for name in ("b", "c"):

@@ -76,6 +76,17 @@ async def test_one_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     assert (await outcome(tmp_path, "sleep 1000", seconds=0.2)).counts.scripts_failed == 1
 
 
+async def test_one_that_may_not_be_killed_harms_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killpg = os.killpg
+
+    def refused(group: int, number: int) -> None:
+        killpg(group, number)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", refused)
+    assert (await outcome(tmp_path, "sleep 1000", seconds=0.2)).counts.scripts_failed == 1
+
+
 async def test_one_that_is_stopped_is_killed_with_all_that_it_has_started(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "alive")
     reader = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)

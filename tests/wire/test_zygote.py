@@ -1,11 +1,13 @@
 """Workers that are forked: they are as those that are started, and outlive the process that they come from."""
 
+import errno
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -75,6 +77,11 @@ async def snapshotter(source: Zygote) -> AsyncIterator[Snapshotter]:
 
 def parent_of(pid: int) -> int:
     return psutil.Process(pid).ppid()
+
+
+def open_descriptors() -> int:
+    """How many this process has."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def zygote_pid(source: Zygote) -> int:
@@ -164,3 +171,42 @@ async def test_where_forking_never_works_it_is_not_tried_for_ever(monkeypatch: p
             with pytest.raises(OSError, match="it hangs"):
                 await source.fork("snapshotter", ())
         assert not source.forks("snapshotter")
+
+
+async def test_without_descriptors_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, left = os.pipe, [1, 2]
+
+    def scarce() -> tuple[int, int]:
+        if not left:
+            raise OSError(errno.EMFILE, "Too many open files")
+        left.pop()
+        return pipe()
+
+    async with zygote() as source, snapshotter(source):
+        held = open_descriptors()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pipe", scarce)
+            await expect_failure(source)
+        assert open_descriptors() < held, "the zygote has ended, and nothing else is open"
+        async with snapshotter(source):
+            pass
+
+
+async def expect_failure(source: Zygote) -> None:
+    """A fork that fails because descriptors are missing."""
+    with pytest.raises(OSError, match="Too many open files"):
+        await source.fork("snapshotter", ())
+
+
+async def test_an_answer_without_its_descriptor_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    receive = socket.recv_fds
+
+    def without(*arguments: Any) -> tuple[bytes, list[int], int, Any]:
+        data, descriptors, flags, address = receive(*arguments)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return data, [], flags, address
+
+    async with zygote() as source:
+        monkeypatch.setattr(socket, "recv_fds", without)
+        await expect_failure(source)
