@@ -66,3 +66,12 @@ def test_one_name_is_one_class() -> None:
 
 def test_the_root_of_actors_is_the_way_in() -> None:
     assert {path.stem for path in (ROOT / "actors").glob("*.py")} <= {"__init__", "daemon", "server", "cli"}
+
+
+def test_the_slow_files_of_the_wire_are_a_tidy_list() -> None:
+    wire = ROOT / "tests/wire"
+    tree = ast.parse((wire / "conftest.py").read_text())
+    (names,) = (node.elts for node in ast.walk(tree) if isinstance(node, ast.Set))
+    stems = [ast.literal_eval(name) for name in names]
+    assert stems == sorted(set(stems))
+    assert set(stems) <= {path.stem.removeprefix("test_") for path in wire.rglob("test_*.py")}
