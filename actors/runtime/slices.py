@@ -54,8 +54,10 @@ class Turns:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.held.release_all()
-        self._lock.release()
+        try:
+            self.held.release_all()
+        finally:  # a crash must not keep the others from their turns
+            self._lock.release()
 
 
 def slices(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -283,6 +283,21 @@ async def test_a_slice_that_crashes_holds_nothing_back(socket: SlowSocket, nurse
     assert socket.sent == ["now a", "now b"]
 
 
+async def test_a_client_that_crashes_as_it_is_sent_to_keeps_nobody_from_their_turn(nursery: trio.Nursery) -> None:
+    class CrashingSocket(SlowSocket):
+        def send_now(self, *messages: str) -> bool:
+            raise ValueError("crash")
+
+    turns = Turns()
+    outbox = await sending(CrashingSocket(), nursery, turns)
+    with pytest.raises(ValueError, match="crash"):
+        async with turns:
+            outbox.put("a")
+    with trio.fail_after(60):
+        async with turns:
+            assert turns.held.is_slice
+
+
 # -- one text for many clients -----------------------------------------------------------------------------------------
 
 
