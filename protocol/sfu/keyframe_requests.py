@@ -8,6 +8,7 @@ import math
 MIN_REQUEST_INTERVAL = 0.4  # seconds between two key frame requests for one track
 RETRY_INTERVAL = 1.0  # seconds until a request that brought no key frame is repeated
 SLOW_ANSWER = 0.3  # seconds from a request to its key frame, beyond which viewers are given older ones to start with
+LONGEST_ANSWER = 1.0  # seconds; a publisher whose camera was off for an hour is not slow for the next twenty answers
 MIN_ANSWERS = 3  # before a publisher is known to be slow: the first one may have been busy with its start
 MIN_VIEWER_INTERVAL = 1.0  # seconds between two requests of one viewer; an earlier one is deferred
 
@@ -23,7 +24,7 @@ class KeyFrameRequests:
         self.deadline = math.inf  # when `due` may return True
         self.sent = 0
         self.delay = 0.0
-        """Seconds from a request to the key frame, smoothed; 0 before the first answer."""
+        """Seconds from request to key frame, each at most `LONGEST_ANSWER`, smoothed; 0 before the first answer."""
         self._sent_at = -math.inf
         self._answers = 0
         self._asked_at: float | None = None  # when the first request was sent that is unanswered
@@ -51,7 +52,7 @@ class KeyFrameRequests:
         """A key frame begins."""
         self.deadline = math.inf
         if self._asked_at is not None:
-            delay, self._asked_at = now - self._asked_at, None
+            delay, self._asked_at = min(now - self._asked_at, LONGEST_ANSWER), None
             self._answers += 1
             self.delay = delay if not self.delay else self.delay + (delay - self.delay) / 4
 

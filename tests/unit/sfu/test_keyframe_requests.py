@@ -78,4 +78,13 @@ def test_the_time_to_an_answer_counts_from_the_first_request() -> None:
     requests.due(1.0)
     requests.due(1.0 + limits.RETRY_INTERVAL)
     requests.arrived(1.1 + limits.RETRY_INTERVAL)
-    assert requests.delay > limits.RETRY_INTERVAL
+    assert requests.delay == limits.LONGEST_ANSWER
+
+
+def test_a_publisher_that_was_silent_once_is_not_slow_for_long() -> None:
+    requests = KeyFrameRequests()
+    for now in range(1, 6):
+        assert not ask(requests, float(now), 0.1)
+    ask(requests, 10.0, 3600.0)
+    answers = [ask(requests, float(now), 0.1) for now in range(4000, 4004)]
+    assert answers == [False] * 4
