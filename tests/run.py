@@ -133,10 +133,13 @@ def _run(parts: Sequence[str], pytest_arguments: Sequence[str]) -> Iterator[Resu
 
 
 def _everything(pytest_arguments: Sequence[str]) -> list[Result]:
-    """The wire, which mostly waits, beside the checks and the rings before it; then the browsers, alone."""
+    """What is slow on the wire, which mostly waits, beside all else that needs no browser; then the browsers, alone."""
     checks = [*_quiet_checks(), _flake8_async]
-    rings = [partial(_ring, name, pytest_arguments, quiet=True) for name in ("unit", "actors", "wire")]
-    return [*_side_by_side([*checks, *rings[:2]], rings[2:]), _ring("e2e", pytest_arguments)]
+    unit, actors = (partial(_ring, name, pytest_arguments, quiet=True) for name in ("unit", "actors"))
+    wire, slow_wire = (
+        partial(_ring, "wire", ("-m", marked, *pytest_arguments), quiet=True) for marked in ("not slow", "slow")
+    )
+    return [*_side_by_side([*checks, unit, actors, wire], [slow_wire]), _ring("e2e", pytest_arguments)]
 
 
 def _fast() -> list[Result]:
