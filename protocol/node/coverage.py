@@ -1,9 +1,12 @@
 """How much of a cluster an answer covers. Without a cluster, there is none."""
 
+from urllib.parse import quote
+
 from attrs import frozen
 
 MOST_NAMED = 20
 """Nodes named in a header."""
+_LONGEST_NAME = 200
 
 
 @frozen(kw_only=True)
@@ -35,7 +38,9 @@ class Coverage:
 
     @property
     def missing(self) -> str:
-        """The silent nodes, separated by commas; `*`: all others."""
+        """The silent nodes, separated by commas; `*`: all others. What a header cannot hold is percent-encoded."""
         if self.is_cut_off:
             return "*"
-        return ",".join(self.silent[:MOST_NAMED])
+        return ",".join(
+            quote(node[:_LONGEST_NAME], safe="@:/[]", errors="replace") for node in self.silent[:MOST_NAMED]
+        )

@@ -133,3 +133,12 @@ def test_only_some_silent_nodes_are_named() -> None:
     coverage = Coverage(asked=101, silent=silent)
     assert coverage.shown == "1/101"
     assert len(coverage.missing.split(",")) == 20
+
+
+def test_silent_nodes_are_named_as_a_header_can_hold_it() -> None:
+    """Whatever another program has written to Redis."""
+    coverage = Coverage(asked=4, silent=("edge@10.0.0.1", "[::1]:8", "snow \u2603\r\nX-Evil: 1,x" + "y" * 5000))
+    first, second, third = coverage.missing.split(",")
+    assert (first, second) == ("edge@10.0.0.1", "[::1]:8")
+    assert third.startswith("snow%20%E2%98%83%0D%0AX-Evil:%201%2Cxyyy")
+    assert len(third) < 1000
