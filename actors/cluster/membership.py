@@ -60,6 +60,8 @@ class Membership:
         self._strangers: set[str] = set()
         self._told_successor = False
         self._purging: int | None = None
+        self._turn = trio.Lock()
+        self._has_left = False
 
     @property
     def member(self) -> str | None:
@@ -97,18 +99,23 @@ class Membership:
                 self._due = trio.Event()
 
     async def leave(self) -> None:
-        """Nobody need wait for the end of the lease."""
-        if self.member is not None:
-            try:
+        """Nobody need wait for the end of the lease. A beat after this would begin another one, so there is none."""
+        self._has_left = True
+        if self.member is None:
+            return
+        try:
+            async with self._turn:
                 await self._registry.leave(self.member)
-            except RegistryUnavailable as error:
-                log.info("the cluster was not told that this node ends", error=error)
+        except RegistryUnavailable as error:
+            log.info("the cluster was not told that this node ends", error=error)
 
     # -- inside ------------------------------------------------------------------------------------
 
     async def _beat_guarded(self) -> None:
         try:
-            await self._beat()
+            async with self._turn:
+                if not self._has_left:
+                    await self._beat()
         except RegistryUnavailable as error:
             self._failed(error)
 

@@ -153,3 +153,16 @@ async def test_every_name_is_written_again_when_redis_lost_its_data(autojump_clo
     await trio.sleep(SOON)
     assert len(world.redis.names) == 2500
     assert a.registry.calls - calls < 15, "in batches"
+
+
+async def test_a_node_that_has_left_is_no_member_however_long_its_end_takes(
+    autojump_clock: MockClock, world: World
+) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    await b.cluster.leave()
+    b.cluster.membership.renew()
+    await trio.sleep(SOON)
+    answer = await terminate(a)
+    assert terminate_status(answer) == 404
+    assert answer.coverage is not None
+    assert answer.coverage.asked == 1
