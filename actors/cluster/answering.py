@@ -10,7 +10,7 @@ from typing import Protocol
 import trio
 from attrs import evolve
 
-from actors.cluster.executing import Executor, reason_of
+from actors.cluster.executing import CannotAnswer, Executor, reason_of
 from actors.cluster.membership import Membership
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.node.supervisor import Supervisor
@@ -113,14 +113,21 @@ class Answering:
     async def _answer(self, request: NodeRequest) -> None:
         try:
             with crash_guard(lambda error: log.error("request of another node crashed", crash=error)):
-                deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
-                blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
-                reply = await self._executor.carry_out(request.ask, blank, deadline)
-                for part in in_parts(reply):
-                    await self._registry.tell(request.sender, part.encode())
-                self.answered += 1
+                await self._carry_out(request)
         finally:
             self._running -= 1
+
+    async def _carry_out(self, request: NodeRequest) -> None:
+        deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
+        blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
+        try:
+            reply = await self._executor.carry_out(request.ask, blank, deadline)
+            for part in in_parts(reply):
+                await self._registry.tell(request.sender, part.encode())
+        except (CannotAnswer, RegistryUnavailable) as error:
+            log.debug("request of another node not answered", error=error)
+            return
+        self.answered += 1
 
     def _decoded(self, text: str) -> NodeRequest | NodeReply | None:
         try:
@@ -133,6 +140,10 @@ class Answering:
     # -- requests that were missed -----------------------------------------------------------------
 
     async def _catch_up(self) -> None:
+        with crash_guard(lambda error: log.error("request of another node crashed", crash=error)):
+            await self._read_missed()
+
+    async def _read_missed(self) -> None:
         try:
             while entries := await self._registry.read_log(self._missed.floor):
                 for entry in entries:

@@ -20,6 +20,7 @@ LEASE: Final = 6.0
 SWEEP_AFTER: Final = 60.0
 """Seconds after the end of its lease until a member's entries are removed."""
 _MAX_INFO: Final = 4096
+_MAX_DIGITS: Final = 20
 
 
 @frozen(kw_only=True)
@@ -147,7 +148,7 @@ def node_of(member: str) -> str:
 def epoch_of(member: str) -> int:
     """The epoch in a member's name; 0 if there is none."""
     digits = member.rpartition("/")[2]
-    return int(digits) if digits.isascii() and digits.isdecimal() else 0
+    return int(digits) if len(digits) <= _MAX_DIGITS and digits.isascii() and digits.isdecimal() else 0
 
 
 @frozen(kw_only=True)

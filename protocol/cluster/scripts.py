@@ -25,6 +25,9 @@ MAX_LOG: Final = 10_000
 LOG_PAGE: Final = 500
 """Of those, how many are read at once."""
 PURGED_AT_ONCE: Final = 500
+_MAX_DIGITS: Final = 20
+"""Of 64 bits."""
+_MAX_LOG_ID: Final = 2 * _MAX_DIGITS + 1
 
 
 class UnexpectedReply(Exception):
@@ -285,7 +288,7 @@ def log_time(log_id: str) -> float:
 def is_log_id(text: str) -> bool:
     """Whether this is the id of an entry in the log."""
     milliseconds, _, number = text.partition("-")
-    return text.isascii() and milliseconds.isdecimal() and number.isdecimal()
+    return len(text) <= _MAX_LOG_ID and text.isascii() and milliseconds.isdecimal() and number.isdecimal()
 
 
 def log_order(log_id: str) -> tuple[int, int]:
@@ -309,6 +312,6 @@ def _text(value: Any) -> str:
 
 
 def _integer(text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
+    if len(text) > _MAX_DIGITS or not text.isascii() or not text.isdecimal():
         raise UnexpectedReply(text[:100])
     return int(text)

@@ -9,6 +9,7 @@ from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.cluster.members import BEAT_INTERVAL, LEASE, MemberInfo
+from protocol.cluster.messages import FindStreams, NodeRequest
 from protocol.node.filters import StreamFilter
 from protocol.rest.streams import TerminateAnswer, terminate_status
 from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
@@ -166,3 +167,30 @@ async def test_a_node_that_has_left_is_no_member_however_long_its_end_takes(
     assert terminate_status(answer) == 404
     assert answer.coverage is not None
     assert answer.coverage.asked == 1
+
+
+def request_of(sender: str) -> str:
+    return NodeRequest(id="x", sender=sender, wait_ms=1000, ask=FindStreams(filter=NEWS, limit=1)).encode()
+
+
+async def test_a_request_that_cannot_be_answered_since_redis_is_away_is_no_defect(
+    autojump_clock: MockClock, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    a = await world.node("a")
+    world.redis.go_away()
+    a.cluster.answering.hear(None, request_of("b/1"))
+    await trio.sleep(SOON)
+    assert "crashed" not in caplog.text
+    assert a.cluster.answering.answered == 0
+
+
+async def test_no_id_of_a_message_does_harm(autojump_clock: MockClock, world: World) -> None:
+    """Another program publishes on the channel of the cluster."""
+    a, b = await world.node("a"), await world.node("b")
+    for log_id in ("", "-", "1-1", "x-1", "9" * 5000 + "-1", "1-" + "9" * 5000):
+        a.cluster.answering.hear(log_id, request_of("c/1"))
+    stream = await published(a)
+    assert terminate_status(await terminate(b)) == 200
+    await trio.sleep(SOON)
+    assert stream.reason == TERMINATED
+    assert (await published(a)).is_live

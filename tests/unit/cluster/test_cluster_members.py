@@ -56,3 +56,7 @@ def test_no_text_of_another_member_does_harm(text: str) -> None:
 def test_no_name_of_a_member_does_harm(name: str) -> None:
     assert epoch_of(name) >= 0
     assert node_of(name) in name
+
+
+def test_an_epoch_with_too_many_digits_is_none() -> None:
+    assert epoch_of("a/" + "9" * 5000) == 0
