@@ -6,7 +6,7 @@ from actors.media.events import Flowing
 from actors.media.ingest.fed_ingest import FedIngest
 from protocol.containers.rtp_tracks import RtpTrack
 from protocol.sfu.keyframe_requests import MIN_ANSWERS
-from protocol.sfu.packet_history import LONG_REPLAY, SHORT_REPLAY
+from protocol.sfu.packet_history import LONG_REPLAY, SHORT_REPLAY, SLOW_REPLAY
 from protocol.taps import TapError, TapRecord, TrackFormat, read_message
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
@@ -83,4 +83,5 @@ async def test_a_publisher_that_answers_slowly_gives_viewers_its_last_key_frame(
                 header.sequence, header.timestamp, header.marker, payload(data, header), asked + 1.0
             )
             source.publication.take(track, picture, asked + 1.0)
-        assert track.incoming.ring.replay_limits == LONG_REPLAY
+        assert track.incoming.ring.replay_limits == SLOW_REPLAY
+        assert SLOW_REPLAY.octets < LONG_REPLAY.octets, "who joins holds up media: the next key frame can be asked for"

@@ -17,6 +17,7 @@ from protocol.sfu.packet_history import (
     AUDIO_BYTES,
     LONG_REPLAY,
     SHORT_REPLAY,
+    SLOW_REPLAY,
     VIDEO_AGE,
     VIDEO_BYTES,
     PacketHistory,
@@ -136,8 +137,8 @@ class PublishedTrack:
     def _choose_replay(self) -> None:
         """How old the key frame may be with which a viewer begins, rather than wait for the next one."""
         if self.is_video:
-            is_slow = not self._heeds_requests or self.requests.are_answered_slowly
-            self.incoming.ring.replay_limits = LONG_REPLAY if is_slow else SHORT_REPLAY
+            asked = SLOW_REPLAY if self.requests.are_answered_slowly else SHORT_REPLAY
+            self.incoming.ring.replay_limits = asked if self._heeds_requests else LONG_REPLAY
 
 
 def _ask_nobody() -> None:
