@@ -116,7 +116,7 @@ class Captures:
             if not is_trusted:
                 self._check(uri)
             if named is not None:
-                await self._end_former(name)
+                self._end_former(name)
             own = f"{name}#{secrets.token_hex(4)}" if uri.scheme is CaptureScheme.VOD else name
             capture = self._begin(uri, name=own, kept=False, is_trusted=is_trusted)
             capture.hides_uri = named is not None
@@ -179,17 +179,17 @@ class Captures:
         except SourceDenied:
             raise self._refuse(StreamInfo.RESTRICTED_ACCESS, uri.text, setting=NOT_ALLOWED) from None
 
-    async def _end_former(self, name: str) -> None:
-        """The source of this name is another one now."""
+    def _end_former(self, name: str) -> None:
+        """The source of this name is another one now. No wait: two players who come together would both begin it."""
         for capture in [each for each in self._captures if each.name == name and not each.kept]:
-            await self._end(capture, GIVEN_UP)
+            capture.end(GIVEN_UP)
 
     def _begin(self, uri: CaptureUri, *, name: str, kept: bool, is_trusted: bool) -> Capture:
         """A capture that runs from now on. Raises CaptureRefused."""
         settings, streams, nursery = self._services.settings, self._streams, self._nursery
         if streams is None or nursery is None:
             raise CaptureRefused(StreamInfo.SESSION_NOT_READY)
-        if len(self._captures) >= settings.capture_max_running:
+        if sum(not each.over.is_set() for each in self._captures) >= settings.capture_max_running:
             raise self._refuse(StreamInfo.SERVER_IS_OVERLOADED, name, setting="capture.max_running")
         capture = self._make(uri, name=name, kept=kept, access=None if is_trusted else self._services.access)
         wanted = StreamRequest(

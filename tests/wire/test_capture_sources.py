@@ -126,6 +126,28 @@ async def test_pages_play_the_name_of_a_source_and_do_not_learn_its_address(tmp_
         assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
 
 
+async def test_players_who_come_together_share_the_next_source_of_a_name(tmp_path: Path) -> None:
+    for name in ("one.mp4", "two.mp4"):
+        make_media(tmp_path / name, seconds=1)
+    settings = {"capture_vod_folder": tmp_path, "capture_max_running": 1, "vod_live_loop": True}
+    async with full_server(tmp_path, **settings) as server:
+        captures, found = server.server.parts.captures, []
+
+        async def play() -> None:
+            found.append(await captures.capture("lobby", by_operator=False))
+
+        await add_source(server, "lobby", "vod-live://one.mp4")
+        await play()
+        new = {"name": "lobby", "uri": "vod-live://two.mp4"}
+        assert (await server.rest.post("/rest-api/source/update", json=new)).is_success
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(play)
+            nursery.start_soon(play)
+        former, *others = found
+        assert former.is_over
+        assert others[0] is others[1]
+
+
 async def info_of_publishing(client: WcsClient, name: str) -> str:
     peer = h264_viewer()
     client.peers.append(peer)
