@@ -13,7 +13,7 @@ from attrs import asdict, field, frozen
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.source_forwarder import SourceForwarder
-from actors.workers.worker import Worker, WorkerServices
+from actors.workers.worker import HANG_TIMEOUT, Worker, WorkerServices
 from protocol.common.errors import ProtocolError
 
 CANNOT_START: Final = "cannot-start"
@@ -77,6 +77,12 @@ class Capturing(Worker):
         self._name = source.name
         self._read_feed = read_feed
         self._forwarder = None if source.make_forwarder is None else source.make_forwarder()
+
+    @property
+    def patience(self) -> float:
+        """It says nothing while it connects, looks at what comes, and waits for a source."""
+        job = self._source.job
+        return HANG_TIMEOUT + 2 * job.connect_timeout + job.read_timeout
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         self.why = why if self._forwarder is None else _seen_from_here(self._forwarder, why)

@@ -1,7 +1,7 @@
 """An actor for one worker process: it starts it, hears what it reports, and ends it when it hangs.
 
-A process that reports nothing for HANG_TIMEOUT is killed; it reports its figures every 5 s. What ends the process ends
-the actor, and the other way round.
+A process that reports nothing for HANG_TIMEOUT, or another time that is its `patience`, is killed; it reports its
+figures every 5 s. What ends the process ends the actor, and the other way round.
 """
 
 from abc import abstractmethod
@@ -75,6 +75,11 @@ class Worker(Actor[WorkerMessage]):
         """Whether the process has reported that its job is done."""
 
     @property
+    def patience(self) -> float:
+        """Seconds without a word after which the process is killed."""
+        return HANG_TIMEOUT
+
+    @property
     def pid(self) -> int | None:
         """Of the process; None before it is started."""
         return None if self._process is None else self._process.pid
@@ -97,7 +102,7 @@ class Worker(Actor[WorkerMessage]):
         zygote = self._shared.zygote_for(self.program)
         self._process = process = await WorkerProcess.start(self.program, job, descriptors, zygote)
         self._shared.counts.started(self.program)
-        self._silence.deadline = trio.current_time() + HANG_TIMEOUT
+        self._silence.deadline = trio.current_time() + self.patience
         log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())
         self.nursery.start_soon(self._hear, process)
         self.nursery.start_soon(self._log_complaints, process)
@@ -127,7 +132,7 @@ class Worker(Actor[WorkerMessage]):
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        self._silence.deadline = trio.current_time() + HANG_TIMEOUT
+        self._silence.deadline = trio.current_time() + self.patience
         kind = event.get("event")
         if kind == "ready":
             self._note_refused(event.get("refused", {}))
