@@ -55,6 +55,7 @@ SLOW = {
     "rest_opening",
     "rest_server",
     "rest_shutdown",
+    "sandbox",
     "sender_choice",
     "server_events",
     "server_status",

@@ -1,7 +1,8 @@
 """What a worker gives up before it reads anything from outside. Each step may be refused by the system.
 
-Landlock: no file but those that are open already. User and network namespaces: no network. No new privileges, no core
-file, few descriptors, no further process, bounded memory, a lower priority.
+Landlock: no file but those that are open already, and, from Linux 6.12 on, no signals to others. User and network
+namespaces: no network. Seccomp: no Unix sockets. No new privileges, no core file, few descriptors, no further process,
+bounded memory, a lower priority.
 """
 
 import ctypes
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from actors.workers.programs.libc import check, libc
+from actors.workers.programs.system_calls import refuse_unix_sockets
 
 MEMORY: Final = 600 << 20
 """Bytes of address space."""
@@ -23,12 +25,18 @@ _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _BENEATH, _READ_FILE = 1, 1 << 2
 _LOOK_UP: Final = ("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf")
 """Files that the C library reads to look names up."""
+_SCOPES, _SCOPES_SINCE = 0x3, 6
+"""Abstract Unix sockets and signals of others, and the version that knows of them."""
 _FILE_RIGHTS: Final = (13, 14, 15, 15, 16)
 """How many rights each version of Landlock's interface knows, from the first on; later ones are used as the last."""
 
 
 class _Ruleset(ctypes.Structure):
-    _fields_ = (("handled_access_fs", ctypes.c_uint64),)
+    _fields_ = (
+        ("handled_access_fs", ctypes.c_uint64),
+        ("handled_access_net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    )
 
 
 class _PathBeneath(ctypes.Structure):
@@ -46,6 +54,7 @@ def enter(max_file: int, *, has_network: bool = False, looks_up: bool = False) -
         "no-new-privs": _no_new_privileges,
         "namespaces": lambda: check(libc.unshare(_NEW_USER_AND_NET)),
         "landlock": lambda: _landlock(_LOOK_UP if looks_up else ()),
+        "unix-sockets": refuse_unix_sockets,
         "nice": lambda: os.nice(NICENESS),
     }
     if has_network:
@@ -80,7 +89,7 @@ def _no_new_privileges() -> None:
 def _landlock(readable: Sequence[str]) -> None:
     version = check(libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
     rights = _FILE_RIGHTS[min(version, len(_FILE_RIGHTS)) - 1]
-    ruleset = _Ruleset((1 << rights) - 1)
+    ruleset = _Ruleset((1 << rights) - 1, 0, _SCOPES if version >= _SCOPES_SINCE else 0)
     size = ctypes.c_size_t(ctypes.sizeof(ruleset))
     descriptor = check(libc.syscall(_LANDLOCK_CREATE, ctypes.byref(ruleset), size, ctypes.c_uint32(0)))
     try:
