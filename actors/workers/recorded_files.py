@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
+import trio
+
 from actors.runtime.actor import StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.workers.hook_script import HookScript
@@ -107,6 +109,7 @@ class RecordedFiles:
             if part.becomes_mp4 and part.file is not None:
                 part.file = await self._remux(part.file)
             if part.file is not None:
+                part.bytes = await trio.to_thread.run_sync(_size, part.file, part.bytes)
                 self._tell(part, part.file)
                 part.delivered.set()
                 await self.script.run(part.facts.stream_name, part.file)
@@ -137,3 +140,11 @@ class RecordedFiles:
         finally:
             self._remuxings.discard(remuxing)
         return remuxing.file
+
+
+def _size(file: Path, written: int) -> int:
+    """Bytes of a finished file, which was mended or made into an MP4; what was written, if it is gone already."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return written

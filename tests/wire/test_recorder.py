@@ -17,6 +17,7 @@ from attrs import evolve
 from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.workers.record_folder import PART
 from actors.workers.recording import Recording
+from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation
 from protocol.webrtc.sdp import MediaKind
 from tests.support.media_peer import vp8_key_frame
@@ -75,6 +76,24 @@ async def test_the_next_recording_of_a_name_has_another_file_and_ends_the_one_be
         assert await ended(second) == tmp_path / "news-2.webm"
         assert pictures(tmp_path / "news.webm") == 15
         assert pictures(tmp_path / "news-2.webm") == 30, "it begins with the last key frame, which came just now"
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+async def test_the_size_that_is_told_is_that_of_the_file_in_the_end(tmp_path: Path, is_killed: bool) -> None:
+    told: list[RecordNotice] = []
+    async with studio(tmp_path) as made:
+        source = made.source("H264")
+        recording = made.recordings.start(evolve(made.request(source), tell=told.append))
+        await recording.started.wait()
+        made.play(source)
+        await written(recording)
+        assert recording.pid is not None
+        if is_killed:
+            os.kill(recording.pid, signal.SIGKILL)
+        recording.finish()
+        await ended(recording)
+    (finished,) = [each for each in told if each.status is RecordStatus.FINISHED]
+    assert (finished.file_name, finished.size) == ("news.mp4", (tmp_path / "news.mp4").stat().st_size)
 
 
 async def test_a_recording_goes_on_in_new_files(tmp_path: Path) -> None:
