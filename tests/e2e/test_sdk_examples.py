@@ -1,14 +1,16 @@
-"""The pages that come with the SDK for talking face to face, as they are in its package: nothing of them is changed."""
+"""The pages that come with the SDK, as they are in its package: nothing of them is changed."""
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from attrs import define, field
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Frame, Locator, Page, Route, expect
 
-from tests.support.sdk_page import PATIENCE
+from tests.support.rtsp_source import make_media, rtsp_source
+from tests.support.sdk_page import PATIENCE, OpenPage
 from tests.support.server_process import ServerProcess
 
 EXAMPLES = "/sdk/examples/demo/streaming"
@@ -19,9 +21,20 @@ SNAPSHOT = f"{EXAMPLES}/stream-snapshot/stream-snapshot.html"
 RECORDING = f"{EXAMPLES}/stream_recording/recording.html"
 SEVERAL_RECORDINGS = f"{EXAMPLES}/several_streams_recording/several_streams_recording.html"
 TWO_WAY = f"{EXAMPLES}/two_way_streaming/two_way_streaming.html"
+PLAYER = f"{EXAMPLES}/player/player.html"
+EMBED_SAMPLE = f"{EXAMPLES}/embed_player/sample.html"
+DEVICES = f"{EXAMPLES}/media_devices_manager/media_device_manager.html"
 
 
-SETTINGS = {"snapshot.timeout": 30_000, "records.access": "public", "records.min_free": 0}
+SETTINGS = {
+    "snapshot.timeout": 30_000,
+    "records.access": "public",
+    "records.min_free": 0,
+    "capture.allow": "127.0.0.1",
+    "capture.linger": 50,
+    "public.address": "127.0.0.1",
+    "public.port": 0,
+}
 
 
 @define(eq=False)
@@ -243,3 +256,108 @@ def test_several_streams_recording(example: OpenExample, ws_url: str, server: Se
 def recordings(server: ServerProcess) -> set[str]:
     """The finished files."""
     return {path.name for path in (server.state / "records").glob("*.webm")}
+
+
+def test_player(example: OpenExample, connected_page: OpenPage, server: ServerProcess, tmp_path: Path) -> None:
+    """It plays a published stream, a source of the server by its name, and a camera by its address."""
+    connected_page().published("news")
+    page = example(PLAYER)
+    page.of("url").fill(server.ws_url())
+    page.of("streamName").fill("nothing")
+    page.of("playBtn").click()
+    page.shows("status", "FAILED")
+    page.shows("info", "Session does not exist")
+    plays_and_stops(page, "news")
+    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=8), user="admin", password="secret") as camera:
+        server.post("/source/add", {"name": "lobby", "uri": camera.url}).raise_for_status()
+        plays_and_stops(page, "lobby")
+        plays_and_stops(page, camera.url)
+    server.post("/source/remove", {"name": "lobby"}).raise_for_status()
+
+
+def plays_and_stops(page: Example, name: str) -> None:
+    page.of("streamName").fill(name)
+    page.of("playBtn").click()
+    page.shows("status", "PLAYING")
+    page.shows("info", "")
+    page.sees("remoteVideo")
+    expect(page.of("preloader")).to_be_hidden(timeout=PATIENCE)
+    page.of("playBtn").click()
+    page.shows("status", "STOPPED")
+    page.shows("playBtn", "Start")
+
+
+def test_embed_player_sample(example: OpenExample, site: str, connected_page: OpenPage, server: ServerProcess) -> None:
+    """The sample plays in its own frame, and the code that it offers to other sites plays from the server."""
+    connected_page().published("news")
+    page = example("/room.html")
+    page.page.route("https://use.fontawesome.com/**", lambda route: route.abort())
+    page.page.goto(site + EMBED_SAMPLE)
+    (public,) = server.addresses["public"]
+    page.page.evaluate("(port) => { window.SERVER_PORTS = { legacy: { http: port } }; }", public.port)
+    page.of("url").fill(server.ws_url())
+    page.of("streamName").fill("news")
+    page.of("testBtn").click()
+    frame = frame_of(page)
+    frame.wait_for_url("**/player.html?**", timeout=PATIENCE)
+    frame.locator("#play").click()
+    moves(frame)
+    expect(frame.locator("#play")).to_be_hidden(timeout=PATIENCE)
+    frame.locator("video").evaluate("(video) => video.pause()")  # as its own controls do
+    expect(frame.locator("#play")).to_be_visible(timeout=PATIENCE)
+    server.wait_until(lambda: not server.streams(published=False), what="the play has ended")
+
+    code = page.of("codeTextArea").input_value()
+    page.page.goto(f"{site}/room.html")
+    page.page.set_content(code)
+    frame = frame_of(page)
+    frame.locator("#play").click()
+    expect(frame.locator("#status")).to_have_text("PLAYING", timeout=PATIENCE)
+    moves(frame)
+
+
+def frame_of(page: Example) -> Frame:
+    """Where the player is shown."""
+    frame = page.of("fp_embed_player").element_handle().content_frame()
+    assert frame is not None
+    return frame
+
+
+def moves(frame: Frame) -> None:
+    """Wait until the picture moves."""
+    frame.wait_for_function("() => document.querySelector('video')?.currentTime > 0.3", timeout=PATIENCE)
+
+
+def test_media_devices_manager(example: OpenExample, ws_url: str) -> None:
+    """Its switches choose the transport of what it publishes and of what it plays, each for itself."""
+    page = example(DEVICES)
+    page.of("urlServer").fill(ws_url)
+    page.of("connectBtn").click()
+    page.shows("connectStatus", "ESTABLISHED")
+    page.page.wait_for_function("audioInput.options.length && videoInput.options.length && audioOutput.options.length")
+    for publishing, playing in (("TCP", "UDP"), ("UDP", "TCP")):
+        page.of("transportInput").select_option(publishing)
+        page.of("publishBtn").click()
+        page.shows("publishStatus", "PUBLISHING")
+        page.of("transportOutput").select_option(playing)
+        page.of("playBtn").click()
+        page.shows("playStatus", "PLAYING")
+        page.sees("localVideo", "remoteVideo")
+        assert [transport(page, "publishStream"), transport(page, "previewStream")] == [publishing, playing]
+        page.of("playBtn").click()
+        page.shows("playStatus", "STOPPED")
+        page.of("publishBtn").click()
+        page.shows("publishStatus", "UNPUBLISHED")
+
+
+def transport(page: Example, stream: str) -> str:
+    """What the packets of a stream of the page go over, by the browser."""
+    protocol: str = page.page.evaluate(
+        """(stream) => new Promise((resolve) => window[stream].getStats((stats) => {
+          const selected = stats["transport"][0].selectedCandidatePairId;
+          const pair = stats["candidate-pair"].find((one) => one.id === selected);
+          resolve(stats["local-candidate"].find((one) => one.id === pair.localCandidateId).protocol);
+        }, true))""",
+        stream,
+    )
+    return protocol.upper()
