@@ -60,7 +60,6 @@ class Membership:
         self._strangers: set[str] = set()
         self._told_successor = False
         self._purging: int | None = None
-        self._turn = trio.Lock()
         self._has_left = False
 
     @property
@@ -104,18 +103,17 @@ class Membership:
         if self.member is None:
             return
         try:
-            async with self._turn:
-                await self._registry.leave(self.member)
+            await self._registry.leave(self.member)
         except RegistryUnavailable as error:
             log.info("the cluster was not told that this node ends", error=error)
 
     # -- inside ------------------------------------------------------------------------------------
 
     async def _beat_guarded(self) -> None:
+        if self._has_left:
+            return
         try:
-            async with self._turn:
-                if not self._has_left:
-                    await self._beat()
+            await self._beat()
         except RegistryUnavailable as error:
             self._failed(error)
 
