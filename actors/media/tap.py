@@ -12,6 +12,7 @@ from actors.media.context import MediaContext
 from actors.media.publication import Publication
 from actors.media.tracks.published_track import PublishedTrack
 from protocol.sfu.incoming_track import MediaPacket
+from protocol.sfu.packet_history import SHORT_REPLAY
 from protocol.taps import (
     MAX_BODY,
     MAX_MESSAGE,
@@ -145,7 +146,8 @@ class _TapTrack:
         if track.last_report is not None:
             self._tap.add(report_record(self._number, track.last_report_at, track.last_report))
         if track.is_video:
-            replay = track.incoming.replay(now)
+            # A picture or a recording is of now: rather than begin with the past, it waits where one can ask.
+            replay = track.incoming.replay(now, SHORT_REPLAY if track.heeds_requests else None)
             if replay is None:
                 track.request_key_frame(now)
             else:

@@ -27,7 +27,7 @@ from attrs import evolve
 from protocol.sfu.keyframe_detection import KeyFrame, has_key_frames, key_frame, may_begin_key_frame
 from protocol.sfu.late_join import Replay, replay_from
 from protocol.sfu.nack import NackGenerator
-from protocol.sfu.packet_history import PacketHistory
+from protocol.sfu.packet_history import PacketHistory, ReplayLimits
 from protocol.sfu.reception import Reception
 from protocol.sfu.rtt import RttEstimator
 from protocol.webrtc.rtcp import ReportBlock, SenderReport
@@ -208,11 +208,10 @@ class IncomingTrack:
         """Whether a viewer about to connect will find a key frame to start with."""
         return self._behind <= FRESH_AGE
 
-    def replay(self, now: float) -> Replay | None:
-        """What a viewer that joins now starts with; None when it has to wait for the next key frame."""
-        return replay_from(
-            self.ring, self._key_frame[0], self.highest, behind=self._behind, quiet=now - self._newest[1]
-        )
+    def replay(self, now: float, limits: ReplayLimits | None = None) -> Replay | None:
+        """What a viewer that joins now starts with, by the ring's limits or others; None: with the next key frame."""
+        first, quiet, limits = self._key_frame[0], now - self._newest[1], limits or self.ring.replay_limits
+        return replay_from(self.ring, first, self.highest, behind=self._behind, quiet=quiet, limits=limits)
 
     def take_sender_report(self, report: SenderReport, now: float) -> SenderReport | None:
         """Note when the publisher's sender report came, and translate it to the timestamps that viewers get.

@@ -6,7 +6,7 @@ count: a still picture is as good as new.
 
 from typing import NamedTuple
 
-from protocol.sfu.packet_history import PacketHistory
+from protocol.sfu.packet_history import PacketHistory, ReplayLimits
 
 
 class Replay(NamedTuple):
@@ -16,12 +16,13 @@ class Replay(NamedTuple):
     packets: list[bytes]
 
 
-def replay_from(history: PacketHistory, first: int, last: int, *, behind: float, quiet: float) -> Replay | None:
+def replay_from(
+    history: PacketHistory, first: int, last: int, *, behind: float, quiet: float, limits: ReplayLimits
+) -> Replay | None:
     """The packets from `first`, where a key frame begins, to `last`; None: the viewer has to wait for the next one.
 
     `behind` is the time from the key frame to the newest packet, `quiet` the time since the newest packet, in seconds.
     """
-    limits = history.replay_limits
     if behind > limits.age:
         return None
     room, packets = limits.still_octets if quiet > limits.age else limits.octets, []

@@ -4,11 +4,12 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 import trio
 
 from actors.media.events import discard
 from actors.media.tap import Tap
-from protocol.sfu.packet_history import SHORT_REPLAY
+from protocol.sfu.packet_history import SHORT_REPLAY, SLOW_REPLAY
 from protocol.taps import MAX_MESSAGE, RecordKind, TapRecord, TrackFormat, read_info, read_message, read_report
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.rtp import parse_header, payload
@@ -123,6 +124,21 @@ async def test_a_worker_that_joins_late_gets_the_last_key_frame_and_report() -> 
             tapped.feed(2, vp8_delta(b"3"))
             assert tapped.payloads() == [vp8_delta(b"3")]
     assert SHORT_REPLAY.age > 0.1
+
+
+@pytest.mark.parametrize("heeds_requests", [True, False])
+async def test_a_worker_gets_no_old_key_frame_where_a_new_one_can_be_asked_for(heeds_requests: bool) -> None:
+    async with media_rig() as rig:
+        source = PlainSource(rig.plane.context, post=discard)
+        source.feed(MediaKind.VIDEO, [rtp(1, vp8_key_frame(b"1"))])
+        track, later = source.publication.tracks[MediaKind.VIDEO], rig.plane.context.clock() + 2.0
+        track.heeds_requests, track.incoming.ring.replay_limits = heeds_requests, SLOW_REPLAY
+        track.incoming.receive(2, 6000, True, vp8_delta(b"2"), later)
+        assert track.incoming.replay(later) is not None, "viewers get it"
+        with sockets() as pair:
+            tapped = opened(source, rig, pair)
+            assert len(tapped.payloads()) == (0 if heeds_requests else 2)
+            assert source.key_frames_asked == heeds_requests
 
 
 async def test_without_a_key_frame_at_hand_video_waits_for_the_next_one_and_sound_does_not() -> None:

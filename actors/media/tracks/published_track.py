@@ -62,7 +62,7 @@ class PublishedTrack:
         self.last_report: SenderReport | None = None
         self.last_report_at = 0.0
         """When that came, in seconds of the plane's clock."""
-        self._heeds_requests = heeds_requests
+        self.heeds_requests = heeds_requests
         self._choose_replay()
         self._sinks: tuple[PacketSink, ...] = ()
         self._ask = ask
@@ -138,7 +138,7 @@ class PublishedTrack:
         """How old the key frame may be with which a viewer begins, rather than wait for the next one."""
         if self.is_video:
             asked = SLOW_REPLAY if self.requests.are_answered_slowly else SHORT_REPLAY
-            self.incoming.ring.replay_limits = asked if self._heeds_requests else LONG_REPLAY
+            self.incoming.ring.replay_limits = asked if self.heeds_requests else LONG_REPLAY
 
 
 def _ask_nobody() -> None:
