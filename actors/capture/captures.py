@@ -1,6 +1,7 @@
 """All captures of the server: begun for players and for REST, one for each source, and found again."""
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,11 @@ class Captures:
         counts["reconnects"] += sum(each.reconnects for each in self._captures)
         counts["denied"] = self._services.access.denied
         return {"captures": len(self), **{f"captures_{name}": value for name, value in counts.items()}}
+
+    def count_streams(self) -> Mapping[str, int]:
+        """How many come by RTSP and by RTMP, as the console names them; it has no names for files and HLS."""
+        providers = Counter(provider_of(each.uri) for each in self._captures)
+        return {"streams_rtsp_in": providers["RTSP"], "streams_rtmp_in": providers["RTMP"]}
 
     async def run(
         self, streams: StreamServices, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

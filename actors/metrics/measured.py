@@ -61,7 +61,7 @@ class MeasuredServer:
                 "connections_websocket": self.gateway.connection_count,
                 "client_memory": self.gateway.client_memory,
             },
-            "stream": {**self.supervisor.count_streams(), "streams_rtmp_out": len(self.pushes)},
+            "stream": self._count_streams(),
             "data": asdict(self.data.statistics()),
             "rooms": self.rooms.statistics(),
             "records": self.recordings.statistics(),
@@ -76,3 +76,10 @@ class MeasuredServer:
             "tls": {"certificate_days_left": self.certificate.days_left},
             **({} if self.cluster is None else {"cluster": self.cluster()}),
         }
+
+    def _count_streams(self) -> Mapping[str, int]:
+        """By the way in which they come and go; captures are no publications of clients."""
+        counts = self.supervisor.count_streams()
+        clients = max(0, counts["streams_webrtc_in"] - len(self.captures))
+        captured = self.captures.count_streams()
+        return {**counts, **captured, "streams_webrtc_in": clients, "streams_rtmp_out": len(self.pushes)}

@@ -42,13 +42,18 @@ def key_frame(codec: str, left: Colour, right: Colour, width: int = WIDTH, heigh
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
     context.time_base, context.thread_count, context.options = Fraction(1, 15), 1, options
+    frame = two_colours(left, right, width, height)
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
+
+
+def two_colours(left: Colour, right: Colour, width: int, height: int) -> VideoFrame:
+    """A picture that no encoder has seen."""
     picture = VideoFrame(width, height, "rgb24")
     line = bytes(left) * (width // 2) + bytes(right) * (width - width // 2)
     padded = line.ljust(picture.planes[0].line_size, b"\0")
     picture.planes[0].update(padded * height)
-    frame = picture.reformat(format="yuv420p")
-    frame.pts = 0
-    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
+    return picture.reformat(format="yuv420p")
 
 
 def payloads(codec: str, left: Colour, right: Colour, width: int = WIDTH, height: int = HEIGHT) -> list[bytes]:

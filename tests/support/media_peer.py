@@ -85,15 +85,17 @@ class Answer:
 class MediaPeer:
     """Offer, `accept` the answer, let `run` run in a nursery, wait for `connected`.
 
-    It goes `over_tcp`, or by UDP. `video` is the rtpmap of the video codec, with payload type `video_type`; None for no
-    video. `check_interval` is the pause between ICE checks after the first, which nominate if the peer `nominates`; it
-    sends nothing on its own while `silent`, and answers the server's checks if it `answers_checks`. So many SRTP
-    packets as `lose` says are thrown away unread, and the DTLS datagrams of the numbers in `lose_dtls`, from 0.
+    It goes `over_tcp`, or by UDP. `g711`: it takes that beside Opus, as 0 and 8. `video` is the rtpmap of the video
+    codec, with payload type `video_type`; None for no video. `check_interval` is the pause between ICE checks after the
+    first, which nominate if the peer `nominates`; it sends nothing on its own while `silent`, and answers the server's
+    checks if it `answers_checks`. So many SRTP packets as `lose` says are thrown away unread, and the DTLS datagrams of
+    the numbers in `lose_dtls`, from 0.
     """
 
     host: str = "127.0.0.1"
     over_tcp: bool = False
     audio: bool = True
+    g711: bool = False
     video: str | None = "VP8/90000"
     video_type: int = 96
     video_fmtp: str = ""
@@ -405,7 +407,8 @@ def _offer(peer: MediaPeer, direction: str) -> str:
 def _section(peer: MediaPeer, kind: str, direction: str) -> list[str]:
     announce = peer.announce_ssrcs and direction == "sendonly"
     if kind == "audio":
-        lines = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=rtpmap:111 opus/48000/2"]
+        more = " 0 8" if peer.g711 else ""
+        lines = [f"m=audio 9 UDP/TLS/RTP/SAVPF 111{more}", "c=IN IP4 0.0.0.0", "a=rtpmap:111 opus/48000/2"]
         lines += ["a=fmtp:111 minptime=10;useinbandfec=1", "a=rtcp-fb:111 transport-cc"]
         return lines + ([f"a=ssrc:{AUDIO_SSRC} cname:test"] if announce else [])
     types = [peer.video_type] + ([peer.rtx_type] if peer.rtx_type else [])

@@ -8,22 +8,31 @@ async with rtsp_source(file) as camera:
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import av
 from attrs import frozen
 
+from tests.support.colour_frames import Colour, two_colours
+
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
 SIZE: Final = (320, 180)
 RATE: Final = 25
 GOP: Final = 50
 """Pictures from one key frame to the next: 2 s, as cameras have it."""
+G711_RATE: Final = 8000
 _VIDEO: Final = {"h264": "libx264", "hevc": "libx265", "vp8": "libvpx"}
-_AUDIO: Final = {"opus": ("libopus", 48_000), "aac": ("aac", 48_000), "pcmu": ("pcm_mulaw", 8000)}
+_AUDIO: Final = {
+    "opus": ("libopus", 48_000),
+    "aac": ("aac", 48_000),
+    "pcmu": ("pcm_mulaw", G711_RATE),
+    "pcma": ("pcm_alaw", G711_RATE),
+}
 
 _PROGRAM: Final = """
 import json, sys
@@ -58,6 +67,8 @@ server.attach(None)
 print(server.get_bound_port(), flush=True)
 GLib.MainLoop().run()
 """
+_DEMUXERS: Final = {".mkv": "matroskademux", ".mov": "qtdemux", ".avi": "avidemux"}
+"""FFmpeg writes no G.711 into Matroska."""
 _VIDEO_PAYLOADERS: Final = {
     "h264": "rtph264pay name=pay0 pt=96 config-interval=-1",
     "hevc": "rtph265pay name=pay0 pt=96 config-interval=-1",
@@ -67,6 +78,7 @@ _AUDIO_PAYLOADERS: Final = {
     "opus": "rtpopuspay name={} pt=97",
     "aac": "aacparse ! rtpmp4gpay name={} pt=97",
     "pcmu": "rtppcmupay name={} pt=0",
+    "pcma": "rtppcmapay name={} pt=8",
 }
 
 
@@ -103,8 +115,10 @@ def make_media(
     seconds: int = 20,
     b_frames: int = 0,
     gop: int = GOP,
+    halves: tuple[Colour, Colour] | None = None,
 ) -> MediaFile:
-    """A moving picture and a tone; the container goes by the name."""
+    """A moving picture, or one of two `halves`, and a tone; the container goes by the name."""
+    paint = _moving if halves is None else partial(_still, *halves)
     with av.open(str(path), "w") as target:
         streams: list[av.VideoStream | av.AudioStream] = []
         if video is not None:
@@ -114,7 +128,7 @@ def make_media(
         for second in range(seconds):
             for stream in streams:
                 if isinstance(stream, av.VideoStream):
-                    _write_pictures(target, stream, second)
+                    _write_pictures(target, stream, second, paint)
                 else:
                     _write_sound(target, stream, second)
         for stream in streams:
@@ -145,7 +159,7 @@ def rtsp_source(
 
 
 def _launch(media: MediaFile) -> str:
-    parts = [f"( filesrc location={media.path} ! matroskademux name=demux"]
+    parts = [f"( filesrc location={media.path} ! {_DEMUXERS[media.path.suffix]} name=demux"]
     if media.video is not None:
         parts.append(f"demux. ! queue ! {_VIDEO_PAYLOADERS[media.video]}")
     if media.audio is not None:
@@ -171,20 +185,30 @@ def _add_video(target: "av.container.OutputContainer", codec: str, b_frames: int
 
 def _add_audio(target: "av.container.OutputContainer", codec: str) -> av.AudioStream:
     name, rate = _AUDIO[codec]
-    stream = target.add_stream(name, rate=rate, layout="mono" if codec == "pcmu" else "stereo")
+    stream = target.add_stream(name, rate=rate, layout="mono" if rate == G711_RATE else "stereo")
     assert isinstance(stream, av.AudioStream)
     return stream
 
 
-def _write_pictures(target: "av.container.OutputContainer", stream: av.VideoStream, second: int) -> None:
-    width, height = SIZE
+def _write_pictures(
+    target: "av.container.OutputContainer", stream: av.VideoStream, second: int, paint: Callable[[int], av.VideoFrame]
+) -> None:
     for index in range(second * RATE, (second + 1) * RATE):
-        frame = av.VideoFrame(width, height, "yuv420p")
-        for plane in frame.planes:
-            line = bytes((x + index * 3) & 0xFF for x in range(plane.line_size))
-            plane.update(line * (plane.buffer_size // plane.line_size))
+        frame = paint(index)
         frame.pts, frame.time_base = index, Fraction(1, RATE)
         target.mux(stream.encode(frame))
+
+
+def _moving(index: int) -> av.VideoFrame:
+    frame = av.VideoFrame(*SIZE, "yuv420p")
+    for plane in frame.planes:
+        line = bytes((x + index * 3) & 0xFF for x in range(plane.line_size))
+        plane.update(line * (plane.buffer_size // plane.line_size))
+    return frame
+
+
+def _still(left: Colour, right: Colour, _: int) -> av.VideoFrame:
+    return two_colours(left, right, *SIZE)
 
 
 def _write_sound(target: "av.container.OutputContainer", stream: av.AudioStream, second: int) -> None:

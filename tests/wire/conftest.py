@@ -9,6 +9,7 @@ SLOW = {
     "aiortc_peer",
     "candidates",
     "capture",
+    "capture_codecs",
     "capture_files",
     "capture_names",
     "capture_sources",

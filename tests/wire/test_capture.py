@@ -1,6 +1,8 @@
 """Cameras that are captured by the real process, from a real RTSP server: REST, players, and what becomes of both."""
 
 import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -126,3 +128,29 @@ async def test_a_page_has_an_allowed_camera_captured_through_the_server_alone(tm
         stream = await client.request("playStream", "rtsp://127.0.0.2/cam", peer.play_offer())
         failed = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream, status="FAILED")
         assert failed["info"] == "Restricted access"
+
+
+def redirecting(target: str) -> Callable[[trio.SocketStream], Awaitable[None]]:
+    """An RTSP server that sends everybody elsewhere (RFC 2326 section 11.2)."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            while request := (await stream.receive_some(4096)).decode():
+                number = next(line for line in request.splitlines() if line.startswith("CSeq"))
+                is_first = request.startswith("OPTIONS")
+                head = "200 OK" if is_first else f"302 Found\r\nLocation: {target}"
+                await stream.send_all(f"RTSP/1.0 {head}\r\n{number}\r\n\r\n".encode())
+
+    return serve
+
+
+async def test_an_operators_camera_may_redirect(tmp_path: Path, h264: MediaFile) -> None:
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client, trio.open_nursery() as nursery:
+        with rtsp_source(h264) as camera:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            nursery.start_soon(trio.serve_listeners, redirecting(camera.url), [listener])
+            uri = f"rtsp://127.0.0.1:{listener.socket.getsockname()[1]}/cam"
+            assert await post(server, "rtsp/startup", uri=uri, toStream="lobby") == HTTPStatus.OK
+            await until_both(await client.play("lobby", peer=h264_viewer()))
+            assert await agents(server) == [{"uri": uri, "status": "PLAYING", "toStream": "lobby"}]
+            nursery.cancel_scope.cancel()
