@@ -116,13 +116,14 @@ def make_media(
     b_frames: int = 0,
     gop: int = GOP,
     halves: tuple[Colour, Colour] | None = None,
+    size: tuple[int, int] = SIZE,
 ) -> MediaFile:
     """A moving picture, or one of two `halves`, and a tone; the container goes by the name."""
     paint = _moving if halves is None else partial(_still, *halves)
     with av.open(str(path), "w") as target:
         streams: list[av.VideoStream | av.AudioStream] = []
         if video is not None:
-            streams.append(_add_video(target, video, b_frames, gop))
+            streams.append(_add_video(target, video, b_frames, gop, size))
         if audio is not None:
             streams.append(_add_audio(target, audio))
         for second in range(seconds):
@@ -168,10 +169,12 @@ def _launch(media: MediaFile) -> str:
     return " ".join([*parts, ")"])
 
 
-def _add_video(target: "av.container.OutputContainer", codec: str, b_frames: int, gop: int) -> av.VideoStream:
+def _add_video(
+    target: "av.container.OutputContainer", codec: str, b_frames: int, gop: int, size: tuple[int, int]
+) -> av.VideoStream:
     stream = target.add_stream(_VIDEO[codec], rate=RATE)
     assert isinstance(stream, av.VideoStream)
-    stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+    stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.codec_context.gop_size, stream.codec_context.thread_count = gop, 1
     match codec:
         case "vp8":
@@ -194,7 +197,7 @@ def _write_pictures(
     target: "av.container.OutputContainer", stream: av.VideoStream, second: int, paint: Callable[[int], av.VideoFrame]
 ) -> None:
     for index in range(second * RATE, (second + 1) * RATE):
-        frame = paint(index)
+        frame = paint(index).reformat(stream.width, stream.height)
         frame.pts, frame.time_base = index, Fraction(1, RATE)
         target.mux(stream.encode(frame))
 

@@ -145,12 +145,13 @@ def redirecting(target: str) -> Callable[[trio.SocketStream], Awaitable[None]]:
 
 
 async def test_an_operators_camera_may_redirect(tmp_path: Path, h264: MediaFile) -> None:
-    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client, trio.open_nursery() as nursery:
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
         with rtsp_source(h264) as camera:
-            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-            nursery.start_soon(trio.serve_listeners, redirecting(camera.url), [listener])
-            uri = f"rtsp://127.0.0.1:{listener.socket.getsockname()[1]}/cam"
-            assert await post(server, "rtsp/startup", uri=uri, toStream="lobby") == HTTPStatus.OK
-            await until_both(await client.play("lobby", peer=h264_viewer()))
-            assert await agents(server) == [{"uri": uri, "status": "PLAYING", "toStream": "lobby"}]
-            nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+                nursery.start_soon(trio.serve_listeners, redirecting(camera.url), [listener])
+                uri = f"rtsp://127.0.0.1:{listener.socket.getsockname()[1]}/cam"
+                assert await post(server, "rtsp/startup", uri=uri, toStream="lobby") == HTTPStatus.OK
+                await until_both(await client.play("lobby", peer=h264_viewer()))
+                assert await agents(server) == [{"uri": uri, "status": "PLAYING", "toStream": "lobby"}]
+                nursery.cancel_scope.cancel()

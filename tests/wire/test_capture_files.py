@@ -1,15 +1,46 @@
 """Files that are captured by the real process: what players of `vod:` names see, and when captures end."""
 
+import io
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 import trio
 from attrs import evolve
 
 from tests.support.full_server import FullServer, full_server
 from tests.support.h264_viewer import h264_viewer, pictures, until_both
-from tests.support.rtsp_source import make_media
-from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
+from tests.support.rtsp_source import RATE, SIZE, make_media
+from tests.support.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
+
+LARGER = (640, 360)
+
+
+def write_changing(path: Path) -> None:
+    """Video that has another size after a second, and parameter sets in the stream alone."""
+    parts = [path.with_name("small.h264"), path.with_name("large.h264")]
+    for part, size in zip(parts, (SIZE, LARGER), strict=True):
+        make_media(part, audio=None, seconds=1, size=size)
+    joined = io.BytesIO(b"".join(part.read_bytes() for part in parts))
+    with av.open(joined, "r", format="h264") as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = (packet for packet in source.demux() if packet.size)
+        for number, packet in enumerate(packets):
+            packet.stream, packet.time_base = stream, Fraction(1, RATE)
+            packet.pts = packet.dts = number
+            target.mux(packet)
+
+
+def write_headless(path: Path) -> None:
+    """Video without its key frame, and sound."""
+    whole = make_media(path.with_name("whole.mkv"), seconds=20, gop=1000)
+    with av.open(str(whole.path)) as source, av.open(str(path), "w") as target:
+        streams = {each.index: target.add_stream_from_template(each) for each in source.streams}
+        for packet in source.demux():
+            if packet.size and not (packet.stream.type == "video" and packet.is_keyframe):
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +49,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_media(folder / "clip.mp4", audio="aac", seconds=2)
     make_media(folder / "short.mp4", seconds=1)
     make_media(folder / "reordered.mp4", audio=None, seconds=1, b_frames=2)
+    write_changing(folder / "changing.ts")
+    write_headless(folder / "headless.mkv")
     (folder / "no.mp4").write_bytes(b"this is no film" * 100)
     (folder / "out.mp4").symlink_to("/etc/passwd")
     return folder
@@ -83,3 +116,29 @@ async def test_what_cannot_be_played_fails_with_its_reason(tmp_path: Path, media
         await until_over(server)
         server.live.replace(evolve(server.live.now, capture_max_running=0))
         assert await info_of_failure(client, "vod://clip.mp4") == "Server is overloaded"
+
+
+async def test_a_player_goes_on_when_the_size_of_the_picture_changes(tmp_path: Path, media: Path) -> None:
+    settings = {"capture_vod_folder": media, "vod_live_loop": True}
+    async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
+        player = await client.play("vod-live://changing.ts", peer=h264_viewer())
+        await player.peer.until(lambda: len(parameter_sets(player)) > 1, within=PATIENCE)
+        with trio.fail_after(PATIENCE):
+            sizes: set[tuple[int, int]] = set()
+            while sizes != {SIZE, LARGER}:
+                (stream,) = await server.streams(published=True)
+                sizes.add((stream["width"], stream["height"]))
+        assert player.statuses == [("PLAYING", None)]
+
+
+def parameter_sets(player: ClientStream) -> set[bytes]:
+    """The different packets that hold parameter sets (STAP-A, RFC 6184 section 5.7.1)."""
+    return {packet.payload[:16] for packet in pictures(player) if packet.payload[0] & 0x1F == 24}
+
+
+async def test_without_any_key_frame_there_is_sound_alone(tmp_path: Path, media: Path) -> None:
+    async with full_server(tmp_path, capture_vod_folder=media) as server, wcs_client(server.ws_url()) as client:
+        player = await client.play("vod://headless.mkv", peer=h264_viewer())
+        await player.peer.until_received(20)
+        assert not pictures(player), "no browser could show them"
+        assert player.statuses == [("PLAYING", None)]
