@@ -36,7 +36,7 @@ def source_of(
         loops=settings.vod_live_loop and uri.scheme is CaptureScheme.VOD_LIVE,
         offset=offset,
         ports=() if access is None or is_file else ports_for(uri),
-        needs_isolation=access is not None and (uri.has_transport_option or not access.names_address(uri.host)),
+        needs_isolation=access is not None and (uri.has_transport_option or not access.trusts_address(uri.host)),
     )
     if is_file:
         return CaptureSource(name=name, job=job, file=_within(folder, uri.file), ends=True)

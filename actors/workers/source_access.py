@@ -43,9 +43,9 @@ class SourceAccess:
         if rules.names_address(host):
             self.allowed(host, (host,))
 
-    def names_address(self, host: str) -> bool:
-        """Whether the host is an address that is listed itself, or within a network that is."""
-        return self._rules().names_address(host)
+    def trusts_address(self, host: str) -> bool:
+        """Whether the host is an address that is listed itself, or within a network that is, and is not wide."""
+        return self._rules().trusts_address(host)
 
     def allowed(self, host: str, addresses: Sequence[str]) -> list[str]:
         """Those of a host's addresses to which a connection may be made. Raises SourceDenied if there is none."""

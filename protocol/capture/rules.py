@@ -6,7 +6,7 @@ unless an address or a network within them is listed. Operators may name any sou
 """
 
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from attrs import frozen
@@ -25,6 +25,8 @@ DENIED: Final[tuple[Network, ...]] = (
     ip_network("ff00::/8"),
     ip_network("240.0.0.0/4"),  # reserved, and broadcast
 )
+_PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12")))
+_UNIQUE_LOCAL: Final = IPv6Network("fc00::/7")
 
 
 @frozen
@@ -52,10 +54,22 @@ class CaptureRules:
         """Whether `host` is an address, and it or its network is listed."""
         return _is_address(host) and is_in(reached_address(host), self.networks)
 
+    def trusts_address(self, host: str) -> bool:
+        """The same, but for networks so wide that strangers are in them, whose sources could lead anywhere."""
+        narrow = (network for network in self.networks if not _is_wide(network))
+        return _is_address(host) and is_in(reached_address(host), narrow)
+
     def _has_name(self, host: str) -> bool:
         labels = host.split(".")
         below = {f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels))}
         return not self.names.isdisjoint({"*", host} | (set() if _is_address(host) else below))
+
+
+def _is_wide(network: Network) -> bool:
+    """Whether machines of strangers are in it: neither private nor, at most, a /16 (IPv6: a /48)."""
+    if isinstance(network, IPv4Network):
+        return network.prefixlen < 16 and not any(network.subnet_of(each) for each in _PRIVATE)
+    return network.prefixlen < 48 and not network.subnet_of(_UNIQUE_LOCAL)
 
 
 NOBODY: Final = CaptureRules()

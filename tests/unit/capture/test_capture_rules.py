@@ -56,6 +56,21 @@ def test_a_listed_network_allows_what_is_in_it_by_any_name() -> None:
     assert not allowed.names_address("camera.lan")
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "192.0.0.0/8", "::/0"])
+def test_the_sources_of_a_wide_network_are_read_in_isolation_only(network: str) -> None:
+    """Strangers are in it, and could lead a process that has the server's network anywhere."""
+    host = "2001:db8::7" if ":" in network else "192.0.2.7"
+    assert rules(network).names_address(host)
+    assert not rules(network).trusts_address(host)
+    assert rules(network, host).trusts_address(host)
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.0/24"])
+def test_those_of_a_private_or_a_narrow_one_are_trusted(network: str) -> None:
+    host = network.replace(".0/", ".7/").partition("/")[0]
+    assert rules(network).trusts_address(host)
+
+
 def test_an_address_that_is_out_of_reach_is_opened_by_naming_it() -> None:
     assert rules("127.0.0.1").allows("127.0.0.1", "127.0.0.1")
     assert rules("::1").allows("::1", "::1")
