@@ -20,6 +20,12 @@ from actors.workers.zygote import MANY, MOST_FAILURES, Zygote
 PATIENCE = 60.0
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes long to start the zygote: no worker is to be started without it for that."""
+    monkeypatch.setattr("actors.workers.zygote.FORK_TIMEOUT", PATIENCE)
+
+
 @asynccontextmanager
 async def zygote() -> AsyncIterator[Zygote]:
     async with trio.open_nursery() as nursery:
