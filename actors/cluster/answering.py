@@ -36,6 +36,8 @@ MOST_REQUESTS = 200
 """Requests of other nodes that are carried out at a time; a further one gets no answer."""
 WAIT_SHARE = 0.7
 """Of the time that the other node waits, how much may pass until what was ended is gone."""
+HEARD_WITHIN_MS = 2_000
+"""A request in the log that is younger is left to be heard: who asks still waits for the answer."""
 OLDEST_MS = 3_600_000
 """A request in the log that is older than this is not carried out any more."""
 
@@ -85,9 +87,8 @@ class Answering:
             case NodeReply():
                 self._replies.take(message)
             case NodeRequest() if message.sender != self._membership.member:
-                if log_id is not None:
-                    self._missed.note(log_id)
-                self._begin(message)
+                if log_id is None or self._missed.note(log_id):
+                    self._begin(message)
             case NodeRequest() if log_id is not None:
                 self._missed.note(log_id)  # this node has done it before it asked the others
 
@@ -146,10 +147,14 @@ class Answering:
     async def _read_missed(self) -> None:
         try:
             while entries := await self._registry.read_log(self._missed.floor):
-                for entry in entries:
+                missed = [entry for entry in entries if self._age_ms(entry) >= HEARD_WITHIN_MS]
+                for entry in missed:
                     if self._missed.is_new(entry.id):
                         self._do_later(entry)
-                self._missed.advance(entries[-1].id)
+                if missed:
+                    self._missed.advance(missed[-1].id)
+                if len(missed) < len(entries):
+                    return  # the others may still be heard, and then be answered: the next beat looks again
         except RegistryUnavailable:
             pass  # the next beat begins it again
         finally:
@@ -157,13 +162,16 @@ class Answering:
 
     def _do_later(self, entry: LogEntry) -> None:
         """Do it to what is older than the request."""
-        age_ms = self._membership.redis_now_ms() - log_time(entry.id)
+        age_ms = self._age_ms(entry)
         message = self._decoded(entry.text) if age_ms < OLDEST_MS else None
         if not isinstance(message, NodeRequest) or message.sender == self._membership.member:
             return
         count = self._end_older(message.ask, trio.current_time() - age_ms / 1000)
         self.caught_up += 1
         log.info("request of another node carried out late", ended=count, seconds=round(age_ms / 1000, 1))
+
+    def _age_ms(self, entry: LogEntry) -> float:
+        return self._membership.redis_now_ms() - log_time(entry.id)
 
     def _end_older(self, ask: Ask, since: float) -> int:
         match ask:
@@ -198,13 +206,16 @@ class MissedRequests:
         if not self.floor:
             self.floor = f"{max(0, int(since_ms))}-0"
 
-    def note(self, log_id: str) -> None:
-        """It was heard, and is done."""
+    def note(self, log_id: str) -> bool:
+        """It was heard; whether it is to be done now: not if it was found in the log before."""
         if not is_log_id(log_id):
-            return
+            return True
+        if self.floor and log_order(log_id) <= log_order(self.floor):
+            return False
         self._heard[log_id] = None
         while len(self._heard) > MOST_HEARD:
             self._heard.popitem(last=False)
+        return True
 
     def is_behind(self, last: str) -> bool:
         """Whether the log, which ends with `last`, has entries that may not have been heard."""

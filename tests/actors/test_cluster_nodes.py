@@ -9,7 +9,7 @@ from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.cluster.members import BEAT_INTERVAL, LEASE, MemberInfo
-from protocol.cluster.messages import FindStreams, NodeRequest
+from protocol.cluster.messages import End, EndStreams, FindStreams, NodeRequest
 from protocol.node.filters import StreamFilter
 from protocol.rest.streams import TerminateAnswer, terminate_status
 from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
@@ -194,3 +194,28 @@ async def test_no_id_of_a_message_does_harm(autojump_clock: MockClock, world: Wo
     await trio.sleep(SOON)
     assert stream.reason == TERMINATED
     assert (await published(a)).is_live
+
+
+async def test_a_request_that_is_heard_late_is_answered_and_one_that_was_done_is_not_done_again(
+    autojump_clock: MockClock, world: World
+) -> None:
+    await world.node("a")
+    b = await world.node("b")
+    ask = EndStreams(filter=NEWS, end=End.of(TERMINATED.cause, TERMINATED.info, None))
+    text = NodeRequest(id="x", sender="a/1", wait_ms=1000, ask=ask).encode()
+    stream = await published(b)
+    listener = world.redis.listeners.pop("b")
+    soon = world.redis.send(text, logged=True)
+    b.cluster.membership.renew()
+    await trio.sleep(0.5)
+    assert stream.is_live, "it may still be heard"
+    listener.on_message(soon.log_id, text)
+    await trio.sleep(0.5)
+    assert (stream.reason, b.cluster.answering.answered, b.cluster.answering.caught_up) == (TERMINATED, 1, 0)
+    never = world.redis.send(text, logged=True)
+    await trio.sleep(2 * SOON)
+    assert b.cluster.answering.caught_up == 1
+    again = await published(b)
+    listener.on_message(never.log_id, text)
+    await trio.sleep(0.5)
+    assert again.is_live
