@@ -3,13 +3,17 @@
 The two hours are a part of `bin/test long`.
 """
 
+import pytest
 import trio.testing
 
 from tests.support.cluster_simulation import simulate
 
 
-async def test_names_stay_unique_whatever_becomes_of_the_registry(autojump_clock: trio.testing.MockClock) -> None:
-    tally = await simulate(nodes=20, seconds=240, seed=1)
+@pytest.mark.parametrize("seed", [1, 7])
+async def test_names_stay_unique_whatever_becomes_of_the_registry(
+    autojump_clock: trio.testing.MockClock, seed: int
+) -> None:
+    tally = await simulate(nodes=20, seconds=240, seed=seed)
     assert tally.faults == (0, 0, 0, 0), tally
     assert min(tally.events[each] for each in ("cut", "kill", "outage", "wipe", "terminate", "refused", "lost")) > 0
 

@@ -228,7 +228,14 @@ class Simulation:
                 self.redis.go_away()
                 nursery.start_soon(self._come_back_later, self._chance.uniform(0.1, 20))
             case "wipe":
+                self._forget_unheard()
                 self.redis.wipe()
+
+    def _forget_unheard(self) -> None:
+        """What a node that is cut off has not heard is lost with the log: who wants it sees 503, and repeats it."""
+        for node in self.nodes:
+            if node.name in self.redis.cut_off:
+                self._terminated -= {stream.media_session_id for stream in node.streams()}
 
     async def _terminate(self, node: SimulatedNode, name: str) -> None:
         living = {stream.media_session_id for each in self.nodes for stream in each.streams() if stream.name == name}
