@@ -69,10 +69,10 @@ def encode(picture: VideoFrame, width: int, height: int, form: PictureFormat) ->
     context.time_base, context.thread_count = Fraction(1), 1
     if form is PictureFormat.JPEG:
         context.qmin = context.qmax = JPEG_QUALITY
-        scaled = picture.reformat(width, height, pixels, dst_colorspace="ITU601", dst_color_range="JPEG")
+        scaled = picture.reformat(width, height, pixels, dst_colorspace="ITU601", dst_color_range="JPEG", threads=1)
     else:
         context.options = PNG_EFFORT
-        scaled = picture.reformat(width, height, pixels)
+        scaled = picture.reformat(width, height, pixels, threads=1)
     scaled.pts = 0
     return b"".join(bytes(packet) for packet in (*context.encode(scaled), *context.encode(None)))
 

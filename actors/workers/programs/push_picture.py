@@ -55,7 +55,7 @@ class Transcoder:
         if encoder is None or (encoder.width, encoder.height) != (picture.width & ~1, picture.height & ~1):
             encoder = self._encoder = self._open(picture.width & ~1, picture.height & ~1)
             self._key_at = time
-        picture = picture.reformat(width=encoder.width, height=encoder.height, format="yuv420p")
+        picture = picture.reformat(width=encoder.width, height=encoder.height, format="yuv420p", threads=1)
         picture.pts, picture.time_base = round(time * TICKS), Fraction(1, TICKS)
         is_due = time >= self._key_at
         picture.pict_type = av.video.frame.PictureType.I if is_due else av.video.frame.PictureType.NONE
