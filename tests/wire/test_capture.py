@@ -92,7 +92,7 @@ async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on
 
 async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, h264: MediaFile) -> None:
     hevc = make_media(tmp_path / "hevc.mkv", video="hevc", audio=None, seconds=2)
-    async with full_server(tmp_path) as server:
+    async with full_server(tmp_path, capture_connect_timeout=60) as server:
         with rtsp_source(hevc) as camera, rtsp_source(h264, user="admin", password=SECRET) as locked:
             expected = {
                 camera.url: "H265 is not supported: set the source to H264 (h265)",
