@@ -13,7 +13,7 @@ from actors.runtime.logs import get_logger
 from actors.stream import Broadcast
 from actors.stream.capture_starter import CaptureRefused
 from actors.stream.captured import NO_PLAYERS, CapturedStream
-from actors.workers.source_feed import SourceFeed
+from actors.workers.capturing.source_feed import SourceFeed
 from protocol.access.kicks import Subject
 from protocol.capture.masking import masked
 from protocol.capture.uri import CaptureUri

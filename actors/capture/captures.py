@@ -24,10 +24,10 @@ from actors.storage.source_store import SourceStore
 from actors.stream import Broadcast, StreamRefused, StreamServices, start_stream
 from actors.stream.capture_starter import CaptureRefused
 from actors.stream.captured import CapturedStream
-from actors.workers.capturing import CaptureSource
-from actors.workers.source_access import SourceAccess, SourceDenied
-from actors.workers.source_feed import SourceFeed
-from actors.workers.worker import WorkerServices
+from actors.workers.capturing.capturing import CaptureSource
+from actors.workers.capturing.source_access import SourceAccess, SourceDenied
+from actors.workers.capturing.source_feed import SourceFeed
+from actors.workers.processes.worker import WorkerServices
 from config.settings import Settings
 from protocol.capture.uri import BadCaptureUri, CaptureScheme, CaptureUri, is_capture_name, read_capture_uri
 from protocol.hooks import HookContext, HookMethod, MethodConfig, RestClientConfig, RestOnError

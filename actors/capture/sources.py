@@ -7,9 +7,9 @@ from typing import Final
 import trio
 
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.capturing import CaptureSource, SourceJob
-from actors.workers.source_access import SourceAccess
-from actors.workers.source_forwarder import SourceForwarder, ports_for
+from actors.workers.capturing.capturing import CaptureSource, SourceJob
+from actors.workers.capturing.source_access import SourceAccess
+from actors.workers.capturing.source_forwarder import SourceForwarder, ports_for
 from config.settings import Settings
 from protocol.capture.uri import HTTP_SCHEMES, RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme, CaptureUri
 

@@ -17,9 +17,9 @@ from actors.rooms import RoomDirectory
 from actors.runtime.overload import Overload
 from actors.session import FrameDecoder, OutboxPool
 from actors.session.gateway import Gateway
-from actors.workers.pushes import Pushes
-from actors.workers.recordings import Recordings
-from actors.workers.snapshots import Snapshots
+from actors.workers.pushing.pushes import Pushes
+from actors.workers.recording.recordings import Recordings
+from actors.workers.snapshots.snapshots import Snapshots
 from protocol.metrics.reload_counts import ReloadCounts
 from protocol.metrics.web_counts import WebCounts
 

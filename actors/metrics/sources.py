@@ -16,9 +16,9 @@ from actors.metrics.exposition import Readings, Source
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
 from actors.runtime.logs import lines_by_level
-from actors.workers.pushes import Pushes
-from actors.workers.recordings import Recordings
-from actors.workers.snapshots import Snapshots
+from actors.workers.pushing.pushes import Pushes
+from actors.workers.recording.recordings import Recordings
+from actors.workers.snapshots.snapshots import Snapshots
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.metrics.histogram import Histogram

@@ -38,11 +38,11 @@ from actors.stream import Broadcast, StreamServices
 from actors.stream.event_delivery import StreamEventDelivery
 from actors.stream.snapshots import StreamSnapshots
 from actors.web.api.health import Readiness
-from actors.workers.pushes import Pushes
-from actors.workers.record_groups import RecordGroups
-from actors.workers.recordings import Recordings
-from actors.workers.snapshots import Snapshots
-from actors.workers.source_access import SourceAccess
+from actors.workers.capturing.source_access import SourceAccess
+from actors.workers.pushing.pushes import Pushes
+from actors.workers.recording.record_groups import RecordGroups
+from actors.workers.recording.recordings import Recordings
+from actors.workers.snapshots.snapshots import Snapshots
 from config.live import follow
 from config.loading import Given
 from config.settings import Settings

@@ -12,7 +12,7 @@ from actors.stream.end_reasons import USER, failed
 from actors.stream.owner import StreamOwner
 from actors.stream.published import PublishedStream
 from actors.stream.services import StreamServices
-from actors.workers.source_feed import SourceFailed, SourceFeed
+from actors.workers.capturing.source_feed import SourceFailed, SourceFeed
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
 

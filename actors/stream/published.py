@@ -18,9 +18,9 @@ from actors.stream.pushing import StreamPushing
 from actors.stream.recording import RecordableStream, StreamRecording
 from actors.stream.services import StreamServices
 from actors.stream.stream import SizeDue, Stream, StreamMessage
-from actors.workers.push import Push
-from actors.workers.pushes import PushTo
-from actors.workers.recording import Recording
+from actors.workers.pushing.push import Push
+from actors.workers.pushing.pushes import PushTo
+from actors.workers.recording.recording import Recording
 from protocol.common.rate_limit import RateLimit
 from protocol.hooks import HookMethod
 from protocol.node.descriptions import StreamDescription

@@ -18,9 +18,9 @@ from actors.node.push_port import (
 )
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
-from actors.workers.push import Push
-from actors.workers.push_connection import TargetUnreachable, resolve
-from actors.workers.pushes import Pushes, PushTo
+from actors.workers.pushing.push import Push
+from actors.workers.pushing.push_connection import TargetUnreachable, resolve
+from actors.workers.pushing.pushes import Pushes, PushTo
 from protocol.node.filters import StreamFilter
 
 RESOLVE_TIMEOUT: Final = 5.0

@@ -7,8 +7,8 @@ from actors.media.plane import MediaPlane
 from actors.media.tap import Tap
 from actors.node.push_port import AlreadyPushed, PushRefused, UnusableTarget
 from actors.stream.recording import RecordableStream
-from actors.workers.push import Push
-from actors.workers.pushes import OFF, PushedStream, Pushes, PushTo
+from actors.workers.pushing.push import Push
+from actors.workers.pushing.pushes import OFF, PushedStream, Pushes, PushTo
 from protocol.stream.info_texts import StreamInfo
 
 

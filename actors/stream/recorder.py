@@ -14,8 +14,8 @@ from actors.node.recorder_port import (
 )
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
-from actors.workers.record_groups import RecordGroups
-from actors.workers.recordings import Recordings
+from actors.workers.recording.record_groups import RecordGroups
+from actors.workers.recording.recordings import Recordings
 from protocol.node.filters import StreamFilter
 
 

@@ -11,8 +11,8 @@ from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap
 from actors.node.recorder_port import RecordingRefused, RecordWish
-from actors.workers.recording import Recording
-from actors.workers.recordings import OFF, Recordings, RecordRequest
+from actors.workers.recording.recording import Recording
+from actors.workers.recording.recordings import OFF, Recordings, RecordRequest
 from protocol.hooks import HookContext, HookMethod, recording_status_body
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice, RecordStatus

@@ -15,8 +15,8 @@ from actors.runtime.overload import Overload
 from actors.stream.broadcast import Broadcast
 from actors.stream.capture_starter import CaptureStarter
 from actors.stream.snapshots import StreamSnapshots
-from actors.workers.pushes import Pushes
-from actors.workers.recordings import Recordings
+from actors.workers.pushing.pushes import Pushes
+from actors.workers.recording.recordings import Recordings
 from config.settings import Settings
 
 log = get_logger("stream")

@@ -14,7 +14,7 @@ from actors.node.recorder_port import NoSuchPublication
 from actors.node.snapshot_port import NoVideo, SnapshotRefused
 from actors.node.supervisor import Supervisor
 from actors.stream.broadcast import Broadcast
-from actors.workers.snapshots import SnapshotRequest, Snapshots
+from actors.workers.snapshots.snapshots import SnapshotRequest, Snapshots
 from protocol.node.filters import StreamFilter
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.pictures import Picture, PictureSpec

@@ -4,8 +4,8 @@ import socket
 
 from trio.testing import MockClock
 
-from actors.workers.capturing import CaptureSource, Capturing, SourceJob
-from actors.workers.worker import Reported, WorkerServices
+from actors.workers.capturing.capturing import CaptureSource, Capturing, SourceJob
+from actors.workers.processes.worker import Reported, WorkerServices
 
 
 async def read_nothing(channel: socket.socket) -> None:

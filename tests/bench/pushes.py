@@ -21,7 +21,7 @@ from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from actors.workers.push import Push
+from actors.workers.pushing.push import Push
 from protocol.webrtc.sdp import MediaKind
 from tests.bench.worker_starts import memory_of, processor_time
 from tests.support.plain_media import PlainSource

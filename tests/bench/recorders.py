@@ -18,7 +18,7 @@ from attrs import evolve
 
 from actors.media.events import discard
 from actors.media.tap import Tap
-from actors.workers.recordings import Recordings, RecordRequest
+from actors.workers.recording.recordings import Recordings, RecordRequest
 from config.settings import Settings
 from protocol.stream.record_names import RecordFacts
 from protocol.webrtc.rtcp import SenderReport

@@ -24,8 +24,8 @@ from av.video.frame import VideoFrame
 
 from actors.media.events import discard
 from actors.media.tap import Tap
-from actors.workers.snapshots import SnapshotRequest, Snapshots
-from actors.workers.worker import WorkerServices
+from actors.workers.processes.worker import WorkerServices
+from actors.workers.snapshots.snapshots import SnapshotRequest, Snapshots
 from config.settings import Settings
 from protocol.stream.pictures import PictureFormat, PictureSpec
 from protocol.webrtc.sdp import MediaKind

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import trio
 
-from actors.workers.process import WorkerProcess
-from actors.workers.zygote import Zygote
+from actors.workers.processes.process import WorkerProcess
+from actors.workers.processes.zygote import Zygote
 
 MEMORY = ("Rss", "Pss", "Private_Dirty")
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -15,8 +15,8 @@ from actors.media.context import MediaContext
 from actors.media.events import discard
 from actors.media.tap import Tap
 from actors.runtime.overload import Overload
-from actors.workers.push import Push, PushStatus
-from actors.workers.pushes import PushedStream, Pushes, PushTo
+from actors.workers.pushing.push import Push, PushStatus
+from actors.workers.pushing.pushes import PushedStream, Pushes, PushTo
 from config.settings import Settings
 from protocol.webrtc.rtcp import SenderReport
 from protocol.webrtc.sdp import Codec, MediaKind

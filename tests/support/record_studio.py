@@ -14,8 +14,8 @@ from actors.media.context import MediaContext
 from actors.media.events import discard
 from actors.media.tap import Tap
 from actors.node.recorder_port import RecordWish
-from actors.workers.recording import Recording
-from actors.workers.recordings import Recordings, RecordRequest
+from actors.workers.recording.recording import Recording
+from actors.workers.recording.recordings import Recordings, RecordRequest
 from config.settings import RecordPolicy, Settings
 from protocol.stream.record_names import RecordFacts
 from protocol.webrtc.rtcp import SenderReport

@@ -74,7 +74,7 @@ async def test_a_drain_does_not_wait_for_what_nobody_plays(tmp_path: Path, h264:
 async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on(
     tmp_path: Path, h264: MediaFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.workers.source_feed.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("actors.workers.capturing.source_feed.FIRST_PAUSE", 0.05)
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
         with rtsp_source(h264) as camera:
             await post(server, "rtsp/startup", uri=camera.url, toStream="lobby")

@@ -14,7 +14,7 @@ import av
 import pytest
 import trio
 
-from actors.workers.capturing import Capturing
+from actors.workers.capturing.capturing import Capturing
 from config.apps import App, AppTable, default_table
 from config.apps_file import write_apps
 from protocol.capture.rules import read_rules
@@ -156,7 +156,7 @@ async def info_of_publishing(client: WcsClient, name: str) -> str:
 
 
 async def test_a_process_that_is_killed_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.workers.source_feed.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("actors.workers.capturing.source_feed.FIRST_PAUSE", 0.05)
     make_media(tmp_path / "clip.mp4", seconds=1)
     settings = {"capture_vod_folder": tmp_path, "vod_live_loop": True, **LINGER}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:

@@ -15,7 +15,7 @@ import trio
 import trustme
 
 from actors.node.push_port import AlreadyPushed, PushRefused, UnusableTarget
-from actors.workers.push import PushStatus
+from actors.workers.pushing.push import PushStatus
 from protocol.capture.rules import read_rules
 from protocol.webrtc.sdp import MediaKind
 from tests.support.push_rig import over, recorded, studio, taken, until

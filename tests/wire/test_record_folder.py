@@ -16,8 +16,8 @@ import trio
 import actors
 from actors.workers.programs.part_file import mend_file
 from actors.workers.programs.recorder import KEY_FRAME_INTERVAL
-from actors.workers.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
-from actors.workers.recordings import Recordings
+from actors.workers.recording.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
+from actors.workers.recording.recordings import Recordings
 from config.settings import Settings
 from protocol.containers.frames import Frame
 from protocol.containers.matroska import MatroskaTrack, MatroskaWriter

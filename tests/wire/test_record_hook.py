@@ -7,7 +7,7 @@ import pytest
 import trio
 from attrs import evolve
 
-from actors.workers.hook_script import HookScript
+from actors.workers.recording.hook_script import HookScript
 from protocol.stream.record_names import STOCK_HOOK_SCRIPT
 from protocol.stream.rotation import Rotation
 from tests.support.record_studio import FREE, ended, names, rotated, studio

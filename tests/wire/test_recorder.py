@@ -15,8 +15,8 @@ import trio
 from attrs import evolve
 
 from actors.node.recorder_port import RecordingRefused, RecordWish
-from actors.workers.record_folder import PART
-from actors.workers.recording import Recording
+from actors.workers.recording.record_folder import PART
+from actors.workers.recording.recording import Recording
 from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation
 from protocol.webrtc.sdp import MediaKind

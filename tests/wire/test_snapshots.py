@@ -18,9 +18,9 @@ from attrs import evolve
 from actors.media.events import discard
 from actors.media.tap import Tap
 from actors.node.snapshot_port import NotInTime, SnapshotRefused
-from actors.workers.snapshot_worker import ENDED, FAILED
-from actors.workers.snapshots import TOO_MANY, SnapshotRequest, Snapshots
-from actors.workers.worker import WorkerServices
+from actors.workers.processes.worker import WorkerServices
+from actors.workers.snapshots.snapshot_worker import ENDED, FAILED
+from actors.workers.snapshots.snapshots import TOO_MANY, SnapshotRequest, Snapshots
 from config.settings import Settings
 from protocol.stream.pictures import Picture, PictureFormat, PictureSpec
 from protocol.webrtc.sdp import Codec, MediaKind
@@ -174,7 +174,7 @@ async def test_those_who_ask_within_a_second_get_the_same_picture() -> None:
 
 
 async def test_no_key_frame_in_time_is_told_and_the_process_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.workers.snapshots.HANG_TIMEOUT", PATIENCE)  # busy machines are slow to notice
+    monkeypatch.setattr("actors.workers.snapshots.snapshots.HANG_TIMEOUT", PATIENCE)  # busy machines are slow to notice
     async with taking() as (snapshots, rig):
         camera = Camera(rig)
         camera.shows(RED, BLUE)
@@ -220,7 +220,7 @@ async def test_what_cannot_be_decoded_is_no_picture() -> None:
 async def test_a_process_that_dies_or_hangs_fails_what_it_was_at_and_is_followed_by_another(
     how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.workers.snapshots.HANG_TIMEOUT", 0.05)
+    monkeypatch.setattr("actors.workers.snapshots.snapshots.HANG_TIMEOUT", 0.05)
     async with taking() as (snapshots, rig):
         camera = Camera(rig)
         camera.shows(RED, BLUE)
@@ -258,7 +258,7 @@ async def test_more_than_may_wait_are_refused_at_once() -> None:
 
 
 async def test_a_process_that_nobody_needs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.workers.snapshots.IDLE_TIMEOUT", 60.0)
+    monkeypatch.setattr("actors.workers.snapshots.snapshots.IDLE_TIMEOUT", 60.0)
     async with taking() as (snapshots, rig):
         camera = Camera(rig)
         camera.shows(RED, BLUE)

@@ -18,8 +18,8 @@ import trio
 import actors
 from actors.hooks.resolver import Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.source_access import SourceAccess, SourceDenied
-from actors.workers.source_forwarder import MAX_NAMES, SourceForwarder, ports_for
+from actors.workers.capturing.source_access import SourceAccess, SourceDenied
+from actors.workers.capturing.source_forwarder import MAX_NAMES, SourceForwarder, ports_for
 from protocol.capture.rules import read_rules
 from protocol.capture.uri import read_capture_uri
 from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH

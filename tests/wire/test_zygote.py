@@ -14,8 +14,8 @@ import pytest
 import trio
 from attrs import define, field
 
-from actors.workers.process import WorkerProcess
-from actors.workers.zygote import MANY, MOST_FAILURES, Zygote
+from actors.workers.processes.process import WorkerProcess
+from actors.workers.processes.zygote import MANY, MOST_FAILURES, Zygote
 
 PATIENCE = 60.0
 
@@ -23,7 +23,7 @@ PATIENCE = 60.0
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine takes long to start the zygote: no worker is to be started without it for that."""
-    monkeypatch.setattr("actors.workers.zygote.FORK_TIMEOUT", PATIENCE)
+    monkeypatch.setattr("actors.workers.processes.zygote.FORK_TIMEOUT", PATIENCE)
 
 
 @asynccontextmanager
@@ -133,7 +133,7 @@ async def test_a_zygote_that_hangs_is_ended_and_the_worker_started_without_it(mo
     async with zygote() as source, snapshotter(source):
         hanging = zygote_pid(source)
         os.kill(hanging, signal.SIGSTOP)
-        monkeypatch.setattr("actors.workers.zygote.FORK_TIMEOUT", 0.1)
+        monkeypatch.setattr("actors.workers.processes.zygote.FORK_TIMEOUT", 0.1)
         async with snapshotter(source) as other:
             assert parent_of(other.pid) == os.getpid()
         assert not psutil.pid_exists(hanging)
@@ -170,7 +170,7 @@ async def test_one_that_nobody_uses_is_ended() -> None:
 
 
 async def test_where_forking_never_works_it_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.workers.zygote.FORK_TIMEOUT", 0.0)
+    monkeypatch.setattr("actors.workers.processes.zygote.FORK_TIMEOUT", 0.0)
     async with zygote() as source:
         for _ in range(MOST_FAILURES):
             assert source.forks("snapshotter")

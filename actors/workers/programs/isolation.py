@@ -3,7 +3,7 @@
 It enters a user and a network namespace, in which nothing is but a loopback interface that takes every address for its
 own. There it listens on some ports of all addresses, and as the name server of all of them, and gives these sockets to
 the server: they stay in the namespace where they were made. So whatever the worker looks up or connects to, and be it
-taken over by what it reads, ends at the server, which decides (`actors.workers.source_forwarder`).
+taken over by what it reads, ends at the server, which decides (`actors.workers.capturing.source_forwarder`).
 """
 
 import fcntl

@@ -9,8 +9,8 @@ import trio
 from attrs import field, frozen
 
 from actors.runtime.actor import StopReason
-from actors.workers.tap_channel import OpenTap, WorkerTap, tap_channel
-from actors.workers.worker import Worker, WorkerServices
+from actors.workers.processes.tap_channel import OpenTap, WorkerTap, tap_channel
+from actors.workers.processes.worker import Worker, WorkerServices
 from protocol.rtmp.target import RtmpTarget
 
 MAX_DETAIL: Final = 200

@@ -13,9 +13,9 @@ from attrs import asdict, define, field, frozen
 from actors.node.snapshot_port import NotInTime, SnapshotRefused
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.snapshot_worker import FAILED, Shot, SnapshotWorker
-from actors.workers.tap_channel import OpenTap
-from actors.workers.worker import WorkerServices
+from actors.workers.processes.tap_channel import OpenTap
+from actors.workers.processes.worker import WorkerServices
+from actors.workers.snapshots.snapshot_worker import FAILED, Shot, SnapshotWorker
 from config.settings import Settings
 from protocol.stream.pictures import Picture, PictureSpec
 

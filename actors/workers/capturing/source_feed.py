@@ -11,8 +11,8 @@ from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.feed_reader import FeedReader, Feeds
 from actors.runtime.actor import Request, crash_guard
 from actors.runtime.logs import get_logger
-from actors.workers.capturing import DENIED, DIED, NO_FILE, CaptureSource, Capturing
-from actors.workers.worker import WorkerServices
+from actors.workers.capturing.capturing import DENIED, DIED, NO_FILE, CaptureSource, Capturing
+from actors.workers.processes.worker import WorkerServices
 from protocol.stream.info_texts import StreamInfo
 from protocol.taps import TapError, TrackFormat
 

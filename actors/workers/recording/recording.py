@@ -13,10 +13,10 @@ from attrs import evolve, frozen
 from actors.node.recorder_port import RecordingRefused, TellStatus
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.workers.record_folder import DiskLimits, RecordFolder
-from actors.workers.record_part import RecordPart
-from actors.workers.tap_channel import OpenTap, WorkerTap, read_interval, tap_channel
-from actors.workers.worker import Worker, WorkerMessage, WorkerServices
+from actors.workers.processes.tap_channel import OpenTap, WorkerTap, read_interval, tap_channel
+from actors.workers.processes.worker import Worker, WorkerMessage, WorkerServices
+from actors.workers.recording.record_folder import DiskLimits, RecordFolder
+from actors.workers.recording.record_part import RecordPart
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation

@@ -9,8 +9,8 @@ import trio
 
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.workers.record_folder import PART
-from actors.workers.worker import Worker, WorkerServices
+from actors.workers.processes.worker import Worker, WorkerServices
+from actors.workers.recording.record_folder import PART
 
 ROOM: Final = 64 << 20
 """Bytes by which an MP4 may be larger than the Matroska file."""

@@ -14,9 +14,9 @@ from attrs import frozen
 
 from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.process import WorkerProcess, WorkerSilent
-from actors.workers.worker_counts import WorkerCounts
-from actors.workers.zygote import Zygote
+from actors.workers.processes.process import WorkerProcess, WorkerSilent
+from actors.workers.processes.worker_counts import WorkerCounts
+from actors.workers.processes.zygote import Zygote
 
 HANG_TIMEOUT: Final = 15.0
 """Seconds without a word after which a process is killed."""

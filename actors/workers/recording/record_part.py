@@ -9,7 +9,7 @@ import trio
 
 from actors.node.recorder_port import TellStatus
 from actors.runtime.logs import get_logger
-from actors.workers.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
+from actors.workers.recording.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
 from protocol.containers.matroska import is_webm
 from protocol.stream.record_names import RecordFacts, file_stem
 

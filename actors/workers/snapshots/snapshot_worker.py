@@ -12,8 +12,8 @@ from attrs import define, field
 from actors.node.snapshot_port import SnapshotRefused
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.workers.tap_channel import OpenTap, WorkerTap, tap_channel
-from actors.workers.worker import Worker, WorkerServices
+from actors.workers.processes.tap_channel import OpenTap, WorkerTap, tap_channel
+from actors.workers.processes.worker import Worker, WorkerServices
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.pictures import Picture, PictureSpec, is_base64
 

@@ -15,9 +15,9 @@ from attrs import evolve, field, frozen
 from actors.hooks.resolver import Resolver
 from actors.runtime.actor import SHUTDOWN, crash_guard
 from actors.runtime.logs import get_logger
-from actors.workers.push_connection import AddressForbidden, AddressRule, TargetUnreachable, connect
-from actors.workers.push_worker import PushJob, PushWorker
-from actors.workers.worker import WorkerServices
+from actors.workers.processes.worker import WorkerServices
+from actors.workers.pushing.push_connection import AddressForbidden, AddressRule, TargetUnreachable, connect
+from actors.workers.pushing.push_worker import PushJob, PushWorker
 
 LONGEST_DELAY: Final = 30.0
 STEADY: Final = 60.0

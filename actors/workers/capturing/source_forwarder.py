@@ -17,7 +17,7 @@ from actors.net.accept import Reserve, accept_connections
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
-from actors.workers.source_access import SourceAccess, SourceDenied
+from actors.workers.capturing.source_access import SourceAccess, SourceDenied
 from protocol.capture.name_questions import MAX_QUESTION, StandIns, answer_to, read_question
 from protocol.capture.uri import DEFAULT_PORTS, CaptureUri
 from protocol.common.rate_limit import RateLimit

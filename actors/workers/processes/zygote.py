@@ -16,7 +16,7 @@ import trio
 
 from actors.runtime.logs import get_logger
 from actors.runtime.timeouts import fail_after
-from actors.workers.program_start import start_program
+from actors.workers.processes.program_start import start_program
 from actors.workers.programs.zygote import PRELOADED
 
 FORK_TIMEOUT: Final = 10.0

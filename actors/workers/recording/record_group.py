@@ -11,8 +11,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from actors.node.recorder_port import TellStatus
-from actors.workers.record_folder import RecordFolder
-from actors.workers.recording import Recording
+from actors.workers.recording.record_folder import RecordFolder
+from actors.workers.recording.recording import Recording
 from protocol.stream.record_names import RecordFacts, file_stem
 from protocol.stream.record_status import RecordNotice, RecordStatus
 

@@ -14,11 +14,11 @@ from actors.node.push_port import AlreadyPushed, NoSuchSound, PushRefused, PushS
 from actors.runtime.actor import ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.workers.push import Push, PushRequest
-from actors.workers.push_connection import AddressRule, any_address
-from actors.workers.push_worker import PushJob
-from actors.workers.tap_channel import OpenTap
-from actors.workers.worker import WorkerServices
+from actors.workers.processes.tap_channel import OpenTap
+from actors.workers.processes.worker import WorkerServices
+from actors.workers.pushing.push import Push, PushRequest
+from actors.workers.pushing.push_connection import AddressRule, any_address
+from actors.workers.pushing.push_worker import PushJob
 from config.settings import Settings
 from protocol.capture.uri import is_capture_name
 from protocol.rtmp.target import BadTarget, RtmpTarget, read_target

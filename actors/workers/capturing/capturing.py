@@ -12,8 +12,8 @@ from attrs import asdict, field, frozen
 
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.workers.source_forwarder import SourceForwarder
-from actors.workers.worker import HANG_TIMEOUT, Worker, WorkerServices
+from actors.workers.capturing.source_forwarder import SourceForwarder
+from actors.workers.processes.worker import HANG_TIMEOUT, Worker, WorkerServices
 from protocol.common.errors import ProtocolError
 
 CANNOT_START: Final = "cannot-start"

@@ -8,12 +8,12 @@ import trio
 
 from actors.runtime.actor import StopReason, crash_guard
 from actors.runtime.logs import get_logger
-from actors.workers.hook_script import HookScript
-from actors.workers.record_folder import MP4, RecordFolder
-from actors.workers.record_part import RecordPart
-from actors.workers.remuxing import Remuxing
-from actors.workers.worker import WorkerServices
-from actors.workers.worker_counts import RecordingCounts
+from actors.workers.processes.worker import WorkerServices
+from actors.workers.processes.worker_counts import RecordingCounts
+from actors.workers.recording.hook_script import HookScript
+from actors.workers.recording.record_folder import MP4, RecordFolder
+from actors.workers.recording.record_part import RecordPart
+from actors.workers.recording.remuxing import Remuxing
 from protocol.stream.record_status import RecordNotice, RecordStatus
 
 log = get_logger("workers")

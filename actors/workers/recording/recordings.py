@@ -10,13 +10,13 @@ from attrs import asdict, frozen
 from actors.node.recorder_port import RecordingRefused, RecordWish, TellStatus
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.hook_script import HookScript
-from actors.workers.record_folder import DiskLimits, RecordFolder
-from actors.workers.recorded_files import RecordedFiles
-from actors.workers.recording import Recording, RecordJob
-from actors.workers.tap_channel import OpenTap
-from actors.workers.worker import FINISH_TIMEOUT, WorkerServices
-from actors.workers.worker_counts import RecordingCounts
+from actors.workers.processes.tap_channel import OpenTap
+from actors.workers.processes.worker import FINISH_TIMEOUT, WorkerServices
+from actors.workers.processes.worker_counts import RecordingCounts
+from actors.workers.recording.hook_script import HookScript
+from actors.workers.recording.record_folder import DiskLimits, RecordFolder
+from actors.workers.recording.recorded_files import RecordedFiles
+from actors.workers.recording.recording import Recording, RecordJob
 from config.settings import RecordPolicy, Settings
 from protocol.containers.recording_series import NEVER
 from protocol.stream.record_names import RecordFacts

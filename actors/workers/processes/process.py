@@ -13,8 +13,8 @@ from typing import Any, Final
 import trio
 
 from actors.runtime.logs import get_logger
-from actors.workers.program_start import start_program
-from actors.workers.zygote import ForkedProcess, Zygote
+from actors.workers.processes.program_start import start_program
+from actors.workers.processes.zygote import ForkedProcess, Zygote
 
 MAX_LINE: Final = 64 << 10
 """Bytes of a line; a program that writes longer ones is not ours any more."""

@@ -7,9 +7,9 @@ import trio
 
 from actors.node.recorder_port import GroupExists, NoSuchGroup, NoSuchRecording, RecordingRefused, RecordWish
 from actors.runtime.logs import get_logger
-from actors.workers.record_group import RecordGroup
-from actors.workers.recording import Recording
-from actors.workers.recordings import Recordings
+from actors.workers.recording.record_group import RecordGroup
+from actors.workers.recording.recording import Recording
+from actors.workers.recording.recordings import Recordings
 from config.settings import Settings
 
 TOO_MANY_GROUPS: Final = "Too many groups of recordings"

@@ -1,0 +1,1 @@
+"""What every worker has: how its process begins, its control lines, its actor, its end of a tap."""

@@ -1,0 +1,1 @@
+"""Pushes of publications to RTMP servers, one process for each connection."""

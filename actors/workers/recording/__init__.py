@@ -1,0 +1,1 @@
+"""Recordings: who may begin one, one process for each, what becomes of the files."""

@@ -1,0 +1,1 @@
+"""Pictures of publications, which one process takes."""
