@@ -24,7 +24,6 @@ RTSP_TERMINATE: Final = FieldTable(URI, STATUS, required=[URI])
 PULL: Final = FieldTable(URI, LOCAL_NAME, RECORD, required=[URI])
 PULL_TERMINATE: Final = FieldTable(URI, required=[URI])
 NO_FIELDS: Final = FieldTable()
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 RTSP_AGENTS: Final = array_of(
     object_of(

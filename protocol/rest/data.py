@@ -69,7 +69,6 @@ BROADCAST: Final = FieldTable(
     rules="Either a condition must be given, or `all`.",
 )
 EVENT: Final = FieldTable(EVENT_STREAM, PAYLOAD, required=[EVENT_STREAM, PAYLOAD])
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 
 # -- requests ------------------------------------------------------------------------------------------------------

@@ -241,3 +241,7 @@ def distinct(pairs: Iterable[tuple[str, Any]], noun: str) -> dict[str, Any]:
             raise bad_request(f"{noun} {brief!r} is given twice", key=brief)
         result[key] = value
     return result
+
+
+NO_QUERY: Final = FieldTable(noun="query parameter")
+"""For requests that take no query parameter."""

@@ -13,7 +13,6 @@ PASSWORD: Final = Field("password", TEXT, "password of the user")
 LINK: Final = Field("link", TEXT, "what follows `#login=` in a link of `wcs console`, in place of user and password")
 
 LOGIN: Final = FieldTable(USER, PASSWORD, LINK)
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 
 def parse_login(body: bytes) -> Basic | str:

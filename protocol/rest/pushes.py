@@ -33,7 +33,6 @@ FIND: Final = FieldTable(STREAM_NAME, RTMP_URL)
 ONE: Final = FieldTable(PUSH_ID, required=[PUSH_ID])
 SOUND_ON: Final = FieldTable(PUSH_ID, SOUND_FILE, LOOP, required=[PUSH_ID, SOUND_FILE])
 NO_FIELDS: Final = FieldTable()
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 PUSH: Final = object_of(
     "Push",

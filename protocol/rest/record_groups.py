@@ -16,7 +16,6 @@ LONGEST_URI: Final = 255
 GROUP: Final = FieldTable(URI, required=[URI])
 GROUP_MEMBER: Final = FieldTable(URI, MEMBER, required=[URI, MEMBER])
 NO_FIELDS: Final = FieldTable()
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 GROUPS: Final = array_of(
     object_of(

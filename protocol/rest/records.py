@@ -19,7 +19,6 @@ CONFIG: Final = Field("config", ANYTHING, "an object: `fileTemplate` and `rotati
 STARTUP: Final = FieldTable(MEDIA_SESSION_ID, CONFIG, required=[MEDIA_SESSION_ID])
 TERMINATE: Final = FieldTable(MEDIA_SESSION_ID, required=[MEDIA_SESSION_ID])
 NO_FIELDS: Final = FieldTable()
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 RECORDING: Final = object_of(
     "Recording",

@@ -47,7 +47,6 @@ KICK: Final = FieldTable(
 )
 KICK_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
 TERMINATE: Final = FieldTable(NAME, APP_KEY, required=[NAME])
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 DEFAULT_SECONDS: Final = 60
 LONGEST_BAN: Final = 366 * 86_400

@@ -18,7 +18,6 @@ MAX_NAME: Final = 1024
 
 APP: Final = Field("app", TEXT, "key of the application whose backend decides; by default that of the setting whip.app")
 OPEN_QUERY: Final = FieldTable(APP, noun="query parameter")
-NO_QUERY: Final = FieldTable(noun="query parameter")
 
 _STATUSES: Final[Mapping[str, HTTPStatus]] = {
     StreamInfo.NO_COMMON_CODECS: HTTPStatus.NOT_ACCEPTABLE,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, CapturePort, NoSuchCapture
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import check_unbound, note
 from actors.web.refusals import caller_fields
@@ -18,7 +18,7 @@ from protocol.access.roles import Role
 from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme
 from protocol.rest import captures as rest
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import FieldTable, Schema
+from protocol.rest.fields import NO_QUERY, FieldTable, Schema
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.stream.info_texts import StreamInfo
@@ -43,22 +43,30 @@ class CaptureResource:
 
     def routes(self) -> tuple[ApiRoute, ...]:
         return (
-            _action("/rest-api/rtsp/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS),
+            acting_route(
+                "/rest-api/rtsp/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS
+            ),
             _listing("/rest-api/rtsp/find", self.find, "find captured RTSP sources", rest.RTSP_FIND, rest.RTSP_AGENTS),
             _listing("/rest-api/rtsp/find_all", self.find, "list them", rest.NO_FIELDS, rest.RTSP_AGENTS),
-            _action(
+            acting_route(
                 "/rest-api/rtsp/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, {404: _NOT_CAPTURED}
             ),
-            _action("/rest-api/pull/rtmp/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
+            acting_route("/rest-api/pull/rtmp/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
             _listing(
-                "/rest-api/pull/rtmp/find_all", self.find_pulled, "list captured RTMP sources", rest.NO_FIELDS,
+                "/rest-api/pull/rtmp/find_all",
+                self.find_pulled,
+                "list captured RTMP sources",
+                rest.NO_FIELDS,
                 rest.PULLED,
             ),
-            _action(
-                "/rest-api/pull/rtmp/terminate", self.end_pull, "end a capture", rest.PULL_TERMINATE,
+            acting_route(
+                "/rest-api/pull/rtmp/terminate",
+                self.end_pull,
+                "end a capture",
+                rest.PULL_TERMINATE,
                 {404: _NOT_CAPTURED},
             ),
-        )  # fmt: skip
+        )
 
     async def startup(self, request: Request) -> Response:
         """Capture a source, and wait until its media flows. It goes on without players, until `terminate`."""
@@ -101,7 +109,7 @@ class CaptureResource:
 
     async def _start(self, request: Request, table: FieldTable, schemes: frozenset[CaptureScheme]) -> Response:
         _check_caller(request)
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         asked = rest.parse_startup(await request.body(), table, schemes)
         try:
             await self._captures.start(asked.uri, asked.name)
@@ -115,7 +123,7 @@ class CaptureResource:
 
     async def _terminate(self, request: Request, table: FieldTable, schemes: frozenset[CaptureScheme]) -> Response:
         _check_caller(request)
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         uri = rest.parse_terminate(await request.body(), table)
         try:
             await self._captures.terminate(uri, schemes, BY_REST)
@@ -153,20 +161,6 @@ def _pulled(capture: CaptureDescription) -> dict[str, Any]:
         "hasVideo": capture.has_video,
         "record": False,
     }
-
-
-def _action(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, errors: dict[int, str]) -> ApiRoute:
-    return ApiRoute(
-        path=path,
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.OPERATE,
-        summary=summary,
-        fields=fields,
-        query=rest.NO_QUERY,
-        answers=(Answer(description="done, with an empty body"),),
-        errors=errors,
-    )
 
 
 def _listing(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, found: Schema) -> ApiRoute:

@@ -25,7 +25,7 @@ from protocol.node.client_data import DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest import data as rest
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.schemas import TEXT, array_of
@@ -62,7 +62,7 @@ class DataResource:
             "data/broadcast",
             self._once(self.broadcast),
             "send data to every session that matches",
-            (rest.BROADCAST, rest.NO_QUERY),
+            (rest.BROADCAST, NO_QUERY),
             counted,
             nobody="no session matches",
         )
@@ -70,7 +70,7 @@ class DataResource:
             "stream/event/send",
             self._once(self.send_event),
             "send an event with data to the players of a stream",
-            (rest.EVENT, rest.NO_QUERY),
+            (rest.EVENT, NO_QUERY),
             counted,
             nobody="nobody publishes this stream",
         )
@@ -95,7 +95,7 @@ class DataResource:
 
     async def broadcast(self, request: Request) -> Response:
         """Send data to every session that matches: 404 if none does."""
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         asked = rest.parse_broadcast(await request.body(), max_size=self._settings.max_stream_event_size)
         query = narrowed(request.scope, asked.filter)
         delivery = await _accepted(request, self._ports.data.broadcast(asked.data, query, asked.stream_name))
@@ -109,7 +109,7 @@ class DataResource:
 
     async def send_event(self, request: Request) -> Response:
         """Send a stream event of type `data`: 404 if nobody publishes that stream."""
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         asked = rest.parse_event(await request.body(), max_size=self._settings.max_stream_event_size)
         try:
             query = narrowed(request.scope, StreamFilter(name=asked.stream_name))

@@ -1,7 +1,5 @@
 """`/client/debug/NAME`: the reports about sessions whose pages asked for one."""
 
-from typing import Final
-
 import trio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -12,10 +10,8 @@ from actors.web.callers import check_unbound
 from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.rest.errors import not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
-
-_NO_QUERY: Final = FieldTable(noun="query parameter")
 
 
 class DebugReportResource:
@@ -34,7 +30,7 @@ class DebugReportResource:
                 role=Role.VIEW,
                 summary="fetch a session's debug report",
                 description="Its page was told the name when the report ended (`notifySessionDebugEvent`).",
-                query=_NO_QUERY,
+                query=NO_QUERY,
                 answers=(Answer(description="the report", schema={"type": "string"}, media_type="text/plain"),),
                 errors={404: "there is no such report, or `session_debug_reports` is off"},
             ),

@@ -14,8 +14,9 @@ from protocol.access.credentials import BadCredentials, Basic, Bearer, read_auth
 from protocol.access.identity import Identity
 from protocol.access.refusals import LoginRefused
 from protocol.rest.errors import bad_request
+from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import ANYONE
-from protocol.rest.page_login import LOGIN, NO_QUERY, login_object, parse_login
+from protocol.rest.page_login import LOGIN, login_object, parse_login
 from protocol.rest.query import read_query
 
 

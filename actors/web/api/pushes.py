@@ -20,7 +20,7 @@ from actors.node.push_port import (
     UnusableTarget,
 )
 from actors.runtime.logs import get_logger
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -29,10 +29,11 @@ from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import pushes as rest
 from protocol.rest.errors import RestError, bad_request, not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 
+_PATH: Final = "/rest-api/push"
 _NO_PUSH: Final = "there is no such push"
 _NO_SOUND: Final = "there is no such file in the folder of sounds"
 _LIMITS: Final = {
@@ -52,25 +53,28 @@ class PushResource:
         self._pusher = pusher
 
     def routes(self) -> tuple[ApiRoute, ...]:
-        done = Answer(description="done, with an empty body")
         found = Answer(description="the pushes that run", schema=rest.PUSHES)
         begun = Answer(description="the push, which now connects to its target", schema=rest.PUSH)
         gone = {404: _NO_PUSH}
         sound_errors = {404: f"{_NO_PUSH}, or {_NO_SOUND}", 409: "the push cannot play it now"}
         return (
-            _route("startup", self.startup, "push a publication to an RTMP server", rest.STARTUP, begun, _LIMITS),
+            acting_route(
+                f"{_PATH}/startup", self.startup, "push a publication to an RTMP server", rest.STARTUP, _LIMITS, begun
+            ),
             _find_route("find", self.find, "find pushes", rest.FIND, found),
             _find_route("find_all", self.find_all, "list all pushes", rest.NO_FIELDS, found),
-            _route("terminate", self.terminate, "end a push", rest.ONE, done, gone),
-            _route("mute", self.mute, "send silence in the place of the sound", rest.ONE, done, gone),
-            _route("unmute", self.unmute, "send the sound again", rest.ONE, done, gone),
-            _route("sound_on", self.sound_on, "send a file's sound", rest.SOUND_ON, done, sound_errors),
-            _route("sound_off", self.sound_off, "send the publication's own sound again", rest.ONE, done, gone),
+            acting_route(f"{_PATH}/terminate", self.terminate, "end a push", rest.ONE, gone),
+            acting_route(f"{_PATH}/mute", self.mute, "send silence in the place of the sound", rest.ONE, gone),
+            acting_route(f"{_PATH}/unmute", self.unmute, "send the sound again", rest.ONE, gone),
+            acting_route(f"{_PATH}/sound_on", self.sound_on, "send a file's sound", rest.SOUND_ON, sound_errors),
+            acting_route(
+                f"{_PATH}/sound_off", self.sound_off, "send the publication's own sound again", rest.ONE, gone
+            ),
         )
 
     async def startup(self, request: Request) -> Response:
         """Begin a push. The answer does not wait for the target; `find` shows what became of it."""
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         asked = rest.parse_startup(await request.body())
         order = PushOrder(
             stream_name=asked.stream_name,
@@ -125,7 +129,7 @@ class PushResource:
 
     async def sound_on(self, request: Request) -> Response:
         """A file's sound in the place of the publication's."""
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         push, sound = rest.parse_sound_on(await request.body())
         note(request.scope, push=push, file=sound.file)
         query = narrowed(request.scope, StreamFilter())
@@ -162,7 +166,7 @@ class PushResource:
         return empty_answer({})
 
     async def _one(self, request: Request) -> str:
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         push = rest.parse_one(await request.body())
         note(request.scope, push=push)
         return push
@@ -203,25 +207,9 @@ def _refusal(refused: PushRefused) -> RestError:
     return RestError(status, refused.info, setting=refused.setting or None)
 
 
-def _route(
-    method: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer, errors: dict[int, str]
-) -> ApiRoute:
-    return ApiRoute(
-        path=f"/rest-api/push/{method}",
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.OPERATE,
-        summary=summary,
-        fields=fields,
-        query=rest.NO_QUERY,
-        answers=(answer,),
-        errors=errors,
-    )
-
-
 def _find_route(method: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
     return ApiRoute(
-        path=f"/rest-api/push/{method}",
+        path=f"{_PATH}/{method}",
         methods=("GET", "POST"),
         endpoint=endpoint,
         role=Role.VIEW,

@@ -15,6 +15,7 @@ from config.settings import RecordsAccess, Settings
 from protocol.access.roles import Role
 from protocol.rest import records as rest
 from protocol.rest.errors import not_found
+from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import ANYONE, Answer
 
 FINISH_TIMEOUT: Final = 20.0
@@ -38,7 +39,7 @@ class RecordFiles:
                 role=ANYONE if self._is_public else Role.VIEW,
                 summary="fetch a recording",
                 description="Finished files only, in whole or in ranges. Who may is decided by `records.access` too.",
-                query=rest.NO_QUERY,
+                query=NO_QUERY,
                 answers=(
                     Answer(description="the file", schema={"type": "string"}, media_type="video/*"),
                     Answer(status=206, description="a part", schema={"type": "string"}, media_type="video/*"),

@@ -19,7 +19,7 @@ from actors.node.recorder_port import (
 )
 from actors.runtime.logs import get_logger
 from actors.web.api.records import NO_PUBLICATION, START_TIMEOUT, recording_refusal
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import check_unbound, note
 from actors.web.refusals import caller_fields
@@ -28,7 +28,7 @@ from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import record_groups as rest
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 
@@ -53,10 +53,18 @@ class RecordGroupResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the groups and those that are recorded for them", schema=rest.GROUPS)
         return (
-            _route("startup", self.startup, "make a group of recordings, without members", rest.GROUP),
-            _route("add", self.add, "record a publication for a group", rest.GROUP_MEMBER),
-            _route("remove", self.remove, "end the recording of a publication for a group", rest.GROUP_MEMBER),
-            _route("terminate", self.terminate, "end a group and its recordings", rest.GROUP),
+            acting_route(
+                f"{_PATH}/startup", self.startup, "make a group of recordings, without members", rest.GROUP, _ERRORS
+            ),
+            acting_route(f"{_PATH}/add", self.add, "record a publication for a group", rest.GROUP_MEMBER, _ERRORS),
+            acting_route(
+                f"{_PATH}/remove",
+                self.remove,
+                "end the recording of a publication for a group",
+                rest.GROUP_MEMBER,
+                _ERRORS,
+            ),
+            acting_route(f"{_PATH}/terminate", self.terminate, "end a group and its recordings", rest.GROUP, _ERRORS),
             ApiRoute(
                 path=f"{_PATH}/find_all",
                 methods=("GET", "POST"),
@@ -113,7 +121,7 @@ class RecordGroupResource:
 
 async def _read(request: Request, parse: Callable[[bytes], T]) -> T:
     check_unbound(request.scope, "a group of recordings")
-    rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+    NO_QUERY.read(read_query(request.scope["query_string"]))
     return parse(await request.body())
 
 
@@ -139,17 +147,3 @@ def _done(request: Request, uri: str, **fields: str) -> Response:
     note(request.scope, uri=uri, **fields)
     log.info("group of recordings changed by rest", uri=uri, **fields, **caller_fields(request.scope))
     return empty_answer({})
-
-
-def _route(name: str, endpoint: Endpoint, summary: str, fields: FieldTable) -> ApiRoute:
-    return ApiRoute(
-        path=f"{_PATH}/{name}",
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.OPERATE,
-        summary=summary,
-        fields=fields,
-        query=rest.NO_QUERY,
-        answers=(Answer(description="done, with an empty body"),),
-        errors=_ERRORS,
-    )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused, RecordWish
 from actors.runtime.logs import get_logger
-from actors.web.api.routes import ApiRoute, Endpoint
+from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -18,7 +18,7 @@ from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import records as rest
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 
@@ -42,14 +42,17 @@ class RecordResource:
         self._recorder = recorder
 
     def routes(self) -> tuple[ApiRoute, ...]:
-        done = Answer(description="done, with an empty body")
         found = Answer(description="the recordings that run", schema=rest.RECORDINGS)
         start, stop = "record a publication", "end the recording of a publication"
         return (
-            _route("/rest-api/recorder/startup", self.startup, start, rest.STARTUP, done),
-            _route("/rest-api/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP, done),
-            _route("/rest-api/recorder/terminate", self.terminate, stop, rest.TERMINATE, done),
-            _route("/rest-api/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE, done),
+            acting_route("/rest-api/recorder/startup", self.startup, start, rest.STARTUP, _ERRORS),
+            acting_route(
+                "/rest-api/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP, _ERRORS
+            ),
+            acting_route("/rest-api/recorder/terminate", self.terminate, stop, rest.TERMINATE, _ERRORS),
+            acting_route(
+                "/rest-api/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE, _ERRORS
+            ),
             ApiRoute(
                 path="/rest-api/recorder/find_all",
                 methods=("GET", "POST"),
@@ -65,7 +68,7 @@ class RecordResource:
 
     async def startup(self, request: Request) -> Response:
         """Record a publication. If it is being recorded already, that recording ends and a new one begins."""
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         asked = rest.parse_startup(await request.body())
         query = narrowed(request.scope, _publication(asked.media_session_id))
         try:
@@ -83,7 +86,7 @@ class RecordResource:
 
     async def terminate(self, request: Request) -> Response:
         """End a recording. Its file appears a moment later."""
-        rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+        NO_QUERY.read(read_query(request.scope["query_string"]))
         media_session_id = rest.parse_terminate(await request.body())
         try:
             self._recorder.stop(narrowed(request.scope, _publication(media_session_id)))
@@ -113,17 +116,3 @@ def recording_refusal(refused: RecordingRefused) -> RestError:
     is_off = refused.setting == "record_streams"
     status = HTTPStatus.FORBIDDEN if is_off else HTTPStatus.SERVICE_UNAVAILABLE
     return RestError(status, refused.info, setting=refused.setting)
-
-
-def _route(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
-    return ApiRoute(
-        path=path,
-        methods=("POST",),
-        endpoint=endpoint,
-        role=Role.OPERATE,
-        summary=summary,
-        fields=fields,
-        query=rest.NO_QUERY,
-        answers=(answer,),
-        errors=_ERRORS,
-    )

@@ -28,7 +28,7 @@ from protocol.access.roles import Role
 from protocol.node.filters import RoomFilter
 from protocol.rest import rooms as rest
 from protocol.rest.errors import RestError, bad_request, not_found
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.schemas import array_of
@@ -125,7 +125,7 @@ def _route(
     summary: str,
     fields: FieldTable,
     answer: Answer,
-    query: FieldTable = rest.NO_QUERY,
+    query: FieldTable = NO_QUERY,
 ) -> ApiRoute:
     too_large = {413: "the content is too large; `setting` names the limit"} if method == "send" else {}
     return ApiRoute(
@@ -143,7 +143,7 @@ def _route(
 
 
 def _no_query(request: Request) -> None:
-    rest.NO_QUERY.read(read_query(request.scope["query_string"]))
+    NO_QUERY.read(read_query(request.scope["query_string"]))
 
 
 async def _carried_out(action: Awaitable[T]) -> T:

@@ -6,7 +6,8 @@ ApiRoute(
 )
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
 from urllib.parse import parse_qsl
 
 from attrs import frozen
@@ -16,10 +17,12 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from protocol.access.roles import Role
-from protocol.rest.operations import Operation
+from protocol.rest.fields import NO_QUERY, FieldTable
+from protocol.rest.operations import Answer, Operation
 from protocol.rest.query import MAX_PARAMETERS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+DONE: Final = Answer(description="done, with an empty body")
 
 
 @frozen(kw_only=True)
@@ -27,6 +30,28 @@ class ApiRoute(Operation):
     """An operation and the coroutine function that performs it."""
 
     endpoint: Endpoint
+
+
+def acting_route(
+    path: str,
+    endpoint: Endpoint,
+    summary: str,
+    fields: FieldTable,
+    errors: Mapping[int, str],
+    answer: Answer = DONE,
+) -> ApiRoute:
+    """A POST with a body and no query that does something to streams: for operators."""
+    return ApiRoute(
+        path=path,
+        methods=("POST",),
+        endpoint=endpoint,
+        role=Role.OPERATE,
+        summary=summary,
+        fields=fields,
+        query=NO_QUERY,
+        answers=(answer,),
+        errors=dict(errors),
+    )
 
 
 class RouteTable:
