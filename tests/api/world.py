@@ -29,7 +29,7 @@ STOPPED = (AssertionError, trio.TooSlowError)
 async def lasting_world(url: str, rest: str) -> AsyncIterator[None]:
     """Fifty streams at `url`, a few with media; each one that ends is asked for again, and so is each session.
 
-    Bans are lifted by REST, whose URL is `rest`.
+    Bans are lifted and sources removed by REST, whose URL is `rest`.
     """
     peer = MediaPeer()
     offers = {"publishStream": peer.publish_offer(), "playStream": peer.play_offer()}
@@ -37,17 +37,20 @@ async def lasting_world(url: str, rest: str) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
         for number in range(SESSIONS):
             nursery.start_soon(_keep_session, url, number, offers)
-        nursery.start_soon(_lift_bans, rest)
+        nursery.start_soon(_make_way, rest)
         yield
         nursery.cancel_scope.cancel()
 
 
-async def _lift_bans(rest: str) -> None:
-    """Whoever is banned comes back soon."""
+async def _make_way(rest: str) -> None:
+    """Whoever is banned, or has a name that became that of a source, comes back soon."""
     async with httpx.AsyncClient(base_url=rest, trust_env=False) as client:
         while True:
             for action in BanAction:
                 await client.post("/rest-api/bans/remove", json={"action": action})
+            sources = await client.post("/rest-api/source/find_all")
+            for source in sources.json() if sources.is_success else ():
+                await client.post("/rest-api/source/remove", json={"name": source["name"]})
             await trio.sleep(10 * PAUSE)
 
 

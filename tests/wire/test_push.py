@@ -184,6 +184,7 @@ async def test_a_process_that_dies_or_hangs_ends_its_push_only(tmp_path: Path, s
             assert worker is not None
             os.kill(push.pid, signal_number)
             if signal_number == signal.SIGSTOP:
+                await trio.testing.wait_all_tasks_blocked(0.05)  # what it reported before that is heard
                 worker._silence.deadline = trio.current_time()  # as if the time had passed
             assert await over(push) == "worker-died"
             made.play(source)

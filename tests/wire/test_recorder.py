@@ -191,6 +191,7 @@ async def test_a_process_that_hangs_is_killed_and_leaves_a_file_that_plays(tmp_p
         _, recording = await under_way(made)
         assert recording.pid is not None
         os.kill(recording.pid, signal.SIGSTOP)
+        await trio.testing.wait_all_tasks_blocked(0.05)  # what it reported before that is heard
         recording._silence.deadline = trio.current_time()  # as if the time had passed
         assert await ended(recording) == tmp_path / "news.webm"
         assert pictures(tmp_path / "news.webm") >= 28
