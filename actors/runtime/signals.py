@@ -51,13 +51,15 @@ def release() -> None:
 
 
 def leave_traces(descriptor: int) -> None:
-    """Have the stacks of all threads written there before a signal ends the process that nobody can handle.
+    """Have a thread's stack written there before a signal ends the process that nobody can handle.
 
-    A watchdog of systemd sends SIGABRT.
+    It is the thread that failed; a signal from outside, such as the SIGABRT of systemd's watchdog, comes to the event
+    loop's. The others' are left out: they run on meanwhile, and reading their stacks may end in SIGSEGV before any is
+    written.
     """
-    faulthandler.enable(descriptor)  # SIGSEGV, SIGFPE, SIGABRT, SIGBUS, SIGILL
+    faulthandler.enable(descriptor, all_threads=False)  # SIGSEGV, SIGFPE, SIGABRT, SIGBUS, SIGILL
     for number in (signal.SIGTRAP, signal.SIGSYS):
-        faulthandler.register(number, descriptor, chain=True)
+        faulthandler.register(number, descriptor, all_threads=False, chain=True)
     _use_one_stack()
 
 

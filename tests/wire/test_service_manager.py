@@ -132,13 +132,14 @@ async def test_no_sign_of_life_while_a_part_or_the_loop_is_stuck(
         assert manager.told.count("WATCHDOG=1") <= 3, "those from before it was stuck"
 
 
-def test_a_watchdog_that_kills_leaves_the_stacks(tmp_path: Path) -> None:
+def test_a_watchdog_that_kills_leaves_the_event_loops_stack(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, LOOPBACK)
     server.send_signal(signal.SIGABRT)
     try:
         assert server.wait() == -signal.SIGABRT, server.log()
         assert "Fatal Python error: Aborted" in server.log()
         assert "_run.py" in server.log(), "the stack of the event loop"
+        assert "Thread 0x" not in server.log(), "threads that run on cannot be read safely"
     finally:
         with pytest.raises(AssertionError, match="exit code -"):
             server.stop()
