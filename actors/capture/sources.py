@@ -34,6 +34,7 @@ def source_of(
         read_timeout=settings.capture_read_timeout,
         paced=is_file or is_hls,
         loops=settings.vod_live_loop and uri.scheme is CaptureScheme.VOD_LIVE,
+        transcode=settings.capture_transcode_bitrate * 1000 if settings.capture_transcode else 0,
         offset=offset,
         ports=() if access is None or is_file else ports_for(uri),
         needs_isolation=access is not None and (uri.has_transport_option or not access.trusts_address(uri.host)),

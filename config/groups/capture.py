@@ -37,6 +37,12 @@ class CaptureSettings:
     capture_read_timeout: float = setting(
         "capture.read_timeout", Duration("ms", 100, 600_000), "5000",
         "A source that is silent for so long is connected to again.")
+    capture_transcode: bool = setting(
+        "capture.transcode", Boolean(), "false",
+        "Turn H265, and H264 with B-frames, into what browsers can be sent. It takes a large part of a core for each "
+        "such source. false: they are refused.")
+    capture_transcode_bitrate: int = setting(
+        "capture.transcode_bitrate", Integer(100, 20_000, "kbps"), "2000", "Of a picture that is transcoded, at most.")
     record_rtsp_streams: bool = setting(
         "record_rtsp_streams", Boolean(), "false",
         "Whether captured streams are recorded, all of them, while record_streams permits it.")

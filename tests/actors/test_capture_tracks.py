@@ -1,13 +1,14 @@
 """What the capture program makes of FFmpeg's packets."""
 
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import av
 import pytest
 
+from actors.workers.programs.capture_picture import CaptureTranscoder
 from actors.workers.programs.capture_tracks import CapturedSound, CapturedVideo, Unfit
-from tests.support.rtsp_source import make_media
+from tests.support.rtsp_source import RATE, make_media
 
 STAP_A = 24
 
@@ -40,3 +41,42 @@ def test_b_frames_are_found_before_anything_is_sent(tmp_path: Path) -> None:
     media = make_media(tmp_path / "clip.mp4", audio=None, seconds=1, b_frames=2)
     with av.open(str(media.path)) as source, pytest.raises(Unfit, match="b-frames"):
         CapturedVideo(source.streams.video[0], 0, 0)
+
+
+@pytest.mark.parametrize(("codec", "b_frames", "why"), [("hevc", 0, "h265"), ("h264", 2, "b-frames")])
+def test_what_browsers_cannot_be_sent_becomes_h264_in_the_order_in_which_it_is_shown(
+    tmp_path: Path, codec: str, b_frames: int, why: str
+) -> None:
+    media = make_media(tmp_path / "clip.mkv", video=codec, audio=None, seconds=1, b_frames=b_frames)
+    with av.open(str(media.path)) as source:
+        video = CapturedVideo(source.streams.video[0], 0, 0, 500_000)
+        assert (video.form.codec, video.facts["transcoded"]) == ("H264", why)
+        shown = [each for packet in source.demux() if packet.size for each in video.take(packet)]
+    assert {round(later - time, 2) for (_, time), (_, later) in pairwise(shown)} == {1 / RATE}
+    assert len(shown) > RATE / 2
+    assert shown[0][0][0][0] & 0x1F == STAP_A
+    assert video.figures == {"undecodable": 0, "left_out": 0}
+
+
+def test_pictures_that_take_longer_than_they_last_are_left_out(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "clip.mkv", audio=None, seconds=2)
+    slow = count(0.0, 1.5 / RATE)
+    with av.open(str(media.path)) as source:
+        transcoder = CaptureTranscoder(source.streams.video[0].codec_context, 500_000, lambda: next(slow))
+        shown = [each for packet in source.demux() if packet.size for each in transcoder.convert(packet)]
+    assert transcoder.left_out
+    assert len(shown) >= RATE / 2
+    assert len(shown) + transcoder.left_out == 2 * RATE
+
+
+def test_what_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "clip.mkv", audio=None, seconds=1, b_frames=2)
+    with av.open(str(media.path)) as source:
+        stream = source.streams.video[0]
+        video = CapturedVideo(stream, 0, 0, 500_000)
+        whole = [packet for packet in source.demux() if packet.size]
+        spoilt = av.Packet(bytes(len(bytes(whole[1]))))
+        spoilt.pts, spoilt.dts, spoilt.time_base, spoilt.stream = whole[1].pts, whole[1].dts, whole[1].time_base, stream
+        shown = [each for packet in (whole[0], spoilt, *whole[2:]) for each in video.take(packet)]
+    assert video.figures["undecodable"] == 1
+    assert len(shown) > RATE / 2

@@ -110,10 +110,17 @@ async def info_of_failure(client: WcsClient, name: str) -> str:
     return str(failed["info"])
 
 
+async def until_pictures(player: ClientStream) -> None:
+    """Wait for two of them."""
+    await player.peer.until(lambda: len({packet.timestamp for packet in pictures(player)}) > 1, within=PATIENCE)
+
+
 async def test_what_cannot_be_played_fails_with_its_reason(tmp_path: Path, media: Path) -> None:
     async with full_server(tmp_path, capture_vod_folder=media) as server, wcs_client(server.ws_url()) as client:
         assert {name: await info_of_failure(client, name) for name in REFUSED} == REFUSED
         await until_over(server)
+        server.live.replace(evolve(server.live.now, capture_transcode=True))
+        await until_pictures(await client.play("vod://reordered.mp4", peer=h264_viewer()))
         server.live.replace(evolve(server.live.now, capture_max_running=0))
         assert await info_of_failure(client, "vod://clip.mp4") == "Server is overloaded"
 

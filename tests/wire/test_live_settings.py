@@ -24,6 +24,7 @@ LATER = {
     "cluster_answer_timeout": "a cluster: tests/wire/test_cluster.py",
     "cluster_registry_down": "a cluster: tests/wire/test_cluster.py",
     "capture_allow": "a page that plays a source by its URI: tests/wire/test_capture_names.py",
+    "capture_transcode_bitrate": "a capture that transcodes: tests/wire/test_capture_files.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
     "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
     "shutdown_timeout": "the end of the process",

@@ -41,6 +41,8 @@ class SourceJob:
     paced: bool = False
     """Whether it is read faster than it plays."""
     loops: bool = False
+    transcode: int = 0
+    """The bit rate, in bit/s, of a picture that browsers cannot be sent as it is; 0: such a source is refused."""
     offset: int = 0
     """Of timestamps, the same for every process that goes on with a source."""
     ports: tuple[int, ...] = ()

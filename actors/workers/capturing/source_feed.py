@@ -27,9 +27,12 @@ NOT_ISOLATED: Final = "not-isolated"
 
 log = get_logger("capture")
 
+_TRANSCODABLE: Final = frozenset({"h265", "b-frames"})
+"""Why a source is refused that `capture.transcode` would let in."""
 _INFOS: Final = {
     "h265": StreamInfo.H265_IS_NOT_SUPPORTED,
     "b-frames": StreamInfo.B_FRAMES_ARE_NOT_SUPPORTED,
+    "too-large": StreamInfo.PICTURE_IS_TOO_LARGE,
     "not-found": StreamInfo.RTSP_STREAM_NOT_FOUND,
     "video-codec": StreamInfo.RTSP_HAS_WRONG_FORMAT,
     "wrong-format": StreamInfo.RTSP_HAS_WRONG_FORMAT,
@@ -39,7 +42,7 @@ _INFOS: Final = {
     NO_FILE: StreamInfo.FILE_NOT_FOUND,
     DIED: StreamInfo.STREAM_FAILED,
 }
-_FINAL: Final = frozenset({"h265", "b-frames", "video-codec", "no-media", NO_FILE, DENIED, NOT_ISOLATED})
+_FINAL: Final = frozenset({*_TRANSCODABLE, "too-large", "video-codec", "no-media", NO_FILE, DENIED, NOT_ISOLATED})
 """Why it is no use to connect again."""
 
 
@@ -77,7 +80,8 @@ class SourceFeed:
             why = self.why = await self._connect()
             info = self._info(why)
             if self._ingest is None:
-                log.warning("source cannot be opened", name=self._source.name, why=why, info=info)
+                setting = {"setting": "capture.transcode"} if why in _TRANSCODABLE else {}
+                log.warning("source cannot be opened", name=self._source.name, why=why, info=info, **setting)
                 self.opened.fail(SourceFailed(info, why))
                 return
             if self._is_final(why):

@@ -4,7 +4,8 @@ The job: `feed`, the descriptor of the socket for the messages; `url`, or `file`
 `connect_timeout` and `read_timeout` in seconds; `paced`, whether the source is read faster than it plays; `loops`,
 whether it begins again at its end; `offset` of timestamps. The worker is one connection: it ends with it, and says why.
 
-H264, VP8, Opus and G.711 are passed on as they are; other sound becomes Opus. Addresses may hold passwords, so nothing
+H264, VP8, Opus and G.711 are passed on as they are; other sound becomes Opus, and, where `transcode` is a bit rate,
+H265 and pictures with B-frames become H264. Addresses may hold passwords, so nothing
 that FFmpeg says is shown.
 """
 
@@ -24,7 +25,7 @@ import av.subtitles.stream  # else it would be imported late, when no file can b
 from actors.workers.programs.capture_tracks import CapturedSound, CapturedTrack, CapturedVideo, Unfit
 from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
 from actors.workers.programs.isolation import isolate
-from actors.workers.programs.sandbox import enter
+from actors.workers.programs.sandbox import MEMORY, enter
 from protocol.common.errors import ProtocolError
 from protocol.containers.rtp_tracks import SourceClock
 from protocol.taps import MAX_MESSAGE, end_record, info_record
@@ -34,6 +35,8 @@ LATE: Final = 1.0
 """Seconds by which a paced source may be late; then it goes on from there."""
 LIMIT_FILES: Final = 0
 """Bytes that it may write to files."""
+TRANSCODING_MEMORY: Final = 900 << 20
+"""Bytes of address space of one that decodes and encodes pictures."""
 _PROTOCOLS: Final = "rtsp,rtsps,rtmp,rtmps,rtmpt,rtmpts,http,https,tls,tcp,udp,rtp,rtcp,crypto,httpproxy"
 """What FFmpeg may speak: no files, and nothing that reaches them."""
 
@@ -57,6 +60,7 @@ class CaptureProgram:
         self._packets = self._bytes = 0
         self._commands = select.poll()
         self._commands.register(sys.stdin.fileno(), select.POLLIN)
+        self._tracks: dict[int, CapturedTrack] = {}
         self._records: list[bytes] = []
         self._size = 0
 
@@ -64,7 +68,7 @@ class CaptureProgram:
         """Bring the source in until something ends it; the reason."""
         try:
             with self._open() as container:
-                tracks = self._choose(container)
+                tracks = self._tracks = self._choose(container)
                 self._send([info_record([track.form for track in tracks.values()], time.monotonic())])
                 tell("source", tracks=[track.facts for track in tracks.values()])
                 while True:
@@ -84,7 +88,9 @@ class CaptureProgram:
     def figures(self) -> dict[str, Any]:
         """What is told from time to time, and at the end."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
+        more = {name: value for track in self._tracks.values() for name, value in track.figures.items()}
         return {
+            **more,
             "packets": self._packets,
             "bytes": self._bytes,
             "cpu_ms": round((usage.ru_utime + usage.ru_stime) * 1000),
@@ -111,7 +117,7 @@ class CaptureProgram:
             else:
                 print("sound is in no codec that could be passed on; it is left out", file=sys.stderr, flush=True)
         for video in container.streams.video[:1]:
-            found[video.index] = CapturedVideo(video, len(found), offset)
+            found[video.index] = CapturedVideo(video, len(found), offset, self._job["transcode"])
         if not found:
             raise SourceEnded("no-media")
         return found
@@ -219,7 +225,8 @@ def enter_sandbox(job: dict[str, Any]) -> dict[str, str]:
         except OSError as error:
             refused["isolation"] = str(error)
     is_file = job.get("file") is not None
-    return refused | enter(LIMIT_FILES, has_network=not is_file, looks_up=not is_file)
+    memory = TRANSCODING_MEMORY if job["transcode"] else MEMORY
+    return refused | enter(LIMIT_FILES, has_network=not is_file, looks_up=not is_file, memory=memory)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from typing import Any, Final, Protocol
 
 import av
 
+from actors.workers.programs.capture_picture import MOST_UNTIMED, UNTIMED_STEP, CaptureTranscoder
+from actors.workers.programs.h264_encoder import PictureTooLarge
 from protocol.containers.packetizers import H264Packetizer, packetizer
 from protocol.containers.reordering import ReorderWatch
 from protocol.containers.rtp_tracks import RtpTrack
@@ -19,12 +21,11 @@ OPUS_FRAME: Final = 960
 OPUS_BITRATE: Final = 96_000
 DRIFT: Final = 0.08
 """Seconds by which sound that is encoded anew may be off the source's clock before it is set right."""
-MOST_UNTIMED: Final = 8
-"""Pictures without a time that are held until one with a time comes."""
-UNTIMED_STEP: Final = 1 / 30
-"""Seconds that each of them is taken to last."""
 _G711: Final = {"pcm_mulaw": "PCMU", "pcm_alaw": "PCMA"}
 _COPIED_VIDEO: Final = {"h264": "H264", "vp8": "VP8"}
+_H265: Final = ("hevc", "h265")
+H265, B_FRAMES, TOO_LARGE = "h265", "b-frames", "too-large"
+"""Why video cannot be passed on as it is, and why it cannot be encoded anew."""
 
 
 class Unfit(Exception):
@@ -43,40 +44,72 @@ class CapturedTrack(Protocol):
     facts: dict[str, Any]
     """What the log is told."""
 
+    @property
+    def figures(self) -> dict[str, int]: ...
+
     def take(self, packet: "av.Packet[Any]") -> Iterator[Timed]: ...
 
 
 class CapturedVideo:
-    """Video, as it is. Raises Unfit for what browsers cannot be sent."""
+    """Video, as it is. What browsers cannot be sent becomes H264 of `bit_rate`, in bit/s; 0: it is Unfit."""
 
-    def __init__(self, stream: "av.VideoStream", number: int, offset: int) -> None:
-        context = stream.codec_context
-        if context.name in ("hevc", "h265"):
-            raise Unfit("h265")
-        if context.name not in _COPIED_VIDEO:
+    def __init__(self, stream: "av.VideoStream", number: int, offset: int, bit_rate: int = 0) -> None:
+        self._context = context = stream.codec_context
+        self._bit_rate = bit_rate
+        is_copied = context.name in _COPIED_VIDEO
+        if not is_copied and context.name not in _H265:
             raise Unfit("video-codec")
-        self.form = TrackFormat(_COPIED_VIDEO[context.name], 90_000)
+        self.form = TrackFormat(_COPIED_VIDEO.get(context.name, "H264"), 90_000)
         self.rtp = RtpTrack(number, self.form, offset=offset)
-        self._cut = packetizer(self.form.codec, context.extradata or b"")
+        self._cut = packetizer(self.form.codec, (context.extradata or b"") if is_copied else b"")
         self._order = ReorderWatch()
         self._untimed: list[bytes] = []  # FFmpeg gives the first picture of an RTSP source no time
+        self._transcoder: CaptureTranscoder | None = None
         self.facts = {"codec": self.form.codec, "size": f"{context.width}x{context.height}"}
-        if isinstance(self._cut, H264Packetizer):
+        if not is_copied:
+            self._transcode(H265)
+        elif isinstance(self._cut, H264Packetizer):
             self.facts["profile"] = self._cut.profile
             if context.has_b_frames:
-                raise Unfit("b-frames")
+                self._transcode(B_FRAMES)
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What has become of pictures that are encoded anew."""
+        made = self._transcoder
+        return {} if made is None else {"undecodable": made.failures, "left_out": made.left_out}
 
     def take(self, packet: "av.Packet[Any]") -> Iterator[Timed]:
         shown_at = _seconds(packet)
+        if self._transcoder is None and shown_at is not None and self._order.sees(shown_at):
+            self._transcode(B_FRAMES)
+        if self._transcoder is not None:
+            yield from self._encoded(self._transcoder, packet)
+            return
         if shown_at is None:
             self._untimed = [*self._untimed[-MOST_UNTIMED + 1 :], bytes(packet)]
             return
-        if self._order.sees(shown_at):
-            raise Unfit("b-frames")
         untimed, self._untimed = self._untimed, []
         for left, data in zip(range(len(untimed), 0, -1), untimed, strict=True):
             yield self._cut.payloads(data), shown_at - left * UNTIMED_STEP
         yield self._cut.payloads(bytes(packet)), shown_at
+
+    def _transcode(self, why: str) -> None:
+        """From the next key frame on. Raises Unfit."""
+        if not self._bit_rate:
+            raise Unfit(why)
+        if not CaptureTranscoder.takes(self._context.width, self._context.height):
+            raise Unfit(TOO_LARGE)
+        self._transcoder = CaptureTranscoder(self._context, self._bit_rate)
+        self._cut = packetizer("H264")
+        self.facts["transcoded"] = why
+
+    def _encoded(self, transcoder: CaptureTranscoder, packet: "av.Packet[Any]") -> Iterator[Timed]:
+        try:
+            for data, time in transcoder.convert(packet):
+                yield self._cut.payloads(data), time
+        except PictureTooLarge:
+            raise Unfit(TOO_LARGE) from None
 
 
 class CapturedSound:
@@ -95,6 +128,11 @@ class CapturedSound:
         self.rtp = RtpTrack(number, self.form, offset=offset)
         self._cut = packetizer(self.form.codec)
         self.facts = {"codec": self.form.codec, "source": context.name}
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """Nothing is known that would matter."""
+        return {}
 
     @staticmethod
     def can_be(stream: "av.AudioStream") -> bool:

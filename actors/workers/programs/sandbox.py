@@ -44,13 +44,13 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
 
 
-def enter(max_file: int, *, has_network: bool = False, looks_up: bool = False) -> dict[str, str]:
+def enter(max_file: int, *, has_network: bool = False, looks_up: bool = False, memory: int = MEMORY) -> dict[str, str]:
     """Take every step; those that were refused, and why. `max_file`: bytes that a file may have.
 
     `has_network`: it keeps the one that it is in. `looks_up`: it reads the files by which names are looked up.
     """
     steps: dict[str, Callable[[], object]] = {
-        "limits": lambda: _limit(max_file),
+        "limits": lambda: _limit(max_file, memory),
         "no-new-privs": _no_new_privileges,
         "namespaces": lambda: check(libc.unshare(_NEW_USER_AND_NET)),
         "landlock": lambda: _landlock(_LOOK_UP if looks_up else ()),
@@ -68,12 +68,12 @@ def enter(max_file: int, *, has_network: bool = False, looks_up: bool = False) -
     return refused
 
 
-def _limit(max_file: int) -> None:
+def _limit(max_file: int, memory: int) -> None:
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: DESCRIPTORS,
         resource.RLIMIT_FSIZE: max_file,
-        resource.RLIMIT_AS: MEMORY,
+        resource.RLIMIT_AS: memory,
         resource.RLIMIT_NPROC: 0,
     }
     for kind, most in limits.items():
