@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from attrs import define, field
 
+from actors.media.catch_up import CatchUps
 from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import Counters
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -34,6 +35,8 @@ class MediaContext:
     """The newest video packet queued for viewers is not the last one of its picture."""
     flushes: list[Callable[[], None]] = field(init=False, factory=list)
     """What is to be sent to workers at the end of this wake-up. They may not fail."""
+    catch_ups: CatchUps = field(init=False, factory=CatchUps)
+    """Viewers that are being sent the past."""
     compound_viewers: int = field(init=False, default=0)
     """Viewers without reduced-size RTCP: what they need at once begins with a receiver report (RFC 5506)."""
 
@@ -43,6 +46,7 @@ class MediaContext:
     def flush(self) -> None:
         """Send what this wake-up has queued, for viewers and for workers."""
         self.sender.flush()
+        self.catch_ups.end_pass()
         if self.flushes:
             flushes, self.flushes = self.flushes, []
             for flush in flushes:

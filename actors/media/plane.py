@@ -9,6 +9,7 @@ then encrypted and sent for every viewer, within a few milliseconds.
                              -> when a picture is not complete, wait for the rest, a few milliseconds at most
                              -> send what is queued, look for receiver reports
     a task for each socket of receiver reports    (`report_reader`)
+    a task for viewers that catch up              (`catch_up`)
     a task for all timers    wait for the earliest deadline -> handle the peers whose deadline has come
 """
 
@@ -209,6 +210,7 @@ class MediaPlane:
                     nursery.start_soon(reports.run)
                 nursery.start_soon(self._tcp.run)
                 nursery.start_soon(self._keep_time)
+                nursery.start_soon(self._catch_up)
         finally:
             self._shut_down()
 
@@ -271,6 +273,13 @@ class MediaPlane:
             self.beats += 1
             context.counters.wake_ups += 1
             self._look_at_deadlines()
+
+    async def _catch_up(self) -> None:
+        catch_ups = self._context.catch_ups
+        while True:
+            await catch_ups.until_wanted()
+            self._guard.run(catch_ups.go_on)
+            self._end_pass()
 
     def _look_at_deadlines(self) -> None:
         """Do what is due; after each wake-up for packets too, so that few wake-ups are needed for deadlines alone."""

@@ -206,7 +206,7 @@ class Playback:
             outgoing=outgoing, recipient=recipient, send_rtp=transport.send_rtp, send_rtcp=transport.send_rtcp
         )
         self._tracks[subscribers.track.source.ssrc] = _PlayedTrack(subscribers, subscriber)
-        self._context.counters.replayed += subscribers.join(subscriber, now)
+        subscribers.join(subscriber, now)
 
     def _resend(self, ssrc: int, lost: Sequence[int], now: float) -> None:
         track = self._tracks.get(ssrc)

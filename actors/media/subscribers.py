@@ -6,9 +6,11 @@ the last one, if it is recent enough to be replayed, or the next.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from attrs import define, field
 
+from actors.media.catch_up import CatchUp
 from actors.media.context import MediaContext
 from actors.media.io.outlet import Outlet
 from actors.media.sending.sender import FanOut, Recipient
@@ -39,6 +41,8 @@ class Subscriber:
     """Packets and bytes that the fan-out had sent when the viewer joined it, less those that others had sent it."""
     reported: tuple[int, float] = (0, 0.0)
     """The sender report that it got last, and when."""
+    catch_up: CatchUp | None = None
+    """Its way through the past, while it is on it; it is in no fan-out then."""
     waits_since: float = math.inf
     """Since when it waits for a key frame, in seconds of the plane's clock; math.inf: it does not."""
 
@@ -87,8 +91,8 @@ class Subscribers:
 
     # -- for playbacks -------------------------------------------------------------------------------------------
 
-    def join(self, subscriber: Subscriber, now: float) -> int:
-        """Add a viewer that is connected; how many packets of the past it was sent to start with."""
+    def join(self, subscriber: Subscriber, now: float) -> None:
+        """Add a viewer that is connected."""
         self._subscribers[subscriber.outgoing] = subscriber
         self._choose_padding()
         subscriber.waits_since = now if self.track.is_video else math.inf
@@ -97,10 +101,8 @@ class Subscribers:
             self._router.join(subscriber.outgoing)
             if self.track.is_video:
                 self.track.request_key_frame(now)
-            return 0
-        self._begin(subscriber, replay.start, now)
-        self._replay(subscriber, replay.packets)
-        return len(replay.packets)
+        else:
+            self._catch_up(subscriber, replay.start, now)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Send no more packets to this viewer. One that has not joined is ignored."""
@@ -182,8 +184,34 @@ class Subscribers:
         self._router.join_at(subscriber.outgoing, sequence)
         self._start(subscriber, sequence, now)
 
+    def _catch_up(self, subscriber: Subscriber, start: int, now: float) -> None:
+        """The viewer gets this packet and all that follow, those of the past in slices."""
+        subscriber.outgoing.begin(start)
+        self._note_begin(subscriber, now)
+        send, arrive = partial(self._send_past, subscriber), partial(self._arrive, subscriber)
+        subscriber.catch_up = CatchUp(start, lambda: self._incoming.highest, send, arrive)
+        self._context.catch_ups.add(subscriber.catch_up)
+
+    def _send_past(self, subscriber: Subscriber, sequence: int) -> None:
+        packet = self._incoming.ring.get(sequence)
+        if packet is not None:
+            sent, octets = subscriber.before
+            subscriber.before = sent - 1, octets - size_without_padding(packet)
+            self._context.counters.replayed += 1
+            subscriber.send_rtp(subscriber.outgoing.variant.render(packet))
+
+    def _arrive(self, subscriber: Subscriber) -> None:
+        """The viewer has the newest packet; late ones of the past are for it, too."""
+        subscriber.catch_up = None
+        start = subscriber.outgoing.start
+        self._router.join_at(subscriber.outgoing, start)
+        self._enter(subscriber, start)
+
     def _stop(self, subscriber: Subscriber) -> None:
         """The viewer gets nothing more; it stays among the subscribers."""
+        if subscriber.catch_up is not None:
+            self._context.catch_ups.discard(subscriber.catch_up)
+            subscriber.catch_up, subscriber.outgoing.start = None, -1
         variant = subscriber.outgoing.variant
         self._router.leave(subscriber.outgoing)
         left = subscriber.leave()
@@ -191,24 +219,25 @@ class Subscribers:
             self._fan_outs.pop(variant, None)
 
     def _start(self, subscriber: Subscriber, sequence: int, now: float) -> None:
+        self._enter(subscriber, sequence)
+        self._note_begin(subscriber, now)
+
+    def _enter(self, subscriber: Subscriber, sequence: int) -> None:
+        """From here on the viewer is in the fan-out of its variant; its first packet has this number."""
         variant = subscriber.outgoing.variant
         fan_out = self._fan_outs.get(variant)
         if fan_out is None:
             sender = self._context.tcp_sender if variant.by_tcp else self._context.sender
             fan_out = self._fan_outs[variant] = sender.open()
         subscriber.recipient.start = sequence
+        subscriber.enter(fan_out)
+
+    def _note_begin(self, subscriber: Subscriber, now: float) -> None:
         if subscriber.waits_since < math.inf:
             self._context.quality.key_frame_waits.observe(now - subscriber.waits_since)
             subscriber.waits_since = math.inf
-        subscriber.enter(fan_out)
         if self.track.last_report is not None:
             self._send_report(subscriber, self.track.last_report, now)
-
-    def _replay(self, subscriber: Subscriber, packets: Sequence[bytes]) -> None:
-        sent, octets = subscriber.before
-        subscriber.before = sent - len(packets), octets - sum(map(size_without_padding, packets))
-        for packet in packets:
-            subscriber.send_rtp(subscriber.outgoing.variant.render(packet))
 
     def _send_report(self, subscriber: Subscriber, report: SenderReport, now: float) -> None:
         subscriber.reported = report.lsr, now

@@ -25,7 +25,7 @@ class ReplayLimits(NamedTuple):
 SHORT_REPLAY: Final = ReplayLimits(age=0.5, octets=256 << 10, still_octets=2 << 20)
 """Of a publisher that sends a key frame as soon as it is asked."""
 SLOW_REPLAY: Final = ReplayLimits(age=10.0, octets=1 << 20, still_octets=2 << 20)
-"""Of one that is slow to send it. All is sent in one pass, 8 µs a packet: beyond this, it is better to wait."""
+"""Of one that is slow to send it. More would take a viewer's path longer than the key frame, which is requested."""
 LONG_REPLAY: Final = ReplayLimits(age=10.0, octets=8 << 20, still_octets=8 << 20)
 """Of one that cannot be asked: the viewer gets all since its last key frame, shows it at once, and is live."""
 
