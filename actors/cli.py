@@ -18,6 +18,7 @@ from config.settings import Settings
 from config.version import VERSION
 
 EXIT_BAD_SETTINGS = 2
+MOST_NODES = 64
 
 
 @frozen(kw_only=True)
@@ -27,6 +28,10 @@ class Invocation:
     loaded: LoadedSettings
     source: SettingsSource
     warnings: tuple[str, ...]
+    nodes: int | None = None
+    """How many nodes to start, instead of being the server itself."""
+    node: int | None = None
+    """Which one of those nodes it is."""
 
     @property
     def settings(self) -> Settings:
@@ -58,7 +63,7 @@ def read_command_line(arguments: Sequence[str] | None = None) -> Invocation:
         _refuse(error.faults)
     if options.check_config:
         _finish(f"{source.path}: settings are good\n", warnings)
-    return Invocation(loaded=loaded, source=source, warnings=warnings)
+    return Invocation(loaded=loaded, source=source, warnings=warnings, nodes=options.nodes, node=options.node)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -96,9 +101,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--print-config", action="store_true", help="print each setting's meaning, value and origin, and exit"
     )
+    parser.add_argument(
+        "--nodes",
+        type=_number_of_nodes,
+        metavar="N",
+        help=f"use N cores: run N servers that are one to their clients (at most {MOST_NODES})",
+    )
+    parser.add_argument("--node", type=int, help=argparse.SUPPRESS)  # how --nodes starts each of them
     _add_preparations(parser)
     parser.add_argument("--version", action="version", version=f"wcsd {VERSION}")
     return parser
+
+
+def _number_of_nodes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_NODES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_NODES}")
+    return int(text)
 
 
 def _add_preparations(parser: argparse.ArgumentParser) -> None:

@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop; returns the exit code of the process."""
     _open_standard_streams()
     invocation = read_command_line(arguments)
+    if invocation.node is not None:
+        logs.common_fields["process"] = f"node-{invocation.node}"
     writer = logs.open_log(invocation.settings.log_format, invocation.settings.log_level, _STDERR)
     signals.hold()
     signals.leave_traces(_STDERR)
@@ -76,7 +78,7 @@ def _start(invocation: Invocation) -> int:
     _raise_descriptor_limit(invocation.settings.max_sessions)
     try:
         with StateFolder(invocation.state) as state:
-            return trio.run(_run, invocation, state)
+            return trio.run(_run if invocation.nodes is None else _run_nodes, invocation, state)
     except StateFolderError as error:
         return _cannot_start(str(error))
     except OSError as error:  # trio's own descriptors among them
@@ -93,7 +95,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     try:
         manager = ServiceManager(os.environ)
         reloader = Reloader(invocation.source, invocation.loaded, manager)
-        server = Server(reloader.live.settings, state, reloader)
+        server = Server(reloader.live.settings, state, reloader, is_node=invocation.node is not None)
         follow(reloader.live.settings, _adopt)
     except (CannotStart, StateFolderError) as error:
         return _cannot_start(str(error))
@@ -102,12 +104,32 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     configure_gc()
     exit_code = EXIT_OK
     try:
-        await _serve_until_told(server, manager)
+        await _serve_until_told(server, manager, has_parent=invocation.node is not None)
     except* CannotStart as group:
         exit_code = _cannot_start(str(_first(group)))
     except* Exception as group:  # noqa: BLE001 - the process ends here, with one line in the log that says why
         log.error("the server crashed", crash=group)
         exit_code = EXIT_CRASH
+    return exit_code
+
+
+async def _run_nodes(invocation: Invocation, state: StateFolder) -> int:
+    """The parent of several servers, in the place of one."""
+    from actors.nodes import NodesCannotStart, NodesFailed, run_nodes
+
+    async def print_line(line: str) -> None:
+        await _print_ready_line(f"{line}\n".encode())
+
+    exit_code = EXIT_OK
+    try:
+        await run_nodes(invocation, state, print_line)
+    except* (NodesCannotStart, StateFolderError) as group:
+        exit_code = _cannot_start(str(_first(group)))
+    except* NodesFailed as group:
+        log.error("the nodes cannot go on", cause=str(_first(group)))
+        exit_code = EXIT_CRASH
+    if exit_code == EXIT_OK:
+        log.info("stopped")
     return exit_code
 
 
@@ -127,8 +149,10 @@ def _in_words(error: OSError) -> str:
     return f"{where}{error.strerror or error}{remedy}"
 
 
-async def _serve_until_told(server: "Server", manager: ServiceManager) -> None:
+async def _serve_until_told(server: "Server", manager: ServiceManager, *, has_parent: bool) -> None:
     async with trio.open_nursery() as nursery:
+        if has_parent:
+            nursery.start_soon(_end_with_parent, server)
         nursery.start_soon(_obey_signals, server)
         nursery.start_soon(_tell_suppressed_now_and_then)
 
@@ -151,6 +175,13 @@ def _report_of(server: "Server", manager: ServiceManager) -> ServiceReport:
         return f"{report.state}: {report.publications:,} publications, {report.viewers:,} viewers"
 
     return ServiceReport(manager, pulses, status=status, is_ending=lambda: parts.drain.is_final)
+
+
+async def _end_with_parent(server: "Server") -> None:
+    """Stop when the standard input ends: only the parent holds the other end of that pipe."""
+    await trio.lowlevel.wait_readable(_STDIN)
+    log.error("shutting down", cause="the process that started this node is gone")
+    server.close()
 
 
 async def _tell_of_stopping(server: "Server", manager: ServiceManager) -> None:

@@ -16,9 +16,12 @@ USER_TIMEOUTS = {**dict.fromkeys(("http", "https", *PUBLIC), HTTP_USER_TIMEOUT),
 
 
 class ServerListeners:
-    """All of them, opened by the constructor; none stays open if one cannot be: ListenerError."""
+    """All of them, opened by the constructor; none stays open if one cannot be: ListenerError.
 
-    def __init__(self, settings: Settings) -> None:
+    `shared`: the other nodes of this machine listen on the same ports.
+    """
+
+    def __init__(self, settings: Settings, *, shared: bool = False) -> None:
         self._opened: dict[str, socket.socket] = {}
         silence = settings.keep_alive_server_interval * settings.keep_alive_probes
         try:
@@ -29,6 +32,7 @@ class ServerListeners:
                     keys=wanted.keys,
                     user_timeout=USER_TIMEOUTS.get(wanted.name, silence),
                     listens=wanted.name != "ssh",  # that waits for a user who could log in
+                    shared=shared,
                 )
         except ListenerError:
             for listener in self._opened.values():

@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from attrs import frozen
+
 from config.listeners import ListenerKeys
 
 BACKLOG = 1024
@@ -21,7 +23,13 @@ class ListenerError(Exception):
 
 
 def open_listener(
-    address: str | None, port: int, *, keys: ListenerKeys, user_timeout: float, listens: bool = True
+    address: str | None,
+    port: int,
+    *,
+    keys: ListenerKeys,
+    user_timeout: float,
+    listens: bool = True,
+    shared: bool = False,
 ) -> socket.socket:
     """Listen on `address` (None: every address, IPv6 and IPv4 together where the machine has both) and `port` (0: any).
 
@@ -29,14 +37,16 @@ def open_listener(
     the system drops an accepted connection, both of a peer that has vanished and of one that is alive but does not
     read (RFC 5482; accepted sockets inherit the option).
     Without `listens` the port is only taken, and connections are refused until `listen` is called.
+    `shared`: further processes of the same user may listen there too (SO_REUSEPORT); a connection goes to one of them.
     Raises ListenerError.
     """
+    options = _Options(user_timeout=user_timeout, listens=listens, shared=shared)
     if address is not None:
-        return _bind(address, port, keys, user_timeout, listens)
+        return _bind(address, port, keys, options)
     try:
-        return _bind("::", port, keys, user_timeout, listens)
+        return _bind("::", port, keys, options)
     except _NoSuchAddress:
-        return _bind("0.0.0.0", port, keys, user_timeout, listens)
+        return _bind("0.0.0.0", port, keys, options)
 
 
 def server_tls(
@@ -77,20 +87,27 @@ def _ask_for_certificates(context: ssl.SSLContext, client_ca: Path) -> None:
         raise ListenerError(f"https.client_ca={client_ca}: cannot be used: {error}") from error
 
 
+@frozen(kw_only=True)
+class _Options:
+    user_timeout: float
+    listens: bool
+    shared: bool
+
+
 class _NoSuchAddress(ListenerError):
     """The machine does not have this address, or no addresses of this family."""
 
 
-def _bind(address: str, port: int, keys: ListenerKeys, user_timeout: float, listens: bool) -> socket.socket:
+def _bind(address: str, port: int, keys: ListenerKeys, options: _Options) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise _explained(error, address, port, keys) from error
     try:
-        _set_options(listener, address, user_timeout)
+        _set_options(listener, address, options)
         listener.bind((address, port))
-        if listens:
+        if options.listens:
             listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
@@ -98,9 +115,10 @@ def _bind(address: str, port: int, keys: ListenerKeys, user_timeout: float, list
     return listener
 
 
-def _set_options(listener: socket.socket, address: str, user_timeout: float) -> None:
+def _set_options(listener: socket.socket, address: str, options: _Options) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(user_timeout * 1000))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(options.shared))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(options.user_timeout * 1000))
     if listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address == "::" else 1)
 

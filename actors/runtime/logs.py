@@ -43,6 +43,8 @@ _PLAIN = re.compile(r"[^\s\"=\\]+")
 _USER_INFO = re.compile(r"://[^/?#@\s]+@")
 """User and password in a URL of any scheme; those that a stream's name may have are masked further."""
 _FIELDS = "wcsd_fields"
+common_fields: dict[str, str] = {}
+"""Fields of every line of this process."""
 lines_by_level: Counter[str] = Counter()
 """How many lines have been written since the start of the process, by level."""
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
@@ -334,7 +336,7 @@ class JsonLines(logging.Formatter):
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     own: Mapping[str, Any] | None = getattr(record, _FIELDS, None)
-    fields = {"logger": record.name} if own is None else dict(own)
+    fields = ({"logger": record.name} if own is None else dict(own)) | common_fields
     if record.exc_info and record.exc_info[1]:
         fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))[-MAX_VALUE * 4 :]
     return fields

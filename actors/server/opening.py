@@ -34,9 +34,9 @@ class CannotStart(Exception):
 
 
 class Opened:
-    """See above. Raises CannotStart."""
+    """See above. Raises CannotStart. `is_node`: other processes serve on the same ports."""
 
-    def __init__(self, settings: Settings, state: StateFolder) -> None:
+    def __init__(self, settings: Settings, state: StateFolder, *, is_node: bool = False) -> None:
         with _explained():
             self.apps = open_app_store(state.apps_path)
             self.access, self.audit_writer = open_access(settings, state)
@@ -49,7 +49,7 @@ class Opened:
             self.labels, self.events = AppLabels(self.apps.has_key), EventLog()
             spool = open_spool(settings, state.spool_path, self.events)
             self.dispatcher = open_dispatcher(settings, self.apps, HookCounts(self.labels), self.events, spool)
-            self.listeners = ServerListeners(settings)
+            self.listeners = ServerListeners(settings, shared=is_node)
             media = open_media_sockets(settings)
             by_tcp = open_media_listeners(settings, media)
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"

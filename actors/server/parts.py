@@ -57,10 +57,12 @@ log = get_logger("server")
 class Parts:
     """See above. Raises CannotStart."""
 
-    def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None) -> None:
+    def __init__(
+        self, settings: Settings, state: StateFolder, reloader: Reloader | None, *, is_node: bool = False
+    ) -> None:
         self.settings, self.state = settings, state
         self.given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
-        opened = self.opened = Opened(settings, state)
+        opened = self.opened = Opened(settings, state, is_node=is_node)
         self.node_id, self.plane, self.dispatcher = opened.node_id, opened.plane, opened.dispatcher
         opened.apps.on_change = partial(report_app_changes, opened.events)
         self.reload = ReportedReload(reloader.reload if reloader is not None else no_reload, opened.events)

@@ -42,8 +42,10 @@ AUDIT_FLUSH_TIMEOUT = 2.0
 class Server:
     """One server. The constructor opens every socket, or raises CannotStart."""
 
-    def __init__(self, settings: Settings, state: StateFolder, reloader: Reloader | None = None) -> None:
-        self.parts = Parts(settings, state, reloader)
+    def __init__(
+        self, settings: Settings, state: StateFolder, reloader: Reloader | None = None, *, is_node: bool = False
+    ) -> None:
+        self.parts = Parts(settings, state, reloader, is_node=is_node)
         self.certificate = self.parts.opened.certificate
         self.node_id = self.parts.node_id
         self.reload = self.parts.reload
