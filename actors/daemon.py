@@ -180,7 +180,7 @@ def _report_of(server: "Server", manager: ServiceManager) -> ServiceReport:
 async def _end_with_parent(server: "Server") -> None:
     """Stop when the standard input ends: only the parent holds the other end of that pipe."""
     await trio.lowlevel.wait_readable(_STDIN)
-    log.error("shutting down", cause="the process that started this node is gone")
+    log.error("shutting down: the process that started this node is gone")
     server.close()
 
 

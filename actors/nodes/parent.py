@@ -51,7 +51,7 @@ class NodesFailed(Exception):
     """They have ended because they could not go on; the text says why."""
 
 
-class Place:
+class NodePlace:
     """Where one node runs, again and again."""
 
     def __init__(self, plan: NodePlan) -> None:
@@ -101,7 +101,7 @@ class Nodes:
         except (ListenerError, RedisMissing) as error:
             raise NodesCannotStart(str(error)) from error
         shared = self._ports.overrides + (() if self._redis is None else (self._redis.override,))
-        self.places = tuple(Place(self._plan(index, shared)) for index in range(count))
+        self.places = tuple(NodePlace(self._plan(index, shared)) for index in range(count))
         self._stopping = trio.Event()
         self._stopped_by: list[int] = []
         self._has_started = False
@@ -192,7 +192,7 @@ class Nodes:
             self._state.ssh_host_key()
         self._folders.prepare()
 
-    async def _keep(self, place: Place) -> None:
+    async def _keep(self, place: NodePlace) -> None:
         """Run the node in its place until the end."""
         while not self._stopping.is_set():
             begun = trio.current_time()
@@ -206,7 +206,7 @@ class Nodes:
             else:
                 await self._wait_to_restart(place, code, trio.current_time() - begun)
 
-    async def _run_once(self, place: Place) -> int:
+    async def _run_once(self, place: NodePlace) -> int:
         def note_ready(words: dict[str, str]) -> None:
             place.media, place.public = words.get("media", ""), words.get("public", "")
             place.ready.set()
@@ -220,7 +220,7 @@ class Nodes:
         finally:
             place.node = None
 
-    async def _rest(self, place: Place) -> None:
+    async def _rest(self, place: NodePlace) -> None:
         """A drained node is not started until it is wanted; the last one to drain ends everything."""
         place.wanted_back = trio.Event()
         log.info("a node has drained, and is not started again", node=place.index)
@@ -232,7 +232,7 @@ class Nodes:
             waiting.cancel_scope.cancel()
         place.wanted_back = None
 
-    async def _wait_to_restart(self, place: Place, code: int, lived: float) -> None:
+    async def _wait_to_restart(self, place: NodePlace, code: int, lived: float) -> None:
         delay = place.restarts.died(lived)
         if delay is None:
             self._failure = f"node {place.index} ends again and again, at last with exit code {code}"

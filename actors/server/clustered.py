@@ -10,7 +10,8 @@ import trio
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
-from actors.node.supervisor import Running, Supervisor, log_end
+from actors.node.supervisor import Supervisor, log_end
+from actors.runtime.actor import SHUTDOWN
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast
 from actors.stream.end_reasons import failed
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from actors.cluster.cluster import Cluster
     from actors.cluster.control import ClusterControl
     from actors.cluster.directory import ClusterDirectory
+    from actors.cluster.link import ClusterLink
 
 
 class ClusteredParts:
     """The link to Redis and what stands on it."""
 
-    def __init__(self, link: Running, cluster: Cluster, directory: ClusterDirectory[Broadcast]) -> None:
+    def __init__(self, link: ClusterLink, cluster: Cluster, directory: ClusterDirectory[Broadcast]) -> None:
         self.cluster, self.directory = cluster, directory
         self._link = link
 
@@ -40,6 +42,10 @@ class ClusteredParts:
         """Run it until cancelled. Returns when this node has joined, or Redis does not answer."""
         services.start_soon(self._run_link)
         await services.start(self.cluster.run)
+
+    def end(self) -> None:
+        """The server ends now: nothing is asked of Redis any more."""
+        self._link.stop(SHUTDOWN)
 
     async def _run_link(self) -> None:
         try:

@@ -124,6 +124,8 @@ class Server:
                     await parts.dispatcher.drain(math.inf)
                     parts.dispatcher.stop(SHUTDOWN)
                     self._web_closing.set()
+                if parts.clustered is not None:
+                    parts.clustered.end()
                 services.cancel_scope.cancel()
 
     async def _limit_shutdown(self) -> None:

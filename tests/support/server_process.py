@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ class Address:
 class ServerProcess:
     """A started server. The constructor returns when the ready line has come; it raises if none does.
 
-    `log_to` is a descriptor that gets the log in the place of a file, `config` a settings file, `root` the checkout.
+    `log_to` is a descriptor that gets the log in the place of a file, `config` a settings file, `root` the checkout,
+    `options` further ones of the command line.
     """
 
     def __init__(
@@ -67,13 +68,13 @@ class ServerProcess:
         log_to: int | None = None,
         config: Path | None = None,
         root: Path = ROOT,
+        options: Sequence[str] = (),
     ) -> None:
         self.state = folder / "state"
         self.headers: dict[str, str] = {}  # of each request to REST, such as credentials
         self._log_file = folder / "server.log"
         arguments = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **AT_ANY_SPEED, **settings}.items()]
-        if config is not None:
-            arguments.append(f"--config={config}")
+        arguments += [*options, *([] if config is None else [f"--config={config}"])]
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, f"--state={self.state}", *arguments],
@@ -254,12 +255,13 @@ def running_server(
     log_to: int | None = None,
     config: Path | None = None,
     root: Path = ROOT,
+    options: Sequence[str] = (),
 ) -> Iterator[ServerProcess]:
     """A server with its state and its log in `folder`, stopped and checked at the end.
 
     `module` is what is run, of the checkout in `root`.
     """
-    server = ServerProcess(folder, settings or {}, module, log_to, config, root)
+    server = ServerProcess(folder, settings or {}, module, log_to, config, root, options)
     try:
         yield server
     finally:

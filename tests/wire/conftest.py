@@ -37,6 +37,7 @@ SLOW = {
     "media_paths",
     "media_recovery",
     "media_tcp",
+    "nodes",
     "operator_accounts",
     "operator_commands",
     "operator_live",

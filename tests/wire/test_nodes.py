@@ -1,0 +1,123 @@
+"""`wcsd --nodes 4`: one server of four processes, as an operator runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.support.server_process import FREE_PORTS, ROOT, ServerProcess, running_server
+from tests.support.wcs_client import WcsClient, wcs_client
+
+NODES = 4
+SESSIONS = 40
+LOOPBACK = {"ip": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with running_server(tmp_path_factory.mktemp("nodes"), LOOPBACK, options=[f"--nodes={NODES}"]) as server:
+        yield server
+
+
+def pid_of(server: ServerProcess, node: int) -> int:
+    return int((server.state / f"node-{node}" / "lock").read_text())
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@asynccontextmanager
+async def clients(server: ServerProcess, count: int) -> AsyncIterator[list[WcsClient]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(wcs_client(server.ws_url())) for _ in range(count)]
+
+
+def node_ids(server: ServerProcess) -> list[str]:
+    """By the number of the node."""
+    return [(server.state / f"node-{node}" / "node-id").read_text().strip() for node in range(NODES)]
+
+
+def test_the_ready_line_has_one_port_for_each_listener_and_one_for_the_media_of_each_node(
+    server: ServerProcess,
+) -> None:
+    assert len({address.port for address in server.addresses["media"]}) == NODES
+    assert len(set(node_ids(server))) == NODES
+    assert (server.state / "redis.sock").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_killed_node_ends_its_own_sessions_and_comes_back(server: ServerProcess) -> None:
+    async with clients(server, SESSIONS) as sessions:
+        found = await trio.to_thread.run_sync(server.connections)
+        on_nodes = Counter(each["nodeId"].partition("@")[0] for each in found)
+        assert (on_nodes.total(), len(on_nodes)) == (SESSIONS, NODES)
+        published = await sessions[0].publish("news")
+        answer = await trio.to_thread.run_sync(server.terminate, {"name": "news"})
+        assert (answer.status_code, answer.headers["X-Cluster-Nodes"]) == (200, f"{NODES}/{NODES}")
+        await published.status("FAILED")
+
+        victim = 0
+        before = pid_of(server, victim)
+        os.kill(before, signal.SIGKILL)
+        lost = on_nodes[node_ids(server)[victim]]
+        await trio.to_thread.run_sync(
+            lambda: server.wait_until(
+                lambda: sum(session.closed.is_set() for session in sessions) == lost, what="the end of its sessions"
+            )
+        )
+        await trio.to_thread.run_sync(
+            lambda: server.wait_until(
+                lambda: server.log().count(f"a node serves node={victim}") == 2, what="its return", timeout=60
+            )
+        )
+        assert pid_of(server, victim) != before
+        for session in [each for each in sessions if not each.closed.is_set()][:3]:
+            await session.publish(f"after {sessions.index(session)}")
+        assert sum(session.closed.is_set() for session in sessions) == lost
+
+
+def test_a_killed_parent_leaves_nothing_behind(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, LOOPBACK, options=["--nodes=1"])
+    node = pid_of(server, 0)
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    assert len(children) == 2, "Redis and the node"
+    server.kill()
+    handles = [os.pidfd_open(int(pid)) for pid in children if lives(int(pid))]
+    for handle in handles:
+        signalled = trio.run(_ends, handle)
+        os.close(handle)
+        assert signalled
+    assert not lives(node)
+    assert "the process that started this node is gone" in server.log()
+
+
+async def _ends(handle: int) -> bool:
+    with trio.move_on_after(30):
+        await trio.lowlevel.wait_readable(handle)
+        return True
+    return False
+
+
+def test_without_redis_one_line_says_what_to_install(tmp_path: Path) -> None:
+    settings = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **LOOPBACK}.items()]
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "actors.daemon", f"--state={tmp_path}", "--nodes=2", *settings],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "install redis-server or valkey-server" in line
