@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import attrs
 from attrs import frozen
 
+from config.groups.call_media import CallMediaSettings
 from config.groups.capture import CaptureSettings
 from config.groups.cluster import ClusterSettings
 from config.groups.hooks import HookSettings
@@ -67,6 +68,7 @@ class Settings(
     SnapshotSettings,
     RecordSettings,
     PushSettings,
+    CallMediaSettings,
     MediaSettings,
     SignallingSettings,
 ):

@@ -1,8 +1,8 @@
 """The one place where unexpected errors are caught: an error ends the peer that it happened to, not the plane."""
 
 from collections.abc import Callable
+from typing import Protocol
 
-from actors.media.peer.transport import Transport
 from actors.media.statistics import Counters
 from actors.runtime.logs import get_logger
 from protocol.stream.info_texts import StreamInfo
@@ -10,11 +10,19 @@ from protocol.stream.info_texts import StreamInfo
 log = get_logger("media")
 
 
+class GuardedPeer(Protocol):
+    """What an error ends: the transport of a peer, or a phone's end of a call."""
+
+    @property
+    def session_id(self) -> str: ...
+    def fail(self, info: StreamInfo) -> None: ...
+
+
 class PeerGuard:
     """`current` is the peer whose packet or timer is being handled; handlers set it as soon as they know."""
 
     def __init__(self, counters: Counters) -> None:
-        self.current: Transport | None = None
+        self.current: GuardedPeer | None = None
         self._counters = counters
 
     def run(self, handler: Callable[..., None], *args: object) -> None:
@@ -29,10 +37,10 @@ class PeerGuard:
             if transport is not None:
                 self._give_up(transport)
 
-    def _set_current(self, transport: Transport | None) -> None:
+    def _set_current(self, transport: GuardedPeer | None) -> None:
         self.current = transport
 
-    def _give_up(self, transport: Transport) -> None:
+    def _give_up(self, transport: GuardedPeer) -> None:
         try:
             transport.fail(StreamInfo.FAILED_BY_ERROR)
         except Exception as error:  # noqa: BLE001  its handler is broken too: nothing more to tell

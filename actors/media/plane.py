@@ -10,6 +10,7 @@ then encrypted and sent for every viewer, within a few milliseconds.
                              -> send what is queued, look for receiver reports
     a task for each socket of receiver reports    (`report_reader`)
     a task for viewers that catch up              (`catch_up`)
+    a task for the sockets of phones              (`call.leg_reader`)
     a task for all timers    wait for the earliest deadline -> handle the peers whose deadline has come
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 import trio
 
+from actors.media.call.call_media import CallMedia
 from actors.media.context import MediaContext
 from actors.media.datagram_router import DatagramRouter
 from actors.media.drops import LossWatch
@@ -102,10 +104,10 @@ class MediaPlane:
         ]
         self._tcp = TcpMedia(self._services, self._guard, listeners, outlets, after=self._end_pass)
         self.feeds = Feeds(context, self._guard.run, self._end_pass)
+        self.calls = CallMedia(self._services, self._guard, self._end_pass)
         self._losses = LossWatch(self._lost, log)
         self._sleep: trio.CancelScope | None = None  # of the task for timers
-        self._ended = False
-        self.beats = 0
+        self._ended, self.beats = False, 0
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -209,6 +211,7 @@ class MediaPlane:
                 for reports in self._reports:
                     nursery.start_soon(reports.run)
                 nursery.start_soon(self._tcp.run)
+                nursery.start_soon(self.calls.run)
                 nursery.start_soon(self._keep_time)
                 nursery.start_soon(self._catch_up)
         finally:

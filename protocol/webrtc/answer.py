@@ -51,12 +51,13 @@ def write_answer(
     """The answer to `offer` as text with CRLF line endings.
 
     `plans` come from a negotiation of the same offer. `direction` is the server's: recvonly to a publisher, sendonly
-    to a player. A player needs `cname` (the RTCP name of the sender) and `stream_id`, both without spaces. Audio and
-    video share the `stream_id`, or the page would show only one of them. ValueError: misuse by the caller.
+    to a player, sendrecv in a call. Players and calls need `cname` (the RTCP name of the sender) and `stream_id`, both
+    without spaces. Audio and video share the `stream_id`, or the page would show only one of them. ValueError: misuse
+    by the caller.
     """
     _check(offer, transport, direction, cname, stream_id)
     planned = {plan.mid: plan for plan in plans}
-    lines = list(_session_lines(offer, transport))
+    lines = list(session_lines(offer.bundle, transport))
     for section in offer.sections:
         plan = planned.get(section.mid)
         if section.rejected:
@@ -65,23 +66,26 @@ def write_answer(
             lines += _inactive_lines(section, transport)
         elif direction == Direction.SENDONLY:
             lines += _play_lines(section, plan, transport, cname, stream_id)
+        elif direction == Direction.SENDRECV:
+            lines += call_lines(section, plan, transport, cname, stream_id)
         else:
             lines += _publish_lines(section, plan, transport)
     return "\r\n".join(lines) + "\r\n"
 
 
 def _check(offer: Offer, transport: LocalTransport, direction: Direction, cname: str, stream_id: str) -> None:
-    if direction not in (Direction.RECVONLY, Direction.SENDONLY):
-        raise ValueError(f"the server answers recvonly or sendonly, not {direction}")
-    if direction == Direction.SENDONLY and not (_TOKEN.fullmatch(cname) and _TOKEN.fullmatch(stream_id)):
-        raise ValueError("an answer to a player needs a cname and a stream_id without spaces")
+    if direction == Direction.INACTIVE:
+        raise ValueError("an answer in which nothing is sent or received is none")
+    if direction.sends and not (_TOKEN.fullmatch(cname) and _TOKEN.fullmatch(stream_id)):
+        raise ValueError("an answer with media of ours needs a cname and a stream_id without spaces")
     if transport.setup == Setup.ACTPASS or transport.setup == offer.setup:
         raise ValueError(f"the server cannot answer setup {offer.setup} with {transport.setup}")
     if not (transport.candidates or transport.tcp_candidates):
         raise ValueError("an answer needs at least one candidate")
 
 
-def _session_lines(offer: Offer, transport: LocalTransport) -> Iterator[str]:
+def session_lines(bundle: Sequence[str], transport: LocalTransport) -> Iterator[str]:
+    """The session level, of an answer or an offer. `bundle`: the mids that share the transport."""
     # RFC 8866 requires a number that is unique to the answer; the random ufrag is unique, and it is public.
     origin = int.from_bytes(transport.ufrag.encode()[:7])
     yield "v=0"
@@ -89,8 +93,8 @@ def _session_lines(offer: Offer, transport: LocalTransport) -> Iterator[str]:
     yield "s=-"
     yield "t=0 0"
     yield "a=ice-lite"
-    if offer.bundle:
-        yield f"a=group:BUNDLE {' '.join(offer.bundle)}"
+    if bundle:
+        yield f"a=group:BUNDLE {' '.join(bundle)}"
     yield "a=msid-semantic:WMS *"
 
 
@@ -135,6 +139,21 @@ def _play_lines(
         if ssrc is not None:
             yield f"a=ssrc:{ssrc} cname:{cname}"
             yield f"a=ssrc:{ssrc} msid:{stream_id} {stream_id}-{plan.kind}"  # for clients older than a=msid
+    yield from _transport_lines(transport)
+
+
+def call_lines(
+    section: MediaSection, plan: TrackPlan, transport: LocalTransport, cname: str, stream_id: str
+) -> Iterator[str]:
+    """A section of a call, in an answer or an offer: both sides send, each any of the plan's codecs."""
+    codecs = (plan.codec, *plan.alternatives)
+    yield from _opening_lines(section, [codec.payload_type for codec in codecs], Direction.SENDRECV, transport)
+    yield f"a=msid:{stream_id} {stream_id}-{plan.kind}"
+    for codec in codecs:
+        yield from _codec_lines(codec)
+    if plan.ssrc is not None:
+        yield f"a=ssrc:{plan.ssrc} cname:{cname}"
+        yield f"a=ssrc:{plan.ssrc} msid:{stream_id} {stream_id}-{plan.kind}"
     yield from _transport_lines(transport)
 
 

@@ -41,6 +41,7 @@ _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _KNOWN_CODECS = {
     ("OPUS", 48_000, 2),
     ("OPUS", 48_000, 1),  # RFC 7587 requires 2, whatever is sent; cameras and older GStreamer leave it out
+    ("G722", 8_000, 1),  # RFC 3551 section 4.5.2: its clock is 8,000, though it samples 16,000 times a second
     ("PCMU", 8_000, 1),
     ("PCMA", 8_000, 1),
     ("VP8", 90_000, 1),
@@ -48,8 +49,18 @@ _KNOWN_CODECS = {
     ("VP9", 90_000, 1),
     ("AV1", 90_000, 1),
 }
-_AUDIO_NAMES = frozenset({"OPUS", "PCMU", "PCMA"})
-_STATIC_FORMATS = {0: "PCMU/8000", 8: "PCMA/8000"}  # RFC 3551 table 4: valid without a=rtpmap
+_COMPANIONS = {
+    ("TELEPHONE-EVENT", 8_000, 1),
+    ("TELEPHONE-EVENT", 48_000, 1),
+    ("CN", 8_000, 1),
+}
+_AUDIO_NAMES = frozenset({"OPUS", "G722", "PCMU", "PCMA"})
+_STATIC_FORMATS = {
+    0: "PCMU/8000",
+    8: "PCMA/8000",
+    9: "G722/8000",
+    13: "CN/8000",
+}  # RFC 3551 table 4: valid without a=rtpmap
 _RTCP_CONFLICT = range(64, 96)  # RFC 5761 section 4: with rtcp-mux these look like RTCP
 _MAX_EXTENSION_ID = 14  # RFC 8285: higher ids need the two-byte form, which browsers use only with extmap-allow-mixed
 
@@ -144,6 +155,7 @@ def _section(block: _Block, session: _Block) -> MediaSection:
         mid=_token(block.first("mid")),
         direction=_direction(block) or _direction(session) or Direction.SENDRECV,
         codecs=_codecs(block, formats, kind) if kind else (),
+        companions=_companions(block, formats) if kind is MediaKind.AUDIO else (),
         extensions=_extensions(block),
         ssrcs=_ssrcs(block, fid_groups),
         fid_groups=fid_groups,
@@ -246,6 +258,19 @@ def _codecs(block: _Block, formats: Sequence[str], kind: MediaKind) -> tuple[Cod
     return tuple(found)
 
 
+def _companions(block: _Block, formats: Sequence[str]) -> tuple[Codec, ...]:
+    encodings = {target: values[0] for target, values in block.by_format("rtpmap").items()}
+    found = []
+    for text in formats:
+        payload_type = _payload_type(text)
+        encoding = None if payload_type is None else encodings.get(text, _STATIC_FORMATS.get(payload_type, ""))
+        if payload_type is None or not encoding or (read := _read_encoding(encoding)) not in _COMPANIONS:
+            continue
+        fmtp = ";".join(block.by_format("fmtp").get(text, []))
+        found.append(Codec(payload_type=payload_type, name=read[0], clock_rate=read[1], fmtp=fmtp))
+    return tuple(found)
+
+
 def _retransmissions(
     formats: Iterable[str], encodings: Mapping[str, str], fmtps: Mapping[str, str]
 ) -> dict[str, int | None]:
@@ -259,10 +284,14 @@ def _retransmissions(
 
 def _known_encoding(encoding: str, kind: MediaKind) -> tuple[str, int, int] | None:
     """`<name>/<clock rate>[/<channels>]` of a=rtpmap in canonical form; None if the server does not know it."""
-    name, clock_rate, channels = [*encoding.upper().split("/"), "1", "1"][:3]
-    known = (name, _number(clock_rate, 1_000_000) or 0, _number(channels, 255) or 0)
-    expected_kind = MediaKind.AUDIO if name in _AUDIO_NAMES else MediaKind.VIDEO
+    known = _read_encoding(encoding)
+    expected_kind = MediaKind.AUDIO if known[0] in _AUDIO_NAMES else MediaKind.VIDEO
     return known if known in _KNOWN_CODECS and kind == expected_kind else None
+
+
+def _read_encoding(encoding: str) -> tuple[str, int, int]:
+    name, clock_rate, channels = [*encoding.upper().split("/"), "1", "1"][:3]
+    return name, _number(clock_rate, 1_000_000) or 0, _number(channels, 255) or 0
 
 
 # --- the transport ---------------------------------------------------------------------------------------------

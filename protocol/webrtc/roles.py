@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from protocol.webrtc.sdp import Setup
 
@@ -12,11 +12,13 @@ class PeerRoles:
     """`setup` is the answer's: PASSIVE makes the server the DTLS server, ACTIVE the client (RFC 8842).
 
     `controlling`: the server nominates the path and resolves ties (RFC 8445 section 6.1.1). A lite agent is controlling
-    only towards another lite agent; browsers are full agents.
+    only towards another lite agent; browsers are full agents. `credentials`: the user fragment and password that the
+    peer has been told already, where the server offers; an answerer makes its own.
     """
 
     setup: Setup = Setup.PASSIVE
     controlling: bool = False
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
     def dtls(self) -> Literal["server", "client"]:

@@ -322,6 +322,11 @@ def build_sdes(ssrc: int, cname: str) -> bytes:
     return _packet(_SDES, 1, body + bytes(-len(body) % 4))
 
 
+def build_bye(ssrc: int) -> bytes:
+    """End `ssrc` (RFC 3550 section 6.6)."""
+    return _packet(_BYE, 1, _U32.pack(ssrc))
+
+
 def build_nack(sender_ssrc: int, media_ssrc: int, lost: Iterable[int]) -> bytes:
     """Request lost packets, given as numbers in ascending order, taken modulo 2^16 (a wrap is fine).
 

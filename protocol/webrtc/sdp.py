@@ -1,10 +1,13 @@
 """What SDP says about one WebRTC peer, as values: the types that offer, negotiation and answer share.
 
-The server is always the answerer (the browser's SDK offers, for publishing and for playing), so the steps are:
+For streams the server is always the answerer (the browser's SDK offers, for publishing and for playing), so the steps
+are:
 
     offer.parse_offer(text) -> Offer
     negotiation.negotiate_publish(offer, ...) | negotiate_play(offer, ...) -> tuple[TrackPlan, ...]
     answer.write_answer(offer, plans, transport, ...) -> text
+
+A page that is called is offered (`call_offer`).
 
 Terms are those of RFC 8866 (SDP), RFC 9143 (BUNDLE), RFC 8829 (JSEP) and RFC 8839 (ICE in SDP).
 """
@@ -90,7 +93,7 @@ def parse_parameters(fmtp: str) -> Mapping[str, str]:
 class Codec:
     """One format of a section: a codec with the payload type that this offer assigns to it.
 
-    `name` is canonical: OPUS PCMU PCMA VP8 H264 VP9 AV1. `payload_type` is 0 to 127 and means nothing outside its
+    `name` is canonical: OPUS G722 PCMU PCMA VP8 H264 VP9 AV1. `payload_type` is 0 to 127 and means nothing outside its
     offer. `clock_rate` is in Hz. `fmtp` is verbatim, `parameters` the same, parsed. `rtcp_feedback` holds entries such
     as `nack pli`. `rtx_payload_type` is the retransmission format (RFC 4588) that the offer ties to this one.
     """
@@ -141,6 +144,8 @@ class MediaSection:
     fid_groups: tuple[tuple[int, int], ...]
     rtcp_rsize: bool
     encodings: tuple[str, ...] = ()
+    companions: tuple[Codec, ...] = ()
+    """Formats that go with those of voice and are none by themselves: TELEPHONE-EVENT (RFC 4733), CN (RFC 3389)."""
     rejection: Rejection | None = None
 
     @property
@@ -200,6 +205,8 @@ class TrackPlan:
     twcc_extension_id: int | None = None
     mid_extension_id: int | None = None
     reduced_size: bool = False
+    alternatives: tuple[Codec, ...] = ()
+    """Of a call: what either side may send beside `codec`."""
 
     @property
     def has_compound_feedback(self) -> bool:

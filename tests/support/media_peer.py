@@ -150,6 +150,14 @@ class MediaPeer:
     def play_offer(self) -> str:
         return _offer(self, "recvonly")
 
+    def call_offer(self) -> str:
+        return _offer(self, "sendrecv")
+
+    def call_answer(self, offer: str) -> str:
+        """Answer the server's offer of a call, and take it as `accept` takes an answer."""
+        self.accept(offer)
+        return _offer(self, "sendrecv").replace("a=setup:actpass", "a=setup:active")
+
     def accept(self, answer: str) -> None:
         """Take the answer; the server is reached at its first candidate of our own address family."""
         self.answer = Answer.parse(answer)
@@ -240,7 +248,7 @@ class MediaPeer:
         is_video = kind == "video"
         self._twcc_number = (self._twcc_number + 1) & 0xFFFF
         header = build_header(
-            payload_type=payload_type or (self.video_type if is_video else 111),
+            payload_type=(self.video_type if is_video else 111) if payload_type is None else payload_type,
             marker=marker,
             sequence=sequence & 0xFFFF,
             timestamp=timestamp,

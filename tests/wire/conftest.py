@@ -7,6 +7,7 @@ import pytest
 HERE = Path(__file__).parent
 SLOW = {
     "aiortc_peer",
+    "call_media",
     "candidates",
     "capture",
     "capture_codecs",

@@ -27,6 +27,8 @@ LATER = {
     "capture_transcode_bitrate": "a capture that transcodes: tests/wire/test_capture_files.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
     "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
+    "codecs_exclude_sip": "a call: tests/wire/test_call_media.py",
+    "rtp_activity_detecting": "a call: tests/wire/test_call_media.py",
     "shutdown_timeout": "the end of the process",
     "shutdown_drain_timeout": "a signal",
     "log_format": "the daemon: tests/wire/test_reload.py",

@@ -39,7 +39,7 @@ log = get_logger("media")
 
 
 class TransportHandler(Protocol):
-    """What a transport serves: an ingest or a playback."""
+    """What a transport serves: an ingest, a playback, or the page's end of a call."""
 
     @property
     def deadline(self) -> float:
@@ -97,7 +97,7 @@ class Transport:
         roles: PeerRoles,
     ) -> None:
         context = services.context
-        self.ufrag, self.pwd = make_credentials(context.entropy)
+        self.ufrag, self.pwd = roles.credentials or make_credentials(context.entropy)
         self._context, self._services, self._timers = context, services, services.timers
         self.receiver: SrtpReceiver | None = None
         self.transmitter: SrtpTransmitter | None = None

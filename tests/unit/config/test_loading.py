@@ -71,8 +71,8 @@ def test_an_unknown_key_is_one_warning_with_the_nearest_known_key(line: str, sug
 
 
 def test_a_setting_of_wcs_without_effect_here_is_a_warning_that_says_why() -> None:
-    (warning,) = load_settings("media_port_to=32000", file_name="f").warnings
-    assert warning == "f:1: media_port_to: has no effect here: all media goes through the one port media_port_from"
+    (warning,) = load_settings("rtp_bundle=true", file_name="f").warnings
+    assert warning == "f:1: rtp_bundle: has no effect here: audio and video always share one transport"
 
 
 def test_of_a_key_given_twice_the_last_counts_with_a_warning() -> None:

@@ -40,7 +40,7 @@ def test_chrome_publish_offer() -> None:
     assert offer.fingerprints[0].value.startswith("82:61:DA:44")
     assert offer.bundle == ("0", "1")
     assert (audio.kind, audio.mid, audio.direction, audio.rejection) == (MediaKind.AUDIO, "0", Direction.SENDONLY, None)
-    assert [found.name for found in audio.codecs] == ["OPUS", "PCMU", "PCMA"]
+    assert [found.name for found in audio.codecs] == ["OPUS", "G722", "PCMU", "PCMA"]
     assert audio.ssrcs == (32517950,)
     assert video.ssrcs == (1516731693, 3439298890)
     assert video.fid_groups == ((1516731693, 3439298890),)
@@ -124,7 +124,7 @@ def test_static_payload_types_need_no_rtpmap() -> None:
 
 @pytest.mark.parametrize(
     "rtpmap",
-    ["opus/16000/2", "opus/48000/6", "VP8/90000", "G722/8000", "opus", "opus//", "", "/", "opus/48000/2" + "0" * 5000],
+    ["opus/16000/2", "opus/48000/6", "VP8/90000", "G723/8000", "opus", "opus//", "", "/", "opus/48000/2" + "0" * 5000],
 )
 def test_unknown_encodings_are_skipped(rtpmap: str) -> None:
     lines = ("a=rtpmap:111 opus/48000/2", f"a=rtpmap:112 {rtpmap}")
@@ -245,7 +245,7 @@ def test_port_zero_is_disabled_unless_bundle_only() -> None:
 
 
 def test_a_section_without_a_known_codec_is_rejected() -> None:
-    audio = section_of("m=audio 9 UDP/TLS/RTP/SAVPF 9", "a=rtpmap:9 G722/8000", mid="a")
+    audio = section_of("m=audio 9 UDP/TLS/RTP/SAVPF 4", "a=rtpmap:4 G723/8000", mid="a")
     assert rejections(offer_of(audio, section_of(*VIDEO, mid="v"), group="a v")) == [Rejection.NO_CODEC, None]
 
 
@@ -292,7 +292,7 @@ def test_unusable_offers(old: str, new: str, complaint: str) -> None:
 
 def test_offers_without_any_known_codec_have_an_error_of_their_own() -> None:
     with pytest.raises(NoCommonCodecs):
-        parse_offer(offer_of(section_of("m=audio 9 UDP/TLS/RTP/SAVPF 9", "a=rtpmap:9 G722/8000")))
+        parse_offer(offer_of(section_of("m=audio 9 UDP/TLS/RTP/SAVPF 4", "a=rtpmap:4 G723/8000")))
 
 
 def test_an_offer_needs_a_section() -> None:
