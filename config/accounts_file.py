@@ -78,14 +78,28 @@ def _read_entries(
     found: list[A] = []
     for index, entry in enumerate(entries):
         try:
-            for key in entry:
-                if key not in keys:
-                    raise AccountError(f"unknown key{did_you_mean(key, keys)}", field=key)
-            found.append(read(entry))
+            found.append(_checked(entry, keys, read))
         except AccountError as error:
             error.entry = (kind, index)
             raise
     return tuple(found)
+
+
+def read_user(entry: dict[str, Any]) -> User:
+    """One user as the fields are written. Raises AccountError."""
+    return _checked(entry, _USER_KEYS, _read_user)
+
+
+def read_token(entry: dict[str, Any]) -> Token:
+    """One token as its fields are written. Raises AccountError."""
+    return _checked(entry, _TOKEN_KEYS, _read_token)
+
+
+def _checked(entry: dict[str, Any], keys: tuple[str, ...], read: Callable[[dict[str, Any]], A]) -> A:
+    for key in entry:
+        if key not in keys:
+            raise AccountError(f"unknown key{did_you_mean(key, keys)}", field=key)
+    return read(entry)
 
 
 def _read_user(entry: dict[str, Any]) -> User:

@@ -75,9 +75,14 @@ def read_apps(text: str, *, file_name: str) -> AppTable:
         raise AppFileError(file_name, line, str(error)) from None
 
 
+def read_app(entry: object) -> App:
+    """One application as its fields are written. Raises AppError."""
+    return App(**_checked_entry(entry))
+
+
 def _read_entry(entry: object, position: int) -> App:
     try:
-        return App(**_checked_entry(entry))
+        return read_app(entry)
     except AppError as error:
         error.position = position
         raise

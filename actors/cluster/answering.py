@@ -5,6 +5,7 @@ it to those streams and sessions that are older than the request. Each request i
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -23,6 +24,7 @@ from protocol.cluster.messages import (
     EndStreams,
     NodeReply,
     NodeRequest,
+    Notice,
     NotUnderstood,
     decode_message,
     in_parts,
@@ -64,6 +66,7 @@ class Answering:
         self.answered = 0
         self.caught_up = 0
         """Requests that were missed first, and carried out later."""
+        self.on_notice: Callable[[Notice], None] = lambda notice: None
         self.refused = 0
         """Messages that were not understood, and requests for which there was no room."""
         self._registry, self._membership = registry, membership
@@ -86,6 +89,8 @@ class Answering:
         match message:
             case NodeReply():
                 self._replies.take(message)
+            case Notice():
+                self.on_notice(message)
             case NodeRequest() if message.sender != self._membership.member:
                 if log_id is None or self._missed.note(log_id):
                     self._begin(message)
@@ -130,7 +135,7 @@ class Answering:
             return
         self.answered += 1
 
-    def _decoded(self, text: str) -> NodeRequest | NodeReply | None:
+    def _decoded(self, text: str) -> NodeRequest | NodeReply | Notice | None:
         try:
             return decode_message(text)
         except NotUnderstood as error:

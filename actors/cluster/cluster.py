@@ -24,6 +24,8 @@ from actors.cluster.executing import Executor
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
 from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.row_memory import RowMemory
+from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
@@ -33,7 +35,7 @@ from actors.runtime.logs import get_logger
 from config.settings import RegistryDown, Settings
 from protocol.cluster.claims import Holder, Named
 from protocol.cluster.members import Beat, Member, MemberInfo
-from protocol.cluster.messages import FindStreams
+from protocol.cluster.messages import FindStreams, Notice
 from protocol.node.filters import StreamFilter
 from protocol.stream.statuses import StreamStatus
 
@@ -61,6 +63,8 @@ class NodeParts:
     info: Callable[[], MemberInfo]
     name_in_use: StopReason
     """Why a stream ends whose name another node has."""
+    rows_path: Path | None = None
+    """Where is kept what is known of the shared tables."""
 
 
 class Cluster:
@@ -78,6 +82,7 @@ class Cluster:
             renew=self.membership.renew,
             is_superseded=lambda: self.membership.is_superseded,
         )
+        self.tables = SharedTables(registry.rows, self.membership, RowMemory(parts.rows_path))
         self.asking = Asking(registry, self.membership)
         self.answering = Answering(
             registry,
@@ -87,7 +92,8 @@ class Cluster:
             supervisor=parts.supervisor,
             replies=self.asking,
         )
-        self.membership.followers.append(self.names)
+        self.membership.followers += [self.names, self.tables]
+        self.answering.on_notice = self._noticed
         self.membership.on_beat = self._beaten
         self.control = ClusterControl(
             parts.node, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
@@ -122,9 +128,11 @@ class Cluster:
             nursery.start_soon(self.names.run)
             await nursery.start(self.membership.run)
             nursery.start_soon(self._listen)
+            nursery.start_soon(self.tables.run)
             if self.membership.is_up:
                 with trio.move_on_after(self._settings.cluster_timeout):
                     await self._listening.wait()
+                    await self.tables.synced.wait()
             task_status.started()
 
     async def leave(self) -> None:
@@ -152,6 +160,10 @@ class Cluster:
         self.answering.beaten(beat)
         self.balancer.balancer.beaten()
 
+    def _noticed(self, notice: Notice) -> None:
+        if notice.about == Notice.TABLES:
+            self.tables.noticed()
+
     def statistics(self) -> dict[str, int]:
         """For the server's statistics."""
         view, names = self.membership.view, self.names
@@ -170,6 +182,8 @@ class Cluster:
             "cluster_answered": self.answering.answered,
             "cluster_caught_up": self.answering.caught_up,
             "cluster_refused": self.answering.refused,
+            "cluster_rows_unsent": self.tables.copy.unsent,
+            "cluster_row_conflicts": self.tables.conflicts,
             "cluster_placed": self.balancer.balancer.placed,
         }
 

@@ -8,6 +8,7 @@ from coredis.retry import NoRetryPolicy
 
 from actors.cluster.link import Call, ClusterLink, open_client
 from actors.cluster.registry import RegistryUnavailable
+from actors.cluster.rows import RedisRows
 from actors.runtime.actor import ActorStopped, crash_guard
 from protocol.cluster import scripts
 from protocol.cluster.claims import Batch, BatchReply, Holder
@@ -24,6 +25,7 @@ class RedisRegistry:
         self._link = link
         self._lease_ms, self._sweep_ms = round(lease * 1000), round(sweep_after * 1000)
         self._prefix = f"wcs:{link.url.db}"  # channels are the same for all databases of one Redis
+        self.rows = RedisRows(self._run, self._all)
 
     async def join(self, *, node: str, place: str, info: str) -> Joined:
         return await self._run(scripts.JOIN, scripts.decode_joined, node, place, info, self._lease_ms)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from actors.cluster.rows import RowRegistry
 from protocol.cluster.claims import Batch, BatchReply, Holder
 from protocol.cluster.members import Beat
 from protocol.cluster.scripts import Joined, LogEntry, Sent
@@ -14,6 +15,10 @@ class RegistryUnavailable(Exception):
 
 class Registry(Protocol):
     """Every method raises RegistryUnavailable. What each does: see its script in `protocol.cluster.scripts`."""
+
+    @property
+    def rows(self) -> RowRegistry:
+        """The shared tables."""
 
     async def join(self, *, node: str, place: str, info: str) -> Joined: ...
     async def beat(self, *, member: str, place: str, info: str, boot: str) -> Beat: ...

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
+from attrs import frozen
 
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
 from actors.node.supervisor import Supervisor, log_end
 from actors.runtime.actor import SHUTDOWN
+from actors.storage.account_store import AccountStore
+from actors.storage.app_store import AppStore
+from actors.storage.source_store import SourceStore
 from actors.storage.state_folder import StateFolder
 from actors.stream import Broadcast
 from actors.stream.end_reasons import failed
@@ -24,6 +28,15 @@ if TYPE_CHECKING:
     from actors.cluster.control import ClusterControl
     from actors.cluster.directory import ClusterDirectory
     from actors.cluster.link import ClusterLink
+
+
+@frozen
+class SharedStores:
+    """The tables of the state folder that all nodes share."""
+
+    apps: AppStore
+    accounts: AccountStore
+    sources: SourceStore
 
 
 class ClusteredParts:
@@ -65,6 +78,7 @@ def open_cluster(
     data: DataPort,
     stream_events: StreamEventPort,
     info: Callable[[], MemberInfo],
+    stores: SharedStores,
 ) -> ClusteredParts | None:
     """The parts of a cluster; None without one."""
     url = settings.cluster_redis_url
@@ -87,6 +101,17 @@ def open_cluster(
         settings=settings,
         info=info,
         name_in_use=failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE),
+        rows_path=state.shared_rows_path,
     )
     cluster = Cluster(RedisRegistry(link), parts)
+    _share(cluster, stores)
     return ClusteredParts(link, cluster, ClusterDirectory(cluster.names, cluster))
+
+
+def _share(cluster: Cluster, stores: SharedStores) -> None:
+    from actors.cluster.tables import SharedStore
+    from config.table_rows import ACCOUNT_ROWS, APP_ROWS, SOURCE_ROWS
+
+    SharedStore(cluster.tables, stores.apps, APP_ROWS)
+    SharedStore(cluster.tables, stores.accounts, ACCOUNT_ROWS)
+    SharedStore(cluster.tables, stores.sources, SOURCE_ROWS)

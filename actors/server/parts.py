@@ -26,7 +26,7 @@ from actors.operator.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.server.clustered import ClusteredParts, open_cluster
+from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.debug_reports import DebugReports
@@ -145,6 +145,7 @@ class Parts:
             data=self.data,
             stream_events=self.stream_events,
             info=self._member_info,
+            stores=SharedStores(self.opened.apps, self.opened.access.store, self.opened.sources),
         )
 
     def _member_info(self) -> MemberInfo:

@@ -150,6 +150,7 @@ class Server:
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)
         if parts.clustered is not None:
             await parts.clustered.start(services)
+            opened.access.decide()  # the other nodes may have users
         await self._serve_operators(services)
         services.start_soon(opened.run_record.run)
         services.start_soon(watch_media_drops, parts.plane, self.events)

@@ -97,6 +97,11 @@ class StateFolder:
         return self.path / "run.jsonl"
 
     @property
+    def shared_rows_path(self) -> Path:
+        """What is known of the tables that the nodes of a cluster share."""
+        return self.path / "shared.json"
+
+    @property
     def keys_path(self) -> Path:
         """The folder of the SSH keys by which users log in: a file of each, as OpenSSH's `authorized_keys`."""
         return self.path / "authorized_keys"

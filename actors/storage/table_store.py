@@ -7,7 +7,7 @@ table or the new one, and never the old one once it has acknowledged the new one
 Every look-up goes to the store, so a change takes effect at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 MAX_FILE_SIZE = 16 * 1024 * 1024
 """Bytes; a larger file cannot be such a table."""
+MOST_ATTEMPTS = 20
+"""Of a change, while other nodes of a cluster change the same table."""
 
 
 class TableStoreError(Exception):
@@ -36,6 +38,11 @@ class TableStore(Generic[T]):
         self._changing = trio.Lock()
         self.on_change: Callable[[T, T], None] = _nobody
         """Called after each change, with the table before and the one now. It must not raise or wait."""
+        self.share: Callable[[T, T], Awaitable[T | None]] | None = None
+        """In a cluster: makes a change (before, after) known to the other nodes, or returns the table as they have
+        changed it meanwhile."""
+        self.is_kept = True
+        """Whether the file has the table; else the next `adopt` writes it again."""
         self._known = {text}  # what the file holds, if nobody else has touched it
 
     @property
@@ -53,17 +60,62 @@ class TableStore(Generic[T]):
         async with self._changing:
             table, result = change(self._table)
             if table != self._table:
-                await trio.to_thread.run_sync(self._save, self._render(table))  # not cancelled half-way
-                before, self._table = self._table, table
-                self.on_change(before, table)
+                table, result = await self._shared(change, table, result)
+                await self._keep(table)
             return result
 
-    def _save(self, text: str) -> None:
+    async def adopt(self, make: Callable[[T], T]) -> None:
+        """Replace the table by what the other nodes have. TableStoreError: it is in force, but not kept."""
+        async with self._changing:
+            table = make(self._table)
+            if table != self._table or not self.is_kept:
+                self.is_kept = False
+                await self._keep(table)
+
+    async def _shared(self, change: Callable[[T], tuple[T, R]], table: T, result: R) -> tuple[T, R]:
+        """The change as all nodes have it. It is made again on what another node has changed meanwhile."""
+        if self.share is None:
+            return table, result
+        await trio.to_thread.run_sync(self._check_untouched)
+        self.is_kept = False
+        for _ in range(MOST_ATTEMPTS):
+            newer = await self.share(self._table, table)
+            if newer is None:
+                return table, result
+            self._apply(newer)
+            table, result = change(newer)
+            if table == newer:
+                return table, result
+        raise TableStoreError(f"nothing was changed: other nodes change {self._path.name} all the time; try again")
+
+    async def _keep(self, table: T) -> None:
+        if self.share is not None:
+            self._apply(table)  # the other nodes have it, whatever becomes of the file
+        try:
+            await trio.to_thread.run_sync(self._save, self._render(table))  # not cancelled half-way
+        except TableStoreError as error:
+            if self.share is None:
+                raise
+            raise TableStoreError(
+                f"{error}. The change is in force on all nodes, but this one has not kept it"
+            ) from error
+        self.is_kept = True
+        self._apply(table)
+
+    def _apply(self, table: T) -> None:
+        if table != self._table:
+            before, self._table = self._table, table
+            self.on_change(before, table)
+
+    def _check_untouched(self) -> None:
         if read_file(self._path) not in {None, *self._known}:
             raise TableStoreError(
                 f"{self._path} was edited while the server runs; nothing was changed. "
                 "Restart the server to take the edit in, or put the file back"
             )
+
+    def _save(self, text: str) -> None:
+        self._check_untouched()
         if len(text.encode()) > MAX_FILE_SIZE:
             raise TableStoreError(f"{self._path} would be longer than {MAX_FILE_SIZE} bytes; nothing was changed")
         self._known.add(text)  # a failure may come before or after the rename

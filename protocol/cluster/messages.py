@@ -2,6 +2,7 @@
 
     request   from one member to all, or to one: what is to be done, and how long it waits for the answers
     report    from a member that was asked, in one part or several
+    notice    from one member to all, which nobody answers
 
 A request is read strictly: a node that does not know a condition of a filter would match too much, so it refuses, and
 counts as one that does not answer. A report of a newer version may say more than is understood.
@@ -9,7 +10,7 @@ counts as one that does not answer. A report of a newer version may say more tha
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import evolve, frozen
 from cattrs import BaseValidationError, Converter
@@ -204,11 +205,31 @@ class NodeReply:
         return _text({"v": PROTOCOL_VERSION, "report": _TOLERANT.unstructure(self)})
 
 
-def decode_message(text: str) -> NodeRequest | NodeReply:
-    """A request or a report. Raises NotUnderstood."""
+@frozen(kw_only=True)
+class Notice:
+    """What all members are told, and nobody answers. It may be lost: what it says is found out in another way too."""
+
+    TABLES: ClassVar[str] = "tables"
+    """A shared table has changed."""
+    LOGIN_FAILED: ClassVar[str] = "login-failed"
+    """From the address `value`."""
+    LOGGED_IN: ClassVar[str] = "logged-in"
+
+    about: str
+    sender: str
+    value: str = ""
+
+    def encode(self) -> str:
+        return _text({"v": PROTOCOL_VERSION, "notice": _TOLERANT.unstructure(self)})
+
+
+def decode_message(text: str) -> NodeRequest | NodeReply | Notice:
+    """A request, a report or a notice. Raises NotUnderstood."""
     fields = _object(text)
     if fields.get("v") != PROTOCOL_VERSION:
         raise NotUnderstood("another version of the messages between nodes")
+    if "notice" in fields:
+        return _structured(_TOLERANT, fields["notice"], Notice)
     if "report" in fields:
         return _structured(_TOLERANT, fields["report"], NodeReply)
     kind = _KINDS.get(str(fields.get("ask")))

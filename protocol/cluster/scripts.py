@@ -315,3 +315,7 @@ def _integer(text: str) -> int:
     if len(text) > _MAX_DIGITS or not text.isascii() or not text.isdecimal():
         raise UnexpectedReply(text[:100])
     return int(text)
+
+
+reply_texts, reply_integer = _texts, _integer
+"""For the scripts of other files."""

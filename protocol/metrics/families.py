@@ -218,6 +218,8 @@ CLUSTER: Final = (
     counter("cluster_answered_total", "requests of other nodes that were answered"),
     counter("cluster_caught_up_total", "requests of other nodes that were missed, and carried out later"),
     counter("cluster_refused_total", "messages of other nodes not understood, or without room"),
+    gauge("cluster_rows_unsent", "rows of shared tables that were changed here and wait for Redis"),
+    counter("cluster_row_conflicts_total", "changes of shared tables that were made again on another node's"),
     counter("cluster_placed_total", "pages that /rest-api/lb sent to a node"),
 )
 """Only with cluster.redis_url."""

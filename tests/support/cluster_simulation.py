@@ -9,6 +9,8 @@ has no other. The same seed is the same run.
 
 import random
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import trio
@@ -122,6 +124,9 @@ class SimulatedNode:
         self.is_up = False
         self.is_over = False
         self.down_for = 0.0
+        self.prepare: Callable[[Cluster], None] = lambda cluster: None
+        """Called at each start, before the node joins."""
+        self.rows_path: Path | None = None
 
     async def run(self) -> None:
         while not self.is_over:
@@ -135,6 +140,7 @@ class SimulatedNode:
         self.supervisor = Supervisor(record=RunRecord())
         self.registry = self._redis.connect(self.name)
         self.cluster = Cluster(self.registry, self._parts(), chance=self._chance)
+        self.prepare(self.cluster)
         self.directory: ClusterDirectory[str] = ClusterDirectory(self.cluster.names, self.cluster)
         async with trio.open_nursery() as nursery:
             await nursery.start(self.supervisor.run)
@@ -153,6 +159,7 @@ class SimulatedNode:
             settings=Settings(),
             info=lambda: MemberInfo(node_id=self.name),
             name_in_use=OVER,
+            rows_path=self.rows_path,
         )
 
     def kill(self, down_for: float) -> None:

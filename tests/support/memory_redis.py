@@ -18,6 +18,7 @@ from actors.cluster.registry import RegistryUnavailable
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, Holder
 from protocol.cluster.members import LEASE, SWEEP_AFTER, Beat, Member, MemberInfo, member_name
 from protocol.cluster.scripts import LOG_PAGE, MAX_LOG, Joined, LogEntry, Sent, log_order
+from tests.support.memory_rows import MemoryRowRegistry, MemoryRows
 
 T = TypeVar("T")
 START_MS = 1_700_000_000_000
@@ -44,6 +45,7 @@ class MemoryRedis:
         self.numbers: dict[str, int] = {}
         self.log: list[LogEntry] = []
         self.boot: str | None = None
+        self.tables = MemoryRows(self)
         self.epoch = 0
         self.wipes += 1
 
@@ -142,9 +144,12 @@ class MemoryRedis:
 
     def send(self, text: str, *, logged: bool) -> Sent:
         log_id = self._logged(text) if logged else None
+        self.publish(text, log_id)
+        return Sent(log_id=log_id, members=tuple(self.alive()))
+
+    def publish(self, text: str, log_id: str | None = None) -> None:
         for listener in list(self.listeners.values()):
             self._deliver(listener, log_id, text)
-        return Sent(log_id=log_id, members=tuple(self.alive()))
 
     def _logged(self, text: str) -> str:
         last = log_order(self.log[-1].id) if self.log else (0, 0)
@@ -184,6 +189,7 @@ class MemoryRegistry:
         self._lease_ms, self._sweep_ms = lease_ms, sweep_ms
         self.timeout = 1.0
         self.calls = 0
+        self.rows = MemoryRowRegistry(lambda: redis.tables, self._do)
 
     async def join(self, *, node: str, place: str, info: str) -> Joined:
         return await self._do(lambda: self._redis.join(node, place, info, self._lease_ms))

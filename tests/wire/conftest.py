@@ -18,6 +18,8 @@ SLOW = {
     "cluster",
     "cluster_link",
     "cluster_registry",
+    "cluster_rows",
+    "cluster_shared",
     "crashes",
     "daemon",
     "descriptors",

@@ -1,54 +1,19 @@
 """The registry of a cluster: the same outcomes in memory, as tests use it, and in a real redis-server."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trio
 
-from actors.cluster.link import ClusterLink
-from actors.cluster.redis_registry import RedisRegistry
 from actors.cluster.registry import Registry, RegistryUnavailable
-from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.claims import Batch, BatchFate, BatchReply, Holder, Named
 from protocol.cluster.members import MemberInfo
-from protocol.cluster.redis_url import parse_redis_url
-from tests.support.memory_redis import MemoryRedis
-from tests.support.redis_server import POLL, redis_server
+from tests.support.redis_server import POLL
+from tests.support.registry_worlds import PATIENCE, WORLDS, Connect
 
-LONG = 600.0
 SHORT = 0.05
 INFO = MemberInfo(node_id="shown", version="1").encode()
-PATIENCE = 30
-
-Connect = Callable[..., Registry]
-
-
-@asynccontextmanager
-async def in_memory(folder: Path) -> AsyncIterator[Connect]:
-    redis = MemoryRedis()
-
-    def connect(client: str, *, lease: float = LONG, sweep_after: float = LONG) -> Registry:
-        return redis.connect(client, lease=lease, sweep_after=sweep_after)
-
-    yield connect
-
-
-@asynccontextmanager
-async def in_redis(folder: Path) -> AsyncIterator[Connect]:
-    async with redis_server(folder) as server, trio.open_nursery() as nursery:
-        link = ClusterLink(parse_redis_url(server.url), timeout=PATIENCE)
-        nursery.start_soon(link.run)
-
-        def connect(client: str, *, lease: float = LONG, sweep_after: float = LONG) -> Registry:
-            return RedisRegistry(link, lease=lease, sweep_after=sweep_after)
-
-        yield connect
-        link.stop(SHUTDOWN)
-
-
-WORLDS = {"memory": in_memory, "redis": in_redis}
 
 
 @pytest.fixture(params=WORLDS)
