@@ -13,6 +13,7 @@ from attrs import frozen
 from protocol.common.transitions import Transitions
 from protocol.hooks import breaker
 from protocol.signaling import session_state
+from protocol.sip import transactions
 from protocol.stream import life
 from protocol.webrtc import dtls_state, transport_state
 
@@ -91,6 +92,20 @@ MACHINES = (
         events=breaker.BreakerEvent,
         table=breaker.TRANSITIONS,
         meanings=_meanings(breaker.BreakerState),
+    ),
+    Machine(
+        name="SIP INVITE that we send",
+        source="protocol/sip/transactions.py",
+        events=transactions.ClientTransactionEvent,
+        table=transactions.INVITE_CLIENT,
+        meanings=_meanings(transactions.ClientTransactionState),
+    ),
+    Machine(
+        name="SIP INVITE that we answer",
+        source="protocol/sip/transactions.py",
+        events=transactions.ServerTransactionEvent,
+        table=transactions.INVITE_SERVER,
+        meanings=_meanings(transactions.ServerTransactionState),
     ),
 )
 

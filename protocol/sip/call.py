@@ -1,0 +1,220 @@
+"""What calls have in common, whoever began them: requests within the dialog, its end, INFO, new offers, transfers.
+
+`OutgoingCall` and `IncomingCall` add how a call comes about. A call is over for its owner when it has ended it or has
+been told `CallEnded`; what is left to be sent afterwards (CANCEL, BYE, ACKs) is done here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from protocol.sip.core import ALLOW, SDP, SUPPORTED, PendingRequest, SipCore
+from protocol.sip.dialog import Dialog
+from protocol.sip.digest import Authenticator
+from protocol.sip.events import CallEnded, InfoAnswered, InfoArrived
+from protocol.sip.message import RequestMessage, ResponseMessage, head_of
+from protocol.sip.offers import OfferExchange
+from protocol.sip.session_timer import SessionTimer
+from protocol.sip.transactions import Hop, ServerTransaction
+from protocol.sip.transfer import Transfer
+
+GONE: Final = frozenset({408, 481})
+"""What a request within a call is answered where the other side does not know the call any more (RFC 5057)."""
+
+
+class CallBook(Protocol):
+    """Where calls are found by their dialogs."""
+
+    def bind(self, dialog: Dialog, call: "SipCall") -> None: ...
+    def unbind(self, dialog: Dialog) -> None: ...
+    def drop(self, call: "SipCall") -> None: ...
+
+
+class SipCall(ABC):
+    """See above. `user` and `token` are those of our Contact."""
+
+    is_incoming: bool
+
+    def __init__(self, core: SipCore, book: CallBook, auth: Authenticator, *, user: str, token: str) -> None:
+        self.id = core.world.token()
+        self.core, self.book, self.auth = core, book, auth
+        self.user, self.token = user, token
+        self.dialog: Dialog | None = None
+        self.is_up = False
+        """Answered, and not over."""
+        self.is_over = False
+        """For its owner."""
+        self.allows: frozenset[str] = frozenset()
+        """The methods that the other side knows."""
+        self.session_timer = SessionTimer(core.timers, on_refresh=self._refresh, on_expired=self._expired)
+        self.offers = OfferExchange(self, self.session_timer)
+        self.transfer = Transfer(self)
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def hang_up(self, now: float, status: int = 480) -> None:
+        """End it, in whatever state it is; `status` is for one that was never answered."""
+
+    def send_info(self, content_type: str, body: bytes, now: float) -> None:
+        """Send an INFO."""
+
+        def answered(response: ResponseMessage, now: float) -> None:
+            if response.is_final:
+                self.core.emit(InfoAnswered(call=self.id, status=response.status))
+                self.end_if_gone(response, now)
+
+        self.request("INFO", now, answered, body=body, content_type=content_type)
+
+    # -- requests within the dialog ----------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        now: float,
+        on_response: Callable[[ResponseMessage, float], None],
+        *,
+        headers: Iterable[tuple[str, str | None]] = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+        dialog: Dialog | None = None,
+    ) -> PendingRequest:
+        """Send a request within the dialog."""
+        within = dialog or self.known_dialog()
+        hop, more = self.hop_of(within), tuple(headers)
+
+        def compose() -> RequestMessage:
+            fields = (*within.headers(method), *more, ("Content-Type", content_type if body else None))
+            return RequestMessage(method=method, uri=str(within.target), headers=head_of(fields), body=body)
+
+        pending = PendingRequest(self.core, compose, [hop], self.auth, on_response)
+        pending.send(now)
+        return pending
+
+    def hop_of(self, dialog: Dialog) -> Hop:
+        """Where requests go: straight, or by the server of the call if the straight way is out of reach."""
+        hop = dialog.next_hop()
+        return hop if self.core.world.may_reach(hop) else dialog.flow
+
+    def known_dialog(self) -> Dialog:
+        """Its dialog; ValueError if it has none yet."""
+        if self.dialog is None:
+            raise ValueError("the call has no dialog yet")
+        return self.dialog
+
+    def contact(self, hop: Hop) -> str:
+        """Our Contact."""
+        return self.core.contact(hop, self.user, self.token)
+
+    def offer_headers(self, hop: Hop) -> tuple[tuple[str, str | None], ...]:
+        """What every message has that can open a dialog or change it."""
+        return (("Contact", self.contact(hop)), ("Allow", ALLOW), ("Supported", SUPPORTED))
+
+    def acknowledge(self, invite: RequestMessage, dialog: Dialog) -> tuple[RequestMessage, Hop]:
+        """Send the ACK of a 2xx, with the INVITE's number and credentials; it is returned for repetitions."""
+        number = int(invite.headers.get("CSeq").split()[0])
+        credentials = [field for field in invite.headers.fields if field[0].endswith("Authorization")]
+        fields = (*dialog.headers("ACK", number=number), *credentials)
+        hop = self.hop_of(dialog)
+        plain = RequestMessage(method="ACK", uri=str(dialog.target), headers=head_of(fields))
+        request = self.core.addressed(plain, hop)
+        self.core.transmit(request, hop)
+        return request, hop
+
+    def say_bye(self, dialog: Dialog, now: float) -> None:
+        """Send BYE; nothing depends on its answer."""
+        self.request("BYE", now, lambda response, now: self._bye_answered(response, dialog), dialog=dialog)
+
+    def _bye_answered(self, response: ResponseMessage, dialog: Dialog) -> None:
+        if response.is_final:
+            self.book.unbind(dialog)
+
+    # -- what arrives ------------------------------------------------------------------------------------------------
+
+    def receive(self, request: RequestMessage, dialog: Dialog, transaction: ServerTransaction, now: float) -> None:
+        """A request within the dialog, but ACK; new to its transaction."""
+        if not dialog.takes(request):
+            self.respond(transaction, 500, now)
+            return
+        match request.method:
+            case "BYE":
+                self.respond(transaction, 200, now)
+                self.bye_received(now)
+            case _ if self.is_over:
+                self.respond(transaction, 481, now)
+            case "INVITE":
+                self.offers.invited(request, transaction, now)
+            case "UPDATE":
+                self.offers.updated(request, transaction, now)
+            case "INFO":
+                self.respond(transaction, 200, now)
+                content_type = request.headers.get("Content-Type").partition(";")[0].strip().lower()
+                self.core.emit(InfoArrived(call=self.id, content_type=content_type, body=request.body))
+            case "REFER":
+                self.transfer.asked(request, transaction, now)
+            case "NOTIFY":
+                self.transfer.notified(request, transaction, now)
+            case _:
+                self.receive_other(request, transaction, now)
+
+    def receive_other(self, request: RequestMessage, transaction: ServerTransaction, now: float) -> None:
+        """A request of a method that calls do not have in common."""
+        self.respond(transaction, 200 if request.method == "OPTIONS" else 405, now, ("Allow", ALLOW))
+
+    def acknowledged(self, request: RequestMessage, now: float) -> None:
+        """An ACK within the dialog."""
+        self.offers.acknowledged(request, now)
+
+    def bye_received(self, now: float) -> None:
+        """The other side ends it."""
+        self.end(200, "BYE", now)
+        self.book.unbind(self.known_dialog())
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        *headers: tuple[str, str | None],
+        body: bytes | None = None,
+    ) -> ResponseMessage:
+        """Answer a request within the dialog."""
+        tag = "" if self.dialog is None else self.dialog.local.tag
+        response = self.core.response(transaction.request, status, tag=tag, headers=headers, body=body)
+        transaction.respond(response, now)
+        return response
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def end_if_gone(self, response: ResponseMessage, now: float) -> None:
+        """End the call if a request within it was answered as by somebody who does not know it."""
+        if response.status in GONE and self.is_up:
+            self.end(response.status, response.reason, now)
+            self.book.unbind(self.known_dialog())
+
+    def end(self, status: int, reason: str, now: float) -> None:
+        """It is over, and the owner is told so unless it was the owner's doing."""
+        was_over, was_up = self.is_over, self.is_up
+        self.close(now)
+        if not was_over:
+            self.core.emit(CallEnded(call=self.id, status=status, reason=reason, was_up=was_up))
+
+    def _refresh(self, now: float) -> None:
+        self.offers.refresh(now)
+
+    def _expired(self, now: float) -> None:
+        self.say_bye(self.known_dialog(), now)
+        self.end(408, "the session was not refreshed", now)
+
+    def close(self, now: float) -> None:
+        """Nothing of it is repeated any more, and nothing within it is expected but BYE and its like."""
+        self.is_over, self.is_up = True, False
+        self.offers.close(now)
+        self.session_timer.stop()
+        self.transfer.close()
+        self.book.drop(self)
+
+    def note_abilities(self, message: RequestMessage | ResponseMessage) -> None:
+        """Take what the other side says about itself."""
+        if message.headers.has("Allow"):
+            self.allows = frozenset(value.upper() for value in message.headers.values("Allow"))

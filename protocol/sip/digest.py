@@ -1,0 +1,166 @@
+"""Digest authentication of a SIP client (RFC 3261 section 22, RFC 7616, RFC 8760).
+
+One `Authenticator` is for one account at one server. It chooses the strongest challenge that it knows (SHA-512-256,
+SHA-256, MD5), counts the uses of a nonce, and is loyal to the realm that has once accepted it: no other may ask.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from attrs import define, field, frozen
+
+from protocol.sip.headers import Challenge
+
+_HASHES: Final[dict[str, Callable[[bytes], str]]] = {
+    "sha-512-256": lambda data: hashlib.new("sha512_256", data).hexdigest(),
+    "sha-256": lambda data: hashlib.sha256(data).hexdigest(),
+    "md5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
+}
+"""In order of preference."""
+
+
+@frozen(kw_only=True)
+class SipCredentials:
+    """Whom an account's server lets in."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+class CannotAuthenticate(Exception):
+    """No challenge can be answered; the text says why, without a secret."""
+
+
+@define(eq=False)
+class _Session:
+    """One challenge that is being answered, again and again as long as its nonce holds."""
+
+    challenge: Challenge
+    name: str
+    uses: int = 0
+
+
+class Authenticator:
+    """See above. `token` makes a fresh random text for each cnonce."""
+
+    def __init__(self, credentials: SipCredentials | None, token: Callable[[], str]) -> None:
+        self._credentials = credentials
+        self._token = token
+        self._sessions: dict[str, _Session] = {}
+        self.realm: str | None = None
+        """The realm that has accepted these credentials."""
+        self.uses_md5 = False
+        """Whether the server has offered nothing better than MD5."""
+
+    def challenged(self, challenges: Iterable[Challenge], header: str, *, is_repeated: bool = False) -> None:
+        """Take the challenges of a 401 or 407; `header` is the field that answers. Raises CannotAuthenticate.
+
+        `is_repeated`: the request that is challenged was one that answered a challenge already.
+        """
+        if self._credentials is None:
+            raise CannotAuthenticate("the server asks for a password, and none is given")
+        chosen = _strongest(challenges)
+        realm = chosen.get("realm")
+        if self.realm is not None and realm != self.realm:
+            raise CannotAuthenticate("another realm than before asks for the password")
+        known = self._sessions.get(header)
+        is_same = known is not None and bool(known.uses) and known.challenge.get("nonce") == chosen.get("nonce")
+        if is_same or (is_repeated and chosen.get("stale").lower() != "true"):
+            raise CannotAuthenticate("the server does not accept the password")
+        self._sessions[header] = _Session(chosen, header)
+        self.uses_md5 = _algorithm(chosen) == "md5"
+
+    def accepted(self) -> None:
+        """A request with these credentials has succeeded."""
+        for known in self._sessions.values():
+            if known.uses:
+                self.realm = known.challenge.get("realm")
+
+    def headers(self, method: str, uri: str, body: bytes) -> list[tuple[str, str]]:
+        """The header fields that go with a request; none before the first challenge."""
+        if self._credentials is None:
+            return []
+        return [(each.name, self._answer(each, self._credentials, method, uri, body)) for each in self._all()]
+
+    def _all(self) -> Iterable[_Session]:
+        return self._sessions.values()
+
+    def _answer(self, session: _Session, credentials: SipCredentials, method: str, uri: str, body: bytes) -> str:
+        session.uses += 1
+        challenge, qop = session.challenge, _qop(session.challenge)
+        cnonce, count = self._token(), f"{session.uses:08x}"
+        response = digest_response(challenge, credentials, method, uri, cnonce=cnonce, nonce_count=count, body=body)
+        fields = [
+            ("username", _quote(credentials.username)),
+            ("realm", _quote(challenge.get("realm"))),
+            ("nonce", _quote(challenge.get("nonce"))),
+            ("uri", _quote(uri)),
+            ("response", _quote(response)),
+        ]
+        if challenge.get("algorithm"):
+            fields.append(("algorithm", challenge.get("algorithm")))
+        if challenge.get("opaque"):
+            fields.append(("opaque", _quote(challenge.get("opaque"))))
+        if qop or _is_session(challenge):
+            fields.append(("cnonce", _quote(cnonce)))
+        if qop:
+            fields += [("qop", qop), ("nc", count)]
+        return "Digest " + ", ".join(f"{name}={value}" for name, value in fields)
+
+
+def digest_response(
+    challenge: Challenge,
+    credentials: SipCredentials,
+    method: str,
+    uri: str,
+    *,
+    cnonce: str,
+    nonce_count: str,
+    body: bytes = b"",
+) -> str:
+    """The response of RFC 7616 section 3.4.1, in hex."""
+    digest = _HASHES[_algorithm(challenge)]
+    nonce, qop = challenge.get("nonce"), _qop(challenge)
+
+    def hashed(*parts: str) -> str:
+        return digest(":".join(parts).encode("utf-8", "surrogateescape"))
+
+    secret = hashed(credentials.username, challenge.get("realm"), credentials.password)
+    if _is_session(challenge):
+        secret = hashed(secret, nonce, cnonce)
+    request = hashed(method, uri, digest(body)) if qop == "auth-int" else hashed(method, uri)
+    return hashed(secret, nonce, nonce_count, cnonce, qop, request) if qop else hashed(secret, nonce, request)
+
+
+def _strongest(challenges: Iterable[Challenge]) -> Challenge:
+    usable = [each for each in challenges if each.scheme == "digest" and _is_usable(each)]
+    if not usable:
+        raise CannotAuthenticate("no challenge of the server is digest with a known algorithm")
+    order = list(_HASHES)
+    return min(usable, key=lambda each: order.index(_algorithm(each)))
+
+
+def _is_usable(challenge: Challenge) -> bool:
+    return _algorithm(challenge) in _HASHES and bool(challenge.get("nonce")) and _qop(challenge) is not None
+
+
+def _algorithm(challenge: Challenge) -> str:
+    return (challenge.get("algorithm") or "md5").lower().removesuffix("-sess")
+
+
+def _is_session(challenge: Challenge) -> bool:
+    return challenge.get("algorithm").lower().endswith("-sess")
+
+
+def _qop(challenge: Challenge) -> str | None:
+    """auth before auth-int; "" if the server knows no qop; None if it knows only others."""
+    if not challenge.get("qop"):
+        return ""
+    offered = {each.strip().lower() for each in challenge.get("qop").split(",")}
+    return next((each for each in ("auth", "auth-int") if each in offered), None)
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,182 @@
+"""A SIP user agent (RFC 3261): messages and commands in, messages and events out; no socket, no clock.
+
+After each call of a method, `outbound()` gives the messages to be sent and `events()` what there is to know, and
+`deadline` says when `on_time` is due. Methods that change something take the time, in seconds of a monotonic clock.
+Who may send to it at all is for its owner to check, before `receive`: it answers whatever arrives.
+
+    register -> RegistrationSucceeded | RegistrationFailed, at each refresh; unregister -> RegistrationEnded
+    call -> CallProgressed* -> CallAnswered | CallEnded
+    CallArrived -> ring, progress, answer (-> CallAcknowledged) | hang_up
+    up: offer -> OfferAccepted | OfferRefused; OfferArrived -> accept_offer | refuse_offer; CallEnded at the end
+
+`hang_up` is the end for its caller: no event about the call follows.
+"""
+
+from protocol.sip.call_directory import CallDirectory
+from protocol.sip.core import Outbound, SipCore, Surroundings
+from protocol.sip.digest import Authenticator, SipCredentials
+from protocol.sip.events import SipEvent
+from protocol.sip.headers import NameAddress, SipUri
+from protocol.sip.message import RequestMessage, SipMessage
+from protocol.sip.message_router import MessageRouter
+from protocol.sip.outgoing_call import Invitation, OutgoingCall
+from protocol.sip.registration import RegistrationClient, RegistrationPlan
+from protocol.sip.transactions import Hop, client_key_of
+
+
+class UserAgent:
+    """See above. Commands about a call or registration that is over do nothing."""
+
+    def __init__(self, world: Surroundings) -> None:
+        self._core = SipCore(world)
+        self._calls = CallDirectory()
+        self._router = MessageRouter(self._core, self._calls)
+        self._registrations: dict[str, RegistrationClient] = {}
+
+    # -- what arrives ------------------------------------------------------------------------------------------------
+
+    def receive(self, message: SipMessage, source: Hop, now: float) -> None:
+        """Take a message. Raises SipError for one that cannot even be answered."""
+        self._router.receive(message, source, now)
+
+    def unsendable(self, outbound: Outbound, now: float) -> None:
+        """It could not be sent: for a request that means the next server, or no answer at all."""
+        if isinstance(outbound.message, RequestMessage) and outbound.message.method != "ACK":
+            transaction = self._core.clients.get(client_key_of(outbound.message))
+            if transaction is not None:
+                transaction.broken(now)
+
+    # -- outputs -----------------------------------------------------------------------------------------------------
+
+    def outbound(self) -> list[Outbound]:
+        """The messages to be sent, in order; each once."""
+        found, self._core.outbound = self._core.outbound, []
+        return found
+
+    def events(self) -> list[SipEvent]:
+        """What has happened, in order; each once."""
+        found, self._core.events = self._core.events, []
+        return found
+
+    @property
+    def deadline(self) -> float:
+        """When `on_time` is due; math.inf: never."""
+        return self._core.timers.deadline
+
+    @property
+    def transaction_count(self) -> int:
+        return len(self._core.clients) + len(self._core.servers)
+
+    @property
+    def call_count(self) -> int:
+        return len(self._calls.calls)
+
+    @property
+    def refused_count(self) -> int:
+        """Requests answered by 503, since there were too many transactions."""
+        return self._router.refused
+
+    def on_time(self, now: float) -> None:
+        """Do what is due."""
+        self._core.timers.run(now)
+
+    # -- registrations -----------------------------------------------------------------------------------------------
+
+    def register(self, plan: RegistrationPlan, credentials: SipCredentials | None, now: float) -> str:
+        """Register; the id of the registration. `refresh` must come in time."""
+        client = RegistrationClient(self._core, plan, Authenticator(credentials, self._core.world.token))
+        self._registrations[client.id] = client
+        client.refresh(now)
+        return client.id
+
+    def contact_token(self, registration: str) -> str:
+        """What `CallArrived.contact_token` is for calls to this registration."""
+        client = self._registrations.get(registration)
+        return "" if client is None else client.token
+
+    def refresh(self, registration: str, now: float) -> None:
+        """Register once more."""
+        if registration in self._registrations:
+            self._registrations[registration].refresh(now)
+
+    def unregister(self, registration: str, now: float) -> None:
+        """Have it forgotten."""
+        client = self._registrations.pop(registration, None)
+        if client is not None:
+            client.end(now)
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def call(self, invitation: Invitation, credentials: SipCredentials | None, now: float) -> str:
+        """Call somebody; the id of the call."""
+        auth = Authenticator(credentials, self._core.world.token)
+        call = OutgoingCall(self._core, self._calls, auth, invitation)
+        self._calls.add(call)
+        call.start(now)
+        return call.id
+
+    def trust(self, call: str, credentials: SipCredentials | None) -> None:
+        """Credentials for the requests that we send within a call that has arrived."""
+        if (found := self._calls.calls.get(call)) is not None:
+            found.auth = Authenticator(credentials, self._core.world.token)
+
+    def ring(self, call: str, now: float) -> None:
+        """180 for a call that has arrived."""
+        if (found := self._calls.arrived(call)) is not None:
+            found.ring(now)
+
+    def progress(self, call: str, description: bytes, now: float) -> None:
+        """183 with early media for a call that has arrived."""
+        if (found := self._calls.arrived(call)) is not None:
+            found.progress(description, now)
+
+    def answer(self, call: str, description: bytes, now: float) -> None:
+        """200 for a call that has arrived."""
+        if (found := self._calls.arrived(call)) is not None:
+            found.answer(description, now)
+
+    def hang_up(self, call: str, now: float, status: int = 480) -> None:
+        """End a call: BYE, CANCEL, or `status` for one that has arrived and was not answered."""
+        if (found := self._calls.calls.get(call)) is not None:
+            found.hang_up(now, status)
+
+    def offer(self, call: str, description: bytes, now: float) -> None:
+        """Re-INVITE; while another offer is under way, it waits, and the last one counts."""
+        if (found := self._calls.up(call)) is not None:
+            found.offers.offer(description, now)
+
+    def accept_offer(self, call: str, description: bytes, now: float) -> None:
+        """Accept an OfferArrived."""
+        if (found := self._calls.calls.get(call)) is not None:
+            found.offers.accept(description, now)
+
+    def refuse_offer(self, call: str, now: float, status: int = 488) -> None:
+        """Refuse an OfferArrived; the call goes on as it was."""
+        if (found := self._calls.calls.get(call)) is not None:
+            found.offers.refuse(status, now)
+
+    def send_info(self, call: str, content_type: str, body: bytes, now: float) -> None:
+        """INFO, as with a digit in it."""
+        if (found := self._calls.up(call)) is not None:
+            found.send_info(content_type, body, now)
+
+    def transfer(self, call: str, target: SipUri, now: float, *, replaces: str | None = None) -> None:
+        """REFER; `replaces` is the id of another call, whose other side is to be connected with this one's."""
+        other = None if replaces is None else self._calls.up(replaces)
+        if (found := self._calls.up(call)) is not None:
+            found.transfer.refer(target, None if other is None else other.dialog, now)
+
+    def answer_transfer(self, call: str, status: int, now: float) -> None:
+        """202 for a TransferAsked that is followed, another status for one that is not."""
+        if (found := self._calls.calls.get(call)) is not None:
+            found.transfer.answer(status, now)
+
+    def tell_transfer(self, call: str, status: int, reason: str, now: float) -> None:
+        """NOTIFY what became of a transfer that was followed."""
+        if (found := self._calls.up(call)) is not None:
+            found.transfer.tell_progress(status, reason, now)
+
+    def remote_party(self, call: str) -> NameAddress | None:
+        """The other side of a call that has a dialog, as a target for transfers."""
+        found = self._calls.calls.get(call)
+        return None if found is None or found.dialog is None else found.dialog.remote
