@@ -18,6 +18,11 @@ SHARE = 3
 """An application may hold at most this many times the number of free slots."""
 
 
+def may_take(held: int, free: int) -> bool:
+    """Whether one who shares the slots with others, and holds so many, may have one of the free ones."""
+    return free > 0 and (not held or held <= SHARE * (free - 1))
+
+
 class ConnectionSlots:
     """`total` slots. `is_shared` says whether more than one application may currently want them."""
 
@@ -77,10 +82,7 @@ class ConnectionSlots:
             self._line.discard(turn.caller, turn)
 
     def _may_have(self, app: str) -> bool:
-        held = self._held.get(app, 0)
-        if not held or not self._is_shared():
-            return self._free > 0
-        return held <= SHARE * (self._free - 1)
+        return may_take(self._held.get(app, 0) if self._is_shared() else 0, self._free)
 
     def _hand_to(self, caller: Caller) -> None:
         self._free -= 1

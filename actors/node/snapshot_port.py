@@ -19,6 +19,10 @@ class NoVideo(SnapshotRefused):
     """The publication has no video."""
 
 
+class NotShown(SnapshotRefused):
+    """What the publisher sends is nothing that a picture can be made of."""
+
+
 class NotInTime(SnapshotRefused):
     """No key frame came, or no process had time for it."""
 

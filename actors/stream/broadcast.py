@@ -32,8 +32,10 @@ _MUTES = {
 class Broadcast:
     """One publication that can be played."""
 
-    def __init__(self, publication: Publication) -> None:
+    def __init__(self, publication: Publication, publisher: str = "") -> None:
         self.publication = publication
+        self.publisher = publisher
+        """What tells publishers' clients apart, where these share something."""
         self.is_over = False
         """Nobody can be attached any more."""
         self._players: dict[str, Player] = {}

@@ -64,5 +64,5 @@ class CapturedStream(PublishedStream):
             return None
         await self.go_on()
         self._ingest = ingest
-        self._broadcast = Broadcast(ingest.publication)
+        self._broadcast = Broadcast(ingest.publication, self._owner.subject.client)
         return ingest

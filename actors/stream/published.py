@@ -164,7 +164,7 @@ class PublishedStream(Stream):
             over_tcp=request.over_tcp,
             first_codec="H264" if request.rtmp_url else None,
         )
-        self._broadcast = Broadcast(self._ingest.publication)
+        self._broadcast = Broadcast(self._ingest.publication, self._owner.subject.client)
         return self._ingest
 
     def _may_be_renamed(self) -> bool:

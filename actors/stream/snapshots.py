@@ -49,7 +49,11 @@ class StreamSnapshots:
         if publication.video_codec is None:
             raise NoVideo(NO_VIDEO)
         request = SnapshotRequest(
-            publication=publication.stream_id, open_tap=self._opener(publication), spec=spec, deadline=deadline
+            publication=publication.stream_id,
+            publisher=broadcast.publisher,
+            open_tap=self._opener(publication),
+            spec=spec,
+            deadline=deadline,
         )
         return await self.snapshots.take(request)
 

@@ -59,6 +59,11 @@ class Subject:
     address: str | None = None
     """An IPv4 address or an IPv6 /64."""
 
+    @property
+    def client(self) -> str:
+        """What tells clients apart that share something: the address, else the session."""
+        return self.address or self.session_id
+
     @classmethod
     def of_connection(cls, body: Mapping[str, Any], *, app_key: str, session_id: str, address: str | None) -> "Subject":
         """By a `connection` frame, or the backend's answer to it: `custom.login` or `sipLogin`, and `custom.token`.

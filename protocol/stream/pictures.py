@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 MAX_WIDTH: Final = 4096
 """Pixels of a picture's width and height, at the most; larger ones are scaled down."""
-MAX_PIXELS: Final = 8192 * 4320
-"""Pixels of a frame that is decoded for it, at the most."""
+MAX_PIXELS: Final = 4096 * 2304
+"""Pixels of a frame that is decoded for it, at the most: what cameras send. Larger ones would take too long."""
 MIN_WIDTH: Final = 16
 MAX_BYTES: Final = 16 << 20
 """Bytes of a picture, at the most; a larger one is scaled down."""

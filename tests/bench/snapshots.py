@@ -18,6 +18,7 @@ from fractions import Fraction
 
 import av
 import trio
+from attrs import evolve
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -83,7 +84,11 @@ def publish(rig: Rig, frame: bytes) -> SnapshotRequest:
 
     stream_id = source.publication.stream_id
     return SnapshotRequest(
-        publication=stream_id, open_tap=open_tap, spec=PictureSpec(), deadline=trio.current_time() + 30
+        publication=stream_id,
+        publisher="bench",
+        open_tap=open_tap,
+        spec=PictureSpec(),
+        deadline=trio.current_time() + 30,
     )
 
 
@@ -96,11 +101,7 @@ async def measure(snapshots: Snapshots, rig: Rig, frame: bytes, spec: PictureSpe
     for _ in range(pictures):
         request = publish(rig, frame)
         began = time.perf_counter()
-        picture = await snapshots.take(
-            SnapshotRequest(
-                publication=request.publication, open_tap=request.open_tap, spec=spec, deadline=request.deadline
-            )
-        )
+        picture = await snapshots.take(evolve(request, spec=spec))
         times.append((time.perf_counter() - began) * 1000)
         size = len(base64.b64decode(picture.data))
     spent = (processor_time(worker.pid) - spent) / pictures

@@ -65,6 +65,7 @@ SLOW = {
     "server_events",
     "server_status",
     "service_manager",
+    "snapshot_shares",
     "snapshots",
     "source_forwarder",
     "spool_over_a_kill",

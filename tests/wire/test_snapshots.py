@@ -3,9 +3,7 @@
 import base64
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,89 +13,22 @@ import trio
 import trio.testing
 from attrs import evolve
 
-from actors.media.events import discard
-from actors.media.tap import Tap
 from actors.node.snapshot_port import NotInTime, SnapshotRefused
-from actors.workers.processes.worker import WorkerServices
-from actors.workers.snapshots.snapshot_worker import ENDED, FAILED
-from actors.workers.snapshots.snapshots import TOO_MANY, SnapshotRequest, Snapshots
-from config.settings import Settings
+from actors.workers.snapshots.snapshot_worker import ENDED, TOO_LARGE
+from actors.workers.snapshots.snapshots import TOO_MANY
 from protocol.stream.pictures import Picture, PictureFormat, PictureSpec
-from protocol.webrtc.sdp import Codec, MediaKind
+from protocol.webrtc.sdp import MediaKind
 from tests.support.colour_frames import BLUE, GREEN, HEIGHT, RED, WIDTH, Colour, colours, is_near, payloads
 from tests.support.full_server import FullServer, full_server
 from tests.support.h264_viewer import h264_viewer, until_both
-from tests.support.media_rig import Rig, media_rig
-from tests.support.plain_media import PlainSource
 from tests.support.rtp_packets import build_header
 from tests.support.rtsp_source import make_media
+from tests.support.snapshot_rig import PATIENCE, PATIENT, Camera, pid, refusal, taking
 from tests.support.wcs_client import ClientStream, Frame, WcsClient, wcs_client
-
-PATIENT = evolve(Settings(), snapshot_timeout=60.0)
-PATIENCE = 60.0
-PNG = PictureSpec()
-
-
-class Camera:
-    """A publication, whose key frames come when they are told to."""
-
-    def __init__(self, rig: Rig, codec: str = "VP8") -> None:
-        self._rig = rig
-        self._codec = codec
-        self._sequence = 100
-        video = Codec(payload_type=0, name=codec, clock_rate=90_000)
-        self.source = PlainSource(rig.plane.context, post=discard, video=video)
-
-    def shows(self, left: Colour, right: Colour, width: int = WIDTH, height: int = HEIGHT) -> None:
-        """A key frame comes."""
-        parts = payloads(self._codec, left, right, width, height)
-        for number, part in enumerate(parts, 1):
-            self._sequence += 1
-            header = build_header(
-                payload_type=0,
-                marker=number == len(parts),
-                sequence=self._sequence,
-                timestamp=self._sequence // 100 * 90_000,
-                ssrc=1,
-            )
-            self.source.feed(MediaKind.VIDEO, [header + part])
-        self._sequence = (self._sequence // 100 + 1) * 100
-
-    def request(self, spec: PictureSpec = PNG, *, timeout: float = PATIENCE) -> SnapshotRequest:
-        def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
-            return Tap(self.source.publication, self._rig.plane.context, channel, on_end)
-
-        stream_id = self.source.publication.stream_id
-        return SnapshotRequest(
-            publication=stream_id, open_tap=open_tap, spec=spec, deadline=trio.current_time() + timeout
-        )
-
-
-@asynccontextmanager
-async def taking(settings: Settings = PATIENT) -> AsyncIterator[tuple[Snapshots, Rig]]:
-    async with media_rig() as rig:
-        snapshots = Snapshots(settings, WorkerServices())
-        await rig.nursery.start(snapshots.run)
-        yield snapshots, rig
 
 
 def shown(picture: Picture) -> tuple[int, int, Colour, Colour]:
     return colours(base64.b64decode(picture.data))
-
-
-async def refusal(snapshots: Snapshots, request: SnapshotRequest) -> SnapshotRefused:
-    with pytest.raises(SnapshotRefused) as refused:
-        await snapshots.take(request)
-    return refused.value
-
-
-async def pid(snapshots: Snapshots) -> int:
-    """Of the process, when it takes requests."""
-    worker = snapshots._worker
-    assert worker is not None
-    await worker.ready.wait()
-    assert worker.pid is not None
-    return worker.pid
 
 
 async def test_each_codec_shows_the_colours_of_its_publisher() -> None:
@@ -208,7 +139,9 @@ async def test_what_cannot_be_decoded_is_no_picture() -> None:
         garbage = b"\x10" + b"\x10\x02\x00\x9d\x01\x2a\xa0\x00\x60\x00" + b"\xff" * 40
         huge = b"\x10" + b"\x10\x02\x00\x9d\x01\x2a\xff\x3f\xff\x3f" + b"\xff" * 40
         camera.source.feed(MediaKind.VIDEO, [header + huge])
-        assert (await refusal(snapshots, camera.request())).info == FAILED
+        assert (await refusal(snapshots, camera.request())).info == TOO_LARGE
+        assert (await refusal(snapshots, camera.request())).info == TOO_LARGE
+        assert (snapshots.counts.failed, snapshots.counts.shared) == (1, 1), "it is remembered for a second"
         other = Camera(rig)
         other.source.feed(MediaKind.VIDEO, [header + garbage])
         with suppress(SnapshotRefused):  # a decoder may make something of it

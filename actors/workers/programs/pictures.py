@@ -29,12 +29,18 @@ class NoPicture(Exception):
     """The frame cannot be made into a picture."""
 
 
+class TooLarge(NoPicture):
+    """It has more than MAX_PIXELS."""
+
+
 def make_picture(codec: str, frame: Frame, spec: PictureSpec) -> tuple[bytes, int, int]:
     """The file, its width and height. Raises NoPicture."""
     if frame.width * frame.height > MAX_PIXELS:
-        raise NoPicture("the picture is too large")
+        raise TooLarge("the picture has too many pixels")
     try:
         decoded = decode(codec, frame)
+        if decoded.width * decoded.height > MAX_PIXELS:
+            raise TooLarge("the picture has too many pixels")
         width, height = fitted(decoded.width, decoded.height, spec.width)
         data = encode(decoded, width, height, spec.format)
         while len(data) > spec.max_bytes and width > SMALLEST:
@@ -53,6 +59,7 @@ def decode(codec: str, frame: Frame) -> VideoFrame:
     context = CodecContext.create(DECODERS[codec], "r")
     assert isinstance(context, VideoCodecContext)  # noqa: S101 - what its name says
     context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
     if frame.setup and codec == "H264":
         context.extradata = frame.setup
     for decoded in (*context.decode(av.Packet(frame.data)), *context.decode(None)):

@@ -1,4 +1,5 @@
-"""The worker that takes pictures of publications, of many at a time, one after the other.
+"""The worker that takes pictures of publications, of many at a time: one after the other, the
+smallest of those that can be made first.
 
 The job has the number of one descriptor, `requests`: a socket from which a request comes as one message, JSON with
 `id`, `format`, `width` and `max_bytes`, and two descriptors with it: a publication's tap, and a file for the picture.
@@ -19,10 +20,10 @@ from typing import Any, Final
 from attrs import define, field
 
 from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
-from actors.workers.programs.pictures import NoPicture, make_picture, warm_up
+from actors.workers.programs.pictures import NoPicture, TooLarge, make_picture, warm_up
 from actors.workers.programs.sandbox import enter
 from protocol.containers.key_frame import KeyFrameReader
-from protocol.stream.pictures import MAX_BYTES, PictureFormat, PictureSpec
+from protocol.stream.pictures import MAX_BYTES, MAX_PIXELS, PictureFormat, PictureSpec
 from protocol.taps import MAX_MESSAGE, TapError
 
 STAT_INTERVAL: Final = 5.0
@@ -55,6 +56,8 @@ class Snapshotter:
         self._requests = requests
         self._shots: dict[int, WantedPicture] = {}  # by the descriptors of their taps
         self._memory = bytearray(MAX_MESSAGE)
+        self._found: list[WantedPicture] = []
+        """Those whose key frames are there, and that are to be made."""
         self._poll = select.poll()
         self._taken = self._failed = 0
         for descriptor in (requests.fileno(), sys.stdin.fileno()):
@@ -64,7 +67,7 @@ class Snapshotter:
         """Take pictures until something ends it; the reason."""
         stat_at = time.monotonic()
         while True:
-            timeout = max(0.0, stat_at - time.monotonic())
+            timeout = 0.0 if self._found else max(0.0, stat_at - time.monotonic())
             ready = [descriptor for descriptor, _ in self._poll.poll(timeout * 1000)]
             if sys.stdin.fileno() in ready and (why := _end_of(read_command())):
                 return why
@@ -73,27 +76,34 @@ class Snapshotter:
             for descriptor in ready:
                 if descriptor in self._shots:
                     self._advance(self._shots[descriptor])
+            self._take_smallest()
             if time.monotonic() >= stat_at:
                 stat_at = time.monotonic() + STAT_INTERVAL
                 tell("stat", taken=self._taken, failed=self._failed, waiting=len(self._shots))
 
     def _accept(self) -> bool:
-        """A request; False at the end of them."""
-        try:
-            message, descriptors, _, _ = socket.recv_fds(self._requests, MAX_REQUEST, 2)
-        except BlockingIOError:
-            return True
-        if not message:
-            return False
+        """All requests that are there; False at the end of them."""
+        while True:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._requests, MAX_REQUEST, 2)
+            except BlockingIOError:
+                return True
+            if not message:
+                return False
+            self._begin(message, descriptors)
+
+    def _begin(self, message: bytes, descriptors: list[int]) -> None:
         shot = _shot_of(json.loads(message), descriptors)
         shot.tap.setblocking(False)
         self._shots[shot.tap.fileno()] = shot
         self._poll.register(shot.tap, select.POLLIN)
-        return True
 
     def _advance(self, shot: WantedPicture) -> None:
         """One message of a tap, so that others are not kept waiting."""
         reader = shot.reader
+        if shot in self._found:
+            self._fail(shot, "ended")  # by who wanted it, or its publication
+            return
         try:
             length = shot.tap.recv_into(self._memory)
             reader.feed(memoryview(self._memory)[:length])
@@ -102,12 +112,19 @@ class Snapshotter:
         except (OSError, TapError):
             length = 0
         if reader.found is not None:
-            self._take(shot)
+            self._poll.modify(shot.tap, 0)  # its end alone
+            self._found.append(shot)
         elif reader.ended or not length:
             self._fail(shot, "ended")
         elif time.monotonic() - shot.asked_at >= KEY_FRAME_INTERVAL and reader.wants_key_frame():
             shot.asked_at = time.monotonic()
             tell("keyframe", id=shot.number)
+
+    def _take_smallest(self) -> None:
+        """One picture, the one that takes the least time: large ones keep few others waiting."""
+        shot = min(self._found, key=_pixels, default=None)
+        if shot is not None:
+            self._take(shot)
 
     def _take(self, shot: WantedPicture) -> None:
         assert shot.reader.found is not None  # noqa: S101 - what it is called for
@@ -117,7 +134,7 @@ class Snapshotter:
             _write(shot.file, text)
         except (NoPicture, OSError) as error:
             print(f"no picture of {shot.reader.codec}: {error}", file=sys.stderr, flush=True)
-            self._fail(shot, "undecodable")
+            self._fail(shot, "too-large" if isinstance(error, TooLarge) else "undecodable")
             return
         self._forget(shot)
         self._taken += 1
@@ -132,6 +149,8 @@ class Snapshotter:
         descriptor = shot.tap.fileno()
         self._poll.unregister(descriptor)
         del self._shots[descriptor]
+        if shot in self._found:
+            self._found.remove(shot)
         shot.close()
 
 
@@ -139,6 +158,12 @@ def _shot_of(request: dict[str, Any], descriptors: list[int]) -> WantedPicture:
     tap, file = descriptors
     spec = PictureSpec(format=PictureFormat(request["format"]), width=request["width"], max_bytes=request["max_bytes"])
     return WantedPicture(request["id"], spec, socket.socket(fileno=tap), file)
+
+
+def _pixels(shot: WantedPicture) -> int:
+    """Of a picture to be made, as far as they are known."""
+    frame = shot.reader.found
+    return frame.width * frame.height if frame is not None and frame.width else MAX_PIXELS
 
 
 def _write(file: int, data: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import trio
 from attrs import define, field
 
-from actors.node.snapshot_port import SnapshotRefused
+from actors.node.snapshot_port import NotShown, SnapshotRefused
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.processes.tap_channel import OpenTap, WorkerTap, tap_channel
@@ -19,7 +19,7 @@ from protocol.stream.pictures import Picture, PictureSpec, is_base64
 
 FAILED: Final = "No picture could be taken"
 ENDED: Final = StreamInfo.DISTRIBUTOR_STOPPED
-_INFOS: Final = {"ended": ENDED}
+TOO_LARGE: Final = "The picture is larger than 4096x2304"
 
 log = get_logger("workers")
 
@@ -111,7 +111,7 @@ class SnapshotWorker(Worker):
             case "picture":
                 self._end(shot, _picture(shot, event))
             case "failed":
-                self._end(shot, SnapshotRefused(_INFOS.get(str(event.get("why")), FAILED)))
+                self._end(shot, _refusal(str(event.get("why"))))
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         return StopReason(cause=why)
@@ -164,6 +164,16 @@ def _end_of(shot: Shot) -> Callable[[], None]:
         shot.tap = None
 
     return ended
+
+
+def _refusal(why: str) -> SnapshotRefused:
+    """Why the process has made no picture."""
+    match why:
+        case "ended":
+            return SnapshotRefused(ENDED)
+        case "too-large":
+            return NotShown(TOO_LARGE)
+    return NotShown(FAILED)
 
 
 def _picture(shot: Shot, event: Mapping[str, Any]) -> Picture | SnapshotRefused:

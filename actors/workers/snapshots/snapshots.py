@@ -1,16 +1,21 @@
 """Pictures of publications: who gets one at once, who has to wait, and for how long.
 
 One process takes all of them. It is started when a picture is wanted, and ended when none has been for a while. All who
-want the same picture within a second get the same.
+want the same picture within a second get the same, or the same refusal if what the publisher sends is none.
+
+Publishers share: one whose key frames do not come, or are large, keeps no other one's pictures waiting.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 import trio
 from attrs import asdict, define, field, frozen
 
-from actors.node.snapshot_port import NotInTime, SnapshotRefused
+from actors.hooks.connection_slots import ConnectionSlots, may_take
+from actors.hooks.fair_queue import Caller
+from actors.node.snapshot_port import NotInTime, NotShown, SnapshotRefused
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.processes.tap_channel import OpenTap
@@ -20,7 +25,7 @@ from config.settings import Settings
 from protocol.stream.pictures import Picture, PictureSpec
 
 PICTURE_AGE: Final = 1.0
-"""Seconds for which a picture is as good as new."""
+"""Seconds for which a picture is as good as new, and a failure of the publisher's is remembered."""
 AT_ONCE: Final = 8
 """Pictures that the process is at, at a time; it makes one after the other, but key frames are waited for together."""
 HANG_TIMEOUT: Final = 3.0
@@ -29,6 +34,8 @@ IDLE_TIMEOUT: Final = 60.0
 """Seconds without any request after which the process is ended."""
 MOST_KEPT: Final = 32 << 20
 """Bytes of pictures that are kept for PICTURE_AGE; beyond it, one is taken anew for each who wants it."""
+ENTRY_BYTES: Final = 1024
+"""What a failure that is remembered counts as."""
 TOO_MANY: Final = "Too many snapshots"
 NOT_IN_TIME: Final = "No key frame came in time"
 IDLE: Final = StopReason(cause="idle")
@@ -55,9 +62,16 @@ class SnapshotRequest:
 
     publication: str
     """What tells publications apart."""
+    publisher: str
+    """What tells the clients apart that publish."""
     open_tap: OpenTap
     spec: PictureSpec
     deadline: float
+
+    @property
+    def caller(self) -> Caller:
+        """Who waits for a turn: publishers take turns, and the publications of each."""
+        return Caller(self.publisher, self.publication)
 
     @property
     def key(self) -> tuple[str, PictureSpec]:
@@ -87,8 +101,10 @@ class Snapshots:
         self._settings = settings
         self._workers = workers
         self._exposures: dict[tuple[str, PictureSpec], _Exposure] = {}
-        self._waiting = self._kept = 0
-        self._room = trio.Semaphore(AT_ONCE)
+        self._waiting: Counter[str] = Counter()
+        """By publisher."""
+        self._kept = 0
+        self._slots = ConnectionSlots(AT_ONCE, is_shared=lambda: True)
         self._worker: SnapshotWorker | None = None
         self._idle = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
@@ -96,7 +112,7 @@ class Snapshots:
 
     def __len__(self) -> int:
         """How many pictures are being waited for."""
-        return self._waiting
+        return self._waiting.total()
 
     @property
     def timeout(self) -> float:
@@ -131,12 +147,13 @@ class Snapshots:
     def _begin(self, request: SnapshotRequest) -> _Exposure:
         if self._nursery is None:
             raise SnapshotRefused(FAILED)
-        if self._waiting >= self._settings.snapshot_max_waiting:
+        free = self._settings.snapshot_max_waiting - len(self)
+        if not may_take(self._waiting[request.publisher], free):
             self.counts.refused += 1
             self._refusals.warning("snapshot refused", limit="snapshot.max_waiting")
             raise SnapshotRefused(TOO_MANY, "snapshot.max_waiting")
         exposure = self._exposures[request.key] = _Exposure(request)
-        self._waiting += 1
+        self._waiting[request.publisher] += 1
         self._nursery.start_soon(self._expose, exposure)
         return exposure
 
@@ -146,15 +163,20 @@ class Snapshots:
             with crash_guard(lambda error: log.error("snapshot crashed", crash=error)):
                 exposure.end(await self._result(request))
         finally:
-            self._waiting -= 1
+            self._leave(request)
             exposure.done.set()
-            if not isinstance(exposure.result, Picture):
+            if not isinstance(exposure.result, Picture | NotShown):
                 del self._exposures[request.key]
-        if isinstance(exposure.result, Picture):
+        if isinstance(exposure.result, Picture | NotShown):
             await self._keep(exposure, exposure.result)
 
-    async def _keep(self, exposure: _Exposure, picture: Picture) -> None:
-        size = len(picture.data)
+    def _leave(self, request: SnapshotRequest) -> None:
+        self._waiting[request.publisher] -= 1
+        if not self._waiting[request.publisher]:
+            del self._waiting[request.publisher]
+
+    async def _keep(self, exposure: _Exposure, result: Picture | NotShown) -> None:
+        size = len(result.data) if isinstance(result, Picture) else ENTRY_BYTES
         self._kept += size
         try:
             if self._kept <= MOST_KEPT:
@@ -166,8 +188,11 @@ class Snapshots:
     async def _result(self, request: SnapshotRequest) -> Picture | SnapshotRefused:
         result: Picture | SnapshotRefused = NotInTime(NOT_IN_TIME, "snapshot.timeout")
         with trio.move_on_at(request.deadline):
-            async with self._room:
+            await self._slots.take(request.caller)
+            try:
                 result = await self._shoot(request)
+            finally:
+                self._slots.give_back(request.caller)
         if isinstance(result, Picture):
             self.counts.taken += 1
         else:
