@@ -133,13 +133,21 @@ def _run(parts: Sequence[str], pytest_arguments: Sequence[str]) -> Iterator[Resu
 
 
 def _everything(pytest_arguments: Sequence[str]) -> list[Result]:
-    """What is slow on the wire, which mostly waits, beside all else that needs no browser; then the browsers, alone."""
+    """What is slow on the wire, which mostly waits, beside all else that needs no browser; then the browsers."""
     checks = [*_quiet_checks(), _flake8_async]
     unit, actors = (partial(_ring, name, pytest_arguments, quiet=True) for name in ("unit", "actors"))
     wire, slow_wire = (
         partial(_ring, "wire", ("-m", marked, *pytest_arguments), quiet=True) for marked in ("not slow", "slow")
     )
-    return [*_side_by_side([*checks, unit, actors, wire], [slow_wire]), _ring("e2e", pytest_arguments)]
+    browsers = ([half] for half in _halves_of_e2e(pytest_arguments))
+    return [*_side_by_side([*checks, unit, actors, wire], [slow_wire]), *_side_by_side(*browsers)]
+
+
+def _halves_of_e2e(pytest_arguments: Sequence[str]) -> Iterator[Run]:
+    """Each takes half a core: a page mostly waits for what comes over the network."""
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/e2e").rglob("test_*.py"))
+    for half in (0, 1):
+        yield partial(_ring, "e2e", pytest_arguments, files=files[half::2], quiet=True)
 
 
 def _fast() -> list[Result]:
@@ -184,10 +192,10 @@ def _check(name: str, command: Sequence[str], *, quiet: bool = False) -> Result:
     return Result(name=name, passed=passed, seconds=seconds)
 
 
-def _ring(name: str, pytest_arguments: Sequence[str], *, quiet: bool = False) -> Result:
+def _ring(name: str, pytest_arguments: Sequence[str], *, files: Sequence[str] = (), quiet: bool = False) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = ("-m", "pytest", f"tests/{name}", f"--junitxml={report}", *pytest_arguments)
+        command = ("-m", "pytest", *(files or [f"tests/{name}"]), f"--junitxml={report}", *pytest_arguments)
         passed, seconds = _python(name, command, quiet=quiet)
         tests = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
     skipped = [(test, mark.get("message")) for test in tests if (mark := test.find("skipped")) is not None]
