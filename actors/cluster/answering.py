@@ -127,7 +127,7 @@ class Answering:
         deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
         blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
         try:
-            reply = await self._executor.carry_out(request.ask, blank, deadline)
+            reply = await self._executor.carry_out(request.sender, request.ask, blank, deadline)
             for part in in_parts(reply):
                 await self._registry.tell(request.sender, part.encode())
         except (CannotAnswer, RegistryUnavailable) as error:

@@ -20,7 +20,7 @@ from actors.cluster.asking import Asking
 from actors.cluster.balancing import ClusterBalancer
 from actors.cluster.control import ClusterControl
 from actors.cluster.data import ClusterData, ClusterEvents
-from actors.cluster.executing import Executor
+from actors.cluster.executing import Executor, RelayAnswers
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
 from actors.cluster.registry import Registry, RegistryUnavailable
@@ -72,6 +72,8 @@ class Cluster:
 
     def __init__(self, registry: Registry, parts: NodeParts, *, chance: random.Random | None = None) -> None:
         settings = self._settings = parts.settings
+        self.relays: RelayAnswers | None = None
+        """Who passes streams on, once there is somebody."""
         self._registry, self._supervisor, self._name_in_use = registry, parts.supervisor, parts.name_in_use
         self.membership = Membership(registry, parts.identity, parts.info, chance=chance)
         self.names = ClusterNames(
@@ -87,7 +89,13 @@ class Cluster:
         self.answering = Answering(
             registry,
             self.membership,
-            executor=Executor(node=parts.node, bans=parts.bans, data=parts.data, stream_events=parts.stream_events),
+            executor=Executor(
+                node=parts.node,
+                bans=parts.bans,
+                data=parts.data,
+                stream_events=parts.stream_events,
+                relays=lambda: self.relays,
+            ),
             node_id=parts.node_id,
             supervisor=parts.supervisor,
             replies=self.asking,

@@ -16,6 +16,7 @@ from actors.node.directory import (
 from protocol.cluster.claims import Holder, Named
 
 B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
 
 
 class Elsewhere(Protocol):
@@ -28,8 +29,18 @@ class Elsewhere(Protocol):
         """Whether that member has media under this name."""
 
 
+class Pulling(Protocol[B_co]):
+    """Who brings publications of other nodes here."""
+
+    def find(self, name: str) -> B_co | None:
+        """The broadcast of a publication that has been brought here and goes on."""
+
+    async def pull(self, name: str, holder: Holder) -> B_co:
+        """Bring it here, from that member. Raises NotPublished, PublishedElsewhere or NotReady."""
+
+
 class ClusterDirectory(Directory[B]):
-    """See above."""
+    """See above. `relays`: None as long as nothing is brought here."""
 
     is_shared: ClassVar[bool] = True
 
@@ -37,6 +48,7 @@ class ClusterDirectory(Directory[B]):
         super().__init__()
         self._names = names
         self._elsewhere = elsewhere
+        self.relays: Pulling[B] | None = None
 
     async def request(self, name: str, media_session_id: str) -> Claim[B]:
         """As on one node, where another node's stream is one more that may hold the name."""
@@ -65,14 +77,11 @@ class ClusterDirectory(Directory[B]):
 
     async def locate(self, name: str, *, timeout: float = math.inf) -> B:
         try:
-            return await super().locate(name, timeout=timeout)
+            return await self.locate_here(name, timeout=timeout)
         except NotPublished:
             pass  # here
-        try:
-            holder = await self._elsewhere.locate(name)
-        except RegistryUnavailable:
-            raise PublishedElsewhere(name) from None
-        raise NotPublished(name) if holder is None else PublishedElsewhere(name)
+        relayed = None if self.relays is None else self.relays.find(name)
+        return await self._bring(name) if relayed is None else relayed
 
     async def is_available(self, name: str) -> bool:
         if self.is_announced(name):
@@ -82,6 +91,17 @@ class ClusterDirectory(Directory[B]):
             return holder is not None and await self._elsewhere.is_playing(holder, name)
         except RegistryUnavailable:
             return False
+
+    async def _bring(self, name: str) -> B:
+        try:
+            holder = await self._elsewhere.locate(name)
+        except RegistryUnavailable:
+            raise PublishedElsewhere(name) from None
+        if holder is None:
+            raise NotPublished(name)
+        if self.relays is None:
+            raise PublishedElsewhere(name)
+        return await self.relays.pull(name, holder)
 
     async def _is_elsewhere(self, name: str) -> bool:
         """Whether it is known that another node has it."""

@@ -1,5 +1,8 @@
 """What this node does for another one."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 from attrs import evolve, frozen
 
 from actors.node.bans import Bans
@@ -19,6 +22,7 @@ from protocol.cluster.messages import (
     NodeReply,
     SetLogLevel,
 )
+from protocol.cluster.relay_messages import PullStream, RelayNews
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.rest.paging import Page
 from protocol.rest.streams import TerminateAnswer
@@ -28,16 +32,24 @@ class CannotAnswer(Exception):
     """Not now: to the other node, this one is silent."""
 
 
+class RelayAnswers(Protocol):
+    """Who passes streams on between nodes; `actors.relay` does."""
+
+    async def carry_out(self, sender: str, ask: PullStream | RelayNews, blank: NodeReply, deadline: float) -> NodeReply:
+        """The reply to that member: `blank`, filled in."""
+
+
 @frozen(kw_only=True)
 class Executor:
-    """See above."""
+    """See above. `relays`: None while there is nobody to pass streams on."""
 
     node: LocalNode
     bans: Bans
     data: DataPort
     stream_events: StreamEventPort
+    relays: Callable[[], RelayAnswers | None] = lambda: None
 
-    async def carry_out(self, ask: Ask, blank: NodeReply, deadline: float) -> NodeReply:
+    async def carry_out(self, sender: str, ask: Ask, blank: NodeReply, deadline: float) -> NodeReply:
         """The reply: `blank`, filled in. Raises CannotAnswer."""
         match ask:
             case EndStreams():
@@ -58,6 +70,11 @@ class Executor:
                 return evolve(blank, count=(await self.node.set_log_level(ask.filter, ask.level)).count)
             case DeliverData() | DeliverToAll() | DeliverEvent():
                 return await self._delivered(blank, ask)
+            case PullStream() | RelayNews():
+                relays = self.relays()
+                if relays is None:
+                    raise CannotAnswer
+                return await relays.carry_out(sender, ask, blank, deadline)
 
     async def _ended(self, blank: NodeReply, answer: TerminateAnswer, reason: StopReason) -> NodeReply:
         banned = 0

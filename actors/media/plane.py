@@ -16,7 +16,7 @@ then encrypted and sent for every viewer, within a few milliseconds.
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -42,6 +42,7 @@ from actors.media.peer.transport import Transport, TransportServices
 from actors.media.peer.wake_up_times import PeerTimers
 from actors.media.playback import Playback
 from actors.media.publication import Publication
+from actors.media.relay_legs import RelayLegs
 from actors.media.sending.sender import PacketSender, PortableSender
 from actors.media.statistics import MediaStatistics
 from actors.media.tcp.listeners import MediaListener
@@ -67,6 +68,8 @@ log = get_logger("media")
 
 class MediaPlane:
     """See above. It takes over the sockets, and closes them at the end of `run`."""
+
+    _ended = False
 
     def __init__(
         self,
@@ -95,19 +98,14 @@ class MediaPlane:
         self._guard = PeerGuard(context.counters)
         self._datagrams = Datagrams()  # of whichever socket is being read
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
-        self._reports = [
-            ReportReader(
-                self._receiver(local, entry.reports), context.clock, context.counters, is_urgent=context.wants_reports
-            )
-            for local, entry in enumerate(sockets)
-            if entry.reports is not None
-        ]
+        self._reports = list(_report_readers(sockets, self._receiver, context))
         self._tcp = TcpMedia(self._services, self._guard, listeners, outlets, after=self._end_pass)
+        self.relays = RelayLegs(self._services, self._guard, self._datagrams, self._end_pass)
         self.feeds = Feeds(context, self._guard.run, self._end_pass)
         self.calls = CallMedia(self._services, self._guard, self._end_pass)
         self._losses = LossWatch(self._lost, log)
         self._sleep: trio.CancelScope | None = None  # of the task for timers
-        self._ended, self.beats = False, 0
+        self.beats = 0
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -212,6 +210,7 @@ class MediaPlane:
                     nursery.start_soon(reports.run)
                 nursery.start_soon(self._tcp.run)
                 nursery.start_soon(self.calls.run)
+                nursery.start_soon(self.relays.run)
                 nursery.start_soon(self._keep_time)
                 nursery.start_soon(self._catch_up)
         finally:
@@ -303,6 +302,7 @@ class MediaPlane:
         for transport in list(self._peers.by_ufrag.values()):
             self._guard.run(self._close, transport)
         self._services.port.close()
+        self.relays.close()
         for receiver in self._receivers:
             receiver.close()
 
@@ -315,6 +315,15 @@ class MediaPlane:
     def _close(self, transport: Transport) -> None:
         self._guard.current = transport
         transport.close()
+
+
+def _report_readers(
+    sockets: Sequence[MediaSocket], receiver: Callable[[int, UdpSocket], Receiver], context: MediaContext
+) -> Iterator[ReportReader]:
+    for local, entry in enumerate(sockets):
+        if entry.reports is not None:
+            read = receiver(local, entry.reports)
+            yield ReportReader(read, context.clock, context.counters, is_urgent=context.wants_reports)
 
 
 def _receiver_figures(receivers: Sequence[Receiver], now: float) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Publication:
         """Canonical name (OPUS, PCMU, PCMA), None without audio."""
         self.video_codec = codecs[MediaKind.VIDEO].name if MediaKind.VIDEO in codecs else None
         """Canonical name (VP8, H264, VP9, AV1), None without video."""
+        self.round_trip = round_trip or RttEstimator()
         self._context = context
         self._post = post
         self._flowing = False
@@ -49,7 +50,7 @@ class Publication:
                 codec,
                 ssrc=context.random_number(32),
                 rtx_ssrc=context.random_number(32),
-                round_trip=round_trip or RttEstimator(),
+                round_trip=self.round_trip,
                 now=context.clock(),
                 ask=ask,
                 heeds_requests=heeds_requests,
@@ -96,6 +97,11 @@ class Publication:
                 track.request_key_frame(self._context.clock())
 
     # -- for the ingest ------------------------------------------------------------------------------------------
+
+    def begin_again(self, ask: Callable[[], None]) -> None:
+        """Another ingest goes on with it; `ask` as above."""
+        for track in self.tracks.values():
+            track.begin_again(ask)
 
     def take(self, track: PublishedTrack, packet: MediaPacket | None, now: float) -> None:
         """Forward what `track.incoming` made of a packet, or None. It leaves when the packet sender is flushed."""

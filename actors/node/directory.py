@@ -111,6 +111,10 @@ class Directory(Generic[B]):
         Raises NotPublished when nobody holds or wants the name (or the last one gives it up while we wait),
         PublishedElsewhere when another node has it, and NotReady when time runs out.
         """
+        return await self.locate_here(name, timeout=timeout)
+
+    async def locate_here(self, name: str, *, timeout: float = math.inf) -> B:
+        """The same of this node alone."""
         # A page's publish and play arrive back to back: let the first stream make its request first.
         await trio.lowlevel.checkpoint()
         with trio.move_on_after(timeout):
@@ -120,6 +124,11 @@ class Directory(Generic[B]):
                 await place.changed.wait()
             raise NotPublished(name)
         raise NotReady(name)
+
+    def holder_of(self, name: str) -> Claim[B] | None:
+        """Who of this node holds a name."""
+        place = self._places.get(name)
+        return None if place is None else place.holder
 
     # -- called by claims --------------------------------------------------------------------------
 

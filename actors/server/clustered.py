@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import frozen
 
+from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from actors.cluster.control import ClusterControl
     from actors.cluster.directory import ClusterDirectory
     from actors.cluster.link import ClusterLink
+    from actors.relay import Relays
 
 
 @frozen
@@ -42,9 +44,12 @@ class SharedStores:
 class ClusteredParts:
     """The link to Redis and what stands on it."""
 
-    def __init__(self, link: ClusterLink, cluster: Cluster, directory: ClusterDirectory[Broadcast]) -> None:
+    def __init__(
+        self, link: ClusterLink, cluster: Cluster, directory: ClusterDirectory[Broadcast], relays: Relays
+    ) -> None:
         self.cluster, self.directory = cluster, directory
         self._link = link
+        self.relays = relays
 
     @property
     def control(self) -> ClusterControl:
@@ -54,6 +59,7 @@ class ClusteredParts:
     async def start(self, services: trio.Nursery) -> None:
         """Run it until cancelled. Returns when this node has joined, or Redis does not answer."""
         services.start_soon(self._run_link)
+        await services.start(self.relays.run)
         await services.start(self.cluster.run)
 
     def end(self) -> None:
@@ -79,13 +85,13 @@ def open_cluster(
     stream_events: StreamEventPort,
     info: Callable[[], MemberInfo],
     stores: SharedStores,
+    plane: MediaPlane,
 ) -> ClusteredParts | None:
     """The parts of a cluster; None without one."""
     url = settings.cluster_redis_url
     if url is None:
         return None
     from actors.cluster.cluster import Cluster, NodeParts, identity_of
-    from actors.cluster.directory import ClusterDirectory
     from actors.cluster.link import ClusterLink
     from actors.cluster.redis_registry import RedisRegistry
 
@@ -105,7 +111,7 @@ def open_cluster(
     )
     cluster = Cluster(RedisRegistry(link), parts)
     _share(cluster, stores)
-    return ClusteredParts(link, cluster, ClusterDirectory(cluster.names, cluster))
+    return _with_relays(link, cluster, settings, plane)
 
 
 def _share(cluster: Cluster, stores: SharedStores) -> None:
@@ -115,3 +121,22 @@ def _share(cluster: Cluster, stores: SharedStores) -> None:
     SharedStore(cluster.tables, stores.apps, APP_ROWS)
     SharedStore(cluster.tables, stores.accounts, ACCOUNT_ROWS)
     SharedStore(cluster.tables, stores.sources, SOURCE_ROWS)
+
+
+def _with_relays(link: ClusterLink, cluster: Cluster, settings: Settings, plane: MediaPlane) -> ClusteredParts:
+    """The parts, with those that pass streams on between nodes."""
+    from actors.cluster.directory import ClusterDirectory
+    from actors.relay import Relays, RelayServices
+
+    directory: ClusterDirectory[Broadcast] = ClusterDirectory(cluster.names, cluster)
+    services = RelayServices(
+        settings=settings,
+        legs=plane.relays,
+        directory=directory,
+        asking=cluster.asking,
+        membership=cluster.membership,
+        registry=cluster,
+    )
+    relays = cluster.relays = Relays(services)
+    directory.relays = relays.pulls
+    return ClusteredParts(link, cluster, directory, relays)

@@ -146,6 +146,7 @@ class Parts:
             stream_events=self.stream_events,
             info=self._member_info,
             stores=SharedStores(self.opened.apps, self.opened.access.store, self.opened.sources),
+            plane=self.plane,
         )
 
     def _member_info(self) -> MemberInfo:

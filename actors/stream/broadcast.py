@@ -19,6 +19,9 @@ class Player(Listener[StreamEvent], Follower, Protocol):
 
     @property
     def media_session_id(self) -> str: ...
+    @property
+    def is_relay(self) -> bool:
+        """Whether it is another node, with players of its own."""
 
 
 _MUTES = {
@@ -39,14 +42,20 @@ class Broadcast:
         self.is_over = False
         """Nobody can be attached any more."""
         self._players: dict[str, Player] = {}
+        self._relays = 0
         self._fan_out: EventFanOut[StreamEvent] = EventFanOut()
         self._muted = {"audio": False, "video": False}
         self._occupied, self._deserted = trio.Event(), trio.Event()
         self._deserted.set()
 
     def __len__(self) -> int:
-        """How many players this publication has."""
+        """How many receivers this publication has: players, and nodes with players."""
         return len(self._players)
+
+    @property
+    def audience(self) -> int:
+        """How many players of this node it has."""
+        return len(self._players) - self._relays
 
     @property
     def audio_muted(self) -> bool:
@@ -64,10 +73,14 @@ class Broadcast:
             self._occupied.set()
             self._deserted = trio.Event()
         self._players[player.media_session_id] = player
+        self._relays += player.is_relay
 
     def detach(self, player: Player) -> None:
         """Remove `player`, which has ended. Idempotent."""
-        if self._players.pop(player.media_session_id, None) is not None and not self._players:
+        if self._players.pop(player.media_session_id, None) is None:
+            return
+        self._relays -= player.is_relay
+        if not self._players:
             self._deserted.set()
             self._occupied = trio.Event()
 
@@ -101,6 +114,7 @@ class Broadcast:
     def close(self) -> tuple[Player, ...]:
         """The publication ends: nobody can be attached any more. The caller must stop the players that are returned."""
         players, self._players, self.is_over = tuple(self._players.values()), {}, True
+        self._relays = 0
         self._fan_out.clear()
         return players
 

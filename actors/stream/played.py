@@ -21,7 +21,7 @@ from protocol.stream.statuses import StreamEventType
 class PlayedStream(Stream):
     """One playback, from the client's `playStream` to its STOPPED or FAILED."""
 
-    published = leads = False
+    published = leads = is_relay = False
     _end_hook = HookMethod.STOP_STREAM
 
     _broadcast: Broadcast | None = None

@@ -90,7 +90,7 @@ class PublishedStream(Stream):
     @property
     def audience(self) -> int:
         """How many players receive an event."""
-        return len(self._broadcast) if self._broadcast is not None else 0
+        return self._broadcast.audience if self._broadcast is not None else 0
 
     @property
     def takes_events(self) -> bool:

@@ -3,8 +3,8 @@
 from attrs import frozen
 
 from config.redis_location import RedisLocation
-from config.setting import TIMEOUT, PartialAnswer, RegistryDown, setting
-from config.value_types import Choice, Text
+from config.setting import DAY_MS, MANY, TIMEOUT, PartialAnswer, RegistryDown, setting
+from config.value_types import Address, Choice, Duration, Text
 from protocol.cluster.redis_url import RedisUrl
 
 
@@ -34,4 +34,14 @@ class ClusterSettings:
     cluster_partial: PartialAnswer = setting(
         "cluster.partial", Choice(PartialAnswer), "503",
         "The status of a terminate that stopped something while a node did not answer. 200: for old backends.")
+    cluster_relay_address: str | None = setting(
+        "cluster.relay_address", Address(), "",
+        "Address of this node for media between nodes. Empty: the addresses that browsers get.",
+        live=False)
+    cluster_relay_linger: float = setting(
+        "cluster.relay_linger", Duration("ms", 0, DAY_MS), "30000",
+        "How long a stream of another node goes on here after its last player.")
+    cluster_max_relays: int = setting(
+        "cluster.max_relays", MANY, "500",
+        "Streams of other nodes that are played here at a time; as many go from here to other nodes.")
 # fmt: on

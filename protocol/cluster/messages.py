@@ -17,6 +17,7 @@ from cattrs import BaseValidationError, Converter
 
 from protocol.access.kicks import BanBy, BanOrder, Kick
 from protocol.cluster.members import PROTOCOL_VERSION
+from protocol.cluster.relay_messages import LegOffer, PullStream, RelayNews
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 
@@ -148,6 +149,8 @@ Ask = (
     | EndConnections
     | FindConnections
     | SetLogLevel
+    | PullStream
+    | RelayNews
 )
 _KINDS: Final[dict[str, type[Ask]]] = {
     "terminate": EndStreams,
@@ -158,6 +161,8 @@ _KINDS: Final[dict[str, type[Ask]]] = {
     "send-data": DeliverData,
     "broadcast-data": DeliverToAll,
     "send-event": DeliverEvent,
+    "pull": PullStream,
+    "relay-news": RelayNews,
 }
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
@@ -200,6 +205,8 @@ class NodeReply:
     """Of data: the sessions named that are not there, or do not match."""
     streams: tuple[StreamDescription, ...] = ()
     connections: tuple[ConnectionDescription, ...] = ()
+    leg: LegOffer | None = None
+    """Of a pull."""
 
     def encode(self) -> str:
         return _text({"v": PROTOCOL_VERSION, "report": _TOLERANT.unstructure(self)})

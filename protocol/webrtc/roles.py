@@ -4,6 +4,7 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
+from protocol.webrtc.paths import IcePath
 from protocol.webrtc.sdp import Setup
 
 
@@ -19,6 +20,8 @@ class PeerRoles:
     setup: Setup = Setup.PASSIVE
     controlling: bool = False
     credentials: tuple[str, str] | None = field(default=None, repr=False)
+    calls: IcePath | None = None
+    """Where the server sends the first check, rather than wait for the peer's (`protocol.webrtc.ice_caller`)."""
 
     @property
     def dtls(self) -> Literal["server", "client"]:

@@ -18,6 +18,7 @@ SLOW = {
     "cluster",
     "cluster_link",
     "cluster_registry",
+    "cluster_relay",
     "cluster_rows",
     "cluster_shared",
     "crashes",

@@ -99,7 +99,6 @@ async def test_a_name_is_published_once_and_found_from_everywhere(tmp_path: Path
         assert connections.headers["X-Cluster-Nodes"] == "2/2"
         await pair.two.send("availableStream", {"name": "news", "mediaSessionId": "look"})
         assert (await pair.two.receive("availableStream", id="look"))["status"] == "true"
-        assert await refused(pair.two, "playStream", "news") == "Failed to connect to origin stream"
         assert await refused(pair.two, "playStream", "nothing") == "Session does not exist"
 
 

@@ -22,7 +22,9 @@ PUSH = ("allow", "timeout", "reconnect_attempts", "reconnect_delay", "transcode_
 LATER = {
     **{f"push_{name}": "a push that begins: tests/wire/test_push.py" for name in PUSH},
     "cluster_answer_timeout": "a cluster: tests/wire/test_cluster.py",
+    "cluster_max_relays": "a cluster: tests/wire/test_cluster_relay.py",
     "cluster_registry_down": "a cluster: tests/wire/test_cluster.py",
+    "cluster_relay_linger": "a cluster: tests/wire/test_cluster_relay.py",
     "capture_allow": "a page that plays a source by its URI: tests/wire/test_capture_names.py",
     "capture_transcode_bitrate": "a capture that transcodes: tests/wire/test_capture_files.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",

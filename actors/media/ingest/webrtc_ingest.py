@@ -14,7 +14,6 @@ from actors.media.peer.transport import Transport, TransportServices
 from actors.media.publication import Publication
 from actors.media.statistics import StreamMediaStatistics
 from actors.runtime.logs import get_logger
-from protocol.sfu.rtt import RttEstimator
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.negotiation import audio_left_out
@@ -42,14 +41,8 @@ class WebRtcIngest:
     ) -> None:
         self._context = context = services.context
         self._timers = services.timers
-        self._round_trip = RttEstimator()
-        self.publication = Publication(
-            context,
-            {plan.kind: plan.codec for plan in plans},
-            post=post,
-            ask=self._ask_for_key_frames,
-            round_trip=self._round_trip,
-        )
+        self.publication = self._open_publication(plans, post)
+        self._round_trip = self.publication.round_trip
         self._sources = SsrcTable(plans, self.publication.tracks)
         self._feedback = PublisherFeedback(
             context,
@@ -160,6 +153,11 @@ class WebRtcIngest:
             self._feedback.on_time(now)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _open_publication(self, plans: Sequence[TrackPlan], post: Post) -> Publication:
+        return Publication(
+            self._context, {plan.kind: plan.codec for plan in plans}, post=post, ask=self._ask_for_key_frames
+        )
 
     def _hear_media(self, now: float) -> None:
         self._silent_at = now + self._context.settings.rtp_activity_timeout

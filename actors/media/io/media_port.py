@@ -1,5 +1,6 @@
 """The media sockets as one port: the candidates that peers are told, and sending one packet."""
 
+import errno
 from collections.abc import Sequence
 
 from actors.media.io.outlet import Outlet
@@ -32,7 +33,8 @@ class MediaPort:
             *_best(tcp_candidate_priorities(self.tcp_candidates), [told for _, told in tcp]),
         )
         """For each socket the best priority among the candidates that lead to it."""
-        self._outlets: tuple[Outlet, ...] = (*(entry.socket for entry in sockets), *(outlet for outlet, _ in tcp))
+        self._outlets: list[Outlet | None] = [*(entry.socket for entry in sockets), *(outlet for outlet, _ in tcp)]
+        self._fixed = len(self._outlets)
         sizes = [entry.buffer_sizes for entry in self.sockets]
         self.socket_buffers = min((size for size, _ in sizes), default=0), min((size for _, size in sizes), default=0)
         """Bytes for what has come and for what is to leave, of the socket that has the least."""
@@ -44,22 +46,38 @@ class MediaPort:
         return sum(entry.kernel_drops for entry in self.sockets)
 
     def outlet(self, path: IcePath) -> Outlet:
-        """Where a path begins."""
-        return self._outlets[path.local]
+        """Where a path begins. Raises OSError: it is a socket that has been taken away."""
+        outlet = self._outlets[path.local]
+        if outlet is None:
+            raise OSError(errno.EBADF, "the socket of this path is closed")
+        return outlet
 
     def is_tcp(self, path: IcePath) -> bool:
         """Whether a path is a TCP connection."""
-        return path.local >= len(self.sockets)
+        return len(self.sockets) <= path.local < self._fixed
 
     def send(self, data: bytes, path: IcePath) -> None:
         """Send one packet, or lose it: nothing here waits."""
         try:
-            self._outlets[path.local].sendto(data, path.remote)
+            self.outlet(path).sendto(data, path.remote)
         except OSError:
             self._counters.send_errors += 1
 
+    def add(self, outlet: Outlet) -> int:
+        """One more socket, for one peer alone; its number, which may have been another's that was taken away."""
+        for local in range(self._fixed, len(self._outlets)):
+            if self._outlets[local] is None:
+                self._outlets[local] = outlet
+                return local
+        self._outlets.append(outlet)
+        return len(self._outlets) - 1
+
+    def take_away(self, local: int) -> None:
+        """Nothing is sent by this socket, which was added, any more. It is not closed."""
+        self._outlets[local] = None
+
     def close(self) -> None:
-        """Close the sockets of UDP."""
+        """Close the sockets of UDP that were there from the beginning."""
         for entry in self.sockets:
             entry.close()
 

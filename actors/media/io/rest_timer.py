@@ -23,10 +23,12 @@ class RestTimer:
 
     def __init__(self) -> None:
         self._time: CData = ffi.new("struct itimerspec *")
-        self._descriptor = libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS) if sys.platform == "linux" else -1
+        self._descriptor = -1
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`, which are positive, however few."""
+        if self._descriptor < 0:  # many are never needed
+            self._descriptor = libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS) if sys.platform == "linux" else -1
         if self._descriptor < 0:
             await trio.sleep(seconds)
             return

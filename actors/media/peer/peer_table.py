@@ -27,10 +27,15 @@ class PeerTable(Generic[P]):
         self.by_ufrag: dict[str, P] = {}
         self.by_ssrc: dict[int, P] = {}
         """By the SSRC of authentic packets; the first peer, should two have the same SSRC."""
-        self.routes: tuple[dict[Address, Route[P]], ...] = tuple({} for _ in range(sockets))
+        self.routes: list[dict[Address, Route[P]]] = [{} for _ in range(sockets)]
         """For each socket, by the peer's address."""
         self.streams: Counter[str] = Counter()
         """How many peers each signalling session has."""
+
+    def add_socket(self, local: int) -> None:
+        """There is a socket of this number, too."""
+        while len(self.routes) <= local:
+            self.routes.append({})
 
     def add(self, peer: P) -> None:
         self.by_ufrag[peer.ufrag] = peer

@@ -22,6 +22,7 @@ from protocol.webrtc.demux import Datagram
 from protocol.webrtc.dtls import DtlsFailure
 from protocol.webrtc.dtls_state import DtlsState
 from protocol.webrtc.ice import IceExpiry, IceLiteAgent, make_credentials
+from protocol.webrtc.ice_caller import IceCaller
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import RtcpError, RtcpPacket, parse_compound
@@ -133,33 +134,33 @@ class Transport:
 
     def on_stun(self, message: StunMessage, here: IcePath, size: int, now: float) -> None:
         """A STUN message of `size` bytes for our user fragment; only a valid one has any effect."""
-        is_taken = self._paths.admits_stun(here, now) and (
-            self._take_check(message, here, size, now)
-            if message.kind is StunClass.REQUEST
-            else self._take_answer(message, here, now)
-        )
-        if not is_taken:
+        is_admitted = self._paths.admits_stun(here, now) and (
+            self._state is not TransportState.NEW or self._services.handshakes.admits(self.session_id, here)
+        )  # no room is silence: the browser asks again soon
+        take = self._take_check if message.kind is StunClass.REQUEST else self._take_answer
+        if not (is_admitted and take(message, here, size, now)):
             self._context.counters.stun_ignored += 1
 
     def _take_check(self, message: StunMessage, here: IcePath, size: int, now: float) -> bool:
-        handshakes = self._services.handshakes
-        if self._state is TransportState.NEW and not handshakes.admits(self.session_id, here):
-            return False  # silence: the browser asks again soon
         if not self._paths.take_check(self, message, here, size, now):
             return False
         self._context.counters.stun_checks += 1
-        if self._state is TransportState.NEW and self.agent.paths:  # the browser may send its ClientHello at once
-            self._handshake = handshakes.start(self, self._fingerprints, here.remote[0], self._roles)
-            self._enter(TransportEvent.CHECK)
+        self._begin_handshake(here)  # the browser may send its ClientHello at once
         self._timers.schedule(self)
         return True
 
-    def _take_answer(self, message: StunMessage, here: IcePath, now: float) -> bool:
+    def _take_answer(self, message: StunMessage, here: IcePath, _: int, now: float) -> bool:
         before = self.path
-        is_proof = self._paths.take_answer(self, message, here, now)
-        if is_proof:
-            self._follow_path(before, now)
-        return is_proof
+        if not self._paths.take_answer(self, message, here, now):
+            return False
+        self._begin_handshake(here)  # we have called the peer, and may hear its check later
+        self._follow_path(before, now)
+        return True
+
+    def _begin_handshake(self, here: IcePath) -> None:
+        if self._state is TransportState.NEW and self.agent.paths:
+            self._handshake = self._services.handshakes.start(self, self._fingerprints, here.remote[0], self._roles)
+            self._enter(TransportEvent.CHECK)
 
     def on_dtls(self, data: bytes, here: IcePath, now: float) -> None:
         """A DTLS datagram from a checked address, at any time of the transport's life."""
@@ -348,6 +349,9 @@ def _read_control(receiver: SrtpReceiver, data: bytes, counters: Counters) -> tu
 
 def _make_agent(ufrag: str, pwd: str, offer: Offer, services: TransportServices, roles: PeerRoles) -> IceLiteAgent:
     settings = services.context.settings
+    if roles.calls is not None:
+        now, entropy = services.context.clock(), services.context.entropy
+        return IceCaller(ufrag, pwd, offer.ice_ufrag, offer.ice_pwd, now, entropy=entropy, path=roles.calls)
     return IceLiteAgent(
         ufrag,
         pwd,

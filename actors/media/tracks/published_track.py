@@ -89,6 +89,11 @@ class PublishedTrack:
 
     # -- for the ingest ------------------------------------------------------------------------------------------
 
+    def begin_again(self, ask: Callable[[], None]) -> None:
+        """What comes from here on comes by another way, with other numbers; `ask` as above."""
+        self._ask = ask
+        self.incoming.restart()
+
     def forward(self, packet: MediaPacket, now: float) -> None:
         """Give every sink a packet that `incoming` made."""
         if packet.key_frame is not None:

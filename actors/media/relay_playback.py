@@ -1,0 +1,33 @@
+"""A publication of this node, as it goes to another one: to it, that is a viewer like others."""
+
+from collections.abc import Sequence
+
+from actors.media.events import Post
+from actors.media.peer.transport import TransportServices
+from actors.media.playback import Playback
+from actors.media.publication import Publication
+from protocol.webrtc.negotiation import negotiate_play
+from protocol.webrtc.relay_leg import LegEnd, LegTrack, viewer_offer
+from protocol.webrtc.roles import ANSWERER
+
+
+class RelayPlayback(Playback):
+    """One leg of a pull, at the origin. `tracks` are the publication's. Raises SdpError: some cannot be passed on."""
+
+    def __init__(
+        self,
+        services: TransportServices,
+        edge: LegEnd,
+        tracks: Sequence[LegTrack],
+        publication: Publication,
+        pull: str,
+        post: Post,
+    ) -> None:
+        offer = viewer_offer(edge, tracks)
+        plans = negotiate_play(offer, publication.sources)
+        super().__init__(services, offer, plans, publication, pull, post, ANSWERER)
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """By which the edge's checks reach it."""
+        return self._transport.ufrag, self._transport.pwd
