@@ -32,7 +32,7 @@ log = logs.get_logger("daemon")
 signal_log = logs.RateLimitedLog(log, burst=10)
 
 EXIT_OK, EXIT_CRASH, EXIT_CANNOT_START = 0, 1, 2
-GC_THRESHOLDS = (1_000, 2, 7_000) if sys.version_info < (3, 14) else (1_000, 20, 7_000)
+GC_THRESHOLDS = (400, 1, 26_000) if sys.version_info < (3, 14) else (400, 20, 26_000)
 """Allocations per collection of the youngest generation, and how many of those per collection of the next.
 
 Each object is looked at once in either, however many come together; but a collection holds up all media. From Python

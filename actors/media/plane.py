@@ -15,7 +15,6 @@ then encrypted and sent for every viewer, within a few milliseconds.
 """
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -339,12 +338,11 @@ def _receiver_figures(receivers: Sequence[Receiver], now: float) -> dict[str, An
 
 def _peer_figures(services: TransportServices) -> dict[str, Any]:
     sender, peers = services.context.sender, services.peers
-    ends = Counter(type(transport.end) for transport in peers.by_ufrag.values())
     return {
         "sender": sender.name,
         "sender_reason": sender.reason,
-        "publishers": ends[WebRtcIngest],
-        "players": ends[Playback],
+        "publishers": peers.kinds[WebRtcIngest],
+        "players": peers.kinds[Playback],
         "handshakes": len(services.handshakes),
         "addresses": sum(map(len, peers.routes)),
     }

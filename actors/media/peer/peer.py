@@ -21,6 +21,10 @@ class Peer(Hashable, Protocol):
         """None before the handshake has ended, and after the end."""
 
     @property
+    def end(self) -> object:
+        """What it serves: always of one kind, from the beginning until it is removed from the tables."""
+
+    @property
     def closed(self) -> bool: ...
     @property
     def deadline(self) -> float:

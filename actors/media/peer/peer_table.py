@@ -31,6 +31,8 @@ class PeerTable(Generic[P]):
         """For each socket, by the peer's address."""
         self.streams: Counter[str] = Counter()
         """How many peers each signalling session has."""
+        self.kinds: Counter[type] = Counter()
+        """How many peers serve each kind of handler."""
 
     def add_socket(self, local: int) -> None:
         """There is a socket of this number, too."""
@@ -40,11 +42,13 @@ class PeerTable(Generic[P]):
     def add(self, peer: P) -> None:
         self.by_ufrag[peer.ufrag] = peer
         self.streams[peer.session_id] += 1
+        self.kinds[type(peer.end)] += 1
 
     def remove(self, peer: P) -> bool:
         """Forget a peer with all its routes and SSRCs; False if it is not here."""
         if self.by_ufrag.pop(peer.ufrag, None) is None:
             return False
+        self.kinds[type(peer.end)] -= 1
         self.streams[peer.session_id] -= 1
         if not self.streams[peer.session_id]:
             del self.streams[peer.session_id]
