@@ -7,7 +7,7 @@ of one actor is logged and affects no other.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import trio
 
@@ -17,6 +17,7 @@ from actors.node.termination import Candidate, Completion, Termination
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.logs import clear_session_level, get_logger
 from actors.runtime.slices import Turns, slices
+from actors.runtime.young_objects import CollectionPace
 from actors.storage.run_record import RunRecord
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.node.client_data import ClientData
@@ -75,6 +76,8 @@ class AlreadyInUse(Exception):
     """A live stream has this media session id."""
 
 
+_end_counted: Final = CollectionPace(32)
+"""For actors that end, perhaps all at once, as when a proxy goes down."""
 _MATCHED_AT_ONCE = 200
 _DESCRIBED_AT_ONCE = 20
 """Actors examined, or described, before other tasks get a turn: about half a millisecond's work."""
@@ -382,6 +385,7 @@ def log_end(kind: str, actor: Running) -> None:
         seconds=round(_age(actor), 3),
         peak_mailbox=actor.peak_mailbox,
     )
+    _end_counted.step()
 
 
 def _cause(actor: Running) -> str:

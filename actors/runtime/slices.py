@@ -3,11 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import trio
 
+from actors.runtime.young_objects import collect_young
+
 T = TypeVar("T")
+
+FREED_AT_ONCE: Final = 500
+"""Objects that nobody needs any more, freed before other tasks get a turn."""
 
 
 class Sends(Protocol):
@@ -56,6 +61,7 @@ class Turns:
     ) -> None:
         try:
             self.held.release_all()
+            collect_young()
         finally:  # a crash must not keep the others from their turns
             self._lock.release()
 
@@ -64,6 +70,28 @@ def slices(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     """`items` in tuples of `size`, the last one shorter. The caller must have a checkpoint after each."""
     remaining = iter(items)
     return iter(lambda: tuple(islice(remaining, size)), ())
+
+
+def used_up(items: Iterable[T]) -> Iterator[T]:
+    """`items`, each forgotten once it was given: to free thousands at once would hold up the others, too.
+
+    The caller must keep none of them.
+    """
+    left = list(items)
+    left.reverse()
+    return _popped(left)
+
+
+def _popped(left: list[T]) -> Iterator[T]:
+    while left:
+        yield left.pop()
+
+
+async def let_go(items: list[T]) -> None:
+    """Empty the list, some at a time, for the same reason."""
+    while items:
+        del items[-FREED_AT_ONCE:]
+        await trio.lowlevel.checkpoint()
 
 
 class SliceBudget:

@@ -151,6 +151,11 @@ class TerminateAnswer:
     """None: there is no cluster."""
 
     @property
+    def matched(self) -> Iterator[StreamDescription]:
+        """In a dry run: what would be stopped."""
+        return (stream for node in self.nodes for stream in node.matched)
+
+    @property
     def count(self) -> int:
         """How many streams matched, not counting playbacks that end with their publication."""
         return sum(node.count for node in self.nodes)
@@ -175,9 +180,12 @@ def terminate_status(answer: TerminateAnswer, *, allows_partial: bool = False) -
 
 def preview(answer: TerminateAnswer) -> Iterator[dict[str, Any]]:
     """What a dry run shows: the matching streams, each with `cascade`, the playbacks that would end with it."""
-    for node in answer.nodes:
-        for stream in node.matched:
-            yield {**shown_stream(stream), "cascade": stream.viewers}
+    return map(previewed, answer.matched)
+
+
+def previewed(stream: StreamDescription) -> dict[str, Any]:
+    """The same of one stream."""
+    return {**shown_stream(stream), "cascade": stream.viewers}
 
 
 def shown_stream(stream: StreamDescription, *, metrics: bool = False) -> dict[str, Any]:

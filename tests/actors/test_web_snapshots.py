@@ -1,12 +1,16 @@
 """What all start pages show is made once a second, and shared."""
 
+import weakref
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 import trio
+import trio.lowlevel
 from trio.testing import MockClock
 
+from actors.runtime.slices import FREED_AT_ONCE, used_up
 from actors.web.api.shared_snapshots import MAX_KEPT, SharedSnapshots
 from protocol.node.descriptions import StreamDescription
 from protocol.node.filters import StreamFilter
@@ -92,3 +96,56 @@ async def test_few_different_ones_are_kept() -> None:
 
         assert await snapshots.get(number, make) == number
     assert made == [*range(MAX_KEPT + 1), 0]
+
+
+class Freed(trio.abc.Instrument):
+    """The most objects that one pass of the loop has freed."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.all = 0
+
+    def note(self) -> None:
+        self.now += 1
+        self.all += 1
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.most, self.now = max(self.most, self.now), 0
+
+
+class Item:
+    """Something large."""
+
+
+def items_of(freed: Freed, count: int) -> tuple[Item, ...]:
+    items = tuple(Item() for _ in range(count))
+    for item in items:
+        weakref.finalize(item, freed.note)
+    return items
+
+
+async def test_a_large_snapshot_is_freed_some_at_a_time(autojump_clock: MockClock) -> None:
+    snapshots: SharedSnapshots[tuple[Item, ...]] = SharedSnapshots(1.0)
+    freed = Freed()
+
+    async def make(count: int) -> tuple[Item, ...]:
+        return items_of(freed, count)
+
+    trio.lowlevel.add_instrument(freed)
+    try:
+        await snapshots.get("x", partial(make, 5 * FREED_AT_ONCE))
+        await trio.sleep(2)
+        assert len(await snapshots.get("x", partial(make, 1))) == 1
+        await trio.lowlevel.checkpoint()
+    finally:
+        trio.lowlevel.remove_instrument(freed)
+    assert (freed.all, freed.most) == (5 * FREED_AT_ONCE, FREED_AT_ONCE)
+
+
+async def test_what_a_list_has_shown_is_forgotten_at_once() -> None:
+    freed = Freed()
+    shown = map(id, used_up(items_of(freed, 9)))
+    for number in range(9):
+        assert freed.all == number
+        next(shown)
+    assert next(shown, None) is None
+    assert freed.all == 9

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.runtime.slices import used_up
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, ended_answer, nothing_found, scoped
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute
@@ -108,7 +109,7 @@ class ConnectionResource:
         found = await control.find_connections(narrowed(request.scope, query.filter), query.page)
         if not found.total:
             return nothing_found(request, "connection", found)
-        shown = (rest.connection_object(connection) for connection in found.items)
+        shown = (rest.connection_object(connection) for connection in used_up(found.items))
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)})
 
 

@@ -6,6 +6,8 @@ from typing import Final, Generic, TypeVar
 import trio
 from attrs import define, field
 
+from actors.runtime.slices import let_go
+
 V = TypeVar("V")
 
 MAX_KEPT: Final = 32
@@ -35,6 +37,9 @@ class SharedSnapshots(Generic[V]):
         async with snapshot.making:
             now = trio.current_time()
             if snapshot.value is None or now - snapshot.made_at >= self._max_age:
+                old = [*snapshot.value] if isinstance(snapshot.value, tuple) else []
+                snapshot.value = None
+                await let_go(old)
                 snapshot.value = await make()
                 snapshot.made_at = now
             return snapshot.value

@@ -12,6 +12,7 @@ from actors.events.terminations import report_terminated
 from actors.node.control_port import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.runtime.slices import used_up
 from actors.web.api.coverage import (
     NODES_SILENT,
     coverage_headers,
@@ -114,7 +115,7 @@ class StreamResource:
         banned = {} if dry_run else await self._kicks.settled(kick, request)
         if dry_run and answer.count:
             headers = {COUNT_HEADER: str(answer.count), **coverage_headers(answer.coverage)}
-            return ListAnswer(rest.preview(answer), headers)
+            return ListAnswer(map(rest.previewed, used_up(answer.matched)), headers)
         return ended_answer(request, "stream", answer, banned, self._settings)
 
     async def find(self, request: Request) -> Response:
@@ -126,7 +127,7 @@ class StreamResource:
         found = await control.find(narrowed(request.scope, query.filter), query.page, traffic=query.metrics)
         if not found.total:
             return nothing_found(request, "stream", found)
-        shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in found.items)
+        shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in used_up(found.items))
         return ListAnswer(shown, {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)})
 
 

@@ -1,0 +1,66 @@
+"""Collections of garbage stay small, however many old objects are freed while others are made."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from actors.daemon import GC_THRESHOLDS
+from actors.runtime.slices import Turns, slices
+from actors.runtime.young_objects import CollectionPace
+
+OLD, SLICE, YOUNG_EACH = 4_000, 50, 4
+
+
+class Made:
+    """An object that refers to others."""
+
+    def __init__(self) -> None:
+        self.others: list[object] = []
+
+
+@pytest.fixture(name="looked_at")
+def sizes_of_collections() -> Iterator[list[int]]:
+    """How many objects each collection has looked at, under the server's thresholds; what was before is frozen."""
+    sizes: list[int] = []
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            sizes.append(sum(len(gc.get_objects(each)) for each in range(min(info["generation"], 1) + 1)))
+
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.callbacks.append(look)
+    yield sizes
+    gc.callbacks.remove(look)
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+async def test_a_long_work_that_frees_as_much_as_it_makes_is_collected_in_between(looked_at: list[int]) -> None:
+    turns, kept = Turns(), []
+    old = [Made() for _ in range(OLD * 2 * YOUNG_EACH)]
+    gc.collect()
+    looked_at.clear()
+    for some in slices(range(OLD), SLICE):
+        async with turns:
+            for _ in some:
+                del old[-2 * YOUNG_EACH :]
+                kept += [Made() for _ in range(YOUNG_EACH)]
+    await trio.lowlevel.checkpoint()
+    gc.collect(0)
+    assert len(kept) == OLD * YOUNG_EACH
+    assert max(looked_at) < 10 * SLICE * YOUNG_EACH
+
+
+def test_one_of_many_small_works_collects(looked_at: list[int]) -> None:
+    looked_at.clear()
+    pace = CollectionPace(3)
+    told = []
+    for _ in range(7):
+        pace.step()
+        told.append(len(looked_at))
+    assert told == [0, 0, 1, 1, 1, 2, 2]
