@@ -9,6 +9,7 @@ from actors.access.audit import AuditLog
 from actors.access.page_login import PageLogin
 from actors.access.password_hash import PasswordHashing
 from actors.access.password_login import PasswordLogin
+from actors.node.login_port import LoginPort
 from actors.runtime.logs import get_logger
 from actors.storage.account_store import AccountStore, utc_day
 from actors.storage.table_store import TableStoreError
@@ -59,6 +60,12 @@ class AccessControl:
         self._used: dict[str, str] = {}
         self.is_required = self.would_require(store.table)
 
+    def share(self, shared: LoginPort) -> None:
+        """In a cluster: any node knows what another one has given, and failures count on all."""
+        self.pages.shared = self.passwords.shared = shared
+        shared.on_failure = self.passwords.failed_elsewhere
+        shared.on_login = self.passwords.logged_in_elsewhere
+
     def would_require(self, table: AccountTable) -> bool:
         """Whether callers would have to log in after a reload with these accounts."""
         return self._policy(table.has_credentials(self.day()))
@@ -87,22 +94,22 @@ class AccessControl:
             return self._by_certificate(caller.certificate)
         match read_authorization(caller.authorization):
             case Bearer(token):
-                return self._by_token(token, caller.address)
+                return await self._by_token(token, caller.address)
             case Basic() as given:
                 return identity_of_user(await self.passwords.log_in(given, caller.address))
 
     async def log_in(self, given: Basic, address: str) -> tuple[str, Identity]:
         """A token for the page of this user. LoginRefused if the password is wrong."""
-        return self.pages.open_page(await self.passwords.log_in(given, address))
+        return await self.pages.open_page(await self.passwords.log_in(given, address))
 
-    def follow_link(self, secret: str, address: str) -> tuple[str, Identity]:
+    async def follow_link(self, secret: str, address: str) -> tuple[str, Identity]:
         """A token for the page that was opened by a one-time link. LoginRefused if it is used or expired."""
         self.passwords.check(address)
-        identity = self.pages.open_link(secret)
+        identity = await self.pages.open_link(secret)
         if identity is None:
             self.passwords.fail(address)
             raise dead_link()
-        return self.pages.open_page(identity)
+        return await self.pages.open_page(identity)
 
     def _by_certificate(self, name: str | None) -> Identity:
         if name is None:
@@ -112,17 +119,27 @@ class AccessControl:
             raise LoginRefused("the client certificate names no active user", user=user.name if user else None)
         return identity_of_user(user, Proof.CERTIFICATE)
 
-    def _by_token(self, text: str, address: str) -> Identity:
+    async def _by_token(self, text: str, address: str) -> Identity:
         """A token cannot be guessed, so a right one passes even while its address has to wait."""
+        found = self._known_by(text)
+        if found is None:
+            self.passwords.check(address)
+            if self.pages.shared is not None:  # another node may have given it a moment ago
+                await self.pages.shared.refresh()
+                found = self._known_by(text)
+        if found is None:
+            self.passwords.fail(address)
+            raise wrong_token()
+        return found
+
+    def _known_by(self, text: str) -> Identity | None:
         page = self.pages.identity(text)
         if page is not None:
             return page
         token = self.store.table.token_by_digest(token_digest(text))
         today = self.day()
         if token is None or not token.is_valid_on(today):
-            self.passwords.check(address)
-            self.passwords.fail(address)
-            raise wrong_token()
+            return None
         if token.last_used != today:
             self._used[token.name] = today
         return identity_of_token(token)

@@ -8,6 +8,7 @@ import trio
 from attrs import define, field
 
 from actors.access.password_hash import PasswordHashing
+from actors.node.login_port import LoginPort
 from actors.storage.account_store import AccountStore
 from config.addresses import client_key
 from protocol.access.accounts import User
@@ -23,6 +24,8 @@ MAX_WAITING = 8
 """Passwords that wait for the one that is being compared."""
 MAX_PER_ADDRESS = 4
 """Passwords of one address that wait or are being compared."""
+MAX_CLIENT = 64
+"""Characters of an address that another node tells of."""
 
 
 @define(eq=False)
@@ -40,6 +43,7 @@ class PasswordLogin:
         self._store = store
         self._hashing = hashing
         self._clock = clock
+        self.shared: LoginPort | None = None
         self._throttle = Throttle()
         self._remembered: ExpiringSecrets[User] = ExpiringSecrets(
             secrets.token_bytes(32), lifetime=REMEMBERED_FOR, size=MAX_REMEMBERED
@@ -70,6 +74,13 @@ class PasswordLogin:
     def check(self, address: str) -> None:
         """LoginRefused (429) while the address has to wait."""
         self._check_wait(client_key(address))
+
+    def failed_elsewhere(self, client: str) -> None:
+        """Count a failure on another node of the cluster."""
+        self._throttle.fail(client[:MAX_CLIENT], self._clock())
+
+    def logged_in_elsewhere(self, client: str) -> None:
+        self._throttle.succeed(client)
 
     def _recall(self, secret: str) -> User | None:
         """The user, if the password was right lately and the user has not been changed since."""
@@ -107,6 +118,8 @@ class PasswordLogin:
     def _count_failure(self, client: str) -> None:
         self.refused += 1
         self._throttle.fail(client, self._clock())
+        if self.shared is not None:
+            self.shared.failed(client)
 
     async def _compared(self, given: Basic, secret: str, client: str) -> User:
         user = self._store.table.user(given.name)
@@ -115,5 +128,7 @@ class PasswordLogin:
             self._count_failure(client)
             raise wrong_password(user.name if user is not None else None)
         self._throttle.succeed(client)
+        if self.shared is not None:
+            self.shared.logged_in(client)
         self._remembered.add(secret, user, self._clock())
         return user

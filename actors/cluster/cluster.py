@@ -25,6 +25,7 @@ from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.cluster.row_memory import RowMemory
+from actors.cluster.shared_logins import SharedLogins
 from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
@@ -85,17 +86,12 @@ class Cluster:
             is_superseded=lambda: self.membership.is_superseded,
         )
         self.tables = SharedTables(registry.rows, self.membership, RowMemory(parts.rows_path))
+        self.logins = SharedLogins(registry, self.tables, self.membership)
         self.asking = Asking(registry, self.membership)
         self.answering = Answering(
             registry,
             self.membership,
-            executor=Executor(
-                node=parts.node,
-                bans=parts.bans,
-                data=parts.data,
-                stream_events=parts.stream_events,
-                relays=lambda: self.relays,
-            ),
+            executor=self._executor(parts),
             node_id=parts.node_id,
             supervisor=parts.supervisor,
             replies=self.asking,
@@ -110,6 +106,16 @@ class Cluster:
         self._listening = trio.Event()
         self.gaps = 0
         """How often messages of other nodes may have been missed."""
+
+    def _executor(self, parts: NodeParts) -> Executor:
+        """What this node does for others."""
+        return Executor(
+            node=parts.node,
+            bans=parts.bans,
+            data=parts.data,
+            stream_events=parts.stream_events,
+            relays=lambda: self.relays,
+        )
 
     def _face_clients(self, parts: NodeParts, chance: random.Random | None) -> None:
         """What REST and pages see of all nodes."""
@@ -137,6 +143,7 @@ class Cluster:
             await nursery.start(self.membership.run)
             nursery.start_soon(self._listen)
             nursery.start_soon(self.tables.run)
+            nursery.start_soon(self.logins.run)
             if self.membership.is_up:
                 with trio.move_on_after(self._settings.cluster_timeout):
                     await self._listening.wait()
@@ -171,6 +178,8 @@ class Cluster:
     def _noticed(self, notice: Notice) -> None:
         if notice.about == Notice.TABLES:
             self.tables.noticed()
+        else:
+            self.logins.hear(notice)
 
     def statistics(self) -> dict[str, int]:
         """For the server's statistics."""

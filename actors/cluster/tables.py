@@ -10,6 +10,7 @@ is made here, and merged when it is back: of two changes of one row, the later o
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
 import trio
@@ -68,14 +69,25 @@ class SharedTables:
         self._differing: set[str] = set()
         self._is_up, self._work = False, trio.Event()
         self._syncing = trio.Lock()
+        self._begun = self._ended = self._broken = 0
+        """Numbers of the latest look at Redis that has begun, ended well, and not."""
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
-    def add(self, participant: Participant, texts: Mapping[str, str] | None) -> None:
-        """Share a table from now on. `texts`: what this node has kept of it; None if it keeps nothing."""
+    def add(
+        self,
+        participant: Participant,
+        texts: Mapping[str, str] | None,
+        *,
+        expiry: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Share a table from now on. `texts`: what this node has kept of it; None if it keeps nothing.
+
+        `expiry`: when rows expire, in ms of Redis's clock.
+        """
         self._participants[participant.table] = participant
         if texts is not None:
             self._remembered.add(participant.table)
-            self.copy.begin(participant.table, texts, self._known, self.now_ms())
+            self.copy.begin(participant.table, texts, self._known, self.now_ms(), expiry=expiry)
 
     def now_ms(self) -> float:
         """Redis's clock; this machine's, until it is known."""
@@ -84,6 +96,10 @@ class SharedTables:
     def texts(self, table: str) -> dict[str, str]:
         """The rows of a table, the oldest first."""
         return self.copy.texts(table, self.now_ms())
+
+    def text(self, table: str, key: str) -> str | None:
+        """One row."""
+        return self.copy.text(RowName(table, key), self.now_ms())
 
     # -- for the node ------------------------------------------------------------------------------
 
@@ -141,6 +157,17 @@ class SharedTables:
             self.copy.confirm(name, SharedRow(text=row.text, version=written.version))
         return True
 
+    def put(self, table: str, key: str, text: str | None, *, expires: int = 0) -> None:
+        """Change one row, whatever others have made of it; None removes it. `refresh` tells the others at once."""
+        self.copy.change(RowName(table, key), text, self.now_ms(), expires=expires)
+        self._work.set()
+
+    async def take(self, table: str, key: str) -> str | None:
+        """The text of a row, which is removed: of all who ask, on whatever node, one gets it. RegistryUnavailable."""
+        text = await self._registry.take(RowName(table, key), message=self.message())
+        self._work.set()
+        return text
+
     async def refresh(self) -> None:
         """Read what is new, and write what is due. Returns when it is in effect, or Redis does not answer."""
         try:
@@ -159,14 +186,29 @@ class SharedTables:
             await self._participants[table].adopt()
 
     async def _sync(self) -> None:
+        """Those who wait for one that is under way share the next one."""
+        asked = self._begun
         async with self._syncing:
-            self.copy.forget_expired(self.now_ms())
+            if self._ended > asked:
+                return
+            if self._broken > asked or not self._is_up:
+                raise RegistryUnavailable("Redis did not answer the last time")
+            self._begun += 1
+            try:
+                await self._read_and_write()
+            except RegistryUnavailable:
+                self._broken = self._begun
+                raise
+            self._ended = self._begun
+
+    async def _read_and_write(self) -> None:
+        self.copy.forget_expired(self.now_ms())
+        await self._read()
+        while batch := self.copy.batch():
+            written = await self._registry.merge(batch, boot=self.copy.boot or "", message=self.message())
+            if not written.is_lost:
+                self.copy.acknowledge(batch)
             await self._read()
-            while batch := self.copy.batch():
-                written = await self._registry.merge(batch, boot=self.copy.boot or "", message=self.message())
-                if not written.is_lost:
-                    self.copy.acknowledge(batch)
-                await self._read()
 
     async def _read(self) -> None:
         while True:

@@ -6,7 +6,7 @@ again at once, finds it in place. The request that ordered the bans then has the
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import trio
@@ -32,6 +32,8 @@ class Bans:
         self._table = BanTable(bans, limit=MAX_BANS, make_id=lambda: uuid.uuid4().hex)
         self._path = path
         self._clock = wall_clock
+        self.share: Callable[[], Awaitable[None]] | None = None
+        """In a cluster: tells the other nodes what has changed."""
         self._saving = trio.Lock()
         self._written: tuple[Ban, ...] | None = None
         self._log = RateLimitedLog(log, clock=trio.current_time)
@@ -94,6 +96,16 @@ class Bans:
 
     async def save(self) -> None:
         """Write them to the file; on return they are kept over a restart. A failure is logged: they hold till then."""
+        if self.share is not None:
+            await self.share()
+        await self.keep()
+
+    def replace(self, bans: Iterable[Ban]) -> None:
+        """These are in force, and no others: the other nodes say so."""
+        self._table = BanTable(bans, limit=MAX_BANS, make_id=lambda: uuid.uuid4().hex)
+
+    async def keep(self) -> None:
+        """Write them to the file, and tell nobody."""
         async with self._saving:
             bans = self.active()
             if self._table.lifted_early:

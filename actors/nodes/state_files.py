@@ -12,7 +12,7 @@ from typing import Final
 
 from actors.storage.state_folder import StateFolder, StateFolderError
 
-TABLES: Final = ("apps.toml", "users.toml", "sources.toml", "bans.jsonl")
+TABLES: Final = ("apps.toml", "users.toml", "sources.toml", "bans.jsonl", "shared.json")
 FOLDERS: Final = ("tls", "authorized_keys", "sounds", "media")
 
 

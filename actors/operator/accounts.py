@@ -72,7 +72,7 @@ class AccountCommands:
             case RemoveToken(name=name):
                 return await self._change(lambda table: _remove_token(name, table))
             case OpenConsole(role=role):
-                link = f"{self._page_url()}#login={self._access.pages.make_link(role)}"
+                link = f"{self._page_url()}#login={await self._access.pages.make_link(role)}"
                 return Done(rows=[{"link": link}], message="opens the console once, within 60 s", changed=True)
 
     async def _change(self, change: Callable[[AccountTable], Result]) -> Done:

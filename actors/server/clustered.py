@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import frozen
 
+from actors.access.control import AccessControl
 from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
 from actors.node.supervisor import Supervisor, log_end
 from actors.runtime.actor import SHUTDOWN
-from actors.storage.account_store import AccountStore
 from actors.storage.app_store import AppStore
 from actors.storage.source_store import SourceStore
 from actors.storage.state_folder import StateFolder
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @frozen
 class SharedStores:
-    """The tables of the state folder that all nodes share."""
+    """What all nodes have one of."""
 
     apps: AppStore
-    accounts: AccountStore
+    access: AccessControl
     sources: SourceStore
 
 
@@ -110,17 +110,20 @@ def open_cluster(
         rows_path=state.shared_rows_path,
     )
     cluster = Cluster(RedisRegistry(link), parts)
-    _share(cluster, stores)
+    _share(cluster, stores, bans)
     return _with_relays(link, cluster, settings, plane)
 
 
-def _share(cluster: Cluster, stores: SharedStores) -> None:
+def _share(cluster: Cluster, stores: SharedStores, bans: Bans) -> None:
+    from actors.cluster.shared_bans import SharedBans
     from actors.cluster.tables import SharedStore
     from config.table_rows import ACCOUNT_ROWS, APP_ROWS, SOURCE_ROWS
 
     SharedStore(cluster.tables, stores.apps, APP_ROWS)
-    SharedStore(cluster.tables, stores.accounts, ACCOUNT_ROWS)
+    SharedStore(cluster.tables, stores.access.store, ACCOUNT_ROWS)
     SharedStore(cluster.tables, stores.sources, SOURCE_ROWS)
+    SharedBans(cluster.tables, bans)
+    stores.access.share(cluster.logins)
 
 
 def _with_relays(link: ClusterLink, cluster: Cluster, settings: Settings, plane: MediaPlane) -> ClusteredParts:

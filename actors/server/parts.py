@@ -145,7 +145,7 @@ class Parts:
             data=self.data,
             stream_events=self.stream_events,
             info=self._member_info,
-            stores=SharedStores(self.opened.apps, self.opened.access.store, self.opened.sources),
+            stores=SharedStores(self.opened.apps, self.opened.access, self.opened.sources),
             plane=self.plane,
         )
 

@@ -101,6 +101,13 @@ class User:
     """Keys of the applications to which the user is bound; None: all."""
     is_active: bool = True
 
+    @property
+    def digest(self) -> str:
+        """Another one after any change, also of the password."""
+        apps = None if self.apps is None else sorted(self.apps)
+        text = repr((self.name, self.password_hash, str(self.role), apps, self.is_active))
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
 
 @frozen(kw_only=True)
 class Token:

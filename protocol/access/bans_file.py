@@ -15,7 +15,12 @@ class BansFileError(ValueError):
 
 def write_bans(bans: Iterable[Ban]) -> str:
     """The text of the file, one ban on each line."""
-    return "".join(json.dumps(asdict(ban)) + "\n" for ban in bans)
+    return "".join(write_ban(ban) + "\n" for ban in bans)
+
+
+def write_ban(ban: Ban) -> str:
+    """One line."""
+    return json.dumps(asdict(ban))
 
 
 def read_bans(text: str) -> list[Ban]:

@@ -5,6 +5,7 @@ The time is passed in, in seconds of any monotonic clock.
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from attrs import frozen
@@ -27,6 +28,8 @@ class ExpiringSecrets(Generic[T]):
     """
 
     def __init__(self, key: bytes, *, lifetime: float, size: int, share: int | None = None) -> None:
+        self.on_forget: Callable[[T], None] = lambda value: None
+        """Called for each that is not valid any more, or was taken."""
         self._key = key
         self._lifetime = lifetime
         self._size = size
@@ -72,3 +75,4 @@ class ExpiringSecrets(Generic[T]):
         if entry is not None:
             self._owners[entry.owner] -= 1
             self._owners += Counter()  # forgets those at zero
+            self.on_forget(entry.value)

@@ -1,6 +1,8 @@
 """A caller that has shown who it is."""
 
+import json
 from enum import StrEnum
+from typing import Any
 
 from attrs import frozen
 
@@ -49,3 +51,28 @@ def identity_of_user(user: User, proof: Proof = Proof.USER) -> Identity:
 
 def identity_of_token(token: Token) -> Identity:
     return Identity(proof=Proof.TOKEN, name=token.name, role=token.role, apps=token.apps)
+
+
+@frozen
+class PageOwner:
+    """Who is logged in to a page, as the nodes of a cluster tell each other."""
+
+    identity: Identity
+    user_digest: str | None = None
+    """Of the user as it was at the login; None for one who came by a link."""
+
+    def encode(self) -> str:
+        who = self.identity
+        fields = {"proof": who.proof, "name": who.name, "role": str(who.role), "user": self.user_digest}
+        return json.dumps(fields if who.apps is None else {**fields, "apps": sorted(who.apps)}, separators=(",", ":"))
+
+    @classmethod
+    def decode(cls, text: str) -> "PageOwner | None":
+        """None for what no node has written."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            apps = frozenset(fields["apps"]) if "apps" in fields else None
+            proof, role = Proof(fields["proof"]), Role.parse(fields["role"])
+            return cls(Identity(proof=proof, name=fields["name"], role=role, apps=apps), fields["user"])
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None

@@ -119,16 +119,21 @@ class RowCopy:
 
     # -- changing ----------------------------------------------------------------------------------
 
-    def begin(self, table: str, texts: Mapping[str, str], known: Known, now_ms: float) -> None:
-        """The table as it was found at the start: what was edited since `known` was written counts as changed now."""
+    def begin(
+        self, table: str, texts: Mapping[str, str], known: Known, now_ms: float, *, expiry: Mapping[str, int]
+    ) -> None:
+        """The table as it was found at the start: what was edited since `known` was written counts as changed now.
+
+        `expiry`: when rows expire, by key, for those that do.
+        """
         for key, text in texts.items():
-            before = known.get(RowName(table, key))
-            is_same = before is not None and before.digest == text_digest(text)
-            version = NEVER_SHARED if before is None else before.version if is_same else _after(before.version, now_ms)
-            self._put(RowName(table, key), SharedRow(text=text, version=version), is_sent=False)
-        for name, row in known.items():
+            version = _version_of(text, known.get(RowName(table, key)), now_ms)
+            row = SharedRow(text=text, version=version, expires=expiry.get(key, 0))
+            self._put(RowName(table, key), row, is_sent=False)
+        for name, remembered in known.items():
             if name.table == table and name.key not in texts:
-                version = row.version if row.digest is None else _after(row.version, now_ms)
+                before = remembered.version
+                version = before if remembered.digest is None else _after(before, now_ms)
                 self._put(name, SharedRow(text=None, version=version), is_sent=False)
 
     def change(self, name: RowName, text: str | None, now_ms: float, *, expires: int = 0) -> None:
@@ -191,6 +196,12 @@ class RowCopy:
             self._unsent.pop(name, None)
         else:
             self._unsent[name] = None
+
+
+def _version_of(text: str, known: KnownRow | None, now_ms: float) -> int:
+    if known is None:
+        return NEVER_SHARED
+    return known.version if known.digest == text_digest(text) else _after(known.version, now_ms)
 
 
 def _after(version: int, now_ms: float) -> int:

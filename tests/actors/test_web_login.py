@@ -105,7 +105,7 @@ async def test_a_login_that_is_refused(
 
 
 async def test_a_link_logs_in_once_and_guesses_have_to_wait(world: StreamWorld, access: AccessControl) -> None:
-    link = access.pages.make_link(Role.OPERATE)
+    link = await access.pages.make_link(Role.OPERATE)
     async with client_of(world, access=access) as client:
         given = (await log_in(client, link=link)).json()
         assert (given["name"], given["role"]) == ("console", "operate")

@@ -41,3 +41,6 @@ async def test_applications_sources_and_accounts_are_one_table(tmp_path: Path) -
         await until(lambda: app_names(a) == app_names(b) == {*every, "late"} - {"news"})
         async with node_of(redis, tmp_path, "c") as c:
             assert app_names(c) == app_names(a)
+            look = "/rest-api/stream/find_all"
+            assert (await c.full.rest.get(look)).status_code == 401, "who has to log in there, has to here"
+            assert (await c.full.rest.get(look, auth=("alice", "secret"))).status_code == 404

@@ -177,10 +177,10 @@ async def test_the_link_of_the_console_is_worth_one_login(console: Console) -> N
     link = answer["rows"][0]["link"]
     page, _, secret = link.partition("#login=")
     assert (page, len(secret)) == ("http://127.0.0.1:8081/", 43)
-    identity = console.access.pages.open_link(secret)
+    identity = await console.access.pages.open_link(secret)
     assert identity is not None
     assert (str(identity), identity.role) == ("link console", Role.VIEW)
-    assert console.access.pages.open_link(secret) is None
+    assert await console.access.pages.open_link(secret) is None
     assert secret not in "".join(console.audit) + answer["message"]
 
 

@@ -91,13 +91,13 @@ class PageLoginResource:
         except BadCredentials as error:
             raise bad_request(error.message) from None
         if isinstance(given, Bearer):
-            self._access.pages.close_page(given.token)
+            await self._access.pages.close_page(given.token)
         return empty_answer({})
 
     async def _open(self, given: Basic | str, address: str) -> tuple[str, Identity]:
         if isinstance(given, Basic):
             return await self._access.log_in(given, address)
-        return self._access.follow_link(given, address)
+        return await self._access.follow_link(given, address)
 
     def _write(self, request: Request, who: str, refused: LoginRefused | None) -> None:
         write = self._access.audit.done if refused is None else self._access.audit.refused
