@@ -65,6 +65,8 @@ class StreamRecording:
         )
 
         def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
+            if publication.ended:
+                raise ConnectionResetError("the publication has ended")
             return Tap(publication, self._plane.context, channel, on_end)
 
         recording = self._recordings.start(

@@ -165,6 +165,7 @@ WORKERS: Final = (
     counter("recordings_files_total", "finished files"),
     counter("recordings_failed_total", "recordings that ended by a fault: the process died, or the disk was full"),
     counter("recordings_refused_total", "recordings that were refused because of a setting or a limit"),
+    counter("recordings_restarted_total", "processes that went on with a recording after another one had died"),
     counter("recordings_rescued_total", "files of an earlier server that were finished at the start"),
     counter("recordings_scripts_total", "runs of on_record_hook_script"),
     counter("recordings_scripts_failed_total", "files for which on_record_hook_script failed, or was not run"),

@@ -22,7 +22,7 @@ DIRECTIONS: Final = (PUBLISH, PLAY)
 
 _FIXED_CAUSES = """
 client-closed client-does-not-read client-floods connection-lost crash denied empty idle keep-alive
-media-transport-unsupported no-players no-connection-frame ping-timeout protocol-error publisher-stop refused
+media-transport-unsupported no-players no-connection-frame no-room ping-timeout protocol-error publisher-stop refused
 rest-connection-terminate rest-terminate room-kick room-terminate session-disconnect shutdown unwritable-frame user
 stream-over wcs-terminate worker-died
 """

@@ -93,13 +93,13 @@ class Studio:
             self._call("multipleRecorder/add", uri=uri, mediaSessionId=self._publication)
 
     def kill_one(self) -> None:
-        """The oldest of all; another one takes its place."""
+        """The oldest of all; another one takes its place, of the same recording, or, after some deaths, of a new one."""
         oldest = min(self.processes(), key=lambda process: process.create_time())
         oldest.kill()
         self.killed += 1
-        while not (idle := [each["uri"] for each in self._groups() if not each["mediaSessionsId"]]):
+        while any(each.pid == oldest.pid for each in self.processes()):
             time.sleep(0.05)
-        for uri in idle:
+        for uri in [each["uri"] for each in self._groups() if not each["mediaSessionsId"]]:
             self._call("multipleRecorder/add", uri=uri, mediaSessionId=self._publication)
 
     def end(self) -> None:

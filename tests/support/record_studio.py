@@ -109,13 +109,14 @@ async def rotated(made: Studio, recording: Recording, source: PlainSource) -> No
     files = recording.files
     with trio.fail_after(30):
         while recording.files == files:
-            header = build_header(
-                payload_type=0, marker=True, sequence=made.number, timestamp=made.number * 3000, ssrc=1
-            )
-            source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"x" * 500)])
-            sound = build_header(
-                payload_type=0, marker=False, sequence=made.number, timestamp=made.number * 960, ssrc=1
-            )
-            source.feed(MediaKind.AUDIO, [sound + OPUS_SILENCE])
-            made.number += 1
+            feed_key_frame(made, source)
             await trio.sleep(0.02)  # as cameras do: a picture now and then
+
+
+def feed_key_frame(made: Studio, source: PlainSource) -> None:
+    """A key frame comes, and some sound."""
+    header = build_header(payload_type=0, marker=True, sequence=made.number, timestamp=made.number * 3000, ssrc=1)
+    source.feed(MediaKind.VIDEO, [header + vp8_key_frame(b"x" * 500)])
+    sound = build_header(payload_type=0, marker=False, sequence=made.number, timestamp=made.number * 960, ssrc=1)
+    source.feed(MediaKind.AUDIO, [sound + OPUS_SILENCE])
+    made.number += 1

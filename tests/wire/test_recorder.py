@@ -16,13 +16,23 @@ from attrs import evolve
 
 from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.workers.recording.record_folder import PART
-from actors.workers.recording.recording import Recording
+from actors.workers.recording.recording import RESTARTS, Recording
 from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation
 from protocol.webrtc.sdp import MediaKind
 from tests.support.media_peer import vp8_key_frame
 from tests.support.plain_media import PlainSource
-from tests.support.record_studio import FREE, Studio, ended, names, pictures, rotated, studio, written
+from tests.support.record_studio import (
+    FREE,
+    Studio,
+    ended,
+    feed_key_frame,
+    names,
+    pictures,
+    rotated,
+    studio,
+    written,
+)
 from tests.support.rtp_packets import build_header
 
 
@@ -163,15 +173,69 @@ async def under_way(made: Studio) -> tuple[PlainSource, Recording]:
     return source, recording
 
 
-async def test_a_process_that_is_killed_leaves_a_file_that_plays(tmp_path: Path) -> None:
+async def test_another_process_goes_on_in_a_new_file_after_one_that_is_killed(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
         source, recording = await under_way(made)
+        await go_on_after(signal.SIGKILL, made, recording)
+        await until_written(made, recording, source)
+        assert recording.finish() == "news-2.webm"
+        assert await ended(recording) == tmp_path / "news-2.webm"
+        assert not source.publication.ended, "nobody else notices"
+    assert pictures(tmp_path / "news.webm") >= 28
+    assert keys_first(tmp_path / "news-2.webm")
+    counts = made.recordings.counts
+    assert (counts.failed, counts.restarted, counts.finished, counts.files) == (0, 1, 1, 2)
+    assert made.recordings.services.counts.failures["recorder"] == 1
+    assert made.recordings.services.counts.running["recorder"] == 0
+
+
+async def go_on_after(number: int, made: Studio, recording: Recording) -> None:
+    """Send the process this signal, and wait for another one."""
+    before = recording.pid
+    assert before is not None
+    os.kill(before, number)
+    with trio.fail_after(30):
+        while recording.pid in (None, before):  # noqa: ASYNC110 - nobody is told
+            await trio.sleep(0.01)
+
+
+async def until_written(made: Studio, recording: Recording, source: PlainSource) -> None:
+    """Key frames come until something is in the file."""
+    with trio.fail_after(30):
+        while not recording.bytes:
+            feed_key_frame(made, source)
+            await trio.sleep(0.02)  # as cameras do: a picture now and then
+
+
+async def test_a_recording_whose_processes_keep_dying_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[RecordNotice] = []
+    async with studio(tmp_path) as made:
+        source = made.source()
+        recording = made.recordings.start(evolve(made.request(source), tell=told.append))
+        await recording.started.wait()
+        made.play(source)
+        await written(recording)
+        for _ in range(RESTARTS[1]):
+            await go_on_after(signal.SIGKILL, made, recording)
         assert recording.pid is not None
         os.kill(recording.pid, signal.SIGKILL)
-        assert await ended(recording) == tmp_path / "news.webm"
-        assert pictures(tmp_path / "news.webm") >= 28
-        assert (made.recordings.counts.failed, made.recordings.services.counts.failures["recorder"]) == (1, 1)
-        assert not source.publication.ended, "nobody else notices"
+        await ended(recording)
+    assert (made.recordings.counts.restarted, made.recordings.counts.failed) == (RESTARTS[1], 1)
+    assert [each.status for each in told].count(RecordStatus.FAILED) == 1
+    assert told[0].status is RecordStatus.STARTED
+    assert "The recorder has died" in [each.info for each in told]
+    assert "recording goes on with another process" in caplog.text
+    assert names(tmp_path) == ["news.webm"], "what has nothing in it is removed"
+
+
+async def test_a_recording_ends_when_there_is_no_room_for_another_process(tmp_path: Path) -> None:
+    async with studio(tmp_path, evolve(FREE, records_max_bytes=1000)) as made:
+        _, recording = await under_way(made)
+        assert recording.pid is not None
+        os.kill(recording.pid, signal.SIGKILL)
+        await ended(recording)
+    assert made.recordings.counts.failed == 1
+    assert names(tmp_path) == ["news.webm"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
@@ -186,14 +250,17 @@ async def test_a_signal_to_all_processes_is_the_servers_to_obey(tmp_path: Path, 
         assert made.recordings.counts.failed == 0
 
 
-async def test_a_process_that_hangs_is_killed_and_leaves_a_file_that_plays(tmp_path: Path) -> None:
+async def test_a_process_that_hangs_is_killed_and_another_one_goes_on(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
-        _, recording = await under_way(made)
+        source, recording = await under_way(made)
         assert recording.pid is not None
         os.kill(recording.pid, signal.SIGSTOP)
         await trio.testing.wait_all_tasks_blocked(0.05)  # what it reported before that is heard
         recording._silence.deadline = trio.current_time()  # as if the time had passed
-        assert await ended(recording) == tmp_path / "news.webm"
+        await go_on_after(0, made, recording)
+        await until_written(made, recording, source)
+        recording.finish()
+        assert await ended(recording) == tmp_path / "news-2.webm"
         assert pictures(tmp_path / "news.webm") >= 28
         assert made.recordings.services.counts.hangs["recorder"] == 1
 

@@ -43,8 +43,8 @@ class FeedReader:
         self._feeds = feeds
         self._context = feeds.context
         self._open_ingest = open_ingest
-        octets = feeds.context.settings.max_publisher_bitrate * 125  # a second
-        self._limit = RateLimit(octets, octets)
+        self._bitrate = feeds.context.settings.max_publisher_bitrate
+        self._limit = RateLimit(self._bitrate * 125, self._bitrate * 125)  # bytes a second
         self._memory = bytearray(MAX_MESSAGE)
         self._ingest: FedIngest | None = None
         self._fault: TapError | None = None
@@ -56,9 +56,17 @@ class FeedReader:
             while not self._ended:
                 await trio.lowlevel.wait_readable(self._channel)
                 size = self._read_some()
-                await trio.sleep(self._limit.charge(self._context.clock(), size))
+                await trio.sleep(self._charge(size))
                 if self._fault is not None:
                     raise self._fault
+
+    def _charge(self, size: int) -> float:
+        """How long to leave the worker alone; a reload may have changed the limit."""
+        bitrate = self._context.settings.max_publisher_bitrate
+        if bitrate != self._bitrate:
+            self._bitrate = bitrate
+            self._limit.change(bitrate * 125, bitrate * 125)
+        return self._limit.charge(self._context.clock(), size)
 
     def _read_some(self) -> int:
         """Up to AT_ONCE messages; their bytes."""

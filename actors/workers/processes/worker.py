@@ -1,7 +1,8 @@
 """An actor for one worker process: it starts it, hears what it reports, and ends it when it hangs.
 
 A process that reports nothing for HANG_TIMEOUT, or another time that is its `patience`, is killed; it reports its
-figures every 5 s. What ends the process ends the actor, and the other way round.
+figures every 5 s. What ends the process ends the actor, and the other way round, unless a subclass lets another process
+go on after one that has died.
 """
 
 from abc import abstractmethod
@@ -22,6 +23,8 @@ HANG_TIMEOUT: Final = 15.0
 """Seconds without a word after which a process is killed."""
 FINISH_TIMEOUT: Final = 5.0
 """Seconds that a process may take to end after it was told to."""
+LAST_WORDS: Final = 1.0
+"""Seconds for which the last lines of an ended process are waited for."""
 MAX_COMPLAINT: Final = 500
 """Characters of a line of its standard error that are logged."""
 
@@ -88,6 +91,13 @@ class Worker(Actor[WorkerMessage]):
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         """The process has done its job, and says why it ended; the reason of this actor's end."""
 
+    def goes_on(self) -> bool:
+        """Whether another process is to go on after the one that has died."""
+        return False
+
+    async def begin_anew(self) -> None:
+        """Start that other process."""
+
     def became_ready(self) -> None:
         """The process has begun to do its job."""
 
@@ -98,15 +108,13 @@ class Worker(Actor[WorkerMessage]):
         """The figures of a `stat`, or of a `done`."""
 
     async def spawn(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-        """Start the process; to be called by `on_start`. Raises OSError."""
+        """Start the process; to be called by `on_start` or `begin_anew`. Raises OSError."""
         zygote = self._shared.zygote_for(self.program)
         self._process = process = await WorkerProcess.start(self.program, job, descriptors, zygote)
         self._shared.counts.started(self.program)
-        self._silence.deadline = trio.current_time() + self.patience
+        self._silence = trio.CancelScope(deadline=trio.current_time() + self.patience)
         log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())
-        self.nursery.start_soon(self._hear, process)
-        self.nursery.start_soon(self._log_complaints, process)
-        self.nursery.start_soon(self._watch, process)
+        self.nursery.start_soon(self._attend, process, self._silence)
 
     async def tell(self, command: Mapping[str, Any]) -> None:
         """Give the process a command."""
@@ -115,14 +123,15 @@ class Worker(Actor[WorkerMessage]):
 
     def limit_end(self) -> None:
         """The process was told to end, or its work has: kill it when it takes too long."""
-        self.nursery.start_soon(self._kill_later)
+        if self._process is not None:
+            self.nursery.start_soon(_kill_later, self._process)
 
     async def handle(self, message: WorkerMessage) -> None:
         match message:
             case Reported(event=event):
                 self._take(event)
             case Exited(status=status):
-                self._exited(status)
+                await self._exited(status)
 
     async def on_stop(self, reason: StopReason) -> None:
         if self._process is not None:
@@ -146,10 +155,17 @@ class Worker(Actor[WorkerMessage]):
         else:
             self.take_event(event)
 
-    def _exited(self, status: int) -> None:
-        if not self._is_done:
-            self._shared.counts.failed(self.program)
-            log.error("worker died", crash=None, program=self.program, status=status, **self.end_log_fields())
+    async def _exited(self, status: int) -> None:
+        if self._is_done:
+            return
+        self._shared.counts.failed(self.program)
+        log.error("worker died", crash=None, program=self.program, status=status, **self.end_log_fields())
+        if self.goes_on() and self._process is not None:
+            await self._process.close()
+            self._process = None
+            self._shared.counts.ended(self.program)
+            await self.begin_anew()
+        else:
             self.stop(StopReason(cause="worker-died"))
 
     def _note_refused(self, refused: Mapping[str, str]) -> None:
@@ -157,6 +173,20 @@ class Worker(Actor[WorkerMessage]):
             if step not in self._shared.refused_steps:
                 self._shared.refused_steps.add(step)
                 log.warning("workers run without a part of their sandbox", step=step, why=why)
+
+    async def _attend(self, process: WorkerProcess, silence: trio.CancelScope) -> None:
+        """Hear and watch it, until its end."""
+        said = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, process, silence)
+            nursery.start_soon(self._log_complaints, process, said)
+            await self._hear(process)
+            status = await process.wait()
+            with trio.move_on_after(LAST_WORDS):
+                await said.wait()
+            nursery.cancel_scope.cancel()
+        with suppress(ActorStopped, MailboxFull):
+            self.post(Exited(status))
 
     async def _hear(self, process: WorkerProcess) -> None:
         try:
@@ -168,19 +198,17 @@ class Worker(Actor[WorkerMessage]):
                 "worker makes no sense", crash=None, program=self.program, why=str(error), **self.end_log_fields()
             )
             process.kill()
-        status = await process.wait()
-        with suppress(ActorStopped, MailboxFull):
-            self.post(Exited(status))
 
-    async def _log_complaints(self, process: WorkerProcess) -> None:
+    async def _log_complaints(self, process: WorkerProcess, said: trio.Event) -> None:
         with suppress(WorkerSilent):
             async for line in process.complaints():
                 self._shared.complaints.warning(
                     "worker complains", program=self.program, pid=process.pid, line=line[:MAX_COMPLAINT]
                 )
+        said.set()
 
-    async def _watch(self, process: WorkerProcess) -> None:
-        with self._silence:
+    async def _watch(self, process: WorkerProcess, silence: trio.CancelScope) -> None:
+        with silence:
             await trio.sleep_forever()
         self._shared.counts.hung(self.program)
         log.error(
@@ -188,7 +216,7 @@ class Worker(Actor[WorkerMessage]):
         )
         process.kill()
 
-    async def _kill_later(self) -> None:
-        await trio.sleep(FINISH_TIMEOUT)
-        if self._process is not None:
-            self._process.kill()
+
+async def _kill_later(process: WorkerProcess) -> None:
+    await trio.sleep(FINISH_TIMEOUT)
+    process.kill()

@@ -40,6 +40,8 @@ class RecordingCounts:
     """Finished files."""
     failed: int = 0
     """Those whose process died, hung, or found the disk full; most left a file too."""
+    restarted: int = 0
+    """Processes that have followed others that died; their recordings went on in new files."""
     refused: int = 0
     rescued: int = 0
     bytes: int = 0

@@ -39,6 +39,8 @@ class WrittenFile:
         return {"bytes": self._bytes, "duration_ms": self._duration or duration, "start": self._start or start}
 
     def close(self) -> None:
+        """Close it; it is on the disk then. Raises OSError."""
+        os.fsync(self._descriptor)
         os.close(self._descriptor)
 
 

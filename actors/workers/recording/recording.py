@@ -1,14 +1,17 @@
-"""A recording: one publication, one process, one file after the other."""
+"""A recording: one publication, one process, one file after the other.
+
+If the process dies or hangs, another one goes on in a new file, at the next key frame; not more often than RESTARTS.
+"""
 
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
 from actors.node.recorder_port import RecordingRefused, TellStatus
 from actors.runtime.actor import StopReason
@@ -17,10 +20,14 @@ from actors.workers.processes.tap_channel import OpenTap, WorkerTap, read_interv
 from actors.workers.processes.worker import Worker, WorkerMessage, WorkerServices
 from actors.workers.recording.record_folder import DiskLimits, RecordFolder
 from actors.workers.recording.record_part import RecordPart
+from actors.workers.recording.record_parts import RecordParts
+from protocol.common.rate_limit import RateLimit
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice, RecordStatus
 from protocol.stream.rotation import Rotation
-from protocol.taps import VIDEO_CODECS
+
+RESTARTS: Final = (1 / 600, 3)
+"""Processes that may follow others that have died: so many per second, and at once."""
 
 log = get_logger("workers")
 
@@ -29,7 +36,8 @@ log = get_logger("workers")
 class RecordJob:
     """What to record, and how far.
 
-    `on_file` is told of each file but the last one, when it is written; `on_figures` that more is in the folder.
+    `on_file` is told of each file but the last one, when it is written; `on_figures` that more is in the folder;
+    `on_restart` that another process goes on.
     """
 
     facts: RecordFacts
@@ -41,6 +49,7 @@ class RecordJob:
     tell: TellStatus
     on_file: Callable[[RecordPart], None]
     on_figures: Callable[[], None]
+    on_restart: Callable[[], None]
 
 
 class Recording(Worker):
@@ -53,28 +62,37 @@ class Recording(Worker):
     ) -> None:
         super().__init__(services)
         self.facts = job.facts
-        self.part = RecordPart(folder, job.template, job.facts, job.tell)
-        """The file that is being written, the last one in the end."""
+        self._parts = RecordParts(
+            folder, job.template, job.facts, job.tell, job.on_file, lambda: int(wall_clock() * 1000)
+        )
         self.refusal: RecordingRefused | None = None
         self.started = trio.Event()
         """It runs, or will not; `refusal` says which."""
         self.writing = trio.Event()
         """The first frames are in the file."""
-        self.dropped = self.files = 0
-        """Packets; files before this one."""
+        self.dropped = 0
+        """Packets."""
+        self._restarts = RateLimit(*RESTARTS)
         self._job = job
-        self._folder = folder
-        self._wall_clock = wall_clock
         self._is_ending = False
         self._tap: WorkerTap | None = None
         self._channel: socket.socket | None = None
         """By which the process gets its next files."""
-        self._next: RecordPart | None = None
         self._wanted: Collection[str] = ()
         """Codecs of the next file, when it is wanted."""
         self._is_whole = False
         self._why = ""
         """Why it was told to end, if not by `finish`."""
+
+    @property
+    def part(self) -> RecordPart:
+        """The file that is being written, the last one in the end."""
+        return self._parts.current
+
+    @property
+    def files(self) -> int:
+        """How many there were before this one."""
+        return self._parts.before
 
     @property
     def running_name(self) -> str:
@@ -102,7 +120,7 @@ class Recording(Worker):
             self._is_ending, self._why = True, why
             if self.reason is None and self._nursery is not None:
                 self.nursery.start_soon(self._end_process)
-        return self.part.settle(self._now())
+        return self._parts.settle()
 
     # -- the actor -----------------------------------------------------------------------------------------------
 
@@ -126,14 +144,13 @@ class Recording(Worker):
         match event.get("event"):
             case "started":
                 self.take_figures(event)
-                self.writing.set()
-                self._job.tell(RecordNotice(status=RecordStatus.STARTED, file_name=self.running_name))
+                self._note_start()
             case "keyframe" if self._tap is not None:
                 self._tap.request_key_frame()
-            case "rotate" if self._next is None and not self.is_ending:
+            case "rotate" if self._parts.following is None and not self.is_ending:
                 self._wanted = [str(codec) for codec in event.get("codecs", ())]
-            case "rotated" if self._next is not None:
-                self._rotated(self._next, event)
+            case "rotated":
+                self._parts.rotated(event)
 
     def take_figures(self, event: Mapping[str, Any]) -> None:
         self.part.take_figures(event)
@@ -143,22 +160,35 @@ class Recording(Worker):
         self._is_whole = why != "disk-full"
         return StopReason(cause=(self._why or why) if why == "stopped" else why)
 
+    def goes_on(self) -> bool:
+        return not self._is_ending and self.started.is_set() and self._restarts.take(trio.current_time())
+
+    async def begin_anew(self) -> None:
+        self._job.on_restart()
+        self._close_channels()
+        self._wanted = ()
+        await self._parts.complete(is_whole=False)
+        if self._is_ending:  # it was told to end meanwhile
+            self.stop(StopReason(cause=self._why or "stopped"))
+            return
+        self._parts.begin_anew()
+        log.warning("recording goes on with another process", **self.end_log_fields())
+        try:
+            await self._begin()
+        except RecordingRefused as refused:
+            log.warning("recording ends without a next file", info=refused.info, setting=refused.setting)
+            self.stop(StopReason(cause="no-room"))
+        except OSError as error:
+            log.error("worker cannot be started", program=self.program, error=str(error))
+            self.stop(StopReason(cause="worker-died"))
+
     def teardown(self, reason: StopReason) -> None:
-        if self._tap is not None:
-            self.dropped = self._tap.dropped
-            self._tap.close()
-        if self._channel is not None:
-            self._channel.close()
+        self._close_channels()
 
     async def on_stop(self, reason: StopReason) -> None:
         await super().on_stop(reason)
         self.finish()
-        await self.part.complete(is_whole=self._is_whole)
-        if self._next is not None:  # the process died before it told that it has begun it, or it has not
-            self._next.settle(self._now())
-            await self._next.complete(is_whole=False)
-            if self._next.file is not None:
-                self._pass_on(self.part, self._next)
+        await self._parts.complete(is_whole=self._is_whole)
 
     def drop_references(self) -> None:
         self._tap = self._channel = None
@@ -169,10 +199,24 @@ class Recording(Worker):
             "name": self.facts.stream_name,
             "file": self.part.final or self.running_name,
             "bytes": self.bytes,
-            "dropped": self._tap.dropped if self._tap is not None else self.dropped,
+            "dropped": self.dropped + (self._tap.dropped if self._tap is not None else 0),
         }
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _note_start(self) -> None:
+        if not self.writing.is_set():
+            self.writing.set()
+            self._job.tell(RecordNotice(status=RecordStatus.STARTED, file_name=self.running_name))
+
+    def _close_channels(self) -> None:
+        tap, self._tap = self._tap, None
+        if tap is not None:
+            self.dropped += tap.dropped
+            tap.close()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
     async def _begin(self) -> None:
         part = await trio.to_thread.run_sync(self.part.open, self._job.limits)
@@ -206,9 +250,7 @@ class Recording(Worker):
 
     async def _open_next(self, codecs: Collection[str]) -> None:
         """Give the process its next file; it ends where there is none."""
-        facts = _facts(self.facts, codecs, self._now())
-        part = RecordPart(self._folder, self._job.template, facts, self._job.tell)
-        self._next = part
+        part = self._parts.follow(codecs)
         try:
             descriptor = await trio.to_thread.run_sync(part.open, self._job.limits)
         except RecordingRefused as refused:
@@ -227,22 +269,6 @@ class Recording(Worker):
     def _end_without_next(self, info: str, setting: str) -> None:
         log.warning("recording ends without a next file", info=info, setting=setting, **self.end_log_fields())
         self.finish("no-room")
-
-    def _rotated(self, following: RecordPart, figures: Mapping[str, Any]) -> None:
-        """The process writes the next file now."""
-        written, self.part, self._next = self.part, following, None
-        written.take_figures(figures)
-        written.settle(self._now())
-        self._pass_on(written, following)
-
-    def _pass_on(self, written: RecordPart, following: RecordPart) -> None:
-        self.files += 1
-        self.part = following
-        self._job.on_file(written)
-
-    def _now(self) -> int:
-        """Milliseconds since the epoch."""
-        return int(self._wall_clock() * 1000)
 
     async def _end_process(self) -> None:
         self.limit_end()
@@ -263,10 +289,3 @@ def _pair(theirs: ExitStack) -> tuple[socket.socket, int]:
     theirs.callback(other.close)
     ours.setblocking(False)
     return ours, other.fileno()
-
-
-def _facts(facts: RecordFacts, codecs: Collection[str], start: int) -> RecordFacts:
-    """Of the next file."""
-    video = next((codec for codec in codecs if codec in VIDEO_CODECS), None)
-    audio = next((codec for codec in codecs if codec not in VIDEO_CODECS), None)
-    return evolve(facts, start=start, audio_codec=audio, video_codec=video)

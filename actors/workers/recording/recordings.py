@@ -182,6 +182,7 @@ class Recordings:
             tell=request.tell if wish.hearing is None else wish.hearing(request.tell, request.facts),
             on_file=self.files.take_rotated,
             on_figures=self._watch_room,
+            on_restart=self._count_restart,
         )
 
     async def _finish(self, run: Callable[[T], Awaitable[None]], what: T) -> None:
@@ -206,6 +207,9 @@ class Recordings:
             if self._running.get(_key(request)) is recording:
                 del self._running[_key(request)]
             self._tell_change()
+
+    def _count_restart(self) -> None:
+        self.counts.restarted += 1
 
     def _watch_room(self) -> None:
         """More is in the folder: all recordings end when it has `records.max_bytes`."""
