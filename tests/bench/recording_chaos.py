@@ -93,7 +93,7 @@ class Studio:
             self._call("multipleRecorder/add", uri=uri, mediaSessionId=self._publication)
 
     def kill_one(self) -> None:
-        """The oldest of all; another one takes its place, of the same recording, or, after some deaths, of a new one."""
+        """The oldest of all; another one takes its place, of the same recording or, in the end, of a new one."""
         oldest = min(self.processes(), key=lambda process: process.create_time())
         oldest.kill()
         self.killed += 1
