@@ -14,7 +14,7 @@ class Relays:
     """Implements `actors.cluster.executing.RelayAnswers`; `pulls` brings streams here, `serving` passes them on."""
 
     def __init__(self, services: RelayServices) -> None:
-        self._services = services
+        self.counts = services.counts
         self.pulls, self.serving = Pulls(services), Serving(services)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -1,14 +1,186 @@
 """A page plays on one node what is published on another."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.wire.test_cluster import two_nodes
+import trio
+from attrs import evolve
+
+from actors.relay import Relays
+from protocol.cluster.messages import NodeReply
+from protocol.cluster.relay_messages import PullOutcome, PullStream
+from protocol.webrtc.relay_leg import LegEnd
+from protocol.webrtc.rtcp import build_nack, build_pli
+from tests.support.full_server import FullServer
+from tests.support.nat import Nat
+from tests.support.redis_server import POLL
+from tests.support.wcs_client import PATIENCE, ClientStream
+from tests.wire.test_cluster import Pair, cluster_of, refused, two_nodes
 
 
-async def test_a_page_plays_on_any_node_what_is_published_on_another(tmp_path: Path) -> None:
+def relays_of(server: FullServer) -> Relays:
+    clustered = server.server.parts.clustered
+    assert clustered is not None
+    return clustered.relays
+
+
+def counts_of(server: FullServer) -> Any:
+    return relays_of(server).counts
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is true."""
+    with trio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - it tells no one
+            await trio.sleep(POLL)
+
+
+async def until_seen(publisher: ClientStream, player: ClientStream, what: bytes) -> None:
+    """Publish key frames until the player has received one of these: the first may be lost on a way that begins."""
+    with trio.fail_after(PATIENCE):
+        while not any(what in packet.payload for packet in player.peer.received):
+            publisher.send_key_frame(what)
+            await trio.sleep(POLL * 5)
+
+
+async def test_all_players_of_a_node_share_one_pull(tmp_path: Path) -> None:
     async with two_nodes(tmp_path) as pair:
         news = await pair.one.publish("news")
+        players: list[ClientStream] = []
+
+        async def play() -> None:
+            players.append(await pair.two.play("news"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(play)
+            nursery.start_soon(play)
+        for player in players:
+            await until_seen(news, player, b"more")
+        assert (counts_of(pair.b).pulled, counts_of(pair.a).served) == (1, 1)
+        rows = await pair.a.streams(name="news")
+        assert sorted((row["published"], row["nodeId"] == pair.a.server.parts.node_id) for row in rows) == [
+            (False, False), (False, False), (True, True),
+        ]  # fmt: skip
+        asked = news.peer.key_frame_requests
+        players[0].peer.send_rtcp(build_pli(1, players[0].peer.received[-1].ssrc))
+        await until(lambda: news.peer.key_frame_requests > asked)
+        await _is_sent_again_by_the_edge(news, players[0])
+
+
+async def _is_sent_again_by_the_edge(news: ClientStream, player: ClientStream) -> None:
+    """What a viewer lacks comes from its own node: the publisher is not asked."""
+    last, count = player.peer.received[-1], len(player.peer.received)
+    player.peer.send_rtcp(build_nack(1, last.ssrc, [last.sequence]))
+    await player.peer.until(lambda: len(player.peer.received) > count, within=PATIENCE)
+    assert player.peer.received[-1].payload[2:] == last.payload  # RTX: the original's number, then its payload
+    assert news.peer.nacked == []
+
+
+async def test_mute_data_and_the_end_come_along(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        news = await pair.one.publish("news")
+        await pair.one.send("sendStreamEvent", {"mediaSessionId": news.id, "type": "audioMuted"})
+        await until(lambda: _is_muted(pair))
         player = await pair.two.play("news")
-        await player.until_media()
-        news.send_key_frame(b"more")
-        await player.until_media(lambda packet: b"more" in packet.payload)
+        assert (await player.status("PLAYING"))["audioState"] == {"muted": True}
+        await pair.one.send("sendStreamEvent", {"mediaSessionId": news.id, "type": "audioUnmuted"})
+        await pair.two.receive("notifyStreamEvent", mediaSessionId=player.id, type="audioUnmuted")
+        event = await pair.b.rest.post("/rest-api/stream/event/send", json={"streamName": "news", "payload": {"x": 1}})
+        assert event.status_code == 200
+        data = await pair.two.receive("notifyStreamEvent", mediaSessionId=player.id, type="data")
+        assert data["payload"] == {"x": 1}
+        resized = await pair.two.receive("notifyStreamEvent", mediaSessionId=player.id, type="resize")
+        assert resized["payload"] == {"streamerVideoWidth": 640, "streamerVideoHeight": 480}
+        (row,) = await pair.b.streams(name="news", published=True)
+        assert row["viewers"] == 0
+        answer = await pair.b.terminate(name="news", published=True)
+        assert (answer.status_code, answer.headers["X-Terminated-Count"]) == (200, "1")
+        assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+        await until(lambda: not len(relays_of(pair.b).pulls) and not len(relays_of(pair.a).serving))
+        assert await refused(pair.two, "playStream", "news") == "Session does not exist"
+
+
+def _is_muted(pair: Pair) -> bool:
+    holder = pair.a.server.parts.directory.holder_of("news")
+    return holder is not None and holder.broadcast is not None and holder.broadcast.audio_muted
+
+
+async def test_a_pull_outlasts_its_last_player_for_a_while_and_needs_no_redis(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, cluster_relay_linger=60.0) as pair:
+        news = await pair.one.publish("news")
+        player = await pair.two.play("news")
+        await pair.two.send("stopStream", {"mediaSessionId": player.id, "name": "news"})
+        await player.until_closed()
+        pair.redis.kill()
+        again = await pair.two.play("news")
+        await until_seen(news, again, b"again")
+        assert counts_of(pair.b).pulled == 1
+        pair.b.live.replace(evolve(pair.b.live.now, cluster_relay_linger=0.01))
+        await pair.two.send("stopStream", {"mediaSessionId": again.id, "name": "news"})
+        await until(lambda: not len(relays_of(pair.b).pulls) and not len(relays_of(pair.a).serving))
+
+
+@asynccontextmanager
+async def two_nodes_apart(folder: Path, **settings: Any) -> AsyncIterator[tuple[Pair, Nat]]:
+    """Two nodes; what goes from the second to the first can be cut."""
+    async with two_nodes(folder, cluster_relay_address="127.0.0.2", **settings) as pair:
+        ((host, port),) = pair.a.server.parts.plane.addresses
+        way = Nat(("127.0.0.2", port), server=(host, port), outside=host)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(way.run)
+            yield pair, way
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_way_that_is_cut_and_mended_is_a_pause_for_players(tmp_path: Path) -> None:
+    async with two_nodes_apart(tmp_path) as (pair, way):
+        news = await pair.one.publish("news")
+        player = await pair.two.play("news")
+        await until_seen(news, player, b"before")
+        way.cut = True
+        await until(lambda: counts_of(pair.b).resumed == 1)
+        way.cut = False
+        await until_seen(news, player, b"after")
+        assert player.statuses == [("PLAYING", None)]
+        assert len(relays_of(pair.a).serving) == 1
+
+
+async def test_players_fail_when_the_origin_is_gone(tmp_path: Path) -> None:
+    async with two_nodes_apart(tmp_path, cluster_answer_timeout=0.3) as (pair, way):
+        news = await pair.one.publish("news")
+        player = await pair.two.play("news")
+        await until_seen(news, player, b"before")
+        way.cut = True
+        assert pair.a.server.parts.clustered is not None
+        pair.a.server.parts.clustered.end()  # it hears and says nothing any more
+        assert (await player.status("FAILED"))["info"] == "Failed to connect to origin stream"
+        assert (counts_of(pair.b).failed, len(relays_of(pair.b).pulls)) == (1, 0)
+
+
+async def test_only_members_get_a_stream_and_only_from_who_has_it(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path, cluster_max_relays=1) as pair:
+        await pair.one.publish("news")
+        edge = LegEnd(ufrag="abcdefgh", pwd="a" * 24, fingerprint="sha-256 AA")
+        holder = pair.a.server.parts.directory.holder_of("news")
+        assert holder is not None
+        member = cluster_of(pair.b).membership.member
+        assert member is not None
+
+        async def outcome(sender: str, media_session_id: str) -> PullOutcome:
+            ask = PullStream(pull=f"relay-{sender}", name="news", media_session_id=media_session_id, edge=edge)
+            blank = NodeReply(id="1", sender="a", node_id="a")
+            reply = await relays_of(pair.a).carry_out(sender, ask, blank, trio.current_time() + 10)
+            assert reply.leg is not None
+            assert (reply.leg.origin is not None) == (reply.leg.outcome is PullOutcome.TAKEN)
+            return reply.leg.outcome
+
+        assert await outcome("stranger/1", holder.media_session_id) is PullOutcome.REFUSED
+        assert await outcome(member, "somebody else's") is PullOutcome.NOT_HERE
+        assert await outcome(member, holder.media_session_id) is PullOutcome.TAKEN
+        await pair.one.publish("other")
+        assert (
+            await refused(pair.two, "playStream", "other") == "Failed to connect to origin stream"
+        )  # cluster.max_relays
+        assert counts_of(pair.a).refused == 2

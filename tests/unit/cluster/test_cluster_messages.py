@@ -25,12 +25,15 @@ from protocol.cluster.messages import (
     decode_message,
     in_parts,
 )
+from protocol.cluster.relay_messages import LegOffer, PullOutcome, PullStream, RelayedEnd, RelayedEvent, RelayNews
 from protocol.node.descriptions import StreamTraffic
 from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.webrtc.relay_leg import LegEnd, LegTrack
 from tests.support.streams import connection, stream
 
 KICK = Kick(reason="enough", ban=BanOrder(seconds=60.0, by=BanBy.USER, reason="banned"))
 STREAMS = StreamFilter(name="a", published=False, media_session_ids=frozenset(("1", "2")), app_keys=frozenset())
+END = LegEnd(ufrag="u", pwd="p", fingerprint="sha-256 AA")
 ASKS: list[Ask] = [
     EndStreams(filter=STREAMS, end=End.of("rest", "Stopped", KICK)),
     EndStreams(filter=StreamFilter(), end=End.of("rest", "Stopped", None)),
@@ -41,6 +44,9 @@ ASKS: list[Ask] = [
     DeliverData(filter=ConnectionFilter(), session_ids=("a", "b"), payload={"x": [1, None]}, operation_id="1"),
     DeliverToAll(filter=ConnectionFilter(app_key="k"), payload=None, stream_name="news"),
     DeliverEvent(filter=StreamFilter(name="news"), payload="text"),
+    PullStream(pull="p", name="news", media_session_id="m", edge=END),
+    RelayNews(pull="p", number=1, event=RelayedEvent(type="data", payload={"x": None})),
+    RelayNews(pull="p", number=2, end=RelayedEnd(info="Stopped")),
 ]
 
 
@@ -124,3 +130,12 @@ def test_no_message_does_harm(fields: dict[str, object], body: object) -> None:
             decode_message(json.dumps({**fields, **extra}))
         except NotUnderstood:
             continue
+
+
+def test_the_answer_to_a_pull_is_read_back_as_it_was() -> None:
+    track = LegTrack(is_video=True, codec="VP8", clock_rate=90_000, channels=1, fmtp="", ssrc=1, rtx_ssrc=2)
+    leg = LegOffer(
+        outcome=PullOutcome.TAKEN, origin=END, candidates=(("192.0.2.1", 31_001),), tracks=(track,), video_muted=True
+    )
+    report = NodeReply(id="1", sender="a/1", node_id="a", count=1, leg=leg)
+    assert decode_message(report.encode()) == report
