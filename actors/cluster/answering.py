@@ -19,6 +19,7 @@ from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.cluster.members import Beat
 from protocol.cluster.messages import (
+    REPEATED,
     Ask,
     EndConnections,
     EndStreams,
@@ -29,6 +30,7 @@ from protocol.cluster.messages import (
     decode_message,
     in_parts,
 )
+from protocol.cluster.once import DoneOnce, Repeat
 from protocol.cluster.scripts import LogEntry, is_log_id, log_order, log_time
 from protocol.node.filters import ConnectionFilter
 
@@ -75,6 +77,7 @@ class Answering:
         self._running = 0
         self._nursery: trio.Nursery | None = None
         self._missed = MissedRequests()
+        self._once = DoneOnce()
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -124,16 +127,29 @@ class Answering:
             self._running -= 1
 
     async def _carry_out(self, request: NodeRequest) -> None:
-        deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
-        blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
+        known = self._once.begin(request.id) if isinstance(request.ask, REPEATED) else None
+        if known is Repeat.UNDER_WAY:
+            return
         try:
-            reply = await self._executor.carry_out(request.sender, request.ask, blank, deadline)
-            for part in in_parts(reply):
-                await self._registry.tell(request.sender, part.encode())
-        except (CannotAnswer, RegistryUnavailable) as error:
+            texts = await self._reply_to(request) if known is None else known
+        except CannotAnswer as error:
+            self._once.not_done(request.id)
+            log.debug("request of another node not answered", error=error)
+            return
+        self._once.done(request.id, texts)
+        try:
+            for text in texts:
+                await self._registry.tell(request.sender, text)
+        except RegistryUnavailable as error:
             log.debug("request of another node not answered", error=error)
             return
         self.answered += 1
+
+    async def _reply_to(self, request: NodeRequest) -> tuple[str, ...]:
+        deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
+        blank = NodeReply(id=request.id, sender=self._membership.member or "", node_id=self._node_id)
+        reply = await self._executor.carry_out(request.sender, request.ask, blank, deadline)
+        return tuple(part.encode() for part in in_parts(reply))
 
     def _decoded(self, text: str) -> NodeRequest | NodeReply | Notice | None:
         try:

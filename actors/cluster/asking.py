@@ -1,7 +1,9 @@
 """Requests to other members, and their replies gathered until all have come, enough is known, or time is up."""
 
+import math
 import uuid
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 
 import trio
 from attrs import evolve, frozen
@@ -12,6 +14,8 @@ from protocol.cluster.messages import Ask, NodeReply, NodeRequest
 
 MOST_PARTS = 1_000
 """Parts of one reply."""
+REPEAT_AFTER = 0.3
+"""Seconds until what is asked surely, and has not been answered, is asked again."""
 IsEnough = Callable[[int], bool]
 
 
@@ -41,6 +45,7 @@ class Asking:
 
     def __init__(self, registry: Registry, membership: Membership) -> None:
         self.asked = 0
+        self.repeated = 0
         self.unanswered = 0
         """Members that did not answer in time."""
         self._registry = registry
@@ -48,9 +53,15 @@ class Asking:
         self._open: dict[str, _Gathering] = {}
 
     async def ask_all(
-        self, ask: Ask, *, timeout: float, logged: bool = False, is_enough: IsEnough = lambda count: False
+        self,
+        ask: Ask,
+        *,
+        timeout: float,
+        logged: bool = False,
+        surely: bool = False,
+        is_enough: IsEnough = lambda count: False,
     ) -> Gathered:
-        """Ask every other member. `logged`: those that cannot hear it now do it later.
+        """Ask every other member. `logged`: those that cannot hear it now do it later. `surely`: repeat it (REPEATED).
 
         `is_enough`: whether nothing more can come after so many matches, in the replies of all others together.
         """
@@ -63,12 +74,44 @@ class Asking:
                 sent = await self._registry.send(request.encode(), logged=logged)
                 self._membership.hear_of(sent.members)
                 gathering.expect(each for each in sent.members if each != member)
-                await gathering.done.wait()
+                await self._await_all(gathering, request if surely else None)
         except RegistryUnavailable:
             return Gathered(asked=(), replies=(), is_cut_off=True)
         finally:
             del self._open[request.id]
         return self._gathered(gathering)
+
+    async def _await_all(self, gathering: "_Gathering", repeated: NodeRequest | None) -> None:
+        while not gathering.done.is_set():
+            with trio.move_on_after(math.inf if repeated is None else REPEAT_AFTER):
+                await gathering.done.wait()
+            if repeated is not None:
+                await self._tell_again(gathering, repeated)
+
+    async def _tell_again(self, gathering: "_Gathering", request: NodeRequest) -> None:
+        text = request.encode()
+        with suppress(RegistryUnavailable):
+            for member in gathering.silent:
+                self.repeated += 1
+                await self._registry.tell(member, text)
+
+    async def ask_surely(self, member: str, ask: Ask, *, is_gone: Callable[[], bool]) -> NodeReply | None:
+        """Ask one other member until it answers; None: it is gone. See REPEATED."""
+        me = self._membership.member
+        if me is None:
+            return None
+        request, gathering = self._begin(ask, me, REPEAT_AFTER, lambda count: False)
+        gathering.expect([member])
+        try:
+            with suppress(RegistryUnavailable):
+                await self._registry.tell(member, request.encode())
+            while not gathering.done.is_set() and not is_gone():
+                with trio.move_on_after(REPEAT_AFTER):
+                    await gathering.done.wait()
+                await self._tell_again(gathering, request)
+        finally:
+            del self._open[request.id]
+        return next(iter(gathering.replies()), None)
 
     async def ask_one(self, member: str, ask: Ask, *, timeout: float) -> NodeReply | None:
         """Ask one other member; None: it has not answered in time. Raises RegistryUnavailable."""
@@ -132,6 +175,11 @@ class _Gathering:
             self.is_satisfied = self._is_enough(sum(reply.count for reply in self._complete.values()))
             self._check()
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Those that are expected to answer, unless enough is known."""
+        return () if self.done.is_set() else tuple(each for each in self.expected or () if each not in self._complete)
+
     def replies(self) -> tuple[NodeReply, ...]:
         return tuple(self._complete.values())
 
@@ -147,4 +195,5 @@ def _joined(parts: list[NodeReply]) -> NodeReply:
         parts=1,
         streams=tuple(stream for part in parts for stream in part.streams),
         connections=tuple(connection for part in parts for connection in part.connections),
+        rooms=tuple(room for part in parts for room in part.rooms),
     )

@@ -24,6 +24,7 @@ from actors.cluster.executing import Executor, RelayAnswers
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
 from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.rooms.carrier import RoomCarrier
 from actors.cluster.row_memory import RowMemory
 from actors.cluster.shared_logins import SharedLogins
 from actors.cluster.tables import SharedTables
@@ -88,6 +89,7 @@ class Cluster:
         self.tables = SharedTables(registry.rows, self.membership, RowMemory(parts.rows_path))
         self.logins = SharedLogins(registry, self.tables, self.membership)
         self.asking = Asking(registry, self.membership)
+        self.rooms = RoomCarrier(registry, self.asking, self.membership, settings)
         self.answering = Answering(
             registry,
             self.membership,
@@ -115,6 +117,7 @@ class Cluster:
             data=parts.data,
             stream_events=parts.stream_events,
             relays=lambda: self.relays,
+            rooms=self.rooms.carry_out,
         )
 
     def _face_clients(self, parts: NodeParts, chance: random.Random | None) -> None:
@@ -140,6 +143,7 @@ class Cluster:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.answering.run)
             nursery.start_soon(self.names.run)
+            nursery.start_soon(self.rooms.run)
             await nursery.start(self.membership.run)
             nursery.start_soon(self._listen)
             nursery.start_soon(self.tables.run)
@@ -153,6 +157,7 @@ class Cluster:
     async def leave(self) -> None:
         """At the end of the server, when its streams have ended."""
         await self.names.flush(END_TIMEOUT)
+        await self.rooms.claims.flush(END_TIMEOUT)
         with trio.move_on_after(END_TIMEOUT):
             await self.membership.leave()
 
@@ -201,6 +206,7 @@ class Cluster:
             "cluster_refused": self.answering.refused,
             "cluster_rows_unsent": self.tables.copy.unsent,
             "cluster_row_conflicts": self.tables.conflicts,
+            "cluster_repeated": self.asking.repeated,
             "cluster_placed": self.balancer.balancer.placed,
         }
 

@@ -8,6 +8,7 @@ from actors.cluster.asking import Asking, Gathered, IsEnough
 from actors.cluster.membership import Membership
 from actors.node.control import Counters, LocalNode
 from actors.runtime.actor import StopReason
+from protocol.cluster.ends import End
 from protocol.cluster.merging import (
     MOST_ITEMS,
     bounded,
@@ -19,7 +20,6 @@ from protocol.cluster.merging import (
 )
 from protocol.cluster.messages import (
     Ask,
-    End,
     EndConnections,
     EndStreams,
     FindConnections,

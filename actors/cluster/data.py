@@ -1,7 +1,7 @@
 """Data and stream events for pages on any node. Each session is on one node, and so is each publication.
 
-What is sent is asked for once and not repeated: a node that does not answer in time may have sent it or not, and the
-answer names it. 200 means that every node has acknowledged its part.
+What is sent is asked for until it is acknowledged, and sent once: a node that does not answer in time may have sent it
+or not, and the answer names it. 200 means that every node has acknowledged its part.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class ClusterData:
             operation_id=data.operation_id,
         )
         gathered = await self._asking.ask_all(
-            ask, timeout=self._answer_timeout(), is_enough=lambda count: count >= len(elsewhere)
+            ask, timeout=self._answer_timeout(), surely=True, is_enough=lambda count: count >= len(elsewhere)
         )
         nowhere = elsewhere.intersection(*(reply.missing for reply in gathered.replies))
         missing = tuple(each for each in local.missing if each in nowhere)
@@ -52,7 +52,7 @@ class ClusterData:
         """Send to every session that matches, on all nodes."""
         local = await self._local.broadcast(data, query, stream_name)
         ask = DeliverToAll(filter=query, payload=data.payload, stream_name=stream_name, operation_id=data.operation_id)
-        gathered = await self._asking.ask_all(ask, timeout=self._answer_timeout())
+        gathered = await self._asking.ask_all(ask, timeout=self._answer_timeout(), surely=True)
         return self._summed(local, gathered, is_decided=False)
 
     def _summed(self, local: DeliveryReport, gathered: Gathered, *, is_decided: bool) -> DeliveryReport:
@@ -80,7 +80,9 @@ class ClusterEvents:
         except NotLive:
             pass  # here
         ask = DeliverEvent(filter=query, payload=payload)
-        gathered = await self._asking.ask_all(ask, timeout=self._answer_timeout(), is_enough=lambda count: count >= 1)
+        gathered = await self._asking.ask_all(
+            ask, timeout=self._answer_timeout(), surely=True, is_enough=lambda count: count >= 1
+        )
         coverage = self._control.coverage(gathered, is_decided=gathered.count > 0)
         if not gathered.count and coverage.is_complete:
             raise NotLive

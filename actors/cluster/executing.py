@@ -1,6 +1,6 @@
 """What this node does for another one."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from attrs import evolve, frozen
@@ -9,12 +9,12 @@ from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, NotLive, StreamEventPort, TooManyAtOnce
 from actors.runtime.actor import StopReason
+from protocol.cluster.ends import End
 from protocol.cluster.messages import (
     Ask,
     DeliverData,
     DeliverEvent,
     DeliverToAll,
-    End,
     EndConnections,
     EndStreams,
     FindConnections,
@@ -23,6 +23,7 @@ from protocol.cluster.messages import (
     SetLogLevel,
 )
 from protocol.cluster.relay_messages import PullStream, RelayNews
+from protocol.cluster.rooms.messages import BUSY, RoomAsk
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.rest.paging import Page
 from protocol.rest.streams import TerminateAnswer
@@ -47,6 +48,7 @@ class Executor:
     bans: Bans
     data: DataPort
     stream_events: StreamEventPort
+    rooms: Callable[[RoomAsk, NodeReply], Awaitable[NodeReply]]
     relays: Callable[[], RelayAnswers | None] = lambda: None
 
     async def carry_out(self, sender: str, ask: Ask, blank: NodeReply, deadline: float) -> NodeReply:
@@ -75,6 +77,16 @@ class Executor:
                 if relays is None:
                     raise CannotAnswer
                 return await relays.carry_out(sender, ask, blank, deadline)
+            case _:
+                return await self._for_rooms(ask, blank)
+
+    async def _for_rooms(self, ask: RoomAsk, blank: NodeReply) -> NodeReply:
+        reply = await self.rooms(ask, blank)
+        if reply.verdict == BUSY:
+            raise CannotAnswer
+        if reply.banned:
+            await self.bans.save()
+        return reply
 
     async def _ended(self, blank: NodeReply, answer: TerminateAnswer, reason: StopReason) -> NodeReply:
         banned = 0

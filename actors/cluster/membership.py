@@ -59,7 +59,8 @@ class Membership:
         self._due = trio.Event()
         self._strangers: set[str] = set()
         self._told_successor = False
-        self._purging: int | None = None
+        self._purging: list[tuple[bool, int]] = []
+        """Of rooms or not, and how far."""
         self._has_left = False
 
     @property
@@ -138,9 +139,11 @@ class Membership:
     async def _purge(self, swept: int) -> None:
         """Remove the names of members that are gone for long, a page after the other; go on after a failure."""
         if swept:
-            self._purging = 0
-        while self._purging is not None:
-            self._purging = await self._registry.purge(self._purging) or None
+            self._purging = [(False, 0), (True, 0)]
+        while self._purging:
+            rooms, cursor = self._purging[0]
+            cursor = await self._registry.purge(cursor, rooms=rooms)
+            self._purging[:1] = [(rooms, cursor)] if cursor else []
 
     def _failed(self, error: RegistryUnavailable) -> None:
         if self.is_up or (self.view is None and not self.outages):

@@ -6,12 +6,13 @@ or not given at all (`refuse`). What the registry then says counts: a stream who
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 import trio
 
-from actors.cluster.registry import Registry, RegistryUnavailable
+from actors.cluster.registry import RegistryUnavailable
 from actors.runtime.logs import RateLimitedLog, get_logger
-from protocol.cluster.claims import Batch, BatchFate, ClaimTable, Holder, Named
+from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimTable, Holder, Named
 
 log = get_logger("cluster")
 
@@ -28,12 +29,19 @@ class NameOutcome(Enum):
     """Redis is away, or this node must take no names."""
 
 
+class NameTable(Protocol):
+    """Where names are written: for publications, the registry itself."""
+
+    async def write(self, member: str, batch: Batch) -> BatchReply:
+        """Raises RegistryUnavailable."""
+
+
 class ClusterNames:
     """See above. `run` writes; `claim` and `release` may be called at any time."""
 
     def __init__(
         self,
-        registry: Registry,
+        registry: NameTable,
         *,
         accepts_on_trust: Callable[[], bool],
         timeout: float,

@@ -14,7 +14,10 @@ class RegistryUnavailable(Exception):
 
 
 class Registry(Protocol):
-    """Every method raises RegistryUnavailable. What each does: see its script in `protocol.cluster.scripts`."""
+    """Every method raises RegistryUnavailable. What each does: see its script in `protocol.cluster.scripts`.
+
+    `rooms`: for rooms, not for publications.
+    """
 
     @property
     def rows(self) -> RowRegistry:
@@ -22,8 +25,8 @@ class Registry(Protocol):
 
     async def join(self, *, node: str, place: str, info: str) -> Joined: ...
     async def beat(self, *, member: str, place: str, info: str, boot: str) -> Beat: ...
-    async def write(self, member: str, batch: Batch) -> BatchReply: ...
-    async def locate(self, name: str) -> Holder | None: ...
+    async def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply: ...
+    async def locate(self, name: str, *, rooms: bool = False) -> Holder | None: ...
     async def send(self, text: str, *, logged: bool) -> Sent:
         """To all members, this one included."""
 
@@ -33,7 +36,7 @@ class Registry(Protocol):
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         """The next entries of the log; none: that was the last page."""
 
-    async def purge(self, cursor: int) -> int: ...
+    async def purge(self, cursor: int, *, rooms: bool = False) -> int: ...
     async def leave(self, member: str) -> None: ...
 
     async def listen(

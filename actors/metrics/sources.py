@@ -202,7 +202,8 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
 
 def _cluster(statistics: Callable[[], Mapping[str, int]]) -> Readings:
     counts = statistics()
-    gauges = ("up", "nodes", "names", "names_here", "names_unconfirmed", "names_unreleased")
+    names = ("names", "names_here", "names_unconfirmed", "names_unreleased")
+    gauges = ("up", "nodes", *names, "rooms_here", "rooms_joined")
     return {
         f"wcsd_{name}" if name.removeprefix("cluster_") in gauges else f"wcsd_{name}_total": value
         for name, value in counts.items()

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from protocol.access.kicks import Kick
 from protocol.node.client_data import DeliveryReport
+from protocol.node.coverage import Coverage
 from protocol.node.filters import RoomFilter
 from protocol.rest.paging import Found, Page
 from protocol.rooms.descriptions import RoomDescription
@@ -21,8 +22,20 @@ class RoomBusy(Exception):
     """So much waits in the room that no more is accepted for now."""
 
 
+class NodesSilent(Exception):
+    """Nodes of the cluster do not answer that may have such a room; what is known has been done."""
+
+    def __init__(self, coverage: Coverage) -> None:
+        super().__init__(coverage.shown)
+        self.coverage = coverage
+
+
 class RoomControl(Protocol):
-    """Finds rooms and acts on them. An action is for every room that matches; all of them raise NoSuchRoom."""
+    """Finds rooms and acts on them. An action is for every room that matches; all raise NoSuchRoom and NodesSilent."""
+
+    @property
+    def here(self) -> "RoomControl":
+        """Those of this node alone."""
 
     async def find(self, query: RoomFilter, page: Page) -> Found[RoomDescription]:
         """The number of matching rooms, and those on the page, oldest first."""

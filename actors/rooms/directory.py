@@ -38,9 +38,16 @@ class RoomDirectory:
         self._rooms: dict[RoomKey, Room] = {}
         self._creators: dict[Room, str] = {}
         self._created: Counter[str] = Counter()
+        self.on_end: Callable[[RoomKey], None] = lambda key: None
+        """Called when a room is over."""
 
     def __len__(self) -> int:
         return len(self._rooms)
+
+    @property
+    def here(self) -> "RoomDirectory":
+        """Itself."""
+        return self
 
     def get(self, key: RoomKey) -> Room | None:
         """The room of this application and name."""
@@ -75,6 +82,7 @@ class RoomDirectory:
         self._created[address] -= 1
         if not self._created[address]:
             del self._created[address]
+        self.on_end(room.key)
 
     def statistics(self) -> dict[str, int]:
         """The counters for `/?action=stat`."""

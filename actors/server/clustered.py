@@ -13,7 +13,9 @@ from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
+from actors.node.room_port import RoomControl
 from actors.node.supervisor import Supervisor, log_end
+from actors.rooms import RoomDirectory, RoomPlaces
 from actors.runtime.actor import SHUTDOWN
 from actors.storage.app_store import AppStore
 from actors.storage.source_store import SourceStore
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from actors.cluster.directory import ClusterDirectory
     from actors.cluster.link import ClusterLink
     from actors.relay import Relays
+    from actors.rooms.clustered import ClusterRooms
 
 
 @frozen
@@ -48,6 +51,7 @@ class ClusteredParts:
         self, link: ClusterLink, cluster: Cluster, directory: ClusterDirectory[Broadcast], relays: Relays
     ) -> None:
         self.cluster, self.directory = cluster, directory
+        self.rooms: ClusterRooms | None = None
         self._link = link
         self.relays = relays
 
@@ -56,10 +60,23 @@ class ClusteredParts:
         """All nodes, for REST."""
         return self.cluster.control
 
+    def share(self, rooms: RoomDirectory) -> tuple[RoomPlaces, RoomControl]:
+        """Rooms over all nodes, for sessions and for REST, out of those of this node."""
+        from actors.rooms.clustered import ClusterRoomControl, ClusterRooms
+
+        self.rooms = ClusterRooms(rooms, self.cluster.rooms)
+        return self.rooms, ClusterRoomControl(self.rooms, self.cluster.rooms, self.cluster.control)
+
+    def statistics(self) -> dict[str, int]:
+        """For the server's statistics."""
+        return self.cluster.statistics() | ({} if self.rooms is None else self.rooms.statistics())
+
     async def start(self, services: trio.Nursery) -> None:
         """Run it until cancelled. Returns when this node has joined, or Redis does not answer."""
         services.start_soon(self._run_link)
         await services.start(self.relays.run)
+        if self.rooms is not None:
+            await services.start(self.rooms.run)
         await services.start(self.cluster.run)
 
     def end(self) -> None:

@@ -19,11 +19,12 @@ from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Directory
 from actors.node.drain import Drain
+from actors.node.room_port import RoomControl
 from actors.node.supervisor import Supervisor
 from actors.operator.desk import CommandDesk
 from actors.operator.desk_assembly import make_desk
 from actors.operator.live import LiveCommands
-from actors.rooms import RoomDirectory, RoomServices
+from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
@@ -89,6 +90,7 @@ class Parts:
         self.rooms = RoomDirectory(
             RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time), self.supervisor
         )
+        self.room_places, self.room_control = self._shared_rooms()
         self.sessions = self._session_services()
         self.gateway = self._make_gateway()
         self.measured = self._measured()
@@ -105,7 +107,7 @@ class Parts:
         """Answers the operator's commands."""
         live = LiveCommands(
             node=self.node,
-            rooms=self.rooms,
+            rooms=self.room_control,
             bans=self.opened.bans,
             settings=self.settings,
             events=self.supervisor.events,
@@ -149,6 +151,10 @@ class Parts:
             plane=self.plane,
         )
 
+    def _shared_rooms(self) -> tuple[RoomPlaces, RoomControl]:
+        """Rooms as sessions and REST see them."""
+        return (self.rooms, self.rooms) if self.clustered is None else self.clustered.share(self.rooms)
+
     def _member_info(self) -> MemberInfo:
         """What the other nodes of a cluster are told of this one with each beat."""
         listeners = self.opened.listeners
@@ -172,7 +178,7 @@ class Parts:
             node_id=self.node_id,
             dispatcher=self.dispatcher,
             apps=self.opened.apps,
-            rooms=self.rooms,
+            rooms=self.room_places,
             streams=self._stream_services(),
             debug_reports=self.debug_reports,
             make_token=lambda: secrets.token_urlsafe(24),
@@ -241,7 +247,7 @@ class Parts:
             outboxes=self.outboxes,
             access=lambda: {**access.statistics(), "audit_lost": audit.lost},
             is_ready=lambda: self.readiness().ready,
-            cluster=None if self.clustered is None else self.clustered.cluster.statistics,
+            cluster=None if self.clustered is None else self.clustered.statistics,
         )
 
     def _may_push_to(self, host: str, address: str) -> bool:

@@ -64,8 +64,8 @@ def _balancer(parts: Parts) -> BalancerPort | None:
 def _messages(parts: Parts) -> MessagePorts:
     cluster = None if parts.clustered is None else parts.clustered.cluster
     if cluster is not None:
-        return MessagePorts(data=cluster.data, stream_events=cluster.stream_events, rooms=parts.rooms)
-    return MessagePorts(data=parts.data, stream_events=parts.stream_events, rooms=parts.rooms)
+        return MessagePorts(data=cluster.data, stream_events=cluster.stream_events, rooms=parts.room_control)
+    return MessagePorts(data=parts.data, stream_events=parts.stream_events, rooms=parts.room_control)
 
 
 def _monitoring(parts: Parts) -> Monitoring:

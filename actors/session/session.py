@@ -18,7 +18,7 @@ from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
-from actors.rooms import RoomDirectory
+from actors.rooms import RoomPlaces
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.session.admission import SessionAdmission
@@ -90,7 +90,7 @@ class SessionServices:
     dispatcher: HookDispatcher
     apps: AppStore
     streams: StreamServices
-    rooms: RoomDirectory
+    rooms: RoomPlaces
     make_token: Callable[[], str]
     outboxes: OutboxPool
     decoder: FrameDecoder

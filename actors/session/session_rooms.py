@@ -12,7 +12,7 @@ from attrs import asdict, define, evolve, frozen
 
 from actors.node.bans import Bans
 from actors.node.supervisor import Supervisor
-from actors.rooms import STREAMS_TERMINATED, RoomDirectory, RoomMember
+from actors.rooms import STREAMS_TERMINATED, RoomMember, RoomPlaces
 from actors.runtime.actor import StopReason
 from actors.session.data_exchange import Settle
 from actors.session.websdk_owner import SessionOwner
@@ -54,7 +54,7 @@ _REASONS: Final[Mapping[str, StopReason]] = {RoomInfo.TERMINATED: STREAMS_TERMIN
 class RoomAccess:
     """What a session needs to be in rooms. `login` is what its `custom.login` holds: any JSON."""
 
-    directory: RoomDirectory
+    directory: RoomPlaces
     supervisor: Supervisor
     bans: Bans
     login: Any
@@ -62,7 +62,7 @@ class RoomAccess:
 
 
 def room_access(
-    directory: RoomDirectory, owner: SessionOwner, connected: Mapping[str, Any], services: StreamServices
+    directory: RoomPlaces, owner: SessionOwner, connected: Mapping[str, Any], services: StreamServices
 ) -> RoomAccess | None:
     """For a session of an application with rooms. `connected`: the `connection`, as the backend has answered it."""
     if not owner.lane.app.rooms:

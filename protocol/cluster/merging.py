@@ -10,8 +10,9 @@ from protocol.node.filters import StreamFilter
 from protocol.rest.errors import bad_request
 from protocol.rest.paging import Found, Page
 from protocol.rest.streams import NodeReport, TerminateAnswer
+from protocol.rooms.descriptions import RoomDescription
 
-D = TypeVar("D", StreamDescription, ConnectionDescription)
+D = TypeVar("D", StreamDescription, ConnectionDescription, RoomDescription)
 
 MOST_ITEMS = 1_000
 """Items of one answer at most, also without `limit`."""

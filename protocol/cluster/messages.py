@@ -14,12 +14,25 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import evolve, frozen
 from cattrs import BaseValidationError, Converter
+from cattrs.strategies import configure_tagged_union
 
-from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.cluster.ends import End
 from protocol.cluster.members import PROTOCOL_VERSION
 from protocol.cluster.relay_messages import LegOffer, PullStream, RelayNews
+from protocol.cluster.rooms.messages import (
+    ROOM_KINDS,
+    EndRooms,
+    KickFromRooms,
+    PostToRooms,
+    RoomAsk,
+    RoomNews,
+    RoomNewsItem,
+    RoomWord,
+    RoomWords,
+)
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.rooms.descriptions import RoomDescription
 
 MAX_MESSAGE: Final = 8 * 1024 * 1024
 """Characters of a message; a longer one is ignored."""
@@ -31,39 +44,6 @@ T = TypeVar("T")
 
 class NotUnderstood(Exception):
     """A message that this version does not understand, or that is none."""
-
-
-@frozen(kw_only=True)
-class OrderedBan:
-    """Keep those out whom the request ends."""
-
-    seconds: float
-    by: BanBy | None = None
-    reason: str | None = None
-
-
-@frozen(kw_only=True)
-class End:
-    """Why what matches ends, and what is ordered besides."""
-
-    cause: str
-    info: str
-    reason: str | None = None
-    ban: OrderedBan | None = None
-
-    @classmethod
-    def of(cls, cause: str, info: str, kick: Kick | None) -> "End":
-        order = None if kick is None else kick.ban
-        ban = None if order is None else OrderedBan(seconds=order.seconds, by=order.by, reason=order.reason)
-        return cls(cause=cause, info=info, reason=None if kick is None else kick.reason, ban=ban)
-
-    def kick(self) -> Kick | None:
-        """What is ordered besides; None: nothing."""
-        if self.reason is None and self.ban is None:
-            return None
-        ban = self.ban
-        order = None if ban is None else BanOrder(seconds=ban.seconds, by=ban.by, reason=ban.reason)
-        return Kick(reason=self.reason, ban=order)
 
 
 # -- what can be asked -------------------------------------------------------------------------------------------------
@@ -151,6 +131,7 @@ Ask = (
     | SetLogLevel
     | PullStream
     | RelayNews
+    | RoomAsk
 )
 _KINDS: Final[dict[str, type[Ask]]] = {
     "terminate": EndStreams,
@@ -163,7 +144,10 @@ _KINDS: Final[dict[str, type[Ask]]] = {
     "send-event": DeliverEvent,
     "pull": PullStream,
     "relay-news": RelayNews,
+    **ROOM_KINDS,
 }
+REPEATED: Final = (DeliverData, DeliverToAll, DeliverEvent, RoomWords, RoomNews, PostToRooms, KickFromRooms, EndRooms)
+"""What is asked again under the same id until it is answered, and done once."""
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -207,6 +191,9 @@ class NodeReply:
     connections: tuple[ConnectionDescription, ...] = ()
     leg: LegOffer | None = None
     """Of a pull."""
+    rooms: tuple[RoomDescription, ...] = ()
+    verdict: str = ""
+    """Of rooms: whether a message was taken, and why not."""
 
     def encode(self) -> str:
         return _text({"v": PROTOCOL_VERSION, "report": _TOLERANT.unstructure(self)})
@@ -251,7 +238,7 @@ def decode_message(text: str) -> NodeRequest | NodeReply | Notice:
 
 def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
     """The report in parts of a bounded size."""
-    length = max(len(report.streams), len(report.connections))
+    length = max(len(report.streams), len(report.connections), len(report.rooms))
     parts = max(1, -(-length // ITEMS_IN_PART))
     return tuple(
         evolve(
@@ -260,6 +247,7 @@ def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
             part=part,
             streams=report.streams[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
             connections=report.connections[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
+            rooms=report.rooms[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
         )
         for part in range(parts)
     )
@@ -314,6 +302,8 @@ def _converter(*, strict: bool) -> Converter:
     for kind in (str, bool, int):
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(float, _exactly(float, int))
+    configure_tagged_union(RoomWord, converter, tag_name="kind")
+    configure_tagged_union(RoomNewsItem, converter, tag_name="kind")
     return converter
 
 

@@ -3,7 +3,9 @@
     wcs:nodes  sorted set  member -> end of its lease, in ms of Redis's clock
     wcs:info   hash        member -> `place info`
     wcs:names  hash        name of a publication -> `member mediaSessionId`
+    wcs:rooms  hash        a room, as [application's key, name] -> `member id`
     wcs:seq    hash        member -> number of the last batch of claims that was carried out
+    wcs:rseq   hash        the same for batches of rooms
     wcs:log    stream      requests that must reach every node, also one that is cut off for a while
     wcs:boot   string      random: another value than before means that the data was lost
     wcs:epoch  string      the last epoch given to a member
@@ -15,7 +17,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from protocol.cluster.claims import BatchFate, BatchReply, Holder
 from protocol.cluster.members import Beat, Member, MemberInfo
@@ -65,6 +67,7 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
       redis.call('ZREM', KEYS[1], member)
       redis.call('HDEL', KEYS[2], member)
       redis.call('HDEL', KEYS[4], member)
+      redis.call('HDEL', KEYS[5], member)
     end
   end
 end
@@ -73,7 +76,7 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[4]), member)
 redis.call('HSET', KEYS[2], member, ARGV[2] .. ' ' .. ARGV[3])
 return {member, string.format('%.0f', now)}
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:epoch", "wcs:seq"),
+    keys=("wcs:nodes", "wcs:info", "wcs:epoch", "wcs:seq", "wcs:rseq"),
 )
 """A node starts. An earlier start at the same place is over, even if its lease runs: the state folder has a lock."""
 
@@ -90,6 +93,7 @@ for _, member in ipairs(dead) do
   redis.call('ZREM', KEYS[1], member)
   redis.call('HDEL', KEYS[2], member)
   redis.call('HDEL', KEYS[6], member)
+  redis.call('HDEL', KEYS[7], member)
 end
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)
 local reply = {string.format('%.0f', now), kept, redis.call('GET', KEYS[4]), redis.call('HLEN', KEYS[3]),
@@ -100,7 +104,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.forma
 end
 return reply
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", "wcs:seq"),
+    keys=("wcs:nodes", "wcs:info", "wcs:names", "wcs:boot", "wcs:log", "wcs:seq", "wcs:rseq"),
 )
 
 WRITE: Final = Script(
@@ -199,12 +203,20 @@ LEAVE: Final = Script(
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('HDEL', KEYS[4], ARGV[1])
 return 1
 """,
-    keys=("wcs:nodes", "wcs:info", "wcs:seq"),
+    keys=("wcs:nodes", "wcs:info", "wcs:seq", "wcs:rseq"),
 )
 
-ALL_SCRIPTS: Final = (JOIN, BEAT, WRITE, LOCATE, SEND, TELL, READ_LOG, PURGE, LEAVE)
+WRITE_ROOMS: Final = evolve(WRITE, keys=("wcs:nodes", "wcs:rooms", "wcs:rseq"))
+LOCATE_ROOM: Final = evolve(LOCATE, keys=("wcs:nodes", "wcs:rooms"))
+PURGE_ROOMS: Final = evolve(PURGE, keys=("wcs:nodes", "wcs:rooms"))
+"""The same for rooms, which have a hash of their own: a stream and a room may have the same name."""
+
+ALL_SCRIPTS: Final = (
+    JOIN, BEAT, WRITE, LOCATE, SEND, TELL, READ_LOG, PURGE, LEAVE, WRITE_ROOMS, LOCATE_ROOM, PURGE_ROOMS,
+)  # fmt: skip
 
 
 # -- replies -----------------------------------------------------------------------------------------------------------

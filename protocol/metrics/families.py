@@ -221,6 +221,13 @@ CLUSTER: Final = (
     counter("cluster_refused_total", "messages of other nodes not understood, or without room"),
     gauge("cluster_rows_unsent", "rows of shared tables that were changed here and wait for Redis"),
     counter("cluster_row_conflicts_total", "changes of shared tables that were made again on another node's"),
+    counter("cluster_repeated_total", "messages sent again because they were not acknowledged"),
+    gauge("cluster_rooms_here", "rooms of the cluster that are on this node"),
+    gauge("cluster_rooms_joined", "rooms that somebody on this node is in"),
+    counter("cluster_rooms_moved_total", "rooms that came here with members of them, as another node went"),
+    counter("cluster_room_messages_total", "messages about rooms to the nodes of their members"),
+    counter("cluster_room_events_dropped_total", "events that did not fit into what waits for a node"),
+    counter("cluster_room_gaps_total", "lists of members and streams sent in place of dropped events"),
     counter("cluster_placed_total", "pages that /rest-api/lb sent to a node"),
 )
 """Only with cluster.redis_url."""

@@ -20,6 +20,7 @@ from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 from protocol.rest.schemas import COUNT as COUNT_SCHEMA
 from protocol.rest.schemas import TEXT as TEXT_SCHEMA
 from protocol.rest.schemas import TIME_MS, array_of, described, object_of
+from protocol.rest.scope import SCOPE
 from protocol.rooms.descriptions import RoomDescription, RoomMemberDescription
 
 NAME: Final = Field("name", TEXT, "name of the room")
@@ -45,7 +46,7 @@ SEND: Final = FieldTable(
 KICK: Final = FieldTable(
     NAME, APP_KEY, LOGIN, SECONDS, required=[NAME, LOGIN], rules="`seconds` is 31622400 (366 days) at most."
 )
-KICK_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, noun="query parameter", rules=BAN_RULES)
+KICK_QUERY: Final = FieldTable(REASON, BAN, CONNECTION_BAN_BY, SCOPE, noun="query parameter", rules=BAN_RULES)
 TERMINATE: Final = FieldTable(NAME, APP_KEY, required=[NAME])
 
 DEFAULT_SECONDS: Final = 60

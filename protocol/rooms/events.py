@@ -26,16 +26,22 @@ class RoomEventName(StrEnum):
 
 
 class RoomEvent(SharedForms):
-    """One event, shared by all its receivers. With a `tally`, they are counted; see `StreamEvent`."""
+    """One event, shared by all its receivers. With a `tally`, they are counted; see `StreamEvent`.
 
-    __slots__ = ("info", "name", "room", "tally")
+    `about`: the session or media session that it concerns, which the receivers are not told.
+    """
 
-    def __init__(self, room: str, name: RoomEventName, info: Any, *, tally: EventTally | None = None) -> None:
+    __slots__ = ("about", "info", "name", "room", "tally")
+
+    def __init__(
+        self, room: str, name: RoomEventName, info: Any, *, about: str | None = None, tally: EventTally | None = None
+    ) -> None:
         super().__init__()
         self.room = room
         self.name = name
         self.info = info
         """JSON, whose shape depends on the name."""
+        self.about = about
         self.tally = tally
 
     def payload(self, room: str | None = None) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class RoomInfo(StrEnum):
     TERMINATED = "Room is terminated"
     SERVER_IS_SHUTTING_DOWN = "Server is shutting down"
     FAILED_BY_ERROR = "Failed by error"
+    CLUSTER_IS_UNREACHABLE = "Cluster is unreachable"
+    ROOM_IS_UNREACHABLE = "Room is unreachable"
 
 
 class RoomRefused(Exception):

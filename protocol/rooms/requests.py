@@ -19,9 +19,13 @@ M = TypeVar("M")
 
 @frozen(kw_only=True)
 class JoinRequest:
-    """Let me in. `at`: milliseconds since the epoch."""
+    """Let me in. `at`: milliseconds since the epoch.
+
+    `returns`: it was in the room already, on another node, and knows who is there; a later member has its login.
+    """
 
     at: int
+    returns: bool = False
     operation: Any = field(repr=False)
 
 
@@ -58,7 +62,14 @@ class StreamOver:
     failed: bool
 
 
-MemberRequest = JoinRequest | LeaveRequest | MessageRequest | StreamStarted | StreamOver
+@frozen(kw_only=True)
+class LookRequest:
+    """Answer when all that I asked for before is done: in this moment, everybody has been told everything."""
+
+    operation: Any = field(repr=False)
+
+
+MemberRequest = JoinRequest | LeaveRequest | MessageRequest | StreamStarted | StreamOver | LookRequest
 
 
 # -- from the operator or the backend ----------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from protocol.rooms.requests import (
     JoinRequest,
     KickRequest,
     LeaveRequest,
+    LookRequest,
     MemberRequest,
     MessageRequest,
     OperatorRequest,
@@ -39,7 +40,6 @@ from protocol.rooms.requests import (
     StreamUnwelcome,
     Told,
 )
-from protocol.stream.events import EventTally
 
 M = TypeVar("M", bound=Hashable)
 
@@ -79,6 +79,10 @@ class RoomSeat(Generic[M]):
     def entries(self) -> list[Any]:
         """Its part of a STATE."""
         return [_stream_entry(self.login, stream.name) for stream in self.streams.values()] or [self.login]
+
+    def yields_to(self, request: JoinRequest) -> bool:
+        """Whether another session that joins under its login takes its place."""
+        return not request.returns or self.since <= request.at
 
 
 class RoomState(Generic[M]):
@@ -129,7 +133,7 @@ class RoomState(Generic[M]):
             if is_command:
                 raise RoomRefused(RoomInfo.NOT_JOINED)
             return
-        if is_command and len(seat.waiting) >= MAX_WAITING:
+        if is_command and len(seat.waiting) >= MAX_WAITING and not isinstance(request, LookRequest):
             raise RoomRefused(RoomInfo.TOO_MANY_COMMANDS)
         if not seat.waiting:
             self._ready.append(seat)
@@ -199,6 +203,8 @@ class RoomState(Generic[M]):
                 yield RequestAnswered(operation=request.operation)
                 yield from self._out(seat)
                 yield HasLeft(member=seat.member)
+            case LookRequest():
+                yield RequestAnswered(operation=request.operation)
             case MessageRequest():
                 yield from self._message(seat, request)
 
@@ -208,14 +214,14 @@ class RoomState(Generic[M]):
                 yield from self._kick(request, now)
             case PostRequest(sender=None):
                 yield RequestAnswered(operation=request.operation)
-                yield self._tell(self._members.values(), RoomEventName.DATA, request.content, request.tally)
+                yield self._tell(self._members.values(), RoomEventName.DATA, request.content, tally=request.tally)
             case PostRequest(sender=str(sender)):
                 yield from self._post(sender, request)
 
     # -- joining and leaving -----------------------------------------------------------------------
 
     def _join(self, seat: RoomSeat[M], request: JoinRequest, now: float) -> Iterator[Effect[M]]:
-        refusal = None if seat.has_joined else self._refusal(seat, now)
+        refusal = None if seat.has_joined else self._refusal(seat, request, now)
         if refusal is not None:
             yield RequestAnswered(operation=request.operation, info=refusal.info, limit=refusal.limit)
             return
@@ -223,20 +229,20 @@ class RoomState(Generic[M]):
         if not seat.has_joined and seat.login in self._members:
             yield from self._removed(self._members[seat.login], RoomInfo.DISPLACED)
         others = [other for other in self._members.values() if other is not seat]
-        state = [entry for other in others for entry in other.entries]
-        yield self._tell([seat], RoomEventName.STATE, state)
+        if not request.returns:
+            yield self._tell([seat], RoomEventName.STATE, [entry for other in others for entry in other.entries])
         if not seat.has_joined:
             seat.has_joined, seat.since = True, request.at
             self._members[seat.login] = seat
             self._size += _size(seat.login)
-            yield self._tell(others, RoomEventName.JOINED, seat.login)
+            yield self._tell(others, RoomEventName.JOINED, seat.login, about=seat.session_id)
 
-    def _refusal(self, seat: RoomSeat[M], now: float) -> RoomRefused | None:
+    def _refusal(self, seat: RoomSeat[M], request: JoinRequest, now: float) -> RoomRefused | None:
         """Why this seat must not join; None if it may."""
         if banned := self._bans.refusal(self._key, login=seat.login, session_id=seat.session_id, now=now):
             return RoomRefused(banned)
-        if seat.login in self._members:
-            return None  # it takes the place of the one who has it
+        if seat.login in self._members:  # it takes the place of the one who has it
+            return None if self._members[seat.login].yields_to(request) else RoomRefused(RoomInfo.DISPLACED)
         if len(self._members) >= self._max_members or self._size + _size(seat.login) > MAX_STATE_SIZE:
             return RoomRefused(RoomInfo.ROOM_IS_FULL, limit="rooms.max_members")
         return None
@@ -290,7 +296,8 @@ class RoomState(Generic[M]):
             yield self._tell_of_stream(seat, stream, name)
 
     def _tell_of_stream(self, seat: RoomSeat[M], stream: RoomStream, name: RoomEventName) -> Told[M]:
-        return self._tell(_others(self._members, seat), name, _stream_entry(seat.login, stream.name))
+        entry, about = _stream_entry(seat.login, stream.name), stream.media_session_id
+        return self._tell(_others(self._members, seat), name, entry, about=about)
 
     def _message(self, seat: RoomSeat[M], request: MessageRequest) -> Iterator[Effect[M]]:
         receiver = self._members.get(request.to)
@@ -321,15 +328,13 @@ class RoomState(Generic[M]):
             return
         yield RequestAnswered(operation=request.operation)
         info = _message_info(sender, request.content)
-        yield self._tell(_others(self._members, seat), RoomEventName.MESSAGE, info, request.tally)
+        yield self._tell(_others(self._members, seat), RoomEventName.MESSAGE, info, tally=request.tally)
 
     # -- telling -----------------------------------------------------------------------------------
 
-    def _tell(
-        self, seats: Iterable[RoomSeat[M]], name: RoomEventName, info: Any, tally: EventTally | None = None
-    ) -> Told[M]:
+    def _tell(self, seats: Iterable[RoomSeat[M]], name: RoomEventName, info: Any, **more: Any) -> Told[M]:
         receivers = tuple(seat.member for seat in seats if not seat.is_lost)
-        return Told(to=receivers, event=RoomEvent(self.name, name, info, tally=tally))
+        return Told(to=receivers, event=RoomEvent(self.name, name, info, **more))
 
 
 def _others(members: Mapping[str, RoomSeat[M]], seat: RoomSeat[M]) -> list[RoomSeat[M]]:

@@ -8,8 +8,9 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from protocol.cluster.ends import End
 from protocol.cluster.members import BEAT_INTERVAL, LEASE, MemberInfo
-from protocol.cluster.messages import End, EndStreams, FindStreams, NodeRequest
+from protocol.cluster.messages import EndStreams, FindStreams, NodeRequest
 from protocol.node.filters import StreamFilter
 from protocol.rest.streams import TerminateAnswer, terminate_status
 from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally

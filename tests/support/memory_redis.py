@@ -42,7 +42,9 @@ class MemoryRedis:
         self.leases: dict[str, float] = {}
         self.infos: dict[str, tuple[str, str]] = {}
         self.names: dict[str, Holder] = {}
+        self.rooms: dict[str, Holder] = {}
         self.numbers: dict[str, int] = {}
+        self.room_numbers: dict[str, int] = {}
         self.log: list[LogEntry] = []
         self.boot: str | None = None
         self.tables = MemoryRows(self)
@@ -117,29 +119,30 @@ class MemoryRedis:
         )
 
     def _forget(self, member: str) -> None:
-        for table in (self.leases, self.infos, self.numbers):
+        for table in (self.leases, self.infos, self.numbers, self.room_numbers):
             table.pop(member, None)
 
-    def write(self, member: str, batch: Batch) -> BatchReply:
-        if batch.number <= self.numbers.get(member, 0):
+    def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply:
+        names, numbers = (self.rooms, self.room_numbers) if rooms else (self.names, self.numbers)
+        if batch.number <= numbers.get(member, 0):
             return BatchReply(fate=BatchFate.STALE)
-        self.numbers[member] = batch.number
+        numbers[member] = batch.number
         for named in batch.releases:
-            if self.names.get(named.name) == Holder(member, named.media_session_id):
-                del self.names[named.name]
+            if names.get(named.name) == Holder(member, named.media_session_id):
+                del names[named.name]
         if not self.is_alive(member):
             return BatchReply(fate=BatchFate.FENCED)
         holders: list[Holder | None] = []
         for named in batch.claims:
-            holder = self.names.get(named.name)
+            holder = names.get(named.name)
             is_free = holder is None or holder.member == member or not self.is_alive(holder.member)
             if is_free:
-                self.names[named.name] = Holder(member, named.media_session_id)
+                names[named.name] = Holder(member, named.media_session_id)
             holders.append(None if is_free else holder)
         return BatchReply(fate=BatchFate.DONE, holders=tuple(holders))
 
-    def locate(self, name: str) -> Holder | None:
-        holder = self.names.get(name)
+    def locate(self, name: str, *, rooms: bool = False) -> Holder | None:
+        holder = (self.rooms if rooms else self.names).get(name)
         return holder if holder is not None and self.is_alive(holder.member) else None
 
     def send(self, text: str, *, logged: bool) -> Sent:
@@ -172,6 +175,7 @@ class MemoryRedis:
 
     def purge(self) -> int:
         self.names = {name: holder for name, holder in self.names.items() if holder.member in self.leases}
+        self.rooms = {name: holder for name, holder in self.rooms.items() if holder.member in self.leases}
         return 0
 
 
@@ -201,11 +205,11 @@ class MemoryRegistry:
         times = {"lease_ms": self._lease_ms, "sweep_ms": self._sweep_ms}
         return self._redis.beat(member, place, info, boot, **times)
 
-    async def write(self, member: str, batch: Batch) -> BatchReply:
-        return await self._do(lambda: self._redis.write(member, batch))
+    async def write(self, member: str, batch: Batch, *, rooms: bool = False) -> BatchReply:
+        return await self._do(lambda: self._redis.write(member, batch, rooms=rooms))
 
-    async def locate(self, name: str) -> Holder | None:
-        return await self._do(lambda: self._redis.locate(name))
+    async def locate(self, name: str, *, rooms: bool = False) -> Holder | None:
+        return await self._do(lambda: self._redis.locate(name, rooms=rooms))
 
     async def send(self, text: str, *, logged: bool) -> Sent:
         return await self._do(lambda: self._redis.send(text, logged=logged))
@@ -216,7 +220,7 @@ class MemoryRegistry:
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         return await self._do(lambda: self._redis.read_log(after))
 
-    async def purge(self, cursor: int) -> int:
+    async def purge(self, cursor: int, *, rooms: bool = False) -> int:
         return await self._do(self._redis.purge)
 
     async def leave(self, member: str) -> None:

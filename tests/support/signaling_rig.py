@@ -84,6 +84,7 @@ class SignalingRig:
         self.overload = Overload(settings.overload_max_loop_lag)
         self.bans = Bans(wall_clock=trio.current_time)
         self._numbers = count(1)
+        self.session_prefix = "session"
         room_services = RoomServices(node_id="node1", settings=settings, wall_clock=lambda: 1000.0)
         self.rooms = RoomDirectory(room_services, self.supervisor)
         self.services = SessionServices(
@@ -111,9 +112,8 @@ class SignalingRig:
     def open(self, *, reads: bool = True) -> tuple[MemorySocket, Session]:
         """A client whose socket is open and that has said nothing yet."""
         socket = MemorySocket(reads=reads)
-        session = Session(
-            socket, session_id=f"session{next(self._numbers)}", origin="https://page.test", services=self.services
-        )
+        session_id = f"{self.session_prefix}{next(self._numbers)}"
+        session = Session(socket, session_id=session_id, origin="https://page.test", services=self.services)
         self.supervisor.adopt_session(session)
         return socket, session
 

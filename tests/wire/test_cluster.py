@@ -256,6 +256,59 @@ async def test_data_reaches_sessions_and_players_of_all_nodes(tmp_path: Path) ->
         assert (lost.status_code, lost.json()["missingSessions"]) == (503, [here])
 
 
+async def test_a_room_has_members_on_two_nodes(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as pair:
+        async with (
+            wcs_client(pair.a.ws_url(), appKey="roomApp", custom={"login": "ann"}) as ann,
+            wcs_client(pair.b.ws_url(), appKey="roomApp", custom={"login": "ben"}) as ben,
+        ):
+            for client, others in ((ann, []), (ben, ["ann"])):
+                await command(client, "join", {"name": "lobby"})
+                assert (await room_event(client, "STATE"))["info"] == others
+            assert (await room_event(ann, "JOINED"))["info"] == "ben"
+            stream = await ben.publish("lobby-ben", custom={"name": "lobby"})
+            assert (await room_event(ann, "PUBLISHED"))["info"] == {"login": "ben", "name": "lobby-ben"}
+            await command(ann, "sendMessage", {"roomConfig": {"name": "lobby"}, "to": "ben", "text": "hello"})
+            assert (await room_event(ben, "MESSAGE"))["info"] == {"from": "ann", "text": "hello"}
+            for server in (pair.a, pair.b):
+                found = await server.rest.post("/rest-api/room/find", json={"name": "lobby"})
+                (room,) = found.json()
+                assert (room["nodeId"], room["memberCount"], room["streamCount"]) == (pair.a.server.parts.node_id, 2, 1)
+                assert found.headers["X-Cluster-Nodes"] == "2/2"
+            only_here = await pair.b.rest.post("/rest-api/room/find?scope=local", json={"name": "lobby"})
+            assert only_here.status_code == 404
+            kicked = await pair.b.rest.post("/rest-api/room/kick?ban=1h", json={"name": "lobby", "login": "ben"})
+            assert (kicked.status_code, kicked.headers["X-Banned-Count"]) == (200, "1")
+            assert (await room_event(ann, "LEFT"))["info"] == "ben"
+            assert (await stream.status("FAILED"))["info"] == "Stopped by rest /terminate"
+            pair.redis.kill()
+            silent = await pair.b.rest.post("/rest-api/room/terminate", json={"name": "lobby"})
+            assert (silent.status_code, silent.json()["missing"]) == (503, ["*"])
+            alone = await pair.a.rest.post("/rest-api/room/terminate?scope=local", json={"name": "lobby"})
+            assert (alone.status_code, alone.headers["X-Terminated-Count"]) == (200, "1")
+
+
+async def command(client: WcsClient, name: str, options: Any) -> None:
+    """Have a room do it."""
+    operation = f"{name}-{len(client.frames)}"
+    await client.send("sendData", {"operationId": operation, "payload": {"command": name, "options": options}})
+    assert (await client.receive("DataStatusEvent", operationId=operation))["status"] == "ACCEPTED"
+
+
+async def room_event(client: WcsClient, name: str) -> dict[str, Any]:
+    """The first event of this name that the client has heard of a room, now or later."""
+
+    def heard() -> list[Any]:
+        return [frame["payload"] for frame in client.of("OnDataEvent") if frame["payload"]["name"] == name]
+
+    async def is_heard() -> bool:
+        return bool(heard())
+
+    await until(is_heard)
+    event: dict[str, Any] = heard()[0]
+    return event
+
+
 async def session_of(server: FullServer) -> str:
     (session,) = (await server.rest.get("/rest-api/connection/find_all?scope=local")).json()
     return str(session["sessionId"])

@@ -40,10 +40,15 @@ def scoped(streams: NodeControl, request: Request, table: FieldTable = SCOPE_QUE
     RestError (400) for another value, and, unless the fields are in it, for anything in the query string that is not
     in `table`.
     """
+    return streams.here if is_local(request, table) else streams
+
+
+def is_local(request: Request, table: FieldTable = SCOPE_QUERY) -> bool:
+    """Whether this node only is asked. See `scoped`."""
     given = read_query(request.scope["query_string"])
     if request.method == "GET":
         given = {name: value for name, value in given.items() if name == SCOPE.name}
-    return streams.here if table.read(given)[SCOPE] == "local" else streams
+    return table.read(given)[SCOPE] == "local"
 
 
 def without_scope(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -96,6 +101,16 @@ def unacknowledged(request: Request, delivery: DeliveryReport, headers: Mapping[
     }
     told = {**headers, **coverage_headers(coverage), **RETRY_AFTER}
     return JsonAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers=told)
+
+
+def nodes_silent(request: Request, coverage: Coverage) -> Response:
+    """503: what is known has been done, and nodes do not answer that may have more of it."""
+    body = {
+        **error_body(HTTPStatus.SERVICE_UNAVAILABLE, _reason(coverage), request.url.path),
+        "missing": ["*"] if coverage.is_cut_off else list(coverage.silent),
+    }
+    headers = {**coverage_headers(coverage), **RETRY_AFTER}
+    return JsonAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 def _partly(request: Request, answer: TerminateAnswer, headers: Mapping[str, str]) -> Response:

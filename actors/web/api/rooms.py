@@ -7,11 +7,19 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.room_port import NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
+from actors.node.room_port import NodesSilent, NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
 from actors.runtime.logs import get_logger
+from actors.web.api.coverage import (
+    NODES_SILENT,
+    coverage_headers,
+    is_local,
+    nodes_silent,
+    nothing_found,
+    unacknowledged,
+)
 from actors.web.api.kicks import Kicks
 from actors.web.api.routes import ApiRoute, Endpoint
-from actors.web.api.streams import no_match, search_fields
+from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import (
@@ -28,15 +36,17 @@ from protocol.access.roles import Role
 from protocol.node.filters import RoomFilter
 from protocol.rest import rooms as rest
 from protocol.rest.errors import RestError, bad_request, not_found
-from protocol.rest.fields import NO_QUERY, FieldTable
+from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.schemas import array_of
+from protocol.rest.scope import SCOPE_QUERY
 
 log = get_logger("web")
 
 T = TypeVar("T")
 
+TOO_MUCH = f"too much waits in the room; {NODES_SILENT}"
 NO_MEMBER = "the room has no member of this login"
 
 
@@ -63,46 +73,62 @@ class RoomResource:
 
     async def find(self, request: Request) -> Response:
         """The rooms that match: all without a filter. POST takes it as its body, GET in the query string."""
+        rooms = self._asked(request)
         query, page = rest.parse_find(await search_fields(request, rest.FIND))
-        found = await self._rooms.find(narrowed(request.scope, query), page)
+        found = await rooms.find(narrowed(request.scope, query), page)
         if not found.total:
-            return no_match(request, "room")
+            return nothing_found(request, "room", found)
         shown = map(rest.room_object, found.items)
-        return ListAnswer(shown, {TOTAL_HEADER: str(found.total)}, batch=1)  # each has all its members
+        headers = {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)}
+        return ListAnswer(shown, headers, batch=1)  # each has all its members
 
     async def send(self, request: Request) -> Response:
         """A MESSAGE in a member's name, or data, to everybody in the room."""
-        _no_query(request)
+        rooms = self._asked(request)
         asked = rest.parse_send(await request.body(), max_size=self._settings.max_stream_event_size)
         try:
-            sending = self._rooms.post(narrowed(request.scope, asked.filter), asked.content, sender=asked.sender)
+            sending = rooms.post(narrowed(request.scope, asked.filter), asked.content, sender=asked.sender)
             report = await _carried_out(sending)
         except NoSuchMember:
             raise bad_request(f"`from`: {NO_MEMBER}", key="from") from None
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         note(request.scope, matched=report.receivers)
         headers = {SENT_HEADER: str(report.sent)}
-        return empty_answer(headers | ({DROPPED_HEADER: str(report.dropped)} if report.dropped else {}))
+        headers |= {DROPPED_HEADER: str(report.dropped)} if report.dropped else {}
+        headers |= coverage_headers(report.coverage)
+        return unacknowledged(request, report, headers) or empty_answer(headers)
 
     async def kick(self, request: Request) -> Response:
         """Remove a member: its streams in the room are stopped, and it may not join again for a while."""
+        rooms = self._asked(request, rest.KICK_QUERY)
         asked = rest.parse_kick(await request.body(), read_query(request.scope["query_string"]))
         try:
             query = narrowed(request.scope, asked.filter)
-            await _carried_out(self._rooms.kick(query, asked.login, seconds=asked.seconds, kick=asked.kick))
+            await _carried_out(rooms.kick(query, asked.login, seconds=asked.seconds, kick=asked.kick))
         except NoSuchMember:
             raise not_found(NO_MEMBER) from None
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         facts = {"room": asked.filter.name, "login": asked.login, "seconds": asked.seconds}
         log.info("member kicked by rest", **facts, **caller_fields(request.scope))
         return empty_answer(await self._kicks.settled(asked.kick, request))
 
     async def terminate(self, request: Request) -> Response:
         """End a room: everybody is removed from it, and their streams in it are stopped."""
-        _no_query(request)
+        rooms = self._asked(request)
         query: RoomFilter = rest.parse_terminate(await request.body())
-        count = await _carried_out(self._rooms.terminate(narrowed(request.scope, query)))
+        try:
+            count = await _carried_out(rooms.terminate(narrowed(request.scope, query)))
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         note(request.scope, matched=count)
         log.info("room terminated by rest", room=query.name, members=count, **caller_fields(request.scope))
         return empty_answer({COUNT_HEADER: str(count)})
+
+    def _asked(self, request: Request, table: FieldTable = SCOPE_QUERY) -> RoomControl:
+        """Those that the request is for: with `?scope=local` the rooms of this node only."""
+        return self._rooms.here if is_local(request, table) else self._rooms
 
 
 def _find_route(method: str, endpoint: Endpoint, found: Answer) -> ApiRoute:
@@ -113,9 +139,10 @@ def _find_route(method: str, endpoint: Endpoint, found: Answer) -> ApiRoute:
         role=Role.VIEW,
         summary="find rooms" if method == "find" else "list all rooms, or find some",
         fields=rest.FIND,
+        query=SCOPE_QUERY,
         needs_body=False,
         answers=(found,),
-        errors={404: "no room matches"},
+        errors={404: "no room matches", 503: NODES_SILENT},
     )
 
 
@@ -125,7 +152,7 @@ def _route(
     summary: str,
     fields: FieldTable,
     answer: Answer,
-    query: FieldTable = NO_QUERY,
+    query: FieldTable = SCOPE_QUERY,
 ) -> ApiRoute:
     too_large = {413: "the content is too large; `setting` names the limit"} if method == "send" else {}
     return ApiRoute(
@@ -138,12 +165,8 @@ def _route(
         fields=fields,
         query=query,
         answers=(answer,),
-        errors={404: "no room matches, or it has no such member", 503: "too much waits in the room", **too_large},
+        errors={404: "no room matches, or it has no such member", 503: TOO_MUCH, **too_large},
     )
-
-
-def _no_query(request: Request) -> None:
-    NO_QUERY.read(read_query(request.scope["query_string"]))
 
 
 async def _carried_out(action: Awaitable[T]) -> T:

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.cluster.ends import End
 from protocol.cluster.messages import (
     ITEMS_IN_PART,
     Ask,
     DeliverData,
     DeliverEvent,
     DeliverToAll,
-    End,
     EndConnections,
     EndStreams,
     FindConnections,

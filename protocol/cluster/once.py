@@ -1,0 +1,42 @@
+"""Requests that are repeated until they are answered, and carried out once: what was replied to the latest of them."""
+
+from collections import OrderedDict
+from enum import Enum
+from typing import Final
+
+MOST_KEPT: Final = 4_000
+"""Requests that are remembered; none is repeated for as long as it takes so many others to come."""
+
+
+class Repeat(Enum):
+    """A request that is neither new nor answered."""
+
+    UNDER_WAY = "under way"
+
+
+class DoneOnce:
+    """See above. A reply is the texts that it was sent as."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[str, ...] | Repeat] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def begin(self, request: str) -> tuple[str, ...] | Repeat | None:
+        """A request of this id has come: None if it is to be carried out, else what became of it."""
+        known = self._known.get(request)
+        if known is None:
+            self._known[request] = Repeat.UNDER_WAY
+            if len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+        return known
+
+    def done(self, request: str, reply: tuple[str, ...]) -> None:
+        """It has been carried out."""
+        if request in self._known:
+            self._known[request] = reply
+
+    def not_done(self, request: str) -> None:
+        """It has not been carried out: one that is repeated is as good as new."""
+        self._known.pop(request, None)
