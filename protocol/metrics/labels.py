@@ -24,7 +24,7 @@ _FIXED_CAUSES = """
 client-closed client-does-not-read client-floods connection-lost crash denied empty idle keep-alive
 media-transport-unsupported no-players no-connection-frame no-room ping-timeout protocol-error publisher-stop refused
 rest-connection-terminate rest-terminate room-kick room-terminate session-disconnect shutdown unwritable-frame user
-stream-over wcs-terminate worker-died
+moved stream-over wcs-terminate worker-died
 """
 CAUSES: Final = frozenset(_FIXED_CAUSES.split()) | {info.lower().replace(" ", "-") for info in StreamInfo}
 """Why sessions and streams end."""
