@@ -50,6 +50,8 @@ class MeasuredServer:
     is_ready: Callable[[], bool]
     cluster: Callable[[], Mapping[str, int]] | None = None
     """The counters of a node; None without a cluster."""
+    relays: Callable[[], Mapping[str, int]] | None = None
+    """The counters of streams from and to other nodes; None without a cluster."""
     web: WebCounts = field(factory=WebCounts)
     gc_pauses: GcPauses = field(factory=GcPauses)
 
@@ -75,6 +77,7 @@ class MeasuredServer:
             "drain": self.drain.statistics(),
             "tls": {"certificate_days_left": self.certificate.days_left},
             **({} if self.cluster is None else {"cluster": self.cluster()}),
+            **({} if self.relays is None else {"relays": self.relays()}),
         }
 
     def _count_streams(self) -> Mapping[str, int]:

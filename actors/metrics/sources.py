@@ -49,6 +49,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _captures(server.captures),
         lambda: _web(server),
         *(() if server.cluster is None else (partial(_cluster, server.cluster),)),
+        *(() if server.relays is None else (partial(_relays, server.relays),)),
     )
 
 
@@ -208,6 +209,11 @@ def _cluster(statistics: Callable[[], Mapping[str, int]]) -> Readings:
         f"wcsd_{name}" if name.removeprefix("cluster_") in gauges else f"wcsd_{name}_total": value
         for name, value in counts.items()
     }
+
+
+def _relays(statistics: Callable[[], Mapping[str, int]]) -> Readings:
+    gauges = ("relay_streams_in", "relay_streams_out")
+    return {f"wcsd_{name}" if name in gauges else f"wcsd_{name}_total": value for name, value in statistics().items()}
 
 
 def _workers(recordings: Recordings) -> Readings:

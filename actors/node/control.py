@@ -3,7 +3,7 @@
 With several nodes, `actors.cluster.control` implements the same port, and asks this one first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import psutil
@@ -31,11 +31,13 @@ class LocalNode:
     """Implements the port `actors.node.control_port.NodeControl` for one process."""
 
     def __init__(self, node_id: str, supervisor: Supervisor, counters: Callable[[], Counters]) -> None:
-        self._node_id = node_id
+        self.node_id = node_id
         self._supervisor = supervisor
         self._counters = counters
         self.started_at = trio.current_time()
         self._process = psutil.Process()
+        self.relays: Callable[[], Iterable[StreamDescription]] = tuple
+        """What passes between this node and others, which is no stream."""
         self._process.cpu_percent()  # the first question only sets the mark that the next one counts from
 
     @property
@@ -49,15 +51,20 @@ class LocalNode:
         """Stop what matches, and wait for the last of it to end until `deadline` (trio's clock)."""
         if dry_run:
             matched = (await self._supervisor.find(query, traffic=False)).items
-            return TerminateAnswer(nodes=(NodeReport.preview(self._node_id, matched),))
+            return TerminateAnswer(nodes=(NodeReport.preview(self.node_id, matched),))
         termination = self._supervisor.terminate(query, reason)
         all_stopped = await self._ended(termination, reason, deadline)
-        report = NodeReport(node_id=self._node_id, count=termination.count, all_stopped=all_stopped)
+        report = NodeReport(node_id=self.node_id, count=termination.count, all_stopped=all_stopped)
         return TerminateAnswer(nodes=(report,))
 
     async def find(self, query: StreamFilter, page: Page, *, traffic: bool) -> Found[StreamDescription]:
         """The number of matching streams, and those on the page, oldest first; with their counters if `traffic`."""
-        return await self._supervisor.find(query, page, traffic=traffic)
+        if not query.relays:
+            return await self._supervisor.find(query, page, traffic=traffic)
+        streams = await self._supervisor.find(query, traffic=traffic)
+        items = [*streams.items, *filter(query.matches, self.relays())]
+        items.sort(key=lambda item: item.create_date)
+        return Found(total=len(items), items=tuple(page.of(items)))
 
     async def find_connections(self, query: ConnectionFilter, page: Page) -> Found[ConnectionDescription]:
         """The number of matching sessions, and those on the page, oldest first."""
@@ -69,7 +76,7 @@ class LocalNode:
         """Disconnect the matching sessions and wait for them to end until `deadline`."""
         termination = self._supervisor.terminate_connections(query, reason)
         all_stopped = await self._ended(termination, reason, deadline)
-        report = NodeReport(node_id=self._node_id, count=termination.count, all_stopped=all_stopped)
+        report = NodeReport(node_id=self.node_id, count=termination.count, all_stopped=all_stopped)
         return TerminateAnswer(nodes=(report,))
 
     async def set_log_level(self, query: ConnectionFilter, level: str) -> TerminateAnswer:
@@ -77,7 +84,7 @@ class LocalNode:
         found = await self._supervisor.find_connections(query)
         for session in found.items:
             set_session_level(session.session_id, LogLevel(level))
-        return TerminateAnswer(nodes=(NodeReport(node_id=self._node_id, count=found.total),))
+        return TerminateAnswer(nodes=(NodeReport(node_id=self.node_id, count=found.total),))
 
     async def _ended(self, termination: Termination[A], reason: StopReason, deadline: float) -> bool:
         began = trio.current_time()

@@ -21,7 +21,7 @@ class RelayCounts:
     packets_out: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-    """Of those that are over."""
+    """RTP without encryption. Here of those that are over; statistics add what goes on."""
     news: int = 0
     """What the other nodes were told, and have acknowledged."""
     news_lost: int = 0

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+import trio
+
 from actors.media.events import Failed, MediaEvent, PeerClosed
 from actors.media.relay_playback import RelayPlayback
 from actors.node.termination import Follower
@@ -32,6 +34,7 @@ class RelayLeg:
     ) -> None:
         self.member, self.name, self.media_session_id = member, ask.name, ask.pull
         self.has_told = False
+        self.began = trio.current_time()
         self.reason: StopReason | None = None
         self.news = NewsSender(member, ask.pull, services, self.close)
         self._legs, self._counts, self._on_end = services.legs, services.counts, on_end

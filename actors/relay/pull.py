@@ -127,10 +127,13 @@ class Pull:
     def close(self) -> None:
         """No media any more. Idempotent."""
         self.opened.fail(PublishedElsewhere(self.name))
-        if self.broadcast is not None:
-            self.broadcast.publication.end()
-        if self.ingest is not None:
-            self._services.legs.end(self.ingest)
+        ingest, self.ingest = self.ingest, None
+        if ingest is not None:
+            figures = ingest.statistics()
+            self._services.counts.packets_in += figures.packets
+            self._services.counts.bytes_in += figures.bytes
+            ingest.publication.end()
+            self._services.legs.end(ingest)
 
     async def _until_over(self) -> None:
         while self._reason is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -128,7 +129,7 @@ def open_cluster(
     )
     cluster = Cluster(RedisRegistry(link), parts)
     _share(cluster, stores, bans)
-    return _with_relays(link, cluster, settings, plane)
+    return _with_relays(link, cluster, settings, plane, node)
 
 
 def _share(cluster: Cluster, stores: SharedStores, bans: Bans) -> None:
@@ -143,7 +144,9 @@ def _share(cluster: Cluster, stores: SharedStores, bans: Bans) -> None:
     stores.access.share(cluster.logins)
 
 
-def _with_relays(link: ClusterLink, cluster: Cluster, settings: Settings, plane: MediaPlane) -> ClusteredParts:
+def _with_relays(
+    link: ClusterLink, cluster: Cluster, settings: Settings, plane: MediaPlane, node: LocalNode
+) -> ClusteredParts:
     """The parts, with those that pass streams on between nodes."""
     from actors.cluster.directory import ClusterDirectory
     from actors.relay import Relays, RelayServices
@@ -157,6 +160,6 @@ def _with_relays(link: ClusterLink, cluster: Cluster, settings: Settings, plane:
         membership=cluster.membership,
         registry=cluster,
     )
-    relays = cluster.relays = Relays(services)
-    directory.relays = relays.pulls
+    relays = cluster.relays = Relays(services, node.node_id, time.time)
+    directory.relays, node.relays = relays.pulls, relays.describe
     return ClusteredParts(link, cluster, directory, relays)

@@ -248,6 +248,7 @@ class Parts:
             access=lambda: {**access.statistics(), "audit_lost": audit.lost},
             is_ready=lambda: self.readiness().ready,
             cluster=None if self.clustered is None else self.clustered.statistics,
+            relays=None if self.clustered is None else self.clustered.relays.statistics,
         )
 
     def _may_push_to(self, host: str, address: str) -> bool:

@@ -33,6 +33,8 @@ def is_decided(query: StreamFilter, *, matched: int) -> bool:
 
     Ids of media sessions, and names of publications, are unique in the cluster.
     """
+    if query.relays:
+        return False
     if query.media_session_ids is not None and matched >= len(query.media_session_ids):
         return True
     return query.name is not None and query.published is True and matched >= 1

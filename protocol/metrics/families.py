@@ -229,6 +229,19 @@ CLUSTER: Final = (
     counter("cluster_room_events_dropped_total", "events that did not fit into what waits for a node"),
     counter("cluster_room_gaps_total", "lists of members and streams sent in place of dropped events"),
     counter("cluster_placed_total", "pages that /rest-api/lb sent to a node"),
+    gauge("relay_streams_in", "streams of other nodes that are played here"),
+    gauge("relay_streams_out", "streams of this node that go to another one, each node counted"),
+    counter("relay_pulled_total", "streams of other nodes that were begun here"),
+    counter("relay_failed_total", "those that could not be begun, or were lost"),
+    counter("relay_resumed_total", "times that a lost one was begun again, and its players went on"),
+    counter("relay_served_total", "streams of this node that were begun to another one"),
+    counter("relay_refused_total", "those that a limit or an unknown sender prevented, at either end"),
+    counter("relay_packets_in_total", "RTP packets from other nodes"),
+    counter("relay_packets_out_total", "RTP packets to other nodes"),
+    counter("relay_bytes_in_total", "bytes of RTP from other nodes"),
+    counter("relay_bytes_out_total", "bytes of RTP to other nodes"),
+    counter("relay_news_total", "mutes, events and ends that other nodes have acknowledged"),
+    counter("relay_news_lost_total", "those that they have not"),
 )
 """Only with cluster.redis_url."""
 

@@ -31,6 +31,8 @@ class StreamFilter:
     media_provider: str | None = None
     node_id: str | None = None
     room_name: str | None = None
+    relays: bool | None = None
+    """Not a condition: what passes between nodes is to be shown too, which is no stream otherwise."""
     text: str | None = None
     """Text contained in its name, status or one of its ids, ignoring case; from the start page's search."""
 

@@ -93,6 +93,17 @@ async def test_mute_data_and_the_end_come_along(tmp_path: Path) -> None:
         assert data["payload"] == {"x": 1}
         resized = await pair.two.receive("notifyStreamEvent", mediaSessionId=player.id, type="resize")
         assert resized["payload"] == {"streamerVideoWidth": 640, "streamerVideoHeight": 480}
+        shown = await pair.b.rest.get("/rest-api/stream/find_all?relays=true&mediaProvider=Relay")
+        assert sorted((each["published"], each["nodeId"], each["name"]) for each in shown.json()) == [
+            (False, pair.a.server.parts.node_id, "news"),
+            (True, pair.b.server.parts.node_id, "news"),
+        ]
+        assert (await pair.b.rest.get("/rest-api/stream/find_all?mediaProvider=Relay")).status_code == 404
+        assert (await pair.b.rest.get("/rest-api/connection/find_all?relays=true")).status_code == 400
+        posted = await pair.a.rest.post("/rest-api/stream/find?relays=true&scope=local", json={"published": False})
+        assert [each["mediaProvider"] for each in posted.json()] == ["Relay"]
+        assert (await pair.a.statistics())["relay_streams_out"] == "1"
+        assert "wcsd_relay_streams_in 1" in (await pair.b.rest.get("/metrics")).text
         (row,) = await pair.b.streams(name="news", published=True)
         assert row["viewers"] == 0
         answer = await pair.b.terminate(name="news", published=True)

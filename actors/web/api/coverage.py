@@ -47,13 +47,13 @@ def is_local(request: Request, table: FieldTable = SCOPE_QUERY) -> bool:
     """Whether this node only is asked. See `scoped`."""
     given = read_query(request.scope["query_string"])
     if request.method == "GET":
-        given = {name: value for name, value in given.items() if name == SCOPE.name}
+        given = {name: value for name, value in given.items() if name in table.fields}
     return table.read(given)[SCOPE] == "local"
 
 
-def without_scope(parameters: Mapping[str, str]) -> dict[str, str]:
+def without_scope(parameters: Mapping[str, str], table: FieldTable = SCOPE_QUERY) -> dict[str, str]:
     """The query string's other parameters."""
-    return {name: value for name, value in parameters.items() if name != SCOPE.name}
+    return {name: value for name, value in parameters.items() if name not in table.fields}
 
 
 def coverage_headers(coverage: Coverage | None) -> dict[str, str]:

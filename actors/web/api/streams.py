@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import trio
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -41,7 +42,7 @@ from protocol.rest.json_body import decode_optional_object
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
 from protocol.rest.schemas import STREAM, array_of
-from protocol.rest.scope import SCOPE_QUERY
+from protocol.rest.scope import FIND_STREAMS_QUERY, RELAYS, SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("web")
@@ -90,7 +91,7 @@ class StreamResource:
                 answers=(stopped,),
                 errors={404: "no stream matches", 503: NODES_SILENT},
             ),
-            *find_routes("stream", self.find, rest.FIND, found),
+            *find_routes("stream", self.find, rest.FIND, found, FIND_STREAMS_QUERY),
         )
 
     async def terminate(self, request: Request) -> Response:
@@ -120,11 +121,12 @@ class StreamResource:
 
     async def find(self, request: Request) -> Response:
         """The streams that match: all without a filter. POST takes it as its body, GET in the query string."""
-        return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND)))
+        return await self._found(request, rest.parse_find(await search_fields(request, rest.FIND, FIND_STREAMS_QUERY)))
 
     async def _found(self, request: Request, query: rest.StreamQuery) -> Response:
-        control = scoped(self._streams, request)
-        found = await control.find(narrowed(request.scope, query.filter), query.page, traffic=query.metrics)
+        control = scoped(self._streams, request, FIND_STREAMS_QUERY)
+        wanted = evolve(narrowed(request.scope, query.filter), relays=_with_relays(request))
+        found = await control.find(wanted, query.page, traffic=query.metrics)
         if not found.total:
             return nothing_found(request, "stream", found)
         shown = (rest.shown_stream(stream, metrics=query.metrics) for stream in used_up(found.items))
@@ -134,7 +136,9 @@ class StreamResource:
 # -- shared with the connection group ----------------------------------------------------------------------------------
 
 
-def find_routes(noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer) -> Iterator[ApiRoute]:
+def find_routes(
+    noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer, query: FieldTable = SCOPE_QUERY
+) -> Iterator[ApiRoute]:
     """`find`, and `find_all`, which does the same: the SDK calls it by GET without a filter."""
     for method, summary in (("find", f"find {noun}s"), ("find_all", f"list all {noun}s, or find some")):
         yield ApiRoute(
@@ -144,19 +148,28 @@ def find_routes(noun: str, endpoint: Endpoint, fields: FieldTable, found: Answer
             role=Role.VIEW,
             summary=summary,
             fields=fields,
-            query=SCOPE_QUERY,
+            query=query,
             needs_body=False,
             answers=(found,),
             errors={404: f"no {noun} matches", 503: NODES_SILENT},
         )
 
 
-async def search_fields(request: Request, table: FieldTable) -> dict[str, Any]:
-    """The fields of a find: of the JSON body, or, without one, of the query string of a GET."""
+async def search_fields(request: Request, table: FieldTable, query: FieldTable = SCOPE_QUERY) -> dict[str, Any]:
+    """The fields of a find: of the JSON body, or, without one, of the query string of a GET.
+
+    `query`: what else is in the query string.
+    """
     body = await request.body()
     if request.method == "POST" or body:
         return decode_optional_object(body)
-    return table.from_query(without_scope(read_query(request.scope["query_string"])))
+    return table.from_query(without_scope(read_query(request.scope["query_string"]), query))
+
+
+def _with_relays(request: Request) -> bool | None:
+    """Whether `?relays=true` is there, which has been checked."""
+    value = read_query(request.scope["query_string"]).get(RELAYS.name)
+    return None if value is None else RELAYS.read(value) or None
 
 
 def no_match(request: Request, noun: str) -> Response:
