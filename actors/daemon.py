@@ -116,6 +116,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
 async def _run_nodes(invocation: Invocation, state: StateFolder) -> int:
     """The parent of several servers, in the place of one."""
     from actors.nodes import NodesCannotStart, NodesFailed, run_nodes
+    from actors.operator.server import OperatorSocketError
 
     async def print_line(line: str) -> None:
         await _print_ready_line(f"{line}\n".encode())
@@ -123,7 +124,7 @@ async def _run_nodes(invocation: Invocation, state: StateFolder) -> int:
     exit_code = EXIT_OK
     try:
         await run_nodes(invocation, state, print_line)
-    except* (NodesCannotStart, StateFolderError) as group:
+    except* (NodesCannotStart, OperatorSocketError, StateFolderError) as group:
         exit_code = _cannot_start(str(_first(group)))
     except* NodesFailed as group:
         log.error("the nodes cannot go on", cause=str(_first(group)))

@@ -9,15 +9,18 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import trio
 
 from actors.net.tcp_listeners import ListenerError
+from actors.nodes.commands import NodeCommands
 from actors.nodes.node_process import NodePlan, NodeProcess
 from actors.nodes.ports import HeldPorts
 from actors.nodes.private_redis import PrivateRedis, RedisMissing
 from actors.nodes.state_files import NodeFolders
+from actors.operator.server import serve_lines
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.service_manager import ServiceManager, ServiceReport
 from actors.runtime.signals import MEANINGS, Meaning, name_of
@@ -69,6 +72,17 @@ class NodePlace:
         return self.plan.index
 
     @property
+    def socket_path(self) -> Path:
+        return self.plan.socket_path
+
+    def want_back(self) -> bool:
+        """Start a node that has drained; false if it has not."""
+        if self.wanted_back is None or self.wanted_back.is_set():
+            return False
+        self.wanted_back.set()
+        return True
+
+    @property
     def has_drained(self) -> bool:
         return self.wanted_back is not None
 
@@ -116,6 +130,7 @@ class Nodes:
             async with trio.open_nursery() as around:
                 if self._redis is not None:
                     await around.start(self._redis.run)
+                await around.start(serve_lines, self._state.socket_path, NodeCommands(self.places).answer)
                 around.start_soon(self._report_when_ready, manager, print_line)
                 around.start_soon(self._limit_end)
                 async with trio.open_nursery() as nodes:

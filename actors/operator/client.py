@@ -16,7 +16,7 @@ from actors.operator.terminal import Terminal, is_interactive
 from actors.storage.default_paths import SOCKET_NAME, default_state_folder
 
 USAGE = """\
-usage: wcs [--state DIR] [--json] [COMMAND...]
+usage: wcs [--state DIR] [--node N] [--json] [COMMAND...]
        wcs --completion bash|zsh|fish
 
 Sends COMMAND to the server that runs on this machine. Without COMMAND, a prompt asks for commands at a terminal; else
@@ -25,6 +25,7 @@ be asked: arguments appear in the process list. Without a terminal, a password t
 input.
 
   --state DIR   the server's state folder; default: {default}
+  --node N      of a server that was started by wcsd --nodes: the node that gets COMMAND, counted from 0
   --json        print each answer as one line of JSON; also as the last word of COMMAND
   --completion  print the completion script for a shell, such as: eval "$(wcs --completion bash)"
   --version     print the version of this program
@@ -47,6 +48,7 @@ class Options(NamedTuple):
     as_json: bool
     words: list[str]
     shown: str | None = None
+    node: int | None = None
     """Text to print instead of a command's answer."""
 
 
@@ -78,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.shown is not None:
         print(options.shown, end="")
         return Exit.DONE
-    terminal = Terminal(options.state / SOCKET_NAME, options.as_json)
+    terminal = Terminal(options.state / SOCKET_NAME, options.as_json, options.node)
     if options.words:
         return terminal.perform({"words": options.words})
     if is_interactive():
@@ -93,14 +95,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def read_options(arguments: Sequence[str]) -> Options:
     """The program's options, which come before the command, `--json` also after it; BadUsage if they are invalid."""
-    state, as_json, shown = default_state_folder(), False, None
+    state, node, as_json, shown = default_state_folder(), None, False, None
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         option, glued, value = rest.pop(0).partition("=")
         if option == "--state":
-            if not glued and not rest:
-                raise BadUsage("--state needs a folder")
-            state = Path(value if glued else rest.pop(0))
+            state = Path(_value(option, "a folder", glued, value, rest))
+        elif option == "--node":
+            node = _number(_value(option, "the number of a node", glued, value, rest))
         elif option == "--completion":
             shown = _completion(value if glued else "".join(rest[:1]))
             rest.clear()
@@ -115,7 +117,20 @@ def read_options(arguments: Sequence[str]) -> Options:
     if rest[-1:] == ["--json"] and "--" not in rest:
         as_json = True
         rest.pop()
-    return Options(state, as_json, rest, shown)
+    return Options(state, as_json, rest, shown, node)
+
+
+def _value(option: str, what: str, glued: str, value: str, rest: list[str]) -> str:
+    """The value of an option, which may be the next argument."""
+    if not glued and not rest:
+        raise BadUsage(f"{option} needs {what}")
+    return value if glued else rest.pop(0)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 4:
+        raise BadUsage(f"--node needs the number of a node, not {text!r}")
+    return int(text)
 
 
 # What is rarely needed is imported only then, so that a normal start does not pay for it.

@@ -8,9 +8,11 @@ or stuck ones cannot exhaust.
 import socket
 import stat
 import struct
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import trio
+from attrs import evolve
 
 from actors.net.accept import Reserve, accept_connections
 from actors.operator.desk import CommandDesk
@@ -19,7 +21,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
 from protocol.operator.callers import Operator
 from protocol.operator.grammar import CommandError
-from protocol.operator.messages import MAX_REQUEST_SIZE, Answer, ErrorKind, NotDone, answer_pieces, decode_request
+from protocol.operator.messages import MAX_REQUEST_SIZE, ErrorKind, NotDone, answer_pieces, decode_request
 
 MAX_CONNECTIONS = 16
 IDLE_TIMEOUT = 300.0
@@ -42,10 +44,26 @@ class _LineTooLong(Exception):
     """A request is too long; where it ends is unknown."""
 
 
+AnswerLine = Callable[[bytes, Operator], Awaitable[Iterable[bytes]]]
+"""The pieces of the answer's line to a request's line. CommandError for what is no request."""
+
+
 async def serve_operator(
     path: Path, desk: CommandDesk, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Answer the operator's commands on a Unix socket at `path`, until cancelled.
+    """Answer the operator's commands on a Unix socket at `path`, until cancelled. Raises as `serve_lines` does."""
+
+    async def answer(line: bytes, operator: Operator) -> Iterable[bytes]:
+        request = decode_request(line)
+        return answer_pieces(await desk.serve(request, evolve(operator, who=request.by or operator.who)))
+
+    await serve_lines(path, answer, task_status=task_status)
+
+
+async def serve_lines(
+    path: Path, answer_line: AnswerLine, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Answer what comes on a Unix socket at `path`, line by line, until cancelled.
 
     A socket left by a dead server is replaced. OperatorSocketError: something else is there, a server is alive, or the
     path cannot be used.
@@ -53,7 +71,7 @@ async def serve_operator(
     seats = Seats(MAX_CONNECTIONS)
 
     async def answer_connection(stream: trio.SocketStream) -> None:
-        await _serve_connection(stream, desk, seats)
+        await _serve_connection(stream, answer_line, seats)
 
     with _open_socket(path) as listening:
         identity = _identity(path)
@@ -117,7 +135,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-async def _serve_connection(stream: trio.SocketStream, desk: CommandDesk, seats: Seats) -> None:
+async def _serve_connection(stream: trio.SocketStream, answer_line: AnswerLine, seats: Seats) -> None:
     with stream.socket:
         seat = seats.take()
         if seat is None:
@@ -125,7 +143,7 @@ async def _serve_connection(stream: trio.SocketStream, desk: CommandDesk, seats:
             return
         try:
             with seat.scope:
-                await _answer_requests(stream, desk, seat)
+                await _answer_requests(stream, answer_line, seat)
         finally:
             seats.leave(seat)
         if seat.scope.cancelled_caught:
@@ -135,18 +153,18 @@ async def _serve_connection(stream: trio.SocketStream, desk: CommandDesk, seats:
 async def _refuse(stream: trio.SocketStream, message: str) -> None:
     """Say why the connection is closed, if the other side listens at all."""
     try:
-        await _send(stream, NotDone(error=ErrorKind.FAILED, message=message))
+        await _send(stream, answer_pieces(NotDone(error=ErrorKind.FAILED, message=message)))
     except (trio.BrokenResourceError, trio.TooSlowError):
         return
 
 
-async def _answer_requests(stream: trio.SocketStream, desk: CommandDesk, seat: Seat) -> None:
+async def _answer_requests(stream: trio.SocketStream, answer_line: AnswerLine, seat: Seat) -> None:
     buffer = bytearray()
     operator = Operator(who=_peer(stream))
     try:
         while (line := await _next_line(stream, buffer)) is not None:
             with seat.working():
-                answer = await _answer(line, desk, operator)
+                answer = await _answer(line, answer_line, operator)
             await _send(stream, answer)
     except _LineTooLong:
         await _refuse(stream, f"the request is longer than {MAX_REQUEST_SIZE} bytes")
@@ -176,11 +194,11 @@ async def _next_line(stream: trio.SocketStream, buffer: bytearray) -> bytes | No
     return line
 
 
-async def _answer(line: bytes, desk: CommandDesk, operator: Operator) -> Answer:
+async def _answer(line: bytes, answer_line: AnswerLine, operator: Operator) -> Iterable[bytes]:
     try:
-        return await desk.serve(decode_request(line), operator)
+        return await answer_line(line, operator)
     except CommandError as error:
-        return NotDone(error=ErrorKind.USAGE, message=error.message)
+        return answer_pieces(NotDone(error=ErrorKind.USAGE, message=error.message))
 
 
 def _peer(stream: trio.SocketStream) -> str:
@@ -190,8 +208,8 @@ def _peer(stream: trio.SocketStream) -> str:
     return f"uid {user}"
 
 
-async def _send(stream: trio.SocketStream, answer: Answer) -> None:
+async def _send(stream: trio.SocketStream, pieces: Iterable[bytes]) -> None:
     """Piece by piece: a list may have thousands of rows, and media must not wait until all are encoded."""
-    for piece in answer_pieces(answer):
+    for piece in pieces:
         with fail_after(SEND_TIMEOUT):
             await stream.send_all(piece)

@@ -20,6 +20,8 @@ class Terminal(NamedTuple):
 
     socket: Path
     as_json: bool = False
+    node: int | None = None
+    """Which of the nodes of `wcsd --nodes` is asked; None: the parent decides."""
 
     def perform(self, request: Mapping[str, Any], *, place: str = "") -> Exit:
         """One command: ask, show the answer, return the exit code. `place`: where it stands, for an error."""
@@ -41,7 +43,7 @@ class Terminal(NamedTuple):
     def ask(self, request: Mapping[str, Any]) -> Answered:
         """What the server answers, or in its form, that none does."""
         try:
-            return ask(self.socket, request)
+            return ask(self.socket, request if self.node is None else {"node": self.node, **request})
         except ServerUnreachable as error:
             return {"ok": False, "error": "unreachable", "message": str(error)}
 

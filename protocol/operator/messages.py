@@ -7,6 +7,9 @@
 The server parses a `line` as a shell would; `words` are used unchanged. The rows for {"complete": "show a"} are the
 words that may stand in place of the last one.
 
+The parent of several nodes (`wcsd --nodes`) takes {"node": 2, ...} to choose one of them, and passes a request on with
+{"by": "uid 0", ...}, which says who gave it.
+
 The SSH helper says for whom it asks, which can only lower what is permitted, and has passwords compared:
 
     {"as": {"user": "alice", "from": "192.0.2.1", "key": false}, "line": "show apps"}
@@ -109,13 +112,14 @@ class OperatorRequest:
     """One line of a client: `words` of a command (none: an empty line), or one of the other two.
 
     `incomplete`: a line that is being written; the answer's rows are words that may stand in place of its last one.
-    `user`: for whom it is asked; None: for the one who has connected.
+    `user`: for whom it is asked; None: for the one who has connected. `by`: who that is, if it was passed on.
     """
 
     words: tuple[str, ...] = ()
     incomplete: str | None = None
     login: Login | None = None
     user: RemoteUser | None = None
+    by: str | None = None
 
 
 def decode_request(data: bytes) -> OperatorRequest:
@@ -125,6 +129,10 @@ def decode_request(data: bytes) -> OperatorRequest:
     except (ValueError, RecursionError):
         raise CommandError("the request is not a line of JSON") from None
     match request:
+        case {"node": _, **_rest}:
+            raise CommandError("this server has no nodes of its own: it was not started by wcsd --nodes")
+        case {"by": str(by), **rest}:
+            return evolve(decode_request(json.dumps(rest).encode()), by=by)
         case {"login": login, **rest} if not rest:
             return OperatorRequest(login=_login(login))
         case {"as": user, **rest}:

@@ -1,9 +1,12 @@
 """`wcsd --nodes 4`: one server of four processes, as an operator runs it."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -87,10 +90,64 @@ async def test_a_killed_node_ends_its_own_sessions_and_comes_back(server: Server
         assert sum(session.closed.is_set() for session in sessions) == lost
 
 
+def test_commands_go_to_the_node_that_is_named_or_to_all(server: ServerProcess) -> None:
+    shown = server.operate("show", "nodes")
+    assert all(f"--node {node}: serving" in shown for node in range(NODES))
+    assert json.loads(server.operate("--json", "show", "nodes"))["rows"][0]["node"].startswith(node_ids(server)[0])
+    second = json.loads(server.operate("--node=2", "--json", "show", "nodes"))
+    assert second["rows"][0]["node"].startswith(node_ids(server)[2])
+    assert server.operate("reload") == "nothing differs\n"
+    assert server.log().count("settings reloaded") == NODES
+    refused = subprocess.run(
+        [sys.executable, "-P", "-m", "actors.operator.client", f"--state={server.state}", "--node=9", "show", "apps"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (refused.returncode, refused.stderr) == (2, "wcs: there is no node 9: they are numbered from 0 to 3\n")
+
+
+def test_a_drained_node_is_started_again_when_it_is_wanted(server: ServerProcess) -> None:
+    before = server.log().count("a node serves node=1")
+    assert "draining" in server.operate("--node", "1", "drain")
+    server.wait_until(lambda: "a node has drained, and is not started again node=1" in server.log(), what="its end")
+    assert "--node 1: drained" in server.operate("show", "nodes")
+    assert "node 1: is started again" in server.operate("undrain")
+    server.wait_until(lambda: server.log().count("a node serves node=1") > before, what="its return", timeout=60)
+
+
+def test_a_service_manager_sees_one_service_which_ends_when_all_nodes_have_drained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(30)
+    told: list[str] = []
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "300000")
+
+    def until(line: str) -> None:
+        deadline = time.monotonic() + 30
+        while line not in told:
+            assert time.monotonic() < deadline, told
+            told.extend(manager.recv(4096).decode().split("\n"))
+
+    with manager, running_server(tmp_path, LOOPBACK, options=["--nodes=1"]) as server:
+        until("READY=1")
+        until("WATCHDOG=1")
+        until("STATUS=1 of 1 nodes: 0 serving: 0 publications, 0 viewers")
+        told.clear()
+        server.send_signal(signal.SIGHUP)
+        until("RELOADING=1")
+        until("READY=1")
+        assert "settings reloaded" in server.log()
+        server.operate("drain")
+        assert server.wait() == 0
+
+
 def test_a_killed_parent_leaves_nothing_behind(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, LOOPBACK, options=["--nodes=1"])
     node = pid_of(server, 0)
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    threads = Path(f"/proc/{server.pid}/task").glob("*/children")
+    children = [pid for thread in threads for pid in thread.read_text().split()]
     assert len(children) == 2, "Redis and the node"
     server.kill()
     handles = [os.pidfd_open(int(pid)) for pid in children if lives(int(pid))]

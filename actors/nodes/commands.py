@@ -1,0 +1,172 @@
+"""The operator's commands, as the parent takes them: it passes each on to one node, or to all where that is meant.
+
+{"node": 2, "words": [...]} ─► the `wcs.sock` of node 2          drain, undrain, reload without a node ─► all nodes
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import trio
+
+from actors.runtime.timeouts import fail_after
+from protocol.operator.callers import Operator
+from protocol.operator.grammar import CommandError, split
+from protocol.operator.messages import Done, ErrorKind, NotDone, answer_pieces
+
+FOR_ALL: Final = ("drain", "undrain", "reload")
+"""Commands that mean the whole server, unless a node is named."""
+ANSWER_TIMEOUT: Final = 30.0
+"""Seconds that a node may take to answer."""
+MAX_ANSWER: Final = 64 << 20
+"""Bytes of an answer."""
+PIECE: Final = 256 << 10
+"""Bytes of it that are passed on in one go."""
+
+Answered = Mapping[str, Any]
+
+
+class Candidate(Protocol):
+    """The place of a node, as commands look at it."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def is_ready(self) -> bool: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def socket_path(self) -> Path: ...
+
+    def want_back(self) -> bool:
+        """Start a node that has drained; false if it has not."""
+
+
+class NodeCommands:
+    """See above."""
+
+    def __init__(self, places: Sequence[Candidate]) -> None:
+        self._places = places
+
+    async def answer(self, line: bytes, operator: Operator) -> Iterable[bytes]:
+        """The pieces of the answer to a request's line. CommandError for what is no request."""
+        request = _decoded(line)
+        node = request.pop("node", None)
+        words = _words(request)
+        passed_on = {"by": operator.who, **request}
+        if node is None and words[:1] and words[0] in FOR_ALL:
+            answer = await self._ask_all(passed_on, words)
+        else:
+            place = self._place(node)
+            if words == ["undrain"] and place.want_back():
+                answer = _done(f"node {place.index} is started again", changed=True)
+            else:
+                answer = await _ask(place, passed_on)
+        if words[:2] == ["show", "nodes"] and answer.get("ok"):
+            answer = {**answer, "message": self._told()}
+        text = json.dumps(answer).encode() + b"\n"
+        return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _place(self, node: object) -> Candidate:
+        """The one that is named, or the first that serves."""
+        if node is None:
+            return next((place for place in self._places if place.is_ready), self._places[0])
+        if not isinstance(node, int) or not 0 <= node < len(self._places):
+            raise CommandError(f"there is no node {node}: they are numbered from 0 to {len(self._places) - 1}")
+        return self._places[node]
+
+    async def _ask_all(self, request: Answered, words: Sequence[str]) -> Answered:
+        """Each node for itself; one that does not run is no obstacle."""
+        answers: dict[int, Answered] = {}
+
+        async def ask(place: Candidate) -> None:
+            if words[0] == "undrain" and place.want_back():
+                answers[place.index] = _done("is started again", changed=True)
+            elif place.is_ready:
+                answers[place.index] = await _ask(place, request)
+            else:
+                answers[place.index] = _done(place.status)
+
+        async with trio.open_nursery() as nursery:
+            for place in self._places:
+                nursery.start_soon(ask, place)
+        return merged(answers)
+
+    def _told(self) -> str:
+        """Which of the nodes are on this machine, by the numbers that `--node` takes."""
+        return "\n".join(f"--node {place.index}: {place.status}" for place in self._places)
+
+
+def merged(answers: Mapping[int, Answered]) -> Answered:
+    """One answer out of those of nodes: what all say is said once; a node that refuses is named."""
+    by_node = [answers[index] for index in sorted(answers)]
+    texts = {str(answer.get("message")) for answer in by_node}
+    lines = (f"node {index}: {answers[index].get('message')}" for index in sorted(answers))
+    message = texts.pop() if len(texts) == 1 else "\n".join(lines)
+    failed = next((answer for answer in by_node if not answer.get("ok")), None)
+    if failed is not None:
+        return {"ok": False, "error": failed.get("error"), "message": message}
+    return _done(message, changed=any(answer.get("changed") for answer in by_node))
+
+
+async def _ask(place: Candidate, request: Answered) -> Answered:
+    """The answer of a node, or why there is none."""
+    if not place.is_ready:
+        return _not_done(ErrorKind.FAILED, f"node {place.index} does not serve: {place.status}")
+    try:
+        with fail_after(ANSWER_TIMEOUT):
+            answer = json.loads(await _exchange(place, json.dumps(request).encode() + b"\n"))
+    except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError):
+        answer = None
+    if not isinstance(answer, dict):
+        return _not_done(ErrorKind.FAILED, f"node {place.index} does not answer; the command may have been done")
+    return answer
+
+
+async def _exchange(place: Candidate, line: bytes) -> bytes:
+    """The line that the node answers; a part of it, if it ends before."""
+    answer = bytearray()
+    async with await trio.open_unix_socket(place.socket_path) as stream:
+        with contextlib.suppress(trio.BrokenResourceError):  # one that wants no requests has said why
+            await stream.send_all(line)
+        while not answer.endswith(b"\n") and len(answer) <= MAX_ANSWER:
+            chunk = await stream.receive_some()
+            if not chunk:
+                break
+            answer += chunk
+    return bytes(answer)
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict):
+        raise CommandError("the request is not a line of JSON")
+    return request
+
+
+def _words(request: Answered) -> list[str]:
+    """The command, if the request is one."""
+    match request:
+        case {"words": [*words]}:
+            return [word for word in words if isinstance(word, str)]
+        case {"line": str(line)}:
+            return list(split(line))
+        case _:
+            return []
+
+
+def _done(message: str, *, changed: bool = False) -> Answered:
+    answer: Answered = json.loads(b"".join(answer_pieces(Done(message=message, changed=changed))))
+    return answer
+
+
+def _not_done(error: ErrorKind, message: str) -> Answered:
+    answer: Answered = json.loads(b"".join(answer_pieces(NotDone(error=error, message=message))))
+    return answer
