@@ -28,7 +28,7 @@ PIECE: Final = 256 << 10
 Answered = Mapping[str, Any]
 
 
-class Candidate(Protocol):
+class AskedNode(Protocol):
     """The place of a node, as commands look at it."""
 
     @property
@@ -47,7 +47,7 @@ class Candidate(Protocol):
 class NodeCommands:
     """See above."""
 
-    def __init__(self, places: Sequence[Candidate]) -> None:
+    def __init__(self, places: Sequence[AskedNode]) -> None:
         self._places = places
 
     async def answer(self, line: bytes, operator: Operator) -> Iterable[bytes]:
@@ -71,7 +71,7 @@ class NodeCommands:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _place(self, node: object) -> Candidate:
+    def _place(self, node: object) -> AskedNode:
         """The one that is named, or the first that serves."""
         if node is None:
             return next((place for place in self._places if place.is_ready), self._places[0])
@@ -83,7 +83,7 @@ class NodeCommands:
         """Each node for itself; one that does not run is no obstacle."""
         answers: dict[int, Answered] = {}
 
-        async def ask(place: Candidate) -> None:
+        async def ask(place: AskedNode) -> None:
             if words[0] == "undrain" and place.want_back():
                 answers[place.index] = _done("is started again", changed=True)
             elif place.is_ready:
@@ -113,7 +113,7 @@ def merged(answers: Mapping[int, Answered]) -> Answered:
     return _done(message, changed=any(answer.get("changed") for answer in by_node))
 
 
-async def _ask(place: Candidate, request: Answered) -> Answered:
+async def _ask(place: AskedNode, request: Answered) -> Answered:
     """The answer of a node, or why there is none."""
     if not place.is_ready:
         return _not_done(ErrorKind.FAILED, f"node {place.index} does not serve: {place.status}")
@@ -127,7 +127,7 @@ async def _ask(place: Candidate, request: Answered) -> Answered:
     return answer
 
 
-async def _exchange(place: Candidate, line: bytes) -> bytes:
+async def _exchange(place: AskedNode, line: bytes) -> bytes:
     """The line that the node answers; a part of it, if it ends before."""
     answer = bytearray()
     async with await trio.open_unix_socket(place.socket_path) as stream:

@@ -250,7 +250,7 @@ async def test_text_of_any_encoding_is_answered(console: Console) -> None:
 async def test_help(console: Console) -> None:
     process = await run_wcs("--help")
     assert process.returncode == Exit.DONE
-    assert process.stdout.startswith(b"usage: wcs [--state DIR] [--json] [COMMAND...]")
+    assert process.stdout.startswith(b"usage: wcs [--state DIR] [--node N] [--json] [COMMAND...]")
     assert await console.done("help") in process.stdout.decode()
     assert await console.done("--version") == f"wcs {VERSION}\n"
 
