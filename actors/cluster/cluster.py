@@ -20,6 +20,7 @@ from actors.cluster.asking import Asking
 from actors.cluster.balancing import ClusterBalancer
 from actors.cluster.control import ClusterControl
 from actors.cluster.data import ClusterData, ClusterEvents
+from actors.cluster.draining import ClusterDrain
 from actors.cluster.executing import Executor, RelayAnswers
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
@@ -31,6 +32,7 @@ from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
+from actors.node.drain_port import LocalDrain
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
@@ -61,6 +63,7 @@ class NodeParts:
     bans: Bans
     data: DataPort
     stream_events: StreamEventPort
+    drain: LocalDrain
     settings: Settings
     info: Callable[[], MemberInfo]
     name_in_use: StopReason
@@ -90,6 +93,9 @@ class Cluster:
         self.logins = SharedLogins(registry, self.tables, self.membership)
         self.asking = Asking(registry, self.membership)
         self.rooms = RoomCarrier(registry, self.asking, self.membership, settings)
+        self.drain = ClusterDrain(
+            parts.drain, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
+        )
         self.answering = Answering(
             registry,
             self.membership,
@@ -116,6 +122,7 @@ class Cluster:
             bans=parts.bans,
             data=parts.data,
             stream_events=parts.stream_events,
+            drain=self.drain,
             relays=lambda: self.relays,
             rooms=self.rooms.carry_out,
         )

@@ -5,10 +5,12 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
+from actors.cluster.draining import ClusterDrain
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, NotLive, StreamEventPort, TooManyAtOnce
 from actors.runtime.actor import StopReason
+from protocol.cluster.drain_messages import DrainNode
 from protocol.cluster.ends import End
 from protocol.cluster.messages import (
     Ask,
@@ -49,6 +51,7 @@ class Executor:
     data: DataPort
     stream_events: StreamEventPort
     rooms: Callable[[RoomAsk, NodeReply], Awaitable[NodeReply]]
+    drain: ClusterDrain
     relays: Callable[[], RelayAnswers | None] = lambda: None
 
     async def carry_out(self, sender: str, ask: Ask, blank: NodeReply, deadline: float) -> NodeReply:
@@ -72,6 +75,8 @@ class Executor:
                 return evolve(blank, count=(await self.node.set_log_level(ask.filter, ask.level)).count)
             case DeliverData() | DeliverToAll() | DeliverEvent():
                 return await self._delivered(blank, ask)
+            case DrainNode():
+                return await self.drain.carry_out(ask, blank)
             case PullStream() | RelayNews():
                 relays = self.relays()
                 if relays is None:

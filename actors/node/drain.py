@@ -5,6 +5,7 @@ prolong a drain: nobody can publish it any more.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import trio
@@ -52,15 +53,26 @@ class Drain:
         self._deadline = math.inf
         self._is_final = self._is_over = False
         self._refused = 0
+        self._longest = math.inf
+        self._waits_for_viewers = False
+        self._on_change: Callable[[], None] = lambda: None
         self.state = ServerState.STARTING
+
+    def in_cluster(self, longest: float, on_change: Callable[[], None]) -> None:
+        """Wait for players too, who may watch streams of other nodes, and in any case no longer than `longest`, if no
+        limit is given. `on_change`: called when the state is another one.
+        """
+        self._longest, self._waits_for_viewers, self._on_change = longest, True, on_change
 
     @property
     def is_on(self) -> bool:
         return self.state is ServerState.DRAINING
 
     @property
-    def _publications(self) -> int:
-        return self._population.stream_counts[0]
+    def _remaining(self) -> int:
+        """Streams that keep the server from stopping."""
+        publications, viewers = self._population.stream_counts
+        return publications + viewers if self._waits_for_viewers else publications
 
     @property
     def is_final(self) -> bool:
@@ -75,10 +87,11 @@ class Drain:
     def begin(self, timeout: float = math.inf, *, by: str, is_final: bool = False) -> bool:
         """Drain for at most `timeout` seconds; a drain under way gets the new limit. False if that changes nothing.
 
+        math.inf: no limit, or in a cluster the longest one.
         NotDrainable once the server stops.
         """
         self._check()
-        deadline = trio.current_time() + timeout
+        deadline = trio.current_time() + (self._longest if math.isinf(timeout) else timeout)
         if is_final:  # a signal may shorten what an operator has granted, not prolong it
             deadline = min(deadline, self._deadline)
         changed = not self.is_on or deadline != self._deadline
@@ -133,12 +146,12 @@ class Drain:
         while True:
             await self._begun.wait()
             with trio.CancelScope(deadline=self._deadline) as self._scope:
-                while self._publications:
+                while self._remaining:
                     await self._population.until_change()
-            if self.is_on and (not self._publications or trio.current_time() >= self._deadline):
+            if self.is_on and (not self._remaining or trio.current_time() >= self._deadline):
                 self._is_over = True
                 self._tell("the drain is over")
-                self._emit(EventType.DRAIN_ENDED, result="timeout" if self._publications else "done")
+                self._emit(EventType.DRAIN_ENDED, result="timeout" if self._remaining else "done")
                 return
 
     def report(self) -> DrainReport:
@@ -168,6 +181,7 @@ class Drain:
         counted = {"publications": report.publications, "viewers": report.viewers, "secondsLeft": report.seconds_left}
         told: dict[str, Any] = {**counted, **fields}
         self._events.emit(kind, **told)
+        self._on_change()
 
     def _tell(self, event: str, **fields: object) -> None:
         report = self.report()

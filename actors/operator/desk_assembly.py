@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from actors.access.control import AccessControl
 from actors.metrics.measured import MeasuredServer
+from actors.node.drain_port import DrainPort
 from actors.operator.accounts import AccountCommands
 from actors.operator.app_trials import AppTrials
 from actors.operator.completing import Completer
@@ -29,6 +30,7 @@ def make_desk(
     reload: Callable[..., Awaitable[ReloadReport]],
     page_url: Callable[[], str],
     sources: SourceStore,
+    drains: DrainPort,
     other_nodes: Callable[[], Iterable[MemberInfo]] = tuple,
 ) -> CommandDesk:
     """The desk of a whole server. `page_url`: the address of the start page, for people."""
@@ -42,7 +44,7 @@ def make_desk(
     return CommandDesk(
         apps=apps,
         accounts=AccountCommands(access, lambda: apps.table, page_url),
-        server=ServerCommands(drain=parts.drain, reload=reload, access=access),
+        server=ServerCommands(drain=drains, reload=reload, access=access),
         live=live,
         trials=AppTrials(table=lambda: apps.table, settings=live.settings, node_id=node_id),
         kept=SpoolCommands(parts.dispatcher, lambda: apps.table),

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from attrs import frozen
 
 from actors.access.control import AccessControl
-from actors.node.drain import Drain, NotDrainable
+from actors.node.drain import NotDrainable
+from actors.node.drain_port import DrainPort
 from actors.storage.reload import ReloadReport
 from config.changes import SettingChange
 from config.loading import SettingsError
@@ -19,7 +20,7 @@ from protocol.operator.server_commands import DrainServer, ReloadSettings, Serve
 class ServerCommands:
     """Carries them out."""
 
-    drain: Drain
+    drain: DrainPort
     reload: Callable[..., Awaitable[ReloadReport]]
     access: AccessControl
 
@@ -27,15 +28,15 @@ class ServerCommands:
         """What came of the command. `who` gave it."""
         try:
             match command:
-                case DrainServer(timeout=timeout):
-                    changed = self.drain.begin(timeout, by=who)
-                case UndrainServer():
-                    changed = self.drain.cancel(by=who)
+                case DrainServer(timeout=timeout, node=node):
+                    done = await self.drain.begin(timeout, by=who, node=node)
+                case UndrainServer(node=node):
+                    done = await self.drain.cancel(by=who, node=node)
                 case ReloadSettings(check_only=check_only):
                     return await self._reload(who, check_only)
         except NotDrainable as error:
             return NotDone(error=ErrorKind.REFUSED, message=str(error))
-        return Done(message=_told(self.drain.report()), changed=changed)
+        return Done(message=_told(done.report), changed=done.changed)
 
     async def _reload(self, who: str, check_only: bool) -> Answer:
         was_required = self.access.is_required

@@ -14,6 +14,8 @@ from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
+from actors.node.drain import Drain
+from actors.node.drain_port import LocalDrain
 from actors.node.room_port import RoomControl
 from actors.node.supervisor import Supervisor, log_end
 from actors.rooms import RoomDirectory, RoomPlaces
@@ -43,6 +45,7 @@ class SharedStores:
     apps: AppStore
     access: AccessControl
     sources: SourceStore
+    bans: Bans
 
 
 class ClusteredParts:
@@ -98,11 +101,11 @@ def open_cluster(
     node: LocalNode,
     node_id: str,
     supervisor: Supervisor,
-    bans: Bans,
     data: DataPort,
     stream_events: StreamEventPort,
     info: Callable[[], MemberInfo],
     stores: SharedStores,
+    drain: Drain,
     plane: MediaPlane,
 ) -> ClusteredParts | None:
     """The parts of a cluster; None without one."""
@@ -119,20 +122,22 @@ def open_cluster(
         node_id=node_id,
         node=node,
         supervisor=supervisor,
-        bans=bans,
+        bans=stores.bans,
         data=data,
         stream_events=stream_events,
+        drain=LocalDrain(drain, node_id),
         settings=settings,
         info=info,
         name_in_use=failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE),
         rows_path=state.shared_rows_path,
     )
     cluster = Cluster(RedisRegistry(link), parts)
-    _share(cluster, stores, bans)
+    _share(cluster, stores, drain)
     return _with_relays(link, cluster, settings, plane, node)
 
 
-def _share(cluster: Cluster, stores: SharedStores, bans: Bans) -> None:
+def _share(cluster: Cluster, stores: SharedStores, drain: Drain) -> None:
+    from actors.cluster.draining import LONGEST
     from actors.cluster.shared_bans import SharedBans
     from actors.cluster.tables import SharedStore
     from config.table_rows import ACCOUNT_ROWS, APP_ROWS, SOURCE_ROWS
@@ -140,8 +145,9 @@ def _share(cluster: Cluster, stores: SharedStores, bans: Bans) -> None:
     SharedStore(cluster.tables, stores.apps, APP_ROWS)
     SharedStore(cluster.tables, stores.access.store, ACCOUNT_ROWS)
     SharedStore(cluster.tables, stores.sources, SOURCE_ROWS)
-    SharedBans(cluster.tables, bans)
+    SharedBans(cluster.tables, stores.bans)
     stores.access.share(cluster.logins)
+    drain.in_cluster(LONGEST, cluster.membership.renew)
 
 
 def _with_relays(

@@ -19,6 +19,7 @@ from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Directory
 from actors.node.drain import Drain
+from actors.node.drain_port import DrainPort, LocalDrain
 from actors.node.room_port import RoomControl
 from actors.node.supervisor import Supervisor
 from actors.operator.desk import CommandDesk
@@ -122,8 +123,14 @@ class Parts:
             self.reload,
             lambda: start_page,
             self.opened.sources,
+            self.drains,
             self._other_nodes,
         )
+
+    @property
+    def drains(self) -> DrainPort:
+        """Drains this node, or another one of the cluster."""
+        return LocalDrain(self.drain, self.node_id) if self.clustered is None else self.clustered.cluster.drain
 
     def _other_nodes(self) -> Iterator[MemberInfo]:
         """The other nodes of the cluster, if there is one."""
@@ -143,11 +150,11 @@ class Parts:
             node=self.local,
             node_id=self.node_id,
             supervisor=self.supervisor,
-            bans=self.opened.bans,
             data=self.data,
             stream_events=self.stream_events,
             info=self._member_info,
-            stores=SharedStores(self.opened.apps, self.opened.access, self.opened.sources),
+            stores=SharedStores(self.opened.apps, self.opened.access, self.opened.sources, self.opened.bans),
+            drain=self.drain,
             plane=self.plane,
         )
 

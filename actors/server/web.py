@@ -35,7 +35,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         page_info=page_info,
         ready=parts.readiness,
         bans=opened.bans,
-        admin=AdminResource(parts.drain, parts.reload),
+        admin=AdminResource(parts.drains, parts.reload),
         monitoring=_monitoring(parts),
         media=MediaPorts(
             whip=whip,

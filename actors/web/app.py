@@ -15,6 +15,7 @@ from actors.node.bans import Bans
 from actors.node.control_port import NodeControl
 from actors.node.data_port import MessagePorts
 from actors.node.drain import Drain
+from actors.node.drain_port import LocalDrain
 from actors.web.api.administration import AdminResource
 from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource
@@ -150,7 +151,7 @@ def api_routes(
         *(() if sources is None else SourceResource(sources, kicks.once).routes()),
         *DataResource(messages, settings, once=kicks.once).routes(),
         *RoomResource(messages.rooms, settings, kicks).routes(),
-        *(admin or AdminResource(Drain())).routes(),
+        *(admin or AdminResource(LocalDrain(Drain()))).routes(),
         *ECHO_ROUTES,
         *Health(ready).routes(),
         *shown.routes(),

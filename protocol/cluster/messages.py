@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from cattrs import BaseValidationError, Converter
 from cattrs.strategies import configure_tagged_union
 
+from protocol.cluster.drain_messages import DrainAnswer, DrainNode
 from protocol.cluster.ends import End
 from protocol.cluster.members import PROTOCOL_VERSION
 from protocol.cluster.relay_messages import LegOffer, PullStream, RelayNews
@@ -132,6 +133,7 @@ Ask = (
     | PullStream
     | RelayNews
     | RoomAsk
+    | DrainNode
 )
 _KINDS: Final[dict[str, type[Ask]]] = {
     "terminate": EndStreams,
@@ -145,6 +147,7 @@ _KINDS: Final[dict[str, type[Ask]]] = {
     "pull": PullStream,
     "relay-news": RelayNews,
     **ROOM_KINDS,
+    "drain": DrainNode,
 }
 REPEATED: Final = (DeliverData, DeliverToAll, DeliverEvent, RoomWords, RoomNews, PostToRooms, KickFromRooms, EndRooms)
 """What is asked again under the same id until it is answered, and done once."""
@@ -194,6 +197,7 @@ class NodeReply:
     rooms: tuple[RoomDescription, ...] = ()
     verdict: str = ""
     """Of rooms: whether a message was taken, and why not."""
+    drain: DrainAnswer | None = None
 
     def encode(self) -> str:
         return _text({"v": PROTOCOL_VERSION, "report": _TOLERANT.unstructure(self)})

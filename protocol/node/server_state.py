@@ -25,3 +25,11 @@ class DrainReport:
     seconds_left: int | None
     refused: int
     """Publications refused by a drain since the start."""
+
+
+@frozen(kw_only=True)
+class Drained:
+    """What a request to drain, or not to, has led to. `changed`: whether it changed anything."""
+
+    changed: bool
+    report: DrainReport

@@ -96,6 +96,7 @@ _ALL = Option("all", ("-a", "--all"))
 _ROLE = Option("role", ("--role",), "metrics|view|operate|admin")
 _LIMIT = Option("limit", ("--limit",), "N")
 _OFFSET = Option("offset", ("--offset",), "N")
+_NODE = Option("node", ("--node",), "NODE_ID")
 _CONDITION = "FIELD=VALUE..."
 _EVENTS = "TYPE|FIELD=VALUE..."
 
@@ -318,10 +319,11 @@ VERBS: dict[str, Verb] = {
         ),
         Verb(
             "drain",
-            "Take no new publications, and stop when the last one has ended, or after --timeout.",
-            options=(Option("timeout", ("--timeout",), "30m"),),
+            "Take no new publications, and stop when the last one has ended, or after --timeout. --node: another node"
+            " of the cluster.",
+            options=(Option("timeout", ("--timeout",), "30m"), _NODE),
         ),
-        Verb("undrain", "Take publications again."),
+        Verb("undrain", "Take publications again.", options=(_NODE,)),
         Verb(
             "reload",
             "Read the settings again; they change in the running server as far as they can. --check: only look.",

@@ -5,13 +5,18 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from protocol.node.server_state import DrainReport, ServerState
+from protocol.rest import fields
 from protocol.rest.fields import FLAG, Field, FieldTable
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.kicks import DURATION
 from protocol.rest.schemas import COUNT, TEXT, array_of, described, object_of
 
 TIMEOUT: Final = Field("timeout", DURATION, "after which the server stops in any case; default: no limit")
-DRAIN: Final = FieldTable(TIMEOUT)
+NODE: Final = Field(
+    "node", fields.TEXT, "its id, or how it begins: another node of the cluster; default: the one asked"
+)
+DRAIN: Final = FieldTable(TIMEOUT, NODE)
+UNDRAIN: Final = FieldTable(NODE)
 CHECK: Final = Field("check", FLAG, "true: only say what would change")
 RELOAD: Final = FieldTable(CHECK)
 NOTHING: Final = FieldTable()
@@ -59,9 +64,15 @@ def reload_object(taken: Iterable[Change], waiting: Iterable[Change], warnings: 
     return {"changed": shown(taken), "waiting": shown(waiting), "warnings": list(warnings)}
 
 
-def parse_drain(body: bytes) -> float:
-    """The limit in seconds, math.inf for none. RestError (400) for anything not exactly understood."""
-    return DRAIN.read(decode_optional_object(body))[TIMEOUT] or math.inf
+def parse_drain(body: bytes) -> tuple[float, str | None]:
+    """The limit in seconds, math.inf for none, and the node. RestError (400) for anything not exactly understood."""
+    given = DRAIN.read(decode_optional_object(body))
+    return given[TIMEOUT] or math.inf, given[NODE]
+
+
+def parse_undrain(body: bytes) -> str | None:
+    """The node. RestError (400) for anything not exactly understood."""
+    return UNDRAIN.read(decode_optional_object(body))[NODE]
 
 
 def check_nothing(body: bytes) -> None:

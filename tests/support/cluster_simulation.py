@@ -24,6 +24,8 @@ from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Claim, NameInUse
+from actors.node.drain import Drain
+from actors.node.drain_port import LocalDrain
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, StopReason
@@ -139,6 +141,8 @@ class SimulatedNode:
     async def _live(self) -> None:
         self.supervisor = Supervisor(record=RunRecord())
         self.registry = self._redis.connect(self.name)
+        self.drain = Drain(self.supervisor)
+        self.drain.serve()
         self.cluster = Cluster(self.registry, self._parts(), chance=self._chance)
         self.prepare(self.cluster)
         self.directory: ClusterDirectory[str] = ClusterDirectory(self.cluster.names, self.cluster)
@@ -156,8 +160,9 @@ class SimulatedNode:
             bans=Bans(),
             data=DataDelivery(self.name, self.supervisor),
             stream_events=StreamEventDelivery(self.supervisor),
+            drain=LocalDrain(self.drain, self.name),
             settings=Settings(),
-            info=lambda: MemberInfo(node_id=self.name),
+            info=lambda: MemberInfo(node_id=self.name, state=self.drain.state),
             name_in_use=OVER,
             rows_path=self.rows_path,
         )

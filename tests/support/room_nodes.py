@@ -12,6 +12,8 @@ from actors.cluster.cluster import Cluster, NodeParts
 from actors.cluster.membership import NodeIdentity
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
+from actors.node.drain import Drain
+from actors.node.drain_port import LocalDrain
 from actors.rooms import RoomDirectory
 from actors.rooms.clustered import ClusterRoomControl, ClusterRooms
 from actors.runtime.actor import StopReason
@@ -49,6 +51,7 @@ class RoomNode:
             bans=rig.bans,
             data=DataDelivery(self.name, rig.supervisor),
             stream_events=StreamEventDelivery(rig.supervisor),
+            drain=LocalDrain(Drain(), self.name),
             settings=rig.settings,
             info=lambda: MemberInfo(node_id=self.name),
             name_in_use=OVER,

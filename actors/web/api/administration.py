@@ -1,6 +1,6 @@
 """`/rest-api/admin/...`: what concerns the whole server. Only logins that are bound to no application may."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Protocol
@@ -8,13 +8,15 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.drain import Drain, NotDrainable
+from actors.node.drain import NotDrainable
+from actors.node.drain_port import DrainPort
 from actors.storage.reload import ReloadReport
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import check_unbound, identity_of, note
 from actors.web.responses import JsonAnswer
 from config.loading import SettingsError
 from protocol.access.roles import Role
+from protocol.node.server_state import Drained
 from protocol.rest import administration as rest
 from protocol.rest.errors import RestError
 from protocol.rest.fields import FieldTable
@@ -32,7 +34,7 @@ class Reload(Protocol):
 class AdminResource:
     """The methods of the admin group."""
 
-    def __init__(self, drain: Drain, reload: Reload | None = None) -> None:
+    def __init__(self, drain: DrainPort, reload: Reload | None = None) -> None:
         self._drain = drain
         self._reload = reload
 
@@ -40,19 +42,19 @@ class AdminResource:
         state = Answer(description="what the server does now", schema=rest.DRAIN_REPORT)
         return (
             _route("drain", self.drain, "stop after the last publication, and take no new ones", rest.DRAIN, state),
-            _route("undrain", self.undrain, "take publications again", rest.NOTHING, state),
+            _route("undrain", self.undrain, "take publications again", rest.UNDRAIN, state),
             _route("reload", self.reload, "read the settings again", rest.RELOAD, _RELOADED),
         )
 
     async def drain(self, request: Request) -> Response:
         """Take no new publications; the server stops when the last one has ended, or after `timeout`."""
-        timeout = rest.parse_drain(await request.body())
-        return self._done(request, partial(self._drain.begin, timeout))
+        timeout, node = rest.parse_drain(await request.body())
+        return await self._done(request, partial(self._drain.begin, timeout, node=node))
 
     async def undrain(self, request: Request) -> Response:
         """Serve as before."""
-        rest.check_nothing(await request.body())
-        return self._done(request, self._drain.cancel)
+        node = rest.parse_undrain(await request.body())
+        return await self._done(request, partial(self._drain.cancel, node=node))
 
     async def reload(self, request: Request) -> Response:
         """Put the settings of the file into force, as far as a running server can; with `check`, only look."""
@@ -67,13 +69,13 @@ class AdminResource:
         note(request.scope, changed=[change.key for change in report.taken])
         return JsonAnswer(rest.reload_object(report.taken, report.waiting, report.warnings))
 
-    def _done(self, request: Request, act: Callable[..., bool]) -> Response:
+    async def _done(self, request: Request, act: Callable[..., Awaitable[Drained]]) -> Response:
         check_unbound(request.scope, "this")
         try:
-            act(by=str(identity_of(request.scope)))
+            done = await act(by=str(identity_of(request.scope)))
         except NotDrainable as error:
             raise RestError(HTTPStatus.CONFLICT, str(error)) from error
-        report = self._drain.report()
+        report = done.report
         note(request.scope, publications=report.publications, seconds_left=report.seconds_left)
         return JsonAnswer(rest.drain_object(report))
 
