@@ -38,6 +38,7 @@ class ServerListeners:
             for listener in self._opened.values():
                 listener.close()
             raise
+        self._bound = {name: _address(listener) for name, listener in self._opened.items()}
 
     @property
     def ssh(self) -> socket.socket | None:
@@ -52,9 +53,8 @@ class ServerListeners:
         return {name: listener for name, listener in self._opened.items() if name in names}
 
     def bound(self, name: str) -> tuple[str, int]:
-        """The address of one, as actually bound."""
-        address = self._opened[name].getsockname()
-        return address[0], address[1]
+        """The address of one, as actually bound; it is remembered when the socket is closed."""
+        return self._bound[name]
 
     @property
     def ready_words(self) -> str:
@@ -74,6 +74,11 @@ class ServerListeners:
         scheme = "http" if ip_address(address).is_loopback else "https"
         address, port = self.bound(scheme)
         return f"{scheme}://{shown_address((_host(address), port))}/"
+
+
+def _address(listener: socket.socket) -> tuple[str, int]:
+    host, port = listener.getsockname()[:2]
+    return host, port
 
 
 def shown_address(address: tuple[str, int]) -> str:

@@ -30,6 +30,8 @@ AT_ANY_SPEED = {"overload.max_loop_lag": 0}
 """A slow machine is no overload: tests that are about overload set a limit."""
 DEFECTS = re.compile(r"traceback|crash|\w+Warning:", re.IGNORECASE)
 """What no log of a healthy server holds, whatever its clients do."""
+WARNINGS = "default,ignore:Unclosed <MemoryObject:ResourceWarning"
+"""What is shown: all but that coredis forgets streams in memory when it cannot connect."""
 POLL = 0.02
 """Seconds between two looks at something that tells no one of its change."""
 
@@ -79,7 +81,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, f"--state={self.state}", *arguments],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(root), "PYTHONWARNINGS": "default"},
+                env={**os.environ, "PYTHONPATH": str(root), "PYTHONWARNINGS": WARNINGS},
                 stdout=subprocess.PIPE,
                 stderr=log if log_to is None else log_to,
             )
