@@ -69,6 +69,15 @@ class Capture:
         """How often its source was lost."""
         return 0 if self._feed is None else self._feed.reconnects
 
+    @property
+    def cores(self) -> float:
+        """What of the processors its process uses."""
+        return 0.0 if self._feed is None else self._feed.cores
+
+    def keep(self) -> None:
+        """REST wants it to go on without players, from now on."""
+        self.kept = True
+
     def end(self, reason: StopReason) -> None:
         """End it, and its players with it."""
         if self.stream is not None:

@@ -15,7 +15,7 @@ from actors.capture.sources import provider_of, source_of
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.events import Post
 from actors.media.ingest.feed_reader import Feeds
-from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, NoSuchCapture
+from actors.node.capture_port import AlreadyCaptured, AmbiguousCapture, CaptureDescription, CaptureFailed, NoSuchCapture
 from actors.node.drain import Drain
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
@@ -25,6 +25,7 @@ from actors.stream import Broadcast, StreamRefused, StreamServices, start_stream
 from actors.stream.capture_starter import CaptureRefused
 from actors.stream.captured import CapturedStream
 from actors.workers.capturing.capturing import CaptureSource
+from actors.workers.capturing.processor_share import usable_cores
 from actors.workers.capturing.source_access import SourceAccess, SourceDenied
 from actors.workers.capturing.source_feed import SourceFeed
 from actors.workers.processes.worker import WorkerServices
@@ -75,6 +76,8 @@ class Captures:
 
     def __init__(self, services: CaptureServices, workers: WorkerServices) -> None:
         self.counts = CaptureCounts()
+        self.cores = usable_cores()
+        """Of which `capture.max_load` is a share."""
         self._services = services
         self._workers = workers
         self._streams: StreamServices | None = None
@@ -132,15 +135,12 @@ class Captures:
 
     async def start(self, uri: CaptureUri, name: str) -> None:
         """See `CapturePort.start`."""
-        if any(self._of(uri.text)) or self._is_taken(name):
+        capture = next(self._of(uri.text), None)
+        is_played = capture is not None and not capture.kept and name in (uri.text, capture.name)
+        if not is_played and (capture is not None or self._is_taken(name)):
             raise AlreadyCaptured
         try:
-            capture = self._begin(uri, name=name, kept=True, is_trusted=True)
-            try:
-                await capture.opened.answer()
-            except trio.Cancelled:
-                capture.end(GIVEN_UP)
-                raise
+            await (self._begin_kept(uri, name) if capture is None else _keep(capture))
         except CaptureRefused as refused:
             if refused.info == StreamInfo.STREAM_NAME_ALREADY_IN_USE:
                 raise AlreadyCaptured from None
@@ -152,10 +152,12 @@ class Captures:
 
     async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
         """See `CapturePort.terminate`."""
-        known = (each for each in self._captures if each.uri.scheme in schemes)
-        found = [each for each in known if uri in (each.uri.text, each.shown_uri)]
+        known = [each for each in self._captures if each.uri.scheme in schemes]
+        found = [each for each in known if each.uri.text == uri] or [each for each in known if each.shown_uri == uri]
         if not found:
             raise NoSuchCapture
+        if len({each.uri.text for each in found}) > 1:
+            raise AmbiguousCapture(tuple(each.name for each in found))
         for capture in found:
             await self._end(capture, reason)
 
@@ -165,6 +167,15 @@ class Captures:
         """The capture that players of this URI share."""
         live = (each for each in self._captures if each.uri.text == uri and not each.over.is_set())
         return (each for each in live if each.uri.scheme is not CaptureScheme.VOD)
+
+    async def _begin_kept(self, uri: CaptureUri, name: str) -> None:
+        """For REST: who gives up waiting does not want it any more. Raises CaptureRefused."""
+        capture = self._begin(uri, name=name, kept=True, is_trusted=True)
+        try:
+            await capture.opened.answer()
+        except trio.Cancelled:
+            capture.end(GIVEN_UP)
+            raise
 
     def _is_taken(self, name: str) -> bool:
         is_alias = self._services.sources.table.by_name(name) is not None
@@ -195,8 +206,7 @@ class Captures:
         settings, streams, nursery = self._services.settings, self._streams, self._nursery
         if streams is None or nursery is None:
             raise CaptureRefused(StreamInfo.SESSION_NOT_READY)
-        if sum(not each.over.is_set() for each in self._captures) >= settings.capture_max_running:
-            raise self._refuse(StreamInfo.SERVER_IS_OVERLOADED, name, setting="capture.max_running")
+        self._admit(name)
         capture = self._make(uri, name=name, kept=kept, access=None if is_trusted else self._services.access)
         wanted = StreamRequest(
             media_session_id=capture.context.session_id.removeprefix("capture-"),
@@ -213,6 +223,15 @@ class Captures:
         self._captures.append(capture)
         nursery.start_soon(self._oversee, capture, streams.drain)
         return capture
+
+    def _admit(self, name: str) -> None:
+        """Whether there is room for another one. Raises CaptureRefused."""
+        settings, running = self._services.settings, [each for each in self._captures if not each.over.is_set()]
+        room = self.cores * settings.capture_max_load / 100
+        if len(running) >= settings.capture_max_running:
+            raise self._refuse(StreamInfo.SERVER_IS_OVERLOADED, name, setting="capture.max_running")
+        if running and sum(each.cores for each in running) >= room:
+            raise self._refuse(StreamInfo.SERVER_IS_OVERLOADED, name, setting="capture.max_load")
 
     def _make(self, uri: CaptureUri, *, name: str, kept: bool, access: SourceAccess | None) -> Capture:
         services = self._services
@@ -248,6 +267,12 @@ class Captures:
         self.counts.refused += 1
         self._refusals.warning("capture refused", name=name, info=info, **fields)
         return CaptureRefused(info, str(fields.get("why") or fields.get("setting") or ""))
+
+
+async def _keep(capture: Capture) -> None:
+    """What players have begun goes on without them, once its media flows. Raises CaptureRefused."""
+    await capture.opened.answer()
+    capture.keep()
 
 
 def _warn(method: HookMethod, info: str) -> None:

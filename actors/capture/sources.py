@@ -1,5 +1,6 @@
 """From a URI to what a worker opens: FFmpeg's options, or a file."""
 
+import ssl
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ log = get_logger("capture")
 _LIVE: Final = {"probesize": "65536", "analyzeduration": "500000"}
 """Begin with little looked at. (`nobuffer` would throw away what was looked at, and with it the first key frame.)"""
 
+_SYSTEM_CERTIFICATES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+"""Where Debian and Red Hat have them."""
+
 
 def source_of(
     uri: CaptureUri, settings: Settings, folder: Path, *, name: str, offset: int, access: SourceAccess | None = None
@@ -27,9 +31,11 @@ def source_of(
     `access`: the rules for what clients name; None: anything may be reached.
     """
     is_file, is_hls = uri.is_file, uri.scheme in HTTP_SCHEMES
+    trust = {} if is_file or not settings.capture_tls_verify else _trust(settings.capture_ca_file)
     job = SourceJob(
         url=None if is_file else uri.text,
-        options=_options(uri, over_tcp=settings.rtsp_interleaved_mode or access is not None),
+        options=_options(uri, over_tcp=settings.rtsp_interleaved_mode or access is not None) | trust,
+        ca_file=trust.get("ca_file"),
         connect_timeout=settings.capture_connect_timeout,
         read_timeout=settings.capture_read_timeout,
         paced=is_file or is_hls,
@@ -61,6 +67,13 @@ def _options(uri: CaptureUri, *, over_tcp: bool) -> dict[str, str]:
     if uri.scheme in RTSP_SCHEMES:
         return {**_LIVE, "rtsp_transport": "tcp" if over_tcp else "udp"}
     return dict(_LIVE) if uri.scheme in RTMP_SCHEMES else {}
+
+
+def _trust(ca_file: Path | None) -> dict[str, str]:
+    """FFmpeg's options for TLS, which a redirect may lead to from other schemes, too."""
+    files = (str(ca_file),) if ca_file is not None else (ssl.get_default_verify_paths().cafile, *_SYSTEM_CERTIFICATES)
+    found = next((file for file in files if file is not None and Path(file).is_file()), None)
+    return {"tls_verify": "1"} | ({} if found is None else {"ca_file": found})
 
 
 def _within(folder: Path, file: str) -> Path:

@@ -16,6 +16,14 @@ class NoSuchCapture(Exception):
     """This URI is not being captured."""
 
 
+class AmbiguousCapture(Exception):
+    """Several URIs look like this one, without their secrets. `names`: of their streams."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(f"several captures look like this: {', '.join(names)}")
+        self.names = names
+
+
 class CaptureFailed(Exception):
     """The source cannot be captured. `info` is what players are told, `detail` says more."""
 
@@ -43,11 +51,11 @@ class CapturePort(Protocol):
     async def start(self, uri: CaptureUri, name: str) -> None:
         """Capture a source under a name, with or without players, and wait until its media flows.
 
-        Raises AlreadyCaptured or CaptureFailed.
+        One that players have begun goes on without them from then on. Raises AlreadyCaptured or CaptureFailed.
         """
 
     def find(self, schemes: frozenset[CaptureScheme]) -> tuple[CaptureDescription, ...]:
         """Those of URIs with one of these schemes, oldest first."""
 
     async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
-        """End the capture of a URI, and with it its players. Raises NoSuchCapture."""
+        """End the capture of a URI, and with it its players. Raises NoSuchCapture or AmbiguousCapture."""

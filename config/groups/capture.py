@@ -37,6 +37,16 @@ class CaptureSettings:
     capture_read_timeout: float = setting(
         "capture.read_timeout", Duration("ms", 100, 600_000), "5000",
         "A source that is silent for so long is connected to again.")
+    capture_tls_verify: bool = setting(
+        "capture.tls_verify", Boolean(), "true",
+        "Whether rtsps, rtmps and https sources must have certificates that are trusted and for their hosts. Cameras "
+        "that have made theirs themselves need capture.ca_file, or false.")
+    capture_ca_file: Path | None = setting(
+        "capture.ca_file", File(), "",
+        "PEM file of the certificates to trust at such sources. Empty: those that the system trusts.")
+    capture_max_load: int = setting(
+        "capture.max_load", Integer(1, 100, "percent"), "50",
+        "The share of all cores that captures may take together; beyond it none begins: Server is overloaded.")
     capture_transcode: bool = setting(
         "capture.transcode", Boolean(), "false",
         "Turn H265, and H264 with B-frames, into what browsers can be sent. It takes a large part of a core for each "

@@ -55,5 +55,6 @@ class StreamInfo(StrEnum):
     SERVER_IS_DRAINING = "Server is draining"
     H265_IS_NOT_SUPPORTED = "H265 is not supported: set the source to H264"
     B_FRAMES_ARE_NOT_SUPPORTED = "B-frames are not supported: set B-frames to 0 at the source"
+    SOURCE_SENDS_NO_KEY_FRAME = "Source sends no key frame: set its key frame interval to 2 seconds"
     PICTURE_IS_TOO_LARGE = "Picture is too large to be transcoded: set the source to 1920x1080 or less, or to H264"
     CLUSTER_IS_UNREACHABLE = "Cluster is unreachable"

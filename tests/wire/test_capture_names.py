@@ -119,3 +119,80 @@ async def test_a_camera_with_a_name_keeps_its_uri_to_itself(tmp_path: Path, capl
     told = "".join(answer.text for answer in answers) + str(client.frames) + lines
     assert SECRET not in told
     assert SECRET in (tmp_path / "state" / "sources.toml").read_text()
+
+
+async def test_names_of_one_source_share_it_and_rest_keeps_what_players_began(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "cam.mkv", seconds=20)
+    async with full_server(tmp_path, capture_linger=0.05) as server, wcs_client(server.ws_url()) as client:
+        with rtsp_source(media, user="admin", password=SECRET) as camera:
+            for name, uri in (("lobby", camera.url), ("hall", camera.url), ("yard", f"{camera.url}?y=1")):
+                answer = await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
+                assert answer.is_success, answer.text
+            first = await client.play("lobby", peer=h264_viewer())
+            second = await client.play("hall", peer=h264_viewer())
+            await until_both(first)
+            await until_both(second)
+            (capture,) = server.server.parts.captures._captures
+            joined = await server.rest.post("/rest-api/rtsp/startup", json={"uri": camera.url})
+            assert joined.status_code == HTTPStatus.OK
+            again = await server.rest.post("/rest-api/rtsp/startup", json={"uri": camera.url})
+            assert again.status_code == HTTPStatus.CONFLICT
+            for player in (first, second):
+                await client.send("stopStream", {"mediaSessionId": player.id})
+                await player.status("STOPPED")
+            assert (capture.kept, capture.over.is_set(), len(server.server.parts.captures)) == (True, False, 1)
+
+
+async def test_a_masked_uri_that_means_several_sources_ends_none(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "cam.mkv", seconds=20)
+    async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
+        with rtsp_source(media) as camera:
+            for name in ("lobby", "yard"):
+                uri = f"{camera.url}?channel={name}"
+                await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
+                await until_both(await client.play(name, peer=h264_viewer()))
+            shown = {"uri": f"{camera.url}?channel=***"}
+            refused = await server.rest.post("/rest-api/rtsp/terminate", json=shown)
+            assert refused.status_code == HTTPStatus.CONFLICT
+            whole = await server.rest.post("/rest-api/rtsp/terminate", json={"uri": f"{camera.url}?channel=yard"})
+            assert whole.status_code == HTTPStatus.OK
+            assert (await server.rest.post("/rest-api/rtsp/terminate", json=shown)).status_code == HTTPStatus.OK
+
+
+async def test_captures_that_take_their_share_of_the_processors_leave_room_for_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    media = make_media(tmp_path / "cam.mkv", seconds=20)
+    async with full_server(tmp_path, capture_max_load=50) as server:
+        captures = server.server.parts.captures
+        captures.cores = 2
+        with rtsp_source(media) as camera:
+            uris = [f"{camera.url}?n={number}" for number in range(2)]
+            assert (await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[0]})).is_success
+            (capture,) = captures._captures
+            assert capture._feed is not None
+            assert capture._feed._worker is not None
+            capture._feed._worker.share.cores = 1.0
+            refused = await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[1]})
+            assert refused.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            assert "Server is overloaded" in refused.json()["reason"]
+            assert "capture.max_load" in TextLines().format(
+                next(each for each in caplog.records if each.getMessage() == "capture refused")
+            )
+            capture._feed._worker.share.cores = 0.9
+            assert (await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[1]})).is_success
+
+
+async def test_a_source_that_never_sends_a_key_frame_is_given_up_unless_it_has_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.workers.capturing.source_feed.KEY_FRAME_PATIENCE", 0.3)
+    monkeypatch.setattr("actors.media.ingest.fed_ingest.FedIngest.lacks_key_frame", True)
+    media = make_media(tmp_path / "still.mp4", audio=None, seconds=20)
+    sound = make_media(tmp_path / "sound.mp4", seconds=20)
+    async with full_server(tmp_path, capture_vod_folder=media.path.parent) as server:
+        async with wcs_client(server.ws_url()) as client:
+            heard = await client.play(f"vod://{sound.path.name}", peer=h264_viewer())
+            player = await client.play(f"vod://{media.path.name}", peer=h264_viewer())
+            assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+            await until_both(heard)

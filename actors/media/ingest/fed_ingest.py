@@ -56,6 +56,11 @@ class FedIngest:
         """What arrives, measured over the last moments."""
         return self.publication.bitrate_kbps
 
+    @property
+    def lacks_key_frame(self) -> bool:
+        """Whether there is video, of which nobody has seen anything."""
+        return self.publication.video_codec is not None and not self.publication.width
+
     def withdraw(self) -> None:
         """No packet to any viewer from here on; `close` follows."""
         self.publication.end()

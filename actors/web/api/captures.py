@@ -6,7 +6,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.capture_port import AlreadyCaptured, CaptureDescription, CaptureFailed, CapturePort, NoSuchCapture
+from actors.node.capture_port import (
+    AlreadyCaptured,
+    AmbiguousCapture,
+    CaptureDescription,
+    CaptureFailed,
+    CapturePort,
+    NoSuchCapture,
+)
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, Endpoint, acting_route
@@ -25,8 +32,12 @@ from protocol.stream.info_texts import StreamInfo
 
 BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 _NOT_CAPTURED: Final = "this source is not captured"
+_AMBIGUOUS: Final = (
+    "several sources look like this without their secrets; give the whole URI, or end their streams by name"
+)
+_END_ERRORS: Final = {404: _NOT_CAPTURED, 409: _AMBIGUOUS}
 _START_ERRORS: Final = {
-    409: "this source is captured already, or the name is in use",
+    409: "this source is captured already, under another name or by REST, or the name is in use",
     500: "the source cannot be captured; the reason says why",
     503: "too many captures, or the server is overloaded or draining",
 }
@@ -48,9 +59,7 @@ class CaptureResource:
             ),
             _listing("/rest-api/rtsp/find", self.find, "find captured RTSP sources", rest.RTSP_FIND, rest.RTSP_AGENTS),
             _listing("/rest-api/rtsp/find_all", self.find, "list them", rest.NO_FIELDS, rest.RTSP_AGENTS),
-            acting_route(
-                "/rest-api/rtsp/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, {404: _NOT_CAPTURED}
-            ),
+            acting_route("/rest-api/rtsp/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, _END_ERRORS),
             acting_route("/rest-api/pull/rtmp/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
             _listing(
                 "/rest-api/pull/rtmp/find_all",
@@ -64,7 +73,7 @@ class CaptureResource:
                 self.end_pull,
                 "end a capture",
                 rest.PULL_TERMINATE,
-                {404: _NOT_CAPTURED},
+                _END_ERRORS,
             ),
         )
 
@@ -129,6 +138,8 @@ class CaptureResource:
             await self._captures.terminate(uri, schemes, BY_REST)
         except NoSuchCapture:
             raise not_found(_NOT_CAPTURED) from None
+        except AmbiguousCapture:
+            raise RestError(HTTPStatus.CONFLICT, _AMBIGUOUS) from None
         note(request.scope, matched=1)
         log.info("capture ended by rest", uri=uri, **caller_fields(request.scope))
         return empty_answer({})

@@ -12,6 +12,7 @@ from attrs import asdict, field, frozen
 
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.workers.capturing.processor_share import ProcessorShare
 from actors.workers.capturing.source_forwarder import SourceForwarder
 from actors.workers.processes.worker import HANG_TIMEOUT, Worker, WorkerServices
 from protocol.common.errors import ProtocolError
@@ -36,6 +37,8 @@ class SourceJob:
 
     url: str | None = field(default=None, repr=False)
     options: Mapping[str, str] = field(factory=dict, repr=False)
+    ca_file: str | None = None
+    """The certificates that are trusted: the one file that it may read."""
     connect_timeout: float
     read_timeout: float
     paced: bool = False
@@ -75,6 +78,7 @@ class Capturing(Worker):
         self.why = DIED
         self.tracks: list[Mapping[str, Any]] = []
         """What the source has, once it is open."""
+        self.share = ProcessorShare()
         self._source = source
         self._name = source.name
         self._read_feed = read_feed
@@ -93,7 +97,12 @@ class Capturing(Worker):
     def take_event(self, event: Mapping[str, Any]) -> None:
         if event.get("event") == "source":
             self.tracks = event.get("tracks", [])
+            if any("transcoded" in track for track in self.tracks):
+                self.share.expect_transcoding()
             log.info("source opened", name=self._name, tracks=self.tracks)
+
+    def take_figures(self, event: Mapping[str, Any]) -> None:
+        self.share.take(event, trio.current_time())
 
     async def on_start(self) -> None:
         try:

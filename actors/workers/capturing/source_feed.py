@@ -9,9 +9,10 @@ import trio
 from actors.media.events import Failed, Post
 from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.feed_reader import FeedReader, Feeds
-from actors.runtime.actor import Request, crash_guard
+from actors.runtime.actor import Request, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.workers.capturing.capturing import DENIED, DIED, NO_FILE, CaptureSource, Capturing
+from actors.workers.capturing.processor_share import COPIED
 from actors.workers.processes.worker import WorkerServices
 from protocol.stream.info_texts import StreamInfo
 from protocol.taps import TapError, TrackFormat
@@ -22,6 +23,9 @@ LONGEST_PAUSE: Final = 30.0
 LASTED: Final = 30.0
 """Seconds after which a connection counts as good, so that the next pause is short again."""
 
+KEY_FRAME_PATIENCE: Final = 30.0
+"""Seconds in which video must have a key frame; without sound the source is given up then."""
+NO_KEY_FRAME: Final = "no-key-frame"
 NOT_ISOLATED: Final = "not-isolated"
 """The system does not let the process cut itself off, which what clients name needs."""
 
@@ -29,9 +33,15 @@ log = get_logger("capture")
 
 _TRANSCODABLE: Final = frozenset({"h265", "b-frames"})
 """Why a source is refused that `capture.transcode` would let in."""
+_SETTINGS: Final = {
+    **dict.fromkeys(_TRANSCODABLE, "capture.transcode"),
+    "certificate": "capture.tls_verify",
+}
+"""What the log says that decides."""
 _INFOS: Final = {
     "h265": StreamInfo.H265_IS_NOT_SUPPORTED,
     "b-frames": StreamInfo.B_FRAMES_ARE_NOT_SUPPORTED,
+    NO_KEY_FRAME: StreamInfo.SOURCE_SENDS_NO_KEY_FRAME,
     "too-large": StreamInfo.PICTURE_IS_TOO_LARGE,
     "not-found": StreamInfo.RTSP_STREAM_NOT_FOUND,
     "video-codec": StreamInfo.RTSP_HAS_WRONG_FORMAT,
@@ -42,7 +52,9 @@ _INFOS: Final = {
     NO_FILE: StreamInfo.FILE_NOT_FOUND,
     DIED: StreamInfo.STREAM_FAILED,
 }
-_FINAL: Final = frozenset({*_TRANSCODABLE, "too-large", "video-codec", "no-media", NO_FILE, DENIED, NOT_ISOLATED})
+_FINAL: Final = frozenset(
+    {*_TRANSCODABLE, NO_KEY_FRAME, "too-large", "video-codec", "no-media", NO_FILE, DENIED, NOT_ISOLATED}
+)
 """Why it is no use to connect again."""
 
 
@@ -70,7 +82,13 @@ class SourceFeed:
         self._source = source
         self._post = post
         self._ingest: FedIngest | None = None
-        self._misfit = False
+        self._worker: Capturing | None = None
+        self._misfit = self._is_keyless = False
+
+    @property
+    def cores(self) -> float:
+        """What of the processors it uses now; what it will, while it is connected to."""
+        return COPIED if self._worker is None else self._worker.share.cores
 
     async def run(self) -> None:
         """Until the source is over for good; the last thing that it does is to tell so."""
@@ -80,7 +98,7 @@ class SourceFeed:
             why = self.why = await self._connect()
             info = self._info(why)
             if self._ingest is None:
-                setting = {"setting": "capture.transcode"} if why in _TRANSCODABLE else {}
+                setting = {"setting": _SETTINGS[why]} if why in _SETTINGS else {}
                 log.warning("source cannot be opened", name=self._source.name, why=why, info=info, **setting)
                 self.opened.fail(SourceFailed(info, why))
                 return
@@ -100,13 +118,29 @@ class SourceFeed:
     async def _connect(self) -> str:
         """One process, until its end; why it ended."""
         source = self._source
-        worker = Capturing(self._workers, source, self._read)
+        worker = self._worker = Capturing(self._workers, source, self._read)
         with crash_guard(lambda error: log.error("capture crashed", crash=error, name=source.name)):
-            try:
-                await worker.run()
-            finally:
-                self.is_connected = False
-        return "other-tracks" if self._misfit else worker.why
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_key_frames, worker)
+                try:
+                    await worker.run()
+                finally:
+                    self.is_connected, self._worker = False, None
+                nursery.cancel_scope.cancel()
+        if self._misfit:
+            return "other-tracks"
+        return NO_KEY_FRAME if self._is_keyless else worker.why
+
+    async def _watch_key_frames(self, worker: Capturing) -> None:
+        """Nobody sees a picture without one; a source that cannot be asked has to send it by itself."""
+        await trio.sleep(KEY_FRAME_PATIENCE)
+        ingest = self._ingest
+        if ingest is None or not ingest.lacks_key_frame:
+            return
+        log.warning("source sends no key frame", name=self._source.name, waited_s=KEY_FRAME_PATIENCE)
+        if ingest.audio_codec is None:
+            self._is_keyless = True
+            worker.stop(StopReason(cause="refused", info=StreamInfo.SOURCE_SENDS_NO_KEY_FRAME))
 
     async def _read(self, channel: socket.socket) -> None:
         await FeedReader(channel, self._feeds, self._open).run()

@@ -104,7 +104,16 @@ class CaptureProgram:
         timeouts = job["connect_timeout"], job["read_timeout"]
         options = {**job["options"], "protocol_whitelist": _PROTOCOLS}
         self._silent_at = time.monotonic() + job["connect_timeout"]
-        container: av.container.InputContainer = av.open(source, "r", options=options, timeout=timeouts)
+        av.logging.set_level(av.logging.ERROR)
+        try:
+            with av.logging.Capture() as said:
+                container: av.container.InputContainer = av.open(source, "r", options=options, timeout=timeouts)
+        except av.FFmpegError:
+            if any(part == "tls" and "certificate" in text for _, part, text in said):
+                raise SourceEnded("certificate") from None
+            raise
+        finally:
+            av.logging.set_level(None)
         return container
 
     def _choose(self, container: "av.container.InputContainer") -> dict[int, CapturedTrack]:
@@ -225,8 +234,9 @@ def enter_sandbox(job: dict[str, Any]) -> dict[str, str]:
         except OSError as error:
             refused["isolation"] = str(error)
     is_file = job.get("file") is not None
+    files = (job["ca_file"],) if job["ca_file"] else ()
     memory = TRANSCODING_MEMORY if job["transcode"] else MEMORY
-    return refused | enter(LIMIT_FILES, has_network=not is_file, looks_up=not is_file, memory=memory)
+    return refused | enter(LIMIT_FILES, has_network=not is_file, looks_up=not is_file, files=files, memory=memory)
 
 
 def main() -> None:

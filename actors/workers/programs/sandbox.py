@@ -44,16 +44,24 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
 
 
-def enter(max_file: int, *, has_network: bool = False, looks_up: bool = False, memory: int = MEMORY) -> dict[str, str]:
+def enter(
+    max_file: int,
+    *,
+    has_network: bool = False,
+    looks_up: bool = False,
+    files: Sequence[str] = (),
+    memory: int = MEMORY,
+) -> dict[str, str]:
     """Take every step; those that were refused, and why. `max_file`: bytes that a file may have.
 
-    `has_network`: it keeps the one that it is in. `looks_up`: it reads the files by which names are looked up.
+    `has_network`: it keeps the one that it is in. `looks_up`: it reads the files by which names are looked up. `files`:
+    others that it reads.
     """
     steps: dict[str, Callable[[], object]] = {
         "limits": lambda: _limit(max_file, memory),
         "no-new-privs": _no_new_privileges,
         "namespaces": lambda: check(libc.unshare(_NEW_USER_AND_NET)),
-        "landlock": lambda: _landlock(_LOOK_UP if looks_up else ()),
+        "landlock": lambda: _landlock((*_LOOK_UP, *files) if looks_up else files),
         "unix-sockets": refuse_unix_sockets,
         "nice": lambda: os.nice(NICENESS),
     }
