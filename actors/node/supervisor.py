@@ -78,6 +78,7 @@ class AlreadyInUse(Exception):
 
 _end_counted: Final = CollectionPace(32)
 """For actors that end, perhaps all at once, as when a proxy goes down."""
+LIVE: Final = (StreamStatus.PUBLISHING, StreamStatus.PLAYING)
 _MATCHED_AT_ONCE = 200
 _DESCRIBED_AT_ONCE = 20
 """Actors examined, or described, before other tasks get a turn: about half a millisecond's work."""
@@ -185,11 +186,8 @@ class Supervisor:
 
     def live_streams(self) -> Sequence[StreamActor]:
         """The streams whose media flows, publications first."""
-        return [
-            stream
-            for status in (StreamStatus.PUBLISHING, StreamStatus.PLAYING)
-            for stream in self._streams.having(STATUS, status)
-        ]
+        published, played = (self._streams.having(STATUS, each) for each in LIVE)
+        return [*published, *played]
 
     def session(self, session_id: str) -> SessionActor | None:
         """The session of that id, which may have been stopped."""

@@ -32,7 +32,7 @@ log = get_logger("keep-alive")
 STEPS_PER_INTERVAL = 50
 SHORTEST_STEP = 0.01
 LONGEST_STEP = 0.2
-LOOKED_AT_ONCE, ASKED_AT_ONCE = 500, 20
+LOOKED_AT_ONCE, ASKED_AT_ONCE = 250, 5
 """Streams looked at, and asked for, before other tasks get a turn."""
 
 
@@ -153,7 +153,8 @@ class Walk:
             if target.app_key not in self._app_keys:
                 continue
             key = target.media_session_id
-            turn = self._asked_for.pop(key, before.get(key))
+            last = before.pop(key, None)  # what is left at the end of a round is little to free
+            turn = self._asked_for.pop(key, last)
             if turn is None:
                 turn = now + self._interval * _fraction(key)
             elif turn <= now:

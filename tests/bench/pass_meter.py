@@ -49,12 +49,16 @@ class PassMeter(trio.abc.Instrument):
         self._wall = max(self._wall, wall)
         self._cpu = max(self._cpu, min(cpu, wall))  # on virtual machines, the thread's clock jumps now and then
 
+    def longest(self) -> dict[str, float]:
+        """Of the passes since the last call, in milliseconds, and their number."""
+        found = {"cpu": self._cpu, "wall": self._wall, "gc": self._collected}
+        told = {"number": self._number} | {name: seconds * 1000 for name, seconds in found.items()}
+        self._number, self._cpu, self._wall, self._collected = 0, 0.0, 0.0, 0.0
+        return told
+
     def tell(self, _signal: int, _frame: FrameType | None) -> None:
         """Write a line, and start again."""
-        longest = {"cpu": self._cpu, "wall": self._wall, "gc": self._collected}
-        told = {"number": self._number} | {name: seconds * 1000 for name, seconds in longest.items()}
-        os.write(2, f"{MARK}{json.dumps(told)}\n".encode())
-        self._number, self._cpu, self._wall, self._collected = 0, 0.0, 0.0, 0.0
+        os.write(2, f"{MARK}{json.dumps(self.longest())}\n".encode())
 
 
 def main() -> int:
