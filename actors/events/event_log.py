@@ -7,7 +7,7 @@ reader. One that is slow loses nothing until the history has passed its place. T
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
@@ -16,6 +16,7 @@ import trio
 from attrs import frozen
 
 from protocol.capture.masking import masked
+from protocol.common.json_text import to_json
 from protocol.node.server_events import EventType, ServerEvent, encode_event
 
 MAX_EVENTS: Final = 10_000
@@ -23,7 +24,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_TEXT: Final = 1000
 """Characters of a text in an event; the rest of a longer one is cut off."""
 
-_PLAIN: Final = frozenset({bool, int, float})
+_FLAT: Final = frozenset({str, bool, int, float})
 
 
 @frozen
@@ -65,12 +66,7 @@ class EventLog:
         """Something has happened. `fields` are what readers get, named as in hooks; URIs are masked."""
         number = self._next
         told = {"time": self._time(), "appKey": app, "name": name, **fields}
-        shown = {
-            key: value if type(value) in _PLAIN or _is_plain(value) else _shown(value)
-            for key, value in told.items()
-            if value is not None
-        }
-        data = encode_event(self.id_of(number), kind.value, shown)
+        data = encode_event(self.id_of(number), kind.value, _written(told))
         self._events.append(ServerEvent(number, kind, app, name, data))
         self._next += 1
         self._bytes += len(data)
@@ -138,9 +134,14 @@ class EventLog:
             await self._changed.wait()
 
 
-def _is_plain(value: object) -> bool:
-    """Whether a text is shown as it is: most are, so this is asked first."""
-    return type(value) is str and len(value) <= MAX_TEXT and "://" not in value
+def _written(told: Mapping[str, object]) -> str:
+    """As JSON, long texts cut off and URIs masked: mostly there are none, which is seen once it is written."""
+    known = {key: value for key, value in told.items() if value is not None}
+    if _FLAT.issuperset(map(type, known.values())):
+        text = to_json(known)
+        if len(text) <= MAX_TEXT and "://" not in text:
+            return text
+    return to_json({key: _shown(value) for key, value in known.items()})
 
 
 def _shown(value: object) -> object:

@@ -3,13 +3,11 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from attrs import frozen
-
-from protocol.common.json_text import to_json
 
 
 class EventType(StrEnum):
@@ -32,8 +30,7 @@ class EventType(StrEnum):
     MEDIA_DROPPED = "media.dropped"
 
 
-@frozen
-class ServerEvent:
+class ServerEvent(NamedTuple):
     """One event, encoded. `app` and `name`: the application and the stream that it is about, if any."""
 
     number: int
@@ -63,9 +60,9 @@ class EventFilter:
         )
 
 
-def encode_event(event_id: str, event_type: str, fields: Mapping[str, object]) -> bytes:
-    """An event as a reader gets it."""
-    return f"id: {event_id}\nevent: {event_type}\ndata: {to_json(fields)}\n\n".encode("ascii")
+def encode_event(event_id: str, event_type: str, data: str) -> bytes:
+    """An event as a reader gets it; `data` is one line of JSON in ASCII."""
+    return f"id: {event_id}\nevent: {event_type}\ndata: {data}\n\n".encode("ascii")
 
 
 def encode_retry(milliseconds: int) -> bytes:

@@ -14,6 +14,7 @@ from actors.web.api.routes import ApiRoute
 from actors.web.callers import identity_of
 from config.settings import Settings
 from protocol.access.roles import Role
+from protocol.common.json_text import to_json
 from protocol.node.server_events import EventFilter, encode_alive, encode_event, encode_retry
 from protocol.rest import events as rest
 from protocol.rest import schemas
@@ -87,7 +88,7 @@ class EventStream(Response):
         finally:
             self._events.readers -= 1
         # The server stops. If the reader has left instead, this fails like any other write.
-        bye = encode_event(self._events.id_of(self._events.next_number - 1), "bye", {})
+        bye = encode_event(self._events.id_of(self._events.next_number - 1), "bye", "{}")
         await send({"type": "http.response.body", "body": bye, "more_body": False})
 
     async def _pass_on(self, send: Send) -> None:
@@ -114,7 +115,7 @@ class EventStream(Response):
             return b""
         reason = "restart" if place.lost is None else "history"
         lost: dict[str, object] = {} if place.lost is None else {"lost": place.lost}
-        return encode_event(self._events.id_of(place.next_number - 1), "gap", lost | {"reason": reason})
+        return encode_event(self._events.id_of(place.next_number - 1), "gap", to_json(lost | {"reason": reason}))
 
 
 async def _until_over(receive: Receive, over: trio.CancelScope) -> None:
