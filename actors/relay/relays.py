@@ -15,6 +15,8 @@ from protocol.cluster.relay_messages import PullStream, RelayNews
 from protocol.node.descriptions import StreamDescription
 from protocol.stream.statuses import StreamStatus
 
+LAST_NEWS: Final = 1.0
+"""Seconds at the end of the server to tell other nodes of it."""
 RELAY: Final = "Relay"
 """As media provider."""
 
@@ -33,6 +35,11 @@ class Relays:
             await nursery.start(self.pulls.run)
             await nursery.start(self.serving.run)
             task_status.started()
+
+    async def drain(self) -> None:
+        """The streams of this node have ended: wait until the other nodes know, for a second at most."""
+        with trio.move_on_after(LAST_NEWS):
+            await self.serving.until_told()
 
     def statistics(self) -> Mapping[str, int]:
         """The group `relays` of `/?action=stat`."""

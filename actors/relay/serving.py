@@ -33,7 +33,8 @@ class Serving:
     def __init__(self, services: RelayServices) -> None:
         self._services = services
         self._legs: dict[tuple[str, str], RelayLeg] = {}  # by the node at the other end, and the name
-        self._waiting = 0
+        self._waiting = self._telling = 0
+        self._told = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._beat = trio.Event()
         services.membership.followers.append(self)
@@ -56,6 +57,20 @@ class Serving:
             self._nursery = None
             for leg in list(self._legs.values()):
                 leg.close()
+
+    async def until_told(self) -> None:
+        """Wait until all that has happened was told to the other nodes, and nothing goes out any more."""
+        while self._telling:
+            await self._told.wait()
+
+    async def _tell(self, leg: RelayLeg) -> None:
+        self._telling += 1
+        try:
+            await leg.news.run()
+        finally:
+            self._telling -= 1
+            self._told.set()
+            self._told = trio.Event()
 
     # -- for the membership --------------------------------------------------------------------------------------
 
@@ -108,7 +123,7 @@ class Serving:
             return self._refuse(refused.detail, sender, ask)
         self._legs[key] = leg
         self._services.counts.served += 1
-        self._nursery.start_soon(leg.news.run)
+        self._nursery.start_soon(self._tell, leg)
         return self._describe(leg, broadcast)
 
     def _describe(self, leg: RelayLeg, broadcast: Broadcast) -> LegOffer:

@@ -83,6 +83,11 @@ class ClusteredParts:
             await services.start(self.rooms.run)
         await services.start(self.cluster.run)
 
+    async def leave(self) -> None:
+        """The streams of this node have ended: tell those who play them elsewhere, and give the names back."""
+        await self.relays.drain()
+        await self.cluster.leave()
+
     def end(self) -> None:
         """The server ends now: nothing is asked of Redis any more."""
         self._link.stop(SHUTDOWN)

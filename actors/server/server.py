@@ -118,7 +118,7 @@ class Server:
                     await self._serve_signalling(on_ready)
                     await parts.pushes.drain()
                     if parts.clustered is not None:
-                        await parts.clustered.cluster.leave()
+                        await parts.clustered.leave()
                     await parts.recordings.drain()
                     await parts.debug_reports.drain()
                     await parts.dispatcher.drain(math.inf)

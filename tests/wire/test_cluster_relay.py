@@ -15,9 +15,9 @@ from protocol.webrtc.relay_leg import LegEnd
 from protocol.webrtc.rtcp import build_nack, build_pli
 from tests.support.full_server import FullServer
 from tests.support.nat import Nat
-from tests.support.redis_server import POLL
-from tests.support.wcs_client import PATIENCE, ClientStream
-from tests.wire.test_cluster import Pair, cluster_of, refused, two_nodes
+from tests.support.redis_server import POLL, redis_server
+from tests.support.wcs_client import PATIENCE, ClientStream, wcs_client
+from tests.wire.test_cluster import Pair, cluster_of, node, refused, two_nodes
 
 
 def relays_of(server: FullServer) -> Relays:
@@ -37,7 +37,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await trio.sleep(POLL)
 
 
-async def until_seen(publisher: ClientStream, player: ClientStream, what: bytes) -> None:
+async def until_news(publisher: ClientStream, player: ClientStream, what: bytes) -> None:
     """Publish key frames until the player has received one of these: the first may be lost on a way that begins."""
     with trio.fail_after(PATIENCE):
         while not any(what in packet.payload for packet in player.peer.received):
@@ -57,7 +57,7 @@ async def test_all_players_of_a_node_share_one_pull(tmp_path: Path) -> None:
             nursery.start_soon(play)
             nursery.start_soon(play)
         for player in players:
-            await until_seen(news, player, b"more")
+            await until_news(news, player, b"more")
         assert (counts_of(pair.b).pulled, counts_of(pair.a).served) == (1, 1)
         rows = await pair.a.streams(name="news")
         assert sorted((row["published"], row["nodeId"] == pair.a.server.parts.node_id) for row in rows) == [
@@ -126,7 +126,7 @@ async def test_a_pull_outlasts_its_last_player_for_a_while_and_needs_no_redis(tm
         await player.until_closed()
         pair.redis.kill()
         again = await pair.two.play("news")
-        await until_seen(news, again, b"again")
+        await until_news(news, again, b"again")
         assert counts_of(pair.b).pulled == 1
         pair.b.live.replace(evolve(pair.b.live.now, cluster_relay_linger=0.01))
         await pair.two.send("stopStream", {"mediaSessionId": again.id, "name": "news"})
@@ -149,11 +149,11 @@ async def test_a_way_that_is_cut_and_mended_is_a_pause_for_players(tmp_path: Pat
     async with two_nodes_apart(tmp_path) as (pair, way):
         news = await pair.one.publish("news")
         player = await pair.two.play("news")
-        await until_seen(news, player, b"before")
+        await until_news(news, player, b"before")
         way.cut = True
         await until(lambda: counts_of(pair.b).resumed == 1)
         way.cut = False
-        await until_seen(news, player, b"after")
+        await until_news(news, player, b"after")
         assert player.statuses == [("PLAYING", None)]
         assert len(relays_of(pair.a).serving) == 1
 
@@ -162,12 +162,21 @@ async def test_players_fail_when_the_origin_is_gone(tmp_path: Path) -> None:
     async with two_nodes_apart(tmp_path, cluster_answer_timeout=0.3) as (pair, way):
         news = await pair.one.publish("news")
         player = await pair.two.play("news")
-        await until_seen(news, player, b"before")
+        await until_news(news, player, b"before")
         way.cut = True
         assert pair.a.server.parts.clustered is not None
         pair.a.server.parts.clustered.end()  # it hears and says nothing any more
         assert (await player.status("FAILED"))["info"] == "Failed to connect to origin stream"
         assert (counts_of(pair.b).failed, len(relays_of(pair.b).pulls)) == (1, 0)
+
+
+async def test_the_players_of_a_node_that_stops_in_order_are_told_so(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, node(tmp_path, "b", redis) as b, wcs_client(b.ws_url()) as two:
+        async with node(tmp_path, "a", redis) as a, wcs_client(a.ws_url()) as one:
+            news = await one.publish("news")
+            player = await two.play("news")
+            await until_news(news, player, b"before")
+        assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
 
 
 async def test_only_members_get_a_stream_and_only_from_who_has_it(tmp_path: Path) -> None:

@@ -1,0 +1,180 @@
+"""The edge of a relay: whom it asks, how long it waits, what it does when a leg is lost."""
+
+import pytest
+import trio
+from attrs import evolve
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors.media.events import Connected, Failed, PeerClosed
+from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
+from actors.relay.pull import LAST_WORD, LOST, MOST_TRIES
+from actors.stream.end_reasons import PUBLISHER_STOP
+from protocol.cluster.claims import Holder
+from protocol.cluster.relay_messages import LegOffer, PullOutcome, RelayedEnd, RelayedEvent, RelayNews
+from protocol.stream.info_texts import StreamInfo
+from protocol.stream.statuses import StreamEventType
+from tests.support.relay_rig import TAKEN, VIDEO, A, C, RelayRig, Viewer, relay_rig
+
+NOT_HERE, NOT_READY, REFUSED = (
+    LegOffer(outcome=outcome) for outcome in (PullOutcome.NOT_HERE, PullOutcome.NOT_READY, PullOutcome.REFUSED)
+)
+LOST_LEG = Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE)
+MUTED = RelayedEvent(type=StreamEventType.AUDIO_MUTED)
+
+
+async def watched(rig: RelayRig) -> Viewer:
+    """A player of "news", which A has."""
+    viewer = Viewer()
+    (await rig.pulls.pull("news", A)).attach(viewer)
+    rig.leg.post(Connected())
+    return viewer
+
+
+@pytest.mark.parametrize(
+    ("answers", "holders", "error"),
+    [
+        ((NOT_HERE,), (A,), NotPublished),
+        ((NOT_HERE,), (None,), NotPublished),
+        ((NOT_HERE, NOT_HERE), (C,), NotPublished),
+        ((NOT_HERE,), (), PublishedElsewhere),
+        ((REFUSED,), (), PublishedElsewhere),
+        ((None,), (), PublishedElsewhere),
+        ((NOT_READY,), (), NotReady),
+        ((evolve(TAKEN, origin=None),), (), PublishedElsewhere),
+        ((evolve(TAKEN, candidates=()),), (), PublishedElsewhere),
+    ],
+)
+async def test_what_cannot_be_had(
+    answers: tuple[LegOffer | None, ...],
+    holders: tuple[Holder | None, ...],
+    error: type[Exception],
+    autojump_clock: MockClock,
+) -> None:
+    async with relay_rig(*answers, holders=holders) as rig:
+        began = trio.current_time()
+        with pytest.raises(error) as raised:
+            await rig.pulls.pull("news", A)
+        assert type(raised.value) is error
+        assert trio.current_time() - began < 10
+        await wait_all_tasks_blocked()
+        assert (len(rig.pulls), rig.services.counts.failed) == (0, 1)
+
+
+async def test_an_index_that_is_out_of_date_is_asked_once_more(autojump_clock: MockClock) -> None:
+    async with relay_rig(NOT_HERE, TAKEN, holders=(C,)) as rig:
+        await rig.pulls.pull("news", A)
+        assert [(member, ask.media_session_id) for member, ask in rig.origins.asked] == [
+            ("a/1", "of a"),
+            ("c/1", "of c"),
+        ]
+
+
+async def test_a_publisher_whose_media_comes_late_is_waited_for(autojump_clock: MockClock) -> None:
+    async with relay_rig(NOT_READY, TAKEN) as rig:
+        assert not (await rig.pulls.pull("news", A)).is_over
+
+
+async def test_all_who_come_meanwhile_wait_for_one_pull_and_a_caller_that_leaves_ends_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with relay_rig() as rig:
+        with trio.move_on_after(0):
+            await rig.pulls.pull("news", A)
+        broadcasts = []
+
+        async def play() -> None:
+            broadcasts.append(await rig.pulls.pull("news", A))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(play)
+            nursery.start_soon(play)
+        assert broadcasts[0] is broadcasts[1] is rig.pulls.find("news")
+        assert len(rig.origins.asked) == 1
+
+
+async def test_it_goes_on_for_a_while_without_players(autojump_clock: MockClock) -> None:
+    async with relay_rig() as rig:
+        viewer = await watched(rig)
+        broadcast = rig.pulls.find("news")
+        assert broadcast is not None
+        await trio.sleep(100)
+        broadcast.detach(viewer)
+        await trio.sleep(29)
+        assert rig.pulls.find("news") is broadcast
+        await trio.sleep(2)
+        assert (len(rig.pulls), rig.leg.is_over, broadcast.is_over) == (0, True, True)
+
+
+async def test_players_go_on_when_another_node_has_the_stream_now(autojump_clock: MockClock) -> None:
+    async with relay_rig(TAKEN, evolve(TAKEN, audio_muted=True), holders=(C,)) as rig:
+        viewer = await watched(rig)
+        first = rig.leg
+        first.post(LOST_LEG)
+        await trio.sleep(1)
+        assert (rig.pull.holder, rig.leg.publication, first.is_over) == (C, first.publication, True)
+        assert (viewer.reason, [event.type for event in viewer.events]) == (None, [StreamEventType.AUDIO_MUTED])
+        assert rig.services.counts.resumed == 1
+        assert not rig.pulls.hear("a/1", RelayNews(pull=first.pull, number=1, end=RelayedEnd(info="late")))
+        assert rig.pulls.hear("c/1", RelayNews(pull=rig.leg.pull, number=1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "holders"), [(evolve(TAKEN, tracks=(VIDEO, VIDEO)), (A,)), (None, (A,)), (TAKEN, (None,)), (TAKEN, ())]
+)
+async def test_players_fail_when_nobody_has_the_stream_or_it_is_another(
+    answer: LegOffer | None, holders: tuple[Holder | None, ...], autojump_clock: MockClock
+) -> None:
+    async with relay_rig(TAKEN, answer, holders=holders) as rig:
+        viewer = await watched(rig)
+        rig.leg.post(LOST_LEG)
+        await trio.sleep(5)
+        assert (viewer.reason, len(rig.pulls), rig.services.counts.failed) == (LOST, 0, 1)
+
+
+async def test_a_way_that_never_opens_is_given_up(autojump_clock: MockClock) -> None:
+    two = evolve(TAKEN, candidates=(("192.0.2.1", 1), ("192.0.2.2", 2)))
+    async with relay_rig(two, holders=(A,) * 10) as rig:
+        viewer = Viewer()
+        (await rig.pulls.pull("news", A)).attach(viewer)
+        while len(rig.pulls):
+            rig.leg.post(LOST_LEG)
+            await trio.sleep(1)
+        assert viewer.reason == LOST
+        assert [leg.address for leg in rig.legs.begun] == [two.candidates[n % 2] for n in range(MOST_TRIES)]
+
+
+async def test_the_origins_word_counts_and_its_goodbye_waits_for_it(autojump_clock: MockClock) -> None:
+    async with relay_rig() as rig:
+        viewer = await watched(rig)
+        rig.leg.post(PeerClosed())
+        await trio.sleep(LAST_WORD / 2)
+        assert rig.pulls.hear("a/1", RelayNews(pull=rig.leg.pull, number=1, end=RelayedEnd(info=PUBLISHER_STOP.info)))
+        await trio.sleep(1)
+        assert (viewer.reason, len(rig.origins.asked)) == (PUBLISHER_STOP, 1)
+
+
+async def test_a_goodbye_without_a_word_is_a_loss(autojump_clock: MockClock) -> None:
+    async with relay_rig(TAKEN, holders=(C,)) as rig:
+        viewer = await watched(rig)
+        rig.leg.post(PeerClosed())
+        await trio.sleep(LAST_WORD + 1)
+        assert (viewer.reason, rig.pull.holder) == (None, C)
+
+
+async def test_news_are_taken_once_and_from_the_origin_alone(autojump_clock: MockClock) -> None:
+    async with relay_rig() as rig:
+        viewer = await watched(rig)
+        news = RelayNews(pull=rig.leg.pull, number=1, event=MUTED)
+        assert not rig.pulls.hear("c/1", news)
+        assert rig.pulls.hear("a/1", news)
+        assert rig.pulls.hear("a/1", news)
+        assert rig.pulls.hear("a/1", evolve(news, number=2, event=RelayedEvent(type="of another version")))
+        assert [event.type for event in viewer.events] == [StreamEventType.AUDIO_MUTED]
+
+
+async def test_as_many_as_are_allowed(autojump_clock: MockClock) -> None:
+    async with relay_rig(most=1) as rig:
+        await rig.pulls.pull("news", A)
+        with pytest.raises(PublishedElsewhere):
+            await rig.pulls.pull("other", A)
+        assert rig.services.counts.refused == 1
