@@ -27,6 +27,7 @@ from actors.cluster.names import ClusterNames
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.cluster.rooms.carrier import RoomCarrier
 from actors.cluster.row_memory import RowMemory
+from actors.cluster.shared_events import SharedEvents
 from actors.cluster.shared_logins import SharedLogins
 from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
@@ -91,6 +92,7 @@ class Cluster:
         )
         self.tables = SharedTables(registry.rows, self.membership, RowMemory(parts.rows_path))
         self.logins = SharedLogins(registry, self.tables, self.membership)
+        self.events = SharedEvents(registry, self.membership, parts.supervisor.events, parts.node_id)
         self.asking = Asking(registry, self.membership)
         self.rooms = RoomCarrier(registry, self.asking, self.membership, settings)
         self.drain = ClusterDrain(
@@ -104,7 +106,7 @@ class Cluster:
             supervisor=parts.supervisor,
             replies=self.asking,
         )
-        self.membership.followers += [self.names, self.tables]
+        self.membership.followers += [self.names, self.tables, self.events]
         self.answering.on_notice = self._noticed
         self.membership.on_beat = self._beaten
         self.control = ClusterControl(
@@ -155,6 +157,7 @@ class Cluster:
             nursery.start_soon(self._listen)
             nursery.start_soon(self.tables.run)
             nursery.start_soon(self.logins.run)
+            nursery.start_soon(self.events.run)
             if self.membership.is_up:
                 with trio.move_on_after(self._settings.cluster_timeout):
                     await self._listening.wait()
@@ -179,6 +182,7 @@ class Cluster:
                 )
             except RegistryUnavailable as error:
                 self.gaps += 1
+                self.events.missed()
                 log.debug("messages of other nodes may be missed", error=error)
             delay = LISTEN_AGAIN if trio.current_time() - began > LISTEN_AGAIN_AT_MOST else delay * 2
             await trio.sleep(min(delay, LISTEN_AGAIN_AT_MOST))
@@ -190,8 +194,8 @@ class Cluster:
     def _noticed(self, notice: Notice) -> None:
         if notice.about == Notice.TABLES:
             self.tables.noticed()
-        else:
-            self.logins.hear(notice)
+        self.logins.hear(notice)
+        self.events.hear(notice)
 
     def statistics(self) -> dict[str, int]:
         """For the server's statistics."""

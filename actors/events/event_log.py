@@ -4,6 +4,7 @@ There is one history, of events that are encoded already, and each reader has a 
 reader. One that is slow loses nothing until the history has passed its place. Then it is told how much it has lost.
 """
 
+import math
 import secrets
 import time
 from collections import Counter, deque
@@ -51,6 +52,13 @@ class EventLog:
         self.gaps = 0
         """How often a reader had missed something."""
         self.readers = 0
+        self.node_id: str | None = None
+        """In a cluster: shown in each event."""
+        self.scope: Callable[[], Mapping[str, object]] | None = None
+        """In a cluster: whose events there are, as the first event of each reader tells."""
+        self.wanted = trio.Event()
+        """Set when somebody wants to know of events; whoever waits for it replaces it."""
+        self._wanted_at = -math.inf
         self._boot = boot or secrets.token_hex(4)
         self._clock = wall_clock
         self._events: deque[ServerEvent] = deque()
@@ -64,19 +72,35 @@ class EventLog:
 
     def emit(self, kind: EventType, *, app: str | None = None, name: str | None = None, **fields: object) -> None:
         """Something has happened. `fields` are what readers get, named as in hooks; URIs are masked."""
-        number = self._next
-        told = {"time": self._time(), "appKey": app, "name": name, **fields}
-        data = encode_event(self.id_of(number), kind.value, _written(told))
-        self._events.append(ServerEvent(number, kind, app, name, data))
-        self._next += 1
-        self._bytes += len(data)
+        told = {"time": self._time(), "nodeId": self.node_id, "appKey": app, "name": name, **fields}
+        data = encode_event(self.id_of(self._next), kind.value, _written(told))
         self.counts[kind.value] += 1
+        self._append(ServerEvent(self._next, kind, app, name, data))
+
+    def take_in(self, kind: EventType, app: str | None, name: str | None, data: str) -> None:
+        """An event of another node, as that one has written it."""
+        encoded = encode_event(self.id_of(self._next), kind.value, data)
+        self._append(ServerEvent(self._next, kind, app, name, encoded, is_own=False))
+
+    def _append(self, event: ServerEvent) -> None:
+        self._events.append(event)
+        self._next += 1
+        self._bytes += len(event.data)
         while len(self._events) > self._max_events or self._bytes > self._max_bytes:
             self._bytes -= len(self._events.popleft().data)
         if self._is_awaited:
             self._is_awaited = False
             self._changed.set()
             self._changed = trio.Event()
+
+    def want(self) -> None:
+        """Somebody wants to know of events now, also of those of other nodes."""
+        self._wanted_at = trio.current_time()
+        self.wanted.set()
+
+    def is_wanted(self, lately: float) -> bool:
+        """Whether somebody reads now, or did in the last so many seconds."""
+        return self.readers > 0 or trio.current_time() - self._wanted_at <= lately
 
     def _time(self) -> str:
         seconds, fraction = divmod(self._clock(), 1)

@@ -120,6 +120,7 @@ class WatchCommands:
     # -- events --------------------------------------------------------------------------------------------------------
 
     async def _tail(self, command: TailEvents) -> Answer:
+        self._events.want()
         if command.after is None:
             rows, number = await self._latest(command.filter, command.count)
             return self._going_on(command, rows, number)

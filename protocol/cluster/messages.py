@@ -212,6 +212,10 @@ class Notice:
     LOGIN_FAILED: ClassVar[str] = "login-failed"
     """From the address `value`."""
     LOGGED_IN: ClassVar[str] = "logged-in"
+    EVENTS_WANTED: ClassVar[str] = "events-wanted"
+    """The sender wants to hear of events for the next seconds."""
+    EVENTS: ClassVar[str] = "events"
+    """What has happened on the sender: `protocol.cluster.event_batch`."""
 
     about: str
     sender: str

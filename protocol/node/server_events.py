@@ -28,6 +28,10 @@ class EventType(StrEnum):
     DRAIN_STARTED = "drain.started"
     DRAIN_ENDED = "drain.ended"
     MEDIA_DROPPED = "media.dropped"
+    CLUSTER_SCOPE = "cluster.scope"
+    """In a cluster: whose events there are from now on. The first event of each reader."""
+    CLUSTER_GAP = "cluster.gap"
+    """Events of other nodes were lost."""
 
 
 class ServerEvent(NamedTuple):
@@ -38,6 +42,8 @@ class ServerEvent(NamedTuple):
     app: str | None
     name: str | None
     data: bytes
+    is_own: bool = True
+    """Whether it happened on this node."""
 
 
 @frozen(kw_only=True)
@@ -49,11 +55,14 @@ class EventFilter:
     app: str | None = None
     name: str | None = None
     apps: frozenset[str] | None = None
+    is_local: bool = False
+    """Only those of this node."""
 
     def matches(self, event: ServerEvent) -> bool:
         """Whether the reader gets it. One that is bound to applications does not get what is about the whole server."""
         return (
-            (self.apps is None or event.app in self.apps)
+            (event.is_own or not self.is_local)
+            and (self.apps is None or event.app in self.apps)
             and (self.app is None or event.app == self.app)
             and (self.name is None or event.name == self.name)
             and (self.types is None or any(fnmatchcase(event.type, pattern) for pattern in self.types))
@@ -73,3 +82,8 @@ def encode_retry(milliseconds: int) -> bytes:
 def encode_alive(event_id: str) -> bytes:
     """A comment, so that nobody on the way closes the connection, and the id up to which the reader has everything."""
     return f": alive\nid: {event_id}\n\n".encode()
+
+
+def data_of(encoded: bytes) -> str:
+    """The JSON text of an encoded event."""
+    return encoded.partition(b"\ndata: ")[2].decode("ascii").rstrip("\n")

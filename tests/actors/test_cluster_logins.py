@@ -63,8 +63,7 @@ class Node:
     async def is_quiet(self) -> None:
         """Until everything that was told has been done."""
         await wait_all_tasks_blocked()
-        while not self.access.store.is_kept:
-            await trio.lowlevel.checkpoint()
+        await self.access.store.change(lambda table: (table, None))  # waits for one that is under way
         await wait_all_tasks_blocked()
 
 

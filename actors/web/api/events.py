@@ -15,7 +15,7 @@ from actors.web.callers import identity_of
 from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.common.json_text import to_json
-from protocol.node.server_events import EventFilter, encode_alive, encode_event, encode_retry
+from protocol.node.server_events import EventFilter, EventType, encode_alive, encode_event, encode_retry
 from protocol.rest import events as rest
 from protocol.rest import schemas
 from protocol.rest.errors import RestError
@@ -81,19 +81,21 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         self._events.readers += 1
+        self._events.want()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_over, receive, nursery.cancel_scope)
                 await self._pass_on(send)
         finally:
             self._events.readers -= 1
+            self._events.want()  # for a while: it may come back
         # The server stops. If the reader has left instead, this fails like any other write.
         bye = encode_event(self._events.id_of(self._events.next_number - 1), "bye", "{}")
         await send({"type": "http.response.body", "body": bye, "more_body": False})
 
     async def _pass_on(self, send: Send) -> None:
         events, place = self._events, self._events.place_after(self._last_event_id)
-        number, text = place.next_number, encode_retry(RETRY) + self._gap(place)
+        number, text = place.next_number, encode_retry(RETRY) + self._scope(place) + self._gap(place)
         alive_at = -math.inf
         while True:
             if text:
@@ -108,6 +110,14 @@ class EventStream(Response):
             number = place.next_number + len(batch)
             if not text and trio.current_time() >= alive_at:
                 text = encode_alive(events.id_of(number - 1))
+
+    def _scope(self, place: Resumption) -> bytes:
+        """In a cluster, whose events these are."""
+        scope = self._events.scope
+        if scope is None:
+            return b""
+        told = {**scope(), "scope": "local"} if self._wanted.is_local else scope()
+        return encode_event(self._events.id_of(place.next_number - 1), EventType.CLUSTER_SCOPE, to_json(told))
 
     def _gap(self, place: Resumption) -> bytes:
         """What a reader is told that has missed something."""
