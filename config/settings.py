@@ -23,6 +23,7 @@ from config.groups.pushes import PushSettings
 from config.groups.records import RecordSettings
 from config.groups.rest_api import RestSettings
 from config.groups.signalling import SignallingSettings
+from config.groups.sip import SipSettings
 from config.groups.snapshots import SnapshotSettings
 from config.setting import (
     HookOrder,
@@ -69,6 +70,7 @@ class Settings(
     RecordSettings,
     PushSettings,
     CallMediaSettings,
+    SipSettings,
     MediaSettings,
     SignallingSettings,
 ):

@@ -11,7 +11,7 @@ _NO_RECORDING = "this server does not do this with recordings"
 _NO_HLS = "this server has no HLS"
 _NO_RTMP = "this server takes no RTMP; publish by WebRTC or WHIP"
 _NO_RTSP = "this server decides it by what the camera says"
-_NO_SIP = "this server makes no SIP calls"
+_NO_SIP = "see sip.servers"
 _NO_CDN = "this server has no CDN"
 _NO_VOD = "files are those of capture.vod_folder"
 _NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
@@ -38,8 +38,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "on_multiple_record_hook_script": _NO_RECORDING,
     "periodic_fir_request": "a key frame is requested when a viewer needs one",
     "periodic_fir_request_interval": "a key frame is requested when a viewer needs one",
-    "port_from": _NO_SIP,
-    "port_to": _NO_SIP,
+    "port_to": "SIP has one port, port_from",
     "profiles": "H264 profiles are those that publisher and player have in common",
     "rtp_bundle": "audio and video always share one transport",
     "user_agent": _NO_SIP,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from actors.access.opening import open_access
+from actors.calls.sip_sockets import open_sip_sockets
 from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import open_dispatcher
 from actors.hooks.spool import open_spool
@@ -52,6 +53,7 @@ class Opened:
             self.listeners = ServerListeners(settings, shared=is_node)
             media = open_media_sockets(settings)
             by_tcp = open_media_listeners(settings, media)
+            self.sip_sockets = open_sip_sockets(settings, is_node=is_node)
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
         self.plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender), listeners=by_tcp)
 

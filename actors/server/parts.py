@@ -28,6 +28,7 @@ from actors.operator.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
+from actors.server.calls import open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
@@ -87,10 +88,10 @@ class Parts:
         )
         self.pushes = Pushes(settings, state.sounds_path, self.overload, self._may_push_to, self.recordings.services)
         self.captures = self._captures()
+        self.sip = open_sip(opened.sip_sockets, settings, self._own_addresses)
         self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
-        self.rooms = RoomDirectory(
-            RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time), self.supervisor
-        )
+        room_services = RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time)
+        self.rooms = RoomDirectory(room_services, self.supervisor)
         self.room_places, self.room_control = self._shared_rooms()
         self.sessions = self._session_services()
         self.gateway = self._make_gateway()

@@ -116,6 +116,8 @@ class Server:
                 async with trio.open_nursery() as web:
                     web.start_soon(serve_web, parts, self._web_closing)
                     await self._serve_signalling(on_ready)
+                    if parts.sip is not None:
+                        await parts.sip.drain()
                     await parts.pushes.drain()
                     if parts.clustered is not None:
                         await parts.clustered.leave()
@@ -145,6 +147,8 @@ class Server:
         await services.start(parts.snapshots.run)
         await services.start(parts.pushes.run)
         await services.start(parts.captures.run, parts.sessions.streams)
+        if parts.sip is not None:
+            await services.start(parts.sip.run)
         services.start_soon(opened.access.run)
         services.start_soon(parts.debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)

@@ -18,6 +18,8 @@ class RegistrationSucceeded:
     expires: float
     seen_as: tuple[str, int] | None
     """The address and port at which the registrar sees us, if it is not the one that we believe in."""
+    uses_md5: bool = False
+    """Whether it knows no better digest than MD5."""
 
 
 @frozen(kw_only=True)

@@ -14,7 +14,8 @@ from protocol.sip.events import CallAnswered, CallEnded, CallProgressed
 from protocol.sip.headers import CSeq, NameAddress, SipUri, parse_name_address, printable, whole_number
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError, head_of
 from protocol.sip.timers import Timer
-from protocol.sip.transactions import TIMEOUT, ClientTransactionState, Hop, cancel_of
+from protocol.sip.transaction_states import ClientTransactionState
+from protocol.sip.transactions import TIMEOUT, Hop, cancel_of
 
 MAX_RINGING: Final = 180.0
 """Seconds that a phone may ring; as timer C of proxies."""

@@ -118,7 +118,10 @@ class RegistrationClient:
 
     def _succeeded(self, response: ResponseMessage, hop: Hop) -> None:
         succeeded = RegistrationSucceeded(
-            registration=self.id, expires=float(self._granted(response)), seen_as=self._seen_as(response, hop)
+            registration=self.id,
+            expires=float(self._granted(response)),
+            seen_as=self._seen_as(response, hop),
+            uses_md5=self._auth.uses_md5,
         )
         self._core.emit(succeeded)
 

@@ -11,15 +11,23 @@ theirs: the call repeats them, since a proxy may bring several.
 """
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Final, Protocol
 
 from attrs import frozen
 
-from protocol.common.transitions import Transitions
 from protocol.sip.headers import top_via
 from protocol.sip.message import RequestMessage, ResponseMessage, SipMessage
 from protocol.sip.timers import Timer, Timers
+from protocol.sip.transaction_states import (
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    OTHER_CLIENT,
+    OTHER_SERVER,
+    ClientTransactionEvent,
+    ClientTransactionState,
+    ServerTransactionEvent,
+    ServerTransactionState,
+)
 
 T1: Final = 0.5
 T2: Final = 4.0
@@ -43,112 +51,6 @@ class Hop:
     @property
     def is_reliable(self) -> bool:
         return self.transport != "udp"
-
-
-class ClientTransactionState(Enum):
-    """Of a request that we have sent."""
-
-    CALLING = "sent, and repeated until something comes back"
-    PROCEEDING = "a provisional response has come"
-    ACCEPTED = "a 2xx to INVITE has come; further ones may, from other phones"
-    COMPLETED = "a final response has come, and may come again"
-    TERMINATED = "it is over"
-
-
-class ClientTransactionEvent(Enum):
-    """What happens to a request that we have sent."""
-
-    PROVISIONAL = "a 1xx arrives"
-    SUCCESS = "a 2xx arrives"
-    FAILURE = "a 3xx to 6xx arrives"
-    LAPSE = "the time of the state has passed"
-    BREAK = "it cannot be sent, or its owner gives it up"
-
-
-class ServerTransactionState(Enum):
-    """Of a request that has come to us."""
-
-    PROCEEDING = "no final response yet"
-    ACCEPTED = "answered by 2xx, whose ACK the call waits for"
-    COMPLETED = "finally answered; the answer is repeated"
-    CONFIRMED = "the ACK of a failure has come"
-    TERMINATED = "it is over"
-
-
-class ServerTransactionEvent(Enum):
-    """What happens to a request that has come to us."""
-
-    SUCCESS = "we answer 2xx"
-    FAILURE = "we answer 3xx to 6xx"
-    ACK = "an ACK of our failure arrives"
-    LAPSE = "the time of the state has passed"
-    BREAK = "its owner gives it up"
-
-
-_C, _CE, _S, _SE = ClientTransactionState, ClientTransactionEvent, ServerTransactionState, ServerTransactionEvent
-
-INVITE_CLIENT: Final = Transitions(
-    initial=_C.CALLING,
-    rows={
-        (_C.CALLING, _CE.PROVISIONAL): _C.PROCEEDING,
-        (_C.CALLING, _CE.SUCCESS): _C.ACCEPTED,
-        (_C.CALLING, _CE.FAILURE): _C.COMPLETED,
-        (_C.CALLING, _CE.LAPSE): _C.TERMINATED,
-        (_C.CALLING, _CE.BREAK): _C.TERMINATED,
-        (_C.PROCEEDING, _CE.PROVISIONAL): _C.PROCEEDING,
-        (_C.PROCEEDING, _CE.SUCCESS): _C.ACCEPTED,
-        (_C.PROCEEDING, _CE.FAILURE): _C.COMPLETED,
-        (_C.PROCEEDING, _CE.BREAK): _C.TERMINATED,
-        (_C.ACCEPTED, _CE.SUCCESS): _C.ACCEPTED,
-        (_C.ACCEPTED, _CE.LAPSE): _C.TERMINATED,
-        (_C.ACCEPTED, _CE.BREAK): _C.TERMINATED,
-        (_C.COMPLETED, _CE.FAILURE): _C.COMPLETED,
-        (_C.COMPLETED, _CE.LAPSE): _C.TERMINATED,
-        (_C.COMPLETED, _CE.BREAK): _C.TERMINATED,
-    },
-)
-OTHER_CLIENT: Final = Transitions(
-    initial=_C.CALLING,
-    rows={
-        (_C.CALLING, _CE.PROVISIONAL): _C.PROCEEDING,
-        (_C.CALLING, _CE.SUCCESS): _C.COMPLETED,
-        (_C.CALLING, _CE.FAILURE): _C.COMPLETED,
-        (_C.CALLING, _CE.LAPSE): _C.TERMINATED,
-        (_C.CALLING, _CE.BREAK): _C.TERMINATED,
-        (_C.PROCEEDING, _CE.PROVISIONAL): _C.PROCEEDING,
-        (_C.PROCEEDING, _CE.SUCCESS): _C.COMPLETED,
-        (_C.PROCEEDING, _CE.FAILURE): _C.COMPLETED,
-        (_C.PROCEEDING, _CE.LAPSE): _C.TERMINATED,
-        (_C.PROCEEDING, _CE.BREAK): _C.TERMINATED,
-        (_C.COMPLETED, _CE.LAPSE): _C.TERMINATED,
-        (_C.COMPLETED, _CE.BREAK): _C.TERMINATED,
-    },
-)
-INVITE_SERVER: Final = Transitions(
-    initial=_S.PROCEEDING,
-    rows={
-        (_S.PROCEEDING, _SE.SUCCESS): _S.ACCEPTED,
-        (_S.PROCEEDING, _SE.FAILURE): _S.COMPLETED,
-        (_S.PROCEEDING, _SE.BREAK): _S.TERMINATED,
-        (_S.ACCEPTED, _SE.LAPSE): _S.TERMINATED,
-        (_S.ACCEPTED, _SE.BREAK): _S.TERMINATED,
-        (_S.COMPLETED, _SE.ACK): _S.CONFIRMED,
-        (_S.COMPLETED, _SE.LAPSE): _S.TERMINATED,
-        (_S.COMPLETED, _SE.BREAK): _S.TERMINATED,
-        (_S.CONFIRMED, _SE.LAPSE): _S.TERMINATED,
-        (_S.CONFIRMED, _SE.BREAK): _S.TERMINATED,
-    },
-)
-OTHER_SERVER: Final = Transitions(
-    initial=_S.PROCEEDING,
-    rows={
-        (_S.PROCEEDING, _SE.SUCCESS): _S.COMPLETED,
-        (_S.PROCEEDING, _SE.FAILURE): _S.COMPLETED,
-        (_S.PROCEEDING, _SE.BREAK): _S.TERMINATED,
-        (_S.COMPLETED, _SE.LAPSE): _S.TERMINATED,
-        (_S.COMPLETED, _SE.BREAK): _S.TERMINATED,
-    },
-)
 
 
 _REPEATING: Final = (ServerTransactionState.PROCEEDING, ServerTransactionState.COMPLETED)
@@ -187,6 +89,7 @@ class ClientTransaction:
         self._port = port
         self._on_response, self._on_timeout = on_response, on_timeout
         self._ack: RequestMessage | None = None
+        self._is_sent_again = False
         self._interval = T1
         self._repetition: Timer | None = None
         self._lapse: Timer | None = None
@@ -216,6 +119,15 @@ class ClientTransaction:
         if self.state in (ClientTransactionState.CALLING, ClientTransactionState.PROCEEDING):
             self._end(ClientTransactionEvent.BREAK)
             self._on_timeout(now)
+
+    def connection_lost(self, now: float) -> None:
+        """Its connection has ended, and nobody knows whether the server has read it: it is sent once more."""
+        if self.state is ClientTransactionState.CALLING:
+            if self._is_sent_again:
+                self.broken(now)
+            else:
+                self._is_sent_again = True
+                self._port.transmit(self.request, self.hop)
 
     def give_up(self) -> None:
         """Its owner wants to hear no more of it."""

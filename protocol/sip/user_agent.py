@@ -46,6 +46,12 @@ class UserAgent:
             if transaction is not None:
                 transaction.broken(now)
 
+    def connection_lost(self, hop: Hop, now: float) -> None:
+        """A connection has ended that messages went by."""
+        for transaction in tuple(self._core.clients.values()):
+            if transaction.hop == hop:
+                transaction.connection_lost(now)
+
     # -- outputs -----------------------------------------------------------------------------------------------------
 
     def outbound(self) -> list[Outbound]:
@@ -66,6 +72,11 @@ class UserAgent:
     @property
     def transaction_count(self) -> int:
         return len(self._core.clients) + len(self._core.servers)
+
+    @property
+    def unanswered_count(self) -> int:
+        """Requests of ours whose final response is still to come."""
+        return sum(transaction.waits for transaction in self._core.clients.values())
 
     @property
     def call_count(self) -> int:
@@ -104,6 +115,12 @@ class UserAgent:
         client = self._registrations.pop(registration, None)
         if client is not None:
             client.end(now)
+
+    def abandon(self, registration: str) -> None:
+        """No word more about it, neither to the registrar nor to the owner."""
+        client = self._registrations.pop(registration, None)
+        if client is not None:
+            client.abandon()
 
     # -- calls -------------------------------------------------------------------------------------------------------
 

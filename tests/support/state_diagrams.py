@@ -13,7 +13,7 @@ from attrs import frozen
 from protocol.common.transitions import Transitions
 from protocol.hooks import breaker
 from protocol.signaling import session_state
-from protocol.sip import transactions
+from protocol.sip import transaction_states
 from protocol.stream import life
 from protocol.webrtc import dtls_state, transport_state
 
@@ -95,17 +95,17 @@ MACHINES = (
     ),
     Machine(
         name="SIP INVITE that we send",
-        source="protocol/sip/transactions.py",
-        events=transactions.ClientTransactionEvent,
-        table=transactions.INVITE_CLIENT,
-        meanings=_meanings(transactions.ClientTransactionState),
+        source="protocol/sip/transaction_states.py",
+        events=transaction_states.ClientTransactionEvent,
+        table=transaction_states.INVITE_CLIENT,
+        meanings=_meanings(transaction_states.ClientTransactionState),
     ),
     Machine(
         name="SIP INVITE that we answer",
-        source="protocol/sip/transactions.py",
-        events=transactions.ServerTransactionEvent,
-        table=transactions.INVITE_SERVER,
-        meanings=_meanings(transactions.ServerTransactionState),
+        source="protocol/sip/transaction_states.py",
+        events=transaction_states.ServerTransactionEvent,
+        table=transaction_states.INVITE_SERVER,
+        meanings=_meanings(transaction_states.ServerTransactionState),
     ),
 )
 

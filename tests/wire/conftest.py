@@ -66,6 +66,7 @@ SLOW = {
     "server_events",
     "server_status",
     "service_manager",
+    "sip_endpoint",
     "snapshot_shares",
     "snapshots",
     "source_forwarder",

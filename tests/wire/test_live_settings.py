@@ -31,6 +31,12 @@ LATER = {
     "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
     "codecs_exclude_sip": "a call: tests/wire/test_call_media.py",
     "rtp_activity_detecting": "a call: tests/wire/test_call_media.py",
+    **{
+        f"sip_{name}": "SIP: tests/wire/test_sip_endpoint.py, tests/actors/test_sip_registration.py"
+        for name in ("ca_file", "connect_timeout", "registration_expires", "max_registrations")
+    },
+    "sip_callee_allow": "a call",
+    "sip_callee_deny": "a call",
     "shutdown_timeout": "the end of the process",
     "shutdown_drain_timeout": "a signal",
     "log_format": "the daemon: tests/wire/test_reload.py",

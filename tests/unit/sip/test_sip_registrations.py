@@ -78,7 +78,9 @@ def test_a_registration_with_a_password() -> None:
     (event,) = registrar.answer(
         200, ("Contact", f"{second.headers.get('Contact').partition(';expires')[0]};expires=300")
     )
-    assert event == RegistrationSucceeded(registration=registrar.registration, expires=300.0, seen_as=None)
+    assert event == RegistrationSucceeded(
+        registration=registrar.registration, expires=300.0, seen_as=None, uses_md5=True
+    )
     registrar.agent.refresh(registrar.registration, registrar.now)
     assert "nc=00000002" in registrar.request().headers.get("Authorization")
 

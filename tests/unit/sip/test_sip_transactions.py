@@ -10,21 +10,17 @@ from attrs import define, field
 from protocol.common.transitions import Transitions
 from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage
 from protocol.sip.timers import Timers
-from protocol.sip.transactions import (
+from protocol.sip.transaction_states import (
     INVITE_CLIENT,
     INVITE_SERVER,
     OTHER_CLIENT,
     OTHER_SERVER,
-    ClientTransaction,
     ClientTransactionEvent,
     ClientTransactionState,
-    Hop,
-    ServerTransaction,
     ServerTransactionEvent,
     ServerTransactionState,
-    cancel_of,
-    server_key_of,
 )
+from protocol.sip.transactions import ClientTransaction, Hop, ServerTransaction, cancel_of, server_key_of
 from tests.support.sip_network import named
 
 EVER = 1e6

@@ -1,0 +1,69 @@
+"""Which address of ours a SIP server sees, or is told: in Via, where answers go, and in Contact, where calls go."""
+
+import socket
+from collections import OrderedDict
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Final
+
+from protocol.sip.transactions import Hop
+
+MAX_LEARNED: Final = 1_000
+SOMEWHERE: Final = "192.0.2.1"  # of no network (RFC 5737)
+
+
+class SipAddresses:
+    """See above. `public` maps an address of this machine to the one that the operator has set for it (`ip`).
+
+    `bound` is the one address that SIP uses, if it does not use all.
+    """
+
+    def __init__(self, port: int, public: Mapping[str, str], *, bound: str | None = None) -> None:
+        self._port = port
+        self._public = public
+        self._bound = bound
+        self._learned: OrderedDict[str, tuple[str, int]] = OrderedDict()
+
+    def sent_by(self, hop: Hop) -> tuple[str, int]:
+        """The address that the system sends from to this hop, and our port."""
+        return self._bound or local_address_towards(hop.host), self._port
+
+    def contact_at(self, hop: Hop) -> tuple[str, int]:
+        """What was set, else what the server itself has said, else as in Via."""
+        local, port = self.sent_by(hop)
+        public = self._public.get(local, local)
+        if public != local:
+            return public, port
+        return self._learned.get(hop.host, (local, port))
+
+    def learn(self, hop: Hop, seen_as: tuple[str, int]) -> bool:
+        """A server sees us there. Whether that changes our Contact."""
+        before = self.contact_at(hop)
+        self._learned[hop.host] = seen_as
+        self._learned.move_to_end(hop.host)
+        if len(self._learned) > MAX_LEARNED:
+            self._learned.popitem(last=False)
+        return self.contact_at(hop) != before
+
+
+def local_address_towards(host: str) -> str:
+    """The address of this machine that packets to another one come from; nothing is sent.
+
+    Towards a name that is not resolved yet, that of the default route.
+    """
+    target = host if _is_address(host) else SOMEWHERE
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((target, 9))
+        except OSError:
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

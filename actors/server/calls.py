@@ -1,0 +1,22 @@
+"""What calls need: the SIP endpoint, if the operator has named servers."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from actors.calls.sip_access import SipAccess
+from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip_sockets import SipSockets
+from actors.calls.sip_transport import SipTransport
+from config.addresses import paired
+from config.settings import Settings
+
+
+def open_sip(
+    sockets: SipSockets | None, settings: Settings, own_addresses: Callable[[], Iterable[str]]
+) -> SipEndpoint | None:
+    """The endpoint of the opened sockets; None while SIP is off."""
+    if sockets is None:
+        return None
+    access = SipAccess(settings.sip_servers, own=own_addresses)
+    public = {pair.local or pair.public: pair.public for pair in paired(settings.ip, settings.ip_local)}
+    return SipEndpoint(sockets.port, settings, access, partial(SipTransport, sockets, settings, access), public=public)
