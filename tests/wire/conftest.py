@@ -1,8 +1,11 @@
-"""What `bin/test fast` leaves out."""
+"""What `bin/test fast` leaves out, and cameras that many tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
 
 HERE = Path(__file__).parent
 SLOW = {
@@ -87,3 +90,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and item.path.stem.removeprefix("test_") in SLOW:
             item.add_marker("slow")
+
+
+@pytest.fixture(scope="session")
+def h264(tmp_path_factory: pytest.TempPathFactory) -> MediaFile:
+    """20 s of H264 and Opus."""
+    return make_media(tmp_path_factory.mktemp("h264") / "cam.mkv", seconds=20)
+
+
+@pytest.fixture(scope="session")
+def camera(h264: MediaFile) -> Iterator[Camera]:
+    """One for everybody; it begins anew for each client."""
+    with rtsp_source(h264) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def locked_camera(h264: MediaFile) -> Iterator[Camera]:
+    """The same for users with a password."""
+    with rtsp_source(h264, user="admin", password="s3cret") as shared:
+        yield shared

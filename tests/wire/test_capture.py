@@ -12,15 +12,10 @@ import trio
 from protocol.capture.rules import read_rules
 from tests.support.full_server import FullServer, full_server
 from tests.support.h264_viewer import h264_viewer, pictures, until_both
-from tests.support.rtsp_source import MediaFile, make_media, rtsp_source
+from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
 from tests.support.wcs_client import PATIENCE, wcs_client
 
 SECRET = "s3cret"
-
-
-@pytest.fixture(scope="module")
-def h264(tmp_path_factory: pytest.TempPathFactory) -> MediaFile:
-    return make_media(tmp_path_factory.mktemp("h264") / "cam.mkv", seconds=20)
 
 
 async def post(server: FullServer, method: str, **fields: object) -> int:
@@ -62,13 +57,12 @@ async def test_an_operator_has_a_camera_captured(
     assert SECRET not in caplog.text
 
 
-async def test_a_drain_does_not_wait_for_what_nobody_plays(tmp_path: Path, h264: MediaFile) -> None:
+async def test_a_drain_does_not_wait_for_what_nobody_plays(tmp_path: Path, camera: Camera) -> None:
     async with full_server(tmp_path, capture_linger=0.05) as server:
-        with rtsp_source(h264) as camera:
-            assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.OK
-            server.server.parts.drain.begin(math.inf, by="test")
-            with trio.fail_after(PATIENCE):
-                await server.server.until_closing()
+        assert await post(server, "rtsp/startup", uri=camera.url) == HTTPStatus.OK
+        server.server.parts.drain.begin(math.inf, by="test")
+        with trio.fail_after(PATIENCE):
+            await server.server.until_closing()
 
 
 async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on(
@@ -90,14 +84,14 @@ async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on
             assert int((await server.statistics())["captures_reconnects"]) >= 1
 
 
-async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, h264: MediaFile) -> None:
+async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, locked_camera: Camera) -> None:
     hevc = make_media(tmp_path / "hevc.mkv", video="hevc", audio=None, seconds=2)
     async with full_server(tmp_path, capture_connect_timeout=60) as server:
-        with rtsp_source(hevc) as camera, rtsp_source(h264, user="admin", password=SECRET) as locked:
+        with rtsp_source(hevc) as camera:
             expected = {
                 camera.url: "H265 is not supported: set the source to H264 (h265)",
                 camera.at("/absent"): "Rtsp stream not found (not-found)",
-                locked.at("/cam", "admin:wrong@"): "Failed to connect to rtsp stream (unauthorized)",
+                locked_camera.at("/cam", "admin:wrong@"): "Failed to connect to rtsp stream (unauthorized)",
                 "rtsp://127.0.0.1:9/cam": "Failed to connect to rtsp stream (unreachable)",
             }
             found = {}
@@ -114,15 +108,14 @@ async def test_a_source_that_cannot_be_captured_says_why(tmp_path: Path, h264: M
         assert not await agents(server)
 
 
-async def test_a_page_has_an_allowed_camera_captured_through_the_server_alone(tmp_path: Path, h264: MediaFile) -> None:
+async def test_a_page_has_an_allowed_camera_captured_through_the_server_alone(tmp_path: Path, camera: Camera) -> None:
     settings = {"capture_allow": read_rules(["127.0.0.1"]), "capture_linger": 0.05}
     async with full_server(tmp_path, **settings) as server, wcs_client(server.ws_url()) as client:
-        with rtsp_source(h264) as camera:
-            player = await client.play(camera.url, peer=h264_viewer())
-            await until_both(player)
-            assert [agent["uri"] for agent in await agents(server)] == [camera.url]
-            await client.send("stopStream", {"mediaSessionId": player.id})
-            await player.status("STOPPED")
+        player = await client.play(camera.url, peer=h264_viewer())
+        await until_both(player)
+        assert [agent["uri"] for agent in await agents(server)] == [camera.url]
+        await client.send("stopStream", {"mediaSessionId": player.id})
+        await player.status("STOPPED")
         peer = h264_viewer()
         client.peers.append(peer)
         stream = await client.request("playStream", "rtsp://127.0.0.2/cam", peer.play_offer())
@@ -144,14 +137,13 @@ def redirecting(target: str) -> Callable[[trio.SocketStream], Awaitable[None]]:
     return serve
 
 
-async def test_an_operators_camera_may_redirect(tmp_path: Path, h264: MediaFile) -> None:
+async def test_an_operators_camera_may_redirect(tmp_path: Path, camera: Camera) -> None:
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
-        with rtsp_source(h264) as camera:
-            async with trio.open_nursery() as nursery:
-                (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-                nursery.start_soon(trio.serve_listeners, redirecting(camera.url), [listener])
-                uri = f"rtsp://127.0.0.1:{listener.socket.getsockname()[1]}/cam"
-                assert await post(server, "rtsp/startup", uri=uri, toStream="lobby") == HTTPStatus.OK
-                await until_both(await client.play("lobby", peer=h264_viewer()))
-                assert await agents(server) == [{"uri": uri, "status": "PLAYING", "toStream": "lobby"}]
-                nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            nursery.start_soon(trio.serve_listeners, redirecting(camera.url), [listener])
+            uri = f"rtsp://127.0.0.1:{listener.socket.getsockname()[1]}/cam"
+            assert await post(server, "rtsp/startup", uri=uri, toStream="lobby") == HTTPStatus.OK
+            await until_both(await client.play("lobby", peer=h264_viewer()))
+            assert await agents(server) == [{"uri": uri, "status": "PLAYING", "toStream": "lobby"}]
+            nursery.cancel_scope.cancel()

@@ -60,8 +60,8 @@ async def until_played(client: WcsClient, one: MediaFile, two: MediaFile) -> Non
 
 
 async def test_vp8_and_g711_are_passed_on_as_they_are_and_shown_and_recorded(tmp_path: Path) -> None:
-    one = make_media(tmp_path / "one.avi", video="vp8", audio="pcma", halves=(RED, BLUE))
-    two = make_media(tmp_path / "two.mov", audio="pcmu", halves=(GREEN, RED))
+    one = make_media(tmp_path / "one.avi", video="vp8", audio="pcma", halves=(RED, BLUE), seconds=12)
+    two = make_media(tmp_path / "two.mov", audio="pcmu", halves=(GREEN, RED), seconds=12)
     async with full_server(tmp_path, **SETTINGS) as server, wcs_client(server.ws_url()) as client:
         with rtsp_source(one) as first, rtsp_source(two) as second:
             await start(server, first.url, "one")

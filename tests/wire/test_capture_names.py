@@ -17,7 +17,7 @@ from tests.support.full_server import full_server
 from tests.support.h264_viewer import h264_viewer, until_both
 from tests.support.hostile_uris import MALFORMED, NO_SOURCE, OUT_OF_REACH
 from tests.support.operator import ROOT
-from tests.support.rtsp_source import make_media, rtsp_source
+from tests.support.rtsp_source import Camera, make_media
 from tests.support.wcs_client import WcsClient, wcs_client
 
 SECRET = "s3cret"
@@ -80,39 +80,39 @@ async def permits_isolation() -> bool:
     return done.stdout == b""
 
 
-async def test_a_host_that_must_be_looked_up_is_reached_through_the_server_or_not_at_all(tmp_path: Path) -> None:
-    media = make_media(tmp_path / "cam.mkv", seconds=20)
+async def test_a_host_that_must_be_looked_up_is_reached_through_the_server_or_not_at_all(
+    tmp_path: Path, camera: Camera
+) -> None:
     async with full_server(tmp_path, capture_allow=read_rules(["localhost", "127.0.0.1"])) as server:
         async with wcs_client(server.ws_url()) as client:
-            with rtsp_source(media) as camera:
-                name = camera.url.replace("127.0.0.1", "localhost")
-                if await permits_isolation():
-                    await until_both(await client.play(name, peer=h264_viewer()))
-                else:
-                    assert await info_of_failure(client, name) == "Restricted access"
+            name = camera.url.replace("127.0.0.1", "localhost")
+            if await permits_isolation():
+                await until_both(await client.play(name, peer=h264_viewer()))
+            else:
+                assert await info_of_failure(client, name) == "Restricted access"
 
 
-async def test_a_camera_with_a_name_keeps_its_uri_to_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_camera_with_a_name_keeps_its_uri_to_itself(
+    tmp_path: Path, locked_camera: Camera, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG", logger="wcsd")
-    media = make_media(tmp_path / "cam.mkv", seconds=20)
     async with full_server(tmp_path, capture_linger=0.05) as server, wcs_client(server.ws_url()) as client:
-        with rtsp_source(media, user="admin", password=SECRET) as camera:
-            shown = camera.url.replace(f"admin:{SECRET}", "***")
-            assert shown != camera.url
-            added = await server.rest.post("/rest-api/source/add", json={"name": "lobby", "uri": camera.url})
-            player = await client.play("lobby", peer=h264_viewer())
-            await until_both(player)
-            taken = await server.rest.post(
-                "/rest-api/rtsp/startup", json={"uri": "rtsp://127.0.0.1:9/x", "toStream": "lobby"}
-            )
-            assert taken.status_code == HTTPStatus.CONFLICT
-            found = await server.rest.get("/rest-api/rtsp/find_all")
-            assert found.json() == [{"uri": shown, "status": "PLAYING", "toStream": "lobby"}]
-            answers = [added, taken, found, await server.rest.get("/rest-api/source/find_all")]
-            answers.append(await server.rest.post("/rest-api/stream/find_all"))
-            answers.append(await server.rest.post("/rest-api/rtsp/terminate", json={"uri": shown}))
-            assert answers[-1].status_code == HTTPStatus.OK
-            assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
+        shown = locked_camera.url.replace(f"admin:{SECRET}", "***")
+        assert shown != locked_camera.url
+        added = await server.rest.post("/rest-api/source/add", json={"name": "lobby", "uri": locked_camera.url})
+        player = await client.play("lobby", peer=h264_viewer())
+        await until_both(player)
+        taken = await server.rest.post(
+            "/rest-api/rtsp/startup", json={"uri": "rtsp://127.0.0.1:9/x", "toStream": "lobby"}
+        )
+        assert taken.status_code == HTTPStatus.CONFLICT
+        found = await server.rest.get("/rest-api/rtsp/find_all")
+        assert found.json() == [{"uri": shown, "status": "PLAYING", "toStream": "lobby"}]
+        answers = [added, taken, found, await server.rest.get("/rest-api/source/find_all")]
+        answers.append(await server.rest.post("/rest-api/stream/find_all"))
+        answers.append(await server.rest.post("/rest-api/rtsp/terminate", json={"uri": shown}))
+        assert answers[-1].status_code == HTTPStatus.OK
+        assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
         assert b"s3cret" not in b"".join(event.data for event in server.server.events.history())
     lines = "\n".join(TextLines().format(record) for record in caplog.records if record.name.startswith("wcsd"))
     assert "source opened name=lobby" in lines
@@ -121,66 +121,66 @@ async def test_a_camera_with_a_name_keeps_its_uri_to_itself(tmp_path: Path, capl
     assert SECRET in (tmp_path / "state" / "sources.toml").read_text()
 
 
-async def test_names_of_one_source_share_it_and_rest_keeps_what_players_began(tmp_path: Path) -> None:
-    media = make_media(tmp_path / "cam.mkv", seconds=20)
+async def test_names_of_one_source_share_it_and_rest_keeps_what_players_began(
+    tmp_path: Path, locked_camera: Camera
+) -> None:
     async with full_server(tmp_path, capture_linger=0.05) as server, wcs_client(server.ws_url()) as client:
-        with rtsp_source(media, user="admin", password=SECRET) as camera:
-            for name, uri in (("lobby", camera.url), ("hall", camera.url), ("yard", f"{camera.url}?y=1")):
-                answer = await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
-                assert answer.is_success, answer.text
-            first = await client.play("lobby", peer=h264_viewer())
-            second = await client.play("hall", peer=h264_viewer())
-            await until_both(first)
-            await until_both(second)
-            (capture,) = server.server.parts.captures._captures
-            joined = await server.rest.post("/rest-api/rtsp/startup", json={"uri": camera.url})
-            assert joined.status_code == HTTPStatus.OK
-            again = await server.rest.post("/rest-api/rtsp/startup", json={"uri": camera.url})
-            assert again.status_code == HTTPStatus.CONFLICT
-            for player in (first, second):
-                await client.send("stopStream", {"mediaSessionId": player.id})
-                await player.status("STOPPED")
-            assert (capture.kept, capture.over.is_set(), len(server.server.parts.captures)) == (True, False, 1)
+        for name, uri in (
+            ("lobby", locked_camera.url),
+            ("hall", locked_camera.url),
+            ("yard", f"{locked_camera.url}?y=1"),
+        ):
+            answer = await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
+            assert answer.is_success, answer.text
+        first = await client.play("lobby", peer=h264_viewer())
+        second = await client.play("hall", peer=h264_viewer())
+        await until_both(first)
+        await until_both(second)
+        (capture,) = server.server.parts.captures._captures
+        joined = await server.rest.post("/rest-api/rtsp/startup", json={"uri": locked_camera.url})
+        assert joined.status_code == HTTPStatus.OK
+        again = await server.rest.post("/rest-api/rtsp/startup", json={"uri": locked_camera.url})
+        assert again.status_code == HTTPStatus.CONFLICT
+        for player in (first, second):
+            await client.send("stopStream", {"mediaSessionId": player.id})
+            await player.status("STOPPED")
+        assert (capture.kept, capture.over.is_set(), len(server.server.parts.captures)) == (True, False, 1)
 
 
-async def test_a_masked_uri_that_means_several_sources_ends_none(tmp_path: Path) -> None:
-    media = make_media(tmp_path / "cam.mkv", seconds=20)
+async def test_a_masked_uri_that_means_several_sources_ends_none(tmp_path: Path, camera: Camera) -> None:
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
-        with rtsp_source(media) as camera:
-            for name in ("lobby", "yard"):
-                uri = f"{camera.url}?channel={name}"
-                await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
-                await until_both(await client.play(name, peer=h264_viewer()))
-            shown = {"uri": f"{camera.url}?channel=***"}
-            refused = await server.rest.post("/rest-api/rtsp/terminate", json=shown)
-            assert refused.status_code == HTTPStatus.CONFLICT
-            whole = await server.rest.post("/rest-api/rtsp/terminate", json={"uri": f"{camera.url}?channel=yard"})
-            assert whole.status_code == HTTPStatus.OK
-            assert (await server.rest.post("/rest-api/rtsp/terminate", json=shown)).status_code == HTTPStatus.OK
+        for name in ("lobby", "yard"):
+            uri = f"{camera.url}?channel={name}"
+            await server.rest.post("/rest-api/source/add", json={"name": name, "uri": uri})
+            await until_both(await client.play(name, peer=h264_viewer()))
+        shown = {"uri": f"{camera.url}?channel=***"}
+        refused = await server.rest.post("/rest-api/rtsp/terminate", json=shown)
+        assert refused.status_code == HTTPStatus.CONFLICT
+        whole = await server.rest.post("/rest-api/rtsp/terminate", json={"uri": f"{camera.url}?channel=yard"})
+        assert whole.status_code == HTTPStatus.OK
+        assert (await server.rest.post("/rest-api/rtsp/terminate", json=shown)).status_code == HTTPStatus.OK
 
 
 async def test_captures_that_take_their_share_of_the_processors_leave_room_for_no_other(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, camera: Camera, caplog: pytest.LogCaptureFixture
 ) -> None:
-    media = make_media(tmp_path / "cam.mkv", seconds=20)
     async with full_server(tmp_path, capture_max_load=50) as server:
         captures = server.server.parts.captures
         captures.cores = 2
-        with rtsp_source(media) as camera:
-            uris = [f"{camera.url}?n={number}" for number in range(2)]
-            assert (await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[0]})).is_success
-            (capture,) = captures._captures
-            assert capture._feed is not None
-            assert capture._feed._worker is not None
-            capture._feed._worker.share.cores = 1.0
-            refused = await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[1]})
-            assert refused.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-            assert "Server is overloaded" in refused.json()["reason"]
-            assert "capture.max_load" in TextLines().format(
-                next(each for each in caplog.records if each.getMessage() == "capture refused")
-            )
-            capture._feed._worker.share.cores = 0.9
-            assert (await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[1]})).is_success
+        uris = [f"{camera.url}?n={number}" for number in range(2)]
+        assert (await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[0]})).is_success
+        (capture,) = captures._captures
+        assert capture._feed is not None
+        assert capture._feed._worker is not None
+        capture._feed._worker.share.cores = 1.0
+        refused = await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[1]})
+        assert refused.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert "Server is overloaded" in refused.json()["reason"]
+        assert "capture.max_load" in TextLines().format(
+            next(each for each in caplog.records if each.getMessage() == "capture refused")
+        )
+        capture._feed._worker.share.cores = 0.9
+        assert (await server.rest.post("/rest-api/rtsp/startup", json={"uri": uris[1]})).is_success
 
 
 async def test_a_source_that_never_sends_a_key_frame_is_given_up_unless_it_has_sound(
@@ -188,8 +188,8 @@ async def test_a_source_that_never_sends_a_key_frame_is_given_up_unless_it_has_s
 ) -> None:
     monkeypatch.setattr("actors.workers.capturing.source_feed.KEY_FRAME_PATIENCE", 0.3)
     monkeypatch.setattr("actors.media.ingest.fed_ingest.FedIngest.lacks_key_frame", True)
-    media = make_media(tmp_path / "still.mp4", audio=None, seconds=20)
-    sound = make_media(tmp_path / "sound.mp4", seconds=20)
+    media = make_media(tmp_path / "still.mp4", audio=None, seconds=4)
+    sound = make_media(tmp_path / "sound.mp4", seconds=4)
     async with full_server(tmp_path, capture_vod_folder=media.path.parent) as server:
         async with wcs_client(server.ws_url()) as client:
             heard = await client.play(f"vod://{sound.path.name}", peer=h264_viewer())

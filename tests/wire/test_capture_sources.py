@@ -91,7 +91,7 @@ def pushed(file: Path, url: str) -> Iterator[None]:
 
 
 async def test_rtmp_is_pulled_for_the_operator(tmp_path: Path) -> None:
-    media = make_media(tmp_path / "news.mp4", audio="aac", seconds=20, gop=10)
+    media = make_media(tmp_path / "news.mp4", audio="aac", seconds=10, gop=10)
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
         with rtmp_server(tmp_path) as source, pushed(media.path, f"{source.url}/news"):
             uri = f"{source.url}/news"

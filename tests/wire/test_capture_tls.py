@@ -9,7 +9,7 @@ import trio
 from attrs import evolve
 
 from tests.support.full_server import FullServer, full_server
-from tests.support.rtsp_source import make_media, rtsp_source
+from tests.support.rtsp_source import Camera
 from tests.support.web_server import Certificate, make_certificate
 
 
@@ -48,18 +48,17 @@ async def reason(server: FullServer, uri: str) -> str:
     return str(answer.json()["reason"])
 
 
-async def test_a_certificate_must_be_trusted_and_for_the_host(tmp_path: Path) -> None:
-    media, own = make_media(tmp_path / "cam.mkv", audio=None, seconds=4), make_certificate(tmp_path)
+async def test_a_certificate_must_be_trusted_and_for_the_host(tmp_path: Path, camera: Camera) -> None:
+    own = make_certificate(tmp_path)
     trusted = tmp_path / "trusted.pem"
     trusted.write_text("".join(map(ssl.DER_cert_to_PEM_cert, own.trust.get_ca_certs(binary_form=True))))
     denied = "Failed to connect to rtsp stream (certificate)"
     async with full_server(tmp_path, capture_connect_timeout=60) as server:
-        with rtsp_source(media) as camera:
-            async with by_tls(own, camera.port) as port:
-                uri, other = f"rtsps://localhost:{port}/cam", f"rtsps://127.0.0.2:{port}/cam"
-                assert await reason(server, uri) == denied
-                server.live.replace(evolve(server.live.now, capture_ca_file=trusted))
-                assert await reason(server, uri) == ""
-                assert await reason(server, other) != ""
-                server.live.replace(evolve(server.live.now, capture_ca_file=None, capture_tls_verify=False))
-                assert await reason(server, uri) == ""
+        async with by_tls(own, camera.port) as port:
+            uri, other = f"rtsps://localhost:{port}/cam", f"rtsps://127.0.0.2:{port}/cam"
+            assert await reason(server, uri) == denied
+            server.live.replace(evolve(server.live.now, capture_ca_file=trusted))
+            assert await reason(server, uri) == ""
+            assert await reason(server, other) != ""
+            server.live.replace(evolve(server.live.now, capture_ca_file=None, capture_tls_verify=False))
+            assert await reason(server, uri) == ""
