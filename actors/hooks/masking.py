@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 _SECRET_WORDS = ("pass", "token", "secret", "auth", "credential", "key")
 _NO_SECRETS = frozenset({"appKey"})
-_WHOLLY_SECRET = frozenset({"custom", "payload", "logs", "report"})
+_WHOLLY_SECRET = frozenset({"custom", "payload", "logs", "report", "dtmf"})
 
 
 def masked(value: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import asdict, field, frozen
 
+from actors.calls.services import CallServices
 from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
@@ -48,6 +49,8 @@ class MeasuredServer:
     access: Callable[[], Mapping[str, int]]
     """The counters of logins and of the audit file."""
     is_ready: Callable[[], bool]
+    calls: CallServices | None = None
+    """None: there are no calls."""
     cluster: Callable[[], Mapping[str, int]] | None = None
     """The counters of a node; None without a cluster."""
     relays: Callable[[], Mapping[str, int]] | None = None

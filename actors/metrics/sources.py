@@ -7,6 +7,7 @@ from functools import partial
 import trio
 from attrs import asdict
 
+from actors.calls.services import CallServices
 from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
@@ -22,7 +23,7 @@ from actors.workers.snapshots.snapshots import Snapshots
 from config.version import VERSION
 from protocol.metrics.actor_counts import ActorCounts
 from protocol.metrics.histogram import Histogram
-from protocol.metrics.labels import DROPS, PLAY, PUBLISH, Labels
+from protocol.metrics.labels import DROPS, OTHER, PLAY, PUBLISH, Labels
 from protocol.metrics.media_quality import MediaQuality
 
 
@@ -48,6 +49,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _pushes(server.pushes),
         lambda: _captures(server.captures),
         lambda: _web(server),
+        *(() if server.calls is None else (partial(_calls, server.calls),)),
         *(() if server.cluster is None else (partial(_cluster, server.cluster),)),
         *(() if server.relays is None else (partial(_relays, server.relays),)),
     )
@@ -198,6 +200,22 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
         "wcsd_rooms": rooms["rooms"],
         "wcsd_rooms_members": rooms["rooms_members"],
         **{f"wcsd_rooms_{name}_total": rooms[f"rooms_{name}"] for name in counters},
+    }
+
+
+def _calls(services: CallServices) -> Readings:
+    counts = services.counts
+    limits = {setting: count for setting, count in counts.refused.items() if setting.startswith("sip.")}
+    others = sum(counts.refused.values()) - sum(limits.values())
+    return {
+        "wcsd_calls": counts.running,
+        "wcsd_calls_up": counts.up,
+        "wcsd_calls_ports": services.plane.calls.pairs.used,
+        "wcsd_calls_started_total": _labelled({"in": 0, "out": 0} | counts.started),
+        "wcsd_calls_ended_total": _labelled({"FINISH": 0, "BUSY": 0, "FAILED": 0} | counts.ended),
+        "wcsd_calls_refused_total": _labelled({**limits, OTHER: others}),
+        "wcsd_calls_seconds_total": counts.seconds,
+        "wcsd_calls_digits_total": counts.digits,
     }
 
 

@@ -5,7 +5,8 @@ Larger ones, the end of everything included, are done in slices; see `terminatio
 of one actor is logged and affects no other.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -68,8 +69,8 @@ class SessionActor(Supervised, Protocol):
     def describe(self) -> ConnectionDescription: ...
 
 
-class RoomActor(Supervised, Protocol):
-    """A room as the supervisor sees it."""
+class OtherActor(Supervised, Hashable, Protocol):
+    """A room or a call as the supervisor sees it."""
 
 
 class AlreadyInUse(Exception):
@@ -96,7 +97,7 @@ class Supervisor:
         self.counts, self.events = counts or ActorCounts(), events or EventLog()
         self._streams: StreamIndex[StreamActor] = StreamIndex(record)
         self._sessions: dict[str, SessionActor] = {}
-        self._rooms: set[RoomActor] = set()
+        self._others: dict[OtherActor, str] = {}  # with what it is
         self._nursery: trio.Nursery | None = None
         self._closing = False
         self.beats = 0
@@ -132,10 +133,10 @@ class Supervisor:
         self._open_nursery().start_soon(self._oversee_session, session)
         self._sessions[session.session_id] = session
 
-    def adopt_room(self, room: RoomActor) -> None:
-        """Run `room` from now on. Raises ActorStopped once the server is closing."""
-        self._open_nursery().start_soon(self._oversee_room, room)
-        self._rooms.add(room)
+    def adopt_other(self, kind: str, actor: OtherActor) -> None:
+        """Run a room or a call from now on. Raises ActorStopped once the server is closing."""
+        self._open_nursery().start_soon(self._oversee_other, kind, actor)
+        self._others[actor] = kind
 
     def changed(self, stream: StreamActor, key: str, before: object) -> None:
         """A property that streams are found by is no longer what it was `before`; see `StreamIndex`."""
@@ -145,8 +146,8 @@ class Supervisor:
 
     @property
     def is_idle(self) -> bool:
-        """True when no stream, session and room is left."""
-        return not self._streams and not self._sessions and not self._rooms
+        """True when no stream, session, room and call is left."""
+        return not self._streams and not self._sessions and not self._others
 
     @property
     def session_count(self) -> int:
@@ -164,7 +165,8 @@ class Supervisor:
 
     def count_actors(self) -> dict[str, int]:
         """How many run, by kind."""
-        return {"session": len(self._sessions), "stream": len(self._streams), "room": len(self._rooms)}
+        others = Counter(self._others.values())
+        return {"session": len(self._sessions), "stream": len(self._streams), "room": 0, "call": 0, **others}
 
     def count_streams(self) -> dict[str, int]:
         """The numbers of streams published and played; the SDK's console also asks for types that do not exist here."""
@@ -232,9 +234,9 @@ class Supervisor:
         candidates = self._session_candidates(query)
         return self._start(Termination(candidates, _matching(query), reason, turns=self.turns))
 
-    def terminate_rooms(self, rooms: Sequence[RoomActor], reason: StopReason) -> Termination[RoomActor]:
-        """Stop these rooms in the same way."""
-        return self._start(Termination(rooms, _everyone, reason, turns=self.turns))
+    def terminate_others(self, actors: Sequence[OtherActor], reason: StopReason) -> Termination[OtherActor]:
+        """Stop these rooms or calls in the same way."""
+        return self._start(Termination(actors, _everyone, reason, turns=self.turns))
 
     def stop_streams(self, streams: Collection[StreamActor], reason: StopReason) -> Termination[StreamActor]:
         """Stop these streams in the same way, and also tell of those that have been cut off: they have no owner now."""
@@ -246,21 +248,19 @@ class Supervisor:
         Rooms come first: one that is stopped tells nobody that its members go one after the other.
         """
         self._closing = True
-        everybody: list[Supervised] = [*self._rooms, *self._sessions.values(), *self._streams]
+        everybody: list[Supervised] = [*self._others, *self._sessions.values(), *self._streams]
         if everybody:
             self._start(Termination(everybody, _everyone, reason, turns=self.turns))
         self._changed.set()
 
     def abort(self) -> None:
         """After `close`: stop waiting for those that are left."""
-        for actor in (*self._sessions.values(), *self._streams):
+        for actor in (*self._sessions.values(), *self._streams, *self._others):
             actor.abort()
-        for room in self._rooms:
-            room.abort()
 
     def remaining(self) -> tuple[str, ...]:
         """The ids of everything that has not ended yet, for the log of a shutdown that takes too long."""
-        return (*self._sessions, *self._streams.ids(), *map(repr, self._rooms))
+        return (*self._sessions, *self._streams.ids(), *map(repr, self._others))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -315,11 +315,11 @@ class Supervisor:
             clear_session_level(session.session_id)
             self._changed.set()
 
-    async def _oversee_room(self, room: RoomActor) -> None:
+    async def _oversee_other(self, kind: str, actor: OtherActor) -> None:
         try:
-            await self._guarded("room", room, lambda: None)
+            await self._guarded(kind, actor, lambda: None)
         finally:
-            self._rooms.discard(room)
+            self._others.pop(actor, None)
             self._changed.set()
 
     async def _guarded(self, kind: str, actor: Running, count_end: Callable[[], None]) -> None:

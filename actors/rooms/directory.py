@@ -68,7 +68,7 @@ class RoomDirectory:
             raise RoomRefused(RoomInfo.TOO_MANY_ROOMS, limit="rooms.max_rooms")
         room = Room(key, self.services, vacated=self._forget)
         try:
-            self._supervisor.adopt_room(room)
+            self._supervisor.adopt_other("room", room)
         except ActorStopped:
             raise RoomRefused(RoomInfo.SERVER_IS_SHUTTING_DOWN) from None
         self._rooms[key] = room
@@ -132,7 +132,7 @@ class RoomDirectory:
         """
         rooms = self._required(query)
         count = sum(room.member_count for room in rooms)
-        await self._supervisor.terminate_rooms(rooms, TERMINATED).wait()
+        await self._supervisor.terminate_others(rooms, TERMINATED).wait()
         return count
 
     async def _operate(

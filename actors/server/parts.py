@@ -28,6 +28,7 @@ from actors.operator.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
+from actors.server.call_parts import open_call_desk
 from actors.server.calls import open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
@@ -181,13 +182,15 @@ class Parts:
         )
 
     def _session_services(self) -> SessionServices:
+        streams = self._stream_services()
         return SessionServices(
             outboxes=self.outboxes,
             node_id=self.node_id,
             dispatcher=self.dispatcher,
             apps=self.opened.apps,
             rooms=self.room_places,
-            streams=self._stream_services(),
+            streams=streams,
+            calls=open_call_desk(self.sip, streams),
             debug_reports=self.debug_reports,
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=self.decoder,
@@ -248,6 +251,7 @@ class Parts:
             snapshots=self.snapshots,
             pushes=self.pushes,
             captures=self.captures,
+            calls=None if self.sessions.calls is None else self.sessions.calls.services,
             drain=self.drain,
             certificate=self.opened.certificate,
             reloads=self.reload.counts,

@@ -5,6 +5,7 @@ from functools import partial
 
 import trio
 
+from actors.calls.call import SESSION_GONE
 from actors.node.supervisor import StreamActor
 from actors.node.termination import Termination
 from actors.runtime.actor import StopReason
@@ -13,6 +14,7 @@ from actors.session.backend_requests import BackendRequests
 from actors.session.data_exchange import AcceptAll, DataExchange
 from actors.session.diagnostics import Debugging, Diagnostics
 from actors.session.receive_quota import ReceiveQuota
+from actors.session.session_calls import CallAccess, SessionCalls
 from actors.session.session_rooms import RoomAccess, SessionRooms
 from actors.session.snapshot_requests import SnapshotRequests
 from actors.session.stream_events import StreamEvents
@@ -26,7 +28,6 @@ from protocol.signaling.frames import (
     ClientFrame,
     DataStatusAck,
     Fail,
-    Finish,
     NotifyStreamStatusEvent,
     PlayStream,
     PublishStream,
@@ -60,6 +61,7 @@ class Requests:
         *,
         room_access: RoomAccess | None = None,
         debugging: Debugging | None = None,
+        calls: CallAccess | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """The session's live streams, by mediaSessionId."""
@@ -73,6 +75,7 @@ class Requests:
         self._data = DataExchange(owner, self._rooms or AcceptAll(), self._backend)
         self._diagnostics = Diagnostics(owner, self._backend, debugging, self.streams)
         self._snapshots = SnapshotRequests(owner, services, self._backend, nursery, self.streams)
+        self._calls = SessionCalls(owner, calls, quota, nursery)
         self._weights: dict[str, int] = {}
 
     @property
@@ -84,6 +87,7 @@ class Requests:
         """The session is over: every stream of it ends with `reason`, before this returns or, if many, in slices."""
         self._backend.end()
         try:
+            self._calls.end(SESSION_GONE)
             self._diagnostics.end()
             self._data.end()  # first, so that a room's members are told LEFT, and not also of each stream
         finally:
@@ -113,7 +117,7 @@ class Requests:
             case SessionDebug() | PushLogs() | SubmitBugReport():
                 self._diagnostics.take(frame)
             case SipRequest():
-                self._send(Finish(call_id=frame.call_id))
+                self._calls.take(frame)
             case UnknownFrame():
                 log.debug("unknown message", session=self._context.session_id, message=frame.message)
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import trio
 from attrs import Factory, field, frozen
 
+from actors.calls.call_desk import CallDesk
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.node.supervisor import Supervisor
@@ -33,6 +34,7 @@ from actors.session.outbox import OutboxPool
 from actors.session.pinging import ping_until_silent
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
+from actors.session.session_calls import call_access
 from actors.session.session_report import SessionReport
 from actors.session.session_rooms import room_access
 from actors.session.video_rates import RatedPage, RateRound
@@ -96,6 +98,8 @@ class SessionServices:
     decoder: FrameDecoder
     debug_reports: DebugReports | None = None
     """None: sessions are not debugged."""
+    calls: CallDesk | None = None
+    """None: there are no calls."""
     admission: SessionAdmission = field(
         default=Factory(lambda self: SessionAdmission(self.streams.settings), takes_self=True)
     )
@@ -297,6 +301,7 @@ class Session(Actor[InboundFrame]):
             lambda: self.nursery,
             room_access=room_access(self._services.rooms, owner, answered, self._services.streams),
             debugging=debugging_of(self._services.debug_reports, self._connection),
+            calls=call_access(self._services.calls, answered, self.session_id),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
         self._connection = self._connection.outline()

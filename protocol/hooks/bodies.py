@@ -38,6 +38,8 @@ CONNECT_FIELDS = (
     "sipRegisterRequired",
 )
 """Fields of a client's `connection` frame that go to the backend."""
+_ONLY_FOR_CONNECT = frozenset({"sipPassword"})
+"""Secrets that no later hook repeats."""
 
 
 @frozen(kw_only=True)
@@ -68,10 +70,12 @@ def connection_status_body(
 ) -> dict[str, Any]:
     """`ConnectionStatusEvent`. `connected` is the body of `connect` after the backend's changes.
 
-    With an `auth_token` (the session is established) it repeats all those fields; without one, only the context.
+    With an `auth_token` (the session is established) it repeats all those fields but the SIP password; without one,
+    only the context.
     """
     if auth_token is not None:
-        return {**connected, "status": status, "authToken": auth_token}
+        told = {key: value for key, value in connected.items() if key not in _ONLY_FOR_CONNECT}
+        return {**told, "status": status, "authToken": auth_token}
     context = {key: connected[key] for key in ("nodeId", "appKey", "sessionId")}
     return context | {"status": status} | ({} if info is None else {"info": info})
 

@@ -36,10 +36,19 @@ class HookMethod(StrEnum):
     PUSH_LOGS = "pushLogs"
     RECORDING_STATUS_EVENT = "RecordingStatusEvent"
     SERVER_STATUS_EVENT = "ServerStatusEvent"
+    CALL = "call"
+    ANSWER = "answer"
+    HANGUP = "hangup"
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    SEND_DTMF = "sendDtmf"
+    ON_CALL_EVENT = "OnCallEvent"
+    CALL_STATUS_EVENT = "CallStatusEvent"
+    REGISTRATION_STATUS_EVENT = "RegistrationStatusEvent"
 
     @property
     def kind(self) -> HookKind:
-        """How the backend's answer counts. `OnDataEvent` is direct despite its name."""
+        """How the backend's answer counts. `OnDataEvent` and `OnCallEvent` are direct despite their names."""
         if self is HookMethod.CONNECT:
             return HookKind.CONNECT
         return HookKind.EVENT if self in _EVENTS else HookKind.DIRECT
@@ -80,15 +89,18 @@ _EVENTS = frozenset(
         HookMethod.DATA_STATUS_EVENT,
         HookMethod.RECORDING_STATUS_EVENT,
         HookMethod.SERVER_STATUS_EVENT,
+        HookMethod.HANGUP,
+        HookMethod.CALL_STATUS_EVENT,
+        HookMethod.REGISTRATION_STATUS_EVENT,
     }
 )
 
 _UNUSED = """
-call answer hold unhold transfer hangup sendDTMF sendDtmf sendMessage sendIMDN subscribe sendXcapRequest
+transfer sendDTMF sendMessage sendIMDN subscribe sendXcapRequest
 pauseStream playHLS sendBugReport availableStream
-RegistrationStatusEvent CallStatusEvent TransferStatusEvent MessageStatusEvent BugReportStatusEvent
+TransferStatusEvent MessageStatusEvent BugReportStatusEvent
 SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent ErrorStatusEvent
-StreamsStatEvent StreamTranscodingGroupEvent OnCallEvent OnMessageEvent OnTransferEvent
+StreamsStatEvent StreamTranscodingGroupEvent OnMessageEvent OnTransferEvent
 """
 
 UNUSED_METHODS = frozenset(_UNUSED.split())

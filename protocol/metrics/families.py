@@ -52,7 +52,7 @@ PROCESS: Final = (
     gauge("certificate_expires_timestamp_seconds", "when the certificate of wss and https expires, since 1970"),
     counter("config_reloads_total", "reloads of the settings; refused: nothing has changed", "result"),
     gauge("config_last_reload_timestamp_seconds", "when the last one was taken, since 1970; 0: none since the start"),
-    counter("crashes_total", "defects of the server that ended a stream, session or room, or a peer's media", "part"),
+    counter("crashes_total", "defects of the server that ended a stream, session, room, call, or peer's media", "part"),
     counter("log_lines_total", "lines written to the log", "level"),
 )
 LOOP: Final = (
@@ -65,7 +65,7 @@ LOOP: Final = (
     gauge("overloaded", "1 while nothing new is taken on"),
     counter("overload_refused_total", "what was refused because of overload"),
     histogram("gc_pause_seconds", "pauses of the garbage collector, in which nothing runs", "generation"),
-    gauge("actors", "sessions, streams and rooms that run", "kind"),
+    gauge("actors", "sessions, streams, rooms and calls that run", "kind"),
     gauge("mailbox_peak_messages", "the most messages that waited in one mailbox of those that have ended", "kind"),
 )
 SESSIONS: Final = (
@@ -204,6 +204,16 @@ WEB: Final = (
     gauge("bans", "bans in force"),
 )
 
+CALLS: Final = (
+    gauge("calls", "calls, those that ring included"),
+    gauge("calls_up", "calls that have been answered"),
+    gauge("calls_ports", "pairs of UDP ports that phones' media has, or has had a moment ago"),
+    counter("calls_started_total", "calls; out: a page calls, in: a page is called", "direction"),
+    counter("calls_ended_total", "calls that have ended, by their last status", "status"),
+    counter("calls_refused_total", "calls that were refused for a limit, by its setting, or otherwise", "reason"),
+    counter("calls_seconds_total", "how long ended calls have lasted, from the answer on"),
+    counter("calls_digits_total", "digits that pages have sent"),
+)
 CLUSTER: Final = (
     gauge("cluster_up", "1 while Redis answers"),
     gauge("cluster_nodes", "nodes alive, as far as this one knows"),
@@ -245,5 +255,5 @@ CLUSTER: Final = (
 )
 """Only with cluster.redis_url."""
 
-FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB, *CLUSTER)
+FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB, *CALLS, *CLUSTER)
 BY_NAME: Final = {family.name: family for family in FAMILIES}

@@ -245,10 +245,26 @@ class ConnectMediaTransport(ClientMessage):
 
 @frozen(kw_only=True)
 class SipRequest(ClientMessage):
-    """Any SIP frame (`call`, `answer`, `hangup`, `hold`, `unhold`, `sendDtmf`, `transfer`)."""
+    """Any SIP frame (`call`, `answer`, `hangup`, `hold`, `unhold`, `sendDtmf`, `transfer`).
+
+    `sdp`, `has_video` and `custom` come with `call` and `answer`; `callee`, `caller` and `visible_name` with `call`;
+    `type` and `dtmf` with `sendDtmf`; `target` with `transfer`.
+    """
 
     message: str = field(default="", metadata=LOCAL)
     call_id: Identifier
+    sdp: Annotated[str, Length(0, SDP_LIMIT)] = field(default="", repr=False)
+    has_video: bool = False
+    has_audio: bool = True
+    media_provider: Word = field(default="WebRTC", metadata=DECISIVE)
+    callee: Name = field(default="", metadata=DECISIVE)
+    caller: Name = ""
+    visible_name: Line = ""
+    custom: Any = field(default=None, repr=False)
+    type: Word = "RFC2833"
+    dtmf: Key = field(default="", repr=False)
+    target: Name = field(default="", metadata=DECISIVE)
+    hold_for_transfer: bool = False
 
 
 @frozen(kw_only=True)

@@ -11,13 +11,16 @@ from typing import Any, ClassVar
 
 from attrs import field, fields, frozen
 
+from protocol.calls.statuses import CallStatus
 from protocol.common.json_decoding import wire_name
 from protocol.signaling.client_frames import Connection
-from protocol.signaling.session_statuses import CallStatus, DataStatus, SessionStatus
+from protocol.signaling.session_statuses import DataStatus, SessionStatus
 from protocol.stream.statuses import StreamEventType, StreamStatus
 
-NOT_ECHOED = frozenset({"custom", "noticationToken", "notificationToken"})
-"""What `getUserData` does not repeat: the page's own data, and tokens for push messages (the iOS SDK spells it so)."""
+NOT_ECHOED = frozenset({"custom", "noticationToken", "notificationToken", "sipPassword"})
+"""What `getUserData` does not repeat: the page's own data, tokens for push messages (the iOS SDK spells it so), and the
+password of its SIP account.
+"""
 
 
 @frozen(kw_only=True)
@@ -295,6 +298,70 @@ class Finish(ServerMessage):
 
     call_id: str
     status: CallStatus = CallStatus.FAILED
+    info: str | None = None
+
+
+@frozen(kw_only=True)
+class Registered(ServerMessage):
+    """`registered`: the SIP server knows the page's account."""
+
+    message: ClassVar[str] = "registered"
+
+    sip_login: str
+    status: SessionStatus = SessionStatus.REGISTERED
+
+
+@frozen(kw_only=True)
+class CallFrame(ServerMessage):
+    """A call has a new status. The SDK takes it from `data`, whatever the message is called."""
+
+    data: Mapping[str, Any] = field(repr=False)
+    """The `Call` of WCS, as the backend may have overwritten it."""
+
+    def wire_data(self) -> list[Any]:
+        return [dict(self.data)]
+
+
+@frozen(kw_only=True)
+class NotifyTryingResponse(CallFrame):
+    """`notifyTryingResponse`: the phone's server is being asked."""
+
+    message: ClassVar[str] = "notifyTryingResponse"
+
+
+@frozen(kw_only=True)
+class Ring(CallFrame):
+    """`ring`: the phone rings, or can already be heard."""
+
+    message: ClassVar[str] = "ring"
+
+
+@frozen(kw_only=True)
+class Talk(CallFrame):
+    """`talk`: both sides talk."""
+
+    message: ClassVar[str] = "talk"
+
+
+@frozen(kw_only=True)
+class Hold(CallFrame):
+    """`hold`: one side holds the call."""
+
+    message: ClassVar[str] = "hold"
+
+
+@frozen(kw_only=True)
+class FinishCall(CallFrame):
+    """`finish` of a call that there was."""
+
+    message: ClassVar[str] = "finish"
+
+
+@frozen(kw_only=True)
+class NotifyIncomingCall(CallFrame):
+    """`notifyIncomingCall`: a phone calls. Its SDP has come before, by `setRemoteSDP`, or the page could not answer."""
+
+    message: ClassVar[str] = "notifyIncomingCall"
 
 
 ServerFrame = (
@@ -314,4 +381,11 @@ ServerFrame = (
     | Fail
     | NotifySessionDebugEvent
     | Finish
+    | Registered
+    | NotifyTryingResponse
+    | Ring
+    | Talk
+    | Hold
+    | FinishCall
+    | NotifyIncomingCall
 )

@@ -1,7 +1,8 @@
-"""Statuses of sessions, data and calls that the WebSDK and the server exchange, spelled exactly as on the wire.
+"""Statuses of sessions and data that the WebSDK and the server exchange, spelled exactly as on the wire.
 
-Stream statuses are in `protocol.stream.statuses`. Source: constants of the Flashphoner WebSDK 2.0 (`SESSION_STATUS`
-and others). Pages compare these texts, so changing a letter changes the protocol.
+Those of streams are in `protocol.stream.statuses`, those of calls in `protocol.calls.statuses`. Source: constants of
+the Flashphoner WebSDK 2.0 (`SESSION_STATUS` and others). Pages compare these texts, so changing a letter changes the
+protocol.
 """
 
 from enum import StrEnum
@@ -22,12 +23,4 @@ class DataStatus(StrEnum):
     """Outcome of a client's `sendData`; any other word makes the SDK throw."""
 
     ACCEPTED = "ACCEPTED"
-    FAILED = "FAILED"
-
-
-class CallStatus(StrEnum):
-    """Terminal statuses of a SIP call, as `finish` carries them."""
-
-    FINISH = "FINISH"
-    BUSY = "BUSY"
     FAILED = "FAILED"

@@ -22,7 +22,7 @@ LOST = StopReason(cause="test")
 async def gone(rig: SignalingRig) -> bool:
     """Whether no room is left, neither by name nor as a task."""
     await trio.testing.wait_all_tasks_blocked()
-    return len(rig.rooms) == 0 and not rig.supervisor._rooms
+    return len(rig.rooms) == 0 and not rig.supervisor._others
 
 
 # -- joining, talking and leaving --------------------------------------------------------------------------------------

@@ -51,6 +51,11 @@ class PlainPhone:
         host, port = self._rtp.getsockname()
         return host, port
 
+    @property
+    def rtcp_port(self) -> int:
+        port: int = self._rtcp.getsockname()[1]
+        return port
+
     def media(self, direction: Direction = Direction.SENDRECV, *, keys: SrtpKeys | None = None) -> RemoteMedia:
         """What its SDP says."""
         return RemoteMedia(
@@ -74,9 +79,9 @@ class PlainPhone:
         packet = header + payload
         self._rtp.sendto(self._transmitter.protect(packet) if self._transmitter else packet, self.server)
 
-    async def hear(self, count: int = 1) -> list[Received]:
+    async def hear(self, count: int = 1, *, within: float = 20.0) -> list[Received]:
         """Wait until so many packets have come in all."""
-        with trio.fail_after(20):
+        with trio.fail_after(within):
             while len(self.received) < count:
                 await trio.lowlevel.wait_readable(self._rtp)
                 self._take(self._rtp.recv(2048))

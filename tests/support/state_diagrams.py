@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from protocol.calls import life as call_life
 from protocol.common.transitions import Transitions
 from protocol.hooks import breaker
 from protocol.signaling import session_state
@@ -71,6 +72,13 @@ MACHINES = (
         events=life.LifeEvent,
         table=life.PLAYED,
         meanings=life.PLAYED_MEANINGS,
+    ),
+    Machine(
+        name="Call",
+        source="protocol/calls/life.py",
+        events=call_life.CallStep,
+        table=call_life.CALL_LIFE,
+        meanings=_meanings(call_life.CallState),
     ),
     Machine(
         name="Transport",

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = ("info", "warning", "error")
 
-KINDS = ("stream", "session", "room")
+KINDS = ("stream", "session", "room", "call")
 COMPUTED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("actors/hooks/call_log.py", "'hook'"): {"info": ("hook",)},
     ("actors/node/drain.py", "event"): {

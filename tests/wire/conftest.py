@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 SLOW = {
     "aiortc_peer",
     "call_media",
+    "calls",
     "candidates",
     "capture",
     "capture_codecs",

@@ -204,4 +204,7 @@ def test_kinds_of_methods() -> None:
         "DataStatusEvent",
         "RecordingStatusEvent",
         "ServerStatusEvent",
+        "CallStatusEvent",
+        "RegistrationStatusEvent",
+        "hangup",
     }

@@ -1,0 +1,78 @@
+"""Where sessions get what they need for calls: their account, as the connection and its backend name it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actors.calls.registration import Registration, RegistrationOwner
+from actors.calls.services import CallServices
+from actors.calls.sip_dialer import SipDialer
+from actors.calls.sip_endpoint import SipEndpoint
+from config.live import follow
+from config.settings import Settings
+from protocol.calls.fraud_limits import FraudLimits
+from protocol.sip.account import BadAccount, SipAccount, make_account
+
+
+class CallDesk:
+    """See above."""
+
+    def __init__(self, services: CallServices, endpoint: SipEndpoint) -> None:
+        self.services = services
+        self._endpoint = endpoint
+        follow(services.settings, self._adopt)
+
+    def account(self, connected: Mapping[str, Any], session_id: str) -> SipAccount | None:
+        """The account of a connection, `connected` as its backend has answered it; None without one that can be."""
+        if not _text(connected, "sipLogin"):
+            return None
+        try:
+            return make_account(
+                self._endpoint.access.servers,
+                login=_text(connected, "sipLogin"),
+                domain=_text(connected, "sipDomain"),
+                password=_text(connected, "sipPassword"),
+                authentication_name=_text(connected, "sipAuthenticationName"),
+                outbound_proxy=_text(connected, "sipOutboundProxy"),
+                port=_port(connected),
+            )
+        except BadAccount as error:
+            self.services.refusals.warning("SIP account refused", session=session_id, why=str(error))
+            return None
+
+    def dialer(self, account: SipAccount) -> SipDialer:
+        """For the calls of an account."""
+        return SipDialer(account, self._endpoint, self.services.settings)
+
+    def registration(self, account: SipAccount, owner: RegistrationOwner) -> Registration:
+        """The registration of an account, to be run."""
+        return Registration(account, owner, self._endpoint, self.services.settings)
+
+    def _adopt(self, settings: Settings) -> None:
+        self.services.limits.change(fraud_limits(settings))
+
+
+def fraud_limits(settings: Settings) -> FraudLimits:
+    """As the settings have them."""
+    return FraudLimits(
+        calls_per_session=settings.sip_max_calls_per_session,
+        calls_per_app=settings.sip_max_calls_per_app,
+        calls_per_account=settings.sip_max_calls_per_account,
+        calls_in_all=settings.sip_max_calls,
+        attempts_per_minute=settings.sip_max_calls_per_minute,
+        minutes_per_day=settings.sip_max_minutes_per_day,
+    )
+
+
+def wants_registration(connected: Mapping[str, Any]) -> bool:
+    """Whether a connection is to be registered."""
+    return connected.get("sipRegisterRequired") in (True, "true")
+
+
+def _text(connected: Mapping[str, Any], key: str) -> str:
+    value = connected.get(key)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def _port(connected: Mapping[str, Any]) -> int | None:
+    text = _text(connected, "sipPort")
+    return int(text) if len(text) < 6 and text.isdecimal() and 0 < int(text) < 65_536 else None

@@ -1,0 +1,84 @@
+"""What is told of a call: its states, as statuses to its owner and its backend, and what REST and hooks are shown."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actors.calls.owner import CallOwner
+from protocol.calls.description import CallDescription, call_object
+from protocol.calls.life import CALL_LIFE, STATUSES, CallState, CallStep
+from protocol.calls.request import CallRequest
+from protocol.calls.statuses import CallStatus
+from protocol.hooks import HookMethod
+
+Tell = Callable[[CallDescription, Mapping[str, Any]], None]
+
+
+class CallReport:
+    """See above. `info` and `sip_status` may be set until the end; `callee` is whom the backend has chosen."""
+
+    def __init__(self, request: CallRequest, owner: CallOwner, *, created: int) -> None:
+        self.state = CALL_LIFE.initial
+        self.last: CallStatus | None = None
+        """The last status, once it is known."""
+        self.info = ""
+        self.sip_status = 0
+        self.callee = request.callee
+        self._request, self._owner, self._created = request, owner, created
+
+    @property
+    def is_up(self) -> bool:
+        """Somebody has answered, and nobody has ended it."""
+        return self.state in (CallState.UP, CallState.HELD)
+
+    def enter(self, step: CallStep) -> None:
+        """Tell the next status, if this step leads to another state."""
+        if CALL_LIFE.allows(self.state, step):
+            self.state = CALL_LIFE.after(self.state, step)
+            self._announce(self._owner.call_status)
+
+    def ring_page(self, sdp: str) -> None:
+        """The page is told of a call that has come, and offered `sdp`."""
+        self.state = CALL_LIFE.after(self.state, CallStep.RINGS)
+        self._announce(lambda call, shown: self._owner.call_arrived(call.call_id, sdp, shown))
+
+    def end(self, status: CallStatus, info: str) -> None:
+        """Tell the last status: this one, if none was set before."""
+        self.last, self.info = self.last or status, self.info or info
+        self.enter(CallStep.ENDED)
+
+    def warn(self, method: HookMethod, info: str) -> None:
+        """Something that was wanted of the call is not done."""
+        self._owner.call_warning(self._request.call_id, method, info)
+
+    def body(self, **fields: Any) -> dict[str, Any]:
+        """The call as hooks are shown it."""
+        return call_object(self.describe()) | fields
+
+    def describe(self) -> CallDescription:
+        context, request = self._owner.context, self._request
+        return CallDescription(
+            node_id=context.node_id,
+            app_key=context.app_key,
+            session_id=context.session_id,
+            call_id=request.call_id,
+            incoming=request.incoming,
+            status=self.last or STATUSES[self.state],
+            caller=request.caller,
+            callee=self.callee,
+            visible_name=request.visible_name,
+            has_audio=request.has_audio,
+            media_provider=request.media_provider,
+            sip_status=self.sip_status,
+            info=self.info,
+            custom=request.custom,
+            create_date=self._created,
+        )
+
+    def _announce(self, tell: Tell) -> None:
+        call = self.describe()
+
+        def deliver(shown: Mapping[str, Any]) -> None:
+            tell(call, shown)
+
+        is_last = call.status.is_last
+        self._owner.lane.event(HookMethod.CALL_STATUS_EVENT, call_object(call), deliver=deliver, last=is_last)

@@ -1,0 +1,38 @@
+"""A call's owner, as the call sees it: a page's session today, REST or a stream others.
+
+All methods are called on the server's event loop. They must not raise or wait.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from actors.hooks.lane import HookLane
+from protocol.calls.description import CallDescription
+from protocol.hooks import HookContext, HookMethod
+
+
+class CallOwner(Protocol):
+    """See above; each method says which call it is about."""
+
+    @property
+    def context(self) -> HookContext:
+        """Node, application and session, for hooks and REST."""
+
+    @property
+    def lane(self) -> HookLane:
+        """The lane for the hooks of all its calls, in order."""
+
+    def call_answered(self, call_id: str, sdp: str) -> None:
+        """`sdp` answers the page's offer. Once for each call that the page makes, unless the call ends first."""
+
+    def call_arrived(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
+        """A phone calls: `sdp` is the offer to the page, `shown` the call."""
+
+    def call_status(self, call: CallDescription, shown: Mapping[str, Any]) -> None:
+        """A call has a new status. `shown` is the call as the backend may have overwritten it."""
+
+    def call_warning(self, call_id: str, method: HookMethod, info: str) -> None:
+        """Something that was wanted of the call is refused or impossible; the call goes on."""
+
+    def call_over(self, call_id: str) -> None:
+        """The call has released everything and accepts no more. Called once."""

@@ -1,0 +1,64 @@
+"""A call that a page makes."""
+
+from actors.calls.call import CallMessage, PhoneCall
+from actors.calls.dialer import Dialer
+from actors.calls.owner import CallOwner
+from actors.calls.services import CallServices
+from protocol.calls.fraud_limits import CallTicket
+from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.life import CallStep
+from protocol.calls.request import CallRequest
+from protocol.hooks import Allow, HookMethod
+from protocol.sip.events import CallAnswered, CallProgressed
+
+
+class PlacedCall(PhoneCall):
+    """See above."""
+
+    def __init__(
+        self, request: CallRequest, owner: CallOwner, dialer: Dialer, ticket: CallTicket, services: CallServices
+    ) -> None:
+        super().__init__(request, owner, ticket, services)
+        self._dialer = dialer
+
+    async def _begin(self) -> None:
+        request, dialer = self._request, self._dialer
+        if request.has_video:
+            raise CallRefused(CallInfo.ONLY_AUDIO)
+        self._ends.read_page(request.sdp or "")
+        verdict = await self._owner.lane.authorize(HookMethod.CALL, self._report.body())
+        await self.go_on()
+        if not isinstance(verdict, Allow):
+            raise CallRefused(verdict.info, "the backend")
+        renamed = verdict.body.get("callee")
+        if isinstance(renamed, str) and renamed:
+            self._report.callee = renamed
+        callee = dialer.callee(self._report.callee)
+        self._report.enter(CallStep.INVITED)
+        route = await dialer.route(callee)
+        await self.go_on()
+        offer = self._ends.offer_phone(route.hosts)
+        self._phone = dialer.dial(callee, route, offer, visible_name=request.visible_name, listener=self.sip_told)
+
+    async def _take_own(self, message: CallMessage) -> None:
+        match message:
+            case CallProgressed():
+                self._report.sip_status = message.status
+                self._progressed(message)
+            case CallAnswered():
+                self._report.sip_status = 200
+                if message.description is not None or self._ends.codecs is None:
+                    self._take_description(message.description)
+                self._answered()
+
+    def _progressed(self, message: CallProgressed) -> None:
+        if message.description is not None:
+            self._take_description(message.description)
+            self._report.enter(CallStep.EARLY_MEDIA)
+        elif message.status >= 180:
+            self._report.enter(CallStep.RINGS)
+
+    def _take_description(self, description: bytes | None) -> None:
+        answer = self._ends.take_answer(description)
+        if answer is not None:
+            self._owner.call_answered(self.call_id, answer)

@@ -1,0 +1,41 @@
+"""What all calls of a server share."""
+
+from collections.abc import Callable
+
+import trio
+from attrs import field, frozen
+
+from actors.calls.call_counts import CallCounts
+from actors.calls.call_table import CallTable
+from actors.media.plane import MediaPlane
+from actors.node.drain import Drain
+from actors.node.supervisor import Supervisor
+from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.overload import Overload
+from config.settings import Settings
+from protocol.calls.fraud_limits import CallLimits
+from protocol.calls.info_texts import CallRefused
+
+log = get_logger("calls")
+
+
+@frozen(kw_only=True)
+class CallServices:
+    """See above. `wall_clock` gives seconds since the epoch."""
+
+    plane: MediaPlane
+    supervisor: Supervisor
+    settings: Settings
+    limits: CallLimits
+    wall_clock: Callable[[], float]
+    overload: Overload
+    drain: Drain
+    counts: CallCounts = field(factory=CallCounts)
+    table: CallTable = field(factory=CallTable)
+    refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
+    """The log of calls that are refused."""
+
+    def refused(self, refused: CallRefused, *, session: str, call: str) -> None:
+        """A call is refused: count it, and tell the operator which limit it was."""
+        self.counts.refused[refused.detail or refused.info] += 1
+        self.refusals.warning("call refused", session=session, id=call, info=refused.info, detail=refused.detail)

@@ -1,0 +1,69 @@
+"""The calls of one account, through the SIP endpoint."""
+
+import secrets
+
+import trio
+from attrs import evolve
+
+from actors.calls.dialer import CallRoute
+from actors.calls.phone_line import CallListener, PhoneLine
+from actors.calls.sip_access import SipForbidden, SipUnreachable
+from actors.calls.sip_endpoint import SipEndpoint
+from actors.runtime.timeouts import fail_after
+from config.settings import Settings
+from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.sip.account import SipAccount
+from protocol.sip.callee import CalleeRefused, check_callee, read_callee
+from protocol.sip.headers import SipUri, escaped_user
+from protocol.sip.outgoing_call import Invitation
+
+LOOKUP_TIMEOUT = 10.0
+"""Seconds for the addresses of a server."""
+
+
+class SipDialer:
+    """Implements `actors.calls.dialer.Dialer`."""
+
+    def __init__(self, account: SipAccount, endpoint: SipEndpoint, settings: Settings) -> None:
+        self._account, self._endpoint, self._settings = account, endpoint, settings
+
+    @property
+    def account(self) -> str:
+        return self._account.address.uri.address_of_record
+
+    def callee(self, text: str) -> SipUri:
+        settings, servers = self._settings, self._endpoint.access.servers
+        try:
+            uri = read_callee(text, self._account.domain, servers)
+            if uri.host != self._account.domain and not servers.allows_any and servers.find(uri.host) is None:
+                raise CalleeRefused("the callee is at a domain that is not listed", "sip.servers")
+            check_callee(uri, settings.sip_callee_allow, settings.sip_callee_deny)
+        except CalleeRefused as refused:
+            info = CallInfo.CALLEE_REFUSED if refused.setting else CallInfo.CALLEE_MALFORMED
+            raise CallRefused(info, refused.setting or str(refused), sip_status=403) from None
+        return uri
+
+    async def route(self, callee: SipUri) -> CallRoute:
+        """All requests of an account go to its own server, or its proxy: that knows where others are."""
+        try:
+            with fail_after(LOOKUP_TIMEOUT):
+                hops = await self._endpoint.access.hops(*self._account.server)
+        except SipForbidden as error:
+            raise CallRefused(CallInfo.DOMAIN_REFUSED, str(error), sip_status=403) from None
+        except (SipUnreachable, trio.TooSlowError) as error:
+            raise CallRefused(CallInfo.SERVER_UNREACHABLE, str(error), sip_status=503) from None
+        return CallRoute(hops=hops)
+
+    def dial(
+        self, callee: SipUri, route: CallRoute, offer: bytes, *, visible_name: str, listener: CallListener
+    ) -> PhoneLine:
+        account = self._account
+        invitation = Invitation(
+            caller=evolve(account.address, display_name=visible_name or account.display_name),
+            callee=callee,
+            hops=route.hops,
+            offer=offer,
+            contact_user=escaped_user(account.login),
+            contact_token=secrets.token_hex(16),
+        )
+        return self._endpoint.call(invitation, account.credentials, listener)

@@ -1,0 +1,78 @@
+"""A session as the owner of its calls: turns what they report into frames of the WebSDK."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from actors.hooks.lane import HookLane
+from actors.session.websdk_owner import SessionOwner
+from protocol.calls.description import CallDescription
+from protocol.calls.statuses import CallStatus
+from protocol.hooks import HookContext, HookMethod
+from protocol.signaling.frame_codec import encode_message
+from protocol.signaling.frames import (
+    Fail,
+    FinishCall,
+    Hold,
+    NotifyIncomingCall,
+    NotifyTryingResponse,
+    Ring,
+    SetRemoteSDP,
+    Talk,
+)
+from protocol.signaling.server_frames import CallFrame
+
+_FRAMES: Final[Mapping[CallStatus, type[CallFrame]]] = {
+    CallStatus.TRYING: NotifyTryingResponse,
+    CallStatus.RING: Ring,
+    CallStatus.RING_MEDIA: Ring,
+    CallStatus.ESTABLISHED: Talk,
+    CallStatus.HOLD: Hold,
+    CallStatus.FINISH: FinishCall,
+    CallStatus.BUSY: FinishCall,
+    CallStatus.FAILED: FinishCall,
+}
+
+
+@frozen(kw_only=True)
+class PageCalls:
+    """One session, as `actors.calls.owner.CallOwner`."""
+
+    owner: SessionOwner
+    over: Callable[[str], None]
+    """The call of this id is over."""
+
+    @property
+    def context(self) -> HookContext:
+        return self.owner.context
+
+    @property
+    def lane(self) -> HookLane:
+        return self.owner.lane
+
+    def call_answered(self, call_id: str, sdp: str) -> None:
+        self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp))
+
+    def call_arrived(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
+        """The SDP comes first: the page may answer as soon as it knows of the call."""
+        self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp, is_initiator=False))
+        self._send(NotifyIncomingCall(data=shown))
+
+    def call_status(self, call: CallDescription, shown: Mapping[str, Any]) -> None:
+        self._send(_FRAMES[call.status](data=shown))
+
+    def call_warning(self, call_id: str, method: HookMethod, info: str) -> None:
+        """Without `apiMethod`, so that the SDK does not take it for a status."""
+        self.owner.send(Fail(info=info, extra={"method": str(method), "callId": call_id}))
+
+    def call_over(self, call_id: str) -> None:
+        self.over(call_id)
+
+    def _send(self, frame: CallFrame) -> None:
+        try:
+            text = encode_message(frame.message, frame.wire_data())
+        except (ValueError, RecursionError) as error:  # a backend may have inserted something that cannot be encoded
+            self.owner.writer.unwritable(frame.message, error)
+            return
+        self.owner.writer.send_text(text)

@@ -1,0 +1,233 @@
+"""The calls of one session: how its page's frames about them are handled, and who calls it.
+
+Nothing here waits: each call is an actor, which asks the backend itself.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from actors.calls.call import AnswerWish, DigitsWish, HoldWish, PhoneCall
+from actors.calls.call_desk import CallDesk, wants_registration
+from actors.calls.dialer import Dialer
+from actors.calls.phone_line import CallListener, PhoneLine
+from actors.calls.placed_call import PlacedCall
+from actors.calls.received_call import CallArrival, ReceivedCall
+from actors.calls.registration import Registration
+from actors.calls.services import CallServices
+from actors.calls.start import admit_call, start_call
+from actors.runtime.actor import StopReason, crash_guard
+from actors.runtime.logs import get_logger
+from actors.session.page_calls import PageCalls
+from actors.session.receive_quota import ReceiveQuota
+from actors.session.websdk_owner import SessionOwner
+from protocol.calls.fraud_limits import CallParty, CallTicket
+from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.request import CallRequest
+from protocol.calls.statuses import CallStatus
+from protocol.hooks import HookMethod
+from protocol.signaling.frame_codec import weigh_frame
+from protocol.signaling.frames import Fail, Finish, Registered, SipRequest
+from protocol.signaling.session_statuses import SessionStatus
+from protocol.sip.account import SipAccount
+from protocol.sip.events import CallArrived
+
+_UNAVAILABLE = 480
+
+log = get_logger("session")
+
+
+@frozen(kw_only=True)
+class CallAccess:
+    """What a session needs for calls. `account` and `dialer` are None if its connection has none."""
+
+    desk: CallDesk
+    account: SipAccount | None = None
+    dialer: Dialer | None = None
+    registers: bool = False
+    """Whether the account is to be registered."""
+
+    @property
+    def services(self) -> CallServices:
+        return self.desk.services
+
+
+def call_access(desk: CallDesk | None, connected: Mapping[str, Any], session_id: str) -> CallAccess | None:
+    """For a session whose `connection` the backend has answered by `connected`. None where there are no calls."""
+    if desk is None:
+        return None
+    account = desk.account(connected, session_id)
+    if account is None:
+        return CallAccess(desk=desk)
+    registers = wants_registration(connected)
+    return CallAccess(desk=desk, account=account, dialer=desk.dialer(account), registers=registers)
+
+
+class SessionCalls:
+    """See above. `calls` are those that are not over, by callId."""
+
+    def __init__(
+        self,
+        owner: SessionOwner,
+        access: CallAccess | None,
+        quota: ReceiveQuota,
+        nursery: Callable[[], trio.Nursery],
+    ) -> None:
+        self.calls: dict[str, PhoneCall] = {}
+        self._owner = owner
+        self._access = access
+        self._quota = quota
+        self._weights: dict[str, int] = {}
+        self._page = PageCalls(owner=owner, over=self._forget)
+        self._registration: Registration | None = None
+        self._is_over = False
+        if access is not None and access.registers and access.account is not None:
+            self._registration = access.desk.registration(access.account, self)
+            nursery().start_soon(run_registration, self._registration)
+
+    # -- for its page ------------------------------------------------------------------------------
+
+    def take(self, frame: SipRequest) -> None:
+        """Handle a frame. A call or an answer always gets an answer; what is wanted of no call is ignored."""
+        call = self.calls.get(frame.call_id)
+        match frame.message:
+            case "call":
+                self._place(frame)
+            case "answer" if call is not None:
+                call.wish(AnswerWish(frame.sdp))
+            case "answer":
+                self._owner.send(Finish(call_id=frame.call_id))
+            case "hangup" if call is not None:
+                call.hang_up()
+            case "hold" | "unhold" if call is not None:
+                call.wish(HoldWish(frame.message == "hold"))
+            case "sendDtmf" if call is not None:
+                call.wish(DigitsWish(frame.dtmf, frame.type))
+            case "transfer" if call is not None:
+                self._page.call_warning(frame.call_id, HookMethod.HOLD, "Transfers are not supported")
+
+    # -- for its registration ----------------------------------------------------------------------
+
+    def registered(self) -> None:
+        """The SIP server knows the account."""
+        if self._access is not None and self._access.account is not None:
+            login = self._access.account.login
+            self._tell_registration(SessionStatus.REGISTERED, lambda: self._owner.send(Registered(sip_login=login)))
+
+    def registration_failed(self, status: int, reason: str) -> None:
+        """It does not: the page is warned, and goes on."""
+        info = f"SIP registration failed: {status} {reason}".strip()
+        frame = Fail(info=info, extra={"method": str(HookMethod.REGISTRATION_STATUS_EVENT)})
+        self._tell_registration(SessionStatus.FAILED, lambda: self._owner.send(frame), sipStatus=status, info=info)
+
+    def call_arrived(self, event: CallArrived, phone: PhoneLine) -> CallListener | int:
+        """Somebody calls this session's account: who hears what happens, or the status to refuse with."""
+        access = self._access
+        if access is None or access.dialer is None or self._is_over:
+            return _UNAVAILABLE
+        request = CallRequest(
+            call_id=str(uuid.uuid4()),
+            incoming=True,
+            caller=event.caller.uri.address_of_record,
+            callee=event.callee.user or access.dialer.account,
+            visible_name=event.caller.display_name,
+        )
+        arrival = CallArrival(phone=phone, offer=event.offer, signalling=(event.source.host,))
+        try:
+            ticket = self._admit(access, incoming=True)
+            call = ReceivedCall(arrival, request, self._page, ticket, access.services)
+            self._start(call, access.services, ticket)
+        except CallRefused as refused:
+            return refused.sip_status
+        return call.sip_told
+
+    def end(self, reason: StopReason) -> None:
+        """The session is over, and with it its calls."""
+        self._is_over = True
+        if self._registration is not None:
+            self._registration.stop(reason)
+        for call in tuple(self.calls.values()):
+            call.stop(reason)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _place(self, frame: SipRequest) -> None:
+        access = self._access
+        if frame.call_id in self.calls:  # `finish` would end the page's running call of this id
+            self._owner.send(Fail(api_method=frame.message, id=frame.call_id, info=CallInfo.CALL_ID_IN_USE))
+            return
+        try:
+            if access is None:
+                raise CallRefused(CallInfo.NOT_SERVED)
+            if access.dialer is None:
+                raise CallRefused(CallInfo.NO_ACCOUNT)
+            ticket = self._admit(access)
+            self._keep(frame, access, ticket)
+            call = PlacedCall(_request(frame, access.dialer), self._page, access.dialer, ticket, access.services)
+            self._start(call, access.services, ticket)
+        except CallRefused as refused:
+            self._refuse(frame.call_id, refused)
+
+    def _admit(self, access: CallAccess, *, incoming: bool = False) -> CallTicket:
+        context = self._owner.context
+        party = CallParty(
+            session_id=context.session_id,
+            app_key=context.app_key,
+            account="" if access.dialer is None else access.dialer.account,
+            address=self._owner.subject.address or "",
+        )
+        return admit_call(party, access.services, incoming=incoming)
+
+    def _keep(self, frame: SipRequest, access: CallAccess, ticket: CallTicket) -> None:
+        """What a call keeps of its frame counts as the client's memory."""
+        weight = weigh_frame(frame)
+        if not self._quota.keep(weight):
+            access.services.limits.give_back(ticket, 0.0, trio.current_time())
+            raise CallRefused(CallInfo.TOO_MANY_CALLS, "max_client_memory")
+        self._weights[frame.call_id] = weight
+
+    def _start(self, call: PhoneCall, services: CallServices, ticket: CallTicket) -> None:
+        try:
+            start_call(call, services)
+        except CallRefused:
+            services.limits.give_back(ticket, 0.0, trio.current_time())
+            self._forget(call.call_id)
+            raise
+        self.calls[call.call_id] = call
+
+    def _refuse(self, call_id: str, refused: CallRefused) -> None:
+        if self._access is not None:
+            self._access.services.refused(refused, session=self._owner.context.session_id, call=call_id)
+        self._owner.send(Finish(call_id=call_id, status=CallStatus.FAILED, info=refused.info))
+
+    def _tell_registration(self, status: SessionStatus, deliver: Callable[[], None], **fields: Any) -> None:
+        body = self._owner.context.body(status=status, **fields)
+        self._owner.lane.event(HookMethod.REGISTRATION_STATUS_EVENT, body, deliver=lambda shown: deliver())
+
+    def _forget(self, call_id: str) -> None:
+        self.calls.pop(call_id, None)
+        self._quota.give_back(self._weights.pop(call_id, 0))
+
+
+async def run_registration(registration: Registration) -> None:
+    """A registration that crashes is over; its page goes on."""
+    with crash_guard(lambda error: log.error("registration crashed", crash=error, actor=repr(registration))):
+        await registration.run()
+
+
+def _request(frame: SipRequest, dialer: Dialer) -> CallRequest:
+    return CallRequest(
+        call_id=frame.call_id,
+        incoming=False,
+        caller=frame.caller or dialer.account,
+        callee=frame.callee,
+        visible_name=frame.visible_name,
+        has_video=frame.has_video,
+        has_audio=frame.has_audio,
+        media_provider=frame.media_provider,
+        sdp=frame.sdp,
+        custom=frame.custom,
+    )
