@@ -92,6 +92,15 @@ class ClusterDirectory(Directory[B]):
         except RegistryUnavailable:
             return False
 
+    async def find_elsewhere(self, name: str) -> B | None:
+        if self.holder_of(name) is not None or self.relays is None:
+            return None
+        relayed = self.relays.find(name)
+        try:
+            return await self._bring(name) if relayed is None else relayed
+        except NotPublished:
+            return None
+
     async def _bring(self, name: str) -> B:
         try:
             holder = await self._elsewhere.locate(name)

@@ -5,6 +5,7 @@ origin come from the same address, which is how peers are told apart. All of the
 packets of many legs that came together are forwarded together.
 """
 
+import contextlib
 import errno
 import selectors
 import socket
@@ -197,7 +198,8 @@ def _connected(address: Address, source: str | None) -> UdpSocket:
     try:
         udp.setblocking(False)
         if source is not None and ip_address(source).version == remote.version:
-            udp.bind((source, 0))
+            with contextlib.suppress(OSError):  # it is another machine's, which stands before this one
+                udp.bind((source, 0))
         udp.connect((str(remote), address[1]))
     except OSError as error:
         udp.close()

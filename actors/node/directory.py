@@ -125,6 +125,10 @@ class Directory(Generic[B]):
             raise NotPublished(name)
         raise NotReady(name)
 
+    async def find_elsewhere(self, name: str) -> B | None:
+        """The broadcast that another node has under this name, brought here; None: nobody on this node need ask."""
+        return None
+
     def holder_of(self, name: str) -> Claim[B] | None:
         """Who of this node holds a name."""
         place = self._places.get(name)

@@ -36,7 +36,7 @@ class RelayLeg:
         self.has_told = False
         self.began = trio.current_time()
         self.reason: StopReason | None = None
-        self.news = NewsSender(member, ask.pull, services, self.close)
+        self.news = NewsSender(member, ask.pull, services)
         self._legs, self._counts, self._on_end = services.legs, services.counts, on_end
         self._broadcast = broadcast
         self.playback: RelayPlayback | None = services.legs.serve(

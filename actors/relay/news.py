@@ -20,10 +20,10 @@ MOST_WAITING: Final = 64
 
 
 class NewsSender:
-    """The news of the leg `pull`, for this member. `on_unknown`: it does not know the pull, or no longer."""
+    """The news of the leg `pull`, for this member."""
 
-    def __init__(self, member: str, pull: str, services: RelayServices, on_unknown: Callable[[], None]) -> None:
-        self._member, self._services, self._on_unknown = member, services, on_unknown
+    def __init__(self, member: str, pull: str, services: RelayServices) -> None:
+        self._member, self._services = member, services
         self._blank = RelayNews(pull=pull, number=0)
         self._waiting: deque[RelayNews] = deque()
         self._number = 0
@@ -45,11 +45,11 @@ class NewsSender:
                 self._add(evolve(self._blank, end=end))
             self._come.set()
 
-    async def run(self) -> None:
-        """Send until the end has been told."""
+    async def run(self, on_unknown: Callable[[], None]) -> None:
+        """Send until the end has been told. `on_unknown`: the other end does not know the pull, or no longer."""
         while self._waiting or not self._ended:
             if self._waiting:
-                await self._send(self._waiting.popleft())
+                await self._send(self._waiting.popleft(), on_unknown)
             else:
                 self._come = trio.Event()
                 await self._come.wait()
@@ -59,7 +59,7 @@ class NewsSender:
         self._waiting.append(evolve(news, number=self._number))
         self._come.set()
 
-    async def _send(self, news: RelayNews) -> None:
+    async def _send(self, news: RelayNews, on_unknown: Callable[[], None]) -> None:
         services, counts = self._services, self._services.counts
         for _ in range(TRIES):
             try:
@@ -72,6 +72,6 @@ class NewsSender:
             if reply is not None:
                 counts.news += 1
                 if not reply.count:
-                    self._on_unknown()
+                    on_unknown()
                 return
         counts.news_lost += 1

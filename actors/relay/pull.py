@@ -22,10 +22,12 @@ from protocol.stream.info_texts import StreamInfo
 from protocol.stream.statuses import StreamEventType
 from protocol.webrtc.relay_leg import LegEnd, is_same_media
 
+FIRST_PLAYER: Final = 5.0
+"""Seconds at least until the one who has asked must have come."""
 LAST_WORD: Final = 1.0
 """Seconds to wait for the reason, after the origin has closed the leg."""
 MOST_TRIES: Final = 3
-"""Legs in a row that may be lost before any media comes."""
+"""Legs in a row that may be lost before any connects: one more than the origin has addresses, and so many."""
 PLAYERS_AT_ONCE: Final = 25
 NO_PLAYERS: Final = StopReason(cause="no-players", info=StreamInfo.STOPPED_BY_USER)
 LOST: Final = failed(StreamInfo.FAILED_TO_CONNECT_TO_ORIGIN_STREAM)
@@ -151,7 +153,8 @@ class Pull:
                 return
         self._is_lost = self._is_closed = False
         self._tries += 1
-        if self._tries < MOST_TRIES and await self._resume():
+        most = min(MOST_TRIES, 1 + len(self._offer.candidates))
+        if self._tries < most and await self._resume():
             self._services.counts.resumed += 1
             return
         self._services.counts.failed += 1
@@ -159,13 +162,15 @@ class Pull:
         self.end(LOST)
 
     async def _watch_players(self, broadcast: Broadcast) -> None:
+        linger = max(FIRST_PLAYER, self._services.settings.cluster_relay_linger)
         while True:
-            with trio.move_on_after(self._services.settings.cluster_relay_linger) as waiting:
+            with trio.move_on_after(linger) as waiting:
                 await broadcast.until_occupied()
             if waiting.cancelled_caught and not len(broadcast):
                 self.end(NO_PLAYERS)
                 return
             await broadcast.until_deserted()
+            linger = self._services.settings.cluster_relay_linger
 
     # -- legs ----------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class Serving:
     async def _tell(self, leg: RelayLeg) -> None:
         self._telling += 1
         try:
-            await leg.news.run()
+            await leg.news.run(leg.close)
         finally:
             self._telling -= 1
             self._told.set()

@@ -93,6 +93,10 @@ class PlayedStream(Stream):
         captures = self._services.captures
         try:
             if captures is not None and captures.serves(self.name):
+                elsewhere = await self._services.directory.find_elsewhere(self.name)
+                if elsewhere is not None:
+                    return elsewhere
+                await self.go_on()
                 # A name that the backend has chosen is as good as the operator's.
                 return await captures.capture(self.name, by_operator=self.name != self.request.name)
             return await self._services.directory.locate(self.name, timeout=self._services.settings.play_wait_timeout)

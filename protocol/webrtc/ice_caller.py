@@ -13,7 +13,7 @@ from protocol.webrtc.paths import IcePath, PeerPath
 
 CALL_INTERVAL: Final = 1.0
 """Seconds between two checks of the path."""
-CALL_TIMEOUT: Final = 4.0
+CALL_TIMEOUT: Final = 3.0
 """Seconds to the first answer."""
 LOST_AFTER: Final = 3.0
 """Seconds without anything authentic from the peer, after which it is lost."""

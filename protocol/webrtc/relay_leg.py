@@ -6,16 +6,29 @@
 Both ends are this server, so payload types are agreed beforehand, and what every viewer can do is not negotiated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from attrs import field, frozen
 
-from protocol.webrtc.sdp import Codec, Direction, Fingerprint, MediaKind, MediaSection, Offer, Setup, SourceTrack
+from protocol.webrtc.sdp import (
+    Codec,
+    Direction,
+    Fingerprint,
+    MediaKind,
+    MediaSection,
+    NoCommonCodecs,
+    Offer,
+    Setup,
+    SourceTrack,
+)
 
 _PAYLOAD_TYPES: Final[Mapping[MediaKind, int]] = MappingProxyType({MediaKind.AUDIO: 111, MediaKind.VIDEO: 102})
 _RTX_PAYLOAD_TYPE: Final = 103
+_CODECS: Final[Mapping[MediaKind, Collection[str]]] = MappingProxyType(
+    {MediaKind.AUDIO: ("OPUS", "PCMU", "PCMA"), MediaKind.VIDEO: ("VP8", "H264", "VP9", "AV1")}
+)
 _VIDEO_FEEDBACK: Final = ("nack", "nack pli", "ccm fir")
 _PROTOCOL: Final = "UDP/TLS/RTP/SAVPF"
 
@@ -103,7 +116,10 @@ def viewer_offer(edge: LegEnd, tracks: Sequence[LegTrack]) -> Offer:
 
 
 def publisher_offer(origin: LegEnd, tracks: Sequence[LegTrack]) -> Offer:
-    """What an origin sends, as an offer to an edge. It is the DTLS server."""
+    """What an origin sends, as an offer to an edge. It is the DTLS server. Raises NoCommonCodecs."""
+    for track in tracks:
+        if track.codec not in _CODECS[track.kind]:
+            raise NoCommonCodecs(f"{track.codec} is no codec that this version knows")
     return _offer(origin, tracks, Direction.SENDONLY, Setup.PASSIVE)
 
 

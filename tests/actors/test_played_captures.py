@@ -1,10 +1,14 @@
 """A player of a name that is a source to capture: which hook it is, who has named it, and what it is told."""
 
+from typing import cast
+
 import httpx
 import pytest
 from attrs import evolve
 from trio.testing import MockClock
 
+from actors.media.publication import Publication
+from actors.node.directory import Directory
 from actors.stream import Broadcast
 from actors.stream.capture_starter import CaptureRefused
 from protocol.hooks import HookMethod, MethodConfig, RestClientConfig, RestPolicy
@@ -44,6 +48,24 @@ async def test_the_hook_of_a_source_is_play_rtsp(autojump_clock: MockClock) -> N
         assert (starter.asked, info) == ([(URI, False)], "Rtsp stream not found")
         assert [body["name"] for body in rig.backend.called("playRTSP")] == [URI]
         assert not rig.backend.called("playStream")
+
+
+class Elsewhere(Directory[Broadcast]):
+    """Another node captures all sources; they have just ended."""
+
+    async def find_elsewhere(self, name: str) -> Broadcast | None:
+        broadcast = Broadcast(cast(Publication, None))
+        broadcast.is_over = True
+        return broadcast
+
+
+async def test_what_another_node_captures_comes_from_there(autojump_clock: MockClock) -> None:
+    async with signaling_rig() as rig:
+        starter, owner = Starter(), PlainOwner(rig, "owner1")
+        owner._services = evolve(owner._services, captures=starter, directory=Elsewhere())
+        owner.play(URI, "v1")
+        await owner.until("v1", "FAILED")
+        assert starter.asked == []
 
 
 async def test_an_application_without_it_is_asked_by_play_stream(autojump_clock: MockClock) -> None:

@@ -143,6 +143,15 @@ async def test_a_way_that_never_opens_is_given_up(autojump_clock: MockClock) -> 
         assert [leg.address for leg in rig.legs.begun] == [two.candidates[n % 2] for n in range(MOST_TRIES)]
 
 
+async def test_a_way_by_the_only_address_is_tried_once_more(autojump_clock: MockClock) -> None:
+    async with relay_rig(TAKEN, holders=(A,) * 10) as rig:
+        viewer = await watched(rig)
+        for _ in range(2):
+            rig.leg.post(LOST_LEG)
+            await trio.sleep(1)
+        assert (viewer.reason, len(rig.legs.begun)) == (LOST, 2)
+
+
 async def test_the_origins_word_counts_and_its_goodbye_waits_for_it(autojump_clock: MockClock) -> None:
     async with relay_rig() as rig:
         viewer = await watched(rig)

@@ -167,20 +167,26 @@ def _show(name: str, figures: Figures) -> None:
 
 
 async def _measure_joins(one: WcsClient, other: WcsClient) -> None:
-    medians = {}
-    for name, client in (("local", one), ("relay", other)):
-        times = []
-        for number in range(JOINS):
+    times: dict[str, list[float]] = {"local": [], "relay": []}
+    for number in range(JOINS):
+        for name, client in (("local", one), ("relay", other)):
             stream = await one.publish(f"join-{name}-{number}")
             began = time.perf_counter()
             player = await client.play(stream.name)
             await player.until_media()
-            times.append((time.perf_counter() - began) * 1000)
-            player.leave()
-            stream.leave()
-        medians[name] = statistics.median(times)
-        print(f"join {name}: {medians[name]:.1f} ms p50, {max(times):.1f} ms at most")
-    print(f"relay adds: {medians['relay'] - medians['local']:.1f} ms to a join")
+            times[name].append((time.perf_counter() - began) * 1000)
+            await _stop(one, stream)
+    for name, some in times.items():
+        print(f"join {name}: {statistics.median(some):.1f} ms p50, {max(some):.1f} ms at most")
+    added = statistics.median(times["relay"]) - statistics.median(times["local"])
+    print(f"relay adds: {added:.1f} ms to a join")
+
+
+async def _stop(client: WcsClient, stream: ClientStream) -> None:
+    """A publication ends, and its player with it."""
+    await client.send("unPublishStream", {"mediaSessionId": stream.id, "name": stream.name})
+    await stream.until_closed()
+    stream.leave()
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from attrs import evolve
 
 from protocol.webrtc.ice import IceExpiry, IceLiteAgent
 from protocol.webrtc.ice_caller import CALL_INTERVAL, CALL_TIMEOUT, LOST_AFTER, IceCaller
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.relay_leg import LegEnd, LegTrack, is_same_media, publisher_offer, viewer_offer
-from protocol.webrtc.sdp import Codec, Fingerprint, MediaKind, Setup, SourceTrack
+from protocol.webrtc.sdp import Codec, Fingerprint, MediaKind, NoCommonCodecs, Setup, SourceTrack
 from protocol.webrtc.stun import parse
 
 FINGERPRINT = Fingerprint(algorithm="sha-256", value="AA:BB")
@@ -53,6 +54,12 @@ def test_the_edge_is_the_dtls_client_of_a_peer_whose_certificate_it_knows() -> N
     assert viewer_offer(END, tracks).setup is Setup.ACTIVE
     offer = publisher_offer(END, tracks)
     assert (offer.setup, offer.fingerprints) == (Setup.PASSIVE, (FINGERPRINT,))
+
+
+def test_a_codec_of_a_newer_version_is_refused() -> None:
+    (track,) = [LegTrack.of(source) for source in sources(CODECS[0])][1:]
+    with pytest.raises(NoCommonCodecs):
+        publisher_offer(END, [evolve(track, codec="VVC")])
 
 
 def test_viewers_can_go_on_with_the_same_media_under_other_ssrcs_only() -> None:
