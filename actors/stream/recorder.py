@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import trio
 from attrs import evolve
 
 from actors.node.recorder_port import (
@@ -15,6 +16,7 @@ from actors.node.recorder_port import (
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
 from actors.workers.recording.record_groups import RecordGroups
+from actors.workers.recording.recording import Recording
 from actors.workers.recording.recordings import Recordings
 from protocol.node.filters import StreamFilter
 
@@ -35,10 +37,7 @@ class StreamRecorder:
         await self._recordings.until_finished(name)
 
     async def start(self, query: StreamFilter, wish: RecordWish) -> None:
-        recording = self._published(query).record(wish)
-        await recording.started.wait()
-        if recording.refusal is not None:
-            raise recording.refusal
+        await until_begun(self._published(query).record(wish))
 
     def stop(self, query: StreamFilter) -> None:
         recording = self._recordings.of(self._published(query).media_session_id)
@@ -60,10 +59,7 @@ class StreamRecorder:
 
     async def add(self, uri: str, query: StreamFilter) -> None:
         stream = self._published(query)
-        recording = self._groups.add(uri, stream.media_session_id, stream.record)
-        await recording.started.wait()
-        if recording.refusal is not None:
-            raise recording.refusal
+        await until_begun(self._groups.add(uri, stream.media_session_id, stream.record))
 
     def remove(self, uri: str, media_session_id: str) -> None:
         self._groups.remove(uri, media_session_id)
@@ -86,3 +82,14 @@ class StreamRecorder:
     def _matching(self, query: StreamFilter, ids: Iterable[str]) -> Iterator[PublishedStream]:
         chosen = evolve(query, media_session_ids=frozenset(ids))
         return (stream for stream in self._supervisor.matching(chosen) if isinstance(stream, PublishedStream))
+
+
+async def until_begun(recording: Recording) -> None:
+    """Wait until it runs; who gives up waiting does not want it any more. Raises RecordingRefused."""
+    try:
+        await recording.started.wait()
+    except trio.Cancelled:
+        recording.finish()
+        raise
+    if recording.refusal is not None:
+        raise recording.refusal

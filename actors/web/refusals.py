@@ -35,6 +35,8 @@ _EVENTS = {
     HTTPStatus.NOT_IMPLEMENTED: "request of an unknown path",
 }
 """The log event by status, so that one kind of refusal does not hide another; else the request was not understood."""
+_FOUND_NOTHING = "request found nothing"
+"""The log event of a 404 at a path that there is."""
 
 _REASONS = {
     404: "there is nothing at this path",
@@ -52,12 +54,14 @@ class Refusals:
         self._tells_missing = tells_missing
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
-    def answer(self, scope: Scope, error: RestError, headers: Mapping[str, str] | None = None) -> Response:
-        """Refuse the request of `scope`, and log it."""
+    def answer(
+        self, scope: Scope, error: RestError, headers: Mapping[str, str] | None = None, event: str | None = None
+    ) -> Response:
+        """Refuse the request of `scope`, and log it; `event`: as what, if it does not go by the status."""
         scope.setdefault("state", {})[REFUSED] = True
         setting = {"setting": error.setting} if error.setting else {}
         self._log.warning(
-            _EVENTS.get(HTTPStatus(error.status_hint), "request not understood"),
+            event or _EVENTS.get(HTTPStatus(error.status_hint), "request not understood"),
             method=scope["method"],
             path=scope["path"],
             status=error.status_hint,
@@ -82,7 +86,8 @@ class Refusals:
         """Respond to a RestError raised by a handler or while reading its body."""
         # What is left of a body that nobody reads cannot be told from the next request.
         unread = error.status_hint in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT)
-        return self.answer(request.scope, error, {"Connection": "close"} if unread else None)
+        event = _FOUND_NOTHING if error.status_hint == HTTPStatus.NOT_FOUND else None
+        return self.answer(request.scope, error, {"Connection": "close"} if unread else None, event)
 
     async def on_http_exception(self, request: Request, error: HTTPException) -> Response:
         """Respond to errors of Starlette's routing: 404, 405, and 501 for methods of WCS that we do not have."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from attrs import define
+from attrs import define, field
 
 from protocol.common.errors import ProtocolError
 
@@ -76,7 +76,7 @@ class _ChunkStream:
     type: int = 0
     stream: int = 0
     is_extended: bool = False
-    body: bytes = b""
+    body: bytearray = field(factory=bytearray)
 
 
 class ChunkReader:
@@ -84,20 +84,23 @@ class ChunkReader:
 
     def __init__(self) -> None:
         self._size = STANDARD_CHUNK
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._at = 0
+        """Where in it the next chunk begins."""
         self._streams: dict[int, _ChunkStream] = {}
 
     def receive(self, data: bytes) -> Iterator[Message]:
         """The messages that are whole now. Raises RtmpError."""
         self._buffer += data
         while (chunk := self._chunk()) is not None:
-            size, state = chunk
-            self._buffer = self._buffer[size:]
+            self._at, state = chunk
             if len(state.body) == state.length:
-                message = Message(state.type, state.stream, state.timestamp, state.body)
-                state.body = b""
+                message = Message(state.type, state.stream, state.timestamp, bytes(state.body))
+                state.body = bytearray()
                 self._heed(message)
                 yield message
+        del self._buffer[: self._at]  # once, however many chunks there were
+        self._at = 0
 
     def _heed(self, message: Message) -> None:
         if message.type == MessageType.SET_CHUNK_SIZE:
@@ -107,21 +110,21 @@ class ChunkReader:
         elif message.type == MessageType.ABORT:
             state = self._streams.get(int.from_bytes(message.body[:4], "big"))
             if state is not None:
-                state.body = b""
+                state.body = bytearray()
 
     def _chunk(self) -> tuple[int, _ChunkStream] | None:
-        """The next chunk, taken into its stream: its bytes, and the stream. None: more must come."""
-        data = self._buffer
-        if not data:
+        """The next chunk, taken into its stream: where it ends, and the stream. None: more must come."""
+        data, begin = self._buffer, self._at
+        if len(data) <= begin:
             return None
-        number, at = data[0] & 0x3F, 1
+        number, at = data[begin] & 0x3F, begin + 1
         if number < 2:
             at += 1 + number
-            number = 64 + int.from_bytes(data[1:at], "little")
+            number = 64 + int.from_bytes(data[begin + 1 : at], "little")
         if len(data) < at:
             return None
         state = self._streams.get(number, _ChunkStream())
-        parsed = _parse_header(data, at, data[0] >> 6, state)
+        parsed = _parse_header(data, at, data[begin] >> 6, state)
         if parsed is None:
             return None
         at, head = parsed
@@ -138,7 +141,7 @@ class ChunkReader:
             raise RtmpError("too many chunk streams")
 
 
-def _parse_header(data: bytes, at: int, form: int, state: _ChunkStream) -> tuple[int, _ChunkStream] | None:
+def _parse_header(data: bytearray, at: int, form: int, state: _ChunkStream) -> tuple[int, _ChunkStream] | None:
     """The message header of a chunk, with what the stream knows of the one before: where the payload begins."""
     end = at + _HEADER_SIZES[form]
     if len(data) < end:
@@ -154,7 +157,7 @@ def _parse_header(data: bytes, at: int, form: int, state: _ChunkStream) -> tuple
     head = _ChunkStream(state.timestamp, state.delta, state.length, state.type, state.stream, is_extended, state.body)
     if form < 2:
         head.length, head.type = int.from_bytes(data[at + 3 : at + 6], "big"), data[at + 6]
-        head.body = b""
+        head.body = bytearray()
     if form == 0:
         head.stream = int.from_bytes(data[at + 7 : at + 11], "little")
     if form < 3:

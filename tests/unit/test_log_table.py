@@ -35,12 +35,13 @@ COMPUTED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("actors/web/http/admission.py", "event"): {
         "warning": ("too many connections: new ones are closed", "too many connections: idle ones go")
     },
-    ("actors/web/refusals.py", "_EVENTS.get(HTTPStatus(error.status_hint), 'request not understood')"): {
+    ("actors/web/refusals.py", "event or _EVENTS.get(HTTPStatus(error.status_hint), 'request not understood')"): {
         "warning": (
             "login refused",
             "login held back",
             "request refused",
             "request of an unknown path",
+            "request found nothing",
             "request not understood",
         )
     },

@@ -54,6 +54,7 @@ async def test_an_operator_has_a_camera_captured(
                 assert (await player.status("FAILED"))["info"] == "Stopped by publisher stop"
             assert not await agents(server)
             assert await post(server, "rtsp/terminate", uri=camera.url) == HTTPStatus.NOT_FOUND
+            assert "request found nothing" in [record.getMessage() for record in caplog.records]
     assert SECRET not in caplog.text
 
 

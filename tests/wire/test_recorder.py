@@ -15,6 +15,7 @@ import trio
 from attrs import evolve
 
 from actors.node.recorder_port import RecordingRefused, RecordWish
+from actors.stream.recorder import until_begun
 from actors.workers.recording.record_folder import PART
 from actors.workers.recording.recording import RESTARTS, Recording
 from protocol.stream.record_status import RecordNotice, RecordStatus
@@ -226,6 +227,16 @@ async def test_a_recording_whose_processes_keep_dying_ends(tmp_path: Path, caplo
     assert "The recorder has died" in [each.info for each in told]
     assert "recording goes on with another process" in caplog.text
     assert names(tmp_path) == ["news.webm"], "what has nothing in it is removed"
+
+
+async def test_who_gives_up_waiting_for_a_recording_does_not_get_it_later(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        recording = made.recordings.start(made.request(made.source()))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await until_begun(recording)
+        assert recording.is_ending
+        assert await ended(recording) is None
 
 
 async def test_a_recording_ends_when_there_is_no_room_for_another_process(tmp_path: Path) -> None:

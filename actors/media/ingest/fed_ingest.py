@@ -5,6 +5,7 @@ from typing import Final
 
 from actors.media.context import MediaContext
 from actors.media.events import Post
+from actors.media.ingest.published_media import PublishedMedia
 from actors.media.publication import Publication
 from actors.media.statistics import StreamMediaStatistics
 from protocol.taps import RecordKind, TapError, TapRecord, TrackFormat, read_report
@@ -21,7 +22,7 @@ _FORMATS: Final = {
 """What players are told. Cameras send the High profile of H264; browsers decode it, but offer only lower ones."""
 
 
-class FedIngest:
+class FedIngest(PublishedMedia):
     """What the owner of a stream holds that comes from a worker. Players attach to its `publication`."""
 
     answer: Final = ""
@@ -42,28 +43,9 @@ class FedIngest:
     # -- for the owner -------------------------------------------------------------------------------------------
 
     @property
-    def audio_codec(self) -> str | None:
-        """Canonical name (OPUS, PCMU, PCMA), None without audio."""
-        return self.publication.audio_codec
-
-    @property
-    def video_codec(self) -> str | None:
-        """Canonical name (VP8, H264), None without video."""
-        return self.publication.video_codec
-
-    @property
-    def bitrate_kbps(self) -> int:
-        """What arrives, measured over the last moments."""
-        return self.publication.bitrate_kbps
-
-    @property
     def lacks_key_frame(self) -> bool:
         """Whether there is video, of which nobody has seen anything."""
         return self.publication.video_codec is not None and not self.publication.width
-
-    def withdraw(self) -> None:
-        """No packet to any viewer from here on; `close` follows."""
-        self.publication.end()
 
     def close(self) -> None:
         """End it. Idempotent."""

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from actors.media.events import Post
 from actors.media.ingest.intake import Intake
+from actors.media.ingest.published_media import PublishedMedia
 from actors.media.ingest.publisher_feedback import PublisherFeedback
 from actors.media.ingest.ssrc_table import SsrcTable
 from actors.media.io.datagrams import Datagrams
@@ -25,7 +26,7 @@ from protocol.webrtc.sdp import Direction, MediaKind, Offer, TrackPlan
 log = get_logger("media")
 
 
-class WebRtcIngest:
+class WebRtcIngest(PublishedMedia):
     """What the owner of a stream holds that a WebRTC peer publishes. Players attach to its `publication`."""
 
     def __init__(
@@ -63,27 +64,8 @@ class WebRtcIngest:
     # -- for the owner -------------------------------------------------------------------------------------------
 
     @property
-    def audio_codec(self) -> str | None:
-        """Canonical name (OPUS, PCMU, PCMA), None without audio."""
-        return self.publication.audio_codec
-
-    @property
-    def video_codec(self) -> str | None:
-        """Canonical name (VP8, H264, VP9, AV1), None without video."""
-        return self.publication.video_codec
-
-    @property
     def closed(self) -> bool:
         return self._transport.closed
-
-    @property
-    def bitrate_kbps(self) -> int:
-        """What arrives, measured over the last moments."""
-        return self.publication.bitrate_kbps
-
-    def withdraw(self) -> None:
-        """No packet to any viewer from here on; `close` follows."""
-        self.publication.end()
 
     def close(self) -> None:
         """End it: no packet to any viewer from here on, DTLS close_notify to the publisher. Idempotent."""

@@ -180,7 +180,7 @@ class Worker(Actor[WorkerMessage]):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, process, silence)
             nursery.start_soon(self._log_complaints, process, said)
-            await self._hear(process)
+            await self._hear(process, silence)
             status = await process.wait()
             with trio.move_on_after(LAST_WORDS):
                 await said.wait()
@@ -188,9 +188,10 @@ class Worker(Actor[WorkerMessage]):
         with suppress(ActorStopped, MailboxFull):
             self.post(Exited(status))
 
-    async def _hear(self, process: WorkerProcess) -> None:
+    async def _hear(self, process: WorkerProcess, silence: trio.CancelScope) -> None:
         try:
             async for event in process.events():
+                silence.deadline = trio.current_time() + self.patience  # also while this actor is busy
                 with suppress(ActorStopped):
                     self.post(Reported(event))
         except (WorkerSilent, MailboxFull) as error:

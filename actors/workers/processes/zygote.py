@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -22,7 +22,7 @@ from actors.workers.programs.zygote import PRELOADED
 FORK_TIMEOUT: Final = 10.0
 """Seconds that it may take to fork, its own start included."""
 IDLE_TIMEOUT: Final = 300.0
-"""Seconds without any worker after which it is ended."""
+"""Seconds without any worker of its own after which it is ended."""
 MOST_FAILURES: Final = 3
 """Forks that failed in a row after which no more are tried: this system has no pidfds, or forbids them."""
 MANY: Final = 4
@@ -39,8 +39,9 @@ log = get_logger("workers")
 class ForkedProcess:
     """A process that another one has forked: what `WorkerProcess` needs of a `trio.Process`."""
 
-    def __init__(self, pid: int, pidfd: int, ours: Sequence[int]) -> None:
+    def __init__(self, pid: int, pidfd: int, ours: Sequence[int], released: Callable[[], None]) -> None:
         self.pid = pid
+        self._released = released
         self._pidfd = pidfd
         self.stdin = trio.lowlevel.FdStream(ours[0])
         self.stdout, self.stderr, self._status = map(trio.lowlevel.FdStream, ours[1:])
@@ -68,6 +69,7 @@ class ForkedProcess:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+            self._released()
 
 
 class Zygote:
@@ -80,6 +82,8 @@ class Zygote:
         self._turn = trio.Lock()
         self._nursery: trio.Nursery | None = None
         self._used_at = 0.0
+        self._living = 0
+        """Workers that it has forked, and that have not ended: they share its memory, so it costs little meanwhile."""
         self._failures = 0
         """In a row."""
 
@@ -112,6 +116,8 @@ class Zygote:
                     self._failures = 0
                     return process
                 self._failures += 1
+                if self._failures == MOST_FAILURES:
+                    log.error("workers are not forked any more", failures=MOST_FAILURES, error=str(process))
                 await self._end()
         raise OSError(str(process) or "it hangs")
 
@@ -137,7 +143,8 @@ class Zygote:
                 raise ConnectionResetError("it has died")
             if not passed:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            return ForkedProcess(json.loads(answer)["pid"], passed[0], ours)
+            self._living += 1
+            return ForkedProcess(json.loads(answer)["pid"], passed[0], ours, self._note_release)
         except BaseException:
             _close(ours)
             raise
@@ -156,9 +163,13 @@ class Zygote:
             self._nursery.start_soon(_log_complaints, process.stderr)
         return ours
 
+    def _note_release(self) -> None:
+        self._living -= 1
+        self._used_at = trio.current_time()
+
     async def _end_if_idle(self) -> None:
         async with self._turn:
-            if trio.current_time() - self._used_at >= IDLE_TIMEOUT:
+            if not self._living and trio.current_time() - self._used_at >= IDLE_TIMEOUT:
                 await self._end()
 
     async def _end(self) -> None:

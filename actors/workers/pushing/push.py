@@ -55,7 +55,8 @@ class PushRequest:
     retries: int = 0
     """How often it is tried again."""
     retry_delay: float = 1.0
-    """Seconds before the first time; then twice as long each time, up to LONGEST_DELAY."""
+    """Seconds before the first time; then twice as long each time, up to LONGEST_DELAY. Also what is at least between
+    two connections of a publication whose tracks change."""
     on_failure: Callable[[], None] = field(default=lambda: None)
 
 
@@ -158,11 +159,13 @@ class Push:
         request = self.request
         tried = 0
         while True:
+            began = trio.current_time()
             why, lasted = await self._try()
             if why in INTENDED or self._is_ending:
                 self.cause = self.cause or why
                 return
-            if why == "changed":  # the publication has other tracks now
+            if why == "changed":  # the publication has other tracks now, and may have others again
+                await trio.sleep_until(began + request.retry_delay)
                 continue
             if lasted >= STEADY:
                 tried = 0
