@@ -95,7 +95,7 @@ async def _run(invocation: Invocation, state: StateFolder) -> int:
     try:
         manager = ServiceManager(os.environ)
         reloader = Reloader(invocation.source, invocation.loaded, manager)
-        server = Server(reloader.live.settings, state, reloader, is_node=invocation.node is not None)
+        server = Server(reloader.live.settings, state, reloader, node=invocation.node)
         follow(reloader.live.settings, _adopt)
     except (CannotStart, StateFolderError) as error:
         return _cannot_start(str(error))

@@ -31,6 +31,8 @@ class NodeFolders:
         """Make them, and put into each what all share. Raises StateFolderError."""
         try:
             self.gather()
+            for path in self._all():
+                (path / "looks.sock").unlink(missing_ok=True)  # a node that is not there any more is not to be asked
             for path in self.paths:
                 path.mkdir(mode=0o700, exist_ok=True)
                 self._link(path)

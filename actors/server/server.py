@@ -43,9 +43,9 @@ class Server:
     """One server. The constructor opens every socket, or raises CannotStart."""
 
     def __init__(
-        self, settings: Settings, state: StateFolder, reloader: Reloader | None = None, *, is_node: bool = False
+        self, settings: Settings, state: StateFolder, reloader: Reloader | None = None, *, node: int | None = None
     ) -> None:
-        self.parts = Parts(settings, state, reloader, is_node=is_node)
+        self.parts = Parts(settings, state, reloader, node=node)
         self.certificate = self.parts.opened.certificate
         self.node_id = self.parts.node_id
         self.reload = self.parts.reload

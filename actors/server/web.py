@@ -11,6 +11,7 @@ from actors.server.parts import Parts
 from actors.stream.pusher import StreamPusher
 from actors.stream.recorder import StreamRecorder
 from actors.web.api.administration import AdminResource
+from actors.web.api.looks import OwnLooks
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
@@ -23,7 +24,7 @@ from config.version import VERSION
 
 async def serve_web(parts: Parts, closing: trio.Event) -> None:
     """Serve until `closing`."""
-    opened, settings = parts.opened, parts.settings
+    opened, settings, monitoring = parts.opened, parts.settings, _monitoring(parts)
     whip = WhipSessions(parts.sessions)
     page_info = PageInfo(version=VERSION, ws=opened.listeners.bound("ws"), wss=opened.listeners.bound("wss"))
     recorder = StreamRecorder(parts.supervisor, parts.recordings, parts.record_groups)
@@ -36,7 +37,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         ready=parts.readiness,
         bans=opened.bans,
         admin=AdminResource(parts.drains, parts.reload),
-        monitoring=_monitoring(parts),
+        monitoring=monitoring,
         media=MediaPorts(
             whip=whip,
             recorder=recorder,
@@ -54,7 +55,11 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         settings, whip=whip, records=recorder, page_info=page_info, counts=parts.metrics.web, balancer=_balancer(parts)
     )
     tls = {"https": opened.https, "public_https": opened.tls}
-    await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
+    async with trio.open_nursery() as nursery:
+        if parts.host_nodes is not None:
+            nursery.start_soon(parts.host_nodes.serve, OwnLooks(monitoring, parts.node.statistics))
+        await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
+        nursery.cancel_scope.cancel()
 
 
 def _balancer(parts: Parts) -> BalancerPort | None:
@@ -75,5 +80,6 @@ def _monitoring(parts: Parts) -> Monitoring:
         calls=parts.dispatcher.sender.recent,
         overview=Overview(parts.measured),
         apps=parts.opened.apps.all,
+        others=parts.host_nodes,
         settings=parts.given,
     )

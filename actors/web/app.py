@@ -28,6 +28,7 @@ from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.events import EventResource
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
+from actors.web.api.looks import looks_of
 from actors.web.api.metrics import MetricsResource
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_login import PageLoginResource
@@ -142,7 +143,8 @@ def api_routes(
     """Every route of the application; `logins`: those of the page, `media`: those of `media_routes`."""
     kicks = Kicks(bans or Bans())
     monitoring = monitoring or Monitoring()
-    shown = MetricsResource(monitoring.metrics.render)
+    looks = looks_of(monitoring, streams.statistics)
+    shown = MetricsResource(looks.metrics)
     routes = (
         *StreamResource(streams, settings, kicks, monitoring.events).routes(),
         *ConnectionResource(streams, settings, kicks).routes(),
@@ -156,8 +158,8 @@ def api_routes(
         *Health(ready).routes(),
         *shown.routes(),
         *EventResource(monitoring.events, settings).routes(),
-        *_pages(StartPage(streams, messages.rooms, page_info, clock, ready, shown.make), page_info),
-        *ConsoleResource(streams, monitoring, clock).routes(),
+        *_pages(StartPage(streams, messages.rooms, page_info, clock, ready, shown.make, looks.statistics), page_info),
+        *ConsoleResource(streams, monitoring, clock, looks).routes(),
         *logins,
         *media,
     )

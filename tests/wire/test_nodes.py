@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,8 +11,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
@@ -60,11 +63,35 @@ def test_the_ready_line_has_one_port_for_each_listener_and_one_for_the_media_of_
     assert (server.state / "redis.sock").stat().st_mode & 0o777 == 0o600
 
 
+def wait_until_each_knows_all(server: ServerProcess) -> None:
+    def knows_all(node: int) -> bool:
+        return len(json.loads(server.operate(f"--node={node}", "--json", "show", "nodes"))["rows"]) == NODES
+
+    for node in range(NODES):
+        server.wait_until(partial(knows_all, node), what="a beat")
+
+
+def check_that_each_node_tells_of_all(server: ServerProcess) -> None:
+    """Each request has a connection of its own, and so another node may answer it."""
+    for _ in range(NODES):
+        metrics = httpx.get(server.http_url("/metrics"), trust_env=False).text
+        sessions = re.findall(r'^wcsd_connections{node="(\d)"} (\S+)$', metrics, re.MULTILINE)
+        assert [int(node) for node, _ in sessions] == list(range(NODES))
+        assert sum(float(count) for _, count in sessions) == SESSIONS
+        statistics = httpx.get(server.http_url("/?action=stat"), trust_env=False).text
+        assert f"connections={SESSIONS}\n" in statistics
+        overview = httpx.get(server.http_url("/page/overview"), trust_env=False).json()
+        assert (overview["samples"][-1]["published"], overview["alarms"]) == (0, [])
+        assert httpx.get(server.http_url("/page/hooks"), trust_env=False).json() == {"latest": [], "failed": []}
+
+
 async def test_a_killed_node_ends_its_own_sessions_and_comes_back(server: ServerProcess) -> None:
+    await trio.to_thread.run_sync(wait_until_each_knows_all, server)
     async with clients(server, SESSIONS) as sessions:
         found = await trio.to_thread.run_sync(server.connections)
         on_nodes = Counter(each["nodeId"].partition("@")[0] for each in found)
         assert (on_nodes.total(), len(on_nodes)) == (SESSIONS, NODES)
+        await trio.to_thread.run_sync(check_that_each_node_tells_of_all, server)
         published = await sessions[0].publish("news")
         answer = await trio.to_thread.run_sync(server.terminate, {"name": "news"})
         assert (answer.status_code, answer.headers["X-Cluster-Nodes"]) == (200, f"{NODES}/{NODES}")

@@ -1,18 +1,14 @@
 """`/page/...`: what the console shows beside its tables. All of it needs the role `view`, and nothing of it acts."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.hooks.recent_calls import RecentCall
 from actors.node.control_port import NodeControl
-from actors.runtime.slices import slices
 from actors.web.api.apps import app_object
+from actors.web.api.looks import Looks, OwnLooks
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_tables import SNAPSHOT_AGE, stream_row
 from actors.web.api.routes import ApiRoute, Endpoint
@@ -24,21 +20,16 @@ from config.settings import TABLE
 from protocol.access.roles import Role
 from protocol.common.json_text import to_json
 from protocol.node.filters import StreamFilter
-from protocol.node.server_events import EventFilter, EventType
 from protocol.rest.errors import not_found
 from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.paging import ALL, Page
 from protocol.rest.query import read_query
 
-SHOWN_CALLS: Final = 200
 SHOWN_PLAYERS: Final = 50
-EVENTS_AT_ONCE: Final = 1000
-"""Events looked at before other tasks get a turn."""
 
 ID: Final = Field("id", TEXT, "media session id of the stream")
 NOTHING: Final = FieldTable(noun="query parameter")
 STREAM_QUERY: Final = FieldTable(ID, required=(ID,), noun="query parameter")
-_LIFE: Final = EventFilter(types=(EventType.STREAM_STATUS, EventType.STREAM_ENDED))
 
 Apps = frozenset[str] | None
 
@@ -46,8 +37,11 @@ Apps = frozenset[str] | None
 class ConsoleResource:
     """What the console shows of one server; each answer is made once a second, and shared."""
 
-    def __init__(self, streams: NodeControl, monitoring: Monitoring, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, streams: NodeControl, monitoring: Monitoring, clock: Callable[[], int], looks: Looks | None = None
+    ) -> None:
         self._streams = streams
+        self._looks = looks or OwnLooks(monitoring, streams.statistics)
         self._monitoring = monitoring
         self._clock = clock
         self._written: SharedSnapshots[str] = SharedSnapshots(SNAPSHOT_AGE)
@@ -67,7 +61,7 @@ class ConsoleResource:
         apps = identity_of(request.scope).apps
 
         async def make() -> str:
-            return to_json(await self._monitoring.overview.look(apps))
+            return to_json(await self._looks.overview(apps))
 
         return _json(await self._written.get(("overview", apps), make))
 
@@ -84,11 +78,10 @@ class ConsoleResource:
     async def hooks(self, request: Request) -> Response:
         """Hook calls, the newest first, without bodies."""
         NOTHING.read(read_query(request.scope["query_string"]))
-        apps, calls = identity_of(request.scope).apps, self._monitoring.calls
+        apps = identity_of(request.scope).apps
 
         async def make() -> str:
-            latest, failed = _shown_calls(calls.latest(), apps), _shown_calls(calls.failed(), apps)
-            return to_json({"latest": latest, "failed": failed})
+            return to_json(await self._looks.calls(apps))
 
         return _json(await self._written.get(("hooks", apps), make))
 
@@ -115,34 +108,19 @@ class ConsoleResource:
         query = narrowed(request.scope, StreamFilter(media_session_ids=frozenset({wanted})))
         found = next(iter((await self._streams.find(query, ALL, traffic=True)).items), None)
         apps, now = identity_of(request.scope).apps, self._clock()
-        statuses = await self._statuses(wanted, apps)
-        if found is None and not statuses:
+        seen = await self._looks.stream(wanted, apps)
+        if found is None and not seen["statuses"]:
             raise not_found("no stream has this id")
         players: list[dict[str, Any]] = []
         if found is not None and found.published:
             same = StreamFilter(name=found.name, published=False)
             some = await self._streams.find(narrowed(request.scope, same), Page(limit=SHOWN_PLAYERS), traffic=True)
             players = [stream_row(player, now) | _client(player.session_id) for player in some.items]
-        calls = (call for call in self._monitoring.calls.latest() if call.media_session_id == wanted)
         return {
             "stream": None if found is None else stream_row(found, now) | _client(found.session_id),
-            "statuses": statuses,
-            "calls": _shown_calls(calls, apps),
+            **seen,
             "players": players,
         }
-
-    async def _statuses(self, wanted: str, apps: Apps) -> list[dict[str, Any]]:
-        """Its statuses with their times, as far as the history of events goes back."""
-        encoded = json.dumps(wanted).encode()
-        found: list[dict[str, Any]] = []
-        for some in slices(self._monitoring.events.history(), EVENTS_AT_ONCE):
-            for event in some:
-                if encoded in event.data and _LIFE.matches(event) and (apps is None or event.app in apps):
-                    told = json.loads(event.data.partition(b"\ndata: ")[2])
-                    if told.get("mediaSessionId") == wanted:
-                        found.append({key: told.get(key) for key in ("time", "status", "info", "cause")})
-            await trio.lowlevel.checkpoint()
-        return found
 
     def _shown_settings(self) -> Iterator[dict[str, Any]]:
         given = self._monitoring.settings()
@@ -174,24 +152,3 @@ def _client(session_id: str) -> dict[str, str]:
     """The address of a session's client, which its id begins with: `/ADDRESS:PORT/...`."""
     address = session_id.removeprefix("/").partition("/")[0] if session_id.startswith("/") else ""
     return {"client": address}
-
-
-def _shown_calls(calls: Iterable[RecentCall], apps: Apps) -> list[dict[str, Any]]:
-    visible = (call for call in calls if apps is None or call.app in apps)
-    return [_shown_call(call) for call in islice(visible, SHOWN_CALLS)]
-
-
-def _shown_call(call: RecentCall) -> dict[str, Any]:
-    return {
-        "time": call.time,
-        "appKey": call.app,
-        "method": call.method,
-        "outcome": call.outcome.value,
-        "status": call.status,
-        "ms": call.ms,
-        "attempts": call.attempts,
-        "name": call.name,
-        "mediaSessionId": call.media_session_id,
-        "sessionId": call.session_id,
-        "cause": call.cause,
-    }

@@ -26,6 +26,17 @@ class NoOverview:
         return {"uptime": 0, "samples": [], "alarms": []}
 
 
+class OtherNodes(Protocol):
+    """The other nodes of this machine."""
+
+    @property
+    def own(self) -> int:
+        """The number of this node."""
+
+    async def ask(self, look: str, **arguments: Any) -> Mapping[int, Any]:
+        """What `answer_look` says on each of them; those that do not answer in time are missing."""
+
+
 @frozen(kw_only=True)
 class Monitoring:
     """What is measured, recorded and known of one server."""
@@ -36,5 +47,7 @@ class Monitoring:
     overview: OverviewSource = field(factory=NoOverview)
     apps: Callable[[], tuple[App, ...]] = tuple
     """All applications, in their order."""
+    others: OtherNodes | None = None
+    """The other nodes of this machine."""
     settings: Callable[[], Mapping[str, Given]] = dict
     """The text and the origin of each setting in force."""

@@ -28,7 +28,7 @@ from protocol.rest.operations import ANYONE, Answer
 from protocol.rest.page_login import caller_object
 from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
-from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
+from protocol.rest.stat import Groups, StatFormat, stat_format, stat_json, stat_text
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -58,10 +58,11 @@ class StartPage:
         clock: Callable[[], int],
         ready: Callable[[], Readiness],
         metrics: Callable[[], Awaitable[bytes]],
+        statistics: Callable[[], Awaitable[Groups]],
     ) -> None:
-        self._streams = streams
         self._ready = ready
         self._metrics = metrics
+        self._statistics = statistics
         self._info = info
         self._headers = security_headers(info)
         self._tables = PageTables(streams, rooms, clock)
@@ -108,9 +109,9 @@ class StartPage:
             case StatFormat.PROMETHEUS:
                 return Response(await self._metrics(), headers={"Content-Type": CONTENT_TYPE})
             case StatFormat.JSON:
-                return JsonAnswer(stat_json(self._streams.statistics(), parameters))
+                return JsonAnswer(stat_json(await self._statistics(), parameters))
             case StatFormat.TEXT:
-                return PlainTextResponse(stat_text(self._streams.statistics(), parameters))
+                return PlainTextResponse(stat_text(await self._statistics(), parameters))
 
     async def start(self, request: Request) -> Response:
         """The page itself."""
