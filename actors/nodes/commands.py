@@ -40,6 +40,10 @@ class AskedNode(Protocol):
     @property
     def socket_path(self) -> Path: ...
 
+    @property
+    def node_id(self) -> str:
+        """Empty until it has one."""
+
     def want_back(self) -> bool:
         """Start a node that has drained; false if it has not."""
 
@@ -55,12 +59,14 @@ class NodeCommands:
         request = _decoded(line)
         node = request.pop("node", None)
         words = _words(request)
-        passed_on = {"by": operator.who, **request}
         if node is None and words[:1] and words[0] in FOR_ALL:
+            node, words, request = self._named(words, request)
+        passed_on = {"by": operator.who, **request}
+        if node is None and words[:1] and words[0] in FOR_ALL and not _option(words):
             answer = await self._ask_all(passed_on, words)
         else:
             place = self._place(node)
-            if words == ["undrain"] and place.want_back():
+            if words[:1] == ["undrain"] and place.want_back():
                 answer = _done(f"node {place.index} is started again", changed=True)
             else:
                 answer = await _ask(place, passed_on)
@@ -70,6 +76,18 @@ class NodeCommands:
         return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _named(self, words: list[str], request: dict[str, Any]) -> tuple[int | None, list[str], dict[str, Any]]:
+        """The node that the command itself names, if it is one of these: by its number, or by how its id begins."""
+        wanted = _option(words)
+        if not wanted:
+            return None, words, request
+        found = [place.index for place in self._places if wanted == str(place.index)]
+        found = found or [place.index for place in self._places if place.node_id.startswith(wanted)]
+        if len(found) != 1:
+            return None, words, request
+        words = _without_option(words)
+        return found[0], words, {**{key: value for key, value in request.items() if key != "line"}, "words": words}
 
     def _place(self, node: object) -> AskedNode:
         """The one that is named, or the first that serves."""
@@ -160,6 +178,21 @@ def _words(request: Answered) -> list[str]:
             return list(split(line))
         case _:
             return []
+
+
+def _option(words: Sequence[str]) -> str:
+    """The value of `--node` in a command; empty if it is not there."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--node":
+            return following
+        if word.startswith("--node="):
+            return word.removeprefix("--node=")
+    return ""
+
+
+def _without_option(words: Sequence[str]) -> list[str]:
+    place = next(index for index, word in enumerate(words) if word == "--node" or word.startswith("--node="))
+    return [*words[:place], *words[place + (2 if words[place] == "--node" else 1) :]]
 
 
 def _done(message: str, *, changed: bool = False) -> Answered:

@@ -75,6 +75,14 @@ class NodePlace:
     def socket_path(self) -> Path:
         return self.plan.socket_path
 
+    @property
+    def node_id(self) -> str:
+        """Empty until it has one."""
+        try:
+            return (self.plan.folder / "node-id").read_text("ascii", errors="replace").strip()
+        except OSError:
+            return ""
+
     def want_back(self) -> bool:
         """Start a node that has drained; false if it has not."""
         if self.wanted_back is None or self.wanted_back.is_set():

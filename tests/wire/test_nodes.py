@@ -134,10 +134,10 @@ def test_commands_go_to_the_node_that_is_named_or_to_all(server: ServerProcess) 
 
 def test_a_drained_node_is_started_again_when_it_is_wanted(server: ServerProcess) -> None:
     before = server.log().count("a node serves node=1")
-    assert "draining" in server.operate("--node", "1", "drain")
+    assert "draining" in server.operate("drain", "--node", "1")
     server.wait_until(lambda: "a node has drained, and is not started again node=1" in server.log(), what="its end")
     assert "--node 1: drained" in server.operate("show", "nodes")
-    assert "node 1: is started again" in server.operate("undrain")
+    assert "node 1 is started again" in server.operate("undrain", "--node", node_ids(server)[1][:8])
     server.wait_until(lambda: server.log().count("a node serves node=1") > before, what="its return", timeout=60)
 
 
