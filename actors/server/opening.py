@@ -17,6 +17,7 @@ from actors.net.certificate import ServerCertificate
 from actors.net.server_listeners import ServerListeners
 from actors.net.tcp_listeners import ListenerError
 from actors.node.bans import load_bans
+from actors.server.host_nodes import HostNodes
 from actors.storage.app_store import open_app_store
 from actors.storage.run_record import RunRecord
 from actors.storage.source_store import open_source_store
@@ -35,9 +36,9 @@ class CannotStart(Exception):
 
 
 class Opened:
-    """See above. Raises CannotStart. `is_node`: other processes serve on the same ports."""
+    """See above. Raises CannotStart. `node`: which one of this machine it is; others serve on the same ports."""
 
-    def __init__(self, settings: Settings, state: StateFolder, *, is_node: bool = False) -> None:
+    def __init__(self, settings: Settings, state: StateFolder, *, node: int | None = None) -> None:
         with _explained():
             self.apps = open_app_store(state.apps_path)
             self.access, self.audit_writer = open_access(settings, state)
@@ -50,10 +51,11 @@ class Opened:
             self.labels, self.events = AppLabels(self.apps.has_key), EventLog()
             spool = open_spool(settings, state.spool_path, self.events)
             self.dispatcher = open_dispatcher(settings, self.apps, HookCounts(self.labels), self.events, spool)
-            self.listeners = ServerListeners(settings, shared=is_node)
+            self.listeners = ServerListeners(settings, shared=node is not None)
+            self.host_nodes = None if node is None else HostNodes(state.path, node)
             media = open_media_sockets(settings)
             by_tcp = open_media_listeners(settings, media)
-            self.sip_sockets = open_sip_sockets(settings, is_node=is_node)
+            self.sip_sockets = open_sip_sockets(settings, is_node=node is not None)
         self.node_id = f"{state.node_id()}@{media[0].advertised[0][0]}"
         self.plane = MediaPlane(media, settings, sender=choose_sender(settings.media_sender), listeners=by_tcp)
 

@@ -31,7 +31,6 @@ from actors.runtime.overload import Overload
 from actors.server.call_parts import open_call_desk
 from actors.server.calls import open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
-from actors.server.host_nodes import HostNodes
 from actors.server.opening import Opened, certificate_files
 from actors.session import FrameDecoder, OutboxPool, Session, SessionServices
 from actors.session.debug_reports import DebugReports
@@ -67,7 +66,7 @@ class Parts:
     ) -> None:
         self.settings, self.state = settings, state
         self.given: Callable[[], Mapping[str, Given]] = dict if reloader is None else lambda: reloader.given
-        opened = self.opened = Opened(settings, state, is_node=node is not None)
+        opened = self.opened = Opened(settings, state, node=node)
         self.node_id, self.plane, self.dispatcher = opened.node_id, opened.plane, opened.dispatcher
         opened.apps.on_change = partial(report_app_changes, opened.events)
         self.reload = ReportedReload(reloader.reload if reloader is not None else no_reload, opened.events)
@@ -76,7 +75,6 @@ class Parts:
         self.supervisor = Supervisor(ActorCounts(opened.labels), opened.events, opened.run_record)
         self.outboxes = OutboxPool(settings.max_outbox_total, self.supervisor.turns, on_overflow=self._tell_overflow)
         self.drain = Drain(self.supervisor, opened.events)
-        self.host_nodes = None if node is None else HostNodes(state.path, node)
         self._process, self._started = psutil.Process(), time.time()
         self.local = LocalNode(self.node_id, self.supervisor, self._statistics)
         self.data = DataDelivery(self.node_id, self.supervisor)

@@ -56,8 +56,8 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
     )
     tls = {"https": opened.https, "public_https": opened.tls}
     async with trio.open_nursery() as nursery:
-        if parts.host_nodes is not None:
-            nursery.start_soon(parts.host_nodes.serve, OwnLooks(monitoring, parts.node.statistics))
+        if parts.opened.host_nodes is not None:
+            nursery.start_soon(parts.opened.host_nodes.serve, OwnLooks(monitoring, parts.node.statistics))
         await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
         nursery.cancel_scope.cancel()
 
@@ -80,6 +80,6 @@ def _monitoring(parts: Parts) -> Monitoring:
         calls=parts.dispatcher.sender.recent,
         overview=Overview(parts.measured),
         apps=parts.opened.apps.all,
-        others=parts.host_nodes,
+        others=parts.opened.host_nodes,
         settings=parts.given,
     )
