@@ -45,6 +45,7 @@ SLOW = {
     "media_paths",
     "media_recovery",
     "media_tcp",
+    "media_tcp_shaped",
     "nodes",
     "operator_accounts",
     "operator_commands",
