@@ -11,21 +11,20 @@ What coredis 6.9 does when something fails, and what is done here about it:
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any, ClassVar
 
-import anyio
 import trio
 from attrs import define
 from coredis import Redis, Sentinel
 from coredis.connection import TCPLocation
-from coredis.exceptions import NoScriptError, RedisError, ResponseError
+from coredis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from coredis.retry import NoRetryPolicy
 
 from actors.cluster.registry import RegistryUnavailable
-from actors.runtime.actor import Actor, Request, StopReason
+from actors.runtime.actor import Actor, Request, StopReason, crash_guard
 from actors.runtime.timeouts import fail_after
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.redis_url import RedisUrl
@@ -35,22 +34,41 @@ MOST_CALLS = 256
 """Calls under way; a further one fails at once."""
 CLOSE_TIMEOUT = 1.0
 """Seconds for the end of a connection."""
-FAILURES = (
-    RedisError, OSError, TimeoutError, ExceptionGroup, RuntimeError,
-    trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError,
-    anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.WouldBlock,
-)  # fmt: skip
-"""What coredis raises when Redis cannot be reached, or no longer."""
+MOST_URGENT = 32
+"""Calls besides, of those that must not wait behind others: beats among them."""
 
 logging.getLogger("coredis").setLevel(logging.CRITICAL)  # it logs with tracebacks what it also raises
 
 
 @define(eq=False, kw_only=True)
 class Call(Request[Any]):
-    """Carry out a script."""
+    """Carry out a script. `is_urgent`: also when there are as many calls as may be."""
 
     script: Script
     arguments: tuple[str | int, ...]
+    is_urgent: bool = False
+
+
+class LinkFailed(Exception):
+    """Redis cannot be reached, or no longer, or not as it should be. The connection is of no more use."""
+
+
+class ScriptRefused(Exception):
+    """Redis answers that it does not carry out the script."""
+
+
+@contextmanager
+def one_kind_of_failure() -> Iterator[None]:
+    """Whatever coredis raises, which is much and of many kinds, as LinkFailed or ScriptRefused."""
+    errors: list[BaseException] = []
+    with crash_guard(errors.append):
+        yield
+    for error in errors:
+        if isinstance(error, LinkFailed):
+            raise error
+        if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):  # it is no primary any more
+            raise ScriptRefused(f"Redis refuses: {error}") from error
+        raise LinkFailed(f"{type(error).__name__}: {error}") from error
 
 
 class ClusterLink(Actor[Call]):
@@ -72,7 +90,7 @@ class ClusterLink(Actor[Call]):
         return f"ClusterLink({self.url})"
 
     async def handle(self, message: Call) -> None:
-        if self._calls >= MOST_CALLS:
+        if self._calls >= MOST_CALLS + (MOST_URGENT if message.is_urgent else 0):
             message.fail(RegistryUnavailable("too many calls at a time"))
             return
         self._calls += 1
@@ -81,15 +99,15 @@ class ClusterLink(Actor[Call]):
     async def _carry_out(self, call: Call) -> None:
         holder = None
         try:
-            with fail_after(self.timeout):
+            with one_kind_of_failure(), fail_after(self.timeout):
                 holder = await self._held_client()
                 call.reply(await _evaluate(holder.client, call))
-        except ResponseError as error:
-            call.fail(RegistryUnavailable(f"Redis refuses: {error}"))
-        except FAILURES as error:
+        except ScriptRefused as error:
+            call.fail(RegistryUnavailable(str(error)))
+        except LinkFailed as error:
             self.failures += 1
             self._discard(holder)
-            call.fail(RegistryUnavailable(f"{type(error).__name__}: {error}"))
+            call.fail(RegistryUnavailable(str(error)))
         finally:
             self._calls -= 1
             call.fail(RegistryUnavailable("the link ends"))  # unless it has been answered
@@ -107,9 +125,10 @@ class ClusterLink(Actor[Call]):
 
     async def _hold(self, holder: "_OpenClient") -> None:
         try:
-            await holder.run()
-        except FAILURES as error:
-            holder.error = OSError(f"{type(error).__name__}: {error}")
+            with one_kind_of_failure():
+                await holder.run()
+        except (LinkFailed, ScriptRefused) as error:
+            holder.error = LinkFailed(str(error))
         finally:
             holder.opened.set()
             self._discard(holder)

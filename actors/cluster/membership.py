@@ -62,6 +62,7 @@ class Membership:
         self._purging: list[tuple[bool, int]] = []
         """Of rooms or not, and how far."""
         self._has_left = False
+        self._beating = trio.Lock()
 
     @property
     def member(self) -> str | None:
@@ -101,20 +102,20 @@ class Membership:
     async def leave(self) -> None:
         """Nobody need wait for the end of the lease. A beat after this would begin another one, so there is none."""
         self._has_left = True
-        if self.member is None:
-            return
         try:
-            await self._registry.leave(self.member)
+            async with self._beating:  # one that is under way would come after the end
+                if self.member is not None:
+                    await self._registry.leave(self.member)
         except RegistryUnavailable as error:
             log.info("the cluster was not told that this node ends", error=error)
 
     # -- inside ------------------------------------------------------------------------------------
 
     async def _beat_guarded(self) -> None:
-        if self._has_left:
-            return
         try:
-            await self._beat()
+            async with self._beating:
+                if not self._has_left:
+                    await self._beat()
         except RegistryUnavailable as error:
             self._failed(error)
 

@@ -16,6 +16,8 @@ from protocol.cluster.members import BEAT_INTERVAL, LEASE, SWEEP_AFTER, Beat
 from protocol.cluster.scripts import Joined, LogEntry, Script, Sent, UnexpectedReply
 
 T = TypeVar("T")
+URGENT = (scripts.JOIN, scripts.BEAT, scripts.WRITE, scripts.LEAVE)
+"""Without them this node loses its lease, and others the names that it gives back."""
 
 
 class RedisRegistry:
@@ -95,7 +97,7 @@ class RedisRegistry:
         return f"{self._prefix}:re:{member}"
 
     async def _run(self, script: Script, decode: Callable[[Any], T], *arguments: str | int) -> T:
-        call = Call(script=script, arguments=arguments)
+        call = Call(script=script, arguments=arguments, is_urgent=script in URGENT)
         try:
             return decode(await self._link.ask(call, timeout=2 * self._link.timeout))
         except (trio.TooSlowError, ActorStopped):

@@ -31,7 +31,7 @@ from actors.session.describing import describe_session
 from actors.session.diagnostics import debugging_of
 from actors.session.greeting import greet, take_leave
 from actors.session.outbox import OutboxPool
-from actors.session.pinging import ping_until_silent
+from actors.session.pinging import PingSchedule
 from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
 from actors.session.session_calls import call_access
@@ -103,6 +103,7 @@ class SessionServices:
     admission: SessionAdmission = field(
         default=Factory(lambda self: SessionAdmission(self.streams.settings), takes_self=True)
     )
+    pings: PingSchedule = field(factory=PingSchedule)
     warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """For log lines that clients can cause at will."""
 
@@ -349,8 +350,7 @@ class Session(Actor[InboundFrame]):
             self.stop(reason)
 
     async def _ping(self) -> None:
-        shared = self._services.streams
-        await ping_until_silent(self._reader, shared.settings, lambda: self.send(PingFrame()), shared.supervisor)
+        await self._services.pings.until_silent(self._reader, self._services.streams, lambda: self.send(PingFrame()))
         self.stop(PING_TIMEOUT)
 
     async def _expect_connection(self) -> None:

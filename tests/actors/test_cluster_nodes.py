@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+import trio.lowlevel
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -168,6 +169,20 @@ async def test_a_node_that_has_left_is_no_member_however_long_its_end_takes(
     assert terminate_status(answer) == 404
     assert answer.coverage is not None
     assert answer.coverage.asked == 1
+
+
+async def test_a_beat_that_is_under_way_at_the_end_does_not_outlive_it(autojump_clock: MockClock, world: World) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    world.redis.max_delay = 0.5
+    member = b.cluster.membership.member
+    assert member is not None
+    b.cluster.membership.renew()
+    await wait_all_tasks_blocked()
+    world.redis.max_delay = 0
+    await b.cluster.leave()
+    await trio.sleep(1)
+    assert not world.redis.is_alive(member)
+    assert a.cluster.membership.is_up
 
 
 def request_of(sender: str) -> str:

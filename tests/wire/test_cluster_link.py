@@ -133,11 +133,30 @@ async def test_too_many_calls_at_a_time_are_refused(tmp_path: Path) -> None:
             await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(RegistryUnavailable, match="too many"):
                 await echo(link)
+            nursery.start_soon(_beat_ignoring, link)
+            await trio.testing.wait_all_tasks_blocked()
             redis.resume()
 
 
 async def _ignoring(link: ClusterLink) -> None:
     await echo(link)
+
+
+async def _beat_ignoring(link: ClusterLink) -> None:
+    """It does not wait behind the others, and is not refused for them."""
+    assert await link.ask(Call(script=ECHO, arguments=("beat",), is_urgent=True), timeout=PATIENCE) == b"beat"
+
+
+async def test_a_redis_that_is_no_primary_any_more_is_left(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        assert await count(link) == 1
+        await redis.command("REPLICAOF", "127.0.0.1", "1")
+        for _ in range(2):
+            with pytest.raises(RegistryUnavailable, match="ReadOnly"):
+                await count(link)
+        assert (link.failures, link.clients) == (2, 2), "each time the primary is looked for again"
+        await redis.command("REPLICAOF", "NO", "ONE")
+        assert await count(link) == 2
 
 
 async def test_at_its_end_whoever_waits_is_answered(tmp_path: Path) -> None:
@@ -159,7 +178,7 @@ async def _refused(link: ClusterLink) -> None:
 async def test_a_black_hole_is_left(tmp_path: Path) -> None:
     """A connection over which nothing comes any more, and of which nobody says so."""
     async with redis_server(tmp_path) as redis, black_hole(redis) as hole, link_to(hole.url, timeout=0.3) as link:
-        await echo(link)
+        await until_echoed(link)
         hole.swallows = True
         with pytest.raises(RegistryUnavailable):
             await echo(link)
