@@ -119,6 +119,11 @@ class Room(Actor[WakeUp]):
         """Whether nobody is in it or asks to join."""
         return self._state.is_empty
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether some members have been told an event, and others not yet."""
+        return not self._fan_out.is_idle
+
     # -- what sessions and operators ask -----------------------------------------------------------
 
     def enter(self, client: RoomClient, *, login: str, session_id: str, called: str) -> RoomMember:

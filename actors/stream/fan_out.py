@@ -48,6 +48,11 @@ class EventFanOut(Generic[E]):
         """Whether to accept no more events for now."""
         return len(self._waiting) >= MAX_WAITING
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether every event has reached all its receivers."""
+        return not self._waiting
+
     def add(self, event: E, listeners: Iterable[Listener[E]]) -> bool:
         """Tell the first slice, unless other events wait. True: the caller must have `run` do the rest."""
         self._waiting.append((event, iter(tuple(listeners))))

@@ -159,6 +159,8 @@ class MemberView:
     boot: str | None = None
     members: Mapping[str, Member] = field(factory=dict)
     names: int = 0
+    now_ms: int | None = None
+    """Redis's clock then."""
     is_intact: bool = True
     """False: names that this node holds may be gone from the registry, or be another's by now."""
 
@@ -170,8 +172,13 @@ class MemberView:
             boot=beat.boot,
             members={member.name: member for member in beat.members},
             names=beat.names,
-            is_intact=beat.kept and not lost_data,
+            now_ms=beat.now_ms,
+            is_intact=beat.kept and not lost_data and not self._may_have_lapsed(beat),
         )
+
+    def _may_have_lapsed(self, beat: Beat) -> bool:
+        """Whether the lease was over since: an earlier beat, whose answer was lost, may have begun another one."""
+        return self.now_ms is not None and beat.now_ms - self.now_ms > LEASE * 1000
 
     @property
     def others(self) -> tuple[Member, ...]:

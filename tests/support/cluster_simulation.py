@@ -36,6 +36,7 @@ from protocol.cluster.members import MemberInfo
 from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic
 from protocol.node.filters import StreamFilter
 from tests.support.memory_redis import MemoryRedis
+from tests.support.room_simulation import NodeRooms, RoomLife
 
 NAMES = 100
 PERIOD = 120.0
@@ -57,10 +58,19 @@ class Tally:
     unregistered: int = 0
     survivors: int = 0
     """Streams that a terminate was for, and that live."""
+    rooms: Counter[str] = field(factory=Counter)
+    """See `RoomTally.faults`."""
 
     @property
-    def faults(self) -> tuple[int, int, int, int]:
-        return self.duplicates, self.ghosts, self.unregistered, self.survivors
+    def faults(self) -> dict[str, int]:
+        """What must not be, as far as it is."""
+        names = {
+            "duplicates": self.duplicates,
+            "ghosts": self.ghosts,
+            "unregistered": self.unregistered,
+            "survivors": self.survivors,
+        }
+        return {name: number for name, number in {**names, **self.rooms}.items() if number}
 
 
 class SimulatedStream(Actor[None]):
@@ -145,9 +155,11 @@ class SimulatedNode:
         self.drain.serve()
         self.cluster = Cluster(self.registry, self._parts(), chance=self._chance)
         self.prepare(self.cluster)
+        self.room_node = NodeRooms(self.name, self.supervisor, self.cluster)
         self.directory: ClusterDirectory[str] = ClusterDirectory(self.cluster.names, self.cluster)
         async with trio.open_nursery() as nursery:
             await nursery.start(self.supervisor.run)
+            await nursery.start(self.room_node.rooms.run)
             await nursery.start(self.cluster.run)
             self.is_up = True
 
@@ -196,6 +208,8 @@ class Simulation:
         self.nodes = [
             SimulatedNode(self.redis, f"n{number}", random.Random(seed + number), self.tally) for number in range(nodes)
         ]
+        self.rooms = RoomLife(self.nodes, random.Random(seed + 2))
+        self.tally.rooms = self.rooms.tally.faults
         self._terminated: set[str] = set()
 
     async def run(self, seconds: float) -> Tally:
@@ -214,6 +228,7 @@ class Simulation:
             while True:
                 await trio.sleep(self._chance.expovariate(10))
                 self._happen(nursery)
+                self.rooms.happen()
         self._heal()
         await trio.sleep(QUIET)
         self._examine()
@@ -284,6 +299,7 @@ class Simulation:
         ghosts = {name for name, holder in self.redis.names.items() if self.redis.is_alive(holder.member)}
         self.tally.ghosts += len(ghosts - owners.keys())
         self.tally.survivors += sum(stream.media_session_id in self._terminated for stream in streams)
+        self.rooms.examine()
         self.tally.events["lost"] = sum(node.cluster.names.lost for node in self.nodes)
 
     def _has_its_name(self, stream: SimulatedStream) -> bool:

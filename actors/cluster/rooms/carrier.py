@@ -120,7 +120,7 @@ class RoomCarrier:
 
     def is_gone(self, member: str) -> bool:
         """Whether nobody need wait for this member."""
-        return member != HERE and self.presence.is_gone(member, trio.current_time())
+        return member != HERE and self.presence.is_gone(member)
 
     def heard(self, member: str) -> None:
         """It has just said something."""

@@ -164,6 +164,7 @@ class RoomBranch:
     async def take(self, news: RoomNews) -> tuple[str, int]:
         """The verdict about a message, and how many bans it has led to."""
         if news.line != self._line.id or self.host is None:
+            self._is_owing = self._is_owing or self.host is None
             return GAP, 0  # it comes, or another node has the room by now
         if news.number <= self._reading.number:
             return TAKEN, 0
@@ -178,8 +179,8 @@ class RoomBranch:
         self._is_owing = is_known
         self._line.end()
         for seat in tuple(self._seats.values()):
-            seat.forget_sent()
-            seat.is_known = seat.has_joined
+            if not seat.detach():
+                self._vacate(seat)
         self._attachment.cancel()
         self._wake()
 
@@ -304,8 +305,11 @@ class RoomBranch:
         for seat in tuple(self._seats.values()):
             if not seat.has_joined:
                 seat.answer_all(RoomInfo.CLUSTER_IS_UNREACHABLE)
-                self.remove(seat)
-                seat.member.client.room_seat_taken(seat.member, None, None)
+                self._vacate(seat)
+
+    def _vacate(self, seat: BranchSeat) -> None:
+        self.remove(seat)
+        seat.member.client.room_seat_taken(seat.member, None, None)
 
     async def _send(self) -> None:
         words = self._line.next_batch()

@@ -9,47 +9,26 @@ from attrs import define
 
 from actors.cluster.rooms.carrier import HERE, RoomCarrier
 from actors.node.termination import Follower
+from actors.rooms.clustered.guest import Guest
 from actors.rooms.clustered.news_line import LineCounters, NewsLine
 from actors.rooms.directory import RoomDirectory
-from actors.rooms.member import RoomMember
 from actors.runtime.actor import StopReason
-from protocol.access.kicks import Kick
 from protocol.cluster.claims import Named
-from protocol.cluster.ends import End
 from protocol.cluster.rooms.messages import (
     GAP,
     TAKEN,
-    AnswerNews,
-    AskJoin,
-    AskLeave,
-    AskMessage,
-    LeftNews,
     Listing,
     MovedNews,
     OutNews,
     RoomWord,
     RoomWords,
-    SeatLost,
     SeatRecord,
-    StreamBegun,
-    StreamEnded,
     TakeSeat,
-    UnwelcomeNews,
     listing_of,
 )
 from protocol.common.memory_budget import Allowance
 from protocol.rooms.bans import RoomKey
-from protocol.rooms.events import RoomEvent
 from protocol.rooms.info_texts import RoomInfo, RoomRefused
-from protocol.rooms.requests import (
-    JoinRequest,
-    LeaveRequest,
-    LookRequest,
-    MemberRequest,
-    MessageRequest,
-    StreamOver,
-    StreamStarted,
-)
 
 MOVED: Final = StopReason(cause="moved")
 """Another node has the room, or is to have it."""
@@ -138,15 +117,19 @@ class RoomHost:
             room.stop(MOVED)
 
     def check(self) -> None:
-        """This node was not there for a while: nodes whose members have left since will say so."""
+        """Tell all who is in it. Nodes whose members have left since, which this one has not heard, will say so."""
         for line in self._lines.values():
             self._ask_listing(line)
+
+    def probe(self) -> None:
+        """Members whose node has broken its line are in the room until it is known what becomes of them."""
+        for line in self._lines.values():
+            line.probe()
 
     def gathered(self) -> None:
         """All who have members in it have come."""
         self._is_gathering = False
-        for line in self._lines.values():
-            self._ask_listing(line)
+        self._when_done(self._guests.values(), self.check)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -161,6 +144,7 @@ class RoomHost:
             start=services.start,
             ask_listing=self._ask_listing,
             on_gone=self._gone,
+            is_telling=self._is_telling,
             allowance=services.allowance,
             counters=services.counters,
         )
@@ -188,9 +172,9 @@ class RoomHost:
             self._has_gathered = self._is_gathering = True
             self._services.gather(self)
         elif not self._is_gathering:
-            self._ask_listing(line)
+            self._when_done(self._of(line), lambda: self._ask_listing(line))
 
-    def _enter(self, line: NewsLine, record: TakeSeat | SeatRecord) -> "Guest | None":
+    def _enter(self, line: NewsLine, record: TakeSeat | SeatRecord) -> Guest | None:
         guest = Guest(self, line, record.seat)
         try:
             member = self._services.directory.enter(
@@ -228,11 +212,25 @@ class RoomHost:
         if guest is not None:
             guest.hear(word)
 
+    def _when_done(self, guests: Iterable[Guest], then: Callable[[], None]) -> None:
+        """When all that these have asked for is done."""
+        asked = [guest for guest in guests if not guest.is_mute]
+        left = len(asked)
+
+        def answered(is_in: bool) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                then()
+
+        for guest in asked:
+            guest.look(answered)
+
     def _ask_listing(self, line: NewsLine) -> None:
         """Have the list sent when nobody is just being told something."""
         self._ask_next(line, deque(guest for guest in self._of(line) if not guest.is_mute))
 
-    def _ask_next(self, line: NewsLine, guests: "deque[Guest]") -> None:
+    def _ask_next(self, line: NewsLine, guests: deque[Guest]) -> None:
         """One who is just being removed is no help: others are being told so."""
 
         def answered(is_in: bool) -> None:
@@ -251,11 +249,15 @@ class RoomHost:
         room = self._services.directory.get(self.key)
         return () if room is None else listing_of(room.describe())
 
+    def _is_telling(self) -> bool:
+        room = self._services.directory.get(self.key)
+        return room is not None and room.is_telling
+
     def _gone(self, line: NewsLine) -> None:
         if self._lines.get(line.member) is line:
             self.drop(line.member)
 
-    def _of(self, line: NewsLine) -> "Iterable[Guest]":
+    def _of(self, line: NewsLine) -> Iterable[Guest]:
         return [guest for guest in self._guests.values() if guest.line is line]
 
     # -- what guests tell --------------------------------------------------------------------------
@@ -266,7 +268,7 @@ class RoomHost:
             self._services.moved(self)
         return not self._is_over
 
-    def vacated(self, guest: "Guest", info: str | None) -> bool:
+    def vacated(self, guest: Guest, info: str | None) -> bool:
         """It is out. False: nobody is to be told."""
         if not self.is_open(info):
             return False
@@ -274,121 +276,6 @@ class RoomHost:
             del self._guests[guest.seat]
         return True
 
-    def streams_of(self, guest: "Guest") -> Iterable[Follower]:
+    def streams_of(self, guest: Guest) -> Iterable[Follower]:
         """Its streams in the room, if they are on this node."""
         return self._services.streams_here(self.key, guest.seat) if guest.line.member == HERE else ()
-
-
-class Guest:
-    """A member on any node, as the `RoomClient` of the room here."""
-
-    def __init__(self, host: RoomHost, line: NewsLine, seat: str) -> None:
-        self.seat, self.line = seat, line
-        self.place: RoomMember | None = None
-        self.is_mute = False
-        self._host = host
-        self._streams: set[str] = set()
-
-    # -- what it asks ------------------------------------------------------------------------------
-
-    def hear(self, word: RoomWord) -> None:
-        """A word of its session."""
-        match word:
-            case AskJoin():
-                self._command(JoinRequest(at=word.at, operation=self._answer(word.command)), word.command)
-            case AskLeave():
-                self._command(LeaveRequest(operation=self._answer(word.command)), word.command)
-            case AskMessage():
-                asked = MessageRequest(to=word.to, text=word.text, operation=self._answer(word.command))
-                self._command(asked, word.command)
-            case StreamBegun(stream=stream):
-                self._begin(StreamStarted(media_session_id=stream.media_session_id, name=stream.name, at=stream.since))
-            case StreamEnded():
-                self._end(word.media_session_id, failed=word.failed)
-            case SeatLost():
-                self.lost()
-
-    def reconcile(self, record: SeatRecord) -> None:
-        """It is in the room with these streams, whether the room knows it or not."""
-        try:
-            self._submit(JoinRequest(at=record.since, returns=True, operation=self._came_back))
-        except RoomRefused as refused:
-            self._came_back(refused.info)
-            return
-        for media_session_id in self._streams - {stream.media_session_id for stream in record.streams}:
-            self._end(media_session_id, failed=False)
-        for stream in record.streams:
-            if stream.media_session_id not in self._streams:
-                self.hear(StreamBegun(seat=self.seat, stream=stream))
-
-    def _came_back(self, info: str | None) -> None:
-        if info is not None and not self.is_mute:
-            self.line.put(OutNews(seat=self.seat, info=info))
-
-    def look(self, answered: Callable[[bool], None]) -> None:
-        """Whether it is in the room, when all that it asked for before is done."""
-        try:
-            self._submit(LookRequest(operation=lambda info: answered(info is None)))
-        except RoomRefused:
-            answered(False)
-
-    def lost(self) -> None:
-        """Its session is gone."""
-        self.is_mute = True
-        if self.place is not None:
-            self.place.lost()
-
-    def _command(self, request: MemberRequest, command: int) -> None:
-        try:
-            self._submit(request)
-        except RoomRefused as refused:
-            self._answer(command)(refused.info)
-
-    def _begin(self, started: StreamStarted) -> None:
-        self._streams.add(started.media_session_id)
-        self._submit(started)
-
-    def _end(self, media_session_id: str, *, failed: bool) -> None:
-        self._streams.discard(media_session_id)
-        self._submit(StreamOver(media_session_id=media_session_id, failed=failed))
-
-    def _submit(self, request: MemberRequest) -> None:
-        if self.place is None:
-            raise RoomRefused(RoomInfo.NOT_JOINED)
-        self.place.submit(request)
-
-    def _answer(self, command: int) -> Callable[[str | None], None]:
-        def answered(info: str | None) -> None:
-            if not self.is_mute and self._host.is_open(info):
-                self.line.put(AnswerNews(seat=self.seat, command=command, info=info))
-
-        return answered
-
-    # -- as the client of the room -----------------------------------------------------------------
-
-    def room_event(self, member: RoomMember, event: RoomEvent) -> None:
-        if self.is_mute:
-            return
-        is_sent = self.line.tell(self.seat, event, self._host.listing)
-        if event.tally is not None:
-            event.tally.count(sent=is_sent)
-
-    def room_left(self, member: RoomMember) -> None:
-        self._streams.clear()
-        if not self.is_mute:
-            self.line.put(LeftNews(seat=self.seat))
-
-    def room_seat_taken(self, member: RoomMember, info: str | None, kick: Kick | None) -> None:
-        is_told = not self.is_mute
-        if self._host.vacated(self, info) and is_told:
-            end = None if kick is None else End.of("room-kick", info or "", kick)
-            self.line.put(OutNews(seat=self.seat, info=info, end=end), kick)
-        self.is_mute = True
-
-    def room_streams(self, member: RoomMember) -> Iterable[Follower]:
-        return self._host.streams_of(self)
-
-    def room_refuses_stream(self, member: RoomMember, media_session_id: str, info: str) -> None:
-        self._streams.discard(media_session_id)
-        if not self.is_mute:
-            self.line.put(UnwelcomeNews(seat=self.seat, media_session_id=media_session_id, info=info))

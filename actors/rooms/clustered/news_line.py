@@ -58,7 +58,9 @@ class _Waiting:
 
 
 class NewsLine:
-    """See above. `start(run)` runs it in a task; `ask_listing()` has `list_members` called at a moment that is fit."""
+    """See above. `start` runs it in a task; `ask_listing` has `list_members` called while nobody is told something,
+    which `is_telling` says; `on_gone`: nobody is there.
+    """
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class NewsLine:
         start: Callable[["NewsLine"], None],
         ask_listing: Callable[["NewsLine"], None],
         on_gone: Callable[["NewsLine"], None],
+        is_telling: Callable[[], bool],
         allowance: Allowance,
         counters: LineCounters,
     ) -> None:
@@ -79,6 +82,7 @@ class NewsLine:
         self.is_closed = False
         self._carrier = carrier
         self._start, self._ask_listing, self._on_gone = start, ask_listing, on_gone
+        self._is_telling = is_telling
         self._allowance, self._counters = allowance, counters
         self._waiting: deque[_Waiting] = deque()
         self._events = 0
@@ -116,8 +120,14 @@ class NewsLine:
         self._has_gap = False
         self.put(ListingNews(members=members))
 
+    def probe(self) -> None:
+        """Find out whether the node will turn to the room again, once the line is closed."""
+        if self.is_closed and not self._is_running:
+            self._is_running = True
+            self._start(self)
+
     def close(self) -> None:
-        """Nobody there is to be told anything more."""
+        """Nobody there is to be told anything more by this line."""
         self.is_closed = True
         self._forget_all()
 
@@ -152,9 +162,12 @@ class NewsLine:
     async def run(self) -> None:
         """Send what waits; ends when nothing does."""
         try:
+            if self.is_closed:
+                await self._send([])
             while self._waiting and not self.is_closed:
-                batch = self._next_batch()
-                await self._send(batch)
+                while self._is_telling():  # all members there are told an event, or none
+                    await trio.lowlevel.checkpoint()
+                await self._send(self._next_batch())
                 self._mend()
         finally:
             self._is_running = False

@@ -120,12 +120,21 @@ class Reading:
             return  # the list will tell
         seats = [self._seats[seat] for seat in news.to if seat in self._seats]
         if news.members is not None:
-            self._view = RoomView(news.members)
-            await self._tell_state(seats, news.members)
+            if seats:
+                await self._welcome(seats, news.members)
             return
         if self._view is not None:
             self._view.apply(news)
         await self._tell(seats, RoomEvent(self._room, RoomEventName(news.name), news.info))
+
+    async def _welcome(self, seats: list[BranchSeat], members: Listing) -> None:
+        """The others here will be told of those who join."""
+        joining, view = {seat.login for seat in seats}, self._view or RoomView(())
+        known = tuple(member for member in members if member.login not in joining or view.knows(member))
+        if self._view is None:
+            self._view = RoomView(known)
+        await self._tell_missed(known)
+        await self._tell_state(seats, members)
 
     async def _tell_state(self, seats: Iterable[BranchSeat], members: Listing) -> None:
         for seat in seats:
@@ -136,13 +145,17 @@ class Reading:
     async def _list(self, members: Listing) -> None:
         if self._view is None:
             self._view = RoomView(members)
-        joined = [seat for seat in self._seats.values() if seat.has_joined]
-        knowing = [seat for seat in joined if seat.has_state]
-        for missed in self._view.replace(members):
+        await self._tell_missed(members)
+        strangers = [seat for seat in self._seats.values() if seat.has_joined and not seat.has_state]
+        await self._tell_state(strangers, members)
+        self._end_syncing()
+
+    async def _tell_missed(self, members: Listing) -> None:
+        """The room is like this: tell those who think otherwise."""
+        knowing = [seat for seat in self._seats.values() if seat.has_joined and seat.has_state]
+        for missed in () if self._view is None else self._view.replace(members):
             seats = [seat for seat in knowing if seat.login != missed.login]
             await self._tell(seats, RoomEvent(self._room, missed.name, missed.info))
-        await self._tell_state((seat for seat in joined if not seat.has_state), members)
-        self._end_syncing()
 
     def _end_syncing(self) -> None:
         if self.is_syncing:

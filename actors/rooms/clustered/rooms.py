@@ -173,6 +173,7 @@ class ClusterRooms:
         for host in tuple(self._hosts.values()):
             if not is_intact:
                 host.check()
+            host.probe()
             for member in host.members():
                 if gone(member):
                     host.drop(member)

@@ -96,6 +96,12 @@ class BranchSeat:
                 self.answer(number, RoomInfo.ROOM_IS_UNREACHABLE)
             command.is_sent = False
 
+    def detach(self) -> bool:
+        """Whether it wants anything of the room: otherwise it has left, and the last word of it is lost."""
+        self.forget_sent()
+        self.is_known = self.has_joined
+        return self.has_joined or bool(self.commands)
+
     def overdue(self, now: float) -> list[int]:
         """The commands whose time is up."""
         return [number for number, command in self.commands.items() if command.deadline <= now]

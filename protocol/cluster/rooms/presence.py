@@ -1,9 +1,10 @@
 """Which other members of the cluster are gone, as rooms want to know it: who is missed in one list may be in the next.
 
 A member that has just started may be heard before a list names it; and when the registry has lost its data, the first
-list names nobody.
+list names nobody. While no list comes at all, nobody is gone.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,11 +17,12 @@ class Presence:
 
     def __init__(self) -> None:
         self._listed: frozenset[str] = frozenset()
+        self._as_of = 0.0
         self._seen: dict[str, float] = {}
 
     def beaten(self, members: Iterable[str], now: float, *, is_intact: bool) -> None:
         """These are alive. `is_intact`: false if the registry may have forgotten others."""
-        self._listed = frozenset(members)
+        self._listed, self._as_of = frozenset(members), now
         if not is_intact:
             self._seen = dict.fromkeys(self._seen, now)
         self._seen = {each: seen for each, seen in self._seen.items() if now - seen <= PATIENCE}
@@ -30,6 +32,6 @@ class Presence:
         """It has just said something."""
         self._seen[member] = now
 
-    def is_gone(self, member: str, now: float) -> bool:
+    def is_gone(self, member: str) -> bool:
         """Whether nobody need wait for it."""
-        return member not in self._listed and now - self._seen.get(member, -PATIENCE - now) > PATIENCE
+        return member not in self._listed and self._as_of - self._seen.get(member, -math.inf) > PATIENCE

@@ -49,6 +49,11 @@ class RoomView:
     def __len__(self) -> int:
         return len(self._members)
 
+    def knows(self, member: ListedMember) -> bool:
+        """Whether this session is in the room."""
+        known = self._members.get(member.login)
+        return known is not None and _is_same(known, member)
+
     def apply(self, event: EventNews) -> None:
         """The members are told of this."""
         if event.members is not None:

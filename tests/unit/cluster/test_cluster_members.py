@@ -1,9 +1,10 @@
 """Who is in the cluster, as beats tell it."""
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.cluster.members import Beat, Member, MemberInfo, MemberView, epoch_of, node_of
+from protocol.cluster.members import LEASE, Beat, Member, MemberInfo, MemberView, epoch_of, node_of
 
 
 def beat(*members: Member, kept: bool = True, boot: str = "one") -> Beat:
@@ -25,6 +26,12 @@ def test_a_lease_that_was_over_and_lost_data_are_noticed() -> None:
     assert not first.after(beat(kept=False)).is_intact
     assert not first.after(beat(boot="two")).is_intact
     assert first.after(beat()).is_intact
+
+
+def test_a_lease_that_an_unanswered_beat_may_have_renewed_is_doubted() -> None:
+    first = MemberView(me="a/1").after(beat())
+    assert first.after(evolve(beat(), now_ms=round(1 + LEASE * 1000))).is_intact
+    assert not first.after(evolve(beat(), now_ms=round(2 + LEASE * 1000))).is_intact
 
 
 def test_only_a_later_start_of_the_same_node_is_its_successor() -> None:

@@ -26,14 +26,63 @@ from protocol.cluster.messages import (
     in_parts,
 )
 from protocol.cluster.relay_messages import LegOffer, PullOutcome, PullStream, RelayedEnd, RelayedEvent, RelayNews
+from protocol.cluster.rooms.messages import (
+    AnswerNews,
+    AskJoin,
+    AskLeave,
+    AskMessage,
+    EndRooms,
+    EventNews,
+    FindRooms,
+    KickFromRooms,
+    LeftNews,
+    ListedMember,
+    ListedStream,
+    ListingNews,
+    MovedNews,
+    OutNews,
+    PostToRooms,
+    RoomNews,
+    RoomWords,
+    SeatLost,
+    SeatRecord,
+    SeekRoom,
+    StreamBegun,
+    StreamEnded,
+    TakeSeat,
+    UnwelcomeNews,
+)
 from protocol.node.descriptions import StreamTraffic
-from protocol.node.filters import ConnectionFilter, StreamFilter
+from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
+from protocol.rooms.room_state import RoomStream
 from protocol.webrtc.relay_leg import LegEnd, LegTrack
 from tests.support.streams import connection, stream
 
 KICK = Kick(reason="enough", ban=BanOrder(seconds=60.0, by=BanBy.USER, reason="banned"))
 STREAMS = StreamFilter(name="a", published=False, media_session_ids=frozenset(("1", "2")), app_keys=frozenset())
 END = LegEnd(ufrag="u", pwd="p", fingerprint="sha-256 AA")
+CAM = RoomStream(media_session_id="m", name="cam", since=5)
+RECORD = SeatRecord(seat="s", login="ann", session_id="id", address="192.0.2.1", since=7, streams=(CAM,))
+WORDS = (
+    TakeSeat(seat="s", login="ann", session_id="id", address="192.0.2.1"),
+    AskJoin(seat="s", command=1, at=7),
+    AskMessage(seat="s", command=2, to="ben", text=[1.5, {"any": None}]),
+    AskLeave(seat="s", command=3),
+    StreamBegun(seat="s", stream=CAM),
+    StreamEnded(seat="s", media_session_id="m", failed=True),
+    SeatLost(seat="s"),
+)
+LISTED = (ListedMember(login="ann", session_id="id", streams=(ListedStream(media_session_id="m", name="cam"),)),)
+NEWS = (
+    EventNews(to=("s", "t"), name="PUBLISHED", info={"login": "ann", "name": "cam"}, about="m"),
+    EventNews(to=("s",), name="STATE", members=LISTED),
+    AnswerNews(seat="s", command=1, info="Room is full"),
+    LeftNews(seat="s"),
+    OutNews(seat="s", info="Kicked from room", end=End.of("room-kick", "", KICK)),
+    UnwelcomeNews(seat="s", media_session_id="m", info="Room is full"),
+    ListingNews(members=LISTED),
+    MovedNews(),
+)
 ASKS: list[Ask] = [
     EndStreams(filter=STREAMS, end=End.of("rest", "Stopped", KICK)),
     EndStreams(filter=StreamFilter(), end=End.of("rest", "Stopped", None)),
@@ -47,6 +96,13 @@ ASKS: list[Ask] = [
     PullStream(pull="p", name="news", media_session_id="m", edge=END),
     RelayNews(pull="p", number=1, event=RelayedEvent(type="data", payload={"x": None})),
     RelayNews(pull="p", number=2, end=RelayedEnd(info="Stopped")),
+    RoomWords(app_key="k", name="lobby", member="a/1", line="l", number=1, records=(RECORD,), words=WORDS),
+    RoomNews(app_key="k", name="lobby", line="l", number=2, news=NEWS),
+    SeekRoom(app_key="k", name="lobby", member="a/1"),
+    FindRooms(filter=RoomFilter(name="lobby"), limit=5),
+    PostToRooms(filter=RoomFilter(name="lobby", app_keys=frozenset()), content={"x": None}, sender="ann"),
+    KickFromRooms(filter=RoomFilter(), login="ann", seconds=60, end=End.of("room-kick", "Kicked", KICK)),
+    EndRooms(filter=RoomFilter(app_key="k")),
 ]
 
 
