@@ -1,13 +1,17 @@
 """A room whose members are on several nodes, through whole sessions: they see what they would see on one."""
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from actors.node.room_port import NoSuchMember, NoSuchRoom
+from actors.rooms.clustered.news_line import MOST_WAITING
 from actors.runtime.actor import SHUTDOWN
 from config.settings import RegistryDown
-from protocol.node.filters import RoomFilter
+from protocol.node.client_data import ClientData
+from protocol.node.filters import ConnectionFilter, RoomFilter
 from protocol.rest.paging import ALL
 from tests.support.room_nodes import SETTLED, RoomCluster, room_cluster
 from tests.support.room_pages import RoomPage
@@ -251,3 +255,60 @@ async def test_without_redis_a_room_is_refused_if_the_setting_says_so(autojump_c
         cluster.redis.come_back()
         await trio.sleep(SETTLED)
         assert await ann.join() is None
+
+
+# -- messages that are lost --------------------------------------------------------------------------------------------
+
+
+async def test_lost_messages_are_repeated_and_carried_out_once(autojump_clock: MockClock) -> None:
+    async with room_cluster("a", "b") as cluster:
+        ann, ben = await joined(cluster, "ann", "ben")
+        cluster.redis.loss = 0.5
+        asked = [ben.send("sendMessage", message(to="ann", text=number)) for number in range(20)]
+        for operation in asked:
+            assert await ben.answer(operation) is None
+        ben.publish("lobby-ben", "p1")
+        await ben.until("p1", "PUBLISHING")
+        await trio.sleep(SETTLED)
+        heard = await ann.heard()
+        assert [info["text"] for name, info in heard if name == "MESSAGE"] == list(range(20))
+        assert heard[-1] == ("PUBLISHED", {"login": "ben", "name": "lobby-ben"})
+        assert cluster.nodes[1].cluster.asking.repeated > 0
+
+
+def message(*, to: str, text: Any) -> dict[str, Any]:
+    return {"roomConfig": {"name": "lobby"}, "to": to, "text": text}
+
+
+async def test_data_is_passed_on_once_by_each_node_however_often_it_is_asked(autojump_clock: MockClock) -> None:
+    async with room_cluster("a", "b", "c", cluster_answer_timeout=30) as cluster:
+        pages = await joined(cluster, "ann", "ben", "cem")
+        cluster.redis.loss = 0.5
+        for number in range(10):
+            report = await cluster.nodes[0].cluster.data.broadcast(ClientData(number), ConnectionFilter(), None)
+            assert (report.sent, report.coverage is not None and report.coverage.is_complete) == (3, True)
+        for page in pages:
+            heard: list[Any] = await page.payloads()
+            assert heard == list(range(10))
+        assert cluster.nodes[0].cluster.asking.repeated > 0
+
+
+async def test_a_node_that_is_too_far_behind_gets_a_list_in_place_of_events(autojump_clock: MockClock) -> None:
+    async with room_cluster("a", "b") as cluster:
+        ann, ben, _ = await joined(cluster, "ann", "ben", "cem")
+        cluster.redis.loss = 1.0
+        for number in range(MOST_WAITING + 10):
+            await cluster.nodes[0].control.here.post(RoomFilter(), number, sender=None)
+        ann.publish("lobby-ann", "p1")
+        await ann.until("p1", "PUBLISHING")
+        cluster.redis.loss = 0.0
+        await soon()
+        heard = await ben.heard()
+        data = [info for name, info in heard if name == "DATA"]
+        assert data == list(range(len(data)))
+        assert MOST_WAITING <= len(data) < MOST_WAITING + 10
+        assert heard[-1] == ("PUBLISHED", {"login": "ann", "name": "lobby-ann"})
+        counters = cluster.nodes[0].rooms.statistics()
+        assert counters["cluster_room_events_dropped"] > 0
+        assert counters["cluster_room_gaps"] == 1
+        assert await ben.say("ann", "hello") is None

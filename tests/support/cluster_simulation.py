@@ -2,9 +2,10 @@
 
     tally = await simulate(nodes=20, seconds=600, seed=1)       in a test with `autojump_clock`
 
-Streams are published and stopped on all nodes all the time, under few names. Every two minutes everything heals; 15
-seconds later it is examined whether each stream has its name in the registry, no two have the same, and the registry
-has no other. The same seed is the same run.
+Streams are published and stopped on all nodes all the time, under few names, and pages meet in rooms
+(`room_simulation`). Every two minutes everything heals; 15 seconds later it is examined whether each stream has its
+name in the registry, no two have the same, and the registry has no other; and whether each page knows who is in its
+room. The same seed is the same run.
 """
 
 import random

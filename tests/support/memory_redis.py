@@ -31,6 +31,8 @@ class MemoryRedis:
         self.chance = chance or random.Random(1)
         self.is_away = False
         self.cut_off: set[str] = set()
+        self.loss = 0.0
+        """How many of the messages between nodes are lost on the way, of 1."""
         self.max_delay = 0.0
         """Seconds of the network, each way, at most."""
         self.listeners: dict[str, _Listener] = {}
@@ -167,14 +169,17 @@ class MemoryRedis:
                 self._deliver(listener, None, text)
 
     def _deliver(self, listener: "_Listener", log_id: str | None, text: str) -> None:
-        if listener.client not in self.cut_off:
+        is_lost = bool(self.loss) and self.chance.random() < self.loss
+        if listener.client not in self.cut_off and not is_lost:
             listener.on_message(log_id, text)
 
     def read_log(self, after: str) -> Sequence[LogEntry]:
         return [entry for entry in self.log if log_order(entry.id) > log_order(after)][:LOG_PAGE]
 
-    def purge(self) -> int:
-        self.names = {name: holder for name, holder in self.names.items() if holder.member in self.leases}
+    def purge(self, *, rooms: bool) -> int:
+        if not rooms:
+            self.names = {name: holder for name, holder in self.names.items() if holder.member in self.leases}
+            return 0
         self.rooms = {name: holder for name, holder in self.rooms.items() if holder.member in self.leases}
         return 0
 
@@ -221,7 +226,7 @@ class MemoryRegistry:
         return await self._do(lambda: self._redis.read_log(after))
 
     async def purge(self, cursor: int, *, rooms: bool = False) -> int:
-        return await self._do(self._redis.purge)
+        return await self._do(lambda: self._redis.purge(rooms=rooms))
 
     async def leave(self, member: str) -> None:
         await self._do(lambda: self._redis._forget(member))

@@ -23,9 +23,11 @@ from protocol.rooms.info_texts import RoomRefused
 from protocol.rooms.requests import JoinRequest, LeaveRequest, MessageRequest, StreamOver, StreamStarted
 
 APP = "app"
-ROOMS = 4
-LOGINS = 20
-MOST_PAGES = 60
+ROOMS = 3
+LOGINS = 12
+MOST_PAGES = 24
+SHARE = 0.3
+"""Of the things that happen to names, as many happen in rooms."""
 
 
 class RoomTally:
@@ -172,7 +174,9 @@ class RoomLife:
         self._pages, self._messages = count(1), count(1)
 
     def happen(self) -> None:
-        """One thing, on some node."""
+        """One thing, on some node; mostly nothing."""
+        if self._chance.random() > SHARE:
+            return
         node = self._chance.choice(self._nodes)
         if not node.is_up:
             return

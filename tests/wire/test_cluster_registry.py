@@ -125,6 +125,28 @@ async def test_the_names_of_members_that_are_gone_for_long_are_removed(connect: 
     assert (await registry.beat(member=mine, place="here", info=INFO, boot="")).names == 1
 
 
+async def test_rooms_have_a_table_of_their_own(connect: Connect) -> None:
+    registry = connect("x")
+    mine, yours = await joined(registry, "a"), await joined(registry, "b")
+    assert await registry.write(mine, batch(1, ONE), rooms=True) == done(None)
+    assert await registry.locate("news") is None
+    assert await registry.write(yours, batch(1, OTHER)) == done(None)
+    assert await registry.write(yours, batch(1, OTHER), rooms=True) == done(Holder(mine, "id 1"))
+    assert (await registry.write(yours, batch(1, OTHER), rooms=True)).fate is BatchFate.STALE
+    assert await registry.locate("news", rooms=True) == Holder(mine, "id 1")
+    assert await registry.locate("news") == Holder(yours, "id 2")
+    await registry.leave(mine)
+    assert await registry.locate("news", rooms=True) is None
+    assert await registry.write(yours, batch(2, OTHER), rooms=True) == done(None)
+    await registry.leave(yours)
+    cursor = await registry.purge(0, rooms=True)
+    while cursor:
+        cursor = await registry.purge(cursor, rooms=True)
+    third = await joined(registry, "c")
+    beat = await registry.beat(member=third, place="here", info=INFO, boot="")
+    assert beat.names == 1, "those of publications have been purged by nobody"
+
+
 async def test_whoever_leaves_gives_all_names_free(connect: Connect) -> None:
     registry = connect("x")
     mine = await joined(registry)
