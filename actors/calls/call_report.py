@@ -39,7 +39,7 @@ class CallReport:
     def ring_page(self, sdp: str) -> None:
         """The page is told of a call that has come, and offered `sdp`."""
         self.state = CALL_LIFE.after(self.state, CallStep.RINGS)
-        self._announce(lambda call, shown: self._owner.call_arrived(call.call_id, sdp, shown))
+        self._announce(lambda call, shown: self._owner.call_rings(call.call_id, sdp, shown))
 
     def end(self, status: CallStatus, info: str) -> None:
         """Tell the last status: this one, if none was set before."""

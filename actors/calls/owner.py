@@ -25,7 +25,7 @@ class CallOwner(Protocol):
     def call_answered(self, call_id: str, sdp: str) -> None:
         """`sdp` answers the page's offer. Once for each call that the page makes, unless the call ends first."""
 
-    def call_arrived(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
+    def call_rings(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
         """A phone calls: `sdp` is the offer to the page, `shown` the call."""
 
     def call_status(self, call: CallDescription, shown: Mapping[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """A session as the owner of its calls: turns what they report into frames of the WebSDK."""
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Final
-
-from attrs import frozen
 
 from actors.hooks.lane import HookLane
 from actors.session.websdk_owner import SessionOwner
@@ -35,13 +34,11 @@ _FRAMES: Final[Mapping[CallStatus, type[CallFrame]]] = {
 }
 
 
-@frozen(kw_only=True)
-class PageCalls:
+class PageCalls(ABC):
     """One session, as `actors.calls.owner.CallOwner`."""
 
-    owner: SessionOwner
-    over: Callable[[str], None]
-    """The call of this id is over."""
+    def __init__(self, owner: SessionOwner) -> None:
+        self.owner = owner
 
     @property
     def context(self) -> HookContext:
@@ -54,7 +51,7 @@ class PageCalls:
     def call_answered(self, call_id: str, sdp: str) -> None:
         self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp))
 
-    def call_arrived(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
+    def call_rings(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
         """The SDP comes first: the page may answer as soon as it knows of the call."""
         self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp, is_initiator=False))
         self._send(NotifyIncomingCall(data=shown))
@@ -66,8 +63,9 @@ class PageCalls:
         """Without `apiMethod`, so that the SDK does not take it for a status."""
         self.owner.send(Fail(info=info, extra={"method": str(method), "callId": call_id}))
 
+    @abstractmethod
     def call_over(self, call_id: str) -> None:
-        self.over(call_id)
+        """The call of this id is over."""
 
     def _send(self, frame: CallFrame) -> None:
         try:

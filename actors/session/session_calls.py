@@ -66,7 +66,7 @@ def call_access(desk: CallDesk | None, connected: Mapping[str, Any], session_id:
     return CallAccess(desk=desk, account=account, dialer=desk.dialer(account), registers=registers)
 
 
-class SessionCalls:
+class SessionCalls(PageCalls):
     """See above. `calls` are those that are not over, by callId."""
 
     def __init__(
@@ -77,11 +77,10 @@ class SessionCalls:
         nursery: Callable[[], trio.Nursery],
     ) -> None:
         self.calls: dict[str, PhoneCall] = {}
-        self._owner = owner
+        super().__init__(owner)
         self._access = access
         self._quota = quota
         self._weights: dict[str, int] = {}
-        self._page = PageCalls(owner=owner, over=self._forget)
         self._registration: Registration | None = None
         self._is_over = False
         if access is not None and access.registers and access.account is not None:
@@ -99,7 +98,7 @@ class SessionCalls:
             case "answer" if call is not None:
                 call.wish(AnswerWish(frame.sdp))
             case "answer":
-                self._owner.send(Finish(call_id=frame.call_id))
+                self.owner.send(Finish(call_id=frame.call_id))
             case "hangup" if call is not None:
                 call.hang_up()
             case "hold" | "unhold" if call is not None:
@@ -107,7 +106,7 @@ class SessionCalls:
             case "sendDtmf" if call is not None:
                 call.wish(DigitsWish(frame.dtmf, frame.type))
             case "transfer" if call is not None:
-                self._page.call_warning(frame.call_id, HookMethod.HOLD, "Transfers are not supported")
+                self.call_warning(frame.call_id, HookMethod.HOLD, "Transfers are not supported")
 
     # -- for its registration ----------------------------------------------------------------------
 
@@ -115,13 +114,13 @@ class SessionCalls:
         """The SIP server knows the account."""
         if self._access is not None and self._access.account is not None:
             login = self._access.account.login
-            self._tell_registration(SessionStatus.REGISTERED, lambda: self._owner.send(Registered(sip_login=login)))
+            self._tell_registration(SessionStatus.REGISTERED, lambda: self.owner.send(Registered(sip_login=login)))
 
     def registration_failed(self, status: int, reason: str) -> None:
         """It does not: the page is warned, and goes on."""
         info = f"SIP registration failed: {status} {reason}".strip()
         frame = Fail(info=info, extra={"method": str(HookMethod.REGISTRATION_STATUS_EVENT)})
-        self._tell_registration(SessionStatus.FAILED, lambda: self._owner.send(frame), sipStatus=status, info=info)
+        self._tell_registration(SessionStatus.FAILED, lambda: self.owner.send(frame), sipStatus=status, info=info)
 
     def call_arrived(self, event: CallArrived, phone: PhoneLine) -> CallListener | int:
         """Somebody calls this session's account: who hears what happens, or the status to refuse with."""
@@ -135,10 +134,15 @@ class SessionCalls:
             callee=event.callee.user or access.dialer.account,
             visible_name=event.caller.display_name,
         )
-        arrival = CallArrival(phone=phone, offer=event.offer, signalling=(event.source.host,))
+        arrival = CallArrival(
+            phone=phone,
+            offer=event.offer,
+            signalling=(event.source.host,),
+            allows_sdes=event.source.transport == "tls",  # else the keys could be read on the way
+        )
         try:
             ticket = self._admit(access, incoming=True)
-            call = ReceivedCall(arrival, request, self._page, ticket, access.services)
+            call = ReceivedCall(arrival, request, self, ticket, access.services)
             self._start(call, access.services, ticket)
         except CallRefused as refused:
             return refused.sip_status
@@ -157,7 +161,7 @@ class SessionCalls:
     def _place(self, frame: SipRequest) -> None:
         access = self._access
         if frame.call_id in self.calls:  # `finish` would end the page's running call of this id
-            self._owner.send(Fail(api_method=frame.message, id=frame.call_id, info=CallInfo.CALL_ID_IN_USE))
+            self.owner.send(Fail(api_method=frame.message, id=frame.call_id, info=CallInfo.CALL_ID_IN_USE))
             return
         try:
             if access is None:
@@ -166,18 +170,18 @@ class SessionCalls:
                 raise CallRefused(CallInfo.NO_ACCOUNT)
             ticket = self._admit(access)
             self._keep(frame, access, ticket)
-            call = PlacedCall(_request(frame, access.dialer), self._page, access.dialer, ticket, access.services)
+            call = PlacedCall(_request(frame, access.dialer), self, access.dialer, ticket, access.services)
             self._start(call, access.services, ticket)
         except CallRefused as refused:
             self._refuse(frame.call_id, refused)
 
     def _admit(self, access: CallAccess, *, incoming: bool = False) -> CallTicket:
-        context = self._owner.context
+        context = self.owner.context
         party = CallParty(
             session_id=context.session_id,
             app_key=context.app_key,
             account="" if access.dialer is None else access.dialer.account,
-            address=self._owner.subject.address or "",
+            address=self.owner.subject.address or "",
         )
         return admit_call(party, access.services, incoming=incoming)
 
@@ -194,20 +198,20 @@ class SessionCalls:
             start_call(call, services)
         except CallRefused:
             services.limits.give_back(ticket, 0.0, trio.current_time())
-            self._forget(call.call_id)
+            self.call_over(call.call_id)
             raise
         self.calls[call.call_id] = call
 
     def _refuse(self, call_id: str, refused: CallRefused) -> None:
         if self._access is not None:
-            self._access.services.refused(refused, session=self._owner.context.session_id, call=call_id)
-        self._owner.send(Finish(call_id=call_id, status=CallStatus.FAILED, info=refused.info))
+            self._access.services.refused(refused, session=self.owner.context.session_id, call=call_id)
+        self.owner.send(Finish(call_id=call_id, status=CallStatus.FAILED, info=refused.info))
 
     def _tell_registration(self, status: SessionStatus, deliver: Callable[[], None], **fields: Any) -> None:
-        body = self._owner.context.body(status=status, **fields)
-        self._owner.lane.event(HookMethod.REGISTRATION_STATUS_EVENT, body, deliver=lambda shown: deliver())
+        body = self.owner.context.body(status=status, **fields)
+        self.owner.lane.event(HookMethod.REGISTRATION_STATUS_EVENT, body, deliver=lambda shown: deliver())
 
-    def _forget(self, call_id: str) -> None:
+    def call_over(self, call_id: str) -> None:
         self.calls.pop(call_id, None)
         self._quota.give_back(self._weights.pop(call_id, 0))
 

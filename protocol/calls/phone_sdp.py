@@ -85,7 +85,7 @@ class PhoneDialogue:
             return None
         chosen = choose_crypto(each for each in audio.crypto if each.suite == _SUITE)
         if chosen is None or not self.allows_sdes:
-            raise CallRefused(CallInfo.FAILED_BY_MEDIA, "keys in SDP that may be read on the way (sip.sdes)")
+            raise CallRefused(CallInfo.FAILED_BY_MEDIA, "keys in SDP that may be read on the way: SIP must come by TLS")
         return chosen
 
     def _keys(self, chosen: CryptoAttribute) -> SrtpKeys:

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from actors.session.outbox import SEND_TIMEOUT
 from actors.session.pinging import PING_TICK, PINGS_AT_ONCE, PingSchedule
 from actors.session.session import CONNECTION_TIMEOUT
+from protocol.calls.info_texts import CallInfo
 from tests.support.signaling_rig import signaling_rig, stream_request
 
 
@@ -225,7 +226,7 @@ async def test_sip_snapshot_availability_and_debug_are_answered(autojump_clock: 
         socket, _ = await rig.connect()
         await rig.publish(socket, "cam", "m1")
         socket.send("call", {"callId": "c1", "callee": "x"})
-        assert await socket.receive("finish") == {"callId": "c1", "status": "FAILED"}
+        assert await socket.receive("finish") == {"callId": "c1", "status": "FAILED", "info": CallInfo.NOT_SERVED}
         socket.send("snapshot", {"mediaSessionId": "s1", "name": "nobody"})
         event = await socket.receive("notifyStreamEvent", type="snapshotFailed")
         assert event["payload"] == {"info": "Stream not found"}

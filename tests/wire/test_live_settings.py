@@ -30,7 +30,13 @@ LATER = {
     "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
     "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
     "codecs_exclude_sip": "a call: tests/wire/test_call_media.py",
-    "sip_max_call_duration": "a call: tests/wire/test_calls.py",
+    **{
+        f"sip_max_{name}": "a SIP server: tests/wire/test_calls.py"
+        for name in (
+            *("calls", "calls_per_app", "calls_per_account", "calls_per_session", "calls_per_minute"),
+            *("minutes_per_day", "call_duration"),
+        )
+    },
     "rtp_activity_detecting": "a call: tests/wire/test_call_media.py",
     **{
         f"sip_{name}": "SIP: tests/wire/test_sip_endpoint.py, tests/actors/test_sip_registration.py"

@@ -1,0 +1,74 @@
+"""What is said to a phone of our media, and what its SDP means."""
+
+import pytest
+from attrs import evolve
+
+from protocol.calls.info_texts import CallRefused
+from protocol.calls.phone_sdp import PhoneDialogue, read_phone
+from protocol.sip.media_description import Origin, parse_description
+from protocol.webrtc.sdp import Codec, Direction
+
+PCMA = Codec(payload_type=8, name="PCMA", clock_rate=8_000)
+EVENTS = Codec(payload_type=101, name="TELEPHONE-EVENT", clock_rate=8_000, fmtp="0-15")
+OURS = PhoneDialogue(
+    address=("192.0.2.1", 31_002),
+    origin=Origin(session_id=5, version=1, address="192.0.2.1"),
+    secret=bytes(range(30)),
+)
+PLAIN = (
+    b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+    b"m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
+SAVP = PLAIN.replace(b"RTP/AVP", b"RTP/SAVP") + (
+    b"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:HR4dHR4dHR4dHR4dHR4dHR4dHR4dHR4dHR4dHR4d\r\n"
+)
+
+
+def test_our_offer_says_where_and_what() -> None:
+    audio = parse_description(OURS.offer((PCMA, EVENTS))).audio
+    assert (audio.address, audio.port, audio.rtcp_port) == ("192.0.2.1", 31_002, 31_003)
+    assert [codec.name for codec in audio.codecs] == ["PCMA", "TELEPHONE-EVENT"]
+    assert audio.direction is Direction.SENDRECV
+    assert b"o=wcsd 5 2 " in OURS.next().offer((PCMA,), Direction.SENDONLY)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "held", "ours"),
+    [
+        ("sendrecv", False, Direction.SENDRECV),
+        ("sendrecv", True, Direction.SENDONLY),
+        ("sendonly", False, Direction.RECVONLY),
+        ("sendonly", True, Direction.INACTIVE),
+        ("inactive", False, Direction.INACTIVE),
+    ],
+)
+def test_our_answer_fits_what_the_phone_wants(theirs: str, held: bool, ours: Direction) -> None:
+    offer = read_phone(PLAIN + f"a={theirs}\r\n".encode())
+    assert parse_description(OURS.answer(offer, (PCMA,), held=held)).audio.direction is ours
+
+
+def test_a_phone_on_hold_is_not_sent_to() -> None:
+    remote = OURS.remote(read_phone(PLAIN))
+    assert (remote.address, remote.rtcp, remote.holds) == (("192.0.2.9", 4000), ("192.0.2.9", 4001), False)
+    assert OURS.remote(read_phone(PLAIN + b"a=sendonly\r\n")).holds
+    old = OURS.remote(read_phone(PLAIN.replace(b"c=IN IP4 192.0.2.9", b"c=IN IP4 0.0.0.0")))
+    assert (old.address, old.holds) == (None, True)
+
+
+def test_keys_in_sdp_are_taken_where_nobody_reads_them_on_the_way() -> None:
+    offer = read_phone(SAVP)
+    with pytest.raises(CallRefused, match="TLS"):
+        OURS.remote(offer)
+    safe = evolve(OURS, allows_sdes=True)
+    keys = safe.remote(offer).keys
+    assert keys is not None
+    assert (keys.local_key + keys.local_salt, keys.remote_key) == (bytes(range(30)), offer.audio.crypto[0].key[:16])
+    answer = parse_description(safe.answer(offer, (PCMA,), held=False)).audio
+    assert (answer.protocol, answer.crypto[0].tag, answer.crypto[0].key) == ("RTP/SAVP", 2, bytes(range(30)))
+    assert "HR4d" not in repr(safe) + repr(keys)
+
+
+@pytest.mark.parametrize("body", [None, b"", b"no SDP", PLAIN.replace(b"m=audio", b"m=video")])
+def test_what_is_no_description_of_audio_refuses_the_call(body: bytes | None) -> None:
+    with pytest.raises(CallRefused):
+        read_phone(body)
