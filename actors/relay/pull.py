@@ -179,7 +179,9 @@ class Pull:
         credentials, offer = await self._ask_owner()
         self.ingest = self._call(credentials, offer)
         self._offer = offer
-        self.broadcast = Broadcast(self.ingest.publication)
+        publication = self.ingest.publication
+        publication.width, publication.height = offer.width, offer.height
+        self.broadcast = Broadcast(publication)
         for muted, kind in (
             (offer.audio_muted, StreamEventType.AUDIO_MUTED),
             (offer.video_muted, StreamEventType.VIDEO_MUTED),

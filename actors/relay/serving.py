@@ -138,6 +138,8 @@ class Serving:
             heeds_requests=all(track.heeds_requests for track in publication.tracks.values()),
             audio_muted=broadcast.audio_muted,
             video_muted=broadcast.video_muted,
+            width=publication.width,
+            height=publication.height,
         )
 
     def _holds(self, ask: PullStream) -> bool:

@@ -52,6 +52,7 @@ class LegOffer:
     video_muted: bool = False
     width: int = 0
     height: int = 0
+    """Of the picture, in pixels; 0 until known. Players are told before the first key frame comes."""
 
 
 @frozen(kw_only=True)

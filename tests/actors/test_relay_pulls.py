@@ -69,6 +69,12 @@ async def test_an_index_that_is_out_of_date_is_asked_once_more(autojump_clock: M
         ]
 
 
+async def test_the_size_of_the_picture_is_known_before_it_comes(autojump_clock: MockClock) -> None:
+    async with relay_rig(evolve(TAKEN, width=640, height=480)) as rig:
+        publication = (await rig.pulls.pull("news", A)).publication
+        assert (publication.width, publication.height) == (640, 480)
+
+
 async def test_a_publisher_whose_media_comes_late_is_waited_for(autojump_clock: MockClock) -> None:
     async with relay_rig(NOT_READY, TAKEN) as rig:
         assert not (await rig.pulls.pull("news", A)).is_over
