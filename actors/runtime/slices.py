@@ -7,10 +7,12 @@ from typing import Final, Protocol, TypeVar
 
 import trio
 
-from actors.runtime.young_objects import collect_young
+from actors.runtime.young_objects import CollectionPace
 
 T = TypeVar("T")
 
+SLICES_PER_COLLECTION: Final = 4
+"""A short work, such as to tell 200 clients, is to wait for few collections."""
 FREED_AT_ONCE: Final = 500
 """Objects that nobody needs any more, freed before other tasks get a turn."""
 
@@ -51,6 +53,7 @@ class Turns:
     def __init__(self) -> None:
         self.held = HeldSends()
         self._lock = trio.StrictFIFOLock()
+        self._collections = CollectionPace(SLICES_PER_COLLECTION)
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
@@ -61,7 +64,7 @@ class Turns:
     ) -> None:
         try:
             self.held.release_all()
-            collect_young()
+            self._collections.step()
         finally:  # a crash must not keep the others from their turns
             self._lock.release()
 

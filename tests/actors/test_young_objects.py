@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from actors.daemon import GC_THRESHOLDS
-from actors.runtime.slices import Turns, slices
+from actors.runtime.slices import SLICES_PER_COLLECTION, Turns, slices
 from actors.runtime.young_objects import CollectionPace
 
 OLD, SLICE, YOUNG_EACH = 4_000, 50, 4
@@ -53,7 +53,7 @@ async def test_a_long_work_that_frees_as_much_as_it_makes_is_collected_in_betwee
     await trio.lowlevel.checkpoint()
     gc.collect(0)
     assert len(kept) == OLD * YOUNG_EACH
-    assert max(looked_at) < 10 * SLICE * YOUNG_EACH
+    assert max(looked_at) < 4 * SLICES_PER_COLLECTION * SLICE * YOUNG_EACH
 
 
 def test_one_of_many_small_works_collects(looked_at: list[int]) -> None:
