@@ -134,6 +134,11 @@ class Parts:
         """Drains this node, or another one of the cluster."""
         return LocalDrain(self.drain, self.node_id) if self.clustered is None else self.clustered.cluster.drain
 
+    def nodes(self) -> tuple[MemberInfo, ...]:
+        """All nodes of the cluster, as each told of itself last; none without one."""
+        members = () if self.clustered is None else self.clustered.cluster.members()
+        return tuple(sorted((each.info for each in members), key=lambda info: info.node_id))
+
     def _other_nodes(self) -> Iterator[MemberInfo]:
         """The other nodes of the cluster, if there is one."""
         cluster = None if self.clustered is None else self.clustered.cluster
@@ -178,6 +183,7 @@ class Parts:
             publications=self.supervisor.stream_counts[0],
             viewers=self.supervisor.stream_counts[1],
             sessions=self.supervisor.session_count,
+            relays=0 if self.clustered is None else self.clustered.relays.statistics()["relay_streams_in"],
             load=self._process.cpu_percent() / 100,
         )
 

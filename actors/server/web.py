@@ -81,5 +81,6 @@ def _monitoring(parts: Parts) -> Monitoring:
         overview=Overview(parts.measured),
         apps=parts.opened.apps.all,
         others=parts.opened.host_nodes,
+        nodes=parts.nodes,
         settings=parts.given,
     )

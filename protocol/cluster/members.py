@@ -41,6 +41,8 @@ class MemberInfo:
     publications: int = 0
     viewers: int = 0
     sessions: int = 0
+    relays: int = 0
+    """Streams of other nodes that it passes on."""
     load: float = 0.0
     """The share of one core that its process uses; 1: it is full."""
 
@@ -58,6 +60,7 @@ class MemberInfo:
                 "publications": self.publications,
                 "viewers": self.viewers,
                 "sessions": self.sessions,
+                "relays": self.relays,
                 "load": round(self.load, 3),
             },
             separators=(",", ":"),
@@ -83,6 +86,7 @@ class MemberInfo:
             viewers=int(_number(fields, "viewers")),
             publications=int(_number(fields, "publications")),
             sessions=int(_number(fields, "sessions")),
+            relays=int(_number(fields, "relays")),
             load=_number(fields, "load"),
         )
 

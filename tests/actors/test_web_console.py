@@ -16,6 +16,7 @@ from config.apps import ALL_METHODS, App
 from config.loading import load_settings
 from config.settings import TABLE
 from protocol.access.roles import Role
+from protocol.cluster.members import MemberInfo
 from protocol.hooks import HookMethod
 from protocol.node.descriptions import StreamTraffic
 from protocol.node.server_events import EventType
@@ -135,6 +136,27 @@ async def test_a_stream_is_shown_with_its_statuses_and_players() -> None:
     assert ended["stream"] is None
     assert len(ended["statuses"]) == 1
     assert missing.status_code == 404
+
+
+# -- nodes of a cluster ------------------------------------------------------------------------------------------------
+
+
+async def test_nodes_are_shown_with_their_load_and_who_drains(tmp_path: Path) -> None:
+    nodes = (
+        MemberInfo(node_id="a@192.0.2.1", state="serving", publications=3, viewers=40, relays=2, sessions=9, load=0.5),
+        MemberInfo(node_id="b@192.0.2.2", state="draining"),
+    )
+    monitoring = Monitoring(nodes=lambda: nodes)
+    access = access_of(tmp_path / "users.toml", token("all", Role.VIEW), token("one", apps=frozenset({"shop"})))
+    async with client_of(StreamWorld(), monitoring=monitoring, access=access) as client:
+        client.headers["Authorization"] = bearer("all")
+        first, second = (await shown(client, "overview"))["nodes"]
+        client.headers["Authorization"] = bearer("one")
+        assert (await shown(client, "overview"))["nodes"] == [], "of a login that is bound to applications"
+    assert first | {"state": "serving", "publications": 3, "viewers": 40, "relays": 2, "load": 50} == first
+    assert (second["node"], second["state"]) == ("b@192.0.2.2", "draining")
+    async with client_of(StreamWorld()) as client:
+        assert (await shown(client, "overview"))["nodes"] == [], "without a cluster"
 
 
 # -- hook calls --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from config.apps import ALL_METHODS
 from config.loading import shown
 from config.settings import TABLE
 from protocol.access.roles import Role
+from protocol.cluster.members import MemberInfo
 from protocol.common.json_text import to_json
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import not_found
@@ -61,7 +62,8 @@ class ConsoleResource:
         apps = identity_of(request.scope).apps
 
         async def make() -> str:
-            return to_json(await self._looks.overview(apps))
+            nodes = [_node_row(info) for info in self._monitoring.nodes()] if apps is None else []
+            return to_json({**await self._looks.overview(apps), "nodes": nodes})
 
         return _json(await self._written.get(("overview", apps), make))
 
@@ -137,6 +139,20 @@ class ConsoleResource:
                     "meaning": known.meaning,
                     "group": group,
                 }
+
+
+def _node_row(info: MemberInfo) -> dict[str, Any]:
+    """A node of the cluster as it told of itself last."""
+    return {
+        "node": info.node_id,
+        "state": info.state,
+        "publications": info.publications,
+        "viewers": info.viewers,
+        "relays": info.relays,
+        "sessions": info.sessions,
+        "load": round(100 * info.load),
+        "version": info.version,
+    }
 
 
 def _route(name: str, endpoint: Endpoint, summary: str, fields: FieldTable = NOTHING) -> ApiRoute:

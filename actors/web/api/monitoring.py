@@ -10,6 +10,7 @@ from actors.hooks.recent_calls import RecentCalls
 from actors.metrics.metrics import Metrics
 from config.apps import App
 from config.loading import Given
+from protocol.cluster.members import MemberInfo
 
 
 class OverviewSource(Protocol):
@@ -49,5 +50,7 @@ class Monitoring:
     """All applications, in their order."""
     others: OtherNodes | None = None
     """The other nodes of this machine."""
+    nodes: Callable[[], tuple[MemberInfo, ...]] = tuple
+    """All nodes of the cluster, if there is one."""
     settings: Callable[[], Mapping[str, Given]] = dict
     """The text and the origin of each setting in force."""

@@ -10,6 +10,7 @@ import { HookCalls } from "./hook_calls.js";
 import { startKeys } from "./keys.js";
 import { makeLists } from "./lists.js";
 import { may, showCaller, startLogin } from "./login.js";
+import { NodesTable } from "./nodes.js";
 import { OverviewCards } from "./overview.js";
 import { PlayPanel, PublishPanel } from "./panel.js";
 import { Poll } from "./poll.js";
@@ -49,6 +50,7 @@ const whole = {
   settings: new SettingsList(),
 }; // lists that come whole, not page by page
 const overview = new OverviewCards();
+const nodes = new NodesTable();
 const events = new Events({ onLoginNeeded: (error) => login.needed(error) });
 const showTab = startTabs(byId("tabs"), onTab);
 
@@ -94,6 +96,7 @@ function show({ asked, searched, answers: [latest, figures, own] }) {
   showServer(latest);
   showCounts(latest.totals);
   overview.show(figures);
+  nodes.show(figures.nodes);
   alarm(updated ? "The server runs another version now. Reload this page." : "");
   if (asked !== tab) return;
   lists[asked]?.show(latest, searched);
