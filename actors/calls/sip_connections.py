@@ -17,7 +17,7 @@ from actors.net.tcp_stream import TcpStream, drop_references
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
 from protocol.sip.core import Outbound
-from protocol.sip.message import SipError, SipMessage, StreamParser
+from protocol.sip.message import SipMessage, StreamParser
 from protocol.sip.servers import SipServer
 from protocol.sip.transactions import Hop
 
@@ -170,13 +170,11 @@ class SipConnections:
                 data = await stream.receive_some(65_536)
             if not data:
                 return
-            try:
-                messages = parser.feed(bytes(data))
-            except SipError as error:
-                self._log.warning("SIP message is malformed", peer=connection.hop.host, why=error.message)
-                return
-            for message in messages:
+            for message in parser.feed(bytes(data)):
                 self._services.on_message(message, connection.hop)
+            if parser.error is not None:
+                self._log.warning("SIP message is malformed", peer=connection.hop.host, why=parser.error.message)
+                return
             if parser.pings:
                 parser.pings = 0
                 connection.send.send_nowait(PONG)

@@ -189,8 +189,12 @@ class SipCall(ABC):
     def end_if_gone(self, response: ResponseMessage, now: float) -> None:
         """End the call if a request within it was answered as by somebody who does not know it."""
         if response.status in GONE and self.is_up:
+            dialog = self.known_dialog()
             self.end(response.status, response.reason, now)
-            self.book.unbind(self.known_dialog())
+            if response.status == 481:
+                self.book.unbind(dialog)
+            else:
+                self.say_bye(dialog, now)
 
     def end(self, status: int, reason: str, now: float) -> None:
         """It is over, and the owner is told so unless it was the owner's doing."""

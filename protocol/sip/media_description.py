@@ -32,6 +32,7 @@ _PLAIN: Final = frozenset({"RTP/AVP", "RTP/AVPF"})
 _SECURE: Final = frozenset({"RTP/SAVP", "RTP/SAVPF"})
 _STATIC: Final = {0: "PCMU/8000", 3: "GSM/8000", 8: "PCMA/8000", 9: "G722/8000", 13: "CN/8000", 18: "G729/8000"}
 _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - how RFC 2543 writes that a phone is on hold
+_CODEC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
@@ -296,19 +297,21 @@ def _held(direction: Direction, address: str) -> Direction:
 def _codecs(formats: str, block: _Section) -> tuple[Codec, ...]:
     maps = _by_format(block.attributes.get("rtpmap", []))
     fmtps = _by_format(block.attributes.get("fmtp", []))
-    found = []
-    for text in dict.fromkeys(formats.split()[:MAX_FORMATS]):
-        number = whole_number(text)
-        if number is not None and number <= 127:
-            codec = _codec(number, maps.get(text) or _STATIC.get(number, ""), fmtps.get(text, ""))
-            found += [codec] if codec is not None else []
-    return tuple(found)
+    found: dict[int, Codec] = {}
+    for text in formats.split()[:MAX_FORMATS]:
+        if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) > 127:
+            continue
+        number = int(text)
+        codec = _codec(number, maps.get(text) or _STATIC.get(number, ""), fmtps.get(text, ""))
+        if codec is not None:
+            found.setdefault(number, codec)
+    return tuple(found.values())
 
 
 def _codec(payload_type: int, encoding: str, fmtp: str) -> Codec | None:
     name, clock, channels = (*encoding.split("/"), "", "", "")[:3]
     rate = whole_number(clock)
-    if not name or not rate:
+    if not _CODEC_NAME.fullmatch(name) or not rate:
         return None
     count = whole_number(channels) or 1
     return Codec(payload_type=payload_type, name=name.upper(), clock_rate=rate, channels=count, fmtp=fmtp)

@@ -147,6 +147,8 @@ class StreamParser:
         self._searched = 0
         self.pings = 0
         """Double CRLFs that have come and want a single one back."""
+        self.error: SipError | None = None
+        """Why nothing more can be read: where the next message begins is not known."""
 
     @property
     def is_within_message(self) -> bool:
@@ -154,11 +156,17 @@ class StreamParser:
         return bool(self._buffer.strip(b"\r\n"))
 
     def feed(self, data: bytes) -> list[SipMessage]:
-        """The messages that are complete now. Raises SipError: where the next one begins is not known any more."""
-        self._buffer += data
+        """The messages that are complete now. Look at `error` afterwards."""
         found: list[SipMessage] = []
-        while (message := self._next()) is not None:
-            found.append(message)
+        if self.error is not None:
+            return found
+        self._buffer += data
+        try:
+            while (message := self._next()) is not None:
+                found.append(message)
+        except SipError as error:
+            self.error = error
+            self._buffer.clear()
         return found
 
     def _next(self) -> SipMessage | None:

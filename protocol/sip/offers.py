@@ -16,6 +16,8 @@ from protocol.sip.session_timer import MIN_EXPIRES, SessionTimer
 from protocol.sip.timers import Timer
 from protocol.sip.transactions import Hop, ServerTransaction
 
+MAX_ANSWER_TIME: Final = 30.0
+"""Seconds that an offer may wait for our owner."""
 MAX_GLARE: Final = 5
 """Times that an offer is tried again after a 491."""
 
@@ -29,6 +31,7 @@ class OfferExchange:
         self._theirs: ServerTransaction | None = None
         self._answer: RepeatedAnswer | None = None
         self._retry: Timer | None = None
+        self._patience: Timer | None = None
         self._glares = 0
         self._waiting: bytes | None = None
         self._offered: bytes | None = None
@@ -158,11 +161,15 @@ class OfferExchange:
             call.respond(transaction, error.status_hint, now, ("Accept", "application/sdp"))
             return
         self._theirs = transaction
+        self._patience = call.core.timers.at(now + MAX_ANSWER_TIME, self._unanswered)
         call.core.emit(OfferArrived(call=call.id, offer=offer))
+
+    def _unanswered(self, now: float) -> None:
+        self.refuse(500, now)
 
     def accept(self, body: bytes, now: float) -> None:
         """Accept the offer that has arrived; nothing happens if there is none."""
-        transaction, self._theirs = self._theirs, None
+        transaction = self._taken()
         if transaction is None or not transaction.waits:
             return
         call, request = self._call, transaction.request
@@ -177,10 +184,16 @@ class OfferExchange:
 
     def refuse(self, status: int, now: float) -> None:
         """Refuse the offer that has arrived; the call goes on as it was."""
-        transaction, self._theirs = self._theirs, None
+        transaction = self._taken()
         if transaction is not None:
             self._call.respond(transaction, status, now)
             self._next(now)
+
+    def _taken(self) -> ServerTransaction | None:
+        transaction, self._theirs = self._theirs, None
+        if self._patience is not None:
+            self._patience.cancel()
+        return transaction
 
     def cancelled(self, transaction: ServerTransaction, now: float) -> None:
         """The other side takes its re-INVITE back."""
@@ -212,7 +225,7 @@ class OfferExchange:
 
     def close(self, now: float) -> None:
         """The call is over."""
-        for timer in (self._answer, self._retry):
+        for timer in (self._answer, self._retry, self._patience):
             if isinstance(timer, RepeatedAnswer):
                 timer.stop()
             elif timer is not None:

@@ -72,6 +72,7 @@ SLOW = {
     "server_status",
     "service_manager",
     "sip_endpoint",
+    "sip_others",
     "snapshot_shares",
     "snapshots",
     "source_forwarder",

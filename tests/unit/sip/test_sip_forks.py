@@ -1,0 +1,223 @@
+"""Calls out whose answers are written down: proxies that ring several phones, PRACK, routes, passwords, refusals."""
+
+from typing import cast
+
+import pytest
+from attrs import define, field
+
+from protocol.sip.core import Outbound, Surroundings
+from protocol.sip.digest import SipCredentials
+from protocol.sip.events import CallAnswered, CallEnded, CallProgressed, SipEvent
+from protocol.sip.headers import NameAddress, parse_uri
+from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
+from protocol.sip.outgoing_call import MAX_FORKS, Invitation
+from protocol.sip.transactions import Hop
+from protocol.sip.user_agent import UserAgent
+from tests.support.sip_network import ANSWER, OFFER, named
+
+PROXY = Hop(transport="udp", host="192.0.2.10", port=5060)
+SPARE = Hop(transport="udp", host="192.0.2.11", port=5060)
+SDP = ("Content-Type", "application/sdp")
+CHALLENGE = ("Proxy-Authenticate", 'Digest realm="example.com", nonce="n1", qop="auth"')
+
+
+@define(eq=False)
+class Caller:
+    """An agent that calls; a test answers in the place of a proxy."""
+
+    hops: tuple[Hop, ...] = (PROXY,)
+    tokens: int = 0
+    sent: list[Outbound] = field(factory=list)
+    told: list[SipEvent] = field(factory=list)
+    agent: UserAgent = field(init=False)
+    call: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.agent = UserAgent(
+            Surroundings(
+                sent_by=lambda hop: ("192.0.2.1", 5060),
+                contact_at=lambda hop: ("192.0.2.1", 5060),
+                token=self._token,
+                uniform=lambda low, high: low,
+                may_reach=lambda hop: hop.host.startswith("192.0.2."),
+            )
+        )
+        invitation = Invitation(
+            caller=NameAddress(uri=parse_uri("sip:alice@example.com")),
+            callee=parse_uri("sip:bob@example.com"),
+            hops=self.hops,
+            offer=OFFER,
+            contact_user="alice",
+            contact_token="t",
+        )
+        self.call = self.agent.call(invitation, SipCredentials(username="alice", password="secret"), 0.0)
+        self._drain()
+
+    def _token(self) -> str:
+        self.tokens += 1
+        return f"t{self.tokens}"
+
+    def _drain(self) -> None:
+        self.sent += self.agent.outbound()
+        self.told += self.agent.events()
+
+    def request(self, method: str) -> RequestMessage:
+        """The last request of this method."""
+        return next(
+            each.message
+            for each in reversed(self.sent)
+            if isinstance(each.message, RequestMessage) and each.message.method == method
+        )
+
+    def answer(
+        self, status: int, tag: str, *headers: tuple[str, str], method: str = "INVITE", body: bytes = b""
+    ) -> None:
+        """Answer the last request of a method."""
+        request = self.request(method)
+        kept = [(name, request.headers.get(name)) for name in ("Via", "From", "Call-ID", "CSeq")]
+        to = f"{request.headers.get('To').partition(';')[0]};tag={tag}"
+        contact = ("Contact", f"<sip:bob@192.0.2.20;phone={tag}>")
+        fields = HeaderFields((*kept, ("To", to), contact, *headers))
+        response = ResponseMessage(status=status, reason="so", headers=fields, body=body)
+        self.agent.receive(response, PROXY, 0.0)
+        self._drain()
+
+    def flow(self) -> list[str]:
+        """What it has sent."""
+        return [named(each.message) for each in self.sent]
+
+
+def test_the_first_phone_that_answers_is_the_call_and_the_others_hear_bye() -> None:
+    caller = Caller()
+    for tag in ("one", "two"):
+        caller.answer(180, tag)
+    for tag in ("two", "one", "three"):
+        caller.answer(200, tag, SDP, body=ANSWER)
+    assert caller.flow() == ["INVITE", "ACK", "ACK", "BYE", "ACK", "BYE"]
+    assert [cast(CallProgressed, event).dialog for event in caller.told[:2]] == ["one", "two"]
+    assert [type(event) for event in caller.told[2:]] == [CallAnswered]
+    assert cast(CallAnswered, caller.told[2]).dialog == "two"
+    byes = [each.message for each in caller.sent if named(each.message) == "BYE"]
+    assert [cast(RequestMessage, bye).uri for bye in byes] == [
+        "sip:bob@192.0.2.20;phone=one",
+        "sip:bob@192.0.2.20;phone=three",
+    ]
+
+
+def test_an_answer_that_comes_again_is_acknowledged_again() -> None:
+    caller = Caller()
+    for _ in range(3):
+        caller.answer(200, "one", SDP, body=ANSWER)
+    assert caller.flow() == ["INVITE", "ACK", "ACK", "ACK"]
+    acks = [each.data for each in caller.sent if named(each.message) == "ACK"]
+    assert len(set(acks)) == 1
+    assert [type(event) for event in caller.told] == [CallAnswered]
+
+
+def test_phones_are_not_without_number() -> None:
+    caller = Caller()
+    for number in range(MAX_FORKS + 5):
+        caller.answer(180, f"phone{number}")
+    assert len(caller.told) == MAX_FORKS
+
+
+def test_after_a_hang_up_every_phone_that_answers_hears_bye() -> None:
+    caller = Caller()
+    caller.answer(180, "one")
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    caller.answer(200, "two", SDP, body=ANSWER)
+    assert caller.flow() == ["INVITE", "CANCEL", "ACK", "BYE"]
+    assert len(caller.told) == 1
+
+
+def test_reliable_progress_is_acknowledged_once_and_in_order() -> None:
+    caller = Caller()
+    for number in ("7", "7", "9", "8"):
+        caller.answer(183, "one", ("Require", "100rel"), ("RSeq", number), SDP, body=ANSWER)
+    assert caller.flow() == ["INVITE", "PRACK", "PRACK"]
+    pracks = [each.message for each in caller.sent if named(each.message) == "PRACK"]
+    assert [prack.headers.get("RAck") for prack in pracks] == ["7 1 INVITE", "8 1 INVITE"]
+    assert [prack.headers.get("CSeq") for prack in pracks] == ["2 PRACK", "3 PRACK"]
+    assert len(caller.told) == 2
+    caller.answer(200, "one")
+    assert cast(CallAnswered, caller.told[-1]).description is None
+    assert caller.request("ACK").headers.get("CSeq") == "1 ACK"
+
+
+def test_requests_follow_the_recorded_route() -> None:
+    caller = Caller()
+    route = ("Record-Route", "<sip:192.0.2.30:5070;lr;r=1>, <sip:192.0.2.31;lr;r=2>")
+    caller.answer(200, "one", route, SDP, body=ANSWER)
+    ack = caller.sent[-1]
+    assert ack.message.headers.values("Route") == ("<sip:192.0.2.31;lr;r=2>", "<sip:192.0.2.30:5070;lr;r=1>")
+    assert (ack.hop.host, ack.hop.port) == ("192.0.2.31", 5060)
+
+
+def test_a_phone_that_is_out_of_reach_is_reached_by_the_server() -> None:
+    caller = Caller()
+    request = caller.request("INVITE")
+    kept = [(name, request.headers.get(name)) for name in ("Via", "From", "Call-ID", "CSeq")]
+    fields = HeaderFields((*kept, ("To", "<sip:b@c>;tag=1"), ("Contact", "<sip:bob@10.0.0.5>")))
+    caller.agent.receive(ResponseMessage(status=200, reason="OK", headers=fields), PROXY, 0.0)
+    caller._drain()
+    assert (caller.sent[-1].hop, caller.request("ACK").uri) == (PROXY, "sip:bob@10.0.0.5")
+
+
+def test_a_password_is_given_in_a_new_request_and_in_its_ack() -> None:
+    caller = Caller()
+    caller.answer(407, "proxy", CHALLENGE)
+    assert caller.flow() == ["INVITE", "ACK", "INVITE"]
+    second = caller.request("INVITE")
+    assert second.headers.get("CSeq") == "2 INVITE"
+    assert second.headers.get("Call-ID") == cast(RequestMessage, caller.sent[0].message).headers.get("Call-ID")
+    caller.answer(200, "one", SDP, body=ANSWER)
+    ack = caller.request("ACK")
+    assert ack.headers.get("Proxy-Authorization") == second.headers.get("Proxy-Authorization") != ""
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    assert "nc=00000002" in caller.request("BYE").headers.get("Proxy-Authorization")
+
+
+def test_a_wrong_password_ends_the_call() -> None:
+    caller = Caller()
+    caller.answer(407, "proxy", CHALLENGE)
+    caller.answer(407, "proxy", ("Proxy-Authenticate", 'Digest realm="example.com", nonce="n2"'))
+    ended = cast(CallEnded, caller.told[-1])
+    assert (ended.status, ended.reason) == (407, "the server does not accept the password")
+    assert caller.flow() == ["INVITE", "ACK", "INVITE", "ACK"]
+
+
+@pytest.mark.parametrize("status", [302, 404, 486, 503, 600])
+def test_refusals_end_the_call_and_redirections_are_not_followed(status: int) -> None:
+    caller = Caller()
+    caller.answer(status, "one")
+    assert caller.flow() == ["INVITE", "ACK"]
+    ended = cast(CallEnded, caller.told[-1])
+    assert (ended.status, ended.was_up) == (status, False)
+
+
+def test_the_next_server_is_called_where_one_is_overloaded() -> None:
+    caller = Caller(hops=(PROXY, SPARE))
+    caller.answer(503, "one")
+    assert [each.hop for each in caller.sent] == [PROXY, PROXY, SPARE]
+    caller.answer(200, "two", SDP, body=ANSWER)
+    assert [type(event) for event in caller.told] == [CallAnswered]
+
+
+def test_after_a_hang_up_no_further_server_is_called() -> None:
+    caller = Caller(hops=(PROXY, SPARE))
+    caller.answer(100, "")
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    caller.answer(503, "one")
+    assert caller.flow() == ["INVITE", "CANCEL", "ACK"]
+
+
+def test_a_session_that_is_too_short_for_a_proxy_is_lengthened() -> None:
+    caller = Caller()
+    caller.answer(422, "proxy", ("Min-SE", "3600"))
+    headers = caller.request("INVITE").headers
+    assert (headers.get("Session-Expires"), headers.get("Min-SE")) == ("3600", "3600")
+    caller.answer(422, "proxy", ("Min-SE", "3600"))
+    assert cast(CallEnded, caller.told[-1]).status == 422
