@@ -1,6 +1,8 @@
 """Calls through the whole server: a page over a WebSocket and WebRTC, a phone over SIP and RTP, all on loopback."""
 
+import gc
 import uuid
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 import trio
 from attrs import define, field
 
+from actors.calls.call import PhoneCall
+from actors.calls.call_table import CallTable
 from config.apps import ALL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
@@ -251,12 +255,32 @@ async def test_a_phone_calls_a_page_that_answers_and_then_declines(tmp_path: Pat
         assert (await phone.event(CallEnded)).status == 603
 
 
-async def test_the_end_of_a_session_ends_its_calls(tmp_path: Path) -> None:
+async def test_the_end_of_a_session_ends_its_calls_and_frees_them(tmp_path: Path) -> None:
     async with world(tmp_path) as (server, phone):
+        table = calls_of(server)
         async with wcs_client(server.url("ws"), **ACCOUNT) as client:
-            await established(client, phone)
+            made = await established(client, phone)
+            running = table.get(made.id)
+            assert isinstance(running, PhoneCall)
+            gone: list[weakref.ref[Any]] = [
+                weakref.ref(running),
+                weakref.ref(running._ends.leg),
+                weakref.ref(running._ends.peer),
+            ]
+            del running
         assert (await phone.event(CallEnded)).was_up
-        await until(lambda: server.server.parts.supervisor.count_actors()["call"] == 0)
+        gc.disable()  # what has ended waits for no collection
+        try:
+            await until(lambda: len(table) == 0 and all(each() is None for each in gone))
+        finally:
+            gc.enable()
+
+
+def calls_of(server: FullServer) -> CallTable:
+    """The calls of a server that has a SIP server."""
+    desk = server.server.parts.sessions.calls
+    assert desk is not None
+    return desk.services.table
 
 
 async def test_the_end_of_the_server_ends_calls(tmp_path: Path) -> None:
