@@ -4,6 +4,7 @@ A message that cannot be sent, because there is no connection or its peer does n
 """
 
 import hashlib
+import math
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -164,20 +165,30 @@ class SipConnections:
             self._services.on_lost(connection.hop)
 
     async def _read(self, connection: _Connection, stream: AnyStream) -> None:
-        parser = StreamParser()
+        parser, until = StreamParser(), math.inf
         while True:
-            with fail_after(MESSAGE_TIMEOUT if parser.is_within_message else IDLE_TIMEOUT):
+            until = min(until, trio.current_time() + MESSAGE_TIMEOUT) if parser.is_within_message else math.inf
+            with fail_after(min(IDLE_TIMEOUT, max(0.0, until - trio.current_time()))):
                 data = await stream.receive_some(65_536)
             if not data:
                 return
             for message in parser.feed(bytes(data)):
+                until = math.inf
                 self._services.on_message(message, connection.hop)
             if parser.error is not None:
                 self._log.warning("SIP message is malformed", peer=connection.hop.host, why=parser.error.message)
                 return
-            if parser.pings:
-                parser.pings = 0
-                connection.send.send_nowait(PONG)
+            if parser.pings and not self._pong(connection):
+                return
+            parser.pings = 0
+
+    def _pong(self, connection: _Connection) -> bool:
+        try:
+            connection.send.send_nowait(PONG)
+        except trio.WouldBlock:
+            self._log.warning("SIP peer does not read", peer=connection.hop.host)
+            return False
+        return True
 
     async def _write(self, connection: _Connection, stream: AnyStream) -> None:
         async for item in connection.waiting:

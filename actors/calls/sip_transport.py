@@ -15,6 +15,7 @@ from actors.calls.sip_connections import PING, ConnectionServices, SipConnection
 from actors.calls.sip_counts import SipCounts
 from actors.calls.sip_sockets import SipSockets
 from actors.net.accept import Reserve, accept_connections
+from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.common.shared_rates import RateShares
@@ -180,11 +181,12 @@ class SipTransport:
 
     def _take(self, message: SipMessage, source: Hop) -> None:
         self.counts.received += 1
-        try:
-            self._on_message(message, source)
-        except SipError as error:
-            self.counts.malformed += 1
-            self._log.warning("SIP message is malformed", peer=source.host, why=error.message)
+        with crash_guard(lambda error: log.error("SIP message crashed", crash=error, peer=source.host)):
+            try:
+                self._on_message(message, source)
+            except SipError as error:
+                self.counts.malformed += 1
+                self._log.warning("SIP message is malformed", peer=source.host, why=error.message)
 
     def _admits(self, source: Hop) -> bool:
         if not self._access.admits(source.host):
