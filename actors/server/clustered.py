@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from actors.rooms.clustered import ClusterRooms
 
 
+ROOMS_TIMEOUT = 1.0
+"""Seconds, at the end of the server, to tell other nodes that members of rooms are gone."""
+
+
 @frozen
 class SharedStores:
     """What all nodes have one of."""
@@ -86,6 +90,8 @@ class ClusteredParts:
     async def leave(self) -> None:
         """The streams of this node have ended: tell those who play them elsewhere, and give the names back."""
         await self.relays.drain()
+        if self.rooms is not None:
+            await self.rooms.finish(ROOMS_TIMEOUT)
         await self.cluster.leave()
 
     def end(self) -> None:

@@ -173,6 +173,16 @@ async def test_a_room_moves_when_its_server_ends_in_order(autojump_clock: MockCl
         assert await ben.heard() == [("JOINED", "cem")]
 
 
+async def test_members_of_a_node_that_ends_leave_at_once(autojump_clock: MockClock) -> None:
+    async with room_cluster("a", "b") as cluster:
+        ann, _ = await joined(cluster, "ann", "ben")
+        b = cluster.nodes[1]
+        b.rig.supervisor.close(SHUTDOWN)
+        await b.rooms.finish(60)
+        assert b.rooms.statistics()["cluster_rooms_joined"] == 0
+        assert await ann.heard() == [("LEFT", "ben")]
+
+
 async def test_members_of_a_dead_node_leave(autojump_clock: MockClock) -> None:
     async with room_cluster("a", "b") as cluster:
         ann, _ = await joined(cluster, "ann", "ben")

@@ -165,7 +165,7 @@ class NewsLine:
             if self.is_closed:
                 await self._send([])
             while self._waiting and not self.is_closed:
-                while self._is_telling():  # all members there are told an event, or none
+                for _ in iter(self._is_telling, False):  # all members there are told an event, or none
                     await trio.lowlevel.checkpoint()
                 await self._send(self._next_batch())
                 self._mend()

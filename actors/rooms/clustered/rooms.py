@@ -47,6 +47,7 @@ class ClusterRooms:
         self._hosts: dict[RoomKey, RoomHost] = {}
         self._branches: dict[RoomKey, RoomBranch] = {}
         self._is_closing = False
+        self._ended_one = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._host_services = HostServices(
             directory=here,
@@ -75,6 +76,16 @@ class ClusterRooms:
         async with trio.open_nursery() as self._nursery:
             task_status.started()
             await trio.sleep_forever()
+
+    async def finish(self, timeout: float) -> None:
+        """At the end of the server, when its sessions have ended: wait until other nodes know it."""
+        with trio.move_on_after(timeout):
+            while self._branches or self._running:
+                await self._ended_one.wait()
+
+    def _note_end(self) -> None:
+        self._ended_one.set()
+        self._ended_one = trio.Event()
 
     def statistics(self) -> dict[str, int]:
         """For the server's statistics."""
@@ -121,6 +132,7 @@ class ClusterRooms:
                 await branch.run()
         finally:
             del self._branches[branch.key]
+            self._note_end()
 
     # -- for operators -----------------------------------------------------------------------------
 
@@ -240,6 +252,7 @@ class ClusterRooms:
             await line.run()
         finally:
             self._running.discard(line)
+            self._note_end()
 
     def _start(self, work: Callable[[], Awaitable[None]]) -> None:
         if self._nursery is not None:
