@@ -10,6 +10,7 @@ from actors.net.tcp_listeners import ListenerError
 from config.settings import Settings
 
 BACKLOG = 64
+_PORT_TRIES = 50
 _ABSENT = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
@@ -35,12 +36,23 @@ def open_sip_sockets(settings: Settings, *, is_node: bool = False) -> SipSockets
     if settings.sip_servers.is_off:
         return None
     try:
-        return _open(settings, settings.port_from)
+        return _open(settings, settings.port_from) if settings.port_from else _open_anywhere(settings)
     except OSError as error:
-        if is_node and error.errno == errno.EADDRINUSE:
-            return _open(settings, 0)
+        if is_node and settings.port_from and error.errno == errno.EADDRINUSE:
+            return _open_anywhere(settings)
         where = f"port_from={settings.port_from}"
         raise ListenerError(f"{where}: SIP cannot use it: {error.strerror}") from error
+
+
+def _open_anywhere(settings: Settings) -> SipSockets:
+    """At any free port: UDP chooses, and TCP follows, unless something has just that number."""
+    for _ in range(_PORT_TRIES):
+        try:
+            return _open(settings, 0)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return _open(settings, 0)
 
 
 def _open(settings: Settings, port: int) -> SipSockets:
