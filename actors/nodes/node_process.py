@@ -24,6 +24,8 @@ WATCHDOG: Final = 30.0
 """Seconds without a sign of life, after which a node is ended."""
 WATCHDOG_GRACE: Final = 5.0
 """Seconds that it then has to write its stack into the log."""
+END_TIMEOUT: Final = 5.0
+"""Seconds that a process may take to end that is killed: it does so at once."""
 MAX_READY_LINE: Final = 64 << 10
 MAX_NOTE: Final = 4096
 _PACKAGES: Final = Path(actors.__file__).resolve().parents[1]
@@ -65,6 +67,7 @@ class NodeProcess:
         self._process: trio.Process | None = None
         self._alive_at = 0.0
         self._drains_at = -math.inf
+        self._is_reloading = False
 
     @property
     def is_draining(self) -> bool:
@@ -85,7 +88,8 @@ class NodeProcess:
             try:
                 return await self._watch(process, notes)
             finally:
-                await _end(process)
+                with trio.move_on_after(END_TIMEOUT, shield=True):
+                    await _end(process)
         finally:
             self.is_ready = False
             notes.close()
@@ -133,7 +137,10 @@ class NodeProcess:
                 self.status = value
             case "EXTEND_TIMEOUT_USEC":
                 self._drains_at = trio.current_time()
-            case "READY":
+            case "RELOADING":
+                self._is_reloading = True
+            case "READY" if self._is_reloading:  # the first one says that it has started
+                self._is_reloading = False
                 self.reloaded.set()
 
     async def _guard(self, process: trio.Process) -> None:
@@ -166,8 +173,7 @@ class NodeProcess:
 
 async def _end(process: trio.Process) -> None:
     process.kill()
-    with trio.CancelScope(shield=True):  # what is killed ends at once
-        await process.wait()
+    await process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             await pipe.aclose()

@@ -48,16 +48,16 @@ AnswerLine = Callable[[bytes, Operator], Awaitable[Iterable[bytes]]]
 """The pieces of the answer's line to a request's line. CommandError for what is no request."""
 
 
-async def serve_operator(
+def serve_operator(
     path: Path, desk: CommandDesk, *, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
-) -> None:
+) -> Awaitable[None]:
     """Answer the operator's commands on a Unix socket at `path`, until cancelled. Raises as `serve_lines` does."""
 
     async def answer(line: bytes, operator: Operator) -> Iterable[bytes]:
         request = decode_request(line)
         return answer_pieces(await desk.serve(request, evolve(operator, who=request.by or operator.who)))
 
-    await serve_lines(path, answer, task_status=task_status)
+    return serve_lines(path, answer, task_status=task_status)
 
 
 async def serve_lines(

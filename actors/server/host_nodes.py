@@ -31,7 +31,7 @@ class HostNodes:
         self.own = own
         self._folder = folder
 
-    async def serve(self, looks: Looks, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def serve(self, looks: Looks) -> None:
         """Answer the others, until cancelled. `looks`: those of this node alone."""
 
         made: SharedSnapshots[bytes] = SharedSnapshots(SNAPSHOT_AGE)
@@ -46,7 +46,7 @@ class HostNodes:
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise CommandError("not a look") from None
 
-        await serve_lines(self._folder / SOCKET, answer, task_status=task_status)
+        await serve_lines(self._folder / SOCKET, answer)
 
     async def ask(self, look: str, **arguments: Any) -> Mapping[int, Any]:
         """What the others say, by their numbers; those that do not answer in time are missing."""

@@ -124,7 +124,7 @@ def test_commands_go_to_the_node_that_is_named_or_to_all(server: ServerProcess) 
     second = json.loads(server.operate("--node=2", "--json", "show", "nodes"))
     assert second["rows"][0]["node"].startswith(node_ids(server)[2])
     assert server.operate("reload") == "nothing differs\n"
-    assert server.log().count("settings reloaded") == NODES
+    server.wait_until(lambda: server.log().count("settings reloaded") == NODES, what="all have reloaded")
     refused = subprocess.run(
         [sys.executable, "-P", "-m", "actors.operator.client", f"--state={server.state}", "--node=9", "show", "apps"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30,
@@ -165,7 +165,7 @@ def test_a_service_manager_sees_one_service_which_ends_when_all_nodes_have_drain
         server.send_signal(signal.SIGHUP)
         until("RELOADING=1")
         until("READY=1")
-        assert "settings reloaded" in server.log()
+        server.wait_until(lambda: "settings reloaded" in server.log(), what="the nodes have reloaded")
         server.operate("drain")
         assert server.wait() == 0
 
