@@ -253,6 +253,7 @@ class RoomBranch:
         if is_leave:
             seat.has_joined = False
             seat.member.client.room_left(seat.member)
+            seat.answer_all(RoomInfo.ROOM_IS_UNREACHABLE)  # what it has asked since
         if not seat.has_joined and not seat.commands:
             self.lost(seat.member)
             seat.member.client.room_seat_taken(seat.member, None, None)
