@@ -130,7 +130,13 @@ class SharedTables:
     # -- changing ----------------------------------------------------------------------------------
 
     async def commit(self, table: str, before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-        """Make a change on all nodes. False: the table is not as it was before; `texts` has it."""
+        """Make a change on all nodes. False: the table is not as it was before; `texts` has it.
+
+        Rows that could not be in force beside those that are changed now may be in force afterwards: the next `refresh`
+        looks.
+        """
+        self._differing.add(table)
+        self._work.set()
         changed = differences(before, after)
         rows = [(RowName(table, key), SharedRow(text=text)) for key, text in changed.items()]
         if self._is_up:
