@@ -256,6 +256,21 @@ async def test_a_command_that_cannot_reach_the_room_is_refused_in_time(autojump_
         assert await late.join() is None
 
 
+async def test_what_is_asked_after_a_leave_that_cannot_reach_the_room_is_refused_with_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with room_cluster("a", "b") as cluster:
+        ann, ben = await joined(cluster, "ann", "ben")
+        cluster.redis.go_away()
+        asked = [ben.send("leave", {"name": "lobby"}), ben.send("join", {"name": "lobby"})]
+        assert [await ben.answer(each) for each in asked] == [None, "Room is unreachable"]
+        assert await ben.say("ann", "hello") == "Room is not joined"
+        cluster.redis.come_back()
+        await trio.sleep(SETTLED)
+        assert await ann.heard() == [("LEFT", "ben")]
+        assert await ben.join() is None
+
+
 async def test_without_redis_a_room_is_refused_if_the_setting_says_so(autojump_clock: MockClock) -> None:
     async with room_cluster("a", cluster_registry_down=RegistryDown.REFUSE) as cluster:
         cluster.redis.go_away()

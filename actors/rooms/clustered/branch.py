@@ -187,8 +187,8 @@ class RoomBranch:
     def tick(self, now: float) -> None:
         """Refuse what was asked too long ago."""
         for seat in tuple(self._seats.values()) if self._commands else ():
-            for number in seat.overdue(now):
-                self._give_up(seat, number)
+            while overdue := seat.overdue(now):  # one that is given up may take others with it
+                self._give_up(seat, overdue[0])
         self._commands = sum(len(seat.commands) for seat in self._seats.values())
 
     # -- for what is read --------------------------------------------------------------------------
