@@ -1,5 +1,6 @@
 """What the capture program makes of FFmpeg's packets."""
 
+from io import BytesIO
 from itertools import count, pairwise
 from pathlib import Path
 
@@ -35,6 +36,44 @@ def test_sound_becomes_even_packets_of_opus(tmp_path: Path) -> None:
     times = [time for _, time in heard]
     assert len(times) > 90
     assert {round(later - time, 3) for time, later in pairwise(times)} == {0.02}
+
+
+def test_sound_that_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "clip.mp4", video=None, audio="aac", seconds=2)
+    with av.open(str(media.path)) as source:
+        stream = source.streams.audio[0]
+        sound = CapturedSound(stream, 0, 0)
+        whole = [packet for packet in source.demux() if packet.size]
+        spoilt = av.Packet(b"\xff" * 50)
+        spoilt.pts, spoilt.dts, spoilt.time_base, spoilt.stream = whole[9].pts, whole[9].dts, whole[9].time_base, stream
+        heard = [each for packet in (*whole[:9], spoilt, *whole[10:]) for each in sound.take(packet)]
+    assert sound.figures == {"undecodable_sound": 1}
+    assert len(heard) > 80
+
+
+def test_sound_goes_on_where_its_channels_change() -> None:
+    """As where a programme in mono follows one in stereo."""
+    with av.open(BytesIO(_aac("stereo") + _aac("mono")), "r") as source:
+        sound = CapturedSound(source.streams.audio[0], 0, 0)
+        heard = [each for packet in source.demux() if packet.size for each in sound.take(packet)]
+    assert sound.figures == {"undecodable_sound": 0}
+    assert 1.6 < heard[-1][1] - heard[0][1] < 1.8
+    assert max(later - time for (_, time), (_, later) in pairwise(heard)) < 0.05
+
+
+def _aac(layout: str) -> bytes:
+    """40 frames of silence."""
+    data = BytesIO()
+    with av.open(data, "w", format="adts") as file:
+        stream = file.add_stream("aac", rate=48_000, layout=layout)
+        for _ in range(40):
+            frame = av.AudioFrame("fltp", layout, 1024)
+            frame.sample_rate = 48_000
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return data.getvalue()
 
 
 def test_b_frames_are_found_before_anything_is_sent(tmp_path: Path) -> None:

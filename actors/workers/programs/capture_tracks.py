@@ -131,8 +131,8 @@ class CapturedSound:
 
     @property
     def figures(self) -> dict[str, int]:
-        """Nothing is known that would matter."""
-        return {}
+        """What has become of sound that is encoded anew."""
+        return {} if self._encoder is None else {"undecodable_sound": self._encoder.failures}
 
     @staticmethod
     def can_be(stream: "av.AudioStream") -> bool:
@@ -158,8 +158,12 @@ class OpusEncoder:
 
     def __init__(self, decoder: "av.AudioCodecContext") -> None:
         decoder.thread_count = 1
+        self.failures = 0
+        """Packets that could not be decoded."""
         self._decoder = decoder
-        self._resampler = av.AudioResampler(format="flt", layout="stereo", rate=OPUS_RATE, frame_size=OPUS_FRAME)
+        self._resampler = _resampler()
+        self._form: object = None
+        """Of the sound that the resampler takes; it may change, as where a programme follows another one."""
         encoder = av.CodecContext.create("libopus", "w")
         if not isinstance(encoder, av.AudioCodecContext):
             raise Unfit("no-opus")
@@ -169,18 +173,35 @@ class OpusEncoder:
         self._base: float | None = None
         self._taken = self._given = 0.0
 
-    def encode(self, packet: "av.Packet[Any]", shown_at: float) -> "Iterator[tuple[bytes, float]]":
+    def encode(self, packet: "av.Packet[Any]", shown_at: float) -> list[tuple[bytes, float]]:
         """The packets of Opus that are complete, and when each is heard."""
         if self._base is None or abs(shown_at - self._base - self._taken) > DRIFT:
             self._base = shown_at - self._taken
-        for frame in self._decoder.decode(packet):
-            self._taken += frame.samples / frame.sample_rate
-            frame.pts = None
-            for even in self._resampler.resample(frame):
-                even.pts = None
-                for encoded in self._encoder.encode(even):
-                    yield bytes(encoded), self._base + self._given
+        found: list[tuple[bytes, float]] = []
+        try:
+            for frame in self._decoder.decode(packet):
+                for data in self._convert(frame):
+                    found.append((data, self._base + self._given))
                     self._given += OPUS_FRAME / OPUS_RATE
+        except av.FFmpegError:
+            self.failures += 1
+        return found
+
+    def _convert(self, frame: "av.AudioFrame") -> Iterator[bytes]:
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if form != self._form:
+            self._resampler, self._form = _resampler(), form
+            self._given = self._taken
+        self._taken += frame.samples / frame.sample_rate
+        frame.pts = None
+        for even in self._resampler.resample(frame):
+            even.pts = None
+            for encoded in self._encoder.encode(even):
+                yield bytes(encoded)
+
+
+def _resampler() -> "av.AudioResampler":
+    return av.AudioResampler(format="flt", layout="stereo", rate=OPUS_RATE, frame_size=OPUS_FRAME)
 
 
 def _seconds(packet: "av.Packet[Any]") -> float | None:
