@@ -256,6 +256,13 @@ SCENARIOS: dict[HookMethod, Scenario] = {
 }
 
 
+CALLS = {
+    *(HookMethod.CALL, HookMethod.ANSWER, HookMethod.HANGUP, HookMethod.HOLD, HookMethod.UNHOLD, HookMethod.SEND_DTMF),
+    *(HookMethod.ON_CALL_EVENT, HookMethod.CALL_STATUS_EVENT, HookMethod.REGISTRATION_STATUS_EVENT),
+}
+"""They need a phone: see tests/wire/test_calls.py and test_call_hooks.py."""
+
+
 def due(method: HookMethod, policy: str, on_error: str, behaviour: str) -> frozenset[str]:
     """What the client is to see."""
     if policy == "DISABLE" or on_error == "LOG" or behaviour not in FAILURES:
@@ -297,7 +304,7 @@ async def test_what_a_client_sees(autojump_clock: MockClock, method: HookMethod,
 
 
 def test_no_method_is_forgotten() -> None:
-    elsewhere = {HookMethod.CONNECT, HookMethod.PLAY_RTSP, *BY_NAME}  # the second one is as playStream
+    elsewhere = {HookMethod.CONNECT, HookMethod.PLAY_RTSP, *BY_NAME, *CALLS}  # the second one is as playStream
     assert SCENARIOS.keys() == set(HookMethod) - elsewhere
 
 
