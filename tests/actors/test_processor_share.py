@@ -1,21 +1,27 @@
-"""What a capture takes of the processors: what its process tells, and until then what such a one usually does."""
+"""How many cores captures have a share of."""
 
-from actors.workers.capturing.processor_share import COPIED, TRANSCODED, ProcessorShare, usable_cores
+import os
+from pathlib import Path
 
-
-def test_it_is_what_was_used_between_two_reports() -> None:
-    share = ProcessorShare()
-    share.take({"cpu_ms": 900}, 5.0)
-    assert share.cores == COPIED, "the start costs more than what follows"
-    share.take({"cpu_ms": 1400}, 10.0)
-    assert share.cores == 0.1
-    share.take({"cpu_ms": 1650}, 15.0)
-    share.take({}, 20.0)
-    assert share.cores == 0.05
+from actors.workers.capturing.processor_share import usable_cores
 
 
-def test_until_then_it_goes_by_what_is_done() -> None:
-    share = ProcessorShare()
-    share.expect_transcoding()
-    assert share.cores == TRANSCODED
-    assert usable_cores() >= 1
+def test_the_quota_of_a_container_or_service_counts_where_it_is_less_than_the_cores(tmp_path: Path) -> None:
+    own, service = tmp_path / "own", tmp_path / "system.slice" / "wcsd.service"
+    service.mkdir(parents=True)
+    cores = float(len(os.sched_getaffinity(0)))
+    assert usable_cores(tmp_path, own) == cores
+    own.write_text("0::/system.slice/wcsd.service\n")
+    assert usable_cores(tmp_path, own) == cores
+    (service / "cpu.max").write_text("max 100000\n")
+    assert usable_cores(tmp_path, own) == cores
+    (service / "cpu.max").write_text("40000 100000\n")
+    assert usable_cores(tmp_path, own) == 0.4
+    (tmp_path / "system.slice" / "cpu.max").write_text("25000 100000\n")
+    assert usable_cores(tmp_path, own) == 0.25
+    own.write_text("0::/\n")
+    assert usable_cores(tmp_path, own) == cores
+    (tmp_path / "cpu.max").write_text("10000 100000\n")
+    assert usable_cores(tmp_path, own) == 0.1
+    (tmp_path / "cpu.max").write_text("\n")
+    assert usable_cores(tmp_path, own) == cores
