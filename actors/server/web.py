@@ -2,6 +2,7 @@
 
 import trio
 
+from actors.calls.call_control import CallControl
 from actors.metrics.overview import Overview
 from actors.node.balancer_port import BalancerPort
 from actors.node.data_port import MessagePorts
@@ -47,6 +48,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             debug_reports=parts.debug_reports.folder,
             captures=parts.captures,
             balancer=_balancer(parts),
+            calls=_calls(parts),
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
@@ -64,6 +66,11 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
 
 def _balancer(parts: Parts) -> BalancerPort | None:
     return None if parts.clustered is None else parts.clustered.cluster.balancer
+
+
+def _calls(parts: Parts) -> CallControl | None:
+    desk = parts.sessions.calls
+    return None if desk is None else CallControl(desk.services.table, parts.supervisor)
 
 
 def _messages(parts: Parts) -> MessagePorts:

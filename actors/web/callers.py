@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from protocol.access.identity import Identity
 from protocol.access.roles import Role
+from protocol.calls.filters import CallFilter
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rest.errors import RestError
 
@@ -19,7 +20,7 @@ _IDENTITY = "identity"
 _ROLE = "role"
 _NOTES = "audit"
 
-F = TypeVar("F", StreamFilter, ConnectionFilter, RoomFilter)
+F = TypeVar("F", StreamFilter, ConnectionFilter, RoomFilter, CallFilter)
 
 
 def set_identity(scope: Scope, identity: Identity, role: Role | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from actors.node.balancer_port import BalancerPort
+from actors.node.call_control_port import CallControlPort
 from actors.node.capture_port import CapturePort
 from actors.node.push_port import PushPort
 from actors.node.recorder_port import RecorderPort, RecordGroupPort
@@ -12,6 +13,7 @@ from actors.node.snapshot_port import SnapshotPort
 from actors.node.whip_port import WhipPort
 from actors.storage.report_folder import ReportFolder
 from actors.web.api.balancer import BalancerResource
+from actors.web.api.calls import CallResource
 from actors.web.api.captures import CaptureResource
 from actors.web.api.debug_reports import DebugReportResource
 from actors.web.api.pushes import PushResource
@@ -37,11 +39,13 @@ class MediaPorts:
     debug_reports: ReportFolder | None = None
     captures: CapturePort | None = None
     balancer: BalancerPort | None = None
+    calls: CallControlPort | None = None
 
 
 def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> Iterator[ApiRoute]:
     """The routes of what there is."""
     yield from BalancerResource(ports.balancer).routes()
+    yield from CallResource(ports.calls, settings).routes()
     if ports.whip is not None:
         yield from WhipResource(ports.whip, settings, refusals).routes()
     if ports.recorder is not None:

@@ -28,8 +28,16 @@ REPORTS = ROOT / "build/api"
 EXAMPLES = 60
 MOST_SECONDS = 300.0
 """How long the fixed examples may take; they are given up then."""
-SETTINGS = {"ip": "127.0.0.1", "ice_timeout": 3600, "play_wait_timeout": 3_600_000, "rest.max_failed_requests": 100_000}
-"""Streams without media stay."""
+SETTINGS = {
+    "ip": "127.0.0.1",
+    "ice_timeout": 3600,
+    "play_wait_timeout": 3_600_000,
+    "rest.max_failed_requests": 100_000,
+    "sip.servers": "127.0.0.1",
+    "sip.address": "127.0.0.1",
+    "port_from": 0,
+}
+"""Streams without media stay. There are no calls, but there could be."""
 FILLING = 30.0
 
 

@@ -26,7 +26,8 @@ from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
 from actors.web.api.start_page import PageInfo
 from actors.web.app import api_routes, create_app
-from actors.web.media_routes import MediaPorts
+from actors.web.media_routes import MediaPorts, media_routes
+from actors.web.refusals import Refusals
 from config.apps import default_table
 from config.apps_file import write_apps
 from config.settings import Settings, TerminateAll
@@ -66,6 +67,7 @@ def routes_of(world: NodeControl) -> tuple[ApiRoute, ...]:
         clock=lambda: NOW_MS,
         apps=shipped_apps(),
         sources=no_sources(),
+        media=tuple(media_routes(MediaPorts(), Settings(), Refusals())),
     )
 
 

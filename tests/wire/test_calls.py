@@ -227,6 +227,17 @@ async def test_digits_within_the_voice_and_by_info(tmp_path: Path) -> None:
         assert "digits" in warned["info"]
 
 
+async def test_an_operator_sees_a_call_and_ends_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **ACCOUNT) as client:
+        made = await established(client, phone)
+        (shown,) = (await server.rest.get("/rest-api/call/find", params={"callId": made.id})).json()
+        assert (shown["status"], shown["callee"], shown["incoming"]) == ("ESTABLISHED", "1000", False)
+        assert (await server.rest.post("/rest-api/call/terminate", json={"callId": made.id})).is_success
+        assert (await made.status("finish", "FINISH"))["info"] == "Stopped by rest /terminate"
+        assert (await phone.event(CallEnded)).status == 200
+        assert (await server.rest.get("/rest-api/call/find_all")).status_code == 404
+
+
 async def test_a_phone_calls_a_page_that_answers_and_then_declines(tmp_path: Path) -> None:
     account = ACCOUNT | {"sipRegisterRequired": True}
     async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **account) as client:

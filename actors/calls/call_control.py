@@ -1,0 +1,27 @@
+"""What operators do to calls, as `actors.node.call_control_port.CallControlPort`."""
+
+from attrs import frozen
+
+from actors.calls.call_table import CallTable
+from actors.node.supervisor import Supervisor
+from actors.runtime.actor import StopReason
+from protocol.calls.description import CallDescription
+from protocol.calls.filters import CallFilter
+
+
+@frozen
+class CallControl:
+    """See above."""
+
+    _table: CallTable
+    _supervisor: Supervisor
+
+    def find(self, query: CallFilter) -> tuple[CallDescription, ...]:
+        """Those that match, oldest first."""
+        return tuple(call.describe() for call in self._table.find(query.matches))
+
+    async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
+        """End those that match, and wait until `deadline` for them to end; how many they are."""
+        calls = self._table.find(query.matches)
+        await self._supervisor.terminate_others(calls, reason).wait(deadline)
+        return len(calls)

@@ -1,0 +1,17 @@
+"""What the web service needs of calls by SIP."""
+
+from typing import Protocol
+
+from actors.runtime.actor import StopReason
+from protocol.calls.description import CallDescription
+from protocol.calls.filters import CallFilter
+
+
+class CallControlPort(Protocol):
+    """The calls of this node."""
+
+    def find(self, query: CallFilter) -> tuple[CallDescription, ...]:
+        """Those that match, oldest first."""
+
+    async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
+        """End those that match, and wait until `deadline` for them to end; how many they are."""

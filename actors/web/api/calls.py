@@ -1,0 +1,98 @@
+"""`/rest-api/call/...`: calls by SIP."""
+
+from http import HTTPStatus
+from typing import Final
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.node.call_control_port import CallControlPort
+from actors.runtime.actor import StopReason
+from actors.runtime.logs import get_logger
+from actors.web.api.routes import ApiRoute, acting_route
+from actors.web.api.streams import search_fields
+from actors.web.callers import narrowed, note
+from actors.web.refusals import caller_fields
+from actors.web.responses import COUNT_HEADER, TOTAL_HEADER, JsonAnswer, empty_answer
+from config.settings import Settings
+from protocol.access.roles import Role
+from protocol.calls.info_texts import CallInfo
+from protocol.node.filters import given_conditions
+from protocol.rest import calls as rest
+from protocol.rest.errors import RestError, not_found
+from protocol.rest.fields import NO_QUERY
+from protocol.rest.operations import Answer
+from protocol.rest.query import read_query
+from protocol.stream.info_texts import StreamInfo
+
+BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
+_PATH: Final = "/rest-api/call"
+_NO_CALL: Final = "no call matches"
+_ERRORS: Final = {404: _NO_CALL, 501: "calls are off: `sip.servers` is empty"}
+
+log = get_logger("web")
+
+
+class CallResource:
+    """The methods of the call group. `calls` is None while SIP is off: each method then says how to turn it on."""
+
+    def __init__(self, calls: CallControlPort | None, settings: Settings) -> None:
+        self._calls = calls
+        self._settings = settings
+
+    def routes(self) -> tuple[ApiRoute, ...]:
+        ended = Answer(description="it is ended, and its phone told", headers=(COUNT_HEADER,))
+        return (
+            *self._find_routes(),
+            acting_route(f"{_PATH}/terminate", self.terminate, "end a call", rest.TERMINATE, _ERRORS, ended),
+        )
+
+    async def find(self, request: Request) -> Response:
+        """The calls of this node that match: all without a filter."""
+        if request.method == "POST":
+            NO_QUERY.read(read_query(request.scope["query_string"]))
+        asked = rest.parse_find(await search_fields(request, rest.FIND, NO_QUERY))
+        found = self._port().find(narrowed(request.scope, asked.filter))
+        if not found:
+            raise not_found(_NO_CALL)
+        shown = [rest.shown_call(call) for call in asked.page.of(found)]
+        return JsonAnswer(shown, headers={TOTAL_HEADER: str(len(found))})
+
+    async def terminate(self, request: Request) -> Response:
+        """End a call: the phone gets BYE, CANCEL or a refusal, the page a last status."""
+        NO_QUERY.read(read_query(request.scope["query_string"]))
+        query = narrowed(request.scope, rest.parse_terminate(await request.body()))
+        deadline = trio.current_time() + self._settings.rest_terminate_timeout
+        count = await self._port().terminate(query, BY_REST, deadline=deadline)
+        note(request.scope, filter=given_conditions(query), matched=count)
+        if not count:
+            raise not_found(_NO_CALL)
+        log.info("call ended by rest", id=query.call_id, **caller_fields(request.scope))
+        return empty_answer({COUNT_HEADER: str(count)})
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _port(self) -> CallControlPort:
+        """Asked for after the request has been read: what is malformed is told first."""
+        if self._calls is None:
+            raise RestError(HTTPStatus.NOT_IMPLEMENTED, CallInfo.NOT_SERVED, setting="sip.servers")
+        return self._calls
+
+    def _find_routes(self) -> tuple[ApiRoute, ...]:
+        found = Answer(description="the calls, oldest first", schema=rest.CALLS, headers=(TOTAL_HEADER,))
+        return tuple(
+            ApiRoute(
+                path=f"{_PATH}/{method}",
+                methods=("GET", "POST"),
+                endpoint=self.find,
+                role=Role.VIEW,
+                summary=summary,
+                description="In a cluster, of the node that is asked.",
+                fields=rest.FIND,
+                needs_body=False,
+                answers=(found,),
+                errors=_ERRORS,
+            )
+            for method, summary in (("find", "find calls"), ("find_all", "list all calls, or find some"))
+        )

@@ -1,0 +1,46 @@
+"""A call without media and SIP, for what finds and ends calls."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from actors.node.termination import Follower
+from actors.runtime.actor import Actor, StopReason
+from protocol.calls.description import CallDescription
+from protocol.calls.statuses import CallStatus
+
+
+def description(call_id: str, **changes: Any) -> CallDescription:
+    """Of a call that is up."""
+    call = CallDescription(
+        node_id="node1",
+        app_key="defaultApp",
+        session_id="s1",
+        call_id=call_id,
+        incoming=False,
+        status=CallStatus.ESTABLISHED,
+        caller="alice@pbx.example",
+        callee="1000",
+        sip_status=200,
+        custom={"token": "s3cret"},
+        create_date=1_090_000,
+    )
+    return attrs.evolve(call, **changes)
+
+
+class ListedActor(Actor[str]):
+    """See above. It does nothing until it is stopped."""
+
+    leads, weight = False, 1
+
+    def __init__(self, call: CallDescription) -> None:
+        super().__init__()
+        self.call_id = call.call_id
+        self._call = call
+
+    def describe(self) -> CallDescription:
+        return self._call
+
+    def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
+        return ()
