@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
 from httpx import HTTPStatusError, codes
+from playwright.sync_api import Browser, BrowserContext
 
+from tests.e2e.conftest import pages_key
 from tests.support.redis_server import RedisServer
+from tests.support.room_tab import RoomTab
 from tests.support.sdk_page import OpenPage, SdkPage, all_see
 from tests.support.server_process import ServerProcess, running_server
 
@@ -42,6 +46,27 @@ def page_on(open_page: OpenPage) -> OpenOn:
     return open_one
 
 
+@pytest.fixture
+def room_on(
+    browser: Browser, site: str, request: pytest.FixtureRequest
+) -> Iterator[Callable[[ServerProcess, str], RoomTab]]:
+    """Opens pages that have joined the room `lobby` under a login, at a node."""
+    contexts: list[BrowserContext] = []
+    pages = request.node.stash.setdefault(pages_key, [])
+
+    def open_one(node: ServerProcess, login: str) -> RoomTab:
+        contexts.append(browser.new_context())
+        page = RoomTab(contexts[-1].new_page())
+        pages.append(page)
+        page.page.goto(f"{site}/room.html")
+        page.enter(node.ws_url(), login, "lobby")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
 def test_a_stream_plays_on_every_node_and_any_node_ends_it(page_on: OpenOn, nodes: list[ServerProcess]) -> None:
     a, b, c = nodes
     publication = page_on(a).published("news")
@@ -59,6 +84,36 @@ def test_a_stream_plays_on_every_node_and_any_node_ends_it(page_on: OpenOn, node
     for player in players:
         player.wait_for("FAILED", "Stopped by publisher stop")
     other.published("news")
+
+
+def test_a_room_has_pages_on_two_nodes(
+    room_on: Callable[[ServerProcess, str], RoomTab], nodes: list[ServerProcess]
+) -> None:
+    ann, ben = room_on(nodes[0], "ann"), room_on(nodes[1], "ben")
+    ann.wait_for_event("lobby", "JOINED", "ben")
+    hers = ann.publish_in("lobby")
+    ben.play_in("lobby", "ann", hers).sees()
+    ann.say("lobby", "ben", "hello")
+    ben.wait_for_event("lobby", "MESSAGE", {"from": "ann", "text": "hello"})
+    assert ben.leave("lobby")
+    ann.wait_for_event("lobby", "LEFT", "ben")
+    assert ann.participants("lobby") == {}
+
+
+def test_a_node_that_drains_plays_on_and_publishes_nothing_new(page_on: OpenOn, nodes: list[ServerProcess]) -> None:
+    a, b, c = nodes
+    page_on(a).published("match")
+    viewer, publisher = page_on(b), page_on(b)
+    player = viewer.played("match")
+    (node_id,) = {connection["nodeId"] for connection in b.connections() if _is_of(b, connection)}
+
+    c.operate("drain", "--node", node_id, "--timeout", "10m")
+
+    publisher.publish("late").wait_for("FAILED", "Server is draining")
+    player.wait_for_growth(framesDecoded=5)
+    viewer.played("match")
+    c.operate("undrain", "--node", node_id)
+    publisher.published("late")
 
 
 def test_streams_go_on_while_redis_is_away_and_names_hold_when_it_is_back(
@@ -101,6 +156,11 @@ def test_what_a_killed_node_published_fails_elsewhere_and_its_names_are_free(
     assert player.history[-1].status == "FAILED", player.history
     heir = page_on(c)
     c.wait_until(lambda: _publishes(heir, "film"), what="the lease of a dead node is over", timeout=60)
+
+
+def _is_of(node: ServerProcess, connection: dict[str, Any]) -> bool:
+    """Whether a session is connected to the node's own port."""
+    return f":{node.addresses['ws'][0].port}-" in connection["sessionId"]
 
 
 def _knows(node: ServerProcess, name: str) -> bool:
