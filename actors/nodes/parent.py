@@ -25,7 +25,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.service_manager import ServiceManager, ServiceReport
 from actors.runtime.signals import MEANINGS, Meaning, name_of
 from actors.storage.settings_source import SettingsSource
-from actors.storage.state_folder import StateFolder
+from actors.storage.state_folder import StateFolder, StateFolderError
 from config.loading import SettingsError
 from config.settings import Settings
 from protocol.node.restarts import Restarts
@@ -118,9 +118,10 @@ class Nodes:
         self._folders = NodeFolders(state, count)
         self._state = state
         try:
+            self._folders.check_sockets()
             self._redis = PrivateRedis(state.path) if settings.cluster_redis_url is None else None
             self._ports = HeldPorts(settings)
-        except (ListenerError, RedisMissing) as error:
+        except (ListenerError, RedisMissing, StateFolderError) as error:
             raise NodesCannotStart(str(error)) from error
         shared = self._ports.overrides + (() if self._redis is None else (self._redis.override,))
         self.places = tuple(NodePlace(self._plan(index, shared)) for index in range(count))
@@ -137,7 +138,7 @@ class Nodes:
             await self._prepare()
             async with trio.open_nursery() as around:
                 if self._redis is not None:
-                    await around.start(self._redis.run)
+                    await _start_redis(self._redis, around)
                 await around.start(serve_lines, self._state.socket_path, NodeCommands(self.places).answer)
                 around.start_soon(self._report_when_ready, manager, print_line)
                 around.start_soon(self._limit_end)
@@ -240,6 +241,9 @@ class Nodes:
         place.node = node = NodeProcess(place.plan, note_ready)
         try:
             return await node.run()
+        except OSError as error:  # such as for want of memory, descriptors or room on the disk
+            log.error("a node cannot be started", node=place.index, error=str(error))
+            return os.EX_OSERR
         finally:
             place.node = None
 
@@ -308,6 +312,14 @@ def _own_settings(settings: Settings, index: int) -> Iterator[str]:
         yield f"media_tcp_port={settings.media_tcp_port + index}"
     if settings.records_folder is not None:
         yield f"records.folder={settings.records_folder / f'node-{index}'}"
+
+
+async def _start_redis(redis: PrivateRedis, around: trio.Nursery) -> None:
+    """Raises NodesCannotStart."""
+    try:
+        await around.start(redis.run)
+    except (RedisMissing, OSError) as error:
+        raise NodesCannotStart(str(error)) from error
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -24,8 +24,6 @@ LOOK: Final = 0.02
 """Seconds between two looks whether it does: it tells no one."""
 LONGEST_DELAY: Final = 30.0
 """Seconds before each further start of one that dies again and again: streams go on without it."""
-LONGEST_SOCKET: Final = 107
-"""Bytes of the path of a Unix socket."""
 _PACKAGES: Final = Path(actors.__file__).resolve().parents[1]
 
 log = get_logger("nodes")
@@ -46,8 +44,6 @@ class PrivateRedis:
                 "or set cluster.redis_url"
             )
         self._socket, self._folder = folder / "redis.sock", folder
-        if len(os.fsencode(self._socket)) > LONGEST_SOCKET:
-            raise RedisMissing(f"{self._socket}: is too long for a Unix socket; use a state folder with a shorter path")
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = Restarts()
@@ -63,12 +59,14 @@ class PrivateRedis:
         try:
             while True:
                 begun = trio.current_time()
-                self._process = self._start()
                 if is_first:
+                    self._process = self._start()
                     await self._until_it_answers()
                     task_status.started()
+                else:
+                    self._process = self._start_again()
                 is_first = False
-                code = await _end_of(self._process)
+                code = os.EX_OSERR if self._process is None else await _end_of(self._process)
                 delay = self._restarts.died(trio.current_time() - begun) or LONGEST_DELAY
                 log.error("Redis has ended, and is started again", program=self._program, code=code, after=delay)
                 await trio.sleep(delay)
@@ -84,7 +82,7 @@ class PrivateRedis:
             *("--save", "", "--appendonly", "no", "--dir", str(self._folder), "--loglevel", "warning"),
         ]
         leash = [sys.executable, "-P", "-m", "actors.nodes.leash", str(os.getpid())]
-        with (self._folder / "redis.log").open("wb") as told:
+        with open(self._folder / "redis.log", "wb", opener=_for_the_owner) as told:
             return subprocess.Popen(  # noqa: S603 - a program of the machine, with our own arguments
                 [*leash, self._program, *options],
                 stdin=subprocess.DEVNULL,
@@ -93,6 +91,14 @@ class PrivateRedis:
                 env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(_PACKAGES)},
                 start_new_session=True,
             )
+
+    def _start_again(self) -> subprocess.Popen[bytes] | None:
+        """None: not now, such as for want of memory."""
+        try:
+            return self._start()
+        except OSError as error:
+            log.error("Redis cannot be started", program=self._program, error=str(error))
+            return None
 
     async def _until_it_answers(self) -> None:
         with trio.move_on_after(START_TIMEOUT):
@@ -116,6 +122,10 @@ class PrivateRedis:
             self._process.kill()
             self._process.wait()  # what is killed ends at once
             self._process = None
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 async def _end_of(process: subprocess.Popen[bytes]) -> int:

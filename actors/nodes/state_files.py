@@ -14,6 +14,10 @@ from actors.storage.state_folder import StateFolder, StateFolderError
 
 TABLES: Final = ("apps.toml", "users.toml", "sources.toml", "bans.jsonl", "shared.json")
 FOLDERS: Final = ("tls", "authorized_keys", "sounds", "media")
+LOOKS_SOCKET: Final = "looks.sock"
+"""The longest name of a socket in a node's folder."""
+LONGEST_SOCKET: Final = 107
+"""Bytes of the path of a Unix socket."""
 
 
 class NodeFolders:
@@ -27,12 +31,18 @@ class NodeFolders:
         """Those on which a node of an earlier start still runs."""
         return [path for path in self.paths if StateFolder(path).is_in_use()]
 
+    def check_sockets(self) -> None:
+        """Raises StateFolderError: nodes could not open the sockets in their folders."""
+        path = self.paths[-1] / LOOKS_SOCKET
+        if len(os.fsencode(path)) > LONGEST_SOCKET:
+            raise StateFolderError(f"{path}: is too long for a Unix socket; use a state folder with a shorter path")
+
     def prepare(self) -> None:
         """Make them, and put into each what all share. Raises StateFolderError."""
         try:
             self.gather()
             for path in self._all():
-                (path / "looks.sock").unlink(missing_ok=True)  # a node that is not there any more is not to be asked
+                (path / LOOKS_SOCKET).unlink(missing_ok=True)  # a node that is not there any more is not to be asked
             for path in self.paths:
                 path.mkdir(mode=0o700, exist_ok=True)
                 self._link(path)

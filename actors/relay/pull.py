@@ -53,7 +53,15 @@ class Pull:
         self._is_lost = self._is_closed = False
         self._changed = trio.Event()
         self._told = 0
+        self.gone = trio.Event()
+        """Set when another pull of this name may begin."""
         self._nursery: trio.Nursery | None = None
+        self._work = trio.CancelScope()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ends: players that come now are none of its."""
+        return self._reason is not None
 
     # -- what comes ----------------------------------------------------------------------------------------------
 
@@ -72,7 +80,7 @@ class Pull:
     def end(self, reason: StopReason) -> None:
         """It is over, for this reason. The first counts."""
         self._reason = self._reason or reason
-        self._changed.set()
+        self._work.cancel()
 
     def _note(self, event: MediaEvent) -> None:
         match event:
@@ -86,7 +94,7 @@ class Pull:
                 self._changed.set()
 
     def _pass_event(self, kind: str, payload: object) -> None:
-        if kind not in set(StreamEventType) or self.broadcast is None:
+        if kind not in set(StreamEventType) or self.broadcast is None or self.is_over:
             return
         if self.broadcast.pass_event(StreamEvent(StreamEventType(kind), payload)) and self._nursery is not None:
             self._nursery.start_soon(self.broadcast.pass_rest)
@@ -108,7 +116,8 @@ class Pull:
         self.opened.reply(self.broadcast)
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._watch_players, self.broadcast)
-            await self._until_over()
+            with self._work:
+                await self._until_over()
             self._nursery.cancel_scope.cancel()
 
     async def end_players(self) -> None:

@@ -39,12 +39,17 @@ class Pulls:
     def find(self, name: str) -> Broadcast | None:
         """See `Pulling.find`."""
         pull = self._pulls.get(name)
-        return None if pull is None else pull.broadcast
+        return None if pull is None or pull.is_over else pull.broadcast
 
     async def pull(self, name: str, holder: Holder) -> Broadcast:
         """See `Pulling.pull`. All who ask for one name share one pull."""
-        pull = self._pulls.get(name) or self._begin(name, holder)
-        return await pull.opened.answer()
+        while True:
+            pull = self._pulls.get(name) or self._begin(name, holder)
+            if not pull.is_over:
+                broadcast = await pull.opened.answer()
+                if not pull.is_over:  # it may have ended since it was opened
+                    return broadcast
+            await pull.gone.wait()
 
     def hear(self, sender: str, news: RelayNews) -> bool:
         """News of an origin; False: they are of no pull here."""
@@ -67,4 +72,5 @@ class Pulls:
         finally:
             del self._pulls[pull.name]
             pull.close()
+            pull.gone.set()
         await pull.end_players()

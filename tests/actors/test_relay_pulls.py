@@ -7,7 +7,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.media.events import Connected, Failed, PeerClosed
 from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
-from actors.relay.pull import LAST_WORD, LOST, MOST_TRIES
+from actors.relay.pull import LAST_WORD, LOST, MOST_TRIES, NO_PLAYERS
 from actors.stream.end_reasons import PUBLISHER_STOP
 from protocol.cluster.claims import Holder
 from protocol.cluster.relay_messages import LegOffer, PullOutcome, RelayedEnd, RelayedEvent, RelayNews
@@ -193,3 +193,52 @@ async def test_as_many_as_are_allowed(autojump_clock: MockClock) -> None:
         with pytest.raises(PublishedElsewhere):
             await rig.pulls.pull("other", A)
         assert rig.services.counts.refused == 1
+
+
+async def test_a_player_that_comes_when_the_pull_ends_gets_another_one(autojump_clock: MockClock) -> None:
+    async with relay_rig(TAKEN, None, TAKEN, holders=(A,)) as rig:
+        viewer = await watched(rig)
+        ending = rig.pull
+        rig.leg.post(LOST_LEG)
+        await wait_all_tasks_blocked()  # the origin is asked again, and silent
+        assert ending.broadcast is not None
+        ending.broadcast.detach(viewer)
+        ending.end(NO_PLAYERS)
+        assert rig.pulls.find("news") is None
+        began = trio.current_time()
+
+        broadcast = await rig.pulls.pull("news", A)
+
+        assert trio.current_time() - began < 1
+        again = Viewer()
+        broadcast.attach(again)
+        rig.leg.post(Connected())
+        await trio.sleep(100)
+        assert (again.reason, ending.broadcast.is_over, rig.pull.broadcast) == (None, True, broadcast)
+
+
+async def test_a_player_that_comes_with_the_end_does_not_get_what_ends(autojump_clock: MockClock) -> None:
+    async with relay_rig() as rig:
+        await rig.pulls.pull("news", A)
+        ending, broadcasts = rig.pull, []
+
+        async def play() -> None:
+            broadcasts.append(await rig.pulls.pull("news", A))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(play)
+            nursery.start_soon(play)
+            ending.end(NO_PLAYERS)
+        assert not any(broadcast.is_over for broadcast in broadcasts)
+        assert broadcasts[0] is broadcasts[1] is not ending.broadcast
+
+
+async def test_what_the_origin_tells_of_a_pull_that_ends_is_acknowledged_and_changes_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with relay_rig() as rig:
+        viewer = await watched(rig)
+        rig.pull.end(PUBLISHER_STOP)
+        assert rig.pulls.hear("a/1", RelayNews(pull=rig.leg.pull, number=1, event=MUTED))
+        await wait_all_tasks_blocked()
+        assert (viewer.events, viewer.reason) == ([], PUBLISHER_STOP)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.nodes.state_files import NodeFolders
-from actors.storage.state_folder import StateFolder
+from actors.storage.state_folder import StateFolder, StateFolderError
 
 
 @pytest.fixture
@@ -46,6 +46,13 @@ def test_certificates_are_one_folder(state: StateFolder) -> None:
         shared, _ = StateFolder(path).certificate()
         assert shared.samefile(certificate)
         assert StateFolder(path).node_id() != state.node_id()
+
+
+def test_a_path_on_which_nodes_could_not_open_their_sockets_is_refused_at_once(tmp_path: Path) -> None:
+    room = 107 - len(os.fsencode(tmp_path / "node-0" / "looks.sock")) - 1
+    NodeFolders(StateFolder(tmp_path / ("s" * room)), 2).check_sockets()
+    with pytest.raises(StateFolderError, match="too long for a Unix socket"):
+        NodeFolders(StateFolder(tmp_path / ("s" * (room + 1))), 2).check_sockets()
 
 
 def test_a_node_that_still_runs_is_seen(state: StateFolder) -> None:

@@ -193,15 +193,37 @@ async def _ends(handle: int) -> bool:
     return False
 
 
-def test_without_redis_one_line_says_what_to_install(tmp_path: Path) -> None:
+def why_it_does_not_start(state: Path, **environment: str) -> list[str]:
     settings = [f"--set={key}={value}" for key, value in {**FREE_PORTS, **LOOPBACK}.items()]
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", "actors.daemon", f"--state={tmp_path}", "--nodes=2", *settings],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": str(tmp_path)},
+        [sys.executable, "-P", "-m", "actors.daemon", f"--state={state}", "--nodes=2", *settings],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
+    return ended.stderr.splitlines()
+
+
+def test_without_redis_one_line_says_what_to_install(tmp_path: Path) -> None:
+    (line,) = why_it_does_not_start(tmp_path, PATH=str(tmp_path))
     assert "install redis-server or valkey-server" in line
+
+
+def test_a_redis_that_does_not_start_is_named_in_one_line(tmp_path: Path) -> None:
+    program = tmp_path / "redis-server"
+    program.write_text("#!/bin/sh\necho no memory\nexit 1\n")
+    program.chmod(0o700)
+    (line,) = why_it_does_not_start(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert f"{program} does not start: see {tmp_path / 'redis.log'}" in line
+    told = tmp_path / "redis.log"
+    assert (told.read_text(), told.stat().st_mode & 0o777) == ("no memory\n", 0o600)
+
+
+def test_a_node_that_cannot_be_started_crashes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "node-0" / "notes").mkdir(parents=True)
+    lines = why_it_does_not_start(tmp_path)
+    assert any("a node cannot be started node=0" in line for line in lines)
+    assert "cannot start cause=" in lines[-1]
+    assert "Traceback" not in "".join(lines)
