@@ -1,0 +1,28 @@
+"""What the nodes of one machine ask each other."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import trio
+
+from actors.operator.server import serve_lines
+from actors.server.host_nodes import HostNodes
+from protocol.operator.callers import Operator
+
+
+async def test_a_node_that_refuses_to_tell_is_left_out(tmp_path: Path) -> None:
+    answers = {
+        "node-1": b'{"ok": false, "error": "failed", "message": "too many connections; try again later"}\n',
+        "node-2": b'{"ok": {}}\n',
+        "node-3": b"[]\n",
+    }
+    async with trio.open_nursery() as nursery:
+        for node, text in answers.items():
+
+            async def answer(line: bytes, operator: Operator, text: bytes = text) -> Iterable[bytes]:
+                return (text,)
+
+            (tmp_path / node).mkdir()
+            await nursery.start(serve_lines, tmp_path / node / "looks.sock", answer)
+        assert await HostNodes(tmp_path / "node-0", 0).ask("statistics") == {2: {}}
+        nursery.cancel_scope.cancel()
