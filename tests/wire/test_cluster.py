@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from attrs import evolve
 
 from actors.cluster.cluster import Cluster
 from config.apps import App, default_table
@@ -26,7 +27,8 @@ async def node(folder: Path, name: str, redis: RedisServer, **settings: Any) -> 
     """A server that shares this Redis."""
     home = folder / name
     home.mkdir(exist_ok=True)
-    async with full_server(home, **{"cluster_redis_url": parse_redis_url(redis.url), **settings}) as server:
+    shared = {"cluster_redis_url": parse_redis_url(redis.url), "cluster_answer_timeout": PATIENCE}
+    async with full_server(home, **{**shared, **settings}) as server:
         yield server
 
 
@@ -231,7 +233,7 @@ async def _all_serve(server: FullServer) -> bool:
 
 
 async def test_data_reaches_sessions_and_players_of_all_nodes(tmp_path: Path) -> None:
-    async with two_nodes(tmp_path, cluster_answer_timeout=0.5) as pair:
+    async with two_nodes(tmp_path) as pair:
         await pair.one.publish("news")
         await pair.one.play("news")
         here = await session_of(pair.a)
@@ -249,6 +251,7 @@ async def test_data_reaches_sessions_and_players_of_all_nodes(tmp_path: Path) ->
         event = await pair.b.rest.post("/rest-api/stream/event/send", json=body)
         assert (event.status_code, event.headers["X-Sent-Count"]) == (200, "1")
         assert (await pair.one.receive("notifyStreamEvent", type="data"))["payload"] == {"x": 1}
+        pair.b.live.replace(evolve(pair.b.live.now, cluster_answer_timeout=0.5))
         pair.redis.kill()
         lost = await pair.b.rest.post(
             "/rest-api/data/send", json={"operationId": "3", "sessionIds": [here], "payload": 1}
