@@ -1,6 +1,7 @@
 """One publication of another node, brought here: it is asked for, comes by a leg, and goes on while it has players."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Final
 
 import trio
@@ -191,12 +192,7 @@ class Pull:
         publication = self.ingest.publication
         publication.width, publication.height = offer.width, offer.height
         self.broadcast = Broadcast(publication)
-        for muted, kind in (
-            (offer.audio_muted, StreamEventType.AUDIO_MUTED),
-            (offer.video_muted, StreamEventType.VIDEO_MUTED),
-        ):
-            if muted:
-                self.broadcast.pass_event(StreamEvent(kind))
+        self._tell_mutes(offer)
 
     async def _resume(self) -> bool:
         """Whether it goes on, by another leg."""
@@ -283,10 +279,14 @@ class Pull:
 
     def _tell_mutes(self, offer: LegOffer) -> None:
         """What players were told of the former leg may have changed meanwhile."""
-        broadcast = self.broadcast
-        if broadcast is None:
-            return
-        if offer.audio_muted != broadcast.audio_muted:
-            self._pass_event(StreamEventType.AUDIO_MUTED if offer.audio_muted else StreamEventType.AUDIO_UNMUTED, None)
-        if offer.video_muted != broadcast.video_muted:
-            self._pass_event(StreamEventType.VIDEO_MUTED if offer.video_muted else StreamEventType.VIDEO_UNMUTED, None)
+        if self.broadcast is not None:
+            for kind in _mute_changes(offer, self.broadcast):
+                self._pass_event(kind, None)
+
+
+def _mute_changes(offer: LegOffer, known: Broadcast) -> Iterator[StreamEventType]:
+    """What is muted, or no longer, beside what is known."""
+    if offer.audio_muted != known.audio_muted:
+        yield StreamEventType.AUDIO_MUTED if offer.audio_muted else StreamEventType.AUDIO_UNMUTED
+    if offer.video_muted != known.video_muted:
+        yield StreamEventType.VIDEO_MUTED if offer.video_muted else StreamEventType.VIDEO_UNMUTED
