@@ -226,8 +226,13 @@ class Cluster:
         return () if self.membership.view is None else tuple(self.membership.view.members.values())
 
     def _opened(self) -> None:
-        """What was missed until now is in the log, and the next beat tells so."""
+        """What was missed until now is in the log, and the next beat tells so.
+
+        A Redis that has started again, or another one in its place, may not have the latest changes of the tables.
+        """
         self._listening.set()
+        if self.gaps:
+            self.tables.doubt()
         self.membership.renew()
 
     # -- for the directory -------------------------------------------------------------------------

@@ -68,6 +68,7 @@ class SharedTables:
         self._known = memory.load()
         self._differing: set[str] = set()
         self._is_up, self._work = False, trio.Event()
+        self._is_doubted = False
         self._syncing = trio.Lock()
         self._begun = self._ended = self._broken = 0
         """Numbers of the latest look at Redis that has begun, ended well, and not."""
@@ -107,7 +108,12 @@ class SharedTables:
         """A beat was answered. A notice may have been lost, so look."""
         self._is_up = True
         if not is_intact:
-            self.copy.distrust()
+            self.doubt()
+        self._work.set()
+
+    def doubt(self) -> None:
+        """Redis may have lost something, or have gone back to what it was: the next look writes and reads all."""
+        self._is_doubted = True
         self._work.set()
 
     def failed(self) -> None:
@@ -208,6 +214,9 @@ class SharedTables:
             self._ended = self._begun
 
     async def _read_and_write(self) -> None:
+        if self._is_doubted:
+            self._is_doubted = False
+            self.copy.distrust()
         self.copy.forget_expired(self.now_ms())
         await self._read()
         while batch := self.copy.batch():

@@ -13,11 +13,9 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from protocol.cluster.rows import MOST_ROWS_AT_ONCE, RowName, RowPage, SharedRow
+from protocol.cluster.rows import MOST_ROWS_AT_ONCE, TOMBSTONE_MS, RowName, RowPage, SharedRow
 from protocol.cluster.scripts import Script, UnexpectedReply, reply_integer, reply_texts
 
-TOMBSTONE_DAYS: Final = 30
-_TOMBSTONE_MS: Final = TOMBSTONE_DAYS * 86_400_000
 _KEYS: Final = ("wcs:rows", "wcs:rows:order", "wcs:rows:last", "wcs:rows:expiry", "wcs:boot")
 _PUT: Final = f"""
 local t = redis.call('TIME')
@@ -30,7 +28,7 @@ local function next_place(least)
   return place
 end
 local function put(field, version, expires, text, at)
-  if text == '' and expires == 0 then expires = now + {_TOMBSTONE_MS} end
+  if text == '' and expires == 0 then expires = now + {TOMBSTONE_MS} end
   redis.call('HSET', KEYS[1], field, whole(version) .. ' ' .. whole(expires) .. ' ' .. text)
   redis.call('ZADD', KEYS[2], whole(at), field)
   redis.call('HSET', KEYS[3], string.match(field, '^%S*'), whole(at))

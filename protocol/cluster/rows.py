@@ -2,7 +2,8 @@
 
 A row is a text under a key of a table. Its version is Redis's clock in ms when it was written, or one more than the
 version before; of two versions of a row the higher one counts on every node. So rows may come in any order and again,
-and what a node writes while Redis is away is merged with what the others write. A removed row is kept as a tombstone.
+and what a node writes while Redis is away is merged with what the others write. A removed row is kept as a tombstone
+for TOMBSTONE_DAYS.
 
     unsent    changed here, and Redis has not acknowledged it: a change while it was away, or everything after it lost
               its data
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 NEVER_SHARED: Final = 0
 """The version of a row that no registry knows of: any other one counts more."""
@@ -22,6 +23,8 @@ MOST_ROWS_AT_ONCE: Final = 500
 """Rows in one message to or from Redis."""
 MAX_ROW: Final = 64 * 1024
 """Characters of a row; a longer one is not taken in."""
+TOMBSTONE_DAYS: Final = 30
+TOMBSTONE_MS: Final = TOMBSTONE_DAYS * 86_400_000
 
 
 @frozen(kw_only=True)
@@ -191,6 +194,8 @@ class RowCopy:
         }
 
     def _put(self, name: RowName, row: SharedRow, *, is_sent: bool) -> None:
+        if row.text is None and not row.expires:
+            row = evolve(row, expires=row.version + TOMBSTONE_MS)
         self._rows.setdefault(name.table, {})[name.key] = row
         if is_sent:
             self._unsent.pop(name, None)

@@ -1,6 +1,7 @@
 """Tables that several nodes share, over a registry in memory. Files are real, so tests wait for what is in force."""
 
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,26 @@ async def test_what_redis_loses_is_written_again(autojump_clock: MockClock, worl
     world.redis.wipe()
     await a.command("remove app news")
     await b.until_named("more")
+
+
+async def test_what_a_redis_forgets_that_starts_again_with_older_data_is_written_again(
+    autojump_clock: MockClock, world: World
+) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    await a.add("old")
+    await b.until_named("old")
+    saved = deepcopy(world.redis.tables.state)
+    await a.command("remove app old")
+    await a.add("new")
+    await b.until_named("new")
+    world.redis.go_away()
+    world.redis.tables.state = saved
+    world.redis.come_back()
+    await until_true(lambda: world.app("new") is not None)
+    assert world.app("old") is None
+    await b.add("more")
+    for node in (a, b):
+        await node.until_named("new", "more")
 
 
 async def test_a_node_that_starts_again_has_what_was_changed_meanwhile(autojump_clock: MockClock, world: World) -> None:

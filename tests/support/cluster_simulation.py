@@ -44,6 +44,8 @@ PERIOD = 120.0
 """Seconds between two examinations."""
 QUIET = 15.0
 """Seconds before each, in which all is well and nothing is published or stopped."""
+CATCHES_UP = 5.0
+"""Seconds until a node has read in the log what it could not hear."""
 OVER = StopReason(cause="over")
 TERMINATED = StopReason(cause="terminated", info="terminated")
 
@@ -212,6 +214,7 @@ class Simulation:
         self.rooms = RoomLife(self.nodes, random.Random(seed + 2))
         self.tally.rooms = self.rooms.tally.faults
         self._terminated: set[str] = set()
+        self._hears_since = dict.fromkeys((node.name for node in self.nodes), 0.0)
 
     async def run(self, seconds: float) -> Tally:
         async with trio.open_nursery() as nursery:
@@ -260,9 +263,12 @@ class Simulation:
                 self.redis.wipe()
 
     def _forget_unheard(self) -> None:
-        """What a node that is cut off has not heard is lost with the log: who wants it sees 503, and repeats it."""
+        """What a node that is, or just was, cut off has not heard is lost with the log: who wants it sees 503, and
+        repeats it.
+        """
         for node in self.nodes:
-            if node.name in self.redis.cut_off:
+            is_new = trio.current_time() < self._hears_since[node.name] + CATCHES_UP
+            if is_new or node.name in self.redis.cut_off:
                 self._terminated -= {stream.media_session_id for stream in node.streams()}
 
     async def _terminate(self, node: SimulatedNode, name: str) -> None:
@@ -279,10 +285,12 @@ class Simulation:
     async def _heal_later(self, client: str, seconds: float) -> None:
         await trio.sleep(seconds)
         self.redis.heal(client)
+        self._hears_since[client] = trio.current_time()
 
     async def _come_back_later(self, seconds: float) -> None:
         await trio.sleep(seconds)
         self.redis.come_back()
+        self._hears_since = dict.fromkeys(self._hears_since, trio.current_time())
 
     def _heal(self) -> None:
         self.redis.come_back()

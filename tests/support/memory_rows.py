@@ -5,11 +5,12 @@ from typing import Protocol, TypeVar
 
 from attrs import evolve
 
-from protocol.cluster.row_scripts import TOMBSTONE_DAYS, Written
-from protocol.cluster.rows import MOST_ROWS_AT_ONCE, RowName, RowPage, SharedRow
+from protocol.cluster.row_scripts import Written
+from protocol.cluster.rows import MOST_ROWS_AT_ONCE, TOMBSTONE_MS, RowName, RowPage, SharedRow
 
 T = TypeVar("T")
 Rows = Sequence[tuple[RowName, SharedRow]]
+State = tuple[dict[RowName, SharedRow], dict[RowName, int], dict[str, int], int]
 
 
 class RowHost(Protocol):
@@ -33,6 +34,15 @@ class MemoryRows:
         self._places: dict[RowName, int] = {}
         self._last: dict[str, int] = {}
         self._place = 0
+
+    @property
+    def state(self) -> "State":
+        """Everything, as it is saved."""
+        return self.rows, self._places, self._last, self._place
+
+    @state.setter
+    def state(self, state: "State") -> None:
+        self.rows, self._places, self._last, self._place = state
 
     def texts(self, table: str) -> dict[str, str]:
         """For tests: what is there."""
@@ -89,7 +99,7 @@ class MemoryRows:
 
     def _put(self, name: RowName, row: SharedRow, at: int) -> None:
         if row.text is None and not row.expires:
-            row = evolve(row, expires=self._host.now_ms + TOMBSTONE_DAYS * 86_400_000)
+            row = evolve(row, expires=self._host.now_ms + TOMBSTONE_MS)
         self.rows[name], self._places[name], self._last[name.table] = row, at, at
 
     def _sweep(self) -> None:
