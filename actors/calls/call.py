@@ -49,6 +49,7 @@ log = get_logger("calls")
 
 USER = StopReason(cause="user")
 SESSION_GONE = StopReason(cause="session-disconnect", info=CallInfo.STOPPED_BY_SESSION_DISCONNECT)
+_NOT_UP = "the call is not up"
 _DECLINED = 603
 _UNAVAILABLE = 480
 
@@ -125,6 +126,13 @@ class PhoneCall(Actor[CallMessage]):
     def wish(self, wish: CallWish) -> None:
         """The page wants something; a refusal comes by `call_warning`."""
         self._note(wish)
+
+    def send_digits(self, digits: str, kind: str) -> str | None:
+        """Send digits now, without asking the backend; None, or why they are not sent."""
+        leg = self._ends.leg
+        fault = _NOT_UP if leg is None or self._up_at is None else self._digits.send(digits, kind, leg)
+        self._services.counts.digits += 0 if fault else len(digits)
+        return fault
 
     def describe(self) -> CallDescription:
         """As hooks, REST and the page are shown it."""
@@ -275,22 +283,16 @@ class PhoneCall(Actor[CallMessage]):
     async def _hold(self, *, held: bool) -> None:
         method = HookMethod.HOLD if held else HookMethod.UNHOLD
         if self._phone is None or not self._report.is_up:
-            self._report.warn(method, "the call is not up")
+            self._report.warn(method, _NOT_UP)
         elif await self._allowed(method) and held is not self._ends.is_held_by_page:
             self._phone.offer(self._ends.hold(held=held))
 
     async def _send_digits(self, wish: DigitsWish) -> None:
-        leg = self._ends.leg
-        fault = CallDigits.fault(wish.digits)
-        if leg is None or self._up_at is None:
-            self._report.warn(HookMethod.SEND_DTMF, "the call is not up")
-        elif fault is not None:
+        fault = _NOT_UP if self._up_at is None else CallDigits.fault(wish.digits)
+        if fault is None and await self._allowed(HookMethod.SEND_DTMF, dtmf=wish.digits, type=wish.kind):
+            fault = self.send_digits(wish.digits, wish.kind)
+        if fault is not None:
             self._report.warn(HookMethod.SEND_DTMF, fault)
-        elif await self._allowed(HookMethod.SEND_DTMF, dtmf=wish.digits, type=wish.kind):
-            fault = self._digits.send(wish.digits, wish.kind, leg)
-            self._services.counts.digits += 0 if fault else len(wish.digits)
-            if fault is not None:
-                self._report.warn(HookMethod.SEND_DTMF, fault)
 
     async def _allowed(self, method: HookMethod, **fields: Any) -> bool:
         """Ask the backend about something in the call; a refusal is told, and changes nothing."""

@@ -3,6 +3,7 @@
 from attrs import frozen
 
 from actors.calls.call_table import CallTable
+from actors.node.call_control_port import DigitsNotSent, NoSuchCall
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
@@ -25,3 +26,12 @@ class CallControl:
         calls = self._table.find(query.matches)
         await self._supervisor.terminate_others(calls, reason).wait(deadline)
         return len(calls)
+
+    def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
+        """Send digits to the phone of the call that matches. Raises NoSuchCall or DigitsNotSent."""
+        calls = self._table.find(query.matches)
+        if not calls:
+            raise NoSuchCall
+        fault = calls[0].send_digits(digits, kind)
+        if fault is not None:
+            raise DigitsNotSent(fault)

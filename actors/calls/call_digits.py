@@ -2,16 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from actors.media.call.leg import RtpLeg
-from protocol.calls.dtmf import MAX_QUEUE, DigitsRefused, checked_digits
+from protocol.calls.dtmf import INFO, KINDS, MAX_QUEUE, RFC2833, DigitsRefused, checked_digits
 from protocol.sip.telephone_event import dtmf_info, dtmf_relay
-
-RFC2833: Final = "RFC2833"
-INFO: Final = "INFO"
-INFO_RELAY: Final = "INFO_RELAY"
-"""The kinds, as the WebSDK names them."""
 
 
 class CallDigits:
@@ -40,8 +34,8 @@ class CallDigits:
                 return None
         except DigitsRefused as refused:
             return refused.message
-        if kind not in (RFC2833, INFO, INFO_RELAY):
-            return f"type is {RFC2833}, {INFO} or {INFO_RELAY}"
+        if kind not in KINDS:
+            return f"type is one of {', '.join(KINDS)}"
         if len(self._waiting) + len(wanted) > MAX_QUEUE:
             return f"more than {MAX_QUEUE} digits are waiting"
         for digit in wanted:

@@ -7,6 +7,18 @@ from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
 
 
+class NoSuchCall(Exception):
+    """No call matches."""
+
+
+class DigitsNotSent(Exception):
+    """`info` says why."""
+
+    def __init__(self, info: str) -> None:
+        super().__init__(info)
+        self.info = info
+
+
 class CallControlPort(Protocol):
     """The calls of this node."""
 
@@ -15,3 +27,9 @@ class CallControlPort(Protocol):
 
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """End those that match, and wait until `deadline` for them to end; how many they are."""
+
+    def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
+        """Send digits to the phone of the call that matches. `kind`: see `protocol.calls.dtmf.KINDS`.
+
+        Raises NoSuchCall or DigitsNotSent.
+        """

@@ -9,6 +9,11 @@ from attrs import frozen
 
 from protocol.common.errors import ProtocolError
 
+RFC2833: Final = "RFC2833"
+INFO: Final = "INFO"
+INFO_RELAY: Final = "INFO_RELAY"
+KINDS: Final = (RFC2833, INFO, INFO_RELAY)
+"""How digits are sent, as the WebSDK names it."""
 DIGITS: Final = "0123456789*#ABCD"
 """What a phone has, in the order of RFC 4733 section 3.2."""
 MAX_QUEUE: Final = 32

@@ -212,7 +212,7 @@ CALLS: Final = (
     counter("calls_ended_total", "calls that have ended, by their last status", "status"),
     counter("calls_refused_total", "calls that were refused for a limit, by its setting, or otherwise", "reason"),
     counter("calls_seconds_total", "how long ended calls have lasted, from the answer on"),
-    counter("calls_digits_total", "digits that pages have sent"),
+    counter("calls_digits_total", "digits that pages or REST have sent"),
 )
 CLUSTER: Final = (
     gauge("cluster_up", "1 while Redis answers"),

@@ -1,13 +1,15 @@
-"""The REST resource `/call`, as in WCS: calls by SIP are found and ended."""
+"""The REST resource `/call`, as in WCS: calls by SIP are found, sent digits, and ended."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from protocol.calls.description import CallDescription, call_object
+from protocol.calls.dtmf import DIGITS, KINDS, MAX_QUEUE, RFC2833, DigitsRefused, checked_digits
 from protocol.calls.filters import CallFilter
-from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues
+from protocol.rest.errors import bad_request
+from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues, one_of
 from protocol.rest.json_body import decode_object
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 from protocol.rest.schemas import BOOLEAN, COUNT, TIME_MS, array_of, described, object_of
@@ -20,7 +22,11 @@ SESSION_ID: Final = Field("sessionId", TEXT, "id of the page's session")
 APP_KEY: Final = Field("appKey", TEXT, "key of the application")
 
 FIND: Final = FieldTable(CALL_ID, CALLEE, STATUS, SESSION_ID, APP_KEY, OFFSET, LIMIT)
+DTMF: Final = Field("dtmf", TEXT, f"at most {MAX_QUEUE} digits of {DIGITS}")
+TYPE: Final = Field("type", one_of(*KINDS), "how they are sent; RFC2833, if it is absent")
+
 TERMINATE: Final = FieldTable(CALL_ID, required=[CALL_ID])
+SEND_DTMF: Final = FieldTable(CALL_ID, DTMF, TYPE, required=[CALL_ID, DTMF])
 
 CALL: Final = object_of(
     "Call",
@@ -64,6 +70,25 @@ def parse_find(fields: Mapping[str, Any]) -> CallQuery:
 def parse_terminate(body: bytes) -> CallFilter:
     """Which call to end. RestError (400) for anything not exactly understood."""
     return _filter(TERMINATE.read(decode_object(body)))
+
+
+@frozen(kw_only=True)
+class DigitOrder:
+    """Digits, and the call whose phone is to get them."""
+
+    filter: CallFilter
+    digits: str = field(repr=False)
+    kind: str
+
+
+def parse_send_dtmf(body: bytes) -> DigitOrder:
+    """What to send, and in which call. RestError (400) for anything not exactly understood."""
+    given = SEND_DTMF.read(decode_object(body))
+    try:
+        digits = checked_digits(given[DTMF] or "")
+    except DigitsRefused as refused:
+        raise bad_request(f"dtmf: {refused.message}", key=DTMF.name) from None
+    return DigitOrder(filter=_filter(given), digits=digits, kind=given[TYPE] or RFC2833)
 
 
 def shown_call(call: CallDescription) -> dict[str, Any]:

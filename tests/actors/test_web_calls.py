@@ -110,10 +110,36 @@ async def test_each_login_has_the_calls_of_its_applications(tmp_path: Path) -> N
     assert [line["filter"] for line in noted] == [{"call_id": "c2", "bound_to": "shop"}]
 
 
-@pytest.mark.parametrize("method", ["find", "find_all", "terminate"])
+async def test_digits_go_to_the_phone_of_a_call_and_into_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines: list[str] = []
+    access = access_of(
+        tmp_path / "users.toml", token("bound", Role.OPERATE, apps=frozenset({"shop"})), audit=lines.append
+    )
+    async with calls_of(UP, RINGING) as (media, running):
+        async with client_of(StreamWorld(), media=media, access=access) as client:
+
+            async def send(**body: Any) -> int:
+                return (await post(client, "send_dtmf", "bound", **body)).status_code
+
+            assert await send(callId="c2", dtmf="7391#a") == 200
+            assert await send(callId="c2", dtmf=7391, type="INFO") == 200
+            assert await send(callId="c1", dtmf="7391") == 404
+            for wrong in ({"dtmf": "x"}, {"dtmf": ""}, {"dtmf": "1" * 33}, {"dtmf": "1", "type": "SMS"}, {}):
+                assert await send(callId="c2", **wrong) == 400, wrong
+            running["c2"].fault = "the call is not up"
+            assert await send(callId="c2", dtmf="7391") == 409
+        assert running["c2"].digits == [("7391#A", "RFC2833"), ("7391", "INFO")]
+    assert "7391" not in "".join(lines) + caplog.text
+    assert len([line for line in lines if '"matched":1' in line]) == 2
+
+
+@pytest.mark.parametrize("method", ["find", "find_all", "terminate", "send_dtmf"])
 async def test_without_sip_servers_the_setting_is_named(method: str) -> None:
+    digits = {"dtmf": "1"} if method == "send_dtmf" else {}
     async with client_of(StreamWorld()) as client:
-        answer = await post(client, method, callId="c1")
+        answer = await post(client, method, callId="c1", **digits)
         Described((await client.get(PATH)).json()).check(answer)
     assert answer.status_code == 501
     assert answer.json()["setting"] == "sip.servers"

@@ -38,9 +38,17 @@ class ListedActor(Actor[str]):
         super().__init__()
         self.call_id = call.call_id
         self._call = call
+        self.digits: list[tuple[str, str]] = []
+        self.fault: str | None = None
+        """Why it sends no digits."""
 
     def describe(self) -> CallDescription:
         return self._call
+
+    def send_digits(self, digits: str, kind: str) -> str | None:
+        if self.fault is None:
+            self.digits.append((digits, kind))
+        return self.fault
 
     def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
         return ()

@@ -227,11 +227,14 @@ async def test_digits_within_the_voice_and_by_info(tmp_path: Path) -> None:
         assert "digits" in warned["info"]
 
 
-async def test_an_operator_sees_a_call_and_ends_it(tmp_path: Path) -> None:
+async def test_an_operator_sees_a_call_sends_digits_and_ends_it(tmp_path: Path) -> None:
     async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **ACCOUNT) as client:
         made = await established(client, phone)
         (shown,) = (await server.rest.get("/rest-api/call/find", params={"callId": made.id})).json()
         assert (shown["status"], shown["callee"], shown["incoming"]) == ("ESTABLISHED", "1000", False)
+        digits = {"callId": made.id, "dtmf": "8", "type": "INFO"}
+        assert (await server.rest.post("/rest-api/call/send_dtmf", json=digits)).is_success
+        assert b"8" in (await phone.event(InfoArrived)).body
         assert (await server.rest.post("/rest-api/call/terminate", json={"callId": made.id})).is_success
         assert (await made.status("finish", "FINISH"))["info"] == "Stopped by rest /terminate"
         assert (await phone.event(CallEnded)).status == 200

@@ -7,7 +7,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.call_control_port import CallControlPort
+from actors.node.call_control_port import CallControlPort, DigitsNotSent, NoSuchCall
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, acting_route
@@ -45,6 +45,13 @@ class CallResource:
         ended = Answer(description="it is ended, and its phone told", headers=(COUNT_HEADER,))
         return (
             *self._find_routes(),
+            acting_route(
+                f"{_PATH}/send_dtmf",
+                self.send_dtmf,
+                "send digits to a phone",
+                rest.SEND_DTMF,
+                {**_ERRORS, 409: "the call is not up, or too many digits are waiting"},
+            ),
             acting_route(f"{_PATH}/terminate", self.terminate, "end a call", rest.TERMINATE, _ERRORS, ended),
         )
 
@@ -70,6 +77,22 @@ class CallResource:
             raise not_found(_NO_CALL)
         log.info("call ended by rest", id=query.call_id, **caller_fields(request.scope))
         return empty_answer({COUNT_HEADER: str(count)})
+
+    async def send_dtmf(self, request: Request) -> Response:
+        """Send digits to the phone of a call. They may be secret, so no log and no audit line has them."""
+        NO_QUERY.read(read_query(request.scope["query_string"]))
+        order = rest.parse_send_dtmf(await request.body())
+        query = narrowed(request.scope, order.filter)
+        note(request.scope, filter=given_conditions(query))
+        try:
+            self._port().send_digits(query, order.digits, order.kind)
+        except NoSuchCall:
+            raise not_found(_NO_CALL) from None
+        except DigitsNotSent as refused:
+            raise RestError(HTTPStatus.CONFLICT, refused.info) from None
+        note(request.scope, matched=1)
+        log.info("digits sent by rest", id=query.call_id, **caller_fields(request.scope))
+        return empty_answer({})
 
     # -- inside --------------------------------------------------------------------------------------------------
 
