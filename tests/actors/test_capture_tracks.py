@@ -9,6 +9,7 @@ import pytest
 
 from actors.workers.programs.capture_picture import CaptureTranscoder
 from actors.workers.programs.capture_tracks import CapturedSound, CapturedVideo, Unfit
+from tests.support.aac_sound import silent_aac
 from tests.support.rtsp_source import RATE, make_media
 
 STAP_A = 24
@@ -53,27 +54,12 @@ def test_sound_that_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path)
 
 def test_sound_goes_on_where_its_channels_change() -> None:
     """As where a programme in mono follows one in stereo."""
-    with av.open(BytesIO(_aac("stereo") + _aac("mono")), "r") as source:
+    with av.open(BytesIO(silent_aac("stereo") + silent_aac("mono")), "r") as source:
         sound = CapturedSound(source.streams.audio[0], 0, 0)
         heard = [each for packet in source.demux() if packet.size for each in sound.take(packet)]
     assert sound.figures == {"undecodable_sound": 0}
     assert 1.6 < heard[-1][1] - heard[0][1] < 1.8
     assert max(later - time for (_, time), (_, later) in pairwise(heard)) < 0.05
-
-
-def _aac(layout: str) -> bytes:
-    """40 frames of silence."""
-    data = BytesIO()
-    with av.open(data, "w", format="adts") as file:
-        stream = file.add_stream("aac", rate=48_000, layout=layout)
-        for _ in range(40):
-            frame = av.AudioFrame("fltp", layout, 1024)
-            frame.sample_rate = 48_000
-            for plane in frame.planes:
-                plane.update(bytes(plane.buffer_size))
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
-    return data.getvalue()
 
 
 def test_b_frames_are_found_before_anything_is_sent(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import av
 
 from actors.workers.programs.capture_picture import MOST_UNTIMED, UNTIMED_STEP, CaptureTranscoder
 from actors.workers.programs.h264_encoder import PictureTooLarge
+from actors.workers.programs.resampling import Resampler
 from protocol.containers.packetizers import H264Packetizer, packetizer
 from protocol.containers.reordering import ReorderWatch
 from protocol.containers.rtp_tracks import RtpTrack
@@ -161,9 +162,7 @@ class OpusEncoder:
         self.failures = 0
         """Packets that could not be decoded."""
         self._decoder = decoder
-        self._resampler = _resampler()
-        self._form: object = None
-        """Of the sound that the resampler takes; it may change, as where a programme follows another one."""
+        self._resampler = Resampler("flt", OPUS_RATE, OPUS_FRAME)
         encoder = av.CodecContext.create("libopus", "w")
         if not isinstance(encoder, av.AudioCodecContext):
             raise Unfit("no-opus")
@@ -188,20 +187,13 @@ class OpusEncoder:
         return found
 
     def _convert(self, frame: "av.AudioFrame") -> Iterator[bytes]:
-        form = frame.format.name, frame.layout.name, frame.sample_rate
-        if form != self._form:
-            self._resampler, self._form = _resampler(), form
+        if not self._resampler.suits(frame):
             self._given = self._taken
         self._taken += frame.samples / frame.sample_rate
-        frame.pts = None
         for even in self._resampler.resample(frame):
             even.pts = None
             for encoded in self._encoder.encode(even):
                 yield bytes(encoded)
-
-
-def _resampler() -> "av.AudioResampler":
-    return av.AudioResampler(format="flt", layout="stereo", rate=OPUS_RATE, frame_size=OPUS_FRAME)
 
 
 def _seconds(packet: "av.Packet[Any]") -> float | None:

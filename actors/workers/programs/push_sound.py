@@ -15,9 +15,9 @@ import av.subtitles.stream  # else it would be imported late, when no file can b
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.codec.context import CodecContext
 
+from actors.workers.programs.resampling import Resampler
 from protocol.taps import TrackFormat
 
 RATE: Final = 48_000
@@ -43,7 +43,7 @@ class SoundFile:
     def __init__(self, data: bytes, *, loops: bool) -> None:
         self._container = av.open(io.BytesIO(data), "r")
         self._loops = loops
-        self._resampler = AudioResampler(format=FORMAT, layout=LAYOUT, rate=RATE)
+        self._resampler = Resampler(FORMAT, RATE)
         self._fifo = AudioFifo()
         self._frames = self._decode()
 
@@ -82,7 +82,7 @@ class SoundEncoder:
         self._decoder: AudioCodecContext = _audio_codec(_DECODERS[track.codec], "r")
         self._decoder.sample_rate = track.clock_rate
         self._decoder.layout = LAYOUT if track.channels == 2 else "mono"
-        self._resampler = AudioResampler(format=FORMAT, layout=LAYOUT, rate=RATE)
+        self._resampler = Resampler(FORMAT, RATE)
         self._fifo = AudioFifo()
         self._encoder = _encoder()
         self._due = -1
@@ -102,7 +102,6 @@ class SoundEncoder:
             self.failures += 1
             return []
         for frame in decoded:
-            frame.pts = None
             for each in self._resampler.resample(frame):
                 self._place(each, round(time * RATE))
         return list(self._encode())
@@ -154,7 +153,7 @@ def silence(samples: int) -> AudioFrame:
 
 
 def _append(fifo: AudioFifo, frame: AudioFrame) -> None:
-    frame.pts = None  # else it wants them to follow each other
+    frame.pts, frame.time_base = None, Fraction(1, RATE)  # else it wants them to follow each other, and alike
     fifo.write(frame)
 
 
