@@ -34,6 +34,11 @@ FINAL: Final = frozenset({401, 403, 404, 407, 416, 420, 484, 604})
 log = get_logger("sip")
 
 
+def retry_delay(failures: int) -> float:
+    """The pause after so many failures in a row and one more."""
+    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures, 10))
+
+
 class RegistrationOwner(Protocol):
     """Whose registration it is. None of these may wait."""
 
@@ -156,7 +161,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
         self._drop(gives_back=False)
         self._log.warning("SIP registration failed", **self.end_log_fields(), status=status, why=reason)
         if status not in FINAL:
-            delay = min(LAST_RETRY, FIRST_RETRY * 2**self._failures)
+            delay = retry_delay(self._failures)
             self._failures += 1
             self._remind(max(delay, min(retry_after or 0.0, 3_600.0)) * uniform(0.9, 1.1))
         if self._owner is not None:

@@ -53,12 +53,12 @@ def local_address_towards(host: str) -> str:
     """
     target = host if _is_address(host) else SOMEWHERE
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((target, 9))
-        except OSError:
-            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        return str(probe.getsockname()[0])
+            return str(probe.getsockname()[0])
+    except OSError:  # no way there, no such family, or no descriptor left
+        return "::1" if family == socket.AF_INET6 else "127.0.0.1"
 
 
 def _is_address(host: str) -> bool:

@@ -124,7 +124,8 @@ class SipConnections:
         try:
             with fail_after(self._services.timeout()):
                 stream = await self._opened(connection.hop)
-        except (OSError, trio.TooSlowError, trio.BrokenResourceError, _WrongCertificate) as error:
+        except (OSError, ValueError, trio.TooSlowError, trio.BrokenResourceError, _WrongCertificate) as error:
+            # ValueError: a name that no certificate can be for
             self._log.warning("SIP server cannot be reached", peer=connection.hop.host, why=_why(error))
         if stream is None:
             self._remove(connection)
@@ -138,8 +139,8 @@ class SipConnections:
         server = self._services.server_at(hop)
         fingerprint = None if server is None else server.fingerprint
         context = _context(self._services.ca_file(), is_pinned=fingerprint is not None)
-        secured = trio.SSLStream(stream, context, server_hostname=hop.name or hop.host, https_compatible=True)
         try:
+            secured = trio.SSLStream(stream, context, server_hostname=hop.name or hop.host, https_compatible=True)
             await secured.do_handshake()
             if fingerprint is not None:
                 _check(secured, fingerprint)

@@ -289,7 +289,8 @@ class SipEndpoint:
                 await self._wake.wait()
             self._wake = trio.Event()
             if self._agent.deadline <= trio.current_time():
-                self.perform(lambda agent, now: agent.on_time(now))
+                with crash_guard(lambda error: log.error("SIP timer crashed", crash=error)):
+                    self.perform(lambda agent, now: agent.on_time(now))
             self._left.set()
 
     async def _keep_alive(self) -> None:
@@ -308,4 +309,5 @@ class SipEndpoint:
                 await trio.sleep(pause)
 
     def _give_back(self, registration: str) -> None:
-        self.perform(lambda agent, now: agent.unregister(registration, now))
+        with crash_guard(lambda error: log.error("SIP registration could not be given back", crash=error)):
+            self.perform(lambda agent, now: agent.unregister(registration, now))

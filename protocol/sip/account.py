@@ -62,6 +62,8 @@ def make_account(
     ):
         if len(text) > MAX_TEXT or not text.isprintable():
             raise BadAccount(f"{name} is too long, or has characters that it must not have")
+    if not _is_text(password):
+        raise BadAccount("sipPassword has characters that it must not have")
     if not login:
         raise BadAccount("sipLogin is empty")
     host, own_port = _place("sipDomain", domain)
@@ -79,6 +81,11 @@ def make_account(
         credentials=SipCredentials(username=authentication_name or login, password=password) if password else None,
         display_name=display_name,
     )
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _place(name: str, text: str) -> tuple[str, int | None]:

@@ -12,6 +12,7 @@ from protocol.sip.core import ALLOW, SDP, SUPPORTED, PendingRequest, SipCore
 from protocol.sip.dialog import Dialog
 from protocol.sip.digest import Authenticator
 from protocol.sip.events import CallEnded, InfoAnswered, InfoArrived
+from protocol.sip.headers import printable
 from protocol.sip.message import RequestMessage, ResponseMessage, head_of
 from protocol.sip.offers import OfferExchange
 from protocol.sip.session_timer import SessionTimer
@@ -80,6 +81,7 @@ class SipCall(ABC):
         dialog: Dialog | None = None,
     ) -> PendingRequest:
         """Send a request within the dialog."""
+        self.auth.settle()
         within = dialog or self.known_dialog()
         hop, more = self.hop_of(within), tuple(headers)
 
@@ -201,7 +203,7 @@ class SipCall(ABC):
         was_over, was_up = self.is_over, self.is_up
         self.close(now)
         if not was_over:
-            self.core.emit(CallEnded(call=self.id, status=status, reason=reason, was_up=was_up))
+            self.core.emit(CallEnded(call=self.id, status=status, reason=printable(reason), was_up=was_up))
 
     def _refresh(self, now: float) -> None:
         self.offers.refresh(now)

@@ -18,6 +18,7 @@ from protocol.sip.servers import SipServers
 MAX_CALLEE: Final = 128
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>\";?\\,]")
 _VISUAL_SEPARATORS = re.compile(r"[().-]")
+_NUMBER = re.compile(r"[0-9+*#]+")
 
 
 class CalleeRefused(Exception):
@@ -43,11 +44,14 @@ class CalleePatterns:
 def read_callee(text: str, domain: str, servers: SipServers) -> SipUri:
     """The URI to call for an account at `domain`. Raises CalleeRefused."""
     text = text.strip()
-    if not text or len(text) > MAX_CALLEE or _FORBIDDEN.search(text):
+    if not text or len(text) > MAX_CALLEE or _FORBIDDEN.search(text) or not text.isprintable():
         raise CalleeRefused("the callee is empty, too long, or has characters that it must not have")
     scheme, colon, rest = text.partition(":")
     if colon and scheme.lower() == "tel":
-        return SipUri(user=escaped_user(_VISUAL_SEPARATORS.sub("", rest)), host=domain)
+        number = _VISUAL_SEPARATORS.sub("", rest)
+        if not number:
+            raise CalleeRefused("the callee has no number")
+        return SipUri(user=escaped_user(number), host=domain)
     if not colon and "@" not in text:
         return SipUri(user=escaped_user(text), host=domain)
     try:
@@ -62,8 +66,14 @@ def read_callee(text: str, domain: str, servers: SipServers) -> SipUri:
 
 
 def check_callee(uri: SipUri, allow: CalleePatterns, deny: CalleePatterns) -> None:
-    """Whether this user may be called: the closer pattern counts, `deny` if both are. Raises CalleeRefused."""
+    """Whether this user may be called: the closer pattern counts, `deny` if both are. Raises CalleeRefused.
+
+    A number counts as it is without separators: many servers call 0-049 as they do 0049.
+    """
     user = unquote(uri.user)
+    number = _VISUAL_SEPARATORS.sub("", user)
+    if _NUMBER.fullmatch(number):
+        user = number
     allowed, denied = allow.match(user), deny.match(user)
     if denied is not None and (allowed is None or allowed <= denied):
         raise CalleeRefused(f"calls to {user} are denied", "sip.callee_deny")

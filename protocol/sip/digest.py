@@ -50,6 +50,7 @@ class Authenticator:
         self._sessions: dict[str, _Session] = {}
         self.realm: str | None = None
         """The realm that has accepted these credentials."""
+        self._is_settled = False
         self.uses_md5 = False
         """Whether the server has offered nothing better than MD5."""
 
@@ -64,12 +65,18 @@ class Authenticator:
         realm = chosen.get("realm")
         if self.realm is not None and realm != self.realm:
             raise CannotAuthenticate("another realm than before asks for the password")
+        if self._is_settled and realm not in self._realms:
+            raise CannotAuthenticate("somebody asks for the password who has not done so at first")
         known = self._sessions.get(header)
         is_same = known is not None and bool(known.uses) and known.challenge.get("nonce") == chosen.get("nonce")
         if is_same or (is_repeated and chosen.get("stale").lower() != "true"):
             raise CannotAuthenticate("the server does not accept the password")
         self._sessions[header] = _Session(chosen, header)
         self.uses_md5 = _algorithm(chosen) == "md5"
+
+    def settle(self) -> None:
+        """From now on, who has not asked yet may not: within a call, that may be anybody's phone."""
+        self._is_settled = True
 
     def accepted(self) -> None:
         """A request with these credentials has succeeded."""
@@ -82,6 +89,12 @@ class Authenticator:
         if self._credentials is None:
             return []
         return [(each.name, self._answer(each, self._credentials, method, uri, body)) for each in self._all()]
+
+    @property
+    def _realms(self) -> set[str]:
+        """Those that have asked and were answered, and the one that has accepted."""
+        asked = {each.challenge.get("realm") for each in self._sessions.values()}
+        return asked if self.realm is None else asked | {self.realm}
 
     def _all(self) -> Iterable[_Session]:
         return self._sessions.values()

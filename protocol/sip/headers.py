@@ -91,6 +91,8 @@ def parse_uri(text: str) -> SipUri:
         raise SipError("a URI with characters that it must not have")
     if scheme == "tel":
         number, *parameters = rest.split(";")
+        if not _USER.fullmatch(number):
+            raise SipError("a number that is none")
         return SipUri(scheme=scheme, user=number, host="", parameters=_parameters(parameters))
     user, at, place = rest.rpartition("@")
     if at and not _USER.fullmatch(user.partition(":")[0]):
@@ -182,12 +184,12 @@ class Via:
 def parse_via(text: str) -> Via:
     """Read one. Raises SipError."""
     sent, *parameters = [*split_outside_quotes(text, ";")] or [""]
-    protocol, _, place = re.sub(r"\s*/\s*", "/", sent).partition(" ")
-    parts = protocol.upper().split("/")
-    if len(parts) != 3 or parts[:2] != ["SIP", "2.0"]:
+    name, version, rest = [part.strip() for part in [*sent.split("/", 2), "", ""][:3]]
+    transport, *place = rest.split(maxsplit=1)[:2] or [""]
+    if name.upper() != "SIP" or version != "2.0" or not transport:
         raise SipError("a Via that is none")
-    host, port = parse_host_port(place)
-    return Via(transport=parts[2], host=host, port=port, parameters=_parameters(parameters))
+    host, port = parse_host_port("".join(place))
+    return Via(transport=transport.upper(), host=host, port=port, parameters=_parameters(parameters))
 
 
 def top_via(headers: HeaderFields) -> Via:

@@ -17,7 +17,7 @@ from protocol.sip.headers import NameAddress, SipUri, parse_cseq, parse_name_add
 from protocol.sip.incoming_call import IncomingCall
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError, SipMessage
 from protocol.sip.session_timer import MIN_EXPIRES
-from protocol.sip.transactions import Hop, client_key_of, server_key_of
+from protocol.sip.transactions import Hop, client_key_of, identity_of, server_key_of
 
 EXTENSIONS: Final = frozenset({"100rel", "replaces", "timer"})
 MAX_TRANSACTIONS: Final = 2_000
@@ -149,9 +149,8 @@ class MessageRouter:
 
     def _is_merged(self, request: RequestMessage) -> bool:
         """Whether it has come here by another way already (RFC 3261 8.2.2.2)."""
-        identity = [request.headers.get(name) for name in ("Call-ID", "From", "CSeq")]
-        others = (each.request.headers for each in self._core.servers.values() if each.is_invite)
-        return any([headers.get(name) for name in ("Call-ID", "From", "CSeq")] == identity for headers in others)
+        identity = identity_of(request)
+        return any(each.identity == identity for each in self._core.servers.values())
 
 
 def _arrived(call: IncomingCall, caller: NameAddress, uri: SipUri, offer: bytes | None) -> CallArrived:

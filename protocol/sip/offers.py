@@ -10,6 +10,7 @@ from protocol.sip.call_port import CallPort
 from protocol.sip.core import PendingRequest
 from protocol.sip.dialog import Dialog
 from protocol.sip.events import CallAcknowledged, OfferAccepted, OfferArrived, OfferRefused
+from protocol.sip.headers import printable
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError
 from protocol.sip.repeated_answer import RepeatedAnswer
 from protocol.sip.session_timer import MIN_EXPIRES, SessionTimer
@@ -98,7 +99,7 @@ class OfferExchange:
             self._retry = self._call.core.timers.at(now + delay, lambda now: self._send_again(body, now))
             return
         if self._offered is not None:
-            refused = OfferRefused(call=self._call.id, status=response.status, reason=response.reason)
+            refused = OfferRefused(call=self._call.id, status=response.status, reason=printable(response.reason))
             self._call.core.emit(refused)
         self._call.end_if_gone(response, now)
         self._next(now)

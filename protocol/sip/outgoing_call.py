@@ -208,7 +208,12 @@ class OutgoingCall(SipCall):
             request, transaction.hop, now, on_response=lambda response, now: None, on_timeout=lambda now: None
         )
         self._forget_ringing()
-        self._deadline = self.core.timers.at(now + TIMEOUT, lambda now: self._invite.give_up())
+        self._deadline = self.core.timers.at(now + TIMEOUT, self._given_up)
+
+    def _given_up(self, now: float) -> None:
+        """CANCEL has brought no final response."""
+        self._invite.give_up()
+        self._unbind_early()
 
     def close(self, now: float) -> None:
         """As of every call."""

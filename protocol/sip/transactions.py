@@ -188,6 +188,7 @@ class ServerTransaction:
         self._table = INVITE_SERVER if self.is_invite else OTHER_SERVER
         self.state = self._table.initial
         self.key = server_key_of(request)
+        self.identity = identity_of(request)
         self.last: ResponseMessage | None = None
         self._port = port
         self._interval = T1
@@ -273,6 +274,11 @@ def server_key_of(request: RequestMessage) -> tuple[str, str]:
         cseq = request.headers.get("CSeq").partition(" ")[0]
         identity += f":{request.headers.get('Call-ID')}:{request.headers.get('From')}:{cseq}"
     return identity, method
+
+
+def identity_of(request: RequestMessage) -> tuple[str, ...]:
+    """What a request keeps that comes here by two ways (RFC 3261 8.2.2.2)."""
+    return tuple(request.headers.get(name) for name in ("Call-ID", "From", "CSeq"))
 
 
 def ack_of_failure(invite: RequestMessage, response: ResponseMessage) -> RequestMessage:

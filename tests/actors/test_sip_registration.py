@@ -10,7 +10,7 @@ import trio
 from attrs import define, field
 
 from actors.calls.phone_line import CallListener, PhoneLine
-from actors.calls.registration import Registration
+from actors.calls.registration import Registration, retry_delay
 from actors.calls.sip_endpoint import SipEndpoint
 from actors.runtime.actor import StopReason
 from config.settings import Settings
@@ -165,3 +165,7 @@ async def test_a_registration_that_stops_while_its_server_is_looked_up_leaves_no
         actor.stop(END)
         await actor.run()
         assert (transport.requests, endpoint.registration_count) == ([], 0)
+
+
+def test_pauses_grow_to_their_limit_and_not_beyond_however_often_it_fails() -> None:
+    assert [retry_delay(failures) for failures in (0, 1, 4, 2_000)] == [30.0, 60.0, 300.0, 300.0]

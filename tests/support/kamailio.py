@@ -1,5 +1,8 @@
 """A real Kamailio on loopback: a registrar with a password, and a proxy that stays in the way of calls."""
 
+import os
+import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -70,9 +73,25 @@ def kamailio(folder: Path) -> Iterator[int]:
     config.write_text(_CONFIG.format(port=port, modules=modules, password=PASSWORD))
     options = ["-f", str(config), "-DD", "-E", "-Y", str(folder), "-P", str(folder / "kamailio.pid")]
     with (folder / "kamailio.log").open("wb") as log:
-        process = subprocess.Popen(["kamailio", *options], stdout=log, stderr=log)
+        process = subprocess.Popen([_program(), *options], stdout=log, stderr=log, start_new_session=True)
         try:
             yield port
         finally:
-            process.terminate()
-            process.wait()
+            _stop(process)
+
+
+def _program() -> str:
+    """Debian has it where plain users do not look."""
+    found = shutil.which("kamailio", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    assert found is not None, "kamailio is not installed"
+    return found
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End it and its children, also when it does not end them itself."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -327,3 +327,27 @@ async def test_tls(trusts: str, is_reached: bool, tmp_path: Any) -> None:
         nursery.start_soon(serve)
         await holder.event(RegistrationSucceeded if is_reached else RegistrationFailed)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_contact_whose_name_no_certificate_could_have_ends_nothing_but_its_request() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener, udp_peer() as peer, sip_endpoint() as endpoint:
+        holder = Holder()
+        uri = await registered(endpoint, peer, holder)
+        target = f"<sips:bob@.example:{listener.socket.getsockname()[1]};maddr=127.0.0.1>".encode()
+        await peer.send(invite(uri, 1).replace(b"<sip:bob@127.0.0.1:9>", target))
+        await holder.event(CallArrived)
+        holder.lines[0].answer(ANSWER)
+        assert [(await peer.response()).status, (await peer.response()).status] == [100, 200]
+        holder.lines[0].hang_up()  # the BYE goes to the Contact
+        await (await accepted(listener)).close()
+        await registered(endpoint, peer, Holder())
+
+
+async def test_a_timer_that_fails_ends_nothing_else() -> None:
+    def fail(now: float) -> None:
+        raise RuntimeError("a fault")
+
+    async with udp_peer() as peer, sip_endpoint() as endpoint:
+        endpoint.perform(lambda agent, now: agent._core.timers.at(now, fail))
+        await registered(endpoint, peer, Holder())

@@ -221,3 +221,28 @@ def test_a_session_that_is_too_short_for_a_proxy_is_lengthened() -> None:
     assert (headers.get("Session-Expires"), headers.get("Min-SE")) == ("3600", "3600")
     caller.answer(422, "proxy", ("Min-SE", "3600"))
     assert cast(CallEnded, caller.told[-1]).status == 422
+
+
+def test_phones_that_ring_after_the_end_are_forgotten_though_no_final_answer_comes() -> None:
+    caller = Caller()
+    caller.agent.hang_up(caller.call, 0.0)
+    for number in range(3):
+        caller.answer(180, f"late{number}")
+    assert caller.flow()[-1] == "CANCEL"
+    while caller.agent.deadline < 300:
+        caller.agent.on_time(caller.agent.deadline)
+    assert caller.agent._calls.dialog_count == 0
+    assert caller.agent.transaction_count == 0
+
+
+def test_a_phone_that_asks_for_a_password_within_the_call_gets_no_answer_to_its_question() -> None:
+    caller = Caller()
+    caller.answer(200, "phone", SDP, body=ANSWER)
+    caller.agent.send_info(caller.call, "application/dtmf", b"1", 0.0)
+    caller._drain()
+    sent = len(caller.sent)
+    caller.answer(401, "phone", ("WWW-Authenticate", 'Digest realm="mine", nonce="n1"'), method="INFO")
+    caller.answer(407, "phone", CHALLENGE, method="INFO")
+    assert not any(each.message.headers.has("Authorization") for each in caller.sent)
+    assert not any(each.message.headers.has("Proxy-Authorization") for each in caller.sent)
+    assert len(caller.sent) == sent

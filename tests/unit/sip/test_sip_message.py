@@ -1,5 +1,7 @@
 """SIP messages as they are read: the torture tests of RFC 4475 that concern a user agent, framing, and oddities."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -257,3 +259,19 @@ def test_any_bytes_are_a_message_or_an_error(noise: bytes, at: int, cut: int) ->
                     parse(value)
                 except SipError:
                     continue
+
+
+def test_blanks_in_a_via_cost_no_more_than_their_length() -> None:
+    def cost(blanks: int) -> float:
+        began = time.process_time()
+        with pytest.raises(SipError):
+            parse_via(f"SIP{' ' * blanks}x")
+        return time.process_time() - began
+
+    assert min(cost(8_000) for _ in range(3)) < 0.02 + 100 * min(cost(80) for _ in range(3))
+
+
+@pytest.mark.parametrize("text", ["tel:\udcff", "tel:1\x002", "tel:\u200b"])
+def test_a_number_that_is_none(text: str) -> None:
+    with pytest.raises(SipError):
+        parse_uri(text)

@@ -198,3 +198,29 @@ def test_an_account() -> None:
 def test_accounts_that_are_none(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(BadAccount, match=why):
         make_account(read_servers("pbx.example.com"), **({"login": "a", "domain": "pbx.example.com"} | fields))
+
+
+@pytest.mark.parametrize("text", ["\ud800", "tel:\udc80", "sip:\udcff@pbx.example.com", "tel:", "tel:().-", "a\u200bb"])
+def test_callees_that_are_none(text: str) -> None:
+    with pytest.raises(CalleeRefused, match="callee"):
+        read_callee(text, "pbx.example.com", read_servers("pbx.example.com"))
+
+
+@pytest.mark.parametrize(
+    "text", ["0-0491", "(0)0491", "0.0.491", "sip:0-0491@pbx.example.com", "sip:%2D00491@pbx", "-+491"]
+)
+def test_separators_in_a_number_do_not_get_it_past_the_lists(text: str) -> None:
+    uri = read_callee(text, "pbx.example.com", read_servers("pbx.example.com,pbx"))
+    with pytest.raises(CalleeRefused, match="denied"):
+        check_callee(uri, read_patterns(["*"]), read_patterns(["+*", "00*"]))
+
+
+def test_a_name_with_separators_is_a_name() -> None:
+    uri = read_callee("john.doe-2", "pbx.example.com", read_servers("pbx.example.com"))
+    check_callee(uri, read_patterns(["john.doe-*"]), read_patterns(["*"]))
+
+
+def test_a_password_that_cannot_be_sent_is_refused_unseen() -> None:
+    with pytest.raises(BadAccount, match="sipPassword") as raised:
+        make_account(read_servers("pbx"), login="a", domain="pbx", password="secret\ud800")
+    assert "secret" not in str(raised.value)

@@ -1,11 +1,12 @@
 """Requests that an agent does not take, or takes in a special way."""
 
+from collections import Counter
 from typing import cast
 
 import pytest
 
 from protocol.sip.events import CallArrived
-from protocol.sip.message import RequestMessage, ResponseMessage
+from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
 from tests.support.sip_network import ANSWER, SipNetwork, named
 
 
@@ -92,3 +93,25 @@ def test_a_caller_that_wants_reliable_progress_gets_it() -> None:
     network.run(10)
     assert network.bob.flow().count("183") == 3
     assert "200" in network.bob.flow()
+
+
+def test_an_invite_is_no_dearer_when_many_transactions_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = SipNetwork()
+    network.call()
+    invite = cast(RequestMessage, network.alice.sent[0])
+    reads = Counter[int]()
+    read = HeaderFields.get
+
+    def receive(number: int) -> None:
+        def counted(fields: HeaderFields, name: str, default: str = "") -> str:
+            reads[number] += 1
+            return read(fields, name, default)
+
+        monkeypatch.setattr(HeaderFields, "get", counted)
+        strange = invite.with_header("Via", f"SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx{number}")
+        network.bob.agent.receive(strange.with_header("Call-ID", f"x{number}"), network.alice.hop, network.now)
+
+    for number in range(50):
+        receive(number)
+    assert network.bob.agent.transaction_count > 50
+    assert reads[0] == reads[49] > 0
