@@ -38,12 +38,13 @@ class NewsSender:
             self._add(evolve(self._blank, event=event))
 
     def end(self, end: RelayedEnd | None) -> None:
-        """The last piece; None: the other end knows. Idempotent."""
-        if not self._ended:
-            self._ended = True
-            if end is not None:
-                self._add(evolve(self._blank, end=end))
-            self._come.set()
+        """The last piece; None: the other end knows, or is gone, and is told nothing more. Idempotent."""
+        if end is None:
+            self._waiting.clear()
+        elif not self._ended:
+            self._add(evolve(self._blank, end=end))
+        self._ended = True
+        self._come.set()
 
     async def run(self, on_unknown: Callable[[], None]) -> None:
         """Send until the end has been told. `on_unknown`: the other end does not know the pull, or no longer."""

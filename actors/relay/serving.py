@@ -75,7 +75,7 @@ class Serving:
     # -- for the membership --------------------------------------------------------------------------------------
 
     def beaten(self, member: str, *, is_intact: bool) -> None:
-        """Who is in the cluster is known anew: nobody serves a member that has left it."""
+        """Who is in the cluster is known anew: a pull may wait for that. Legs to members that have left end unasked."""
         self._beat.set()
         self._beat = trio.Event()
 

@@ -7,6 +7,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.media.events import Connected, Failed, PeerClosed
 from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
+from actors.relay.news import MOST_WAITING, TRIES, NewsSender
 from actors.relay.pull import LAST_WORD, LOST, MOST_TRIES, NO_PLAYERS
 from actors.stream.end_reasons import PUBLISHER_STOP
 from protocol.cluster.claims import Holder
@@ -242,3 +243,16 @@ async def test_what_the_origin_tells_of_a_pull_that_ends_is_acknowledged_and_cha
         assert rig.pulls.hear("a/1", RelayNews(pull=rig.leg.pull, number=1, event=MUTED))
         await wait_all_tasks_blocked()
         assert (viewer.events, viewer.reason) == ([], PUBLISHER_STOP)
+
+
+async def test_a_node_that_is_gone_is_not_told_what_waited_for_it(autojump_clock: MockClock) -> None:
+    async with relay_rig(None) as rig:
+        news = NewsSender("b/1", "relay-1", rig.services)
+        for _ in range(MOST_WAITING + 1):
+            news.event(MUTED)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(news.run, lambda: None)
+            await wait_all_tasks_blocked()
+            news.end(None)
+        assert len(rig.origins.asked) == TRIES  # of the piece that was under way
+        assert rig.services.counts.news_lost == 2
