@@ -4,8 +4,16 @@ from collections import deque
 from collections.abc import Callable
 
 from actors.media.call.leg import RtpLeg
-from protocol.calls.dtmf import INFO, KINDS, MAX_QUEUE, RFC2833, DigitsRefused, checked_digits
-from protocol.sip.telephone_event import dtmf_info, dtmf_relay
+from protocol.calls.dtmf import (
+    INFO,
+    KINDS,
+    MAX_QUEUE,
+    RFC2833,
+    DigitsRefused,
+    checked_digits,
+    info_body,
+    info_relay_body,
+)
 
 
 class CallDigits:
@@ -40,7 +48,7 @@ class CallDigits:
             return f"more than {MAX_QUEUE} digits are waiting"
         for digit in wanted:
             is_plain = kind == INFO
-            body = dtmf_info(digit) if is_plain else dtmf_relay(digit)
+            body = info_body(digit) if is_plain else info_relay_body(digit)
             self._waiting.append(("application/dtmf" if is_plain else "application/dtmf-relay", body))
         if not self._is_sending:
             self.answered()

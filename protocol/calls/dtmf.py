@@ -1,4 +1,4 @@
-"""Digits as telephone events (RFC 4733), one after another."""
+"""Digits of a phone: as telephone events (RFC 4733), one after another, and as bodies of INFO."""
 
 import math
 from collections import deque
@@ -52,6 +52,16 @@ def checked_digits(text: str) -> str:
     if len(digits) > MAX_QUEUE:
         raise DigitsRefused(f"at most {MAX_QUEUE} digits at once")
     return digits
+
+
+def info_body(digit: str) -> bytes:
+    """Of application/dtmf."""
+    return digit.encode()
+
+
+def info_relay_body(digit: str) -> bytes:
+    """Of application/dtmf-relay, which has the duration in milliseconds."""
+    return f"Signal={digit}\r\nDuration={round(DURATION * 1000)}\r\n".encode()
 
 
 class DigitSender:

@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from protocol.calls.dtmf import MAX_QUEUE, DigitPacket, DigitSender, DigitsRefused, checked_digits
+from protocol.calls.dtmf import (
+    MAX_QUEUE,
+    DigitPacket,
+    DigitSender,
+    DigitsRefused,
+    checked_digits,
+    info_body,
+    info_relay_body,
+)
 
 
 def run(sender: DigitSender, *, clock_rate: int = 8_000) -> list[tuple[float, DigitPacket]]:
@@ -78,3 +86,8 @@ def test_what_waits_is_dropped_at_the_end() -> None:
     sender.clear()
     assert run(sender) == []
     assert not sender.is_busy
+
+
+def test_the_bodies_of_info() -> None:
+    assert info_body("5") == b"5"
+    assert info_relay_body("#") == b"Signal=#\r\nDuration=100\r\n"
