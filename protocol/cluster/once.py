@@ -6,6 +6,8 @@ from typing import Final
 
 MOST_KEPT: Final = 4_000
 """Requests that are remembered; none is repeated for as long as it takes so many others to come."""
+MOST_CHARACTERS: Final = 16 * 1024 * 1024
+"""Of all replies that are remembered; beyond it the oldest are forgotten, but never the latest."""
 
 
 class Repeat(Enum):
@@ -19,6 +21,7 @@ class DoneOnce:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[str, ...] | Repeat] = OrderedDict()
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -28,15 +31,25 @@ class DoneOnce:
         known = self._known.get(request)
         if known is None:
             self._known[request] = Repeat.UNDER_WAY
-            if len(self._known) > MOST_KEPT:
-                self._known.popitem(last=False)
+            self._trim()
         return known
 
     def done(self, request: str, reply: tuple[str, ...]) -> None:
         """It has been carried out."""
-        if request in self._known:
+        if self._known.get(request) is Repeat.UNDER_WAY:
             self._known[request] = reply
+            self._size += _length(reply)
+            self._trim()
 
     def not_done(self, request: str) -> None:
         """It has not been carried out: one that is repeated is as good as new."""
-        self._known.pop(request, None)
+        self._size -= _length(self._known.pop(request, Repeat.UNDER_WAY))
+
+    def _trim(self) -> None:
+        while len(self._known) > MOST_KEPT or (self._size > MOST_CHARACTERS and len(self._known) > 1):
+            _, oldest = self._known.popitem(last=False)
+            self._size -= _length(oldest)
+
+
+def _length(reply: tuple[str, ...] | Repeat) -> int:
+    return 0 if isinstance(reply, Repeat) else sum(len(text) for text in reply)

@@ -8,11 +8,14 @@ from trio.testing import MockClock
 
 from actors.node.room_port import NoSuchMember, NoSuchRoom
 from actors.rooms.clustered.news_line import MOST_WAITING
+from actors.rooms.clustered.words_line import WordsLine
 from actors.runtime.actor import SHUTDOWN
 from config.settings import RegistryDown
+from protocol.cluster.rooms.messages import StreamBegun, StreamEnded
 from protocol.node.client_data import ClientData
 from protocol.node.filters import ConnectionFilter, RoomFilter
 from protocol.rest.paging import ALL
+from protocol.rooms.room_state import RoomStream
 from tests.support.room_nodes import SETTLED, RoomCluster, room_cluster
 from tests.support.room_pages import RoomPage
 
@@ -217,6 +220,21 @@ async def test_what_was_missed_in_a_partition_is_told_after_it(autojump_clock: M
             ("PUBLISHED", {"login": "ann", "name": "lobby-more"}),
         ]
         assert await ann.heard() == [("JOINED", "ben"), ("PUBLISHED", {"login": "ben", "name": "lobby-ben"})]
+
+
+async def test_streams_that_come_and_go_while_nothing_can_be_sent_leave_nothing_behind(
+    autojump_clock: MockClock,
+) -> None:
+    async with room_cluster("a") as cluster:
+        line = WordsLine(LOBBY, cluster.nodes[0].cluster.rooms)
+        line.say(StreamEnded(seat="ben", media_session_id="sent before", failed=False))
+        line.say(StreamEnded(seat="ann", media_session_id="0", failed=False))
+        for number in range(1000):
+            stream = RoomStream(media_session_id=str(number), name="lobby-ben", since=number)
+            line.say(StreamBegun(seat="ben", stream=stream))
+            line.say(StreamEnded(seat="ben", media_session_id=str(number), failed=False))
+        line.say(StreamBegun(seat="ben", stream=stream))
+        assert [type(word) for word in line.next_batch()] == [StreamEnded, StreamEnded, StreamBegun]
 
 
 async def test_two_rooms_of_one_name_become_one_when_redis_is_back(autojump_clock: MockClock) -> None:

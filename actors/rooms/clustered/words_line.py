@@ -6,7 +6,15 @@ from typing import Final
 
 from actors.cluster.rooms.carrier import HERE, RoomCarrier
 from actors.rooms.clustered.seats import BranchSeat
-from protocol.cluster.rooms.messages import RoomWord, RoomWords, SeatLost, SeatRecord, TakeSeat
+from protocol.cluster.rooms.messages import (
+    RoomWord,
+    RoomWords,
+    SeatLost,
+    SeatRecord,
+    StreamBegun,
+    StreamEnded,
+    TakeSeat,
+)
 from protocol.rooms.bans import RoomKey
 
 BATCH: Final = 100
@@ -38,7 +46,17 @@ class WordsLine:
         self._waiting.clear()
 
     def say(self, *words: RoomWord) -> None:
-        self._waiting += words
+        """What follows. Of a stream that ends before its begin was sent, nothing is said: this may wait for long."""
+        for word in words:
+            begun = self._begun(word) if isinstance(word, StreamEnded) else None
+            if begun is None:
+                self._waiting.append(word)
+            else:
+                self._waiting.remove(begun)
+
+    def _begun(self, ended: StreamEnded) -> StreamBegun | None:
+        ours = (word for word in self._waiting if isinstance(word, StreamBegun) and word.seat == ended.seat)
+        return next((word for word in ours if word.stream.media_session_id == ended.media_session_id), None)
 
     def say_lost(self, seat: BranchSeat) -> None:
         """A seat is void; that it was one need not be said any more."""

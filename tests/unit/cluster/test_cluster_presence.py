@@ -1,6 +1,6 @@
 """Which members are gone, and which requests were done before."""
 
-from protocol.cluster.once import MOST_KEPT, DoneOnce, Repeat
+from protocol.cluster.once import MOST_CHARACTERS, MOST_KEPT, DoneOnce, Repeat
 from protocol.cluster.rooms.presence import PATIENCE, Presence
 
 
@@ -57,3 +57,17 @@ def test_what_is_remembered_of_requests_is_bounded() -> None:
     assert len(once) == MOST_KEPT
     once.done("0", ("late",))
     assert once.begin("0") is None
+
+
+def test_long_replies_are_remembered_for_fewer_requests() -> None:
+    once = DoneOnce()
+    long = "x" * (MOST_CHARACTERS // 4)
+    for number in range(10):
+        once.begin(str(number))
+        once.done(str(number), (long,))
+    assert len(once) == 4
+    assert once.begin("9") == (long,)
+    once.begin("longest")
+    once.done("longest", (long * 5,))
+    assert len(once) == 1
+    assert once.begin("longest") == (long * 5,)
