@@ -31,7 +31,7 @@ def source_of(
     `access`: the rules for what clients name; None: anything may be reached.
     """
     is_file, is_hls = uri.is_file, uri.scheme in HTTP_SCHEMES
-    trust = {} if is_file or not settings.capture_tls_verify else _trust(settings.capture_ca_file)
+    trust = {} if is_file else _trust(settings)
     job = SourceJob(
         url=None if is_file else uri.text,
         options=_options(uri, over_tcp=settings.rtsp_interleaved_mode or access is not None) | trust,
@@ -69,8 +69,11 @@ def _options(uri: CaptureUri, *, over_tcp: bool) -> dict[str, str]:
     return dict(_LIVE) if uri.scheme in RTMP_SCHEMES else {}
 
 
-def _trust(ca_file: Path | None) -> dict[str, str]:
+def _trust(settings: Settings) -> dict[str, str]:
     """FFmpeg's options for TLS, which a redirect may lead to from other schemes, too."""
+    if not settings.capture_tls_verify:
+        return {"tls_verify": "0"}  # whatever the default of its version is
+    ca_file = settings.capture_ca_file
     files = (str(ca_file),) if ca_file is not None else (ssl.get_default_verify_paths().cafile, *_SYSTEM_CERTIFICATES)
     found = next((file for file in files if file is not None and Path(file).is_file()), None)
     return {"tls_verify": "1"} | ({} if found is None else {"ca_file": found})
