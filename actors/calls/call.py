@@ -172,9 +172,6 @@ class PhoneCall(Actor[CallMessage]):
         return ()
 
     def end_log_fields(self) -> dict[str, object]:
-        page, phone = self._ends.statistics()
-        packets = {} if page is None or phone is None else {"to_phone": phone.sent, "to_page": page.sent}
-        lost = {} if phone is None else {"lost": phone.lost_here, "stray": phone.stray}
         return {
             "id": self.call_id,
             "session": self.session_id,
@@ -182,8 +179,7 @@ class PhoneCall(Actor[CallMessage]):
             "status": self._report.last,
             "sip_status": self._report.sip_status,
             "info": self._report.info,
-            **packets,
-            **lost,
+            **self._ends.figures(),
         }
 
     # -- what the two kinds do differently -----------------------------------------------------------------------
@@ -209,33 +205,32 @@ class PhoneCall(Actor[CallMessage]):
                 raise CallRefused(message.info, "media")
             case PeerClosed():
                 self.stop(USER)
-            case HoldWish() | DigitsWish():
-                await self._grant(message)
+            case HoldWish():
+                await self._hold(held=message.held)
+            case DigitsWish():
+                await self._send_digits(message)
             case TimeUp():
                 self._time_up(message)
             case _:
                 await self._take_own(message)
 
     def _take_exchange(self, message: OfferArrived | OfferAccepted | OfferRefused | CallAcknowledged) -> None:
-        """Of descriptions, once the call is up."""
         match message:
             case OfferArrived():
                 self._follow_offer(message.offer)
             case OfferAccepted():
                 if message.description is not None:
                     self._ends.take_answer(message.description)
-                self._settle_hold()
+                self._hold_answered(accepted=True)
             case OfferRefused():
-                self._ends.hold_refused()
                 self._report.warn(HookMethod.HOLD, f"{message.status} {message.reason}")
-                self._settle_hold()
+                self._hold_answered(accepted=False)
             case CallAcknowledged():
-                if message.description is not None:
+                if message.description is not None or self._ends.waits_for_answer:
                     self._ends.take_late_answer(message.description)
 
     def _time_up(self, message: TimeUp) -> None:
         if message.info is CallInfo.TOO_LONG or self._up_at is None:
-            self._refusal = _UNAVAILABLE
             self._finish(CallStatus.FINISH, message.info)
 
     def sip_told(self, event: CallEvent) -> None:
@@ -274,18 +269,12 @@ class PhoneCall(Actor[CallMessage]):
 
     # -- what the page wants -------------------------------------------------------------------------------------
 
-    async def _grant(self, wish: HoldWish | DigitsWish) -> None:
-        if isinstance(wish, HoldWish):
-            await self._hold(held=wish.held)
-        else:
-            await self._send_digits(wish)
-
     async def _hold(self, *, held: bool) -> None:
         method = HookMethod.HOLD if held else HookMethod.UNHOLD
         if self._phone is None or not self._report.is_up:
             self._report.warn(method, _NOT_UP)
-        elif await self._allowed(method) and held is not self._ends.is_held_by_page:
-            self._phone.offer(self._ends.hold(held=held))
+        elif await self._allowed(method) and held is not self._ends.wants_hold:
+            self._offer_hold(held=held)
 
     async def _send_digits(self, wish: DigitsWish) -> None:
         fault = _NOT_UP if self._up_at is None else CallDigits.fault(wish.digits)
@@ -309,13 +298,24 @@ class PhoneCall(Actor[CallMessage]):
         if self._phone is not None:
             self._phone.send_info(content_type, body)
 
+    def _hold_answered(self, *, accepted: bool) -> None:
+        self._ends.hold_answered(accepted=accepted)
+        self._settle_hold()
+        if self._ends.wants_hold is not self._ends.is_held_by_page:
+            self._offer_hold(held=self._ends.wants_hold)
+
+    def _offer_hold(self, *, held: bool) -> None:
+        offer = self._ends.hold(held=held)
+        if self._phone is not None and offer is not None:
+            self._phone.offer(offer)
+
     def _settle_hold(self) -> None:
         self._report.enter(CallStep.HELD if self._ends.is_held else CallStep.RESUMED)
 
     def _answered(self) -> None:
-        """Both sides talk."""
         self._up_at = trio.current_time()
         self._services.counts.up += 1
+        self._services.limits.answered(self._ticket, self._up_at)
         self.nursery.start_soon(self._wait_for, self._services.settings.sip_max_call_duration, CallInfo.TOO_LONG)
         self._report.enter(CallStep.ANSWERED)
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from actors.media.call.bridge import Bridge
 from actors.media.call.call_media import CallMedia, PageOffer
-from actors.media.call.leg import LegStatistics, RtpLeg
-from actors.media.call.peer import CallPeer, PageStatistics
+from actors.media.call.leg import RtpLeg
+from actors.media.call.peer import CallPeer
 from actors.media.context import MediaContext
 from actors.media.events import MediaRefused, Post, discard
 from protocol.calls.codecs import CallCodecs, answer_page, answer_phone, page_offer, phone_offer
@@ -39,7 +39,7 @@ class CallEnds:
         self.peer: CallPeer | None = None
         self.codecs: CallCodecs | None = None
         self.is_held_by_phone = False
-        self.is_held_by_page = False
+        self.is_held_by_page = self.wants_hold = self._is_offering = False
         self._bridge: Bridge | None = None
         self._dialogue: PhoneDialogue | None = None
         self._page: tuple[Offer, MediaSection] | None = None
@@ -140,21 +140,31 @@ class CallEnds:
 
     # -- while it is up ------------------------------------------------------------------------------------------
 
-    def hold(self, *, held: bool) -> bytes:
-        """The page holds the call, or goes on; our offer."""
+    def hold(self, *, held: bool) -> bytes | None:
+        """The page holds the call, or goes on; our offer, None while another one waits for its answer."""
         dialogue, leg = self._opened
         if self.codecs is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
-        self.is_held_by_page = held
+        self.wants_hold = held
+        if self._is_offering:
+            return None
+        self._is_offering, self.is_held_by_page = True, held
         leg.hold(held=held)
         self._dialogue = dialogue = dialogue.next()
         return dialogue.offer(self.codecs.phone, Direction.SENDONLY if held else Direction.SENDRECV)
 
-    def hold_refused(self) -> None:
-        """The phone does not take that; everything is as before."""
-        self.is_held_by_page = not self.is_held_by_page
-        if self.leg is not None:
-            self.leg.hold(held=self.is_held_by_page)
+    def hold_answered(self, *, accepted: bool) -> None:
+        """The phone has taken our offer, or not: then all is as before."""
+        was_offering, self._is_offering = self._is_offering, False
+        if was_offering and not accepted:
+            self.wants_hold = self.is_held_by_page = not self.is_held_by_page
+            if self.leg is not None:
+                self.leg.hold(held=self.is_held_by_page)
+
+    @property
+    def waits_for_answer(self) -> bool:
+        """The phone called without an offer, has been made one, and has not answered it yet."""
+        return self.peer is not None and self._bridge is None
 
     def take_offer(self, body: bytes | None) -> bytes:
         """A new offer of the phone, None for its wish to get ours; our answer, or our offer."""
@@ -174,10 +184,13 @@ class CallEnds:
     def is_held(self) -> bool:
         return self.is_held_by_page or self.is_held_by_phone
 
-    def statistics(self) -> tuple[PageStatistics | None, LegStatistics | None]:
-        """Of the page's end and of the phone's, as far as there are such."""
-        peer, leg = self.peer, self.leg
-        return None if peer is None else peer.statistics(), None if leg is None else leg.statistics()
+    def figures(self) -> dict[str, int]:
+        """For the log: packets sent, as far as both ends are there, and what did not come of the phone's."""
+        if self.leg is None:
+            return {}
+        phone = self.leg.statistics()
+        sent = {} if self.peer is None else {"to_phone": phone.sent, "to_page": self.peer.statistics().sent}
+        return {**sent, "lost": phone.lost_here, "stray": phone.stray}
 
     def close(self) -> None:
         """No packet from here on, and nobody is told of anything. Idempotent."""
@@ -207,7 +220,11 @@ class CallEnds:
         address = self.leg.address
         origin = Origin(session_id=context.random_number(32), version=1, address=address[0])
         self._dialogue = PhoneDialogue(
-            address=address, origin=origin, secret=context.entropy(30), allows_sdes=allows_sdes
+            address=address,
+            origin=origin,
+            secret=context.entropy(30),
+            signalling=tuple(signalling),
+            allows_sdes=allows_sdes,
         )
         return self._dialogue
 

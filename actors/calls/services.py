@@ -13,8 +13,11 @@ from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from config.settings import Settings
-from protocol.calls.fraud_limits import CallLimits
+from protocol.calls.fraud_limits import SETTINGS, CallLimits
 from protocol.calls.info_texts import CallRefused
+
+OTHER = "other"
+"""What refuses a call, if no limit does."""
 
 log = get_logger("calls")
 
@@ -37,5 +40,5 @@ class CallServices:
 
     def refused(self, refused: CallRefused, *, session: str, call: str) -> None:
         """A call is refused: count it, and tell the operator which limit it was."""
-        self.counts.refused[refused.detail or refused.info] += 1
+        self.counts.refused[refused.detail if refused.detail in SETTINGS else OTHER] += 1
         self.refusals.warning("call refused", session=session, id=call, info=refused.info, detail=refused.detail)

@@ -16,6 +16,7 @@ from protocol.sip.account import SipAccount
 from protocol.sip.callee import CalleeRefused, check_callee, read_callee
 from protocol.sip.headers import SipUri, escaped_user
 from protocol.sip.outgoing_call import Invitation
+from protocol.sip.servers import SETTING
 
 LOOKUP_TIMEOUT = 10.0
 """Seconds for the addresses of a server."""
@@ -48,8 +49,8 @@ class SipDialer:
         try:
             with fail_after(LOOKUP_TIMEOUT):
                 hops = await self._endpoint.access.hops(*self._account.server)
-        except SipForbidden as error:
-            raise CallRefused(CallInfo.DOMAIN_REFUSED, str(error), sip_status=403) from None
+        except SipForbidden:
+            raise CallRefused(CallInfo.DOMAIN_REFUSED, SETTING, sip_status=403) from None
         except (SipUnreachable, trio.TooSlowError) as error:
             raise CallRefused(CallInfo.SERVER_UNREACHABLE, str(error), sip_status=503) from None
         return CallRoute(hops=hops)

@@ -205,15 +205,13 @@ def _rooms(rooms: Mapping[str, int]) -> Readings:
 
 def _calls(services: CallServices) -> Readings:
     counts = services.counts
-    limits = {setting: count for setting, count in counts.refused.items() if setting.startswith("sip.")}
-    others = sum(counts.refused.values()) - sum(limits.values())
     return {
         "wcsd_calls": counts.running,
         "wcsd_calls_up": counts.up,
         "wcsd_calls_ports": services.plane.calls.pairs.used,
         "wcsd_calls_started_total": _labelled({"in": 0, "out": 0} | counts.started),
         "wcsd_calls_ended_total": _labelled({"FINISH": 0, "BUSY": 0, "FAILED": 0} | counts.ended),
-        "wcsd_calls_refused_total": _labelled({**limits, OTHER: others}),
+        "wcsd_calls_refused_total": _labelled({OTHER: 0} | counts.refused),
         "wcsd_calls_seconds_total": counts.seconds,
         "wcsd_calls_digits_total": counts.digits,
     }

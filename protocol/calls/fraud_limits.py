@@ -12,6 +12,20 @@ from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.common.shared_rates import RateShares
 
 DAY: Final = 86_400.0
+SETTINGS: Final = frozenset(
+    {
+        "sip.max_calls",
+        "sip.max_calls_per_app",
+        "sip.max_calls_per_account",
+        "sip.max_calls_per_session",
+        "sip.max_calls_per_minute",
+        "sip.max_minutes_per_day",
+        "sip.callee_allow",
+        "sip.callee_deny",
+        "sip.servers",
+    }
+)
+"""The settings that refuse calls, as they are the `detail` of a refusal."""
 
 
 @frozen(kw_only=True)
@@ -38,7 +52,7 @@ class CallParty:
     address: str
 
 
-@frozen
+@frozen(eq=False)
 class CallTicket:
     """A call's place within the limits. It is to be given back."""
 
@@ -60,6 +74,7 @@ class CallLimits:
         self._attempts = RateShares(limits.attempts_per_minute / 60, limits.attempts_per_minute)
         self._day = 0.0
         self._minutes: Counter[str] = Counter()
+        self._up: dict[CallTicket, float] = {}
 
     def change(self, limits: FraudLimits) -> None:
         """Other limits from now on; calls that are under way go on."""
@@ -85,19 +100,26 @@ class CallLimits:
         self._count(party, 1)
         return CallTicket(party, not incoming)
 
+    def answered(self, ticket: CallTicket, now: float) -> None:
+        """The call costs money from now on."""
+        if ticket.counts:
+            self._up[ticket] = now
+
     def give_back(self, ticket: CallTicket, seconds: float, now: float) -> None:
         """The call is over; it was up for `seconds`."""
         self._count(ticket.party, -1)
+        self._up.pop(ticket, None)
         if ticket.counts and seconds > 0:
             self._turn_day(now)
-            self._minutes[ticket.party.app_key] += -int(-seconds // 60)  # begun minutes, as carriers count
+            self._minutes[ticket.party.app_key] += _begun_minutes(seconds)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _is_used_up(self, app_key: str, now: float) -> bool:
         self._turn_day(now)
         most = self._limits.minutes_per_day
-        return bool(most) and self._minutes[app_key] >= most
+        running = (now - since for ticket, since in self._up.items() if ticket.party.app_key == app_key)
+        return bool(most) and self._minutes[app_key] + sum(map(_begun_minutes, running)) >= most
 
     def _turn_day(self, now: float) -> None:
         if now - self._day >= DAY:
@@ -118,3 +140,8 @@ class CallLimits:
     def _refuse(self, setting: str, info: CallInfo) -> None:
         self.refused[setting] += 1
         raise CallRefused(info, setting, sip_status=486)
+
+
+def _begun_minutes(seconds: float) -> int:
+    """As carriers count."""
+    return -int(-seconds // 60)

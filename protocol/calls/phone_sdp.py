@@ -3,6 +3,7 @@
 from attrs import evolve, field, frozen
 
 from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.media_address import may_be_sent_media
 from protocol.calls.remote_media import RemoteMedia
 from protocol.sip.media_description import (
     AudioDescription,
@@ -40,12 +41,14 @@ def read_phone(body: bytes | None) -> PhoneDescription:
 class PhoneDialogue:
     """The exchange of descriptions with one phone: ours with a version that counts, at `address`.
 
+    `signalling`: the IP addresses that its SIP comes from.
     `secret` is master key and salt for SRTP, 30 bytes, used where the phone offers SDES and `allows_sdes`.
     """
 
     address: Address
     origin: Origin
     secret: bytes = field(repr=False)
+    signalling: tuple[str, ...] = ()
     allows_sdes: bool = False
 
     def next(self) -> "PhoneDialogue":
@@ -67,10 +70,15 @@ class PhoneDialogue:
         return write_answer(self.origin, ours, offer)
 
     def remote(self, description: PhoneDescription) -> RemoteMedia:
-        """What the phone says of its media. Raises CallRefused if it wants an encryption that it may not have."""
+        """What the phone says of its media.
+
+        Raises CallRefused if it is where media must not go, or wants an encryption that it may not have.
+        """
         audio = description.audio
         chosen = self._crypto(audio)
         is_reachable = audio.address not in _UNSPECIFIED and audio.port > 0
+        if is_reachable and not may_be_sent_media(audio.address, self.signalling):
+            raise CallRefused(CallInfo.FAILED_BY_MEDIA, f"media must not be sent to {audio.address}")
         return RemoteMedia(
             address=(audio.address, audio.port) if is_reachable else None,
             rtcp=(audio.address, audio.rtcp_port) if is_reachable else None,

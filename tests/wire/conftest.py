@@ -10,6 +10,7 @@ from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
 HERE = Path(__file__).parent
 SLOW = {
     "aiortc_peer",
+    "call_faults",
     "call_media",
     "calls",
     "candidates",

@@ -8,8 +8,9 @@ from protocol.sip.events import CallEnded
 from tests.support.backend import open_backend
 from tests.support.behaviours import allow, app_config, deny, rewrite
 from tests.support.media_peer import MediaPeer
+from tests.support.page_call import ACCOUNT, PageCall, established, world
 from tests.support.wcs_client import wcs_client
-from tests.wire.test_calls import ACCOUNT, PageCall, established, page_holds, world
+from tests.wire.test_calls import page_holds
 
 DENIABLE = ("OnCallEvent", "answer", "hold", "unhold", "sendDtmf")
 

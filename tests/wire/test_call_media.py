@@ -1,6 +1,7 @@
 """The media of calls: a WebRTC peer on one side, a plain phone on the other, real sockets on loopback."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ import trio
 from attrs import evolve
 
 from actors.media.call.bridge import Bridge
+from actors.media.call.leg import MAX_PACKET_RATE
 from actors.media.call.port_pairs import NoPortFree, PortPairs
 from actors.media.events import Connected, Failed, Flowing, PeerClosed
 from actors.media.io.sockets import MediaSocket, open_media_sockets
@@ -183,6 +185,22 @@ async def test_a_phone_behind_a_nat_is_found_and_nobody_else() -> None:
         assert [packet.payload for packet in call.browser.received] == [b"from elsewhere"]
         stranger.close()
         moved.close()
+
+
+def call_has_stray(call: CallRig, count: int) -> bool:
+    return call.leg.statistics().stray == count
+
+
+async def test_strangers_use_up_nothing_of_what_a_phone_may_send() -> None:
+    async with call_rig() as call:
+        await heard_by_browser(call, b"before")  # the phone is known now
+        stranger = PlainPhone(server=call.leg.address, ssrc=666)
+        for sent in range(1, 2 * MAX_PACKET_RATE + 1):
+            stranger.talk(b"flood")
+            if sent % 50 == 0:
+                await until(partial(call_has_stray, call, sent))
+        await heard_by_browser(call, b"after")
+        stranger.close()
 
 
 async def test_a_silent_phone_ends_the_call() -> None:

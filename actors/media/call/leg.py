@@ -185,7 +185,7 @@ class RtpLeg:
         kind = Datagram.of(data)
         if kind is Datagram.RTCP:
             self.on_rtcp(data, source, now)
-        elif self._remote is None or kind is not Datagram.RTP or not self._limit.take(now):
+        elif self._remote is None or kind is not Datagram.RTP:
             self._stray += 1
         else:
             self._take_rtp(data, source, now)
@@ -219,8 +219,8 @@ class RtpLeg:
 
     def _take_rtp(self, data: bytes, source: Address, now: float) -> None:
         ssrc = ssrc_of(Datagram.RTP, data)
-        if ssrc is None or not self._latch.admits(source, ssrc, now):
-            self._stray += 1
+        if ssrc is None or not self._latch.admits(source, ssrc, now) or not self._limit.take(now):
+            self._stray += 1  # strangers are turned away first: they use up nothing of what the phone may send
             return
         try:
             plain = self._port.unprotect(data)
@@ -293,5 +293,5 @@ class RtpLeg:
             return
         if remote.rtcp_mux:
             self._port.send_rtcp(packet, target, muxed=True)
-        elif self._rtcp is not None:
+        elif self._rtcp is not None and not self._latch.is_hidden:
             self._port.send_rtcp(packet, self._rtcp, muxed=False)

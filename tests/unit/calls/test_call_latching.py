@@ -35,6 +35,19 @@ def test_who_may_be_the_phone(address: tuple[str, int], source: tuple[str, int],
     assert latch(address).admits(source, 1, 1.0) is admitted
 
 
+@pytest.mark.parametrize(("signalling", "is_sent_to"), [(SERVER, False), ("10.0.0.1", True)])
+def test_a_private_address_is_sent_to_where_sip_is_private_too_or_packets_came(
+    signalling: str, is_sent_to: bool
+) -> None:
+    made, private = Latch(frozenset({signalling})), ("10.0.0.7", 4000)
+    made.describe(private, 0.0)
+    assert made.target == (private if is_sent_to else None)
+    assert made.admits(private, 1, 60.0)
+    made.take(private, 1, 60.0)
+    assert made.target == private
+    assert not made.admits(STRANGER, 1, 60.1)
+
+
 def test_one_other_source_is_taken_and_then_fixed() -> None:
     made = latch()
     made.take(ELSEWHERE, 1, 1.0)
@@ -42,6 +55,15 @@ def test_one_other_source_is_taken_and_then_fixed() -> None:
     assert made.admits(ELSEWHERE, 1, 60.0)
     assert not made.admits(SAID, 1, 1.1)
     assert not made.admits((SERVER, 9), 1, 1.1)
+
+
+def test_a_phone_that_is_where_its_sdp_says_is_not_looked_for_elsewhere() -> None:
+    private = ("10.0.0.7", 4000)
+    made = Latch(frozenset({"10.0.0.1"}))
+    made.describe(private, 0.0)
+    made.take(private, 1, 1.0)
+    assert not made.admits(STRANGER, 1, 1.1)
+    assert made.target == private
 
 
 def test_later_than_the_window_nothing_moves() -> None:

@@ -63,6 +63,20 @@ def test_begun_minutes_of_a_day_are_counted() -> None:
     limits.admit(PARTY, 2 * DAY)
 
 
+def test_minutes_of_calls_that_are_not_over_count_too() -> None:
+    limits = CallLimits(evolve(WIDE, minutes_per_day=2))
+    ticket, _ = limits.admit(PARTY, DAY), limits.admit(PARTY, DAY)
+    limits.answered(ticket, DAY)
+    limits.answered(limits.admit(PARTY, DAY, incoming=True), DAY)
+    limits.give_back(limits.admit(PARTY, DAY + 60), 0.0, DAY + 60)
+    with pytest.raises(CallRefused) as refused:
+        limits.admit(PARTY, DAY + 61)
+    assert refused.value.detail == "sip.max_minutes_per_day"
+    limits.give_back(ticket, 61.0, DAY + 61)
+    with pytest.raises(CallRefused):
+        limits.admit(PARTY, DAY + 61)
+
+
 def test_other_limits_count_from_the_next_call_on() -> None:
     limits = CallLimits(WIDE)
     limits.admit(PARTY, 0.0)

@@ -55,6 +55,36 @@ def test_a_phone_on_hold_is_not_sent_to() -> None:
     assert (old.address, old.holds) == (None, True)
 
 
+@pytest.mark.parametrize(
+    ("address", "signalling", "allowed"),
+    [
+        ("8.8.8.8", "8.8.4.4", True),
+        ("10.0.0.7", "10.0.0.1", True),
+        ("127.0.0.1", "8.8.4.4", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::ffff:127.0.0.1", "8.8.4.4", False),
+        ("::ffff:0.0.0.0", "8.8.4.4", False),
+        ("0.0.0.1", "8.8.4.4", False),
+        ("224.0.0.251", "127.0.0.1", False),
+        ("255.255.255.255", "10.0.0.1", False),
+        ("ff02::fb", "::1", False),
+        ("169.254.169.254", "10.0.0.1", False),
+        ("169.254.1.1", "169.254.1.1", True),
+    ],
+)
+def test_media_goes_to_one_host_and_to_this_machine_only_where_sip_does(
+    address: str, signalling: str, allowed: bool
+) -> None:
+    family = b"IP6 " if ":" in address else b"IP4 "
+    description = read_phone(PLAIN.replace(b"c=IN IP4 192.0.2.9", b"c=IN " + family + address.encode()))
+    ours = evolve(OURS, signalling=(signalling,))
+    if allowed:
+        assert ours.remote(description).address == (address, 4000)
+    else:
+        with pytest.raises(CallRefused):
+            ours.remote(description)
+
+
 def test_keys_in_sdp_are_taken_where_nobody_reads_them_on_the_way() -> None:
     offer = read_phone(SAVP)
     with pytest.raises(CallRefused, match="TLS"):
