@@ -107,7 +107,7 @@ class PhoneCall(Actor[CallMessage]):
         )
         self._phone: PhoneLine | None = None
         self._digits = CallDigits(self._send_info)
-        self._report = CallReport(request, owner, created=int(services.wall_clock() * 1000))
+        self._report = CallReport(request, owner, services.supervisor.events, created=int(services.wall_clock() * 1000))
         self._refusal = _UNAVAILABLE
         self._up_at: float | None = None
 

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.calls.owner import CallOwner
+from actors.events.event_log import EventLog
 from protocol.calls.description import CallDescription, call_object
 from protocol.calls.life import CALL_LIFE, STATUSES, CallState, CallStep
 from protocol.calls.request import CallRequest
 from protocol.calls.statuses import CallStatus
 from protocol.hooks import HookMethod
+from protocol.node.server_events import EventType
 
 Tell = Callable[[CallDescription, Mapping[str, Any]], None]
 
@@ -16,14 +18,14 @@ Tell = Callable[[CallDescription, Mapping[str, Any]], None]
 class CallReport:
     """See above. `info` and `sip_status` may be set until the end; `callee` is whom the backend has chosen."""
 
-    def __init__(self, request: CallRequest, owner: CallOwner, *, created: int) -> None:
+    def __init__(self, request: CallRequest, owner: CallOwner, events: EventLog, *, created: int) -> None:
         self.state = CALL_LIFE.initial
         self.last: CallStatus | None = None
         """The last status, once it is known."""
         self.info = ""
         self.sip_status = 0
         self.callee = request.callee
-        self._request, self._owner, self._created = request, owner, created
+        self._request, self._owner, self._events, self._created = request, owner, events, created
 
     @property
     def is_up(self) -> bool:
@@ -76,9 +78,26 @@ class CallReport:
 
     def _announce(self, tell: Tell) -> None:
         call = self.describe()
+        _emit(call, self._events)
 
         def deliver(shown: Mapping[str, Any]) -> None:
             tell(call, shown)
 
         is_last = call.status.is_last
         self._owner.lane.event(HookMethod.CALL_STATUS_EVENT, call_object(call), deliver=deliver, last=is_last)
+
+
+def _emit(call: CallDescription, events: EventLog) -> None:
+    events.emit(
+        EventType.CALL_STATUS,
+        app=call.app_key,
+        nodeId=call.node_id,
+        sessionId=call.session_id,
+        callId=call.call_id,
+        incoming=call.incoming,
+        status=call.status.value,
+        sipStatus=call.sip_status or None,
+        caller=call.caller,
+        callee=call.callee,
+        info=call.info or None,
+    )

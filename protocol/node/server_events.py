@@ -19,6 +19,7 @@ class EventType(StrEnum):
     STREAM_STATUS = "stream.status"
     STREAM_ENDED = "stream.ended"
     STREAM_TERMINATED = "stream.terminated"
+    CALL_STATUS = "call.status"
     HOOK_FAILED = "hook.failed"
     HOOK_RECOVERED = "hook.recovered"
     HOOK_DROPPED = "hook.dropped"

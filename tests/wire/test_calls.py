@@ -25,6 +25,7 @@ from protocol.sip.servers import read_servers
 from protocol.webrtc.sdp import Codec, Direction
 from tests.support.backend import open_backend
 from tests.support.behaviours import app_config, deny, rewrite
+from tests.support.event_reader import event_reader
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import until
@@ -152,17 +153,22 @@ async def test_digits_within_the_voice_and_by_info(tmp_path: Path) -> None:
 
 
 async def test_an_operator_sees_a_call_sends_digits_and_ends_it(tmp_path: Path) -> None:
-    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **ACCOUNT) as client:
-        made = await established(client, phone)
-        (shown,) = (await server.rest.get("/rest-api/call/find", params={"callId": made.id})).json()
-        assert (shown["status"], shown["callee"], shown["incoming"]) == ("ESTABLISHED", "1000", False)
-        digits = {"callId": made.id, "dtmf": "8", "type": "INFO"}
-        assert (await server.rest.post("/rest-api/call/send_dtmf", json=digits)).is_success
-        assert b"8" in (await phone.event(InfoArrived)).body
-        assert (await server.rest.post("/rest-api/call/terminate", json={"callId": made.id})).is_success
-        assert (await made.status("finish", "FINISH"))["info"] == "Stopped by rest /terminate"
-        assert (await phone.event(CallEnded)).status == 200
-        assert (await server.rest.get("/rest-api/call/find_all")).status_code == 404
+    async with world(tmp_path) as (server, phone), event_reader(server.addresses["http"][0].port) as reader:
+        async with wcs_client(server.url("ws"), **ACCOUNT) as client:
+            made = await established(client, phone)
+            (shown,) = (await server.rest.get("/rest-api/call/find", params={"callId": made.id})).json()
+            assert (shown["status"], shown["callee"], shown["incoming"]) == ("ESTABLISHED", "1000", False)
+            digits = {"callId": made.id, "dtmf": "8", "type": "INFO"}
+            assert (await server.rest.post("/rest-api/call/send_dtmf", json=digits)).is_success
+            assert b"8" in (await phone.event(InfoArrived)).body
+            assert (await server.rest.post("/rest-api/call/terminate", json={"callId": made.id})).is_success
+            assert (await made.status("finish", "FINISH"))["info"] == "Stopped by rest /terminate"
+            assert (await phone.event(CallEnded)).status == 200
+            assert (await server.rest.get("/rest-api/call/find_all")).status_code == 404
+        await reader.until("session.ended")
+    told = [event.fields for event in reader.events if event.kind == "call.status"]
+    assert [fields["status"] for fields in told] == ["TRYING", "ESTABLISHED", "FINISH"]
+    assert {(fields["callId"], fields["appKey"]) for fields in told} == {(made.id, "defaultApp")}
 
 
 async def test_a_phone_calls_a_page_that_answers_and_then_declines(tmp_path: Path) -> None:
