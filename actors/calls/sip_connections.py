@@ -105,7 +105,10 @@ class SipConnections:
 
     async def accept(self, stream: trio.SocketStream) -> None:
         """Serve a connection that a server has made."""
-        host, port = stream.socket.getpeername()[:2]
+        try:
+            host, port = stream.socket.getpeername()[:2]
+        except OSError:  # it is gone already
+            return
         hop = Hop(transport="tcp", host=host, port=port)
         if len(self._connections) >= MAX_CONNECTIONS:
             self._log.warning("too many SIP connections", peer=host, limit=MAX_CONNECTIONS)

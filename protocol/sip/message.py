@@ -145,6 +145,8 @@ class StreamParser:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
+        self._begun: tuple[SipMessage, int, int] | None = None
+        """A message whose body is still to come, and where that begins and ends: its head is read once."""
         self.pings = 0
         """Double CRLFs that have come and want a single one back."""
         self.error: SipError | None = None
@@ -170,7 +172,18 @@ class StreamParser:
         return found
 
     def _next(self) -> SipMessage | None:
-        self._drop_keep_alives()
+        if self._begun is None:
+            self._drop_keep_alives()
+            self._begun = self._next_head()
+        if self._begun is None or len(self._buffer) < self._begun[2]:
+            return None
+        message, start, end = self._begun
+        body = bytes(self._buffer[start:end])
+        del self._buffer[:end]
+        self._searched, self._begun = 0, None
+        return evolve(message, body=body)
+
+    def _next_head(self) -> tuple[SipMessage, int, int] | None:
         end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
         if end < 0:
             self._searched = len(self._buffer)
@@ -184,12 +197,7 @@ class StreamParser:
             raise SipError("no Content-Length, which a stream needs")
         if end + length > MAX_MESSAGE:
             raise SipError(f"longer than {MAX_MESSAGE} bytes", status_hint=513)
-        if len(self._buffer) < end + length:
-            return None
-        body = bytes(self._buffer[end : end + length])
-        del self._buffer[: end + length]
-        self._searched = 0
-        return evolve(message, body=body)
+        return message, end, end + length
 
     def _drop_keep_alives(self) -> None:
         while self._buffer.startswith(b"\r\n\r\n"):

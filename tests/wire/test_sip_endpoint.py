@@ -1,7 +1,9 @@
 """The SIP endpoint on real sockets: registrations, calls, who is let in, floods, TCP in any pieces, TLS."""
 
 import hashlib
+import socket
 import ssl
+import struct
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import trustme
 
 from actors.calls.sip_access import SipForbidden, SipUnreachable
 from actors.calls.sip_endpoint import MAX_UNANSWERED, SipEndpoint
+from actors.calls.sip_transport import SipTransport
 from protocol.sip.digest import SipCredentials
 from protocol.sip.events import (
     CallAcknowledged,
@@ -351,3 +354,19 @@ async def test_a_timer_that_fails_ends_nothing_else() -> None:
     async with udp_peer() as peer, sip_endpoint() as endpoint:
         endpoint.perform(lambda agent, now: agent._core.timers.at(now, fail))
         await registered(endpoint, peer, Holder())
+
+
+async def test_a_connection_that_is_reset_before_it_is_looked_at_ends_nothing_else() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener, sip_endpoint() as endpoint:
+        client = await trio.open_tcp_stream(*listener.socket.getsockname())
+        stream = await listener.accept()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await client.aclose()
+        with trio.fail_after(PATIENCE), pytest.raises(trio.BrokenResourceError):
+            await stream.receive_some()
+        transport = endpoint.transport
+        assert isinstance(transport, SipTransport)
+        await transport._connections.accept(stream)
+        assert transport.connection_count == 0
+        await stream.aclose()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import protocol.sip.message as sip_message
 from protocol.sip.headers import (
     NameAddress,
     SipUri,
@@ -275,3 +276,19 @@ def test_blanks_in_a_via_cost_no_more_than_their_length() -> None:
 def test_a_number_that_is_none(text: str) -> None:
     with pytest.raises(SipError):
         parse_uri(text)
+
+
+def test_the_head_of_a_message_that_drips_in_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[bytes] = []
+    read = sip_message._parse_head
+
+    def counted(head: bytes) -> SipMessage:
+        heads.append(head)
+        return read(head)
+
+    monkeypatch.setattr(sip_message, "_parse_head", counted)
+    parser = StreamParser()
+    one = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 100\r\n\r\n" + b"\r\n" * 50
+    found = [each for byte in one + one for each in parser.feed(bytes([byte]))]
+    assert [each.body for each in found] == [b"\r\n" * 50] * 2
+    assert len(heads) == 2
