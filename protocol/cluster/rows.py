@@ -21,7 +21,7 @@ NEVER_SHARED: Final = 0
 """The version of a row that no registry knows of: any other one counts more."""
 MOST_ROWS_AT_ONCE: Final = 500
 """Rows in one message to or from Redis."""
-MAX_ROW: Final = 64 * 1024
+MAX_ROW: Final = 2 * 1024 * 1024
 """Characters of a row; a longer one is not taken in."""
 TOMBSTONE_DAYS: Final = 30
 TOMBSTONE_MS: Final = TOMBSTONE_DAYS * 86_400_000
