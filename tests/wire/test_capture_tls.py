@@ -34,7 +34,7 @@ async def by_tls(own: Certificate, port: int) -> AsyncIterator[int]:
 
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        await nursery.start(trio.serve_listeners, serve, [listener])
         yield listener.socket.getsockname()[1]
         nursery.cancel_scope.cancel()
 

@@ -42,7 +42,7 @@ async def shaped(server: Address) -> AsyncIterator[Address]:
 
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        await nursery.start(trio.serve_listeners, serve, [listener])
         yield listener.socket.getsockname()[:2]
         nursery.cancel_scope.cancel()
 
