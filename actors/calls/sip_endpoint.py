@@ -96,7 +96,6 @@ class SipEndpoint:
                 token=lambda: secrets.token_hex(16),
                 uniform=uniform,
                 may_reach=access.may_reach,
-                accepts_refer=settings.sip_accept_refer,
             )
         )
         self.transport = make_transport(self._message_arrived, self._unsent, self._connection_lost)
