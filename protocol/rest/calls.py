@@ -8,8 +8,7 @@ from attrs import field, frozen
 from protocol.calls.description import CallDescription, call_object
 from protocol.calls.dtmf import DIGITS, KINDS, MAX_QUEUE, RFC2833, DigitsRefused, checked_digits
 from protocol.calls.filters import CallFilter
-from protocol.rest.errors import bad_request
-from protocol.rest.fields import TEXT, Field, FieldTable, FieldValues, one_of
+from protocol.rest.fields import TEXT, Field, FieldTable, FieldType, FieldValues, one_of
 from protocol.rest.json_body import decode_object
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 from protocol.rest.schemas import BOOLEAN, COUNT, TIME_MS, array_of, described, object_of
@@ -21,8 +20,22 @@ STATUS: Final = Field("status", TEXT, "such as TRYING, RING, ESTABLISHED or HOLD
 SESSION_ID: Final = Field("sessionId", TEXT, "id of the page's session")
 APP_KEY: Final = Field("appKey", TEXT, "key of the application")
 
+
+def _read_digits(value: Any) -> str:
+    try:
+        return checked_digits(TEXT.read(value))
+    except DigitsRefused as refused:
+        raise ValueError(refused.message) from None
+
+
+_DIGITS: Final = FieldType(
+    f"1 to {MAX_QUEUE} digits of {DIGITS}",
+    _read_digits,
+    {"type": "string", "pattern": f"^[{DIGITS}a-d]{{1,{MAX_QUEUE}}}$"},
+)
+
 FIND: Final = FieldTable(CALL_ID, CALLEE, STATUS, SESSION_ID, APP_KEY, OFFSET, LIMIT)
-DTMF: Final = Field("dtmf", TEXT, f"at most {MAX_QUEUE} digits of {DIGITS}")
+DTMF: Final = Field("dtmf", _DIGITS, "what is sent, one digit after the other")
 TYPE: Final = Field("type", one_of(*KINDS), "how they are sent; RFC2833, if it is absent")
 
 TERMINATE: Final = FieldTable(CALL_ID, required=[CALL_ID])
@@ -84,11 +97,7 @@ class DigitOrder:
 def parse_send_dtmf(body: bytes) -> DigitOrder:
     """What to send, and in which call. RestError (400) for anything not exactly understood."""
     given = SEND_DTMF.read(decode_object(body))
-    try:
-        digits = checked_digits(given[DTMF] or "")
-    except DigitsRefused as refused:
-        raise bad_request(f"dtmf: {refused.message}", key=DTMF.name) from None
-    return DigitOrder(filter=_filter(given), digits=digits, kind=given[TYPE] or RFC2833)
+    return DigitOrder(filter=_filter(given), digits=given[DTMF] or "", kind=given[TYPE] or RFC2833)
 
 
 def shown_call(call: CallDescription) -> dict[str, Any]:
