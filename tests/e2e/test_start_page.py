@@ -298,6 +298,28 @@ def test_everything_is_done_by_the_keyboard(start_page: OpenStartPage) -> None:
     expect(page.filter_form.get_by_role("button", name="Show what matches")).to_be_focused()
 
 
+def test_the_focus_stays_in_the_table_when_a_row_goes_before_the_answer_comes(start_page: OpenStartPage) -> None:
+    page = start_page()
+    page.publisher.run("news", "PUBLISHING")
+    page.player.run("news", "PLAYING")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.page.route("**/rest-api/stream/terminate", hold)
+    page.page.get_by_role("tab", name="Streams").click()
+    page.stream("news", "play").get_by_role("button", name="Terminate").press("Enter")
+    with page.page.expect_request("**/rest-api/stream/terminate"):
+        page.question.get_by_role("button", name="Terminate 1 stream").press("Enter")
+    answer = held[0].fetch()
+    expect(page.streams).to_have_count(1)
+
+    held[0].fulfill(response=answer)
+
+    expect(page.stream("news", "publish").get_by_role("button", name="Terminate")).to_be_focused()
+
+
 @pytest.mark.parametrize("width", [320, 390, 800, 1141, 1280])
 def test_nothing_is_wider_than_the_screen(start_page: OpenStartPage, width: int) -> None:
     page = start_page(viewport={"width": width, "height": 800})

@@ -4,6 +4,7 @@
  */
 
 import { element, setText } from "./dom.js";
+import { focusPlace, giveFocusBack } from "./row_focus.js";
 
 /** A column that shows one text. `sort` is what the server calls this order, if it knows it. */
 export function column(title, text, { sort = null, className = "" } = {}) {
@@ -77,11 +78,10 @@ export class LiveTable {
   }
 
   show(rows) {
-    const focused = document.activeElement;
-    const place = this.#placeOf(focused);
+    const place = this.#body.contains(document.activeElement) ? focusPlace() : null;
     this.#drop(new Set(rows.map(this.#key)));
     this.#arrange(rows.map((row) => this.#lineOf(row)));
-    if (place) this.#giveBack(focused, place);
+    if (place) giveFocusBack(place);
   }
 
   // -- rows ------------------------------------------------------------------------------------------------------
@@ -122,24 +122,6 @@ export class LiveTable {
       if (line === next) next = next.nextElementSibling;
       else this.#body.insertBefore(line, next);
     }
-  }
-
-  // -- focus -----------------------------------------------------------------------------------------------------
-
-  #placeOf(focused) {
-    const line = this.#body.contains(focused) ? focused.closest("tr") : null;
-    return line && { index: [...this.#body.rows].indexOf(line), button: focused.className };
-  }
-
-  /** To where it was; if its row has gone, to the same button of the row that took its place. */
-  #giveBack(focused, { index, button }) {
-    if (document.activeElement === focused) return;
-    if (this.#body.contains(focused)) return focused.focus({ preventScroll: true });
-    const lines = this.#body.rows;
-    if (focused.tagName === "TR") return lines[Math.min(index, lines.length - 1)]?.focus({ preventScroll: true });
-    const buttons = [...(lines[Math.min(index, lines.length - 1)]?.querySelectorAll("button") ?? [])];
-    const successor = buttons.find((each) => each.className === button && !each.hidden) ?? buttons.at(-1);
-    (successor ?? this.#head.querySelector("button"))?.focus({ preventScroll: true });
   }
 
   // -- order -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** Ending streams and sessions: look first, show what would end, ask, act, report. */
 
 import { byId, element, notify, setText } from "./dom.js";
+import { focusPlace, giveFocusBack } from "./row_focus.js";
 import { matchingStreams, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
 import { count, masked } from "./words.js";
 
@@ -126,7 +127,11 @@ function answer(dialog, act, many) {
         lock(false);
       }
     };
-    dialog.onclose = () => resolve(outcome);
+    const place = focusPlace();
+    dialog.onclose = () => {
+      if (place) giveFocusBack(place); // its row may have gone before the answer came
+      resolve(outcome);
+    };
     dialog.showModal();
   });
 }
