@@ -9,6 +9,7 @@ import trio.testing
 from tests.support.cluster_simulation import simulate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 7])
 async def test_names_stay_unique_whatever_becomes_of_the_registry(
     autojump_clock: trio.testing.MockClock, seed: int
@@ -18,6 +19,7 @@ async def test_names_stay_unique_whatever_becomes_of_the_registry(
     assert min(tally.events[each] for each in ("cut", "kill", "outage", "wipe", "terminate", "refused", "lost")) > 0
 
 
+@pytest.mark.slow
 async def test_the_same_seed_is_the_same_run(autojump_clock: trio.testing.MockClock) -> None:
     first, second = [await simulate(nodes=5, seconds=100, seed=7) for _ in range(2)]
     assert first == second

@@ -93,6 +93,7 @@ async def test_a_session_keeps_to_its_own_bound_in_every_order(autojump_clock: M
         assert {f"quiet {number}" for number in range(5)} <= set(told)
 
 
+@pytest.mark.slow
 async def test_large_events_are_dropped_by_weight(autojump_clock: MockClock) -> None:
     async with hook_rig() as rig:
         rig.backend.script("*", hang)

@@ -9,6 +9,7 @@ from itertools import count, pairwise
 from typing import Any
 
 import httpx
+import pytest
 import trio
 from attrs import define, field
 from trio.testing import MockClock
@@ -201,6 +202,7 @@ def last_hooks(backend: MoodyBackend) -> Iterator[Hook]:
     return (hook for hook in backend.hooks.values() if hook.is_last)
 
 
+@pytest.mark.slow
 async def test_a_sick_backend_costs_only_its_own(autojump_clock: MockClock) -> None:
     backend = MoodyBackend()
     settings: dict[str, Any] = {

@@ -134,6 +134,7 @@ async def test_with_one_order_for_all_what_is_kept_is_one_lane(autojump_clock: M
 # -- how it is delivered -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_rate_begins_at_ten_a_second_and_rises_to_two_hundred(autojump_clock: MockClock, path: Path) -> None:
     async with spool_rig(path) as rig:
         rig.backend.script("*", REFUSED)

@@ -109,6 +109,7 @@ def assert_all_came_in_order(backend: MemoryBackend, told: int) -> None:
     assert all(before < later for numbers in by_session.values() for before, later in pairwise(numbers))
 
 
+@pytest.mark.slow
 async def test_over_many_outages_and_kills_nothing_promised_is_lost(autojump_clock: MockClock, path: Path) -> None:
     ledger = await simulate(path, events=3000, seed=1, lives=6)
     assert (ledger.lost, ledger.out_of_order) == (set(), [])

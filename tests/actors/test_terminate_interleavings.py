@@ -273,6 +273,7 @@ SMALL = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(script=SCRIPT, small=SMALL, closes=st.booleans())
 def test_whatever_comes_between_the_slices(script: list[tuple[Step, int]], small: Small, *, closes: bool) -> None:
