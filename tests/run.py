@@ -151,7 +151,7 @@ def _halves_of_e2e(pytest_arguments: Sequence[str]) -> Iterator[Run]:
 
 
 def _fast() -> list[Result]:
-    """All but flake8-async, properties, the slow tests of the wire and the browsers, on two cores."""
+    """All but flake8-async, properties, slow tests and the browsers, on two cores."""
     unit, actors, wire = (
         partial(_ring, name, ("-m", "not slow and not hypothesis"), quiet=True) for name in ("unit", "actors", "wire")
     )
