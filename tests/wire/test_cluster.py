@@ -191,7 +191,7 @@ async def test_nothing_new_is_published_without_redis_if_it_says_so(tmp_path: Pa
 
 
 async def test_a_redis_that_hangs_delays_a_publication_once(tmp_path: Path) -> None:
-    async with two_nodes(tmp_path, cluster_timeout=0.2) as pair:
+    async with two_nodes(tmp_path) as pair:
         pair.redis.signal(signal.SIGSTOP)
         await pair.one.publish("news")
         assert (await pair.b.terminate(name="nothing")).status_code == 503

@@ -87,7 +87,7 @@ async def test_it_works_again_after_redis_was_killed_as_often_as_it_is(tmp_path:
 
 
 async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(tmp_path: Path) -> None:
-    async with redis_server(tmp_path) as redis, link_to(redis.url, timeout=0.3) as link:
+    async with redis_server(tmp_path) as redis, link_to(redis.url, timeout=1.0) as link:
         assert await count(link) == 1
         redis.signal(signal.SIGSTOP)
         for _ in range(2):
@@ -177,7 +177,7 @@ async def _refused(link: ClusterLink) -> None:
 
 async def test_a_black_hole_is_left(tmp_path: Path) -> None:
     """A connection over which nothing comes any more, and of which nobody says so."""
-    async with redis_server(tmp_path) as redis, black_hole(redis) as hole, link_to(hole.url, timeout=0.3) as link:
+    async with redis_server(tmp_path) as redis, black_hole(redis) as hole, link_to(hole.url, timeout=1.0) as link:
         await until_echoed(link)
         hole.swallows = True
         with pytest.raises(RegistryUnavailable):
