@@ -293,6 +293,7 @@ async def observe(scenario: Scenario, method: HookMethod, config: dict[str, str]
         return frozenset(word for word, is_so in words.items() if is_so), len(rig.backend.called(method))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_error", ["LOG", "FAIL"])
 @pytest.mark.parametrize("policy", ["NOTIFY", "OVERWRITE", "DISABLE"])
 @pytest.mark.parametrize("method", SCENARIOS)
