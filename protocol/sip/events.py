@@ -159,23 +159,7 @@ class TransferAsked:
     replaces: str | None
 
 
-SipEvent = (
-    RegistrationSucceeded
-    | RegistrationFailed
-    | RegistrationEnded
-    | CallArrived
-    | CallProgressed
-    | CallAnswered
-    | CallAcknowledged
-    | CallEnded
-    | OfferArrived
-    | OfferAccepted
-    | OfferRefused
-    | InfoArrived
-    | InfoAnswered
-    | TransferProgressed
-    | TransferAsked
-)
+RegistrationEvent = RegistrationSucceeded | RegistrationFailed | RegistrationEnded
 CallEvent = (
     CallArrived
     | CallProgressed
@@ -190,4 +174,4 @@ CallEvent = (
     | TransferProgressed
     | TransferAsked
 )
-RegistrationEvent = RegistrationSucceeded | RegistrationFailed | RegistrationEnded
+SipEvent = RegistrationEvent | CallEvent
