@@ -15,13 +15,14 @@ from contextlib import ExitStack, suppress
 from typing import Any, ClassVar
 
 import trio
-from attrs import frozen
 
 from actors.calls.call_digits import CallDigits
 from actors.calls.call_ends import CallEnds
+from actors.calls.call_exchange import CallExchange
+from actors.calls.call_messages import CallMessage, CallWish, DigitsWish, HoldWish, TimeUp
+from actors.calls.call_place import CallPlace
 from actors.calls.call_report import CallReport
 from actors.calls.owner import CallOwner
-from actors.calls.phone_line import PhoneLine
 from actors.calls.services import CallServices
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
@@ -54,44 +55,8 @@ _DECLINED = 603
 _UNAVAILABLE = 480
 
 
-@frozen
-class AnswerWish:
-    """The page answers."""
-
-    sdp: str
-
-
-@frozen
-class HoldWish:
-    """The page holds the call, or goes on."""
-
-    held: bool
-
-
-@frozen
-class DigitsWish:
-    """The page sends digits."""
-
-    digits: str
-    kind: str
-
-    def __repr__(self) -> str:
-        return "DigitsWish(***)"
-
-
-@frozen
-class TimeUp:
-    """Something has lasted too long."""
-
-    info: CallInfo
-
-
-CallWish = AnswerWish | HoldWish | DigitsWish
-CallMessage = CallEvent | MediaEvent | CallWish | TimeUp
-
-
 class PhoneCall(Actor[CallMessage]):
-    """See above. `ticket` is its place within the limits, which it gives back."""
+    """See above."""
 
     mailbox_size: ClassVar[int] = 64
     leads, weight = False, 1
@@ -101,15 +66,14 @@ class PhoneCall(Actor[CallMessage]):
         self.call_id = request.call_id
         self.session_id = owner.context.session_id
         self._request, self._owner, self._services = request, owner, services
-        self._ticket = ticket
+        self._place = CallPlace(ticket, services)
         self._ends = CallEnds(
             services.plane.calls, services.plane.context, session_id=self.session_id, post=self._media_told
         )
-        self._phone: PhoneLine | None = None
-        self._digits = CallDigits(self._send_info)
         self._report = CallReport(request, owner, services.supervisor.events, created=int(services.wall_clock() * 1000))
+        self._exchange = CallExchange(self.call_id, self._ends, self._report)
+        self._digits = CallDigits(self._exchange.send_info)
         self._refusal = _UNAVAILABLE
-        self._up_at: float | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.call_id})"
@@ -130,7 +94,7 @@ class PhoneCall(Actor[CallMessage]):
     def send_digits(self, digits: str, kind: str) -> str | None:
         """Send digits now, without asking the backend; None, or why they are not sent."""
         leg = self._ends.leg
-        fault = _NOT_UP if leg is None or self._up_at is None else self._digits.send(digits, kind, leg)
+        fault = _NOT_UP if leg is None or not self._place.is_answered else self._digits.send(digits, kind, leg)
         self._services.counts.digits += 0 if fault else len(digits)
         return fault
 
@@ -161,9 +125,9 @@ class PhoneCall(Actor[CallMessage]):
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.call_over, self.call_id)
-            steps.callback(self._give_back)
-            if self._phone is not None:
-                steps.callback(self._phone.hang_up, self._refusal)
+            steps.callback(self._place.give_back, self, self._report.last)
+            if self._exchange.phone is not None:
+                steps.callback(self._exchange.phone.hang_up, self._refusal)
 
     def drop_references(self) -> None:
         self._digits.stop()
@@ -196,11 +160,11 @@ class PhoneCall(Actor[CallMessage]):
     async def _take(self, message: CallMessage) -> None:
         match message:
             case OfferArrived() | OfferAccepted() | OfferRefused() | CallAcknowledged():
-                self._take_exchange(message)
+                self._exchange.take(message)
             case InfoAnswered():
                 self._digits.answered()
-            case TransferAsked() if self._phone is not None:
-                self._phone.answer_transfer(_DECLINED)
+            case TransferAsked() if self._exchange.phone is not None:
+                self._exchange.phone.answer_transfer(_DECLINED)
             case Failed():
                 raise CallRefused(message.info, "media")
             case PeerClosed():
@@ -214,23 +178,8 @@ class PhoneCall(Actor[CallMessage]):
             case _:
                 await self._take_own(message)
 
-    def _take_exchange(self, message: OfferArrived | OfferAccepted | OfferRefused | CallAcknowledged) -> None:
-        match message:
-            case OfferArrived():
-                self._follow_offer(message.offer)
-            case OfferAccepted():
-                if message.description is not None:
-                    self._ends.take_answer(message.description)
-                self._hold_answered(accepted=True)
-            case OfferRefused():
-                self._report.warn(HookMethod.HOLD, f"{message.status} {message.reason}")
-                self._hold_answered(accepted=False)
-            case CallAcknowledged():
-                if message.description is not None or self._ends.waits_for_answer:
-                    self._ends.take_late_answer(message.description)
-
     def _time_up(self, message: TimeUp) -> None:
-        if message.info is CallInfo.TOO_LONG or self._up_at is None:
+        if message.info is CallInfo.TOO_LONG or not self._place.is_answered:
             self._finish(CallStatus.FINISH, message.info)
 
     def sip_told(self, event: CallEvent) -> None:
@@ -253,31 +202,17 @@ class PhoneCall(Actor[CallMessage]):
         except MailboxFull:
             self._finish(CallStatus.FAILED, CallInfo.TOO_MANY_EVENTS)
 
-    def _follow_offer(self, offer: bytes | None) -> None:
-        """A new offer of the phone: what cannot be followed is refused, and the call goes on as it was."""
-        phone = self._phone
-        if phone is None:
-            return
-        try:
-            answer = self._ends.take_offer(offer)
-        except CallRefused as refused:
-            log.info("the phone's offer was refused", id=self.call_id, info=refused.info, detail=refused.detail)
-            phone.refuse_offer(refused.sip_status)
-            return
-        phone.accept_offer(answer)
-        self._settle_hold()
-
     # -- what the page wants -------------------------------------------------------------------------------------
 
     async def _hold(self, *, held: bool) -> None:
         method = HookMethod.HOLD if held else HookMethod.UNHOLD
-        if self._phone is None or not self._report.is_up:
+        if not self._report.is_up:
             self._report.warn(method, _NOT_UP)
-        elif await self._allowed(method) and held is not self._ends.wants_hold:
-            self._offer_hold(held=held)
+        elif await self._allowed(method):
+            self._exchange.hold(held=held)
 
     async def _send_digits(self, wish: DigitsWish) -> None:
-        fault = _NOT_UP if self._up_at is None else CallDigits.fault(wish.digits)
+        fault = CallDigits.fault(wish.digits) if self._place.is_answered else _NOT_UP
         if fault is None and await self._allowed(HookMethod.SEND_DTMF, dtmf=wish.digits, type=wish.kind):
             fault = self.send_digits(wish.digits, wish.kind)
         if fault is not None:
@@ -294,28 +229,8 @@ class PhoneCall(Actor[CallMessage]):
 
     # -- shared steps --------------------------------------------------------------------------------------------
 
-    def _send_info(self, content_type: str, body: bytes) -> None:
-        if self._phone is not None:
-            self._phone.send_info(content_type, body)
-
-    def _hold_answered(self, *, accepted: bool) -> None:
-        self._ends.hold_answered(accepted=accepted)
-        self._settle_hold()
-        if self._ends.wants_hold is not self._ends.is_held_by_page:
-            self._offer_hold(held=self._ends.wants_hold)
-
-    def _offer_hold(self, *, held: bool) -> None:
-        offer = self._ends.hold(held=held)
-        if self._phone is not None and offer is not None:
-            self._phone.offer(offer)
-
-    def _settle_hold(self) -> None:
-        self._report.enter(CallStep.HELD if self._ends.is_held else CallStep.RESUMED)
-
     def _answered(self) -> None:
-        self._up_at = trio.current_time()
-        self._services.counts.up += 1
-        self._services.limits.answered(self._ticket, self._up_at)
+        self._place.answered()
         self.nursery.start_soon(self._wait_for, self._services.settings.sip_max_call_duration, CallInfo.TOO_LONG)
         self._report.enter(CallStep.ANSWERED)
 
@@ -333,10 +248,3 @@ class PhoneCall(Actor[CallMessage]):
         if self.reason is None:
             self._report.last, self._report.info = status, info
             self.stop(StopReason(cause=status.value.lower(), info=info))
-
-    def _give_back(self) -> None:
-        self._services.table.remove(self)
-        now = trio.current_time()
-        seconds = None if self._up_at is None else now - self._up_at
-        self._services.limits.give_back(self._ticket, seconds or 0.0, now)
-        self._services.counts.over((self._report.last or CallStatus.FAILED).value, seconds)

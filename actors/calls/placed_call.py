@@ -1,6 +1,7 @@
 """A call that a page makes."""
 
-from actors.calls.call import CallMessage, PhoneCall
+from actors.calls.call import PhoneCall
+from actors.calls.call_messages import CallMessage
 from actors.calls.dialer import Dialer
 from actors.calls.owner import CallOwner
 from actors.calls.services import CallServices
@@ -38,7 +39,9 @@ class PlacedCall(PhoneCall):
         route = await dialer.route(callee)
         await self.go_on()
         offer = self._ends.offer_phone(route.hosts)
-        self._phone = dialer.dial(callee, route, offer, visible_name=request.visible_name, listener=self.sip_told)
+        self._exchange.phone = dialer.dial(
+            callee, route, offer, visible_name=request.visible_name, listener=self.sip_told
+        )
 
     async def _take_own(self, message: CallMessage) -> None:
         match message:

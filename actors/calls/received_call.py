@@ -5,7 +5,8 @@ from typing import Final
 
 from attrs import field, frozen
 
-from actors.calls.call import AnswerWish, CallMessage, CallWish, PhoneCall
+from actors.calls.call import PhoneCall
+from actors.calls.call_messages import AnswerWish, CallMessage, CallWish
 from actors.calls.owner import CallOwner
 from actors.calls.phone_line import PhoneLine
 from actors.calls.services import CallServices
@@ -44,7 +45,7 @@ class ReceivedCall(PhoneCall):
         super().__init__(request, owner, ticket, services)
         self._arrival = arrival
         self._has_answer = False
-        self._phone = arrival.phone
+        self._exchange.phone = arrival.phone
 
     def wish(self, wish: CallWish) -> None:
         """One answer is enough."""

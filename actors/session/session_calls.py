@@ -10,8 +10,9 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from actors.calls.call import AnswerWish, DigitsWish, HoldWish, PhoneCall
+from actors.calls.call import PhoneCall
 from actors.calls.call_desk import CallDesk, wants_registration
+from actors.calls.call_messages import AnswerWish, DigitsWish, HoldWish
 from actors.calls.dialer import Dialer
 from actors.calls.phone_line import CallListener, PhoneLine
 from actors.calls.placed_call import PlacedCall

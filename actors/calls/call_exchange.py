@@ -1,0 +1,77 @@
+"""What is agreed with the phone once a call is up: its new offers, and ours, by which the page holds the call."""
+
+from actors.calls.call_ends import CallEnds
+from actors.calls.call_report import CallReport
+from actors.calls.phone_line import PhoneLine
+from actors.runtime.logs import get_logger
+from protocol.calls.info_texts import CallRefused
+from protocol.calls.life import CallStep
+from protocol.hooks import HookMethod
+from protocol.sip.events import CallAcknowledged, OfferAccepted, OfferArrived, OfferRefused
+
+log = get_logger("calls")
+
+ExchangeEvent = OfferArrived | OfferAccepted | OfferRefused | CallAcknowledged
+
+
+class CallExchange:
+    """See above. `phone` is the call at the SIP endpoint, once it is there. Raises CallRefused as `CallEnds` does."""
+
+    def __init__(self, call_id: str, ends: CallEnds, report: CallReport) -> None:
+        self.phone: PhoneLine | None = None
+        self._call_id, self._ends, self._report = call_id, ends, report
+
+    def take(self, event: ExchangeEvent) -> None:
+        """The phone has offered, accepted, refused or acknowledged."""
+        match event:
+            case OfferArrived():
+                self._follow(event.offer)
+            case OfferAccepted():
+                if event.description is not None:
+                    self._ends.take_answer(event.description)
+                self._settled(accepted=True)
+            case OfferRefused():
+                self._report.warn(HookMethod.HOLD, f"{event.status} {event.reason}")
+                self._settled(accepted=False)
+            case CallAcknowledged():
+                if event.description is not None or self._ends.waits_for_answer:
+                    self._ends.take_late_answer(event.description)
+
+    def hold(self, *, held: bool) -> None:
+        """The page holds the call, or goes on; nothing, if that is what it wants already."""
+        if held is not self._ends.wants_hold:
+            self._offer_hold(held=held)
+
+    def send_info(self, content_type: str, body: bytes) -> None:
+        """INFO."""
+        if self.phone is not None:
+            self.phone.send_info(content_type, body)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _follow(self, offer: bytes | None) -> None:
+        """A new offer of the phone: what cannot be followed is refused, and the call goes on as it was."""
+        if self.phone is None:
+            return
+        try:
+            answer = self._ends.take_offer(offer)
+        except CallRefused as refused:
+            log.info("the phone's offer was refused", id=self._call_id, info=refused.info, detail=refused.detail)
+            self.phone.refuse_offer(refused.sip_status)
+            return
+        self.phone.accept_offer(answer)
+        self._tell_hold()
+
+    def _settled(self, *, accepted: bool) -> None:
+        self._ends.hold_answered(accepted=accepted)
+        self._tell_hold()
+        if self._ends.wants_hold is not self._ends.is_held_by_page:
+            self._offer_hold(held=self._ends.wants_hold)
+
+    def _offer_hold(self, *, held: bool) -> None:
+        offer = self._ends.hold(held=held)
+        if self.phone is not None and offer is not None:
+            self.phone.offer(offer)
+
+    def _tell_hold(self) -> None:
+        self._report.enter(CallStep.HELD if self._ends.is_held else CallStep.RESUMED)
