@@ -1,4 +1,4 @@
-"""A call: a page on one side, a phone on the other.
+"""A call: a page on one side, or nobody, and a phone on the other.
 
     on_start           asks the backend, opens the phone's end, and calls; or has the page told of who calls
     handle             what SIP and the media report, and what the page wants
@@ -21,13 +21,17 @@ from actors.calls.call_ends import CallEnds
 from actors.calls.call_exchange import CallExchange
 from actors.calls.call_messages import CallMessage, CallWish, DigitsWish, HoldWish, TimeUp
 from actors.calls.call_place import CallPlace
+from actors.calls.call_publishing import CallPublishing
 from actors.calls.call_report import CallReport
+from actors.calls.call_sources import NOT_UP, CallSources
+from actors.calls.lone_ends import LoneEnds
 from actors.calls.owner import CallOwner
 from actors.calls.services import CallServices
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import get_logger
+from actors.stream.call_stream import CALL_OVER, CallStream
 from protocol.calls.description import CallDescription
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
@@ -50,7 +54,6 @@ log = get_logger("calls")
 
 USER = StopReason(cause="user")
 SESSION_GONE = StopReason(cause="session-disconnect", info=CallInfo.STOPPED_BY_SESSION_DISCONNECT)
-_NOT_UP = "the call is not up"
 _DECLINED = 603
 _UNAVAILABLE = 480
 
@@ -59,7 +62,7 @@ class PhoneCall(Actor[CallMessage]):
     """See above."""
 
     mailbox_size: ClassVar[int] = 64
-    leads, weight = False, 1
+    leads = True
 
     def __init__(self, request: CallRequest, owner: CallOwner, ticket: CallTicket, services: CallServices) -> None:
         super().__init__()
@@ -67,9 +70,13 @@ class PhoneCall(Actor[CallMessage]):
         self.session_id = owner.context.session_id
         self._request, self._owner, self._services = request, owner, services
         self._place = CallPlace(ticket, services)
-        self._ends = CallEnds(
+        kind = CallEnds if request.incoming or request.sdp is not None else LoneEnds
+        self._ends = kind(
             services.plane.calls, services.plane.context, session_id=self.session_id, post=self._media_told
         )
+        self._publishing: CallPublishing | None = None
+        self.sources = CallSources(self._ends, services.plane.calls, session_id=self.session_id)
+        """What the phone hears in the page's place."""
         self._report = CallReport(request, owner, services.supervisor.events, created=int(services.wall_clock() * 1000))
         self._exchange = CallExchange(self.call_id, self._ends, self._report)
         self._digits = CallDigits(self._exchange.send_info)
@@ -94,13 +101,22 @@ class PhoneCall(Actor[CallMessage]):
     def send_digits(self, digits: str, kind: str) -> str | None:
         """Send digits now, without asking the backend; None, or why they are not sent."""
         leg = self._ends.leg
-        fault = _NOT_UP if leg is None or not self._place.is_answered else self._digits.send(digits, kind, leg)
+        fault = NOT_UP if leg is None or not self._place.is_answered else self._digits.send(digits, kind, leg)
         self._services.counts.digits += 0 if fault else len(digits)
         return fault
 
     def describe(self) -> CallDescription:
         """As hooks, REST and the page are shown it."""
         return self._report.describe()
+
+    @property
+    def weight(self) -> int:
+        """How many actors end with it, itself included."""
+        return 1 if self._stream is None else 1 + self._stream.weight
+
+    @property
+    def _stream(self) -> CallStream | None:
+        return None if self._publishing is None else self._publishing.stream
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -117,7 +133,9 @@ class PhoneCall(Actor[CallMessage]):
             self._give_up(refused)
 
     def withdraw(self, reason: StopReason) -> None:
-        self._ends.close()
+        with ExitStack() as steps:
+            steps.callback(self._ends.close)
+            steps.callback(self.sources.stop)
 
     def notify_stopped(self, reason: StopReason) -> None:
         self._report.end(CallStatus.FAILED if reason is CRASHED else CallStatus.FINISH, reason.info)
@@ -126,14 +144,18 @@ class PhoneCall(Actor[CallMessage]):
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.call_over, self.call_id)
             steps.callback(self._place.give_back, self, self._report.last)
+            if self._publishing is not None:
+                steps.callback(self._publishing.end)
             if self._exchange.phone is not None:
                 steps.callback(self._exchange.phone.hang_up, self._refusal)
 
     def drop_references(self) -> None:
         self._digits.stop()
+        self._publishing = None
 
     def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
-        return ()
+        """Its stream, and why that ends: the caller stops this call, and then the stream."""
+        return () if self._stream is None else ((self._stream, CALL_OVER),)
 
     def end_log_fields(self) -> dict[str, object]:
         return {
@@ -207,12 +229,12 @@ class PhoneCall(Actor[CallMessage]):
     async def _hold(self, *, held: bool) -> None:
         method = HookMethod.HOLD if held else HookMethod.UNHOLD
         if not self._report.is_up:
-            self._report.warn(method, _NOT_UP)
+            self._report.warn(method, NOT_UP)
         elif await self._allowed(method):
             self._exchange.hold(held=held)
 
     async def _send_digits(self, wish: DigitsWish) -> None:
-        fault = CallDigits.fault(wish.digits) if self._place.is_answered else _NOT_UP
+        fault = CallDigits.fault(wish.digits) if self._place.is_answered else NOT_UP
         if fault is None and await self._allowed(HookMethod.SEND_DTMF, dtmf=wish.digits, type=wish.kind):
             fault = self.send_digits(wish.digits, wish.kind)
         if fault is not None:
@@ -233,6 +255,21 @@ class PhoneCall(Actor[CallMessage]):
         self._place.answered()
         self.nursery.start_soon(self._wait_for, self._services.settings.sip_max_call_duration, CallInfo.TOO_LONG)
         self._report.enter(CallStep.ANSWERED)
+
+    async def _publish(self, wanted: object) -> None:
+        """Have what the phone says published under this name, if it is one. Returns once it may be."""
+        if not isinstance(wanted, str) or not wanted:
+            return
+        services = self._services
+        publishing = CallPublishing(self._owner, services.streams, services.plane.context, self._stream_lost)
+        self._publishing, self._ends.joined = publishing, publishing.join
+        self._report.stream_name = wanted
+        await publishing.begin(wanted)
+        await self.go_on()
+        self._report.stream_name = wanted if publishing.stream is None else publishing.stream.name
+
+    def _stream_lost(self, info: str) -> None:
+        self._finish(CallStatus.FINISH if self._place.is_answered else CallStatus.FAILED, info)
 
     async def _wait_for(self, seconds: float, info: CallInfo) -> None:
         await trio.sleep(seconds)

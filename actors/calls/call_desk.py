@@ -11,6 +11,7 @@ from config.live import follow
 from config.settings import Settings
 from protocol.calls.fraud_limits import FraudLimits
 from protocol.sip.account import BadAccount, SipAccount, make_account
+from protocol.sip.servers import SipServers
 
 
 class CallDesk:
@@ -21,13 +22,18 @@ class CallDesk:
         self._endpoint = endpoint
         follow(services.settings, self._adopt)
 
+    @property
+    def servers(self) -> SipServers:
+        """Those that accounts may be at."""
+        return self._endpoint.access.servers
+
     def account(self, connected: Mapping[str, Any], session_id: str) -> SipAccount | None:
         """The account of a connection, `connected` as its backend has answered it; None without one that can be."""
         if not _text(connected, "sipLogin"):
             return None
         try:
             return make_account(
-                self._endpoint.access.servers,
+                self.servers,
                 login=_text(connected, "sipLogin"),
                 domain=_text(connected, "sipDomain"),
                 password=_text(connected, "sipPassword"),

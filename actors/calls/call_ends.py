@@ -4,9 +4,9 @@ The page is answered once, with the first description of the phone, and is never
 phone changes later is followed on its side, or refused if the page would have to change too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from actors.media.call.bridge import Bridge
+from actors.media.call.bridge import Bridge, CallEnd
 from actors.media.call.call_media import CallMedia, PageOffer
 from actors.media.call.leg import RtpLeg
 from actors.media.call.peer import CallPeer
@@ -40,7 +40,10 @@ class CallEnds:
         self.codecs: CallCodecs | None = None
         self.is_held_by_phone = False
         self.is_held_by_page = self.wants_hold = self._is_offering = False
-        self._bridge: Bridge | None = None
+        self.bridge: Bridge | None = None
+        """What joins the ends, once both are there."""
+        self.joined: Callable[[Bridge, CallCodecs], None] = _nobody
+        """Called then."""
         self._dialogue: PhoneDialogue | None = None
         self._page: tuple[Offer, MediaSection] | None = None
         self._page_offer: PageOffer | None = None
@@ -74,6 +77,10 @@ class CallEnds:
         if self.codecs is not None:
             self._follow(remote)
             return None
+        return self._meet(leg, remote)
+
+    def _meet(self, leg: RtpLeg, remote: RemoteMedia) -> str | None:
+        """Join the two ends, at the first answer of the phone; the page's answer."""
         if self._page is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "an answer to no offer")
         offer, section = self._page
@@ -130,7 +137,7 @@ class CallEnds:
         described = read_phone(body)
         dialogue, leg = self._opened
         remote = dialogue.remote(described)
-        if self._bridge is None and self.peer is not None and self.codecs is not None:
+        if self.bridge is None and self.peer is not None and self.codecs is not None:
             followed = self.codecs.follow(remote.codecs)
             if followed is None:
                 raise CallRefused(CallInfo.NO_COMMON_CODECS)
@@ -164,7 +171,7 @@ class CallEnds:
     @property
     def waits_for_answer(self) -> bool:
         """The phone called without an offer, has been made one, and has not answered it yet."""
-        return self.peer is not None and self._bridge is None
+        return self.peer is not None and self.bridge is None
 
     def take_offer(self, body: bytes | None) -> bytes:
         """A new offer of the phone, None for its wish to get ours; our answer, or our offer."""
@@ -194,7 +201,7 @@ class CallEnds:
 
     def close(self) -> None:
         """No packet from here on, and nobody is told of anything. Idempotent."""
-        self._post = discard
+        self._post, self.joined = discard, _nobody
         for end in (self.leg, self.peer):
             if end is not None:
                 end.close()
@@ -229,20 +236,28 @@ class CallEnds:
         return self._dialogue
 
     def _join(self, peer: CallPeer, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
-        self.peer, self.codecs = peer, codecs
-        self._bridge = Bridge(peer, leg, codecs)
+        self.peer = peer
+        self._build(peer, leg, codecs, remote)
+
+    def _build(self, page: CallEnd, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
+        self.codecs, self.bridge = codecs, Bridge(page, leg, codecs)
         self._describe(leg, codecs, remote)
+        self.joined(self.bridge, codecs)
 
     def _follow(self, remote: RemoteMedia) -> None:
         _, leg = self._opened
         followed = None if self.codecs is None else self.codecs.follow(remote.codecs)
-        if followed is None or self._bridge is None:
+        if followed is None or self.bridge is None:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone no longer takes what the page sends")
         self.codecs = followed
-        self._bridge.change(followed)
+        self.bridge.change(followed)
         self._describe(leg, followed, remote)
 
     def _describe(self, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
         self.is_held_by_phone = remote.holds and not self.is_held_by_page
         voice = codecs.to_phone[codecs.page_sends.payload_type].codec
         leg.describe(remote, voice=voice, events=codecs.event_format)
+
+
+def _nobody(bridge: Bridge, codecs: CallCodecs) -> None:
+    """There is no stream of this call."""

@@ -16,7 +16,7 @@ Tell = Callable[[CallDescription, Mapping[str, Any]], None]
 
 
 class CallReport:
-    """See above. `info` and `sip_status` may be set until the end; `callee` is whom the backend has chosen."""
+    """See above. `info` and `sip_status` may be set until the end; the backend chooses `callee` and `stream_name`."""
 
     def __init__(self, request: CallRequest, owner: CallOwner, events: EventLog, *, created: int) -> None:
         self.state = CALL_LIFE.initial
@@ -25,6 +25,7 @@ class CallReport:
         self.info = ""
         self.sip_status = 0
         self.callee = request.callee
+        self.stream_name = request.to_stream
         self._request, self._owner, self._events, self._created = request, owner, events, created
 
     @property
@@ -73,6 +74,7 @@ class CallReport:
             sip_status=self.sip_status,
             info=self.info,
             custom=request.custom,
+            stream_name=self.stream_name,
             create_date=self._created,
         )
 

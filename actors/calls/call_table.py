@@ -3,10 +3,20 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from actors.media.publication import Publication
 from actors.node.supervisor import OtherActor
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.sound import Sound
+
+
+class Sources(Protocol):
+    """What its phone may hear in the page's place; see `actors.calls.call_sources.CallSources`."""
+
+    def stream(self, publication: Publication) -> str | None: ...
+    def sound(self, sound: Sound) -> str | None: ...
+    def stop(self) -> bool: ...
 
 
 class ListedCall(OtherActor, Protocol):
@@ -17,6 +27,8 @@ class ListedCall(OtherActor, Protocol):
     @property
     def reason(self) -> StopReason | None: ...
     def describe(self) -> CallDescription: ...
+    @property
+    def sources(self) -> Sources: ...
     def send_digits(self, digits: str, kind: str) -> str | None: ...
 
 

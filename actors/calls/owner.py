@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from actors.hooks.lane import HookLane
+from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription
 from protocol.hooks import HookContext, HookMethod
 
@@ -21,6 +22,10 @@ class CallOwner(Protocol):
     @property
     def lane(self) -> HookLane:
         """The lane for the hooks of all its calls, in order."""
+
+    @property
+    def subject(self) -> Subject:
+        """Who it is, for bans of streams."""
 
     def call_answered(self, call_id: str, sdp: str) -> None:
         """`sdp` answers the page's offer. Once for each call that the page makes, unless the call ends first."""

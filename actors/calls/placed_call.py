@@ -1,4 +1,4 @@
-"""A call that a page makes."""
+"""A call that a page makes, or REST for nobody."""
 
 from actors.calls.call import PhoneCall
 from actors.calls.call_messages import CallMessage
@@ -35,6 +35,7 @@ class PlacedCall(PhoneCall):
         if isinstance(renamed, str) and renamed:
             self._report.callee = renamed
         callee = dialer.callee(self._report.callee)
+        await self._publish(verdict.body.get("streamName"))
         self._report.enter(CallStep.INVITED)
         route = await dialer.route(callee)
         await self.go_on()

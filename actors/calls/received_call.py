@@ -62,6 +62,7 @@ class ReceivedCall(PhoneCall):
         if not isinstance(verdict, Allow):
             self._report.warn(HookMethod.ON_CALL_EVENT, verdict.info)
             raise CallRefused(verdict.info, "the backend", sip_status=_DENIED)
+        await self._publish(verdict.body.get("streamName"))
         sdp = self._ends.offer_to_page(arrival.offer, arrival.signalling, allows_sdes=arrival.allows_sdes)
         self._report.ring_page(sdp)
         arrival.phone.ring()

@@ -12,6 +12,7 @@ from actors.node.drain import Drain
 from actors.node.supervisor import Supervisor
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
+from actors.stream.services import StreamServices
 from config.settings import Settings
 from protocol.calls.fraud_limits import SETTINGS, CallLimits
 from protocol.calls.info_texts import CallRefused
@@ -28,6 +29,7 @@ class CallServices:
 
     plane: MediaPlane
     supervisor: Supervisor
+    streams: StreamServices
     settings: Settings
     limits: CallLimits
     wall_clock: Callable[[], float]

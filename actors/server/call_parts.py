@@ -16,6 +16,7 @@ def open_call_desk(endpoint: SipEndpoint | None, streams: StreamServices) -> Cal
     services = CallServices(
         plane=streams.plane,
         supervisor=streams.supervisor,
+        streams=streams,
         settings=streams.settings,
         limits=CallLimits(fraud_limits(streams.settings)),
         wall_clock=time.time,

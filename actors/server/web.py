@@ -8,6 +8,7 @@ from actors.node.balancer_port import BalancerPort
 from actors.node.data_port import MessagePorts
 from actors.operator.app_desk import app_desk
 from actors.operator.source_desk import SourceDesk
+from actors.server.call_orders import open_call_orders
 from actors.server.parts import Parts
 from actors.stream.pusher import StreamPusher
 from actors.stream.recorder import StreamRecorder
@@ -49,6 +50,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             captures=parts.captures,
             balancer=_balancer(parts),
             calls=_calls(parts),
+            call_orders=open_call_orders(parts),
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),

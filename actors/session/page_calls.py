@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from actors.hooks.lane import HookLane
 from actors.session.websdk_owner import SessionOwner
+from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription
 from protocol.calls.statuses import CallStatus
 from protocol.hooks import HookContext, HookMethod
@@ -43,6 +44,10 @@ class PageCalls(ABC):
     @property
     def context(self) -> HookContext:
         return self.owner.context
+
+    @property
+    def subject(self) -> Subject:
+        return self.owner.subject
 
     @property
     def lane(self) -> HookLane:

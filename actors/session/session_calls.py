@@ -235,4 +235,5 @@ def _request(frame: SipRequest, dialer: Dialer) -> CallRequest:
         media_provider=frame.media_provider,
         sdp=frame.sdp,
         custom=frame.custom,
+        to_stream=frame.to_stream,
     )

@@ -3,8 +3,6 @@
 from typing import Final, Protocol
 
 from actors.media.events import Post
-from actors.media.ingest.fed_ingest import FedIngest
-from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.node.directory import NameInUse, NameUnavailable
 from actors.runtime.actor import StopReason
 from actors.stream.broadcast import Broadcast
@@ -12,6 +10,7 @@ from actors.stream.end_reasons import USER, failed
 from actors.stream.owner import StreamOwner
 from actors.stream.published import PublishedStream
 from actors.stream.services import StreamServices
+from actors.stream.stream import Ingest
 from actors.workers.capturing.source_feed import SourceFailed, SourceFeed
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
@@ -47,7 +46,7 @@ class CapturedStream(PublishedStream):
         """Whether the source is open now; if not, it is being connected to."""
         return self._source.is_connected
 
-    async def _set_up(self) -> WebRtcIngest | FedIngest | None:
+    async def _set_up(self) -> Ingest | None:
         try:
             await self._take_name()
         except NameUnavailable:

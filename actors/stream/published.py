@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import trio
 
-from actors.media.ingest.fed_ingest import FedIngest
-from actors.media.ingest.webrtc_ingest import WebRtcIngest
+from actors.media.publication import Publication
 from actors.node.directory import Claim, NameInUse, NameUnavailable
 from actors.node.push_port import NothingToPush
 from actors.node.recorder_port import NoSuchPublication, RecordWish
@@ -17,7 +16,7 @@ from actors.stream.owner import StreamOwner
 from actors.stream.pushing import StreamPushing
 from actors.stream.recording import RecordableStream, StreamRecording
 from actors.stream.services import StreamServices
-from actors.stream.stream import SizeDue, Stream, StreamMessage
+from actors.stream.stream import Ingest, SizeDue, Stream, StreamMessage
 from actors.workers.pushing.push import Push
 from actors.workers.pushing.pushes import PushTo
 from actors.workers.recording.recording import Recording
@@ -47,7 +46,7 @@ class PublishedStream(Stream):
 
     _claim: Claim[Broadcast] | None = None
     _broadcast: Broadcast | None = None
-    _ingest: WebRtcIngest | FedIngest | None = None
+    _ingest: Ingest | None = None
     _recordable: RecordableStream | None = None
     """From its first media on."""
     _record_name: str | None = None
@@ -74,6 +73,11 @@ class PublishedStream(Stream):
         if self._recordable is None:
             return self.request.record
         return self._record_name is not None or self._recording.is_running
+
+    @property
+    def publication(self) -> Publication | None:
+        """What can be played, once its media flows."""
+        return None if self._recordable is None else self._recordable.publication
 
     def record(self, wish: RecordWish) -> Recording:
         """Record it from now on, for REST. Raises RecordingRefused, or NoSuchPublication before it is live."""
@@ -140,7 +144,7 @@ class PublishedStream(Stream):
 
     # -- life --------------------------------------------------------------------------------------
 
-    async def _set_up(self) -> WebRtcIngest | FedIngest | None:
+    async def _set_up(self) -> Ingest | None:
         captures = self._services.captures
         try:
             if captures is not None and captures.serves(self.name):
@@ -156,16 +160,20 @@ class PublishedStream(Stream):
         except NameInUse:
             self.stop(failed(StreamInfo.STREAM_NAME_ALREADY_IN_USE))
             return None
+        self._ingest = await self._open_ingest()
+        self._broadcast = Broadcast(self._ingest.publication, self._owner.subject.client)
+        return self._ingest
+
+    async def _open_ingest(self) -> Ingest:
+        """What takes the media in. Raises MediaRefused. Does not return once the stream has been stopped."""
         request = self.request
-        self._ingest = self._services.plane.publish(
+        return self._services.plane.publish(
             request.sdp,
             session_id=self.session_id,
             post=self._note,
             over_tcp=request.over_tcp,
             first_codec="H264" if request.rtmp_url else None,
         )
-        self._broadcast = Broadcast(self._ingest.publication, self._owner.subject.client)
-        return self._ingest
 
     def _may_be_renamed(self) -> bool:
         """Whether the backend may assign the name. If so, many clients may ask for the same one at a time."""
@@ -216,7 +224,7 @@ class PublishedStream(Stream):
     def _lose_target(self) -> None:
         self.stop(failed(StreamInfo.FAILED_BY_RTMP_WRITER_ERROR))
 
-    def _end_media(self, ingest: WebRtcIngest | FedIngest) -> None:
+    def _end_media(self, ingest: Ingest) -> None:
         ingest.withdraw()
         self._pushing.finish(self.media_session_id)
         self._record_name = self._recording.finish()

@@ -18,6 +18,7 @@ import trio
 from attrs import frozen
 
 from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.media.call.voice_ingest import VoiceIngest
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
 from actors.media.ingest.fed_ingest import FedIngest
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
@@ -49,7 +50,8 @@ class SizeDue:
 
 
 StreamMessage = MediaEvent | UserStop | SizeDue
-Media = WebRtcIngest | FedIngest | Playback
+Ingest = WebRtcIngest | FedIngest | VoiceIngest
+Media = Ingest | Playback
 
 
 @frozen

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from actors.node.balancer_port import BalancerPort
 from actors.node.call_control_port import CallControlPort
+from actors.node.call_order_port import CallOrderPort
 from actors.node.capture_port import CapturePort
 from actors.node.push_port import PushPort
 from actors.node.recorder_port import RecorderPort, RecordGroupPort
@@ -13,6 +14,7 @@ from actors.node.snapshot_port import SnapshotPort
 from actors.node.whip_port import WhipPort
 from actors.storage.report_folder import ReportFolder
 from actors.web.api.balancer import BalancerResource
+from actors.web.api.call_orders import CallOrderResource
 from actors.web.api.calls import CallResource
 from actors.web.api.captures import CaptureResource
 from actors.web.api.debug_reports import DebugReportResource
@@ -40,12 +42,14 @@ class MediaPorts:
     captures: CapturePort | None = None
     balancer: BalancerPort | None = None
     calls: CallControlPort | None = None
+    call_orders: CallOrderPort | None = None
 
 
 def media_routes(ports: MediaPorts, settings: Settings, refusals: Refusals) -> Iterator[ApiRoute]:
     """The routes of what there is."""
     yield from BalancerResource(ports.balancer).routes()
     yield from CallResource(ports.calls, settings).routes()
+    yield from CallOrderResource(ports.call_orders).routes()
     if ports.whip is not None:
         yield from WhipResource(ports.whip, settings, refusals).routes()
     if ports.recorder is not None:

@@ -44,7 +44,8 @@ class PushSettings:
         "PEM file of the certificates to trust at rtmps:// targets. Empty: those that the system trusts.")
     push_sounds_folder: Path | None = setting(
         "push.sounds_folder", File(), "",
-        "The folder of the files that /push/sound_on may name. Empty: `sounds` in the state folder.")
+        "The folder of the files that /push/sound_on and /call/inject_sound may name. Empty: `sounds` in the state "
+        "folder.")
     rtmp_transponder_full_url: bool = setting(
         "rtmp_transponder_full_url", Boolean(), "false",
         "Take rtmpUrl as the whole address, key included; false: add the stream's name to it. REST may say so itself.")

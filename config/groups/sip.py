@@ -33,6 +33,10 @@ class SipSettings:
     sip_ca_file: Path | None = setting(
         "sip.ca_file", File(), "",
         "PEM file of the certificates to trust at SIP servers by TLS. Empty: those that the system trusts.")
+    sip_accounts_file: Path | None = setting(
+        "sip.accounts_file", File(), "",
+        "File (TOML, mode 0600) of the SIP accounts that /call/startup may name, so that no request needs a password. "
+        "It is read for each call.")
     sip_registration_expires: int = setting(
         "sip.registration_expires", Integer(60, 86_400, "seconds"), "600",
         "How long a page's registration is asked to hold; it is refreshed before.")

@@ -27,6 +27,8 @@ class CallDescription:
     info: str = ""
     hold_for_transfer: bool = False
     custom: Any = field(default=None, repr=False)
+    stream_name: str = ""
+    """The stream that publishes what the phone says; empty: none."""
     create_date: int = 0
     """Milliseconds since the epoch."""
 
@@ -49,6 +51,7 @@ def call_object(call: CallDescription) -> dict[str, Any]:
         "mediaProvider": call.media_provider,
         "isMsrp": False,
         "holdForTransfer": call.hold_for_transfer,
+        "streamName": call.stream_name or None,
         "info": call.info or None,
         "custom": call.custom,
     }

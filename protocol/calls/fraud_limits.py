@@ -49,7 +49,8 @@ class CallParty:
     session_id: str
     app_key: str
     account: str
-    address: str
+    address: str | None
+    """Of the client; None: nobody's attempts are counted, since an operator calls."""
 
 
 @frozen(eq=False)
@@ -85,7 +86,7 @@ class CallLimits:
         """A call begins. Raises CallRefused; the `detail` names the setting."""
         limits = self._limits
         if not incoming:
-            if self._attempts.charge(party.address, now) > 0:
+            if party.address is not None and self._attempts.charge(party.address, now) > 0:
                 self._refuse("sip.max_calls_per_minute", CallInfo.TOO_MANY_ATTEMPTS)
             if self._is_used_up(party.app_key, now):
                 self._refuse("sip.max_minutes_per_day", CallInfo.TOO_MANY_CALLS)

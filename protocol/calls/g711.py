@@ -42,3 +42,8 @@ ULAW_TO_ALAW: Final = bytes(_to_alaw(_from_ulaw(octet)) for octet in range(256))
 """For `bytes.translate`: PCMU to PCMA."""
 ALAW_TO_ULAW: Final = bytes(_to_ulaw(_from_alaw(octet)) for octet in range(256))
 """For `bytes.translate`: PCMA to PCMU."""
+
+
+def encoded(sample: int, law: str) -> int:
+    """A 16-bit sample as an octet of a law, PCMU or PCMA."""
+    return _to_ulaw(sample) if law == "PCMU" else _to_alaw(sample)

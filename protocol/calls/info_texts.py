@@ -8,6 +8,10 @@ class CallInfo(StrEnum):
 
     NOT_SERVED = "Calls are not enabled: sip.servers is empty"
     NO_ACCOUNT = "The connection has no SIP account"
+    NO_ACCOUNT_FILE = "There is no file of SIP accounts"
+    BAD_ACCOUNT_FILE = "The file of SIP accounts cannot be used; the log says why"
+    UNKNOWN_ACCOUNT = "There is no such SIP account, or not for this application"
+    UNKNOWN_APPLICATION = "There is no such application"
     CALLEE_REFUSED = "This number may not be called"
     CALLEE_MALFORMED = "The callee is neither a number, a name nor a SIP address"
     DOMAIN_REFUSED = "The SIP domain is not among sip.servers"

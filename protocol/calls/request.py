@@ -7,7 +7,10 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class CallRequest:
-    """`sdp` is the page's offer; None for a call that arrives. `custom` is any JSON, for the backend only."""
+    """`sdp` is the page's offer; None for a call that arrives, or has no page.
+
+    `custom` is any JSON, for the backend only.
+    """
 
     call_id: str
     incoming: bool
@@ -19,3 +22,5 @@ class CallRequest:
     media_provider: str = "WebRTC"
     sdp: str | None = field(default=None, repr=False)
     custom: Any = field(default=None, repr=False)
+    to_stream: str = ""
+    """The stream that publishes what the phone says; empty: none."""

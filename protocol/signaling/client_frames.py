@@ -247,8 +247,8 @@ class ConnectMediaTransport(ClientMessage):
 class SipRequest(ClientMessage):
     """Any SIP frame (`call`, `answer`, `hangup`, `hold`, `unhold`, `sendDtmf`, `transfer`).
 
-    `sdp`, `has_video` and `custom` come with `call` and `answer`; `callee`, `caller` and `visible_name` with `call`;
-    `type` and `dtmf` with `sendDtmf`; `target` with `transfer`.
+    `sdp`, `has_video` and `custom` come with `call` and `answer`; `callee`, `caller`, `visible_name` and `to_stream`
+    with `call`; `type` and `dtmf` with `sendDtmf`; `target` with `transfer`.
     """
 
     message: str = field(default="", metadata=LOCAL)
@@ -265,6 +265,7 @@ class SipRequest(ClientMessage):
     dtmf: Key = field(default="", repr=False)
     target: Name = field(default="", metadata=DECISIVE)
     hold_for_transfer: bool = False
+    to_stream: Name = field(default="", metadata=DECISIVE)
 
 
 @frozen(kw_only=True)

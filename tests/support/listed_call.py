@@ -5,9 +5,11 @@ from typing import Any
 
 import attrs
 
+from actors.media.publication import Publication
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, StopReason
 from protocol.calls.description import CallDescription
+from protocol.calls.sound import Sound
 from protocol.calls.statuses import CallStatus
 
 
@@ -29,6 +31,26 @@ def description(call_id: str, **changes: Any) -> CallDescription:
     return attrs.evolve(call, **changes)
 
 
+class HeardSources:
+    """What its phone is to hear, `stop` included; `fault`: why it cannot."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+        self.fault: str | None = None
+
+    def stream(self, publication: Publication) -> str | None:
+        self.heard.append(publication)
+        return self.fault
+
+    def sound(self, sound: Sound) -> str | None:
+        self.heard.append(sound)
+        return self.fault
+
+    def stop(self) -> bool:
+        self.heard.append("stop")
+        return True
+
+
 class ListedActor(Actor[str]):
     """See above. It does nothing until it is stopped."""
 
@@ -41,6 +63,7 @@ class ListedActor(Actor[str]):
         self.digits: list[tuple[str, str]] = []
         self.fault: str | None = None
         """Why it sends no digits."""
+        self.sources = HeardSources()
 
     def describe(self) -> CallDescription:
         return self._call

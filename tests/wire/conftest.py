@@ -12,6 +12,7 @@ SLOW = {
     "aiortc_peer",
     "call_faults",
     "call_media",
+    "call_orders",
     "calls",
     "candidates",
     "capture",

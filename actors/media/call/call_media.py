@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 
+from actors.media.call.bridge import Bridge
+from actors.media.call.injections import SoundInjection
 from actors.media.call.leg import RtpLeg
 from actors.media.call.leg_reader import LegReader
 from actors.media.call.peer import CallPeer
 from actors.media.call.port_pairs import NoPortFree, PortPairs
+from actors.media.call.silent_page import SilentPage
 from actors.media.events import MediaRefused, Post
 from actors.media.guard import PeerGuard
 from actors.media.peer.transport import Transport, TransportServices
 from protocol.calls.rewriting import RtpRewriter
+from protocol.calls.sound import Sound
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.answer import write_answer
 from protocol.webrtc.call_offer import write_call_offer
@@ -106,6 +110,18 @@ class CallMedia:
         roles = PeerRoles(credentials=offered.credentials).towards(answer.setup)
         rewriter = self._rewriter(offered.ssrc)
         return CallPeer(self._services, answer, codecs, rewriter, session_id, post, roles, _no_answer)
+
+    # -- what is no page -----------------------------------------------------------------------------------------
+
+    def silent_page(self, codec: Codec, *, session_id: str) -> SilentPage:
+        """The end of a call without a page."""
+        return SilentPage(codec, self._reader, self._context, session_id=session_id)
+
+    def inject_sound(
+        self, sound: Sound, bridge: Bridge, on_end: Callable[[], None], *, session_id: str
+    ) -> SoundInjection:
+        """Have the phone hear a sound in the page's place; `bridge` must take sounds."""
+        return SoundInjection(sound, bridge, self._reader, self._context, on_end, session_id=session_id)
 
     def _rewriter(self, ssrc: int | None = None) -> RtpRewriter:
         number = self._context.random_number

@@ -24,17 +24,22 @@ Address = tuple[str, int]
 Take = Callable[[bytes, Address, float], None]
 
 
-class ReadLeg(Protocol):
-    """A phone's end, as its reader sees it."""
+class Woken(Protocol):
+    """What is woken in time: a phone's end, or what is sent to it."""
 
     @property
     def session_id(self) -> str: ...
     @property
     def deadline(self) -> float: ...
-    def on_rtp(self, data: bytes, source: Address, now: float) -> None: ...
-    def on_rtcp(self, data: bytes, source: Address, now: float) -> None: ...
     def on_time(self, now: float) -> None: ...
     def fail(self, info: StreamInfo) -> None: ...
+
+
+class ReadLeg(Woken, Protocol):
+    """A phone's end, as its reader sees it."""
+
+    def on_rtp(self, data: bytes, source: Address, now: float) -> None: ...
+    def on_rtcp(self, data: bytes, source: Address, now: float) -> None: ...
     def close(self) -> None: ...
 
 
@@ -47,7 +52,7 @@ class LegReader:
         self._after = after
         self._legs: set[ReadLeg] = set()
         self._selector = selectors.DefaultSelector()
-        self._deadlines: Deadlines[ReadLeg] = Deadlines()
+        self._deadlines: Deadlines[Woken] = Deadlines()
         self._coalescer = WakeupCoalescer()
         self._timer = RestTimer()
         self._sleep: trio.CancelScope | None = None
@@ -63,10 +68,14 @@ class LegReader:
         self._selector.unregister(pair.rtcp)
         self._deadlines.remove(leg)
 
-    def schedule(self, leg: ReadLeg) -> None:
-        """The end's deadline may have changed."""
-        when = leg.deadline
-        self._deadlines.set(leg, when)
+    def forget(self, woken: Woken) -> None:
+        """Wake it no more. Idempotent."""
+        self._deadlines.remove(woken)
+
+    def schedule(self, woken: Woken) -> None:
+        """Its deadline may have changed."""
+        when = woken.deadline
+        self._deadlines.set(woken, when)
         if self._sleep is not None and when < self._sleep.deadline:
             self._sleep.deadline = when
 
@@ -123,11 +132,11 @@ class LegReader:
     def _look_at_deadlines(self) -> None:
         now = self._context.clock()
         if self._deadlines.earliest <= now:
-            for leg in self._deadlines.due(now):
-                self._guard.run(self._on_time, leg, now)
+            for woken in self._deadlines.due(now):
+                self._guard.run(self._on_time, woken, now)
 
-    def _on_time(self, leg: ReadLeg, now: float) -> None:
-        self._guard.current = leg
-        leg.on_time(now)
-        if leg.deadline < math.inf:
-            self._deadlines.set(leg, leg.deadline)
+    def _on_time(self, woken: Woken, now: float) -> None:
+        self._guard.current = woken
+        woken.on_time(now)
+        if woken.deadline < math.inf:
+            self._deadlines.set(woken, woken.deadline)

@@ -1,0 +1,67 @@
+"""What operators order of calls, as `actors.node.call_order_port.CallOrderPort`."""
+
+from attrs import frozen
+
+from actors.calls.call_starter import CallStarter
+from actors.calls.call_table import CallTable, ListedCall
+from actors.calls.sound_files import SoundFiles
+from actors.media.publication import Publication
+from actors.node.call_control_port import NoSuchCall
+from actors.node.call_order_port import NothingToInject, NotInjected
+from actors.node.push_port import NoSuchSound
+from actors.node.supervisor import Supervisor
+from actors.stream.published import PublishedStream
+from protocol.calls.filters import CallFilter
+from protocol.calls.order import CallOrder
+from protocol.calls.sound import BadSound
+from protocol.node.filters import StreamFilter
+
+
+@frozen
+class CallOrders:
+    """See above."""
+
+    _table: CallTable
+    _supervisor: Supervisor
+    _starter: CallStarter
+    _sounds: SoundFiles
+
+    async def start(self, order: CallOrder) -> None:
+        await self._starter.start(order)
+
+    def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
+        call = self._call(query)
+        publication = self._publication(stream)
+        if publication is None:
+            raise NothingToInject("no publication matches whose media flows")
+        _check(call.sources.stream(publication))
+
+    async def inject_sound(self, query: CallFilter, file: str) -> None:
+        self._call(query)
+        try:
+            sound = await self._sounds.read(file)
+        except NoSuchSound:
+            raise NothingToInject("there is no such file in the folder of sounds") from None
+        except BadSound as error:
+            raise NotInjected(str(error)) from None
+        _check(self._call(query).sources.sound(sound))
+
+    def stop_injection(self, query: CallFilter) -> None:
+        self._call(query).sources.stop()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _call(self, query: CallFilter) -> ListedCall:
+        calls = self._table.find(query.matches)
+        if not calls:
+            raise NoSuchCall
+        return calls[0]
+
+    def _publication(self, query: StreamFilter) -> Publication | None:
+        found = (each for each in self._supervisor.matching(query) if isinstance(each, PublishedStream))
+        return next((each.publication for each in found if each.publication is not None), None)
+
+
+def _check(fault: str | None) -> None:
+    if fault is not None:
+        raise NotInjected(fault)

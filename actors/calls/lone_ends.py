@@ -1,0 +1,53 @@
+"""The media of a call without a page: what the phone says is for a stream, and what it hears is injected."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from actors.calls.call_ends import CallEnds
+from actors.media.call.leg import RtpLeg
+from actors.media.call.silent_page import SilentPage
+from protocol.calls.codecs import TELEPHONE_EVENT, VOICE, CallCodecs
+from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.remote_media import RemoteMedia
+from protocol.webrtc.sdp import Codec
+
+_OFFERED: Final = (
+    Codec(payload_type=0, name="PCMU", clock_rate=8_000),
+    Codec(payload_type=8, name="PCMA", clock_rate=8_000),
+    Codec(payload_type=111, name="OPUS", clock_rate=48_000, channels=2, fmtp="useinbandfec=1"),
+    Codec(payload_type=9, name="G722", clock_rate=8_000),
+    Codec(payload_type=101, name=TELEPHONE_EVENT, clock_rate=8_000, fmtp="0-15"),
+    Codec(payload_type=110, name=TELEPHONE_EVENT, clock_rate=48_000, fmtp="0-15"),
+)
+"""G.711 first: every browser plays it, and sounds are made in it. Opus is what streams of pages have."""
+
+
+class LoneEnds(CallEnds):
+    """See above. There is no SDP of a page."""
+
+    _silent: SilentPage | None = None
+
+    def read_page(self, sdp: str) -> None:
+        """What the phone is offered is ours alone."""
+
+    def offer_phone(self, signalling: Sequence[str]) -> bytes:
+        voice = [codec for codec in _OFFERED if codec.name in VOICE and codec.name not in self._excluded]
+        if not voice:
+            raise CallRefused(CallInfo.NO_COMMON_CODECS, "codecs_exclude_sip leaves none")
+        rates = {codec.clock_rate for codec in voice}
+        events = [codec for codec in _OFFERED if codec.name == TELEPHONE_EVENT and codec.clock_rate in rates]
+        self._offered = (*voice, *events)
+        return super().offer_phone(signalling)
+
+    def _meet(self, leg: RtpLeg, remote: RemoteMedia) -> str | None:
+        voice = tuple(codec for codec in remote.codecs if codec.name in VOICE and codec.name not in self._excluded)
+        if not voice:
+            raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone takes none of the codecs offered")
+        self._silent = self._media.silent_page(voice[0], session_id=self._session_id)
+        self._build(self._silent, leg, CallCodecs(page=voice, phone=remote.codecs), remote)
+        return None
+
+    def close(self) -> None:
+        super().close()
+        if self._silent is not None:
+            self._silent.close()

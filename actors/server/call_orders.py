@@ -1,0 +1,20 @@
+"""What operators order of calls, if there are any."""
+
+from actors.calls.call_orders import CallOrders
+from actors.calls.call_starter import CallStarter
+from actors.calls.sound_files import SoundFiles
+from actors.node.push_port import PushSound
+from actors.server.parts import Parts
+
+
+def open_call_orders(parts: Parts) -> CallOrders | None:
+    """None while SIP is off."""
+    desk = parts.sessions.calls
+    if desk is None:
+        return None
+    starter = CallStarter(node_id=parts.node_id, desk=desk, dispatcher=parts.dispatcher, apps=parts.opened.apps)
+
+    async def open_sound(name: str) -> int:
+        return await parts.pushes.open_sound(PushSound(file=name))
+
+    return CallOrders(desk.services.table, parts.supervisor, starter, SoundFiles(open_sound))

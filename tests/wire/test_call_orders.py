@@ -1,0 +1,200 @@
+"""Calls without a page, calls as streams, and what phones hear in the page's place; through the whole server."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from config.apps import ALL_METHODS, App, AppTable
+from config.apps_file import write_apps
+from protocol.sip.events import CallAcknowledged, CallEnded
+from tests.support.backend import ScriptedBackend, open_backend
+from tests.support.behaviours import allow, deny
+from tests.support.full_server import FullServer
+from tests.support.media_peer import MediaPeer
+from tests.support.media_rig import until
+from tests.support.page_call import ACCOUNT, call, world
+from tests.support.sip_phone import SipPhone
+from tests.support.wcs_client import PATIENCE, wcs_client
+
+LOGIN = {key: ACCOUNT[key] for key in ("sipLogin", "sipPassword", "sipDomain")}
+KEEP_ALIVE: dict[str, Any] = {
+    "keep_alive_streaming_sessions_enabled": True,
+    "streaming_sessions_keep_alive_interval": 0.1,
+}
+CALL: dict[str, Any] = {"callId": "c1", "callee": "1000", "toStream": "line", **LOGIN}
+
+
+async def order(server: FullServer, what: str, **body: Any) -> int:
+    return (await server.rest.post(f"/rest-api/call/{what}", json=body)).status_code
+
+
+async def answer(phone: SipPhone) -> None:
+    """The phone takes the call, and says something."""
+    arrived = await phone.is_called()
+    phone.does("answer", phone.description(arrived.offer))
+    await phone.event(CallAcknowledged)
+    phone.media.talk(b"hello")
+
+
+async def until_live(server: FullServer, name: str) -> None:
+    await until(lambda: name in [each.name for each in server.server.parts.supervisor.live_streams()])
+
+
+async def hears(phone: SipPhone, payload: bytes) -> None:
+    """Whatever else came before."""
+    while payload not in [packet.payload for packet in phone.media.received]:
+        await phone.media.hear(len(phone.media.received) + 1)
+
+
+def wave(frames: int, sample: int = 1000) -> bytes:
+    data = struct.pack("<h", sample) * 160 * frames
+    described = struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16)
+    return b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + described + b"data" + struct.pack("<I", len(data)) + data
+
+
+async def test_rest_calls_a_phone_that_a_page_hears_and_the_end_of_the_stream_hangs_up(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws")) as client:
+        assert await order(server, "startup", **CALL) == 200
+        assert await order(server, "startup", **CALL | {"toStream": "other"}) == 409
+        assert await order(server, "startup", **CALL | {"callId": "c2"}) == 409
+        await answer(phone)
+        await until_live(server, "line")
+        (shown,) = (await server.rest.get("/rest-api/call/find", params={"callId": "c1"})).json()
+        assert (shown["status"], shown["streamName"], shown["callee"]) == ("ESTABLISHED", "line", "1000")
+        (stream,) = await server.streams(name="line")
+        assert (stream["mediaProvider"], stream["audioCodec"]) == ("SIP", "PCMU")
+        player = await client.play("line", peer=MediaPeer(g711=True, video=None))
+        phone.media.talk(b"to the player")
+        await player.peer.until(lambda: any(packet.payload == b"to the player" for packet in player.peer.received))
+        await hears(phone, b"\xff" * 160)  # nobody speaks to it, but it is not left without media
+        assert (await server.terminate(name="line")).is_success
+        assert (await phone.event(CallEnded)).was_up
+        await player.status("FAILED")
+        await until(lambda: not server.server.parts.supervisor.count_actors()["call"])
+
+
+async def test_a_call_and_its_stream_end_together(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **ACCOUNT) as client:
+        made = await call(client, toStream="line")
+        await answer(phone)
+        await made.connect()
+        assert (await made.status("talk", "ESTABLISHED"))["streamName"] == "line"
+        await until_live(server, "line")
+        await made.hears(b"hello")
+        phone.hang_up()
+        await made.status("finish", "FINISH")
+        await until(lambda: not list(server.server.parts.supervisor.streams()))
+        again = await call(client, toStream="line")
+        await phone.is_called()
+        phone.refuse(486)
+        await again.status("finish", "BUSY")
+        await until(lambda: not list(server.server.parts.supervisor.streams()))
+
+
+async def test_a_phone_hears_a_stream_and_a_sound_in_the_place_of_its_page(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "tone.wav").write_bytes(wave(5))
+    (tmp_path / "sounds" / "text.wav").write_bytes(b"no sound")
+    settings = {"push_sounds_folder": tmp_path / "sounds"}
+    async with world(tmp_path, **settings) as (server, phone), wcs_client(server.url("ws"), **ACCOUNT) as client:
+        made = await call(client, toStream="line")
+        one = {"callId": made.id}
+        assert await order(server, "inject_stream/startup", **one, streamName="line") == 404
+        await answer(phone)
+        await made.connect()
+        await until_live(server, "line")
+        assert await order(server, "inject_stream/startup", **one, streamName="line") == 200
+        phone.media.talk(b"an echo")
+        await hears(phone, b"an echo")
+        made.speak(b"not heard")
+        assert await order(server, "inject_stream/terminate", **one) == 200
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        made.speak(b"heard again")
+        await hears(phone, b"heard again")
+        assert await order(server, "inject_sound", **one, fileName="tone.wav") == 200
+        sound = 0xFF - (1000 + 132 >> 3 & 0x7F)
+        await until_heard(phone, 5, sound)
+        for body, status in (
+            ({"fileName": "absent.wav"}, 404),
+            ({"fileName": "../tone.wav"}, 404),
+            ({"fileName": "text.wav"}, 409),
+            ({"fileName": "tone.wav", "callId": "x"}, 404),
+        ):
+            assert await order(server, "inject_sound", **one | body) == status
+        assert len({packet.ssrc for packet in phone.media.received}) == 1
+        assert b"not heard" not in [packet.payload for packet in phone.media.received]
+
+
+async def until_heard(phone: SipPhone, frames: int, octet: int) -> None:
+    """So many packets of one tone."""
+    while sum(len(set(packet.payload)) == 1 and len(packet.payload) == 160 for packet in phone.media.received) < frames:
+        await phone.media.hear(len(phone.media.received) + 1)
+
+
+async def test_what_cannot_be_begun_is_told_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone):
+        for wrong, status, setting in (
+            ({"callee": "0049301"}, 403, None),
+            ({"callee": "a b"}, 400, None),
+            ({"appKey": "absent"}, 400, None),
+            ({"sipDomain": "elsewhere.example"}, 400, "sip.servers"),
+            ({"rtmpUrl": "rtmp://somewhere/live"}, 501, None),
+            ({"hasVideo": "true"}, 501, None),
+            ({"account": "support"}, 400, None),
+        ):
+            answered = await server.rest.post("/rest-api/call/startup", json=CALL | wrong)
+            assert answered.status_code == status, wrong
+            assert answered.json().get("setting") == setting or setting is None
+        named = {key: value for key, value in CALL.items() if key not in LOGIN} | {"account": "support"}
+        answered = await server.rest.post("/rest-api/call/startup", json=named)
+        assert (answered.status_code, answered.json()["setting"]) == (503, "sip.accounts_file")
+        assert phone.events == []
+
+
+async def test_an_account_of_the_operators_file_keeps_its_password(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text(
+        '[support]\nlogin = "alice"\npassword = "secret"\ndomain = "127.0.0.1"\napps = ["defaultApp"]\n'
+    )
+    named = {"callId": "c1", "callee": "1000", "account": "support"}
+    async with world(tmp_path, sip_accounts_file=accounts) as (server, phone):
+        accounts.chmod(0o644)
+        assert await order(server, "startup", **named) == 503
+        accounts.chmod(0o600)
+        assert await order(server, "startup", **named | {"account": "absent"}) == 404
+        assert await order(server, "startup", **named) == 200
+        arrived = await phone.is_called()
+        assert arrived.caller.uri.user == "alice"
+        assert await order(server, "terminate", callId="c1") == 200
+        assert (await phone.event(CallEnded)).status == 487
+
+
+async def test_a_backend_decides_about_a_call_without_a_page_and_its_stream(tmp_path: Path) -> None:
+    async with open_backend() as backend:
+        app_of(backend, tmp_path)
+        backend.script("call", deny(), allow)
+        backend.script("publishStream", deny(), allow)
+        backend.script("StreamKeepAliveEvent", deny())
+        with trio.fail_after(PATIENCE):
+            async with world(tmp_path, **KEEP_ALIVE) as (server, phone):
+                for count in (1, 2):  # neither the call nor its stream is allowed
+                    assert await order(server, "startup", **CALL) == 200
+                    told = await backend.wait_for("CallStatusEvent", count=count)
+                    assert told[-1].body["status"] == "FAILED"
+                assert phone.events == []
+                assert await order(server, "startup", **CALL) == 200
+                await answer(phone)
+                assert (await phone.event(CallEnded)).was_up
+    last = backend.received("CallStatusEvent")[-1].body
+    assert (last["status"], last["info"], last["streamName"]) == ("FINISH", "Terminated by keep-alive", "line")
+    assert "StreamStatusEvent" in [each.method for each in backend.calls]
+    assert "secret" not in str([each.body for each in backend.calls])
+
+
+def app_of(backend: ScriptedBackend, folder: Path) -> None:
+    """The only application, whose backend this is."""
+    (folder / "state").mkdir(mode=0o700)
+    app = App(name="defaultApp", key="defaultApp", url=backend.url, methods=frozenset(ALL_METHODS))
+    (folder / "state" / "apps.toml").write_text(write_apps(AppTable(apps=(app,))))
