@@ -19,13 +19,15 @@ import trio
 from actors.calls.call_digits import CallDigits
 from actors.calls.call_ends import CallEnds
 from actors.calls.call_exchange import CallExchange
-from actors.calls.call_messages import CallMessage, CallWish, DigitsWish, HoldWish, TimeUp
+from actors.calls.call_messages import CallMessage, CallWish, DigitsWish, HoldWish, TimeUp, TransferWish
 from actors.calls.call_place import CallPlace
 from actors.calls.call_publishing import CallPublishing
 from actors.calls.call_report import CallReport
 from actors.calls.call_sources import NOT_UP, CallSources
+from actors.calls.call_wishes import CallWishes
 from actors.calls.lone_ends import LoneEnds
 from actors.calls.owner import CallOwner
+from actors.calls.phone_line import PhoneLine
 from actors.calls.services import CallServices
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
@@ -48,6 +50,7 @@ from protocol.sip.events import (
     OfferArrived,
     OfferRefused,
     TransferAsked,
+    TransferProgressed,
 )
 
 log = get_logger("calls")
@@ -80,6 +83,7 @@ class PhoneCall(Actor[CallMessage]):
         self._report = CallReport(request, owner, services.supervisor.events, created=int(services.wall_clock() * 1000))
         self._exchange = CallExchange(self.call_id, self._ends, self._report)
         self._digits = CallDigits(self._exchange.send_info)
+        self._wishes = CallWishes(self._exchange, self._report, self.send_digits)
         self._refusal = _UNAVAILABLE
 
     def __repr__(self) -> str:
@@ -104,6 +108,11 @@ class PhoneCall(Actor[CallMessage]):
         fault = NOT_UP if leg is None or not self._place.is_answered else self._digits.send(digits, kind, leg)
         self._services.counts.digits += 0 if fault else len(digits)
         return fault
+
+    @property
+    def line(self) -> PhoneLine | None:
+        """The call at the SIP endpoint, once it is there."""
+        return self._exchange.phone
 
     def describe(self) -> CallDescription:
         """As hooks, REST and the page are shown it."""
@@ -151,6 +160,7 @@ class PhoneCall(Actor[CallMessage]):
 
     def drop_references(self) -> None:
         self._digits.stop()
+        self._wishes.drop_references()
         self._publishing = None
 
     def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
@@ -191,10 +201,10 @@ class PhoneCall(Actor[CallMessage]):
                 raise CallRefused(message.info, "media")
             case PeerClosed():
                 self.stop(USER)
-            case HoldWish():
-                await self._hold(held=message.held)
-            case DigitsWish():
-                await self._send_digits(message)
+            case HoldWish() | DigitsWish() | TransferWish():
+                await self._wishes.take(message, self._allowed)
+            case TransferProgressed() if self._wishes.transfers.take(message):
+                self._finish(CallStatus.FINISH, CallInfo.TRANSFERRED)
             case TimeUp():
                 self._time_up(message)
             case _:
@@ -223,22 +233,6 @@ class PhoneCall(Actor[CallMessage]):
                 self.post(message)
         except MailboxFull:
             self._finish(CallStatus.FAILED, CallInfo.TOO_MANY_EVENTS)
-
-    # -- what the page wants -------------------------------------------------------------------------------------
-
-    async def _hold(self, *, held: bool) -> None:
-        method = HookMethod.HOLD if held else HookMethod.UNHOLD
-        if not self._report.is_up:
-            self._report.warn(method, NOT_UP)
-        elif await self._allowed(method):
-            self._exchange.hold(held=held)
-
-    async def _send_digits(self, wish: DigitsWish) -> None:
-        fault = CallDigits.fault(wish.digits) if self._place.is_answered else NOT_UP
-        if fault is None and await self._allowed(HookMethod.SEND_DTMF, dtmf=wish.digits, type=wish.kind):
-            fault = self.send_digits(wish.digits, wish.kind)
-        if fault is not None:
-            self._report.warn(HookMethod.SEND_DTMF, fault)
 
     async def _allowed(self, method: HookMethod, **fields: Any) -> bool:
         """Ask the backend about something in the call; a refusal is told, and changes nothing."""

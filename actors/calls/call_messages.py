@@ -2,6 +2,8 @@
 
 from attrs import field, frozen
 
+from actors.calls.dialer import Dialer
+from actors.calls.phone_line import PhoneLine
 from actors.media.events import MediaEvent
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallEvent
@@ -19,6 +21,19 @@ class HoldWish:
     """The page holds the call, or goes on."""
 
     held: bool
+    for_transfer: bool = False
+
+
+@frozen(kw_only=True)
+class TransferWish:
+    """The page wants the phone to call somebody else: `target` as the page names it.
+
+    `other` is the call of the page whose phone it is to take over, in the place of the page.
+    """
+
+    target: str
+    dialer: Dialer
+    other: PhoneLine | None = None
 
 
 @frozen
@@ -36,5 +51,5 @@ class TimeUp:
     info: CallInfo
 
 
-CallWish = AnswerWish | HoldWish | DigitsWish
+CallWish = AnswerWish | HoldWish | DigitsWish | TransferWish
 CallMessage = CallEvent | MediaEvent | CallWish | TimeUp

@@ -8,7 +8,7 @@ from actors.events.event_log import EventLog
 from protocol.calls.description import CallDescription, call_object
 from protocol.calls.life import CALL_LIFE, STATUSES, CallState, CallStep
 from protocol.calls.request import CallRequest
-from protocol.calls.statuses import CallStatus
+from protocol.calls.statuses import CallStatus, TransferStatus
 from protocol.hooks import HookMethod
 from protocol.node.server_events import EventType
 
@@ -26,6 +26,7 @@ class CallReport:
         self.sip_status = 0
         self.callee = request.callee
         self.stream_name = request.to_stream
+        self.is_held_for_transfer = False
         self._request, self._owner, self._events, self._created = request, owner, events, created
 
     @property
@@ -53,6 +54,18 @@ class CallReport:
         """Something that was wanted of the call is not done."""
         self._owner.call_warning(self._request.call_id, method, info)
 
+    def transfer(self, status: TransferStatus, *, target: str, sip_status: int, reason: str) -> None:
+        """Tell how far a transfer is."""
+        call_id = self._request.call_id
+        body = self._owner.context.body(
+            callId=call_id, target=target, status=status.value, sipStatus=sip_status, info=reason or None
+        )
+
+        def deliver(shown: Mapping[str, Any]) -> None:
+            self._owner.call_transfer(call_id, status)
+
+        self._owner.lane.event(HookMethod.TRANSFER_STATUS_EVENT, body, deliver=deliver)
+
     def body(self, **fields: Any) -> dict[str, Any]:
         """The call as hooks are shown it."""
         return call_object(self.describe()) | fields
@@ -75,6 +88,7 @@ class CallReport:
             info=self.info,
             custom=request.custom,
             stream_name=self.stream_name,
+            hold_for_transfer=self.is_held_for_transfer,
             create_date=self._created,
         )
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from actors.hooks.lane import HookLane
 from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription
+from protocol.calls.statuses import TransferStatus
 from protocol.hooks import HookContext, HookMethod
 
 
@@ -38,6 +39,9 @@ class CallOwner(Protocol):
 
     def call_warning(self, call_id: str, method: HookMethod, info: str) -> None:
         """Something that was wanted of the call is refused or impossible; the call goes on."""
+
+    def call_transfer(self, call_id: str, status: TransferStatus) -> None:
+        """How far the transfer of a call is that the page has ordered."""
 
     def call_over(self, call_id: str) -> None:
         """The call has released everything and accepts no more. Called once."""

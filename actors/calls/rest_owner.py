@@ -9,6 +9,7 @@ from actors.hooks.lane import HookLane
 from actors.runtime.logs import get_logger
 from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription
+from protocol.calls.statuses import TransferStatus
 from protocol.hooks import HookContext, HookMethod
 
 log = get_logger("calls")
@@ -36,6 +37,9 @@ class RestCallOwner:
 
     def call_warning(self, call_id: str, method: HookMethod, info: str) -> None:
         log.debug("not done in a call without a page", id=call_id, method=method, info=info)
+
+    def call_transfer(self, call_id: str, status: TransferStatus) -> None:
+        """Nobody orders one."""
 
     def call_over(self, call_id: str) -> None:
         self.lane.close()

@@ -8,20 +8,21 @@ from actors.hooks.lane import HookLane
 from actors.session.websdk_owner import SessionOwner
 from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription
-from protocol.calls.statuses import CallStatus
+from protocol.calls.statuses import CallStatus, TransferStatus
 from protocol.hooks import HookContext, HookMethod
+from protocol.signaling.call_frames import CallFrame
 from protocol.signaling.frame_codec import encode_message
 from protocol.signaling.frames import (
     Fail,
     FinishCall,
     Hold,
     NotifyIncomingCall,
+    NotifyTransferEvent,
     NotifyTryingResponse,
     Ring,
     SetRemoteSDP,
     Talk,
 )
-from protocol.signaling.server_frames import CallFrame
 
 _FRAMES: Final[Mapping[CallStatus, type[CallFrame]]] = {
     CallStatus.TRYING: NotifyTryingResponse,
@@ -67,6 +68,11 @@ class PageCalls(ABC):
     def call_warning(self, call_id: str, method: HookMethod, info: str) -> None:
         """Without `apiMethod`, so that the SDK does not take it for a status."""
         self.owner.send(Fail(info=info, extra={"method": str(method), "callId": call_id}))
+
+    def call_transfer(self, call_id: str, status: TransferStatus) -> None:
+        """Only the end of it: at any other status, the SDK keeps the call's media for the next call that arrives."""
+        if status is TransferStatus.COMPLETED:
+            self.owner.send(NotifyTransferEvent(call_id=call_id, status=status))
 
     @abstractmethod
     def call_over(self, call_id: str) -> None:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from actors.calls.call import PhoneCall
 from actors.calls.call_desk import CallDesk, wants_registration
-from actors.calls.call_messages import AnswerWish, DigitsWish, HoldWish
+from actors.calls.call_messages import AnswerWish, DigitsWish, HoldWish, TransferWish
 from actors.calls.dialer import Dialer
 from actors.calls.phone_line import CallListener, PhoneLine
 from actors.calls.placed_call import PlacedCall
@@ -103,11 +103,11 @@ class SessionCalls(PageCalls):
             case "hangup" if call is not None:
                 call.hang_up()
             case "hold" | "unhold" if call is not None:
-                call.wish(HoldWish(frame.message == "hold"))
+                call.wish(HoldWish(frame.message == "hold", frame.hold_for_transfer))
             case "sendDtmf" if call is not None:
                 call.wish(DigitsWish(frame.dtmf, frame.type))
             case "transfer" if call is not None:
-                self.call_warning(frame.call_id, HookMethod.HOLD, "Transfers are not supported")
+                self._transfer(call, frame.target)
 
     # -- for its registration ----------------------------------------------------------------------
 
@@ -175,6 +175,13 @@ class SessionCalls(PageCalls):
             self._start(call, access.services, ticket)
         except CallRefused as refused:
             self._refuse(frame.call_id, refused)
+
+    def _transfer(self, call: PhoneCall, target: str) -> None:
+        """To somebody, or to the phone of another call of the page."""
+        if self._access is not None and self._access.dialer is not None:
+            other = self.calls.get(target)
+            line = None if other is None else other.line
+            call.wish(TransferWish(target=target, dialer=self._access.dialer, other=line))
 
     def _admit(self, access: CallAccess, *, incoming: bool = False) -> CallTicket:
         context = self.owner.context

@@ -21,6 +21,7 @@ class CallInfo(StrEnum):
     NO_COMMON_CODECS = "No common codecs: this call would need a transcoder"
     ONLY_AUDIO = "Only audio can be called with"
     NO_PORT = "No port is free for the phone's media"
+    TRANSFERRED = "Transferred"
     TOO_LONG = "The call has lasted as long as a call may"
     NOT_ANSWERED = "Nobody has answered"
     SERVER_UNREACHABLE = "The SIP server cannot be found"

@@ -21,6 +21,14 @@ class CallStatus(StrEnum):
         return self in (CallStatus.FINISH, CallStatus.BUSY, CallStatus.FAILED)
 
 
+class TransferStatus(StrEnum):
+    """How far a transfer is. The WebSDK knows `COMPLETED`; the others are for the backend."""
+
+    TRYING = "TRYING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
 _BUSY = frozenset({486, 600})
 _NO_FAULT = frozenset({200, 480, 487, 603})
 

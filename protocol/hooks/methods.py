@@ -42,6 +42,8 @@ class HookMethod(StrEnum):
     HOLD = "hold"
     UNHOLD = "unhold"
     SEND_DTMF = "sendDtmf"
+    TRANSFER = "transfer"
+    TRANSFER_STATUS_EVENT = "TransferStatusEvent"
     ON_CALL_EVENT = "OnCallEvent"
     CALL_STATUS_EVENT = "CallStatusEvent"
     REGISTRATION_STATUS_EVENT = "RegistrationStatusEvent"
@@ -91,14 +93,15 @@ _EVENTS = frozenset(
         HookMethod.SERVER_STATUS_EVENT,
         HookMethod.HANGUP,
         HookMethod.CALL_STATUS_EVENT,
+        HookMethod.TRANSFER_STATUS_EVENT,
         HookMethod.REGISTRATION_STATUS_EVENT,
     }
 )
 
 _UNUSED = """
-transfer sendDTMF sendMessage sendIMDN subscribe sendXcapRequest
+sendDTMF sendMessage sendIMDN subscribe sendXcapRequest
 pauseStream playHLS sendBugReport availableStream
-TransferStatusEvent MessageStatusEvent BugReportStatusEvent
+MessageStatusEvent BugReportStatusEvent
 SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent ErrorStatusEvent
 StreamsStatEvent StreamTranscodingGroupEvent OnMessageEvent OnTransferEvent
 """

@@ -3,6 +3,15 @@
 Client frames are in `client_frames`, server frames in `server_frames`; other modules import them from here.
 """
 
+from protocol.signaling.call_frames import (
+    FinishCall,
+    Hold,
+    NotifyIncomingCall,
+    NotifyTransferEvent,
+    NotifyTryingResponse,
+    Ring,
+    Talk,
+)
 from protocol.signaling.client_frames import (
     AvailableStream,
     ClientFrame,
@@ -32,29 +41,23 @@ from protocol.signaling.server_frames import (
     DataStatusEvent,
     Fail,
     Finish,
-    FinishCall,
     GetUserData,
     GetVersion,
-    Hold,
     InboundVideoRate,
-    NotifyIncomingCall,
     NotifySessionDebugEvent,
     NotifyStreamEvent,
     NotifyStreamStatusEvent,
-    NotifyTryingResponse,
     NotifyVideoFormat,
     OnDataEvent,
     OutboundVideoRate,
     PingFrame,
     PongFrame,
     Registered,
-    Ring,
     ServerFrame,
-    ServerMessage,
     SetRemoteSDP,
-    Talk,
     VideoRate,
 )
+from protocol.signaling.server_message import ServerMessage
 
 __all__ = [
     "AvailableStream",
@@ -76,6 +79,7 @@ __all__ = [
     "NotifySessionDebugEvent",
     "NotifyStreamEvent",
     "NotifyStreamStatusEvent",
+    "NotifyTransferEvent",
     "NotifyTryingResponse",
     "NotifyVideoFormat",
     "OnDataEvent",

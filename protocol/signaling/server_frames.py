@@ -9,11 +9,20 @@ module writes wire names.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from protocol.calls.statuses import CallStatus
-from protocol.common.json_decoding import wire_name
+from protocol.signaling.call_frames import (
+    FinishCall,
+    Hold,
+    NotifyIncomingCall,
+    NotifyTransferEvent,
+    NotifyTryingResponse,
+    Ring,
+    Talk,
+)
 from protocol.signaling.client_frames import Connection
+from protocol.signaling.server_message import ServerMessage
 from protocol.signaling.session_statuses import DataStatus, SessionStatus
 from protocol.stream.statuses import StreamEventType, StreamStatus
 
@@ -21,24 +30,6 @@ NOT_ECHOED = frozenset({"custom", "noticationToken", "notificationToken", "sipPa
 """What `getUserData` does not repeat: the page's own data, tokens for push messages (the iOS SDK spells it so), and the
 password of its SIP account.
 """
-
-
-@frozen(kw_only=True)
-class ServerMessage:
-    """What all server frames share."""
-
-    message: ClassVar[str]
-    wire_names: ClassVar[tuple[tuple[str, str], ...]]
-    """Each field with its name on the wire, in order."""
-
-    @classmethod
-    def __attrs_init_subclass__(cls) -> None:
-        cls.wire_names = tuple((attribute.name, wire_name(attribute.name)) for attribute in fields(cls))
-
-    def wire_data(self) -> list[Any]:
-        """The frame's `data` array: one object of the fields that are not None."""
-        named = ((wire, getattr(self, name)) for name, wire in self.wire_names)
-        return [{wire: value for wire, value in named if value is not None}]
 
 
 @frozen(kw_only=True)
@@ -311,59 +302,6 @@ class Registered(ServerMessage):
     status: SessionStatus = SessionStatus.REGISTERED
 
 
-@frozen(kw_only=True)
-class CallFrame(ServerMessage):
-    """A call has a new status. The SDK takes it from `data`, whatever the message is called."""
-
-    data: Mapping[str, Any] = field(repr=False)
-    """The `Call` of WCS, as the backend may have overwritten it."""
-
-    def wire_data(self) -> list[Any]:
-        return [dict(self.data)]
-
-
-@frozen(kw_only=True)
-class NotifyTryingResponse(CallFrame):
-    """`notifyTryingResponse`: the phone's server is being asked."""
-
-    message: ClassVar[str] = "notifyTryingResponse"
-
-
-@frozen(kw_only=True)
-class Ring(CallFrame):
-    """`ring`: the phone rings, or can already be heard."""
-
-    message: ClassVar[str] = "ring"
-
-
-@frozen(kw_only=True)
-class Talk(CallFrame):
-    """`talk`: both sides talk."""
-
-    message: ClassVar[str] = "talk"
-
-
-@frozen(kw_only=True)
-class Hold(CallFrame):
-    """`hold`: one side holds the call."""
-
-    message: ClassVar[str] = "hold"
-
-
-@frozen(kw_only=True)
-class FinishCall(CallFrame):
-    """`finish` of a call that there was."""
-
-    message: ClassVar[str] = "finish"
-
-
-@frozen(kw_only=True)
-class NotifyIncomingCall(CallFrame):
-    """`notifyIncomingCall`: a phone calls. Its SDP has come before, by `setRemoteSDP`, or the page could not answer."""
-
-    message: ClassVar[str] = "notifyIncomingCall"
-
-
 ServerFrame = (
     GetUserData
     | GetVersion
@@ -388,4 +326,5 @@ ServerFrame = (
     | Hold
     | FinishCall
     | NotifyIncomingCall
+    | NotifyTransferEvent
 )

@@ -77,7 +77,7 @@ def test_a_group_that_the_sdk_would_misread_is_refused(group: str) -> None:
         stat_text({group: {}}, {})
 
 
-@pytest.mark.parametrize("method", ["call/startup", "mixer/add", "pull/pull", "cdn/stream/access_list/add"])
+@pytest.mark.parametrize("method", ["call/transfer", "mixer/add", "pull/pull", "cdn/stream/access_list/add"])
 def test_methods_of_wcs_that_we_do_not_have(method: str) -> None:
     assert is_unsupported(method)
 
