@@ -1,7 +1,7 @@
 """The REST resource `/call`, as in WCS: calls are begun without a page, and phones hear streams and sounds."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -38,7 +38,7 @@ RTMP_STREAM: Final = Field("rtmpStream", TEXT, "not supported")
 STREAM_NAME: Final = Field("streamName", TEXT, "the name of a publication")
 FILE_NAME: Final = Field("fileName", TEXT, "a WAV file of `push.sounds_folder`")
 
-_LOGIN_FIELDS: Final = (LOGIN, AUTHENTICATION_NAME, PASSWORD, DOMAIN, PROXY, PORT)
+_LOGIN_FIELDS: Final[tuple[Field[Any], ...]] = (LOGIN, AUTHENTICATION_NAME, PASSWORD, DOMAIN, PROXY, PORT)
 
 STARTUP: Final = FieldTable(
     CALL_ID,

@@ -23,7 +23,7 @@ def test_accounts_have_names() -> None:
     assert set(accounts) == {"support", "sales"}
     support = accounts["support"]
     assert (support.login.login, support.login.password, support.login.port) == ("alice", "secret", 5080)
-    assert support.apps == {"shop"}
+    assert support.apps == frozenset({"shop"})
     assert accounts["sales"].apps is None
     assert "secret" not in repr(accounts)
 
