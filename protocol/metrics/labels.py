@@ -24,7 +24,7 @@ _FIXED_CAUSES = """
 client-closed client-does-not-read client-floods connection-lost crash denied empty idle keep-alive
 media-transport-unsupported no-players no-connection-frame no-room ping-timeout protocol-error publisher-stop refused
 rest-connection-terminate rest-terminate room-kick room-terminate session-disconnect shutdown unwritable-frame user
-moved stream-over wcs-terminate worker-died
+call-over moved stream-over wcs-terminate worker-died
 """
 CAUSES: Final = frozenset(_FIXED_CAUSES.split()) | {info.lower().replace(" ", "-") for info in StreamInfo}
 """Why sessions and streams end."""
@@ -32,7 +32,7 @@ CAUSES: Final = frozenset(_FIXED_CAUSES.split()) | {info.lower().replace(" ", "-
 TERMINATORS: Final = {"rest-terminate": "rest", "rest-connection-terminate": "rest", "wcs-terminate": "wcs"}
 """Who has streams and sessions stopped, by the cause of their ends."""
 
-CODECS: Final = frozenset({"OPUS", "PCMA", "PCMU", "H264", "VP8", "VP9", "AV1"})
+CODECS: Final = frozenset({"OPUS", "G722", "PCMA", "PCMU", "H264", "VP8", "VP9", "AV1"})
 """Canonical names."""
 DROPS: Final = (
     "malformed", "too_large", "over_bitrate", "over_packet_rate", "over_control_rate", "stale", "skipped", "unexpected",

@@ -98,7 +98,8 @@ class CallOrderResource:
             self._port().inject_stream(asked.filter, stream)
         except (NoSuchCall, NothingToInject, NotInjected) as error:
             raise _refusal(error) from None
-        return _injected(request, asked, "stream injected by rest")
+        log.info("stream injected by rest", **_told(request, asked))
+        return empty_answer({})
 
     async def inject_sound(self, request: Request) -> Response:
         """Have the phone of a call hear a WAV file in the page's place, once."""
@@ -107,7 +108,8 @@ class CallOrderResource:
             await self._port().inject_sound(asked.filter, asked.name)
         except (NoSuchCall, NothingToInject, NotInjected) as error:
             raise _refusal(error) from None
-        return _injected(request, asked, "sound injected by rest")
+        log.info("sound injected by rest", **_told(request, asked))
+        return empty_answer({})
 
     async def stop(self, request: Request) -> Response:
         """End whatever the phone of a call hears in the page's place; nothing, if there is none."""
@@ -116,7 +118,8 @@ class CallOrderResource:
             self._port().stop_injection(asked.filter)
         except NoSuchCall as error:
             raise _refusal(error) from None
-        return _injected(request, asked, "injection ended by rest")
+        log.info("injection ended by rest", **_told(request, asked))
+        return empty_answer({})
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -134,10 +137,10 @@ class CallOrderResource:
         return asked
 
 
-def _injected(request: Request, asked: rest.Injection, told: str) -> Response:
+def _told(request: Request, asked: rest.Injection) -> dict[str, object]:
+    """It is done: for the audit file, and the fields of the log line."""
     note(request.scope, matched=1)
-    log.info(told, id=asked.filter.call_id, name=asked.name or None, **caller_fields(request.scope))
-    return empty_answer({})
+    return {"id": asked.filter.call_id, "name": asked.name or None, **caller_fields(request.scope)}
 
 
 def _refusal(error: NoSuchCall | NothingToInject | NotInjected) -> RestError:

@@ -206,5 +206,6 @@ def test_kinds_of_methods() -> None:
         "ServerStatusEvent",
         "CallStatusEvent",
         "RegistrationStatusEvent",
+        "TransferStatusEvent",
         "hangup",
     }
