@@ -1,5 +1,7 @@
 """Which datagram is whose: by its first bytes what it is, by its source, user fragment or SSRC which peer's."""
 
+from collections.abc import Hashable, Sequence
+
 from actors.media.guard import PeerGuard
 from actors.media.io.datagrams import STRIDE, Datagrams
 from actors.media.peer.peer_table import Route
@@ -7,7 +9,7 @@ from actors.media.peer.transport import Transport, TransportServices
 from protocol.webrtc.demux import Datagram, ssrc_of
 from protocol.webrtc.ice import recipient
 from protocol.webrtc.paths import IcePath
-from protocol.webrtc.stun import StunError
+from protocol.webrtc.stun import Address, StunClass, StunError
 from protocol.webrtc.stun import parse as parse_stun
 
 MAX_NAMES = 10_000
@@ -20,15 +22,18 @@ class DatagramRouter:
     """What comes to the plane's socket number `local`.
 
     Media of one peer that was read together is handled together, as a run: what a run needs once is done once. The
-    order of what a peer sent is kept; only media of different peers may change places.
+    order of what a peer sent is kept; only media of different peers may change places. `is_shared`: media of many peers
+    comes from one source, so it is known by its SSRC too.
     """
 
-    def __init__(self, services: TransportServices, guard: PeerGuard, local: int) -> None:
+    def __init__(self, services: TransportServices, guard: PeerGuard, local: int, *, is_shared: bool = False) -> None:
         self._peers = services.peers
         self._counters = services.context.counters
         self._guard = guard
         self._local = local
-        self._by_name: dict[bytes, Route[Transport]] = {}
+        self._keys = _names_and_ssrcs if is_shared else _names
+        self._is_shared = is_shared
+        self._by_key: dict[Hashable, Route[Transport]] = {}
         self._version = -1  # of the table of peers that the names are from
 
     def take(self, datagrams: Datagrams) -> None:
@@ -37,27 +42,27 @@ class DatagramRouter:
         self._counters.datagrams += count - first
         memory, end = datagrams.memory, count * STRIDE
         heads = zip(memory[0:end:STRIDE].tolist(), memory[1:end:STRIDE].tolist(), datagrams.sizes, strict=True)
-        by_name, runs = self._names(), dict[Route[Transport], list[int]]()
-        for index, ((one, two, size), name) in enumerate(zip(heads, datagrams.names, strict=True)):
+        by_key, runs = self._known(), dict[Route[Transport], list[int]]()
+        for index, ((one, two, size), key) in enumerate(zip(heads, self._keys(datagrams), strict=True)):
             if index < first:
                 continue
-            route = by_name.get(name) if one >> 6 == _RTP_VERSION and two >> 5 != _RTCP_TYPES and size > 1 else None
+            route = by_key.get(key) if one >> 6 == _RTP_VERSION and two >> 5 != _RTCP_TYPES and size > 1 else None
             if route is None:
                 self._take_runs(datagrams, runs)
-                self._guard.run(self._take_single, datagrams, index)
-                by_name = self._names()
+                self._guard.run(self._take_single, datagrams, index, key)
+                by_key = self._known()
             elif route in runs:
                 runs[route].append(index)
             else:
                 runs[route] = [index]
         self._take_runs(datagrams, runs)
 
-    def _names(self) -> dict[bytes, Route[Transport]]:
+    def _known(self) -> dict[Hashable, Route[Transport]]:
         """The routes by the kernel's names, as far as they are still right."""
-        if self._version != self._peers.version or len(self._by_name) > MAX_NAMES:
+        if self._version != self._peers.version or len(self._by_key) > MAX_NAMES:
             self._version = self._peers.version
-            self._by_name.clear()
-        return self._by_name
+            self._by_key.clear()
+        return self._by_key
 
     def _take_runs(self, datagrams: Datagrams, runs: dict[Route[Transport], list[int]]) -> None:
         for route, indices in runs.items():
@@ -68,19 +73,20 @@ class DatagramRouter:
         self._guard.current = route.peer
         route.peer.on_srtp(datagrams, indices, route.path)
 
-    def _take_single(self, datagrams: Datagrams, index: int) -> None:
+    def _take_single(self, datagrams: Datagrams, index: int, key: Hashable) -> None:
         data, source, now = datagrams.data(index), datagrams.source(index), datagrams.arrivals[index]
         kind = Datagram.of(data)
         if kind is Datagram.STUN:
             self._take_stun(data, IcePath(source, self._local), now)
             return
-        route = self._peers.routes[self._local].get(source)
+        route = self._route(kind, data, source)
         if route is None:
             self._take_stray(kind, datagrams, index, IcePath(source, self._local))
             return
         self._guard.current = transport = route.peer
         if kind is Datagram.RTP:
-            self._names()[datagrams.names[index]] = route
+            if self._is_shared or route.peer.shares is None:
+                self._known()[key] = route
             transport.on_srtp(datagrams, [index], route.path)
         elif kind is Datagram.RTCP:
             transport.on_srtcp(data, route.path, now)
@@ -88,6 +94,12 @@ class DatagramRouter:
             transport.on_dtls(data, route.path, now)
         else:
             self._counters.unexpected += 1
+
+    def _route(self, kind: Datagram, data: bytes, source: Address) -> Route[Transport] | None:
+        """Whose media or control it is, by its source, and where peers share that by its SSRC."""
+        peers, ssrc = self._peers, ssrc_of(kind, data)
+        shared = None if ssrc is None or not peers.shared else peers.shared.get((IcePath(source, self._local), ssrc))
+        return shared or peers.routes[self._local].get(source)
 
     def _take_stray(self, kind: Datagram, datagrams: Datagrams, index: int, here: IcePath) -> None:
         """Not STUN, from an unknown address: perhaps a peer whose address has changed."""
@@ -107,5 +119,24 @@ class DatagramRouter:
         self._guard.current = transport = self._peers.by_ufrag.get(recipient(message) or "")
         if transport is None:
             self._counters.stun_ignored += 1
+        elif message.dtls is not None and message.kind is StunClass.INDICATION:
+            self._take_wrapped(transport, message.dtls, here, now)
         else:
             transport.on_stun(message, here, len(data), now)
+
+    def _take_wrapped(self, transport: Transport, datagram: bytes, here: IcePath, now: float) -> None:
+        """DTLS of one of several peers at an address. As any other it is from a checked address, or nothing."""
+        if transport.shares is not None and here in transport.agent.paths:
+            transport.on_dtls(datagram, here, now)
+        else:
+            self._counters.unexpected += 1
+
+
+def _names(datagrams: Datagrams) -> Sequence[Hashable]:
+    return datagrams.names
+
+
+def _names_and_ssrcs(datagrams: Datagrams) -> Sequence[Hashable]:
+    """As the header has it; in a datagram without one, whatever there is."""
+    words = datagrams.memory[: datagrams.count * STRIDE].cast("I")
+    return list(zip(datagrams.names, words[2 :: STRIDE // 4].tolist(), strict=True))

@@ -16,6 +16,7 @@ then encrypted and sent for every viewer, within a few milliseconds.
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import trio
@@ -99,7 +100,7 @@ class MediaPlane:
         self._receivers = [self._receiver(local, entry.socket) for local, entry in enumerate(sockets)]
         self._reports = list(_report_readers(sockets, self._receiver, context))
         self._tcp = TcpMedia(self._services, self._guard, listeners, outlets, after=self._end_pass)
-        self.relays = RelayLegs(self._services, self._guard, self._datagrams, self._end_pass)
+        self.relays = RelayLegs(self._services, partial(self._receiver, is_shared=True), self._receive)
         self.feeds = Feeds(context, self._guard.run, self._end_pass)
         self.calls = CallMedia(self._services, self._guard, self._end_pass)
         self._losses = LossWatch(self._lost, log)
@@ -112,7 +113,7 @@ class MediaPlane:
         return tuple(entry.local for entry in self._services.port.sockets)
 
     def statistics(self) -> MediaStatistics:
-        receiving = _receiver_figures(self._receivers, self._context.clock())
+        receiving = _receiver_figures([*self._receivers, *self.relays.receivers], self._context.clock())
         return MediaStatistics(**{**receiving, **_peer_figures(self._services), **self.drops})
 
     @property
@@ -139,7 +140,7 @@ class MediaPlane:
             "forward_dropped": losses.dropped,
             "forward_failed": losses.failed,
             "kernel_drops": self._services.port.kernel_drops,
-            "queue_drops": sum(receiver.queue.drops for receiver in self._receivers),
+            "queue_drops": sum(receiver.queue.drops for receiver in (*self._receivers, *self.relays.receivers)),
         }
 
     # -- for streams ---------------------------------------------------------------------------------------------
@@ -256,8 +257,8 @@ class MediaPlane:
             context.counters.receive_errors += 1
         context.quality.forward_delay.came(receiver.oldest)
 
-    def _receiver(self, local: int, udp: UdpSocket) -> Receiver:
-        router = DatagramRouter(self._services, self._guard, local)
+    def _receiver(self, local: int, udp: UdpSocket, *, is_shared: bool = False) -> Receiver:
+        router = DatagramRouter(self._services, self._guard, local, is_shared=is_shared)
         return Receiver(udp, trio.current_time, router.take, self._datagrams)
 
     def poke(self) -> None:

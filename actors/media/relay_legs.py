@@ -1,65 +1,50 @@
 """The legs by which streams pass between nodes: one end of each is here.
 
-An origin serves a leg by the sockets that serve browsers. An edge has a socket for each leg, for two legs from the same
-origin come from the same address, which is how peers are told apart. All of these sockets are read in one task, so
-packets of many legs that came together are forwarded together.
+An origin serves legs by the sockets that serve browsers. An edge calls from one socket for all of its legs, which is
+read as those are, so packets of many legs that came together are read and forwarded together. Legs between the same two
+nodes have the same addresses; `protocol.webrtc.shared_address` says how they are told apart.
 """
 
-import contextlib
-import errno
-import selectors
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
-from typing import Final
 
 import trio
 
-from actors.media.datagram_router import DatagramRouter
 from actors.media.events import MediaRefused, Post
-from actors.media.guard import PeerGuard
 from actors.media.ingest.relay_ingest import RelayIngest
-from actors.media.io.datagrams import Datagrams
+from actors.media.io.calling_socket import open_calling_socket, reached
 from actors.media.io.receiver import Receiver
-from actors.media.io.rest_timer import RestTimer
 from actors.media.io.sockets import UdpSocket
-from actors.media.io.wakeup_coalescing import WakeupCoalescer
 from actors.media.peer.transport import TransportServices
 from actors.media.publication import Publication
 from actors.media.relay_playback import RelayPlayback
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.ice import make_credentials
 from protocol.webrtc.paths import IcePath
-from protocol.webrtc.relay_leg import LegEnd, LegTrack
-from protocol.webrtc.roles import PeerRoles
-from protocol.webrtc.sdp import Fingerprint, SdpError, Setup
+from protocol.webrtc.relay_leg import LegEnd, LegTrack, edge_roles
+from protocol.webrtc.sdp import Fingerprint, SdpError
 from protocol.webrtc.stun import Address
-
-BUFFER: Final = 1 << 20
-"""Bytes that the system keeps of what has come by one leg."""
-
-
-class _LegSocket:
-    """The socket of one leg at the edge."""
-
-    def __init__(self, udp: UdpSocket, local: int, receiver: Receiver) -> None:
-        self.udp, self.local, self.receiver = udp, local, receiver
 
 
 class RelayLegs:
-    """See above. `after` ends a pass of the plane."""
+    """See above. `receiver` makes one for a socket that many peers send to, `receive` reads it until cancelled."""
 
     def __init__(
-        self, services: TransportServices, guard: PeerGuard, datagrams: Datagrams, after: Callable[[], None]
+        self,
+        services: TransportServices,
+        receiver: Callable[[int, UdpSocket], Receiver],
+        receive: Callable[[Receiver], Awaitable[None]],
     ) -> None:
-        self._services, self._guard, self._datagrams, self._after = services, guard, datagrams, after
-        self._sockets: dict[RelayIngest, _LegSocket] = {}
-        self._selector = selectors.DefaultSelector()
-        self._coalescer, self._timer = WakeupCoalescer(), RestTimer()
+        self._services, self._receiver, self._receive = services, receiver, receive
+        self._sockets: dict[tuple[int, str | None], list[int]] = {}  # by IP version, and the address they call from
+        self.receivers: list[Receiver] = []
+        """Of the edge's sockets."""
+        self._legs = set[RelayIngest]()
+        self._nursery: trio.Nursery | None = None
 
     def __len__(self) -> int:
         """Legs that come here."""
-        return len(self._sockets)
+        return len(self._legs)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -104,11 +89,9 @@ class RelayLegs:
         `end` must follow.
         """
         try:
-            leg = self._open(address, source)
+            path = self._path(address, source, tracks)
         except (OSError, ValueError) as error:
             raise _refusal(f"no way to {address[0]} port {address[1]}: {error}") from None
-        path = IcePath(leg.udp.getpeername()[:2], leg.local)
-        roles = PeerRoles(setup=Setup.ACTIVE, controlling=True, calls=path, credentials=credentials)
         try:
             ingest = RelayIngest(
                 self._services,
@@ -116,95 +99,62 @@ class RelayLegs:
                 tracks,
                 pull,
                 post,
-                roles,
+                edge_roles(path, credentials, origin, tracks),
                 heeds_requests=heeds_requests,
                 continues=continues,
             )
         except (SdpError, ValueError) as error:
-            self._close(leg)
             raise _refusal(str(error)) from None
-        self._sockets[ingest] = leg
+        self._legs.add(ingest)
         return ingest
 
     def end(self, ingest: RelayIngest) -> None:
-        """Close a leg and its socket. Idempotent."""
+        """Close a leg. Idempotent."""
         ingest.close()
-        leg = self._sockets.pop(ingest, None)
-        if leg is not None:
-            self._close(leg)
+        self._legs.discard(ingest)
 
     # -- the edge's sockets --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Read them until cancelled."""
-        clock = self._services.context.clock
-        while True:
-            rest = self._coalescer.rest_until - clock()
-            if rest > 0:
-                await self._timer.sleep(rest)
-            else:
-                await trio.lowlevel.wait_readable(self._selector)
-            self._drain()
-            self._services.context.in_picture = False
-            self._after()
-
-    def _drain(self) -> None:
-        context = self._services.context
-        woke_at, total = context.clock(), 0
-        context.counters.wake_ups += 1
-        for key, _ in self._selector.select(0):
-            receiver: Receiver = key.data
-            try:
-                total += receiver.drain()
-            except OSError:  # such as an origin whose port is closed
-                context.counters.receive_errors += 1
-            context.quality.forward_delay.came(receiver.oldest)
-        self._coalescer.took(total, woke_at, is_all=True)
+        try:
+            async with trio.open_nursery() as self._nursery:
+                for receiver in self.receivers:
+                    self._nursery.start_soon(self._receive, receiver)
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
 
     def close(self) -> None:
-        """At the end of the plane."""
-        for leg in list(self._sockets.values()):
-            self._close(leg)
-        self._sockets.clear()
-        self._selector.close()
-        self._timer.close()
+        """At the end of the plane, which closes the sockets."""
+        for receiver in self.receivers:
+            receiver.close()
 
-    def _open(self, address: Address, source: str | None) -> _LegSocket:
-        """A socket that hears the origin alone."""
-        udp = _connected(address, source)
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    def _path(self, address: Address, source: str | None, tracks: Sequence[LegTrack]) -> IcePath:
+        """The way there. Raises OSError; ValueError for what is no address: no name is looked up here."""
+        remote = ip_address(address[0])
+        if not 0 < address[1] < 65536:
+            raise ValueError("no port")
+        if source is not None and ip_address(source).version != remote.version:
+            source = None
+        there, key = reached(remote, address[1]), (remote.version, source)
+        ssrcs = [ssrc for track in tracks for ssrc in track.ssrcs]
+        paths = [IcePath(there, local) for local in self._sockets.setdefault(key, [])]
+        path = next((path for path in paths if self._services.peers.has_room(path, ssrcs)), None)
+        return path or IcePath(there, self._open(*key))
+
+    def _open(self, version: int, source: str | None) -> int:
+        """One more socket; its number."""
         services = self._services
-        local = services.port.add(udp)
+        entry = open_calling_socket(version, source, services.context.settings.media_socket_buffer)
+        local = services.port.add(entry)
         services.peers.add_socket(local)
-        router = DatagramRouter(services, self._guard, local)
-        receiver = Receiver(udp, services.context.clock, router.take, self._datagrams)
-        self._selector.register(udp, selectors.EVENT_READ, receiver)
-        return _LegSocket(udp, local, receiver)
-
-    def _close(self, leg: _LegSocket) -> None:
-        self._selector.unregister(leg.udp)
-        self._services.port.take_away(leg.local)
-        leg.receiver.close()
-        leg.udp.close()
-
-
-def _connected(address: Address, source: str | None) -> UdpSocket:
-    """Raises OSError; ValueError for what is no address: no name is looked up here."""
-    remote = ip_address(address[0])
-    if not 0 < address[1] < 65536:
-        raise ValueError("no port")
-    family = socket.AF_INET6 if remote.version == 6 else socket.AF_INET
-    udp = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        udp.setblocking(False)
-        if source is not None and ip_address(source).version == remote.version:
-            with contextlib.suppress(OSError):  # it is another machine's, which stands before this one
-                udp.bind((source, 0))
-        udp.connect((str(remote), address[1]))
-    except OSError as error:
-        udp.close()
-        raise OSError(error.errno or errno.EINVAL, error.strerror) from None
-    return udp
+        self._sockets[version, source].append(local)
+        receiver = self._receiver(local, entry.socket)
+        self.receivers.append(receiver)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._receive, receiver)
+        return local
 
 
 def _refusal(detail: str) -> MediaRefused:

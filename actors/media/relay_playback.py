@@ -6,9 +6,9 @@ from actors.media.events import Post
 from actors.media.peer.transport import TransportServices
 from actors.media.playback import Playback
 from actors.media.publication import Publication
+from protocol.webrtc.ice import make_credentials
 from protocol.webrtc.negotiation import negotiate_play
-from protocol.webrtc.relay_leg import LegEnd, LegTrack, viewer_offer
-from protocol.webrtc.roles import ANSWERER
+from protocol.webrtc.relay_leg import LegEnd, LegTrack, origin_roles, viewer_offer
 
 
 class RelayPlayback(Playback):
@@ -25,9 +25,6 @@ class RelayPlayback(Playback):
     ) -> None:
         offer = viewer_offer(edge, tracks)
         plans = negotiate_play(offer, publication.sources)
-        super().__init__(services, offer, plans, publication, pull, post, ANSWERER)
-
-    @property
-    def credentials(self) -> tuple[str, str]:
+        self.credentials = make_credentials(services.context.entropy)
         """By which the edge's checks reach it."""
-        return self._transport.ufrag, self._transport.pwd
+        super().__init__(services, offer, plans, publication, pull, post, origin_roles(self.credentials, edge))

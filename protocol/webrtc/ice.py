@@ -60,9 +60,9 @@ def make_credentials(entropy: Callable[[int], bytes]) -> tuple[str, str]:
 def recipient(message: StunMessage) -> str | None:
     """The user fragment of the agent that the message claims to be for; None when it names none.
 
-    A request contains it. A response repeats the transaction id of our check, which begins with it.
+    A request or indication contains it. A response repeats the transaction id of our check, which begins with it.
     """
-    if message.kind is StunClass.REQUEST:
+    if message.kind in (StunClass.REQUEST, StunClass.INDICATION):
         return message.local_ufrag
     return base64.b64encode(message.transaction_id[:_UFRAG_BYTES]).decode()
 

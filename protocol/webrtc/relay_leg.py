@@ -12,6 +12,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from protocol.webrtc.paths import IcePath
+from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.sdp import (
     Codec,
     Direction,
@@ -23,6 +25,7 @@ from protocol.webrtc.sdp import (
     Setup,
     SourceTrack,
 )
+from protocol.webrtc.shared_address import SharedAddress, report_ssrc
 
 _PAYLOAD_TYPES: Final[Mapping[MediaKind, int]] = MappingProxyType({MediaKind.AUDIO: 111, MediaKind.VIDEO: 102})
 _RTX_PAYLOAD_TYPE: Final = 103
@@ -74,6 +77,11 @@ class LegTrack:
         )
 
     @property
+    def ssrcs(self) -> tuple[int, ...]:
+        """Those under which it comes."""
+        return (self.ssrc,) if self.rtx_ssrc is None else (self.ssrc, self.rtx_ssrc)
+
+    @property
     def kind(self) -> MediaKind:
         return MediaKind.VIDEO if self.is_video else MediaKind.AUDIO
 
@@ -94,7 +102,6 @@ class LegTrack:
         """It as a section of an offer. Only who sends names SSRCs."""
         codec, sends = self.leg_codec, direction.sends
         types = [codec.payload_type] if codec.rtx_payload_type is None else [codec.payload_type, codec.rtx_payload_type]
-        ssrcs = [ssrc for ssrc in (self.ssrc, self.rtx_ssrc) if ssrc is not None]
         return MediaSection(
             media=self.kind,
             kind=self.kind,
@@ -104,7 +111,7 @@ class LegTrack:
             direction=direction,
             codecs=(codec,),
             extensions=MappingProxyType({}),
-            ssrcs=tuple(ssrcs) if sends else (),
+            ssrcs=self.ssrcs if sends else (),
             fid_groups=((self.ssrc, self.rtx_ssrc),) if sends and self.rtx_ssrc is not None else (),
             rtcp_rsize=True,
         )
@@ -121,6 +128,27 @@ def publisher_offer(origin: LegEnd, tracks: Sequence[LegTrack]) -> Offer:
         if track.codec not in _CODECS[track.kind]:
             raise NoCommonCodecs(f"{track.codec} is no codec that this version knows")
     return _offer(origin, tracks, Direction.SENDONLY, Setup.PASSIVE)
+
+
+def edge_roles(path: IcePath, credentials: tuple[str, str], origin: LegEnd, tracks: Sequence[LegTrack]) -> PeerRoles:
+    """The edge's part: it calls the origin by that path, and is the DTLS client."""
+    ufrag, _ = credentials
+    ssrcs = tuple(ssrc for track in tracks for ssrc in track.ssrcs)
+    return PeerRoles(
+        setup=Setup.ACTIVE,
+        controlling=True,
+        calls=path,
+        credentials=credentials,
+        shares=SharedAddress(ssrcs=ssrcs, username=f"{origin.ufrag}:{ufrag}"),
+        reports_as=report_ssrc(ufrag),
+    )
+
+
+def origin_roles(credentials: tuple[str, str], edge: LegEnd) -> PeerRoles:
+    """The origin's part: it waits for the edge's check, and is the DTLS server."""
+    ufrag, _ = credentials
+    shares = SharedAddress(ssrcs=(report_ssrc(edge.ufrag),), username=f"{edge.ufrag}:{ufrag}")
+    return PeerRoles(credentials=credentials, shares=shares)
 
 
 def is_same_media(one: Sequence[LegTrack], other: Sequence[LegTrack]) -> bool:

@@ -6,6 +6,7 @@ from attrs import evolve, field, frozen
 
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.sdp import Setup
+from protocol.webrtc.shared_address import SharedAddress
 
 
 @frozen(kw_only=True)
@@ -22,6 +23,10 @@ class PeerRoles:
     credentials: tuple[str, str] | None = field(default=None, repr=False)
     calls: IcePath | None = None
     """Where the server sends the first check, rather than wait for the peer's (`protocol.webrtc.ice_caller`)."""
+    shares: SharedAddress | None = None
+    """What tells the peer from others at its address; None where there are none."""
+    reports_as: int | None = None
+    """The SSRC of the server's reports on what the peer publishes; None for any."""
 
     @property
     def dtls(self) -> Literal["server", "client"]:

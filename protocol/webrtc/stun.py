@@ -41,6 +41,8 @@ _USE_CANDIDATE = 0x0025
 _FINGERPRINT = 0x8028
 _ICE_CONTROLLED = 0x8029
 _ICE_CONTROLLING = 0x802A
+_DTLS = 0xC070
+"""META-DTLS-IN-STUN (draft-hancke-webrtc-sped)."""
 _OPTIONAL = 0x8000
 """Unknown attributes of this type and above may be ignored (RFC 8489 section 14)."""
 
@@ -73,7 +75,8 @@ class StunMessage:
     """A parsed message. Attributes after MESSAGE-INTEGRITY are left out, because they are not authenticated.
 
     `method` is 1 for a binding. `unknown_required` holds the types of unknown comprehension-required attributes.
-    `error_code` is 300 to 699, and None in anything but an error response.
+    `error_code` is 300 to 699, and None in anything but an error response. `dtls` is a
+    datagram of DTLS, which is not authenticated.
     """
 
     kind: StunClass
@@ -86,6 +89,7 @@ class StunMessage:
     ice_controlled: int | None = None
     xor_mapped_address: Address | None = None
     error_code: int | None = None
+    dtls: bytes | None = field(repr=False, default=None)
     unknown_required: tuple[int, ...] = ()
     has_fingerprint: bool = False
     _data: bytes = field(repr=False, eq=False)
@@ -128,6 +132,7 @@ def parse(data: bytes) -> StunMessage:
         ice_controlled=_unsigned(_U64, values.get(_ICE_CONTROLLED)),
         xor_mapped_address=_unpack_address(values.get(_XOR_MAPPED_ADDRESS), transaction_id),
         error_code=_error_code(values.get(_ERROR_CODE)),
+        dtls=values.get(_DTLS),
         unknown_required=unknown,
         has_fingerprint=_FINGERPRINT in values,
         data=data,
@@ -169,7 +174,7 @@ def _attributes(data: bytes) -> tuple[dict[int, bytes], tuple[int, ...], int | N
 
 
 _KNOWN = {_USERNAME, _ERROR_CODE, _UNKNOWN_ATTRIBUTES, _XOR_MAPPED_ADDRESS, _PRIORITY, _USE_CANDIDATE}
-_KNOWN |= {_ICE_CONTROLLED, _ICE_CONTROLLING}
+_KNOWN |= {_ICE_CONTROLLED, _ICE_CONTROLLING, _DTLS}
 
 
 def _check_fingerprint(data: bytes, position: int) -> None:
@@ -204,6 +209,12 @@ def build_request(
 def build_plain_request(transaction_id: bytes) -> bytes:
     """Write what asks a STUN server for the address that it sees the request come from (RFC 8489 section 2)."""
     return _HEADER.pack(BINDING | StunClass.REQUEST.value, 0, COOKIE, transaction_id)
+
+
+def build_dtls_indication(transaction_id: bytes, username: str, datagram: bytes) -> bytes:
+    """Write an indication that carries a datagram of DTLS; `username` is `receiver:sender`."""
+    body = _attribute(_USERNAME, username.encode()) + _attribute(_DTLS, datagram)
+    return _HEADER.pack(BINDING | StunClass.INDICATION.value, len(body), COOKIE, transaction_id) + body
 
 
 def build_response(request: StunMessage, address: Address, key: bytes) -> bytes:

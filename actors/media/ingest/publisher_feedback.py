@@ -31,8 +31,9 @@ FEEDBACK_DELAY = 0.15  # seconds until it is sent in any case; to wake up for it
 class PublisherFeedback:
     """The RTCP towards one publisher. Nothing is sent before `start` or after `stop`.
 
-    `send` encrypts and sends to the publisher. `round_trip` is the publisher's, measured here and by its tracks.
-    Feedback on a track whose section has no `rtcp-rsize` is part of a compound packet (RFC 5506, RFC 3550 section 6.1).
+    `send` encrypts and sends to the publisher; it is sent under `ssrc`, or a random one. `round_trip` is the publisher's,
+    measured here and by its tracks. Feedback on a track whose section has no `rtcp-rsize` is part of a compound packet
+    (RFC 5506, RFC 3550 section 6.1).
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PublisherFeedback:
         *,
         cname: str,
         send: Callable[[bytes], None],
+        ssrc: int | None = None,
     ) -> None:
         self.nacks = 0
         self._quality = context.quality.paths[PUBLISH]
@@ -51,7 +53,7 @@ class PublisherFeedback:
         self._sources = sources
         self._cname = cname
         self._send = send
-        self._ssrc = context.random_number(32)
+        self._ssrc = context.random_number(32) if ssrc is None else ssrc
         self._opening = build_receiver_report(self._ssrc) + build_sdes(self._ssrc, cname)
         self._reduced = {plan.kind for plan in plans if plan.reduced_size}
         self._twcc = TwccRecorder()

@@ -52,6 +52,7 @@ class WebRtcIngest(PublishedMedia):
             self._round_trip,
             cname=self.publication.stream_id,
             send=self._send_rtcp,
+            ssrc=roles.reports_as,
         )
         self._silent_at = math.inf
         self._transport = Transport(services, offer, self, session_id, post, roles)

@@ -1,6 +1,5 @@
 """The media sockets as one port: the candidates that peers are told, and sending one packet."""
 
-import errno
 from collections.abc import Sequence
 
 from actors.media.io.outlet import Outlet
@@ -33,8 +32,8 @@ class MediaPort:
             *_best(tcp_candidate_priorities(self.tcp_candidates), [told for _, told in tcp]),
         )
         """For each socket the best priority among the candidates that lead to it."""
-        self._outlets: list[Outlet | None] = [*(entry.socket for entry in sockets), *(outlet for outlet, _ in tcp)]
-        self._fixed = len(self._outlets)
+        self._outlets: list[Outlet] = [*(entry.socket for entry in sockets), *(outlet for outlet, _ in tcp)]
+        self._fixed, self._added = len(self._outlets), list[MediaSocket]()
         sizes = [entry.buffer_sizes for entry in self.sockets]
         self.socket_buffers = min((size for size, _ in sizes), default=0), min((size for _, size in sizes), default=0)
         """Bytes for what has come and for what is to leave, of the socket that has the least."""
@@ -43,14 +42,11 @@ class MediaPort:
     @property
     def kernel_drops(self) -> int:
         """Datagrams lost before they were read, since the sockets were opened."""
-        return sum(entry.kernel_drops for entry in self.sockets)
+        return sum(entry.kernel_drops for entry in (*self.sockets, *self._added))
 
     def outlet(self, path: IcePath) -> Outlet:
-        """Where a path begins. Raises OSError: it is a socket that has been taken away."""
-        outlet = self._outlets[path.local]
-        if outlet is None:
-            raise OSError(errno.EBADF, "the socket of this path is closed")
-        return outlet
+        """Where a path begins."""
+        return self._outlets[path.local]
 
     def is_tcp(self, path: IcePath) -> bool:
         """Whether a path is a TCP connection."""
@@ -63,22 +59,15 @@ class MediaPort:
         except OSError:
             self._counters.send_errors += 1
 
-    def add(self, outlet: Outlet) -> int:
-        """One more socket, for one peer alone; its number, which may have been another's that was taken away."""
-        for local in range(self._fixed, len(self._outlets)):
-            if self._outlets[local] is None:
-                self._outlets[local] = outlet
-                return local
-        self._outlets.append(outlet)
+    def add(self, entry: MediaSocket) -> int:
+        """One more socket, which browsers are not told of; its number."""
+        self._added.append(entry)
+        self._outlets.append(entry.socket)
         return len(self._outlets) - 1
 
-    def take_away(self, local: int) -> None:
-        """Nothing is sent by this socket, which was added, any more. It is not closed."""
-        self._outlets[local] = None
-
     def close(self) -> None:
-        """Close the sockets of UDP that were there from the beginning."""
-        for entry in self.sockets:
+        """Close the sockets of UDP."""
+        for entry in (*self.sockets, *self._added):
             entry.close()
 
 

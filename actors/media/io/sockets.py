@@ -163,6 +163,12 @@ def _size_buffers(opened: Sequence[MediaSocket], size: int) -> None:
         )
 
 
+def size_buffers(udp: UdpSocket, size: int) -> None:
+    """Give one socket as much of `size` as the system grants; the media sockets' warning is for this one, too."""
+    for option, force in ((socket.SO_SNDBUF, _SO_SNDBUFFORCE), (socket.SO_RCVBUF, _SO_RCVBUFFORCE)):
+        _granted_buffer(udp, option, force, size)
+
+
 def _granted_buffer(udp: UdpSocket, option: int, force: int, size: int) -> int:
     """Ask for a buffer of `size` bytes; what the system gave."""
     try:

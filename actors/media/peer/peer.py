@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from typing import Protocol, TypeVar
 
 from protocol.webrtc.ice import IceLiteAgent
+from protocol.webrtc.shared_address import SharedAddress
 from protocol.webrtc.srtp import SrtpReceiver
 
 
@@ -23,6 +24,10 @@ class Peer(Hashable, Protocol):
     @property
     def end(self) -> object:
         """What it serves: always of one kind, from the beginning until it is removed from the tables."""
+
+    @property
+    def shares(self) -> SharedAddress | None:
+        """What tells it from others at its address; None where there are none."""
 
     @property
     def closed(self) -> bool: ...

@@ -8,8 +8,9 @@ from actors.media.peer.services import PeerServices
 from protocol.common.rate_limit import RateLimit
 from protocol.webrtc.ice import IceLiteAgent
 from protocol.webrtc.paths import IcePath
+from protocol.webrtc.shared_address import SharedAddress
 from protocol.webrtc.srtp import SrtpReceiver
-from protocol.webrtc.stun import StunMessage
+from protocol.webrtc.stun import TRANSACTION_ID_SIZE, StunMessage
 
 CHECK_RATE, CHECK_BURST = 50, 100
 """STUN messages a second that are read from the path in use, and as many from all others.
@@ -27,11 +28,12 @@ _SHARED_SSRC = 1
 class PeerPaths(Generic[P]):
     """The paths of one transport, `owner`. It is passed in and not kept: nothing is to refer back to what has ended."""
 
-    def __init__(self, services: PeerServices[P], agent: IceLiteAgent) -> None:
+    def __init__(self, services: PeerServices[P], agent: IceLiteAgent, shares: SharedAddress | None) -> None:
         self._peers = services.peers
         self._port = services.port
         self._counters = services.context.counters
         self._agent = agent
+        self._shares, self._entropy = shares, services.context.entropy
         self._own_checks = RateLimit(CHECK_RATE, CHECK_BURST)
         self._other_checks = RateLimit(CHECK_RATE, CHECK_BURST)
         self._strays = RateLimit(STRAY_RATE, STRAY_BURST)
@@ -74,8 +76,9 @@ class PeerPaths(Generic[P]):
     def send(self, datagrams: Iterable[bytes], path: IcePath) -> None:
         """Send DTLS there, as far as a path that is not proved may get it."""
         for datagram in datagrams:
-            if self._agent.allow(path, len(datagram)):
-                self._port.send(datagram, path)
+            sent = datagram if self._shares is None else self._shares.wrap(datagram, self._entropy(TRANSACTION_ID_SIZE))
+            if self._agent.allow(path, len(sent)):
+                self._port.send(sent, path)
             else:
                 self._counters.withheld += 1  # the timer of either side brings it again
 

@@ -1,6 +1,7 @@
 """Which peer a datagram belongs to: by our user fragment, by where it came from, by its SSRC."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Generic
 
 from attrs import frozen
@@ -23,12 +24,14 @@ class PeerTable(Generic[P]):
 
     def __init__(self, sockets: int) -> None:
         self.version = 0
-        """Goes up with every change of `routes`."""
+        """Goes up with every change of `routes` and `shared`."""
         self.by_ufrag: dict[str, P] = {}
         self.by_ssrc: dict[int, P] = {}
         """By the SSRC of authentic packets; the first peer, should two have the same SSRC."""
         self.routes: list[dict[Address, Route[P]]] = [{} for _ in range(sockets)]
         """For each socket, by the peer's address."""
+        self.shared: dict[tuple[IcePath, int], Route[P]] = {}
+        """Of peers that share an address, by it and the SSRCs of what they send."""
         self.streams: Counter[str] = Counter()
         """How many peers each signalling session has."""
         self.kinds: Counter[type] = Counter()
@@ -43,6 +46,8 @@ class PeerTable(Generic[P]):
         self.by_ufrag[peer.ufrag] = peer
         self.streams[peer.session_id] += 1
         self.kinds[type(peer.end)] += 1
+        for path in peer.agent.paths:  # where we call it
+            self.route(path, peer)
 
     def remove(self, peer: P) -> bool:
         """Forget a peer with all its routes and SSRCs; False if it is not here."""
@@ -63,8 +68,12 @@ class PeerTable(Generic[P]):
         """A valid check of this peer came by the path. Returns whether packets from there now belong to this peer.
 
         A valid check claims the path, unless another peer has proven it and was heard there recently. Taking it from
-        that peer requires another proof (`route`), because the check's source address may be forged.
+        that peer requires another proof (`route`), because the check's source address may be forged. Where peers share
+        an address, none takes another's packets.
         """
+        if peer.shares is not None:
+            self.route(path, peer)
+            return True
         held = self.routes[path.local].get(path.remote)
         if held is None or held.peer is peer or not held.peer.agent.holds(path, now):
             self.route(path, peer)
@@ -72,7 +81,10 @@ class PeerTable(Generic[P]):
         return False
 
     def route(self, path: IcePath, peer: P) -> None:
-        """Packets from this path are the peer's. Another peer loses the path."""
+        """Packets from this path are the peer's. Another peer loses the path, unless they share it."""
+        if peer.shares is not None:
+            self._share(path, peer, peer.shares.ssrcs)
+            return
         held = self.routes[path.local].get(path.remote)
         if held is not None:
             if held.peer is peer:
@@ -81,7 +93,23 @@ class PeerTable(Generic[P]):
         self.routes[path.local][path.remote] = Route(peer, path)
         self.version += 1
 
+    def has_room(self, path: IcePath, ssrcs: Iterable[int]) -> bool:
+        """Whether nobody at this address sends any of these yet."""
+        return not any((path, ssrc) in self.shared for ssrc in ssrcs)
+
+    def _share(self, path: IcePath, peer: P, ssrcs: Iterable[int]) -> None:
+        for ssrc in ssrcs:
+            held = self.shared.get((path, ssrc))
+            if held is None or held.peer is not peer:
+                self.shared[path, ssrc] = Route(peer, path)
+                self.version += 1
+
     def unroute(self, path: IcePath, peer: P) -> None:
+        for ssrc in () if peer.shares is None else peer.shares.ssrcs:
+            held = self.shared.get((path, ssrc))
+            if held is not None and held.peer is peer:
+                del self.shared[path, ssrc]
+                self.version += 1
         held = self.routes[path.local].get(path.remote)
         if held is not None and held.peer is peer:
             del self.routes[path.local][path.remote]

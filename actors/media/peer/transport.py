@@ -108,9 +108,9 @@ class Transport:
         self._control = ControlRate(context.settings.max_control_rate, self.drops)
         self.end: TransportHandler = end
         self._post = post
-        self._fingerprints, self._roles = offer.fingerprints, roles
+        self._fingerprints, self._roles, self.shares = offer.fingerprints, roles, roles.shares
         self.agent = _make_agent(self.ufrag, self.pwd, offer, services, roles)
-        self._paths = PeerPaths(services, self.agent)
+        self._paths = PeerPaths(services, self.agent, roles.shares)
         self._from: IcePath | None = None  # the path of the packet being handled
         self._handshake: Handshake | None = None
         services.add(self)

@@ -6,11 +6,19 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from protocol.webrtc.ice import IceExpiry, IceLiteAgent
+from protocol.webrtc.ice import IceExpiry, IceLiteAgent, recipient
 from protocol.webrtc.ice_caller import CALL_INTERVAL, CALL_TIMEOUT, LOST_AFTER, IceCaller
 from protocol.webrtc.negotiation import negotiate_play, negotiate_publish
 from protocol.webrtc.paths import IcePath
-from protocol.webrtc.relay_leg import LegEnd, LegTrack, is_same_media, publisher_offer, viewer_offer
+from protocol.webrtc.relay_leg import (
+    LegEnd,
+    LegTrack,
+    edge_roles,
+    is_same_media,
+    origin_roles,
+    publisher_offer,
+    viewer_offer,
+)
 from protocol.webrtc.sdp import Codec, Fingerprint, MediaKind, NoCommonCodecs, Setup, SourceTrack
 from protocol.webrtc.stun import parse
 
@@ -108,6 +116,33 @@ def test_a_caller_begins_and_both_know_the_path() -> None:
     assert effect.response is not None
     lite.handle_response(parse(effect.response), EDGE, 0.0)
     assert lite.path == IcePath(EDGE, 0)
+
+
+def test_no_check_is_needed_while_media_comes() -> None:
+    caller, lite = ends()
+    call(caller, lite, 0.0)
+    path = IcePath(ORIGIN, 7)
+    for tenth in range(1, 60):
+        caller.touch(path, tenth / 10)
+        caller.on_time(tenth / 10)
+    assert not caller.take_checks()
+    assert caller.deadline == pytest.approx(5.9 + CALL_INTERVAL, abs=CALL_INTERVAL)
+    caller.on_time(5.9 + CALL_INTERVAL)
+    assert [check.path for check in caller.take_checks()] == [path]
+
+
+def test_each_end_knows_what_the_other_sends_at_a_shared_address() -> None:
+    tracks = [LegTrack.of(source) for source in sources(CODECS[0])]
+    edge, origin = ("edgeEDGE", "e" * 24), ("origORIG", "o" * 24)
+    calls = edge_roles(IcePath(ORIGIN, 7), edge, LegEnd.of(origin, FINGERPRINT), tracks)
+    waits = origin_roles(origin, LegEnd.of(edge, FINGERPRINT))
+    assert calls.shares is not None
+    assert waits.shares is not None
+    assert calls.shares.ssrcs == (1, 2, 3)
+    assert waits.shares.ssrcs == (calls.reports_as,)
+    wrapped = parse(calls.shares.wrap(b"a flight", bytes(12)))
+    assert (recipient(wrapped), wrapped.dtls) == ("origORIG", b"a flight")
+    assert recipient(parse(waits.shares.wrap(b"", bytes(12)))) == "edgeEDGE"
 
 
 def test_a_call_is_repeated_and_given_up() -> None:

@@ -1,0 +1,137 @@
+"""Both ends of relays in one media plane, which calls itself: many legs between the same two addresses."""
+
+import pytest
+from attrs import define
+
+from actors.media.events import Connected, MediaRefused, PeerClosed
+from actors.media.ingest.relay_ingest import RelayIngest
+from actors.media.relay_playback import RelayPlayback
+from config.value_types import AddressPair
+from protocol.webrtc.relay_leg import LegEnd, LegTrack
+from protocol.webrtc.rtp import parse_header, payload
+from protocol.webrtc.sdp import MediaKind
+from protocol.webrtc.stun import Address
+from tests.support.media_peer import vp8_delta, vp8_key_frame
+from tests.support.media_rig import Facts, Rig, media_rig, until
+from tests.support.plain_media import KeepingSink, PlainSource
+from tests.support.rtp_packets import build_header
+
+
+@define(eq=False)
+class Relayed:
+    """A publication, its leg, and what comes out of it."""
+
+    source: PlainSource
+    playback: RelayPlayback
+    ingest: RelayIngest
+    origin: Facts
+    edge: Facts
+    sink: KeepingSink
+    sent: int = 0
+
+    def feed(self, picture: bytes) -> None:
+        head = build_header(payload_type=1, marker=True, sequence=self.sent, timestamp=self.sent * 3000, ssrc=1)
+        self.source.feed(MediaKind.VIDEO, [head + picture])
+        self.sent += 1
+
+    @property
+    def received(self) -> list[bytes]:
+        packets = [packet.data for packet, _ in self.sink.packets]
+        return [payload(data, parse_header(data)) for data in packets]
+
+
+def relay(rig: Rig, source: PlainSource, name: str, address: Address | None = None) -> Relayed:
+    """Begin a leg, from this plane to itself."""
+    legs, origin, edge = rig.plane.relays, Facts(), Facts()
+    credentials = legs.new_credentials()
+    here = LegEnd.of(credentials, legs.fingerprint)
+    playback = legs.serve(here, source.publication, pull=f"{name} out", post=origin.post)
+    ingest = legs.pull(
+        LegEnd.of(playback.credentials, legs.fingerprint),
+        [LegTrack.of(track) for track in source.publication.sources],
+        address or rig.plane.addresses[0],
+        pull=f"{name} in",
+        credentials=credentials,
+        post=edge.post,
+        source=None,
+        heeds_requests=True,
+    )
+    sink = KeepingSink()
+    ingest.publication.tracks[MediaKind.VIDEO].attach(sink)
+    return Relayed(source, playback, ingest, origin, edge, sink)
+
+
+async def connected(*legs: Relayed) -> None:
+    for leg in legs:
+        await leg.origin.until(Connected())
+        await leg.edge.until(Connected())
+
+
+def plain_source(rig: Rig) -> PlainSource:
+    return PlainSource(rig.plane.context, post=lambda event: None)
+
+
+async def test_legs_between_the_same_addresses_are_told_apart() -> None:
+    async with media_rig() as rig:
+        legs = [relay(rig, plain_source(rig), name) for name in ("one", "two", "three")]
+        await connected(*legs)
+        assert len(rig.plane.relays.receivers) == 1
+        pictures = [[vp8_key_frame(bytes([n])), vp8_delta(bytes([n]) * 900)] for n in range(3)]
+        for picture in range(2):
+            for leg, some in zip(legs, pictures, strict=True):
+                leg.feed(some[picture])
+        await until(lambda: all(len(leg.sink.packets) == 2 for leg in legs))
+        assert [leg.received for leg in legs] == pictures
+        asked = [leg.source.key_frames_asked for leg in legs]
+
+        def has_asked() -> bool:
+            legs[1].ingest.publication.request_key_frame()
+            return legs[1].source.key_frames_asked > asked[1]
+
+        await until(has_asked)
+        assert [leg.source.key_frames_asked > before for leg, before in zip(legs, asked, strict=True)] == [
+            False, True, False,
+        ]  # fmt: skip
+
+
+async def test_the_end_of_one_leg_is_the_end_of_none_beside_it() -> None:
+    async with media_rig() as rig:
+        legs = [relay(rig, plain_source(rig), name) for name in ("one", "two", "three")]
+        await connected(*legs)
+        legs[0].playback.close()
+        await legs[0].edge.until(PeerClosed())
+        rig.plane.relays.end(legs[1].ingest)
+        await legs[1].origin.until(PeerClosed())
+        legs[2].feed(vp8_key_frame(b"goes on"))
+        await until(lambda: len(legs[2].sink.packets) == 1)
+        assert len(rig.plane.relays) == 2
+        assert not legs[2].ingest.closed
+
+
+async def test_a_leg_whose_ssrcs_another_one_has_gets_another_socket() -> None:
+    async with media_rig() as rig:
+        source = plain_source(rig)
+        legs = [relay(rig, source, name) for name in ("one", "again")]
+        await connected(*legs)
+        assert len(rig.plane.relays.receivers) == 2
+        legs[0].feed(vp8_key_frame(b"twice"))
+        await until(lambda: all(len(leg.sink.packets) == 1 for leg in legs))
+        rig.plane.relays.end(legs[0].ingest)
+        await connected(relay(rig, source, "a third time"))
+        assert len(rig.plane.relays.receivers) == 2
+
+
+async def test_legs_pass_ipv6() -> None:
+    async with media_rig(ip=(AddressPair("::1"),)) as rig:
+        leg = relay(rig, plain_source(rig), "six")
+        await connected(leg)
+        leg.feed(vp8_key_frame(b"six"))
+        await until(lambda: len(leg.sink.packets) == 1)
+
+
+@pytest.mark.parametrize("address", [("no address", 5000), ("127.0.0.1", 0), ("255.255.255.255", 5000)])
+async def test_there_is_no_way_to_what_is_no_address(address: Address) -> None:
+    async with media_rig() as rig:
+        with pytest.raises(MediaRefused, match="no way to"):
+            relay(rig, plain_source(rig), "nowhere", address)
+        assert len(rig.plane.relays) == 0
