@@ -31,7 +31,7 @@ FEEDBACK_DELAY = 0.15  # seconds until it is sent in any case; to wake up for it
 class PublisherFeedback:
     """The RTCP towards one publisher. Nothing is sent before `start` or after `stop`.
 
-    `send` encrypts and sends to the publisher; it is sent under `ssrc`, or a random one. `round_trip` is the publisher's,
+    `send` encrypts and sends to the publisher; under `ssrc` or a random one. `round_trip` is the publisher's,
     measured here and by its tracks. Feedback on a track whose section has no `rtcp-rsize` is part of a compound packet
     (RFC 5506, RFC 3550 section 6.1).
     """
