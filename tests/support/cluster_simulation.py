@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import trio
 import trio._core._run as trio_run
@@ -21,7 +21,6 @@ from attrs import define, field
 from actors.cluster.cluster import Cluster, NodeParts
 from actors.cluster.directory import ClusterDirectory
 from actors.cluster.membership import NodeIdentity
-from actors.cluster.registry import Registry
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
@@ -127,18 +126,11 @@ class SimulatedStream(Actor[None]):
         return StreamMeasures(traffic=StreamTraffic(), audio_codec=None, video_codec=None)
 
 
-class Redis(Protocol):
-    """Where a node's registry is."""
-
-    def connect(self, client: str) -> Registry: ...
-    def end_listening(self, client: str) -> None: ...
-
-
 class SimulatedNode:
     """One node, which may be killed and starts again."""
 
     def __init__(
-        self, redis: Redis, name: str, chance: random.Random, tally: Tally, *, identity: str | None = None
+        self, redis: MemoryRedis, name: str, chance: random.Random, tally: Tally, *, identity: str | None = None
     ) -> None:
         self.name, self.tally = name, tally
         self._identity = NodeIdentity(node=identity or name, place=name)

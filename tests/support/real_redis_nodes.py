@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import trio
 
@@ -11,6 +12,7 @@ from actors.cluster.redis_registry import RedisRegistry
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import RedisUrl
 from tests.support.cluster_simulation import SimulatedNode, Tally
+from tests.support.memory_redis import MemoryRedis
 
 POLL = 0.1
 """Seconds between two looks at what a beat tells the nodes, and nobody here."""
@@ -44,7 +46,8 @@ async def real_nodes(url: RedisUrl, count: int) -> AsyncIterator[Sequence[Simula
     """So many nodes, which all know each other."""
     async with trio.open_nursery() as nursery:
         links = Links(url, nursery)
-        nodes = [SimulatedNode(links, f"n{number}", random.Random(number), Tally()) for number in range(count)]
+        redis = cast(MemoryRedis, links)  # of which nodes use no more
+        nodes = [SimulatedNode(redis, f"n{number}", random.Random(number), Tally()) for number in range(count)]
         for node in nodes:
             nursery.start_soon(node.run)
         while not all(node.is_up and len(node.cluster.members()) == count for node in nodes):  # noqa: ASYNC110 - as below
