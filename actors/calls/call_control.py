@@ -1,13 +1,15 @@
 """What operators do to calls, as `actors.node.call_control_port.CallControlPort`."""
 
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.calls.call_table import CallTable
+from actors.calls.registration_table import RegistrationTable
 from actors.node.call_control_port import DigitsNotSent, NoSuchCall
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
+from protocol.sip.account_states import RegistrationDescription
 
 
 @frozen
@@ -16,10 +18,15 @@ class CallControl:
 
     _table: CallTable
     _supervisor: Supervisor
+    _accounts: RegistrationTable = field(factory=RegistrationTable)
 
     def find(self, query: CallFilter) -> tuple[CallDescription, ...]:
         """Those that match, oldest first."""
         return tuple(call.describe() for call in self._table.find(query.matches))
+
+    def registrations(self) -> tuple[RegistrationDescription, ...]:
+        """The registrations of this node, oldest first."""
+        return tuple(self._accounts)
 
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """End those that match, and wait until `deadline` for them to end; how many they are."""

@@ -6,6 +6,8 @@ phone changes later is followed on its side, or refused if the page would have t
 
 from collections.abc import Callable, Sequence
 
+from attrs import evolve
+
 from actors.media.call.bridge import Bridge, CallEnd
 from actors.media.call.call_media import CallMedia, PageOffer
 from actors.media.call.leg import RtpLeg
@@ -14,7 +16,8 @@ from actors.media.context import MediaContext
 from actors.media.events import MediaRefused, Post, discard
 from protocol.calls.codecs import CallCodecs, answer_page, answer_phone, page_offer, phone_offer
 from protocol.calls.info_texts import CallInfo, CallRefused
-from protocol.calls.phone_sdp import PhoneDialogue, read_phone
+from protocol.calls.phone_sdp import PhoneDialogue, PhoneOffers, read_phone
+from protocol.calls.protection import SETTING, MediaProtection
 from protocol.calls.remote_media import RemoteMedia
 from protocol.sip.media_description import Origin, PhoneDescription
 from protocol.webrtc.call_offer import call_section, read_call_answer
@@ -65,9 +68,9 @@ class CallEnds:
         if not self._offered:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "of the page's codecs, none is for phones")
 
-    def offer_phone(self, signalling: Sequence[str]) -> bytes:
-        """Open the phone's end; our offer."""
-        return self._open(signalling, allows_sdes=False).offer(self._offered)
+    def offer_phone(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneOffers:
+        """Open the phone's end; our offer, and the one for a phone that refuses it."""
+        return self._open(signalling, protection).first_offers(self._offered)
 
     def take_answer(self, body: bytes | None) -> str | None:
         """The phone's answer, early or not. The page's answer when it is the first one, else None."""
@@ -94,15 +97,15 @@ class CallEnds:
 
     # -- a phone calls -------------------------------------------------------------------------------------------
 
-    def offer_to_page(self, body: bytes | None, signalling: Sequence[str], *, allows_sdes: bool) -> str:
+    def offer_to_page(self, body: bytes | None, signalling: Sequence[str], protection: MediaProtection) -> str:
         """The phone's offer, None if it has none; our offer to the page."""
         if body is not None:
-            self._phone_offer = read_phone(body)
+            self._phone_offer = read_phone(body, prefer_secure=protection.srtp)
         phone = _USUAL if self._phone_offer is None else self._phone_offer.audio.codecs
         codecs = page_offer(phone, self._excluded)
         if not codecs:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone's codecs need a transcoder")
-        dialogue = self._open(signalling, allows_sdes=allows_sdes)
+        dialogue = self._open(signalling, protection)
         if self._phone_offer is not None:
             dialogue.remote(self._phone_offer)  # refuses now what could not be answered
         self._offered = tuple(phone)
@@ -181,7 +184,7 @@ class CallEnds:
         self._dialogue = dialogue = dialogue.next()
         if body is None:
             return dialogue.offer(self.codecs.phone)
-        described = read_phone(body)
+        described = read_phone(body, prefer_secure=dialogue.protection.srtp)
         remote = dialogue.remote(described)
         phone = answer_phone(remote.codecs, self.codecs.page)
         self._follow(remote)
@@ -218,8 +221,10 @@ class CallEnds:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "the phone's end is not open")
         return self._dialogue, self.leg
 
-    def _open(self, signalling: Sequence[str], *, allows_sdes: bool) -> PhoneDialogue:
+    def _open(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneDialogue:
         context = self._context
+        if not protection.srtp and not protection.plain:
+            raise CallRefused(CallInfo.NO_SRTP, SETTING)
         try:
             self.leg = self._media.open_leg(session_id=self._session_id, post=self._post, signalling=signalling)
         except MediaRefused as refused:
@@ -231,7 +236,7 @@ class CallEnds:
             origin=origin,
             secret=context.entropy(30),
             signalling=tuple(signalling),
-            allows_sdes=allows_sdes,
+            protection=protection,
         )
         return self._dialogue
 
@@ -255,6 +260,8 @@ class CallEnds:
 
     def _describe(self, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
         self.is_held_by_phone = remote.holds and not self.is_held_by_page
+        if self._dialogue is not None:
+            self._dialogue = evolve(self._dialogue, is_secure=remote.keys is not None)
         voice = codecs.to_phone[codecs.page_sends.payload_type].codec
         leg.describe(remote, voice=voice, events=codecs.event_format)
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from attrs import frozen
 
 from actors.calls.phone_line import CallListener, PhoneLine
+from protocol.calls.phone_sdp import PhoneOffers
 from protocol.sip.headers import SipUri
 from protocol.sip.transactions import Hop
 
@@ -16,6 +17,11 @@ class CallRoute:
 
     hops: Sequence[Hop]
     routes: tuple[str, ...] = ()
+
+    @property
+    def transports(self) -> list[str]:
+        """How they are reached."""
+        return [hop.transport for hop in self.hops]
 
     @property
     def hosts(self) -> list[str]:
@@ -37,6 +43,6 @@ class Dialer(Protocol):
         """Find the servers for a call. Raises CallRefused."""
 
     def dial(
-        self, callee: SipUri, route: CallRoute, offer: bytes, *, visible_name: str, listener: CallListener
+        self, callee: SipUri, route: CallRoute, offers: PhoneOffers, *, visible_name: str, listener: CallListener
     ) -> PhoneLine:
         """Call; `listener` hears what comes of it."""

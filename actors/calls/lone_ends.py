@@ -8,6 +8,8 @@ from actors.media.call.leg import RtpLeg
 from actors.media.call.silent_page import SilentPage
 from protocol.calls.codecs import TELEPHONE_EVENT, VOICE, CallCodecs
 from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.phone_sdp import PhoneOffers
+from protocol.calls.protection import MediaProtection
 from protocol.calls.remote_media import RemoteMedia
 from protocol.webrtc.sdp import Codec
 
@@ -30,14 +32,14 @@ class LoneEnds(CallEnds):
     def read_page(self, sdp: str) -> None:
         """What the phone is offered is ours alone."""
 
-    def offer_phone(self, signalling: Sequence[str]) -> bytes:
+    def offer_phone(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneOffers:
         voice = [codec for codec in _OFFERED if codec.name in VOICE and codec.name not in self._excluded]
         if not voice:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "codecs_exclude_sip leaves none")
         rates = {codec.clock_rate for codec in voice}
         events = [codec for codec in _OFFERED if codec.name == TELEPHONE_EVENT and codec.clock_rate in rates]
         self._offered = (*voice, *events)
-        return super().offer_phone(signalling)
+        return super().offer_phone(signalling, protection)
 
     def _meet(self, leg: RtpLeg, remote: RemoteMedia) -> str | None:
         voice = tuple(codec for codec in remote.codecs if codec.name in VOICE and codec.name not in self._excluded)

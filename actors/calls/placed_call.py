@@ -8,6 +8,7 @@ from actors.calls.services import CallServices
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.life import CallStep
+from protocol.calls.protection import media_protection
 from protocol.calls.request import CallRequest
 from protocol.hooks import Allow, HookMethod
 from protocol.sip.events import CallAnswered, CallProgressed
@@ -39,9 +40,10 @@ class PlacedCall(PhoneCall):
         self._report.enter(CallStep.INVITED)
         route = await dialer.route(callee)
         await self.go_on()
-        offer = self._ends.offer_phone(route.hosts)
+        protection = media_protection(self._services.settings.sip_sdes, route.transports)
+        offers = self._ends.offer_phone(route.hosts, protection)
         self._exchange.phone = dialer.dial(
-            callee, route, offer, visible_name=request.visible_name, listener=self.sip_told
+            callee, route, offers, visible_name=request.visible_name, listener=self.sip_told
         )
 
     async def _take_own(self, message: CallMessage) -> None:

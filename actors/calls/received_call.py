@@ -13,6 +13,7 @@ from actors.calls.services import CallServices
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.life import CallState
+from protocol.calls.protection import media_protection
 from protocol.calls.request import CallRequest
 from protocol.hooks import Allow, HookMethod
 
@@ -23,12 +24,12 @@ _DENIED: Final = 603
 
 @frozen(kw_only=True)
 class CallArrival:
-    """How the call has come. `offer` is the phone's, if it made one; `signalling` where its SIP comes from."""
+    """How the call has come. `offer` is the phone's, if it made one; `signalling` where its SIP comes from, and how."""
 
     phone: PhoneLine
     offer: bytes | None = field(repr=False)
     signalling: Sequence[str]
-    allows_sdes: bool = False
+    transport: str
 
 
 class ReceivedCall(PhoneCall):
@@ -63,7 +64,8 @@ class ReceivedCall(PhoneCall):
             self._report.warn(HookMethod.ON_CALL_EVENT, verdict.info)
             raise CallRefused(verdict.info, "the backend", sip_status=_DENIED)
         await self._publish(verdict.body.get("streamName"))
-        sdp = self._ends.offer_to_page(arrival.offer, arrival.signalling, allows_sdes=arrival.allows_sdes)
+        protection = media_protection(self._services.settings.sip_sdes, [arrival.transport])
+        sdp = self._ends.offer_to_page(arrival.offer, arrival.signalling, protection)
         self._report.ring_page(sdp)
         arrival.phone.ring()
         self.nursery.start_soon(self._wait_for, RING_TIMEOUT, CallInfo.NOT_ANSWERED)

@@ -18,6 +18,7 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
 from config.settings import Settings
 from protocol.sip.account import SipAccount
+from protocol.sip.account_states import RegistrationDescription, RegistrationState
 from protocol.sip.events import CallArrived, RegistrationEvent, RegistrationFailed, RegistrationSucceeded
 from protocol.sip.headers import escaped_user
 from protocol.sip.registration import RegistrationPlan
@@ -69,7 +70,8 @@ class Registration(Actor[RegistrationEvent | _Due]):
     ) -> None:
         super().__init__()
         self.account = account
-        self.is_registered = False
+        self.state = RegistrationState.REGISTERING
+        self._last_failure = 0, ""
         self._owner: RegistrationOwner | None = owner
         self._endpoint, self._settings = endpoint, settings
         self._id: str | None = None
@@ -81,9 +83,24 @@ class Registration(Actor[RegistrationEvent | _Due]):
         return f"Registration({self.account.login}@{self.account.domain})"
 
     @property
+    def is_registered(self) -> bool:
+        return self.state is RegistrationState.REGISTERED
+
+    @property
     def id(self) -> str | None:
         """At the endpoint, once it has begun."""
         return self._id
+
+    def describe(self) -> RegistrationDescription:
+        """As operators are shown it."""
+        status, why = self._last_failure
+        return RegistrationDescription(
+            account=self.account.address.uri.address_of_record,
+            server=self.account.server[0],
+            state=self.state,
+            status=status,
+            why=why,
+        )
 
     # -- for the endpoint --------------------------------------------------------------------------------------------
 
@@ -99,6 +116,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
+        self._endpoint.accounts.add(self)
         await self._try()
 
     async def handle(self, message: RegistrationEvent | _Due) -> None:
@@ -111,6 +129,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
                 await self._try()
 
     def teardown(self, reason: StopReason) -> None:
+        self._endpoint.accounts.remove(self)
         self._drop(gives_back=True)
 
     def drop_references(self) -> None:
@@ -149,7 +168,7 @@ class Registration(Actor[RegistrationEvent | _Due]):
     def _succeeded(self, event: RegistrationSucceeded) -> None:
         self._failures = 0
         if not self.is_registered:
-            self.is_registered = True
+            self.state, self._last_failure = RegistrationState.REGISTERED, (0, "")
             self._log.info("registered at SIP server", **self.end_log_fields(), expires=event.expires)
             if self._owner is not None:
                 self._owner.registered()
@@ -157,7 +176,8 @@ class Registration(Actor[RegistrationEvent | _Due]):
         self._remind(max(SHORTEST, event.expires * part))
 
     def _failed(self, status: int, reason: str, retry_after: float | None) -> None:
-        self.is_registered = False
+        self.state, self._last_failure = RegistrationState.FAILED, (status, reason)
+        self._endpoint.transport.counts.registrations_failed += 1
         self._drop(gives_back=False)
         self._log.warning("SIP registration failed", **self.end_log_fields(), status=status, why=reason)
         if status not in FINAL:

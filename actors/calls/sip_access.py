@@ -5,6 +5,7 @@ listed servers, and from those to which a request of ours went in the last hour:
 itself more often than that.
 """
 
+import contextlib
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -12,10 +13,12 @@ from typing import Final
 
 import trio
 
+from actors.calls.known_ways import KnownWays
+from actors.calls.sip_records import DnsLookup, ServerRecords
 from actors.hooks.resolver import CannotResolve, Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.common.networks import reached_address
-from protocol.sip.headers import DEFAULT_PORT, TLS_PORT
+from protocol.sip.locating import ServerPlace, place_without_records
 from protocol.sip.servers import SETTING, SipServer, SipServers
 from protocol.sip.transactions import Hop
 
@@ -40,11 +43,18 @@ class SipAccess:
     """See above. `own`: the addresses of this server as of now."""
 
     def __init__(
-        self, servers: SipServers, *, own: Callable[[], Iterable[str]], resolver: Resolver | None = None
+        self,
+        servers: SipServers,
+        *,
+        own: Callable[[], Iterable[str]],
+        resolver: Resolver | None = None,
+        records: ServerRecords | None = None,
     ) -> None:
         self.servers = servers
         self._own = own
         self._resolver = resolver or Resolver()
+        self._records = records or ServerRecords(DnsLookup(), uniform)
+        self.ways = KnownWays()
         self._listed: dict[str, SipServer] = {}
         self._used: OrderedDict[str, float] = OrderedDict()
         self.denied = 0
@@ -60,9 +70,11 @@ class SipAccess:
     async def renew(self) -> None:
         """Resolve the names of listed servers; one that cannot be resolved keeps its addresses."""
         for server in self.servers.servers:
-            try:
-                found = await self._resolver.resolve(server.host)
-            except CannotResolve:
+            found: list[str] = []
+            for place in await self._places(server.host, None, None):
+                with contextlib.suppress(CannotResolve):
+                    found += await self._resolver.resolve(place.host)
+            if not found:
                 self._log.warning("SIP server has no address", host=server.host)
                 continue
             self._listed = {address: known for address, known in self._listed.items() if known is not server}
@@ -71,27 +83,48 @@ class SipAccess:
     async def hops(self, host: str, port: int | None = None, transport: str | None = None) -> tuple[Hop, ...]:
         """The servers of a domain or proxy, in the order to try them; at least one.
 
-        What the list says about a server comes before what is asked for. Raises SipForbidden, SipUnreachable.
+        What the list says about a server comes before what is asked for, and that before what DNS says. Those that have
+        just failed come last. Raises SipForbidden, SipUnreachable.
         """
         if not self.servers.may_name(host):
             raise self._forbidden(host, "not listed")
-        listed = self.servers.find(host)
-        chosen = (listed.transport if listed else None) or transport or "udp"
-        number = (listed.port if listed else None) or port or (TLS_PORT if chosen == "tls" else DEFAULT_PORT)
-        addresses = await self.addresses(host)
-        return tuple(Hop(transport=chosen, host=address, port=number, name=host) for address in addresses)
+        found: list[Hop] = []
+        refusal = SipUnreachable(f"{host} has no address")
+        for place in await self._places(host, port, transport):
+            try:
+                addresses = await self.addresses(place.host, domain=host)
+            except SipUnreachable as error:
+                refusal = error
+                continue
+            found += [Hop(transport=place.transport, host=address, port=place.port, name=host) for address in addresses]
+        if not found:
+            raise refusal
+        return self.ways.alive_first(found)
 
-    async def addresses(self, host: str) -> list[str]:
-        """Where a host is, as far as SIP may go there. Raises SipForbidden, SipUnreachable."""
+    async def addresses(self, host: str, *, domain: str | None = None) -> list[str]:
+        """Where a host is, as far as SIP may go there. Raises SipForbidden, SipUnreachable.
+
+        `domain`: the one that the operator has listed, if `host` is what its records name.
+        """
         try:
             found = await self._resolver.resolve(host)
         except CannotResolve:
             raise SipUnreachable(f"{host} has no address") from None
         own = tuple(self._own())
-        allowed = [address for address in found if self.servers.allows(host, address, own)]
+        allowed = [address for address in found if self.servers.allows(domain or host, address, own)]
         if not allowed:
             raise self._forbidden(host, f"at {', '.join(found)}")
         return allowed
+
+    async def _places(self, host: str, port: int | None, transport: str | None) -> list[ServerPlace]:
+        """The servers of a domain. Who names a port, or an address, means just that."""
+        listed = self.servers.find(host)
+        chosen = (listed.transport if listed else None) or transport
+        number = (listed.port if listed else None) or port
+        found: list[ServerPlace] = []
+        if number is None and not _is_address(host):
+            found = await self._records.places(host, chosen)
+        return found or [place_without_records(host, number, chosen)]
 
     def may_reach(self, hop: Hop) -> bool:
         """Whether a request within a call may go straight to this hop; a name is still to be resolved."""
@@ -118,6 +151,11 @@ class SipAccess:
         """What the list says about the server of a hop."""
         return self.servers.find(hop.name or hop.host) or self._listed.get(hop.host)
 
+    def takes_tcp(self, hop: Hop) -> bool:
+        """Whether what is too long for UDP may go to a server by TCP: not if the operator wants UDP, or it failed."""
+        server = self.server_at(hop)
+        return (server is None or server.transport != "udp") and not self.ways.is_udp_only(hop)
+
     def _is_known(self, plain: str) -> bool:
         used = self._used.get(plain)
         return plain in self._listed or (used is not None and trio.current_time() - used < REMEMBERED)
@@ -126,6 +164,14 @@ class SipAccess:
         self.denied += 1
         self._log.warning("SIP server is not allowed", host=host, why=why, setting=SETTING)
         return SipForbidden(f"{host} is no SIP server of this machine ({SETTING})")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        _plain(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(address: str) -> str:

@@ -129,7 +129,8 @@ class SipConnections:
                 stream = await self._opened(connection.hop)
         except (OSError, ValueError, trio.TooSlowError, trio.BrokenResourceError, _WrongCertificate) as error:
             # ValueError: a name that no certificate can be for
-            self._log.warning("SIP server cannot be reached", peer=connection.hop.host, why=_why(error))
+            hop = connection.hop
+            self._log.warning("SIP server cannot be reached", peer=hop.host, transport=hop.transport, why=_why(error))
         if stream is None:
             self._remove(connection)
         else:

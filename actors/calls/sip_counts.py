@@ -15,3 +15,5 @@ class SipCounts:
     """Messages beyond the rate of their source."""
     malformed: int = 0
     unsent: int = 0
+    registrations_failed: int = 0
+    """Tries to register that failed."""

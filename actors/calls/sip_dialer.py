@@ -12,6 +12,7 @@ from actors.calls.sip_endpoint import SipEndpoint
 from actors.runtime.timeouts import fail_after
 from config.settings import Settings
 from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.phone_sdp import PhoneOffers
 from protocol.sip.account import SipAccount
 from protocol.sip.callee import CalleeRefused, check_callee, read_callee
 from protocol.sip.headers import SipUri, escaped_user
@@ -56,14 +57,15 @@ class SipDialer:
         return CallRoute(hops=hops)
 
     def dial(
-        self, callee: SipUri, route: CallRoute, offer: bytes, *, visible_name: str, listener: CallListener
+        self, callee: SipUri, route: CallRoute, offers: PhoneOffers, *, visible_name: str, listener: CallListener
     ) -> PhoneLine:
         account = self._account
         invitation = Invitation(
             caller=evolve(account.address, display_name=visible_name or account.display_name),
             callee=callee,
             hops=route.hops,
-            offer=offer,
+            offer=offers.first,
+            fallback=offers.fallback,
             contact_user=escaped_user(account.login),
             contact_token=secrets.token_hex(16),
         )

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
 import trio
-from attrs import frozen
 
+from actors.calls.arriving_calls import ArrivingCalls, HeldRegistration, RegistrationHolder
 from actors.calls.phone_line import CallListener, PhoneLine
+from actors.calls.registration_table import RegistrationTable
 from actors.calls.sip_access import SipAccess, uniform
 from actors.calls.sip_addresses import SipAddresses
 from actors.calls.sip_counts import SipCounts
@@ -24,11 +25,10 @@ from protocol.sip.events import CallArrived, CallEnded, RegistrationEvent, Regis
 from protocol.sip.message import SipMessage
 from protocol.sip.outgoing_call import Invitation
 from protocol.sip.registration import RegistrationPlan
+from protocol.sip.traffic import SipTraffic
 from protocol.sip.transactions import Hop
 from protocol.sip.user_agent import UserAgent
 
-MAX_UNANSWERED: Final = 8
-"""Calls that have come for one registration and have not been answered yet."""
 KEEP_ALIVE: Final = 25.0
 """Seconds between keep-alives, so that routers in between do not forget us."""
 UNREGISTER_PACE: Final = (20, 0.1)
@@ -41,21 +41,13 @@ T = TypeVar("T")
 log = get_logger("sip")
 
 
-class RegistrationHolder(Protocol):
-    """Who registers. Neither method may wait."""
-
-    def registration_event(self, event: RegistrationEvent) -> None:
-        """What the registrar has said."""
-
-    def call_arrived(self, event: CallArrived, line: PhoneLine) -> CallListener | int:
-        """A call for this registration: who hears about it, or the status to refuse it with."""
-
-
 class MessageTransport(Protocol):
     """What brings messages there and back; see `actors.calls.sip_transport`."""
 
     counts: SipCounts
 
+    @property
+    def connection_count(self) -> int: ...
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None: ...
     def send(self, outbound: Outbound) -> None: ...
     def keep_alive(self, hops: Iterable[Hop]) -> None: ...
@@ -65,14 +57,6 @@ MakeTransport = Callable[
     [Callable[[SipMessage, Hop], None], Callable[[Outbound], None], Callable[[Hop], None]], MessageTransport
 ]
 """Makes it, out of who takes messages, who takes back those that cannot be sent, and who hears of lost connections."""
-
-
-@frozen(kw_only=True)
-class _Held:
-    holder: RegistrationHolder
-    token: str
-    user: str
-    hops: tuple[Hop, ...]
 
 
 class SipEndpoint:
@@ -96,20 +80,23 @@ class SipEndpoint:
                 token=lambda: secrets.token_hex(16),
                 uniform=uniform,
                 may_reach=access.may_reach,
+                is_server=lambda hop: access.server_at(hop) is not None,
+                takes_tcp=access.takes_tcp,
+                note_udp_only=access.ways.note_udp_only,
+                note_down=access.ways.note_down,
             )
         )
         self.transport = make_transport(self._message_arrived, self._unsent, self._connection_lost)
-        self._registrations: dict[str, _Held] = {}
+        self._registrations: dict[str, HeldRegistration] = {}
+        self.arrivals = ArrivingCalls(self._registrations)
+        self.accounts = RegistrationTable()
         self._listeners: dict[str, CallListener] = {}
-        self._unanswered: Counter[str] = Counter()
-        self._arrived_for: dict[str, str] = {}
         self._leaving: deque[str] = deque()
         self._departure, self._left = trio.Event(), trio.Event()
         self._relearned: Counter[str] = Counter()
         self._md5_told: set[str] = set()
         self._is_flushing = False
         self._wake = trio.Event()
-        self.calls_out = self.calls_in = self.calls_refused = 0
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
     @property
@@ -121,8 +108,18 @@ class SipEndpoint:
         return len(self._listeners)
 
     @property
-    def transaction_count(self) -> int:
-        return self._agent.transaction_count
+    def transaction_counts(self) -> tuple[int, int]:
+        """Requests of ours, and those that we answer."""
+        return self._agent.transaction_counts
+
+    @property
+    def traffic(self) -> SipTraffic:
+        return self._agent.traffic
+
+    @property
+    def overloaded_count(self) -> int:
+        """Requests refused since there were too many transactions."""
+        return self._agent.refused_count
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -147,7 +144,8 @@ class SipEndpoint:
         """Register; the id for `refresh` and `unregister`."""
         found = self.perform(lambda agent, now: agent.register(plan, credentials, now), is_silent=True)
         token = self._agent.contact_token(found)
-        self._registrations[found] = _Held(holder=holder, token=token, user=plan.contact_user, hops=tuple(plan.hops))
+        held = HeldRegistration(holder=holder, token=token, user=plan.contact_user, hops=tuple(plan.hops))
+        self._registrations[found] = held
         self._flush()
         return found
 
@@ -159,7 +157,7 @@ class SipEndpoint:
         """Its holder hears no more; the server is told, unless `gives_back` is false. Many at once are paced."""
         if self._registrations.pop(registration, None) is None:
             return
-        self._unanswered.pop(registration, None)
+        self.arrivals.forget(registration)
         self._relearned.pop(registration, None)
         if gives_back:
             self._leaving.append(registration)
@@ -171,14 +169,13 @@ class SipEndpoint:
         """Call somebody. The listener hears nothing before this has returned."""
         call = self.perform(lambda agent, now: agent.call(invitation, credentials, now), is_silent=True)
         self._listeners[call] = listener
-        self.calls_out += 1
         self._flush()
         return PhoneLine(self, call)
 
     def forget_call(self, call: str) -> None:
         """Its owner wants to hear no more of it."""
         self._listeners.pop(call, None)
-        self._note_answered(call)
+        self.arrivals.answered(call)
 
     def perform(self, action: Callable[[UserAgent, float], T], *, is_silent: bool = False) -> T:
         """Carry out commands at the user agent, and what they lead to unless `is_silent`."""
@@ -222,11 +219,16 @@ class SipEndpoint:
                 self._arrived(event)
             else:
                 listener = self._listeners.get(event.call)
-                self._note_answered(event.call)
+                self.arrivals.answered(event.call)
                 if isinstance(event, CallEnded):
                     self.forget_call(event.call)
                 if listener is not None:
                     listener(event)
+
+    def _arrived(self, event: CallArrived) -> None:
+        listener = self.arrivals.take(event, PhoneLine(self, event.call))
+        if listener is not None:
+            self._listeners[event.call] = listener
 
     def _tell_holder(self, event: RegistrationEvent) -> None:
         held = self._registrations.get(event.registration)
@@ -236,7 +238,7 @@ class SipEndpoint:
             self._look_at(event, held)
         held.holder.registration_event(event)
 
-    def _look_at(self, event: RegistrationSucceeded, held: _Held) -> None:
+    def _look_at(self, event: RegistrationSucceeded, held: HeldRegistration) -> None:
         seen_as, hop = event.seen_as, held.hops[0]
         if seen_as is not None:
             changes = [self._locals.learn(each, seen_as) for each in held.hops]
@@ -246,39 +248,6 @@ class SipEndpoint:
         if event.uses_md5 and hop.transport != "tls" and hop.host not in self._md5_told:
             self._md5_told.add(hop.host)
             self._log.warning("SIP server knows no digest but MD5, and no TLS", peer=hop.host)
-
-    def _arrived(self, event: CallArrived) -> None:
-        self.calls_in += 1
-        found = self._registration_for(event)
-        line = PhoneLine(self, event.call)
-        taken: CallListener | int = 404
-        if found is not None:
-            registration, held = found
-            self._unanswered[registration] += 1
-            self._arrived_for[event.call] = registration
-            is_over = self._unanswered[registration] > MAX_UNANSWERED
-            taken = 486 if is_over else held.holder.call_arrived(event, line)
-        if isinstance(taken, int):
-            self.calls_refused += 1
-            self._log.info("call is refused", status=taken, source=event.source.host)
-            line.hang_up(taken)
-        elif event.call in self._arrived_for:  # not over already
-            self._listeners[event.call] = taken
-
-    def _registration_for(self, event: CallArrived) -> tuple[str, _Held] | None:
-        """By what our Contact said, else by its user part and the server that the call comes from."""
-        for registration, held in self._registrations.items():
-            if held.token == event.contact_token:
-                return registration, held
-        for registration, held in self._registrations.items():
-            if held.user == event.callee.user and any(hop.host == event.source.host for hop in held.hops):
-                return registration, held
-        return None
-
-    def _note_answered(self, call: str) -> None:
-        registration = self._arrived_for.pop(call, None)
-        if registration is not None and self._unanswered[registration] > 0:
-            self._unanswered[registration] -= 1
 
     # -- time --------------------------------------------------------------------------------------------------------
 

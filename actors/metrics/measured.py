@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from attrs import asdict, field, frozen
 
 from actors.calls.services import CallServices
+from actors.calls.sip_endpoint import SipEndpoint
 from actors.capture import Captures
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.plane import MediaPlane
@@ -51,6 +52,7 @@ class MeasuredServer:
     is_ready: Callable[[], bool]
     calls: CallServices | None = None
     """None: there are no calls."""
+    sip: SipEndpoint | None = None
     cluster: Callable[[], Mapping[str, int]] | None = None
     """The counters of a node; None without a cluster."""
     relays: Callable[[], Mapping[str, int]] | None = None

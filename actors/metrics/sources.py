@@ -16,6 +16,7 @@ from actors.metrics.census import Census
 from actors.metrics.exposition import Readings, Source
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.metrics import Metrics
+from actors.metrics.sip_readings import sip_readings
 from actors.runtime.logs import lines_by_level
 from actors.workers.pushing.pushes import Pushes
 from actors.workers.recording.recordings import Recordings
@@ -50,6 +51,7 @@ def sources(server: MeasuredServer) -> tuple[Source, ...]:
         lambda: _captures(server.captures),
         lambda: _web(server),
         *(() if server.calls is None else (partial(_calls, server.calls),)),
+        *(() if server.sip is None else (partial(sip_readings, server.sip),)),
         *(() if server.cluster is None else (partial(_cluster, server.cluster),)),
         *(() if server.relays is None else (partial(_relays, server.relays),)),
     )

@@ -5,6 +5,7 @@ from typing import Protocol
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
+from protocol.sip.account_states import RegistrationDescription
 
 
 class NoSuchCall(Exception):
@@ -24,6 +25,9 @@ class CallControlPort(Protocol):
 
     def find(self, query: CallFilter) -> tuple[CallDescription, ...]:
         """Those that match, oldest first."""
+
+    def registrations(self) -> tuple[RegistrationDescription, ...]:
+        """The registrations of this node, oldest first."""
 
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """End those that match, and wait until `deadline` for them to end; how many they are."""

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from actors.events.event_log import EventLog
 from actors.events.terminations import report_terminated
 from actors.node.bans import Bans
+from actors.node.call_control_port import CallControlPort
 from actors.node.control_port import NodeControl
 from actors.node.room_port import RoomControl
 from actors.runtime.actor import StopReason
@@ -19,6 +20,8 @@ from actors.runtime.slices import slices
 from config.settings import Settings, TerminateAll
 from protocol.access.bans import Ban
 from protocol.access.kicks import Kick
+from protocol.calls.description import CallDescription
+from protocol.calls.info_texts import CallInfo
 from protocol.capture.masking import masked
 from protocol.common.durations import shown_age, shown_duration
 from protocol.node.coverage import Coverage
@@ -29,6 +32,8 @@ from protocol.operator.live_commands import (
     LiveCommand,
     RemoveBans,
     ShowBans,
+    ShowCalls,
+    ShowRegistrations,
     ShowRooms,
     ShowSessions,
     ShowStreams,
@@ -36,11 +41,13 @@ from protocol.operator.live_commands import (
 )
 from protocol.operator.messages import ROWS_AT_ONCE, Answer, Done, ErrorKind, NotDone, Row
 from protocol.rest.bans import BanFilter, ban_object
+from protocol.rest.calls import shown_call
 from protocol.rest.connections import connection_object
 from protocol.rest.paging import ALL, NOTHING, Found, Page
 from protocol.rest.rooms import room_object
 from protocol.rest.streams import TerminateAnswer, preview, shown_stream
 from protocol.rooms.descriptions import RoomDescription
+from protocol.sip.account_states import RegistrationDescription
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("operator")
@@ -53,6 +60,8 @@ BY_OPERATOR = StopReason(cause="wcs-terminate", info=StreamInfo.STOPPED_BY_REST_
 STREAM_COLUMNS = ("name", "mediaType", "status", "viewers", "kbps", "age", "mediaSessionId")
 SESSION_COLUMNS = ("appKey", "status", "streams", "age", "sessionId")
 PREVIEW_COLUMNS = ("name", "mediaType", "status", "cascade", "mediaSessionId")
+CALL_COLUMNS = ("caller", "callee", "incoming", "status", "appKey", "age", "callId")
+REGISTRATION_COLUMNS = ("account", "server", "state", "status", "why")
 ROOM_COLUMNS = ("name", "appKey", "memberCount", "streamCount", "age")
 BAN_COLUMNS = ("action", "appKey", "name", "who", "left", "reason", "id")
 
@@ -65,6 +74,8 @@ class LiveCommands:
 
     node: NodeControl
     rooms: RoomControl
+    calls: CallControlPort | None = None
+    """None: SIP is off."""
     bans: Bans
     settings: Settings
     events: EventLog = field(factory=EventLog)
@@ -79,6 +90,10 @@ class LiveCommands:
                 return await self._show_sessions(command)
             case ShowRooms():
                 return await self._show_rooms(command)
+            case ShowCalls():
+                return await self._show_calls(command)
+            case ShowRegistrations():
+                return await self._show_registrations(command)
             case ShowBans():
                 return await self._show_bans(command)
             case RemoveBans(filter=query):
@@ -106,6 +121,30 @@ class LiveCommands:
 
         return await _list(command, find, self._room_row, noun="room", columns=ROOM_COLUMNS)
 
+    async def _show_calls(self, command: ShowCalls) -> Answer:
+        calls = self.calls
+        if calls is None:
+            return _refused(CallInfo.NOT_SERVED, {})
+
+        async def find(page: Page) -> Found[CallDescription]:
+            found = calls.find(command.filter)
+            return Found(total=len(found), items=tuple(page.of(found)))
+
+        return await _list(command, find, self._call_row, noun="call", columns=CALL_COLUMNS)
+
+    async def _show_registrations(self, command: ShowRegistrations) -> Answer:
+        calls = self.calls
+        if calls is None:
+            return _refused(CallInfo.NOT_SERVED, {})
+
+        async def find(page: Page) -> Found[RegistrationDescription]:
+            found = [each for each in calls.registrations() if command.matches(each)]
+            return Found(total=len(found), items=tuple(page.of(found)))
+
+        return await _list(
+            command, find, RegistrationDescription.shown, noun="registration", columns=REGISTRATION_COLUMNS
+        )
+
     async def _show_bans(self, command: ShowBans) -> Done:
         async def find(page: Page) -> Found[Ban]:
             bans = [ban for ban in self.bans.active() if command.filter.matches(ban)]
@@ -127,6 +166,9 @@ class LiveCommands:
 
     def _room_row(self, room: RoomDescription) -> Row:
         return {**room_object(room), "age": self._age(room.create_date)}
+
+    def _call_row(self, call: CallDescription) -> Row:
+        return {**shown_call(call), "age": self._age(call.create_date)}
 
     def _ban_row(self, ban: Ban) -> Row:
         return {**ban_object(ban), "left": shown_age(ban.until - self.wall_clock())}

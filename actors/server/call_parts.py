@@ -2,9 +2,11 @@
 
 import time
 
+from actors.calls.call_control import CallControl
 from actors.calls.call_desk import CallDesk, fraud_limits
 from actors.calls.services import CallServices
 from actors.calls.sip_endpoint import SipEndpoint
+from actors.node.supervisor import Supervisor
 from actors.stream import StreamServices
 from protocol.calls.fraud_limits import CallLimits
 
@@ -24,3 +26,8 @@ def open_call_desk(endpoint: SipEndpoint | None, streams: StreamServices) -> Cal
         drain=streams.drain,
     )
     return CallDesk(services, endpoint)
+
+
+def call_control(desk: CallDesk | None, endpoint: SipEndpoint | None, supervisor: Supervisor) -> CallControl | None:
+    """What operators see of calls and do to them; None while SIP is off."""
+    return None if desk is None or endpoint is None else CallControl(desk.services.table, supervisor, endpoint.accounts)

@@ -8,6 +8,7 @@ from functools import partial
 import psutil
 import trio
 
+from actors.calls.call_control import CallControl
 from actors.capture import Captures, CaptureServices
 from actors.events.app_changes import report_app_changes
 from actors.events.reported_reload import ReportedReload
@@ -28,7 +29,7 @@ from actors.operator.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.server.call_parts import open_call_desk
+from actors.server.call_parts import call_control, open_call_desk
 from actors.server.calls import open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
@@ -111,6 +112,7 @@ class Parts:
         live = LiveCommands(
             node=self.node,
             rooms=self.room_control,
+            calls=self.call_control,
             bans=self.opened.bans,
             settings=self.settings,
             events=self.supervisor.events,
@@ -128,6 +130,11 @@ class Parts:
             self.drains,
             self._other_nodes,
         )
+
+    @property
+    def call_control(self) -> CallControl | None:
+        """What operators do to calls; None while SIP is off."""
+        return call_control(self.sessions.calls, self.sip, self.supervisor)
 
     @property
     def drains(self) -> DrainPort:
@@ -258,6 +265,7 @@ class Parts:
             pushes=self.pushes,
             captures=self.captures,
             calls=None if self.sessions.calls is None else self.sessions.calls.services,
+            sip=self.sip,
             drain=self.drain,
             certificate=self.opened.certificate,
             reloads=self.reload.counts,

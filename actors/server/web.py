@@ -2,7 +2,6 @@
 
 import trio
 
-from actors.calls.call_control import CallControl
 from actors.metrics.overview import Overview
 from actors.node.balancer_port import BalancerPort
 from actors.node.data_port import MessagePorts
@@ -49,7 +48,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             debug_reports=parts.debug_reports.folder,
             captures=parts.captures,
             balancer=_balancer(parts),
-            calls=_calls(parts),
+            calls=parts.call_control,
             call_orders=open_call_orders(parts),
         ),
         apps=app_desk(opened.apps, settings, parts.node_id),
@@ -70,11 +69,6 @@ def _balancer(parts: Parts) -> BalancerPort | None:
     return None if parts.clustered is None else parts.clustered.cluster.balancer
 
 
-def _calls(parts: Parts) -> CallControl | None:
-    desk = parts.sessions.calls
-    return None if desk is None else CallControl(desk.services.table, parts.supervisor)
-
-
 def _messages(parts: Parts) -> MessagePorts:
     cluster = None if parts.clustered is None else parts.clustered.cluster
     if cluster is not None:
@@ -87,6 +81,7 @@ def _monitoring(parts: Parts) -> Monitoring:
         metrics=parts.metrics,
         events=parts.supervisor.events,
         calls=parts.dispatcher.sender.recent,
+        phones=parts.call_control,
         overview=Overview(parts.measured),
         apps=parts.opened.apps.all,
         others=parts.opened.host_nodes,

@@ -139,7 +139,7 @@ class SessionCalls(PageCalls):
             phone=phone,
             offer=event.offer,
             signalling=(event.source.host,),
-            allows_sdes=event.source.transport == "tls",  # else the keys could be read on the way
+            transport=event.source.transport,
         )
         try:
             ticket = self._admit(access, incoming=True)

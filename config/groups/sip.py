@@ -6,7 +6,8 @@ from attrs import frozen
 
 from config.setting import DAY, PORT, setting
 from config.sip_values import Callees, SipServerList
-from config.value_types import Address, Duration, File, Integer
+from config.value_types import Address, Choice, Duration, File, Integer
+from protocol.calls.protection import SdesRule
 from protocol.sip.callee import CalleePatterns
 from protocol.sip.servers import SipServers
 
@@ -37,6 +38,10 @@ class SipSettings:
         "sip.accounts_file", File(), "",
         "File (TOML, mode 0600) of the SIP accounts that /call/startup may name, so that no request needs a password. "
         "It is read for each call.")
+    sip_sdes: SdesRule = setting(
+        "sip.sdes", Choice(SdesRule), "tls",
+        "Where media of phones may be SRTP with keys in SDP. tls: only if SIP goes by TLS; always: by UDP and TCP too, "
+        "where the keys can be read on the way; required: as tls, and a phone without SRTP has no call.")
     sip_registration_expires: int = setting(
         "sip.registration_expires", Integer(60, 86_400, "seconds"), "600",
         "How long a page's registration is asked to hold; it is refreshed before.")

@@ -23,6 +23,7 @@ SETTINGS: Final = frozenset(
         "sip.callee_allow",
         "sip.callee_deny",
         "sip.servers",
+        "sip.sdes",
     }
 )
 """The settings that refuse calls, as they are the `detail` of a refusal."""

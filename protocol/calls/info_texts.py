@@ -29,6 +29,8 @@ class CallInfo(StrEnum):
     SERVER_IS_OVERLOADED = "Server is overloaded"
     STOPPED_BY_SESSION_DISCONNECT = "Stopped by session disconnect"
     TOO_MANY_EVENTS = "Too many events of the call are waiting"
+    NO_SRTP = "This call must be encrypted, and cannot be"
+    SDES_REFUSED = "SRTP with keys in SDP is not allowed for this call"
     FAILED_BY_MEDIA = "The phone's description of its media cannot be used"
 
 

@@ -1,9 +1,13 @@
-"""What is said to a phone of our media, and what its SDP means for a call."""
+"""What is said to a phone of our media, and what its SDP means for a call.
+
+SRTP is offered first where it may be had (RFC 4568), and plain RTP to a phone that refuses it.
+"""
 
 from attrs import evolve, field, frozen
 
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.media_address import may_be_sent_media
+from protocol.calls.protection import SETTING, MediaProtection
 from protocol.calls.remote_media import RemoteMedia
 from protocol.sip.media_description import (
     AudioDescription,
@@ -23,18 +27,27 @@ from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
 _SUITE = "AES_CM_128_HMAC_SHA1_80"
 _KEY_SIZE = 16
 _UNSPECIFIED = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what a phone on hold may name, never bound
+_PLAIN = MediaProtection(srtp=False)
 
 Address = tuple[str, int]
 
 
-def read_phone(body: bytes | None) -> PhoneDescription:
-    """A phone's offer or answer. Raises CallRefused."""
+def read_phone(body: bytes | None, *, prefer_secure: bool = False) -> PhoneDescription:
+    """A phone's offer or answer. Raises CallRefused. `prefer_secure`: take SRTP, where it offers both."""
     if body is None:
         raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no SDP")
     try:
-        return parse_description(body)
+        return parse_description(body, prefer_secure=prefer_secure)
     except SipError as error:
         raise CallRefused(CallInfo.FAILED_BY_MEDIA, error.message) from None
+
+
+@frozen(kw_only=True)
+class PhoneOffers:
+    """What a phone is offered, and what instead if it refuses that for its media; None: nothing."""
+
+    first: bytes = field(repr=False)
+    fallback: bytes | None = field(default=None, repr=False)
 
 
 @frozen(kw_only=True)
@@ -42,22 +55,33 @@ class PhoneDialogue:
     """The exchange of descriptions with one phone: ours with a version that counts, at `address`.
 
     `signalling`: the IP addresses that its SIP comes from.
-    `secret` is master key and salt for SRTP, 30 bytes, used where the phone offers SDES and `allows_sdes`.
+    `secret` is master key and salt for SRTP, 30 bytes, for this call alone. `is_secure`: SRTP has been agreed on.
     """
 
     address: Address
     origin: Origin
     secret: bytes = field(repr=False)
     signalling: tuple[str, ...] = ()
-    allows_sdes: bool = False
+    protection: MediaProtection = _PLAIN
+    is_secure: bool = False
 
     def next(self) -> "PhoneDialogue":
         """For a description that differs from the last one."""
         return evolve(self, origin=self.origin.next())
 
     def offer(self, codecs: tuple[Codec, ...], direction: Direction = Direction.SENDRECV) -> bytes:
-        """Our offer of plain RTP."""
-        return write_offer(self.origin, self._audio(codecs, direction))
+        """Our offer of what has been agreed on; before that, of plain RTP, if it may be."""
+        ours = self._audio(codecs, direction)
+        if self.is_secure or not self.protection.plain:
+            ours = evolve(ours, protocol="RTP/SAVP", crypto=(self._own_crypto,))
+        return write_offer(self.origin, ours)
+
+    def first_offers(self, codecs: tuple[Codec, ...]) -> PhoneOffers:
+        """What a phone is called with."""
+        if not self.protection.srtp:
+            return PhoneOffers(first=self.offer(codecs))
+        secure = evolve(self, is_secure=True).offer(codecs)
+        return PhoneOffers(first=secure, fallback=self.offer(codecs) if self.protection.plain else None)
 
     def answer(self, offer: PhoneDescription, codecs: tuple[Codec, ...], *, held: bool) -> bytes:
         """Our answer to the phone's offer; `held`: the page holds the call."""
@@ -72,7 +96,7 @@ class PhoneDialogue:
     def remote(self, description: PhoneDescription) -> RemoteMedia:
         """What the phone says of its media.
 
-        Raises CallRefused if it is where media must not go, or wants an encryption that it may not have.
+        Raises CallRefused if it is where media must not go, or it is encrypted and may not be, or the other way round.
         """
         audio = description.audio
         chosen = self._crypto(audio)
@@ -90,11 +114,19 @@ class PhoneDialogue:
 
     def _crypto(self, audio: AudioDescription) -> CryptoAttribute | None:
         if not audio.is_secure:
+            if not self.protection.plain:
+                raise CallRefused(CallInfo.NO_SRTP, SETTING)
             return None
+        if not self.protection.srtp:
+            raise CallRefused(CallInfo.SDES_REFUSED, SETTING)
         chosen = choose_crypto(each for each in audio.crypto if each.suite == _SUITE)
-        if chosen is None or not self.allows_sdes:
-            raise CallRefused(CallInfo.FAILED_BY_MEDIA, "keys in SDP that may be read on the way: SIP must come by TLS")
+        if chosen is None:
+            raise CallRefused(CallInfo.FAILED_BY_MEDIA, f"SRTP without a key of {_SUITE}")
         return chosen
+
+    @property
+    def _own_crypto(self) -> CryptoAttribute:
+        return CryptoAttribute(tag=1, suite=_SUITE, key=self.secret)
 
     def _keys(self, chosen: CryptoAttribute) -> SrtpKeys:
         return SrtpKeys(

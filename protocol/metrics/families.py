@@ -214,6 +214,22 @@ CALLS: Final = (
     counter("calls_seconds_total", "how long ended calls have lasted, from the answer on"),
     counter("calls_digits_total", "digits that pages or REST have sent"),
 )
+SIP: Final = (
+    gauge("sip_registrations", "registrations at SIP servers; `failed`: some are tried again", "state"),
+    counter("sip_registrations_failed_total", "times that a SIP server has not registered an account, or was silent"),
+    gauge("sip_transactions", "SIP requests that are under way; client: of ours", "kind"),
+    gauge("sip_connections", "connections of SIP by TCP and TLS"),
+    counter("sip_requests_total", "SIP requests, those sent again included", "direction", "method"),
+    counter("sip_responses_total", "SIP responses, those sent again included", "direction", "class"),
+    counter("sip_retransmissions_total", "SIP messages sent again, and requests that came again", "direction"),
+    counter("sip_dropped_total", "SIP messages that were not looked at, or not understood", "reason"),
+    counter("sip_unsent_total", "SIP messages that could not be sent"),
+    counter("sip_overloaded_total", "SIP requests answered by 503, since too many were under way"),
+    counter("sip_denied_total", "times that a page named a server that is not among sip.servers"),
+    counter("sip_calls_refused_total", "calls from SIP servers that nobody took"),
+)
+"""Only with sip.servers, as CALLS."""
+
 CLUSTER: Final = (
     gauge("cluster_up", "1 while Redis answers"),
     gauge("cluster_nodes", "nodes alive, as far as this one knows"),
@@ -255,5 +271,5 @@ CLUSTER: Final = (
 )
 """Only with cluster.redis_url."""
 
-FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB, *CALLS, *CLUSTER)
+FAMILIES: Final = (*PROCESS, *LOOP, *SESSIONS, *STREAMS, *MEDIA, *HOOKS, *ROOMS, *WORKERS, *WEB, *CALLS, *SIP, *CLUSTER)
 BY_NAME: Final = {family.name: family for family in FAMILIES}

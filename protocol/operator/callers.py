@@ -6,7 +6,7 @@ from attrs import evolve, frozen
 
 from protocol.access.roles import Role
 from protocol.operator.commands import Command, Help
-from protocol.operator.live_commands import LiveCommand, RemoveBans, TerminateStreams
+from protocol.operator.live_commands import LiveCommand, RemoveBans, ShowRegistrations, TerminateStreams
 from protocol.operator.watch_commands import ShowEvents, ShowHooks, TailEvents, WatchCommand
 
 
@@ -45,8 +45,8 @@ def needed_role(command: Command) -> Role:
 def _narrowed(command: Command, apps: frozenset[str]) -> Command:
     if isinstance(command, Help):
         return command
-    if isinstance(command, LiveCommand):
-        narrowed: Any = evolve(command.filter, app_keys=apps)  # each of the four filters has it
+    if isinstance(command, LiveCommand) and not isinstance(command, ShowRegistrations):
+        narrowed: Any = evolve(command.filter, app_keys=apps)  # each of the filters has it
         return evolve(command, filter=narrowed)
     if isinstance(command, ShowEvents | TailEvents):
         return evolve(command, filter=evolve(command.filter, apps=apps))

@@ -9,15 +9,24 @@ from typing import Any
 from attrs import field, frozen
 
 from protocol.access.kicks import Kick
+from protocol.calls.filters import CallFilter
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.operator.grammar import CommandError, Words
 from protocol.operator.messages import Row
-from protocol.operator.syntax import BAN_ORDERS, ROOM_ORDERS, SESSION_ORDERS, STREAM_ORDERS
-from protocol.rest import bans, connections, rooms, streams
+from protocol.operator.syntax import (
+    BAN_ORDERS,
+    CALL_ORDERS,
+    REGISTRATION_ORDERS,
+    ROOM_ORDERS,
+    SESSION_ORDERS,
+    STREAM_ORDERS,
+)
+from protocol.rest import bans, calls, connections, rooms, streams
 from protocol.rest.errors import RestError
-from protocol.rest.fields import FieldTable
+from protocol.rest.fields import TEXT, Field, FieldTable, one_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
+from protocol.sip.account_states import RegistrationDescription, RegistrationState
 
 
 @frozen(kw_only=True)
@@ -79,6 +88,24 @@ class ShowRooms(Listing):
 
 
 @frozen(kw_only=True)
+class ShowCalls(Listing):
+    """`show calls [FIELD=VALUE...]`"""
+
+    filter: CallFilter = field(factory=CallFilter)
+
+
+@frozen(kw_only=True)
+class ShowRegistrations(Listing):
+    """`show registrations [FIELD=VALUE...]`; None matches everything."""
+
+    account: str | None = None
+    state: str | None = None
+
+    def matches(self, registration: RegistrationDescription) -> bool:
+        return self.account in (None, registration.account) and self.state in (None, registration.state)
+
+
+@frozen(kw_only=True)
 class ShowBans(Listing):
     """`show bans [FIELD=VALUE...]`"""
 
@@ -102,7 +129,9 @@ class TerminateStreams:
     is_confirmed: bool = False
 
 
-LiveCommand = ShowStreams | ShowSessions | ShowRooms | ShowBans | RemoveBans | TerminateStreams
+LiveCommand = (
+    ShowStreams | ShowSessions | ShowRooms | ShowCalls | ShowRegistrations | ShowBans | RemoveBans | TerminateStreams
+)
 
 _PAGING = FieldTable(LIMIT, OFFSET, noun="option")
 
@@ -127,7 +156,9 @@ def _table(fields: FieldTable) -> FieldTable:
 
 
 _STREAMS, _SESSIONS = _table(streams.FIND), _table(connections.FIND)
-_ROOMS, _BANS = _table(rooms.FIND), _table(bans.FIND)
+_ROOMS, _BANS, _CALLS = _table(rooms.FIND), _table(bans.FIND), _table(calls.FIND)
+_ACCOUNT, _STATE = Field("account", TEXT, "user@domain"), Field("state", one_of(*RegistrationState), "how it stands")
+_REGISTRATIONS = FieldTable(_ACCOUNT, _STATE, noun="condition")
 
 
 def _listing(words: Words, orders: tuple[str, ...]) -> Mapping[str, Any]:
@@ -165,6 +196,15 @@ def _build_show_sessions(words: Words) -> ShowSessions:
 
 def _build_show_rooms(words: Words) -> ShowRooms:
     return ShowRooms(filter=rooms.room_filter(_ROOMS.read(_conditions(words))), **_listing(words, ROOM_ORDERS))
+
+
+def _build_show_calls(words: Words) -> ShowCalls:
+    return ShowCalls(filter=calls.call_filter(_CALLS.read(_conditions(words))), **_listing(words, CALL_ORDERS))
+
+
+def _build_show_registrations(words: Words) -> ShowRegistrations:
+    given = _REGISTRATIONS.read(_conditions(words))
+    return ShowRegistrations(account=given[_ACCOUNT], state=given[_STATE], **_listing(words, REGISTRATION_ORDERS))
 
 
 def _build_show_bans(words: Words) -> ShowBans:
@@ -206,6 +246,8 @@ BUILDERS: dict[str, Callable[[Words], LiveCommand]] = {
     "top": _read(_build_top),
     "show sessions": _read(_build_show_sessions),
     "show rooms": _read(_build_show_rooms),
+    "show calls": _read(_build_show_calls),
+    "show registrations": _read(_build_show_registrations),
     "show bans": _read(_build_show_bans),
     "remove bans": _read(_build_remove_bans),
     "terminate": _read(_build_terminate),

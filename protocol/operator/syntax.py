@@ -110,6 +110,8 @@ STREAM_CONDITIONS = (
 """The conditions of REST's `/stream/find`, by the same names; the others likewise."""
 SESSION_CONDITIONS = ("sessionId", "appKey", "clientVersion", "roomName")
 ROOM_CONDITIONS = ("name", "appKey")
+CALL_CONDITIONS = ("callId", "callee", "status", "sessionId", "appKey")
+REGISTRATION_CONDITIONS = ("account", "state")
 EVENT_CONDITIONS = ("appKey", "name")
 BAN_CONDITIONS = ("id", "appKey", "action", "name", "who")
 
@@ -119,6 +121,8 @@ STREAM_ORDERS = (
 )  # fmt: skip
 """What lists may be sorted by."""
 SESSION_ORDERS = ("appKey", "status", "streams", "createDate", "clientVersion", "origin", "sessionId")
+CALL_ORDERS = ("caller", "callee", "status", "incoming", "createDate", "appKey", "sessionId", "callId")
+REGISTRATION_ORDERS = ("account", "server", "state")
 ROOM_ORDERS = ("name", "appKey", "memberCount", "streamCount", "createDate")
 BAN_ORDERS = ("appKey", "action", "name", "who", "createDate", "expireDate")
 
@@ -276,6 +280,8 @@ VERBS: dict[str, Verb] = {
         _list_verb("streams", STREAM_CONDITIONS, STREAM_ORDERS),
         _list_verb("sessions", SESSION_CONDITIONS, SESSION_ORDERS),
         _list_verb("rooms", ROOM_CONDITIONS, ROOM_ORDERS),
+        _list_verb("calls", CALL_CONDITIONS, CALL_ORDERS),
+        _list_verb("registrations", REGISTRATION_CONDITIONS, REGISTRATION_ORDERS),
         _list_verb("bans", BAN_CONDITIONS, BAN_ORDERS),
         Verb(
             "remove bans",

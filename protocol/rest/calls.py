@@ -77,12 +77,12 @@ class CallQuery:
 def parse_find(fields: Mapping[str, Any]) -> CallQuery:
     """What a find asks for. RestError (400) for anything not exactly understood."""
     given = FIND.read(fields)
-    return CallQuery(filter=_filter(given), page=page_of(given))
+    return CallQuery(filter=call_filter(given), page=page_of(given))
 
 
 def parse_terminate(body: bytes) -> CallFilter:
     """Which call to end. RestError (400) for anything not exactly understood."""
-    return _filter(TERMINATE.read(decode_object(body)))
+    return call_filter(TERMINATE.read(decode_object(body)))
 
 
 @frozen(kw_only=True)
@@ -97,7 +97,7 @@ class DigitOrder:
 def parse_send_dtmf(body: bytes) -> DigitOrder:
     """What to send, and in which call. RestError (400) for anything not exactly understood."""
     given = SEND_DTMF.read(decode_object(body))
-    return DigitOrder(filter=_filter(given), digits=given[DTMF] or "", kind=given[TYPE] or RFC2833)
+    return DigitOrder(filter=call_filter(given), digits=given[DTMF] or "", kind=given[TYPE] or RFC2833)
 
 
 def shown_call(call: CallDescription) -> dict[str, Any]:
@@ -107,7 +107,8 @@ def shown_call(call: CallDescription) -> dict[str, Any]:
     return {**shown, "createDate": call.create_date}
 
 
-def _filter(given: FieldValues) -> CallFilter:
+def call_filter(given: FieldValues) -> CallFilter:
+    """The conditions among fields that FIND has read."""
     return CallFilter(
         call_id=given[CALL_ID],
         callee=given[CALLEE],

@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from protocol.sip.core import ALLOW, SDP, SUPPORTED, PendingRequest, SipCore
+from protocol.sip.core import ALLOW, SDP, SUPPORTED, SipCore
 from protocol.sip.dialog import Dialog
 from protocol.sip.digest import Authenticator
 from protocol.sip.events import CallEnded, InfoAnswered, InfoArrived
 from protocol.sip.headers import printable
 from protocol.sip.message import RequestMessage, ResponseMessage, head_of
 from protocol.sip.offers import OfferExchange
+from protocol.sip.pending_request import PendingRequest
 from protocol.sip.session_timer import SessionTimer
 from protocol.sip.transactions import Hop, ServerTransaction
 from protocol.sip.transfer import Transfer
@@ -80,23 +81,36 @@ class SipCall(ABC):
         content_type: str = SDP,
         dialog: Dialog | None = None,
     ) -> PendingRequest:
-        """Send a request within the dialog."""
+        """Send a request within the dialog.
+
+        Only one to the server has credentials, and only where nobody is behind it may it be asked for them: others
+        could be any phone, which would guess the password with what it gets.
+        """
         self.auth.settle()
         within = dialog or self.known_dialog()
         hop, more = self.hop_of(within), tuple(headers)
+        auth = self.auth if self._is_server(hop, within) else Authenticator(None, self.core.world.token)
 
         def compose() -> RequestMessage:
             fields = (*within.headers(method), *more, ("Content-Type", content_type if body else None))
             return RequestMessage(method=method, uri=str(within.target), headers=head_of(fields), body=body)
 
-        pending = PendingRequest(self.core, compose, [hop], self.auth, on_response)
+        pending = PendingRequest(self.core, compose, [hop], auth, on_response, may_be_asked=not within.routes)
         pending.send(now)
         return pending
 
     def hop_of(self, dialog: Dialog) -> Hop:
-        """Where requests go: straight, or by the server of the call if the straight way is out of reach."""
-        hop = dialog.next_hop()
-        return hop if self.core.world.may_reach(hop) else dialog.flow
+        """Where requests go: straight, or by the server of the call if the straight way is out of reach, or not hidden.
+
+        What has begun by TLS stays there, since descriptions may have keys in them.
+        """
+        hop, flow = dialog.next_hop(), dialog.flow
+        is_hidden = hop.transport == "tls" or flow.transport != "tls"
+        return hop if is_hidden and self.core.world.may_reach(hop) else flow
+
+    def _is_server(self, hop: Hop, dialog: Dialog) -> bool:
+        """Whether a hop is the server of the call, or another one of the operator's."""
+        return hop.host in (dialog.flow.host, dialog.flow.name) or self.core.world.is_server(hop)
 
     def known_dialog(self) -> Dialog:
         """Its dialog; ValueError if it has none yet."""
@@ -115,9 +129,10 @@ class SipCall(ABC):
     def acknowledge(self, invite: RequestMessage, dialog: Dialog) -> tuple[RequestMessage, Hop]:
         """Send the ACK of a 2xx, with the INVITE's number and credentials; it is returned for repetitions."""
         number = int(invite.headers.get("CSeq").split()[0])
-        credentials = [field for field in invite.headers.fields if field[0].endswith("Authorization")]
-        fields = (*dialog.headers("ACK", number=number), *credentials)
         hop = self.hop_of(dialog)
+        given = invite.headers.fields if self._is_server(hop, dialog) else ()
+        credentials = [field for field in given if field[0].endswith("Authorization")]
+        fields = (*dialog.headers("ACK", number=number), *credentials)
         plain = RequestMessage(method="ACK", uri=str(dialog.target), headers=head_of(fields))
         request = self.core.addressed(plain, hop)
         self.core.transmit(request, hop)

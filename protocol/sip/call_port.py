@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from protocol.sip.core import PendingRequest, SipCore
+from protocol.sip.core import SipCore
 from protocol.sip.dialog import Dialog
 from protocol.sip.message import RequestMessage, ResponseMessage
+from protocol.sip.pending_request import PendingRequest
 from protocol.sip.transactions import Hop, ServerTransaction
 
 

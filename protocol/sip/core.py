@@ -1,23 +1,22 @@
 """What registrations and calls share: transactions, timers, the header fields that every message has, and outputs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from attrs import evolve, field, frozen
 
-from protocol.sip.digest import Authenticator, CannotAuthenticate
 from protocol.sip.events import SipEvent
-from protocol.sip.headers import bracketed, parse_challenges
+from protocol.sip.headers import bracketed
 from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage, encode, head_of
 from protocol.sip.timers import Timers
+from protocol.sip.traffic import OUT, SipTraffic
 from protocol.sip.transactions import ClientTransaction, Hop, ServerTransaction
 
 ALLOW: Final = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
 SUPPORTED: Final = "100rel, replaces, timer"
 SDP: Final = "application/sdp"
-MAX_CHALLENGES: Final = 2
-"""Times that one request is sent again because the server asks for a password."""
-_ANSWERS: Final = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+MAX_DATAGRAM: Final = 1_300
+"""Bytes of a request by UDP; a longer one may be cut up on the way, and lost (RFC 3261 section 18.1.1)."""
 
 REASONS: Final = {
     100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 400: "Bad Request",
@@ -46,7 +45,9 @@ class Surroundings:
 
     `sent_by` gives the address and port at which answers to a message by this hop reach us; `contact_at` the same for
     requests of others, which may be another behind NAT. `token` makes a random text of 128 bits and more, in letters
-    and digits, `uniform` a random number between two. `may_reach` tells whether a hop may be used at all.
+    and digits, `uniform` a random number between two. `may_reach` tells whether a hop may be used at all, `is_server`
+    whether it is one of the operator's servers. `takes_tcp` tells whether a server that is reached by UDP may be tried
+    by TCP as well, `note_udp_only` is told that it does not take that, `note_down` that another is tried in its place.
     """
 
     sent_by: Callable[[Hop], tuple[str, int]]
@@ -54,6 +55,10 @@ class Surroundings:
     token: Callable[[], str]
     uniform: Callable[[float, float], float]
     may_reach: Callable[[Hop], bool] = field(default=lambda hop: True)
+    is_server: Callable[[Hop], bool] = field(default=lambda hop: False)
+    takes_tcp: Callable[[Hop], bool] = field(default=lambda hop: False)
+    note_udp_only: Callable[[Hop], None] = field(default=lambda hop: None)
+    note_down: Callable[[Hop], None] = field(default=lambda hop: None)
     agent: str = "wcsd"
     accepts_refer: bool = False
 
@@ -64,6 +69,7 @@ class SipCore:
     def __init__(self, world: Surroundings) -> None:
         self.world = world
         self.timers = Timers()
+        self.traffic = SipTraffic()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str], ServerTransaction] = {}
         self.outbound: list[Outbound] = []
@@ -73,7 +79,13 @@ class SipCore:
 
     def transmit(self, message: SipMessage, hop: Hop) -> None:
         """Send it."""
+        self.traffic.note(OUT, message)
         self.outbound.append(Outbound(data=encode(message), hop=hop, message=message))
+
+    def repeat(self, message: SipMessage, hop: Hop) -> None:
+        """Send it once more."""
+        self.traffic.repeated[OUT] += 1
+        self.transmit(message, hop)
 
     def forget(self, transaction: ClientTransaction | ServerTransaction) -> None:
         """It is over."""
@@ -101,6 +113,14 @@ class SipCore:
         via = f"SIP/2.0/{hop.transport.upper()} {bracketed(host)}:{port};branch={branch};rport"
         fields = (("Via", via), ("Max-Forwards", "70"), *request.headers.fields, ("User-Agent", self.world.agent))
         return evolve(request, headers=HeaderFields(fields))
+
+    def ready(self, request: RequestMessage, hop: Hop) -> tuple[RequestMessage, Hop]:
+        """The request with its Via, and the way that it takes: TCP if it is too long for a datagram."""
+        made = self.addressed(request, hop)
+        if hop.is_reliable or len(encode(made)) <= MAX_DATAGRAM or not self.world.takes_tcp(hop):
+            return made, hop
+        by_tcp = evolve(hop, transport="tcp")
+        return self.addressed(request, by_tcp), by_tcp
 
     def begin(
         self,
@@ -156,86 +176,3 @@ class SipCore:
         """Answer a request by a failure, and remember no more than that."""
         transaction = self.accept(request, hop)
         transaction.respond(self.response(request, status, tag=self.world.token(), headers=more), now)
-
-
-class PendingRequest:
-    """One request until its final response: challenges are answered, and servers that do not work are passed over.
-
-    `compose` makes it anew each time, with the next CSeq. `on_response` hears what comes of it; a timeout is a 408, and
-    a server that cannot be reached a 503 (RFC 3261 8.1.3.1).
-    """
-
-    def __init__(
-        self,
-        core: SipCore,
-        compose: Callable[[], RequestMessage],
-        hops: Sequence[Hop],
-        auth: Authenticator,
-        on_response: Callable[[ResponseMessage, float], None],
-    ) -> None:
-        self._core, self._compose, self._auth = core, compose, auth
-        self._hops = list(hops)
-        self._on_response = on_response
-        self._challenges = 0
-        self._is_last = False
-        self._answered: set[str] = set()
-        self.transaction: ClientTransaction | None = None
-
-    @property
-    def hop(self) -> Hop:
-        """The one that is being tried."""
-        return self._hops[0]
-
-    def send(self, now: float) -> None:
-        """Send it, with the credentials that are known to be wanted."""
-        core, composed = self._core, self._compose()
-        fields = self._auth.headers(composed.method, composed.uri, composed.body)
-        request = evolve(composed, headers=HeaderFields((*composed.headers.fields, *fields)))
-        self.transaction = core.begin(
-            core.addressed(request, self.hop), self.hop, now, on_response=self._responded, on_timeout=self._timed_out
-        )
-
-    def give_up(self) -> None:
-        """Its owner wants to hear no more of it."""
-        if self.transaction is not None:
-            self.transaction.give_up()
-
-    def stop_trying(self) -> None:
-        """It is not sent again, whatever the answer is."""
-        self._is_last = True
-
-    def _responded(self, response: ResponseMessage, now: float) -> None:
-        if response.status in _ANSWERS and not self._is_last:
-            self._challenged(response, now)
-            return
-        if response.status == 503 and self._passes_over(now):
-            return
-        if 200 <= response.status < 300:
-            self._auth.accepted()
-        self._on_response(response, now)
-
-    def _challenged(self, response: ResponseMessage, now: float) -> None:
-        asks, answers = _ANSWERS[response.status]
-        try:
-            if self._challenges >= MAX_CHALLENGES:
-                raise CannotAuthenticate("the server asks for the password again and again")
-            challenges = parse_challenges(response.headers, asks)
-            self._auth.challenged(challenges, answers, is_repeated=answers in self._answered)
-        except CannotAuthenticate as error:
-            self._on_response(evolve(response, reason=str(error)), now)
-            return
-        self._challenges += 1
-        self._answered.add(answers)
-        self.send(now)
-
-    def _timed_out(self, now: float) -> None:
-        if not self._passes_over(now):
-            self._on_response(ResponseMessage(status=408, reason="no answer", headers=HeaderFields()), now)
-
-    def _passes_over(self, now: float) -> bool:
-        """Try the next server, if there is one."""
-        if len(self._hops) < 2 or self._is_last:
-            return False
-        del self._hops[0]
-        self.send(now)
-        return True

@@ -1,6 +1,7 @@
 """What a user agent tells its owner. `call` and `registration` are the ids that its commands returned or announced.
 
-Session descriptions are bytes, for `protocol.sip.media_description`; None where a message carries none.
+Session descriptions are bytes, for `protocol.sip.media_description`; None where a message carries none. They are not
+shown: there may be keys in them.
 """
 
 from attrs import field, frozen
@@ -50,7 +51,7 @@ class CallArrived:
     caller: NameAddress
     callee: SipUri
     contact_token: str
-    offer: bytes | None
+    offer: bytes | None = field(repr=False)
     source: Hop
     replaces: str | None
     request: RequestMessage = field(repr=False)
@@ -63,7 +64,7 @@ class CallProgressed:
     call: str
     status: int
     reason: str
-    description: bytes | None
+    description: bytes | None = field(repr=False)
     dialog: str
 
 
@@ -72,7 +73,7 @@ class CallAnswered:
     """A 2xx to our call, which is up and acknowledged. None: the description came with a reliable 18x."""
 
     call: str
-    description: bytes | None
+    description: bytes | None = field(repr=False)
     dialog: str
     message: SipMessage = field(repr=False)
 
@@ -82,7 +83,7 @@ class CallAcknowledged:
     """The ACK to our answer, of a call or of a new offer; with a description if ours was the offer."""
 
     call: str
-    description: bytes | None
+    description: bytes | None = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -103,7 +104,7 @@ class OfferArrived:
     """A re-INVITE or an UPDATE. Answer by `accept_offer` or `refuse_offer`. None: it wants an offer in our answer."""
 
     call: str
-    offer: bytes | None
+    offer: bytes | None = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -111,7 +112,7 @@ class OfferAccepted:
     """The answer to our re-INVITE."""
 
     call: str
-    description: bytes | None
+    description: bytes | None = field(repr=False)
 
 
 @frozen(kw_only=True)

@@ -84,7 +84,7 @@ class IncomingCall(SipCall):
     def _repeat_later(self, now: float, interval: float, until: float) -> None:
         def repeat(now: float) -> None:
             if self._unconfirmed is not None and now < until:
-                self.core.transmit(self._unconfirmed, self.invite.hop)
+                self.core.repeat(self._unconfirmed, self.invite.hop)
                 self._repeat_later(now, interval * 2, until)
 
         self._repetition = self.core.timers.at(now + interval, repeat)

@@ -332,7 +332,9 @@ def _crypto_attributes(block: _Section) -> Iterable[CryptoAttribute]:
         if tag is None or len(parts) < 3 or parts[1] not in SUITES or not parts[2].startswith("inline:"):
             continue
         has_foreign = any(each.upper() not in ("", "WSH=64") for each in parts[3:])
-        key = _key(parts[2].removeprefix("inline:").partition("|")[0])
+        secret, *more = parts[2].removeprefix("inline:").split("|")  # its lifetime, and the identifier of a master key,
+        has_foreign = has_foreign or any(":" in each for each in more)  # which packets would have to carry
+        key = _key(secret)
         if key is not None and not has_foreign:
             yield CryptoAttribute(tag=tag, suite=parts[1], key=key)
 

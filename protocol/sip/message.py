@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from protocol.common.errors import ProtocolError
 
@@ -87,7 +87,7 @@ class RequestMessage:
     method: str
     uri: str
     headers: HeaderFields
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     def with_header(self, name: str, *values: str) -> "RequestMessage":
         return evolve(self, headers=self.headers.replaced(name, *values))
@@ -100,7 +100,7 @@ class ResponseMessage:
     status: int
     reason: str
     headers: HeaderFields
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def is_final(self) -> bool:

@@ -17,6 +17,7 @@ from protocol.sip.headers import NameAddress, SipUri, parse_cseq, parse_name_add
 from protocol.sip.incoming_call import IncomingCall
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError, SipMessage
 from protocol.sip.session_timer import MIN_EXPIRES
+from protocol.sip.traffic import IN
 from protocol.sip.transactions import Hop, client_key_of, identity_of, server_key_of
 
 EXTENSIONS: Final = frozenset({"100rel", "replaces", "timer"})
@@ -36,6 +37,7 @@ class MessageRouter:
 
     def receive(self, message: SipMessage, hop: Hop, now: float) -> None:
         """A message that has come from `hop`."""
+        self._core.traffic.note(IN, message)
         if isinstance(message, ResponseMessage):
             client = self._core.clients.get(client_key_of(message))
             if client is not None:
@@ -53,6 +55,7 @@ class MessageRouter:
                 known.receive(request, now)
             self._acknowledged(request, now)
         elif known is not None:
+            self._core.traffic.repeated[IN] += 1
             known.receive(request, now)
         elif len(self._core.servers) + len(self._core.clients) >= MAX_TRANSACTIONS:
             self.refused += 1

@@ -7,11 +7,11 @@ from typing import Final
 
 from protocol.sip.bodies import readable_description, session_description
 from protocol.sip.call_port import CallPort
-from protocol.sip.core import PendingRequest
 from protocol.sip.dialog import Dialog
 from protocol.sip.events import CallAcknowledged, OfferAccepted, OfferArrived, OfferRefused
 from protocol.sip.headers import printable
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError
+from protocol.sip.pending_request import PendingRequest
 from protocol.sip.repeated_answer import RepeatedAnswer
 from protocol.sip.session_timer import MIN_EXPIRES, SessionTimer
 from protocol.sip.timers import Timer
@@ -122,7 +122,7 @@ class OfferExchange:
 
     def _acknowledge_again(self, response: ResponseMessage) -> None:
         if response.status < 300 and self._ack is not None:
-            self._call.core.transmit(*self._ack)
+            self._call.core.repeat(*self._ack)
 
     def _next(self, now: float) -> None:
         body, self._waiting = self._waiting, None

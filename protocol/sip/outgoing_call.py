@@ -7,12 +7,13 @@ from attrs import field, frozen
 
 from protocol.sip.bodies import readable_description
 from protocol.sip.call import CallBook, SipCall
-from protocol.sip.core import SDP, PendingRequest, SipCore
+from protocol.sip.core import SDP, SipCore
 from protocol.sip.dialog import Dialog, dialog_of_response
 from protocol.sip.digest import Authenticator
 from protocol.sip.events import CallAnswered, CallEnded, CallProgressed
 from protocol.sip.headers import CSeq, NameAddress, SipUri, parse_name_address, printable, whole_number
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError, head_of
+from protocol.sip.pending_request import PendingRequest
 from protocol.sip.timers import Timer
 from protocol.sip.transaction_states import ClientTransactionState
 from protocol.sip.transactions import TIMEOUT, Hop, cancel_of
@@ -21,13 +22,16 @@ MAX_RINGING: Final = 180.0
 """Seconds that a phone may ring; as timer C of proxies."""
 MAX_FORKS: Final = 16
 _TOO_SHORT: Final = 422
+_UNACCEPTABLE: Final = frozenset({488, 606})
+"""What an offer is refused with that the phone cannot answer (RFC 3261 section 21.4.26)."""
 
 
 @frozen(kw_only=True)
 class Invitation:
     """Whom to call, and as whom. `hops` are the servers to try in turn, `routes` a proxy that must be passed first.
 
-    `contact_user` and `contact_token` are those of our Contact; `headers` are added to the INVITE.
+    `fallback` is offered to a phone that refuses the first offer for its media. `contact_user` and `contact_token` are
+    those of our Contact; `headers` are added to the INVITE.
     """
 
     caller: NameAddress
@@ -37,6 +41,7 @@ class Invitation:
     contact_user: str
     contact_token: str
     routes: tuple[str, ...] = ()
+    fallback: bytes | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -48,6 +53,7 @@ class OutgoingCall(SipCall):
     def __init__(self, core: SipCore, book: CallBook, auth: Authenticator, invitation: Invitation) -> None:
         super().__init__(core, book, auth, user=invitation.contact_user, token=invitation.contact_token)
         self._invitation = invitation
+        self._offers = [offer for offer in (invitation.offer, invitation.fallback) if offer is not None]
         self._call_id = core.world.token()
         self._local = invitation.caller.with_tag(core.world.token())
         self._number = 0
@@ -60,7 +66,7 @@ class OutgoingCall(SipCall):
 
     def start(self, now: float) -> None:
         """Send the INVITE."""
-        self.offers.local = self._invitation.offer
+        self.offers.local = self._offers[0]
         self._invite.send(now)
 
     def hang_up(self, now: float, status: int = 480) -> None:
@@ -89,7 +95,7 @@ class OutgoingCall(SipCall):
             *call.headers,
             ("Content-Type", SDP),
         )
-        return RequestMessage(method="INVITE", uri=str(call.callee), headers=head_of(fields), body=call.offer)
+        return RequestMessage(method="INVITE", uri=str(call.callee), headers=head_of(fields), body=self._offers[0])
 
     # -- responses ---------------------------------------------------------------------------------------------------
 
@@ -99,7 +105,11 @@ class OutgoingCall(SipCall):
         elif response.status < 300:
             self._answered(response, now)
         elif response.status == _TOO_SHORT and not self.is_over and self.session_timer.lengthen(response):
-            self._invite.send(now)
+            self._invite.start_anew(now)
+        elif response.status in _UNACCEPTABLE and not (self.is_over or self.is_up) and len(self._offers) > 1:
+            del self._offers[0]
+            self.offers.local = self._offers[0]
+            self._invite.start_anew(now)
         else:
             self._failed(response, now)
 
@@ -140,7 +150,7 @@ class OutgoingCall(SipCall):
             return
         tag = dialog.remote.tag
         if tag in self._acks:
-            self.core.transmit(*self._acks[tag])
+            self.core.repeat(*self._acks[tag])
             return
         dialog.refresh_target(response)
         dialog.routes = self._routes_of(response, dialog)

@@ -8,11 +8,12 @@ from typing import Final
 
 from attrs import frozen
 
-from protocol.sip.core import ALLOW, PendingRequest, SipCore
+from protocol.sip.core import ALLOW, SipCore
 from protocol.sip.digest import Authenticator
 from protocol.sip.events import RegistrationEnded, RegistrationFailed, RegistrationSucceeded
 from protocol.sip.headers import CSeq, NameAddress, SipUri, parse_name_address, printable, top_via, whole_number
 from protocol.sip.message import RequestMessage, ResponseMessage, SipError, head_of
+from protocol.sip.pending_request import PendingRequest
 from protocol.sip.transactions import Hop
 
 MAX_EXPIRES: Final = 86_400
@@ -39,6 +40,7 @@ class RegistrationClient:
         self.token = core.world.token()
         """What our Contact says, and calls for it say in their Request-URI."""
         self._core, self._plan, self._auth = core, plan, auth
+        self._hops = list(plan.hops)
         self._call_id = core.world.token()
         self._tag = core.world.token()
         self._number = 0
@@ -90,7 +92,7 @@ class RegistrationClient:
             )
             return RequestMessage(method="REGISTER", uri=str(plan.registrar), headers=head_of(fields))
 
-        pending = self._pending = PendingRequest(core, compose, plan.hops, self._auth, self._responded)
+        pending = self._pending = PendingRequest(core, compose, self._hops, self._auth, self._responded)
         pending.send(now)
 
     def _responded(self, response: ResponseMessage, now: float) -> None:
@@ -103,6 +105,7 @@ class RegistrationClient:
             else:
                 self._send(0, now)
         elif response.status < 300:
+            self._hops.sort(key=lambda each: each != hop)  # the server that has just worked comes first from now on
             self._succeeded(response, hop)
             self._next(now)
         elif response.status == _TOO_BRIEF and self._lengthen(response):

@@ -38,6 +38,6 @@ class RepeatedAnswer:
         if now >= self._until:
             self._on_lost(now)
             return
-        self._port.transmit(self._response, self._hop)
+        self._port.repeat(self._response, self._hop)
         self._interval = min(T2, self._interval * 2)
         self._timer = self._timers.at(min(self._until, now + self._interval), self._repeat)

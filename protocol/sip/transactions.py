@@ -63,6 +63,7 @@ class TransactionPort(Protocol):
     timers: Timers
 
     def transmit(self, message: SipMessage, hop: Hop) -> None: ...
+    def repeat(self, message: SipMessage, hop: Hop) -> None: ...
     def forget(self, transaction: "ClientTransaction | ServerTransaction") -> None: ...
 
 
@@ -127,7 +128,7 @@ class ClientTransaction:
                 self.broken(now)
             else:
                 self._is_sent_again = True
-                self._port.transmit(self.request, self.hop)
+                self._port.repeat(self.request, self.hop)
 
     def give_up(self) -> None:
         """Its owner wants to hear no more of it."""
@@ -157,12 +158,14 @@ class ClientTransaction:
             self._lapse = self._port.timers.at(now + TIMEOUT, self._lapsed)
 
     def _acknowledge(self, response: ResponseMessage) -> None:
-        if self._ack is None:
-            self._ack = ack_of_failure(self.request, response)
+        if self._ack is not None:
+            self._port.repeat(self._ack, self.hop)
+            return
+        self._ack = ack_of_failure(self.request, response)
         self._port.transmit(self._ack, self.hop)
 
     def _repeat(self, now: float) -> None:
-        self._port.transmit(self.request, self.hop)
+        self._port.repeat(self.request, self.hop)
         self._interval = self._interval * 2 if self.is_invite else min(T2, self._interval * 2)
         self._repetition = self._port.timers.at(now + self._interval, self._repeat)
 
@@ -215,7 +218,7 @@ class ServerTransaction:
             ServerTransactionState.PROCEEDING,
             ServerTransactionState.COMPLETED,
         ):
-            self._port.transmit(self.last, self.hop)
+            self._port.repeat(self.last, self.hop)
 
     def give_up(self) -> None:
         """Its owner wants to hear no more of it."""
@@ -242,7 +245,7 @@ class ServerTransaction:
 
     def _repeat(self, now: float) -> None:
         if self.last is not None:
-            self._port.transmit(self.last, self.hop)
+            self._port.repeat(self.last, self.hop)
         self._interval = min(T2, self._interval * 2)
         self._repetition = self._port.timers.at(now + self._interval, self._repeat)
 

@@ -21,6 +21,7 @@ from protocol.sip.message import RequestMessage, SipMessage
 from protocol.sip.message_router import MessageRouter
 from protocol.sip.outgoing_call import Invitation, OutgoingCall
 from protocol.sip.registration import RegistrationClient, RegistrationPlan
+from protocol.sip.traffic import SipTraffic
 from protocol.sip.transactions import Hop, client_key_of
 
 
@@ -70,8 +71,18 @@ class UserAgent:
         return self._core.timers.deadline
 
     @property
+    def traffic(self) -> SipTraffic:
+        """What is counted."""
+        return self._core.traffic
+
+    @property
+    def transaction_counts(self) -> tuple[int, int]:
+        """Requests of ours, and those that we answer."""
+        return len(self._core.clients), len(self._core.servers)
+
+    @property
     def transaction_count(self) -> int:
-        return len(self._core.clients) + len(self._core.servers)
+        return sum(self.transaction_counts)
 
     @property
     def unanswered_count(self) -> int:

@@ -15,6 +15,7 @@ from actors.calls.sip_endpoint import SipEndpoint
 from actors.runtime.actor import StopReason
 from config.settings import Settings
 from protocol.sip.account import SipAccount, make_account
+from protocol.sip.account_states import RegistrationDescription, RegistrationState
 from protocol.sip.events import CallArrived
 from protocol.sip.message import RequestMessage
 from protocol.sip.servers import read_servers
@@ -69,6 +70,29 @@ async def test_it_is_refreshed_in_time_and_given_back(autojump_clock: object) ->
         assert len(pauses) >= 5
         assert all(0.7 * 600 < pause < 0.9 * 600 for pause in pauses)
         assert {hop.host for hops in transport.kept_alive for hop in hops} == {"192.0.2.10"}
+
+
+async def test_operators_see_how_it_stands(autojump_clock: object) -> None:
+    async with memory_endpoint() as (endpoint, transport, settings):
+        transport.answer = lambda request: None
+        async with registering(endpoint, settings, Owner()) as actor:
+            await trio.sleep(1)
+            assert endpoint.accounts.counts() == {RegistrationState.REGISTERING: 1}
+            await trio.sleep(40)
+            failed = RegistrationDescription(
+                account="alice@192.0.2.10",
+                server="192.0.2.10",
+                state=RegistrationState.FAILED,
+                status=408,
+                why="no answer",
+            )
+            assert list(endpoint.accounts) == [failed]
+            transport.answer = lambda request: 200
+            await trio.sleep(100)
+            assert [each.shown()["why"] for each in endpoint.accounts] == [None]
+            assert actor.is_registered
+        assert endpoint.accounts.counts() == {}
+        assert transport.counts.registrations_failed == 1
 
 
 async def test_the_servers_time_counts(autojump_clock: object) -> None:

@@ -44,7 +44,12 @@ class PlainPhone:
 
     def __attrs_post_init__(self) -> None:
         if self.keys is not None:
-            self._receiver, self._transmitter = SrtpReceiver(self.keys), SrtpTransmitter(self.keys)
+            self.secure(self.keys)
+
+    def secure(self, keys: SrtpKeys) -> None:
+        """Encrypt from now on; with the same keys nothing begins anew."""
+        if keys != self.keys or self._receiver is None:
+            self.keys, self._receiver, self._transmitter = keys, SrtpReceiver(keys), SrtpTransmitter(keys)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -101,13 +101,14 @@ class SipNetwork:
             self.settle()
         self.now = until
 
-    def call(self, *, offer: bytes = OFFER) -> str:
+    def call(self, *, offer: bytes = OFFER, fallback: bytes | None = None) -> str:
         """Alice calls Bob."""
         invitation = Invitation(
             caller=NameAddress(uri=parse_uri("sip:alice@example.com"), display_name="Alice"),
             callee=parse_uri("sip:bob@example.com"),
             hops=[self.bob.hop],
             offer=offer,
+            fallback=fallback,
             contact_user="alice",
             contact_token="a",
         )

@@ -20,6 +20,7 @@ from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, 
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.servers import read_servers
 from protocol.sip.transactions import Hop
+from tests.support.memory_records import NO_RECORDS
 from tests.support.wcs_client import PATIENCE
 
 CHALLENGE = ("WWW-Authenticate", 'Digest realm="test", nonce="abc", qop="auth", algorithm=SHA-256')
@@ -126,7 +127,7 @@ async def sip_endpoint(servers: str = "127.0.0.1", **settings: Any) -> AsyncIter
     made = evolve(Settings(), **(given | settings))
     sockets = open_sip_sockets(made)
     assert sockets is not None
-    access = SipAccess(made.sip_servers, own=lambda: ("127.0.0.1",))
+    access = SipAccess(made.sip_servers, own=lambda: ("127.0.0.1",), records=NO_RECORDS)
 
     endpoint = SipEndpoint(sockets.port, made, access, partial(SipTransport, sockets, made, access))
     async with trio.open_nursery() as nursery:

@@ -7,17 +7,25 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from protocol.sip.core import Surroundings
 from protocol.sip.events import CallArrived, SipEvent
 from protocol.sip.headers import NameAddress, SipUri, parse_name_address, parse_uri
-from protocol.sip.media_description import AudioDescription, Origin, parse_description, write_answer, write_offer
+from protocol.sip.media_description import (
+    AudioDescription,
+    CryptoAttribute,
+    Origin,
+    parse_description,
+    write_answer,
+    write_offer,
+)
 from protocol.sip.message import RequestMessage, SipMessage, parse_datagram
 from protocol.sip.outgoing_call import Invitation
 from protocol.sip.transactions import Hop
 from protocol.sip.user_agent import UserAgent
 from protocol.webrtc.sdp import Direction
+from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
 from tests.support.plain_phone import PlainPhone
 from tests.support.sip_peer import answer_to
 from tests.support.wcs_client import PATIENCE
@@ -32,6 +40,8 @@ class SipPhone:
     socket: Any
     media: PlainPhone = field(factory=PlainPhone)
     call: str = ""
+    secret: bytes | None = None
+    """Its master key and salt for SRTP; None: it has plain RTP."""
     events: list[SipEvent] = field(init=False, factory=list)
     registered: list[str] = field(init=False, factory=list)
     """The Contacts that have been registered."""
@@ -85,6 +95,16 @@ class SipPhone:
         assert description is not None
         audio = parse_description(description).audio
         self.media.server = (audio.address, audio.port)
+        if audio.is_secure and self.secret is not None:
+            theirs = audio.crypto[0].key
+            keys = SrtpKeys(
+                profile=SrtpProfile.AES128_CM_SHA1_80,
+                local_key=self.secret[:16],
+                local_salt=self.secret[16:],
+                remote_key=theirs[:16],
+                remote_salt=theirs[16:],
+            )
+            self.media.secure(keys)
 
     # -- what it does --------------------------------------------------------------------------------------------
 
@@ -115,6 +135,9 @@ class SipPhone:
             codecs=self.media.codecs,
             direction=direction,
         )
+        if self.secret is not None:
+            key = CryptoAttribute(tag=1, suite="AES_CM_128_HMAC_SHA1_80", key=self.secret)
+            audio = evolve(audio, protocol="RTP/SAVP", crypto=(key,))
         return write_offer(origin, audio) if offer is None else write_answer(origin, audio, parse_description(offer))
 
     def dials(self, contact: str, *, offer: bytes) -> None:

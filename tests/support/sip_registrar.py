@@ -15,6 +15,7 @@ from protocol.sip.core import Outbound
 from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage
 from protocol.sip.servers import read_servers
 from protocol.sip.transactions import Hop
+from tests.support.memory_records import NO_RECORDS
 
 Answer = int | tuple[int, tuple[tuple[str, str], ...]] | None
 """A status, perhaps with header fields; None: silence."""
@@ -30,6 +31,8 @@ class MemoryTransport:
     answer: Callable[[RequestMessage], Answer] = lambda request: 200
     counts: SipCounts = field(factory=SipCounts)
     requests: list[tuple[float, RequestMessage]] = field(factory=list)
+    responses: list[ResponseMessage] = field(factory=list)
+    connection_count: int = 0
     kept_alive: list[set[Hop]] = field(factory=list)
     _ready: trio.Event = field(factory=trio.Event)
     _answers: list[tuple[ResponseMessage, Hop]] = field(factory=list)
@@ -46,6 +49,7 @@ class MemoryTransport:
     def send(self, outbound: Outbound) -> None:
         request = outbound.message
         if not isinstance(request, RequestMessage):
+            self.responses.append(request)
             return
         self.requests.append((trio.current_time(), request))
         answer = self.answer(request)
@@ -69,7 +73,7 @@ class MemoryTransport:
 async def memory_endpoint(**settings: Any) -> AsyncIterator[tuple[SipEndpoint, MemoryTransport, Settings]]:
     """An endpoint that knows the server 192.0.2.10."""
     made = evolve(Settings(), sip_servers=read_servers("192.0.2.10"), **settings)
-    access = SipAccess(made.sip_servers, own=tuple)
+    access = SipAccess(made.sip_servers, own=tuple, records=NO_RECORDS)
     endpoint = SipEndpoint(5060, made, access, MemoryTransport)
     assert isinstance(endpoint.transport, MemoryTransport)
     async with trio.open_nursery() as nursery:

@@ -13,6 +13,7 @@ SLOW = {
     "call_faults",
     "call_media",
     "call_orders",
+    "call_srtp",
     "calls",
     "candidates",
     "capture",

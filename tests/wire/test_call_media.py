@@ -11,6 +11,7 @@ from attrs import evolve
 from actors.media.call.bridge import Bridge
 from actors.media.call.leg import MAX_PACKET_RATE
 from actors.media.call.port_pairs import NoPortFree, PortPairs
+from actors.media.call.secured_port import SecuredPort
 from actors.media.events import Connected, Failed, Flowing, PeerClosed
 from actors.media.io.sockets import MediaSocket, open_media_sockets
 from protocol.calls.codecs import CallCodecs, page_offer
@@ -26,6 +27,7 @@ from tests.support.call_rig import CallRig, call_rig
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import Facts, media_rig, media_settings, until
 from tests.support.plain_phone import EVENTS, PCMA, PCMU, PlainPhone
+from tests.support.rtp_packets import build_header
 
 KEYS = SrtpKeys(
     profile=SrtpProfile.AES128_CM_SHA1_80,
@@ -105,6 +107,30 @@ async def test_srtp_with_keys_from_sdp() -> None:
         await heard_by_browser(call, b"to the page")
         call.leg.close()
         assert any(isinstance(packet, Bye) for packet in await call.phone.hear_rtcp())
+
+
+async def test_the_index_of_srtp_goes_on_under_the_same_key(sockets: list[MediaSocket]) -> None:
+    pairs = PortPairs(media_settings(media_port_from=20_000, media_port_to=20_400), sockets)
+    pair, phone = pairs.open("127.0.0.1", 0.0), PlainPhone(keys=PHONE_KEYS)
+    port = SecuredPort(pair)
+    port.secure(KEYS)
+    for sequence in (65_534, 65_535, 0):  # the packets' index is beyond 16 bits now
+        send_sealed(port, sequence, phone)
+    port.secure(None)
+    port.secure(KEYS)
+    send_sealed(port, 1, phone)
+    assert [packet.sequence for packet in await phone.hear(4)] == [65_534, 65_535, 0, 1]
+    phone.secure(evolve(PHONE_KEYS, remote_key=bytes(16)))
+    port.secure(evolve(KEYS, local_key=bytes(16)))
+    send_sealed(port, 2, phone)
+    assert (await phone.hear(5))[-1].sequence == 2
+    phone.close()
+    pairs.give_back(pair, 0.0)
+
+
+def send_sealed(port: SecuredPort, sequence: int, phone: PlainPhone) -> None:
+    header = build_header(payload_type=0, marker=False, sequence=sequence, timestamp=0, ssrc=9)
+    port.send(header + b"voice", phone.address)
 
 
 async def test_without_the_key_nothing_is_taken_and_nobody_is_followed() -> None:

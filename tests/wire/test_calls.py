@@ -29,6 +29,7 @@ from tests.support.event_reader import event_reader
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import until
+from tests.support.metrics import scrape
 from tests.support.page_call import ACCOUNT, PageCall, call, established, world
 from tests.support.sip_phone import SipPhone, sip_phone
 from tests.support.wcs_client import PATIENCE, wcs_client
@@ -55,6 +56,11 @@ async def test_a_page_calls_a_phone_and_hangs_up(tmp_path: Path) -> None:
         await made.status("finish", "FINISH")
         assert (await phone.event(CallEnded)).status == 200
         assert "secret" not in str(client.frames)
+        seen = await scrape(server.server.metrics)
+        for method in ("INVITE", "ACK", "BYE"):
+            assert seen.value("wcsd_sip_requests_total", direction="out", method=method) == 1
+        assert seen.value("wcsd_sip_responses_total", **{"direction": "in", "class": "2xx"}) >= 1
+        assert seen.value("wcsd_sip_registrations", state="registered") == 0
 
 
 async def test_a_call_that_nobody_answers_ends_by_either_side(tmp_path: Path) -> None:

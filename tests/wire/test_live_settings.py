@@ -42,6 +42,7 @@ LATER = {
         f"sip_{name}": "SIP: tests/wire/test_sip_endpoint.py, tests/actors/test_sip_registration.py"
         for name in ("ca_file", "connect_timeout", "registration_expires", "max_registrations")
     },
+    "sip_sdes": "a call: tests/wire/test_call_srtp.py",
     "sip_callee_allow": "a call",
     "sip_callee_deny": "a call",
     "shutdown_timeout": "the end of the process",

@@ -12,13 +12,14 @@ from config.apps_file import write_apps
 from config.loading import SettingsError
 from protocol.hooks import HookMethod
 from protocol.hooks.breaker import BreakerState
-from protocol.metrics.families import CALLS, CLUSTER, FAMILIES
+from protocol.metrics.families import CALLS, CLUSTER, FAMILIES, SIP
 from protocol.metrics.hook_counts import HookOutcome
 from protocol.metrics.labels import CAUSES, CODECS, METHODS, OTHER
 from protocol.node.server_events import EventType
 from protocol.operator.callers import Operator
 from protocol.operator.messages import ErrorKind
 from protocol.operator.syntax import VERBS
+from protocol.sip.traffic import CLASSES
 from protocol.stream.statuses import StreamStatus
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
@@ -136,7 +137,7 @@ async def test_every_family_is_there_from_the_start(tmp_path: Path) -> None:
         answer = await server.rest.get("/metrics")
         again = await server.rest.get("/?action=stat&format=prometheus")
     kinds = dict(re.findall(r"^# TYPE (wcsd_\w+) (\w+)$", answer.text, re.MULTILINE))
-    assert kinds == {each.name: str(each.kind) for each in FAMILIES if each not in (*CALLS, *CLUSTER)}
+    assert kinds == {each.name: str(each.kind) for each in FAMILIES if each not in (*CALLS, *SIP, *CLUSTER)}
     assert answer.headers["content-type"] == again.headers["content-type"] == CONTENT_TYPE
     assert again.content == answer.content
 
@@ -154,6 +155,7 @@ async def test_hostile_clients_make_no_series(tmp_path: Path) -> None:
         "route": {*routes, OTHER},
         "status": {*StreamStatus, "ESTABLISHED"},
         "outcome": set(HookOutcome),
+        "class": set(CLASSES),
         "codec": {*CODECS, OTHER},
         "scheme": {"none", "basic", "bearer", OTHER},
         "result": {

@@ -14,38 +14,37 @@ class SecuredPort:
         self.unsent = 0
         self._pair = pair
         self._keys: SrtpKeys | None = None
+        self._is_secure = False
         self._receiver: SrtpReceiver | None = None
         self._transmitter: SrtpTransmitter | None = None
 
     def secure(self, keys: SrtpKeys | None) -> None:
-        """Go on with these keys, or without; under the same keys the packets' index is kept (RFC 3711 3.3.1)."""
-        if keys == self._keys:
-            return
+        """Go on with these keys, or without.
+
+        The packets' index goes on under the same key, also if there was none in between: a key that encrypts two
+        packets of one index gives both away (RFC 3711 section 9.1).
+        """
+        self._is_secure, known = keys is not None, self._keys
         if keys is None:
-            self._receiver = self._transmitter = None
-        elif self._keys is None or (keys.remote_key, keys.remote_salt) != (
-            self._keys.remote_key,
-            self._keys.remote_salt,
-        ):
+            return
+        if known is None or (keys.remote_key, keys.remote_salt) != (known.remote_key, known.remote_salt):
             self._receiver = SrtpReceiver(keys)
-        if keys is not None and (
-            self._keys is None or (keys.local_key, keys.local_salt) != (self._keys.local_key, self._keys.local_salt)
-        ):
+        if known is None or (keys.local_key, keys.local_salt) != (known.local_key, known.local_salt):
             self._transmitter = SrtpTransmitter(keys)
         self._keys = keys
 
     def unprotect(self, data: bytes) -> bytes:
         """The packet of RTP. Raises SrtpError."""
-        return data if self._receiver is None else self._receiver.unprotect(data)
+        return self._receiver.unprotect(data) if self._is_secure and self._receiver else data
 
     def unprotect_rtcp(self, data: bytes) -> bytes:
         """The packet of RTCP. Raises SrtpError."""
-        return data if self._receiver is None else self._receiver.unprotect_rtcp(data)
+        return self._receiver.unprotect_rtcp(data) if self._is_secure and self._receiver else data
 
     def send(self, packet: bytes, to: Address) -> None:
         """Send a packet of RTP."""
         try:
-            sealed = packet if self._transmitter is None else self._transmitter.protect(packet)
+            sealed = self._transmitter.protect(packet) if self._is_secure and self._transmitter else packet
         except SrtpError:
             self.unsent += 1
             return
@@ -53,7 +52,7 @@ class SecuredPort:
 
     def send_rtcp(self, packet: bytes, to: Address, *, muxed: bool) -> None:
         """Send a compound of RTCP, by the port of RTP if both share one."""
-        sealed = packet if self._transmitter is None else self._transmitter.protect_rtcp(packet)
+        sealed = self._transmitter.protect_rtcp(packet) if self._is_secure and self._transmitter else packet
         self._send(self._pair.rtp if muxed else self._pair.rtcp, sealed, to)
 
     def _send(self, udp: UdpSocket, data: bytes, to: Address) -> None:

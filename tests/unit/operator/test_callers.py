@@ -18,6 +18,8 @@ BOUND = Operator(who="user bea", apps=SHOP)
         ("show streams", Role.VIEW),
         ("show bans", Role.VIEW),
         ("show nodes", Role.VIEW),
+        ("show calls", Role.VIEW),
+        ("show registrations", Role.VIEW),
         ("top", Role.VIEW),
         ("tail", Role.VIEW),
         ("help", Role.VIEW),
@@ -55,7 +57,7 @@ def test_a_bound_user_sees_and_ends_only_what_is_theirs() -> None:
     assert permitted(parse(["help"]), BOUND) == parse(["help"])
 
 
-@pytest.mark.parametrize("line", ["show apps", "show nodes", "drain", "add user x", "reload"])
+@pytest.mark.parametrize("line", ["show apps", "show nodes", "show registrations", "drain", "add user x", "reload"])
 def test_the_rest_concerns_all_applications(line: str) -> None:
     with pytest.raises(NotPermitted, match="concerns all applications"):
         permitted(parse(line.split()), BOUND)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.access.kicks import BanBy
+from protocol.calls.filters import CallFilter
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.operator.commands import Command, parse
 from protocol.operator.grammar import CommandError, split
@@ -12,13 +13,15 @@ from protocol.operator.live_commands import (
     Order,
     RemoveBans,
     ShowBans,
+    ShowCalls,
+    ShowRegistrations,
     ShowRooms,
     ShowSessions,
     ShowStreams,
     TerminateStreams,
 )
 from protocol.operator.syntax import VERBS
-from protocol.rest import bans, connections, rooms, streams
+from protocol.rest import bans, calls, connections, rooms, streams
 from protocol.rest.bans import BanFilter
 from protocol.rest.fields import FieldTable
 from protocol.rest.paging import Page
@@ -43,6 +46,10 @@ from protocol.rest.paging import Page
         ),
         ("show sessions appKey=shop", ShowSessions(filter=ConnectionFilter(app_key="shop"))),
         ("show rooms --sort name name=red", ShowRooms(filter=RoomFilter(name="red"), order=Order(key="name"))),
+        ("show calls --sort -createDate callee=1000 status=RING", ShowCalls(
+            filter=CallFilter(callee="1000", status="RING"), order=Order(key="createDate", is_descending=True)
+        )),
+        ("show registrations state=failed", ShowRegistrations(state="failed")),
         ("show bans who=user:eve action=play", ShowBans(filter=BanFilter(who="user:eve", action="play"))),
         ("remove bans id=1", RemoveBans(filter=BanFilter(id="1"))),
         ("terminate name=news", TerminateStreams(filter=StreamFilter(name="news"))),
@@ -74,6 +81,7 @@ def test_a_reason_and_a_ban() -> None:
         ("show streams published=maybe", "show streams: published must be true or false"),
         ("show streams --limit x", "show streams: limit must be a whole number, 0 or more"),
         ("show streams --sort nmae", "show streams: --sort must be one of name, "),
+        ("show registrations state=lost", "show registrations: state must be registering or "),
         ("show sessions name=x", "show sessions: unknown condition 'name'"),
         ("remove bans", "remove bans: say which bans to lift, as FIELD=VALUE"),
         ("terminate", "terminate: give either conditions or --all"),
@@ -96,6 +104,7 @@ def test_mistakes(line: str, error: str) -> None:
         ("show streams", streams.FIND),
         ("show sessions", connections.FIND),
         ("show rooms", rooms.FIND),
+        ("show calls", calls.FIND),
         ("show bans", bans.FIND),
         ("terminate", streams.TERMINATE),
         ("remove bans", bans.REMOVE),

@@ -15,6 +15,8 @@ from protocol.sip.events import (
 from protocol.sip.message import SipMessage
 from tests.support.sip_network import ANSWER, OFFER, SipNetwork, named
 
+SECURE = OFFER.replace(b"RTP/AVP", b"RTP/SAVP")
+
 
 def arrived(network: SipNetwork) -> CallArrived:
     return cast(CallArrived, network.bob.last(CallArrived))
@@ -69,6 +71,49 @@ def test_a_call_is_refused(status: int) -> None:
     ended = cast(CallEnded, network.alice.told[-1])
     assert (ended.call, ended.status, ended.was_up) == (call, status, False)
     assert network.alice.agent.call_count == network.bob.agent.call_count == 0
+
+
+def test_an_offer_that_is_refused_for_its_media_is_followed_by_another() -> None:
+    network = SipNetwork()
+    call = network.call(offer=SECURE, fallback=OFFER)
+    first = arrived(network)
+    network.bob.agent.hang_up(first.call, network.now, 488)
+    network.settle()
+    second = arrived(network)
+    assert (first.offer, second.offer) == (SECURE, OFFER)
+    for name in ("Call-ID", "From"):
+        assert first.request.headers.get(name) == second.request.headers.get(name)
+    assert second.request.headers.get("CSeq") == "2 INVITE"
+    network.bob.agent.answer(second.call, ANSWER, network.now)
+    network.settle()
+    assert network.alice.flow() == ["INVITE", "ACK", "INVITE", "ACK"]
+    assert network.alice.kinds() == ["CallAnswered"]
+    network.alice.agent.hang_up(call, network.now)
+    network.run(40)
+    assert cast(CallEnded, network.bob.told[-1]).was_up
+    assert network.alice.agent.call_count == network.bob.agent.call_count == 0
+
+
+@pytest.mark.parametrize(("status", "fallback"), [(488, None), (486, OFFER)])
+def test_no_other_offer_follows_if_there_is_none_or_media_is_not_the_matter(
+    status: int, fallback: bytes | None
+) -> None:
+    network = SipNetwork()
+    network.call(offer=SECURE, fallback=fallback)
+    network.bob.agent.hang_up(arrived(network).call, network.now, status)
+    network.run(40)
+    assert network.alice.flow() == ["INVITE", "ACK"]
+    assert cast(CallEnded, network.alice.told[-1]).status == status
+
+
+def test_no_other_offer_follows_for_a_caller_who_has_left() -> None:
+    network = SipNetwork()
+    call = network.call(offer=SECURE, fallback=OFFER)
+    network.alice.agent.hang_up(call, network.now)
+    network.bob.agent.hang_up(arrived(network).call, network.now, 488)
+    network.run(40)
+    assert "INVITE" not in network.alice.flow()[1:]
+    assert network.alice.told == []
 
 
 def test_a_caller_thinks_better_of_it() -> None:

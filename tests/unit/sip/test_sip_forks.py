@@ -3,7 +3,7 @@
 from typing import cast
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from protocol.sip.core import Outbound, Surroundings
 from protocol.sip.digest import SipCredentials
@@ -17,6 +17,7 @@ from tests.support.sip_network import ANSWER, OFFER, named
 
 PROXY = Hop(transport="udp", host="192.0.2.10", port=5060)
 SPARE = Hop(transport="udp", host="192.0.2.11", port=5060)
+LONG = OFFER + b"a=x:" + b"y" * 1_300 + b"\r\n"
 SDP = ("Content-Type", "application/sdp")
 CHALLENGE = ("Proxy-Authenticate", 'Digest realm="example.com", nonce="n1", qop="auth"')
 
@@ -26,6 +27,12 @@ class Caller:
     """An agent that calls; a test answers in the place of a proxy."""
 
     hops: tuple[Hop, ...] = (PROXY,)
+    offer: bytes = OFFER
+    takes_tcp: bool = False
+    noted: list[tuple[str, Hop]] = field(factory=list)
+    """What it has learnt about servers."""
+    phone: str = "192.0.2.20"
+    """Where whoever answers wants to have further requests."""
     tokens: int = 0
     sent: list[Outbound] = field(factory=list)
     told: list[SipEvent] = field(factory=list)
@@ -40,13 +47,16 @@ class Caller:
                 token=self._token,
                 uniform=lambda low, high: low,
                 may_reach=lambda hop: hop.host.startswith("192.0.2."),
+                takes_tcp=lambda hop: self.takes_tcp,
+                note_udp_only=lambda hop: self.noted.append(("udp only", hop)),
+                note_down=lambda hop: self.noted.append(("down", hop)),
             )
         )
         invitation = Invitation(
             caller=NameAddress(uri=parse_uri("sip:alice@example.com")),
             callee=parse_uri("sip:bob@example.com"),
             hops=self.hops,
-            offer=OFFER,
+            offer=self.offer,
             contact_user="alice",
             contact_token="t",
         )
@@ -76,7 +86,7 @@ class Caller:
         request = self.request(method)
         kept = [(name, request.headers.get(name)) for name in ("Via", "From", "Call-ID", "CSeq")]
         to = f"{request.headers.get('To').partition(';')[0]};tag={tag}"
-        contact = ("Contact", f"<sip:bob@192.0.2.20;phone={tag}>")
+        contact = ("Contact", f"<sip:bob@{self.phone};phone={tag}>")
         fields = HeaderFields((*kept, ("To", to), contact, *headers))
         response = ResponseMessage(status=status, reason="so", headers=fields, body=body)
         self.agent.receive(response, PROXY, 0.0)
@@ -165,7 +175,7 @@ def test_a_phone_that_is_out_of_reach_is_reached_by_the_server() -> None:
 
 
 def test_a_password_is_given_in_a_new_request_and_in_its_ack() -> None:
-    caller = Caller()
+    caller = Caller(phone=PROXY.host)
     caller.answer(407, "proxy", CHALLENGE)
     assert caller.flow() == ["INVITE", "ACK", "INVITE"]
     second = caller.request("INVITE")
@@ -205,6 +215,32 @@ def test_the_next_server_is_called_where_one_is_overloaded() -> None:
     assert [type(event) for event in caller.told] == [CallAnswered]
 
 
+def test_a_request_that_is_too_long_for_a_datagram_goes_by_tcp() -> None:
+    caller = Caller(offer=LONG, takes_tcp=True)
+    (sent,) = caller.sent
+    assert sent.hop == evolve(PROXY, transport="tcp")
+    assert sent.message.headers.get("Via").startswith("SIP/2.0/TCP ")
+    assert Caller(takes_tcp=True).sent[0].hop == PROXY, "a short one goes by UDP"
+    assert Caller(offer=LONG).sent[0].hop == PROXY, "and so does one to a server that takes nothing else"
+
+
+def test_a_server_that_does_not_take_tcp_gets_the_long_request_by_udp() -> None:
+    caller = Caller(hops=(PROXY, SPARE), offer=LONG, takes_tcp=True)
+    caller.takes_tcp = False  # as is noted now
+    caller.agent.unsendable(caller.sent[0], 0.0)
+    caller._drain()
+    assert [each.hop.transport for each in caller.sent] == ["tcp", "udp"]
+    assert caller.noted == [("udp only", PROXY)]
+    caller.answer(200, "one", SDP, body=ANSWER)
+    assert [type(event) for event in caller.told] == [CallAnswered]
+
+
+def test_a_server_that_fails_is_noted() -> None:
+    caller = Caller(hops=(PROXY, SPARE))
+    caller.answer(503, "one")
+    assert caller.noted == [("down", PROXY)]
+
+
 def test_after_a_hang_up_no_further_server_is_called() -> None:
     caller = Caller(hops=(PROXY, SPARE))
     caller.answer(100, "")
@@ -233,6 +269,44 @@ def test_phones_that_ring_after_the_end_are_forgotten_though_no_final_answer_com
         caller.agent.on_time(caller.agent.deadline)
     assert caller.agent._calls.dialog_count == 0
     assert caller.agent.transaction_count == 0
+
+
+def test_a_phone_gets_no_digest_within_the_call_though_it_knows_the_servers_realm() -> None:
+    caller = Caller()
+    caller.answer(407, "proxy", CHALLENGE)
+    caller.answer(200, "phone", SDP, body=ANSWER)
+    assert not caller.request("ACK").headers.has("Proxy-Authorization")
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    copied = ("Proxy-Authenticate", 'Digest realm="example.com", nonce="chosen by the phone", stale=true')
+    caller.answer(407, "phone", copied, method="BYE")
+    assert caller.sent[-1].hop.host == caller.phone
+    assert caller.flow()[-2:] == ["ACK", "BYE"]
+    assert not caller.request("BYE").headers.has("Proxy-Authorization")
+
+
+def test_a_phone_behind_the_server_gets_no_digest_of_what_it_has_chosen() -> None:
+    caller = Caller()
+    caller.answer(407, "proxy", CHALLENGE)
+    caller.answer(200, "phone", SDP, ("Record-Route", f"<sip:{PROXY.host};lr>"), body=ANSWER)
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    assert 'nonce="n1"' in caller.request("BYE").headers.get("Proxy-Authorization")
+    copied = ("Proxy-Authenticate", 'Digest realm="example.com", nonce="chosen by the phone", stale=true')
+    caller.answer(407, "phone", copied, method="BYE")
+    assert caller.flow()[-2:] == ["ACK", "BYE"]
+
+
+def test_a_server_that_is_the_other_side_itself_may_ask_again_within_the_call() -> None:
+    caller = Caller(phone=PROXY.host)
+    caller.answer(407, "proxy", CHALLENGE)
+    caller.answer(200, "server", SDP, body=ANSWER)
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    again = ("Proxy-Authenticate", 'Digest realm="example.com", nonce="n2", stale=true')
+    caller.answer(407, "server", again, method="BYE")
+    assert caller.flow()[-2:] == ["BYE", "BYE"]
+    assert 'nonce="n2"' in caller.request("BYE").headers.get("Proxy-Authorization")
 
 
 def test_a_phone_that_asks_for_a_password_within_the_call_gets_no_answer_to_its_question() -> None:

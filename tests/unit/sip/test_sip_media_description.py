@@ -90,7 +90,9 @@ def test_the_connection_of_the_section_counts_and_rtcp_where_it_says() -> None:
 SECURE = (
     "m=audio 4000 RTP/SAVP 0\n"
     "a=crypto:1 F8_128_HMAC_SHA1_80 inline:x\n"
-    f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY_TEXT}|2^31|1:4\n"
+    f"a=crypto:5 AES_CM_128_HMAC_SHA1_80 inline:{KEY_TEXT}|2^31|1:4\n"
+    f"a=crypto:6 AES_CM_128_HMAC_SHA1_80 inline:{KEY_TEXT}|1:4\n"
+    f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY_TEXT}|2^31\n"
 )
 
 

@@ -119,6 +119,18 @@ def test_a_registrar_that_wants_longer_registrations() -> None:
     assert cast(RegistrationFailed, event).status == 423
 
 
+def test_the_server_that_has_worked_is_asked_first_afterwards() -> None:
+    registrar = Registrar(hops=(FIRST, SECOND))
+    registrar.answer(503)
+    registrar.answer(200)
+    registrar.agent.refresh(registrar.registration, registrar.now)
+    registrar.request()
+    assert [each.hop for each in registrar.sent] == [FIRST, SECOND, SECOND]
+    registrar.answer(503)
+    registrar.request()
+    assert registrar.sent[-1].hop == FIRST
+
+
 def test_the_next_server_is_tried_where_one_does_not_work() -> None:
     registrar = Registrar(hops=(FIRST, SECOND))
     assert registrar.answer(503) == []

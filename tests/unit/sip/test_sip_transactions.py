@@ -53,9 +53,14 @@ class Rig:
     heard: list[int] = field(factory=list)
     timeouts: list[float] = field(factory=list)
     forgotten: int = 0
+    repeated: int = 0
 
     def transmit(self, message: SipMessage, hop: Hop) -> None:
         self.sent.append(message)
+
+    def repeat(self, message: SipMessage, hop: Hop) -> None:
+        self.repeated += 1
+        self.transmit(message, hop)
 
     def forget(self, transaction: ClientTransaction | ServerTransaction) -> None:
         self.forgotten += 1
