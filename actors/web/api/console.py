@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from actors.node.control_port import NodeControl
 from actors.web.api.apps import app_object
+from actors.web.api.console_calls import ConsoleCalls
 from actors.web.api.looks import Looks, OwnLooks
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.page_tables import SNAPSHOT_AGE, stream_row
@@ -45,12 +46,14 @@ class ConsoleResource:
         self._looks = looks or OwnLooks(monitoring, streams.statistics)
         self._monitoring = monitoring
         self._clock = clock
+        self._calls = ConsoleCalls(monitoring.phones, clock)
         self._written: SharedSnapshots[str] = SharedSnapshots(SNAPSHOT_AGE)
 
     def routes(self) -> tuple[ApiRoute, ...]:
         return (
             _route("overview", self.overview, "how the server does"),
             _route("stream", self.stream, "one stream in detail", STREAM_QUERY),
+            _route("calls", self.calls, "the calls by SIP"),
             _route("hooks", self.hooks, "the latest hook calls, and the last that failed"),
             _route("apps", self.apps, "the applications"),
             _route("settings", self.settings, "the settings in force, and where they come from"),
@@ -63,7 +66,7 @@ class ConsoleResource:
 
         async def make() -> str:
             nodes = [_node_row(info) for info in self._monitoring.nodes()] if apps is None else []
-            return to_json({**await self._looks.overview(apps), "nodes": nodes})
+            return to_json({**await self._looks.overview(apps), "nodes": nodes, "sip": self._calls.line(apps)})
 
         return _json(await self._written.get(("overview", apps), make))
 
@@ -76,6 +79,16 @@ class ConsoleResource:
             return to_json(await self._details(request, wanted))
 
         return _json(await self._written.get(("stream", apps, wanted), make))
+
+    async def calls(self, request: Request) -> Response:
+        """The calls by SIP of this node, oldest first."""
+        NOTHING.read(read_query(request.scope["query_string"]))
+        apps = identity_of(request.scope).apps
+
+        async def make() -> str:
+            return to_json(self._calls.table(apps))
+
+        return _json(await self._written.get(("calls", apps), make))
 
     async def hooks(self, request: Request) -> Response:
         """Hook calls, the newest first, without bodies."""

@@ -8,6 +8,7 @@ from attrs import field, frozen
 from actors.events.event_log import EventLog
 from actors.hooks.recent_calls import RecentCalls
 from actors.metrics.metrics import Metrics
+from actors.node.call_control_port import CallControlPort
 from config.apps import App
 from config.loading import Given
 from protocol.cluster.members import MemberInfo
@@ -45,6 +46,8 @@ class Monitoring:
     metrics: Metrics = field(factory=Metrics)
     events: EventLog = field(factory=EventLog)
     calls: RecentCalls = field(factory=RecentCalls)
+    phones: CallControlPort | None = None
+    """Calls by SIP; None while it is off."""
     overview: OverviewSource = field(factory=NoOverview)
     apps: Callable[[], tuple[App, ...]] = tuple
     """All applications, in their order."""

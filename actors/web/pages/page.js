@@ -1,6 +1,7 @@
 /** The console: asks for the server's state every second, and shows what the chosen tab is about. */
 
 import { Apps } from "./apps.js";
+import { Calls } from "./calls.js";
 import { startCopyButtons } from "./copy.js";
 import { StreamDetails } from "./details.js";
 import { byId, element, setText } from "./dom.js";
@@ -44,7 +45,9 @@ const poll = new Poll({ ask, onAnswer: show, onSilence: showSilence });
 const details = new StreamDetails({ watch });
 const lists = makeLists({ watch, enter, open: (row) => details.open(row), refresh: () => poll.now() });
 const thumbnail = new Thumbnail(lists.streams.table);
+const calls = new Calls();
 const whole = {
+  calls,
   hooks: new HookCalls((row) => details.open(row)),
   apps: new Apps(() => poll.now()),
   settings: new SettingsList(),
@@ -97,6 +100,7 @@ function show({ asked, searched, answers: [latest, figures, own] }) {
   showCounts(latest.totals);
   overview.show(figures);
   nodes.show(figures.nodes);
+  calls.showLine(figures.sip);
   alarm(updated ? "The server runs another version now. Reload this page." : "");
   if (asked !== tab) return;
   lists[asked]?.show(latest, searched);

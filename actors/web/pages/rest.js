@@ -73,6 +73,9 @@ export const terminateSessions = (filter) => terminate("/rest-api/connection/ter
 /** End a room. Returns how many members it had. */
 export const terminateRoom = (filter) => terminate("/rest-api/room/terminate", filter);
 
+/** End a call. Returns whether there was one, as 1 or 0. */
+export const terminateCall = (filter) => terminate("/rest-api/call/terminate", filter);
+
 async function terminate(path, filter) {
   const answer = await post(path, filter);
   return answer.status === 404 ? 0 : Number(answer.headers.get("X-Terminated-Count"));

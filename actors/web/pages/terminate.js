@@ -2,7 +2,7 @@
 
 import { byId, element, notify, setText } from "./dom.js";
 import { focusPlace, giveFocusBack } from "./row_focus.js";
-import { matchingStreams, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
+import { matchingStreams, terminateCall, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
 import { count, masked } from "./words.js";
 
 const LISTED = 200;
@@ -41,6 +41,18 @@ export async function endRoomRow({ name, appKey }) {
     matched,
     button: "End room",
     act: async () => ((await terminateRoom({ name, appKey })) ? "Room ended." : "The room has already ended."),
+  });
+  notify(outcome);
+}
+
+/** End one call of the table, after asking. */
+export async function endCallRow({ callId, caller, callee }) {
+  const outcome = await ask({
+    title: `End the call of ${caller} and ${callee}?`,
+    lead: "Both sides are told that it is over.",
+    matched: [],
+    button: "End call",
+    act: async () => ((await terminateCall({ callId })) ? "Call ended." : "The call has already ended."),
   });
   notify(outcome);
 }
