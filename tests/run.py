@@ -45,6 +45,7 @@ LONG = {
     "chaos": ("-m", "tests.bench.chaos"),
     "kept": ("-m", "tests.bench.kept_hooks", "--events", "1000000", "--seed", "1"),
     "outage": ("-m", "tests.bench.outage"),
+    "calls": ("-m", "tests.bench.calls"),
     "release": ("-m", "tests.release", "--draft", "--target", "build/release"),
     "prometheus": ("-m", "tests.prometheus"),
     "bare": ("-m", "tests.bare"),

@@ -69,9 +69,13 @@ def fraud_limits(settings: Settings) -> FraudLimits:
     )
 
 
-def wants_registration(connected: Mapping[str, Any]) -> bool:
-    """Whether a connection is to be registered."""
-    return connected.get("sipRegisterRequired") in (True, "true")
+def wants_registration(connected: Mapping[str, Any], *, by_page: bool) -> bool:
+    """Whether a connection is to be registered. One that does not say so is, if the account is its page's own.
+
+    Accounts that a backend gives are often shared: who calls one of them would reach any of the pages.
+    """
+    wanted = connected.get("sipRegisterRequired")
+    return by_page if wanted is None else wanted in (True, "true")
 
 
 def _text(connected: Mapping[str, Any], key: str) -> str:

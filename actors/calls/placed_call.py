@@ -25,7 +25,7 @@ class PlacedCall(PhoneCall):
 
     async def _begin(self) -> None:
         request, dialer = self._request, self._dialer
-        if request.has_video:
+        if request.has_video and not request.has_audio:
             raise CallRefused(CallInfo.ONLY_AUDIO)
         self._ends.read_page(request.sdp or "")
         verdict = await self._owner.lane.authorize(HookMethod.CALL, self._report.body())

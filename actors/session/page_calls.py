@@ -58,9 +58,13 @@ class PageCalls(ABC):
         self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp))
 
     def call_rings(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
-        """The SDP comes first: the page may answer as soon as it knows of the call."""
+        """The SDP comes first: the page may answer as soon as it knows of the call.
+
+        Its status comes again by itself: to the SDK the call is NEW until then, and would not be hung up.
+        """
         self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp, is_initiator=False))
         self._send(NotifyIncomingCall(data=shown))
+        self._send(Ring(data=shown))
 
     def call_status(self, call: CallDescription, shown: Mapping[str, Any]) -> None:
         self._send(_FRAMES[call.status](data=shown))

@@ -302,7 +302,7 @@ class Session(Actor[InboundFrame]):
             lambda: self.nursery,
             room_access=room_access(self._services.rooms, owner, answered, self._services.streams),
             debugging=debugging_of(self._services.debug_reports, self._connection),
-            calls=call_access(self._services.calls, answered, self.session_id),
+            calls=call_access(self._services.calls, answered, self.session_id, by_page="sipLogin" in sent),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
         self._connection = self._connection.outline()

@@ -56,14 +56,19 @@ class CallAccess:
         return self.desk.services
 
 
-def call_access(desk: CallDesk | None, connected: Mapping[str, Any], session_id: str) -> CallAccess | None:
-    """For a session whose `connection` the backend has answered by `connected`. None where there are no calls."""
+def call_access(
+    desk: CallDesk | None, connected: Mapping[str, Any], session_id: str, *, by_page: bool
+) -> CallAccess | None:
+    """For a session whose `connection` the backend has answered by `connected`. None where there are no calls.
+
+    `by_page`: the page has named an account itself.
+    """
     if desk is None:
         return None
     account = desk.account(connected, session_id)
     if account is None:
         return CallAccess(desk=desk)
-    registers = wants_registration(connected)
+    registers = wants_registration(connected, by_page=by_page)
     return CallAccess(desk=desk, account=account, dialer=desk.dialer(account), registers=registers)
 
 

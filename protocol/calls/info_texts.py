@@ -19,7 +19,7 @@ class CallInfo(StrEnum):
     TOO_MANY_ATTEMPTS = "Too many calls in a short time"
     CALL_ID_IN_USE = "A call of this callId is under way"
     NO_COMMON_CODECS = "No common codecs: this call would need a transcoder"
-    ONLY_AUDIO = "Only audio can be called with"
+    ONLY_AUDIO = "Video alone cannot be called with"
     NO_PORT = "No port is free for the phone's media"
     TRANSFERRED = "Transferred"
     TOO_LONG = "The call has lasted as long as a call may"

@@ -65,12 +65,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def kamailio(folder: Path) -> Iterator[int]:
-    """The port of one that starts; SIP waits for it by itself."""
+def kamailio(folder: Path, password: str = PASSWORD) -> Iterator[int]:
+    """The port of one that starts; SIP waits for it by itself. `password` is everybody's."""
     port = free_port()
     (modules,) = Path("/usr/lib").glob("*/kamailio/modules")
     config = folder / "kamailio.cfg"
-    config.write_text(_CONFIG.format(port=port, modules=modules, password=PASSWORD))
+    config.write_text(_CONFIG.format(port=port, modules=modules, password=password))
     options = ["-f", str(config), "-DD", "-E", "-Y", str(folder), "-P", str(folder / "kamailio.pid")]
     with (folder / "kamailio.log").open("wb") as log:
         process = subprocess.Popen([_program(), *options], stdout=log, stderr=log, start_new_session=True)

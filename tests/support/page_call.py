@@ -71,9 +71,9 @@ async def world(folder: Path, **settings: Any) -> AsyncIterator[tuple[FullServer
             yield server, phone
 
 
-async def call(client: WcsClient, callee: str = "1000", **fields: Any) -> PageCall:
+async def call(client: WcsClient, callee: str = "1000", *, peer: MediaPeer | None = None, **fields: Any) -> PageCall:
     """The page calls."""
-    peer, call_id = MediaPeer(g711=True, video=None), str(uuid.uuid4())
+    peer, call_id = peer or MediaPeer(g711=True, video=None), str(uuid.uuid4())
     client.peers.append(peer)
     wanted = {"callId": call_id, "callee": callee, "visibleName": "Alice", "incoming": False, "hasAudio": True}
     await client.send("call", wanted | {"hasVideo": False, "sdp": peer.call_offer(), "status": "PENDING"} | fields)

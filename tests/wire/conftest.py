@@ -10,8 +10,11 @@ from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
 HERE = Path(__file__).parent
 SLOW = {
     "aiortc_peer",
+    "baresip",
     "call_faults",
+    "call_kill",
     "call_media",
+    "call_messages",
     "call_orders",
     "call_srtp",
     "calls",

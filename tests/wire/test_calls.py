@@ -184,6 +184,7 @@ async def test_a_phone_calls_a_page_that_answers_and_then_declines(tmp_path: Pat
         phone.dials(phone.registered[0], offer=phone.description())
         incoming = await client.receive("notifyIncomingCall", status="RING", caller="bob@127.0.0.1")
         assert incoming["visibleName"] == "Bob"
+        await client.receive("ring", callId=incoming["callId"], status="RING")
         made = PageCall(client, incoming["callId"], MediaPeer(g711=True, video=None))
         client.peers.append(made.peer)
         (offer,) = client.of("setRemoteSDP", mediaSessionId=made.id)
@@ -269,7 +270,7 @@ async def test_limits_and_faults_of_calls_are_told(tmp_path: Path) -> None:
         world(tmp_path, sip_max_calls_per_session=1) as (server, phone),
         wcs_client(server.url("ws"), **ACCOUNT) as client,
     ):
-        made = await call(client, hasVideo=True)
+        made = await call(client, hasVideo=True, hasAudio=False)
         assert (await made.status("finish", "FAILED"))["info"] == CallInfo.ONLY_AUDIO
         made = await call(client, sdp="v=0")
         await made.status("finish", "FAILED")

@@ -1,5 +1,6 @@
 """New offers, INFO, transfers and session timers within a call, both ways."""
 
+from itertools import count
 from typing import cast
 
 import pytest
@@ -15,7 +16,7 @@ from protocol.sip.events import (
     TransferProgressed,
 )
 from protocol.sip.headers import parse_uri
-from tests.support.sip_network import ANSWER, BOB, OFFER, Party, SipNetwork
+from tests.support.sip_network import ANSWER, BOB, OFFER, Party, SipNetwork, named
 
 
 def test_hold_and_back() -> None:
@@ -144,6 +145,26 @@ def test_a_session_is_refreshed_at_half_its_time_and_outlives_it() -> None:
     network.run(4000)
     assert network.alice.flow() == ["UPDATE"] * 4
     assert network.alice.told == network.bob.told == []
+
+
+def test_a_call_of_two_hours_outlives_a_network_that_loses_every_third_message() -> None:
+    network, numbers = SipNetwork(), count()
+    call, theirs = network.connect()
+    network.forget()
+    network.keeps = lambda message: next(numbers) % 3 != 2
+    for offer in (b"v=0\r\nhold\r\n", b"v=0\r\nback\r\n"):
+        network.run(3600)
+        network.alice.agent.offer(call, offer, network.now)
+        network.run(10)
+        network.bob.agent.accept_offer(theirs, ANSWER, network.now)
+        network.run(40)
+    numbers_of_updates = {message.headers.get("CSeq") for message in network.alice.sent if named(message) == "UPDATE"}
+    assert len(numbers_of_updates) == 7  # one in 15 minutes; the offer after the first hour was as good as one
+    assert not any(isinstance(event, CallEnded) for event in network.alice.told + network.bob.told)
+    network.alice.agent.hang_up(call, network.now)
+    network.run(40)
+    assert cast(CallEnded, network.bob.told[-1]).status == 200
+    assert network.alice.agent.call_count == network.bob.agent.call_count == 0
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
