@@ -139,7 +139,7 @@ class Answering:
         self._once.done(request.id, texts)
         try:
             for text in texts:
-                await self._registry.tell(request.sender, text)
+                await self._registry.reply(request.sender, text)
         except RegistryUnavailable as error:
             log.debug("request of another node not answered", error=error)
             return

@@ -14,7 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import trio
 from attrs import define
@@ -30,6 +30,8 @@ from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.redis_url import RedisUrl
 from protocol.cluster.scripts import Script
 
+R = TypeVar("R")
+
 MOST_CALLS = 256
 """Calls under way; a further one fails at once."""
 CLOSE_TIMEOUT = 1.0
@@ -42,9 +44,9 @@ logging.getLogger("coredis").setLevel(logging.CRITICAL)  # it logs with tracebac
 
 @define(eq=False, kw_only=True)
 class Call(Request[Any]):
-    """Carry out a script. `is_urgent`: also when there are as many calls as may be."""
+    """Carry out a script; PUBLISH, if there is none. `is_urgent`: also when there are as many calls as may be."""
 
-    script: Script
+    script: Script | None
     arguments: tuple[str | int, ...]
     is_urgent: bool = False
 
@@ -89,14 +91,39 @@ class ClusterLink(Actor[Call]):
     def __repr__(self) -> str:
         return f"ClusterLink({self.url})"
 
+    async def ask(self, request: Request[R], *, timeout: float) -> R:
+        """As any actor. While it works, a call waits for no turn of ours, for it has a task of its own anyway."""
+        if not isinstance(request, Call) or self._nursery is None or self.reason is not None:
+            return await super().ask(request, timeout=timeout)
+        with fail_after(timeout):
+            self._begin(request)
+            answer: R = await request.answer()
+            return answer
+
+    async def do(self, call: Call) -> Any:
+        """As `ask`, but in the caller's task, which is not cancelled meanwhile: for what nobody waits for."""
+        if self._nursery is None or self.reason is not None:
+            raise RegistryUnavailable("the link ends")
+        with trio.CancelScope(shield=True):
+            if self._admits(call):
+                await self._carry_out(call)
+        return await call.answer()
+
     async def handle(self, message: Call) -> None:
-        if self._calls >= MOST_CALLS + (MOST_URGENT if message.is_urgent else 0):
-            message.fail(RegistryUnavailable("too many calls at a time"))
-            return
-        self._calls += 1
-        self.nursery.start_soon(self._carry_out, message)
+        self._begin(message)
+
+    def _begin(self, call: Call) -> None:
+        if self._admits(call):
+            self.nursery.start_soon(self._carry_out, call)
+
+    def _admits(self, call: Call) -> bool:
+        if self._calls >= MOST_CALLS + (MOST_URGENT if call.is_urgent else 0):
+            call.fail(RegistryUnavailable("too many calls at a time"))
+            return False
+        return True
 
     async def _carry_out(self, call: Call) -> None:
+        self._calls += 1
         holder = None
         try:
             with one_kind_of_failure(), fail_after(self.timeout):
@@ -118,7 +145,8 @@ class ClusterLink(Actor[Call]):
             self.clients += 1
             self.nursery.start_soon(self._hold, holder)
         holder = self._holder
-        await holder.opened.wait()
+        if not holder.opened.is_set():  # waiting for it would cost a turn of the loop, each time
+            await holder.opened.wait()
         if holder.error is not None:
             raise holder.error
         return holder
@@ -207,6 +235,8 @@ def _direct(url: RedisUrl, options: dict[str, Any]) -> "Redis[bytes]":
 
 async def _evaluate(client: "Redis[bytes]", call: Call) -> Any:
     script = call.script
+    if script is None:
+        return await client.publish(*map(str, call.arguments))
     try:
         return await client.evalsha(_digest(script.text), keys=script.keys, args=call.arguments)
     except NoScriptError:

@@ -52,7 +52,10 @@ class RedisRegistry:
         return await self._run(scripts.SEND, scripts.decode_sent, self._all, text, int(logged))
 
     async def tell(self, member: str, text: str) -> None:
-        await self._run(scripts.TELL, lambda reply: None, self._of(member), text)
+        await self._run(None, lambda reply: None, self._of(member), f"- {text}")
+
+    async def reply(self, member: str, text: str) -> None:
+        await self._link.do(Call(script=None, arguments=(self._of(member), f"- {text}")))
 
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         return await self._run(scripts.READ_LOG, scripts.decode_log, after)
@@ -96,7 +99,7 @@ class RedisRegistry:
     def _of(self, member: str) -> str:
         return f"{self._prefix}:re:{member}"
 
-    async def _run(self, script: Script, decode: Callable[[Any], T], *arguments: str | int) -> T:
+    async def _run(self, script: Script | None, decode: Callable[[Any], T], *arguments: str | int) -> T:
         call = Call(script=script, arguments=arguments, is_urgent=script in URGENT)
         try:
             return decode(await self._link.ask(call, timeout=2 * self._link.timeout))

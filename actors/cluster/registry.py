@@ -33,6 +33,9 @@ class Registry(Protocol):
     async def tell(self, member: str, text: str) -> None:
         """To one member."""
 
+    async def reply(self, member: str, text: str) -> None:
+        """The same, at the end of a task that may wait for it in any case: it is not cancelled before it is done."""
+
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         """The next entries of the log; none: that was the last page."""
 

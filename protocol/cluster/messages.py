@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import evolve, frozen
 from cattrs import BaseValidationError, Converter
+from cattrs.gen import make_dict_unstructure_fn
 from cattrs.strategies import configure_tagged_union
 
 from protocol.cluster.drain_messages import DrainAnswer, DrainNode
@@ -248,6 +249,8 @@ def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
     """The report in parts of a bounded size."""
     length = max(len(report.streams), len(report.connections), len(report.rooms))
     parts = max(1, -(-length // ITEMS_IN_PART))
+    if parts == 1:
+        return (report,)
     return tuple(
         evolve(
             report,
@@ -317,3 +320,6 @@ def _converter(*, strict: bool) -> Converter:
 
 _STRICT: Final = _converter(strict=True)
 _TOLERANT: Final = _converter(strict=False)
+_TOLERANT.register_unstructure_hook(
+    NodeReply, make_dict_unstructure_fn(NodeReply, _TOLERANT, _cattrs_omit_if_default=True)
+)  # most replies say: nothing here

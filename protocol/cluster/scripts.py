@@ -164,9 +164,6 @@ return reply
 )
 """A request to all members: the reply lists them."""
 
-TELL: Final = Script(text="return redis.call('PUBLISH', ARGV[1], '- ' .. ARGV[2])", keys=("wcs:nodes",))
-"""A message to one member. channel, text"""
-
 READ_LOG: Final = Script(
     # an id: what comes after it
     text=f"""
@@ -215,7 +212,7 @@ PURGE_ROOMS: Final = evolve(PURGE, keys=("wcs:nodes", "wcs:rooms"))
 """The same for rooms, which have a hash of their own: a stream and a room may have the same name."""
 
 ALL_SCRIPTS: Final = (
-    JOIN, BEAT, WRITE, LOCATE, SEND, TELL, READ_LOG, PURGE, LEAVE, WRITE_ROOMS, LOCATE_ROOM, PURGE_ROOMS,
+    JOIN, BEAT, WRITE, LOCATE, SEND, READ_LOG, PURGE, LEAVE, WRITE_ROOMS, LOCATE_ROOM, PURGE_ROOMS,
 )  # fmt: skip
 
 

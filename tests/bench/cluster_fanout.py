@@ -23,9 +23,11 @@ from typing import Any
 import trio
 import trio.testing
 from attrs import define, field
+from coredis.retry import NoRetryPolicy
 
 from actors.cluster.link import open_client
-from actors.runtime.actor import StopReason
+from actors.runtime.actor import StopReason, crash_guard
+from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.redis_url import RedisUrl, parse_redis_url
 from protocol.node.descriptions import StreamDescription, StreamMeasures, StreamTraffic
 from protocol.node.filters import StreamFilter
@@ -109,7 +111,7 @@ async def _measure(folder: Path, count: int, streams: int, rounds: int) -> None:
         url = parse_redis_url(server.url)
         bare = await stack.enter_async_context(_bare_nodes(url, count))
         nodes = await stack.enter_async_context(real_nodes(url, count))
-        _fill(nodes, streams)
+        await _fill(nodes, streams)
         operations = {"bare round": bare, **Requests(nodes).operations()}
         gc.collect()
         gc.freeze()  # as the server does with what lives long
@@ -123,11 +125,13 @@ async def _measure(folder: Path, count: int, streams: int, rounds: int) -> None:
                 stream.stop(TERMINATED)
 
 
-def _fill(nodes: Sequence[SimulatedNode], streams: int) -> None:
+async def _fill(nodes: Sequence[SimulatedNode], streams: int) -> None:
     """A tenth as many names as players, all over the nodes."""
     for number in range(streams):
         node = nodes[number % len(nodes)]
         node.supervisor.adopt_stream(Row(node.name, f"row-{number}", f"played {number // 10}"))
+        if number % 100 == 0:
+            await trio.lowlevel.checkpoint()  # beats go on
 
 
 class Requests:
@@ -173,7 +177,8 @@ class Requests:
     async def _find(self, query: StreamFilter) -> None:
         found = await self._nodes[0].cluster.control.find(query, Page(limit=50), traffic=True)
         assert [item.name for item in found.items] == [self._wanted.name]
-        assert found.coverage is None or not found.coverage.missing
+        assert found.coverage is not None
+        assert found.coverage.is_complete
 
     async def _terminate_id(self) -> None:
         await self._terminate(StreamFilter(media_session_ids=frozenset((self._wanted.media_session_id,))))
@@ -210,7 +215,7 @@ async def _timed(operation: Operation | Prepared) -> tuple[float, float]:
 
 
 def _show(nodes: int, streams: int, results: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    print(f"{nodes} nodes, {streams:,} streams")
+    print(f"{nodes} nodes, {streams:,} streams", flush=True)
     bare = statistics.median(seconds for seconds, _ in results["bare round"])
     for name, some in results.items():
         times = sorted(seconds * 1000 for seconds, _ in some)
@@ -227,12 +232,24 @@ def _show(nodes: int, streams: int, results: Mapping[str, Sequence[tuple[float, 
 @asynccontextmanager
 async def _bare_nodes(url: RedisUrl, count: int) -> AsyncIterator[Operation]:
     """One round, as an operation: what the first says is answered by the others."""
+    errors: list[BaseException] = []
+    is_over = False
+    with crash_guard(errors.append):
+        async with _bare_nursery(url, count) as asker:
+            yield asker.ask
+            is_over = True
+    if errors and not is_over:  # at the end there are some: coredis cannot be cancelled while it listens
+        raise errors[0]
+
+
+@asynccontextmanager
+async def _bare_nursery(url: RedisUrl, count: int) -> AsyncIterator["_BareAsker"]:
     async with trio.open_nursery() as nursery:
         asker = _BareAsker(count - 1)
         await nursery.start(asker.run, url)
         for _ in range(count - 1):
             await nursery.start(_bare_answerer, url)
-        yield asker.ask
+        yield asker
         nursery.cancel_scope.cancel()
 
 
@@ -268,7 +285,10 @@ async def _bare_answerer(url: RedisUrl, *, task_status: trio.TaskStatus[None]) -
 
 @asynccontextmanager
 async def _subscribed(url: RedisUrl, channel: str) -> AsyncIterator[Any]:
-    async with open_client(url, TIMEOUT) as client, client.pubsub(channels=[channel]) as subscription:
+    async with (
+        open_client(url, TIMEOUT) as client,
+        client.pubsub(channels=[channel], retry_policy=NoRetryPolicy(), max_idle_seconds=BEAT_INTERVAL) as subscription,
+    ):
         yield subscription
 
 

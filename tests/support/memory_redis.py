@@ -222,6 +222,9 @@ class MemoryRegistry:
     async def tell(self, member: str, text: str) -> None:
         await self._do(lambda: self._redis.tell(member, text))
 
+    async def reply(self, member: str, text: str) -> None:
+        await self.tell(member, text)
+
     async def read_log(self, after: str) -> Sequence[LogEntry]:
         return await self._do(lambda: self._redis.read_log(after))
 
