@@ -2,7 +2,8 @@
 
     HANDSHAKE -> CONNECTING -> CREATING -> ASKING -> PUBLISHING
 
-A target that refuses, at any step or later, raises RtmpRefused; one that does not speak RTMP, RtmpError.
+A target that refuses, at any step or later, raises RtmpRefused; one that does not speak RTMP, RtmpError. One that asks
+who publishes raises RtmpUserAsked: another connection is to answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from protocol.rtmp.amf0 import AmfError, read_values, write_values
+from protocol.rtmp.authentication import AuthenticationRefused, RtmpUser, next_parameters
 from protocol.rtmp.chunks import OUR_CHUNK, ChunkReader, Message, MessageType, RtmpError, write_message
 
 _CONTROL, _COMMANDS, _AUDIO, _VIDEO = 2, 3, 4, 6
@@ -20,10 +22,19 @@ _PING_REQUEST, _PING_RESPONSE = 6, 7
 WINDOW: Final = 2_500_000
 LONGEST_REASON: Final = 200
 """Characters of the target's own words that are kept."""
+_LONGEST_CHALLENGE: Final = 2000
 
 
 class RtmpRefused(Exception):
     """The target does not want the stream; the text is its own, shortened."""
+
+
+class RtmpUserAsked(Exception):
+    """Another connection is to say who publishes, by these `parameters`."""
+
+    def __init__(self, parameters: str) -> None:
+        super().__init__("the target asks for a user")
+        self.parameters = parameters
 
 
 class PublisherState(Enum):
@@ -37,11 +48,25 @@ class PublisherState(Enum):
 
 
 class RtmpPublisher:
-    """See above. `random` makes as many random bytes as asked for. What is to be sent is in `take_output`."""
+    """See above. `random` makes as many random bytes as asked for. What is to be sent is in `take_output`.
 
-    def __init__(self, app: str, key: str, tc_url: str, random: Callable[[int], bytes]) -> None:
+    `user`: who publishes, if the target asks; `parameters`: what a connection before this one has learned of that.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        key: str,
+        tc_url: str,
+        random: Callable[[int], bytes],
+        *,
+        user: RtmpUser | None = None,
+        parameters: str = "",
+    ) -> None:
         self.state = PublisherState.HANDSHAKE
-        self._app, self._key, self._tc_url = app, key, tc_url
+        self._app, self._key, self._tc_url = app + parameters, key, tc_url + parameters
+        self._user = user
+        self._random = random
         self._output: list[bytes] = [_VERSION, bytes(8), random(_HANDSHAKE - 8)]
         self._greeting = b""
         self._reader = ChunkReader()
@@ -130,11 +155,22 @@ class RtmpPublisher:
         if name == "_result":
             self._answered(transaction, arguments)
         elif name == "_error" and transaction in (1, 4):  # others refuse what only some servers know
-            raise RtmpRefused(_reason(arguments))
+            self._refused(arguments)
         elif name == "onStatus":
             self._told(arguments)
         elif name == "close":
             raise RtmpRefused("closed by the target")
+
+    def _refused(self, arguments: list[Any]) -> None:
+        about = arguments[-1] if arguments and isinstance(arguments[-1], dict) else {}
+        asked = str(about.get("description", ""))[:_LONGEST_CHALLENGE]
+        try:
+            parameters = next_parameters(asked, self._user, self._random)
+        except AuthenticationRefused as refused:
+            raise RtmpRefused(str(refused)) from None
+        if parameters is not None:
+            raise RtmpUserAsked(parameters)
+        raise RtmpRefused(_reason(arguments))
 
     def _answered(self, transaction: object, arguments: list[Any]) -> None:
         if transaction == 1 and self.state is PublisherState.CONNECTING:

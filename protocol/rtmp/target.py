@@ -5,8 +5,11 @@ The last part of the path is what is published: a key that lets everybody publis
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from attrs import field, frozen
+
+from protocol.rtmp.authentication import RtmpUser
 
 MAX_LENGTH: Final = 2048
 """Characters of a URL."""
@@ -40,6 +43,8 @@ class RtmpTarget:
     """The stream's name at the target."""
     tc_url: str = field(repr=False)
     """The URL of the application, which the target is told."""
+    user: RtmpUser | None = field(default=None, repr=False)
+    """Who publishes, if the target asks."""
 
 
 def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
@@ -48,8 +53,7 @@ def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
     Raises BadTarget.
     """
     found = _parts(url)
-    if found["user"] is not None:
-        raise BadTarget("has a user or a password, which this server does not send")
+    user = None if found["user"] is None else _user(found["user"])
     scheme, path = found["scheme"].lower(), (found["path"] or "").strip("/")
     query = found["query"] or ""
     if not path:
@@ -74,7 +78,16 @@ def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
         app=app,
         key=key,
         tc_url=f"{scheme}://{authority}/{app}",
+        user=user,
     )
+
+
+def _user(text: str) -> RtmpUser:
+    """`USER:PASSWORD`, in which other characters than those of a URL are written as %XX."""
+    name, _, password = (unquote(part) for part in text.partition(":"))
+    if not name or not password or not f"{name}{password}".isprintable():
+        raise BadTarget("has a user without a password, or characters in them that cannot be")
+    return RtmpUser(name=name, password=password)
 
 
 def masked(url: str) -> str:

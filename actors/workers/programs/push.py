@@ -1,9 +1,10 @@
 """The worker that pushes one publication to one RTMP server, over a connection that the server made.
 
 The job has the numbers of three descriptors: `tap`, `target` and `orders`, a socket by which files of sound come.
-`app`, `key`, `tc_url` name the stream there; `tls` is the name that a certificate must have, or null; `timeout` is in
-seconds; `transcode` is the bit rate of a picture that is no H264, 0: it is refused. It reports `publishing` when the
-target takes the stream.
+`app`, `key`, `tc_url` name the stream there; `user` is a name and a password, if the target asks for them, or null, and
+`authentication` what a connection before this one has learned of that; `tls` is the name that a certificate must have,
+or null; `timeout` is in seconds; `transcode` is the bit rate of a picture that is no H264, 0: it is refused. It reports
+`publishing` when the target takes the stream.
 
 It reads from outside what the target says and what publishers send: so it has no network but this connection.
 """
@@ -20,8 +21,9 @@ from actors.workers.programs.control import leave_signals_to_server, read_comman
 from actors.workers.programs.push_stream import PushStream
 from actors.workers.programs.push_target import TargetConnection, TargetGone, client_context
 from actors.workers.programs.sandbox import enter
+from protocol.rtmp.authentication import RtmpUser
 from protocol.rtmp.chunks import RtmpError
-from protocol.rtmp.publisher import PublisherState, RtmpPublisher, RtmpRefused
+from protocol.rtmp.publisher import PublisherState, RtmpPublisher, RtmpRefused, RtmpUserAsked
 from protocol.rtmp.target import without_secrets
 from protocol.taps import MAX_MESSAGE, TapError
 
@@ -47,7 +49,12 @@ class Pusher:
         self._timeout: float = job["timeout"]
         self._key: str = job["key"]
         self._app: str = job["app"]
-        self._publisher = RtmpPublisher(self._app, self._key, job["tc_url"], os.urandom)
+        user = None if job["user"] is None else RtmpUser(name=job["user"][0], password=job["user"][1])
+        self._publisher = RtmpPublisher(
+            self._app, self._key, job["tc_url"], os.urandom, user=user, parameters=job["authentication"]
+        )
+        self.authentication = ""
+        """What another connection is to say of the user."""
         self._stream = PushStream(self._publisher, transcode=job["transcode"], is_muted=job["muted"])
         self._memory = bytearray(MAX_MESSAGE)
         self._ahead = 0.0  # of our clock against the plane's
@@ -70,6 +77,8 @@ class Pusher:
                     stat_at = now + STAT_INTERVAL
                     tell("stat", **self.figures())
             self._say_farewell()
+        except RtmpUserAsked as asked:
+            self._why, self.authentication = self._why or "user-asked", asked.parameters
         except (TargetGone, RtmpRefused, RtmpError) as error:
             self._fail("target-refused" if isinstance(error, RtmpRefused) else "target-failed", str(error))
         return self._why, self._detail
@@ -205,7 +214,7 @@ def main() -> None:
     push = Pusher(job, target)
     tell("ready", refused=enter(0))
     why, detail = push.run()
-    tell("done", why=why, detail=detail, **push.figures())
+    tell("done", why=why, detail=detail, authentication=push.authentication, **push.figures())
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from actors.runtime.logs import get_logger
 from actors.workers.processes.worker import WorkerServices
 from actors.workers.pushing.push_connection import AddressForbidden, AddressRule, TargetUnreachable, connect
 from actors.workers.pushing.push_worker import PushJob, PushWorker
+from protocol.rtmp.authentication import MOST_CONNECTIONS
 
 LONGEST_DELAY: Final = 30.0
 STEADY: Final = 60.0
 """Seconds of a connection after which those that failed before are forgotten."""
 INTENDED: Final = frozenset({"ended", "stopped", "server-gone"})
+USER_ASKED: Final = "user-asked"
 FINAL: Final = frozenset({"refused", "forbidden"})
 """Ends after which another try would be no better."""
 
@@ -178,15 +180,26 @@ class Push:
             self.status = PushStatus.CONNECTING
 
     async def _try(self) -> tuple[str, float]:
-        """One connection: why it ended, and how many seconds the target took the stream."""
+        """One connection, or several, if the target asks for a user: why it ended, and for how many seconds it was
+        taken."""
         self.tries += 1
-        job = evolve(self.request.job, is_muted=self.is_muted, log_fields=self.log_fields())
+        job = self.request.job
+        for _ in range(MOST_CONNECTIONS):
+            why, lasted, authentication = await self._connect(job)
+            if why != USER_ASKED:
+                return why, lasted
+            job = evolve(job, authentication=authentication)
+        return self._note("target-refused", "it asks for a user again and again"), 0.0
+
+    async def _connect(self, job: PushJob) -> tuple[str, float, str]:
+        """One connection: why it ended, for how many seconds it was taken, and what the next one is to add."""
+        job = evolve(job, is_muted=self.is_muted, log_fields=self.log_fields())
         try:
             connection = await connect(job.target, self.request.rule, job.timeout, self._resolver)
         except AddressForbidden as error:
-            return self._note("forbidden", str(error)), 0.0
+            return self._note("forbidden", str(error)), 0.0, ""
         except TargetUnreachable as error:
-            return self._note("unreachable", str(error)), 0.0
+            return self._note("unreachable", str(error)), 0.0, ""
         worker = self._worker = PushWorker(self._services, job, connection)
         try:
             async with trio.open_nursery() as nursery:
@@ -198,7 +211,7 @@ class Push:
             self._worker = None
             self.bytes += worker.bytes
         lasted = 0.0 if worker.published_at is None else trio.current_time() - worker.published_at
-        return self._note(worker.why or "worker-died", worker.detail), lasted
+        return self._note(worker.why or "worker-died", worker.detail), lasted, worker.authentication
 
     async def _note_publishing(self, worker: PushWorker) -> None:
         await worker.publishing.wait()
@@ -208,7 +221,7 @@ class Push:
         log.info("push is taken", **self.log_fields())
 
     def _note(self, why: str, detail: str) -> str:
-        if why not in (*INTENDED, "changed") and not self._is_ending:
+        if why not in (*INTENDED, "changed", USER_ASKED) and not self._is_ending:
             self.lost_by = why
             log.warning("push lost its target", why=why, detail=detail, **self.log_fields())
         return why

@@ -18,13 +18,17 @@ MAX_DETAIL: Final = 200
 
 @frozen(kw_only=True)
 class PushJob:
-    """What is pushed where, and how. `transcode` in bit/s, 0: not at all; `timeout` in seconds."""
+    """What is pushed where, and how. `transcode` in bit/s, 0: not at all; `timeout` in seconds.
+
+    `authentication`: what this connection is to tell of the user, after others were asked for one.
+    """
 
     target: RtmpTarget
     open_tap: OpenTap
     transcode: int
     timeout: float
     ca_file: str | None = None
+    authentication: str = field(default="", repr=False)
     is_muted: bool = False
     log_fields: Mapping[str, object] = field(factory=dict)
 
@@ -44,6 +48,8 @@ class PushWorker(Worker):
         """Why it ended: `ended`, `stopped`, `target-refused` ...; empty if the process died."""
         self.detail = ""
         """What the target said of it."""
+        self.authentication = ""
+        """What another connection is to say, if the target asks who publishes."""
         self.plays_sound = False
         self.sends_silence = job.is_muted
         self._job = job
@@ -99,6 +105,7 @@ class PushWorker(Worker):
 
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         self.why, self.detail = why, str(event.get("detail", ""))[:MAX_DETAIL]
+        self.authentication = str(event.get("authentication", ""))
         return StopReason(cause=why)
 
     def teardown(self, reason: StopReason) -> None:
@@ -149,6 +156,8 @@ class PushWorker(Worker):
             "app": target.app,
             "key": target.key,
             "tc_url": target.tc_url,
+            "user": None if target.user is None else (target.user.name, target.user.password),
+            "authentication": job.authentication,
             "tls": target.host if target.is_secure else None,
             "ca_file": job.ca_file,
             "timeout": job.timeout,

@@ -51,7 +51,8 @@ def test_a_whole_url_ends_with_the_key(url: str, app: str, key: str) -> None:
             "rtmp://h/",
             "rtmp://h?x",
         ),
-        *("rtmp://h:0/live", "rtmp://h:65536/live", "rtmp://h:x/live", "rtmp://user:secret@h/live", "rtmp://h/li ve"),
+        *("rtmp://h:0/live", "rtmp://h:65536/live", "rtmp://h:x/live", "rtmp://user@h/live", "rtmp://h/li ve"),
+        *("rtmp://:secret@h/live", "rtmp://user:@h/live", "rtmp://us%0aer:secret@h/live"),
         *("rtmp://h/live#x", "rtmp://h\\@other/live", "rtmp://h/live\n", "rtmp://h\u00e9/live", "rtmp://h live=1/x"),
         *("file:///etc/passwd", "rtmpt://h/live", "rtmp://h/" + "x" * MAX_LENGTH),
     ],
@@ -60,6 +61,14 @@ def test_what_names_no_target_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(BadTarget) as refused:
         read_target(url, "rtmp_news", is_full=False)
     assert "secret" not in str(refused.value)
+
+
+def test_a_user_is_no_part_of_what_the_target_is_told_and_is_not_shown() -> None:
+    target = read_target("rtmp://j%40e:s%2Fec:ret@h/live", "rtmp_news", is_full=False)
+    assert target.user is not None
+    assert (target.user.name, target.user.password) == ("j@e", "s/ec:ret")
+    assert (target.tc_url, target.app, target.shown) == ("rtmp://h/live", "live", "rtmp://h/live")
+    assert not any(secret in repr(target) + repr(target.user) for secret in ("ec:ret", "s%2Fec"))
 
 
 def test_a_whole_url_needs_a_key() -> None:
