@@ -4,6 +4,8 @@ The job: `feed`, the descriptor of the socket for the messages; `url`, or `file`
 `connect_timeout` and `read_timeout` in seconds; `paced`, whether the source is read faster than it plays; `loops`,
 whether it begins again at its end; `offset` of timestamps. The worker is one connection: it ends with it, and says why.
 
+What comes by HTTP is fetched by `actors.workers.programs.http_files`, all else by FFmpeg itself.
+
 H264, VP8, Opus and G.711 are passed on as they are; other sound becomes Opus, and, where `transcode` is a bit rate,
 H265 and pictures with B-frames become H264. Addresses may hold passwords, so nothing
 that FFmpeg says is shown.
@@ -24,6 +26,7 @@ import av.subtitles.stream  # else it would be imported late, when no file can b
 
 from actors.workers.programs.capture_tracks import CapturedSound, CapturedTrack, CapturedVideo, Unfit
 from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
+from actors.workers.programs.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
 from actors.workers.programs.isolation import isolate
 from actors.workers.programs.sandbox import MEMORY, enter
 from protocol.common.errors import ProtocolError
@@ -63,6 +66,7 @@ class CaptureProgram:
         self._tracks: dict[int, CapturedTrack] = {}
         self._records: list[bytes] = []
         self._size = 0
+        self._files = self._http_files()
 
     def run(self) -> str:
         """Bring the source in until something ends it; the reason."""
@@ -78,7 +82,7 @@ class CaptureProgram:
                     container.seek(0)
                     self._clock.begin_again()
                     self._anchor = None
-        except SourceEnded as ended:
+        except (SourceEnded, FileUnavailable) as ended:
             return str(ended)
         except Unfit as unfit:
             return unfit.why
@@ -103,18 +107,33 @@ class CaptureProgram:
         source = job["url"] if job.get("file") is None else os.fdopen(job["file"], "rb")
         timeouts = job["connect_timeout"], job["read_timeout"]
         options = {**job["options"], "protocol_whitelist": _PROTOCOLS}
+        files = self._files
+        if files is not None:
+            options |= OPTIONS
         self._silent_at = time.monotonic() + job["connect_timeout"]
         av.logging.set_level(av.logging.ERROR)
         try:
             with av.logging.Capture() as said:
-                container: av.container.InputContainer = av.open(source, "r", options=options, timeout=timeouts)
+                container: av.container.InputContainer = av.open(
+                    source, "r", options=options, timeout=timeouts, io_open=None if files is None else files.open
+                )
         except av.FFmpegError:
             if any(part == "tls" and "certificate" in text for _, part, text in said):
                 raise SourceEnded("certificate") from None
             raise
         finally:
             av.logging.set_level(None)
+        if files is not None:
+            files.is_lenient = True
         return container
+
+    def _http_files(self) -> HttpFiles | None:
+        """Before files can be read no longer."""
+        job = self._job
+        if not (job.get("url") or "").lower().startswith(("http:", "https:")):
+            return None
+        options = job["options"]
+        return HttpFiles(trust(options.get("ca_file"), verify=options["tls_verify"] == "1"), lambda: self._silent_at)
 
     def _choose(self, container: "av.container.InputContainer") -> dict[int, CapturedTrack]:
         """The tracks to pass on, by the index of their streams: sound first, as INFO has it."""
