@@ -1,8 +1,11 @@
 """Viewers that join between two key frames of a long picture group: they get all since the last one, in slices.
 
 What a capture keeps for them is up to 8 MiB, 50 ms of work; in one pass it would delay everybody else's packets. So a
-pass sends SLICE packets, for all who catch up together, and the next pass goes on. A viewer joins its fan-out when it
-has got the newest packet, in the same pass, so that every packet reaches it once, and in order.
+pass sends SLICE packets, and the next pass goes on. A viewer joins its fan-out when it has got the newest packet, in
+the same pass, so that every packet reaches it once, and in order.
+
+They are served one after the other, and each begins with what is the last key frame when it is its turn: however many
+join at once, what a viewer is being sent is not forgotten meanwhile, and all together get little more than they need.
 """
 
 from collections import deque
@@ -21,11 +24,11 @@ class Behind(Protocol):
     has_caught_up: bool
 
     def send_past(self, most: int) -> int:
-        """Send up to so many packets of the past, at least one; how many it were."""
+        """Send up to so many packets of the past; how many it were. None only if it has caught up then."""
 
 
 class CatchUps:
-    """All viewers of a plane that are catching up, who take turns."""
+    """All viewers of a plane that are catching up, or wait for their turn."""
 
     def __init__(self) -> None:
         self._behind: deque[Behind] = deque()
@@ -65,35 +68,47 @@ class CatchUps:
 
     def _advance(self) -> None:
         while self._behind and self._left:
-            viewer = self._behind.popleft()
-            sent = viewer.send_past(self._left)
-            self._left -= sent
-            if not viewer.has_caught_up:
-                self._behind.append(viewer)
+            viewer = self._behind[0]
+            self._left -= viewer.send_past(self._left)
+            if viewer.has_caught_up:
+                self.discard(viewer)
 
 
 class CatchUp:
-    """A viewer's way from `start`, a number of a track, to its newest packet.
+    """A viewer's way from the last key frame of a track to its newest packet.
 
-    `send`: sends it the packet of this number; `newest`: the newest number; `arrive`: called when it is there.
+    `begin`: called when it is its turn, gives the number with which it begins; None: there is nothing to begin with
+    any more, and it is none of ours. `send`: sends it the packet of this number; `newest`: the newest number; `arrive`:
+    called when it is there.
     """
 
     def __init__(
-        self, start: int, newest: Callable[[], int], send: Callable[[int], None], arrive: Callable[[], None]
+        self,
+        begin: Callable[[], int | None],
+        newest: Callable[[], int],
+        send: Callable[[int], None],
+        arrive: Callable[[], None],
     ) -> None:
-        self.next = start
         self.has_caught_up = False
+        self._next = -1
+        self._begin = begin
         self._newest = newest
         self._send = send
         self._arrive = arrive
 
     def send_past(self, most: int) -> int:
         """See `Behind`."""
-        first, newest = self.next, self._newest()
-        self.next = min(newest + 1, first + most)
-        for number in range(first, self.next):
+        if self._next < 0:
+            start = self._begin()
+            if start is None:
+                self.has_caught_up = True
+                return 0
+            self._next = start
+        first, newest = self._next, self._newest()
+        self._next = min(newest + 1, first + most)
+        for number in range(first, self._next):
             self._send(number)
-        if self.next > newest:
+        if self._next > newest:
             self.has_caught_up = True
             self._arrive()
-        return self.next - first
+        return self._next - first

@@ -96,13 +96,10 @@ class Subscribers:
         self._subscribers[subscriber.outgoing] = subscriber
         self._choose_padding()
         subscriber.waits_since = now if self.track.is_video else math.inf
-        replay = self._incoming.replay(now) if self.track.is_video else None
-        if replay is None:
-            self._router.join(subscriber.outgoing)
-            if self.track.is_video:
-                self.track.request_key_frame(now)
+        if self.track.is_video and self._incoming.replay(now) is not None:
+            self._catch_up(subscriber)
         else:
-            self._catch_up(subscriber, replay.start, now)
+            self._wait_for_next(subscriber, now)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Send no more packets to this viewer. One that has not joined is ignored."""
@@ -184,13 +181,29 @@ class Subscribers:
         self._router.join_at(subscriber.outgoing, sequence)
         self._start(subscriber, sequence, now)
 
-    def _catch_up(self, subscriber: Subscriber, start: int, now: float) -> None:
-        """The viewer gets this packet and all that follow, those of the past in slices."""
-        subscriber.outgoing.begin(start)
-        self._note_begin(subscriber, now)
-        send, arrive = partial(self._send_past, subscriber), partial(self._arrive, subscriber)
-        subscriber.catch_up = CatchUp(start, lambda: self._incoming.highest, send, arrive)
+    def _wait_for_next(self, subscriber: Subscriber, now: float) -> None:
+        """The viewer begins with the next key frame; with sound, at once."""
+        self._router.join(subscriber.outgoing)
+        if self.track.is_video:
+            self.track.request_key_frame(now)
+
+    def _catch_up(self, subscriber: Subscriber) -> None:
+        """The viewer gets the last key frame and all that follow, those of the past in slices, when it is its turn."""
+        begin, send = partial(self._begin_past, subscriber), partial(self._send_past, subscriber)
+        arrive = partial(self._arrive, subscriber)
+        subscriber.catch_up = CatchUp(begin, lambda: self._incoming.highest, send, arrive)
         self._context.catch_ups.add(subscriber.catch_up)
+
+    def _begin_past(self, subscriber: Subscriber) -> int | None:
+        now = self._context.clock()
+        replay = self._incoming.replay(now)
+        if replay is None:  # the key frame is too old by now
+            subscriber.catch_up = None
+            self._wait_for_next(subscriber, now)
+            return None
+        subscriber.outgoing.begin(replay.start)
+        self._note_begin(subscriber, now)
+        return replay.start
 
     def _send_past(self, subscriber: Subscriber, sequence: int) -> None:
         packet = self._incoming.ring.get(sequence)

@@ -27,6 +27,8 @@ FIRST_PLAYER: Final = 5.0
 """Seconds at least until the one who has asked must have come."""
 LAST_WORD: Final = 1.0
 """Seconds to wait for the reason, after the origin has closed the leg."""
+PAUSE: Final = 0.1
+"""Seconds before an origin is asked again that has no media yet; it waits for that itself, but need not."""
 MOST_TRIES: Final = 3
 """Legs in a row that may be lost before any connects: one more than the origin has addresses, and so many."""
 PLAYERS_AT_ONCE: Final = 25
@@ -252,6 +254,7 @@ class Pull:
                 raise PublishedElsewhere(self.name)
             if offer.outcome is not PullOutcome.NOT_READY or trio.current_time() >= deadline:
                 return credentials, offer
+            await trio.sleep(PAUSE)
 
     def _call(self, credentials: tuple[str, str], offer: LegOffer) -> RelayIngest:
         """Begin the leg. Raises PublishedElsewhere."""

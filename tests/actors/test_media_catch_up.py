@@ -109,6 +109,7 @@ def test_the_past_comes_in_slices_of_all_together_and_the_present_after_it() -> 
     joined = [watched.join() for _ in range(3)]
     passes = [watched.context.counters.replayed]
     assert passes == [SLICE], "the first begins at once, and the others when it is their turn"
+    assert [bool(outlet.numbers) for _, outlet in joined] == [True, False, False]
     while len(watched.context.catch_ups):
         watched.feed(1)
         passes.append(watched.catch_up())
@@ -133,17 +134,56 @@ def test_who_leaves_or_begins_anew_on_the_way_gets_no_more_of_the_past() -> None
     watched = Watched()
     watched.feed(1, key=True)
     watched.feed(PAST - 1)
-    (leaving, left), (lagging, outlet) = watched.join(), watched.join()
-    assert [watched.catch_up(), watched.catch_up()] == [SLICE, SLICE], "one each"
+    (leaving, left), (lagging, outlet), (waiting, nothing) = watched.join(), watched.join(), watched.join()
+    assert watched.catch_up() == SLICE
     watched.subscribers.leave(leaving)
-    watched.subscribers.restart(lagging, watched.now)
+    assert watched.catch_up() == SLICE
+    for subscriber in (lagging, waiting):
+        watched.subscribers.restart(subscriber, watched.now)
     assert watched.catch_up() == 0
     begin = watched.fed
     watched.feed(1, key=True)
     watched.feed(1)
     assert left.numbers == numbers(0, 2 * SLICE)
     assert outlet.numbers == [*numbers(0, SLICE), *numbers(begin, watched.fed)]
-    watched.subscribers.leave(lagging)
+    assert nothing.numbers == numbers(begin, watched.fed)
+    for subscriber in (lagging, waiting):
+        watched.subscribers.leave(subscriber)
+
+
+def test_who_waits_for_his_turn_begins_with_what_is_the_last_key_frame_then() -> None:
+    watched = Watched()
+    watched.feed(1, key=True)
+    watched.feed(PAST - 1)
+    joined = [watched.join() for _ in range(300)]
+    begin = watched.fed
+    watched.feed(1, key=True)
+    passes = 0
+    while len(watched.context.catch_ups):
+        watched.feed(1)
+        watched.catch_up()
+        passes += 1
+    (_, first), *others = joined
+    assert first.numbers == numbers(0, watched.fed)
+    assert [outlet.numbers for _, outlet in others] == [numbers(begin, watched.fed)] * 299, "without a hole"
+    assert passes < 300 * PAST / SLICE / 4, "far less than all of the past for each"
+
+
+def test_a_key_frame_that_is_too_old_when_it_is_somebodys_turn_is_not_sent_any_more() -> None:
+    watched = Watched()
+    watched.feed(1, key=True)
+    watched.feed(PAST - 1)
+    (_, first), (waiting, outlet) = watched.join(), watched.join()
+    watched.now += LONG_REPLAY.age + 1
+    watched.feed(1)
+    while len(watched.context.catch_ups):
+        watched.catch_up()
+    assert outlet.numbers == []
+    begin = watched.fed
+    watched.feed(2, key=True)
+    assert outlet.numbers == numbers(begin, watched.fed)
+    assert first.numbers[-2:] == outlet.numbers
+    watched.subscribers.leave(waiting)
 
 
 def test_a_viewer_that_moves_on_the_way_is_sent_the_present_where_it_is() -> None:
