@@ -1,5 +1,4 @@
-"""What recordings cost: processor time and memory of their processes, started as any program, and as the server does
-it, where all but the first few are forked.
+"""What recordings cost: processor time and memory of their processes, each alone, and ten together, as they are.
 
     python -m tests.bench.recorders [--recordings 10] [--seconds 20]
 
@@ -18,6 +17,7 @@ from attrs import evolve
 
 from actors.media.events import discard
 from actors.media.tap import Tap
+from actors.workers.processes.shared_process import RecorderHosts
 from actors.workers.recording.recordings import Recordings, RecordRequest
 from config.settings import Settings
 from protocol.stream.record_names import RecordFacts
@@ -89,13 +89,13 @@ async def _every(interval: float, act: Callable[[], None]) -> None:
         await trio.sleep_until(due)
 
 
-async def measure(count: int, seconds: float, folder: Path, *, forked: bool) -> None:
+async def measure(count: int, seconds: float, folder: Path, *, shared: bool) -> None:
     settings = evolve(Settings(), records_min_free=0)
     async with media_rig() as rig:
         recordings = Recordings(settings, folder, time.time)
-        if forked:
-            await rig.nursery.start(recordings.services.zygote.run)
         await rig.nursery.start(recordings.run)
+        if not shared:
+            recordings.services.recorder_hosts = RecorderHosts()  # that nobody runs
         cameras = [Camera(rig, number) for number in range(count)]
         began, running = time.perf_counter(), []
         for camera in cameras:
@@ -106,15 +106,15 @@ async def measure(count: int, seconds: float, folder: Path, *, forked: bool) -> 
             for camera in cameras:
                 nursery.start_soon(camera.send)
             await trio.sleep(5)
-            pids = [recording.pid for recording in running if recording.pid is not None]
+            pids = list({recording.pid for recording in running if recording.pid is not None})
             before = sum(map(processor_time, pids))
             await trio.sleep(seconds)
             spent = sum(map(processor_time, pids)) - before
             memory = [memory_of(pid) for pid in pids]
             nursery.cancel_scope.cancel()
         sums = {kind: round(sum(each[kind] for each in memory), 1) for kind in memory[0]}
-        what = "served" if forked else "started"
-        print(f"{what:8} {len(pids)} in {ready:.2f} s, {spent / seconds / 10:.2f} % of a core together, MB: {sums}")
+        row = f"{'together' if shared else 'alone':8} {count} in {len(pids)} processes, begun in {ready:.2f} s"
+        print(f"{row}, {spent / seconds / 10:.2f} % of a core together, MB: {sums}")
         await recordings.drain()
 
 
@@ -123,9 +123,9 @@ async def main() -> None:
     parser.add_argument("--recordings", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20)
     given = parser.parse_args()
-    for forked in (False, True, False, True):
+    for shared in (False, True, False, True):
         with tempfile.TemporaryDirectory() as folder:
-            await measure(given.recordings, given.seconds, Path(folder), forked=forked)
+            await measure(given.recordings, given.seconds, Path(folder), shared=shared)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ become of the server. (PR_SET_PDEATHSIG would not do: it goes by the thread that
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 
 from actors.runtime.logs import get_logger
 from actors.workers.processes.program_start import start_program
-from actors.workers.processes.zygote import ForkedProcess, Zygote
+from actors.workers.processes.shared_process import SharedProcess
+from actors.workers.processes.zygote import ForkedProcess
 
 MAX_LINE: Final = 64 << 10
 """Bytes of a line; a program that writes longer ones is not ours any more."""
@@ -26,19 +27,26 @@ class WorkerSilent(Exception):
     """The process does not speak its protocol."""
 
 
+class ProgramSource(Protocol):
+    """What a program begins from, if it is not simply started."""
+
+    async def fork(self, program: str, descriptors: Sequence[int]) -> ForkedProcess | SharedProcess:
+        """It has these descriptors, under their numbers. Raises OSError."""
+
+
 class WorkerProcess:
     """See above. `name` is the module under `actors.workers.programs`."""
 
-    def __init__(self, process: trio.Process | ForkedProcess) -> None:
+    def __init__(self, process: trio.Process | ForkedProcess | SharedProcess) -> None:
         self._process = process
         self._sending = trio.Lock()
 
     @classmethod
     async def start(
-        cls, name: str, job: Mapping[str, Any], descriptors: Sequence[int], zygote: Zygote | None = None
+        cls, name: str, job: Mapping[str, Any], descriptors: Sequence[int], source: ProgramSource | None = None
     ) -> "WorkerProcess":
-        """Start the program, forked by `zygote` if there is one, and give it its job. Raises OSError."""
-        started = cls(await _start(name, descriptors, zygote))
+        """Start the program, from `source` if there is one, and give it its job. Raises OSError."""
+        started = cls(await _start(name, descriptors, source))
         try:
             await started.send(job)
         except BaseException:
@@ -83,21 +91,25 @@ class WorkerProcess:
         self._process.kill()
 
     async def close(self) -> None:
-        """Kill it if it still runs, and release what it holds."""
-        self._process.kill()
+        """End it if it still runs, and release what it holds."""
         with trio.CancelScope(shield=True):  # a killed process ends at once
+            if isinstance(self._process, SharedProcess):
+                await self._process.leave()
+            self._process.kill()
             await self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 await pipe.aclose()
-        if isinstance(self._process, ForkedProcess):
+        if not isinstance(self._process, trio.Process):
             await self._process.release()
 
 
-async def _start(name: str, descriptors: Sequence[int], zygote: Zygote | None) -> trio.Process | ForkedProcess:
-    if zygote is not None:
+async def _start(
+    name: str, descriptors: Sequence[int], source: ProgramSource | None
+) -> trio.Process | ForkedProcess | SharedProcess:
+    if source is not None:
         try:
-            return await zygote.fork(name, descriptors)
+            return await source.fork(name, descriptors)
         except OSError as error:
             log.warning("worker is not forked, but started anew", program=name, error=str(error))
     return await start_program(name, descriptors)

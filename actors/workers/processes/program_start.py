@@ -16,10 +16,12 @@ _KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 """What it gets of the environment; no secret is there."""
 
 
-async def start_program(name: str, descriptors: Sequence[int] = (), *, stdin: int = subprocess.PIPE) -> trio.Process:
+async def start_program(
+    name: str, descriptors: Sequence[int] = (), *arguments: str, stdin: int = subprocess.PIPE
+) -> trio.Process:
     """Start the program, with pipes for its standard streams. `stdin`: another descriptor for that. Raises OSError."""
     return await trio.lowlevel.open_process(
-        [sys.executable, "-P", "-B", "-m", f"actors.workers.programs.{name}"],
+        [sys.executable, "-P", "-B", "-m", f"actors.workers.programs.{name}", *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -15,7 +15,8 @@ from attrs import frozen
 
 from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.workers.processes.process import WorkerProcess, WorkerSilent
+from actors.workers.processes.process import ProgramSource, WorkerProcess, WorkerSilent
+from actors.workers.processes.shared_process import RecorderHosts
 from actors.workers.processes.worker_counts import WorkerCounts
 from actors.workers.processes.zygote import Zygote
 
@@ -54,13 +55,10 @@ class WorkerServices:
     def __init__(self) -> None:
         self.counts = WorkerCounts()
         self.zygote = Zygote()
+        self.recorder_hosts = RecorderHosts()
         self.complaints = RateLimitedLog(log, clock=trio.current_time)
         self.refused_steps: set[str] = set()
         """Steps of the sandbox that the system refused; each is logged once."""
-
-    def zygote_for(self, program: str) -> Zygote | None:
-        """What the next worker of this program is forked by; None: it is started."""
-        return self.zygote if self.zygote.forks(program, self.counts.running[program]) else None
 
 
 class Worker(Actor[WorkerMessage]):
@@ -87,6 +85,11 @@ class Worker(Actor[WorkerMessage]):
         """Of the process; None before it is started."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def source(self) -> ProgramSource | None:
+        """What the next process begins from; None: it is simply started."""
+        return self._shared.zygote if self._shared.zygote.forks(self.program) else None
+
     @abstractmethod
     def done(self, why: str, event: Mapping[str, Any]) -> StopReason:
         """The process has done its job, and says why it ended; the reason of this actor's end."""
@@ -109,8 +112,7 @@ class Worker(Actor[WorkerMessage]):
 
     async def spawn(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         """Start the process; to be called by `on_start` or `begin_anew`. Raises OSError."""
-        zygote = self._shared.zygote_for(self.program)
-        self._process = process = await WorkerProcess.start(self.program, job, descriptors, zygote)
+        self._process = process = await WorkerProcess.start(self.program, job, descriptors, self.source)
         self._shared.counts.started(self.program)
         self._silence = trio.CancelScope(deadline=trio.current_time() + self.patience)
         log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())

@@ -16,6 +16,7 @@ import trio
 
 from actors.runtime.logs import get_logger
 from actors.runtime.timeouts import fail_after
+from actors.workers.processes.pipes import close_all, standard_pipes
 from actors.workers.processes.program_start import start_program
 from actors.workers.programs.zygote import PRELOADED
 
@@ -25,10 +26,6 @@ IDLE_TIMEOUT: Final = 300.0
 """Seconds without any worker of its own after which it is ended."""
 MOST_FAILURES: Final = 3
 """Forks that failed in a row after which no more are tried: this system has no pidfds, or forbids them."""
-MANY: Final = 4
-"""Workers of a light program beside which the zygote's own memory is little."""
-_LIGHT: Final = frozenset({"recorder"})
-"""Programs without PyAV: for a few of them no zygote is started."""
 MAX_COMPLAINT: Final = 500
 """Characters of what it writes to its standard error that are logged at a time."""
 _MAX_ANSWER: Final = 4096
@@ -87,11 +84,9 @@ class Zygote:
         self._failures = 0
         """In a row."""
 
-    def forks(self, program: str, running: int = 0) -> bool:
-        """Whether the next worker of this program is forked; `running`: how many there are."""
-        if self._nursery is None or self._failures >= MOST_FAILURES or program not in PRELOADED:
-            return False
-        return program not in _LIGHT or running >= MANY or self._process is not None
+    def forks(self, program: str) -> bool:
+        """Whether the next worker of this program is forked."""
+        return self._nursery is not None and self._failures < MOST_FAILURES and program in PRELOADED
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hold the process, if one is needed, until cancelled."""
@@ -133,7 +128,7 @@ class Zygote:
 
     async def _fork(self, program: str, descriptors: Sequence[int]) -> ForkedProcess:
         channel = self._channel or await self._start()
-        theirs, ours = _pipes()
+        theirs, ours = standard_pipes()
         try:
             request = json.dumps({"program": program, "numbers": list(descriptors)}).encode()
             socket.send_fds(channel, [request], [*theirs, *descriptors])
@@ -146,10 +141,10 @@ class Zygote:
             self._living += 1
             return ForkedProcess(json.loads(answer)["pid"], passed[0], ours, self._note_release)
         except BaseException:
-            _close(ours)
+            close_all(ours)
             raise
         finally:
-            _close(theirs)
+            close_all(theirs)
 
     async def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -183,23 +178,6 @@ class Zygote:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     await pipe.aclose()
-
-
-def _pipes() -> tuple[list[int], list[int]]:
-    """Ends of pipes for standard input, output, error and the exit status: those for the process, and ours."""
-    pairs: list[tuple[int, int]] = []
-    try:
-        pairs.extend(os.pipe() for _ in range(4))
-    except OSError:
-        _close([end for pair in pairs for end in pair])
-        raise
-    (read, write), *outputs = pairs
-    return [read, *(end for _, end in outputs)], [write, *(end for end, _ in outputs)]
-
-
-def _close(descriptors: Sequence[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 async def _log_complaints(stderr: trio.abc.ReceiveStream) -> None:

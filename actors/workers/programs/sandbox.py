@@ -51,6 +51,7 @@ def enter(
     looks_up: bool = False,
     files: Sequence[str] = (),
     memory: int = MEMORY,
+    descriptors: int = DESCRIPTORS,
 ) -> dict[str, str]:
     """Take every step; those that were refused, and why. `max_file`: bytes that a file may have.
 
@@ -58,7 +59,7 @@ def enter(
     others that it reads.
     """
     steps: dict[str, Callable[[], object]] = {
-        "limits": lambda: _limit(max_file, memory),
+        "limits": lambda: _limit(max_file, memory, descriptors),
         "no-new-privs": _no_new_privileges,
         "namespaces": lambda: check(libc.unshare(_NEW_USER_AND_NET)),
         "landlock": lambda: _landlock((*_LOOK_UP, *files) if looks_up else files),
@@ -76,10 +77,10 @@ def enter(
     return refused
 
 
-def _limit(max_file: int, memory: int) -> None:
+def _limit(max_file: int, memory: int, descriptors: int) -> None:
     limits = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: DESCRIPTORS,
+        resource.RLIMIT_NOFILE: descriptors,
         resource.RLIMIT_FSIZE: max_file,
         resource.RLIMIT_AS: memory,
         resource.RLIMIT_NPROC: 0,

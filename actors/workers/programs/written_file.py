@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from actors.workers.programs.control import tell
+from actors.workers.programs.control import ControlLines
 from protocol.containers.recording_file import FileOutput
 
 
@@ -39,16 +39,18 @@ class WrittenFile:
         return {"bytes": self._bytes, "duration_ms": self._duration or duration, "start": self._start or start}
 
     def close(self) -> None:
-        """Close it; it is on the disk then. Raises OSError."""
-        os.fsync(self._descriptor)
-        os.close(self._descriptor)
+        """Nothing more is written to it. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 class NextFile:
     """The socket by which the next file comes. It can be asked for once before it is taken."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, control: ControlLines) -> None:
         self._channel = socket.socket(fileno=descriptor)
+        self._control = control
         self._wanted = False
         self._file = -1
 
@@ -63,7 +65,7 @@ class NextFile:
         """Ask for it, unless it was asked for. Its tracks will have these codecs."""
         if not self._wanted:
             self._wanted = True
-            tell("rotate", codecs=list(codecs))
+            self._control.tell("rotate", codecs=list(codecs))
 
     def receive(self) -> bool:
         """It can be read; False: no file comes any more."""
@@ -79,3 +81,9 @@ class NextFile:
         """Its descriptor; another one can be asked for now."""
         descriptor, self._file, self._wanted = self._file, -1, False
         return descriptor
+
+    def close(self) -> None:
+        """No file is wanted any more."""
+        self._channel.close()
+        if self.is_there:
+            os.close(self.take())

@@ -27,8 +27,8 @@ from attrs import define
 from actors.workers.programs.control import leave_signals_to_server
 from actors.workers.programs.libc import libc
 
-PRELOADED: Final = ("capture", "push", "recorder", "remuxer", "snapshotter")
-"""The programs that are forked. All but the recorder load PyAV, which takes half a second and much memory."""
+PRELOADED: Final = ("capture", "push", "remuxer", "snapshotter")
+"""The programs that are forked: all that load PyAV, which takes half a second and much memory."""
 MAX_REQUEST: Final = 4096
 MAX_DESCRIPTORS: Final = 32
 _STANDARD: Final = 3

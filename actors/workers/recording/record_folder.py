@@ -7,6 +7,7 @@ those that only count.
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -100,9 +101,13 @@ class RecordFolder:
         return self._known + self._written >= size
 
     def finish(self, name: str, final: str, *, is_whole: bool) -> bool:
-        """Give a file its final name, after making it whole; False: there is nothing in it, and it is removed."""
+        """Give a file its final name, after making it whole; False: there is nothing in it, and it is removed.
+
+        It is on the disk then, unless the disk says that it cannot.
+        """
         part = self.path / f"{name}{PART}"
         if part.stat().st_size and (is_whole or self._mend(part)):
+            _sync(part)
             part.rename(self.path / final)
             return True
         part.unlink()
@@ -151,6 +156,15 @@ class RecordFolder:
             return stat.S_ISREG(os.fstat(descriptor).st_mode) and mend_file(descriptor) is not None
         finally:
             os.close(descriptor)
+
+
+def _sync(part: Path) -> None:
+    descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _size(entry: "os.DirEntry[str]") -> int:

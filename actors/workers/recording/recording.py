@@ -16,6 +16,8 @@ from attrs import frozen
 from actors.node.recorder_port import RecordingRefused, TellStatus
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.workers.processes.process import ProgramSource
+from actors.workers.processes.shared_process import SharedRecorder
 from actors.workers.processes.tap_channel import OpenTap, WorkerTap, read_interval, tap_channel
 from actors.workers.processes.worker import Worker, WorkerMessage, WorkerServices
 from actors.workers.recording.record_folder import DiskLimits, RecordFolder
@@ -73,6 +75,8 @@ class Recording(Worker):
         self.dropped = 0
         """Packets."""
         self._restarts = RateLimit(*RESTARTS)
+        self._is_apart = False
+        """Whether its process is to have no other recorder: it may be this one that those before have died of."""
         self._job = job
         self._is_ending = False
         self._tap: WorkerTap | None = None
@@ -124,6 +128,11 @@ class Recording(Worker):
 
     # -- the actor -----------------------------------------------------------------------------------------------
 
+    @property
+    def source(self) -> ProgramSource | None:
+        hosts = self._shared.recorder_hosts
+        return None if self._is_apart or not hosts.are_held else SharedRecorder(hosts, self._job.max_file_bytes)
+
     async def on_start(self) -> None:
         try:
             await self._begin()
@@ -165,6 +174,7 @@ class Recording(Worker):
 
     async def begin_anew(self) -> None:
         self._job.on_restart()
+        self._is_apart = True
         self._close_channels()
         self._wanted = ()
         await self._parts.complete(is_whole=False)

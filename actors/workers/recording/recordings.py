@@ -124,6 +124,7 @@ class Recordings:
         """Finish what was left over, and hold the tasks of recordings until cancelled."""
         await trio.to_thread.run_sync(self.files.rescue)
         async with trio.open_nursery() as self._nursery:
+            await self._nursery.start(self.services.recorder_hosts.run)
             task_status.started()
             await self.files.remux_rescued()
             self._tell_change()

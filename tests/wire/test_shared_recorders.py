@@ -1,0 +1,107 @@
+"""Recorders that share a process: each ends alone, and what ends the process loses none of them."""
+
+import os
+import signal
+from pathlib import Path
+
+import trio
+
+from actors.runtime.actor import SHUTDOWN
+from actors.workers.processes.shared_process import MOST
+from actors.workers.recording.recording import Recording
+from tests.support.record_studio import Studio, ended, feed_key_frame, names, pictures, studio, written
+
+
+async def recordings(made: Studio, count: int) -> list[Recording]:
+    return [await made.record(made.source(), f"m{number}") for number in range(count)]
+
+
+async def test_so_many_share_a_process_and_it_ends_with_the_last_of_them(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        hosts = made.recordings.services.recorder_hosts
+        many = await recordings(made, MOST + 1)
+        pids = [each.pid for each in many]
+        assert len(set(pids[:MOST])) == 1
+        assert pids[MOST] not in pids[:MOST]
+        assert len(hosts) == 2
+        many[MOST].finish()
+        await ended(many[MOST])
+        assert len(hosts) == 1
+        many[0].finish()
+        await ended(many[0])
+        assert (await made.record(made.source(), "new")).pid == pids[0], "there is room again"
+
+
+async def test_each_has_its_own_file_and_ends_alone(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        first, second = made.source(), made.source()
+        both = [await made.record(first, "m1"), await made.record(second, "m2")]
+        assert both[0].pid == both[1].pid
+        made.play(first)
+        made.play(second, 0.0, 1.0)
+        first.publication.end()
+        assert await ended(both[0]) == tmp_path / "news.webm"
+        made.play(second, 1.0)
+        both[1].finish()
+        assert await ended(both[1]) == tmp_path / "news-2.webm"
+    assert [pictures(tmp_path / name) for name in ("news.webm", "news-2.webm")] == [30, 30]
+
+
+async def test_when_the_process_dies_each_goes_on_in_one_of_its_own(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        sources = [made.source(), made.source()]
+        both = [await made.record(source, f"m{number}") for number, source in enumerate(sources)]
+        for source, recording in zip(sources, both, strict=True):
+            made.play(source)
+            await written(recording)
+        shared = both[0].pid
+        assert shared is not None
+        os.kill(shared, signal.SIGKILL)
+        for source, recording in zip(sources, both, strict=True):
+            with trio.fail_after(30):
+                while recording.pid in (None, shared):  # noqa: ASYNC110 - nobody is told
+                    await trio.sleep(0.01)
+                while not recording.bytes or recording.files == 0:
+                    feed_key_frame(made, source)
+                    await trio.sleep(0.02)
+        assert both[0].pid != both[1].pid
+        for recording in both:
+            recording.finish()
+            await ended(recording)
+        assert made.recordings.services.counts.failures["recorder"] == 2
+        assert len(made.recordings.services.recorder_hosts) == 0
+    assert names(tmp_path) == [f"news{part}.webm" for part in ("-2", "-3", "-4", "")]
+
+
+async def test_one_that_fails_does_so_alone(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        source = made.source()
+        failing, other = await made.record(made.source(), "m1"), await made.record(source, "m2")
+        shared, process = failing.pid, failing._process
+        assert process is not None
+        assert process._process.stdin is not None
+        await process._process.stdin.send_all(b"no JSON\n")
+        with trio.fail_after(30):
+            while failing.pid in (None, shared):  # noqa: ASYNC110 - it goes on in another process
+                await trio.sleep(0.01)
+        made.play(source)
+        await written(other)
+        assert other.pid == shared
+        assert made.recordings.services.counts.failures["recorder"] == 1
+        other.finish()
+        assert await ended(other) is not None
+
+
+async def test_one_that_is_stopped_at_once_does_not_take_others_along(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        first, source = made.source(), made.source()
+        stopped, other = await made.record(first, "m1"), await made.record(source, "m2")
+        shared = other.pid
+        made.play(first)
+        await written(stopped)
+        stopped.stop(SHUTDOWN)
+        await ended(stopped)
+        made.play(source)
+        await written(other)
+        assert other.pid == shared is not None
+        assert made.recordings.services.counts.failures["recorder"] == 0
