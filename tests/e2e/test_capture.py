@@ -3,8 +3,7 @@
 from http import HTTPStatus
 from pathlib import Path
 
-import httpx
-
+from tests.support import plain_http
 from tests.support.rtsp_source import make_media, rtsp_source
 from tests.support.sdk_page import OpenPage
 from tests.support.server_process import ServerProcess
@@ -14,8 +13,8 @@ def test_pages_play_a_camera(open_page: OpenPage, server: ServerProcess, tmp_pat
     """H264 of the High profile is copied, AAC becomes Opus; the second page does not wait for a key frame."""
     media = make_media(tmp_path / "cam.mkv", audio="aac", seconds=20)
     with rtsp_source(media) as camera:
-        began = httpx.post(
-            server.http_url("/rest-api/rtsp/startup"), json={"uri": camera.url, "toStream": "lobby"}, timeout=30
+        began = plain_http.post(
+            server.http_url("/rest-api/rtsp/startup"), json={"uri": camera.url, "toStream": "lobby"}
         )
         assert began.status_code == HTTPStatus.OK, began.text
         first, second = open_page(), open_page()
@@ -25,6 +24,6 @@ def test_pages_play_a_camera(open_page: OpenPage, server: ServerProcess, tmp_pat
             player.wait_for("PLAYING")
             player.sees_and_hears()
             player.wait_for_size(320, 180)
-        ended = httpx.post(server.http_url("/rest-api/rtsp/terminate"), json={"uri": camera.url}, timeout=30)
+        ended = plain_http.post(server.http_url("/rest-api/rtsp/terminate"), json={"uri": camera.url})
         assert ended.status_code == HTTPStatus.OK
         player.wait_for("FAILED", "Stopped by publisher stop")

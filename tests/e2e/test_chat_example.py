@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.conftest import SDKS
+from tests.support import plain_http
 from tests.support.sdk_page import PATIENCE
 from tests.support.server_process import ROOT, ServerProcess
 
@@ -109,4 +109,4 @@ def test_the_page_loads_the_sdk_that_it_was_tested_with() -> None:
 
 
 def test_what_is_no_file_of_the_chat_is_404(chat: str) -> None:
-    assert httpx.get(f"{chat}etc/passwd").status_code == 404
+    assert plain_http.get(f"{chat}etc/passwd").status_code == 404

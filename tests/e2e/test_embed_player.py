@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
+from tests.support import plain_http
 from tests.support.rtsp_source import make_media, rtsp_source
 from tests.support.sdk_page import PATIENCE, OpenPage
 from tests.support.server_process import ServerProcess
@@ -107,7 +107,7 @@ def test_without_a_name_it_says_so(page: Page, server: ServerProcess) -> None:
 def test_it_shows_a_camera_by_its_name_and_by_its_address(page: Page, server: ServerProcess, tmp_path: Path) -> None:
     with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=20), user="admin", password="s+cret") as camera:
         source = {"name": "lobby", "uri": camera.url}
-        httpx.post(server.http_url("/rest-api/source/add"), json=source, timeout=30).raise_for_status()
+        plain_http.post(server.http_url("/rest-api/source/add"), json=source).raise_for_status()
         page.goto(url(server, streamName="lobby", autoplay="true"))
         state(page, "playing")
         moves(page)
@@ -118,4 +118,4 @@ def test_it_shows_a_camera_by_its_name_and_by_its_address(page: Page, server: Se
         state(page, "playing")
         moves(page)
         assert page.title() == "Player"
-    httpx.post(server.http_url("/rest-api/source/remove"), json={"name": "lobby"}, timeout=30).raise_for_status()
+    plain_http.post(server.http_url("/rest-api/source/remove"), json={"name": "lobby"}).raise_for_status()

@@ -2,6 +2,7 @@
 
 import httpx
 
+from tests.support import plain_http
 from tests.support.sdk_page import OpenPage
 from tests.support.server_process import ServerProcess
 
@@ -10,7 +11,7 @@ TCP = {"transport": "TCP"}
 
 def tcp_connections(server: ServerProcess) -> int:
     """How many there are; a browser may open one to each address of the server."""
-    answer = httpx.get(server.http_url("/?action=stat"), trust_env=False).raise_for_status()
+    answer = plain_http.get(server.http_url("/?action=stat")).raise_for_status()
     pairs = dict(line.partition("=")[::2] for line in answer.text.splitlines())
     return int(pairs["tcp_connections"])
 

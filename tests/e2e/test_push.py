@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av.error
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support import plain_http
 from tests.support.flv_reader import Heard, read_media
 from tests.support.rtmp_server import RtmpServer, rtmp_server
 from tests.support.sdk_page import PATIENCE
@@ -62,7 +62,7 @@ def test_the_page_republishes_to_an_rtmp_server(page: Page, server: ServerProces
     page.locator("#publishBtn").click()
     shows(page, "PUBLISHING")
     expect(page.locator("#player")).to_have_text(f"{target.url}/rtmp_news")
-    (push,) = httpx.post(server.http_url("/rest-api/push/find_all")).json()
+    (push,) = plain_http.post(server.http_url("/rest-api/push/find_all")).json()
     assert (push["streamName"], push["rtmpUrl"]) == ("rtmp_news", target.url)
 
     heard = pushed(target.recorded("rtmp_news"), 30)
@@ -70,7 +70,7 @@ def test_the_page_republishes_to_an_rtmp_server(page: Page, server: ServerProces
 
     page.locator("#publishBtn").click()
     shows(page, "UNPUBLISHED")
-    assert httpx.post(server.http_url("/rest-api/push/find_all")).status_code == 404
+    assert plain_http.post(server.http_url("/rest-api/push/find_all")).status_code == 404
 
 
 def test_a_target_that_refuses_fails_the_stream(page: Page, target: RtmpServer) -> None:

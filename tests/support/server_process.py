@@ -22,6 +22,8 @@ from typing import Any
 import httpx
 from attrs import frozen
 
+from tests.support import plain_http
+
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
@@ -125,9 +127,7 @@ class ServerProcess:
 
     def post(self, path: str, body: Any) -> httpx.Response:
         """POST to the REST API; `path` is what follows `/rest-api`."""
-        return httpx.post(
-            self.http_url(f"/rest-api{path}"), json=body, headers=self.headers, trust_env=False, timeout=30
-        )
+        return plain_http.post(self.http_url(f"/rest-api{path}"), json=body, headers=self.headers)
 
     def terminate(self, filters: Mapping[str, object]) -> httpx.Response:
         return self.post("/stream/terminate", dict(filters))

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 from attrs import define, field
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.support import plain_http
 from tests.support.server_process import ServerProcess
 
 PATIENCE = 30_000
@@ -42,7 +42,7 @@ def start_pages(browser: Browser, server: ServerProcess) -> Iterator[OpenStartPa
 
 
 def _shows_nothing(server: ServerProcess) -> bool:
-    state = httpx.get(f"{server.http_url()}page/state").json()
+    state = plain_http.get(f"{server.http_url()}page/state").json()
     return not state["streams"] and not state["sessions"]
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-import httpx
 import pytest
 import trio
 from aiortc import MediaStreamError, MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
+from tests.support import plain_http
 from tests.support.nat import Nat
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.wcs_client import WcsClient, wcs_client
@@ -262,7 +262,7 @@ async def _until_moved(server: ServerProcess, count: int) -> None:
     """Wait until the media of so many peers goes on by another path."""
 
     def moved() -> bool:
-        figures = httpx.get(server.http_url("/?action=stat")).text
+        figures = plain_http.get(server.http_url("/?action=stat")).text
         return f"\nmoved={count}\n" in figures
 
     await trio.to_thread.run_sync(partial(server.wait_until, moved, what="media goes on by other paths"))

@@ -21,6 +21,7 @@ import trio
 from actors.runtime.signals import MEANINGS, Meaning, name_of
 from config.apps import USUAL_METHODS, App, AppTable
 from config.apps_file import write_apps
+from tests.support import plain_http
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import Behaviour, hang, held
 from tests.support.media_peer import MediaPeer
@@ -58,7 +59,7 @@ def test_what_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
             assert f' ERROR cannot start cause="{key}={port}: ' in fault
         fault = refused_start("--state", str(server.state))
         assert f"{server.state}: another wcsd uses this state folder (process {server.pid})" in fault
-        assert httpx.get(server.http_url("/readyz"), trust_env=False).is_success
+        assert plain_http.get(server.http_url("/readyz")).is_success
     (tmp_path / "wcs.sock").mkdir()
     fault = refused_start(f"--state={tmp_path}", "--set=ip=127.0.0.1")
     assert "cannot start cause=\"cannot open the operator's socket" in fault
@@ -73,7 +74,7 @@ def test_a_bad_setting_is_named_in_one_line(tmp_path: Path) -> None:
 def test_the_settings_file_of_a_wcs_installation_starts_the_server(tmp_path: Path) -> None:
     stock = ROOT / "tests" / "fixtures" / "wcs" / "flashphoner.properties"
     with running_server(tmp_path, config=stock) as server:
-        assert httpx.get(server.http_url("/readyz"), trust_env=False).is_success
+        assert plain_http.get(server.http_url("/readyz")).is_success
         assert "keytool -importkeystore -srckeystore wss.jks " in server.log()
         assert "not-to-be-shown" not in server.log()
 
@@ -153,7 +154,7 @@ def test_every_other_signal_is_told_and_changes_nothing(tmp_path: Path) -> None:
             server.wait_until(partial(is_logged, server, line), what=line)
         for number in (*numbers, signal.SIGPIPE, signal.SIGWINCH):
             server.send_signal(number)
-        assert httpx.get(server.http_url("/healthz"), trust_env=False).is_success
+        assert plain_http.get(server.http_url("/healthz")).is_success
 
 
 def test_no_signal_that_would_kill_is_forgotten() -> None:
@@ -171,9 +172,9 @@ async def test_while_hooks_are_sent_the_server_is_alive_but_not_ready(tmp_path: 
                 await backend_hangs(backend, held(gate))
                 server.send_signal(signal.SIGTERM)
                 await until_closed(client)
-            ready = await in_thread(httpx.get, server.http_url("/readyz"), trust_env=False)
+            ready = await in_thread(plain_http.get, server.http_url("/readyz"))
             assert (ready.status_code, ready.json()) == (503, {"ready": False, "missing": ["shutting down"]})
-            assert (await in_thread(httpx.get, server.http_url("/healthz"), trust_env=False)).is_success
+            assert (await in_thread(plain_http.get, server.http_url("/healthz"))).is_success
             gate.set()
             assert await in_thread(server.wait) == 0
     assert [call.body["status"] for call in backend.received("ConnectionStatusEvent")] == [

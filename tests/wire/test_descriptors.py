@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import plain_http
 from tests.support.server_process import ServerProcess, running_server
 
 UPGRADE = (
@@ -61,7 +62,7 @@ def test_sessions_leave_descriptors_to_rest_and_the_operator(server: ServerProce
     assert limit - descriptors(server) >= limit // 4
     for _ in range(50):
         assert upgraded(server) is None
-    assert httpx.get(server.http_url("/healthz"), trust_env=False, timeout=20).status_code == httpx.codes.OK
+    assert plain_http.get(server.http_url("/healthz")).status_code == httpx.codes.OK
     assert server.terminate({"name": "nobody"}).status_code == httpx.codes.NOT_FOUND
     server.operate("add", "app", "Late", "lateKey", "http://127.0.0.1:9/hooks")
     told = lines(server, "few descriptors are left")
@@ -83,9 +84,7 @@ def test_idle_http_connections_leave_descriptors_to_the_operator(server: ServerP
     server.operate("add", "app", "Late", "lateKey", "http://127.0.0.1:9/hooks")
     for client in idle:
         client.close()
-    server.wait_until(
-        lambda: httpx.get(server.http_url("/healthz"), trust_env=False, timeout=20).is_success, what="REST is back"
-    )
+    server.wait_until(lambda: plain_http.get(server.http_url("/healthz")).is_success, what="REST is back")
 
 
 def test_a_server_without_any_descriptor_says_so_rarely_and_goes_on_later(server: ServerProcess) -> None:

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from protocol.hooks import signature
+from tests.support import plain_http
 from tests.support.server_process import ROOT, ServerProcess, running_server
 from tests.support.wcs_client import PATIENCE, wcs_client
 
@@ -136,7 +137,7 @@ def test_a_hook_that_comes_twice_is_answered_as_the_first_time() -> None:
 
 def test_a_caller_without_the_applications_password_is_turned_away() -> None:
     with running_backend("--basic", "wcs:secret") as url:
-        assert httpx.post(f"{url}/connect", json={}, trust_env=False).status_code == 401
+        assert plain_http.post(f"{url}/connect", json={}).status_code == 401
 
 
 def test_a_caller_without_the_servers_signature_is_turned_away() -> None:
@@ -145,10 +146,10 @@ def test_a_caller_without_the_servers_signature_is_turned_away() -> None:
 
         def post(key: bytes) -> int:
             headers = {"Authorization": signature(key, content).decode()}
-            return httpx.post(f"{url}/connect", content=content, headers=headers, trust_env=False).status_code
+            return plain_http.post(f"{url}/connect", content=content, headers=headers).status_code
 
         assert [post(b"1234567890"), post(b"123456789")] == [200, 403]
-        assert httpx.post(f"{url}/connect", content=content, trust_env=False).status_code == 403
+        assert plain_http.post(f"{url}/connect", content=content).status_code == 403
 
 
 def test_the_sample_needs_the_standard_library_alone(tmp_path: Path) -> None:

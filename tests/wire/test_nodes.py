@@ -14,10 +14,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
 
+from tests.support import plain_http
 from tests.support.server_process import FREE_PORTS, ROOT, ServerProcess, running_server
 from tests.support.wcs_client import WcsClient, wcs_client
 
@@ -77,20 +77,20 @@ def check_that_each_node_tells_of_all(server: ServerProcess) -> None:
         # A node that is slow to answer another one is left out.
         server.wait_until(partial(_metrics_are_of_all, server), what="metrics of all nodes")
         server.wait_until(partial(_statistics_are_of_all, server), what="statistics of all nodes")
-        overview = httpx.get(server.http_url("/page/overview"), trust_env=False).json()
+        overview = plain_http.get(server.http_url("/page/overview")).json()
         assert (overview["samples"][-1]["published"], overview["alarms"]) == (0, [])
-        assert httpx.get(server.http_url("/page/hooks"), trust_env=False).json() == {"latest": [], "failed": []}
+        assert plain_http.get(server.http_url("/page/hooks")).json() == {"latest": [], "failed": []}
 
 
 def _metrics_are_of_all(server: ServerProcess) -> bool:
-    metrics = httpx.get(server.http_url("/metrics"), trust_env=False).text
+    metrics = plain_http.get(server.http_url("/metrics")).text
     sessions = re.findall(r'^wcsd_connections{node="(\d)"} (\S+)$', metrics, re.MULTILINE)
     has_all = [int(node) for node, _ in sessions] == list(range(NODES))
     return has_all and sum(float(count) for _, count in sessions) == SESSIONS
 
 
 def _statistics_are_of_all(server: ServerProcess) -> bool:
-    return f"connections={SESSIONS}\n" in httpx.get(server.http_url("/?action=stat"), trust_env=False).text
+    return f"connections={SESSIONS}\n" in plain_http.get(server.http_url("/?action=stat")).text
 
 
 async def test_a_killed_node_ends_its_own_sessions_and_comes_back(server: ServerProcess) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import trio
 
+from tests.support import plain_http
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.steady_media import steady_media
 from tests.support.wcs_client import wcs_client
@@ -88,7 +89,7 @@ def test_whether_callers_must_log_in_is_decided_anew(tmp_path: Path) -> None:
         server.operate("reload")
         assert server.post("/stream/find", {}).status_code == httpx.codes.UNAUTHORIZED
         url = server.http_url("/rest-api/stream/find")
-        answer = httpx.post(url, json={}, auth=("alice", "some-long-password"), trust_env=False)
+        answer = plain_http.post(url, json={}, auth=("alice", "some-long-password"))
         assert answer.status_code == httpx.codes.NOT_FOUND
 
 

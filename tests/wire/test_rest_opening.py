@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support import plain_http
 from tests.support.access import basic
 from tests.support.server_process import ServerProcess, running_server
 
@@ -15,7 +15,7 @@ FIND = "/rest-api/connection/find_all"
 
 def status_of(server: ServerProcess, authorization: str | None) -> int:
     headers = {"Authorization": authorization} if authorization else {}
-    return httpx.get(server.http_url(FIND), headers=headers, trust_env=False, timeout=30).status_code
+    return plain_http.get(server.http_url(FIND), headers=headers).status_code
 
 
 def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -> None:
@@ -35,11 +35,9 @@ def test_from_loopback_without_a_login_to_the_network_with_one(tmp_path: Path) -
         assert statuses == [401, 404, 404]
         assert status_of(server, basic("backend", "wrong")) == 401
         assert "https://" in server.operate("console")
-        groups = httpx.get(
+        groups = plain_http.get(
             server.http_url("/?action=stat&format=json"),
             headers={"Authorization": f"Bearer {token}"},
-            trust_env=False,
-            timeout=30,
         ).json()
         assert groups["access_stats"] == {
             "passwords_compared": 2,

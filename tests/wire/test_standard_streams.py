@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
 
+from tests.support import plain_http
 from tests.support.server_process import FREE_PORTS, ROOT, STOP_TIMEOUT, running_server
 from tests.support.wcs_client import wcs_client
 
@@ -49,7 +49,7 @@ def test_a_log_whose_reader_is_lost_changes_nothing(tmp_path: Path, full_pipe: t
             os.dup2(devnull, reading)
             os.close(devnull)
         trio.run(many_sessions, server.ws_url())
-        assert httpx.get(server.http_url("/healthz"), trust_env=False).is_success
+        assert plain_http.get(server.http_url("/healthz")).is_success
         server.send_signal(signal.SIGTERM)
         assert server.wait() == 0
 
@@ -69,12 +69,12 @@ def test_a_ready_line_that_nobody_reads_changes_nothing(tmp_path: Path, full_pip
     _, writing = full_pipe
     os.write(writing, bytes(PIPE_SIZE))
     with started(tmp_path, stdout=writing) as process:
-        assert httpx.get(health(process), trust_env=False).is_success
+        assert plain_http.get(health(process)).is_success
 
 
 def test_a_closed_standard_output_is_not_taken_by_a_connection(tmp_path: Path) -> None:
     with started(tmp_path, closed=(0, 1)) as process:
-        assert httpx.get(health(process), trust_env=False).is_success
+        assert plain_http.get(health(process)).is_success
         assert opened(process, 0) == opened(process, 1) == os.devnull
 
 

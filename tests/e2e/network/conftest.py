@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-import httpx
 import pytest
 from attrs import frozen
 from playwright.sync_api import Browser
 
 from tests.e2e.conftest import CHROMIUM, FLAGS, serving_site
+from tests.support import plain_http
 from tests.support.firefox import Firefox, running_firefox
 from tests.support.nat import Nat, PutInBetween, RunningNat, nat_in_thread
 from tests.support.network_namespace import Namespace, linked_namespaces
@@ -104,7 +104,7 @@ def moves(network: Network, server: ServerProcess) -> Callable[[], int]:
 
     def count() -> int:
         with network.home.entered():
-            found = re.search(r"^moved=(\d+)", httpx.get(server.http_url("/?action=stat")).text, re.MULTILINE)
+            found = re.search(r"^moved=(\d+)", plain_http.get(server.http_url("/?action=stat")).text, re.MULTILINE)
         assert found
         return int(found[1])
 
