@@ -86,6 +86,7 @@ def _start(invocation: Invocation) -> int:
 
 
 async def _run(invocation: Invocation, state: StateFolder) -> int:
+    gc.disable()  # until all is loaded, for what is loaded stays: to look through it again and again is a fifth of that
     # Loading the web and TLS libraries takes a while: only after the settings have been checked.
     try:
         from actors.server import CannotStart, Server
@@ -263,6 +264,7 @@ def configure_gc() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 def _raise_descriptor_limit(sessions: int) -> None:
