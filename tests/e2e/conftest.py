@@ -1,4 +1,4 @@
-"""One browser of each kind for all, one server for each module, new pages for each test."""
+"""One browser of each kind for all, one server for each module; each test loads its pages anew."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -11,11 +11,12 @@ from typing import Any
 
 import playwright.sync_api
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.firefox import Firefox, FirefoxError, FirefoxPage, running_firefox
 from tests.support.sdk_page import OLD_SDK, OpenPage, SdkPage
 from tests.support.server_process import ServerProcess, running_server
+from tests.support.tabs import Tabs
 
 HERE = Path(__file__).parent
 SDKS = {
@@ -83,6 +84,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def tabs(browser: Browser, site: str) -> Tabs:
+    """Those of Chromium."""
+    return Tabs(browser, site)
+
+
+@pytest.fixture(scope="session")
 def firefox() -> Iterator[Firefox]:
     """Firefox with an invented camera and microphone, and a new, empty profile."""
     with running_firefox("node") as firefox:
@@ -107,25 +114,21 @@ def emptied_server(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: str, request: pytest.FixtureRequest, emptied_server: None) -> Iterator[OpenPage]:
-    """Opens pages of Chromium that have loaded the SDK. They are closed at the end of the test."""
-    contexts: list[BrowserContext] = []
-    pages = request.node.stash.setdefault(pages_key, [])
+def open_page(tabs: Tabs, site: str, request: pytest.FixtureRequest, emptied_server: None) -> Iterator[OpenPage]:
+    """Opens pages of Chromium that have loaded the SDK. They end with the test."""
+    taken: list[Page] = []
+    pages: list[SdkPage] = request.node.stash.setdefault(pages_key, [])
 
     def open_one(sdk: str = "sdk") -> SdkPage:
-        context = browser.new_context(ignore_https_errors=True)
-        contexts.append(context)
-        tab = context.new_page()
-        page = SdkPage(tab)
-        tab.on("console", lambda message: page.console.append(message.text))
-        tab.on("pageerror", lambda error: page.console.append(f"ERROR {error}"))
-        pages.append(page)
-        tab.goto(f"{site}/sdk.html?{sdk}")
-        return page
+        console: list[str] = []
+        taken.append(tabs.take(lambda error: console.append(f"ERROR {error}"), console.append))
+        pages.append(SdkPage(taken[-1], console))
+        taken[-1].goto(f"{site}/sdk.html?{sdk}")
+        return pages[-1]
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for tab in taken:
+        tabs.give_back(tab)
 
 
 @pytest.fixture

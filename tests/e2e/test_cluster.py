@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import trio
 from httpx import HTTPStatusError, codes
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Page
 
 from tests.e2e.conftest import pages_key
 from tests.support.redis_server import RedisServer
 from tests.support.room_tab import RoomTab
 from tests.support.sdk_page import OpenPage, SdkPage, all_see
 from tests.support.server_process import ServerProcess, running_server
+from tests.support.tabs import Tabs
 
 OpenOn = Callable[[ServerProcess], SdkPage]
 
@@ -47,24 +48,23 @@ def page_on(open_page: OpenPage) -> OpenOn:
 
 
 @pytest.fixture
-def room_on(
-    browser: Browser, site: str, request: pytest.FixtureRequest
-) -> Iterator[Callable[[ServerProcess, str], RoomTab]]:
+def room_on(tabs: Tabs, site: str, request: pytest.FixtureRequest) -> Iterator[Callable[[ServerProcess, str], RoomTab]]:
     """Opens pages that have joined the room `lobby` under a login, at a node."""
-    contexts: list[BrowserContext] = []
+    taken: list[Page] = []
     pages = request.node.stash.setdefault(pages_key, [])
 
     def open_one(node: ServerProcess, login: str) -> RoomTab:
-        contexts.append(browser.new_context())
-        page = RoomTab(contexts[-1].new_page())
+        errors: list[str] = []
+        taken.append(tabs.take(errors.append))
+        page = RoomTab(taken[-1], errors)
         pages.append(page)
         page.page.goto(f"{site}/room.html")
         page.enter(node.ws_url(), login, "lobby")
         return page
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for tab in taken:
+        tabs.give_back(tab)
 
 
 def test_a_stream_plays_on_every_node_and_any_node_ends_it(page_on: OpenOn, nodes: list[ServerProcess]) -> None:

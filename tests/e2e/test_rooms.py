@@ -3,37 +3,35 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Page
 
 from tests.support.room_tab import RoomTab
 from tests.support.sdk_page import Seen, all_see
 from tests.support.server_process import ServerProcess
+from tests.support.tabs import Tabs
 
 OpenRoomPage = Callable[..., RoomTab]
 """Opens a page under a login, which joins the rooms named."""
 
 
 @pytest.fixture
-def room_page(
-    browser: Browser, site: str, ws_url: str, request: pytest.FixtureRequest, emptied_server: None
-) -> Iterator[OpenRoomPage]:
+def room_page(tabs: Tabs, site: str, ws_url: str, emptied_server: None) -> Iterator[OpenRoomPage]:
     """Opens pages of Chromium that have loaded the RoomApi. On none of them anything may have failed."""
-    contexts: list[BrowserContext] = []
+    taken: list[Page] = []
     pages: list[RoomTab] = []
 
     def open_one(login: str, *rooms: str) -> RoomTab:
-        contexts.append(browser.new_context())
-        tab = contexts[-1].new_page()
-        page = RoomTab(tab)
-        tab.on("pageerror", lambda error: page.console.append(f"ERROR {error}"))
+        errors: list[str] = []
+        taken.append(tabs.take(errors.append))
+        page = RoomTab(taken[-1], errors)
         pages.append(page)
-        tab.goto(f"{site}/room.html")
+        taken[-1].goto(f"{site}/room.html")
         page.enter(ws_url, login, *rooms)
         return page
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for tab in taken:
+        tabs.give_back(tab)
     assert [page.console for page in pages] == [[]] * len(pages), "the SDK throws if the order of events is wrong"
 
 

@@ -18,6 +18,7 @@ from tests.support.firefox import Firefox, running_firefox
 from tests.support.nat import Nat, PutInBetween, RunningNat, nat_in_thread
 from tests.support.network_namespace import Namespace, linked_namespaces
 from tests.support.server_process import ServerProcess, running_server
+from tests.support.tabs import Tabs
 
 SERVER = {4: "10.77.0.1", 6: "fd77::1"}
 """By the version of IP."""
@@ -64,6 +65,11 @@ def browser(browser: Browser, network: Network, tmp_path_factory: pytest.TempPat
         yield away
     finally:
         away.close()
+
+
+@pytest.fixture(scope="package")
+def tabs(browser: Browser, site: str) -> Tabs:
+    return Tabs(browser, site)
 
 
 @pytest.fixture(scope="package")
