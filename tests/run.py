@@ -36,6 +36,7 @@ LONG = {
     "api": ("-m", "tests.api"),
     "random": ("-m", "tests.bench.random_streams", "--seconds", "60", "--seed", "1"),
     "cluster": ("-m", "tests.bench.cluster_simulation"),
+    "breaks": ("-m", "tests.breaks"),
     "chaos": ("-m", "tests.bench.chaos"),
     "kept": ("-m", "tests.bench.kept_hooks", "--events", "1000000", "--seed", "1"),
     "outage": ("-m", "tests.bench.outage"),

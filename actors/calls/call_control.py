@@ -9,6 +9,7 @@ from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
+from protocol.rest.paging import Found, Page
 from protocol.sip.account_states import RegistrationDescription
 
 
@@ -20,7 +21,16 @@ class CallControl:
     _supervisor: Supervisor
     _accounts: RegistrationTable = field(factory=RegistrationTable)
 
-    def find(self, query: CallFilter) -> tuple[CallDescription, ...]:
+    @property
+    def here(self) -> "CallControl":
+        return self
+
+    async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
+        """The number of those that match, and those on the page, oldest first."""
+        calls = self.matching(query)
+        return Found(total=len(calls), items=tuple(page.of(calls)))
+
+    def matching(self, query: CallFilter) -> tuple[CallDescription, ...]:
         """Those that match, oldest first."""
         return tuple(call.describe() for call in self._table.find(query.matches))
 
@@ -34,7 +44,7 @@ class CallControl:
         await self._supervisor.terminate_others(calls, reason).wait(deadline)
         return len(calls)
 
-    def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
+    async def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
         """Send digits to the phone of the call that matches. Raises NoSuchCall or DigitsNotSent."""
         calls = self._table.find(query.matches)
         if not calls:

@@ -104,7 +104,7 @@ class Answering:
         """A beat was answered: read what was missed."""
         if self._nursery is None:
             return
-        self._missed.begin(beat.now_ms - self._uptime_ms())
+        self._missed.begin(beat.now_ms - self._uptime_ms(), beat)
         if self._missed.is_behind(beat.last_log_id) and not self._missed.is_reading:
             self._missed.is_reading = True
             self._nursery.start_soon(self._catch_up)
@@ -131,19 +131,21 @@ class Answering:
         if known is Repeat.UNDER_WAY:
             return
         try:
-            texts = await self._reply_to(request) if known is None else known
-        except CannotAnswer as error:
-            self._once.not_done(request.id)
-            log.debug("request of another node not answered", error=error)
-            return
-        self._once.done(request.id, texts)
-        try:
-            for text in texts:
+            for text in await self._do(request) if known is None else known:
                 await self._registry.reply(request.sender, text)
-        except RegistryUnavailable as error:
+        except (CannotAnswer, RegistryUnavailable) as error:
             log.debug("request of another node not answered", error=error)
             return
         self.answered += 1
+
+    async def _do(self, request: NodeRequest) -> tuple[str, ...]:
+        try:
+            texts = await self._reply_to(request)
+        except BaseException:
+            self._once.not_done(request.id)  # also if it crashed: who repeats it is not to wait for nothing
+            raise
+        self._once.done(request.id, texts)
+        return texts
 
     async def _reply_to(self, request: NodeRequest) -> tuple[str, ...]:
         deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE
@@ -222,10 +224,12 @@ class MissedRequests:
         self.is_reading = False
         self._heard: OrderedDict[str, None] = OrderedDict()
 
-    def begin(self, since_ms: float) -> None:
+    def begin(self, since_ms: float, beat: Beat) -> None:
         """What is older concerns nothing on this node."""
         if not self.floor:
             self.floor = f"{max(0, int(since_ms))}-0"
+        elif log_time(self.floor) > beat.now_ms and log_order(self.floor) > log_order(beat.last_log_id):
+            self.floor = beat.last_log_id  # Redis's clock has gone back: what comes next may have a lower id
 
     def note(self, log_id: str) -> bool:
         """It was heard; whether it is to be done now: not if it was found in the log before."""

@@ -196,4 +196,5 @@ def _joined(parts: list[NodeReply]) -> NodeReply:
         streams=tuple(stream for part in parts for stream in part.streams),
         connections=tuple(connection for part in parts for connection in part.connections),
         rooms=tuple(room for part in parts for room in part.rooms),
+        calls=tuple(call for part in parts for call in part.calls),
     )

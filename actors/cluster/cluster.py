@@ -8,6 +8,7 @@ end         names are given back, the lease too
 import hashlib
 import random
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from actors.cluster.draining import ClusterDrain
 from actors.cluster.executing import Executor, RelayAnswers
 from actors.cluster.membership import Membership, NodeIdentity
 from actors.cluster.names import ClusterNames
+from actors.cluster.owners import Owners
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.cluster.rooms.carrier import RoomCarrier
 from actors.cluster.row_memory import RowMemory
@@ -71,6 +73,8 @@ class NodeParts:
     """Why a stream ends whose name another node has."""
     rows_path: Path | None = None
     """Where is kept what is known of the shared tables."""
+    wall_clock: Callable[[], float] = time.time
+    """Counts for what is changed before this node has joined; afterwards it is Redis's clock."""
 
 
 class Cluster:
@@ -90,14 +94,17 @@ class Cluster:
             renew=self.membership.renew,
             is_superseded=lambda: self.membership.is_superseded,
         )
-        self.tables = SharedTables(registry.rows, self.membership, RowMemory(parts.rows_path))
+        self.tables = SharedTables(
+            registry.rows, self.membership, RowMemory(parts.rows_path), wall_clock=parts.wall_clock
+        )
         self.logins = SharedLogins(registry, self.tables, self.membership)
         self.events = SharedEvents(registry, self.membership, parts.supervisor.events, parts.node_id)
         self.asking = Asking(registry, self.membership)
         self.rooms = RoomCarrier(registry, self.asking, self.membership, settings)
-        self.drain = ClusterDrain(
-            parts.drain, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
-        )
+        timeout = self._answer_timeout
+        self.drain = ClusterDrain(parts.drain, self.asking, self.membership, answer_timeout=timeout)
+        self.control = ClusterControl(parts.node, self.asking, self.membership, answer_timeout=timeout)
+        self.owners = Owners(self.asking, self.membership, self.control, answer_timeout=timeout)
         self.answering = Answering(
             registry,
             self.membership,
@@ -109,9 +116,6 @@ class Cluster:
         self.membership.followers += [self.names, self.tables, self.events]
         self.answering.on_notice = self._noticed
         self.membership.on_beat = self._beaten
-        self.control = ClusterControl(
-            parts.node, self.asking, self.membership, answer_timeout=lambda: settings.cluster_answer_timeout
-        )
         self._face_clients(parts, chance)
         self._listening = trio.Event()
         self.gaps = 0
@@ -127,23 +131,24 @@ class Cluster:
             drain=self.drain,
             relays=lambda: self.relays,
             rooms=self.rooms.carry_out,
+            owned=self.owners.carry_out,
         )
 
     def _face_clients(self, parts: NodeParts, chance: random.Random | None) -> None:
         """What REST and pages see of all nodes."""
-        settings, registry = parts.settings, self._registry
-        self.data = ClusterData(
-            parts.data, self.asking, self.control, answer_timeout=lambda: settings.cluster_answer_timeout
-        )
-        self.stream_events = ClusterEvents(
-            parts.stream_events, self.asking, self.control, answer_timeout=lambda: settings.cluster_answer_timeout
-        )
+        timeout = self._answer_timeout
+        self.data = ClusterData(parts.data, self.asking, self.control, answer_timeout=timeout)
+        self.stream_events = ClusterEvents(parts.stream_events, self.asking, self.control, answer_timeout=timeout)
         self.balancer = ClusterBalancer(
-            registry,
+            self._registry,
             self.membership,
             parts.info,
             chance or random.Random(),  # noqa: S311 - spreads pages over nodes
         )
+
+    def _answer_timeout(self) -> float:
+        """Seconds; a reload may change it."""
+        return self._settings.cluster_answer_timeout
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -228,11 +233,13 @@ class Cluster:
     def _opened(self) -> None:
         """What was missed until now is in the log, and the next beat tells so.
 
-        A Redis that has started again, or another one in its place, may not have the latest changes of the tables.
+        A Redis that has started again, or another one in its place, may not have the latest changes.
         """
         self._listening.set()
         if self.gaps:
             self.tables.doubt()
+            self.names.doubt()
+            self.rooms.claims.doubt()
         self.membership.renew()
 
     # -- for the directory -------------------------------------------------------------------------

@@ -24,8 +24,9 @@ from protocol.cluster.messages import (
     NodeReply,
     SetLogLevel,
 )
+from protocol.cluster.owner_messages import OwnerAsk, SearchAsk
 from protocol.cluster.relay_messages import PullStream, RelayNews
-from protocol.cluster.rooms.messages import BUSY, RoomAsk
+from protocol.cluster.rooms.messages import BUSY, RoomAsk, RoomWords, SeekRoom
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.rest.paging import Page
 from protocol.rest.streams import TerminateAnswer
@@ -51,6 +52,7 @@ class Executor:
     data: DataPort
     stream_events: StreamEventPort
     rooms: Callable[[RoomAsk, NodeReply], Awaitable[NodeReply]]
+    owned: Callable[[OwnerAsk | SearchAsk, NodeReply], Awaitable[NodeReply]]
     drain: ClusterDrain
     relays: Callable[[], RelayAnswers | None] = lambda: None
 
@@ -75,6 +77,11 @@ class Executor:
                 return evolve(blank, count=(await self.node.set_log_level(ask.filter, ask.level)).count)
             case DeliverData() | DeliverToAll() | DeliverEvent():
                 return await self._delivered(blank, ask)
+            case _:
+                return await self._by_parts(sender, ask, blank, deadline)
+
+    async def _by_parts(self, sender: str, ask: Ask, blank: NodeReply, deadline: float) -> NodeReply:
+        match ask:
             case DrainNode():
                 return await self.drain.carry_out(ask, blank)
             case PullStream() | RelayNews():
@@ -82,10 +89,15 @@ class Executor:
                 if relays is None:
                     raise CannotAnswer
                 return await relays.carry_out(sender, ask, blank, deadline)
-            case _:
-                return await self._for_rooms(ask, blank)
+            case _ if isinstance(ask, RoomAsk):
+                return await self._for_rooms(sender, ask, blank)
+            case _ if isinstance(ask, OwnerAsk | SearchAsk):
+                return await self.owned(ask, blank)
+        raise CannotAnswer
 
-    async def _for_rooms(self, ask: RoomAsk, blank: NodeReply) -> NodeReply:
+    async def _for_rooms(self, sender: str, ask: RoomAsk, blank: NodeReply) -> NodeReply:
+        if isinstance(ask, RoomWords | SeekRoom) and ask.member != sender:
+            raise CannotAnswer("it speaks in the name of another member")
         reply = await self.rooms(ask, blank)
         if reply.verdict == BUSY:
             raise CannotAnswer

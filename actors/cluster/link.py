@@ -208,17 +208,15 @@ async def open_client(url: RedisUrl, timeout: float) -> "AsyncIterator[Redis[byt
         "username": url.username,
         "password": url.password,
         "db": url.db,
-        "retry_policy": NoRetryPolicy(),
     }
     if url.service is not None:
         sentinels = [TCPLocation(host, port) for host, port in url.hosts]
         known = {"stream_timeout": timeout, "connect_timeout": timeout}
-        async with Sentinel(sentinels, sentinel_kwargs=known) as sentinel:
-            async with sentinel.primary_for(url.service, **options) as client:
+        async with Sentinel(sentinels, sentinel_kwargs=known, retry_policy=NoRetryPolicy()) as sentinel:
+            async with sentinel.primary_for(url.service, timeout=timeout, **options) as client:
                 yield client
         return
-    options["pool_timeout"] = timeout
-    async with _direct(url, options) as client:
+    async with _direct(url, {**options, "pool_timeout": timeout, "retry_policy": NoRetryPolicy()}) as client:
         yield client
 
 

@@ -109,6 +109,11 @@ class ClusterNames:
         if self.table.is_due:
             self._work.set()
 
+    def doubt(self) -> None:
+        """The registry may have lost something, or have gone back to what it was: all is written again."""
+        self.table.distrust()
+        self._work.set()
+
     def failed(self) -> None:
         """The registry does not answer: nobody waits for it."""
         self._is_up = False

@@ -234,6 +234,9 @@ class SharedTables:
                 continue
             self.copy.boot = page.boot
             self._differing |= self.copy.take_in(page)
+            for name in page.faulty:
+                cause = f"what Redis has of {name.key[:100]!r} is no row"
+                self._log.warning("a row of a shared table is not in force", table=name.table[:100], cause=cause)
             if page.is_last:
                 return
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
+from protocol.rest.paging import Found, Page
 from protocol.sip.account_states import RegistrationDescription
 
 
@@ -21,10 +22,17 @@ class DigitsNotSent(Exception):
 
 
 class CallControlPort(Protocol):
-    """The calls of this node."""
+    """Calls. What acts on them raises NodesSilent if a node of the cluster may have them that does not answer."""
 
-    def find(self, query: CallFilter) -> tuple[CallDescription, ...]:
-        """Those that match, oldest first."""
+    @property
+    def here(self) -> "CallControlPort":
+        """Those of this node alone."""
+
+    def matching(self, query: CallFilter) -> tuple[CallDescription, ...]:
+        """Those of this node that match, oldest first."""
+
+    async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
+        """The number of those that match, and those on the page, oldest first."""
 
     def registrations(self) -> tuple[RegistrationDescription, ...]:
         """The registrations of this node, oldest first."""
@@ -32,7 +40,7 @@ class CallControlPort(Protocol):
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """End those that match, and wait until `deadline` for them to end; how many they are."""
 
-    def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
+    async def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
         """Send digits to the phone of the call that matches. `kind`: see `protocol.calls.dtmf.KINDS`.
 
         Raises NoSuchCall or DigitsNotSent.

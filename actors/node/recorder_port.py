@@ -7,6 +7,7 @@ from typing import Protocol
 from attrs import frozen
 
 from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice
 from protocol.stream.rotation import Rotation
@@ -83,16 +84,23 @@ class RecordFilesPort(Protocol):
 class RecorderPort(RecordFilesPort, Protocol):
     """Recordings of publications, which queries choose, and the files that come of them."""
 
+    @property
+    def here(self) -> "RecorderPort":
+        """The same for this node alone."""
+
     async def start(self, query: StreamFilter, wish: RecordWish) -> None:
         """Record a publication; a recording of it that runs ends.
 
-        Raises NoSuchPublication or RecordingRefused.
+        Raises NoSuchPublication, RecordingRefused or NodesSilent.
         """
 
-    def stop(self, query: StreamFilter) -> None:
-        """End a recording; its file appears a moment later. Raises NoSuchPublication or NoSuchRecording."""
+    async def stop(self, query: StreamFilter) -> None:
+        """End a recording; its file appears a moment later.
 
-    def find_all(self, query: StreamFilter) -> Sequence[RecordingDescription]:
+        Raises NoSuchPublication, NoSuchRecording or NodesSilent.
+        """
+
+    async def find_all(self, query: StreamFilter) -> Found[RecordingDescription]:
         """Those that run, of the publications that match."""
 
 

@@ -4,7 +4,6 @@ from typing import Any, Protocol
 
 from protocol.access.kicks import Kick
 from protocol.node.client_data import DeliveryReport
-from protocol.node.coverage import Coverage
 from protocol.node.filters import RoomFilter
 from protocol.rest.paging import Found, Page
 from protocol.rooms.descriptions import RoomDescription
@@ -20,14 +19,6 @@ class NoSuchMember(Exception):
 
 class RoomBusy(Exception):
     """So much waits in the room that no more is accepted for now."""
-
-
-class NodesSilent(Exception):
-    """Nodes of the cluster do not answer that may have such a room; what is known has been done."""
-
-    def __init__(self, coverage: Coverage) -> None:
-        super().__init__(coverage.shown)
-        self.coverage = coverage
 
 
 class RoomControl(Protocol):

@@ -30,8 +30,12 @@ class NotInTime(SnapshotRefused):
 class SnapshotPort(Protocol):
     """Pictures of publications."""
 
+    @property
+    def here(self) -> "SnapshotPort":
+        """The same for this node alone."""
+
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
         """A picture of what a stream shows, or its players see, that the query chooses by its name or id.
 
-        Raises NoSuchPublication or SnapshotRefused.
+        Raises NoSuchPublication, SnapshotRefused or NodesSilent.
         """

@@ -20,6 +20,8 @@ FOR_ALL: Final = ("drain", "undrain", "reload")
 """Commands that mean the whole server, unless a node is named."""
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds that a node may take to answer."""
+PATIENCE: Final = 3.0
+"""Seconds that a node may take to show something, before another one is asked too."""
 MAX_ANSWER: Final = 64 << 20
 """Bytes of an answer."""
 PIECE: Final = 256 << 10
@@ -35,6 +37,10 @@ class AskedNode(Protocol):
     def index(self) -> int: ...
     @property
     def is_ready(self) -> bool: ...
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has given no sign of life for a while."""
+
     @property
     def status(self) -> str: ...
     @property
@@ -64,12 +70,10 @@ class NodeCommands:
         passed_on = {"by": operator.who, **request}
         if node is None and words[:1] and words[0] in FOR_ALL and not _option(words):
             answer = await self._ask_all(passed_on, words)
+        elif node is None and words[:1] == ["show"]:
+            answer = await _ask_any(self._in_order(), passed_on)
         else:
-            place = self._place(node)
-            if words[:1] == ["undrain"] and place.want_back():
-                answer = _done(f"node {place.index} is started again", changed=True)
-            else:
-                answer = await _ask(place, passed_on)
+            answer = await self._ask_one(self._place(node), passed_on, words)
         if words[:2] == ["show", "nodes"] and answer.get("ok"):
             answer = {**answer, "message": self._told()}
         text = json.dumps(answer).encode() + b"\n"
@@ -89,10 +93,19 @@ class NodeCommands:
         words = _without_option(words)
         return found[0], words, {**{key: value for key, value in request.items() if key != "line"}, "words": words}
 
+    async def _ask_one(self, place: AskedNode, request: Answered, words: Sequence[str]) -> Answered:
+        if words[:1] == ["undrain"] and place.want_back():
+            return _done(f"node {place.index} is started again", changed=True)
+        return await _ask(place, request)
+
+    def _in_order(self) -> Sequence[AskedNode]:
+        """Whom to ask if no node is named: those that serve, the silent ones last."""
+        return sorted(self._places, key=lambda place: (not place.is_ready, place.is_silent, place.index))
+
     def _place(self, node: object) -> AskedNode:
         """The one that is named, or the first that serves."""
         if node is None:
-            return next((place for place in self._places if place.is_ready), self._places[0])
+            return self._in_order()[0]
         if not isinstance(node, int) or not 0 <= node < len(self._places):
             raise CommandError(f"there is no node {node}: they are numbered from 0 to {len(self._places) - 1}")
         return self._places[node]
@@ -131,18 +144,47 @@ def merged(answers: Mapping[int, Answered]) -> Answered:
     return _done(message, changed=any(answer.get("changed") for answer in by_node))
 
 
+async def _ask_any(places: Sequence[AskedNode], request: Answered) -> Answered:
+    """The first answer. A further node is asked while those that were asked take long: it is no harm to ask twice."""
+    answers: list[Answered] = []
+    serving = [place for place in places if place.is_ready]
+    async with trio.open_nursery() as nursery:
+
+        async def ask(place: AskedNode, has_failed: trio.Event) -> None:
+            answer = await _answer_of(place, request)
+            if answer is not None:
+                answers.append(answer)
+                nursery.cancel_scope.cancel()
+            has_failed.set()
+
+        for place in serving[:-1]:
+            has_failed = trio.Event()
+            nursery.start_soon(ask, place, has_failed)
+            with trio.move_on_after(PATIENCE):
+                await has_failed.wait()
+        answers.append(await _ask((serving or places)[-1], request))
+        nursery.cancel_scope.cancel()
+    return answers[0]
+
+
 async def _ask(place: AskedNode, request: Answered) -> Answered:
     """The answer of a node, or why there is none."""
     if not place.is_ready:
         return _not_done(ErrorKind.FAILED, f"node {place.index} does not serve: {place.status}")
+    answer = await _answer_of(place, request)
+    if answer is None:
+        return _not_done(ErrorKind.FAILED, f"node {place.index} does not answer; the command may have been done")
+    return answer
+
+
+async def _answer_of(place: AskedNode, request: Answered) -> Answered | None:
+    """None: it has not answered."""
     try:
         with fail_after(ANSWER_TIMEOUT):
             answer = json.loads(await _exchange(place, json.dumps(request).encode() + b"\n"))
     except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError):
         answer = None
-    if not isinstance(answer, dict):
-        return _not_done(ErrorKind.FAILED, f"node {place.index} does not answer; the command may have been done")
-    return answer
+    return answer if isinstance(answer, dict) else None
 
 
 async def _exchange(place: AskedNode, line: bytes) -> bytes:

@@ -22,6 +22,10 @@ from actors.runtime.logs import get_logger
 
 WATCHDOG: Final = 30.0
 """Seconds without a sign of life, after which a node is ended."""
+START_TIMEOUT: Final = 120.0
+"""Seconds from its start until a node serves, after which it is ended."""
+SILENT_AFTER: Final = 15.0
+"""Seconds without a sign of life, after which others are asked first: it gives one every five."""
 WATCHDOG_GRACE: Final = 5.0
 """Seconds that it then has to write its stack into the log."""
 END_TIMEOUT: Final = 5.0
@@ -62,12 +66,17 @@ class NodeProcess:
         self.status = "starting"
         """One line for people."""
         self.is_ready = False
-        self.reloaded = trio.Event()
+        self.reloaded, self.serves = trio.Event(), trio.Event()
         self._on_ready = on_ready
         self._process: trio.Process | None = None
         self._alive_at = 0.0
         self._drains_at = -math.inf
         self._is_reloading = False
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has given no sign of life for a while."""
+        return trio.current_time() - self._alive_at > SILENT_AFTER
 
     @property
     def is_draining(self) -> bool:
@@ -123,6 +132,7 @@ class NodeProcess:
         if line.startswith(_READY):
             self._alive_at = trio.current_time()
             self.is_ready = True
+            self.serves.set()
             self._on_ready(dict(word.partition("=")[::2] for word in line.removeprefix(_READY).split()))
 
     async def _read_notes(self, notes: trio.socket.SocketType) -> None:
@@ -144,10 +154,15 @@ class NodeProcess:
                 self.reloaded.set()
 
     async def _guard(self, process: trio.Process) -> None:
-        """End a node that gives no sign of life any more."""
-        while not self.is_ready or trio.current_time() - self._alive_at < WATCHDOG:  # noqa: ASYNC110 - time alone
+        """End a node that does not begin to serve, or gives no sign of life any more."""
+        with trio.move_on_after(START_TIMEOUT):
+            await self.serves.wait()
+        while self.is_ready and trio.current_time() - self._alive_at < WATCHDOG:  # noqa: ASYNC110 - time alone
             await trio.sleep(WATCHDOG / 6)
-        log.error("a node gives no sign of life, and is ended", node=self.plan.index, seconds=WATCHDOG)
+        if self.is_ready:
+            log.error("a node gives no sign of life, and is ended", node=self.plan.index, seconds=WATCHDOG)
+        else:
+            log.error("a node does not begin to serve, and is ended", node=self.plan.index, seconds=START_TIMEOUT)
         process.send_signal(signal.SIGABRT)
         await trio.sleep(WATCHDOG_GRACE)
         process.kill()

@@ -24,11 +24,12 @@ from actors.operator.server import serve_lines
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.service_manager import ServiceManager, ServiceReport
 from actors.runtime.signals import MEANINGS, Meaning, name_of
+from actors.storage.failing_nodes import FailingNodes
 from actors.storage.settings_source import SettingsSource
 from actors.storage.state_folder import StateFolder, StateFolderError
 from config.loading import SettingsError
 from config.settings import Settings
-from protocol.node.restarts import Restarts
+from protocol.node.restarts import HEALTHY_AFTER, Restarts
 
 EARLIER_NODES_TIMEOUT: Final = 30.0
 """Seconds that nodes of an earlier start may take to end: they notice that their parent is gone."""
@@ -38,6 +39,8 @@ END_GRACE: Final = 10.0
 """Seconds that a node may take to end beyond its own time limit, before it is killed."""
 RELOAD_TIMEOUT: Final = 10.0
 """Seconds after which the service manager hears that a reload is over."""
+LONGEST_DELAY: Final = 30.0
+"""Seconds before each further start of a node that ends again and again."""
 LISTENERS: Final = ("ws", "wss", "http", "https", "ssh")
 
 log = get_logger("nodes")
@@ -64,6 +67,8 @@ class NodePlace:
         self.public = ""
         self.ready = trio.Event()
         self.restarts = Restarts()
+        self.is_failing = False
+        """Whether it has ended again and again, the last time it ended."""
         self.wanted_back: trio.Event | None = None
         """Set when somebody wants a drained node back; None: it has not drained."""
 
@@ -99,6 +104,15 @@ class NodePlace:
         return self.node is not None and self.node.is_ready
 
     @property
+    def is_silent(self) -> bool:
+        return self.node is None or self.node.is_silent
+
+    @property
+    def serves(self) -> bool:
+        """Whether it serves, or can be expected to."""
+        return self.is_ready or not (self.is_failing or self.has_drained)
+
+    @property
     def is_draining(self) -> bool:
         return self.node is not None and self.node.is_draining
 
@@ -106,7 +120,9 @@ class NodePlace:
     def status(self) -> str:
         if self.has_drained:
             return "drained"
-        return "down" if self.node is None else self.node.status
+        if self.node is None:
+            return "down: it ends again and again" if self.is_failing else "down"
+        return self.node.status
 
 
 class Nodes:
@@ -136,6 +152,7 @@ class Nodes:
         """Serve until told to stop, or until every node has drained. NodesCannotStart, NodesFailed."""
         try:
             await self._prepare()
+            self._tell_failing()
             async with trio.open_nursery() as around:
                 if self._redis is not None:
                     await _start_redis(self._redis, around)
@@ -239,13 +256,25 @@ class Nodes:
                 node.signal(number)
 
         place.node = node = NodeProcess(place.plan, note_ready)
-        try:
-            return await node.run()
-        except OSError as error:  # such as for want of memory, descriptors or room on the disk
-            log.error("a node cannot be started", node=place.index, error=str(error))
-            return os.EX_OSERR
-        finally:
-            place.node = None
+        async with trio.open_nursery() as beside:
+            if place.is_failing:
+                beside.start_soon(self._trust_again, place, node)
+            try:
+                code = await node.run()
+            except OSError as error:  # such as for want of memory, descriptors or room on the disk
+                log.error("a node cannot be started", node=place.index, error=str(error))
+                code = os.EX_OSERR
+            finally:
+                place.node = None
+            beside.cancel_scope.cancel()
+        return code
+
+    async def _trust_again(self, place: NodePlace, node: NodeProcess) -> None:
+        """It has shown that it can live."""
+        await node.serves.wait()
+        await trio.sleep(HEALTHY_AFTER)
+        place.is_failing = False
+        self._tell_failing()
 
     async def _rest(self, place: NodePlace) -> None:
         """A drained node is not started until it is wanted; the last one to drain ends everything."""
@@ -261,13 +290,25 @@ class Nodes:
 
     async def _wait_to_restart(self, place: NodePlace, code: int, lived: float) -> None:
         delay = place.restarts.died(lived)
-        if delay is None:
+        place.is_failing = delay is None
+        self._tell_failing()
+        if not any(each.serves for each in self.places):
             self._failure = f"node {place.index} ends again and again, at last with exit code {code}"
             self._stop(signal.SIGTERM)
             return
-        log.error("a node has ended, and is started again", node=place.index, code=code, after=delay)
+        if delay is None:
+            delay = LONGEST_DELAY
+            log.error("a node ends again and again: the others go on", node=place.index, code=code, after=delay)
+        else:
+            log.error("a node has ended, and is started again", node=place.index, code=code, after=delay)
         with trio.move_on_after(delay):
             await self._stopping.wait()
+
+    def _tell_failing(self) -> None:
+        try:
+            FailingNodes(self._state.path).tell(place.index for place in self.places if place.is_failing)
+        except OSError as error:
+            log.warning("the nodes cannot be told which of them fail", error=error.strerror)
 
     async def _report_when_ready(self, manager: ServiceManager, print_line: PrintLine) -> None:
         for place in self.places:

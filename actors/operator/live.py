@@ -127,8 +127,7 @@ class LiveCommands:
             return _refused(CallInfo.NOT_SERVED, {})
 
         async def find(page: Page) -> Found[CallDescription]:
-            found = calls.find(command.filter)
-            return Found(total=len(found), items=tuple(page.of(found)))
+            return await calls.find(command.filter, page)
 
         return await _list(command, find, self._call_row, noun="call", columns=CALL_COLUMNS)
 

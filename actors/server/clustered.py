@@ -12,6 +12,7 @@ from attrs import frozen
 from actors.access.control import AccessControl
 from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
+from actors.node.call_control_port import CallControlPort
 from actors.node.control import LocalNode
 from actors.node.data_port import DataPort, StreamEventPort
 from actors.node.drain import Drain
@@ -61,6 +62,7 @@ class ClusteredParts:
         self.cluster, self.directory = cluster, directory
         self.rooms: ClusterRooms | None = None
         self._link = link
+        self._calls: CallControlPort | None = None
         self.relays = relays
 
     @property
@@ -74,6 +76,14 @@ class ClusteredParts:
 
         self.rooms = ClusterRooms(rooms, self.cluster.rooms)
         return self.rooms, ClusterRoomControl(self.rooms, self.cluster.rooms, self.cluster.control)
+
+    def calls(self, local: CallControlPort) -> CallControlPort:
+        """Calls of all nodes, for operators, out of those of this node."""
+        from actors.cluster.owned_calls import ClusterCalls
+
+        if self._calls is None:
+            self._calls = ClusterCalls(local, self.cluster.owners)
+        return self._calls
 
     def statistics(self) -> dict[str, int]:
         """For the server's statistics."""

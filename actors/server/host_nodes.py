@@ -12,6 +12,7 @@ import trio
 
 from actors.operator.server import serve_lines
 from actors.runtime.timeouts import fail_after
+from actors.storage.failing_nodes import FailingNodes
 from actors.web.api.looks import Looks, answer_look
 from actors.web.api.page_tables import SNAPSHOT_AGE
 from actors.web.api.shared_snapshots import SharedSnapshots
@@ -30,6 +31,10 @@ class HostNodes:
     def __init__(self, folder: Path, own: int) -> None:
         self.own = own
         self._folder = folder
+
+    def failing(self) -> tuple[int, ...]:
+        """Those that end again and again, by their numbers."""
+        return FailingNodes(self._folder.parent).known()
 
     async def serve(self, looks: Looks) -> None:
         """Answer the others, until cancelled. `looks`: those of this node alone."""

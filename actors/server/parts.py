@@ -15,6 +15,7 @@ from actors.events.reported_reload import ReportedReload
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.sources import metrics_of
 from actors.net.network_interfaces import machine_addresses
+from actors.node.call_control_port import CallControlPort
 from actors.node.control import Counters, LocalNode
 from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
@@ -105,14 +106,22 @@ class Parts:
 
     def readiness(self) -> Readiness:
         """Whether a load balancer may send clients here."""
-        return Readiness(missing=() if self.drain.state is ServerState.SERVING else (self.drain.state,))
+        missing = () if self.drain.state is ServerState.SERVING else (self.drain.state,)
+        return Readiness(missing=missing, degraded=tuple(self._degraded()))
+
+    def _degraded(self) -> Iterator[str]:
+        """What does not work, while clients are served."""
+        if self.clustered is not None and not self.clustered.cluster.membership.is_up:
+            yield "Redis does not answer"
+        if self.opened.host_nodes is not None:
+            yield from (f"node {node} ends again and again" for node in self.opened.host_nodes.failing())
 
     def command_desk(self) -> CommandDesk:
         """Answers the operator's commands."""
         live = LiveCommands(
             node=self.node,
             rooms=self.room_control,
-            calls=self.call_control,
+            calls=self.all_calls,
             bans=self.opened.bans,
             settings=self.settings,
             events=self.supervisor.events,
@@ -135,6 +144,12 @@ class Parts:
     def call_control(self) -> CallControl | None:
         """What operators do to calls; None while SIP is off."""
         return call_control(self.sessions.calls, self.sip, self.supervisor)
+
+    @property
+    def all_calls(self) -> CallControlPort | None:
+        """The same for all nodes of a cluster."""
+        local = self.call_control
+        return local if local is None or self.clustered is None else self.clustered.calls(local)
 
     @property
     def drains(self) -> DrainPort:

@@ -8,10 +8,12 @@ from actors.node.data_port import MessagePorts
 from actors.operator.app_desk import app_desk
 from actors.operator.source_desk import SourceDesk
 from actors.server.call_orders import open_call_orders
+from actors.server.host_reload import HostReload
+from actors.server.owned_ports import OwnedPorts
 from actors.server.parts import Parts
 from actors.stream.pusher import StreamPusher
 from actors.stream.recorder import StreamRecorder
-from actors.web.api.administration import AdminResource
+from actors.web.api.administration import AdminResource, Reload
 from actors.web.api.looks import OwnLooks
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.start_page import PageInfo
@@ -37,20 +39,9 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         page_info=page_info,
         ready=parts.readiness,
         bans=opened.bans,
-        admin=AdminResource(parts.drains, parts.reload),
+        admin=AdminResource(parts.drains, _reload(parts)),
         monitoring=monitoring,
-        media=MediaPorts(
-            whip=whip,
-            recorder=recorder,
-            record_groups=recorder,
-            snapshots=parts.stream_snapshots,
-            pusher=StreamPusher(parts.supervisor, parts.pushes),
-            debug_reports=parts.debug_reports.folder,
-            captures=parts.captures,
-            balancer=_balancer(parts),
-            calls=parts.call_control,
-            call_orders=open_call_orders(parts),
-        ),
+        media=_media(parts, whip, recorder),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
     )
@@ -63,6 +54,26 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
             nursery.start_soon(parts.opened.host_nodes.serve, OwnLooks(monitoring, parts.node.statistics))
         await serve_sites(rest, public, opened.listeners, tls, settings, closing, parts.metrics.web)
         nursery.cancel_scope.cancel()
+
+
+def _media(parts: Parts, whip: WhipSessions, recorder: StreamRecorder) -> MediaPorts:
+    owned = OwnedPorts.of(parts, recorder)
+    return MediaPorts(
+        whip=whip,
+        recorder=owned.recorder,
+        record_groups=recorder,
+        snapshots=owned.snapshots,
+        pusher=StreamPusher(parts.supervisor, parts.pushes),
+        debug_reports=parts.debug_reports.folder,
+        captures=parts.captures,
+        balancer=_balancer(parts),
+        calls=owned.calls,
+        call_orders=open_call_orders(parts),
+    )
+
+
+def _reload(parts: Parts) -> Reload:
+    return parts.reload if parts.opened.host_nodes is None else HostReload(parts.reload)
 
 
 def _balancer(parts: Parts) -> BalancerPort | None:

@@ -19,6 +19,7 @@ from actors.workers.recording.record_groups import RecordGroups
 from actors.workers.recording.recording import Recording
 from actors.workers.recording.recordings import Recordings
 from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found
 
 
 class StreamRecorder:
@@ -30,6 +31,10 @@ class StreamRecorder:
         self._groups = groups
 
     @property
+    def here(self) -> "StreamRecorder":
+        return self
+
+    @property
     def folder(self) -> Path:
         return self._recordings.folder.path
 
@@ -39,18 +44,19 @@ class StreamRecorder:
     async def start(self, query: StreamFilter, wish: RecordWish) -> None:
         await until_begun(self._published(query).record(wish))
 
-    def stop(self, query: StreamFilter) -> None:
+    async def stop(self, query: StreamFilter) -> None:
         recording = self._recordings.of(self._published(query).media_session_id)
         if recording is None:
             raise NoSuchRecording
         recording.finish()
 
-    def find_all(self, query: StreamFilter) -> Sequence[RecordingDescription]:
-        return [
+    async def find_all(self, query: StreamFilter) -> Found[RecordingDescription]:
+        items = tuple(
             RecordingDescription(media_session_id=recording.facts.media_session_id, file_name=recording.running_name)
             for recording in self._recordings
             if any(self._matching(query, (recording.facts.media_session_id,)))
-        ]
+        )
+        return Found(total=len(items), items=items)
 
     # -- groups --------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,10 @@ class StreamSnapshots:
     plane: MediaPlane
     supervisor: Supervisor
 
+    @property
+    def here(self) -> "StreamSnapshots":
+        return self
+
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
         for stream in self.supervisor.matching(query):
             return await self.of(stream.name, spec)

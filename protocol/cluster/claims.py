@@ -8,6 +8,7 @@ Everything goes in numbered batches, one at a time; of a batch whose reply is lo
 carried out, so what it held is sent again. The registry ignores a batch with a lower number than the last one.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from itertools import islice
@@ -17,6 +18,8 @@ from attrs import frozen
 
 MOST_AT_ONCE: Final = 1_000
 """Names in one batch."""
+MOST_ACKNOWLEDGED: Final = 5_000
+"""Releases that are remembered after they were acknowledged: a registry that goes back in time has them no longer."""
 
 
 @frozen
@@ -88,6 +91,7 @@ class ClaimTable:
         self._releases: dict[Named, None] = {}
         self._tried: set[Named] = set()
         """Wanted ones that the registry may have."""
+        self._acknowledged: OrderedDict[Named, None] = OrderedDict()
         self._number = 0
         self._doubtful = 0
         """Batches up to this one may have been carried out before the registry lost its data."""
@@ -116,6 +120,7 @@ class ClaimTable:
         if self._held.get(named.name) != named:
             self._wanted[named.name] = named
             self._releases.pop(named, None)
+            self._acknowledged.pop(named, None)
 
     def drop(self, named: Named) -> None:
         """It has it no longer. Idempotent."""
@@ -133,8 +138,10 @@ class ClaimTable:
         return self._held.get(named.name) == named
 
     def distrust(self) -> None:
-        """What the registry confirmed may no longer be there: claim everything again."""
+        """What the registry confirmed may no longer be there, and what was released be there again: write it again."""
         self._doubtful = self._number
+        self._releases.update(self._acknowledged)
+        self._acknowledged.clear()
         self._tried.update(self._held.values())
         self._wanted = {**self._held, **self._wanted}
         self._held = {}
@@ -163,6 +170,9 @@ class ClaimTable:
     def _forget_releases(self, releases: Iterable[Named]) -> None:
         for named in releases:
             self._releases.pop(named, None)
+            self._acknowledged[named] = None
+        while len(self._acknowledged) > MOST_ACKNOWLEDGED:
+            self._acknowledged.popitem(last=False)
 
     def _settle_claims(self, claims: Sequence[Named], holders: Sequence[Holder | None]) -> Settled:
         confirmed, lost = [], []

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
+from protocol.calls.description import CallDescription
 from protocol.cluster.messages import NodeReply
 from protocol.node.coverage import Coverage
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
@@ -12,7 +13,7 @@ from protocol.rest.paging import Found, Page
 from protocol.rest.streams import NodeReport, TerminateAnswer
 from protocol.rooms.descriptions import RoomDescription
 
-D = TypeVar("D", StreamDescription, ConnectionDescription, RoomDescription)
+D = TypeVar("D", StreamDescription, ConnectionDescription, RoomDescription, CallDescription)
 
 MOST_ITEMS = 1_000
 """Items of one answer at most, also without `limit`."""

@@ -10,6 +10,7 @@ counts as one that does not answer. A report of a newer version may say more tha
 
 import json
 from collections.abc import Callable
+from enum import EnumType
 from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import evolve, frozen
@@ -17,9 +18,11 @@ from cattrs import BaseValidationError, Converter
 from cattrs.gen import make_dict_unstructure_fn
 from cattrs.strategies import configure_tagged_union
 
+from protocol.calls.description import CallDescription
 from protocol.cluster.drain_messages import DrainAnswer, DrainNode
 from protocol.cluster.ends import End
 from protocol.cluster.members import PROTOCOL_VERSION
+from protocol.cluster.owner_messages import OWNER_KINDS, SEARCH_KINDS, OwnerAnswer, OwnerAsk, SearchAsk
 from protocol.cluster.relay_messages import LegOffer, PullStream, RelayNews
 from protocol.cluster.rooms.messages import (
     ROOM_KINDS,
@@ -135,6 +138,8 @@ Ask = (
     | RelayNews
     | RoomAsk
     | DrainNode
+    | OwnerAsk
+    | SearchAsk
 )
 _KINDS: Final[dict[str, type[Ask]]] = {
     "terminate": EndStreams,
@@ -149,8 +154,13 @@ _KINDS: Final[dict[str, type[Ask]]] = {
     "relay-news": RelayNews,
     **ROOM_KINDS,
     "drain": DrainNode,
+    **OWNER_KINDS,
+    **SEARCH_KINDS,
 }
-REPEATED: Final = (DeliverData, DeliverToAll, DeliverEvent, RoomWords, RoomNews, PostToRooms, KickFromRooms, EndRooms)
+REPEATED: Final = (
+    *(DeliverData, DeliverToAll, DeliverEvent, RoomWords, RoomNews, PostToRooms, KickFromRooms, EndRooms),
+    *OWNER_KINDS.values(),
+)
 """What is asked again under the same id until it is answered, and done once."""
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
@@ -199,6 +209,9 @@ class NodeReply:
     verdict: str = ""
     """Of rooms: whether a message was taken, and why not."""
     drain: DrainAnswer | None = None
+    calls: tuple[CallDescription, ...] = ()
+    owned: OwnerAnswer | None = None
+    """Of what is done by the node that has it."""
 
     def encode(self) -> str:
         return _text({"v": PROTOCOL_VERSION, "report": _TOLERANT.unstructure(self)})
@@ -247,7 +260,7 @@ def decode_message(text: str) -> NodeRequest | NodeReply | Notice:
 
 def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
     """The report in parts of a bounded size."""
-    length = max(len(report.streams), len(report.connections), len(report.rooms))
+    length = max(len(report.streams), len(report.connections), len(report.rooms), len(report.calls))
     parts = max(1, -(-length // ITEMS_IN_PART))
     if parts == 1:
         return (report,)
@@ -259,6 +272,7 @@ def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
             streams=report.streams[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
             connections=report.connections[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
             rooms=report.rooms[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
+            calls=report.calls[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
         )
         for part in range(parts)
     )
@@ -300,10 +314,10 @@ def _structured(converter: Converter, value: Any, kind: type[T]) -> T:
 def _exactly(*kinds: type) -> Callable[[Any, Any], Any]:
     """cattrs itself would turn 5 into "5" and "false" into True."""
 
-    def structure(value: Any, _: Any) -> Any:
+    def structure(value: Any, wanted: Any) -> Any:
         if type(value) not in kinds:
             raise TypeError(type(value).__name__)
-        return value
+        return wanted(value) if isinstance(wanted, EnumType) else value
 
     return structure
 

@@ -6,7 +6,7 @@
     wcs:rows:expiry  sorted set  `table key` -> when it is removed, in ms of Redis's clock
 
 A removed row is a row without a text, which is kept for TOMBSTONE_DAYS: a node that does not run for longer than that
-brings its rows back.
+brings its rows back. A row that is none, written by another program, hinders no other: it is as one that is not there.
 """
 
 from typing import Any, Final
@@ -21,7 +21,7 @@ _PUT: Final = f"""
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function whole(number) return string.format('%.0f', number) end
-local place = tonumber(redis.call('HGET', KEYS[3], '*') or '0')
+local place = tonumber(redis.call('HGET', KEYS[3], '*') or '0') or 0
 local function next_place(least)
   place = math.max(place + 1, now, least)
   redis.call('HSET', KEYS[3], '*', whole(place))
@@ -85,9 +85,9 @@ local merged = 0
 for i = 4, #ARGV, 4 do
   local version = tonumber(ARGV[i + 1])
   local before = redis.call('HGET', KEYS[1], ARGV[i])
-  local known = before and tonumber(string.match(before, '^%d+'))
-  local text = before and string.match(before, '^%d+ %d+ (.*)$')
-  local counts = not before or version > known or (version == known and version > 0 and ARGV[i + 3] > text)
+  local known, text = string.match(before or '', '^(%d+) %d+ (.*)$')
+  known = tonumber(known)
+  local counts = not known or version > known or (version == known and version > 0 and ARGV[i + 3] > text)
   if counts then
     local at = next_place(version)
     put(ARGV[i], version > 0 and version or at, tonumber(ARGV[i + 2]), ARGV[i + 3], at)
@@ -106,9 +106,8 @@ TAKE_ROW: Final = Script(
     text=_PUT
     + """
 local before = redis.call('HGET', KEYS[1], ARGV[1])
-if not before then return '' end
-local version, expires, text = string.match(before, '^(%d+) (%d+) (.*)$')
-if text == '' then return '' end
+local version, expires, text = string.match(before or '', '^(%d+) (%d+) (.*)$')
+if not version or text == '' then return '' end
 local at = next_place(tonumber(version) + 1)
 put(ARGV[1], at, tonumber(expires), '', at)
 redis.call('PUBLISH', ARGV[2], '- ' .. ARGV[3])
@@ -142,13 +141,16 @@ def decode_page(reply: Any) -> RowPage:
     boot, *values = reply_texts(reply, 1)
     if len(values) % 3:
         raise UnexpectedReply("a row in parts")
-    triples = list(zip(values[::3], values[1::3], values[2::3], strict=True))
-    return RowPage(
-        boot=boot,
-        rows=tuple((_name(field), _row(value)) for field, _, value in triples if value),
-        place=reply_integer(triples[-1][1]) if triples else 0,
-        is_last=len(triples) < MOST_ROWS_AT_ONCE,
-    )
+    rows, faulty = [], []
+    place, triples = 0, list(zip(values[::3], values[1::3], values[2::3], strict=True))
+    for field, score, value in triples:
+        try:
+            place = max(place, reply_integer(score))
+            rows += [(_name(field), _row(value))] if value else []
+        except UnexpectedReply:
+            faulty.append(_name(field))
+    is_last = len(triples) < MOST_ROWS_AT_ONCE or not place
+    return RowPage(boot=boot, rows=tuple(rows), place=place, is_last=is_last, faulty=tuple(faulty))
 
 
 def decode_written_rows(reply: Any) -> Written:

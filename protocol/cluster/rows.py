@@ -59,6 +59,8 @@ class RowPage:
     place: int = 0
     """Of the last row here."""
     is_last: bool = True
+    faulty: tuple[RowName, ...] = ()
+    """Rows that cannot be understood. Who has one of them writes it again."""
 
 
 @frozen(kw_only=True)
@@ -161,6 +163,9 @@ class RowCopy:
                     differing.add(name.table)
             elif before is not None and (before.version, before.text) == (row.version, row.text):
                 self._unsent.pop(name, None)
+        for name in page.faulty:
+            if self.row(name) is not None:
+                self._unsent[name] = None
         self.place = max(self.place, page.place)
         return differing
 

@@ -117,7 +117,7 @@ CONNECTION: Final = object_of(
 )
 
 HEALTH: Final = object_of(alive=BOOLEAN)
-READINESS: Final = object_of(ready=BOOLEAN, missing=array_of(TEXT))
+READINESS: Final = object_of(ready=BOOLEAN, missing=array_of(TEXT), optional={"degraded": array_of(TEXT)})
 
 STATISTICS: Final[Schema] = {
     "title": "Statistics",

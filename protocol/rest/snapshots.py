@@ -8,6 +8,7 @@ from protocol.rest.fields import COUNT, TEXT, Field, FieldTable, one_of
 from protocol.rest.json_body import decode_object
 from protocol.rest.schemas import TEXT as TEXT_SCHEMA
 from protocol.rest.schemas import described, object_of
+from protocol.rest.scope import SCOPE
 from protocol.stream.pictures import MAX_WIDTH, MIN_WIDTH, PictureFormat, PictureSpec
 
 STREAM_NAME: Final = Field("streamName", TEXT, "name of the publication")
@@ -16,7 +17,7 @@ WIDTH: Final = Field(
     "width", COUNT, f"pixels, {MIN_WIDTH} to {MAX_WIDTH}; by default that of the stream, which is never exceeded"
 )
 SNAPSHOT: Final = FieldTable(STREAM_NAME, required=[STREAM_NAME])
-SNAPSHOT_QUERY: Final = FieldTable(FORMAT, WIDTH, noun="query parameter")
+SNAPSHOT_QUERY: Final = FieldTable(FORMAT, WIDTH, SCOPE, noun="query parameter")
 
 PICTURE: Final = object_of("Picture", data=described(TEXT_SCHEMA, "the picture, in base64"))
 

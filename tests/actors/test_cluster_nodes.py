@@ -12,6 +12,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from protocol.cluster.ends import End
 from protocol.cluster.members import BEAT_INTERVAL, LEASE, MemberInfo
 from protocol.cluster.messages import EndStreams, FindStreams, NodeRequest
+from protocol.cluster.owner_messages import StopRecording
+from protocol.cluster.rooms.messages import ELSEWHERE, RoomWords
 from protocol.node.filters import StreamFilter
 from protocol.rest.streams import TerminateAnswer, terminate_status
 from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
@@ -235,3 +237,97 @@ async def test_a_request_that_is_heard_late_is_answered_and_one_that_was_done_is
     listener.on_message(never.log_id, text)
     await trio.sleep(0.5)
     assert again.is_live
+
+
+async def test_names_are_right_when_redis_comes_back_with_the_data_of_a_moment_ago(
+    autojump_clock: MockClock, world: World
+) -> None:
+    """No lease has run out meanwhile, and the boot value is the same."""
+    a, b = await world.node("a"), await world.node("b")
+    ended = await published(a, "ended")
+    saved = world.redis.saved()
+    later = await published(a, "later")
+    ended.stop(TERMINATED)
+    await trio.sleep(0.2)
+    assert world.redis.names.keys() == {"later"}
+    world.redis.restart_with(saved)
+    assert world.redis.names.keys() == {"ended"}
+    await trio.sleep(SOON)
+    assert world.redis.names.keys() == {"later"}
+    assert (await published(b, "ended")).is_live
+    b.publish("later")
+    await trio.sleep(0.5)
+    assert [stream.name for stream in b.streams()] == ["ended"]
+    assert later.is_live
+
+
+async def test_a_request_that_crashed_is_carried_out_when_it_is_repeated(
+    autojump_clock: MockClock, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    a = await world.node("a")
+    b = await world.node("b")
+    crashes = [RuntimeError("a defect")]
+
+    async def stop(ask: StopRecording) -> str:
+        if crashes:
+            raise crashes.pop()
+        return "done"
+
+    b.cluster.owners.serve(StopRecording, stop)
+    with trio.fail_after(5):
+        assert await a.cluster.owners.ask("b", StopRecording(filter=NEWS), timeout=5) == "done"
+    assert "request of another node crashed" in caplog.text
+    assert a.cluster.asking.repeated == 1
+
+
+async def test_a_node_speaks_of_rooms_in_its_own_name_alone(autojump_clock: MockClock, world: World) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    member = b.cluster.membership.member
+    assert member is not None
+    words = RoomWords(app_key="k", name="lobby", member="", line="l", number=1)
+    for claimed in ("", "c/1"):
+        ask = evolve(words, member=claimed)
+        assert await a.cluster.asking.ask_one(member, ask, timeout=1) is None
+    own = a.cluster.membership.member
+    assert own is not None
+    mine = evolve(words, member=own)
+    reply = await a.cluster.asking.ask_one(member, mine, timeout=1)
+    assert reply is not None
+    assert reply.verdict == ELSEWHERE
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("jump_ms", [HOUR_MS, -HOUR_MS])
+async def test_a_jump_of_the_clock_of_redis_ends_nothing(autojump_clock: MockClock, world: World, jump_ms: int) -> None:
+    """Ahead, all leases are over at once, until the next beats; back, they would run for an hour."""
+    a, b = await world.node("a"), await world.node("b")
+    mine, last = await published(a), await published(a, "last")
+    world.redis.skew_ms = jump_ms
+    await trio.sleep(SOON)
+    b.publish("news")
+    await trio.sleep(0.5)
+    assert not b.streams()
+    assert (mine.is_live, last.is_live, a.cluster.names.lost) == (True, True, 0)
+    assert terminate_status(await terminate(b)) == 200
+    assert mine.reason == TERMINATED
+    a.kill(600)
+    await trio.sleep(LEASE + SOON)
+    assert (await published(b, "last")).is_live
+    assert terminate_status(await terminate(b)) == 404
+
+
+async def test_a_registry_that_was_away_for_longer_than_leases_has_the_same_names_again(
+    autojump_clock: MockClock, world: World
+) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    mine, yours = await published(a), await published(b, "yours")
+    world.redis.go_away()
+    await trio.sleep(2 * LEASE)
+    world.redis.come_back()
+    await trio.sleep(SOON)
+    assert {name: holder.member for name, holder in world.redis.names.items()} == {
+        "news": a.cluster.membership.member, "yours": b.cluster.membership.member,
+    }  # fmt: skip
+    assert (mine.is_live, yours.is_live) == (True, True)

@@ -100,8 +100,10 @@ class World:
         self.redis = MemoryRedis()
         self._nursery, self._folder = nursery, folder
 
-    async def node(self, name: str) -> Node:
+    async def node(self, name: str, *, ahead: float = 0.0) -> Node:
+        """`ahead`: seconds of its machine's clock before Redis's."""
         node = Node(self.redis, name, self._folder)
+        node.simulated.wall_clock = lambda: self.redis.now_ms / 1000 + ahead
         self._nursery.start_soon(node.simulated.run)
         await wait_all_tasks_blocked()
         await node.cluster.tables.synced.wait()
@@ -259,6 +261,27 @@ async def test_a_file_that_was_edited_while_its_node_did_not_run_counts(
     await world.node("b")
     await a.until_named("news")
     await a.until_at("news", "edited")
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+async def test_a_node_whose_clock_is_wrong_wins_nothing_and_loses_nothing_by_it(
+    autojump_clock: MockClock, world: World, ahead: float
+) -> None:
+    a, b = await world.node("a"), await world.node("b")
+    await a.add("news")
+    await b.until_named("news")
+    await b.stop()
+    news = b.store.table.by_name("news")
+    assert news is not None
+    (b.folder / "apps.toml").write_text(write_apps(b.store.table.replaced(news, evolve(news, url=f"{URL}edited"))))
+    again = await world.node("b", ahead=ahead)
+    await a.until_at("news", "edited")
+    await a.command(f"update app news -l {URL}later")
+    await again.until_at("news", "later")
+    world.redis.cut("a")
+    await a.command(f"update app news -l {URL}last")
+    world.redis.heal("a")
+    await again.until_at("news", "last")
 
 
 async def test_a_new_node_brings_what_it_has_and_takes_what_there_is(autojump_clock: MockClock, world: World) -> None:

@@ -25,6 +25,10 @@ class FakeSnapshots:
     refusal: Exception | None = None
     asked: list[tuple[StreamFilter, PictureSpec]] = field(factory=list)
 
+    @property
+    def here(self) -> "FakeSnapshots":
+        return self
+
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
         self.asked.append((query, spec))
         if self.refusal is not None:

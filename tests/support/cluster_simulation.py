@@ -9,6 +9,7 @@ room. The same seed is the same run.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,7 @@ class SimulatedNode:
         self.prepare: Callable[[Cluster], None] = lambda cluster: None
         """Called at each start, before the node joins."""
         self.rows_path: Path | None = None
+        self.wall_clock: Callable[[], float] = time.time
 
     async def run(self) -> None:
         while not self.is_over:
@@ -180,6 +182,7 @@ class SimulatedNode:
             info=lambda: MemberInfo(node_id=self.name, state=self.drain.state),
             name_in_use=OVER,
             rows_path=self.rows_path,
+            wall_clock=self.wall_clock,
         )
 
     def kill(self, down_for: float) -> None:

@@ -5,12 +5,14 @@ A contract suite runs over this one and a real redis-server, so that they stay t
     redis = MemoryRedis(); registry = redis.connect("node-1")
     redis.cut("node-1")        its requests are lost, or their replies
     redis.hang(); redis.wipe()
+    saved = redis.saved(); redis.restart_with(saved)      its data is that of a moment ago
 """
 
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from copy import deepcopy
+from typing import Any, Final, TypeVar
 
 import trio
 
@@ -22,6 +24,7 @@ from tests.support.memory_rows import MemoryRowRegistry, MemoryRows
 
 T = TypeVar("T")
 START_MS = 1_700_000_000_000
+_DATA: Final = ("leases", "infos", "names", "rooms", "numbers", "room_numbers", "log", "boot", "epoch")
 
 
 class MemoryRedis:
@@ -33,6 +36,8 @@ class MemoryRedis:
         self.cut_off: set[str] = set()
         self.loss = 0.0
         """How many of the messages between nodes are lost on the way, of 1."""
+        self.skew_ms = 0
+        """How far its clock has jumped."""
         self.max_delay = 0.0
         """Seconds of the network, each way, at most."""
         self.listeners: dict[str, _Listener] = {}
@@ -52,6 +57,19 @@ class MemoryRedis:
         self.tables = MemoryRows(self)
         self.epoch = 0
         self.wipes += 1
+
+    def saved(self) -> dict[str, Any]:
+        """Its data as it is now."""
+        return deepcopy({name: getattr(self, name) for name in _DATA} | {"rows": self.tables.state})
+
+    def restart_with(self, saved: dict[str, Any]) -> None:
+        """It was killed, and has started again from this; or another one has taken its place."""
+        for client in list(self.listeners):
+            self.end_listening(client)
+        data = deepcopy(saved)
+        self.tables.state = data.pop("rows")
+        for name, value in data.items():
+            setattr(self, name, value)
 
     def connect(self, client: str, *, lease: float = LEASE, sweep_after: float = SWEEP_AFTER) -> "MemoryRegistry":
         """`lease` and `sweep_after`: seconds."""
@@ -83,7 +101,7 @@ class MemoryRedis:
 
     @property
     def now_ms(self) -> int:
-        return START_MS + int(trio.current_time() * 1000)
+        return START_MS + self.skew_ms + int(trio.current_time() * 1000)
 
     def is_alive(self, member: str) -> bool:
         return self.leases.get(member, -math.inf) > self.now_ms

@@ -45,6 +45,14 @@ class Namespace:
         finally:
             os.close(before)
 
+    def pull_cable(self) -> None:
+        """Nothing passes to the other one any more, and nobody says so."""
+        _ip("-n", self.name, "link", "set", "cable", "down")
+
+    def plug_cable(self) -> None:
+        """It passes again."""
+        _ip("-n", self.name, "link", "set", "cable", "up")
+
     def route_all_by(self, gateway: str) -> None:
         """Send what is for no neighbour to this one."""
         _ip("-n", self.name, "route", "add", "default", "via", gateway)

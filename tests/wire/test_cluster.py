@@ -4,7 +4,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 from attrs import evolve
@@ -22,8 +22,15 @@ from tests.support.redis_server import POLL, RedisServer, redis_server
 from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
 
 
+class HasUrl(Protocol):
+    """A Redis, or what stands for it."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @asynccontextmanager
-async def node(folder: Path, name: str, redis: RedisServer, **settings: Any) -> AsyncIterator[FullServer]:
+async def node(folder: Path, name: str, redis: HasUrl, **settings: Any) -> AsyncIterator[FullServer]:
     """A server that shares this Redis."""
     home = folder / name
     home.mkdir(exist_ok=True)

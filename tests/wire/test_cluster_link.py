@@ -13,7 +13,8 @@ from actors.cluster.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN, ActorStopped
 from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.scripts import Script
-from tests.support.redis_server import POLL, RedisServer, redis_server
+from tests.support.redis_proxy import redis_proxy
+from tests.support.redis_server import POLL, redis_server
 from tests.support.wcs_client import PATIENCE
 
 ECHO = Script(text="return ARGV[1]", keys=("wcs:nodes",))
@@ -177,49 +178,10 @@ async def _refused(link: ClusterLink) -> None:
 
 async def test_a_black_hole_is_left(tmp_path: Path) -> None:
     """A connection over which nothing comes any more, and of which nobody says so."""
-    async with redis_server(tmp_path) as redis, black_hole(redis) as hole, link_to(hole.url, timeout=1.0) as link:
+    async with redis_server(tmp_path) as redis, redis_proxy(redis) as way, link_to(way.url, timeout=1.0) as link:
         await until_echoed(link)
-        hole.swallows = True
+        way.cut()
         with pytest.raises(RegistryUnavailable):
             await echo(link)
-        hole.swallows_new = False
+        way.mend()
         await until_echoed(link)
-
-
-class BlackHole:
-    """A TCP proxy in front of Redis, whose connections can be made to lead nowhere."""
-
-    def __init__(self, redis: RedisServer) -> None:
-        self._redis = redis
-        self.port = 0
-        self.swallows = False
-        """Those that are open pass nothing on."""
-        self.swallows_new = True
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    async def serve(self, client: trio.SocketStream) -> None:
-        is_old = not self.swallows
-        server = await trio.open_unix_socket(self._redis.path)
-        async with server, trio.open_nursery() as nursery:
-            nursery.start_soon(self._pass_on, client, server, is_old)
-            await self._pass_on(server, client, is_old)
-            nursery.cancel_scope.cancel()
-
-    async def _pass_on(self, source: trio.SocketStream, target: trio.SocketStream, is_old: bool) -> None:
-        async for data in source:
-            if not (self.swallows and (is_old or self.swallows_new)):
-                await target.send_all(data)
-
-
-@asynccontextmanager
-async def black_hole(redis: RedisServer) -> AsyncIterator[BlackHole]:
-    hole = BlackHole(redis)
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        hole.port = listener.socket.getsockname()[1]
-        await nursery.start(trio.serve_listeners, hole.serve, [listener])
-        yield hole
-        nursery.cancel_scope.cancel()

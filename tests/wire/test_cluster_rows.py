@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.cluster.link import ClusterLink
+from actors.cluster.redis_registry import RedisRegistry
 from actors.cluster.rows import RowRegistry
+from actors.runtime.actor import SHUTDOWN
+from protocol.cluster.redis_url import parse_redis_url
 from protocol.cluster.rows import MOST_ROWS_AT_ONCE, NEVER_SHARED, RowName, RowPage, SharedRow
-from tests.support.redis_server import POLL
+from tests.support.redis_server import POLL, redis_server
 from tests.support.registry_worlds import PATIENCE, WORLDS
 
 ONE, TWO, OTHER = RowName("apps", "one"), RowName("apps", "two"), RowName("bans", "one")
@@ -124,3 +128,23 @@ async def test_a_row_is_gone_when_its_time_is_over(rows: RowRegistry) -> None:
             await merge(rows)
             await trio.sleep(POLL)
     assert ONE in await texts(rows)
+
+
+async def test_a_row_that_is_none_hinders_no_other(tmp_path: Path) -> None:
+    """Another program has written to the hash."""
+    async with redis_server(tmp_path) as server, trio.open_nursery() as nursery:
+        link = ClusterLink(parse_redis_url(server.url), timeout=PATIENCE)
+        nursery.start_soon(link.run)
+        rows = RedisRegistry(link).rows
+        await rows.read(0, boot=BOOT)
+        await change(rows, 0, ONE)
+        await server.command("HSET", "wcs:rows", '"apps two"', "garbage")
+        await server.command("ZADD", "wcs:rows:order", "1", '"apps two"')
+        await server.command("HSET", "wcs:rows", '"bans one"', '""')
+        page = await rows.read(0, boot="")
+        assert [name for name, _ in page.rows] == [ONE]
+        assert page.faulty == (TWO,)
+        assert await rows.take(TWO, message=SAID) is None
+        await merge(rows, (OTHER, SharedRow(text="x", version=5)), (TWO, SharedRow(text="mended", version=5)))
+        assert await texts(rows) == {ONE: "text", TWO: "mended", OTHER: "x"}
+        link.stop(SHUTDOWN)

@@ -24,7 +24,9 @@ class StubNode:
     socket_path: Path
     node_id: str
     is_ready: bool = True
+    is_silent: bool = False
     has_drained: bool = False
+    hangs: bool = False
     asked: list[dict[str, Any]] = field(factory=list)
 
     @property
@@ -37,6 +39,8 @@ class StubNode:
 
     async def answer(self, line: bytes, _: Operator) -> Iterable[bytes]:
         self.asked.append(json.loads(line))
+        if self.hangs:
+            await trio.sleep_forever()
         return (b'{"ok": true, "changed": true, "message": "done", "rows": []}\n',)
 
 
@@ -104,6 +108,25 @@ async def test_show_nodes_tells_the_numbers(tmp_path: Path) -> None:
     async with three_nodes(tmp_path) as (commands, _):
         answer = await ask(commands, {"words": ["show", "nodes"]})
         assert answer["message"] == "--node 0: serving\n--node 1: serving\n--node 2: serving"
+
+
+async def test_what_is_shown_comes_from_another_node_if_the_first_one_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.nodes.commands.PATIENCE", 0.01)
+    async with three_nodes(tmp_path) as (commands, nodes):
+        nodes[0].hangs = True
+        answer = await ask(commands, {"words": ["show", "apps"]})
+        assert (answer["ok"], [len(node.asked) for node in nodes[:2]]) == (True, [1, 1])
+        nodes[0].is_silent = True
+        await ask(commands, {"words": ["add", "app", "x"]})
+        assert [len(node.asked) for node in nodes[:2]] == [1, 2], "who gives no sign of life is not asked"
+
+
+async def test_a_node_that_is_gone_hinders_nobody_to_show_something(tmp_path: Path) -> None:
+    async with three_nodes(tmp_path) as (_, nodes):
+        gone = StubNode(0, tmp_path / "nobody.sock", "abc")
+        assert (await ask(NodeCommands([gone, *nodes[1:]]), {"words": ["show", "apps"]}))["ok"]
 
 
 async def test_a_node_that_is_gone_is_said_not_to_answer(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from attrs import evolve
 from actors.cluster.asking import Gathered
 from actors.cluster.control import ClusterControl
 from actors.cluster.rooms.carrier import RoomCarrier
-from actors.node.room_port import NodesSilent, NoSuchMember, NoSuchRoom
+from actors.node.nodes_silent import NodesSilent
+from actors.node.room_port import NoSuchMember, NoSuchRoom
 from actors.rooms.clustered.rooms import ClusterRooms
 from actors.rooms.directory import RoomDirectory
 from protocol.access.kicks import PLAIN_KICK, Kick

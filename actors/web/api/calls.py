@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.call_control_port import CallControlPort, DigitsNotSent, NoSuchCall
+from actors.node.nodes_silent import NodesSilent
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nodes_silent, nothing_found
 from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
@@ -21,15 +23,14 @@ from protocol.calls.info_texts import CallInfo
 from protocol.node.filters import given_conditions
 from protocol.rest import calls as rest
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
-from protocol.rest.query import read_query
+from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
 _PATH: Final = "/rest-api/call"
 _NO_CALL: Final = "no call matches"
-_ERRORS: Final = {404: _NO_CALL, 501: "calls are off: `sip.servers` is empty"}
+_ERRORS: Final = {404: _NO_CALL, 501: "calls are off: `sip.servers` is empty", 503: NODES_SILENT}
 
 log = get_logger("web")
 
@@ -51,27 +52,32 @@ class CallResource:
                 "send digits to a phone",
                 rest.SEND_DTMF,
                 {**_ERRORS, 409: "the call is not up, or too many digits are waiting"},
+                query=SCOPE_QUERY,
             ),
-            acting_route(f"{_PATH}/terminate", self.terminate, "end a call", rest.TERMINATE, _ERRORS, ended),
+            acting_route(
+                f"{_PATH}/terminate", self.terminate, "end a call", rest.TERMINATE, _ERRORS, ended, query=SCOPE_QUERY
+            ),
         )
 
     async def find(self, request: Request) -> Response:
-        """The calls of this node that match: all without a filter."""
-        if request.method == "POST":
-            NO_QUERY.read(read_query(request.scope["query_string"]))
-        asked = rest.parse_find(await search_fields(request, rest.FIND, NO_QUERY))
-        found = self._port().find(narrowed(request.scope, asked.filter))
-        if not found:
-            raise not_found(_NO_CALL)
-        shown = [rest.shown_call(call) for call in asked.page.of(found)]
-        return JsonAnswer(shown, headers={TOTAL_HEADER: str(len(found))})
+        """The calls that match: all without a filter."""
+        local = is_local(request)
+        asked = rest.parse_find(await search_fields(request, rest.FIND))
+        found = await self._port(local).find(narrowed(request.scope, asked.filter), asked.page)
+        if not found.total:
+            return nothing_found(request, "call", found)
+        headers = {TOTAL_HEADER: str(found.total), **coverage_headers(found.coverage)}
+        return JsonAnswer([rest.shown_call(call) for call in found.items], headers=headers)
 
     async def terminate(self, request: Request) -> Response:
         """End a call: the phone gets BYE, CANCEL or a refusal, the page a last status."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        local = is_local(request)
         query = narrowed(request.scope, rest.parse_terminate(await request.body()))
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
-        count = await self._port().terminate(query, BY_REST, deadline=deadline)
+        try:
+            count = await self._port(local).terminate(query, BY_REST, deadline=deadline)
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         note(request.scope, filter=given_conditions(query), matched=count)
         if not count:
             raise not_found(_NO_CALL)
@@ -80,12 +86,14 @@ class CallResource:
 
     async def send_dtmf(self, request: Request) -> Response:
         """Send digits to the phone of a call. They may be secret, so no log and no audit line has them."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        local = is_local(request)
         order = rest.parse_send_dtmf(await request.body())
         query = narrowed(request.scope, order.filter)
         note(request.scope, filter=given_conditions(query))
         try:
-            self._port().send_digits(query, order.digits, order.kind)
+            await self._port(local).send_digits(query, order.digits, order.kind)
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         except NoSuchCall:
             raise not_found(_NO_CALL) from None
         except DigitsNotSent as refused:
@@ -96,11 +104,11 @@ class CallResource:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _port(self) -> CallControlPort:
-        """Asked for after the request has been read: what is malformed is told first."""
+    def _port(self, local: bool) -> CallControlPort:
+        """Asked for after the request has been read: what is malformed is told first. `local`: this node only."""
         if self._calls is None:
             raise RestError(HTTPStatus.NOT_IMPLEMENTED, CallInfo.NOT_SERVED, setting="sip.servers")
-        return self._calls
+        return self._calls.here if local else self._calls
 
     def _find_routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the calls, oldest first", schema=rest.CALLS, headers=(TOTAL_HEADER,))
@@ -111,8 +119,8 @@ class CallResource:
                 endpoint=self.find,
                 role=Role.VIEW,
                 summary=summary,
-                description="In a cluster, of the node that is asked.",
                 fields=rest.FIND,
+                query=SCOPE_QUERY,
                 needs_body=False,
                 answers=(found,),
                 errors=_ERRORS,

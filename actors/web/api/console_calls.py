@@ -28,11 +28,11 @@ class ConsoleCalls:
         """How many calls there are, and, for whoever may see everything, registrations. None: SIP is off."""
         if self.port is None:
             return None
-        return {"calls": len(self.port.find(CallFilter(app_keys=apps))), "registrations": self._registrations(apps)}
+        return {"calls": len(self.port.matching(CallFilter(app_keys=apps))), "registrations": self._registrations(apps)}
 
     def table(self, apps: Apps) -> dict[str, Any]:
         """The calls as rows."""
-        found = () if self.port is None else self.port.find(CallFilter(app_keys=apps))
+        found = () if self.port is None else self.port.matching(CallFilter(app_keys=apps))
         now = self.clock()
         return {"total": len(found), "calls": [_row(call, now) for call in found[:MAX_CALLS]]}
 

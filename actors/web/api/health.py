@@ -14,9 +14,13 @@ from protocol.rest.schemas import HEALTH, READINESS
 
 @frozen(kw_only=True)
 class Readiness:
-    """Whether the server accepts work: yes, unless something is `missing` (such as "shutting down")."""
+    """Whether the server accepts work: yes, unless something is `missing` (such as "shutting down").
+
+    `degraded`: what does not work, and is no reason to send clients elsewhere.
+    """
 
     missing: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -57,5 +61,7 @@ class Health:
     async def readyz(self, _request: Request) -> Response:
         """200 while everything is open and no shutdown has begun, else 503 with what is missing."""
         state = self._ready()
-        body = {"ready": state.ready, "missing": list(state.missing)}
+        body: dict[str, object] = {"ready": state.ready, "missing": list(state.missing)}
+        if state.degraded:
+            body["degraded"] = list(state.degraded)
         return JsonAnswer(body, status_code=200 if state.ready else 503)

@@ -7,9 +7,11 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.node.nodes_silent import NodesSilent
 from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused, RecordWish
 from actors.runtime.logs import get_logger
-from actors.web.api.routes import ApiRoute, acting_route
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nodes_silent, nothing_found
+from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -18,9 +20,9 @@ from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
 from protocol.rest import records as rest
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import NO_QUERY
+from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
-from protocol.rest.query import read_query
+from protocol.rest.scope import SCOPE_QUERY
 
 START_TIMEOUT: Final = 10.0
 """Seconds that a recording may take to begin."""
@@ -29,7 +31,7 @@ _NO_RECORDING: Final = "the publication is not being recorded"
 _ERRORS: Final = {
     403: "recording is switched off",
     404: "no publication matches, or it is not being recorded",
-    503: "too many recordings, or no room for another; `setting` names the limit",
+    503: "too many recordings, or no room for another; `setting` names the limit. Or a node of the cluster is silent",
 }
 
 log = get_logger("web")
@@ -45,14 +47,10 @@ class RecordResource:
         found = Answer(description="the recordings that run", schema=rest.RECORDINGS)
         start, stop = "record a publication", "end the recording of a publication"
         return (
-            acting_route("/rest-api/recorder/startup", self.startup, start, rest.STARTUP, _ERRORS),
-            acting_route(
-                "/rest-api/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP, _ERRORS
-            ),
-            acting_route("/rest-api/recorder/terminate", self.terminate, stop, rest.TERMINATE, _ERRORS),
-            acting_route(
-                "/rest-api/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE, _ERRORS
-            ),
+            _acting("/recorder/startup", self.startup, start, rest.STARTUP),
+            _acting("/stream/startRecording", self.startup, f"{start}: the old name", rest.STARTUP),
+            _acting("/recorder/terminate", self.terminate, stop, rest.TERMINATE),
+            _acting("/stream/stopRecording", self.terminate, f"{stop}: the old name", rest.TERMINATE),
             ApiRoute(
                 path="/rest-api/recorder/find_all",
                 methods=("GET", "POST"),
@@ -60,20 +58,23 @@ class RecordResource:
                 role=Role.VIEW,
                 summary="list the recordings that run",
                 fields=rest.NO_FIELDS,
+                query=SCOPE_QUERY,
                 needs_body=False,
                 answers=(found,),
-                errors={404: "nothing is being recorded"},
+                errors={404: "nothing is being recorded", 503: NODES_SILENT},
             ),
         )
 
     async def startup(self, request: Request) -> Response:
         """Record a publication. If it is being recorded already, that recording ends and a new one begins."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        recorder = self._asked(request)
         asked = rest.parse_startup(await request.body())
         query = narrowed(request.scope, _publication(asked.media_session_id))
         try:
             with trio.move_on_after(START_TIMEOUT) as waiting:
-                await self._recorder.start(query, RecordWish(template=asked.template, rotation=asked.rotation))
+                await recorder.start(query, RecordWish(template=asked.template, rotation=asked.rotation))
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         except NoSuchPublication:
             raise not_found(NO_PUBLICATION) from None
         except RecordingRefused as refused:
@@ -86,10 +87,12 @@ class RecordResource:
 
     async def terminate(self, request: Request) -> Response:
         """End a recording. Its file appears a moment later."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        recorder = self._asked(request)
         media_session_id = rest.parse_terminate(await request.body())
         try:
-            self._recorder.stop(narrowed(request.scope, _publication(media_session_id)))
+            await recorder.stop(narrowed(request.scope, _publication(media_session_id)))
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         except NoSuchPublication:
             raise not_found(NO_PUBLICATION) from None
         except NoSuchRecording:
@@ -100,11 +103,21 @@ class RecordResource:
 
     async def find_all(self, request: Request) -> Response:
         """The recordings that run. POST takes an empty body or none."""
+        recorder = self._asked(request)
         rest.parse_find_all(await search_fields(request, rest.NO_FIELDS))
-        found = self._recorder.find_all(narrowed(request.scope, StreamFilter()))
-        if not found:
-            raise not_found("nothing is being recorded")
-        return JsonAnswer([rest.recording_object(each.media_session_id, each.file_name) for each in found])
+        found = await recorder.find_all(narrowed(request.scope, StreamFilter()))
+        if not found.total:
+            return nothing_found(request, "recording", found)
+        shown = [rest.recording_object(each.media_session_id, each.file_name) for each in found.items]
+        return JsonAnswer(shown, headers=coverage_headers(found.coverage))
+
+    def _asked(self, request: Request) -> RecorderPort:
+        """Those that the request is for: with `?scope=local` what is recorded on this node only."""
+        return self._recorder.here if is_local(request) else self._recorder
+
+
+def _acting(path: str, endpoint: Endpoint, summary: str, fields: FieldTable) -> ApiRoute:
+    return acting_route(f"/rest-api{path}", endpoint, summary, fields, _ERRORS, query=SCOPE_QUERY)
 
 
 def _publication(media_session_id: str) -> StreamFilter:

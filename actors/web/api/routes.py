@@ -39,8 +39,10 @@ def acting_route(
     fields: FieldTable,
     errors: Mapping[int, str],
     answer: Answer = DONE,
+    *,
+    query: FieldTable = NO_QUERY,
 ) -> ApiRoute:
-    """A POST with a body and no query that does something to streams: for operators."""
+    """A POST with a body that does something to streams: for operators."""
     return ApiRoute(
         path=path,
         methods=("POST",),
@@ -48,7 +50,7 @@ def acting_route(
         role=Role.OPERATE,
         summary=summary,
         fields=fields,
-        query=NO_QUERY,
+        query=query,
         answers=(answer,),
         errors=dict(errors),
     )

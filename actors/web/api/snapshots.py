@@ -6,8 +6,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.node.nodes_silent import NodesSilent
 from actors.node.recorder_port import NoSuchPublication
 from actors.node.snapshot_port import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
+from actors.web.api.coverage import is_local, nodes_silent
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import narrowed, note
 from actors.web.responses import JsonAnswer
@@ -64,11 +66,14 @@ class SnapshotResource:
     async def snapshot(self, request: Request) -> Response:
         """The next key frame as a picture."""
         spec = rest.parse_spec(read_query(request.scope["query_string"]))
+        snapshots = self._snapshots.here if is_local(request, rest.SNAPSHOT_QUERY) else self._snapshots
         name = rest.parse_snapshot(await request.body())
         query = narrowed(request.scope, StreamFilter(name=name, published=True))
         note(request.scope, filter={"name": name})
         try:
-            picture = await self._snapshots.take(query, spec)
+            picture = await snapshots.take(query, spec)
+        except NodesSilent as silent:
+            return nodes_silent(request, silent.coverage)
         except NoSuchPublication:
             raise not_found("nobody publishes under this name") from None
         except SnapshotRefused as refused:
@@ -83,6 +88,8 @@ class SnapshotResource:
             picture = await self._snapshots.take(query, THUMBNAIL)
         except NoSuchPublication:
             return JsonAnswer({"info": "The stream has ended"})
+        except NodesSilent:
+            return JsonAnswer({"info": "The node of the stream does not answer"})
         except SnapshotRefused as refused:
             return JsonAnswer({"info": refused.info})
         return Response(rest.picture_body(picture.data), media_type="application/json")

@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.cluster.claims import Batch, BatchFate, BatchReply, ClaimTable, Holder, Named
+from protocol.cluster.claims import (
+    MOST_ACKNOWLEDGED,
+    Batch,
+    BatchFate,
+    BatchReply,
+    ClaimTable,
+    Holder,
+    Named,
+)
 
 NEWS, LATER, OTHER = Named("news", "1"), Named("news", "2"), Named("other", "3")
 YOURS = Holder("b/1", "9")
@@ -190,3 +198,42 @@ def test_what_was_confirmed_before_the_data_was_lost_is_claimed_again() -> None:
     table.distrust()
     assert table.settle(batch, done(None)).confirmed == ()
     assert next_of(table).claims == (NEWS,)
+
+
+def test_a_registry_that_goes_back_in_time_is_told_what_it_had_acknowledged() -> None:
+    """Redis comes back with the data of a moment ago: what was claimed since is gone, what was released is there."""
+    table = ClaimTable()
+    for named in (NEWS, OTHER):
+        table.want(named)
+    table.settle(next_of(table), done(None, None))
+    table.drop(NEWS)
+    table.settle(next_of(table), done())
+    assert not table.is_due
+    table.distrust()
+    batch = next_of(table)
+    assert (batch.releases, batch.claims) == ((NEWS,), (OTHER,))
+    table.settle(batch, done(None))
+    assert not table.is_due
+
+
+def test_a_name_that_is_wanted_again_is_not_released() -> None:
+    table = ClaimTable()
+    table.want(NEWS)
+    table.settle(next_of(table), done(None))
+    table.drop(NEWS)
+    table.settle(next_of(table), done())
+    table.want(NEWS)
+    table.distrust()
+    assert (next_of(table).releases, next_of(table).claims) == ((), (NEWS,))
+
+
+def test_of_acknowledged_releases_the_latest_are_remembered() -> None:
+    table = ClaimTable()
+    for number in range(MOST_ACKNOWLEDGED + 5):
+        named = Named(str(number), "1")
+        table.want(named)
+        table.settle(next_of(table), done(None))
+        table.drop(named)
+        table.settle(next_of(table), done())
+    table.distrust()
+    assert table.unreleased == MOST_ACKNOWLEDGED

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.access.kicks import BanBy, BanOrder, Kick
+from protocol.calls.filters import CallFilter
+from protocol.calls.statuses import CallStatus
 from protocol.cluster.ends import End
 from protocol.cluster.messages import (
     ITEMS_IN_PART,
@@ -24,6 +26,16 @@ from protocol.cluster.messages import (
     SetLogLevel,
     decode_message,
     in_parts,
+)
+from protocol.cluster.owner_messages import (
+    EndCalls,
+    FindCalls,
+    FindRecordings,
+    OwnerAnswer,
+    SendDigits,
+    StartRecording,
+    StopRecording,
+    TakePicture,
 )
 from protocol.cluster.relay_messages import LegOffer, PullOutcome, PullStream, RelayedEnd, RelayedEvent, RelayNews
 from protocol.cluster.rooms.messages import (
@@ -55,7 +67,10 @@ from protocol.cluster.rooms.messages import (
 from protocol.node.descriptions import StreamTraffic
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
 from protocol.rooms.room_state import RoomStream
+from protocol.stream.pictures import PictureFormat, PictureSpec
+from protocol.stream.rotation import Rotation
 from protocol.webrtc.relay_leg import LegEnd, LegTrack
+from tests.support.listed_call import description
 from tests.support.streams import connection, stream
 
 KICK = Kick(reason="enough", ban=BanOrder(seconds=60.0, by=BanBy.USER, reason="banned"))
@@ -103,6 +118,14 @@ ASKS: list[Ask] = [
     PostToRooms(filter=RoomFilter(name="lobby", app_keys=frozenset()), content={"x": None}, sender="ann"),
     KickFromRooms(filter=RoomFilter(), login="ann", seconds=60, end=End.of("room-kick", "Kicked", KICK)),
     EndRooms(filter=RoomFilter(app_key="k")),
+    TakePicture(filter=STREAMS, spec=PictureSpec(format=PictureFormat.JPEG, width=320)),
+    StartRecording(filter=STREAMS, template="{streamName}", rotation=Rotation(max_ms=1000)),
+    StartRecording(filter=STREAMS, template=None, rotation=None),
+    StopRecording(filter=STREAMS),
+    FindRecordings(filter=StreamFilter()),
+    FindCalls(filter=CallFilter(call_id="c", app_keys=frozenset()), limit=5),
+    EndCalls(filter=CallFilter(call_id="c"), end=End.of("rest", "Stopped", None), wait=1.5),
+    SendDigits(filter=CallFilter(call_id="c"), digits="12#", kind="RFC2833"),
 ]
 
 
@@ -195,3 +218,18 @@ def test_the_answer_to_a_pull_is_read_back_as_it_was() -> None:
     )
     report = NodeReply(id="1", sender="a/1", node_id="a", count=1, leg=leg)
     assert decode_message(report.encode()) == report
+
+
+def test_texts_of_a_closed_list_are_read_back_as_its_members() -> None:
+    calls = (description("c", status=CallStatus.RING, custom=None),)
+    reply = NodeReply(id="1", sender="a/1", node_id="a", calls=calls, owned=OwnerAnswer(value=["x", 1]))
+    read = decode_message(reply.encode())
+    assert read == reply
+    assert isinstance(read, NodeReply)
+    assert read.calls[0].status is CallStatus.RING
+    with pytest.raises(NotUnderstood):
+        decode_message(reply.encode().replace('"RING"', '"SINGING"'))
+
+
+def test_digits_are_in_no_log() -> None:
+    assert "123" not in repr(SendDigits(filter=CallFilter(), digits="123", kind="INFO"))

@@ -3,7 +3,8 @@
 from config.table_rows import ACCOUNT_ROWS
 from protocol.access.accounts import MAX_APPS, MAX_NAME_LENGTH, AccountTable, User
 from protocol.access.roles import Role
-from protocol.cluster.rows import TOMBSTONE_MS, RowCopy, RowName, RowPage, SharedRow
+from protocol.cluster.row_scripts import decode_page
+from protocol.cluster.rows import MOST_ROWS_AT_ONCE, TOMBSTONE_MS, RowCopy, RowName, RowPage, SharedRow
 
 ROW = RowName("apps", "news")
 NOW = 1_700_000_000_000
@@ -46,3 +47,19 @@ def test_a_row_of_the_greatest_length_that_a_table_allows_is_taken_in() -> None:
     copy = RowCopy()
     copy.take_in(RowPage(boot="x", rows=((RowName("accounts", key), SharedRow(text=text, version=1)),), place=1))
     assert copy.texts("accounts", NOW) == {key: text}
+
+
+def test_a_row_that_is_none_hinders_no_other_and_is_written_again_by_who_has_it() -> None:
+    reply = ["boot", "apps news", "5", "garbage", "apps other", "6", "6 0 text", "apps bad", "inf", "7 0 text"]
+    page = decode_page(reply)
+    assert page.rows == ((RowName("apps", "other"), SharedRow(text="text", version=6)),)
+    assert (page.faulty, page.place, page.is_last) == ((ROW, RowName("apps", "bad")), 6, True)
+    copy = RowCopy()
+    copy.confirm(ROW, SharedRow(text="mine", version=NOW))
+    assert copy.take_in(page) == {"apps"}
+    assert [name for name, _ in copy.batch()] == [ROW]
+
+
+def test_a_page_of_nothing_that_can_be_understood_is_the_last_one() -> None:
+    rows = [text for number in range(MOST_ROWS_AT_ONCE) for text in (f"apps {number}", "inf", "1 0 x")]
+    assert decode_page(["boot", *rows]).is_last

@@ -1,0 +1,93 @@
+"""Calls on any node. Each stays on the node of its page, which alone speaks to its phone."""
+
+from typing import Any
+
+import trio
+from attrs import evolve
+
+from actors.cluster.executing import reason_of
+from actors.cluster.owners import FIRST, Owners, first_of
+from actors.node.call_control_port import CallControlPort, NoSuchCall
+from actors.runtime.actor import StopReason
+from protocol.calls.description import CallDescription
+from protocol.calls.filters import CallFilter
+from protocol.cluster.ends import End
+from protocol.cluster.merging import bounded, merged_list, needed_of_each
+from protocol.cluster.messages import NodeReply
+from protocol.cluster.owner_messages import EndCalls, FindCalls, OwnerAsk, SendDigits
+from protocol.rest.paging import Found, Page
+from protocol.sip.account_states import RegistrationDescription
+
+SLACK = 2.0
+"""Seconds for the answer of another node, beyond those for what it does."""
+
+
+class ClusterCalls:
+    """Implements `actors.node.call_control_port.CallControlPort` for all nodes."""
+
+    def __init__(self, local: CallControlPort, owners: Owners) -> None:
+        self.here = local
+        self._owners = owners
+        owners.serve(EndCalls, self._serve_end)
+        owners.serve(SendDigits, self._serve_digits)
+        owners.serve_search(FindCalls, self._serve_find)
+
+    def matching(self, query: CallFilter) -> tuple[CallDescription, ...]:
+        """Those of this node."""
+        return self.here.matching(query)
+
+    def registrations(self) -> tuple[RegistrationDescription, ...]:
+        """Those of this node."""
+        return self.here.registrations()
+
+    async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
+        """Those of all nodes, oldest first."""
+        shown = bounded(page)
+        part = needed_of_each(shown)
+        local = await self.here.find(query, part)
+
+        def is_enough(count: int) -> bool:  # ids of calls are unique in the cluster
+            return query.call_id is not None and local.total + count >= 1
+
+        if is_enough(0):
+            return merged_list(local, (), shown, self._owners.control.alone())
+        gathered = await self._owners.search(FindCalls(filter=query, limit=part.limit or 0), is_enough=is_enough)
+        coverage = self._owners.control.coverage(gathered, is_decided=is_enough(gathered.count))
+        return merged_list(local, [(reply.count, reply.calls) for reply in gathered.replies], shown, coverage)
+
+    async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
+        """Here, if the call is here; else by the node that has it."""
+        count = await self.here.terminate(query, reason, deadline=deadline)
+        if count:
+            return count
+        wait = max(0.0, deadline - trio.current_time())
+        end = End.of(reason.cause, reason.info, reason.kick)
+        try:
+            return int(await self._ask_owner(query, EndCalls(filter=query, end=end, wait=wait), wait))
+        except NoSuchCall:
+            return 0
+
+    async def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
+        try:
+            await self.here.send_digits(query, digits, kind)
+        except NoSuchCall:
+            await self._ask_owner(query, SendDigits(filter=query, digits=digits, kind=kind), 0)
+
+    async def _ask_owner(self, query: CallFilter, ask: OwnerAsk, wait: float) -> Any:
+        """What the node of the call answers. Raises NoSuchCall, NodesSilent, and whatever that node raised."""
+        owner = first_of(await self.find(query, FIRST))
+        if owner is None:
+            raise NoSuchCall
+        return await self._owners.ask(owner.node_id, ask, timeout=wait + SLACK)
+
+    async def _serve_end(self, ask: EndCalls) -> int:
+        deadline = trio.current_time() + ask.wait
+        return await self.here.terminate(ask.filter, reason_of(ask.end), deadline=deadline)
+
+    async def _serve_digits(self, ask: SendDigits) -> None:
+        await self.here.send_digits(ask.filter, ask.digits, ask.kind)
+
+    async def _serve_find(self, ask: FindCalls, blank: NodeReply) -> NodeReply:
+        found = await self.here.find(ask.filter, Page(limit=ask.limit))
+        calls = tuple(evolve(call, custom=None) for call in found.items)  # it may hold secrets of the page
+        return evolve(blank, count=found.total, calls=calls)

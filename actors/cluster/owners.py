@@ -1,0 +1,112 @@
+"""What one node does that has what is meant, whichever of them is asked by REST.
+
+    local pass ─► NotHere ─► who has it? (find over all nodes) ─► that node alone, until it answers ─► value, or refusal
+
+A part that can do such a thing says so by `serve`; other nodes find it there.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import trio
+from attrs import evolve
+
+from actors.cluster.asking import Asking, Gathered
+from actors.cluster.control import ClusterControl
+from actors.cluster.membership import Membership
+from actors.cluster.refusals import error_of, refusal_of
+from actors.node.nodes_silent import NodesSilent
+from protocol.cluster.messages import NodeReply
+from protocol.cluster.owner_messages import OwnerAnswer, OwnerAsk, SearchAsk
+from protocol.node.coverage import Coverage
+from protocol.node.descriptions import StreamDescription
+from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found, Page
+
+A = TypeVar("A", bound=OwnerAsk)
+S = TypeVar("S", bound=SearchAsk)
+T = TypeVar("T")
+
+FIRST = Page(limit=1)
+
+
+class Owners:
+    """See above."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        membership: Membership,
+        control: ClusterControl,
+        *,
+        answer_timeout: Callable[[], float],
+    ) -> None:
+        self.control = control
+        self._asking, self._membership = asking, membership
+        self._answer_timeout = answer_timeout
+        self._doers: dict[type, Callable[[Any], Awaitable[Any]]] = {}
+        self._searchers: dict[type, Callable[[Any, NodeReply], Awaitable[NodeReply]]] = {}
+
+    # -- for other nodes ---------------------------------------------------------------------------
+
+    def serve(self, kind: type[A], do: Callable[[A], Awaitable[Any]]) -> None:
+        """Do this for other nodes: `do` returns a value that is JSON, or raises what `refusals` lists."""
+        self._doers[kind] = do
+
+    def serve_search(self, kind: type[S], find: Callable[[S, NodeReply], Awaitable[NodeReply]]) -> None:
+        """Find this for other nodes: `find` fills in the reply."""
+        self._searchers[kind] = find
+
+    async def carry_out(self, ask: OwnerAsk | SearchAsk, blank: NodeReply) -> NodeReply:
+        """The reply: `blank`, filled in. A node that has no such part has nothing of it."""
+        searcher, doer = self._searchers.get(type(ask)), self._doers.get(type(ask))
+        if searcher is not None:
+            return await searcher(ask, blank)
+        if doer is None:
+            return blank
+        try:
+            return evolve(blank, count=1, owned=OwnerAnswer(value=await doer(ask)))
+        except Exception as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            return evolve(blank, owned=refusal)
+
+    # -- asking others -----------------------------------------------------------------------------
+
+    async def search(self, ask: SearchAsk, *, is_enough: Callable[[int], bool] = lambda count: False) -> Gathered:
+        """What all other nodes have of it."""
+        return await self._asking.ask_all(ask, timeout=self._answer_timeout(), is_enough=is_enough)
+
+    async def of_stream(self, query: StreamFilter) -> StreamDescription | None:
+        """The first stream that matches, on whatever node. None: there is none, on any. Raises NodesSilent."""
+        return first_of(await self.control.find(query, FIRST, traffic=False))
+
+    async def ask(self, node_id: str, ask: OwnerAsk, *, timeout: float) -> Any:
+        """The value that the node of this id answers. Raises NodesSilent, and whatever the node refused it with."""
+        reply = None
+        view = self._membership.view
+        members = () if view is None else view.others
+        member = next((each.name for each in members if each.info.node_id == node_id), None)
+        if member is not None:
+            with trio.move_on_after(timeout):
+                reply = await self._asking.ask_surely(member, ask, is_gone=lambda: self._is_gone(member))
+        if reply is None or reply.owned is None:
+            raise NodesSilent(Coverage(asked=len(members) + 1, silent=(node_id,)))
+        error = error_of(reply.owned)
+        if error is not None:
+            raise error
+        return reply.owned.value
+
+    def _is_gone(self, member: str) -> bool:
+        view = self._membership.view
+        return view is None or member not in view.members
+
+
+def first_of(found: Found[T]) -> T | None:
+    """The first one that was found. None: there is none, on any node. Raises NodesSilent."""
+    if found.items:
+        return found.items[0]
+    if found.coverage is not None and not found.coverage.is_complete:
+        raise NodesSilent(found.coverage)
+    return None

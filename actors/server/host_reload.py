@@ -1,0 +1,22 @@
+"""A reload by REST, which is for all nodes of the machine."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from actors.storage.reload import ReloadReport
+from actors.web.api.administration import Reload
+
+
+class HostReload:
+    """This node first, which finds what is wrong. Then the parent has all nodes read the settings, as for SIGHUP."""
+
+    def __init__(self, reload: Reload, *, parent: Callable[[], int] = os.getppid) -> None:
+        self._reload, self._parent = reload, parent
+
+    async def __call__(self, *, by: str, check_only: bool) -> ReloadReport:
+        """What has changed on this node. Raises SettingsError: nothing has changed then, on any."""
+        report = await self._reload(by=by, check_only=check_only)
+        if not check_only:
+            os.kill(self._parent(), signal.SIGHUP)
+        return report

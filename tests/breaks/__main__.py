@@ -1,0 +1,12 @@
+"""What breaks in a cluster, with real leases, and what takes longer than a ring has time for. About a minute."""
+
+import os
+import sys
+
+import pytest
+
+FILES = ("tests/breaks", "tests/wire/test_cluster_breaks.py", "tests/wire/test_cluster_failover.py")
+
+if __name__ == "__main__":
+    os.environ["WCSD_REAL_TIMES"] = "1"  # before anything of the tests is imported
+    sys.exit(pytest.main(["-q", *FILES, *sys.argv[1:]]))
