@@ -161,7 +161,8 @@ class EventLog:
 def _written(told: Mapping[str, object]) -> str:
     """As JSON, long texts cut off and URIs masked: mostly there are none, which is seen once it is written."""
     known = {key: value for key, value in told.items() if value is not None}
-    if _FLAT.issuperset(map(type, known.values())):
+    kinds = set(map(type, known.values()))
+    if all(issubclass(kind, str) for kind in kinds - _FLAT):  # an enumeration's texts are written as any other
         text = to_json(known)
         if len(text) <= MAX_TEXT and "://" not in text:
             return text

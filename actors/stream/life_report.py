@@ -44,22 +44,44 @@ def report_refused(stream: StreamActor, refused: MediaRefused) -> None:
     )
 
 
-def report_status(stream: StreamDescription, events: EventLog) -> None:
-    """The stream has a new status."""
-    events.emit(
-        EventType.STREAM_STATUS,
-        app=stream.app_key,
-        name=stream.name,
-        nodeId=stream.node_id,
-        sessionId=stream.session_id,
-        mediaSessionId=stream.media_session_id,
-        published=stream.published,
-        status=str(stream.status),
-        info=stream.info,
-        audioCodec=stream.audio_codec,
-        videoCodec=stream.video_codec,
-        roomName=stream.room_name,
-    )
+class StatusReports:
+    """The events of one stream's statuses. The last is held until `release`: of many that end, all owners come first.
+
+    What comes before it is told at once.
+    """
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self._held: StreamDescription | None = None
+
+    def status(self, stream: StreamDescription, *, is_last: bool) -> None:
+        """The stream has a new status."""
+        if is_last:
+            self._held = stream
+        else:
+            self._tell(stream)
+
+    def release(self) -> None:
+        """The owner has been told."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._tell(held)
+
+    def _tell(self, stream: StreamDescription) -> None:
+        self._events.emit(
+            EventType.STREAM_STATUS,
+            app=stream.app_key,
+            name=stream.name,
+            nodeId=stream.node_id,
+            sessionId=stream.session_id,
+            mediaSessionId=stream.media_session_id,
+            published=stream.published,
+            status=str(stream.status),
+            info=stream.info,
+            audioCodec=stream.audio_codec,
+            videoCodec=stream.video_codec,
+            roomName=stream.room_name,
+        )
 
 
 def end_fields(stream: StreamActor, traffic: StreamTraffic, info: str | None) -> dict[str, object]:

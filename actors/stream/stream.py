@@ -28,7 +28,7 @@ from actors.node.termination import Follower
 from actors.runtime.actor import Actor, ActorStopped, StopReason
 from actors.stream.describing import describe_stream, measure_media
 from actors.stream.end_reasons import USER, denied, failed
-from actors.stream.life_report import end_fields, report_live, report_refused, report_status
+from actors.stream.life_report import StatusReports, end_fields, report_live, report_refused
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
@@ -85,6 +85,7 @@ class Stream(Actor[Noted]):
         self._life = StreamLife(published=self.published)
         self._media: Media | None = None
         self._info: str | None = None
+        self._reports = StatusReports(services.supervisor.events)
         self._measures: StreamMeasures | None = None  # once it has ended
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
         self._peer_closed = self._stop_asked = False
@@ -173,6 +174,7 @@ class Stream(Actor[Noted]):
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.ended, self.media_session_id)
+            steps.callback(self._reports.release)
             steps.callback(self._close_media)
             steps.callback(self.keep_alive_slot.close)
 
@@ -251,7 +253,7 @@ class Stream(Actor[Noted]):
         description = self.describe(traffic=False)
         notice = self._notice(description)
         body = stream_body(description, custom=self.request.custom)
-        report_status(description, self._services.supervisor.events)
+        self._reports.status(description, is_last=self._life.is_over)
 
         def deliver(shown: dict[str, Any]) -> None:
             self._owner.status(notice.as_shown(body, shown))
