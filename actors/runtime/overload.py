@@ -37,9 +37,10 @@ class Overload:
         self.is_on = False
         """Whether the server is overloaded now."""
         self.lags = Histogram(DELAYS)
-        """All measurements."""
+        """All measurements, each once for every `TICK` since the one before: those of calm times count as much."""
         self.limit = limit
         self._calm_since = math.inf
+        self._measured_at = -math.inf
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -56,7 +57,7 @@ class Overload:
 
     def note(self, lag: float, now: float) -> None:
         """A task got its turn `lag` seconds late."""
-        self.lags.observe(lag)
+        self.lags.observe(lag, times=self._ticks_until(now))
         # One long delay counts as at most twice the limit: only four in a row are overload.
         self.lag += WEIGHT * (min(lag, 2 * self.limit) - self.lag)
         if self.lag > self.limit / 2:
@@ -67,6 +68,10 @@ class Overload:
         elif self.is_on and now - self._calm_since >= HOLD:
             self.is_on = False
             log.info("overload is over", lag_ms=self.lag_ms, refused=self.refused)
+
+    def _ticks_until(self, now: float) -> int:
+        since, self._measured_at = self._measured_at, now
+        return max(1, round((now - since) / TICK)) if since > -math.inf else 1
 
     @property
     def lag_ms(self) -> int:

@@ -58,7 +58,7 @@ PROCESS: Final = (
 LOOP: Final = (
     histogram(
         "loop_delay_seconds",
-        "how late a task gets its turn, probed every 50 ms, while there is no lag every 0.25 s: media is as late",
+        "how late a task gets its turn, counted once for each 50 ms; probed every 0.25 s while there is no lag",
     ),
     gauge("loop_lag_seconds", "the same, smoothed, as overload.max_loop_lag is compared with"),
     gauge("loop_tasks", "tasks of the event loop"),

@@ -53,6 +53,16 @@ def test_without_a_limit_it_measures_and_refuses_nothing() -> None:
     assert overload.statistics() == {"loop_lag_ms": 5000, "overloaded": 0, "refused_by_overload": 0}
 
 
+def test_a_measurement_counts_for_all_the_time_since_the_one_before() -> None:
+    overload = Overload(math.inf)
+    overload.note(0.0, 0.0)
+    overload.note(0.002, CALM_TICK)
+    overload.note(0.2, CALM_TICK + TICK + 0.2)
+    assert dict(overload.lags.cumulative())[0.0005] == 1
+    assert dict(overload.lags.cumulative())[0.0025] == 1 + round(CALM_TICK / TICK)
+    assert overload.lags.count == 1 + round((CALM_TICK + TICK + 0.2) / TICK)
+
+
 async def test_it_measures_how_late_a_task_gets_its_turn() -> None:
     overload = Overload(0.1)
     clock = MockClock()  # stands still but for what the test says
