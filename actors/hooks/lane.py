@@ -112,7 +112,7 @@ class HookLane:
 
     def notify(self, method: HookMethod, body: dict[str, Any], *, last: bool = False) -> None:
         """Tell the backend without waiting. `last` marks the end of a stream or session, which is dropped last."""
-        if self._accepts(method):
+        if self.sends(method) and self._is_in_time(method):
             self._put(self._notification(method, body, last=last))
 
     def event(
@@ -128,15 +128,14 @@ class HookLane:
         The client is told at once, unless the backend may overwrite the event: then after the answer, or after
         `rest_request_timeout` without one. `deliver` must not raise or wait; it may be called after `close`.
         """
-        if not self.sends(method):
-            deliver(apply_client_exclude(body, self.config.for_method(method)))
-        elif not self.overwrites(method):
-            deliver(apply_client_exclude(body, self.config.for_method(method)))
-            self.notify(method, body, last=last)
-        elif not self._accepts(method):
-            deliver(apply_client_exclude(body, self.config.for_method(method)))
-        else:
+        config, sends = self.config.for_method(method), self.sends(method)
+        overwrites = config.rest_policy is RestPolicy.OVERWRITE
+        if sends and overwrites and self._is_in_time(method):
             self._queue_overwritten(method, body, deliver, last=last)
+            return
+        deliver(apply_client_exclude(body, config))
+        if sends and not overwrites and self._is_in_time(method):
+            self._put(self._notification(method, body, last=last))
 
     def keep_alive_slot(self) -> KeepAliveSlot:
         """A slot for one stream's keep-alives, outside the lane."""
@@ -168,9 +167,7 @@ class HookLane:
     def _timeout(self) -> float:
         return self._services.settings.rest_request_timeout
 
-    def _accepts(self, method: HookMethod) -> bool:
-        if not self.sends(method):
-            return False
+    def _is_in_time(self, method: HookMethod) -> bool:
         if self._closed or not self._services.is_open:
             self._services.sender.log.came_too_late(method, self._session_id)
             return False
