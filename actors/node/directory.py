@@ -168,6 +168,8 @@ class Directory(Generic[B]):
         place.claims.discard(claim)
         if place.holder is claim:
             place.holder = None
-        self.changed(claim.name)
-        if not place.claims:
+        if place.claims:
+            self.changed(claim.name)
+        else:
             del self._places[claim.name]
+            place.changed.set()

@@ -148,9 +148,13 @@ class Termination(Generic[C]):
     # -- inside ------------------------------------------------------------------------------------
 
     def _cut_all(self, hits: Collection[C]) -> None:
-        self._candidates, self._matches = hits, lambda hit: True  # they have been examined
-        while self._cut_next() is not None:
-            pass
+        self._candidates, self._matches, self._steps = hits, lambda hit: True, iter(())  # they have been examined
+        for leads in (True, False):
+            for hit in hits:
+                if hit.leads is leads:
+                    self._cut_if_hit(hit)
+                    while self._falling:
+                        self._cut_next_follower()
 
     async def _cut_slice(self) -> bool:
         """Do a slice; whether there is more."""

@@ -53,5 +53,5 @@ class StreamPushing:
 
     def finish(self, media_session_id: str) -> None:
         """The stream is over."""
-        if self._pushes is not None:
+        if self._pushes:  # mostly there are none
             self._pushes.stream_ended(media_session_id)
