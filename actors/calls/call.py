@@ -114,6 +114,10 @@ class PhoneCall(Actor[CallMessage]):
         """The call at the SIP endpoint, once it is there."""
         return self._exchange.phone
 
+    def tell_again(self) -> None:
+        """The page is another one: tell it of this call."""
+        self._report.tell_again()
+
     def describe(self) -> CallDescription:
         """As hooks, REST and the page are shown it."""
         return self._report.describe()

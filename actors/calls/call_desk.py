@@ -29,16 +29,16 @@ class CallDesk:
 
     def account(self, connected: Mapping[str, Any], session_id: str) -> SipAccount | None:
         """The account of a connection, `connected` as its backend has answered it; None without one that can be."""
-        if not _text(connected, "sipLogin"):
+        if not text_of(connected, "sipLogin"):
             return None
         try:
             return make_account(
                 self.servers,
-                login=_text(connected, "sipLogin"),
-                domain=_text(connected, "sipDomain"),
-                password=_text(connected, "sipPassword"),
-                authentication_name=_text(connected, "sipAuthenticationName"),
-                outbound_proxy=_text(connected, "sipOutboundProxy"),
+                login=text_of(connected, "sipLogin"),
+                domain=text_of(connected, "sipDomain"),
+                password=text_of(connected, "sipPassword"),
+                authentication_name=text_of(connected, "sipAuthenticationName"),
+                outbound_proxy=text_of(connected, "sipOutboundProxy"),
                 port=_port(connected),
             )
         except BadAccount as error:
@@ -78,11 +78,12 @@ def wants_registration(connected: Mapping[str, Any], *, by_page: bool) -> bool:
     return by_page if wanted is None else wanted in (True, "true")
 
 
-def _text(connected: Mapping[str, Any], key: str) -> str:
+def text_of(connected: Mapping[str, Any], key: str) -> str:
+    """A field of a connection; empty if it is not there, or no text."""
     value = connected.get(key)
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
 
 def _port(connected: Mapping[str, Any]) -> int | None:
-    text = _text(connected, "sipPort")
+    text = text_of(connected, "sipPort")
     return int(text) if len(text) < 6 and text.isdecimal() and 0 < int(text) < 65_536 else None

@@ -27,6 +27,7 @@ class CallReport:
         self.callee = request.callee
         self.stream_name = request.to_stream
         self.is_held_for_transfer = False
+        self._offer: str | None = None  # to a page that is called
         self._request, self._owner, self._events, self._created = request, owner, events, created
 
     @property
@@ -43,7 +44,15 @@ class CallReport:
     def ring_page(self, sdp: str) -> None:
         """The page is told of a call that has come, and offered `sdp`."""
         self.state = CALL_LIFE.after(self.state, CallStep.RINGS)
-        self._announce(lambda call, shown: self._owner.call_rings(call.call_id, sdp, shown))
+        self._offer = sdp
+        self._announce_ringing(sdp)
+
+    def tell_again(self) -> None:
+        """Tell the current status once more: the owner's page is another one."""
+        if self.state is CallState.RINGING and self._offer is not None:
+            self._announce_ringing(self._offer)
+        elif self.state is not CallState.PENDING:
+            self._announce(self._owner.call_status)
 
     def end(self, status: CallStatus, info: str) -> None:
         """Tell the last status: this one, if none was set before."""
@@ -91,6 +100,9 @@ class CallReport:
             hold_for_transfer=self.is_held_for_transfer,
             create_date=self._created,
         )
+
+    def _announce_ringing(self, sdp: str) -> None:
+        self._announce(lambda call, shown: self._owner.call_rings(call.call_id, sdp, shown))
 
     def _announce(self, tell: Tell) -> None:
         call = self.describe()

@@ -8,7 +8,11 @@ from functools import partial
 import psutil
 import trio
 
+<<<<<<< HEAD
 from actors.calls.call_control import CallControl
+=======
+from actors.calls.parking import CallParking
+>>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
 from actors.capture import Captures, CaptureServices
 from actors.events.app_changes import report_app_changes
 from actors.events.reported_reload import ReportedReload
@@ -219,6 +223,7 @@ class Parts:
             rooms=self.room_places,
             streams=streams,
             calls=open_call_desk(self.sip, streams),
+            parking=None if self.sip is None else CallParking(self.settings, self.drain),
             debug_reports=self.debug_reports,
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=self.decoder,

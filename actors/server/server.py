@@ -149,6 +149,8 @@ class Server:
         await services.start(parts.captures.run, parts.sessions.streams)
         if parts.sip is not None:
             await services.start(parts.sip.run)
+        if parts.sessions.parking is not None:
+            await services.start(parts.sessions.parking.run)
         services.start_soon(opened.access.run)
         services.start_soon(parts.debug_reports.run)
         services.start_soon(_run_actor, "hook dispatcher", parts.dispatcher)
@@ -184,6 +186,8 @@ class Server:
             await self._asked_to_close.wait()
             keep_alive.stop(SHUTDOWN)
             parts.gateway.close()
+            if parts.sessions.parking is not None:
+                parts.sessions.parking.close()
             parts.supervisor.close(SHUTDOWN)
 
     async def _close_after_drain(self) -> None:

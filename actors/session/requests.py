@@ -14,7 +14,7 @@ from actors.session.backend_requests import BackendRequests
 from actors.session.data_exchange import AcceptAll, DataExchange
 from actors.session.diagnostics import Debugging, Diagnostics
 from actors.session.receive_quota import ReceiveQuota
-from actors.session.session_calls import CallAccess, SessionCalls
+from actors.session.session_calls import CallAccess, open_session_calls
 from actors.session.session_rooms import RoomAccess, SessionRooms
 from actors.session.snapshot_requests import SnapshotRequests
 from actors.session.stream_events import StreamEvents
@@ -75,7 +75,7 @@ class Requests:
         self._data = DataExchange(owner, self._rooms or AcceptAll(), self._backend)
         self._diagnostics = Diagnostics(owner, self._backend, debugging, self.streams)
         self._snapshots = SnapshotRequests(owner, services, self._backend, nursery, self.streams)
-        self._calls = SessionCalls(owner, calls, quota, nursery)
+        self._calls = open_session_calls(owner, calls, quota, nursery)
         self._weights: dict[str, int] = {}
 
     @property
@@ -83,11 +83,14 @@ class Requests:
         """The rooms that the session is in."""
         return () if self._rooms is None else self._rooms.joined
 
-    def end(self, reason: StopReason) -> Termination[StreamActor]:
-        """The session is over: every stream of it ends with `reason`, before this returns or, if many, in slices."""
+    def end(self, reason: StopReason, *, is_lost: bool) -> Termination[StreamActor]:
+        """The session is over: every stream of it ends with `reason`, before this returns or, if many, in slices.
+
+        `is_lost`: its client may come back.
+        """
         self._backend.end()
         try:
-            self._calls.end(SESSION_GONE)
+            self._calls.end(SESSION_GONE, is_lost=is_lost)
             self._diagnostics.end()
             self._data.end()  # first, so that a room's members are told LEFT, and not also of each stream
         finally:

@@ -15,6 +15,7 @@ import trio
 from attrs import Factory, field, frozen
 
 from actors.calls.call_desk import CallDesk
+from actors.calls.parking import CallParking
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.node.supervisor import Supervisor
@@ -32,9 +33,9 @@ from actors.session.diagnostics import debugging_of
 from actors.session.greeting import greet, take_leave
 from actors.session.outbox import OutboxPool
 from actors.session.pinging import PingSchedule
-from actors.session.reading import FLOODED, FrameDecoder, FrameReader, InboundFrame
+from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
-from actors.session.session_calls import call_access
+from actors.session.session_calls import SessionCalls, call_access
 from actors.session.session_report import SessionReport
 from actors.session.session_rooms import room_access
 from actors.session.video_rates import RatedPage, RateRound
@@ -73,6 +74,9 @@ PROTOCOL_ERROR = StopReason(cause="protocol-error")
 NO_CONNECTION_FRAME = StopReason(cause="no-connection-frame")
 MEDIA_TRANSPORT = StopReason(cause="media-transport-unsupported")
 
+_LOST = frozenset({PING_TIMEOUT, CLIENT_CLOSED, NOT_READING})
+"""Ends after which a client may come back."""
+
 _CLOSE_CODES = {
     SHUTDOWN: 1001,
     NOT_READING: 1008,
@@ -100,6 +104,8 @@ class SessionServices:
     """None: sessions are not debugged."""
     calls: CallDesk | None = None
     """None: there are no calls."""
+    parking: CallParking[SessionCalls] | None = None
+    """Where calls wait for clients that have asked for it."""
     admission: SessionAdmission = field(
         default=Factory(lambda self: SessionAdmission(self.streams.settings), takes_self=True)
     )
@@ -227,7 +233,7 @@ class Session(Actor[InboundFrame]):
 
     def _end_requests(self) -> None:
         if self._requests is not None:
-            self._streams_stopped = self._requests.end(session_ended(self.reason)).stopped
+            self._streams_stopped = self._requests.end(session_ended(self.reason), is_lost=self.reason in _LOST).stopped
 
     def _close_outlets(self) -> None:
         if self._streams_stopped is None or self._streams_stopped.is_set():
@@ -295,6 +301,7 @@ class Session(Actor[InboundFrame]):
         owner = SessionOwner(
             context=self._context(), subject=self._identity.subject, lane=lane, writer=self._writer, ended=self._forget
         )
+        token = self._services.make_token()
         self._requests = Requests(
             owner,
             self._services.streams,
@@ -302,9 +309,13 @@ class Session(Actor[InboundFrame]):
             lambda: self.nursery,
             room_access=room_access(self._services.rooms, owner, answered, self._services.streams),
             debugging=debugging_of(self._services.debug_reports, self._connection),
+<<<<<<< HEAD
             calls=call_access(self._services.calls, answered, self.session_id, by_page="sipLogin" in sent),
+=======
+            calls=call_access(self._services.calls, self._services.parking, answered, owner.subject, token),
+>>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
         )
-        greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=self._services.make_token())
+        greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=token)
         self._connection = self._connection.outline()
         self._connected_body = self._context().body()
         self.nursery.start_soon(self._ping)

@@ -8,23 +8,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from actors.calls.call import PhoneCall
-from actors.calls.call_desk import CallDesk, wants_registration
+from actors.calls.call import SESSION_GONE, PhoneCall
+from actors.calls.call_desk import CallDesk, text_of, wants_registration
 from actors.calls.call_messages import AnswerWish, DigitsWish, HoldWish, TransferWish
 from actors.calls.dialer import Dialer
+from actors.calls.parking import CallParking, Keeper, run_registration
 from actors.calls.phone_line import CallListener, PhoneLine
 from actors.calls.placed_call import PlacedCall
 from actors.calls.received_call import CallArrival, ReceivedCall
 from actors.calls.registration import Registration
 from actors.calls.services import CallServices
 from actors.calls.start import admit_call, start_call
-from actors.runtime.actor import StopReason, crash_guard
-from actors.runtime.logs import get_logger
+from actors.runtime.actor import StopReason
 from actors.session.page_calls import PageCalls
 from actors.session.receive_quota import ReceiveQuota
 from actors.session.websdk_owner import SessionOwner
+from protocol.access.kicks import Subject
 from protocol.calls.fraud_limits import CallParty, CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.request import CallRequest
@@ -38,8 +39,6 @@ from protocol.sip.events import CallArrived
 
 _UNAVAILABLE = 480
 
-log = get_logger("session")
-
 
 @frozen(kw_only=True)
 class CallAccess:
@@ -50,6 +49,11 @@ class CallAccess:
     dialer: Dialer | None = None
     registers: bool = False
     """Whether the account is to be registered."""
+    keeper: Keeper | None = None
+    """Who may come back after the session; None: nobody is waited for."""
+    parking: CallParking["SessionCalls"] | None = None
+    former_token: str = field(default="", repr=False)
+    """The token of a session that is over, which this one goes on with."""
 
     @property
     def services(self) -> CallServices:
@@ -57,6 +61,7 @@ class CallAccess:
 
 
 def call_access(
+<<<<<<< HEAD
     desk: CallDesk | None, connected: Mapping[str, Any], session_id: str, *, by_page: bool
 ) -> CallAccess | None:
     """For a session whose `connection` the backend has answered by `connected`. None where there are no calls.
@@ -70,6 +75,41 @@ def call_access(
         return CallAccess(desk=desk)
     registers = wants_registration(connected, by_page=by_page)
     return CallAccess(desk=desk, account=account, dialer=desk.dialer(account), registers=registers)
+=======
+    desk: CallDesk | None,
+    parking: CallParking["SessionCalls"] | None,
+    connected: Mapping[str, Any],
+    subject: Subject,
+    token: str,
+) -> CallAccess | None:
+    """For a session whose `connection` the backend has answered by `connected`. None where there are no calls."""
+    if desk is None:
+        return None
+    account = desk.account(connected, subject.session_id)
+    keeper = Keeper(token=token, app_key=subject.app_key, address=subject.address or "")
+    return CallAccess(
+        desk=desk,
+        account=account,
+        dialer=None if account is None else desk.dialer(account),
+        registers=account is not None and wants_registration(connected),
+        keeper=keeper if connected.get("keepAlive") in (True, "true") else None,
+        parking=parking,
+        former_token=text_of(connected, "authToken"),
+    )
+
+
+def open_session_calls(
+    owner: SessionOwner, access: CallAccess | None, quota: ReceiveQuota, nursery: Callable[[], trio.Nursery]
+) -> "SessionCalls":
+    """Those that wait for this client, or new ones."""
+    if access is not None and access.parking is not None and access.former_token:
+        found = access.parking.take(access.former_token, app_key=owner.context.app_key)
+        if found is not None:
+            found.come_back(owner, access, quota)
+            nursery().start_soon(found.tell_again)
+            return found
+    return SessionCalls(owner, access, quota, nursery)
+>>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
 
 
 class SessionCalls(PageCalls):
@@ -86,12 +126,16 @@ class SessionCalls(PageCalls):
         super().__init__(owner)
         self._access = access
         self._quota = quota
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, tuple[ReceiveQuota, int]] = {}
         self._registration: Registration | None = None
         self._is_over = False
         if access is not None and access.registers and access.account is not None:
             self._registration = access.desk.registration(access.account, self)
-            nursery().start_soon(run_registration, self._registration)
+            is_held = (
+                access.keeper is not None and access.parking is not None and access.parking.hold(self._registration)
+            )
+            if not is_held:
+                nursery().start_soon(run_registration, self._registration)
 
     # -- for its page ------------------------------------------------------------------------------
 
@@ -104,7 +148,7 @@ class SessionCalls(PageCalls):
             case "answer" if call is not None:
                 call.wish(AnswerWish(frame.sdp))
             case "answer":
-                self.owner.send(Finish(call_id=frame.call_id))
+                self.send(Finish(call_id=frame.call_id))
             case "hangup" if call is not None:
                 call.hang_up()
             case "hold" | "unhold" if call is not None:
@@ -120,13 +164,13 @@ class SessionCalls(PageCalls):
         """The SIP server knows the account."""
         if self._access is not None and self._access.account is not None:
             login = self._access.account.login
-            self._tell_registration(SessionStatus.REGISTERED, lambda: self.owner.send(Registered(sip_login=login)))
+            self._tell_registration(SessionStatus.REGISTERED, lambda: self.send(Registered(sip_login=login)))
 
     def registration_failed(self, status: int, reason: str) -> None:
         """It does not: the page is warned, and goes on."""
         info = f"SIP registration failed: {status} {reason}".strip()
         frame = Fail(info=info, extra={"method": str(HookMethod.REGISTRATION_STATUS_EVENT)})
-        self._tell_registration(SessionStatus.FAILED, lambda: self.owner.send(frame), sipStatus=status, info=info)
+        self._tell_registration(SessionStatus.FAILED, lambda: self.send(frame), sipStatus=status, info=info)
 
     def call_arrived(self, event: CallArrived, phone: PhoneLine) -> CallListener | int:
         """Somebody calls this session's account: who hears what happens, or the status to refuse with."""
@@ -154,8 +198,45 @@ class SessionCalls(PageCalls):
             return refused.sip_status
         return call.sip_told
 
-    def end(self, reason: StopReason) -> None:
-        """The session is over, and with it its calls."""
+    def end(self, reason: StopReason, *, is_lost: bool) -> None:
+        """The session is over, and with it its calls; unless its client is lost, but has asked for them to wait."""
+        if not (is_lost and self._wait()):
+            self._end(reason)
+
+    # -- for its client that comes back ------------------------------------------------------------
+
+    def come_back(self, owner: SessionOwner, access: CallAccess, quota: ReceiveQuota) -> None:
+        """Go on for another session of the client, by the account that there was if it names none."""
+        self.attach(owner)
+        before, self._quota = self._access, quota
+        self._access = access
+        if access.account is None and before is not None:
+            self._access = evolve(access, account=before.account, dialer=before.dialer)
+
+    async def tell_again(self) -> None:
+        """Tell the page what there is."""
+        if self._registration is not None and self._registration.is_registered:
+            self.registered()
+        for call in tuple(self.calls.values()):
+            call.tell_again()
+
+    def leave(self) -> None:
+        """The client has not come back."""
+        self._end(SESSION_GONE)
+        self.lane.close()
+
+    def _wait(self) -> bool:
+        access = self._access
+        if access is None or access.keeper is None or access.parking is None:
+            return False
+        if self._registration is None and not self.calls:
+            return False
+        if not access.parking.park(access.keeper, self):
+            return False
+        self.detach()
+        return True
+
+    def _end(self, reason: StopReason) -> None:
         self._is_over = True
         if self._registration is not None:
             self._registration.stop(reason)
@@ -167,7 +248,7 @@ class SessionCalls(PageCalls):
     def _place(self, frame: SipRequest) -> None:
         access = self._access
         if frame.call_id in self.calls:  # `finish` would end the page's running call of this id
-            self.owner.send(Fail(api_method=frame.message, id=frame.call_id, info=CallInfo.CALL_ID_IN_USE))
+            self.send(Fail(api_method=frame.message, id=frame.call_id, info=CallInfo.CALL_ID_IN_USE))
             return
         try:
             if access is None:
@@ -189,12 +270,12 @@ class SessionCalls(PageCalls):
             call.wish(TransferWish(target=target, dialer=self._access.dialer, other=line))
 
     def _admit(self, access: CallAccess, *, incoming: bool = False) -> CallTicket:
-        context = self.owner.context
+        context = self.context
         party = CallParty(
             session_id=context.session_id,
             app_key=context.app_key,
             account="" if access.dialer is None else access.dialer.account,
-            address=self.owner.subject.address or "",
+            address=self.subject.address or "",
         )
         return admit_call(party, access.services, incoming=incoming)
 
@@ -204,7 +285,7 @@ class SessionCalls(PageCalls):
         if not self._quota.keep(weight):
             access.services.limits.give_back(ticket, 0.0, trio.current_time())
             raise CallRefused(CallInfo.TOO_MANY_CALLS, "max_client_memory")
-        self._weights[frame.call_id] = weight
+        self._weights[frame.call_id] = self._quota, weight
 
     def _start(self, call: PhoneCall, services: CallServices, ticket: CallTicket) -> None:
         try:
@@ -217,22 +298,19 @@ class SessionCalls(PageCalls):
 
     def _refuse(self, call_id: str, refused: CallRefused) -> None:
         if self._access is not None:
-            self._access.services.refused(refused, session=self.owner.context.session_id, call=call_id)
-        self.owner.send(Finish(call_id=call_id, status=CallStatus.FAILED, info=refused.info))
+            self._access.services.refused(refused, session=self.context.session_id, call=call_id)
+        self.send(Finish(call_id=call_id, status=CallStatus.FAILED, info=refused.info))
 
     def _tell_registration(self, status: SessionStatus, deliver: Callable[[], None], **fields: Any) -> None:
-        body = self.owner.context.body(status=status, **fields)
-        self.owner.lane.event(HookMethod.REGISTRATION_STATUS_EVENT, body, deliver=lambda shown: deliver())
+        body = self.context.body(status=status, **fields)
+        self.lane.event(HookMethod.REGISTRATION_STATUS_EVENT, body, deliver=lambda shown: deliver())
 
     def call_over(self, call_id: str) -> None:
         self.calls.pop(call_id, None)
-        self._quota.give_back(self._weights.pop(call_id, 0))
-
-
-async def run_registration(registration: Registration) -> None:
-    """A registration that crashes is over; its page goes on."""
-    with crash_guard(lambda error: log.error("registration crashed", crash=error, actor=repr(registration))):
-        await registration.run()
+        kept = self._weights.pop(call_id, None)
+        if kept is not None:
+            quota, weight = kept
+            quota.give_back(weight)
 
 
 def _request(frame: SipRequest, dialer: Dialer) -> CallRequest:

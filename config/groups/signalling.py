@@ -67,6 +67,10 @@ class SignallingSettings:
         "keep_alive.server_interval", Duration("ms", 10, DAY_MS), "5000", "Interval between pings to a client.")
     keep_alive_probes: int = setting(
         "keep_alive.probes", Integer(1, 1000), "10", "Unanswered pings after which a client is considered gone.")
+    keep_alive_session_timeout: float = setting(
+        "keep_alive.session_timeout", Duration("ms", 0, DAY_MS), "3600000",
+        "How long registration and calls of a client that has asked for it (keepAlive) wait for it to come back after "
+        "its connection is lost. 0: not at all.")
     inbound_video_rate_stat_send_interval: int = setting(
         "inbound_video_rate_stat_send_interval", Integer(0, 60, "seconds"), "0",
         "How often a publisher's page is told how much video arrives, for CONNECTION_QUALITY of the SDK, which expects"

@@ -1,0 +1,117 @@
+"""Where calls and registrations wait for a client that has asked for it (`keepAlive`), and has lost its connection.
+
+It comes back with the `authToken` of the session that is over, and goes on with what is here. Who does not come back in
+`keep_alive.session_timeout` loses it.
+"""
+
+from typing import Generic, Protocol, TypeVar
+
+import trio
+from attrs import define, field, frozen
+
+from actors.calls.registration import Registration
+from actors.node.drain import Drain
+from actors.runtime.actor import crash_guard
+from actors.runtime.logs import RateLimitedLog, get_logger
+from config.settings import Settings
+
+log = get_logger("calls")
+
+
+class Parkable(Protocol):
+    """What waits."""
+
+    def leave(self) -> None:
+        """Nobody has come back: all of it ends."""
+
+
+P = TypeVar("P", bound=Parkable)
+
+
+@frozen(kw_only=True)
+class Keeper:
+    """Who may come back: the client of an application with this token. `address` is what it counts for."""
+
+    token: str = field(repr=False)
+    app_key: str
+    address: str
+
+
+@define(eq=False)
+class _Parked(Generic[P]):
+    keeper: Keeper
+    calls: P
+    wait: trio.CancelScope = field(factory=trio.CancelScope)
+
+
+class CallParking(Generic[P]):
+    """See above. What waits counts for its client's address, as sessions do."""
+
+    def __init__(self, settings: Settings, drain: Drain) -> None:
+        self._settings, self._drain = settings, drain
+        self._places: dict[str, _Parked[P]] = {}
+        self._nursery: trio.Nursery | None = None
+        self._refusals = RateLimitedLog(log, clock=trio.current_time)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the registrations of those who may come back, until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    def hold(self, registration: Registration) -> bool:
+        """Run a registration that outlasts its session; false: there is nowhere to."""
+        if self._nursery is None:
+            return False
+        self._nursery.start_soon(run_registration, registration)
+        return True
+
+    def park(self, keeper: Keeper, calls: P) -> bool:
+        """Have this wait; false: it must end now."""
+        if self._nursery is None or self._drain.refuses() or not self._settings.keep_alive_session_timeout:
+            return False
+        most = self._settings.max_sessions_per_address
+        if sum(each.keeper.address == keeper.address for each in self._places.values()) >= most:
+            self._refusals.warning("calls are not kept", address=keeper.address, limit="max_sessions_per_address")
+            return False
+        parked = self._places[keeper.token] = _Parked(keeper, calls)
+        self._nursery.start_soon(self._expire, parked)
+        return True
+
+    def take(self, token: str, *, app_key: str) -> P | None:
+        """What waits for the client that shows this token; it waits no more."""
+        parked = self._places.get(token)
+        if parked is None or parked.keeper.app_key != app_key:
+            return None
+        self._forget(parked)
+        return parked.calls
+
+    def close(self) -> None:
+        """Nothing waits any more, now or later."""
+        self._nursery = None
+        for parked in tuple(self._places.values()):
+            self._end(parked)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _expire(self, parked: _Parked[P]) -> None:
+        with parked.wait:
+            await trio.sleep(self._settings.keep_alive_session_timeout)
+            self._end(parked)
+
+    def _end(self, parked: _Parked[P]) -> None:
+        if self._forget(parked):
+            parked.calls.leave()
+
+    def _forget(self, parked: _Parked[P]) -> bool:
+        parked.wait.cancel()
+        return self._places.pop(parked.keeper.token, None) is not None
+
+
+async def run_registration(registration: Registration) -> None:
+    """A registration that crashes is over; its page goes on."""
+    with crash_guard(lambda error: log.error("registration crashed", crash=error, actor=repr(registration))):
+        await registration.run()

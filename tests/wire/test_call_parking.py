@@ -1,0 +1,95 @@
+"""Clients that have asked for it (`keepAlive`) lose their connection, come back, and go on; through a whole server."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.sip.events import CallAnswered, CallEnded
+from tests.support.full_server import FullServer
+from tests.support.media_peer import MediaPeer
+from tests.support.media_rig import until
+from tests.support.page_call import ACCOUNT, PageCall, established, world
+from tests.support.wcs_client import WcsClient, wcs_client
+
+KEPT: dict[str, Any] = ACCOUNT | {"keepAlive": True}
+REGISTERED: dict[str, Any] = KEPT | {"sipRegisterRequired": True}
+
+
+async def lose(client: WcsClient, server: FullServer) -> str:
+    """The connection of the client ends; the token by which it may come back."""
+    (greeting,) = client.of("getUserData")
+    await client.socket.aclose()
+    await until(lambda: not server.server.parts.supervisor.session_count)
+    return str(greeting["authToken"])
+
+
+def waiting(server: FullServer) -> int:
+    parking = server.server.parts.sessions.parking
+    assert parking is not None
+    return len(parking)
+
+
+async def test_a_call_goes_on_without_its_page_and_with_the_next(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as first:
+        made = await established(first, phone)
+        token = await lose(first, server)
+        assert waiting(server) == 1
+        made.speak(b"still here")
+        assert (await phone.media.hear())[-1].payload == b"still here"
+        async with wcs_client(server.url("ws"), keepAlive=True, authToken="another") as stranger:
+            await stranger.send("hangup", {"callId": made.id})
+            async with wcs_client(server.url("ws"), keepAlive=True, authToken=token) as second:
+                assert (await second.receive("talk", callId=made.id))["status"] == "ESTABLISHED"
+                assert not waiting(server)
+                await second.send("hangup", {"callId": made.id})
+                await second.receive("finish", callId=made.id, status="FINISH")
+        assert (await phone.event(CallEnded)).was_up
+
+
+async def test_who_comes_back_answers_a_call_that_has_come_meanwhile(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **REGISTERED) as first:
+        await first.receive("registered")
+        token = await lose(first, server)
+        phone.dials(phone.registered[-1], offer=phone.description())
+        table = server.server.parts.sessions.calls
+        assert table is not None
+        await until(lambda: len(table.services.table) == 1)
+        async with wcs_client(server.url("ws"), keepAlive=True, authToken=token) as second:
+            await second.receive("registered", sipLogin="alice")
+            incoming = await second.receive("notifyIncomingCall", status="RING")
+            made = PageCall(second, incoming["callId"], MediaPeer(g711=True, video=None))
+            second.peers.append(made.peer)
+            (offer,) = second.of("setRemoteSDP", mediaSessionId=made.id)
+            await made.command("answer", sdp=made.peer.call_answer(offer["sdp"]), incoming=True)
+            phone.hear((await phone.event(CallAnswered)).description)
+            await made.status("talk", "ESTABLISHED")
+            await made.go()
+            made.speak(b"hello")
+            assert (await phone.media.hear())[0].payload == b"hello"
+        assert waiting(server) == 1  # once more
+
+
+@pytest.mark.parametrize("settings", [{"keep_alive_session_timeout": 0.1}, {"keep_alive_session_timeout": 0}])
+async def test_who_does_not_come_back_in_time_loses_its_calls(tmp_path: Path, settings: dict[str, Any]) -> None:
+    async with world(tmp_path, **settings) as (server, phone), wcs_client(server.url("ws"), **REGISTERED) as client:
+        await client.receive("registered")
+        await established(client, phone)
+        await lose(client, server)
+        assert (await phone.event(CallEnded)).was_up
+        await until(lambda: server.server.parts.sip is not None and not server.server.parts.sip.registration_count)
+        assert not waiting(server)
+
+
+async def test_what_the_server_ends_does_not_wait(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as client:
+        await established(client, phone)
+        ended = await server.rest.post("/rest-api/connection/terminate", json={"appKey": "defaultApp"})
+        assert ended.is_success
+        assert (await phone.event(CallEnded)).was_up
+        assert not waiting(server)
+        async with wcs_client(server.url("ws"), **KEPT) as another:
+            await established(another, phone)
+            await lose(another, server)
+            assert waiting(server) == 1
+    assert (await phone.event(CallEnded)).was_up  # the server has been shut down
