@@ -43,6 +43,8 @@ LATER = {
         for name in ("ca_file", "connect_timeout", "registration_expires", "max_registrations")
     },
     "sip_sdes": "a call: tests/wire/test_call_srtp.py",
+    "sip_accounts_file": "a call by REST: tests/wire/test_call_orders.py",
+    "keep_alive_session_timeout": "a client with a call: tests/wire/test_call_parking.py",
     "sip_callee_allow": "a call",
     "sip_callee_deny": "a call",
     "shutdown_timeout": "the end of the process",
