@@ -8,11 +8,8 @@ from functools import partial
 import psutil
 import trio
 
-<<<<<<< HEAD
 from actors.calls.call_control import CallControl
-=======
 from actors.calls.parking import CallParking
->>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
 from actors.capture import Captures, CaptureServices
 from actors.events.app_changes import report_app_changes
 from actors.events.reported_reload import ReportedReload

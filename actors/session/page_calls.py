@@ -60,16 +60,11 @@ class PageCalls(ABC):
         self.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp))
 
     def call_rings(self, call_id: str, sdp: str, shown: Mapping[str, Any]) -> None:
-<<<<<<< HEAD
         """The SDP comes first: the page may answer as soon as it knows of the call.
 
         Its status comes again by itself: to the SDK the call is NEW until then, and would not be hung up.
         """
-        self.owner.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp, is_initiator=False))
-=======
-        """The SDP comes first: the page may answer as soon as it knows of the call."""
         self.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp, is_initiator=False))
->>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
         self._send(NotifyIncomingCall(data=shown))
         self._send(Ring(data=shown))
 

@@ -301,19 +301,15 @@ class Session(Actor[InboundFrame]):
         owner = SessionOwner(
             context=self._context(), subject=self._identity.subject, lane=lane, writer=self._writer, ended=self._forget
         )
-        token = self._services.make_token()
+        services, token = self._services, self._services.make_token()
         self._requests = Requests(
             owner,
-            self._services.streams,
+            services.streams,
             self._socket.quota,
             lambda: self.nursery,
-            room_access=room_access(self._services.rooms, owner, answered, self._services.streams),
-            debugging=debugging_of(self._services.debug_reports, self._connection),
-<<<<<<< HEAD
-            calls=call_access(self._services.calls, answered, self.session_id, by_page="sipLogin" in sent),
-=======
-            calls=call_access(self._services.calls, self._services.parking, answered, owner.subject, token),
->>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
+            room_access=room_access(services.rooms, owner, answered, services.streams),
+            debugging=debugging_of(services.debug_reports, self._connection),
+            calls=call_access(services.calls, services.parking, sent, answered, owner.subject, token),
         )
         greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=token)
         self._connection = self._connection.outline()

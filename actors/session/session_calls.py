@@ -61,28 +61,14 @@ class CallAccess:
 
 
 def call_access(
-<<<<<<< HEAD
-    desk: CallDesk | None, connected: Mapping[str, Any], session_id: str, *, by_page: bool
-) -> CallAccess | None:
-    """For a session whose `connection` the backend has answered by `connected`. None where there are no calls.
-
-    `by_page`: the page has named an account itself.
-    """
-    if desk is None:
-        return None
-    account = desk.account(connected, session_id)
-    if account is None:
-        return CallAccess(desk=desk)
-    registers = wants_registration(connected, by_page=by_page)
-    return CallAccess(desk=desk, account=account, dialer=desk.dialer(account), registers=registers)
-=======
     desk: CallDesk | None,
     parking: CallParking["SessionCalls"] | None,
+    sent: Mapping[str, Any],
     connected: Mapping[str, Any],
     subject: Subject,
     token: str,
 ) -> CallAccess | None:
-    """For a session whose `connection` the backend has answered by `connected`. None where there are no calls."""
+    """For a session whose `connection` the backend was sent, and has answered by `connected`. None: no calls."""
     if desk is None:
         return None
     account = desk.account(connected, subject.session_id)
@@ -91,7 +77,7 @@ def call_access(
         desk=desk,
         account=account,
         dialer=None if account is None else desk.dialer(account),
-        registers=account is not None and wants_registration(connected),
+        registers=account is not None and wants_registration(connected, by_page="sipLogin" in sent),
         keeper=keeper if connected.get("keepAlive") in (True, "true") else None,
         parking=parking,
         former_token=text_of(connected, "authToken"),
@@ -109,7 +95,6 @@ def open_session_calls(
             nursery().start_soon(found.tell_again)
             return found
     return SessionCalls(owner, access, quota, nursery)
->>>>>>> 0b99bce (Clients with keepAlive keep their registration and calls, and come back by authToken)
 
 
 class SessionCalls(PageCalls):
