@@ -1,7 +1,7 @@
 /** Calls by SIP, and how many accounts are registered. Not shown by a server without SIP. */
 
 import { byId, setFlag, setText } from "./dom.js";
-import { buttonsColumn } from "./lists.js";
+import { buttonsColumn, nameColumn } from "./lists.js";
 import { may } from "./login.js";
 import { pageData } from "./rest.js";
 import { holds, tellFound } from "./searched.js";
@@ -12,12 +12,11 @@ import { count, duration } from "./words.js";
 const BADGES = { ESTABLISHED: "PUBLISHING", HOLD: "PENDING", TRYING: "PENDING", RING: "PENDING", RING_MEDIA: "PENDING" };
 
 const COLUMNS = [
-  column("Caller", (call) => [call.visibleName, call.caller].filter(Boolean).join(" · "), { className: "text" }),
-  column("Callee", (call) => call.callee, { className: "text" }),
+  nameColumn({ title: "Caller", idOf: (call) => call.callId }),
+  column("Callee", (call) => call.callee),
   column("Direction", (call) => (call.direction === "in" ? "to a page" : "from a page")),
   badgeColumn("Status", (call) => call.status, { kind: (call) => BADGES[call.status] ?? "" }),
   column("App key", (call) => call.appKey),
-  column("Session", (call) => call.sessionId, { className: "id" }),
   column("Age", (call) => duration(call.age), { className: "number" }),
   buttonsColumn([
     {
@@ -44,7 +43,7 @@ export class Calls {
   }
 
   show({ calls }, searched) {
-    const rows = calls.filter((call) => holds(call, searched));
+    const rows = calls.filter((call) => holds(call, searched)).map((call) => ({ ...call, name: calling(call) }));
     this.#table.show(rows);
     setFlag(byId("calls"), "hidden", !rows.length);
     tellFound("calls", rows, calls, searched, "No call now.", "call");
@@ -54,6 +53,9 @@ export class Calls {
     this.#table.show([]);
   }
 }
+
+/** `Alice · alice@pbx.example.com` */
+const calling = ({ visibleName, caller }) => [visibleName, caller].filter(Boolean).join(" · ");
 
 /** `12 accounts registered, 1 failed` */
 function told({ registered, registering, failed }) {
