@@ -95,6 +95,22 @@ async def test_operators_see_how_it_stands(autojump_clock: object) -> None:
         assert transport.counts.registrations_failed == 1
 
 
+async def test_a_server_that_knows_only_md5_is_told_of_once(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: RequestMessage) -> Any:
+        challenge = ("WWW-Authenticate", 'Digest realm="r", nonce="n"')
+        return 200 if request.headers.has("Authorization") else (401, (challenge,))
+
+    async with memory_endpoint() as (endpoint, transport, settings):
+        transport.answer = answer
+        async with registering(endpoint, settings, Owner()):
+            await trio.sleep(2_000)
+    warned = [record for record in caplog.records if "no digest but MD5" in record.getMessage()]
+    assert len(transport.requests) > 4
+    assert len(warned) == 1
+
+
 async def test_the_servers_time_counts(autojump_clock: object) -> None:
     async with memory_endpoint() as (endpoint, transport, settings):
         transport.answer = lambda request: (200, (("Expires", "60"),))

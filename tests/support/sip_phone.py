@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import trio
 from attrs import define, evolve, field
 
-from protocol.sip.core import Surroundings
-from protocol.sip.events import CallArrived, SipEvent
+from protocol.sip.core import Outbound, Surroundings
+from protocol.sip.events import CallAnswered, CallArrived, OfferAccepted, SipEvent
 from protocol.sip.headers import NameAddress, SipUri, parse_name_address, parse_uri
 from protocol.sip.media_description import (
     AudioDescription,
@@ -20,7 +20,7 @@ from protocol.sip.media_description import (
     write_answer,
     write_offer,
 )
-from protocol.sip.message import RequestMessage, SipMessage, parse_datagram
+from protocol.sip.message import RequestMessage, SipMessage, encode, parse_datagram
 from protocol.sip.outgoing_call import Invitation
 from protocol.sip.transactions import Hop
 from protocol.sip.user_agent import UserAgent
@@ -42,6 +42,8 @@ class SipPhone:
     call: str = ""
     secret: bytes | None = None
     """Its master key and salt for SRTP; None: it has plain RTP."""
+    answers_late: bool = False
+    """It makes no offers, and answers those of the server in its ACKs (RFC 6337)."""
     events: list[SipEvent] = field(init=False, factory=list)
     registered: list[str] = field(init=False, factory=list)
     """The Contacts that have been registered."""
@@ -184,12 +186,22 @@ class SipPhone:
                 self._flush()
 
     def _flush(self) -> None:
+        told = self.agent.events()
         for message in self.agent.outbound():
-            self.socket._sock.sendto(message.data, (message.hop.host, message.hop.port))
-        self.events += self.agent.events()
+            self.socket._sock.sendto(self._with_late_answer(message, told), (message.hop.host, message.hop.port))
+        self.events += told
         self._changed.set()
         self._changed = trio.Event()
         self._wake.set()
+
+    def _with_late_answer(self, outbound: Outbound, told: list[SipEvent]) -> bytes:
+        offers = [event.description for event in told if isinstance(event, CallAnswered | OfferAccepted)]
+        ack = outbound.message
+        if not self.answers_late or not offers or not isinstance(ack, RequestMessage) or ack.method != "ACK":
+            return outbound.data
+        self.hear(offers[-1])
+        typed = ack.with_header("Content-Type", "application/sdp")
+        return encode(evolve(typed, body=self.description(offers[-1])))
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import (
     CallAnswered,
     CallEnded,
+    OfferAccepted,
     OfferArrived,
 )
 from protocol.sip.servers import read_servers
@@ -79,6 +80,31 @@ async def test_a_phone_that_calls_without_an_offer_and_never_says_where_it_is_ha
         assert (await phone.event(CallAnswered)).description
         assert (await made.status("finish", "FAILED"))["info"] == CallInfo.FAILED_BY_MEDIA
         assert (await phone.event(CallEnded)).was_up
+
+
+async def test_a_phone_that_makes_no_offers_answers_ours_in_its_acks(tmp_path: Path) -> None:
+    account = ACCOUNT | {"sipRegisterRequired": True}
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **account) as client:
+        phone.answers_late = True
+        await client.receive("registered", sipLogin="alice")
+        phone.dials(phone.registered[0], offer=b"")
+        incoming = await client.receive("notifyIncomingCall")
+        made = PageCall(client, incoming["callId"], MediaPeer(g711=True, video=None))
+        client.peers.append(made.peer)
+        (offer,) = client.of("setRemoteSDP", mediaSessionId=made.id)
+        await made.command("answer", sdp=made.peer.call_answer(offer["sdp"]), incoming=True)
+        await made.status("talk", "ESTABLISHED")
+        await made.go()
+        await phone.event(CallAnswered)
+        for word in (b"after the first", b"after the second"):
+            phone.media.talk(word)
+            await made.hears(word)
+            made.speak(word)
+            while word not in [packet.payload for packet in phone.media.received]:
+                await phone.media.hear(len(phone.media.received) + 1)
+            phone.does("offer", b"")  # a re-INVITE that wants an offer
+            assert (await phone.event(OfferAccepted)).description
+        assert client.of("finish") == []
 
 
 async def test_what_refuses_calls_is_counted_by_setting_and_never_by_what_a_page_says(tmp_path: Path) -> None:

@@ -161,6 +161,15 @@ async def test_strangers_are_not_answered() -> None:
             assert await stranger.receive() is None
 
 
+async def test_a_connection_of_a_stranger_is_closed_unread() -> None:
+    async with sip_endpoint() as endpoint:
+        stream = await trio.open_tcp_stream("127.0.0.1", endpoint.port, local_address="127.0.0.2")
+        with trio.fail_after(PATIENCE):
+            assert await stream.receive_some() == b""
+        await stream.aclose()
+        assert (endpoint.transport.counts.strange, endpoint.transport.connection_count) == (1, 0)
+
+
 async def test_a_flood_of_one_source_is_cut() -> None:
     async with udp_peer() as peer, sip_endpoint() as endpoint:
         peer.last_source = ("127.0.0.1", endpoint.port)

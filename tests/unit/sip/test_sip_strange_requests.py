@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from protocol.sip import message_router
 from protocol.sip.events import CallArrived
 from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
 from tests.support.sip_network import ANSWER, SipNetwork, named
@@ -51,6 +52,24 @@ def test_an_invite_that_cannot_be_taken(name: str, value: str, status: int) -> N
     network.settle()
     assert network.bob.flow() == [str(status)]
     assert network.bob.told == []
+
+
+def test_beyond_two_thousand_transactions_requests_are_put_off_and_not_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_router, "MAX_TRANSACTIONS", 3)
+    network = SipNetwork()
+    network.call()
+    invite = cast(RequestMessage, network.alice.sent[0])
+    network.forget()
+    for number in range(5):
+        via = f"SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKn{number}"
+        more = invite.with_header("Via", via).with_header("Call-ID", f"n{number}")
+        network.bob.agent.receive(more, network.alice.hop, network.now)
+    network.settle()
+    assert network.bob.flow() == ["100", "100", "503", "503", "503"]
+    assert network.bob.sent[-1].headers.get("Retry-After") == "10"
+    assert (network.bob.agent.transaction_count, network.bob.agent.refused_count) == (3, 3)
 
 
 def test_an_invite_that_comes_by_two_ways_is_taken_once() -> None:
