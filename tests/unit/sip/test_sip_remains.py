@@ -45,7 +45,7 @@ def test_calls_leave_nothing_behind() -> None:
     before = of_sip()
     for _ in range(5):
         cycle(network)
-    assert of_sip() == before
+    assert not of_sip() - before  # what other tests have left may go meanwhile
     for party in (network.alice, network.bob):
         agent = party.agent
         assert (agent.transaction_count, agent.call_count, agent.deadline) == (0, 0, math.inf)
