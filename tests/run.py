@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -68,10 +68,24 @@ class Result:
     tests: tuple[Timed, ...] = ()
     needs_root: tuple[str, ...] = ()
     """Tests that were left out, because this user may not do what they do."""
-    remark: str = ""
+    counts: Mapping[str, int] = {}
+    """How many tests there were, and how many of them did not pass."""
 
     def __str__(self) -> str:
-        return f"{self.name:<16}{'passed' if self.passed else 'FAILED':<8}{self.seconds:7.1f} s  {self.remark}".rstrip()
+        remark = ", ".join(f"{number} {what}" for what, number in self.counts.items() if number)
+        return f"{self.name:<16}{'passed' if self.passed else 'FAILED':<8}{self.seconds:7.1f} s  {remark}".rstrip()
+
+    @classmethod
+    def merged(cls, parts: Sequence["Result"]) -> "Result":
+        """How all parts of one check or ring ended, which may have run at the same time; the sum of their seconds."""
+        return cls(
+            name=parts[0].name,
+            passed=all(part.passed for part in parts),
+            seconds=sum(part.seconds for part in parts),
+            tests=tuple(test for part in parts for test in part.tests),
+            needs_root=tuple(name for part in parts for name in part.needs_root),
+            counts={what: sum(part.counts[what] for part in parts) for what in parts[0].counts},
+        )
 
 
 Run = Callable[[], Result]
@@ -123,60 +137,55 @@ def _run(parts: Sequence[str], pytest_arguments: Sequence[str]) -> Iterator[Resu
     for part in parts:
         if part == "lint":
             yield from (_check(name, command) for name, command in CHECKS.items())
-            yield _flake8_async()
+            yield from _on_two_cores(_flake8_async())
         else:
             yield _ring(part, pytest_arguments)
 
 
 def _everything(pytest_arguments: Sequence[str]) -> list[Result]:
-    """What is slow on the wire, which mostly waits, beside all else that needs no browser; then the browsers."""
-    checks = [*_quiet_checks(), _flake8_async]
+    """Begins with what is slow on the wire, which mostly waits, beside the browsers, which never do."""
+    slow_wire = _parts_of("wire", 2, ("-m", "slow", *pytest_arguments))
+    browsers = _parts_of("e2e", 4, pytest_arguments)
     unit, actors = (partial(_ring, name, pytest_arguments, quiet=True) for name in ("unit", "actors"))
-    wire, slow_wire = (
-        partial(_ring, "wire", ("-m", marked, *pytest_arguments), quiet=True) for marked in ("not slow", "slow")
-    )
-    browsers = ([half] for half in _halves_of_e2e(pytest_arguments))
-    return [*_side_by_side([*checks, unit, actors, wire], [slow_wire]), *_side_by_side(*browsers)]
+    wire = partial(_ring, "wire", ("-m", "not slow", *pytest_arguments), quiet=True)
+    mixed = [run for pair in zip(slow_wire, browsers, strict=False) for run in pair]
+    return _on_two_cores([*mixed, *browsers[len(slow_wire) :], actors, unit, wire, *_flake8_async(), *_quiet_checks()])
 
 
-def _halves_of_e2e(pytest_arguments: Sequence[str]) -> Iterator[Run]:
-    """Each takes half a core: a page mostly waits for what comes over the network."""
-    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/e2e").rglob("test_*.py"))
-    for half in (0, 1):
-        yield partial(_ring, "e2e", pytest_arguments, files=files[half::2], quiet=True)
+def _parts_of(ring: str, count: int, pytest_arguments: Sequence[str]) -> list[Run]:
+    """The ring in so many parts. A folder in it stays whole, for its tests share what is slow to prepare."""
+    entries = sorted((ROOT / "tests" / ring).iterdir())
+    files = [
+        str(entry.relative_to(ROOT)) for entry in entries if entry.match("test_*.py") or any(entry.glob("test_*.py"))
+    ]
+    return [partial(_ring, ring, pytest_arguments, files=files[part::count], quiet=True) for part in range(count)]
 
 
 def _fast() -> list[Result]:
-    """All but flake8-async, properties, slow tests and the browsers, on two cores."""
+    """All but flake8-async, properties, slow tests and the browsers."""
     unit, actors, wire = (
         partial(_ring, name, ("-m", "not slow and not hypothesis"), quiet=True) for name in ("unit", "actors", "wire")
     )
-    return _side_by_side([*_quiet_checks(), actors], [unit, wire])
+    return _on_two_cores([actors, unit, wire, *_quiet_checks()])
 
 
 def _quiet_checks() -> list[Run]:
     return [partial(_check, name, command, quiet=True) for name, command in CHECKS.items()]
 
 
-def _side_by_side(*lanes: Sequence[Run]) -> list[Result]:
-    with ThreadPoolExecutor(len(lanes)) as workers:
-        return [result for lane in workers.map(_one_by_one, lanes) for result in lane]
+def _on_two_cores(runs: Sequence[Run]) -> list[Result]:
+    """Each core takes the next one when it is done; the longest come first, so that both are done at about one time."""
+    with ThreadPoolExecutor(2) as cores:
+        results = list(cores.map(lambda run: run(), runs))
+    names = dict.fromkeys(result.name for result in results)
+    return [Result.merged([result for result in results if result.name == name]) for name in names]
 
 
-def _one_by_one(lane: Iterable[Run]) -> list[Result]:
-    return [run() for run in lane]
-
-
-def _flake8_async() -> Result:
-    """Half of the files on each of two cores."""
-    started = time.monotonic()
+def _flake8_async() -> list[Run]:
+    """In two parts."""
     files = _asynchronous_sources()
-    halves = [
-        partial(_check, "flake8-async", ("-m", "tests.async_rules", *files[half::2]), quiet=True) for half in (0, 1)
-    ]
-    with ThreadPoolExecutor(2) as lanes:
-        results = list(lanes.map(lambda run: run(), halves))
-    return Result(name="flake8-async", passed=all(half.passed for half in results), seconds=time.monotonic() - started)
+    commands = [("-m", "tests.async_rules", *files[part::2]) for part in (0, 1)]
+    return [partial(_check, "flake8-async", command, quiet=True) for command in commands]
 
 
 def _asynchronous_sources() -> list[str]:
@@ -207,7 +216,7 @@ def _ring(name: str, pytest_arguments: Sequence[str], *, files: Sequence[str] = 
         seconds=seconds,
         tests=tuple(Timed(name=_name(test), seconds=float(test.get("time", 0))) for test in tests),
         needs_root=needs_root,
-        remark=", ".join(f"{number} {what}" for what, number in counts.items() if number),
+        counts=counts,
     )
 
 
