@@ -52,10 +52,16 @@ class SiteHandler(SimpleHTTPRequestHandler):
         """Stay quiet."""
 
 
+class SiteServer(ThreadingHTTPServer):
+    """Pages ask for dozens of files at once; connections beyond the queue would wait for seconds."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def serving_site() -> Iterator[str]:
     """The address of a web server that has the SDK and the page for it."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), SiteHandler) as httpd:
+    with SiteServer(("127.0.0.1", 0), SiteHandler) as httpd:
         thread = Thread(target=partial(httpd.serve_forever, poll_interval=0.05), name="site")
         thread.start()
         try:
