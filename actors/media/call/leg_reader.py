@@ -16,8 +16,8 @@ from actors.media.io.wakeup_coalescing import WakeupCoalescer
 from actors.media.peer.deadline_heap import Deadlines
 from protocol.stream.info_texts import StreamInfo
 
-MAX_DRAIN: Final = 32
-"""Packets read from one port before others get their turn."""
+MAX_ROUNDS: Final = 32
+"""Packets read from one port before other tasks get their turn."""
 _LARGEST: Final = 2_048
 
 Address = tuple[str, int]
@@ -105,24 +105,24 @@ class LegReader:
             await trio.lowlevel.wait_readable(self._selector)
 
     def _read(self) -> None:
-        woke_at, total, is_all = self._context.clock(), 0, True
-        for key, _ in self._selector.select(0):
-            count = self._drain(*key.data)
-            total += count
-            is_all = is_all and count < MAX_DRAIN
-        self._coalescer.took(total, woke_at, is_all=is_all)
+        """One packet from each port that has one, until none has: the call that finds nothing is made once for all."""
+        woke_at, total, ready = self._context.clock(), 0, self._selector.select(0)
+        for _ in range(MAX_ROUNDS):
+            if not ready:
+                break
+            for key, _ in ready:
+                total += self._read_one(*key.data)
+            ready = self._selector.select(0)
+        self._coalescer.took(total, woke_at, is_all=not ready)
 
-    def _drain(self, udp: UdpSocket, leg: ReadLeg, take: Take) -> int:
-        """A leg that ends on the way has closed its sockets."""
-        for index in range(MAX_DRAIN):
-            try:
-                data, source = udp.recvfrom(_LARGEST)
-            except BlockingIOError:
-                return index
-            except OSError:  # a port that nobody listens at (ICMP), or it has just been closed
-                return index + 1
-            self._guard.run(self._hand_over, leg, take, data, source[:2])
-        return MAX_DRAIN
+    def _read_one(self, udp: UdpSocket, leg: ReadLeg, take: Take) -> int:
+        """A leg that has ended in this round has closed its sockets."""
+        try:
+            data, source = udp.recvfrom(_LARGEST)
+        except OSError:  # a port that nobody listens at (ICMP), or it has just been closed
+            return 0
+        self._guard.run(self._hand_over, leg, take, data, source[:2])
+        return 1
 
     def _hand_over(self, leg: ReadLeg, take: Take, data: bytes, source: Address) -> None:
         self._guard.current = leg
