@@ -1,10 +1,13 @@
-"""A node that neither Redis nor the other node can reach, silently."""
+"""A node that neither Redis nor the other node can reach, silently; and a Redis that hangs."""
 
+import signal
 from pathlib import Path
 
 import trio
 
+from protocol.cluster.members import LEASE
 from tests.support.nat import Nat
+from tests.wire.test_cluster import cluster_of, refused
 from tests.wire.test_cluster_breaks import flows, parted, until
 
 
@@ -27,3 +30,18 @@ async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_i
             await flows(news, await pair.one.play("news"), b"after")
             assert news.statuses == [("PUBLISHING", None)]
             nursery.cancel_scope.cancel()
+
+
+async def test_a_redis_that_hangs_for_longer_than_leases_ends_no_stream(tmp_path: Path) -> None:
+    """It has the same data when it goes on, but no lease runs any more."""
+    async with parted(tmp_path) as pair:
+        mine, yours = await pair.one.publish("mine"), await pair.two.publish("yours")
+        pair.redis.signal(signal.SIGSTOP)
+        await until(lambda: not any(cluster_of(each).membership.is_up for each in (pair.a, pair.b)))
+        assert await refused(pair.one, "playStream", "yours") == "Failed to connect to origin stream"
+        await trio.sleep(LEASE)
+        pair.redis.resume()
+        await until(lambda: pair.is_whole)
+        assert await refused(pair.one, "publishStream", "yours") == "Stream name is already in use"
+        assert await refused(pair.two, "publishStream", "mine") == "Stream name is already in use"
+        assert (mine.statuses, yours.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])

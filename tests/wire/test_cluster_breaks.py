@@ -3,7 +3,6 @@
 Times of leases are a quarter of the real ones; see `tests.support.cluster_times`.
 """
 
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,6 @@ import trio
 
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support import cluster_times
-from tests.support.cluster_times import LEASE
 from tests.support.full_server import FullServer
 from tests.support.redis_proxy import RedisProxy, redis_proxy
 from tests.support.redis_server import POLL, RedisServer, redis_server
@@ -96,21 +94,6 @@ async def test_a_node_that_is_parted_from_redis_serves_on_and_yields_what_others
         await flows(kept, player, b"after")
         assert (mine.statuses, kept.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])
         assert await refused(pair.one, "publishStream", "kept") == "Stream name is already in use"
-
-
-async def test_a_redis_that_hangs_for_longer_than_leases_ends_no_stream(tmp_path: Path) -> None:
-    """It has the same data when it goes on, but no lease runs any more."""
-    async with parted(tmp_path) as pair:
-        mine, yours = await pair.one.publish("mine"), await pair.two.publish("yours")
-        pair.redis.signal(signal.SIGSTOP)
-        await until(lambda: not any(cluster_of(each).membership.is_up for each in (pair.a, pair.b)))
-        assert await refused(pair.one, "playStream", "yours") == "Failed to connect to origin stream"
-        await trio.sleep(LEASE)
-        pair.redis.resume()
-        await until(lambda: pair.is_whole)
-        assert await refused(pair.one, "publishStream", "yours") == "Stream name is already in use"
-        assert await refused(pair.two, "publishStream", "mine") == "Stream name is already in use"
-        assert (mine.statuses, yours.statuses) == ([("PUBLISHING", None)], [("PUBLISHING", None)])
 
 
 async def test_names_are_there_again_after_a_wipe(tmp_path: Path) -> None:
