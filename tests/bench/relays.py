@@ -1,9 +1,10 @@
 """What it costs to pass streams between nodes. Run by hand: `python -m tests.bench.relays` (`--help`).
 
-Two servers are processes of their own, with a private Redis. The first has all publications, a packet of each at a
-time; one viewer of each is on the first node (`local`), and then on the second (`relay`). Printed are the processor
-time of both servers for each packet, the time from the publisher to the viewer, and the time from `playStream` to the
-first packet of media. What the relay adds is the difference.
+Two servers are processes of their own, with a private Redis. The first has all publications, a picture of each at
+the same moment; one viewer of each is on the first node (`local`), and then on the second (`relay`). Printed are the
+processor time of both servers for each packet, the time from the publisher to the viewer, and that from `playStream` to
+the first packet of media. What the relay adds is the difference. `--before CHECKOUT` measures the servers of another
+checkout in turn with these, in the same run.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from attrs import define, field, frozen
 
 from tests.support.media_peer import MediaPeer, vp8_delta, vp8_key_frame
 from tests.support.redis_server import redis_server
-from tests.support.server_process import ServerProcess, running_server
+from tests.support.server_process import ROOT, ServerProcess, running_server
 from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
 
 PACKET = 1_000
@@ -43,6 +44,15 @@ class TimedViewer(MediaPeer):
 
 
 @frozen
+class Load:
+    """Of one phase: pictures a second, packets of each, and seconds."""
+
+    pictures: int
+    packets: int
+    seconds: float
+
+
+@frozen
 class Figures:
     """Of one phase: processor seconds of both servers, packets that viewers got, and their delays."""
 
@@ -60,46 +70,79 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--streams", type=int, default=20)
-    parser.add_argument("--rate", type=int, default=100, help="packets a second of each stream")
+    parser.add_argument("--pictures", type=int, default=25, help="a second, of each stream")
+    parser.add_argument("--packets", type=int, default=5, help="of each picture, which leave back to back")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each phase")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--before", type=lambda path: Path(path).resolve(), help="another checkout")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        trio.run(_measure, Path(folder), arguments)
+    trio.run(_measure, arguments)
 
 
-async def _measure(folder: Path, arguments: argparse.Namespace) -> None:
+async def _measure(arguments: argparse.Namespace) -> None:
+    roots = {"now": ROOT} if arguments.before is None else {"before": arguments.before, "now": ROOT}
     async with AsyncExitStack() as stack:
+        pairs = [await stack.enter_async_context(_two_nodes(name, root)) for name, root in roots.items()]
+        for pair in pairs:
+            await _measure_joins(pair)
+        for pair in pairs:
+            pair.streams = [await pair.one.publish(f"stream-{number}") for number in range(arguments.streams)]
+        for _ in range(arguments.rounds):
+            for pair in pairs:
+                await _measure_packets(pair, Load(arguments.pictures, arguments.packets, arguments.seconds))
+        for pair in pairs:
+            pair.show()
+
+
+@asynccontextmanager
+async def _two_nodes(name: str, root: Path) -> "AsyncIterator[Pair]":
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = await stack.enter_async_context(redis_server(folder))
         nodes = []
-        for name in ("a", "b"):
-            (folder / name).mkdir()
+        for node in ("a", "b"):
+            (folder / node).mkdir()
             settings = {"cluster.redis_url": redis.url, "ip": "127.0.0.1", "cluster.relay_linger": 0, "wss.port": 0}
-            nodes.append(stack.enter_context(running_server(folder / name, settings)))
+            nodes.append(stack.enter_context(running_server(folder / node, settings, root=root)))
         one, other = [await stack.enter_async_context(wcs_client(node.ws_url())) for node in nodes]
-        await _measure_joins(one, other)
-        await _measure_packets(nodes, one, other, arguments)
+        yield Pair(name, nodes, one, other)
 
 
 # -- packets ---------------------------------------------------------------------------------------------------------
 
 
-async def _measure_packets(
-    nodes: Sequence[ServerProcess], one: WcsClient, other: WcsClient, arguments: argparse.Namespace
-) -> None:
-    streams = [await one.publish(f"stream-{number}") for number in range(arguments.streams)]
-    added = []
-    for number in range(arguments.rounds):
-        figures = {}
-        for name, client in (("local", one), ("relay", other)):
-            async with _viewers(client, streams) as viewers:
-                figures[name] = await _phase(nodes, streams, viewers, arguments.rate, arguments.seconds)
-            _show(f"{name} {number + 1}", figures[name])
-        cost = figures["relay"].cost - figures["local"].cost
-        delay = statistics.median(figures["relay"].delays) - statistics.median(figures["local"].delays)
-        added.append((cost, delay * 1000))
-    costs, delays = zip(*added, strict=True)
-    print(f"relay adds: {statistics.median(costs):.1f} us a packet, {statistics.median(delays):.2f} ms (medians)")
+@define(eq=False)
+class Pair:
+    """Two nodes of one version: a client of each, and what was measured."""
+
+    name: str
+    nodes: Sequence[ServerProcess]
+    one: WcsClient
+    other: WcsClient
+    streams: list[ClientStream] = field(factory=list)
+    local: list[Figures] = field(factory=list)
+    relay: list[Figures] = field(factory=list)
+
+    def show(self) -> None:
+        """The medians."""
+        local, relay = (statistics.median(each.cost for each in some) for some in (self.local, self.relay))
+        phases = zip(self.relay, self.local, strict=True)
+        cost = statistics.median(far.cost - near.cost for far, near in phases)
+        delay = statistics.median(
+            statistics.median(far.delays) - statistics.median(near.delays)
+            for far, near in zip(self.relay, self.local, strict=True)
+        )
+        print(
+            f"{self.name}: local {local:.1f}, relay {relay:.1f} us a packet; a relay adds {cost:.1f} us a packet"
+            f" ({cost / local:.2f} of local), {delay * 1000:.2f} ms (medians)"
+        )
+
+
+async def _measure_packets(pair: Pair, load: Load) -> None:
+    for name, client, figures in (("local", pair.one, pair.local), ("relay", pair.other, pair.relay)):
+        async with _viewers(client, pair.streams) as viewers:
+            figures.append(await _phase(pair.nodes, pair.streams, viewers, load))
+        _show(f"{pair.name} {name} {len(figures)}", figures[-1])
 
 
 @asynccontextmanager
@@ -118,35 +161,40 @@ async def _viewers(client: WcsClient, streams: Sequence[ClientStream]) -> AsyncI
 
 
 async def _phase(
-    nodes: Sequence[ServerProcess],
-    streams: Sequence[ClientStream],
-    viewers: Sequence[TimedViewer],
-    rate: int,
-    seconds: float,
+    nodes: Sequence[ServerProcess], streams: Sequence[ClientStream], viewers: Sequence[TimedViewer], load: Load
 ) -> Figures:
-    await _send(streams, rate, 1.0)  # every way is open, every viewer has begun
+    await _send(streams, load, 1.0)  # every way is open, every viewer has begun
     for viewer in viewers:
         viewer.delays.clear()
     before = sum(map(_cpu, nodes))
-    sent = await _send(streams, rate, seconds)
+    sent = await _send(streams, load, load.seconds)
     cpu = sum(map(_cpu, nodes)) - before
     await trio.sleep(0.3)
     return Figures(cpu, sent, [delay for viewer in viewers for delay in viewer.delays])
 
 
-async def _send(streams: Sequence[ClientStream], rate: int, seconds: float) -> int:
-    began, count = trio.current_time(), int(rate * seconds)
+async def _send(streams: Sequence[ClientStream], load: Load, seconds: float) -> int:
+    """Pictures of all streams, at the same moments; one a second is a key frame."""
+    began, count = trio.current_time(), int(load.pictures * seconds)
     for number in range(count):
-        for stream in streams:
-            stream.sequence += 1
-            stamp = time.perf_counter_ns().to_bytes(8, "big")
-            head = vp8_key_frame() if number % rate == 0 else vp8_delta(stamp)
-            payload = head.ljust(PACKET - (number % rate == 0), b"\0")
-            stream.peer.send(
-                stream.peer.rtp(stream.sequence, payload, marker=True, timestamp=stream.sequence * 90_000 // rate)
-            )
-        await trio.sleep_until(began + (number + 1) / rate)
-    return count * len(streams)
+        packets = [_picture(stream, number, load) for stream in streams]
+        for stream, some in zip(streams, packets, strict=True):
+            for packet in some:
+                stream.peer.send(packet)
+        await trio.sleep_until(began + (number + 1) / load.pictures)
+    return count * len(streams) * load.packets
+
+
+def _picture(stream: ClientStream, number: int, load: Load) -> list[bytes]:
+    """Its packets, ready to be sent; all but the first of a key frame have the time in them."""
+    stamp, packets = time.perf_counter_ns().to_bytes(8, "big"), []
+    for place in range(load.packets):
+        stream.sequence += 1
+        is_key = number % load.pictures == place == 0
+        payload = (vp8_key_frame() if is_key else vp8_delta(stamp)).ljust(PACKET - is_key, b"\0")
+        is_last, timestamp = place == load.packets - 1, number * 90_000 // load.pictures
+        packets.append(stream.peer.rtp(stream.sequence, payload, marker=is_last, timestamp=timestamp))
+    return packets
 
 
 def _cpu(node: ServerProcess) -> float:
@@ -158,7 +206,7 @@ def _show(name: str, figures: Figures) -> None:
     delays = sorted(figures.delays)
     p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
     print(
-        f"{name:<8} {figures.cost:6.1f} us a packet, {p50 * 1000:.2f} ms p50, {p99 * 1000:.2f} ms p99,"
+        f"{name:<15} {figures.cost:6.1f} us a packet, {p50 * 1000:.2f} ms p50, {p99 * 1000:.2f} ms p99,"
         f" {len(delays)} of {figures.sent} packets"
     )
 
@@ -166,20 +214,20 @@ def _show(name: str, figures: Figures) -> None:
 # -- joins -----------------------------------------------------------------------------------------------------------
 
 
-async def _measure_joins(one: WcsClient, other: WcsClient) -> None:
+async def _measure_joins(pair: Pair) -> None:
     times: dict[str, list[float]] = {"local": [], "relay": []}
     for number in range(JOINS):
-        for name, client in (("local", one), ("relay", other)):
-            stream = await one.publish(f"join-{name}-{number}")
+        for name, client in (("local", pair.one), ("relay", pair.other)):
+            stream = await pair.one.publish(f"join-{name}-{number}")
             began = time.perf_counter()
             player = await client.play(stream.name)
             await player.until_media()
             times[name].append((time.perf_counter() - began) * 1000)
-            await _stop(one, stream)
+            await _stop(pair.one, stream)
     for name, some in times.items():
-        print(f"join {name}: {statistics.median(some):.1f} ms p50, {max(some):.1f} ms at most")
+        print(f"{pair.name} join {name}: {statistics.median(some):.1f} ms p50, {max(some):.1f} ms at most")
     added = statistics.median(times["relay"]) - statistics.median(times["local"])
-    print(f"relay adds: {added:.1f} ms to a join")
+    print(f"{pair.name}: a relay adds {added:.1f} ms to a join")
 
 
 async def _stop(client: WcsClient, stream: ClientStream) -> None:
