@@ -126,7 +126,8 @@ class DatagramRouter:
 
     def _take_wrapped(self, transport: Transport, datagram: bytes, here: IcePath, now: float) -> None:
         """DTLS of one of several peers at an address. As any other it is from a checked address, or nothing."""
-        if transport.shares is not None and here in transport.agent.paths:
+        is_from_peer = transport.shares is not None and here in transport.agent.paths
+        if is_from_peer and Datagram.of(datagram) is Datagram.DTLS:
             transport.on_dtls(datagram, here, now)
         else:
             self._counters.unexpected += 1

@@ -1,5 +1,7 @@
 """Both ends of relays in one media plane, which calls itself: many legs between the same two addresses."""
 
+import socket
+
 import pytest
 from attrs import define
 
@@ -10,6 +12,7 @@ from config.value_types import AddressPair
 from protocol.webrtc.relay_leg import LegEnd, LegTrack
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
+from protocol.webrtc.shared_address import SharedAddress
 from protocol.webrtc.stun import Address
 from tests.support.media_peer import vp8_delta, vp8_key_frame
 from tests.support.media_rig import Facts, Rig, media_rig, until
@@ -119,6 +122,22 @@ async def test_a_leg_whose_ssrcs_another_one_has_gets_another_socket() -> None:
         rig.plane.relays.end(legs[0].ingest)
         await connected(relay(rig, source, "a third time"))
         assert len(rig.plane.relays.receivers) == 2
+
+
+async def test_dtls_in_stun_counts_only_from_the_address_of_a_leg() -> None:
+    async with media_rig() as rig:
+        leg = relay(rig, plain_source(rig), "one")
+        browser = await rig.publish()
+        await connected(leg)
+        before, ufrags = rig.plane.statistics().unexpected, (leg.playback.credentials[0], browser.peer.answer.ufrag)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for ufrag in ufrags:
+                for datagram in (b"", b"\x16\xfe\xfd", b"\x15" * 20):
+                    shares = SharedAddress(ssrcs=(), username=f"{ufrag}:x")
+                    stranger.sendto(shares.wrap(datagram, bytes(12)), rig.plane.addresses[0])
+        await until(lambda: rig.plane.statistics().unexpected == before + 6)
+        leg.feed(vp8_key_frame(b"goes on"))
+        await until(lambda: len(leg.sink.packets) == 1)
 
 
 async def test_legs_pass_ipv6() -> None:
