@@ -6,8 +6,12 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.events import event_log
 from actors.events.event_log import MAX_TEXT, EventLog
+from actors.stream.life_report import StatusReports
 from protocol.node.server_events import EventFilter, EventType
+from protocol.stream.info_texts import StreamInfo
+from tests.support import streams
 
 STATUS = EventType.STREAM_STATUS
 
@@ -39,6 +43,32 @@ def test_nobody_can_put_lines_into_an_event_or_make_it_large() -> None:
     (event,) = log.since(1, 10)
     assert event.data.count(b"\n") == 4
     assert len(event.data) < 3 * MAX_TEXT
+
+
+def test_the_text_of_an_enumeration_is_written_as_any_other_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[object] = []
+
+    def to_json(value: object) -> str:
+        written.append(value)
+        return json.dumps(value)
+
+    monkeypatch.setattr(event_log, "to_json", to_json)
+    log = EventLog()
+    log.emit(STATUS, info=StreamInfo.STOPPED_BY_USER)
+    (event,) = log.since(1, 10)
+    assert '"info": "Stopped by user"' in event.data.decode()
+    assert len(written) == 1
+
+
+def test_the_last_status_of_a_stream_is_held_until_its_owner_has_been_told() -> None:
+    log = EventLog()
+    reports = StatusReports(log)
+    reports.status(streams.stream("a"), is_last=False)
+    reports.status(streams.stream("a"), is_last=True)
+    assert len(log.history()) == 1
+    reports.release()
+    reports.release()
+    assert len(log.history()) == 2
 
 
 @pytest.mark.parametrize("limits", [{"max_events": 10}, {"max_bytes": 1200}])
