@@ -17,11 +17,13 @@ _OFFERED: Final = (
     Codec(payload_type=0, name="PCMU", clock_rate=8_000),
     Codec(payload_type=8, name="PCMA", clock_rate=8_000),
     Codec(payload_type=111, name="OPUS", clock_rate=48_000, channels=2, fmtp="useinbandfec=1"),
-    Codec(payload_type=9, name="G722", clock_rate=8_000),
     Codec(payload_type=101, name=TELEPHONE_EVENT, clock_rate=8_000, fmtp="0-15"),
     Codec(payload_type=110, name=TELEPHONE_EVENT, clock_rate=48_000, fmtp="0-15"),
 )
-"""G.711 first: every browser plays it, and sounds are made in it. Opus is what streams of pages have."""
+"""G.711 first: every browser plays it, and sounds are made in it. Opus is what streams of pages have.
+
+Not G722, in which nothing is recorded or pushed.
+"""
 
 
 class LoneEnds(CallEnds):
