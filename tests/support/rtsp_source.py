@@ -142,12 +142,23 @@ def rtsp_source(
     media: MediaFile, *, user: str = "", password: str = "", digest: bool = False, port: int = 0
 ) -> Iterator[Camera]:
     """Serve the file, from its begin for each client that comes when there is none."""
-    job = {"launch": _launch(media), "user": user, "password": password, "digest": digest, "port": port}
+    with launched_camera(
+        _launch(media), media.path.parent, user=user, password=password, digest=digest, port=port
+    ) as camera:
+        yield camera
+
+
+@contextmanager
+def launched_camera(
+    launch: str, home: Path, *, user: str = "", password: str = "", digest: bool = False, port: int = 0
+) -> Iterator[Camera]:
+    """Serve what GStreamer launches for this."""
+    job = {"launch": launch, "user": user, "password": password, "digest": digest, "port": port}
     process = subprocess.Popen(
         [SYSTEM_PYTHON, "-c", _PROGRAM, json.dumps(job)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "HOME": str(media.path.parent)},
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
     )
     with process:
         try:

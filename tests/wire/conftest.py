@@ -50,6 +50,7 @@ SLOW = {
     "gateway",
     "hook_transport_calls",
     "hook_transport_cancel",
+    "http_files",
     "launcher",
     "leaks",
     "live_settings",
