@@ -78,7 +78,7 @@ class Studio:
     def processes(self) -> list[psutil.Process]:
         """Those that live; some are forked, so that only the log tells what they are."""
         running = []
-        for pid in STARTED.findall(self._server.log()):
+        for pid in dict.fromkeys(STARTED.findall(self._server.log())):
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(int(pid))
                 if process.status() != psutil.STATUS_ZOMBIE:

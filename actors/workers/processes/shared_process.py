@@ -81,6 +81,8 @@ class RecorderHost:
         self, process: trio.Process, requests: socket.socket, on_empty: Callable[["RecorderHost"], None]
     ) -> None:
         self.members = 0
+        self.is_gone = False
+        """Whether it takes no more recorders, since it has ended; those that it had still have to notice."""
         self._process = process
         self._requests = requests
         self._on_empty = on_empty
@@ -109,6 +111,7 @@ class RecorderHost:
             request = json.dumps({"numbers": list(descriptors)}).encode()
             socket.send_fds(self._requests, [request], [*theirs, *descriptors])
         except BaseException:
+            self.is_gone = True
             close_all(ours)
             raise
         finally:
@@ -120,6 +123,7 @@ class RecorderHost:
         """A recorder has ended."""
         self.members -= 1
         if not self.members:
+            self._requests.close()
             self._on_empty(self)
 
     def kill(self) -> None:
@@ -185,18 +189,21 @@ class RecorderHosts:
     async def admit(self, descriptors: Sequence[int], max_file: int) -> SharedProcess:
         """A recorder in a process that has room, or in a new one. Raises OSError."""
         async with self._turn:
-            for host in [each for each, most in self._hosts.items() if most == max_file and each.members < MOST]:
-                try:
-                    return host.admit(descriptors)
-                except OSError:  # it has just ended
-                    del self._hosts[host]
+            for host, most in self._hosts.items():
+                if most == max_file and host.members < MOST and not host.is_gone:
+                    with suppress(OSError):  # it has just ended
+                        return host.admit(descriptors)
             if self._nursery is None:
                 raise OSError("recorders are not held")
             host = await RecorderHost.start(max_file, self._emptied)
             self._hosts[host] = max_file
             self._nursery.start_soon(host.log_complaints)
             log.info("process for recorders started", pid=host.pid)
-            return host.admit(descriptors)
+            try:
+                return host.admit(descriptors)
+            except OSError:
+                self._emptied(host)
+                raise
 
     def _emptied(self, host: RecorderHost) -> None:
         self._hosts.pop(host, None)

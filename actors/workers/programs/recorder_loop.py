@@ -1,6 +1,7 @@
 """How a process takes turns with its recorders: few wake-ups, whatever their number.
 
-Packets wait in the sockets for `read_interval` seconds; commands and files do not. A recorder that fails ends alone.
+Packets wait in the sockets for up to `read_interval` seconds; commands and files do not. A recorder that fails ends
+alone.
 """
 
 import select
@@ -14,6 +15,9 @@ from actors.workers.programs.control import ControlLines
 
 FLUSH_INTERVAL: Final = 0.5
 STAT_INTERVAL: Final = 5.0
+BURST: Final = 0.16
+"""Seconds of packets, of all recorders together, that are left for one look: more would keep a processor for long."""
+SHORTEST_PAUSE: Final = 0.02
 MOST_AT_ONCE: Final = 64
 """Messages that a recorder takes before it is the next one's turn."""
 
@@ -75,7 +79,7 @@ class RecorderLoop:
         while self._acts:
             self._wait(self._all, max(0.0, self._flush_at - time.monotonic()) if self._recorders else None)
             if self._read_all():
-                self._wait(self._inputs, min(each.read_interval for each in self._recorders))
+                self._wait(self._inputs, self._pause())
             now = time.monotonic()
             if now >= self._flush_at:
                 self._flush_at = now + FLUSH_INTERVAL
@@ -86,6 +90,11 @@ class RecorderLoop:
             self._end_those_that_are_done()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _pause(self) -> float:
+        """Seconds until the next look at packets: the more recorders there are, the fewer of each are left for it."""
+        wanted = min(each.read_interval for each in self._recorders)
+        return min(wanted, max(SHORTEST_PAUSE, BURST / len(self._recorders)))
 
     def _wait(self, poll: select.poll, seconds: float | None) -> None:
         ready = [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
