@@ -6,12 +6,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from attrs import define, field
-from playwright.sync_api import Browser, Frame, Locator, Page, Route, expect
+from attrs import define
+from playwright.sync_api import Frame, Locator, Page, Route, expect
 
 from tests.support.rtsp_source import make_media, rtsp_source
 from tests.support.sdk_page import PATIENCE, OpenPage
 from tests.support.server_process import ServerProcess
+from tests.support.tabs import Tabs
 
 EXAMPLES = "/sdk/examples/demo/streaming"
 CONFERENCE = f"{EXAMPLES}/conference/conference.html"
@@ -42,11 +43,10 @@ class Example:
     """A page of the package, and the errors that it has thrown."""
 
     page: Page
-    errors: list[str] = field(factory=list)
+    errors: list[str]
 
     def __attrs_post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def of(self, identifier: str) -> Locator:
         return self.page.locator(f"#{identifier}")
@@ -91,18 +91,19 @@ OpenExample = Callable[[str], Example]
 
 
 @pytest.fixture
-def example(browser: Browser, site: str, emptied_server: None) -> Iterator[OpenExample]:
+def example(tabs: Tabs, site: str, emptied_server: None) -> Iterator[OpenExample]:
     """Opens a page of the package, each in a browser of its own. At the end none may have thrown an error."""
     pages: list[Example] = []
 
     def open_one(address: str) -> Example:
-        pages.append(Example(browser.new_context().new_page()))
+        errors: list[str] = []
+        pages.append(Example(tabs.take(errors.append), errors))
         pages[-1].page.goto(address if address.startswith(site) else site + address)
         return pages[-1]
 
     yield open_one
     for page in pages:
-        page.page.context.close()
+        tabs.give_back(page.page)
     assert [page.errors for page in pages] == [[]] * len(pages)
 
 

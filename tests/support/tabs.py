@@ -41,6 +41,7 @@ class Tabs:
         tab.remove_listener("pageerror", user.on_error)
         tab.remove_listener("console", user.on_console)
         try:
+            tab.unroute_all()
             tab.goto(f"{self._site}/empty.html")
             tab.evaluate("localStorage.clear(), sessionStorage.clear()")
             tab.context.clear_cookies()
