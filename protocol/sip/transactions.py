@@ -280,8 +280,11 @@ def server_key_of(request: RequestMessage) -> tuple[str, str]:
 
 
 def identity_of(request: RequestMessage) -> tuple[str, ...]:
-    """What a request keeps that comes here by two ways (RFC 3261 8.2.2.2)."""
-    return tuple(request.headers.get(name) for name in ("Call-ID", "From", "CSeq"))
+    """What a request keeps that comes here by two ways (RFC 3261 8.2.2.2).
+
+    Each of our Contacts is a user agent of its own: a proxy may ring several pages of one account at once.
+    """
+    return request.uri, *(request.headers.get(name) for name in ("Call-ID", "From", "CSeq"))
 
 
 def ack_of_failure(invite: RequestMessage, response: ResponseMessage) -> RequestMessage:

@@ -15,7 +15,7 @@ from tests.support.sdk_phone import HEARS, SdkPhone
 from tests.support.server_process import ServerProcess, running_server
 
 PASSWORD = "1234"
-"""The one of the SDK's suite."""
+"""The one of the SDK's suite. Each test has accounts of its own: Phone Min's outlive their pages (`keepAlive`)."""
 WATCH = Path(__file__).parent / "site/watch.js"
 EXAMPLES = "/sdk/examples/demo/sip"
 MOCHA = """(urlServer) => {
@@ -178,14 +178,14 @@ def test_click_to_call_calls_phone_min(phone_page: OpenPhone, sip_port: int, ser
 
 
 def test_phone_ui_calls_and_is_called(phone_page: OpenPhone, sip_port: int) -> None:
-    other = registered(phone_page("phone/phone.html"), "3001", sip_port)
+    other = registered(phone_page("phone/phone.html"), "3003", sip_port)
     page = phone_page("phone-ui/Phone.html")
     page.of(".b-display__header__login").click()
-    page.fills(**account("3000", sip_port))
+    page.fills(**account("3002", sip_port))
     page.of(".b-login input[type=button]").click()
     page.shows(".b-display__header__login", "Log out")
 
-    for digit in "3001":
+    for digit in "3003":
         page.of(f".b-num td:text-is('{digit}')").click()
     page.of(".b-nav__voice").click()
     other.of("#answerBtn").click()
@@ -198,7 +198,7 @@ def test_phone_ui_calls_and_is_called(phone_page: OpenPhone, sip_port: int) -> N
     other.of("#hangupBtn").click()
     expect(page.of(".voice_call__call")).to_be_hidden(timeout=PATIENCE)
 
-    other.fills(callee="3000")
+    other.fills(callee="3002")
     other.of("#callBtn").click()
     page.of(".b-nav__answer").click()
     other.shows("#callStatus", "ESTABLISHED")
@@ -222,18 +222,18 @@ def backend(server: ServerProcess) -> Iterator[ScriptedBackend]:
 def test_a_backend_gives_the_account_and_decides_who_is_called(
     backend: ScriptedBackend, open_page: OpenPage, phone_page: OpenPhone, sip_port: int, server: ServerProcess
 ) -> None:
-    given = account("3000", sip_port)
+    given = account("3004", sip_port)
     config = app_config(
         connect={"restPolicy": "OVERWRITE", "restOverwrite": ",".join(given)},
         call={"restOnError": "FAIL", "restPolicy": "OVERWRITE", "restOverwrite": "callee"},
     )
     backend.script("connect", rewrite(**given, restClientConfig=config))
-    called = registered(phone_page("phone/phone.html"), "3001", sip_port)
+    called = registered(phone_page("phone/phone.html"), "3005", sip_port)
     caller = SdkPhone.connect(open_page(), server.ws_url(), appKey="clickToCallApp")
     backend.script("call", deny())
     caller.dials("help")
     caller.told("FAILED")
-    backend.script("call", rewrite(callee="3001"))
+    backend.script("call", rewrite(callee="3005"))
     caller.dials("help")
     expect(called.of("#incomingCallAlert")).to_be_visible(timeout=PATIENCE)
     called.of("#hangupBtn").click()
@@ -248,11 +248,11 @@ def test_firefox_calls_and_is_called(
     options = {"domain": "127.0.0.1", "port": str(sip_port), "password": PASSWORD}
     firefox, chromium = (
         SdkPhone.connect(page, server.ws_url(), sipOptions=options | {"login": login})
-        for page, login in ((open_firefox_page(), "3000"), (open_page(), "3001"))
+        for page, login in ((open_firefox_page(), "3006"), (open_page(), "3007"))
     )
     for phone in (firefox, chromium):
         phone.is_registered()
-    for caller, callee, number in ((firefox, chromium, "3001"), (chromium, firefox, "3000")):
+    for caller, callee, number in ((firefox, chromium, "3007"), (chromium, firefox, "3006")):
         caller.dials(number)
         callee.rings()
         callee.answers()

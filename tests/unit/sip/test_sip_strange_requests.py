@@ -4,6 +4,7 @@ from collections import Counter
 from typing import cast
 
 import pytest
+from attrs import evolve
 
 from protocol.sip import message_router
 from protocol.sip.events import CallArrived
@@ -81,6 +82,18 @@ def test_an_invite_that_comes_by_two_ways_is_taken_once() -> None:
     network.bob.agent.receive(again, network.alice.hop, network.now)
     network.settle()
     assert network.bob.flow() == ["482"]
+
+
+def test_a_proxy_may_ring_several_of_our_contacts_at_once() -> None:
+    network = SipNetwork()
+    network.call()
+    invite = cast(RequestMessage, network.alice.sent[0])
+    network.forget()
+    fork = evolve(invite.with_header("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother"), uri="sip:bob@b;wcsd=other")
+    network.bob.agent.receive(fork, network.alice.hop, network.now)
+    network.settle()
+    assert network.bob.flow() == ["100"]
+    assert arrived(network).contact_token == "other"
 
 
 def test_a_caller_that_wants_reliable_progress_gets_it() -> None:
