@@ -132,6 +132,8 @@ def test_commands_go_to_the_node_that_is_named_or_to_all(server: ServerProcess) 
     assert second["rows"][0]["node"].startswith(node_ids(server)[2])
     assert server.operate("reload") == "nothing differs\n"
     server.wait_until(lambda: server.log().count("settings reloaded") == NODES, what="all have reloaded")
+    assert server.post("/admin/reload", {}).is_success
+    server.wait_until(lambda: server.log().count("settings reloaded") == 2 * NODES + 1, what="and by REST")
     refused = subprocess.run(
         [sys.executable, "-P", "-m", "actors.operator.client", f"--state={server.state}", "--node=9", "show", "apps"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30,
