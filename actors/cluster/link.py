@@ -3,8 +3,8 @@
 What coredis 6.9 does when something fails, and what is done here about it:
 
 - A command that was cancelled or timed out may leave its connection unusable and its place in the pool taken for ever.
-  So only plain commands are sent, each one script or PUBLISH, nothing that blocks and no pipeline; those who ask may go away, the
-  command goes on in a task of this actor; and a client that has failed once is replaced by a new one.
+  So only plain commands are sent, each one script or PUBLISH, nothing that blocks and no pipeline; those who ask may go
+  away, the command goes on in a task that is not cancelled; and a client that has failed once is replaced by a new one.
 - It repeats commands by itself, so that they might be carried out twice: not here. Who asks decides.
 - It goes on using a connection that leads nowhere: `max_idle_time` ends one on which nothing arrives.
 """
