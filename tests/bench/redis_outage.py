@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 
 from tests.bench import relays
-from tests.bench.relays import TimedViewer
+from tests.bench.relays import Load, TimedViewer
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.server_process import running_server
 from tests.support.wcs_client import ClientStream, wcs_client
@@ -87,7 +87,7 @@ async def _phase(
 ) -> dict[str, list[float]]:
     for viewer in (*local, *relayed):
         viewer.delays.clear()
-    sent = await relays._send(streams, arguments.rate, arguments.seconds)
+    sent = await relays._send(streams, Load(arguments.rate, 1, arguments.seconds), arguments.seconds)
     await trio.sleep(0.3)
     delays = {
         "local": [delay for viewer in local for delay in viewer.delays],
