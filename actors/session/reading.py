@@ -18,6 +18,9 @@ LARGE = 32 * 1024
 """From this many characters on, decoding takes so long that it is done for one session at a time."""
 
 CLIENT_CLOSED = StopReason(cause="client-closed")
+"""The client has closed the connection because it wanted to."""
+CLIENT_GONE = StopReason(cause="client-gone")
+"""The connection is lost, or the page is gone: it was left, or is loaded anew."""
 FLOODED = StopReason(cause="client-floods")
 
 
@@ -28,6 +31,16 @@ class InboundFrame:
     frame: ClientFrame | FrameError
     weight: int
     """Bytes it takes in memory."""
+
+
+def closed_by_client(closed: ConnectionClosed) -> StopReason:
+    """Why a session ends whose connection has been closed from outside.
+
+    A script can close a WebSocket with no code (1005), with 1000, or with 3000 to 4999; browsers say 1001 for a page
+    that goes away (RFC 6455 section 7.4).
+    """
+    code = 1006 if closed.reason is None else closed.reason.code
+    return CLIENT_CLOSED if code in (1000, 1005) or 3000 <= code <= 4999 else CLIENT_GONE
 
 
 class FrameDecoder:
@@ -90,8 +103,8 @@ class FrameReader:
                     if heard is None:
                         return self._flooded("bytes of frames of a session that wait, or max_client_memory")
                     post(heard)
-        except ConnectionClosed:
-            return CLIENT_CLOSED
+        except ConnectionClosed as closed:
+            return closed_by_client(closed)
         except MailboxFull:
             return self._flooded("frames of a session that wait")
         except ActorStopped:

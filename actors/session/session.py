@@ -33,7 +33,7 @@ from actors.session.diagnostics import debugging_of
 from actors.session.greeting import greet, take_leave
 from actors.session.outbox import OutboxPool
 from actors.session.pinging import PingSchedule
-from actors.session.reading import CLIENT_CLOSED, FLOODED, FrameDecoder, FrameReader, InboundFrame
+from actors.session.reading import CLIENT_GONE, FLOODED, FrameDecoder, FrameReader, InboundFrame
 from actors.session.requests import Requests
 from actors.session.session_calls import SessionCalls, call_access
 from actors.session.session_report import SessionReport
@@ -74,7 +74,7 @@ PROTOCOL_ERROR = StopReason(cause="protocol-error")
 NO_CONNECTION_FRAME = StopReason(cause="no-connection-frame")
 MEDIA_TRANSPORT = StopReason(cause="media-transport-unsupported")
 
-_LOST = frozenset({PING_TIMEOUT, CLIENT_CLOSED, NOT_READING})
+_LOST = frozenset({PING_TIMEOUT, CLIENT_GONE, NOT_READING})
 """Ends after which a client may come back."""
 
 _CLOSE_CODES = {

@@ -9,7 +9,7 @@ from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.session.client_socket import Socket
 from actors.session.outbox import Outbox, OutboxPool
-from actors.session.reading import CLIENT_CLOSED
+from actors.session.reading import closed_by_client
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import ServerFrame
 
@@ -70,8 +70,8 @@ class FrameWriter:
                 await self._outbox.write()
             except trio.TooSlowError:
                 return NOT_READING
-            except ConnectionClosed:
-                return CLIENT_CLOSED
+            except ConnectionClosed as closed:
+                return closed_by_client(closed)
         return None
 
     def close(self) -> None:

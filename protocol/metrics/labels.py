@@ -21,7 +21,7 @@ PLAY: Final = "play"
 DIRECTIONS: Final = (PUBLISH, PLAY)
 
 _FIXED_CAUSES = """
-client-closed client-does-not-read client-floods connection-lost crash denied empty idle keep-alive
+client-closed client-does-not-read client-floods client-gone connection-lost crash denied empty idle keep-alive
 media-transport-unsupported no-players no-connection-frame no-room ping-timeout protocol-error publisher-stop refused
 rest-connection-terminate rest-terminate room-kick room-terminate session-disconnect shutdown unwritable-frame user
 call-over moved stream-over wcs-terminate worker-died

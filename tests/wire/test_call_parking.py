@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from protocol.sip.events import CallAnswered, CallEnded
 from tests.support.full_server import FullServer
@@ -17,9 +18,9 @@ REGISTERED: dict[str, Any] = KEPT | {"sipRegisterRequired": True}
 
 
 async def lose(client: WcsClient, server: FullServer) -> str:
-    """The connection of the client ends; the token by which it may come back."""
+    """The client's page goes away; the token by which it may come back."""
     (greeting,) = client.of("getUserData")
-    await client.socket.aclose()
+    await client.socket.aclose(1001)
     await until(lambda: not server.server.parts.supervisor.session_count)
     return str(greeting["authToken"])
 
@@ -67,7 +68,8 @@ async def test_who_comes_back_answers_a_call_that_has_come_meanwhile(tmp_path: P
             await made.go()
             made.speak(b"hello")
             assert (await phone.media.hear())[0].payload == b"hello"
-        assert waiting(server) == 1  # once more
+            await lose(second, server)
+            assert waiting(server) == 1  # once more
 
 
 @pytest.mark.parametrize("settings", [{"keep_alive_session_timeout": 0.1}, {"keep_alive_session_timeout": 0}])
@@ -79,6 +81,25 @@ async def test_who_does_not_come_back_in_time_loses_its_calls(tmp_path: Path, se
         assert (await phone.event(CallEnded)).was_up
         await until(lambda: server.server.parts.sip is not None and not server.server.parts.sip.registration_count)
         assert not waiting(server)
+
+
+@pytest.mark.parametrize("code", [1000, 1005])
+async def test_what_the_client_ends_does_not_wait(tmp_path: Path, code: int) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **REGISTERED) as client:
+        await client.receive("registered")
+        await established(client, phone)
+        await client.socket.aclose(code)
+        assert (await phone.event(CallEnded)).was_up
+        await until(lambda: server.server.parts.sip is not None and not server.server.parts.sip.registration_count)
+        assert not waiting(server)
+
+
+async def test_calls_of_a_lost_connection_wait(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as client:
+        await established(client, phone)
+        await trio.aclose_forcefully(client.socket._stream)
+        await until(lambda: not server.server.parts.supervisor.session_count)
+        assert waiting(server) == 1
 
 
 async def test_what_the_server_ends_does_not_wait(tmp_path: Path) -> None:
