@@ -16,7 +16,7 @@ HISTORY_FILE = ".wcs_history"
 """In the home folder."""
 MAX_HISTORY = 256 * 1024
 """Bytes; of a longer file the newer half is kept."""
-_LAST_WORD = re.compile(r"\S*$")
+_LAST_WORD = re.compile(r"\S*\Z")
 
 
 class CommandHistory(FileHistory):

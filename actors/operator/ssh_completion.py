@@ -21,7 +21,7 @@ RATE, BURST = 5.0, 10.0
 """Completions of one client per second, and at once."""
 GAP: Final = 2
 """Blanks between words that are listed."""
-_LAST_WORD: Final = re.compile(r"\S*$")
+_LAST_WORD: Final = re.compile(r"\S*\Z")
 
 Line = tuple[str, int]
 """What is written, and where the cursor stands in it."""

@@ -69,7 +69,7 @@ _FIELDS: Final[Mapping[str, NameKind]] = {
     "mediaSessionId": NameKind.MEDIA_SESSION,
     "mediaSessionIds": NameKind.MEDIA_SESSION,
 }
-_LAST_WORD: Final = re.compile(r"\S*$")
+_LAST_WORD: Final = re.compile(r"\S*\Z")
 
 
 def propose(line: str) -> Proposals:

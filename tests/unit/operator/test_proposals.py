@@ -1,7 +1,7 @@
 """What completion proposes at the prompt, and which lines hold secrets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.operator.proposals import NameKind, propose
@@ -56,6 +56,7 @@ def test_the_word_that_is_being_written_is_replaced() -> None:
     assert (proposals.current, proposals.before) == ("name=ne", "name=")
 
 
+@example("0\n")
 @given(st.text() | st.sampled_from(sorted(VERBS)).map(lambda name: f"{name} "))
 def test_any_line_has_an_answer(line: str) -> None:
     assert line.endswith(propose(line).current)
