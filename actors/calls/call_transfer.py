@@ -1,5 +1,9 @@
 """A transfer that the page orders: REFER to the phone, and what the phone tells of it (RFC 3515, RFC 5589)."""
 
+from typing import Final
+
+from attrs import evolve
+
 from actors.calls.call_exchange import CallExchange
 from actors.calls.call_messages import TransferWish
 from actors.calls.call_report import CallReport
@@ -7,6 +11,8 @@ from actors.calls.call_sources import NOT_UP
 from protocol.calls.statuses import TransferStatus
 from protocol.hooks import HookMethod
 from protocol.sip.events import TransferProgressed
+
+OTHER_NOT_UP: Final = "the other call is not up"
 
 
 class CallTransfer:
@@ -31,8 +37,8 @@ class CallTransfer:
             return self.fault
         party = None if other is None else other.remote_party
         if other is not None and party is None:
-            return "the other call is not up"
-        target = wish.dialer.callee(wish.target) if party is None else party.uri
+            return OTHER_NOT_UP
+        target = wish.dialer.callee(wish.target) if party is None else evolve(party.uri, headers="")
         self._target = wish.target
         phone.transfer(target, replaces=other)
         return None

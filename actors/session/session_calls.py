@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from actors.calls.call import SESSION_GONE, PhoneCall
 from actors.calls.call_desk import CallDesk, text_of, wants_registration
 from actors.calls.call_messages import AnswerWish, DigitsWish, HoldWish, TransferWish
+from actors.calls.call_transfer import OTHER_NOT_UP
 from actors.calls.dialer import Dialer
 from actors.calls.parking import CallParking, Keeper, run_registration
 from actors.calls.phone_line import CallListener, PhoneLine
@@ -109,6 +110,8 @@ class SessionCalls(PageCalls):
     ) -> None:
         self.calls: dict[str, PhoneCall] = {}
         super().__init__(owner)
+        self._counts_for = owner.context.session_id
+        """The first session, to which calls count for as long as the client comes back."""
         self._access = access
         self._quota = quota
         self._weights: dict[str, tuple[ReceiveQuota, int]] = {}
@@ -147,8 +150,8 @@ class SessionCalls(PageCalls):
 
     def registered(self) -> None:
         """The SIP server knows the account."""
-        if self._access is not None and self._access.account is not None:
-            login = self._access.account.login
+        if self._registration is not None:  # its account, which may not be that of new calls
+            login = self._registration.account.login
             self._tell_registration(SessionStatus.REGISTERED, lambda: self.send(Registered(sip_login=login)))
 
     def registration_failed(self, status: int, reason: str) -> None:
@@ -249,20 +252,32 @@ class SessionCalls(PageCalls):
 
     def _transfer(self, call: PhoneCall, target: str) -> None:
         """To somebody, or to the phone of another call of the page."""
-        if self._access is not None and self._access.dialer is not None:
-            other = self.calls.get(target)
-            line = None if other is None else other.line
-            call.wish(TransferWish(target=target, dialer=self._access.dialer, other=line))
+        access, other = self._access, self.calls.get(target)
+        if access is None or access.dialer is None:
+            return
+        line = None if other is None else other.line
+        if other is None:  # somebody is called, as by a call
+            try:
+                access.services.limits.attempt(self._party(access), trio.current_time())
+            except CallRefused as refused:
+                access.services.refused(refused, session=self.context.session_id, call=call.call_id)
+                self.call_warning(call.call_id, HookMethod.TRANSFER, refused.info)
+                return
+        elif line is None:  # nor is it somebody to be called
+            self.call_warning(call.call_id, HookMethod.TRANSFER, OTHER_NOT_UP)
+            return
+        call.wish(TransferWish(target=target, dialer=access.dialer, other=line))
 
     def _admit(self, access: CallAccess, *, incoming: bool = False) -> CallTicket:
-        context = self.context
-        party = CallParty(
-            session_id=context.session_id,
-            app_key=context.app_key,
+        return admit_call(self._party(access), access.services, incoming=incoming)
+
+    def _party(self, access: CallAccess) -> CallParty:
+        return CallParty(
+            session_id=self._counts_for,
+            app_key=self.context.app_key,
             account="" if access.dialer is None else access.dialer.account,
             address=self.subject.address or "",
         )
-        return admit_call(party, access.services, incoming=incoming)
 
     def _keep(self, frame: SipRequest, access: CallAccess, ticket: CallTicket) -> None:
         """What a call keeps of its frame counts as the client's memory."""

@@ -87,10 +87,7 @@ class CallLimits:
         """A call begins. Raises CallRefused; the `detail` names the setting."""
         limits = self._limits
         if not incoming:
-            if party.address is not None and self._attempts.charge(party.address, now) > 0:
-                self._refuse("sip.max_calls_per_minute", CallInfo.TOO_MANY_ATTEMPTS)
-            if self._is_used_up(party.app_key, now):
-                self._refuse("sip.max_minutes_per_day", CallInfo.TOO_MANY_CALLS)
+            self.attempt(party, now)
         for name, count, most in (
             ("sip.max_calls_per_session", self._by_session[party.session_id], limits.calls_per_session),
             ("sip.max_calls_per_app", self._by_app[party.app_key], limits.calls_per_app),
@@ -101,6 +98,13 @@ class CallLimits:
                 self._refuse(name, CallInfo.TOO_MANY_CALLS)
         self._count(party, 1)
         return CallTicket(party, not incoming)
+
+    def attempt(self, party: CallParty, now: float) -> None:
+        """A number is called, by a call or by a transfer. Raises CallRefused as `admit`."""
+        if party.address is not None and self._attempts.charge(party.address, now) > 0:
+            self._refuse("sip.max_calls_per_minute", CallInfo.TOO_MANY_ATTEMPTS)
+        if self._is_used_up(party.app_key, now):
+            self._refuse("sip.max_minutes_per_day", CallInfo.TOO_MANY_CALLS)
 
     def answered(self, ticket: CallTicket, now: float) -> None:
         """The call costs money from now on."""

@@ -205,6 +205,9 @@ class UserAgent:
             found.transfer.tell_progress(status, reason, now)
 
     def remote_party(self, call: str) -> NameAddress | None:
-        """The other side of a call that has a dialog, as a target for transfers."""
-        found = self._calls.calls.get(call)
+        """The other side of a call that is up, as a target for transfers.
+
+        Before that it would be called itself, instead of its call being taken over, and nobody has allowed this number.
+        """
+        found = self._calls.up(call)
         return None if found is None or found.dialog is None else found.dialog.remote

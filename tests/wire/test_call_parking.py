@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import trio
 
+from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallAnswered, CallEnded
 from tests.support.full_server import FullServer
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import until
-from tests.support.page_call import ACCOUNT, PageCall, established, world
+from tests.support.page_call import ACCOUNT, PageCall, call, established, world
 from tests.support.wcs_client import WcsClient, wcs_client
 
 KEPT: dict[str, Any] = ACCOUNT | {"keepAlive": True}
@@ -70,6 +71,28 @@ async def test_who_comes_back_answers_a_call_that_has_come_meanwhile(tmp_path: P
             assert (await phone.media.hear())[0].payload == b"hello"
             await lose(second, server)
             assert waiting(server) == 1  # once more
+
+
+async def test_a_client_has_no_more_calls_for_coming_back(tmp_path: Path) -> None:
+    async with (
+        world(tmp_path, sip_max_calls_per_session=1) as (server, phone),
+        wcs_client(server.url("ws"), **KEPT) as first,
+    ):
+        made = await established(first, phone)
+        token = await lose(first, server)
+        async with wcs_client(server.url("ws"), keepAlive=True, authToken=token) as second:
+            await second.receive("talk", callId=made.id)
+            more = await call(second)
+            assert (await second.receive("finish", callId=more.id))["info"] == CallInfo.TOO_MANY_CALLS
+
+
+async def test_the_account_that_is_registered_is_named_not_that_of_new_calls(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, _), wcs_client(server.url("ws"), **REGISTERED) as first:
+        await first.receive("registered")
+        token = await lose(first, server)
+        named = REGISTERED | {"sipLogin": "bob", "authToken": token}
+        async with wcs_client(server.url("ws"), **named) as second:
+            assert (await second.receive("registered"))["sipLogin"] == "alice"
 
 
 @pytest.mark.parametrize("settings", [{"keep_alive_session_timeout": 0.1}, {"keep_alive_session_timeout": 0}])

@@ -79,6 +79,34 @@ async def test_two_phones_of_a_page_are_connected(tmp_path: Path) -> None:
         assert event.target.user == "1000"
 
 
+async def test_a_caller_who_rings_is_nobody_to_transfer_to(tmp_path: Path) -> None:
+    """It would be called under the number that it shows, which no rule has allowed."""
+    account = ACCOUNT | {"sipRegisterRequired": True}
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **account) as client:
+        await client.receive("registered")
+        takes_refers(phone)
+        made = await established(client, phone)
+        phone.dials(phone.registered[-1], offer=phone.description())
+        ringing = await client.receive("notifyIncomingCall", status="RING")
+        await made.command("transfer", target=ringing["callId"])
+        assert (await client.receive("fail", method="transfer", callId=made.id))["info"] == "the other call is not up"
+
+
+async def test_a_transfer_counts_as_an_attempt_to_call(tmp_path: Path) -> None:
+    async with (
+        world(tmp_path, sip_max_calls_per_minute=2) as (server, phone),
+        wcs_client(server.url("ws"), **ACCOUNT) as client,
+    ):
+        made = await established(client, phone)
+        await made.command("transfer", target="2000")  # this phone follows nobody
+        assert (await client.receive("fail", method="transfer"))["info"].startswith("603")
+        client.frames.clear()
+        await made.command("transfer", target="2001")
+        assert (await client.receive("fail", method="transfer"))["info"] == CallInfo.TOO_MANY_ATTEMPTS
+        assert server.server.parts.sessions.calls is not None
+        assert server.server.parts.sessions.calls.services.limits.refused == {"sip.max_calls_per_minute": 1}
+
+
 async def test_a_backend_decides_about_transfers_and_is_told_of_them(tmp_path: Path) -> None:
     async with open_backend() as backend:
         (tmp_path / "state").mkdir(mode=0o700)
