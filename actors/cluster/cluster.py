@@ -104,7 +104,7 @@ class Cluster:
         timeout = self._answer_timeout
         self.drain = ClusterDrain(parts.drain, self.asking, self.membership, answer_timeout=timeout)
         self.control = ClusterControl(parts.node, self.asking, self.membership, answer_timeout=timeout)
-        self.owners = Owners(self.asking, self.membership, self.control, answer_timeout=timeout)
+        self.owners = Owners(self.asking, self.membership, self.control, node_id=parts.node_id, answer_timeout=timeout)
         self.answering = Answering(
             registry,
             self.membership,

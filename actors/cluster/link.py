@@ -120,10 +120,11 @@ class ClusterLink(Actor[Call]):
         if self._calls >= MOST_CALLS + (MOST_URGENT if call.is_urgent else 0):
             call.fail(RegistryUnavailable("too many calls at a time"))
             return False
+        self._calls += 1  # now, for others may begin before the task of this one runs
         return True
 
     async def _carry_out(self, call: Call) -> None:
-        self._calls += 1
+        """What has been admitted."""
         holder = None
         try:
             with one_kind_of_failure(), fail_after(self.timeout):

@@ -6,7 +6,7 @@ import trio
 from attrs import evolve
 
 from actors.cluster.executing import reason_of
-from actors.cluster.owners import FIRST, Owners, first_of
+from actors.cluster.owners import FIRST, Owners
 from actors.node.call_control_port import CallControlPort, NoSuchCall
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
@@ -75,7 +75,7 @@ class ClusterCalls:
 
     async def _ask_owner(self, query: CallFilter, ask: OwnerAsk, wait: float) -> Any:
         """What the node of the call answers. Raises NoSuchCall, NodesSilent, and whatever that node raised."""
-        owner = first_of(await self.find(query, FIRST))
+        owner = self._owners.elsewhere(await self.find(query, FIRST))
         if owner is None:
             raise NoSuchCall
         return await self._owners.ask(owner.node_id, ask, timeout=wait + SLACK)

@@ -16,6 +16,7 @@ from actors.cluster.control import ClusterControl
 from actors.cluster.membership import Membership
 from actors.cluster.refusals import error_of, refusal_of
 from actors.node.nodes_silent import NodesSilent
+from protocol.calls.description import CallDescription
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.owner_messages import OwnerAnswer, OwnerAsk, SearchAsk
 from protocol.node.coverage import Coverage
@@ -25,7 +26,7 @@ from protocol.rest.paging import Found, Page
 
 A = TypeVar("A", bound=OwnerAsk)
 S = TypeVar("S", bound=SearchAsk)
-T = TypeVar("T")
+L = TypeVar("L", StreamDescription, CallDescription)
 
 FIRST = Page(limit=1)
 
@@ -39,9 +40,11 @@ class Owners:
         membership: Membership,
         control: ClusterControl,
         *,
+        node_id: str,
         answer_timeout: Callable[[], float],
     ) -> None:
         self.control = control
+        self._node_id = node_id
         self._asking, self._membership = asking, membership
         self._answer_timeout = answer_timeout
         self._doers: dict[type, Callable[[Any], Awaitable[Any]]] = {}
@@ -79,8 +82,19 @@ class Owners:
         return await self._asking.ask_all(ask, timeout=self._answer_timeout(), is_enough=is_enough)
 
     async def of_stream(self, query: StreamFilter) -> StreamDescription | None:
-        """The first stream that matches, on whatever node. None: there is none, on any. Raises NodesSilent."""
-        return first_of(await self.control.find(query, FIRST, traffic=False))
+        """The first stream that matches on another node; see `elsewhere`."""
+        return self.elsewhere(await self.control.find(query, FIRST, traffic=False))
+
+    def elsewhere(self, found: Found[L]) -> L | None:
+        """The first one that was found. None: there is none on another node. Raises NodesSilent.
+
+        One of this node is none: it was asked before, and could not, such as for a publication without media yet.
+        """
+        if found.items:
+            return None if found.items[0].node_id == self._node_id else found.items[0]
+        if found.coverage is not None and not found.coverage.is_complete:
+            raise NodesSilent(found.coverage)
+        return None
 
     async def ask(self, node_id: str, ask: OwnerAsk, *, timeout: float) -> Any:
         """The value that the node of this id answers. Raises NodesSilent, and whatever the node refused it with."""
@@ -101,12 +115,3 @@ class Owners:
     def _is_gone(self, member: str) -> bool:
         view = self._membership.view
         return view is None or member not in view.members
-
-
-def first_of(found: Found[T]) -> T | None:
-    """The first one that was found. None: there is none, on any node. Raises NodesSilent."""
-    if found.items:
-        return found.items[0]
-    if found.coverage is not None and not found.coverage.is_complete:
-        raise NodesSilent(found.coverage)
-    return None

@@ -139,6 +139,24 @@ async def test_too_many_calls_at_a_time_are_refused(tmp_path: Path) -> None:
             redis.resume()
 
 
+async def test_those_who_call_in_one_turn_are_counted_too(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
+        await echo(link)
+        refused = 0
+
+        async def try_it() -> None:
+            nonlocal refused
+            try:
+                await echo(link)
+            except RegistryUnavailable:
+                refused += 1
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(MOST_CALLS + 10):
+                nursery.start_soon(try_it)
+        assert refused == 10
+
+
 async def _ignoring(link: ClusterLink) -> None:
     await echo(link)
 

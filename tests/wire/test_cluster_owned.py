@@ -9,7 +9,8 @@ import httpx
 from config.settings import RecordPolicy
 from tests.support.colour_frames import BLUE, RED, colours, is_near
 from tests.support.full_server import FullServer
-from tests.support.wcs_client import PATIENCE
+from tests.support.media_peer import MediaPeer
+from tests.support.wcs_client import PATIENCE, WcsClient
 from tests.wire.test_cluster import two_nodes
 from tests.wire.test_records import FREE, fetched, show
 from tests.wire.test_snapshots import shows
@@ -17,6 +18,13 @@ from tests.wire.test_snapshots import shows
 
 async def post(server: FullServer, path: str, **body: Any) -> httpx.Response:
     return await server.rest.post(f"/rest-api/{path}", json=body, timeout=PATIENCE)
+
+
+async def begin_to_publish(client: WcsClient, name: str) -> str:
+    """Ask to publish, and send no media."""
+    peer = MediaPeer()
+    client.peers.append(peer)
+    return await client.request("publishStream", name, peer.publish_offer())
 
 
 async def test_a_stream_of_another_node_is_recorded_there(tmp_path: Path) -> None:
@@ -38,6 +46,11 @@ async def test_a_stream_of_another_node_is_recorded_there(tmp_path: Path) -> Non
         again = await post(pair.b, "recorder/terminate", **wanted)
         assert (again.status_code, again.json()["reason"]) == (404, "the publication is not being recorded")
         assert (await post(pair.b, "recorder/startup", mediaSessionId="nobody")).status_code == 404
+        early = await begin_to_publish(pair.one, "early")
+        for server in (pair.a, pair.b):
+            for path in ("recorder/startup", "recorder/terminate"):
+                answer = await post(server, path, mediaSessionId=early)
+                assert answer.status_code == 404, answer.text
         assert (await fetched(pair.a, tmp_path / "a", "news-far.webm")).status_code == 200
         pair.redis.kill()
         silent = await post(pair.b, "recorder/startup", **wanted)
