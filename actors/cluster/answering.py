@@ -19,6 +19,7 @@ from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.cluster.members import Beat
 from protocol.cluster.messages import (
+    NOT_KEPT,
     REPEATED,
     Ask,
     EndConnections,
@@ -144,7 +145,10 @@ class Answering:
         except BaseException:
             self._once.not_done(request.id)  # also if it crashed: who repeats it is not to wait for nothing
             raise
-        self._once.done(request.id, texts)
+        if isinstance(request.ask, NOT_KEPT):
+            self._once.not_done(request.id)
+        else:
+            self._once.done(request.id, texts)
         return texts
 
     async def _reply_to(self, request: NodeRequest) -> tuple[str, ...]:

@@ -4,10 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import trio
 from attrs import evolve
 
 from actors.cluster.owners import Owners
-from actors.node.recorder_port import NoSuchPublication, RecorderPort, RecordingDescription, RecordWish
+from actors.node.recorder_port import (
+    NoSuchPublication,
+    RecorderPort,
+    RecordingDescription,
+    RecordingRefused,
+    RecordWish,
+)
 from actors.node.snapshot_port import SnapshotPort
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.owner_messages import FindRecordings, OwnerAnswer, StartRecording, StopRecording, TakePicture
@@ -17,6 +24,8 @@ from protocol.stream.pictures import Picture, PictureSpec
 
 PATIENCE: Final = 15.0
 """Seconds that another node may take: it has time limits of its own, which are shorter."""
+BEGIN_TIMEOUT: Final = 7.0
+"""Seconds that a recording for another node may take to begin: less than REST waits there, which then says why."""
 MOST_BYTES: Final = 4 << 20
 """Of a picture that passes between nodes; a larger one is scaled down."""
 
@@ -92,7 +101,10 @@ class ClusterRecorder:
         return owner.node_id
 
     async def _serve_start(self, ask: StartRecording) -> None:
-        await self.here.start(ask.filter, RecordWish(template=ask.template, rotation=ask.rotation))
+        with trio.move_on_after(BEGIN_TIMEOUT) as waiting:
+            await self.here.start(ask.filter, RecordWish(template=ask.template, rotation=ask.rotation))
+        if waiting.cancelled_caught:
+            raise RecordingRefused("the recording did not begin in time")
 
     async def _serve_stop(self, ask: StopRecording) -> None:
         await self.here.stop(ask.filter)

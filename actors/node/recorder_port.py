@@ -17,10 +17,10 @@ TellStatus = Callable[[RecordNotice], None]
 
 
 class RecordingRefused(Exception):
-    """No recording begins. `info` says why, `setting` names the limit."""
+    """No recording begins. `info` says why, `setting` names the limit; empty: it is none."""
 
-    def __init__(self, info: str, setting: str) -> None:
-        super().__init__(f"{info} (setting {setting})")
+    def __init__(self, info: str, setting: str = "") -> None:
+        super().__init__(f"{info} (setting {setting})" if setting else info)
         self.info = info
         self.setting = setting
 

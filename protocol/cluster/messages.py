@@ -22,7 +22,7 @@ from protocol.calls.description import CallDescription
 from protocol.cluster.drain_messages import DrainAnswer, DrainNode
 from protocol.cluster.ends import End
 from protocol.cluster.members import PROTOCOL_VERSION
-from protocol.cluster.owner_messages import OWNER_KINDS, SEARCH_KINDS, OwnerAnswer, OwnerAsk, SearchAsk
+from protocol.cluster.owner_messages import OWNER_KINDS, SEARCH_KINDS, OwnerAnswer, OwnerAsk, SearchAsk, TakePicture
 from protocol.cluster.relay_messages import LegOffer, PullStream, RelayNews
 from protocol.cluster.rooms.messages import (
     ROOM_KINDS,
@@ -162,6 +162,8 @@ REPEATED: Final = (
     *OWNER_KINDS.values(),
 )
 """What is asked again under the same id until it is answered, and done once."""
+NOT_KEPT: Final = (TakePicture,)
+"""Of these, what may be done again after it was answered: its reply, which may be large, is not kept."""
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
 
 

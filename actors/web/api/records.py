@@ -128,4 +128,4 @@ def recording_refusal(refused: RecordingRefused) -> RestError:
     """How a refusal is answered."""
     is_off = refused.setting == "record_streams"
     status = HTTPStatus.FORBIDDEN if is_off else HTTPStatus.SERVICE_UNAVAILABLE
-    return RestError(status, refused.info, setting=refused.setting)
+    return RestError(status, refused.info, setting=refused.setting or None)
