@@ -166,6 +166,14 @@ def test_segments_may_be_encrypted_or_parts_of_a_file_and_may_be_missing(web: Pa
     assert [seen(web.url(f"/{name}.m3u8")) for name in ("encrypted", "parts", "missing")] == [2 * PICTURES] * 3
 
 
+def test_names_may_have_spaces_and_letters_of_any_language(web: Pages) -> None:
+    web.pages |= {
+        "/%D1%8D%D1%84%D0%B8%D1%80%201%25.ts?%D1%87=a+b": film(),
+        "/film.m3u8": f"{HEAD}#EXTINF:1,\nэфир 1%25.ts?ч=a+b\n{END}".encode(),
+    }
+    assert seen(web.url("/film.m3u8")) == PICTURES
+
+
 def test_a_user_and_a_password_are_sent_to_a_server_that_asks(web: Pages) -> None:
     web.pages |= {"/film.ts": film(), "/film.m3u8": f"{HEAD}#EXTINF:1,\nfilm.ts\n{END}".encode()}
     web.password = "s3cret"

@@ -1,6 +1,8 @@
 """Targets that ask for a user and a password: FFmpeg and pushes prove themselves in the same way."""
 
+import contextlib
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import trio
 
 from actors.node.push_port import UnusableTarget
 from actors.workers.pushing.push import Push
-from tests.support.push_rig import over, studio, taken
+from tests.support.push_rig import over, studio, taken, until
 from tests.support.rtmp_gate import PASSWORD, USER, rtmp_gate
 
 BY_FFMPEG = """
@@ -65,3 +67,23 @@ async def refused(push: Push, caplog: pytest.LogCaptureFixture) -> str:
     assert await over(push) == "target-refused"
     (lost,) = [record for record in caplog.records if record.getMessage() == "push lost its target"]
     return str(vars(lost)["wcsd_fields"]["detail"])
+
+
+async def test_one_that_is_stopped_when_it_has_just_been_asked_for_a_user_connects_no_more(tmp_path: Path) -> None:
+    with rtmp_gate() as gate:
+        async with studio(tmp_path) as made:
+            push = made.push(made.source(), f"rtmp://{USER}:{PASSWORD}@{gate.address}/live")
+            await until(lambda: push.pid is not None)
+            assert push.pid is not None
+            let_it_end(push.pid)  # nobody has heard yet why it has ended
+            push.finish("stopped")
+            assert await over(push) == "stopped"
+        assert len(gate.seen) == 1
+
+
+def let_it_end(pid: int) -> None:
+    """Hold the server up until the process has ended."""
+    status = Path(f"/proc/{pid}/stat")
+    with contextlib.suppress(FileNotFoundError):
+        while ") Z " not in status.read_text():
+            time.sleep(0.01)

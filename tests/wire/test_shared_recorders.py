@@ -4,10 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 import trio
 
 from actors.runtime.actor import SHUTDOWN
-from actors.workers.processes.shared_process import MOST
+from actors.workers.processes import shared_process
+from actors.workers.processes.shared_process import LEAVE_TIMEOUT, MOST
 from actors.workers.recording.recording import Recording
 from tests.support.record_studio import Studio, ended, feed_key_frame, names, pictures, studio, written
 
@@ -105,3 +107,35 @@ async def test_one_that_is_stopped_at_once_does_not_take_others_along(tmp_path: 
         await written(other)
         assert other.pid == shared is not None
         assert made.recordings.services.counts.failures["recorder"] == 0
+
+
+async def test_files_are_finished_and_nothing_stays_when_all_are_stopped_in_a_process_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratio = Recording.cleanup_timeout / LEAVE_TIMEOUT
+    monkeypatch.setattr(shared_process, "LEAVE_TIMEOUT", 1.0)
+    monkeypatch.setattr(Recording, "cleanup_timeout", ratio)
+    async with studio(tmp_path) as made:
+        source = made.source()
+        stopped, other = await made.record(source, "m1"), await made.record(made.source(), "m2")
+        made.play(source)
+        await written(stopped)
+        assert stopped.pid == other.pid is not None
+        os.kill(stopped.pid, signal.SIGSTOP)
+        for each in (stopped, other):
+            each.stop(SHUTDOWN)
+        assert await ended(stopped) == tmp_path / "news.webm"
+        await ended(other)
+        assert names(tmp_path) == ["news.webm"]
+        assert len(made.recordings.services.recorder_hosts) == 0
+
+
+async def test_one_that_is_cancelled_while_it_is_left_keeps_no_place(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        recording = await made.record(made.source())
+        process = recording._process
+        assert process is not None
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await process.close()
+        assert len(made.recordings.services.recorder_hosts) == 0

@@ -91,17 +91,17 @@ class WorkerProcess:
         self._process.kill()
 
     async def close(self) -> None:
-        """End it if it still runs, and release what it holds."""
+        """End it if it still runs, and release what it holds. Not cancelled half way: a process for many counts them."""
         with trio.CancelScope(shield=True):  # a killed process ends at once
             if isinstance(self._process, SharedProcess):
                 await self._process.leave()
             self._process.kill()
             await self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                await pipe.aclose()
-        if not isinstance(self._process, trio.Process):
-            await self._process.release()
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    await pipe.aclose()
+            if not isinstance(self._process, trio.Process):
+                await self._process.release()
 
 
 async def _start(

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
@@ -24,6 +24,8 @@ OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0", "http_seekable":
 """What FFmpeg must be told so that it leaves connections to us."""
 _ENCRYPTED: Final = ("crypto+", "crypto:")
 """How FFmpeg names a segment that is encrypted by AES-128."""
+_AS_THEY_ARE: Final = "!$%&'()*+,/:;=?@[]\\^`{|}\"<>"
+"""Characters of a path or a query that go out as they came; others, such as letters of any language, as %XX."""
 _BLOCK: Final = 16
 _WHY: Final = {401: "unauthorized", 403: "unauthorized", 404: "not-found", 410: "not-found"}
 
@@ -96,7 +98,8 @@ class HttpFiles:
         """The URL as it is asked for; a user and a password in it are for those servers that want them."""
         parts = urlsplit(url)
         user_info, at, host = parts.netloc.rpartition("@")
-        bare = urlunsplit(parts._replace(netloc=host, fragment=""))
+        path, query = (quote(part, safe=_AS_THEY_ARE) for part in (parts.path, parts.query))
+        bare = urlunsplit(parts._replace(netloc=host, path=path, query=query, fragment=""))
         if at:
             name, _, password = user_info.partition(":")
             self._passwords.add_password(None, bare, unquote(name), unquote(password))

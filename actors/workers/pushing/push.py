@@ -186,7 +186,7 @@ class Push:
         job = self.request.job
         for _ in range(MOST_CONNECTIONS):
             why, lasted, authentication = await self._connect(job)
-            if why != USER_ASKED:
+            if why != USER_ASKED or self._is_ending:
                 return why, lasted
             job = evolve(job, authentication=authentication)
         return self._note("target-refused", "it asks for a user again and again"), 0.0

@@ -17,7 +17,7 @@ from actors.node.recorder_port import RecordingRefused, TellStatus
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.processes.process import ProgramSource
-from actors.workers.processes.shared_process import SharedRecorder
+from actors.workers.processes.shared_process import LEAVE_TIMEOUT, SharedRecorder
 from actors.workers.processes.tap_channel import OpenTap, WorkerTap, read_interval, tap_channel
 from actors.workers.processes.worker import Worker, WorkerMessage, WorkerServices
 from actors.workers.recording.record_folder import DiskLimits, RecordFolder
@@ -58,6 +58,7 @@ class Recording(Worker):
     """From the first packet to the finished file. `finish` ends it; so do the end of the publication and the limits."""
 
     program = "recorder"
+    cleanup_timeout = LEAVE_TIMEOUT + 5.0  # the file is finished after its process has been left, which may hang
 
     def __init__(
         self, services: WorkerServices, folder: RecordFolder, job: RecordJob, wall_clock: Callable[[], float]
