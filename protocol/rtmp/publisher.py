@@ -20,8 +20,8 @@ _VERSION: Final = b"\x03"
 _HANDSHAKE: Final = 1536
 _PING_REQUEST, _PING_RESPONSE = 6, 7
 WINDOW: Final = 2_500_000
-LONGEST_REASON: Final = 200
-"""Characters of the target's own words that are kept."""
+LONGEST_REASON: Final = 4000
+"""Characters of the target's own words that are kept. A secret that was cut through could not be hidden any more."""
 _LONGEST_CHALLENGE: Final = 2000
 
 

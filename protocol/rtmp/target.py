@@ -102,11 +102,11 @@ def masked(url: str) -> str:
     return shown + (f"/{HIDDEN}" if slash and rest else "") + (f"?{HIDDEN}" if found["query"] else "")
 
 
-def without_secrets(text: str, key: str, app: str) -> str:
-    """What a target says, without the key and what else of its URL is secret."""
+def without_secrets(text: str, key: str, app: str, parameters: str = "") -> str:
+    """What a target says, without the key, what else of its URL is secret, and the `parameters` that prove a user."""
     path, _, query = app.partition("?")
     _, _, more = path.partition("/")
-    for secret in (key, key.partition("?")[0], query, more):
+    for secret in (parameters, key, key.partition("?")[0], query, more):
         if secret:
             text = text.replace(secret, HIDDEN)
     return text

@@ -5,8 +5,11 @@ import functools
 import http.server
 import io
 import math
+import os
+import socket
 import socketserver
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from actors.workers.programs.capture import CaptureProgram
 from actors.workers.programs.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
 from tests.support.web_server import Certificate, make_certificate
 
@@ -168,10 +172,21 @@ def test_segments_may_be_encrypted_or_parts_of_a_file_and_may_be_missing(web: Pa
 
 def test_names_may_have_spaces_and_letters_of_any_language(web: Pages) -> None:
     web.pages |= {
-        "/%D1%8D%D1%84%D0%B8%D1%80%201%25.ts?%D1%87=a+b": film(),
-        "/film.m3u8": f"{HEAD}#EXTINF:1,\nэфир 1%25.ts?ч=a+b\n{END}".encode(),
+        "/%D1%84%D0%B8%D0%BB%D1%8C%D0%BC%201%25.ts?%D1%87=a+b": film(),
+        "/film.m3u8": f"{HEAD}#EXTINF:1,\nфильм 1%25.ts?ч=a+b\n{END}".encode(),
     }
     assert seen(web.url("/film.m3u8")) == PICTURES
+
+
+def test_a_playlist_that_is_no_utf_8_is_a_wrong_format(web: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.pages["/film.m3u8"] = HEAD.encode() + b"#EXTINF:1,\n\xea\xe0.ts\n" + END.encode()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    job = {"url": web.url("/film.m3u8"), "options": {"tls_verify": "1"}, "connect_timeout": 60, "read_timeout": 60}
+    with ours, theirs, Path(os.devnull).open() as commands:
+        monkeypatch.setattr(sys, "stdin", commands)
+        capture = CaptureProgram(job | {"feed": os.dup(theirs.fileno()), "paced": False})
+        assert capture.run() == "wrong-format"
+        capture._feed.close()
 
 
 def test_a_user_and_a_password_are_sent_to_a_server_that_asks(web: Pages) -> None:

@@ -1,7 +1,10 @@
 """Recorders that share a process: each ends alone, and what ends the process loses none of them."""
 
+import itertools
+import json
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,9 @@ import trio
 
 from actors.runtime.actor import SHUTDOWN
 from actors.workers.processes import shared_process
+from actors.workers.processes.pipes import close_all, standard_pipes
 from actors.workers.processes.shared_process import LEAVE_TIMEOUT, MOST
+from actors.workers.programs.recorders import SharedRecorders
 from actors.workers.recording.recording import Recording
 from tests.support.record_studio import Studio, ended, feed_key_frame, names, pictures, studio, written
 
@@ -120,7 +125,8 @@ async def test_files_are_finished_and_nothing_stays_when_all_are_stopped_in_a_pr
         stopped, other = await made.record(source, "m1"), await made.record(made.source(), "m2")
         made.play(source)
         await written(stopped)
-        assert stopped.pid == other.pid is not None
+        assert stopped.pid is not None
+        assert stopped.pid == other.pid
         os.kill(stopped.pid, signal.SIGSTOP)
         for each in (stopped, other):
             each.stop(SHUTDOWN)
@@ -139,3 +145,24 @@ async def test_one_that_is_cancelled_while_it_is_left_keeps_no_place(tmp_path: P
             scope.cancel()
             await process.close()
         assert len(made.recordings.services.recorder_hosts) == 0
+
+
+def test_a_file_that_cannot_be_closed_ends_no_other_recorder() -> None:
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(3)]
+    (requests, theirs), (_, tap), (_, files) = pairs
+    inner, ours = standard_pipes()
+    # The tap is closed before the file, which then is none.
+    job = {"tap": 1, "file": 1, "files": 2, "max_bytes": 9, "min_free": 0, "read_interval": 0.1}
+    os.write(ours[0], json.dumps(job | {"rotation": {"bytes": 0, "ms": 0}}).encode() + b"\n")
+    numbers = json.dumps({"numbers": [1, 2]}).encode()
+    socket.send_fds(requests, [numbers], [*inner, tap.fileno(), files.fileno()])
+    close_all([ours[0], *inner])
+    requests.close()
+    SharedRecorders(theirs, {}).run()
+    for end in itertools.chain(*pairs):
+        end.close()
+    events, complaints, status = (os.read(end, 10_000).decode() for end in ours[1:])
+    close_all(ours[1:])
+    assert json.loads(events.splitlines()[-1])["event"] == "done"
+    assert complaints == "a file cannot be closed: Bad file descriptor\n"
+    assert status == "0"

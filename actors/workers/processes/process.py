@@ -91,7 +91,7 @@ class WorkerProcess:
         self._process.kill()
 
     async def close(self) -> None:
-        """End it if it still runs, and release what it holds. Not cancelled half way: a process for many counts them."""
+        """End it if it still runs, and release what it holds, which is not cancelled half way."""
         with trio.CancelScope(shield=True):  # a killed process ends at once
             if isinstance(self._process, SharedProcess):
                 await self._process.leave()

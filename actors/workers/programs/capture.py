@@ -86,6 +86,8 @@ class CaptureProgram:
             return str(ended)
         except Unfit as unfit:
             return unfit.why
+        except UnicodeDecodeError:  # a playlist must be UTF-8 (RFC 8216, section 4)
+            return "wrong-format"
         except av.FFmpegError as error:  # what it is when time has run out depends on where that was
             return "silent" if time.monotonic() >= self._silent_at else why_of(error)
 

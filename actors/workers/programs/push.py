@@ -49,9 +49,10 @@ class Pusher:
         self._timeout: float = job["timeout"]
         self._key: str = job["key"]
         self._app: str = job["app"]
+        self._parameters: str = job["authentication"]
         user = None if job["user"] is None else RtmpUser(name=job["user"][0], password=job["user"][1])
         self._publisher = RtmpPublisher(
-            self._app, self._key, job["tc_url"], os.urandom, user=user, parameters=job["authentication"]
+            self._app, self._key, job["tc_url"], os.urandom, user=user, parameters=self._parameters
         )
         self.authentication = ""
         """What another connection is to say of the user."""
@@ -202,7 +203,7 @@ class Pusher:
 
     def _fail(self, why: str, detail: str) -> None:
         if self._why not in ("ended", "stopped", "server-gone"):
-            self._why, self._detail = why, without_secrets(detail, self._key, self._app)
+            self._why, self._detail = why, without_secrets(detail, self._key, self._app, self._parameters)
 
 
 def main() -> None:

@@ -69,7 +69,10 @@ class SharedRecorders:
 
     def _ended(self, recorder: Recorded, status: int) -> None:
         if isinstance(recorder, Recorder):
-            recorder.close()
+            try:
+                recorder.close()
+            except OSError as error:  # a file system of the network tells only now what it could not keep
+                recorder.control.complain(f"a file cannot be closed: {error.strerror}")
         self._close(recorder.control, status)
 
     def _close(self, control: ControlLines, status: int) -> None:

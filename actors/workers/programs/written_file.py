@@ -39,10 +39,10 @@ class WrittenFile:
         return {"bytes": self._bytes, "duration_ms": self._duration or duration, "start": self._start or start}
 
     def close(self) -> None:
-        """Nothing more is written to it. Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Nothing more is written to it. Idempotent. Raises OSError: what was written may not fit."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class NextFile:

@@ -7,6 +7,7 @@ import pytest
 from protocol.rtmp.amf0 import read_values, write_values
 from protocol.rtmp.chunks import ChunkReader, Message, MessageType, RtmpError, write_message
 from protocol.rtmp.publisher import LONGEST_REASON, WINDOW, PublisherState, RtmpPublisher, RtmpRefused
+from protocol.rtmp.target import MAX_LENGTH, without_secrets
 
 HELLO = b"\x03" + bytes(1536) * 2
 
@@ -95,9 +96,17 @@ def test_what_a_target_says_is_shortened_to_one_line() -> None:
     server = Server()
     server.shake_hands()
     with pytest.raises(RtmpRefused) as refused:
-        server.answer("_error", 1, None, {"description": "a\n" * 1000})
+        server.answer("_error", 1, None, {"description": "a\n" * LONGEST_REASON})
     assert len(str(refused.value)) == LONGEST_REASON
     assert "\n" not in str(refused.value)
+
+
+def test_a_key_that_a_target_repeats_is_whole_so_that_it_can_be_hidden() -> None:
+    server, key = Server(), "k" * (MAX_LENGTH - 100)
+    server.shake_hands()
+    with pytest.raises(RtmpRefused) as refused:
+        server.answer("_error", 1, None, {"description": f"{'a ' * 90}{key}"})
+    assert "k" not in without_secrets(str(refused.value), key, "live")
 
 
 def test_a_stream_that_is_taken_away_later_is_a_refusal() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.rtmp.target import MAX_LENGTH, BadTarget, masked, read_target, without_secrets
+from protocol.rtmp.target import HIDDEN, MAX_LENGTH, BadTarget, masked, read_target, without_secrets
 
 KEY = "abcd-efgh-1234"
 
@@ -96,3 +96,10 @@ def test_what_a_target_says_is_told_without_the_key() -> None:
     assert KEY not in told
     assert "t0p" not in told
     assert "BadName" in told
+
+
+def test_what_proves_a_user_is_hidden() -> None:
+    proof = "?authmod=adobe&user=joe&challenge=ab&response=cd=="
+    assert (
+        without_secrets(f"no such application: live{proof}", "", "live", proof) == f"no such application: live{HIDDEN}"
+    )
