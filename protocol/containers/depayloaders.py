@@ -11,7 +11,7 @@ from protocol.containers.frames import Frame, MalformedPayload
 from protocol.containers.h264_units import H264Depayloader
 from protocol.sfu.frame_size import UNKNOWN, vp9_size
 
-__all__ = ["Depayloader", "Frame", "MalformedPayload", "depayloader"]
+__all__ = ["Depayloader", "Frame", "MalformedPayload", "can_be_kept", "depayloader"]
 
 
 class Depayloader(Protocol):
@@ -22,6 +22,11 @@ class Depayloader(Protocol):
         """The frame of the payloads since the last one; None if they are none."""
 
     def reset(self) -> None: ...
+
+
+def can_be_kept(codec: str) -> bool:
+    """Whether containers hold frames of the codec with this canonical name; of G722 they do not here."""
+    return codec in _KINDS
 
 
 def depayloader(codec: str) -> Depayloader:

@@ -16,6 +16,7 @@ from attrs import evolve
 
 from actors.node.recorder_port import RecordingRefused, RecordWish
 from actors.stream.recorder import until_begun
+from actors.web.api.records import recording_refusal
 from actors.workers.recording.record_folder import PART
 from actors.workers.recording.recording import RESTARTS, Recording
 from protocol.stream.record_status import RecordNotice, RecordStatus
@@ -326,6 +327,14 @@ async def test_a_recording_that_may_not_be_is_refused_at_once(
             made.recordings.start(made.request(made.source()))
         assert refused.value.setting == setting
         assert made.recordings.counts.refused == 1
+
+
+async def test_a_codec_that_no_file_can_have_is_named(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        request = made.request(made.source())
+        with pytest.raises(RecordingRefused, match="Streams with G722 are not recorded") as refused:
+            made.recordings.start(evolve(request, facts=evolve(request.facts, audio_codec="G722")))
+    assert recording_refusal(refused.value).status_hint == 409
 
 
 @pytest.mark.parametrize(

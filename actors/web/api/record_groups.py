@@ -36,7 +36,7 @@ _PATH: Final = "/rest-api/multipleRecorder"
 _ERRORS: Final = {
     403: "recording is switched off, or the login is bound to applications",
     404: "there is no such group, publication or recording",
-    409: "there is such a group, or the publication is recorded for it already",
+    409: "there is such a group, the publication is recorded for it already, or has a codec that is not recorded: G722",
     503: "too many groups or recordings, or no room for another; `setting` names the limit",
 }
 

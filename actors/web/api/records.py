@@ -8,7 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.nodes_silent import NodesSilent
-from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecorderPort, RecordingRefused, RecordWish
+from actors.node.recorder_port import (
+    CALL_CODECS,
+    NoSuchPublication,
+    NoSuchRecording,
+    RecorderPort,
+    RecordingRefused,
+    RecordWish,
+)
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nodes_silent, nothing_found
 from actors.web.api.routes import ApiRoute, Endpoint, acting_route
@@ -31,8 +38,11 @@ _NO_RECORDING: Final = "the publication is not being recorded"
 _ERRORS: Final = {
     403: "recording is switched off",
     404: "no publication matches, or it is not being recorded",
+    409: "the stream has a codec that is not recorded: G722",
     503: "too many recordings, or no room for another; `setting` names the limit. Or a node of the cluster is silent",
 }
+_STATUSES: Final = {"record_streams": HTTPStatus.FORBIDDEN, CALL_CODECS: HTTPStatus.CONFLICT}
+"""Of refusals, by their setting; other settings are limits."""
 
 log = get_logger("web")
 
@@ -126,6 +136,5 @@ def _publication(media_session_id: str) -> StreamFilter:
 
 def recording_refusal(refused: RecordingRefused) -> RestError:
     """How a refusal is answered."""
-    is_off = refused.setting == "record_streams"
-    status = HTTPStatus.FORBIDDEN if is_off else HTTPStatus.SERVICE_UNAVAILABLE
+    status = _STATUSES.get(refused.setting, HTTPStatus.SERVICE_UNAVAILABLE)
     return RestError(status, refused.info, setting=refused.setting or None)
