@@ -157,24 +157,25 @@ async def _ask_any(places: Sequence[AskedNode], request: Answered) -> Answered:
                 nursery.cancel_scope.cancel()
             has_failed.set()
 
-        for place in serving[:-1]:
+        for place in serving:
             has_failed = trio.Event()
             nursery.start_soon(ask, place, has_failed)
             with trio.move_on_after(PATIENCE):
                 await has_failed.wait()
-        answers.append(await _ask((serving or places)[-1], request))
-        nursery.cancel_scope.cancel()
-    return answers[0]
+    return answers[0] if answers else _no_answer((serving or places)[-1])
 
 
 async def _ask(place: AskedNode, request: Answered) -> Answered:
     """The answer of a node, or why there is none."""
+    answer = await _answer_of(place, request) if place.is_ready else None
+    return _no_answer(place) if answer is None else answer
+
+
+def _no_answer(place: AskedNode) -> Answered:
+    """Why there is none."""
     if not place.is_ready:
         return _not_done(ErrorKind.FAILED, f"node {place.index} does not serve: {place.status}")
-    answer = await _answer_of(place, request)
-    if answer is None:
-        return _not_done(ErrorKind.FAILED, f"node {place.index} does not answer; the command may have been done")
-    return answer
+    return _not_done(ErrorKind.FAILED, f"node {place.index} does not answer; the command may have been done")
 
 
 async def _answer_of(place: AskedNode, request: Answered) -> Answered | None:

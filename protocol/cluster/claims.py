@@ -160,17 +160,18 @@ class ClaimTable:
         """Take in the reply to the latest batch."""
         if reply.fate is BatchFate.STALE:
             return Settled()
+        if batch.number <= self._doubtful:
+            return Settled()
         self._forget_releases(batch.releases)
         if reply.fate is BatchFate.FENCED:
-            return Settled()
-        if batch.number <= self._doubtful:
             return Settled()
         return self._settle_claims(batch.claims, reply.holders)
 
     def _forget_releases(self, releases: Iterable[Named]) -> None:
         for named in releases:
             self._releases.pop(named, None)
-            self._acknowledged[named] = None
+            if self._wanted.get(named.name) != named:
+                self._acknowledged[named] = None
         while len(self._acknowledged) > MOST_ACKNOWLEDGED:
             self._acknowledged.popitem(last=False)
 

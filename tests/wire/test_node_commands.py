@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 from attrs import define, field
+from trio.testing import wait_all_tasks_blocked
 
 from actors.nodes.commands import NodeCommands, merged
 from actors.operator.server import serve_lines
@@ -27,6 +28,9 @@ class StubNode:
     is_silent: bool = False
     has_drained: bool = False
     hangs: bool = False
+    is_odd: bool = False
+    may_answer: trio.Event | None = None
+    was_asked: trio.Event = field(factory=trio.Event)
     asked: list[dict[str, Any]] = field(factory=list)
 
     @property
@@ -39,8 +43,13 @@ class StubNode:
 
     async def answer(self, line: bytes, _: Operator) -> Iterable[bytes]:
         self.asked.append(json.loads(line))
+        self.was_asked.set()
         if self.hangs:
             await trio.sleep_forever()
+        if self.may_answer is not None:
+            await self.may_answer.wait()
+        if self.is_odd:
+            return (b"what?\n",)
         return (b'{"ok": true, "changed": true, "message": "done", "rows": []}\n',)
 
 
@@ -127,6 +136,22 @@ async def test_a_node_that_is_gone_hinders_nobody_to_show_something(tmp_path: Pa
     async with three_nodes(tmp_path) as (_, nodes):
         gone = StubNode(0, tmp_path / "nobody.sock", "abc")
         assert (await ask(NodeCommands([gone, *nodes[1:]]), {"words": ["show", "apps"]}))["ok"]
+
+
+async def test_a_slow_node_is_waited_for_if_the_others_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.nodes.commands.PATIENCE", 0.01)
+    async with three_nodes(tmp_path) as (_, nodes), trio.open_nursery() as nursery:
+        nodes[0].may_answer, nodes[1].is_odd = trio.Event(), True
+        answers: list[dict[str, Any]] = []
+
+        async def show() -> None:
+            answers.append(await ask(NodeCommands(nodes[:2]), {"words": ["show", "apps"]}))
+
+        nursery.start_soon(show)
+        await nodes[1].was_asked.wait()
+        await wait_all_tasks_blocked(0.05)
+        nodes[0].may_answer.set()
+    assert answers[0]["ok"]
 
 
 async def test_a_node_that_is_gone_is_said_not_to_answer(tmp_path: Path) -> None:

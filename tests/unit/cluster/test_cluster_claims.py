@@ -216,6 +216,30 @@ def test_a_registry_that_goes_back_in_time_is_told_what_it_had_acknowledged() ->
     assert not table.is_due
 
 
+def test_a_release_under_way_when_the_registry_went_back_is_written_again() -> None:
+    table = ClaimTable()
+    table.want(NEWS)
+    table.settle(next_of(table), done(None))
+    table.drop(NEWS)
+    batch = next_of(table)
+    table.distrust()
+    table.settle(batch, done())
+    assert next_of(table).releases == (NEWS,)
+
+
+def test_a_name_that_is_wanted_again_while_it_is_released_is_not_released_later() -> None:
+    table = ClaimTable()
+    table.want(NEWS)
+    table.settle(next_of(table), done(None))
+    table.drop(NEWS)
+    batch = next_of(table)
+    table.want(NEWS)
+    table.settle(batch, done())
+    table.settle(next_of(table), done(None))
+    table.distrust()
+    assert next_of(table).releases == ()
+
+
 def test_a_name_that_is_wanted_again_is_not_released() -> None:
     table = ClaimTable()
     table.want(NEWS)
