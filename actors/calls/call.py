@@ -254,9 +254,9 @@ class PhoneCall(Actor[CallMessage]):
         self.nursery.start_soon(self._wait_for, self._services.settings.sip_max_call_duration, CallInfo.TOO_LONG)
         self._report.enter(CallStep.ANSWERED)
 
-    async def _publish(self, wanted: object) -> None:
-        """Have what the phone says published under this name, if it is one. Returns once it may be."""
-        if not isinstance(wanted, str) or not wanted:
+    async def _publish(self, wanted: str) -> None:
+        """Have what the phone says published under this name, if there is one. Returns once it may be."""
+        if not wanted:
             return
         services = self._services
         publishing = CallPublishing(self._owner, services.streams, services.plane.context, self._stream_lost)

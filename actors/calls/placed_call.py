@@ -5,6 +5,7 @@ from actors.calls.call_messages import CallMessage
 from actors.calls.dialer import Dialer
 from actors.calls.owner import CallOwner
 from actors.calls.services import CallServices
+from protocol.calls.description import stream_name_of
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.life import CallStep
@@ -36,7 +37,7 @@ class PlacedCall(PhoneCall):
         if isinstance(renamed, str) and renamed:
             self._report.callee = renamed
         callee = dialer.callee(self._report.callee)
-        await self._publish(verdict.body.get("streamName"))
+        await self._publish(stream_name_of(verdict.body))
         self._report.enter(CallStep.INVITED)
         route = await dialer.route(callee)
         await self.go_on()

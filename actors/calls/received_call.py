@@ -10,6 +10,7 @@ from actors.calls.call_messages import AnswerWish, CallMessage, CallWish
 from actors.calls.owner import CallOwner
 from actors.calls.phone_line import PhoneLine
 from actors.calls.services import CallServices
+from protocol.calls.description import stream_name_of
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.life import CallState
@@ -63,7 +64,7 @@ class ReceivedCall(PhoneCall):
         if not isinstance(verdict, Allow):
             self._report.warn(HookMethod.ON_CALL_EVENT, verdict.info)
             raise CallRefused(verdict.info, "the backend", sip_status=_DENIED)
-        await self._publish(verdict.body.get("streamName"))
+        await self._publish(stream_name_of(verdict.body))
         protection = media_protection(self._services.settings.sip_sdes, [arrival.transport])
         sdp = self._ends.offer_to_page(arrival.offer, arrival.signalling, protection)
         self._report.ring_page(sdp)

@@ -25,6 +25,8 @@ from protocol.sip.transactions import Hop
 REMEMBERED: Final = 3_600.0
 """Seconds that the address of a request's target is trusted to answer and to call."""
 MAX_REMEMBERED: Final = 10_000
+MAX_HOPS: Final = 16
+"""Servers of one domain that are tried, whatever DNS says."""
 RENEWAL: Final = 60.0
 """Seconds after which listed names are resolved again."""
 
@@ -99,7 +101,7 @@ class SipAccess:
             found += [Hop(transport=place.transport, host=address, port=place.port, name=host) for address in addresses]
         if not found:
             raise refusal
-        return self.ways.alive_first(found)
+        return self.ways.alive_first(found)[:MAX_HOPS]
 
     async def addresses(self, host: str, *, domain: str | None = None) -> list[str]:
         """Where a host is, as far as SIP may go there. Raises SipForbidden, SipUnreachable.

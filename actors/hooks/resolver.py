@@ -15,6 +15,8 @@ from attrs import define, field
 
 THREADS_PER_HOST = 4
 CACHE_SECONDS = 10.0
+MAX_KNOWN = 1_000
+"""Names beyond which those are forgotten that are not being looked up and whose addresses are stale."""
 
 
 class CannotResolve(httpx.TransportError):
@@ -34,6 +36,10 @@ class _KnownName:
     addresses: tuple[str, ...] = ()
     fresh_until: float = -math.inf
 
+    def is_stale(self, now: float) -> bool:
+        """Whether nothing is lost with it: threads that hang are still to be counted."""
+        return now >= self.fresh_until and not self.limiter.borrowed_tokens and not self.asking.locked()
+
 
 class Resolver:
     """Looks names up, with one lookup at a time for each name, and caches the answers for `CACHE_SECONDS`."""
@@ -46,7 +52,7 @@ class Resolver:
         """The addresses of `name`, at least one, in the system's order. Raises CannotResolve."""
         if _is_address(name):
             return (name,)
-        host = self._hosts.setdefault(name, _KnownName())
+        host = self._known(name)
         if trio.current_time() >= host.fresh_until:
             async with host.asking:
                 if trio.current_time() >= host.fresh_until:
@@ -58,6 +64,15 @@ class Resolver:
         host = self._hosts.get(name)
         if host is not None and address in host.addresses:
             host.addresses = (address, *(other for other in host.addresses if other != address))
+
+    def _known(self, name: str) -> _KnownName:
+        found = self._hosts.get(name)
+        if found is None:
+            if len(self._hosts) >= MAX_KNOWN:
+                now = trio.current_time()
+                self._hosts = {known: host for known, host in self._hosts.items() if not host.is_stale(now)}
+            found = self._hosts[name] = _KnownName()
+        return found
 
     async def _ask(self, name: str, host: _KnownName) -> None:
         try:

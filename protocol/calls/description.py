@@ -1,5 +1,6 @@
 """A call as pages, hooks and REST are shown it: the fields of WCS's `Call`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -56,3 +57,9 @@ def call_object(call: CallDescription) -> dict[str, Any]:
         "custom": call.custom,
     }
     return {key: value for key, value in told.items() if value is not None}
+
+
+def stream_name_of(answered: Mapping[str, Any]) -> str:
+    """The stream that a backend wants of a call, whose `Call` it has answered; empty: none."""
+    name = answered.get("streamName")
+    return name if isinstance(name, str) else ""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 import trio
 
-from actors.calls.sip_access import SipAccess, SipForbidden, SipUnreachable
+from actors.calls.sip_access import MAX_HOPS, SipAccess, SipForbidden, SipUnreachable
 from actors.calls.sip_records import ServerRecords
-from actors.hooks.resolver import Resolver
+from actors.hooks.resolver import CACHE_SECONDS, Resolver
 from protocol.sip.locating import ServerPlace, SrvRecord
 from protocol.sip.servers import read_servers
 from protocol.sip.transactions import Hop
@@ -130,3 +130,33 @@ async def test_a_server_that_does_not_take_tcp_is_not_asked_again_for_an_hour(au
     assert not knowing.takes_tcp(hop)
     await trio.sleep(3_601)
     assert knowing.takes_tcp(hop)
+
+
+async def test_a_domain_of_many_servers_is_not_tried_at_all_of_them() -> None:
+    many = tuple(f"198.51.100.{number}" for number in range(1, 101))
+    crowd = SipAccess(
+        read_servers("pbx.example"),
+        own=tuple,
+        resolver=Resolver(lambda host: many),
+        records=ServerRecords(MemoryRecords(), random.Random(1).uniform),
+    )
+    assert [hop.host for hop in await crowd.hops("pbx.example")] == list(many[:MAX_HOPS])
+
+
+async def test_names_that_pages_make_up_are_not_all_remembered(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.hooks.resolver.MAX_KNOWN", 3)
+    asked: list[str] = []
+
+    def note(host: str) -> tuple[str, ...]:
+        asked.append(host)
+        return ("192.0.2.1",)
+
+    resolver = Resolver(note)
+    for number in range(20):
+        await resolver.resolve(f"{number}.example")
+        await trio.sleep(CACHE_SECONDS / 2)
+    assert len(resolver._hosts) <= 3
+    await resolver.resolve("19.example")
+    assert len(asked) == 20, "what is fresh is still known"

@@ -36,7 +36,9 @@ class SilentPage:
     # -- for the reader ------------------------------------------------------------------------------------------
 
     def on_time(self, now: float) -> None:
-        """Say the next packet."""
+        """Say the next packet, unless it was closed in this very turn of the reader."""
+        if self.deadline == math.inf:
+            return
         self.deadline = now + SILENCE_INTERVAL
         timestamp = int(self._said * SILENCE_INTERVAL * self._codec.clock_rate) & 0xFFFF_FFFF
         number = self._said & 0xFFFF
