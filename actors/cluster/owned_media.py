@@ -1,6 +1,6 @@
 """Pictures and recordings of publications on any node."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,9 @@ from protocol.rest.paging import Found
 from protocol.stream.pictures import Picture, PictureSpec
 
 PATIENCE: Final = 15.0
-"""Seconds that another node may take: it has time limits of its own, which are shorter."""
+"""Seconds that another node may take to begin or end a recording: it has time limits of its own, which are shorter."""
+SLACK: Final = 5.0
+"""Seconds that a picture of another node may take, beyond `snapshot.timeout`."""
 BEGIN_TIMEOUT: Final = 7.0
 """Seconds that a recording for another node may take to begin: less than REST waits there, which then says why."""
 MOST_BYTES: Final = 4 << 20
@@ -31,11 +33,11 @@ MOST_BYTES: Final = 4 << 20
 
 
 class ClusterSnapshots:
-    """Implements `actors.node.snapshot_port.SnapshotPort` for all nodes."""
+    """Implements `actors.node.snapshot_port.SnapshotPort` for all nodes. `timeout`: `snapshot.timeout`, in seconds."""
 
-    def __init__(self, local: SnapshotPort, owners: Owners) -> None:
+    def __init__(self, local: SnapshotPort, owners: Owners, *, timeout: Callable[[], float]) -> None:
         self.here = local
-        self._owners = owners
+        self._owners, self._timeout = owners, timeout
         owners.serve(TakePicture, self._serve)
 
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
@@ -47,7 +49,7 @@ class ClusterSnapshots:
         if owner is None:
             raise NoSuchPublication
         ask = TakePicture(filter=query, spec=evolve(spec, max_bytes=min(spec.max_bytes, MOST_BYTES)))
-        data, width, height = await self._owners.ask(owner.node_id, ask, timeout=PATIENCE)
+        data, width, height = await self._owners.ask(owner.node_id, ask, timeout=self._timeout() + SLACK)
         return Picture(data=data.encode("ascii"), width=width, height=height)
 
     async def _serve(self, ask: TakePicture) -> Any:

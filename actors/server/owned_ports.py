@@ -27,9 +27,9 @@ class OwnedPorts:
             return cls(recorder=recorder, snapshots=parts.stream_snapshots, calls=calls)
         from actors.cluster.owned_media import ClusterRecorder, ClusterSnapshots
 
-        owners = parts.clustered.cluster.owners
+        owners, pictures = parts.clustered.cluster.owners, parts.stream_snapshots
         return cls(
             recorder=ClusterRecorder(recorder, owners),
-            snapshots=ClusterSnapshots(parts.stream_snapshots, owners),
+            snapshots=ClusterSnapshots(pictures, owners, timeout=lambda: pictures.snapshots.timeout),
             calls=calls,
         )

@@ -32,6 +32,7 @@ class FakeMedia:
     may_begin: trio.Event = field(factory=trio.Event)
     begun: int = 0
     given_up: int = 0
+    picture_takes: float = 0.0
     folder: Path = Path("records")
 
     @property
@@ -40,6 +41,7 @@ class FakeMedia:
 
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
         self._check()
+        await trio.sleep(self.picture_takes)
         return Picture(data=b"A" * spec.max_bytes, width=2, height=1)
 
     async def start(self, query: StreamFilter, wish: RecordWish) -> None:
@@ -74,7 +76,7 @@ class MediaNode:
         self.node.prepare = self._prepare
 
     def _prepare(self, cluster: Cluster) -> None:
-        self.snapshots = ClusterSnapshots(self.media, cluster.owners)
+        self.snapshots = ClusterSnapshots(self.media, cluster.owners, timeout=lambda: 30.0)
         self.recorder = ClusterRecorder(self.media, cluster.owners)
 
 
@@ -110,3 +112,9 @@ async def test_a_recording_that_nobody_waits_for_any_more_does_not_begin_later(a
             with trio.fail_after(START_TIMEOUT):
                 await asked.recorder.start(NEWS, WISH)
         assert (owner.media.begun, owner.media.given_up) == (1, 1)
+
+
+async def test_a_picture_of_another_node_may_take_as_long_as_one_of_this_node(autojump_clock: MockClock) -> None:
+    async with asked_and_owner() as (asked, owner):
+        owner.media.picture_takes = 29.0
+        assert (await asked.snapshots.take(NEWS, PictureSpec(max_bytes=100))).width == 2
