@@ -31,6 +31,8 @@ IDLE_TIMEOUT: Final = 600.0
 PONG: Final = b"\r\n"
 PING: Final = b"\r\n\r\n"
 
+_Key = tuple[str, str, int, str]
+
 log = get_logger("sip")
 
 AnyStream = trio.abc.Stream
@@ -63,7 +65,7 @@ class SipConnections:
 
     def __init__(self, services: ConnectionServices) -> None:
         self._services = services
-        self._connections: dict[tuple[str, str, int], _Connection] = {}
+        self._connections: dict[_Key, _Connection] = {}
         self._nursery: trio.Nursery | None = None
         self._log = RateLimitedLog(log, clock=trio.current_time)
 
@@ -79,7 +81,7 @@ class SipConnections:
     def send(self, outbound: Outbound) -> bool:
         """Send it by the connection of its hop, which is made if need be. False: it cannot be sent."""
         hop = outbound.hop
-        connection = self._connections.get(_key(hop))
+        connection = self._known(hop)
         if connection is None:
             if len(self._connections) >= MAX_CONNECTIONS or self._nursery is None:
                 return False
@@ -116,6 +118,14 @@ class SipConnections:
         await self._serve(self._add(hop), TcpStream(stream))
 
     # -- one connection ----------------------------------------------------------------------------------------------
+
+    def _known(self, hop: Hop) -> _Connection | None:
+        """The one to this hop. Who names nobody is at the other end of it already, and takes any to the address."""
+        found = self._connections.get(_key(hop))
+        if found is not None or hop.transport != "tls" or hop.name:
+            return found
+        place = _key(hop)[:3]
+        return next((each for key, each in self._connections.items() if key[:3] == place), None)
 
     def _add(self, hop: Hop) -> _Connection:
         send, waiting = trio.open_memory_channel["Outbound | bytes"](MAX_WAITING)
@@ -238,5 +248,6 @@ def _why(error: Exception) -> str:
     return str(cause or error) or type(error).__name__
 
 
-def _key(hop: Hop) -> tuple[str, str, int]:
-    return hop.transport, hop.host, hop.port
+def _key(hop: Hop) -> _Key:
+    """A connection by TLS is only for the name that its certificate was for (RFC 5923 section 4)."""
+    return hop.transport, hop.host, hop.port, hop.name if hop.transport == "tls" else ""

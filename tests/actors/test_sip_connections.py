@@ -4,6 +4,7 @@ import contextlib
 
 import trio
 import trio.testing
+from attrs import evolve
 
 from actors.calls.sip_connections import MESSAGE_TIMEOUT, ConnectionServices, SipConnections
 from protocol.sip.core import Outbound
@@ -32,8 +33,11 @@ class Rig:
         )
         self.ours, self.theirs = trio.testing.memory_stream_pair()
 
-    async def serve(self) -> None:
-        await self.connections._serve(self.connections._add(PEER), self.ours)
+    async def serve(self, hop: Hop = PEER) -> None:
+        await self.connections._serve(self.connections._add(hop), self.ours)
+
+    def send(self, hop: Hop) -> bool:
+        return self.connections.send(Outbound(data=OPTIONS, hop=hop, message=parse_datagram(OPTIONS)))
 
 
 async def test_a_message_that_drips_in_has_ten_seconds_in_all(autojump_clock: object) -> None:
@@ -75,3 +79,16 @@ async def test_pings_without_number_end_the_connection_of_a_peer_that_does_not_r
                 await trio.testing.wait_all_tasks_blocked()
     assert rig.lost == [PEER]
     assert trio.current_time() - began < MESSAGE_TIMEOUT
+
+
+async def test_what_is_for_one_name_does_not_go_by_the_connection_of_another(autojump_clock: object) -> None:
+    """Else who has a certificate for any name, and can lie about an address, gets what is for the others."""
+    rig = Rig()
+    other = Hop(transport="tls", host="192.0.2.1", port=5061, name="other.example")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.serve, other)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not rig.send(evolve(other, name="pbx.example"))  # a new connection would be made
+        assert rig.send(other)
+        assert rig.send(evolve(other, name="")), "what is sent back to an address"
+        nursery.cancel_scope.cancel()
