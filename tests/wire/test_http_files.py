@@ -60,6 +60,7 @@ class Pages(socketserver.ThreadingMixIn, http.server.HTTPServer):
         super().__init__(("127.0.0.1", 0), Visit)
         self.pages: dict[str, bytes | str | int] = {}
         self.password = ""
+        self.schemes: tuple[str, ...] = ('Basic realm="x"',)
         self.stopped = threading.Event()
         self.scheme = "http" if own is None else "https"
         if own is not None:
@@ -82,7 +83,7 @@ class Visit(http.server.BaseHTTPRequestHandler):
         wanted = f"Basic {base64.b64encode(f'joe:{self.server.password}'.encode()).decode()}"
         page = self.server.pages.get(self.path, 404)
         if self.server.password and self.headers["Authorization"] != wanted:
-            self._answer(401, b"", ("WWW-Authenticate", 'Basic realm="x"'))
+            self._answer(401, b"", *(("WWW-Authenticate", scheme) for scheme in self.server.schemes))
         elif isinstance(page, str):
             self._answer(302, b"", ("Location", page))
         elif isinstance(page, bytes):
@@ -195,6 +196,16 @@ def test_a_user_and_a_password_are_sent_to_a_server_that_asks(web: Pages) -> Non
     assert seen(web.url("/film.m3u8")) == PICTURES
     with pytest.raises(FileUnavailable, match="unauthorized"):
         seen(web.url("/film.m3u8").replace("s3cret", "other"))
+
+
+def test_of_the_ways_that_a_server_offers_to_prove_a_user_a_known_one_is_taken(web: Pages) -> None:
+    web.pages |= {"/film.ts": film(), "/film.m3u8": f"{HEAD}#EXTINF:1,\nfilm.ts\n{END}".encode()}
+    web.password = "s3cret"
+    web.schemes = ("Negotiate", 'Basic realm="x"', "Bearer")
+    assert seen(web.url("/film.m3u8")) == PICTURES
+    web.schemes = ("Bearer",)
+    with pytest.raises(FileUnavailable, match="unauthorized"):
+        seen(web.url("/film.m3u8"))
 
 
 @pytest.mark.parametrize(

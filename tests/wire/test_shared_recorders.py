@@ -5,15 +5,18 @@ import json
 import os
 import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from actors.runtime.actor import SHUTDOWN
 from actors.workers.processes import shared_process
 from actors.workers.processes.pipes import close_all, standard_pipes
-from actors.workers.processes.shared_process import LEAVE_TIMEOUT, MOST
+from actors.workers.processes.shared_process import LEAVE_TIMEOUT, MOST, RecorderHosts
 from actors.workers.programs.recorders import SharedRecorders
 from actors.workers.recording.recording import Recording
 from tests.support.record_studio import Studio, ended, feed_key_frame, names, pictures, studio, written
@@ -166,3 +169,30 @@ def test_a_file_that_cannot_be_closed_ends_no_other_recorder() -> None:
     assert json.loads(events.splitlines()[-1])["event"] == "done"
     assert complaints == "a file cannot be closed: Bad file descriptor\n"
     assert status == "0"
+
+
+async def test_a_process_that_is_started_while_they_all_end_ends_too() -> None:
+    hosts = RecorderHosts()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            async with no_threads(), trio.open_nursery() as holding:
+                await holding.start(hosts.run)
+                nursery.start_soon(refused, hosts)
+                await wait_all_tasks_blocked()
+                holding.cancel_scope.cancel()
+    assert len(hosts) == 0
+
+
+@asynccontextmanager
+async def no_threads() -> AsyncIterator[None]:
+    """Nothing can be done in threads inside, such as to start a process."""
+    limiter = trio.to_thread.current_default_thread_limiter()
+    number, limiter.total_tokens = limiter.total_tokens, 1
+    async with limiter:
+        yield
+    limiter.total_tokens = number
+
+
+async def refused(hosts: RecorderHosts) -> None:
+    with pytest.raises(OSError, match="not held any more"):
+        await hosts.admit([], 1 << 20)

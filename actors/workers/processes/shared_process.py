@@ -193,9 +193,12 @@ class RecorderHosts:
                 if most == max_file and host.members < MOST and not host.is_gone:
                     with suppress(OSError):  # it has just ended
                         return host.admit(descriptors)
-            if self._nursery is None:
+            if not self.are_held:
                 raise OSError("recorders are not held")
             host = await RecorderHost.start(max_file, self._emptied)
+            if self._nursery is None:  # `run` was cancelled meanwhile
+                await host.end()
+                raise OSError("recorders are not held any more")
             self._hosts[host] = max_file
             self._nursery.start_soon(host.log_complaints)
             log.info("process for recorders started", pid=host.pid)

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from email.message import Message
 from typing import Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -45,6 +46,20 @@ def trust(ca_file: str | None, *, verify: bool) -> ssl.SSLContext:
     return context
 
 
+class _KnownSchemes(urllib.request.BaseHandler):
+    """Leaves of the ways in which a server lets users prove themselves those that we know: others raise ValueError."""
+
+    handler_order = urllib.request.HTTPDigestAuthHandler.handler_order - 1
+
+    def http_error_401(self, _: object, __: object, ___: object, ____: object, headers: Message) -> None:
+        """A server wants a user."""
+        offered = headers.get_all("WWW-Authenticate", [])
+        del headers["WWW-Authenticate"]
+        for each in offered:
+            if each.lower().startswith(("basic ", "digest ")):
+                headers["WWW-Authenticate"] = each
+
+
 class HttpFiles:
     """See above. `deadline`: the moment, of the monotonic clock, at which the source counts as silent."""
 
@@ -61,6 +76,7 @@ class HttpFiles:
             urllib.request.HTTPRedirectHandler(),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
+            _KnownSchemes(),
             urllib.request.HTTPBasicAuthHandler(self._passwords),
             urllib.request.HTTPDigestAuthHandler(self._passwords),
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
