@@ -5,7 +5,8 @@
 A part that can do such a thing says so by `serve`; other nodes find it there.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import trio
@@ -17,6 +18,7 @@ from actors.cluster.membership import Membership
 from actors.cluster.refusals import error_of, refusal_of
 from actors.node.nodes_silent import NodesSilent
 from protocol.calls.description import CallDescription
+from protocol.cluster.members import Member
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.owner_messages import OwnerAnswer, OwnerAsk, SearchAsk
 from protocol.node.coverage import Coverage
@@ -29,6 +31,8 @@ S = TypeVar("S", bound=SearchAsk)
 L = TypeVar("L", StreamDescription, CallDescription)
 
 FIRST = Page(limit=1)
+JOIN_WAIT = 1.0
+"""Seconds to wait for the news of a node that has just started."""
 
 
 class Owners:
@@ -47,6 +51,8 @@ class Owners:
         self._node_id = node_id
         self._asking, self._membership = asking, membership
         self._answer_timeout = answer_timeout
+        self._beat = trio.Event()
+        membership.followers.append(self)
         self._doers: dict[type, Callable[[Any], Awaitable[Any]]] = {}
         self._searchers: dict[type, Callable[[Any, NodeReply], Awaitable[NodeReply]]] = {}
 
@@ -99,19 +105,45 @@ class Owners:
     async def ask(self, node_id: str, ask: OwnerAsk, *, timeout: float) -> Any:
         """The value that the node of this id answers. Raises NodesSilent, and whatever the node refused it with."""
         reply = None
-        view = self._membership.view
-        members = () if view is None else view.others
-        member = next((each.name for each in members if each.info.node_id == node_id), None)
-        if member is not None:
-            with trio.move_on_after(timeout):
-                reply = await self._asking.ask_surely(member, ask, is_gone=lambda: self._is_gone(member))
+        with trio.move_on_after(timeout):
+            reply = await self._reply_of(node_id, ask)
         if reply is None or reply.owned is None:
-            raise NodesSilent(Coverage(asked=len(members) + 1, silent=(node_id,)))
+            raise NodesSilent(Coverage(asked=len(self._others()) + 1, silent=(node_id,)))
         error = error_of(reply.owned)
         if error is not None:
             raise error
         return reply.owned.value
 
-    def _is_gone(self, member: str) -> bool:
+    # -- for the membership ------------------------------------------------------------------------
+
+    def beaten(self, member: str, *, is_intact: bool) -> None:
+        """Who is in the cluster is known anew."""
+        self._beat.set()
+        self._beat = trio.Event()
+
+    def failed(self) -> None:
+        """What was known goes on to count."""
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _reply_of(self, node_id: str, ask: OwnerAsk) -> NodeReply | None:
+        """None: it is gone. One that has started a moment ago is known by the next beat only."""
+        for may_be_new in (True, False):
+            member = next((each.name for each in self._others() if each.info.node_id == node_id), None)
+            if member is not None:
+                is_gone = partial(self._is_gone, member)
+                reply = await self._asking.ask_surely(member, ask, is_gone=is_gone)
+                if reply is not None:
+                    return reply
+            if may_be_new:
+                self._membership.renew()
+                with trio.move_on_after(JOIN_WAIT):
+                    await self._beat.wait()
+        return None
+
+    def _others(self) -> Sequence[Member]:
         view = self._membership.view
-        return view is None or member not in view.members
+        return () if view is None else view.others
+
+    def _is_gone(self, member: str) -> bool:
+        return all(each.name != member for each in self._others())

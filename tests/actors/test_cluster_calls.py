@@ -109,3 +109,15 @@ async def test_a_node_that_is_silent_may_have_the_call(autojump_clock: MockClock
         await trio.sleep(BEAT_INTERVAL * 2)
         with pytest.raises(NodesSilent):
             await a.calls.send_digits(CallFilter(call_id="c2"), "1", "INFO")
+
+
+@pytest.mark.parametrize("since", [0.0, 0.1, 1.0])
+async def test_what_a_node_has_that_has_just_started_again_is_reached(autojump_clock: MockClock, since: float) -> None:
+    async with two_nodes() as (_, a, b):
+        b.table = CallTable()
+        b.node.kill(0.0)
+        await wait_all_tasks_blocked()
+        await trio.sleep(since)
+        call = b.begin(description("c1"))
+        await a.calls.send_digits(CallFilter(call_id="c1"), "1", "INFO")
+        assert call.digits == [("1", "INFO")]
