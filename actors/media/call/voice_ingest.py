@@ -29,6 +29,7 @@ class VoiceIngest(PublishedMedia):
         self.publication = Publication(context, {MediaKind.AUDIO: self.codec}, post=post, ask=_nobody)
         self._track = self.publication.tracks[MediaKind.AUDIO]
         self._sampled = context.clock()
+        self._ssrc: int | None = None
 
     def close(self) -> None:
         """End it. Idempotent."""
@@ -41,6 +42,9 @@ class VoiceIngest(PublishedMedia):
         """The phone's voice, in the format of the publication."""
         if self.publication.ended:
             return
+        if header.ssrc != self._ssrc:  # as after music on hold: its numbers have nothing to do with the others
+            self._ssrc = header.ssrc
+            self._track.incoming.restart()
         packet = self._track.incoming.receive(header.sequence, header.timestamp, header.marker, body, now)
         self.publication.take(self._track, packet, now)
         if now - self._sampled >= SAMPLE_INTERVAL:
