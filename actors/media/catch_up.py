@@ -69,7 +69,11 @@ class CatchUps:
     def _advance(self) -> None:
         while self._behind and self._left:
             viewer = self._behind[0]
-            self._left -= viewer.send_past(self._left)
+            try:
+                self._left -= viewer.send_past(self._left)
+            except Exception:
+                self.discard(viewer)  # or all others would wait behind it for ever
+                raise
             if viewer.has_caught_up:
                 self.discard(viewer)
 

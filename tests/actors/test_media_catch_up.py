@@ -2,9 +2,10 @@
 
 import os
 
+import pytest
 from attrs import define, field
 
-from actors.media.catch_up import SLICE
+from actors.media.catch_up import SLICE, CatchUps
 from actors.media.context import MediaContext
 from actors.media.events import discard
 from actors.media.sending.sender import PortableSender, Recipient
@@ -200,3 +201,28 @@ def test_a_viewer_that_moves_on_the_way_is_sent_the_present_where_it_is() -> Non
     watched.subscribers.leave(subscriber)
     watched.feed(1)
     assert by_tcp.numbers == numbers(PAST, watched.fed - 1)
+
+
+@define(eq=False)
+class OnTheWay:
+    """A viewer that catches up in one slice, unless it is faulty."""
+
+    is_faulty: bool = False
+    has_caught_up: bool = False
+
+    def send_past(self, most: int) -> int:
+        if self.is_faulty:
+            raise RuntimeError("it cannot be sent to")
+        self.has_caught_up = True
+        return most
+
+
+def test_an_error_of_the_one_whose_turn_it_is_stops_none_of_those_who_wait() -> None:
+    catch_ups, viewers = CatchUps(), [OnTheWay(), OnTheWay(is_faulty=True), OnTheWay()]
+    for viewer in viewers:
+        catch_ups.add(viewer)
+    with pytest.raises(RuntimeError):
+        catch_ups.go_on()
+    catch_ups.go_on()
+    assert [viewer.has_caught_up for viewer in viewers] == [True, False, True]
+    assert not len(catch_ups)
