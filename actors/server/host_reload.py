@@ -13,10 +13,11 @@ class HostReload:
 
     def __init__(self, reload: Reload, *, parent: Callable[[], int] = os.getppid) -> None:
         self._reload, self._parent = reload, parent
+        self._known_parent = parent()
 
     async def __call__(self, *, by: str, check_only: bool) -> ReloadReport:
         """What has changed on this node. Raises SettingsError: nothing has changed then, on any."""
         report = await self._reload(by=by, check_only=check_only)
-        if not check_only:
-            os.kill(self._parent(), signal.SIGHUP)
+        if not check_only and self._parent() == self._known_parent:  # not who adopts us after its death
+            os.kill(self._known_parent, signal.SIGHUP)
         return report

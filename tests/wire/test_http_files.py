@@ -198,6 +198,24 @@ def test_a_user_and_a_password_are_sent_to_a_server_that_asks(web: Pages) -> Non
         seen(web.url("/film.m3u8").replace("s3cret", "other"))
 
 
+@pytest.mark.parametrize(
+    ("given", "asked", "is_sent"),
+    [
+        ("https://joe:s3cret@cam/a/b.m3u8", "https://cam/c.ts", True),
+        ("http://joe:s3cret@cam/a/b.m3u8", "http://cam/c.ts", True),
+        ("http://joe:s3cret@cam/a/b.m3u8", "https://cam/c.ts", True),
+        ("https://joe:s3cret@cam/a/b.m3u8", "http://cam/c.ts", False),
+        ("https://joe:s3cret@cam/a/b.m3u8", "https://other/a/b.m3u8", False),
+    ],
+)
+def test_a_password_goes_to_its_host_and_never_to_a_place_that_is_less_safe(
+    given: str, asked: str, is_sent: bool
+) -> None:
+    files = files_for()
+    files._without_user(given)
+    assert files._passwords.find_user_password("", asked) == (("joe", "s3cret") if is_sent else (None, None))
+
+
 def test_of_the_ways_that_a_server_offers_to_prove_a_user_a_known_one_is_taken(web: Pages) -> None:
     web.pages |= {"/film.ts": film(), "/film.m3u8": f"{HEAD}#EXTINF:1,\nfilm.ts\n{END}".encode()}
     web.password = "s3cret"

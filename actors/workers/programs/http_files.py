@@ -46,6 +46,14 @@ def trust(ca_file: str | None, *, verify: bool) -> ssl.SSLContext:
     return context
 
 
+class _Passwords(urllib.request.HTTPPasswordMgrWithDefaultRealm):
+    """Those for https: are for that alone, not for http: on the same host, where others may listen."""
+
+    def reduce_uri(self, uri: str, default_port: bool = True) -> tuple[str, str]:
+        authority, path = super().reduce_uri(uri, default_port)
+        return f"{urlsplit(uri).scheme}://{authority}", path
+
+
 class _KnownSchemes(urllib.request.BaseHandler):
     """Leaves of the ways in which a server lets users prove themselves those that we know: others raise ValueError."""
 
@@ -67,7 +75,7 @@ class HttpFiles:
         self.is_lenient = False
         """Whether a file that cannot be had is an empty one: a segment that is missing does not end a source."""
         self._deadline = deadline
-        self._passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        self._passwords = _Passwords()
         self._opener = urllib.request.OpenerDirector()
         self._opener.addheaders = [("User-Agent", f"wcsd/{VERSION}")]
         for handler in (
@@ -118,8 +126,8 @@ class HttpFiles:
         bare = urlunsplit(parts._replace(netloc=host, path=path, query=query, fragment=""))
         if at:
             name, _, password = user_info.partition(":")
-            self._passwords.add_password(None, bare, unquote(name), unquote(password))
-            self._passwords.add_password(None, f"{parts.scheme}://{host}/", unquote(name), unquote(password))
+            for place in (bare, f"{parts.scheme}://{host}/", f"https://{host}/"):
+                self._passwords.add_password(None, place, unquote(name), unquote(password))
         return bare
 
     def _remaining(self) -> float:
