@@ -10,7 +10,7 @@ from actors.cluster.registry import RegistryUnavailable
 from actors.media.events import Connected, Failed, MediaEvent, MediaRefused, PeerClosed
 from actors.media.ingest.relay_ingest import RelayIngest
 from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
-from actors.relay.services import RelayServices
+from actors.relay.services import Locating, RelayServices
 from actors.runtime.actor import Request, StopReason, stop_all
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import slices
@@ -29,6 +29,8 @@ LAST_WORD: Final = 1.0
 """Seconds to wait for the reason, after the origin has closed the leg."""
 PAUSE: Final = 0.1
 """Seconds before an origin is asked again that has no media yet; it waits for that itself, but need not."""
+LOCATE_PATIENCE: Final = 5.0
+"""Seconds to look where a stream is whose leg is lost: what has lost the leg may have lost Redis for a moment, too."""
 MOST_TRIES: Final = 3
 """Legs in a row that may be lost before any connects: one more than the origin has addresses, and so many."""
 PLAYERS_AT_ONCE: Final = 25
@@ -201,7 +203,7 @@ class Pull:
         if self.ingest is not None:
             self._services.legs.end(self.ingest)
         try:
-            holder = await self._services.registry.locate(self.name)
+            holder = await _locate(self._services.registry, self.name)
             if holder is None:
                 return False
             self.holder = holder
@@ -285,6 +287,18 @@ class Pull:
         if self.broadcast is not None:
             for kind in _mute_changes(offer, self.broadcast):
                 self._pass_event(kind, None)
+
+
+async def _locate(index: Locating, name: str) -> Holder | None:
+    """Where the stream of a lost leg is now; None: nowhere. Raises RegistryUnavailable."""
+    deadline = trio.current_time() + LOCATE_PATIENCE
+    while True:
+        try:
+            return await index.locate(name)
+        except RegistryUnavailable:
+            if trio.current_time() >= deadline:
+                raise
+        await trio.sleep(PAUSE)
 
 
 def _mute_changes(offer: LegOffer, known: Broadcast) -> Iterator[StreamEventType]:

@@ -1,5 +1,6 @@
 """The edge of a relay without a network: origins answer as they are told, and legs are begun and lost by hand."""
 
+import math
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -91,13 +92,14 @@ class FakeOrigins:
 
 @define(eq=False)
 class FakeIndex:
-    """Who holds the name, next. Nothing: Redis does not answer."""
+    """Who holds the name, next. Nothing, and before `answers_from`: Redis does not answer."""
 
     holders: list[Holder | None] = field(factory=list)
+    answers_from: float = -math.inf
 
     async def locate(self, name: str) -> Holder | None:
         await trio.lowlevel.checkpoint()
-        if not self.holders:
+        if not self.holders or trio.current_time() < self.answers_from:
             raise RegistryUnavailable
         return self.holders.pop(0)
 
