@@ -93,11 +93,13 @@ async def _phase(
         "local": [delay for viewer in local for delay in viewer.delays],
         "relay": [delay for viewer in relayed for delay in viewer.delays],
     }
+    viewers = {"local": local, "relay": relayed}
     for way, some in delays.items():
         if len(some) < 0.98 * sent:  # a key frame of each second is not timed
             print(
                 f"{way}: {sent - len(some)} of {sent} packets have not come; of each stream came "
-                f"{[len(viewer.delays) for viewer in (local if way == 'local' else relayed)]}"
+                f"{[len(viewer.delays) for viewer in viewers[way]]}; "
+                f"{sum(viewer.closed.is_set() for viewer in viewers[way])} viewers were ended by the server"
             )
     return delays
 
