@@ -1,7 +1,7 @@
 """One publication of another node, brought here: it is asked for, comes by a leg, and goes on while it has players."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import trio
@@ -10,7 +10,7 @@ from actors.cluster.registry import RegistryUnavailable
 from actors.media.events import Connected, Failed, MediaEvent, MediaRefused, PeerClosed
 from actors.media.ingest.relay_ingest import RelayIngest
 from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
-from actors.relay.services import Locating, RelayServices
+from actors.relay.services import RelayServices
 from actors.runtime.actor import Request, StopReason, stop_all
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import slices
@@ -29,8 +29,10 @@ LAST_WORD: Final = 1.0
 """Seconds to wait for the reason, after the origin has closed the leg."""
 PAUSE: Final = 0.1
 """Seconds before an origin is asked again that has no media yet; it waits for that itself, but need not."""
-LOCATE_PATIENCE: Final = 5.0
-"""Seconds to look where a stream is whose leg is lost: what has lost the leg may have lost Redis for a moment, too."""
+RESUME_PATIENCE: Final = 5.0
+"""Seconds to try to replace a leg that is lost: what has lost it may have lost Redis for a moment, too."""
+RESUME_PAUSE: Final = 0.5
+"""Seconds between two tries."""
 MOST_TRIES: Final = 3
 """Legs in a row that may be lost before any connects: one more than the origin has addresses, and so many."""
 PLAYERS_AT_ONCE: Final = 25
@@ -168,7 +170,7 @@ class Pull:
         self._is_lost = self._is_closed = False
         self._tries += 1
         most = min(MOST_TRIES, 1 + len(self._offer.candidates))
-        if self._tries < most and await self._resume():
+        if self._tries < most and await _insisted(self._resume):
             self._services.counts.resumed += 1
             return
         self._services.counts.failed += 1
@@ -199,20 +201,17 @@ class Pull:
         self._tell_mutes(offer)
 
     async def _resume(self) -> bool:
-        """Whether it goes on, by another leg."""
+        """Whether it goes on, by another leg. Raises as `_ask_owner`, and RegistryUnavailable."""
         if self.ingest is not None:
             self._services.legs.end(self.ingest)
-        try:
-            holder = await _locate(self._services.registry, self.name)
-            if holder is None:
-                return False
-            self.holder = holder
-            credentials, offer = await self._ask_owner()
-            if not is_same_media(offer.tracks, self._offer.tracks):
-                return False
-            self.ingest, self._offer = self._call(credentials, offer), offer
-        except (RegistryUnavailable, NotPublished, NotReady):
+        holder = await self._services.registry.locate(self.name)
+        if holder is None:
             return False
+        self.holder = holder
+        credentials, offer = await self._ask_owner()
+        if not is_same_media(offer.tracks, self._offer.tracks):
+            return False
+        self.ingest, self._offer = self._call(credentials, offer), offer
         self._tell_mutes(offer)
         return True
 
@@ -289,16 +288,18 @@ class Pull:
                 self._pass_event(kind, None)
 
 
-async def _locate(index: Locating, name: str) -> Holder | None:
-    """Where the stream of a lost leg is now; None: nowhere. Raises RegistryUnavailable."""
-    deadline = trio.current_time() + LOCATE_PATIENCE
+async def _insisted(resume: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether a leg has taken the place of one that is lost; tried again while Redis or the other node is silent."""
+    deadline = trio.current_time() + RESUME_PATIENCE
     while True:
         try:
-            return await index.locate(name)
-        except RegistryUnavailable:
+            return await resume()
+        except (RegistryUnavailable, PublishedElsewhere):
             if trio.current_time() >= deadline:
-                raise
-        await trio.sleep(PAUSE)
+                return False
+        except (NotPublished, NotReady):
+            return False
+        await trio.sleep(RESUME_PAUSE)
 
 
 def _mute_changes(offer: LegOffer, known: Broadcast) -> Iterator[StreamEventType]:

@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.media.events import Connected, Failed, PeerClosed
 from actors.node.directory import NotPublished, NotReady, PublishedElsewhere
 from actors.relay.news import MOST_WAITING, TRIES, NewsSender
-from actors.relay.pull import LAST_WORD, LOCATE_PATIENCE, LOST, MOST_TRIES, NO_PLAYERS
+from actors.relay.pull import LAST_WORD, LOST, MOST_TRIES, NO_PLAYERS, RESUME_PATIENCE
 from actors.stream.end_reasons import PUBLISHER_STOP
 from protocol.cluster.claims import Holder
 from protocol.cluster.relay_messages import LegOffer, PullOutcome, RelayedEnd, RelayedEvent, RelayNews
@@ -128,10 +128,18 @@ async def test_players_go_on_when_another_node_has_the_stream_now(autojump_clock
 async def test_players_go_on_when_the_leg_and_redis_are_lost_at_once(autojump_clock: MockClock) -> None:
     async with relay_rig(holders=(A,)) as rig:
         viewer = await watched(rig)
-        first, rig.index.answers_from = rig.leg, trio.current_time() + LOCATE_PATIENCE - 1
+        first, rig.index.answers_from = rig.leg, trio.current_time() + RESUME_PATIENCE - 1
         first.post(LOST_LEG)
-        await trio.sleep(LOCATE_PATIENCE + 1)
+        await trio.sleep(RESUME_PATIENCE + 1)
         assert (viewer.reason, first.is_over, rig.services.counts.resumed) == (None, True, 1)
+
+
+async def test_players_go_on_when_the_origin_is_silent_for_a_moment(autojump_clock: MockClock) -> None:
+    async with relay_rig(TAKEN, None, REFUSED, TAKEN, holders=(A,) * 3) as rig:
+        viewer = await watched(rig)
+        rig.leg.post(LOST_LEG)
+        await trio.sleep(RESUME_PATIENCE)
+        assert (viewer.reason, rig.services.counts.resumed) == (None, 1)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +151,7 @@ async def test_players_fail_when_nobody_has_the_stream_or_it_is_another(
     async with relay_rig(TAKEN, answer, holders=holders) as rig:
         viewer = await watched(rig)
         rig.leg.post(LOST_LEG)
-        await trio.sleep(LOCATE_PATIENCE + 5)
+        await trio.sleep(RESUME_PATIENCE + 5)
         assert (viewer.reason, len(rig.pulls), rig.services.counts.failed) == (LOST, 0, 1)
 
 
