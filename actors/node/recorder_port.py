@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from attrs import frozen
 
@@ -11,9 +11,6 @@ from protocol.rest.paging import Found
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice
 from protocol.stream.rotation import Rotation
-
-CALL_CODECS: Final = "codecs_exclude_sip"
-"""The setting by which calls, as streams, are of a codec that can be recorded."""
 
 TellStatus = Callable[[RecordNotice], None]
 """Tells a backend what becomes of a recording. It never waits and never raises."""

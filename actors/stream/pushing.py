@@ -33,7 +33,7 @@ class StreamPushing:
             name=stream.name,
             app_key=stream.app_key,
             video_codec=publication.video_codec,
-            has_audio=publication.audio_codec is not None,
+            audio_codec=publication.audio_codec,
             size=lambda: (publication.width, publication.height),
             open_tap=open_tap,
         )

@@ -11,7 +11,11 @@ from protocol.containers.frames import Frame, MalformedPayload
 from protocol.containers.h264_units import H264Depayloader
 from protocol.sfu.frame_size import UNKNOWN, vp9_size
 
-__all__ = ["Depayloader", "Frame", "MalformedPayload", "can_be_kept", "depayloader"]
+__all__ = ["CALL_CODECS", "Depayloader", "Frame", "MalformedPayload", "can_be_kept", "depayloader"]
+
+
+CALL_CODECS: Final = "codecs_exclude_sip"
+"""The setting by which calls, as streams, are of a codec that can be kept."""
 
 
 class Depayloader(Protocol):

@@ -41,7 +41,7 @@ class Studio:
         codec = Codec(payload_type=0, name=video, clock_rate=90_000)
         return PlainSource(self.context, post=discard, video=codec)
 
-    def push(self, source: PlainSource, url: str, **to: Any) -> Push:
+    def push(self, source: PlainSource, url: str, *, audio: str = "OPUS", **to: Any) -> Push:
         def open_tap(channel: socket.socket, on_end: Callable[[], None]) -> Tap:
             return Tap(source.publication, self.context, channel, on_end)
 
@@ -50,7 +50,7 @@ class Studio:
             name="news",
             app_key="app",
             video_codec=source.publication.video_codec,
-            has_audio=True,
+            audio_codec=audio,
             size=lambda: (160, 96),
             open_tap=open_tap,
         )

@@ -63,6 +63,13 @@ async def test_another_codec_is_refused_or_transcoded(tmp_path: Path, codec: str
     assert heard.sizes == [(160, 96)]
 
 
+async def test_sound_of_a_codec_that_is_not_pushed_is_refused(tmp_path: Path) -> None:
+    async with studio(tmp_path) as made:
+        with pytest.raises(PushRefused) as refused:
+            made.push(made.source(), "rtmp://127.0.0.1/live", audio="G722")
+    assert (refused.value.info, refused.value.setting) == ("Streams with G722 are not pushed", "codecs_exclude_sip")
+
+
 async def test_what_pages_may_not_name_is_refused(tmp_path: Path) -> None:
     with rtmp_server(tmp_path) as server:
         async with studio(tmp_path) as made:

@@ -15,7 +15,8 @@ from tests.support.colour_frames import BLUE, RED
 from tests.support.snapshot_rig import PATIENCE, PATIENT, Camera, pid, taking
 
 
-async def test_a_publisher_without_key_frames_leaves_room_for_others() -> None:
+async def test_a_publisher_without_key_frames_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.workers.snapshots.snapshots.HANG_TIMEOUT", PATIENCE)
     async with taking() as (snapshots, rig), trio.open_nursery() as nursery:
 
         async def wait(request: SnapshotRequest) -> None:

@@ -26,6 +26,7 @@ from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
+from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
 from protocol.rest import pushes as rest
 from protocol.rest.errors import RestError, bad_request, not_found
@@ -35,12 +36,18 @@ from protocol.rest.query import read_query
 
 _PATH: Final = "/rest-api/push"
 _NO_PUSH: Final = "there is no such push"
+_PUSHED: Final = "the publication is being pushed there"
 _NO_SOUND: Final = "there is no such file in the folder of sounds"
 _LIMITS: Final = {
     403: "a setting does not allow it; `setting` names it",
     404: "no publication matches whose media flows",
-    409: "the publication is being pushed there",
+    409: f"{_PUSHED}, or has a codec that is not pushed",
     503: "too many pushes, or the server is overloaded; `setting` names the limit",
+}
+_STATUSES: Final = {
+    "push.transcode": HTTPStatus.FORBIDDEN,
+    "push.allow": HTTPStatus.FORBIDDEN,
+    CALL_CODECS: HTTPStatus.CONFLICT,
 }
 
 log = get_logger("web")
@@ -90,7 +97,7 @@ class PushResource:
         except NothingToPush:
             raise not_found(_LIMITS[404]) from None
         except AlreadyPushed:
-            raise RestError(HTTPStatus.CONFLICT, _LIMITS[409], key=rest.RTMP_URL.name) from None
+            raise RestError(HTTPStatus.CONFLICT, _PUSHED, key=rest.RTMP_URL.name) from None
         except NoSuchSound:
             raise bad_request(f"options: {_NO_SOUND}", key=rest.OPTIONS.name) from None
         except PushRefused as refused:
@@ -202,8 +209,7 @@ def _sound(asked: rest.SoundOn | None) -> PushSound | None:
 
 
 def _refusal(refused: PushRefused) -> RestError:
-    is_forbidden = refused.setting in ("push.transcode", "push.allow")
-    status = HTTPStatus.FORBIDDEN if is_forbidden else HTTPStatus.SERVICE_UNAVAILABLE
+    status = _STATUSES.get(refused.setting, HTTPStatus.SERVICE_UNAVAILABLE)
     return RestError(status, refused.info, setting=refused.setting or None)
 
 

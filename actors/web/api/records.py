@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from actors.node.nodes_silent import NodesSilent
 from actors.node.recorder_port import (
-    CALL_CODECS,
     NoSuchPublication,
     NoSuchRecording,
     RecorderPort,
@@ -24,6 +23,7 @@ from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
+from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
 from protocol.rest import records as rest
 from protocol.rest.errors import RestError, not_found

@@ -21,6 +21,7 @@ from actors.workers.pushing.push_connection import AddressRule, any_address
 from actors.workers.pushing.push_worker import PushJob
 from config.settings import Settings
 from protocol.capture.uri import is_capture_name
+from protocol.containers.depayloaders import CALL_CODECS, can_be_kept
 from protocol.rtmp.target import BadTarget, RtmpTarget, read_target
 from protocol.stream.info_texts import StreamInfo
 
@@ -61,7 +62,7 @@ class PushedStream:
     name: str
     app_key: str
     video_codec: str | None
-    has_audio: bool
+    audio_codec: str | None
     size: Callable[[], tuple[int, int]]
     open_tap: OpenTap
 
@@ -203,6 +204,8 @@ class Pushes:
             raise PushRefused(FORBIDDEN, "push.allow")
         if stream.video_codec not in (None, "H264") and not settings.push_transcode:
             raise PushRefused(StreamInfo.TRANSCODING_REQUIRED_BUT_DISABLED, "push.transcode")
+        if stream.audio_codec is not None and not can_be_kept(stream.audio_codec):
+            raise PushRefused(f"Streams with {stream.audio_codec} are not pushed", CALL_CODECS)
 
     def _request(self, stream: PushedStream, to: PushTo, target: RtmpTarget) -> PushRequest:
         settings = self._settings
@@ -223,7 +226,7 @@ class Pushes:
             size=stream.size,
             job=job,
             rule=self._page_rule if to.by_page else any_address,
-            has_audio=stream.has_audio,
+            has_audio=stream.audio_codec is not None,
             retries=settings.push_reconnect_attempts,
             retry_delay=settings.push_reconnect_delay,
             on_failure=to.on_failure,

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import trio
 from attrs import asdict, frozen
 
-from actors.node.recorder_port import CALL_CODECS, RecordingRefused, RecordWish, TellStatus
+from actors.node.recorder_port import RecordingRefused, RecordWish, TellStatus
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.processes.tap_channel import OpenTap
@@ -18,7 +18,7 @@ from actors.workers.recording.record_folder import DiskLimits, RecordFolder
 from actors.workers.recording.recorded_files import RecordedFiles
 from actors.workers.recording.recording import Recording, RecordJob
 from config.settings import RecordPolicy, Settings
-from protocol.containers.depayloaders import can_be_kept
+from protocol.containers.depayloaders import CALL_CODECS, can_be_kept
 from protocol.containers.recording_series import NEVER
 from protocol.stream.record_names import RecordFacts
 from protocol.stream.record_status import RecordNotice, RecordStatus
