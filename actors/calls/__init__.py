@@ -1,1 +1,1 @@
-"""Calls by SIP: the endpoint that all share, and the registrations of pages."""
+"""Calls: a page on one side, REST or nobody, and a phone on the other."""

@@ -27,8 +27,8 @@ from actors.calls.call_sources import NOT_UP, CallSources
 from actors.calls.call_wishes import CallWishes
 from actors.calls.lone_ends import LoneEnds
 from actors.calls.owner import CallOwner
-from actors.calls.phone_line import PhoneLine
 from actors.calls.services import CallServices
+from actors.calls.sip.phone_line import PhoneLine
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
 from actors.runtime.actor import CRASHED, Actor, ActorStopped, MailboxFull, StopReason

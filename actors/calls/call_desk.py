@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actors.calls.registration import Registration, RegistrationOwner
 from actors.calls.services import CallServices
-from actors.calls.sip_dialer import SipDialer
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.line_dialer import SipDialer
+from actors.calls.sip.registration import Registration, RegistrationOwner
 from config.live import follow
 from config.settings import Settings
 from protocol.calls.fraud_limits import FraudLimits

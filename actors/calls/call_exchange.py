@@ -2,7 +2,7 @@
 
 from actors.calls.call_ends import CallEnds
 from actors.calls.call_report import CallReport
-from actors.calls.phone_line import PhoneLine
+from actors.calls.sip.phone_line import PhoneLine
 from actors.runtime.logs import get_logger
 from protocol.calls.info_texts import CallRefused
 from protocol.calls.life import CallStep

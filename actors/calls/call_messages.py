@@ -2,8 +2,8 @@
 
 from attrs import field, frozen
 
-from actors.calls.dialer import Dialer
-from actors.calls.phone_line import PhoneLine
+from actors.calls.sip.dialer import Dialer
+from actors.calls.sip.phone_line import PhoneLine
 from actors.media.events import MediaEvent
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallEvent

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import trio
 from attrs import define, field, frozen
 
-from actors.calls.registration import Registration
+from actors.calls.sip.registration import Registration
 from actors.node.drain import Drain
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger

@@ -2,9 +2,9 @@
 
 from actors.calls.call import PhoneCall
 from actors.calls.call_messages import CallMessage
-from actors.calls.dialer import Dialer
 from actors.calls.owner import CallOwner
 from actors.calls.services import CallServices
+from actors.calls.sip.dialer import Dialer
 from protocol.calls.description import stream_name_of
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused

@@ -8,8 +8,8 @@ from attrs import field, frozen
 from actors.calls.call import PhoneCall
 from actors.calls.call_messages import AnswerWish, CallMessage, CallWish
 from actors.calls.owner import CallOwner
-from actors.calls.phone_line import PhoneLine
 from actors.calls.services import CallServices
+from actors.calls.sip.phone_line import PhoneLine
 from protocol.calls.description import stream_name_of
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Final
 
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.endpoint import SipEndpoint
 from actors.metrics.exposition import Readings
 from protocol.metrics.labels import Labels
 from protocol.sip.account_states import RegistrationState

@@ -1,8 +1,8 @@
 """What operators order of calls, if there are any."""
 
-from actors.calls.call_orders import CallOrders
-from actors.calls.call_starter import CallStarter
-from actors.calls.sound_files import SoundFiles
+from actors.calls.by_rest.call_orders import CallOrders
+from actors.calls.by_rest.call_starter import CallStarter
+from actors.calls.by_rest.sound_files import SoundFiles
 from actors.node.push_port import PushSound
 from actors.server.parts import Parts
 

@@ -2,10 +2,10 @@
 
 import time
 
-from actors.calls.call_control import CallControl
+from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_desk import CallDesk, fraud_limits
 from actors.calls.services import CallServices
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.endpoint import SipEndpoint
 from actors.node.supervisor import Supervisor
 from actors.stream import StreamServices
 from protocol.calls.fraud_limits import CallLimits

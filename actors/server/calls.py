@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from actors.calls.sip_access import SipAccess
-from actors.calls.sip_endpoint import SipEndpoint
-from actors.calls.sip_sockets import SipSockets
-from actors.calls.sip_transport import SipTransport
+from actors.calls.sip.access import SipAccess
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.sockets import SipSockets
+from actors.calls.sip.transport import SipTransport
 from config.addresses import paired
 from config.settings import Settings
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from actors.access.opening import open_access
-from actors.calls.sip_sockets import open_sip_sockets
+from actors.calls.sip.sockets import open_sip_sockets
 from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import open_dispatcher
 from actors.hooks.spool import open_spool

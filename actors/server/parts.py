@@ -8,7 +8,7 @@ from functools import partial
 import psutil
 import trio
 
-from actors.calls.call_control import CallControl
+from actors.calls.by_rest.call_control import CallControl
 from actors.calls.parking import CallParking
 from actors.capture import Captures, CaptureServices
 from actors.events.app_changes import report_app_changes

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from actors.calls.call_control import CallControl
+from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_table import CallTable
-from actors.calls.registration_table import RegistrationTable
+from actors.calls.sip.registration_table import RegistrationTable
 from actors.node.supervisor import Supervisor
 from actors.web.api.monitoring import Monitoring
 from protocol.access.roles import Role

@@ -8,7 +8,7 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.calls.call_control import CallControl
+from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_table import CallTable
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned_calls import ClusterCalls

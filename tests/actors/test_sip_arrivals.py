@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors.calls.phone_line import CallListener, PhoneLine
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.phone_line import CallListener, PhoneLine
 from protocol.sip.events import CallArrived, RegistrationEvent
 from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.message import parse_datagram

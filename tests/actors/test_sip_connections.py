@@ -6,7 +6,7 @@ import trio
 import trio.testing
 from attrs import evolve
 
-from actors.calls.sip_connections import MESSAGE_TIMEOUT, ConnectionServices, SipConnections
+from actors.calls.sip.connections import MESSAGE_TIMEOUT, ConnectionServices, SipConnections
 from protocol.sip.core import Outbound
 from protocol.sip.message import SipMessage, parse_datagram
 from protocol.sip.transactions import Hop

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 import trio
 
-from actors.calls.sip_access import MAX_HOPS, SipAccess, SipForbidden, SipUnreachable
-from actors.calls.sip_records import ServerRecords
+from actors.calls.sip.access import MAX_HOPS, SipAccess, SipForbidden, SipUnreachable
+from actors.calls.sip.records import ServerRecords
 from actors.hooks.resolver import CACHE_SECONDS, Resolver
 from protocol.sip.locating import ServerPlace, SrvRecord
 from protocol.sip.servers import read_servers

@@ -9,9 +9,9 @@ import pytest
 import trio
 from attrs import define, field
 
-from actors.calls.phone_line import CallListener, PhoneLine
-from actors.calls.registration import Registration, retry_delay
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.phone_line import CallListener, PhoneLine
+from actors.calls.sip.registration import Registration, retry_delay
 from actors.runtime.actor import StopReason
 from config.settings import Settings
 from protocol.sip.account import SipAccount, make_account

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from actors.calls.call_control import CallControl
+from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_table import CallTable
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import SHUTDOWN

@@ -5,8 +5,8 @@ from typing import Final, TypeVar
 
 from attrs import define, field
 
-from actors.calls.sip_access import uniform
-from actors.calls.sip_records import NoDnsAnswer, ServerRecords
+from actors.calls.sip.access import uniform
+from actors.calls.sip.records import NoDnsAnswer, ServerRecords
 from protocol.sip.locating import NaptrRecord, SrvRecord
 
 T = TypeVar("T")

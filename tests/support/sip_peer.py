@@ -9,10 +9,10 @@ from typing import Any
 import trio
 from attrs import define, evolve, field
 
-from actors.calls.sip_access import SipAccess
-from actors.calls.sip_endpoint import SipEndpoint
-from actors.calls.sip_sockets import open_sip_sockets
-from actors.calls.sip_transport import SipTransport
+from actors.calls.sip.access import SipAccess
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.sockets import open_sip_sockets
+from actors.calls.sip.transport import SipTransport
 from config.settings import Settings
 from protocol.sip.events import CallArrived, CallEvent, RegistrationEvent
 from protocol.sip.headers import NameAddress, parse_uri

@@ -7,9 +7,9 @@ from typing import Any
 import trio
 from attrs import define, evolve, field
 
-from actors.calls.sip_access import SipAccess
-from actors.calls.sip_counts import SipCounts
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.access import SipAccess
+from actors.calls.sip.counts import SipCounts
+from actors.calls.sip.endpoint import SipEndpoint
 from config.settings import Settings
 from protocol.sip.core import Outbound
 from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage

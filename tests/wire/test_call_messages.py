@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.calls import sip_endpoint as endpoint_module
+from actors.calls.sip import endpoint as endpoint_module
 from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.media_description import parse_description
 from protocol.sip.message import RequestMessage, ResponseMessage

@@ -10,10 +10,10 @@ import pytest
 import trio
 import trustme
 
-from actors.calls.arriving_calls import MAX_UNANSWERED
-from actors.calls.sip_access import SipForbidden, SipUnreachable
-from actors.calls.sip_endpoint import SipEndpoint
-from actors.calls.sip_transport import SipTransport
+from actors.calls.sip.access import SipForbidden, SipUnreachable
+from actors.calls.sip.arriving_calls import MAX_UNANSWERED
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.transport import SipTransport
 from protocol.sip.digest import SipCredentials
 from protocol.sip.events import (
     CallAcknowledged,

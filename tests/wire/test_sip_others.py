@@ -4,7 +4,7 @@ from pathlib import Path
 
 import trio
 
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.endpoint import SipEndpoint
 from protocol.sip.account import make_account
 from protocol.sip.events import (
     CallAcknowledged,

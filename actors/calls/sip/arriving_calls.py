@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import trio
 from attrs import frozen
 
-from actors.calls.phone_line import CallListener, PhoneLine
+from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.sip.events import CallArrived, RegistrationEvent

@@ -2,9 +2,9 @@
 
 from attrs import frozen
 
-from actors.calls.call_starter import CallStarter
+from actors.calls.by_rest.call_starter import CallStarter
+from actors.calls.by_rest.sound_files import SoundFiles
 from actors.calls.call_table import CallTable, ListedCall
-from actors.calls.sound_files import SoundFiles
 from actors.media.publication import Publication
 from actors.node.call_control_port import NoSuchCall
 from actors.node.call_order_port import NothingToInject, NotInjected

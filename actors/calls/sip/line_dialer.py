@@ -5,10 +5,10 @@ import secrets
 import trio
 from attrs import evolve
 
-from actors.calls.dialer import CallRoute
-from actors.calls.phone_line import CallListener, PhoneLine
-from actors.calls.sip_access import SipForbidden, SipUnreachable
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.access import SipForbidden, SipUnreachable
+from actors.calls.sip.dialer import CallRoute
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.runtime.timeouts import fail_after
 from config.settings import Settings
 from protocol.calls.info_texts import CallInfo, CallRefused
@@ -24,7 +24,7 @@ LOOKUP_TIMEOUT = 10.0
 
 
 class SipDialer:
-    """Implements `actors.calls.dialer.Dialer`."""
+    """Implements `actors.calls.sip.dialer.Dialer`."""
 
     def __init__(self, account: SipAccount, endpoint: SipEndpoint, settings: Settings) -> None:
         self._account, self._endpoint, self._settings = account, endpoint, settings

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from actors.calls.phone_line import CallListener, PhoneLine
+from actors.calls.sip.phone_line import CallListener, PhoneLine
 from protocol.calls.phone_sdp import PhoneOffers
 from protocol.sip.headers import SipUri
 from protocol.sip.transactions import Hop

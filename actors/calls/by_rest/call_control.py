@@ -3,7 +3,7 @@
 from attrs import field, frozen
 
 from actors.calls.call_table import CallTable
-from actors.calls.registration_table import RegistrationTable
+from actors.calls.sip.registration_table import RegistrationTable
 from actors.node.call_control_port import DigitsNotSent, NoSuchCall
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason

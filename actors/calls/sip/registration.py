@@ -10,9 +10,9 @@ from typing import ClassVar, Final, Protocol
 import trio
 from attrs import frozen
 
-from actors.calls.phone_line import CallListener, PhoneLine
-from actors.calls.sip_access import SipForbidden, SipUnreachable, uniform
-from actors.calls.sip_endpoint import SipEndpoint
+from actors.calls.sip.access import SipForbidden, SipUnreachable, uniform
+from actors.calls.sip.endpoint import SipEndpoint
+from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after

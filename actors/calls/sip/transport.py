@@ -10,10 +10,10 @@ from typing import Final
 import trio
 from attrs import evolve
 
-from actors.calls.sip_access import SipAccess, SipUnreachable
-from actors.calls.sip_connections import PING, ConnectionServices, SipConnections
-from actors.calls.sip_counts import SipCounts
-from actors.calls.sip_sockets import SipSockets
+from actors.calls.sip.access import SipAccess, SipUnreachable
+from actors.calls.sip.connections import PING, ConnectionServices, SipConnections
+from actors.calls.sip.counts import SipCounts
+from actors.calls.sip.sockets import SipSockets
 from actors.net.accept import Reserve, accept_connections
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger

@@ -6,11 +6,11 @@ from typing import Final
 import trio
 from attrs import frozen
 
-from actors.calls.account_file import named_account
+from actors.calls.by_rest.account_file import named_account
+from actors.calls.by_rest.rest_owner import RestCallOwner
 from actors.calls.call_desk import CallDesk
-from actors.calls.dialer import Dialer
 from actors.calls.placed_call import PlacedCall
-from actors.calls.rest_owner import RestCallOwner
+from actors.calls.sip.dialer import Dialer
 from actors.calls.start import admit_call, start_call
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane

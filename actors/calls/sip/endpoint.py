@@ -10,12 +10,12 @@ from typing import Final, Protocol, TypeVar
 
 import trio
 
-from actors.calls.arriving_calls import ArrivingCalls, HeldRegistration, RegistrationHolder
-from actors.calls.phone_line import CallListener, PhoneLine
-from actors.calls.registration_table import RegistrationTable
-from actors.calls.sip_access import SipAccess, uniform
-from actors.calls.sip_addresses import SipAddresses
-from actors.calls.sip_counts import SipCounts
+from actors.calls.sip.access import SipAccess, uniform
+from actors.calls.sip.addresses import SipAddresses
+from actors.calls.sip.arriving_calls import ArrivingCalls, HeldRegistration, RegistrationHolder
+from actors.calls.sip.counts import SipCounts
+from actors.calls.sip.phone_line import CallListener, PhoneLine
+from actors.calls.sip.registration_table import RegistrationTable
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
@@ -42,7 +42,7 @@ log = get_logger("sip")
 
 
 class MessageTransport(Protocol):
-    """What brings messages there and back; see `actors.calls.sip_transport`."""
+    """What brings messages there and back; see `actors.calls.sip.transport`."""
 
     counts: SipCounts
 

@@ -1,0 +1,1 @@
+"""Calls as REST finds, begins, ends and changes them."""

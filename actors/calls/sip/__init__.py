@@ -1,0 +1,1 @@
+"""The SIP agent at work: its sockets, where requests go, registrations, and calls as lines of a phone."""
