@@ -56,6 +56,8 @@ class WorkerServices:
         self.counts = WorkerCounts()
         self.zygote = Zygote()
         self.recorder_hosts = RecorderHosts()
+        self.restart = trio.Lock()
+        """Held while a process begins in the place of one that has died: ten may have died with one they shared."""
         self.complaints = RateLimitedLog(log, clock=trio.current_time)
         self.refused_steps: set[str] = set()
         """Steps of the sandbox that the system refused; each is logged once."""

@@ -30,6 +30,8 @@ from protocol.stream.rotation import Rotation
 
 RESTARTS: Final = (1 / 600, 3)
 """Processes that may follow others that have died: so many per second, and at once."""
+RESTART_PAUSE: Final = 0.15
+"""Seconds from one of them to the next one, which leaves the processors to media."""
 
 log = get_logger("workers")
 
@@ -185,7 +187,9 @@ class Recording(Worker):
         self._parts.begin_anew()
         log.warning("recording goes on with another process", **self.end_log_fields())
         try:
-            await self._begin()
+            async with self._shared.restart:
+                await self._begin()
+                await trio.sleep(RESTART_PAUSE)
         except RecordingRefused as refused:
             log.warning("recording ends without a next file", info=refused.info, setting=refused.setting)
             self.stop(StopReason(cause="no-room"))
