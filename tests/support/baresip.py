@@ -50,16 +50,23 @@ class Baresip:
     _answers: list[dict[str, Any]] = field(init=False, factory=list)
     _changed: trio.Event = field(init=False, factory=trio.Event)
 
+    async def resumes(self) -> None:
+        """It holds no more. What it answers says nothing: baresip 1.1 tells of an error, and resumes."""
+        await self._ask("resume")
+
     async def does(self, command: str, parameters: str = "") -> str:
         """Carry out a command of its menu; what it printed."""
+        answer = await self._ask(command, parameters)
+        assert answer["ok"], answer
+        return str(answer["data"])
+
+    async def _ask(self, command: str, parameters: str = "") -> dict[str, Any]:
         asked = json.dumps({"command": command, "params": parameters}).encode()
         await self.control.send_all(b"%d:%s," % (len(asked), asked))
         with trio.fail_after(PATIENCE):
             while not self._answers:
                 await self._changed.wait()
-        answer = self._answers.pop(0)
-        assert answer["ok"], answer
-        return str(answer["data"])
+        return self._answers.pop(0)
 
     async def event(self, kind: str) -> dict[str, Any]:
         """The first event of this type, now or later; it is taken out."""

@@ -58,7 +58,7 @@ async def each_holds(made: PageCall, client: WcsClient, phone: Baresip) -> None:
         client.frames.clear()
         await (made.command("hold") if begin == "page" else phone.does("hold"))
         await made.status("hold", "HOLD")
-        await (made.command("unhold") if end == "page" else phone.does("resume"))
+        await (made.command("unhold") if end == "page" else phone.resumes())
         await made.status("talk", "ESTABLISHED")
         await hears_the_phone(made)
 
