@@ -19,15 +19,25 @@ import trio
 from actors.calls.call_digits import CallDigits
 from actors.calls.call_ends import CallEnds
 from actors.calls.call_exchange import CallExchange
-from actors.calls.call_messages import CallMessage, CallWish, DigitsWish, HoldWish, TimeUp, TransferWish
+from actors.calls.call_messages import (
+    CallMessage,
+    CallWish,
+    DigitsWish,
+    HoldWish,
+    PartingOver,
+    TimeUp,
+    TransferWish,
+)
 from actors.calls.call_place import CallPlace
 from actors.calls.call_publishing import CallPublishing
+from actors.calls.call_referral import CallInsides, CallReferral
 from actors.calls.call_report import CallReport
 from actors.calls.call_sources import NOT_UP, CallSources
 from actors.calls.call_wishes import CallWishes
 from actors.calls.lone_ends import LoneEnds
 from actors.calls.owner import CallOwner
 from actors.calls.services import CallServices
+from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import PhoneLine
 from actors.media.events import Connected, Failed, MediaEvent, PeerClosed
 from actors.node.termination import Follower
@@ -49,7 +59,6 @@ from protocol.sip.events import (
     OfferAccepted,
     OfferArrived,
     OfferRefused,
-    TransferAsked,
     TransferProgressed,
 )
 
@@ -67,11 +76,13 @@ class PhoneCall(Actor[CallMessage]):
     mailbox_size: ClassVar[int] = 64
     leads = True
 
-    def __init__(self, request: CallRequest, owner: CallOwner, ticket: CallTicket, services: CallServices) -> None:
+    def __init__(
+        self, request: CallRequest, owner: CallOwner, dialer: Dialer, ticket: CallTicket, services: CallServices
+    ) -> None:
         super().__init__()
         self.call_id = request.call_id
         self.session_id = owner.context.session_id
-        self._request, self._owner, self._services = request, owner, services
+        self._request, self._owner, self._dialer, self._services = request, owner, dialer, services
         self._place = CallPlace(ticket, services)
         kind = CallEnds if request.incoming or request.sdp is not None else LoneEnds
         self._ends = kind(
@@ -84,6 +95,20 @@ class PhoneCall(Actor[CallMessage]):
         self._exchange = CallExchange(self.call_id, self._ends, self._report)
         self._digits = CallDigits(self._exchange.send_info)
         self._wishes = CallWishes(self._exchange, self._report, self.send_digits)
+        self._referral = CallReferral(
+            CallInsides(
+                owner=owner,
+                dialer=dialer,
+                services=services,
+                place=self._place,
+                ends=self._ends,
+                report=self._report,
+                exchange=self._exchange,
+                digits=self._digits,
+                transfers=self._wishes.transfers,
+                visible_name="" if request.incoming else request.visible_name,
+            )
+        )
         self._refusal = _UNAVAILABLE
 
     def __repr__(self) -> str:
@@ -148,6 +173,7 @@ class PhoneCall(Actor[CallMessage]):
     def withdraw(self, reason: StopReason) -> None:
         with ExitStack() as steps:
             steps.callback(self._ends.close)
+            steps.callback(self._referral.close)
             steps.callback(self.sources.stop)
 
     def notify_stopped(self, reason: StopReason) -> None:
@@ -161,6 +187,7 @@ class PhoneCall(Actor[CallMessage]):
                 steps.callback(self._publishing.end)
             if self._exchange.phone is not None:
                 steps.callback(self._exchange.phone.hang_up, self._refusal)
+            steps.callback(self._referral.end)
 
     def drop_references(self) -> None:
         self._digits.stop()
@@ -194,13 +221,13 @@ class PhoneCall(Actor[CallMessage]):
     # -- what is told --------------------------------------------------------------------------------------------
 
     async def _take(self, message: CallMessage) -> None:
+        if await self._referral.serve(message, self):
+            return
         match message:
             case OfferArrived() | OfferAccepted() | OfferRefused() | CallAcknowledged():
                 self._exchange.take(message)
             case InfoAnswered():
                 self._digits.answered()
-            case TransferAsked() if self._exchange.phone is not None:
-                self._exchange.phone.answer_transfer(_DECLINED)
             case Failed():
                 raise CallRefused(message.info, "media")
             case PeerClosed():
@@ -208,7 +235,7 @@ class PhoneCall(Actor[CallMessage]):
             case HoldWish() | DigitsWish() | TransferWish():
                 await self._wishes.take(message, self._allowed)
             case TransferProgressed() if self._wishes.transfers.take(message):
-                self._finish(CallStatus.FINISH, CallInfo.TRANSFERRED)
+                self.finish(CallStatus.FINISH, CallInfo.TRANSFERRED)
             case TimeUp():
                 self._time_up(message)
             case _:
@@ -216,16 +243,20 @@ class PhoneCall(Actor[CallMessage]):
 
     def _time_up(self, message: TimeUp) -> None:
         if message.info is CallInfo.TOO_LONG or not self._place.is_answered:
-            self._finish(CallStatus.FINISH, message.info)
+            self.finish(CallStatus.FINISH, message.info)
 
     def sip_told(self, event: CallEvent) -> None:
         """An end does not wait for its turn."""
-        if isinstance(event, CallEnded):
+        if not isinstance(event, CallEnded) or not self._exchange.is_with(event.call):
+            self._note(event)
+        elif not self._referral.phone_left():
             self._report.sip_status = event.status
             status = status_of_end(event.status, was_up=event.was_up)
-            self._finish(status, "" if event.status == 200 else f"{event.status} {event.reason}".strip())
-        else:
-            self._note(event)
+            self.finish(status, "" if event.status == 200 else f"{event.status} {event.reason}".strip())
+
+    def part_later(self, seconds: float) -> None:
+        """See `ReferredCall`."""
+        self.nursery.start_soon(self._note_later, seconds, PartingOver())
 
     def _media_told(self, event: MediaEvent) -> None:
         if not isinstance(event, Connected):
@@ -236,7 +267,7 @@ class PhoneCall(Actor[CallMessage]):
             with suppress(ActorStopped):
                 self.post(message)
         except MailboxFull:
-            self._finish(CallStatus.FAILED, CallInfo.TOO_MANY_EVENTS)
+            self.finish(CallStatus.FAILED, CallInfo.TOO_MANY_EVENTS)
 
     async def _allowed(self, method: HookMethod, **fields: Any) -> bool:
         """Ask the backend about something in the call; a refusal is told, and changes nothing."""
@@ -267,18 +298,21 @@ class PhoneCall(Actor[CallMessage]):
         self._report.stream_name = wanted if publishing.stream is None else publishing.stream.name
 
     def _stream_lost(self, info: str) -> None:
-        self._finish(CallStatus.FINISH if self._place.is_answered else CallStatus.FAILED, info)
+        self.finish(CallStatus.FINISH if self._place.is_answered else CallStatus.FAILED, info)
 
     async def _wait_for(self, seconds: float, info: CallInfo) -> None:
+        await self._note_later(seconds, TimeUp(info))
+
+    async def _note_later(self, seconds: float, message: CallMessage) -> None:
         await trio.sleep(seconds)
-        self._note(TimeUp(info))
+        self._note(message)
 
     def _give_up(self, refused: CallRefused) -> None:
         self._services.refused(refused, session=self.session_id, call=self.call_id)
         self._refusal = refused.sip_status
-        self._finish(CallStatus.FAILED, refused.info)
+        self.finish(CallStatus.FAILED, refused.info)
 
-    def _finish(self, status: CallStatus, info: str) -> None:
+    def finish(self, status: CallStatus, info: str) -> None:
         """End it with this last status, if nothing else has ended it yet."""
         if self.reason is None:
             self._report.last, self._report.info = status, info

@@ -59,6 +59,11 @@ class CallDigits:
         self._waiting.clear()
         self._send_info = _nobody
 
+    def start_anew(self) -> None:
+        """The phone is another one: what waits is not for it."""
+        self._waiting.clear()
+        self._is_sending = False
+
     def answered(self) -> None:
         """The INFO before has been answered: the next one may leave."""
         self._is_sending = bool(self._waiting)

@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
+from actors.calls.page_end import PageEnd
+from actors.calls.phone_end import PhoneEnd, open_phone_end
 from actors.media.call.bridge import Bridge, CallEnd
-from actors.media.call.call_media import CallMedia, PageOffer
+from actors.media.call.call_media import CallMedia
 from actors.media.call.leg import RtpLeg
 from actors.media.call.peer import CallPeer
 from actors.media.context import MediaContext
-from actors.media.events import MediaRefused, Post, discard
-from protocol.calls.codecs import CallCodecs, answer_page, answer_phone, page_offer, phone_offer
+from actors.media.events import Post, discard
+from protocol.calls.codecs import CallCodecs, answer_page, answer_phone, next_phone_offer, page_offer, phone_offer
 from protocol.calls.info_texts import CallInfo, CallRefused
-from protocol.calls.phone_sdp import PhoneDialogue, PhoneOffers, read_phone
-from protocol.calls.protection import SETTING, MediaProtection
+from protocol.calls.phone_sdp import PhoneOffers, read_phone
+from protocol.calls.protection import MediaProtection
 from protocol.calls.remote_media import RemoteMedia
-from protocol.sip.media_description import Origin, PhoneDescription
-from protocol.webrtc.call_offer import call_section, read_call_answer
-from protocol.webrtc.offer import parse_offer
-from protocol.webrtc.sdp import Codec, Direction, MediaSection, NoCommonCodecs, Offer, SdpError
+from protocol.sip.media_description import PhoneDescription
+from protocol.webrtc.sdp import Codec, Direction
 
 _USUAL = (
     Codec(payload_type=8, name="PCMA", clock_rate=8_000),
@@ -38,8 +38,7 @@ class CallEnds:
 
     def __init__(self, media: CallMedia, context: MediaContext, *, session_id: str, post: Post) -> None:
         self._media, self._context, self._session_id, self._post = media, context, session_id, post
-        self.leg: RtpLeg | None = None
-        self.peer: CallPeer | None = None
+        self._page = PageEnd(media, session_id=session_id, post=post)
         self.codecs: CallCodecs | None = None
         self.is_held_by_phone = False
         self.is_held_by_page = self.wants_hold = self._is_offering = False
@@ -47,9 +46,7 @@ class CallEnds:
         """What joins the ends, once both are there."""
         self.joined: Callable[[Bridge, CallCodecs], None] = _nobody
         """Called then."""
-        self._dialogue: PhoneDialogue | None = None
-        self._page: tuple[Offer, MediaSection] | None = None
-        self._page_offer: PageOffer | None = None
+        self._phone: PhoneEnd | None = None
         self._phone_offer: PhoneDescription | None = None
         self._offered: tuple[Codec, ...] = ()
 
@@ -57,42 +54,32 @@ class CallEnds:
 
     def read_page(self, sdp: str) -> None:
         """The offer of the page that calls."""
-        try:
-            offer = parse_offer(sdp)
-            self._page = offer, call_section(offer)
-        except NoCommonCodecs as error:
-            raise CallRefused(CallInfo.NO_COMMON_CODECS, error.message) from None
-        except SdpError as error:
-            raise CallRefused(error.message) from None
-        self._offered = phone_offer(self._page[1], self._excluded)
+        self._offered = phone_offer(self._page.read_offer(sdp), self._excluded)
         if not self._offered:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "of the page's codecs, none is for phones")
 
     def offer_phone(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneOffers:
         """Open the phone's end; our offer, and the one for a phone that refuses it."""
-        return self._open(signalling, protection).first_offers(self._offered)
+        return self._open(signalling, protection).dialogue.first_offers(self._offered)
 
     def take_answer(self, body: bytes | None) -> str | None:
         """The phone's answer, early or not. The page's answer when it is the first one, else None."""
         described = read_phone(body)
-        dialogue, leg = self._opened
-        remote = dialogue.remote(described)
+        phone = self._opened
+        remote = phone.dialogue.remote(described)
         if self.codecs is not None:
             self._follow(remote)
             return None
-        return self._meet(leg, remote)
+        return self._meet(phone.leg, remote)
 
     def _meet(self, leg: RtpLeg, remote: RemoteMedia) -> str | None:
         """Join the two ends, at the first answer of the phone; the page's answer."""
-        if self._page is None:
-            raise CallRefused(CallInfo.FAILED_BY_MEDIA, "an answer to no offer")
-        offer, section = self._page
-        page = answer_page(section, remote.codecs, self._excluded)
+        page = answer_page(self._page.section, remote.codecs, self._excluded)
         codecs = CallCodecs(page=page, phone=remote.codecs)
         if not page or page[0].payload_type not in codecs.to_phone:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone takes none of the page's codecs")
-        peer = self._media.answer_page(offer, section, page, session_id=self._session_id, post=self._post)
-        self._join(peer, leg, codecs, remote)
+        peer = self._page.answer(page)
+        self._build(peer, leg, codecs, remote)
         return peer.answer
 
     # -- a phone calls -------------------------------------------------------------------------------------------
@@ -105,46 +92,37 @@ class CallEnds:
         codecs = page_offer(phone, self._excluded)
         if not codecs:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone's codecs need a transcoder")
-        dialogue = self._open(signalling, protection)
+        dialogue = self._open(signalling, protection).dialogue
         if self._phone_offer is not None:
             dialogue.remote(self._phone_offer)  # refuses now what could not be answered
         self._offered = tuple(phone)
-        self._page_offer = self._media.offer_page(codecs)
-        return self._page_offer.sdp
+        return self._page.make_offer(codecs)
 
     def answer_for_phone(self, sdp: str) -> bytes:
         """The page's answer; ours to the phone, or our offer, if the phone made none."""
-        dialogue, leg = self._opened
-        if self._page_offer is None:
-            raise CallRefused(CallInfo.FAILED_BY_MEDIA, "an answer to no offer")
-        try:
-            answer = read_call_answer(sdp)
-        except SdpError as error:
-            raise CallRefused(error.message) from None
-        known = {codec.name for codec in self._page_offer.codecs}
-        section = call_section(answer)
-        page = tuple(codec for codec in (*section.codecs, *section.companions) if codec.name in known)
+        opened = self._opened
+        answer, page = self._page.read_answer(sdp)
         phone = answer_phone(self._offered, page) if page else ()
         if not phone:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the page takes none of the phone's codecs")
-        peer = self._media.accept_answer(self._page_offer, answer, page, session_id=self._session_id, post=self._post)
-        codecs, offered = CallCodecs(page=page, phone=phone), self._phone_offer
+        peer, codecs = self._page.accept(answer, page), CallCodecs(page=page, phone=phone)
+        offered = self._phone_offer
         if offered is None:
-            self.peer, self.codecs = peer, codecs
-            return dialogue.offer(phone)
-        self._join(peer, leg, codecs, dialogue.remote(offered))
-        return dialogue.answer(offered, phone, held=False)
+            self.codecs = codecs
+            return opened.dialogue.offer(phone)
+        self._build(peer, opened.leg, codecs, opened.dialogue.remote(offered))
+        return opened.dialogue.answer(offered, phone, held=False)
 
     def take_late_answer(self, body: bytes | None) -> None:
         """The ACK of a phone that called without an offer, or asked for one later."""
         described = read_phone(body)
-        dialogue, leg = self._opened
-        remote = dialogue.remote(described)
+        phone = self._opened
+        remote = phone.dialogue.remote(described)
         if self.bridge is None and self.peer is not None and self.codecs is not None:
             followed = self.codecs.follow(remote.codecs)
             if followed is None:
                 raise CallRefused(CallInfo.NO_COMMON_CODECS)
-            self._join(self.peer, leg, followed, remote)
+            self._build(self.peer, phone.leg, followed, remote)
         else:
             self._follow(remote)
 
@@ -152,16 +130,15 @@ class CallEnds:
 
     def hold(self, *, held: bool) -> bytes | None:
         """The page holds the call, or goes on; our offer, None while another one waits for its answer."""
-        dialogue, leg = self._opened
+        phone = self._opened
         if self.codecs is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
         self.wants_hold = held
         if self._is_offering:
             return None
         self._is_offering, self.is_held_by_page = True, held
-        leg.hold(held=held)
-        self._dialogue = dialogue = dialogue.next()
-        return dialogue.offer(self.codecs.phone, Direction.SENDONLY if held else Direction.SENDRECV)
+        phone.leg.hold(held=held)
+        return phone.next().offer(self.codecs.phone, Direction.SENDONLY if held else Direction.SENDRECV)
 
     def hold_answered(self, *, accepted: bool) -> None:
         """The phone has taken our offer, or not: then all is as before."""
@@ -178,10 +155,10 @@ class CallEnds:
 
     def take_offer(self, body: bytes | None) -> bytes:
         """A new offer of the phone, None for its wish to get ours; our answer, or our offer."""
-        dialogue, _ = self._opened
+        opened = self._opened
         if self.codecs is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
-        self._dialogue = dialogue = dialogue.next()
+        dialogue = opened.next()
         if body is None:
             return dialogue.offer(self.codecs.phone)
         described = read_phone(body, prefer_secure=dialogue.protection.srtp)
@@ -189,6 +166,50 @@ class CallEnds:
         phone = answer_phone(remote.codecs, self.codecs.page)
         self._follow(remote)
         return dialogue.answer(described, phone, held=self.is_held_by_page)
+
+    # -- another phone -------------------------------------------------------------------------------------------
+
+    def open_another(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneEnd:
+        """Open the end of a phone."""
+        return open_phone_end(
+            self._media, self._context, signalling, protection, session_id=self._session_id, post=self._post
+        )
+
+    def offer_another(self, phone: PhoneEnd) -> PhoneOffers:
+        """What a phone is called with that is to take the place of the one that there is."""
+        if self.codecs is None:
+            raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
+        return phone.dialogue.first_offers(next_phone_offer(self.codecs.page, self._excluded), held=self.wants_hold)
+
+    def replace_phone(self, phone: PhoneEnd, body: bytes | None, *, held: bool) -> None:
+        """It has answered, and takes that place. `held`: it was offered to be held. Else all is as before."""
+        remote = phone.dialogue.remote(read_phone(body))
+        codecs = None if self.codecs is None else self.codecs.follow(remote.codecs)
+        if codecs is None or self.bridge is None or not self.bridge.suits_publication(codecs):
+            raise CallRefused(CallInfo.NO_COMMON_CODECS, "the target does not take what the page sends")
+        self.put_phone(phone)
+        self._is_offering, self.is_held_by_page, self.codecs = False, held, codecs
+        self.bridge.change(codecs)
+        phone.leg.hold(held=held)
+        self._describe(phone.leg, codecs, remote)
+
+    def put_phone(self, phone: PhoneEnd) -> None:
+        """Its end takes the place of the one that there is, which is closed."""
+        before, self._phone = self._phone, phone
+        if self.bridge is not None and self.codecs is not None:
+            self.bridge.put_phone(phone.leg, self.codecs)
+        if before is not None and before is not phone:
+            before.leg.close()
+
+    @property
+    def leg(self) -> RtpLeg | None:
+        """The phone's end, once it is open."""
+        return None if self._phone is None else self._phone.leg
+
+    @property
+    def peer(self) -> CallPeer | None:
+        """The page's end, once it is there."""
+        return self._page.peer
 
     @property
     def is_held(self) -> bool:
@@ -205,9 +226,9 @@ class CallEnds:
     def close(self) -> None:
         """No packet from here on, and nobody is told of anything. Idempotent."""
         self._post, self.joined = discard, _nobody
-        for end in (self.leg, self.peer):
-            if end is not None:
-                end.close()
+        self._page.close()
+        if self.leg is not None:
+            self.leg.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -216,33 +237,14 @@ class CallEnds:
         return self._context.settings.codecs_exclude_sip
 
     @property
-    def _opened(self) -> tuple[PhoneDialogue, RtpLeg]:
-        if self._dialogue is None or self.leg is None:
+    def _opened(self) -> PhoneEnd:
+        if self._phone is None:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "the phone's end is not open")
-        return self._dialogue, self.leg
+        return self._phone
 
-    def _open(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneDialogue:
-        context = self._context
-        if not protection.srtp and not protection.plain:
-            raise CallRefused(CallInfo.NO_SRTP, SETTING)
-        try:
-            self.leg = self._media.open_leg(session_id=self._session_id, post=self._post, signalling=signalling)
-        except MediaRefused as refused:
-            raise CallRefused(CallInfo.NO_PORT, refused.detail, sip_status=503) from None
-        address = self.leg.address
-        origin = Origin(session_id=context.random_number(32), version=1, address=address[0])
-        self._dialogue = PhoneDialogue(
-            address=address,
-            origin=origin,
-            secret=context.entropy(30),
-            signalling=tuple(signalling),
-            protection=protection,
-        )
-        return self._dialogue
-
-    def _join(self, peer: CallPeer, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
-        self.peer = peer
-        self._build(peer, leg, codecs, remote)
+    def _open(self, signalling: Sequence[str], protection: MediaProtection) -> PhoneEnd:
+        self._phone = self.open_another(signalling, protection)
+        return self._phone
 
     def _build(self, page: CallEnd, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
         self.codecs, self.bridge = codecs, Bridge(page, leg, codecs)
@@ -250,7 +252,7 @@ class CallEnds:
         self.joined(self.bridge, codecs)
 
     def _follow(self, remote: RemoteMedia) -> None:
-        _, leg = self._opened
+        leg = self._opened.leg
         followed = None if self.codecs is None else self.codecs.follow(remote.codecs)
         if followed is None or self.bridge is None:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone no longer takes what the page sends")
@@ -260,8 +262,8 @@ class CallEnds:
 
     def _describe(self, leg: RtpLeg, codecs: CallCodecs, remote: RemoteMedia) -> None:
         self.is_held_by_phone = remote.holds and not self.is_held_by_page
-        if self._dialogue is not None:
-            self._dialogue = evolve(self._dialogue, is_secure=remote.keys is not None)
+        if self._phone is not None:
+            self._phone.dialogue = evolve(self._phone.dialogue, is_secure=remote.keys is not None)
         voice = codecs.to_phone[codecs.page_sends.payload_type].codec
         leg.describe(remote, voice=voice, events=codecs.event_format)
 

@@ -42,6 +42,15 @@ class CallExchange:
         if held is not self._ends.wants_hold:
             self._offer_hold(held=held)
 
+    def is_with(self, line: str) -> bool:
+        """Whether this line is that of the call's phone, not of one that was, or that is to be."""
+        return self.phone is None or self.phone.id == line
+
+    def settle(self) -> None:
+        """Another phone has taken the place of the one that there was: what the page wanted last counts."""
+        if self._ends.wants_hold is not self._ends.is_held_by_page:
+            self._offer_hold(held=self._ends.wants_hold)
+
     def send_info(self, content_type: str, body: bytes) -> None:
         """INFO."""
         if self.phone is not None:
@@ -65,8 +74,7 @@ class CallExchange:
     def _settled(self, *, accepted: bool) -> None:
         self._ends.hold_answered(accepted=accepted)
         self._tell_hold()
-        if self._ends.wants_hold is not self._ends.is_held_by_page:
-            self._offer_hold(held=self._ends.wants_hold)
+        self.settle()
 
     def _offer_hold(self, *, held: bool) -> None:
         offer = self._ends.hold(held=held)

@@ -51,5 +51,10 @@ class TimeUp:
     info: CallInfo
 
 
+@frozen
+class PartingOver:
+    """A phone that has transferred its call had time to say BYE."""
+
+
 CallWish = AnswerWish | HoldWish | DigitsWish | TransferWish
-CallMessage = CallEvent | MediaEvent | CallWish | TimeUp
+CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver

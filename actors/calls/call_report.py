@@ -16,7 +16,10 @@ Tell = Callable[[CallDescription, Mapping[str, Any]], None]
 
 
 class CallReport:
-    """See above. `info` and `sip_status` may be set until the end; the backend chooses `callee` and `stream_name`."""
+    """See above. `info` and `sip_status` may be set until the end; the backend chooses `callee` and `stream_name`.
+
+    A transfer changes who the phone is: `callee`, or `caller` of a call that has come.
+    """
 
     def __init__(self, request: CallRequest, owner: CallOwner, events: EventLog, *, created: int) -> None:
         self.state = CALL_LIFE.initial
@@ -24,7 +27,7 @@ class CallReport:
         """The last status, once it is known."""
         self.info = ""
         self.sip_status = 0
-        self.callee = request.callee
+        self.caller, self.callee = request.caller, request.callee
         self.stream_name = request.to_stream
         self.is_held_for_transfer = False
         self._offer: str | None = None  # to a page that is called
@@ -59,19 +62,31 @@ class CallReport:
         self.last, self.info = self.last or status, self.info or info
         self.enter(CallStep.ENDED)
 
+    def go_on_with(self, phone: str, *, held: bool) -> None:
+        """The call is up, and its phone is another one: tell the status anew."""
+        if self._request.incoming:
+            self.caller = phone
+        else:
+            self.callee = phone
+        self.state = CallState.HELD if held else CallState.UP
+        self._announce(self._owner.call_status)
+
     def warn(self, method: HookMethod, info: str) -> None:
         """Something that was wanted of the call is not done."""
         self._owner.call_warning(self._request.call_id, method, info)
 
-    def transfer(self, status: TransferStatus, *, target: str, sip_status: int, reason: str) -> None:
-        """Tell how far a transfer is."""
+    def transfer(
+        self, status: TransferStatus, *, target: str, sip_status: int, reason: str, is_by_page: bool = True
+    ) -> None:
+        """Tell how far a transfer is: the backend, and the page if it has ordered it."""
         call_id = self._request.call_id
         body = self._owner.context.body(
             callId=call_id, target=target, status=status.value, sipStatus=sip_status, info=reason or None
         )
 
         def deliver(shown: Mapping[str, Any]) -> None:
-            self._owner.call_transfer(call_id, status)
+            if is_by_page:
+                self._owner.call_transfer(call_id, status)
 
         self._owner.lane.event(HookMethod.TRANSFER_STATUS_EVENT, body, deliver=deliver)
 
@@ -88,7 +103,7 @@ class CallReport:
             call_id=request.call_id,
             incoming=request.incoming,
             status=self.last or STATUSES[self.state],
-            caller=request.caller,
+            caller=self.caller,
             callee=self.callee,
             visible_name=request.visible_name,
             has_audio=request.has_audio,

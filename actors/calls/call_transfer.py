@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from attrs import evolve
-
 from actors.calls.call_exchange import CallExchange
 from actors.calls.call_messages import TransferWish
 from actors.calls.call_report import CallReport
@@ -16,19 +14,21 @@ OTHER_NOT_UP: Final = "the other call is not up"
 
 
 class CallTransfer:
-    """See above; one at a time."""
+    """See above; one at a time, those that phones order included."""
 
     def __init__(self, exchange: CallExchange, report: CallReport) -> None:
         self._exchange, self._report = exchange, report
         self._target: str | None = None
         self._status: TransferStatus | None = None
+        self.is_by_phone = False
+        """The phone has ordered one, which is under way."""
 
     @property
     def fault(self) -> str | None:
         """Why no transfer can begin now."""
         if not self._report.is_up:
             return NOT_UP
-        return None if self._target is None else "a transfer is under way"
+        return "a transfer is under way" if self.is_by_phone or self._target is not None else None
 
     def begin(self, wish: TransferWish) -> str | None:
         """Have the phone call somebody else; None, or why that is not done. Raises CallRefused for the callee."""
@@ -38,7 +38,7 @@ class CallTransfer:
         party = None if other is None else other.remote_party
         if other is not None and party is None:
             return OTHER_NOT_UP
-        target = wish.dialer.callee(wish.target) if party is None else evolve(party.uri, headers="")
+        target = wish.dialer.callee(wish.target) if party is None else wish.dialer.party(party.uri)
         self._target = wish.target
         phone.transfer(target, replaces=other)
         return None

@@ -2,27 +2,16 @@
 
 from actors.calls.call import PhoneCall
 from actors.calls.call_messages import CallMessage
-from actors.calls.owner import CallOwner
-from actors.calls.services import CallServices
-from actors.calls.sip.dialer import Dialer
 from protocol.calls.description import stream_name_of
-from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.life import CallStep
 from protocol.calls.protection import media_protection
-from protocol.calls.request import CallRequest
 from protocol.hooks import Allow, HookMethod
 from protocol.sip.events import CallAnswered, CallProgressed
 
 
 class PlacedCall(PhoneCall):
     """See above."""
-
-    def __init__(
-        self, request: CallRequest, owner: CallOwner, dialer: Dialer, ticket: CallTicket, services: CallServices
-    ) -> None:
-        super().__init__(request, owner, ticket, services)
-        self._dialer = dialer
 
     async def _begin(self) -> None:
         request, dialer = self._request, self._dialer

@@ -9,6 +9,7 @@ from actors.calls.call import PhoneCall
 from actors.calls.call_messages import AnswerWish, CallMessage, CallWish
 from actors.calls.owner import CallOwner
 from actors.calls.services import CallServices
+from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import PhoneLine
 from protocol.calls.description import stream_name_of
 from protocol.calls.fraud_limits import CallTicket
@@ -41,10 +42,11 @@ class ReceivedCall(PhoneCall):
         arrival: CallArrival,
         request: CallRequest,
         owner: CallOwner,
+        dialer: Dialer,
         ticket: CallTicket,
         services: CallServices,
     ) -> None:
-        super().__init__(request, owner, ticket, services)
+        super().__init__(request, owner, dialer, ticket, services)
         self._arrival = arrival
         self._has_answer = False
         self._exchange.phone = arrival.phone

@@ -14,8 +14,8 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
 from actors.stream.services import StreamServices
 from config.settings import Settings
-from protocol.calls.fraud_limits import SETTINGS, CallLimits
-from protocol.calls.info_texts import CallRefused
+from protocol.calls.fraud_limits import SETTINGS, CallLimits, CallParty, CallTicket
+from protocol.calls.info_texts import CallInfo, CallRefused
 
 OTHER = "other"
 """What refuses a call, if no limit does."""
@@ -39,6 +39,14 @@ class CallServices:
     table: CallTable = field(factory=CallTable)
     refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
     """The log of calls that are refused."""
+
+    def admit(self, party: CallParty, *, incoming: bool = False) -> CallTicket:
+        """A place for one more call. Raises CallRefused. It is for a call, or to be given back to `limits`."""
+        if self.overload.refuses():
+            raise CallRefused(CallInfo.SERVER_IS_OVERLOADED, sip_status=503)
+        if self.drain.refuses():
+            raise CallRefused(CallInfo.SERVER_IS_DRAINING, sip_status=503)
+        return self.limits.admit(party, trio.current_time(), incoming=incoming)
 
     def refused(self, refused: CallRefused, *, session: str, call: str) -> None:
         """A call is refused: count it, and tell the operator which limit it was."""

@@ -21,7 +21,7 @@ from actors.calls.services import CallServices
 from actors.calls.sip.dialer import Dialer
 from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.calls.sip.registration import Registration
-from actors.calls.start import admit_call, start_call
+from actors.calls.start import start_call
 from actors.runtime.actor import StopReason
 from actors.session.page_calls import PageCalls
 from actors.session.receive_quota import ReceiveQuota
@@ -180,7 +180,7 @@ class SessionCalls(PageCalls):
         )
         try:
             ticket = self._admit(access, incoming=True)
-            call = ReceivedCall(arrival, request, self, ticket, access.services)
+            call = ReceivedCall(arrival, request, self, access.dialer, ticket, access.services)
             self._start(call, access.services, ticket)
         except CallRefused as refused:
             return refused.sip_status
@@ -256,20 +256,19 @@ class SessionCalls(PageCalls):
         if access is None or access.dialer is None:
             return
         line = None if other is None else other.line
-        if other is None:  # somebody is called, as by a call
-            try:
-                access.services.limits.attempt(self._party(access), trio.current_time())
-            except CallRefused as refused:
-                access.services.refused(refused, session=self.context.session_id, call=call.call_id)
-                self.call_warning(call.call_id, HookMethod.TRANSFER, refused.info)
-                return
-        elif line is None:  # nor is it somebody to be called
+        if other is not None and line is None:
             self.call_warning(call.call_id, HookMethod.TRANSFER, OTHER_NOT_UP)
+            return
+        try:  # somebody is called, as by a call
+            access.services.limits.attempt(self._party(access), trio.current_time())
+        except CallRefused as refused:
+            access.services.refused(refused, session=self.context.session_id, call=call.call_id)
+            self.call_warning(call.call_id, HookMethod.TRANSFER, refused.info)
             return
         call.wish(TransferWish(target=target, dialer=access.dialer, other=line))
 
     def _admit(self, access: CallAccess, *, incoming: bool = False) -> CallTicket:
-        return admit_call(self._party(access), access.services, incoming=incoming)
+        return access.services.admit(self._party(access), incoming=incoming)
 
     def _party(self, access: CallAccess) -> CallParty:
         return CallParty(

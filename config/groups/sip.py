@@ -6,7 +6,7 @@ from attrs import frozen
 
 from config.setting import DAY, PORT, setting
 from config.sip_values import Callees, SipServerList
-from config.value_types import Address, Choice, Duration, File, Integer
+from config.value_types import Address, Boolean, Choice, Duration, File, Integer
 from protocol.calls.protection import SdesRule
 from protocol.sip.callee import CalleePatterns
 from protocol.sip.servers import SipServers
@@ -53,6 +53,10 @@ class SipSettings:
         "numbers of one country may be called.")
     sip_callee_deny: CalleePatterns = setting(
         "sip.callee_deny", Callees(), "+*,00*", "Whom pages may not call: by default, other countries.")
+    sip_accept_refer: bool = setting(
+        "sip.accept_refer", Boolean(), "false",
+        "Whether phones may have a call of a page go on with somebody else (REFER), whom this server then calls. The "
+        "rules and limits of calls hold for whom they name; the hook OnTransferEvent is asked.")
     sip_connect_timeout: float = setting(
         "sip.connect_timeout", Duration("ms", 100, DAY * 1000), "5000",
         "How long connecting to a SIP server by TCP or TLS may take.")

@@ -77,6 +77,15 @@ def phone_offer(section: MediaSection, excluded: Collection[str]) -> tuple[Codec
     return _with_events(voice, section.companions) if voice else ()
 
 
+def next_phone_offer(page: Sequence[Codec], excluded: Collection[str]) -> tuple[Codec, ...]:
+    """What another phone is offered for a page that has been answered: what it sends, and the other law of G.711."""
+    voice = [page[0]]
+    for source, other in _LAWS:
+        if source == page[0].name and other not in excluded:
+            voice.append(Codec(payload_type=_STATIC[other], name=other, clock_rate=8_000))
+    return _with_events(voice, page)
+
+
 def answer_page(section: MediaSection, phone: Sequence[Codec], excluded: Collection[str]) -> tuple[Codec, ...]:
     """What a page's offer is answered with: all that the phone takes too, in the phone's order.
 

@@ -76,12 +76,13 @@ class PhoneDialogue:
             ours = evolve(ours, protocol="RTP/SAVP", crypto=(self._own_crypto,))
         return write_offer(self.origin, ours)
 
-    def first_offers(self, codecs: tuple[Codec, ...]) -> PhoneOffers:
-        """What a phone is called with."""
+    def first_offers(self, codecs: tuple[Codec, ...], *, held: bool = False) -> PhoneOffers:
+        """What a phone is called with; `held`: the page holds the call."""
+        direction = Direction.SENDONLY if held else Direction.SENDRECV
         if not self.protection.srtp:
-            return PhoneOffers(first=self.offer(codecs))
-        secure = evolve(self, is_secure=True).offer(codecs)
-        return PhoneOffers(first=secure, fallback=self.offer(codecs) if self.protection.plain else None)
+            return PhoneOffers(first=self.offer(codecs, direction))
+        secure = evolve(self, is_secure=True).offer(codecs, direction)
+        return PhoneOffers(first=secure, fallback=self.offer(codecs, direction) if self.protection.plain else None)
 
     def answer(self, offer: PhoneDescription, codecs: tuple[Codec, ...], *, held: bool) -> bytes:
         """Our answer to the phone's offer; `held`: the page holds the call."""

@@ -45,12 +45,13 @@ class HookMethod(StrEnum):
     TRANSFER = "transfer"
     TRANSFER_STATUS_EVENT = "TransferStatusEvent"
     ON_CALL_EVENT = "OnCallEvent"
+    ON_TRANSFER_EVENT = "OnTransferEvent"
     CALL_STATUS_EVENT = "CallStatusEvent"
     REGISTRATION_STATUS_EVENT = "RegistrationStatusEvent"
 
     @property
     def kind(self) -> HookKind:
-        """How the backend's answer counts. `OnDataEvent` and `OnCallEvent` are direct despite their names."""
+        """How the backend's answer counts. `OnDataEvent`, `OnCallEvent`, `OnTransferEvent` are direct."""
         if self is HookMethod.CONNECT:
             return HookKind.CONNECT
         return HookKind.EVENT if self in _EVENTS else HookKind.DIRECT
@@ -103,7 +104,7 @@ sendDTMF sendMessage sendIMDN subscribe sendXcapRequest
 pauseStream playHLS sendBugReport availableStream
 MessageStatusEvent BugReportStatusEvent
 SessionDebugStatusEvent SubscriptionStatusEvent XcapStatusEvent ErrorStatusEvent
-StreamsStatEvent StreamTranscodingGroupEvent OnMessageEvent OnTransferEvent
+StreamsStatEvent StreamTranscodingGroupEvent OnMessageEvent
 """
 
 UNUSED_METHODS = frozenset(_UNUSED.split())

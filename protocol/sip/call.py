@@ -16,6 +16,7 @@ from protocol.sip.headers import printable
 from protocol.sip.message import RequestMessage, ResponseMessage, head_of
 from protocol.sip.offers import OfferExchange
 from protocol.sip.pending_request import PendingRequest
+from protocol.sip.referral import Referral
 from protocol.sip.session_timer import SessionTimer
 from protocol.sip.transactions import Hop, ServerTransaction
 from protocol.sip.transfer import Transfer
@@ -51,6 +52,7 @@ class SipCall(ABC):
         self.session_timer = SessionTimer(core.timers, on_refresh=self._refresh, on_expired=self._expired)
         self.offers = OfferExchange(self, self.session_timer)
         self.transfer = Transfer(self)
+        self.referral = Referral(self)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -168,7 +170,7 @@ class SipCall(ABC):
                 content_type = request.headers.get("Content-Type").partition(";")[0].strip().lower()
                 self.core.emit(InfoArrived(call=self.id, content_type=content_type, body=request.body))
             case "REFER":
-                self.transfer.asked(request, transaction, now)
+                self.referral.asked(request, transaction, now)
             case "NOTIFY":
                 self.transfer.notified(request, transaction, now)
             case _:
@@ -232,7 +234,7 @@ class SipCall(ABC):
         self.is_over, self.is_up = True, False
         self.offers.close(now)
         self.session_timer.stop()
-        self.transfer.close()
+        self.referral.close(now)
         self.book.drop(self)
 
     def note_abilities(self, message: RequestMessage | ResponseMessage) -> None:

@@ -13,7 +13,7 @@ from protocol.sip.traffic import OUT, SipTraffic
 from protocol.sip.transactions import ClientTransaction, Hop, ServerTransaction
 
 ALLOW: Final = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
-SUPPORTED: Final = "100rel, replaces, timer"
+SUPPORTED: Final = "100rel, norefersub, replaces, timer"
 SDP: Final = "application/sdp"
 MAX_DATAGRAM: Final = 1_300
 """Bytes of a request by UDP; a longer one may be cut up on the way, and lost (RFC 3261 section 18.1.1)."""
@@ -24,9 +24,9 @@ REASONS: Final = {
     415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
     422: "Session Interval Too Small", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
     482: "Loop Detected", 483: "Too Many Hops", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
-    503: "Service Unavailable", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere",
-    603: "Decline",
+    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error",
+    501: "Not Implemented", 503: "Service Unavailable", 505: "Version Not Supported", 513: "Message Too Large",
+    600: "Busy Everywhere", 603: "Decline",
 }  # fmt: skip
 
 
@@ -48,6 +48,7 @@ class Surroundings:
     and digits, `uniform` a random number between two. `may_reach` tells whether a hop may be used at all, `is_server`
     whether it is one of the operator's servers. `takes_tcp` tells whether a server that is reached by UDP may be tried
     by TCP as well, `note_udp_only` is told that it does not take that, `note_down` that another is tried in its place.
+    `accepts_refer`: whether transfers that other sides order are followed at all.
     """
 
     sent_by: Callable[[Hop], tuple[str, int]]

@@ -153,7 +153,10 @@ class TransferProgressed:
 
 @frozen(kw_only=True)
 class TransferAsked:
-    """The other side wants us to call somebody else. Answer by `answer_transfer`."""
+    """The other side wants us to call somebody else. Answer by `answer_transfer`.
+
+    `target` is a user at a host, which may be anybody. `replaces` is the header field for the INVITE, if there is one.
+    """
 
     call: str
     target: SipUri

@@ -20,7 +20,7 @@ from protocol.sip.session_timer import MIN_EXPIRES
 from protocol.sip.traffic import IN
 from protocol.sip.transactions import Hop, client_key_of, identity_of, server_key_of
 
-EXTENSIONS: Final = frozenset({"100rel", "replaces", "timer"})
+EXTENSIONS: Final = frozenset({"100rel", "norefersub", "replaces", "timer"})
 MAX_TRANSACTIONS: Final = 2_000
 RETRY_AFTER: Final = ("Retry-After", "10")
 _WITHIN_CALLS: Final = frozenset({"BYE", "INFO", "PRACK", "UPDATE", "REFER", "NOTIFY"})

@@ -1,4 +1,4 @@
-"""Transfers: REFER, and the NOTIFYs that tell what became of it (RFC 3515), with Replaces (RFC 3891)."""
+"""Transfers that we order: REFER, and the NOTIFYs that tell what became of it (RFC 3515), with Replaces (RFC 3891)."""
 
 from typing import Final
 from urllib.parse import quote
@@ -6,9 +6,9 @@ from urllib.parse import quote
 from protocol.sip.bodies import status_of_fragment
 from protocol.sip.call_port import CallPort
 from protocol.sip.dialog import Dialog
-from protocol.sip.events import TransferAsked, TransferProgressed
-from protocol.sip.headers import SipUri, parse_name_address, printable
-from protocol.sip.message import RequestMessage, ResponseMessage, SipError
+from protocol.sip.events import TransferProgressed
+from protocol.sip.headers import SipUri, printable
+from protocol.sip.message import RequestMessage, ResponseMessage
 from protocol.sip.transactions import ServerTransaction
 
 FRAGMENT: Final = "message/sipfrag;version=2.0"
@@ -20,11 +20,10 @@ def replaces_of(dialog: Dialog) -> str:
 
 
 class Transfer:
-    """Both directions of one call."""
+    """Those of one call."""
 
     def __init__(self, call: CallPort) -> None:
         self._call = call
-        self._asked: ServerTransaction | None = None
 
     def refer(self, target: SipUri, replaces: Dialog | None, now: float) -> None:
         """Ask the other side to call `target`, in the place of the call of another dialog if there is one."""
@@ -55,34 +54,3 @@ class Transfer:
     def _tell(self, status: int, reason: str, *, is_final: bool) -> None:
         told = TransferProgressed(call=self._call.id, status=status, reason=printable(reason), is_final=is_final)
         self._call.core.emit(told)
-
-    def asked(self, request: RequestMessage, transaction: ServerTransaction, now: float) -> None:
-        """A REFER arrives."""
-        if not self._call.core.world.accepts_refer or self._asked is not None:
-            self._call.respond(transaction, 603, now)
-            return
-        try:
-            target = parse_name_address(request.headers.get("Refer-To")).uri
-        except SipError:
-            self._call.respond(transaction, 400, now)
-            return
-        self._asked = transaction
-        replaces = next((part[9:] for part in target.headers.split("&") if part.lower().startswith("replaces=")), None)
-        self._call.core.emit(TransferAsked(call=self._call.id, target=target, replaces=replaces))
-
-    def answer(self, status: int, now: float) -> None:
-        """Accept the REFER that has arrived by 202, or refuse it by another status."""
-        transaction, self._asked = self._asked, None
-        if transaction is not None:
-            self._call.respond(transaction, status, now)
-
-    def tell_progress(self, status: int, reason: str, now: float) -> None:
-        """Tell the other side what became of the REFER that was accepted."""
-        state = "terminated;reason=noresource" if status >= 200 else "active;expires=60"
-        headers = (("Event", "refer"), ("Subscription-State", state))
-        body = f"SIP/2.0 {status} {reason}\r\n".encode()
-        self._call.request("NOTIFY", now, self._call.end_if_gone, headers=headers, body=body, content_type=FRAGMENT)
-
-    def close(self) -> None:
-        """The call is over."""
-        self._asked = None

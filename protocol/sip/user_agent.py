@@ -12,6 +12,9 @@ Who may send to it at all is for its owner to check, before `receive`: it answer
 `hang_up` is the end for its caller: no event about the call follows.
 """
 
+from attrs import evolve
+
+from protocol.sip.call import SipCall
 from protocol.sip.call_directory import CallDirectory
 from protocol.sip.core import Outbound, SipCore, Surroundings
 from protocol.sip.digest import Authenticator, SipCredentials
@@ -33,6 +36,12 @@ class UserAgent:
         self._calls = CallDirectory()
         self._router = MessageRouter(self._core, self._calls)
         self._registrations: dict[str, RegistrationClient] = {}
+        self._referred: dict[str, SipCall] = {}
+        """Those whose other side has ordered a transfer, and is told what becomes of it."""
+
+    def accept_transfers(self, *, accepted: bool) -> None:
+        """Whether transfers that other sides order are offered to our owner from now on."""
+        self._core.world = evolve(self._core.world, accepts_refer=accepted)
 
     # -- what arrives ------------------------------------------------------------------------------------------------
 
@@ -165,6 +174,7 @@ class UserAgent:
 
     def hang_up(self, call: str, now: float, status: int = 480) -> None:
         """End a call: BYE, CANCEL, or `status` for one that has arrived and was not answered."""
+        self._referred.pop(call, None)
         if (found := self._calls.calls.get(call)) is not None:
             found.hang_up(now, status)
 
@@ -197,12 +207,16 @@ class UserAgent:
     def answer_transfer(self, call: str, status: int, now: float) -> None:
         """202 for a TransferAsked that is followed, another status for one that is not."""
         if (found := self._calls.calls.get(call)) is not None:
-            found.transfer.answer(status, now)
+            found.referral.answer(status, now)
+            if found.referral.is_followed:
+                self._referred[call] = found
 
     def tell_transfer(self, call: str, status: int, reason: str, now: float) -> None:
-        """NOTIFY what became of a transfer that was followed."""
-        if (found := self._calls.up(call)) is not None:
-            found.transfer.tell_progress(status, reason, now)
+        """NOTIFY how far a transfer is that is followed, also if the call is over; a final status is the last."""
+        if (found := self._referred.get(call)) is not None:
+            found.referral.tell(status, reason, now)
+            if not found.referral.is_followed:
+                del self._referred[call]
 
     def remote_party(self, call: str) -> NameAddress | None:
         """The other side of a call that is up, as a target for transfers.

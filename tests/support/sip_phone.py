@@ -142,11 +142,11 @@ class SipPhone:
             audio = evolve(audio, protocol="RTP/SAVP", crypto=(key,))
         return write_offer(origin, audio) if offer is None else write_answer(origin, audio, parse_description(offer))
 
-    def dials(self, contact: str, *, offer: bytes) -> None:
+    def dials(self, contact: str, *, offer: bytes, caller: str = "bob") -> None:
         """Call a page by the Contact that it has registered."""
         callee = parse_uri(contact)
         invitation = Invitation(
-            caller=NameAddress(uri=SipUri(user="bob", host="127.0.0.1"), display_name="Bob"),
+            caller=NameAddress(uri=SipUri(user=caller, host="127.0.0.1"), display_name="Bob"),
             callee=callee,
             hops=[Hop(transport="udp", host=callee.host, port=callee.port or 0)],
             offer=offer,

@@ -17,6 +17,7 @@ SLOW = {
     "call_messages",
     "call_orders",
     "call_parking",
+    "call_referrals",
     "call_srtp",
     "call_transfers",
     "calls",

@@ -11,7 +11,7 @@ from actors.calls.by_rest.rest_owner import RestCallOwner
 from actors.calls.call_desk import CallDesk
 from actors.calls.placed_call import PlacedCall
 from actors.calls.sip.dialer import Dialer
-from actors.calls.start import admit_call, start_call
+from actors.calls.start import start_call
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.lane import HookLane
 from actors.runtime.logs import get_logger
@@ -27,7 +27,12 @@ from protocol.sip.account import BadAccount, make_account
 from protocol.stream.info_texts import StreamInfo
 
 _FAIL: Final = MethodConfig(rest_on_error=RestOnError.FAIL)
-_ASKED: Final = (HookMethod.CALL, HookMethod.PUBLISH_STREAM, HookMethod.STREAM_KEEP_ALIVE_EVENT)
+_ASKED: Final = (
+    HookMethod.CALL,
+    HookMethod.ON_TRANSFER_EVENT,
+    HookMethod.PUBLISH_STREAM,
+    HookMethod.STREAM_KEEP_ALIVE_EVENT,
+)
 _POLICIES: Final = RestClientConfig(dict.fromkeys(_ASKED, _FAIL))
 """No `connect` is sent for such a call, in whose answer a backend could choose: its refusals count."""
 
@@ -55,7 +60,7 @@ class CallStarter:
         self._check_name(order.to_stream)
         session_id = f"call-{uuid.uuid4()}"
         party = CallParty(session_id=session_id, app_key=app.key, account=dialer.account, address=None)
-        ticket = admit_call(party, services)
+        ticket = services.admit(party)
         owner = RestCallOwner(
             context=HookContext(node_id=self.node_id, app_key=app.key, session_id=session_id),
             lane=self._open_lane(app, session_id),

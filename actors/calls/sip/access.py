@@ -153,6 +153,11 @@ class SipAccess:
         """What the list says about the server of a hop."""
         return self.servers.find(hop.name or hop.host) or self._listed.get(hop.host)
 
+    def is_at(self, name: str, address: str) -> bool:
+        """Whether a listed server of this name is at this address."""
+        server = self._listed.get(address)
+        return server is not None and server.host == name.lower()
+
     def takes_tcp(self, hop: Hop) -> bool:
         """Whether what is too long for UDP may go to a server by TCP: not if the operator wants UDP, or it failed."""
         server = self.server_at(hop)

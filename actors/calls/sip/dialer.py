@@ -39,10 +39,20 @@ class Dialer(Protocol):
     def callee(self, text: str) -> SipUri:
         """Whom a page means. Raises CallRefused if nobody, or somebody who may not be called."""
 
+    def party(self, uri: SipUri) -> SipUri:
+        """The same for somebody whom a SIP message names: the caller of another call, the target of a transfer."""
+
     async def route(self, callee: SipUri) -> CallRoute:
         """Find the servers for a call. Raises CallRefused."""
 
     def dial(
-        self, callee: SipUri, route: CallRoute, offers: PhoneOffers, *, visible_name: str, listener: CallListener
+        self,
+        callee: SipUri,
+        route: CallRoute,
+        offers: PhoneOffers,
+        *,
+        visible_name: str,
+        listener: CallListener,
+        replaces: str | None = None,
     ) -> PhoneLine:
-        """Call; `listener` hears what comes of it."""
+        """Call; `listener` hears what comes of it. `replaces`: which call of the callee this one takes the place of."""

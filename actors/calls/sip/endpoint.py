@@ -18,6 +18,7 @@ from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.calls.sip.registration_table import RegistrationTable
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
+from config.live import follow
 from config.settings import Settings
 from protocol.sip.core import Outbound, Surroundings
 from protocol.sip.digest import SipCredentials
@@ -98,6 +99,7 @@ class SipEndpoint:
         self._is_flushing = False
         self._wake = trio.Event()
         self._log = RateLimitedLog(log, clock=trio.current_time)
+        follow(settings, self._adopt)
 
     @property
     def registration_count(self) -> int:
@@ -137,6 +139,9 @@ class SipEndpoint:
             while self._leaving or self._agent.unanswered_count:
                 self._left = trio.Event()
                 await self._left.wait()
+
+    def _adopt(self, settings: Settings) -> None:
+        self._agent.accept_transfers(accepted=settings.sip_accept_refer)
 
     # -- registrations and calls -------------------------------------------------------------------------------------
 

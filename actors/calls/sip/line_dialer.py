@@ -15,7 +15,7 @@ from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.phone_sdp import PhoneOffers
 from protocol.sip.account import SipAccount
 from protocol.sip.callee import CalleeRefused, check_callee, read_callee
-from protocol.sip.headers import SipUri, escaped_user
+from protocol.sip.headers import SipUri, bracketed, escaped_user
 from protocol.sip.outgoing_call import Invitation
 from protocol.sip.servers import SETTING
 
@@ -45,6 +45,16 @@ class SipDialer:
             raise CallRefused(info, refused.setting or str(refused), sip_status=403) from None
         return uri
 
+    def party(self, uri: SipUri) -> SipUri:
+        """The rules are those of `callee`. The account's server may be named by its address."""
+        account = self._account
+        if uri.scheme == "tel":
+            return self.callee(f"tel:{uri.user}")
+        if self._endpoint.access.is_at(account.server[0], uri.host):
+            return self.callee(f"sip:{uri.user}@{bracketed(account.domain)}")
+        port = "" if uri.port is None else f":{uri.port}"
+        return self.callee(f"sip:{uri.user}@{uri.host_text}{port}")
+
     async def route(self, callee: SipUri) -> CallRoute:
         """All requests of an account go to its own server, or its proxy: that knows where others are."""
         try:
@@ -57,7 +67,14 @@ class SipDialer:
         return CallRoute(hops=hops)
 
     def dial(
-        self, callee: SipUri, route: CallRoute, offers: PhoneOffers, *, visible_name: str, listener: CallListener
+        self,
+        callee: SipUri,
+        route: CallRoute,
+        offers: PhoneOffers,
+        *,
+        visible_name: str,
+        listener: CallListener,
+        replaces: str | None = None,
     ) -> PhoneLine:
         account = self._account
         invitation = Invitation(
@@ -68,5 +85,6 @@ class SipDialer:
             fallback=offers.fallback,
             contact_user=escaped_user(account.login),
             contact_token=secrets.token_hex(16),
+            headers=() if replaces is None else (("Replaces", replaces),),
         )
         return self._endpoint.call(invitation, account.credentials, listener)

@@ -69,7 +69,7 @@ class PhoneLine:
         self._endpoint.perform(lambda agent, now: agent.answer_transfer(self.id, status, now))
 
     def tell_transfer(self, status: int, reason: str) -> None:
-        """NOTIFY what became of a transfer that was followed."""
+        """NOTIFY how far a transfer is that is followed; a final status is the last."""
         self._endpoint.perform(lambda agent, now: agent.tell_transfer(self.id, status, reason, now))
 
     @property

@@ -6,7 +6,7 @@ The phone may be heard by a publication too, and may hear something else in the 
 from collections.abc import Mapping
 from typing import Protocol
 
-from actors.media.call.leg import RtpLeg, Sink
+from actors.media.call.leg import RtpLeg, Sink, no_sink
 from actors.media.call.voice_ingest import VoiceIngest
 from protocol.calls.codecs import CallCodecs, Conversion
 from protocol.webrtc.rtp import RtpHeader
@@ -50,6 +50,17 @@ class Bridge:
             self._to_voice = CallCodecs(page=(self._voice.codec,), phone=codecs.phone).to_page
         if self._source is not None:
             self._from_source = CallCodecs(page=(self._source,), phone=codecs.phone).to_phone
+
+    def put_phone(self, leg: RtpLeg, codecs: CallCodecs) -> None:
+        """Another phone in the place of the one that there was."""
+        self._leg.sink = no_sink
+        self._leg = leg
+        leg.sink = self._from_phone
+        self.change(codecs)
+
+    def suits_publication(self, codecs: CallCodecs) -> bool:
+        """Whether a phone of these formats could be heard by the publication, if there is one."""
+        return self._voice is None or bool(CallCodecs(page=(self._voice.codec,), phone=codecs.phone).to_page)
 
     def publish(self, voice: VoiceIngest) -> None:
         """The phone is heard by this publication too, from now on."""
