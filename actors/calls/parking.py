@@ -1,7 +1,7 @@
 """Where calls and registrations wait for a client that has asked for it (`keepAlive`), and has lost its connection.
 
 It comes back with the `authToken` of the session that is over, and goes on with what is here. Who does not come back in
-`keep_alive.session_timeout` loses it.
+`keep_alive.session_timeout` loses it; so does who is put out meanwhile, as a session is.
 """
 
 from typing import Generic, Protocol, TypeVar
@@ -10,10 +10,14 @@ import trio
 from attrs import define, field, frozen
 
 from actors.calls.sip.registration import Registration
+from actors.node.bans import Bans
 from actors.node.drain import Drain
-from actors.runtime.actor import crash_guard
+from actors.runtime.actor import StopReason, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
+from protocol.access.kicks import Subject
+from protocol.node.descriptions import ConnectionDescription
+from protocol.node.filters import ConnectionFilter
 
 log = get_logger("calls")
 
@@ -30,11 +34,16 @@ P = TypeVar("P", bound=Parkable)
 
 @frozen(kw_only=True)
 class Keeper:
-    """Who may come back: the client of an application with this token. `address` is what it counts for."""
+    """Who may come back: the client with this token. `session` is the one that it had."""
 
     token: str = field(repr=False)
-    app_key: str
-    address: str
+    subject: Subject
+    session: ConnectionDescription
+
+    @property
+    def address(self) -> str:
+        """What it counts for."""
+        return self.subject.address or ""
 
 
 @define(eq=False)
@@ -47,8 +56,9 @@ class _Parked(Generic[P]):
 class CallParking(Generic[P]):
     """See above. What waits counts for its client's address, as sessions do."""
 
-    def __init__(self, settings: Settings, drain: Drain) -> None:
-        self._settings, self._drain = settings, drain
+    def __init__(self, settings: Settings, drain: Drain, bans: Bans) -> None:
+        self._settings, self._drain, self._bans = settings, drain, bans
+        bans.watchers.append(self._end_banned)
         self._places: dict[str, _Parked[P]] = {}
         self._nursery: trio.Nursery | None = None
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
@@ -84,10 +94,18 @@ class CallParking(Generic[P]):
     def take(self, token: str, *, app_key: str) -> P | None:
         """What waits for the client that shows this token; it waits no more."""
         parked = self._places.get(token)
-        if parked is None or parked.keeper.app_key != app_key:
+        if parked is None or parked.keeper.subject.app_key != app_key:
             return None
         self._forget(parked)
         return parked.calls
+
+    def terminate(self, query: ConnectionFilter, reason: StopReason) -> int:
+        """Put those out whose session matches; how many. A ban that `reason` orders is placed on them."""
+        found = [parked for parked in self._places.values() if query.matches(parked.keeper.session)]
+        for parked in found:
+            self._bans.session_stopped(reason, parked.keeper.subject)
+            self._end(parked)
+        return len(found)
 
     def close(self) -> None:
         """Nothing waits any more, now or later."""
@@ -101,6 +119,12 @@ class CallParking(Generic[P]):
         with parked.wait:
             await trio.sleep(self._settings.keep_alive_session_timeout)
             self._end(parked)
+
+    def _end_banned(self) -> None:
+        """Who must not connect cannot come back."""
+        for parked in tuple(self._places.values()):
+            if self._bans.keeps_out(parked.keeper.subject):
+                self._end(parked)
 
     def _end(self, parked: _Parked[P]) -> None:
         if self._forget(parked):

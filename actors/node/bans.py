@@ -34,6 +34,8 @@ class Bans:
         self._clock = wall_clock
         self.share: Callable[[], Awaitable[None]] | None = None
         """In a cluster: tells the other nodes what has changed."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called when there may be others; they must not wait."""
         self._saving = trio.Lock()
         self._written: tuple[Ban, ...] | None = None
         self._log = RateLimitedLog(log, clock=trio.current_time)
@@ -67,6 +69,10 @@ class Bans:
         now = self._clock()
         return self._told(self._table.of_session(subject, now), subject, now)
 
+    def keeps_out(self, subject: Subject) -> bool:
+        """Whether this client could not connect now."""
+        return self._table.of_session(subject, self._clock()) is not None
+
     def refusal_of_stream(self, subject: Subject, *, name: str, published: bool) -> str | None:
         """Why this owner must not publish or play a stream of that name; None if it may."""
         now = self._clock()
@@ -96,6 +102,7 @@ class Bans:
 
     async def save(self) -> None:
         """Write them to the file; on return they are kept over a restart. A failure is logged: they hold till then."""
+        self._tell_watchers()
         if self.share is not None:
             await self.share()
         await self.keep()
@@ -103,6 +110,11 @@ class Bans:
     def replace(self, bans: Iterable[Ban]) -> None:
         """These are in force, and no others: the other nodes say so."""
         self._table = BanTable(bans, limit=MAX_BANS, make_id=lambda: uuid.uuid4().hex)
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for watcher in self.watchers:
+            watcher()
 
     async def keep(self) -> None:
         """Write them to the file, and tell nobody."""

@@ -38,6 +38,8 @@ class LocalNode:
         self._process = psutil.Process()
         self.relays: Callable[[], Iterable[StreamDescription]] = tuple
         """What passes between this node and others, which is no stream."""
+        self.end_absent: Callable[[ConnectionFilter, StopReason], int] = _nobody
+        """Puts out clients that are away and may come back, whose session matches; how many."""
         self._process.cpu_percent()  # the first question only sets the mark that the next one counts from
 
     @property
@@ -74,9 +76,10 @@ class LocalNode:
         self, query: ConnectionFilter, reason: StopReason, *, deadline: float
     ) -> TerminateAnswer:
         """Disconnect the matching sessions and wait for them to end until `deadline`."""
+        absent = self.end_absent(query, reason)
         termination = self._supervisor.terminate_connections(query, reason)
         all_stopped = await self._ended(termination, reason, deadline)
-        report = NodeReport(node_id=self.node_id, count=termination.count, all_stopped=all_stopped)
+        report = NodeReport(node_id=self.node_id, count=termination.count + absent, all_stopped=all_stopped)
         return TerminateAnswer(nodes=(report,))
 
     async def set_log_level(self, query: ConnectionFilter, level: str) -> TerminateAnswer:
@@ -110,3 +113,8 @@ class LocalNode:
             },
             "core": {"core_threads": self._process.num_threads()},
         }
+
+
+def _nobody(query: ConnectionFilter, reason: StopReason) -> int:
+    """Nobody is waited for."""
+    return 0

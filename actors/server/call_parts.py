@@ -4,9 +4,12 @@ import time
 
 from actors.calls.by_rest.call_control import CallControl
 from actors.calls.call_desk import CallDesk, fraud_limits
+from actors.calls.parking import CallParking
 from actors.calls.services import CallServices
 from actors.calls.sip.endpoint import SipEndpoint
+from actors.node.control import LocalNode
 from actors.node.supervisor import Supervisor
+from actors.session.session_calls import SessionCalls
 from actors.stream import StreamServices
 from protocol.calls.fraud_limits import CallLimits
 
@@ -26,6 +29,13 @@ def open_call_desk(endpoint: SipEndpoint | None, streams: StreamServices) -> Cal
         drain=streams.drain,
     )
     return CallDesk(services, endpoint)
+
+
+def open_parking(streams: StreamServices, node: LocalNode) -> CallParking[SessionCalls]:
+    """Where calls wait for clients that are away; they are put out as those that are there."""
+    parking: CallParking[SessionCalls] = CallParking(streams.settings, streams.drain, streams.bans)
+    node.end_absent = parking.terminate
+    return parking
 
 
 def call_control(desk: CallDesk | None, endpoint: SipEndpoint | None, supervisor: Supervisor) -> CallControl | None:

@@ -9,7 +9,6 @@ import psutil
 import trio
 
 from actors.calls.by_rest.call_control import CallControl
-from actors.calls.parking import CallParking
 from actors.capture import Captures, CaptureServices
 from actors.events.app_changes import report_app_changes
 from actors.events.reported_reload import ReportedReload
@@ -31,7 +30,7 @@ from actors.operator.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
-from actors.server.call_parts import call_control, open_call_desk
+from actors.server.call_parts import call_control, open_call_desk, open_parking
 from actors.server.calls import open_sip
 from actors.server.clustered import ClusteredParts, SharedStores, open_cluster
 from actors.server.opening import Opened, certificate_files
@@ -220,7 +219,7 @@ class Parts:
             rooms=self.room_places,
             streams=streams,
             calls=open_call_desk(self.sip, streams),
-            parking=None if self.sip is None else CallParking(self.settings, self.drain),
+            parking=None if self.sip is None else open_parking(streams, self.local),
             debug_reports=self.debug_reports,
             make_token=lambda: secrets.token_urlsafe(24),
             decoder=self.decoder,

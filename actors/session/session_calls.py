@@ -32,6 +32,7 @@ from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.request import CallRequest
 from protocol.calls.statuses import CallStatus
 from protocol.hooks import HookMethod
+from protocol.node.descriptions import ConnectionDescription
 from protocol.signaling.frame_codec import weigh_frame
 from protocol.signaling.frames import Fail, Finish, Registered, SipRequest
 from protocol.signaling.session_statuses import SessionStatus
@@ -73,7 +74,7 @@ def call_access(
     if desk is None:
         return None
     account = desk.account(connected, subject.session_id)
-    keeper = Keeper(token=token, app_key=subject.app_key, address=subject.address or "")
+    keeper = Keeper(token=token, subject=subject, session=_session(sent, subject))
     return CallAccess(
         desk=desk,
         account=account,
@@ -82,6 +83,19 @@ def call_access(
         keeper=keeper if connected.get("keepAlive") in (True, "true") else None,
         parking=parking,
         former_token=text_of(connected, "authToken"),
+    )
+
+
+def _session(sent: Mapping[str, Any], subject: Subject) -> ConnectionDescription:
+    """The session as it is found by while its client is away."""
+    return ConnectionDescription(
+        node_id=text_of(sent, "nodeId"),
+        app_key=subject.app_key,
+        session_id=subject.session_id,
+        status=SessionStatus.DISCONNECTED,
+        create_date=0,
+        client_version=text_of(sent, "clientVersion") or None,
+        origin=text_of(sent, "origin") or None,
     )
 
 

@@ -137,3 +137,32 @@ async def test_what_the_server_ends_does_not_wait(tmp_path: Path) -> None:
             await lose(another, server)
             assert waiting(server) == 1
     assert (await phone.event(CallEnded)).was_up  # the server has been shut down
+
+
+async def test_who_waits_is_put_out_as_who_is_there(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **REGISTERED) as client:
+        made = await established(client, phone)
+        await client.receive("registered")
+        await lose(client, server)
+        (shown,) = (await server.rest.post("/rest-api/call/find", json={"callId": made.id})).json()
+        nobody = await server.rest.post("/rest-api/connection/terminate", json={"sessionId": "another"})
+        assert (nobody.status_code, waiting(server)) == (404, 1)
+        order = {"sessionId": shown["sessionId"]}
+        ended = await server.rest.post("/rest-api/connection/terminate", json=order)
+        assert (ended.status_code, waiting(server)) == (200, 0)
+        assert (await phone.event(CallEnded)).was_up
+        await until(lambda: server.server.parts.sip is not None and not server.server.parts.sip.registration_count)
+
+
+async def test_who_is_banned_while_away_has_no_calls(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as client:
+        await established(client, phone)
+        token = await lose(client, server)
+        async with wcs_client(server.url("ws"), **ACCOUNT, clientVersion="9"):  # of the same user
+            order = {"clientVersion": "9"}
+            ended = await server.rest.post("/rest-api/connection/terminate?ban=10m", json=order)
+            assert (ended.status_code, ended.headers["x-banned-count"], waiting(server)) == (200, "1", 0)
+        assert (await phone.event(CallEnded)).was_up
+        async with wcs_client(server.url("ws"), established=False) as second:
+            await second.send("connection", {"appKey": "defaultApp", **KEPT, "authToken": token})
+            assert (await second.receive("fail"))["info"].startswith("Banned")
