@@ -24,6 +24,7 @@ from actors.calls.call_messages import (
     CallWish,
     DigitsWish,
     HoldWish,
+    PageReturned,
     PartingOver,
     TimeUp,
     TransferWish,
@@ -141,7 +142,7 @@ class PhoneCall(Actor[CallMessage]):
 
     def tell_again(self) -> None:
         """The page is another one: tell it of this call."""
-        self._report.tell_again()
+        self._note(PageReturned())
 
     def describe(self) -> CallDescription:
         """As hooks, REST and the page are shown it."""
@@ -238,6 +239,8 @@ class PhoneCall(Actor[CallMessage]):
                 self.finish(CallStatus.FINISH, CallInfo.TRANSFERRED)
             case TimeUp():
                 self._time_up(message)
+            case PageReturned():
+                self._report.tell_again(self._ends.greet_page())
             case _:
                 await self._take_own(message)
 

@@ -62,25 +62,35 @@ class CallEnds:
         """Open the phone's end; our offer, and the one for a phone that refuses it."""
         return self._open(signalling, protection).dialogue.first_offers(self._offered)
 
-    def take_answer(self, body: bytes | None) -> str | None:
-        """The phone's answer, early or not. The page's answer when it is the first one, else None."""
+    def take_answer(self, body: bytes | None, *, is_page_away: bool = False) -> str | None:
+        """The phone's answer, early or not. The page's when it is the first one, and the page is there, else None."""
         described = read_phone(body)
         phone = self._opened
         remote = phone.dialogue.remote(described)
         if self.codecs is not None:
             self._follow(remote)
             return None
-        return self._meet(phone.leg, remote)
+        return self._meet(phone.leg, remote, is_page_away)
 
-    def _meet(self, leg: RtpLeg, remote: RemoteMedia) -> str | None:
+    def _meet(self, leg: RtpLeg, remote: RemoteMedia, is_page_away: bool) -> str | None:
         """Join the two ends, at the first answer of the phone; the page's answer."""
         page = answer_page(self._page.section, remote.codecs, self._excluded)
         codecs = CallCodecs(page=page, phone=remote.codecs)
         if not page or page[0].payload_type not in codecs.to_phone:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone takes none of the page's codecs")
+        if is_page_away:
+            self._build(self._page.stand_in(page), leg, codecs, remote)
+            return None
         peer = self._page.answer(page)
         self._build(peer, leg, codecs, remote)
         return peer.answer
+
+    def greet_page(self) -> str | None:
+        """The page is there again: what answers its offer, if it has not had that yet."""
+        returned = self._page.come_back()
+        if returned is not None and self.bridge is not None:
+            self.bridge.put_page(returned)
+        return None if self.peer is None or self.peer.is_connected else self.peer.answer or None
 
     # -- a phone calls -------------------------------------------------------------------------------------------
 

@@ -52,9 +52,14 @@ class TimeUp:
 
 
 @frozen
+class PageReturned:
+    """The page is there again, or another one in its place: it is to be told of the call."""
+
+
+@frozen
 class PartingOver:
     """A phone that has transferred its call had time to say BYE."""
 
 
 CallWish = AnswerWish | HoldWish | DigitsWish | TransferWish
-CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver
+CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver | PageReturned

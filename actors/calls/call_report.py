@@ -50,8 +50,10 @@ class CallReport:
         self._offer = sdp
         self._announce_ringing(sdp)
 
-    def tell_again(self) -> None:
-        """Tell the current status once more: the owner's page is another one."""
+    def tell_again(self, answer: str | None) -> None:
+        """Tell the current status once more: the owner's page is another one. `answer` is what its offer waits for."""
+        if answer is not None:
+            self._owner.call_answered(self._request.call_id, answer)
         if self.state is CallState.RINGING and self._offer is not None:
             self._announce_ringing(self._offer)
         elif self.state is not CallState.PENDING:

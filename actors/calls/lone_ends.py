@@ -5,7 +5,6 @@ from typing import Final
 
 from actors.calls.call_ends import CallEnds
 from actors.media.call.leg import RtpLeg
-from actors.media.call.silent_page import SilentPage
 from protocol.calls.codecs import TELEPHONE_EVENT, VOICE, CallCodecs
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.phone_sdp import PhoneOffers
@@ -29,8 +28,6 @@ Not G722, in which nothing is recorded or pushed.
 class LoneEnds(CallEnds):
     """See above. There is no SDP of a page."""
 
-    _silent: SilentPage | None = None
-
     def read_page(self, sdp: str) -> None:
         """What the phone is offered is ours alone."""
 
@@ -43,15 +40,9 @@ class LoneEnds(CallEnds):
         self._offered = (*voice, *events)
         return super().offer_phone(signalling, protection)
 
-    def _meet(self, leg: RtpLeg, remote: RemoteMedia) -> str | None:
+    def _meet(self, leg: RtpLeg, remote: RemoteMedia, is_page_away: bool) -> str | None:
         voice = tuple(codec for codec in remote.codecs if codec.name in VOICE and codec.name not in self._excluded)
         if not voice:
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the phone takes none of the codecs offered")
-        self._silent = self._media.silent_page(voice[0], session_id=self._session_id)
-        self._build(self._silent, leg, CallCodecs(page=voice, phone=remote.codecs), remote)
+        self._build(self._page.stand_in(voice), leg, CallCodecs(page=voice, phone=remote.codecs), remote)
         return None
-
-    def close(self) -> None:
-        super().close()
-        if self._silent is not None:
-            self._silent.close()

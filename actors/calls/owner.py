@@ -28,6 +28,10 @@ class CallOwner(Protocol):
     def subject(self) -> Subject:
         """Who it is, for bans of streams."""
 
+    @property
+    def is_away(self) -> bool:
+        """The page is not there for a while: what answers its offer can wait, and is asked for by `tell_again`."""
+
     def call_answered(self, call_id: str, sdp: str) -> None:
         """`sdp` answers the page's offer. Once for each call that the page makes, unless the call ends first."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from actors.media.call.call_media import CallMedia, PageOffer
 from actors.media.call.peer import CallPeer
+from actors.media.call.silent_page import SilentPage
 from actors.media.events import Post, discard
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.webrtc.call_offer import call_section, read_call_answer
@@ -19,6 +20,7 @@ class PageEnd:
         self._media, self._session_id, self._post = media, session_id, post
         self._offer: tuple[Offer, MediaSection] | None = None
         self._offered: PageOffer | None = None
+        self._absent: tuple[SilentPage, Sequence[Codec]] | None = None
 
     # -- a page calls --------------------------------------------------------------------------------------------
 
@@ -45,6 +47,20 @@ class PageEnd:
         peer = self._media.answer_page(offer, section, codecs, session_id=self._session_id, post=self._post)
         self.peer = peer
         return peer
+
+    def stand_in(self, codecs: Sequence[Codec]) -> SilentPage:
+        """The end of a page that is away, or that there is none of; these would be its codecs."""
+        silent = self._media.silent_page(codecs[0], session_id=self._session_id)
+        self._absent = silent, codecs
+        return silent
+
+    def come_back(self) -> CallPeer | None:
+        """The peer of a page that is there again and has not been answered yet, in the place of the stand-in."""
+        if self._absent is None:
+            return None
+        (silent, codecs), self._absent = self._absent, None
+        silent.close()
+        return self.answer(codecs)
 
     @property
     def _read(self) -> tuple[Offer, MediaSection]:
@@ -84,3 +100,5 @@ class PageEnd:
         self._post = discard
         if self.peer is not None:
             self.peer.close()
+        if self._absent is not None:
+            self._absent[0].close()

@@ -55,6 +55,6 @@ class PlacedCall(PhoneCall):
             self._report.enter(CallStep.RINGS)
 
     def _take_description(self, description: bytes | None) -> None:
-        answer = self._ends.take_answer(description)
+        answer = self._ends.take_answer(description, is_page_away=self._owner.is_away)
         if answer is not None:
             self._owner.call_answered(self.call_id, answer)

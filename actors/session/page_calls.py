@@ -1,7 +1,7 @@
 """A session as the owner of its calls: turns what they report into frames of the WebSDK."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from actors.session.websdk_owner import SessionOwner
@@ -39,22 +39,34 @@ class PageCalls(ABC):
     """One session, as `actors.calls.owner.CallOwner`."""
 
     def __init__(self, owner: SessionOwner) -> None:
+        self._missed: list[CallFrame] = []
         self.attach(owner)
 
     def attach(self, owner: SessionOwner) -> None:
         """The page's session, the first one or the next."""
         self._page: SessionOwner | None = owner
+        self._awaited: frozenset[str] = frozenset()
         self.context, self.lane, self.subject = owner.context, owner.lane, owner.subject
 
-    def detach(self) -> None:
-        """There is no page for a while: only the backend is told."""
-        self._page = None
+    def detach(self, known: Iterable[str]) -> None:
+        """There is no page for a while: only the backend is told. `known`: the calls that the page knows of."""
+        self._page, self._awaited = None, frozenset(known)
         self.lane = self.lane.outlasting()
+
+    def tell_missed(self) -> None:
+        """Tell the page which calls have ended while it was away."""
+        missed, self._missed = self._missed, []
+        for frame in missed:
+            self._send(frame)
 
     def send(self, frame: ServerFrame) -> None:
         """Send a frame to the page, if it is there."""
         if self._page is not None:
             self._page.send(frame)
+
+    @property
+    def is_away(self) -> bool:
+        return self._page is None
 
     def call_answered(self, call_id: str, sdp: str) -> None:
         self.send(SetRemoteSDP(media_session_id=call_id, sdp=sdp))
@@ -69,7 +81,11 @@ class PageCalls(ABC):
         self._send(Ring(data=shown))
 
     def call_status(self, call: CallDescription, shown: Mapping[str, Any]) -> None:
-        self._send(_FRAMES[call.status](data=shown))
+        frame = _FRAMES[call.status](data=shown)
+        if call.status.is_last and call.call_id in self._awaited:
+            self._missed.append(frame)
+        else:
+            self._send(frame)
 
     def call_warning(self, call_id: str, method: HookMethod, info: str) -> None:
         """Without `apiMethod`, so that the SDK does not take it for a status."""

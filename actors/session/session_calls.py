@@ -216,7 +216,8 @@ class SessionCalls(PageCalls):
             self._access = evolve(access, account=before.account, dialer=before.dialer)
 
     async def tell_again(self) -> None:
-        """Tell the page what there is."""
+        """Tell the page what there is, and what it has missed."""
+        self.tell_missed()
         if self._registration is not None and self._registration.is_registered:
             self.registered()
         for call in tuple(self.calls.values()):
@@ -235,7 +236,7 @@ class SessionCalls(PageCalls):
             return False
         if not access.parking.park(access.keeper, self):
             return False
-        self.detach()
+        self.detach(self.calls)
         return True
 
     def _end(self, reason: StopReason) -> None:

@@ -7,7 +7,8 @@ import pytest
 import trio
 
 from protocol.calls.info_texts import CallInfo
-from protocol.sip.events import CallAnswered, CallEnded
+from protocol.calls.silence import SILENCE
+from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded
 from tests.support.full_server import FullServer
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import until
@@ -71,6 +72,36 @@ async def test_who_comes_back_answers_a_call_that_has_come_meanwhile(tmp_path: P
             assert (await phone.media.hear())[0].payload == b"hello"
             await lose(second, server)
             assert waiting(server) == 1  # once more
+
+
+async def test_a_phone_answers_and_another_ends_its_call_while_the_page_is_away(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as first:
+        given_up, made = await call(first), await call(first)
+        other = await phone.is_called()
+        arrived = await phone.is_called()
+        token = await lose(first, server)
+        phone.does("answer", phone.description(arrived.offer))
+        await phone.event(CallAcknowledged)
+        assert (await phone.media.hear())[0].payload == SILENCE["PCMU"]  # so that no gateway gives the call up
+        phone.call = other.call
+        phone.refuse(486)
+        desk = server.server.parts.sessions.calls
+        assert desk is not None
+        await until(lambda: len(desk.services.table) == 1)
+        async with wcs_client(server.url("ws"), keepAlive=True, authToken=token) as second:
+            assert (await second.receive("finish", callId=given_up.id))["status"] == "BUSY"
+            back = PageCall(second, made.id, made.peer)
+            await back.connect()
+            await back.status("talk", "ESTABLISHED")
+            back.speak(b"here again")
+            while b"here again" not in [packet.payload for packet in phone.media.received]:
+                await phone.media.hear(len(phone.media.received) + 1)
+            phone.media.talk(b"at last")
+            await back.hears(b"at last")
+            told = await lose(second, server)
+            async with wcs_client(server.url("ws"), keepAlive=True, authToken=told) as third:
+                await third.receive("talk", callId=made.id)
+                assert third.of("setRemoteSDP") == []  # once is enough
 
 
 async def test_a_client_has_no_more_calls_for_coming_back(tmp_path: Path) -> None:

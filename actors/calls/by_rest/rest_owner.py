@@ -26,6 +26,10 @@ class RestCallOwner:
     def subject(self) -> Subject:
         return Subject(app_key=self.context.app_key, session_id=self.context.session_id)
 
+    @property
+    def is_away(self) -> bool:
+        return False
+
     def call_answered(self, call_id: str, sdp: str) -> None:
         """There is no page."""
 

@@ -58,6 +58,12 @@ class Bridge:
         leg.sink = self._from_phone
         self.change(codecs)
 
+    def put_page(self, page: CallEnd) -> None:
+        """Another end in the place of the page's."""
+        self._page.sink = no_sink
+        self._page = page
+        page.sink = self._from_page
+
     def suits_publication(self, codecs: CallCodecs) -> bool:
         """Whether a phone of these formats could be heard by the publication, if there is one."""
         return self._voice is None or bool(CallCodecs(page=(self._voice.codec,), phone=codecs.phone).to_page)

@@ -68,6 +68,11 @@ class CallPeer:
     def closed(self) -> bool:
         return self._transport.closed
 
+    @property
+    def is_connected(self) -> bool:
+        """The page has had the answer, and its media comes and goes."""
+        return self._transport.transmitter is not None
+
     def send(self, header: RtpHeader, body: bytes, codec: Codec, now: float) -> None:
         """The phone's voice, in a format of the page; lost before the page is connected."""
         transport = self._transport
