@@ -5,7 +5,7 @@ it to those streams and sessions that are older than the request. Each request i
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import trio
@@ -128,28 +128,37 @@ class Answering:
             self._running -= 1
 
     async def _carry_out(self, request: NodeRequest) -> None:
-        known = self._once.begin(request.id) if isinstance(request.ask, REPEATED) else None
+        known = self._once.begin(request.id, trio.current_time()) if isinstance(request.ask, REPEATED) else None
         if known is Repeat.UNDER_WAY:
             return
         try:
-            for text in await self._do(request) if known is None else known:
-                await self._registry.reply(request.sender, text)
+            if known is None:
+                await self._do(request)
+            else:
+                await self._send(request, known)
         except (CannotAnswer, RegistryUnavailable) as error:
             log.debug("request of another node not answered", error=error)
             return
         self.answered += 1
 
-    async def _do(self, request: NodeRequest) -> tuple[str, ...]:
+    async def _do(self, request: NodeRequest) -> None:
+        is_kept = not isinstance(request.ask, NOT_KEPT)
         try:
             texts = await self._reply_to(request)
+            if not is_kept:
+                await self._send(request, texts)
         except BaseException:
             self._once.not_done(request.id)  # also if it crashed: who repeats it is not to wait for nothing
             raise
-        if isinstance(request.ask, NOT_KEPT):
-            self._once.not_done(request.id)
-        else:
+        if is_kept:
             self._once.done(request.id, texts)
-        return texts
+            await self._send(request, texts)
+        else:
+            self._once.sent(request.id, trio.current_time())
+
+    async def _send(self, request: NodeRequest, texts: Iterable[str]) -> None:
+        for text in texts:
+            await self._registry.reply(request.sender, text)
 
     async def _reply_to(self, request: NodeRequest) -> tuple[str, ...]:
         deadline = trio.current_time() + request.wait_ms / 1000 * WAIT_SHARE

@@ -11,11 +11,12 @@ from attrs import evolve, frozen
 from actors.cluster.membership import Membership
 from actors.cluster.registry import Registry, RegistryUnavailable
 from protocol.cluster.messages import Ask, NodeReply, NodeRequest
+from protocol.common.growing_pause import GrowingPause
 
 MOST_PARTS = 1_000
 """Parts of one reply."""
-REPEAT_AFTER = 0.3
-"""Seconds until what is asked surely, and has not been answered, is asked again."""
+REPEAT_AFTER, REPEAT_AT_MOST = 0.3, 1.2
+"""Seconds until what is asked surely, and has not been answered, is asked again: at first, and later."""
 IsEnough = Callable[[int], bool]
 
 
@@ -82,8 +83,9 @@ class Asking:
         return self._gathered(gathering)
 
     async def _await_all(self, gathering: "_Gathering", repeated: NodeRequest | None) -> None:
+        pause = GrowingPause(REPEAT_AFTER, REPEAT_AT_MOST)
         while not gathering.done.is_set():
-            with trio.move_on_after(math.inf if repeated is None else REPEAT_AFTER):
+            with trio.move_on_after(math.inf if repeated is None else pause.next()):
                 await gathering.done.wait()
             if repeated is not None:
                 await self._tell_again(gathering, repeated)
@@ -102,11 +104,12 @@ class Asking:
             return None
         request, gathering = self._begin(ask, me, REPEAT_AFTER, lambda count: False)
         gathering.expect([member])
+        pause = GrowingPause(REPEAT_AFTER, REPEAT_AT_MOST)
         try:
             with suppress(RegistryUnavailable):
                 await self._registry.tell(member, request.encode())
             while not gathering.done.is_set() and not is_gone():
-                with trio.move_on_after(REPEAT_AFTER):
+                with trio.move_on_after(pause.next()):
                     await gathering.done.wait()
                 await self._tell_again(gathering, request)
         finally:

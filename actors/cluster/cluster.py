@@ -43,6 +43,7 @@ from config.settings import RegistryDown, Settings
 from protocol.cluster.claims import Holder, Named
 from protocol.cluster.members import Beat, Member, MemberInfo
 from protocol.cluster.messages import FindStreams, Notice
+from protocol.common.growing_pause import GrowingPause
 from protocol.node.filters import StreamFilter
 from protocol.stream.statuses import StreamStatus
 
@@ -178,7 +179,7 @@ class Cluster:
 
     async def _listen(self) -> None:
         await self.membership.joined.wait()
-        delay = LISTEN_AGAIN
+        pause = GrowingPause(LISTEN_AGAIN, LISTEN_AGAIN_AT_MOST)
         while True:
             began = trio.current_time()
             try:
@@ -189,8 +190,9 @@ class Cluster:
                 self.gaps += 1
                 self.events.missed()
                 log.debug("messages of other nodes may be missed", error=error)
-            delay = LISTEN_AGAIN if trio.current_time() - began > LISTEN_AGAIN_AT_MOST else delay * 2
-            await trio.sleep(min(delay, LISTEN_AGAIN_AT_MOST))
+            if trio.current_time() - began > LISTEN_AGAIN_AT_MOST:
+                pause.reset()
+            await trio.sleep(pause.next())
 
     def _beaten(self, beat: Beat) -> None:
         self.answering.beaten(beat)

@@ -103,7 +103,7 @@ class Owners:
         return None
 
     async def ask(self, node_id: str, ask: OwnerAsk, *, timeout: float) -> Any:
-        """The value that the node of this id answers. Raises NodesSilent, and whatever the node refused it with."""
+        """The value that the node answers. Raises NodesSilent, what the node refused it with, or OtherRefusal."""
         reply = None
         with trio.move_on_after(timeout):
             reply = await self._reply_of(node_id, ask)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from actors.node.call_control_port import DigitsNotSent, NoSuchCall
+from actors.node.other_refusal import OtherRefusal
 from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecordingRefused
 from actors.node.snapshot_port import NotInTime, NotShown, NoVideo, SnapshotRefused
 from protocol.cluster.owner_messages import OwnerAnswer
@@ -37,8 +38,4 @@ def error_of(answer: OwnerAnswer) -> Exception | None:
     if not answer.refusal:
         return None
     known = _REFUSALS.get(answer.refusal)
-    return OtherRefusal(answer.info or answer.refusal) if known is None else known[1](answer)
-
-
-class OtherRefusal(Exception):
-    """A node of a newer version refuses for a reason that this one does not know."""
+    return OtherRefusal(answer.info or answer.refusal, answer.setting) if known is None else known[1](answer)

@@ -1,5 +1,7 @@
 """How often and when a hook that was not received is sent again."""
 
+from protocol.common.growing_pause import GrowingPause
+
 FIRST_PAUSE = 0.1
 """Seconds before the second retry. The first is sent at once; each later one waits twice as long."""
 LONGEST_PAUSE = 2.0
@@ -10,13 +12,15 @@ class Retries:
 
     def __init__(self, count: int) -> None:
         self._left = count
-        self._pause = 0.0
+        self._is_first = True
+        self._pause = GrowingPause(FIRST_PAUSE, LONGEST_PAUSE)
 
     def next_pause(self) -> float | None:
         """Seconds to wait before the next retry; None if there is none left."""
         if not self._left:
             return None
         self._left -= 1
-        pause = self._pause
-        self._pause = min(max(FIRST_PAUSE, pause * 2), LONGEST_PAUSE)
-        return pause
+        if self._is_first:
+            self._is_first = False
+            return 0.0
+        return self._pause.next()

@@ -13,6 +13,7 @@ from actors.hooks.call_log import HookCall
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.echo import is_echo
 from config.apps import App
+from protocol.common.growing_pause import GrowingPause
 from protocol.hooks import HookMethod, RestClientConfig, ServerStatus, is_final_answer, server_status_body
 from protocol.node.run_record import PreviousRun
 
@@ -55,12 +56,11 @@ class ServerStatusCalls:
         return METHOD in app.methods and not is_echo(app.url) and not is_off
 
     async def _tell_started(self, key: str) -> None:
-        pause = FIRST_PAUSE
+        pause = GrowingPause(FIRST_PAUSE, LONGEST_PAUSE)
         for app in self._as_it_is_now(key):
             if await self._call(app, ServerStatus.STARTED):
                 return
-            await trio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await trio.sleep(pause.next())
 
     def _as_it_is_now(self, key: str) -> Iterator[App]:
         """The application, again and again, as long as it exists and has the method."""

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from actors.node.other_refusal import OtherRefusal
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.web.callers import known_identity
 from actors.web.http.asgi_exchange import REFUSED
@@ -77,6 +78,7 @@ class Refusals:
         """By the type of the exception."""
         return {
             RestError: self.on_rest_error,
+            OtherRefusal: self.on_other_refusal,
             HTTPException: self.on_http_exception,
             ClientDisconnect: self.on_disconnect,
             Exception: on_crash,
@@ -88,6 +90,10 @@ class Refusals:
         unread = error.status_hint in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT)
         event = _FOUND_NOTHING if error.status_hint == HTTPStatus.NOT_FOUND else None
         return self.answer(request.scope, error, {"Connection": "close"} if unread else None, event)
+
+    async def on_other_refusal(self, request: Request, error: OtherRefusal) -> Response:
+        """Respond to a refusal by another node, whose kind is unknown: 503, as to most that are known."""
+        return self.answer(request.scope, RestError(HTTPStatus.SERVICE_UNAVAILABLE, error.info, setting=error.setting))
 
     async def on_http_exception(self, request: Request, error: HTTPException) -> Response:
         """Respond to errors of Starlette's routing: 404, 405, and 501 for methods of WCS that we do not have."""

@@ -6,19 +6,26 @@ from pathlib import Path
 
 import pytest
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.cluster.asking import REPEAT_AT_MOST
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_media import ClusterRecorder, ClusterSnapshots
+from actors.cluster.owned_media import SLACK, ClusterRecorder, ClusterSnapshots
+from actors.node.nodes_silent import NodesSilent
 from actors.node.recorder_port import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
 from actors.web.api.records import START_TIMEOUT
+from actors.web.media_routes import MediaPorts
 from protocol.cluster.members import BEAT_INTERVAL
+from protocol.cluster.messages import NodeReply
+from protocol.cluster.owner_messages import OwnerAnswer, TakePicture
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.stream.pictures import Picture, PictureSpec
 from tests.support.cluster_simulation import SimulatedNode, Tally
 from tests.support.memory_redis import MemoryRedis
+from tests.support.streams import StreamWorld
+from tests.support.web import client_of
 
 NEWS = StreamFilter(name="news", published=True)
 WISH = RecordWish(template=None, rotation=None)
@@ -31,6 +38,7 @@ class FakeMedia:
     has_it: bool
     may_begin: trio.Event = field(factory=trio.Event)
     begun: int = 0
+    taken: int = 0
     given_up: int = 0
     picture_takes: float = 0.0
     folder: Path = Path("records")
@@ -41,6 +49,7 @@ class FakeMedia:
 
     async def take(self, query: StreamFilter, spec: PictureSpec) -> Picture:
         self._check()
+        self.taken += 1
         await trio.sleep(self.picture_takes)
         return Picture(data=b"A" * spec.max_bytes, width=2, height=1)
 
@@ -71,6 +80,7 @@ class MediaNode:
     """A node with them."""
 
     def __init__(self, redis: MemoryRedis, name: str, *, has_it: bool) -> None:
+        self.redis, self.name = redis, name
         self.media = FakeMedia(has_it=has_it)
         self.node = SimulatedNode(redis, name, redis.chance, Tally())
         self.node.prepare = self._prepare
@@ -78,6 +88,20 @@ class MediaNode:
     def _prepare(self, cluster: Cluster) -> None:
         self.snapshots = ClusterSnapshots(self.media, cluster.owners, timeout=lambda: 30.0)
         self.recorder = ClusterRecorder(self.media, cluster.owners)
+
+    def hear_late(self, seconds: float, nursery: trio.Nursery) -> None:
+        """What is sent to this node takes so long."""
+        listener = self.redis.listeners[self.name]
+        hear = listener.on_message
+
+        async def later(log_id: str | None, text: str) -> None:
+            await trio.sleep(seconds)
+            hear(log_id, text)
+
+        def on_message(log_id: str | None, text: str) -> None:
+            nursery.start_soon(later, log_id, text)
+
+        listener.on_message = on_message
 
 
 @asynccontextmanager
@@ -118,3 +142,60 @@ async def test_a_picture_of_another_node_may_take_as_long_as_one_of_this_node(au
     async with asked_and_owner() as (asked, owner):
         owner.media.picture_takes = 29.0
         assert (await asked.snapshots.take(NEWS, PictureSpec(max_bytes=100))).width == 2
+
+
+async def test_a_picture_that_takes_long_on_its_way_is_sent_once(autojump_clock: MockClock) -> None:
+    async with asked_and_owner() as (asked, owner), trio.open_nursery() as nursery:
+        asked.hear_late(0.7, nursery)
+        assert (await asked.snapshots.take(NEWS, PictureSpec())).width == 2
+        assert asked.node.cluster.asking.repeated == 1
+        assert owner.media.taken == 1
+
+
+async def test_a_picture_that_got_lost_is_taken_anew(autojump_clock: MockClock) -> None:
+    async with asked_and_owner() as (asked, owner), trio.open_nursery() as nursery:
+        await asked.snapshots.take(NEWS, PictureSpec())
+        listener = asked.redis.listeners["a"]
+        hear = listener.on_message
+
+        def lose_pictures(log_id: str | None, text: str) -> None:
+            if len(text) < 10_000 or owner.media.taken > 2:
+                hear(log_id, text)
+
+        listener.on_message = lose_pictures
+        nursery.start_soon(asked.snapshots.take, NEWS, PictureSpec())
+        await trio.sleep(1)
+        assert owner.media.taken == 2
+    assert owner.media.taken == 3
+
+
+async def test_a_refusal_that_only_a_newer_version_knows_is_told_as_it_is(autojump_clock: MockClock) -> None:
+    async with asked_and_owner() as (asked, owner):
+
+        async def answer(ask: object, blank: NodeReply) -> NodeReply:
+            told = OwnerAnswer(refusal="not-on-sundays", info="not on Sundays", setting="snapshot.days")
+            return evolve(blank, owned=told)
+
+        owner.node.cluster.owners._searchers[TakePicture] = answer
+        async with client_of(StreamWorld(), media=MediaPorts(snapshots=asked.snapshots)) as client:
+            refused = await client.post("/rest-api/stream/snapshot", json={"streamName": "news"})
+            wanted = owner.node.streams()[0].media_session_id
+            thumbnail = await client.get("/page/picture", params={"id": wanted})
+        assert refused.status_code == 503
+        assert (refused.json()["reason"], refused.json()["setting"]) == ("not on Sundays", "snapshot.days")
+        assert (thumbnail.status_code, thumbnail.json()) == (200, {"info": "not on Sundays"})
+
+
+async def test_a_node_that_crashes_over_a_request_is_asked_again_ever_more_rarely(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asked_and_owner() as (asked, owner):
+
+        async def crash(ask: object) -> None:
+            raise RuntimeError("a defect")
+
+        owner.node.cluster.owners.serve(TakePicture, crash)
+        with pytest.raises(NodesSilent):
+            await asked.snapshots.take(NEWS, PictureSpec())
+        waited = 30.0 + SLACK
+        assert waited / REPEAT_AT_MOST <= caplog.text.count("request of another node crashed") <= 1 + waited / 1.0

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.nodes_silent import NodesSilent
+from actors.node.other_refusal import OtherRefusal
 from actors.node.recorder_port import NoSuchPublication
 from actors.node.snapshot_port import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
 from actors.web.api.coverage import is_local, nodes_silent
@@ -90,7 +91,7 @@ class SnapshotResource:
             return JsonAnswer({"info": "The stream has ended"})
         except NodesSilent:
             return JsonAnswer({"info": "The node of the stream does not answer"})
-        except SnapshotRefused as refused:
+        except (SnapshotRefused, OtherRefusal) as refused:
             return JsonAnswer({"info": refused.info})
         return Response(rest.picture_body(picture.data), media_type="application/json")
 

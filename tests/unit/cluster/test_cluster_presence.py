@@ -1,6 +1,6 @@
 """Which members are gone, and which requests were done before."""
 
-from protocol.cluster.once import MOST_CHARACTERS, MOST_KEPT, DoneOnce, Repeat
+from protocol.cluster.once import ARRIVES_WITHIN, MOST_CHARACTERS, MOST_KEPT, DoneOnce, Repeat
 from protocol.cluster.rooms.presence import PATIENCE, Presence
 
 
@@ -42,32 +42,41 @@ def test_nobody_goes_while_no_list_comes() -> None:
 
 def test_a_request_is_done_once_and_answered_as_often_as_it_comes() -> None:
     once = DoneOnce()
-    assert once.begin("x") is None
-    assert once.begin("x") is Repeat.UNDER_WAY
+    assert once.begin("x", 0.0) is None
+    assert once.begin("x", 0.0) is Repeat.UNDER_WAY
     once.done("x", ("reply",))
-    assert once.begin("x") == ("reply",)
+    assert once.begin("x", 0.0) == ("reply",)
     once.not_done("x")
-    assert once.begin("x") is None
+    assert once.begin("x", 0.0) is None
+
+
+def test_a_reply_that_is_not_kept_is_not_made_again_while_it_may_arrive() -> None:
+    once = DoneOnce()
+    assert once.begin("x", 0.0) is None
+    once.sent("x", 1.0)
+    assert once.begin("x", 0.9 + ARRIVES_WITHIN) is Repeat.UNDER_WAY
+    assert once.begin("x", 1.0 + ARRIVES_WITHIN) is None
+    assert once.begin("x", 1.0 + ARRIVES_WITHIN) is Repeat.UNDER_WAY
 
 
 def test_what_is_remembered_of_requests_is_bounded() -> None:
     once = DoneOnce()
     for number in range(MOST_KEPT + 10):
-        once.begin(str(number))
+        once.begin(str(number), 0.0)
     assert len(once) == MOST_KEPT
     once.done("0", ("late",))
-    assert once.begin("0") is None
+    assert once.begin("0", 0.0) is None
 
 
 def test_long_replies_are_remembered_for_fewer_requests() -> None:
     once = DoneOnce()
     long = "x" * (MOST_CHARACTERS // 4)
     for number in range(10):
-        once.begin(str(number))
+        once.begin(str(number), 0.0)
         once.done(str(number), (long,))
     assert len(once) == 4
-    assert once.begin("9") == (long,)
-    once.begin("longest")
+    assert once.begin("9", 0.0) == (long,)
+    once.begin("longest", 0.0)
     once.done("longest", (long * 5,))
     assert len(once) == 1
-    assert once.begin("longest") == (long * 5,)
+    assert once.begin("longest", 0.0) == (long * 5,)
