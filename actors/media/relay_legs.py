@@ -5,8 +5,10 @@ read as those are, so packets of many legs that came together are read and forwa
 nodes have the same addresses; `protocol.webrtc.shared_address` says how they are told apart.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
+from typing import Final
 
 import trio
 
@@ -23,7 +25,11 @@ from protocol.webrtc.ice import make_credentials
 from protocol.webrtc.paths import IcePath
 from protocol.webrtc.relay_leg import LegEnd, LegTrack, edge_roles
 from protocol.webrtc.sdp import Fingerprint, SdpError
+from protocol.webrtc.shared_address import report_ssrc
 from protocol.webrtc.stun import Address
+
+MOST_PROMISED: Final = 1_000
+"""Credentials that may be given out before the leg of the first of them is there."""
 
 
 class RelayLegs:
@@ -39,7 +45,8 @@ class RelayLegs:
         self._sockets: dict[tuple[int, str | None], list[int]] = {}  # by IP version, and the address they call from
         self.receivers: list[Receiver] = []
         """Of the edge's sockets."""
-        self._legs = set[RelayIngest]()
+        self._legs: dict[RelayIngest, int] = {}  # with the SSRC that each reports under
+        self._promised = deque[int](maxlen=MOST_PROMISED)
         self._nursery: trio.Nursery | None = None
 
     def __len__(self) -> int:
@@ -58,8 +65,12 @@ class RelayLegs:
         return tuple(dict.fromkeys((*port.candidates, *(entry.local for entry in port.sockets))))
 
     def new_credentials(self) -> tuple[str, str]:
-        """For one leg."""
-        return make_credentials(self._services.context.entropy)
+        """For one leg. Its reports have an SSRC that no other leg has: an origin tells them apart by that."""
+        taken = {*self._legs.values(), *self._promised}
+        while report_ssrc((credentials := make_credentials(self._services.context.entropy))[0]) in taken:
+            pass
+        self._promised.append(report_ssrc(credentials[0]))
+        return credentials
 
     # -- both ends -----------------------------------------------------------------------------------------------
 
@@ -105,13 +116,13 @@ class RelayLegs:
             )
         except (SdpError, ValueError) as error:
             raise _refusal(str(error)) from None
-        self._legs.add(ingest)
+        self._legs[ingest] = report_ssrc(credentials[0])
         return ingest
 
     def end(self, ingest: RelayIngest) -> None:
         """Close a leg. Idempotent."""
         ingest.close()
-        self._legs.discard(ingest)
+        self._legs.pop(ingest, None)
 
     # -- the edge's sockets --------------------------------------------------------------------------------------
 

@@ -1,18 +1,21 @@
 """Both ends of relays in one media plane, which calls itself: many legs between the same two addresses."""
 
+import base64
 import socket
 
 import pytest
 from attrs import define
 
+from actors.media import relay_legs
 from actors.media.events import Connected, MediaRefused, PeerClosed
 from actors.media.ingest.relay_ingest import RelayIngest
+from actors.media.relay_legs import MOST_PROMISED
 from actors.media.relay_playback import RelayPlayback
 from config.value_types import AddressPair
 from protocol.webrtc.relay_leg import LegEnd, LegTrack
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind
-from protocol.webrtc.shared_address import SharedAddress
+from protocol.webrtc.shared_address import SharedAddress, report_ssrc
 from protocol.webrtc.stun import Address
 from tests.support.media_peer import vp8_delta, vp8_key_frame
 from tests.support.media_rig import Facts, Rig, media_rig, until
@@ -154,3 +157,31 @@ async def test_there_is_no_way_to_what_is_no_address(address: Address) -> None:
         with pytest.raises(MediaRefused, match="no way to"):
             relay(rig, plain_source(rig), "nowhere", address)
         assert len(rig.plane.relays) == 0
+
+
+async def test_no_two_legs_report_under_the_same_ssrc() -> None:
+    same = [b"NzfvCSm7", b"mWbUV2ts"]
+    assert len({report_ssrc(ufrag.decode()) for ufrag in same}) == 1
+    async with media_rig() as rig:
+        given = iter([*same, b"AAAAAAAA", *same, b"BBBBBBBB"])
+        real = rig.plane.context.entropy
+        rig.plane.context.entropy = lambda count: base64.b64decode(next(given)) if count == 6 else real(count)
+        legs = rig.plane.relays
+        assert [legs.new_credentials()[0] for _ in range(2)] == ["NzfvCSm7", "AAAAAAAA"]
+        assert legs.new_credentials()[0] == "BBBBBBBB"
+
+
+async def test_the_ssrc_of_a_leg_is_taken_for_as_long_as_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with media_rig() as rig:
+        taken = "leg+ufrag"
+        with monkeypatch.context() as patch:
+            patch.setattr(relay_legs, "make_credentials", lambda entropy: (taken, "password" * 3))
+            leg = relay(rig, plain_source(rig), "one")
+        for _ in range(MOST_PROMISED):  # as many as are remembered beside the legs
+            rig.plane.relays.new_credentials()
+        given = [(taken, "password"), ("other", "password")]
+        monkeypatch.setattr(relay_legs, "make_credentials", lambda entropy: given.pop(0))
+        assert rig.plane.relays.new_credentials()[0] == "other"
+        rig.plane.relays.end(leg.ingest)
+        given.append((taken, "password"))
+        assert rig.plane.relays.new_credentials()[0] == taken
