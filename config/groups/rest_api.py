@@ -67,7 +67,8 @@ class RestSettings:
     rest_max_body_size: int = setting(
         "rest.max_body_size", BYTES, "1048576", "Largest request body; a larger one gets 413.")
     rest_body_timeout: float = setting(
-        "rest.body_timeout", TIMEOUT, "10000", "How long a request's body may take to arrive; a slower one gets 408.")
+        "rest.body_timeout", TIMEOUT, "10000",
+        "How long a request's head may take to arrive, and its body; else it is closed, or gets 408.")
     events_max_readers: int = setting(
         "events.max_readers", MANY, "50", "Programs that read /rest-api/events at a time; a further one gets 503.")
     rest_access_control_allow_origin: tuple[str, ...] = setting(

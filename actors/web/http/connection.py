@@ -97,14 +97,15 @@ class HttpConnection:
         with trio.CancelScope(deadline=trio.current_time() + timeout) as self._patience:
             if self._service.closing.is_set():
                 return None
+            has_begun = False
             while (request := self._engine.request()) is None:
-                is_first = self._engine.is_untouched
+                if not has_begun and not self._engine.is_untouched:  # also with what came behind the one before
+                    has_begun = True
+                    head_deadline = trio.current_time() + self._service.head_timeout
+                    self._patience.deadline = min(self._patience.deadline, head_deadline)
                 data = await self._client.read()
                 if not data:
                     return None
-                if is_first:
-                    head_deadline = trio.current_time() + self._service.head_timeout
-                    self._patience.deadline = min(self._patience.deadline, head_deadline)
                 self._engine.feed(data)
             return request
         return None
