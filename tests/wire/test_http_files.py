@@ -21,7 +21,15 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from actors.workers.programs.capture import CaptureProgram
-from actors.workers.programs.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
+from actors.workers.programs.http_files import (
+    LONGEST_COOKIE,
+    MOST_COOKIES,
+    MOST_PASSWORDS,
+    OPTIONS,
+    FileUnavailable,
+    HttpFiles,
+    trust,
+)
 from tests.support.web_server import Certificate, make_certificate
 
 KEY, VECTOR = bytes(range(16)), bytes(range(16, 32))
@@ -61,6 +69,10 @@ class Pages(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.pages: dict[str, bytes | str | int] = {}
         self.password = ""
         self.schemes: tuple[str, ...] = ('Basic realm="x"',)
+        self.cookies: list[str] = []
+        """Set by each answer."""
+        self.told_cookies: list[str] = []
+        """Of each request, as they came."""
         self.stopped = threading.Event()
         self.scheme = "http" if own is None else "https"
         if own is not None:
@@ -80,6 +92,7 @@ class Visit(http.server.BaseHTTPRequestHandler):
     server: Pages
 
     def do_GET(self) -> None:
+        self.server.told_cookies.append(self.headers.get("Cookie", ""))
         wanted = f"Basic {base64.b64encode(f'joe:{self.server.password}'.encode()).decode()}"
         page = self.server.pages.get(self.path, 404)
         if self.server.password and self.headers["Authorization"] != wanted:
@@ -96,7 +109,8 @@ class Visit(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
         self.send_response(status)
-        for name, value in (("Content-Length", str(len(body))), *headers):
+        cookies = (("Set-Cookie", cookie) for cookie in self.server.cookies)
+        for name, value in (("Content-Length", str(len(body))), *cookies, *headers):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -224,6 +238,31 @@ def test_of_the_ways_that_a_server_offers_to_prove_a_user_a_known_one_is_taken(w
     web.schemes = ("Bearer",)
     with pytest.raises(FileUnavailable, match="unauthorized"):
         seen(web.url("/film.m3u8"))
+
+
+def test_the_latest_cookies_are_sent_back_as_far_as_there_are_not_many_and_none_is_long(web: Pages) -> None:
+    web.pages["/x"] = b"x"
+    files = files_for()
+    for number in range(3):
+        web.cookies = [f"c{number}-{each}=1; Path=/" for each in range(MOST_COOKIES // 2)]
+        files.open(web.url("/x"), 0, {}).close()
+    web.cookies = [f"long={'x' * LONGEST_COOKIE}", f"odd=1; {'y' * LONGEST_COOKIE}=1", "good=1"]
+    files.open(web.url("/x"), 0, {}).close()
+    files.open(web.url("/x"), 0, {}).close()
+    told = [cookie.partition("=")[0] for cookie in web.told_cookies[-1].split("; ")]
+    assert len(told) == MOST_COOKIES
+    assert "good" in told
+    assert not {"long", "odd", "c0-0", "c1-0"} & set(told)
+    assert {"c1-1", "c2-0"} < set(told)
+
+
+def test_passwords_of_very_many_segments_are_not_kept() -> None:
+    files = files_for()
+    for number in range(MOST_PASSWORDS):
+        files._without_user(f"https://joe:s3cret@cam{number}/{number}.ts")
+    assert sum(map(len, files._passwords.passwd.values())) == MOST_PASSWORDS
+    last = f"https://cam{MOST_PASSWORDS - 1}/other.ts"
+    assert files._passwords.find_user_password("", last) == ("joe", "s3cret")
 
 
 @pytest.mark.parametrize(

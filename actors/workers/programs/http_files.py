@@ -12,9 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
@@ -27,6 +27,13 @@ _ENCRYPTED: Final = ("crypto+", "crypto:")
 """How FFmpeg names a segment that is encrypted by AES-128."""
 _AS_THEY_ARE: Final = "!$%&'()*+,/:;=?@[]\\^`{|}\"<>"
 """Characters of a path or a query that go out as they came; others, such as letters of any language, as %XX."""
+MOST_COOKIES: Final = 50
+"""That servers may leave with us; with one more, the oldest goes. Browsers keep at least so many of a domain (RFC 6265
+section 6.1)."""
+LONGEST_COOKIE: Final = 4096
+"""Characters of its name, value and attributes; a longer one is not kept."""
+MOST_PASSWORDS: Final = 100
+"""Places that a user and a password are remembered for; with one more, the oldest is forgotten."""
 _BLOCK: Final = 16
 _WHY: Final = {401: "unauthorized", 403: "unauthorized", 404: "not-found", 410: "not-found"}
 
@@ -49,9 +56,30 @@ def trust(ca_file: str | None, *, verify: bool) -> ssl.SSLContext:
 class _Passwords(urllib.request.HTTPPasswordMgrWithDefaultRealm):
     """Those for https: are for that alone, not for http: on the same host, where others may listen."""
 
+    passwd: dict[Any, dict[Any, Any]]
+    """By realm and places, in the class that this one is made of."""
+
+    def add_password(self, realm: str | None, uri: str | Sequence[str], user: str, passwd: str) -> None:
+        super().add_password(realm, uri, user, passwd)
+        known = self.passwd[realm]
+        while len(known) > MOST_PASSWORDS:
+            del known[next(iter(known))]
+
     def reduce_uri(self, uri: str, default_port: bool = True) -> tuple[str, str]:
         authority, path = super().reduce_uri(uri, default_port)
         return f"{urlsplit(uri).scheme}://{authority}", path
+
+
+class _Cookies(http.cookiejar.CookieJar):
+    """Few and short ones: a source plays for years."""
+
+    def set_cookie(self, cookie: http.cookiejar.Cookie) -> None:
+        if sum(len(str(part)) for part in vars(cookie).values()) > LONGEST_COOKIE:
+            return
+        super().set_cookie(cookie)
+        kept = list(self)
+        for old in kept[: max(0, len(kept) - MOST_COOKIES)]:
+            self.clear(old.domain, old.path, old.name)
 
 
 class _KnownSchemes(urllib.request.BaseHandler):
@@ -87,7 +115,7 @@ class HttpFiles:
             _KnownSchemes(),
             urllib.request.HTTPBasicAuthHandler(self._passwords),
             urllib.request.HTTPDigestAuthHandler(self._passwords),
-            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
+            urllib.request.HTTPCookieProcessor(_Cookies()),
         ):
             self._opener.add_handler(handler)
 
