@@ -14,7 +14,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.runtime.actor import SHUTDOWN
-from actors.workers.processes import shared_process
+from actors.workers.processes import shared_process, worker
 from actors.workers.processes.pipes import close_all, standard_pipes
 from actors.workers.processes.shared_process import LEAVE_TIMEOUT, MOST, RecorderHosts
 from actors.workers.programs.recorders import SharedRecorders
@@ -137,6 +137,26 @@ async def test_files_are_finished_and_nothing_stays_when_all_are_stopped_in_a_pr
         await ended(other)
         assert names(tmp_path) == ["news.webm"]
         assert len(made.recordings.services.recorder_hosts) == 0
+
+
+async def test_one_that_is_to_end_while_the_disk_stands_still_does_not_take_others_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "FINISH_TIMEOUT", 0.0)
+    async with studio(tmp_path) as made:
+        source = made.source()
+        ending, other = await made.record(source, "m1"), await made.record(made.source(), "m2")
+        made.play(source)
+        await written(ending)
+        shared = other.pid
+        assert shared is not None
+        os.kill(shared, signal.SIGSTOP)
+        ending.finish()
+        await wait_all_tasks_blocked(0.05)
+        os.kill(shared, signal.SIGCONT)
+        assert await ended(ending) == tmp_path / "news.webm"
+        assert other.pid == shared
+        assert made.recordings.services.counts.failures["recorder"] == 0
 
 
 async def test_one_that_is_cancelled_while_it_is_left_keeps_no_place(tmp_path: Path) -> None:

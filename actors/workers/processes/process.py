@@ -59,6 +59,11 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others are in the same process."""
+        return isinstance(self._process, SharedProcess)
+
     async def send(self, command: Mapping[str, Any]) -> None:
         """Give it a command. One that has ended hears nothing."""
         if self._process.stdin is not None:

@@ -23,7 +23,8 @@ from actors.workers.processes.zygote import Zygote
 HANG_TIMEOUT: Final = 15.0
 """Seconds without a word after which a process is killed."""
 FINISH_TIMEOUT: Final = 5.0
-"""Seconds that a process may take to end after it was told to."""
+"""Seconds that a process may take to end after it was told to. What has a process with others has HANG_TIMEOUT: it
+may be the file of one of those that it waits for, and they would end with it."""
 LAST_WORDS: Final = 1.0
 """Seconds for which the last lines of an ended process are waited for."""
 MAX_COMPLAINT: Final = 500
@@ -223,5 +224,5 @@ class Worker(Actor[WorkerMessage]):
 
 
 async def _kill_later(process: WorkerProcess) -> None:
-    await trio.sleep(FINISH_TIMEOUT)
+    await trio.sleep(HANG_TIMEOUT if process.is_shared else FINISH_TIMEOUT)
     process.kill()
