@@ -13,12 +13,15 @@ import base64
 import hashlib
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
 
 from attrs import field, frozen
 
 MOST_CONNECTIONS: Final = 3
 _MARK: Final = "authmod="
 _METHOD: Final = "authmod=adobe"
+_PLAIN: Final = "!$'()*,-./:;@_~"
+"""What a name may have as it is, beside letters and digits; the rest would end it, and goes as %XX."""
 
 
 class AuthenticationRefused(ValueError):
@@ -47,7 +50,7 @@ def next_parameters(refusal: str, user: RtmpUser | None, random: Callable[[int],
     asked = _parameters(refusal)
     match asked.get("reason"):
         case None if "need auth" in refusal:
-            return f"?{_METHOD}&user={user.name}"
+            return f"?{_METHOD}&user={_written(user)}"
         case "needauth":
             return _response(asked, user, random(4).hex())
         case "nosuchuser":
@@ -60,8 +63,12 @@ def _response(asked: dict[str, str], user: RtmpUser, ours: str) -> str:
     opaque = asked.get("opaque")
     known = _digest(user.name + asked.get("salt", "") + user.password)
     response = _digest(known + (asked.get("challenge", "") if opaque is None else opaque) + ours)
-    answer = f"?{_METHOD}&user={user.name}&challenge={ours}&response={response}"
+    answer = f"?{_METHOD}&user={_written(user)}&challenge={ours}&response={response}"
     return answer if opaque is None else f"{answer}&opaque={opaque}"
+
+
+def _written(user: RtmpUser) -> str:
+    return quote(user.name, safe=_PLAIN)
 
 
 def _digest(text: str) -> str:

@@ -8,6 +8,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from protocol.rtmp.amf0 import read_values, write_values
 from protocol.rtmp.chunks import ChunkReader, Message, MessageType, write_message
@@ -18,13 +19,17 @@ HANDSHAKE = 1536
 
 
 class RtmpGate(socketserver.ThreadingTCPServer):
-    """`opaque`: what it wants to have back, if anything. `seen`: the applications of all connections."""
+    """`opaque`: what it wants to have back, if anything. `seen`: the applications of all connections.
+
+    `user` and `password` are those who may publish.
+    """
 
     daemon_threads = True
 
     def __init__(self, opaque: str | None) -> None:
         super().__init__(("127.0.0.1", 0), GateConnection)
         self.opaque = opaque
+        self.user, self.password = USER, PASSWORD
         self.seen: list[str] = []
         self.published = threading.Event()
 
@@ -38,17 +43,17 @@ class RtmpGate(socketserver.ThreadingTCPServer):
         given = dict(pair.split("=", 1) for pair in app.partition("?")[2].split("&") if pair)
         if "authmod" not in given:
             return "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : "
-        if given["user"] != USER:
+        if unquote(given["user"]) != self.user:
             return "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=nosuchuser"
         if "response" not in given:
             opaque = "" if self.opaque is None else f"&opaque={self.opaque}"
-            asked = f"?reason=needauth&user={USER}&salt={SALT}&challenge={CHALLENGE}{opaque}"
+            asked = f"?reason=needauth&user={given['user']}&salt={SALT}&challenge={CHALLENGE}{opaque}"
             return f"[ AccessManager.Reject ] : [ authmod=adobe ] : {asked}"
         is_right = given["response"] == self._expected(given["challenge"]) and given.get("opaque") == self.opaque
         return None if is_right else "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=authfailed"
 
     def _expected(self, theirs: str) -> str:
-        known = digest(f"{USER}{SALT}{PASSWORD}")
+        known = digest(f"{self.user}{SALT}{self.password}")
         return digest(known + (CHALLENGE if self.opaque is None else self.opaque) + theirs)
 
 

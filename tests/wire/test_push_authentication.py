@@ -39,6 +39,14 @@ async def test_a_push_proves_itself_as_ffmpeg_does(tmp_path: Path, opaque: str |
     assert [shape(app) for app in gate.seen] == [shape(app) for app in by_ffmpeg]
 
 
+async def test_user_and_password_may_have_any_characters_which_are_escaped_in_the_url(tmp_path: Path) -> None:
+    with rtmp_gate() as gate:
+        gate.user, gate.password = "jö&e@x%41", "s/ec:r@t%2f"
+        async with studio(tmp_path) as made:
+            push = made.push(made.source(), f"rtmp://j%C3%B6%26e%40x%2541:s%2Fec:r%40t%252f@{gate.address}/live")
+            await taken(push)
+
+
 def shape(app: str) -> list[str]:
     return [pair.partition("=")[0] for pair in app.split("&")]
 

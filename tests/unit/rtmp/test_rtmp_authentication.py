@@ -34,6 +34,15 @@ def test_the_second_with_a_proof_of_the_password(challenge: str, answer: str) ->
     assert told == f"?authmod=adobe&user=joe&challenge=abababab{answer}"
 
 
+def test_a_name_adds_no_parameters_of_its_own() -> None:
+    user = RtmpUser(name="joe@example.com&response=x%=#?+ ö", password="s3cret")
+    written = "joe@example.com%26response%3Dx%25%3D%23%3F%2B%20%C3%B6"
+    assert answered(f"{REJECT}[ code=403 need auth; authmod=adobe ] : ", user) == f"?authmod=adobe&user={written}"
+    told = answered(f"{REJECT}[ authmod=adobe ] : ?reason=needauth&salt=s&challenge=c", user)
+    assert told is not None
+    assert told.startswith(f"?authmod=adobe&user={written}&challenge=")
+
+
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
