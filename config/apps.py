@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
+from protocol.common.masking import masked_uri
 from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks.breaker import OnBreaker
 from protocol.hooks.kept_hook import KeepPolicy
@@ -93,7 +94,7 @@ def _check_url(_: "App", __: "Attribute[str]", value: object) -> None:
     url = _text(value, "url", MAX_URL_LENGTH)
     fault = _url_fault(url)
     if fault is not None:
-        raise AppError(f"{_without_userinfo(url)!r} {fault}", field="url")
+        raise AppError(f"{masked_uri(url)!r} {fault}", field="url")
 
 
 def _url_fault(url: str) -> str | None:
@@ -118,12 +119,6 @@ def _url_fault(url: str) -> str | None:
     if "?" in url or "#" in url:
         return "must not have a query or a fragment: the method's name is appended to it"
     return None
-
-
-def _without_userinfo(url: str) -> str:
-    """The URL as it may be shown: a password that was pasted into it must not appear in a log."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url
 
 
 def _check_methods(_: "App", __: "Attribute[frozenset[str]]", value: frozenset[str]) -> None:

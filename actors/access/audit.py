@@ -13,7 +13,7 @@ from pathlib import Path
 
 from actors.runtime.log_writer import LineWriter
 from actors.runtime.logs import RateLimitedLog, get_logger
-from protocol.capture.masking import masked
+from protocol.common.masking import masked
 from protocol.common.rate_limit import RateLimit
 
 THREAD_NAME = "wcsd audit"

@@ -15,8 +15,8 @@ from actors.stream.capture_starter import CaptureRefused
 from actors.stream.captured import NO_PLAYERS, CapturedStream
 from actors.workers.capturing.source_feed import SourceFeed
 from protocol.access.kicks import Subject
-from protocol.capture.masking import masked
 from protocol.capture.uri import CaptureUri
+from protocol.common.masking import masked
 from protocol.hooks import HookContext, HookMethod
 from protocol.stream.events import StreamEvent
 from protocol.stream.info_texts import StreamInfo

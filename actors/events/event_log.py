@@ -16,8 +16,8 @@ from typing import Final
 import trio
 from attrs import frozen
 
-from protocol.capture.masking import masked
 from protocol.common.json_text import to_json
+from protocol.common.masking import holds_uri, masked
 from protocol.node.server_events import EventType, ServerEvent, encode_event
 
 MAX_EVENTS: Final = 10_000
@@ -164,7 +164,7 @@ def _written(told: Mapping[str, object]) -> str:
     kinds = set(map(type, known.values()))
     if all(issubclass(kind, str) for kind in kinds - _FLAT):  # an enumeration's texts are written as any other
         text = to_json(known)
-        if len(text) <= MAX_TEXT and "://" not in text:
+        if len(text) <= MAX_TEXT and not holds_uri(text):
             return text
     return to_json({key: _shown(value) for key, value in known.items()})
 

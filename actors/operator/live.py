@@ -22,8 +22,8 @@ from protocol.access.bans import Ban
 from protocol.access.kicks import Kick
 from protocol.calls.description import CallDescription
 from protocol.calls.info_texts import CallInfo
-from protocol.capture.masking import masked
 from protocol.common.durations import shown_age, shown_duration
+from protocol.common.masking import masked
 from protocol.node.coverage import Coverage
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import given_conditions
@@ -264,9 +264,8 @@ def _without_sdp(row: Row) -> Row:
 
 
 def _shown(row: Row) -> Row:
-    """With a name that is a URI masked."""
-    name = row.get("name")
-    return {**row, "name": masked(name)} if isinstance(name, str) and "://" in name else row
+    """With URIs in it masked: names may be such."""
+    return {name: masked(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _refused(message: str, facts: Mapping[str, object]) -> NotDone:

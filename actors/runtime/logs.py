@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 from actors.runtime.log_writer import DescriptorOutput, LineWriter
 from config.settings import LogFormat, LogLevel
-from protocol.capture.masking import masked
+from protocol.common.masking import masked
 from protocol.common.rate_limit import RateLimit
 
 MAX_VALUE = 2000
@@ -40,8 +40,6 @@ LIBRARY_LIMIT = (1.0, 10.0)
 """The same for all lines of one library, which come with tracebacks."""
 
 _PLAIN = re.compile(r"[^\s\"=\\]+")
-_USER_INFO = re.compile(r"://[^/?#@\s]+@")
-"""User and password in a URL of any scheme; those that a stream's name may have are masked further."""
 _FIELDS = "wcsd_fields"
 common_fields: dict[str, str] = {}
 """Fields of every line of this process."""
@@ -343,7 +341,8 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _event(record: logging.LogRecord) -> str:
-    return record.getMessage()[:MAX_VALUE]
+    text = record.getMessage()
+    return (text if hasattr(record, _FIELDS) else masked(text))[:MAX_VALUE]
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -362,7 +361,7 @@ def _quoted(value: object) -> str:
 
 
 def _cut(value: object) -> str:
-    text = _USER_INFO.sub("://***@", masked(str(value)))
+    text = masked(str(value))
     limit = MAX_VALUE * 4 if "\n" in text else MAX_VALUE
     return text if len(text) <= limit else text[:limit] + "..."
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from attrs import Attribute, field, frozen
 
-from protocol.capture.masking import masked
 from protocol.capture.uri import BadCaptureUri, CaptureUri, read_capture_uri
+from protocol.common.masking import masked
 from protocol.common.suggestions import did_you_mean, shortened
 
 MAX_NAME_LENGTH: Final = 128

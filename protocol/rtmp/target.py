@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from attrs import field, frozen
 
+from protocol.common.masking import HIDDEN, masked_uri
 from protocol.rtmp.authentication import RtmpUser
 
 MAX_LENGTH: Final = 2048
@@ -18,9 +19,9 @@ _URL: Final = re.compile(
     r"(?P<path>/[^?]*)?(?P<query>\?.*)?",
     re.ASCII | re.IGNORECASE,
 )
+_BAD_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN: Final = frozenset(" \\#")
 _PORTS: Final = {"rtmp": 1935, "rtmps": 443}
-HIDDEN: Final = "***"
 
 
 class BadTarget(ValueError):
@@ -71,7 +72,7 @@ def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
     authority = found["host"] if found["port"] is None else f"{found['host']}:{found['port']}"
     return RtmpTarget(
         url=url,
-        shown=masked(url),
+        shown=masked_uri(url),
         host=found["host"].strip("[]").lower(),
         port=port,
         is_secure=scheme == "rtmps",
@@ -83,23 +84,16 @@ def read_target(url: str, name: str, *, is_full: bool) -> RtmpTarget:
 
 
 def _user(text: str) -> RtmpUser:
-    """`USER:PASSWORD`, in which other characters than those of a URL are written as %XX."""
-    name, _, password = (unquote(part) for part in text.partition(":"))
+    """`USER:PASSWORD`; what is written as %XX, such as a colon in the name, is decoded once (RFC 3986 section 2.4)."""
+    if _BAD_ESCAPE.search(text):
+        raise BadTarget("has a % in its user or password that begins no %XX (a % itself is written %25)")
+    try:
+        name, _, password = (unquote(part, errors="strict") for part in text.partition(":"))
+    except UnicodeDecodeError:
+        raise BadTarget("has a user or a password that is no UTF-8") from None
     if not name or not password or not f"{name}{password}".isprintable():
         raise BadTarget("has a user without a password, or characters in them that cannot be")
     return RtmpUser(name=name, password=password)
-
-
-def masked(url: str) -> str:
-    """The URL without user, password, and anything after the first part of its path: `rtmp://host/live/***`."""
-    try:
-        found = _parts(url)
-    except BadTarget:
-        return HIDDEN
-    port = "" if found["port"] is None else f":{found['port']}"
-    app, slash, rest = (found["path"] or "").strip("/").partition("/")
-    shown = f"{found['scheme'].lower()}://{found['host']}{port}/{app}"
-    return shown + (f"/{HIDDEN}" if slash and rest else "") + (f"?{HIDDEN}" if found["query"] else "")
 
 
 def without_secrets(text: str, key: str, app: str, parameters: str = "") -> str:

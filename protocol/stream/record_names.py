@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from protocol.capture.masking import masked
+from protocol.common.masking import masked
 
 ELEMENTS: Final = (
     "streamName",

@@ -17,12 +17,12 @@ from config.loading import SettingsError, load_settings
 from config.properties import parse as parse_properties
 from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
-from protocol.capture.masking import masked as masked_name
 from protocol.capture.name_questions import answer_to, read_question
 from protocol.capture.rules import read_rules
 from protocol.capture.uri import BadCaptureUri, read_capture_uri, read_host
 from protocol.common.json_bounds import MAX_ELEMENTS
 from protocol.common.json_decoding import DecodeError, parse_json
+from protocol.common.masking import masked
 from protocol.containers.mending import mend
 from protocol.containers.recording_series import RecordingSeries
 from protocol.hooks.methods import HookMethod
@@ -39,7 +39,7 @@ from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
 from protocol.rtmp.chunks import RtmpError
 from protocol.rtmp.publisher import RtmpPublisher, RtmpRefused
-from protocol.rtmp.target import BadTarget, masked, read_target
+from protocol.rtmp.target import BadTarget, read_target
 from protocol.sfu.keyframe_detection import key_frame
 from protocol.signaling.frame_codec import FrameError, decode, weigh_frame
 from protocol.taps import TapError, TrackFormat, info_record, rtp_record
@@ -245,14 +245,14 @@ def push_target(data: bytes) -> None:
             target = read_target(text, "rtmp_news", is_full=is_full)
             assert 0 < target.port < 65536
             assert "/" not in target.host
-    assert len(masked(text)) <= len(text) + 10
+            assert len(target.shown) <= 4 * len(text) + 10
 
 
 def source_uri(data: bytes) -> None:
     """A name is a URI that can be captured, read in one way, or is refused; user and password are not shown."""
     text = _text(data)
-    shown = masked_name(text)
-    assert masked_name(shown) == shown
+    shown = masked(text)
+    assert masked(shown) == shown
     with contextlib.suppress(BadCaptureUri):
         uri = read_capture_uri(text)
         assert uri.is_file or (0 < uri.port < 65536 and read_host(f"[{uri.host}]" if ":" in uri.host else uri.host))

@@ -1,6 +1,6 @@
 /** Helpers that every part of the page uses. Text is inserted as text only: names come from strangers. */
 
-import { masked } from "./words.js";
+import { masked } from "./masking.js";
 
 export const byId = (id) => document.getElementById(id);
 

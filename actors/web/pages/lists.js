@@ -5,7 +5,7 @@ import { byId, element, setFlag, setText } from "./dom.js";
 import { may } from "./login.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { disconnectRow, endRoomRow, terminateRow } from "./terminate.js";
-import { count, duration, masked, percent, rate, size } from "./words.js";
+import { count, duration, percent, rate, size } from "./words.js";
 
 const PAGE = 60; // rows
 const SPARK = 60; // samples of a sparkline

@@ -20,7 +20,6 @@ import { RoomPanel } from "./room_panel.js";
 import { SettingsList } from "./settings.js";
 import { startTabs } from "./tabs.js";
 import { terminateRow } from "./terminate.js";
-import { masked } from "./words.js";
 import { startTheme } from "./theme.js";
 import { Thumbnail } from "./thumbnail.js";
 

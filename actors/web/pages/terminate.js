@@ -3,7 +3,7 @@
 import { byId, element, notify, setText } from "./dom.js";
 import { focusPlace, giveFocusBack } from "./row_focus.js";
 import { matchingStreams, terminateCall, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
-import { count, masked } from "./words.js";
+import { count } from "./words.js";
 
 const LISTED = 200;
 const MANY = 10; // from so many streams on, their number must be typed

@@ -22,17 +22,6 @@ export function explain(status, info) {
   return [info && sentence(info), hint].filter(Boolean).join(" ");
 }
 
-const URI = /\b(rtsps?|rtmps?|https?):\/\/[^\s"'<>]*/gi;
-
-/** A text with user, password and values of queries left out of the URIs in it: names of streams may be such. */
-export function masked(text) {
-  if (!text.includes("://")) return text;
-  return text.replace(URI, (uri, scheme) => {
-    const shown = `${scheme}://${uri.slice(scheme.length + 3).replace(/^.*@/, "***@")}`;
-    return /^http/i.test(scheme) && !/\.m3u8([?#]|$)/i.test(uri) ? shown : shown.replace(/=[^&;/?#]+/g, "=***");
-  });
-}
-
 /** An error of the browser's camera, screen or player, in words that say what to do. */
 export function mediaTrouble(error) {
   switch (error.name) {

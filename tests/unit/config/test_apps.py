@@ -215,7 +215,7 @@ class TestFile:
             ('"shopKey"', '"shop Key"', "apps.toml:6: key: 'shop Key' must not"),
             ('"bankKey"', '"shopKey"', "apps.toml:11: key: 'shopKey' is taken by the application 'shop'"),
             ('"bank"', "5", "apps.toml:10: name: must be text"),
-            ('"http://[::1]:9000"', '"http://[::1"', "apps.toml:12: url: 'http://[::1' is not a URL"),
+            ('"http://[::1]:9000"', '"http://[::1"', "apps.toml:12: url: 'http://***' is not a URL"),
             ('url = "http://[::1]:9000"\n', "", "apps.toml:9: url: is missing"),
             ("rest_username", "rest_user", "apps.toml:13: rest_user: unknown key (did you mean 'rest_username'?)"),
             ('"connect"', '"conect"', "apps.toml:14: methods: unknown REST method 'conect' (did you mean 'connect'?)"),

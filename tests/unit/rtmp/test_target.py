@@ -2,7 +2,8 @@
 
 import pytest
 
-from protocol.rtmp.target import HIDDEN, MAX_LENGTH, BadTarget, masked, read_target, without_secrets
+from protocol.common.masking import HIDDEN
+from protocol.rtmp.target import MAX_LENGTH, BadTarget, read_target, without_secrets
 
 KEY = "abcd-efgh-1234"
 
@@ -53,6 +54,7 @@ def test_a_whole_url_ends_with_the_key(url: str, app: str, key: str) -> None:
         ),
         *("rtmp://h:0/live", "rtmp://h:65536/live", "rtmp://h:x/live", "rtmp://user@h/live", "rtmp://h/li ve"),
         *("rtmp://:secret@h/live", "rtmp://user:@h/live", "rtmp://us%0aer:secret@h/live"),
+        *("rtmp://100%:secret@h/live", "rtmp://a:secret%zz@h/live", "rtmp://a:secret%ff@h/live"),
         *("rtmp://h/live#x", "rtmp://h\\@other/live", "rtmp://h/live\n", "rtmp://h\u00e9/live", "rtmp://h live=1/x"),
         *("file:///etc/passwd", "rtmpt://h/live", "rtmp://h/" + "x" * MAX_LENGTH),
     ],
@@ -67,8 +69,23 @@ def test_a_user_is_no_part_of_what_the_target_is_told_and_is_not_shown() -> None
     target = read_target("rtmp://j%40e:s%2Fec:ret@h/live", "rtmp_news", is_full=False)
     assert target.user is not None
     assert (target.user.name, target.user.password) == ("j@e", "s/ec:ret")
-    assert (target.tc_url, target.app, target.shown) == ("rtmp://h/live", "live", "rtmp://h/live")
+    assert (target.tc_url, target.app, target.shown) == ("rtmp://h/live", "live", "rtmp://***@h/live")
     assert not any(secret in repr(target) + repr(target.user) for secret in ("ec:ret", "s%2Fec"))
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "password"),
+    [
+        ("100%25:a%2525b", "100%", "a%25b"),
+        ("j%C3%B6rg:%3a%40%2F%3F%23", "jörg", ":@/?#"),
+        ("a+b:c+d", "a+b", "c+d"),
+        ("a%3Ab:c:d", "a:b", "c:d"),
+    ],
+)
+def test_user_and_password_are_decoded_once(user: str, name: str, password: str) -> None:
+    target = read_target(f"rtmp://{user}@h/live", "rtmp_news", is_full=False)
+    assert target.user is not None
+    assert (target.user.name, target.user.password) == (name, password)
 
 
 def test_a_whole_url_needs_a_key() -> None:
@@ -81,13 +98,12 @@ def test_a_whole_url_needs_a_key() -> None:
     [
         ("rtmp://h/live", "rtmp://h/live"),
         (f"rtmps://h:443/live2/{KEY}", "rtmps://h:443/live2/***"),
-        (f"rtmp://h/live?token={KEY}", "rtmp://h/live?***"),
-        (f"rtmp://user:{KEY}@h/live/{KEY}?x={KEY}", "rtmp://h/live/***?***"),
-        (f"nonsense {KEY}", "***"),
+        (f"rtmp://h/live?token={KEY}", "rtmp://h/live?token=***"),
+        (f"rtmp://user:{KEY}@h/live/{KEY}?x={KEY}", "rtmp://***@h/live/***?x=***"),
     ],
 )
 def test_what_is_secret_is_not_shown(url: str, shown: str) -> None:
-    assert masked(url) == shown
+    assert read_target(url, KEY, is_full=False).shown == shown
 
 
 def test_what_a_target_says_is_told_without_the_key() -> None:
