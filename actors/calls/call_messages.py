@@ -52,6 +52,11 @@ class TimeUp:
 
 
 @frozen
+class IdTaken:
+    """Another node has a call of this callId."""
+
+
+@frozen
 class PageReturned:
     """The page is there again, or another one in its place: it is to be told of the call."""
 
@@ -62,4 +67,4 @@ class PartingOver:
 
 
 CallWish = AnswerWish | HoldWish | DigitsWish | TransferWish
-CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver | PageReturned
+CallMessage = CallEvent | MediaEvent | CallWish | TimeUp | PartingOver | PageReturned | IdTaken

@@ -1,6 +1,6 @@
 """The calls of this node, by callId: found by what they are described as, and stopped through the supervisor."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from actors.media.publication import Publication
@@ -37,6 +37,8 @@ class CallTable:
 
     def __init__(self) -> None:
         self._calls: dict[str, ListedCall] = {}
+        self.is_elsewhere: Callable[[str], Awaitable[bool]] = _nowhere
+        """Whether another node has a call of this callId."""
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -60,3 +62,8 @@ class CallTable:
     def find(self, matches: Callable[[CallDescription], bool]) -> list[ListedCall]:
         """The calls whose description matches, oldest first; there are hundreds at most."""
         return [call for call in self._calls.values() if call.reason is None and matches(call.describe())]
+
+
+async def _nowhere(call_id: str) -> bool:
+    """There is no other node."""
+    return False

@@ -36,6 +36,12 @@ class ClusterCalls:
         """Those of this node."""
         return self.here.matching(query)
 
+    async def is_elsewhere(self, call_id: str) -> bool:
+        gathered = await self._owners.search(
+            FindCalls(filter=CallFilter(call_id=call_id), limit=1), is_enough=lambda count: count > 0
+        )
+        return gathered.count > 0
+
     def registrations(self) -> tuple[RegistrationDescription, ...]:
         """Those of this node."""
         return self.here.registrations()
@@ -46,7 +52,7 @@ class ClusterCalls:
         part = needed_of_each(shown)
         local = await self.here.find(query, part)
 
-        def is_enough(count: int) -> bool:  # ids of calls are unique in the cluster
+        def is_enough(count: int) -> bool:  # see `is_elsewhere`
             return query.call_id is not None and local.total + count >= 1
 
         if is_enough(0):

@@ -34,6 +34,9 @@ class CallControlPort(Protocol):
     async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
         """The number of those that match, and those on the page, oldest first."""
 
+    async def is_elsewhere(self, call_id: str) -> bool:
+        """Whether another node has a call of this id, as far as nodes answer."""
+
     def registrations(self) -> tuple[RegistrationDescription, ...]:
         """The registrations of this node, oldest first."""
 

@@ -82,6 +82,16 @@ async def test_calls_are_found_on_all_nodes_and_ended_by_the_one_that_has_them(a
         assert await b.end("c1") == 1
 
 
+async def test_the_id_of_a_call_is_asked_of_all_other_nodes(autojump_clock: MockClock) -> None:
+    async with two_nodes() as (redis, a, b):
+        a.begin(description("c1"))
+        assert await b.calls.is_elsewhere("c1")
+        assert not await a.calls.is_elsewhere("c1")
+        assert not await b.calls.is_elsewhere("c2")
+        redis.cut("a")
+        assert not await b.calls.is_elsewhere("c1")  # nobody can tell, and calls go on
+
+
 async def test_digits_reach_the_phone_of_a_call_on_another_node(autojump_clock: MockClock) -> None:
     async with two_nodes() as (_, a, b):
         call = b.begin(description("c1"))

@@ -9,6 +9,7 @@ import trio
 from config.apps import ALL_METHODS, App, AppTable
 from config.apps_file import write_apps
 from protocol.calls.g711 import encoded
+from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallAcknowledged, CallEnded
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import allow, deny
@@ -200,3 +201,17 @@ def app_of(backend: ScriptedBackend, folder: Path) -> None:
     (folder / "state").mkdir(mode=0o700)
     app = App(name="defaultApp", key="defaultApp", url=backend.url, methods=frozenset(ALL_METHODS))
     (folder / "state" / "apps.toml").write_text(write_apps(AppTable(apps=(app,))))
+
+
+async def test_a_call_of_another_node_keeps_its_id(tmp_path: Path) -> None:
+    async def everywhere(call_id: str) -> bool:
+        return True
+
+    async with world(tmp_path) as (server, _), wcs_client(server.url("ws"), **ACCOUNT) as client:
+        desk = server.server.parts.sessions.calls
+        assert desk is not None
+        desk.services.table.is_elsewhere = everywhere
+        assert await order(server, "startup", **CALL) == 409
+        made = await call(client)
+        assert (await made.status("finish", "FAILED"))["info"] == CallInfo.CALL_ID_IN_USE
+        assert not len(desk.services.table)

@@ -34,6 +34,10 @@ class CallControl:
         """Those that match, oldest first."""
         return tuple(call.describe() for call in self._table.find(query.matches))
 
+    async def is_elsewhere(self, call_id: str) -> bool:
+        """There is no other node."""
+        return False
+
     def registrations(self) -> tuple[RegistrationDescription, ...]:
         """The registrations of this node, oldest first."""
         return tuple(self._accounts)

@@ -58,6 +58,8 @@ class CallStarter:
         dialer = self._dialer(login)
         dialer.callee(order.callee)
         self._check_name(order.to_stream)
+        if await services.table.is_elsewhere(order.call_id):
+            raise CallRefused(CallInfo.CALL_ID_IN_USE, sip_status=486)
         session_id = f"call-{uuid.uuid4()}"
         party = CallParty(session_id=session_id, app_key=app.key, account=dialer.account, address=None)
         ticket = services.admit(party)
