@@ -30,7 +30,7 @@ def run_wcsd() -> int:
 def run_wcs() -> None:
     """The operator's program."""
     _check("wcs")
-    from actors.operator.client import main
+    from actors.operator.wcs.client import main
 
     main()
 

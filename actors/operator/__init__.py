@@ -1,1 +1,4 @@
-"""The operator's console: `server` answers commands on a Unix socket, `client` is the program `wcs`."""
+"""The operator's commands: `server` takes them on a Unix socket, `commands` carries them out.
+
+They come from the program `wcs` and, through a helper process, from `ssh`.
+"""

@@ -15,7 +15,7 @@ import trio
 from attrs import evolve
 
 from actors.net.accept import Reserve, accept_connections
-from actors.operator.desk import CommandDesk
+from actors.operator.commands.desk import CommandDesk
 from actors.operator.seats import Seat, Seats
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after

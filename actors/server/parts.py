@@ -24,9 +24,9 @@ from actors.node.drain import Drain
 from actors.node.drain_port import DrainPort, LocalDrain
 from actors.node.room_port import RoomControl
 from actors.node.supervisor import Supervisor
-from actors.operator.desk import CommandDesk
-from actors.operator.desk_assembly import make_desk
-from actors.operator.live import LiveCommands
+from actors.operator.commands.desk import CommandDesk
+from actors.operator.commands.desk_assembly import make_desk
+from actors.operator.commands.live import LiveCommands
 from actors.rooms import RoomDirectory, RoomPlaces, RoomServices
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload

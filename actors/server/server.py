@@ -20,7 +20,7 @@ from actors.metrics.left_over import tell_what_is_left
 from actors.net.server_listeners import shown_address
 from actors.node.supervisor import Running, Supervisor, log_end
 from actors.operator.server import OperatorSocketError, serve_operator
-from actors.operator.ssh_service import SshService
+from actors.operator.ssh.service import SshService
 from actors.runtime.actor import SHUTDOWN
 from actors.runtime.logs import get_logger
 from actors.server.opening import CannotStart

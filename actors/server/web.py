@@ -5,8 +5,8 @@ import trio
 from actors.metrics.overview import Overview
 from actors.node.balancer_port import BalancerPort
 from actors.node.data_port import MessagePorts
-from actors.operator.app_desk import app_desk
-from actors.operator.source_desk import SourceDesk
+from actors.operator.commands.app_desk import app_desk
+from actors.operator.commands.sources import SourceDesk
 from actors.server.call_orders import open_call_orders
 from actors.server.host_reload import HostReload
 from actors.server.owned_ports import OwnedPorts

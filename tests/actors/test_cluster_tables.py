@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.cluster.cluster import Cluster
 from actors.cluster.row_memory import RowMemory
 from actors.cluster.tables import SharedStore
-from actors.operator.execute import execute
+from actors.operator.commands.apps import execute
 from actors.storage.app_store import AppStore, open_app_store
 from config.apps import App, AppError, AppTable
 from config.apps_file import write_apps

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.operator.app_desk import AppDesk, app_desk
+from actors.operator.commands.app_desk import AppDesk, app_desk
 from actors.storage.app_store import open_app_store
 from config.settings import Settings
 from protocol.access.roles import Role

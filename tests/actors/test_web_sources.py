@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.operator.source_desk import SourceDesk
+from actors.operator.commands.sources import SourceDesk
 from actors.storage.source_store import open_source_store
 from protocol.access.roles import Role
 from tests.support.access import access_of, bearer, token

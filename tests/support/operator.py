@@ -21,17 +21,17 @@ from actors.node.control_port import NodeControl
 from actors.node.drain import Drain
 from actors.node.drain_port import LocalDrain
 from actors.node.supervisor import Supervisor
-from actors.operator.accounts import AccountCommands
-from actors.operator.app_trials import AppTrials
-from actors.operator.completing import Completer
-from actors.operator.desk import CommandDesk
-from actors.operator.live import LiveCommands
-from actors.operator.remote import RemoteOperators
+from actors.operator.commands.accounts import AccountCommands
+from actors.operator.commands.app_trials import AppTrials
+from actors.operator.commands.completing import Completer
+from actors.operator.commands.desk import CommandDesk
+from actors.operator.commands.live import LiveCommands
+from actors.operator.commands.remote import RemoteOperators
 from actors.operator.server import serve_operator
-from actors.operator.server_commands import ServerCommands
-from actors.operator.source_desk import SourceDesk
-from actors.operator.spool_commands import SpoolCommands
-from actors.operator.watch import NodeFacts, WatchCommands
+from actors.operator.commands.server import ServerCommands
+from actors.operator.commands.sources import SourceDesk
+from actors.operator.commands.spool import SpoolCommands
+from actors.operator.commands.watch import NodeFacts, WatchCommands
 from actors.runtime.overload import Overload
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store
@@ -80,7 +80,7 @@ class Console:
 
 async def run_wcs(*arguments: str, stdin: str = "") -> "CompletedProcess[bytes]":
     """Run `wcs` from a checkout, warnings being errors."""
-    command = [sys.executable, "-W", "error", "-m", "actors.operator.client", *arguments]
+    command = [sys.executable, "-W", "error", "-m", "actors.operator.wcs.client", *arguments]
     return await trio.run_process(
         command, stdin=stdin.encode(), capture_stdout=True, capture_stderr=True, check=False, cwd=ROOT
     )

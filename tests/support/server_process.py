@@ -150,7 +150,7 @@ class ServerProcess:
     def operate(self, *command: str) -> str:
         """Run a command of the operator's program `wcs`; what it printed."""
         ended = subprocess.run(
-            [sys.executable, "-P", "-m", "actors.operator.client", f"--state={self.state}", *command],
+            [sys.executable, "-P", "-m", "actors.operator.wcs.client", f"--state={self.state}", *command],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,

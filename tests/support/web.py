@@ -15,8 +15,8 @@ from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.data_port import MessagePorts
 from actors.node.supervisor import Supervisor
-from actors.operator.app_desk import AppDesk, app_desk
-from actors.operator.source_desk import SourceDesk
+from actors.operator.commands.app_desk import AppDesk, app_desk
+from actors.operator.commands.sources import SourceDesk
 from actors.rooms import RoomDirectory, RoomServices
 from actors.storage.app_store import AppStore
 from actors.storage.source_store import SourceStore

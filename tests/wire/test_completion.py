@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.operator.conversation import Exit
+from actors.operator.wcs.conversation import Exit
 from protocol.operator.completion import SHELLS, completion_script
 from protocol.operator.syntax import VERBS
 from tests.support.operator import run_wcs

@@ -107,7 +107,7 @@ def make_checkout(folder: Path) -> Checkout:
         "actors/__init__.py": "",
         "actors/daemon.py": DAEMON,
         "actors/operator/__init__.py": "",
-        "actors/operator/client.py": "import sys; print('wcs', *sys.argv[1:])",
+        "actors/operator/wcs/client.py": "import sys; print('wcs', *sys.argv[1:])",
         "config/__init__.py": "",
         "requirements.txt": "",
         "requirements-test.txt": "",

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from actors.access.control import ShownCredentials
-from actors.operator.conversation import Exit
+from actors.operator.wcs.conversation import Exit
 from config.accounts_file import read_accounts
 from protocol.access.identity import Identity
 from protocol.access.refusals import LoginRefused
@@ -156,7 +156,7 @@ def type_passwords(state: Path, answers: list[str]) -> int:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(ROOT)
-        command = [sys.executable, "-m", "actors.operator.client", f"--state={state}", "add", "user", "alice"]
+        command = [sys.executable, "-m", "actors.operator.wcs.client", f"--state={state}", "add", "user", "alice"]
         os.execv(sys.executable, command)
     shown = b""
     for question, answer in zip((b"password of 'alice': ", b"again: "), answers, strict=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.operator.conversation import Exit
+from actors.operator.wcs.conversation import Exit
 from config.apps import ALL_METHODS, USUAL_METHODS
 from config.apps_file import read_apps
 from config.version import VERSION
@@ -241,7 +241,7 @@ async def test_text_of_any_encoding_is_answered(console: Console) -> None:
     process = await console.wcs("remove", "app", os.fsdecode(b"\xff\xd0\xbc"))
     assert process.stdout.startswith(b"no application '\\udcff\xd0\xbc'")
     process = await trio.run_process(
-        [sys.executable, "-m", "actors.operator.client", f"--state={console.state}"],
+        [sys.executable, "-m", "actors.operator.wcs.client", f"--state={console.state}"],
         stdin=b"remove app \xff\n", capture_stdout=True, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout.startswith(b"no application '\\udcff'")
@@ -267,7 +267,7 @@ async def test_a_reader_that_has_seen_enough_is_no_error(console: Console) -> No
     os.close(reading)
     try:
         process = await trio.run_process(
-            [sys.executable, "-m", "actors.operator.client", f"--state={console.state}", "show", "rest-methods"],
+            [sys.executable, "-m", "actors.operator.wcs.client", f"--state={console.state}", "show", "rest-methods"],
             stdout=writing, capture_stderr=True, check=False, cwd=ROOT,
         )  # fmt: skip
     finally:
@@ -279,7 +279,7 @@ async def run_in_terminal(console: Console, columns: int, *words: str) -> tuple[
     """The exit code of `wcs` in a terminal so wide, and the lines that it shows there."""
     outer, inner = os.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    command = [sys.executable, "-m", "actors.operator.client", f"--state={console.state}", *words]
+    command = [sys.executable, "-m", "actors.operator.wcs.client", f"--state={console.state}", *words]
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     async with trio.lowlevel.FdStream(outer) as screen:
         process = await trio.run_process(
@@ -310,7 +310,7 @@ async def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(console: Con
 
 
 async def test_the_client_loads_no_part_of_the_server() -> None:
-    script = "import sys, actors.operator.client; print(*{name.partition('.')[0] for name in sys.modules})"
+    script = "import sys, actors.operator.wcs.client; print(*{name.partition('.')[0] for name in sys.modules})"
     process = await trio.run_process([sys.executable, "-c", script], capture_stdout=True, cwd=ROOT)
     loaded = set(process.stdout.decode().split())
     assert "actors" in loaded

@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from actors.node.bans import Bans
-from actors.operator.conversation import Exit
-from actors.operator.live import BY_OPERATOR
+from actors.operator.wcs.conversation import Exit
+from actors.operator.commands.live import BY_OPERATOR
 from config.settings import Settings
 from protocol.access.kicks import BanBy, BanOrder, Kick, Subject
 from tests.support.full_server import full_server
@@ -168,7 +168,7 @@ async def test_those_that_do_not_end_in_time_are_told(console: Console, world: S
 async def answer_at_terminal(console: Console, line: bytes, *words: str) -> tuple[int, str]:
     """The exit code of `wcs` at a terminal where somebody types this line, and everything that is to be read there."""
     outer, inner = os.openpty()
-    command = [sys.executable, "-m", "actors.operator.client", f"--state={console.state}", *words]
+    command = [sys.executable, "-m", "actors.operator.wcs.client", f"--state={console.state}", *words]
     async with trio.lowlevel.FdStream(outer) as screen:
         await screen.send_all(line)
         process = await trio.run_process(command, stdin=inner, stdout=inner, stderr=inner, check=False, cwd=ROOT)

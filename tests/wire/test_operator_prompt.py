@@ -13,8 +13,8 @@ import trio
 import trio.lowlevel
 
 from actors.events.event_log import EventLog
-from actors.operator.conversation import Exit
-from actors.operator.screen import ENTER, LEAVE
+from actors.operator.wcs.conversation import Exit
+from actors.operator.wcs.screen import ENTER, LEAVE
 from protocol.node.server_events import EventType
 from tests.support.operator import ROOT, Console, live_commands_on, open_console, watch_commands_on
 from tests.support.pty_process import PtyProcess, on_pty
@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def wcs(console: Console, home: Path, *words: str, term: str = "xterm") -> AbstractAsyncContextManager[PtyProcess]:
-    command = [sys.executable, "-W", "error", "-m", "actors.operator.client", "--state", str(console.state), *words]
+    command = [sys.executable, "-W", "error", "-m", "actors.operator.wcs.client", "--state", str(console.state), *words]
     return on_pty(command, cwd=ROOT, environment={"TERM": term, "HOME": str(home)})
 
 
@@ -113,7 +113,7 @@ async def test_a_terminal_that_can_do_nothing(console: Console, home: Path) -> N
 
 
 async def test_without_a_server_there_is_no_prompt(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "actors.operator.client", "--state", str(tmp_path)]
+    command = [sys.executable, "-m", "actors.operator.wcs.client", "--state", str(tmp_path)]
     async with on_pty(command, cwd=ROOT, environment={"TERM": "xterm"}) as process:
         assert await process.ended() == Exit.UNREACHABLE
     assert "no server runs" in process.text

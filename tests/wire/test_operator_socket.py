@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from actors.operator import server
-from actors.operator.conversation import Exit
+from actors.operator.wcs.conversation import Exit
 from actors.operator.server import OperatorSocketError, serve_operator
 from actors.storage.app_store import open_app_store
 from actors.storage.default_paths import SOCKET_NAME

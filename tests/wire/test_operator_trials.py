@@ -10,7 +10,7 @@ import trio
 import trustme
 
 from actors.hooks.trial import HookTrial, TrialFailed
-from actors.operator.conversation import Exit
+from actors.operator.wcs.conversation import Exit
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import HookMethod

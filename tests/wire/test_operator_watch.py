@@ -9,8 +9,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.events.event_log import EventLog
-from actors.operator.conversation import Exit
-from actors.operator.watch import MAX_TAILS
+from actors.operator.wcs.conversation import Exit
+from actors.operator.commands.watch import MAX_TAILS
 from config.version import VERSION
 from protocol.hooks import HookMethod
 from protocol.metrics.hook_counts import HookCounts, HookOutcome
@@ -66,7 +66,7 @@ async def test_the_latest_events_are_shown(console: Console, events: EventLog) -
 
 async def test_tail_shows_events_as_they_come(console: Console, events: EventLog, nursery: trio.Nursery) -> None:
     emit(events, "before")
-    command = [sys.executable, "-m", "actors.operator.client", "--state", str(console.state), "--json", "tail"]
+    command = [sys.executable, "-m", "actors.operator.wcs.client", "--state", str(console.state), "--json", "tail"]
     process = await trio.lowlevel.open_process([*command, "stream.*"], stdout=-1, cwd=ROOT)
     assert process.stdout is not None
     data = b""

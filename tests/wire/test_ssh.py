@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.operator.conversation import Exit
+from actors.operator.wcs.conversation import Exit
 from actors.storage.state_folder import StateFolder
 from tests.support.full_server import FullServer, full_server
 from tests.support.operator import ROOT, run_wcs
@@ -174,7 +174,7 @@ async def test_the_helper_ends_with_its_input(tmp_path: Path) -> None:
             "host_key": str(state.ssh_host_key()),
             "keys": str(state.keys_path),
         }
-        command = [sys.executable, "-m", "actors.operator.ssh_helper"]
+        command = [sys.executable, "-m", "actors.operator.ssh.helper"]
         helper = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], cwd=ROOT
         )

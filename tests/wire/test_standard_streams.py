@@ -79,7 +79,7 @@ def test_a_closed_standard_output_is_not_taken_by_a_connection(tmp_path: Path) -
 
 
 def test_with_every_stream_closed_the_server_serves(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "actors.operator.client", f"--state={tmp_path}", "show", "apps"]
+    command = [sys.executable, "-P", "-m", "actors.operator.wcs.client", f"--state={tmp_path}", "show", "apps"]
     with started(tmp_path, closed=(0, 1, 2)) as process:
         answers = (subprocess.run(command, env=ENVIRONMENT, capture_output=True).returncode == 0 for _ in range(1000))
         assert any(answers)  # the first ones may come before the server listens

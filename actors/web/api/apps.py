@@ -45,7 +45,7 @@ _ERRORS: Final = {
 
 
 class AppPort(Protocol):
-    """What changes and tests applications; `actors.operator.app_desk.AppDesk` is one."""
+    """What changes and tests applications; `actors.operator.commands.app_desk.AppDesk` is one."""
 
     def all(self) -> tuple[App, ...]: ...
     async def change(self, command_for: Callable[[AppTable], AppCommand], *, by: str) -> tuple[Done, AppTable]: ...

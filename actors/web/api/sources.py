@@ -29,7 +29,7 @@ log = get_logger("web")
 
 
 class SourcePort(Protocol):
-    """What changes the sources; `actors.operator.source_desk.SourceDesk` is one."""
+    """What changes the sources; `actors.operator.commands.sources.SourceDesk` is one."""
 
     def all(self) -> tuple[NamedSource, ...]: ...
     async def change(self, command: SourceCommand, *, by: str) -> Done: ...

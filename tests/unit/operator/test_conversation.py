@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from actors.operator.conversation import Question, converse
+from actors.operator.wcs.conversation import Question, converse
 
 DONE = {"ok": True, "message": "done", "rows": []}
 PASSWORD = {"ok": False, "error": "password", "message": "password of 'bob'"}

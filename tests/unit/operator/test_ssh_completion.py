@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.operator.ssh_completion import completed, in_columns
+from actors.operator.ssh.completion import completed, in_columns
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How answers are shown: whole where a program reads them, and fitted where a person does."""
 
-from actors.operator.tables import render
+from actors.operator.wcs.tables import render
 
 LONG = "http://" + "a" * 300 + ".example/"
 ROWS = [

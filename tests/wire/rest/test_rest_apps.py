@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.operator.app_desk import app_desk
+from actors.operator.commands.app_desk import app_desk
 from actors.storage.app_store import open_app_store
 from config.settings import Settings
 from tests.support.backend import open_backend

@@ -3,16 +3,16 @@
 from attrs import evolve, field, frozen
 
 from actors.access.audit import AuditLog
-from actors.operator.accounts import AccountCommands, PasswordNeeded
-from actors.operator.app_trials import AppTrials
-from actors.operator.completing import Completer
-from actors.operator.execute import execute
-from actors.operator.live import LiveCommands
-from actors.operator.remote import RemoteOperators
-from actors.operator.server_commands import ServerCommands
-from actors.operator.source_desk import SourceDesk
-from actors.operator.spool_commands import SpoolCommands
-from actors.operator.watch import WatchCommands
+from actors.operator.commands.accounts import AccountCommands, PasswordNeeded
+from actors.operator.commands.app_trials import AppTrials
+from actors.operator.commands.completing import Completer
+from actors.operator.commands.apps import execute
+from actors.operator.commands.live import LiveCommands
+from actors.operator.commands.remote import RemoteOperators
+from actors.operator.commands.server import ServerCommands
+from actors.operator.commands.sources import SourceDesk
+from actors.operator.commands.spool import SpoolCommands
+from actors.operator.commands.watch import WatchCommands
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from actors.storage.table_store import TableStoreError

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from actors.operator.conversation import Exit, without_json
-from actors.operator.tables import printable
-from actors.operator.terminal import Terminal, can_draw
+from actors.operator.wcs.conversation import Exit, without_json
+from actors.operator.wcs.tables import printable
+from actors.operator.wcs.terminal import Terminal, can_draw
 from protocol.operator.grammar import CommandError, split
 
 PROMPT = "wcs> "
@@ -65,7 +65,7 @@ def _editor(terminal: Terminal) -> Callable[[], str]:
     if not can_draw():
         return lambda: input(PROMPT)
     try:
-        from actors.operator.line_editor import line_editor
+        from actors.operator.wcs.line_editor import line_editor
     except ImportError:
         print(PLAIN, file=sys.stderr)
         return lambda: input(PROMPT)

@@ -1,4 +1,4 @@
-"""What each command does. It takes a table, and returns a table and the answer."""
+"""What the commands about applications do: each takes a table, and returns a table and the answer."""
 
 import secrets
 import time

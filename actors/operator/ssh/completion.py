@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from actors.operator.asking import ServerUnreachable, ask
-from actors.operator.tables import printable
+from actors.operator.wcs.asking import ServerUnreachable, ask
+from actors.operator.wcs.tables import printable
 from protocol.common.rate_limit import RateLimit
 
 KEY: Final = "\t"

@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 
 import asyncssh
 
-from actors.operator.conversation import Answered, Exit, Question, converse, exit_code, goes_on, without_json
-from actors.operator.ssh_completion import KEY, SshCompletion
-from actors.operator.tables import printable
-from actors.operator.terminal import json_lines, shown
+from actors.operator.wcs.conversation import Answered, Exit, Question, converse, exit_code, goes_on, without_json
+from actors.operator.ssh.completion import KEY, SshCompletion
+from actors.operator.wcs.tables import printable
+from actors.operator.wcs.terminal import json_lines, shown
 from protocol.operator.grammar import CommandError, split
 
 PROMPT: Final = "wcs> "

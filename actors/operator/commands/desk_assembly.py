@@ -5,16 +5,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from actors.access.control import AccessControl
 from actors.metrics.measured import MeasuredServer
 from actors.node.drain_port import DrainPort
-from actors.operator.accounts import AccountCommands
-from actors.operator.app_trials import AppTrials
-from actors.operator.completing import Completer
-from actors.operator.desk import CommandDesk
-from actors.operator.live import LiveCommands
-from actors.operator.remote import RemoteOperators
-from actors.operator.server_commands import ServerCommands
-from actors.operator.source_desk import SourceDesk
-from actors.operator.spool_commands import SpoolCommands
-from actors.operator.watch import NodeFacts, WatchCommands
+from actors.operator.commands.accounts import AccountCommands
+from actors.operator.commands.app_trials import AppTrials
+from actors.operator.commands.completing import Completer
+from actors.operator.commands.desk import CommandDesk
+from actors.operator.commands.live import LiveCommands
+from actors.operator.commands.remote import RemoteOperators
+from actors.operator.commands.server import ServerCommands
+from actors.operator.commands.sources import SourceDesk
+from actors.operator.commands.spool import SpoolCommands
+from actors.operator.commands.watch import NodeFacts, WatchCommands
 from actors.storage.app_store import AppStore
 from actors.storage.reload import ReloadReport
 from actors.storage.source_store import SourceStore

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from actors.operator.conversation import Exit
-from actors.operator.terminal import Terminal, is_interactive
+from actors.operator.wcs.conversation import Exit
+from actors.operator.wcs.terminal import Terminal, is_interactive
 from actors.storage.default_paths import SOCKET_NAME, default_state_folder
 
 USAGE = """\
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.words:
         return terminal.perform({"words": options.words})
     if is_interactive():
-        from actors.operator.prompt import run_prompt
+        from actors.operator.wcs.prompt import run_prompt
 
         return run_prompt(terminal)
     if sys.stdin.isatty():

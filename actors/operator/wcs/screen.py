@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NamedTuple
 
-from actors.operator.conversation import Answered
-from actors.operator.tables import printable, render
+from actors.operator.wcs.conversation import Answered
+from actors.operator.wcs.tables import printable, render
 from protocol.operator.syntax import STREAM_ORDERS
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"

@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+import actors
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.account_store import AccountStore
 from actors.storage.state_folder import StateFolder
@@ -21,7 +22,7 @@ from protocol.access.accounts import AccountTable
 
 log = get_logger("ssh")
 
-PACKAGES: Final = Path(__file__).resolve().parents[2]
+PACKAGES: Final = Path(actors.__file__).resolve().parents[1]
 END_TIMEOUT: Final = 2.0
 """Seconds in which the helper may end by itself once its input has ended."""
 BACKLOG: Final = 64
@@ -95,7 +96,7 @@ class SshService:
 
     async def _run_helper(self, listener: int) -> int:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-P", "-m", "actors.operator.ssh_helper"],
+            [sys.executable, "-P", "-m", "actors.operator.ssh.helper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from actors.hooks.dispatcher import HookDispatcher
 from actors.hooks.hook_request import iso_time
-from actors.operator.live import counted
+from actors.operator.commands.live import counted
 from actors.storage.hook_spool import SpoolFileError
 from config.apps import AppTable
 from protocol.common.durations import shown_age

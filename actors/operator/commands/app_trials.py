@@ -6,7 +6,7 @@ from attrs import frozen
 
 from actors.hooks.echo import is_echo
 from actors.hooks.trial import HookTrial, TrialFailed, TrialReport
-from actors.operator.execute import app_by_name
+from actors.operator.commands.apps import app_by_name
 from config.apps import App, AppTable
 from config.settings import Settings
 from protocol.hooks import HookMethod

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from attrs import frozen
 
 from actors.hooks.trial import TrialReport
-from actors.operator.app_trials import AppTrials
-from actors.operator.execute import execute
+from actors.operator.commands.app_trials import AppTrials
+from actors.operator.commands.apps import execute
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from config.apps import App, AppTable

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.operator.asking import ServerUnreachable, ask
-from actors.operator.conversation import Answered, Exit, Question, converse, exit_code, goes_on
-from actors.operator.tables import printable, render, render_lines
+from actors.operator.wcs.asking import ServerUnreachable, ask
+from actors.operator.wcs.conversation import Answered, Exit, Question, converse, exit_code, goes_on
+from actors.operator.wcs.tables import printable, render, render_lines
 
 
 class Terminal(NamedTuple):
@@ -27,7 +27,7 @@ class Terminal(NamedTuple):
         """One command: ask, show the answer, return the exit code. `place`: where it stands, for an error."""
         answer = self._conversation(request)
         if answer.get("form") == "screen" and not self.as_json and can_draw():
-            from actors.operator.screen import show_screen  # rarely needed
+            from actors.operator.wcs.screen import show_screen  # rarely needed
 
             answer = show_screen(answer, lambda words: self.ask({"words": words}))
         while goes_on(answer):
