@@ -9,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from actors.calls.owner import CallOwner
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.media.call.bridge import Bridge
 from actors.media.call.voice_ingest import VoiceIngest
 from actors.media.context import MediaContext

@@ -6,7 +6,7 @@ All methods are called on the server's event loop. They must not raise or wait.
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription
 from protocol.calls.statuses import TransferStatus

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import trio
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.media.events import Post
 from actors.node.drain import Drain
 from actors.runtime.actor import Request, StopReason

@@ -13,8 +13,8 @@ import httpx
 import trio
 
 from actors.events.event_log import EventLog
+from actors.hooks.connections.transport import HostName, host_name
 from actors.hooks.echo import is_echo
-from actors.hooks.transport import HostName, host_name
 from actors.runtime.logs import get_logger
 from config.apps import App
 from protocol.hooks import Answered, HookMethod, Outcome, TimedOut, Unreachable

@@ -12,8 +12,8 @@ import trio
 from attrs import define, field, frozen
 
 from actors.events.event_log import EventLog
-from actors.hooks.fair_queue import Caller
 from actors.hooks.masking import MaskedBody
+from actors.runtime.fair_queue import Caller
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.apps import App
 from protocol.common.rate_limit import RateLimit

@@ -18,19 +18,19 @@ import trio
 from attrs import frozen
 
 from actors.events.event_log import EventLog
-from actors.hooks.backlog import Backlog, WaitingHook
+from actors.hooks.connections.tls import client_context
+from actors.hooks.connections.transport import HookTransport, HostName, host_name
 from actors.hooks.echo import is_echo
-from actors.hooks.fair_queue import Caller
-from actors.hooks.lane import HookLane
-from actors.hooks.queue import HookQueue, Notification
-from actors.hooks.queue_starter import QueueStarter
-from actors.hooks.replay import HookReplay
+from actors.hooks.kept.replay import HookReplay
+from actors.hooks.kept.spool import Spool
+from actors.hooks.lanes.backlog import Backlog, WaitingHook
+from actors.hooks.lanes.lane import HookLane
+from actors.hooks.lanes.queue import HookQueue, Notification
+from actors.hooks.lanes.queue_starter import QueueStarter
 from actors.hooks.sender import CallTransport, HookSender
-from actors.hooks.spool import Spool
-from actors.hooks.tls import client_context
-from actors.hooks.transport import HookTransport, HostName, host_name
 from actors.net.accept import hook_connections
 from actors.runtime.actor import Actor, StopReason
+from actors.runtime.fair_queue import Caller
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from config.apps import App

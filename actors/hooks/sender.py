@@ -16,11 +16,11 @@ from attrs import define
 from actors.events.event_log import EventLog
 from actors.hooks.breakers import BREAKER_OPEN, BackendBreakers
 from actors.hooks.call_log import CallLog, HookCall, Progress, debug_body, is_debugging
-from actors.hooks.fair_queue import Caller
+from actors.hooks.connections.transport import NoAnswer, PoolStatistics
 from actors.hooks.hook_request import HookRequests, Unwritable
 from actors.hooks.recent_calls import RecentCalls
 from actors.hooks.retries import Retries
-from actors.hooks.transport import NoAnswer, PoolStatistics
+from actors.runtime.fair_queue import Caller
 from config.apps import App
 from config.live import follow
 from config.settings import Settings

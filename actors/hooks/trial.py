@@ -13,10 +13,10 @@ import trio
 from attrs import define, field, frozen
 
 from actors.hooks.call_log import HookCall, Progress
-from actors.hooks.connection import TlsFailed, connect, port_of
+from actors.hooks.connections.connection import TlsFailed, connect, port_of
+from actors.hooks.connections.tls import client_context
 from actors.hooks.hook_request import HookRequests
-from actors.hooks.resolver import Resolver
-from actors.hooks.tls import client_context
+from actors.net.resolver import Resolver
 from config.apps import App
 from config.settings import Settings
 from protocol.hooks import HookMethod, RestClientConfig, answer_fault, read_answer

@@ -11,10 +11,10 @@ from typing import Final
 import httpx
 import trio
 
-from actors.hooks.connection import TlsFailed, connect, port_of
+from actors.hooks.connections.connection import TlsFailed, connect, port_of
+from actors.hooks.connections.tls import client_context
 from actors.hooks.echo import is_echo
-from actors.hooks.resolver import Resolver
-from actors.hooks.tls import client_context
+from actors.net.resolver import Resolver
 from config.apps import App
 from config.doctor import BackendFacts, StunFacts
 from config.settings import Settings

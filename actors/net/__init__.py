@@ -1,1 +1,1 @@
-"""TCP listeners, accepting under a descriptor limit, and the machine's addresses."""
+"""TCP listeners, accepting under a descriptor limit, names and their addresses, and the machine's addresses."""

@@ -8,7 +8,7 @@ from actors.access.opening import open_access
 from actors.calls.sip.sockets import open_sip_sockets
 from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import open_dispatcher
-from actors.hooks.spool import open_spool
+from actors.hooks.kept.spool import open_spool
 from actors.media.io.sockets import open_media_sockets
 from actors.media.plane import MediaPlane
 from actors.media.sending.sender_choice import choose_sender

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import trio
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.session.receive_quota import ReceiveQuota
 from protocol.common.memory_budget import weigh
 from protocol.hooks import HookMethod, Verdict

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.session.writing import FrameWriter
 from protocol.hooks import HookMethod, connection_status_body
 from protocol.signaling.frames import Connection, GetUserData, GetVersion, PingFrame

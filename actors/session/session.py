@@ -17,7 +17,7 @@ from attrs import Factory, field, frozen
 from actors.calls.call_desk import CallDesk
 from actors.calls.parking import CallParking
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
 from actors.rooms import RoomPlaces

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.session.writing import FrameWriter
 from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod

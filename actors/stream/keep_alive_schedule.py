@@ -2,7 +2,7 @@
 
 One walker serves all streams. A stream's turns are `interval` apart, at an offset derived from its id, so that streams
 that started together (after a restart, say) do not ask together. A stream whose last question is still unanswered skips
-its turn. It does not delay the others, because each stream has its own slot (`actors.hooks.lane`).
+its turn. It does not delay the others, because each stream has its own slot (`actors.hooks.lanes.lane`).
 
 `protocol.hooks.verdict` judges the answers: under restOnError FAIL, 403 stops the stream and any other failure is
 reported to its client; anything else changes nothing. (WCS page "Stopping the video stream on the server side".) Beyond
@@ -17,7 +17,7 @@ from typing import Any, Never, Protocol
 
 import trio
 
-from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
 from actors.runtime.actor import Actor, StopReason, crash_guard
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import slices

@@ -14,7 +14,7 @@ All methods are called on the server's event loop. They must not raise or wait.
 
 from typing import Protocol
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod
 from protocol.stream.events import StreamEvent

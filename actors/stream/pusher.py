@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import evolve
 
-from actors.hooks.resolver import Resolver
+from actors.net.resolver import Resolver
 from actors.node.push_port import (
     NoSuchPush,
     NothingToPush,

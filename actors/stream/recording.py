@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from attrs import frozen
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap

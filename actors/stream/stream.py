@@ -17,7 +17,7 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
 from actors.media.call.voice_ingest import VoiceIngest
 from actors.media.events import Connected, Failed, Flowing, MediaEvent, MediaRefused, PeerClosed, Resized
 from actors.media.ingest.fed_ingest import FedIngest

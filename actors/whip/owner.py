@@ -4,7 +4,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from protocol.access.kicks import Subject
 from protocol.hooks import HookContext, HookMethod
 from protocol.stream.events import StreamEvent

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, Final, Never
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.node.termination import Follower
 from actors.node.whip_port import WhipRequest
 from actors.runtime.actor import CRASHED, Actor, Request, StopReason

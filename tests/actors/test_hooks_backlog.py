@@ -8,9 +8,9 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.hooks import queued_weight as module
-from actors.hooks.backlog import MAX_WEIGHT, MAX_WEIGHT_OF_ALL, Account, Backlog, WaitingHook
-from actors.hooks.queued_weight import OVERHEAD, Load
+from actors.hooks.lanes import queued_weight as module
+from actors.hooks.lanes.backlog import MAX_WEIGHT, MAX_WEIGHT_OF_ALL, Account, Backlog, WaitingHook
+from actors.hooks.lanes.queued_weight import OVERHEAD, Load
 from protocol.common.memory_budget import weigh
 
 MEBIBYTE = 1024 * 1024

@@ -10,9 +10,9 @@ import trio.testing
 from attrs import evolve
 from trio.testing import MockClock
 
-from actors.hooks.backlog import MAX_WEIGHT
 from actors.hooks.dispatcher import REFUSALS_PER_PASS
-from actors.hooks.queue_starter import STARTS_PER_PASS
+from actors.hooks.lanes.backlog import MAX_WEIGHT
+from actors.hooks.lanes.queue_starter import STARTS_PER_PASS
 from config.settings import HookOrder
 from protocol.hooks import HookMethod, MethodConfig, RestPolicy
 from tests.support.hook_rig import APP, TEST_OVER, HookRig, after, echo, hang, hook_rig

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.hooks.connection_slots import ConnectionSlots
-from actors.hooks.fair_queue import Caller, FairQueue
+from actors.runtime.fair_queue import Caller, FairQueue
+from actors.runtime.shared_slots import SharedSlots
 
 # -- the line ----------------------------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class Crowd:
     """Callers that take places and keep them until told."""
 
     def __init__(self, nursery: trio.Nursery, total: int, *, is_shared: bool) -> None:
-        self.places = ConnectionSlots(total, is_shared=lambda: is_shared)
+        self.places = SharedSlots(total, is_shared=lambda: is_shared)
         self.held: Counter[str] = Counter()
         self.order: list[str] = []
         self._nursery = nursery
@@ -148,7 +148,7 @@ async def test_a_session_that_wants_a_thousand_places_lets_another_have_the_next
 
 @pytest.mark.parametrize("is_shared", [False, True])
 async def test_who_gives_up_leaves_nothing_behind_whenever_that_is(autojump_clock: MockClock, is_shared: bool) -> None:
-    places = ConnectionSlots(3, is_shared=lambda: is_shared)
+    places = SharedSlots(3, is_shared=lambda: is_shared)
     most = 0
 
     async def hold(caller: Caller, patience: float) -> None:
@@ -169,7 +169,7 @@ async def test_who_gives_up_leaves_nothing_behind_whenever_that_is(autojump_cloc
 
 
 async def test_a_place_that_comes_to_somebody_who_has_just_given_up_is_not_lost(autojump_clock: MockClock) -> None:
-    places = ConnectionSlots(1, is_shared=lambda: False)
+    places = SharedSlots(1, is_shared=lambda: False)
     caller, patience = Caller("a", "1"), trio.CancelScope()
 
     async def wait() -> None:

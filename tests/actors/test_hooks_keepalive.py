@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.hooks.keep_alive_slot import KeepAliveSlot
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.lane import HookLane
 from actors.runtime.actor import StopReason
 from actors.stream.keep_alive_schedule import StreamKeepAlive, Walk
 from config.live import Live

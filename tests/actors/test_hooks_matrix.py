@@ -14,7 +14,7 @@ import trio
 from attrs import frozen
 from trio.testing import MockClock
 
-from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
+from actors.hooks.connections.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from actors.stream import Stream
 from actors.stream.keep_alive_schedule import ask
 from config.apps import BY_NAME

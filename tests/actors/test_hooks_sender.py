@@ -14,9 +14,9 @@ import trio.testing
 from attrs import evolve
 from trio.testing import MockClock
 
+from actors.hooks.connections.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from actors.hooks.echo import is_echo
 from actors.hooks.masking import masked
-from actors.hooks.transport import AnswerTooLarge, CannotResolve, NoAnswer, TlsFailed
 from config.apps import App
 from protocol.hooks import Allow, Deny, HookMethod, MethodConfig, RestClientConfig, RestOnError
 from tests.support.hook_rig import APP, Answer, after, echo, failing, hang, hook_rig, status

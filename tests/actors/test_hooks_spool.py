@@ -10,8 +10,8 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from actors.hooks import replay as replaying
-from actors.hooks import spool as spooling
+from actors.hooks.kept import replay as replaying
+from actors.hooks.kept import spool as spooling
 from actors.storage.hook_spool import HookSpoolFile, SpoolFileError
 from config.settings import HookOrder
 from protocol.hooks import Allow, HookMethod

@@ -11,10 +11,10 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from actors.hooks import spool as spooling
 from actors.hooks.call_log import HookCall, Progress
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.spool import Spool
+from actors.hooks.kept import spool as spooling
+from actors.hooks.kept.spool import Spool
 from actors.storage.hook_spool import HookSpoolFile
 from config.apps import App
 from config.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.hooks.start_pacer import BURST, BURST_WINDOW, FAILING_PAUSE, StartPacer
+from actors.hooks.connections.start_pacer import BURST, BURST_WINDOW, FAILING_PAUSE, StartPacer
 from tests.support.passes import Passes
 
 MANY = 50

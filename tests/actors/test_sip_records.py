@@ -8,7 +8,7 @@ import trio
 
 from actors.calls.sip.access import MAX_HOPS, SipAccess, SipForbidden, SipUnreachable
 from actors.calls.sip.records import ServerRecords
-from actors.hooks.resolver import CACHE_SECONDS, Resolver
+from actors.net.resolver import CACHE_SECONDS, Resolver
 from protocol.sip.locating import ServerPlace, SrvRecord
 from protocol.sip.servers import read_servers
 from protocol.sip.transactions import Hop
@@ -146,7 +146,7 @@ async def test_a_domain_of_many_servers_is_not_tried_at_all_of_them() -> None:
 async def test_names_that_pages_make_up_are_not_all_remembered(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.hooks.resolver.MAX_KNOWN", 3)
+    monkeypatch.setattr("actors.net.resolver.MAX_KNOWN", 3)
     asked: list[str] = []
 
     def note(host: str) -> tuple[str, ...]:

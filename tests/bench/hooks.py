@@ -28,10 +28,10 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 
+from actors.hooks.connections.transport import HookTransport
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.keep_alive_slot import KeepAliveSlot
-from actors.hooks.lane import HookLane
-from actors.hooks.transport import HookTransport
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.lane import HookLane
 from actors.runtime import logs
 from actors.runtime.actor import StopReason
 from actors.stream.keep_alive_schedule import StreamKeepAlive

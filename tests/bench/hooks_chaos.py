@@ -27,11 +27,11 @@ import trio.testing
 from attrs import astuple, define, evolve, field, frozen
 
 from actors.daemon import SWITCH_INTERVAL, configure_gc
+from actors.hooks.connections.tls import client_context
+from actors.hooks.connections.transport import HookTransport
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lane import HookLane
-from actors.hooks.resolver import Resolver
-from actors.hooks.tls import client_context
-from actors.hooks.transport import HookTransport
+from actors.hooks.lanes.lane import HookLane
+from actors.net.resolver import Resolver
 from actors.runtime import logs
 from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App

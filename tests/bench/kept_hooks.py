@@ -31,7 +31,7 @@ import trio
 from attrs import asdict, define, evolve, field, frozen
 from trio.testing import MockClock
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.storage.hook_spool import NO_ATTEMPTS, HookSpoolFile
 from protocol.hooks import HookMethod
 from protocol.hooks.kept_hook import KeptHook

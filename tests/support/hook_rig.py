@@ -12,8 +12,8 @@ from attrs import define, evolve, field
 
 from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lane import HookLane
-from actors.hooks.spool import Spool
+from actors.hooks.kept.spool import Spool
+from actors.hooks.lanes.lane import HookLane
 from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App
 from config.settings import Settings

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import trio
 
-from actors.hooks.fair_queue import Caller
-from actors.hooks.transport import HookTransport, PoolStatistics
+from actors.hooks.connections.transport import HookTransport, PoolStatistics
+from actors.runtime.fair_queue import Caller
 
 CONTENT = b'{"name":"stream"}'
 LIMIT = 100_000

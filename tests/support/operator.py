@@ -27,11 +27,11 @@ from actors.operator.commands.completing import Completer
 from actors.operator.commands.desk import CommandDesk
 from actors.operator.commands.live import LiveCommands
 from actors.operator.commands.remote import RemoteOperators
-from actors.operator.server import serve_operator
 from actors.operator.commands.server import ServerCommands
 from actors.operator.commands.sources import SourceDesk
 from actors.operator.commands.spool import SpoolCommands
 from actors.operator.commands.watch import NodeFacts, WatchCommands
+from actors.operator.server import serve_operator
 from actors.runtime.overload import Overload
 from actors.storage.account_store import open_account_store
 from actors.storage.app_store import AppStore, open_app_store

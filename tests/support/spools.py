@@ -9,8 +9,8 @@ import httpx
 import trio
 from attrs import evolve
 
-from actors.hooks.lane import HookLane
-from actors.hooks.spool import Spool
+from actors.hooks.kept.spool import Spool
+from actors.hooks.lanes.lane import HookLane
 from actors.storage.hook_spool import AppTotals, HookSpoolFile
 from config.apps import App
 from config.settings import Settings

@@ -11,7 +11,7 @@ import pytest
 import trio
 from attrs import frozen
 
-from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
 from actors.media.ingest.webrtc_ingest import WebRtcIngest
 from actors.media.plane import MediaPlane
 from actors.media.playback import Playback
@@ -230,7 +230,7 @@ CRASHING_DAEMON = """
 import sys
 from actors.daemon import main
 from actors.node.directory import Claim
-from actors.hooks.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
 from actors.media.plane import MediaPlane
 
 async def run(self):

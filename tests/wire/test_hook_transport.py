@@ -10,10 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from actors.hooks import transport as transport_module
-from actors.hooks.connection import EVENTS_PER_PASS
-from actors.hooks.fair_queue import Caller
-from actors.hooks.transport import AnswerTooLarge, HookTransport, NoAnswer
+from actors.hooks.connections import transport as transport_module
+from actors.hooks.connections.connection import EVENTS_PER_PASS
+from actors.hooks.connections.transport import AnswerTooLarge, HookTransport, NoAnswer
+from actors.runtime.fair_queue import Caller
 from tests.support import behaviours
 from tests.support.backend import open_backend, refused_url
 from tests.support.behaviours import Behaviour

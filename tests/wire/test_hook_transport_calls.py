@@ -14,7 +14,7 @@ import trustme
 from attrs import evolve
 
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.runtime.actor import StopReason
 from config.apps import ALL_METHODS, App
 from config.settings import Settings

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.hooks.resolver import Resolver
-from actors.hooks.transport import HookTransport, NoAnswer
+from actors.hooks.connections.transport import HookTransport, NoAnswer
+from actors.net.resolver import Resolver
 from tests.support import behaviours
 from tests.support.backend import open_backend, unaccepting_url
 from tests.support.hook_transport import CALLER, exchange

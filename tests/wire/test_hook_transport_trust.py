@@ -12,10 +12,10 @@ import pytest
 import trio
 import trustme
 
-from actors.hooks.connection import AddressDenied
-from actors.hooks.resolver import THREADS_PER_HOST, Resolver
-from actors.hooks.tls import client_context
-from actors.hooks.transport import CannotResolve, HookTransport, NoAnswer, TlsFailed
+from actors.hooks.connections.connection import AddressDenied
+from actors.hooks.connections.tls import client_context
+from actors.hooks.connections.transport import CannotResolve, HookTransport, NoAnswer, TlsFailed
+from actors.net.resolver import THREADS_PER_HOST, Resolver
 from protocol.hooks.networks import HookNetworks
 from tests.support import behaviours
 from tests.support.backend import open_backend, unaccepting_url

@@ -135,7 +135,7 @@ def test_commands_go_to_the_node_that_is_named_or_to_all(server: ServerProcess) 
     assert server.post("/admin/reload", {}).is_success
     server.wait_until(lambda: server.log().count("settings reloaded") == 2 * NODES + 1, what="and by REST")
     refused = subprocess.run(
-        [sys.executable, "-P", "-m", "actors.operator.wcs.client", f"--state={server.state}", "--node=9", "show", "apps"],
+        [sys.executable, "-Pm", "actors.operator.wcs.client", f"--state={server.state}", "--node=9", "show", "apps"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert (refused.returncode, refused.stderr) == (2, "wcs: there is no node 9: they are numbered from 0 to 3\n")

@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from actors.node.bans import Bans
-from actors.operator.wcs.conversation import Exit
 from actors.operator.commands.live import BY_OPERATOR
+from actors.operator.wcs.conversation import Exit
 from config.settings import Settings
 from protocol.access.kicks import BanBy, BanOrder, Kick, Subject
 from tests.support.full_server import full_server

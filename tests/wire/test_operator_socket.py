@@ -9,8 +9,8 @@ import trio
 import trio.testing
 
 from actors.operator import server
-from actors.operator.wcs.conversation import Exit
 from actors.operator.server import OperatorSocketError, serve_operator
+from actors.operator.wcs.conversation import Exit
 from actors.storage.app_store import open_app_store
 from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.table_store import TableStoreError

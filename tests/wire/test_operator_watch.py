@@ -9,8 +9,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.events.event_log import EventLog
-from actors.operator.wcs.conversation import Exit
 from actors.operator.commands.watch import MAX_TAILS
+from actors.operator.wcs.conversation import Exit
 from config.version import VERSION
 from protocol.hooks import HookMethod
 from protocol.metrics.hook_counts import HookCounts, HookOutcome

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 import actors
-from actors.hooks.resolver import Resolver
+from actors.net.resolver import Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.capturing.source_access import SourceAccess, SourceDenied
 from actors.workers.capturing.source_forwarder import MAX_NAMES, SourceForwarder, ports_for

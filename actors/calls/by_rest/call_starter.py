@@ -13,7 +13,7 @@ from actors.calls.placed_call import PlacedCall
 from actors.calls.sip.dialer import Dialer
 from actors.calls.start import start_call
 from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.runtime.logs import get_logger
 from actors.storage.app_store import AppStore
 from config.apps import App

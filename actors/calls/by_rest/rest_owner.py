@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from actors.hooks.lane import HookLane
+from actors.hooks.lanes.lane import HookLane
 from actors.runtime.logs import get_logger
 from protocol.access.kicks import Subject
 from protocol.calls.description import CallDescription

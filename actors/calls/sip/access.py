@@ -15,7 +15,7 @@ import trio
 
 from actors.calls.sip.known_ways import KnownWays
 from actors.calls.sip.records import DnsLookup, ServerRecords
-from actors.hooks.resolver import CannotResolve, Resolver
+from actors.net.resolver import CannotResolve, Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.common.networks import reached_address
 from protocol.sip.locating import ServerPlace, place_without_records

@@ -5,8 +5,8 @@ from attrs import evolve, field, frozen
 from actors.access.audit import AuditLog
 from actors.operator.commands.accounts import AccountCommands, PasswordNeeded
 from actors.operator.commands.app_trials import AppTrials
-from actors.operator.commands.completing import Completer
 from actors.operator.commands.apps import execute
+from actors.operator.commands.completing import Completer
 from actors.operator.commands.live import LiveCommands
 from actors.operator.commands.remote import RemoteOperators
 from actors.operator.commands.server import ServerCommands

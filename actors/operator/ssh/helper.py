@@ -18,9 +18,9 @@ from typing import Any, Final, NamedTuple
 
 import asyncssh
 
+from actors.operator.ssh.session import SshSession
 from actors.operator.wcs.asking import MAX_ANSWER_SIZE
 from actors.operator.wcs.conversation import Answered
-from actors.operator.ssh.session import SshSession
 
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds the server may take to answer."""

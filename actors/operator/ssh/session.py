@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 import asyncssh
 
-from actors.operator.wcs.conversation import Answered, Exit, Question, converse, exit_code, goes_on, without_json
 from actors.operator.ssh.completion import KEY, SshCompletion
+from actors.operator.wcs.conversation import Answered, Exit, Question, converse, exit_code, goes_on, without_json
 from actors.operator.wcs.tables import printable
 from actors.operator.wcs.terminal import json_lines, shown
 from protocol.operator.grammar import CommandError, split

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
-from actors.hooks.resolver import CannotResolve, Resolver
 from actors.net.connecting import connect_any
+from actors.net.resolver import CannotResolve, Resolver
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.capture.rules import SETTING, CaptureRules

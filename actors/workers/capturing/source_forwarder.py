@@ -12,8 +12,8 @@ from typing import Final
 
 import trio
 
-from actors.hooks.resolver import CannotResolve
 from actors.net.accept import Reserve, accept_connections
+from actors.net.resolver import CannotResolve
 from actors.net.tcp_stream import TcpStream
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after

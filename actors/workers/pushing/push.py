@@ -12,7 +12,7 @@ from typing import Final
 import trio
 from attrs import evolve, field, frozen
 
-from actors.hooks.resolver import Resolver
+from actors.net.resolver import Resolver
 from actors.runtime.actor import SHUTDOWN, crash_guard
 from actors.runtime.logs import get_logger
 from actors.workers.processes.worker import WorkerServices

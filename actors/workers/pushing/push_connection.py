@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import trio
 
-from actors.hooks.resolver import CannotResolve, Resolver
 from actors.net.connecting import connect_any
+from actors.net.resolver import CannotResolve, Resolver
 from actors.runtime.timeouts import fail_after
 from protocol.rtmp.target import RtmpTarget
 

@@ -13,11 +13,11 @@ from typing import Final
 import trio
 from attrs import asdict, define, field, frozen
 
-from actors.hooks.connection_slots import ConnectionSlots, may_take
-from actors.hooks.fair_queue import Caller
 from actors.node.snapshot_port import NotInTime, NotShown, SnapshotRefused
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
+from actors.runtime.fair_queue import Caller
 from actors.runtime.logs import RateLimitedLog, get_logger
+from actors.runtime.shared_slots import SharedSlots, may_take
 from actors.workers.processes.tap_channel import OpenTap
 from actors.workers.processes.worker import WorkerServices
 from actors.workers.snapshots.snapshot_worker import FAILED, Shot, SnapshotWorker
@@ -104,7 +104,7 @@ class Snapshots:
         self._waiting: Counter[str] = Counter()
         """By publisher."""
         self._kept = 0
-        self._slots = ConnectionSlots(AT_ONCE, is_shared=lambda: True)
+        self._slots = SharedSlots(AT_ONCE, is_shared=lambda: True)
         self._worker: SnapshotWorker | None = None
         self._idle = trio.CancelScope()
         self._nursery: trio.Nursery | None = None

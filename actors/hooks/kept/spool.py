@@ -23,9 +23,9 @@ from attrs import define
 from actors.events.event_log import EventLog
 from actors.hooks.call_log import HookCall, Progress
 from actors.hooks.hook_request import Unwritable, written
-from actors.hooks.kept_attempts import KeptAttempts
-from actors.hooks.spool_index import SpoolIndex
-from actors.hooks.unwritten_hooks import UnwrittenHooks
+from actors.hooks.kept.attempts import KeptAttempts
+from actors.hooks.kept.spool_index import SpoolIndex
+from actors.hooks.kept.unwritten_hooks import UnwrittenHooks
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.hook_spool import HookSpoolFile, RemovedRow, SpoolFileError
 from config.apps import App

@@ -17,10 +17,10 @@ from attrs import define, field
 
 from actors.hooks.breakers import backend_of
 from actors.hooks.call_log import HookCall, HookedStream
+from actors.hooks.connections.transport import HostName
 from actors.hooks.echo import is_echo
+from actors.hooks.kept.spool import Spool
 from actors.hooks.sender import HookSender
-from actors.hooks.spool import Spool
-from actors.hooks.transport import HostName
 from actors.storage.hook_spool import SpoolFileError
 from config.apps import App
 from config.settings import HookOrder, Settings

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from actors.hooks.backlog import Backlog
+from actors.hooks.kept.spool import Spool
+from actors.hooks.lanes.backlog import Backlog
 from actors.hooks.sender import HookSender
-from actors.hooks.spool import Spool
 from config.apps import App
 from config.settings import Settings
 

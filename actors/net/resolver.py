@@ -1,4 +1,4 @@
-"""Resolves names to addresses, so that a hanging name server delays only its own backend.
+"""Resolves names to addresses, so that a hanging name server delays only those who ask it.
 
 A lookup runs in a thread, because the system's resolver blocks. Threads that hang cannot be stopped, only abandoned; so
 each host may have only a few, counted until they really end. Addresses are cached for a short while.
@@ -20,7 +20,7 @@ MAX_KNOWN = 1_000
 
 
 class CannotResolve(httpx.TransportError):
-    """The host's name cannot be resolved to an address."""
+    """The host's name cannot be resolved to an address. An error of httpx, as all that hooks fail with."""
 
 
 def system_lookup(host: str) -> tuple[str, ...]:

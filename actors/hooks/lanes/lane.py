@@ -13,14 +13,14 @@ from typing import Any
 
 import trio
 
-from actors.hooks.backlog import Account
 from actors.hooks.call_log import HookCall, HookedStream
-from actors.hooks.client_deliveries import Deliveries, Delivery
 from actors.hooks.echo import is_echo
-from actors.hooks.keep_alive_slot import KeepAliveSlot
-from actors.hooks.kept_notifications import KeptNotifications
-from actors.hooks.lane_services import LaneServices
-from actors.hooks.queue import HookQueue, Notification, Permit
+from actors.hooks.lanes.backlog import Account
+from actors.hooks.lanes.client_deliveries import Deliveries, Delivery
+from actors.hooks.lanes.keep_alive_slot import KeepAliveSlot
+from actors.hooks.lanes.kept_notifications import KeptNotifications
+from actors.hooks.lanes.queue import HookQueue, Notification, Permit
+from actors.hooks.lanes.services import LaneServices
 from config.apps import App
 from protocol.hooks import (
     Allow,

@@ -19,8 +19,8 @@ import h11
 import httpx
 import trio
 
-from actors.hooks.resolver import Resolver
 from actors.net.connecting import connect_any
+from actors.net.resolver import Resolver
 from actors.net.tcp_stream import TcpStream
 from protocol.hooks.networks import ANY_BACKEND, HookNetworks
 

@@ -3,8 +3,8 @@
 import trio
 
 from actors.hooks.call_log import HookCall, Progress
-from actors.hooks.lane_services import LaneServices
-from actors.hooks.queue import Notification
+from actors.hooks.lanes.queue import Notification
+from actors.hooks.lanes.services import LaneServices
 from config.settings import HookOrder
 from protocol.hooks import NotSent, Outcome
 from protocol.hooks.kept_hook import is_undelivered

@@ -16,8 +16,8 @@ from typing import Any, Protocol, Self
 import trio
 from attrs import define, field
 
-from actors.hooks.backlog import Account
-from actors.hooks.queued_weight import Load
+from actors.hooks.lanes.backlog import Account
+from actors.hooks.lanes.queued_weight import Load
 from protocol.hooks import Allow, HookMethod, Verdict
 
 

@@ -1,4 +1,4 @@
-"""A bounded number of slots, such as the connections to one host. No application gets them all.
+"""A bounded number of slots, such as the connections to one host, shared by applications: none gets them all.
 
 Waiting callers are served in turn (see `fair_queue`). When several applications share the slots, one that already holds
 some gets another only if the number left free is at least a third of what it holds now. Alone it takes up to three
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import trio
 from attrs import field, frozen
 
-from actors.hooks.fair_queue import Caller, FairQueue
+from actors.runtime.fair_queue import Caller, FairQueue
 
 SHARE = 3
 """An application may hold at most this many times the number of free slots."""
@@ -23,7 +23,7 @@ def may_take(held: int, free: int) -> bool:
     return free > 0 and (not held or held <= SHARE * (free - 1))
 
 
-class ConnectionSlots:
+class SharedSlots:
     """`total` slots. `is_shared` says whether more than one application may currently want them."""
 
     def __init__(self, total: int, *, is_shared: Callable[[], bool]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from actors.hooks.fair_queue import Caller, FairQueue
-from actors.hooks.queue import HookQueue
+from actors.hooks.lanes.queue import HookQueue
+from actors.runtime.fair_queue import Caller, FairQueue
 
 STARTS_PER_PASS = 16
 

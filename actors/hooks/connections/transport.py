@@ -21,11 +21,11 @@ import httpx
 import trio
 from attrs import frozen
 
-from actors.hooks.connection import AnswerTooLarge, BackendConnection, NoAnswer, TlsFailed, connect, port_of
-from actors.hooks.connection_slots import ConnectionSlots
-from actors.hooks.fair_queue import Caller
-from actors.hooks.resolver import CannotResolve, Resolver
-from actors.hooks.start_pacer import StartPacer
+from actors.hooks.connections.connection import AnswerTooLarge, BackendConnection, NoAnswer, TlsFailed, connect, port_of
+from actors.hooks.connections.start_pacer import StartPacer
+from actors.net.resolver import CannotResolve, Resolver
+from actors.runtime.fair_queue import Caller
+from actors.runtime.shared_slots import SharedSlots
 from protocol.hooks.networks import ANY_BACKEND, HookNetworks
 
 __all__ = [
@@ -87,7 +87,7 @@ class HookTransport:
         self._is_shared = is_shared
         self._hosts: dict[HostName, _HostPool] = {}
         self._max_total = max_total
-        self.connections = ConnectionSlots(
+        self.connections = SharedSlots(
             max_total, is_shared=lambda: len(self._hosts) > 1
         )  # by host, then by application
         self._closed = False
@@ -192,7 +192,7 @@ class HostSlot:
         keep_alives = [(host.keep_alives, caller)] if keep_alive else []
         of_all = Caller(host.name, caller.app)
         self._wanted = (*keep_alives, (host.connections, caller), (transport.connections, of_all))
-        self._held: list[tuple[ConnectionSlots, Caller]] = []
+        self._held: list[tuple[SharedSlots, Caller]] = []
 
     async def __aenter__(self) -> Self:
         await self._pacer.enter(in_batch=self._keep_alive)
@@ -237,8 +237,8 @@ class _HostPool:
 
     def __init__(self, name: HostName, max_connections: int, *, is_shared: Callable[[], bool]) -> None:
         self.name = " ".join(map(str, name))
-        self.connections = ConnectionSlots(max_connections, is_shared=is_shared)
-        self.keep_alives = ConnectionSlots(max(1, max_connections // 2), is_shared=is_shared)
+        self.connections = SharedSlots(max_connections, is_shared=is_shared)
+        self.keep_alives = SharedSlots(max(1, max_connections // 2), is_shared=is_shared)
         self.idle: deque[BackendConnection] = deque()
         self._pacers: dict[str, StartPacer] = {}
 

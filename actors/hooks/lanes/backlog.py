@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from actors.hooks.queued_weight import Load, Tally
+from actors.hooks.lanes.queued_weight import Load, Tally
 
 MAX_WEIGHT = 32 * 1024 * 1024
 """Bytes that may wait in one session, since clients choose the size of their events."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import trio
 
 from actors.hooks.call_log import HookCall
-from actors.hooks.lane_services import LaneServices
+from actors.hooks.lanes.services import LaneServices
 from config.apps import App
 from protocol.hooks import Allow, Answered, HookMethod, NotSent, Outcome, RestClientConfig, TimedOut, Verdict, verdict
 from protocol.hooks.breaker import OnBreaker
