@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from actors.workers.programs.capture_picture import CaptureTranscoder
-from actors.workers.programs.capture_tracks import CapturedSound, CapturedVideo, Unfit
+from actors.workers.programs.capturing.picture import CaptureTranscoder
+from actors.workers.programs.capturing.tracks import CapturedSound, CapturedVideo, Unfit
 from tests.support.aac_sound import silent_aac
 from tests.support.rtsp_source import RATE, make_media
 

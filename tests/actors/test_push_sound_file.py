@@ -1,6 +1,6 @@
 """A file that is heard in the place of a push's sound."""
 
-from actors.workers.programs.push_sound import SoundFile
+from actors.workers.programs.pushing.sound import SoundFile
 from tests.support.aac_sound import silent_aac
 
 

@@ -16,7 +16,7 @@ import av
 from attrs import frozen
 from av.video.frame import VideoFrame
 
-from actors.workers.programs.capture_picture import CaptureTranscoder
+from actors.workers.programs.capturing.picture import CaptureTranscoder
 
 RATE, SECONDS, BIT_RATE = 25, 8, 2_000_000
 

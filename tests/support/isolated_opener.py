@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import av
 
-from actors.workers.programs.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
-from actors.workers.programs.isolation import isolate
+from actors.workers.programs.capturing.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
+from actors.workers.programs.common.isolation import isolate
 
 CONTEXT: Final = trust(None, verify=True)
 PROTOCOLS: Final = "rtsp,rtsps,rtmp,rtmps,http,https,tls,tcp,udp,rtp,crypto"

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from actors.workers.programs.capture import CaptureProgram
-from actors.workers.programs.http_files import (
+from actors.workers.programs.capturing.http_files import (
     LONGEST_COOKIE,
     MOST_COOKIES,
     MOST_PASSWORDS,

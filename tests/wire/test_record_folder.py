@@ -14,8 +14,8 @@ import pytest
 import trio
 
 import actors
-from actors.workers.programs.part_file import mend_file
 from actors.workers.programs.recorder import KEY_FRAME_INTERVAL
+from actors.workers.programs.recording.part_file import mend_file
 from actors.workers.recording.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
 from actors.workers.recording.recordings import Recordings
 from config.settings import Settings

@@ -14,8 +14,8 @@ from tests.support.operator import ROOT
 
 PROGRAM: Final = """
 import json, os, signal, socket, sys
-from actors.workers.programs.libc import libc
-from actors.workers.programs.sandbox import enter
+from actors.workers.programs.common.libc import libc
+from actors.workers.programs.common.sandbox import enter
 
 path, given, parent = sys.argv[1], socket.socket(fileno=int(sys.argv[2])), int(sys.argv[3])
 landlock = libc.syscall(444, None, 0, 1)

@@ -1,4 +1,4 @@
-"""The only way out of a worker that is cut off from every network (`actors.workers.programs.isolation`).
+"""The only way out of a worker that is cut off from every network (`actors.workers.programs.common.isolation`).
 
 The server is its name server, and accepts whatever connection it makes. It looks the name up itself, checks the address
 it then connects to, and copies bytes; so what a source says, a redirect, a playlist, a segment, leads nowhere that

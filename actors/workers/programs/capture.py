@@ -4,7 +4,7 @@ The job: `feed`, the descriptor of the socket for the messages; `url`, or `file`
 `connect_timeout` and `read_timeout` in seconds; `paced`, whether the source is read faster than it plays; `loops`,
 whether it begins again at its end; `offset` of timestamps. The worker is one connection: it ends with it, and says why.
 
-What comes by HTTP is fetched by `actors.workers.programs.http_files`, all else by FFmpeg itself.
+What comes by HTTP is fetched by `actors.workers.programs.capturing.http_files`, all else by FFmpeg itself.
 
 H264, VP8, Opus and G.711 are passed on as they are; other sound becomes Opus, and, where `transcode` is a bit rate,
 H265 and pictures with B-frames become H264. Addresses may hold passwords, so nothing
@@ -24,11 +24,11 @@ from typing import Any, Final
 import av
 import av.subtitles.stream  # else it would be imported late, when no file can be read any more
 
-from actors.workers.programs.capture_tracks import CapturedSound, CapturedTrack, CapturedVideo, Unfit
-from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
-from actors.workers.programs.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
-from actors.workers.programs.isolation import isolate
-from actors.workers.programs.sandbox import MEMORY, enter
+from actors.workers.programs.capturing.http_files import OPTIONS, FileUnavailable, HttpFiles, trust
+from actors.workers.programs.capturing.tracks import CapturedSound, CapturedTrack, CapturedVideo, Unfit
+from actors.workers.programs.common.control import leave_signals_to_server, read_command, read_job, tell
+from actors.workers.programs.common.isolation import isolate
+from actors.workers.programs.common.sandbox import MEMORY, enter
 from protocol.common.errors import ProtocolError
 from protocol.containers.rtp_tracks import SourceClock
 from protocol.taps import MAX_MESSAGE, end_record, info_record

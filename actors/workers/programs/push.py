@@ -17,10 +17,10 @@ import sys
 import time
 from typing import Any, Final
 
-from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
-from actors.workers.programs.push_stream import PushStream
-from actors.workers.programs.push_target import TargetConnection, TargetGone, client_context
-from actors.workers.programs.sandbox import enter
+from actors.workers.programs.common.control import leave_signals_to_server, read_command, read_job, tell
+from actors.workers.programs.common.sandbox import enter
+from actors.workers.programs.pushing.stream import PushStream
+from actors.workers.programs.pushing.target import TargetConnection, TargetGone, client_context
 from protocol.rtmp.authentication import RtmpUser
 from protocol.rtmp.chunks import RtmpError
 from protocol.rtmp.publisher import PublisherState, RtmpPublisher, RtmpRefused, RtmpUserAsked

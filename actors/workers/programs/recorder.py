@@ -18,10 +18,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from actors.workers.programs.control import ControlLines, leave_signals_to_server
-from actors.workers.programs.recorder_loop import MOST_AT_ONCE, RecorderLoop
-from actors.workers.programs.sandbox import enter
-from actors.workers.programs.written_file import NextFile, WrittenFile
+from actors.workers.programs.common.control import ControlLines, leave_signals_to_server
+from actors.workers.programs.common.sandbox import enter
+from actors.workers.programs.recording.loop import MOST_AT_ONCE, RecorderLoop
+from actors.workers.programs.recording.written_file import NextFile, WrittenFile
 from protocol.containers.recording_file import FileOutput
 from protocol.containers.recording_series import RecordingSeries
 from protocol.stream.rotation import Rotation

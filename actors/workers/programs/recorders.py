@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from actors.workers.programs.control import ControlLines, leave_signals_to_server
+from actors.workers.programs.common.control import ControlLines, leave_signals_to_server
+from actors.workers.programs.common.sandbox import enter
 from actors.workers.programs.recorder import INDEX_ROOM, Recorder
-from actors.workers.programs.recorder_loop import Recorded, RecorderLoop
-from actors.workers.programs.sandbox import enter
+from actors.workers.programs.recording.loop import Recorded, RecorderLoop
 
 DESCRIPTORS: Final = 128
 """Seven for each recorder, a next file, and our own."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 import av
 import av.subtitles.stream  # else it would be imported late, when no file can be read any more
 
-from actors.workers.programs.control import leave_signals_to_server, read_job, tell
-from actors.workers.programs.sandbox import enter
+from actors.workers.programs.common.control import leave_signals_to_server, read_job, tell
+from actors.workers.programs.common.sandbox import enter
 
 STAT_INTERVAL: Final = 5.0
 

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from actors.workers.programs.control import leave_signals_to_server, read_command, read_job, tell
-from actors.workers.programs.pictures import NoPicture, TooLarge, make_picture, warm_up
-from actors.workers.programs.sandbox import enter
+from actors.workers.programs.codecs.pictures import NoPicture, TooLarge, make_picture, warm_up
+from actors.workers.programs.common.control import leave_signals_to_server, read_command, read_job, tell
+from actors.workers.programs.common.sandbox import enter
 from protocol.containers.key_frame import KeyFrameReader
 from protocol.stream.pictures import MAX_BYTES, MAX_PIXELS, PictureFormat, PictureSpec
 from protocol.taps import MAX_MESSAGE, TapError

@@ -24,8 +24,8 @@ from typing import Final
 
 from attrs import define
 
-from actors.workers.programs.control import leave_signals_to_server
-from actors.workers.programs.libc import libc
+from actors.workers.programs.common.control import leave_signals_to_server
+from actors.workers.programs.common.libc import libc
 
 PRELOADED: Final = ("capture", "push", "remuxer", "snapshotter")
 """The programs that are forked: all that load PyAV, which takes half a second and much memory."""

@@ -14,7 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from actors.node.recorder_port import RecordingRefused
-from actors.workers.programs.part_file import mend_file
+from actors.workers.programs.recording.part_file import mend_file
 from protocol.stream.record_names import finished_stem
 
 PART: Final = ".part"

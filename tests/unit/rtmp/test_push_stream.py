@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from actors.workers.programs.push_stream import REFUSED_CODEC, PushStream
+from actors.workers.programs.pushing.stream import REFUSED_CODEC, PushStream
 from protocol.rtmp import flv
 from protocol.rtmp.amf0 import read_values
 from protocol.rtmp.chunks import OUR_CHUNK, ChunkReader, Message, MessageType

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from actors.workers.programs.control import ControlLines
+from actors.workers.programs.common.control import ControlLines
 
 FLUSH_INTERVAL: Final = 0.5
 STAT_INTERVAL: Final = 5.0

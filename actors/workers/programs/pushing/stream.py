@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import av.error
 
-from actors.workers.programs.h264_encoder import PictureTooLarge
-from actors.workers.programs.push_picture import Transcoder
-from actors.workers.programs.push_sound import RATE, SoundEncoder, SoundFile
+from actors.workers.programs.codecs.h264_encoder import PictureTooLarge
+from actors.workers.programs.pushing.picture import Transcoder
+from actors.workers.programs.pushing.sound import RATE, SoundEncoder, SoundFile
 from protocol.containers.frames import Frame
 from protocol.containers.timeline import Placed, Timeline
 from protocol.rtmp import flv

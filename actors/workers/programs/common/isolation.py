@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from actors.workers.programs.libc import check, libc
+from actors.workers.programs.common.libc import check, libc
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1

@@ -5,7 +5,7 @@ from typing import Final
 import av
 import av.error
 
-from actors.workers.programs.h264_encoder import MAX_PIXELS, H264Encoder, PictureTooLarge, video_codec
+from actors.workers.programs.codecs.h264_encoder import MAX_PIXELS, H264Encoder, PictureTooLarge, video_codec
 from protocol.containers.frames import Frame, MalformedPayload
 from protocol.containers.h264_units import from_annex_b
 

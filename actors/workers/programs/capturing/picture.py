@@ -13,7 +13,7 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from actors.workers.programs.h264_encoder import MAX_PIXELS, H264Encoder
+from actors.workers.programs.codecs.h264_encoder import MAX_PIXELS, H264Encoder
 
 PROFILE: Final = "baseline"
 """What every browser decodes."""

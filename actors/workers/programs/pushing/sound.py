@@ -17,7 +17,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.codec.context import CodecContext
 
-from actors.workers.programs.resampling import Resampler
+from actors.workers.programs.codecs.resampling import Resampler
 from protocol.taps import TrackFormat
 
 RATE: Final = 48_000

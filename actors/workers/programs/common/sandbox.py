@@ -11,8 +11,8 @@ import resource
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from actors.workers.programs.libc import check, libc
-from actors.workers.programs.system_calls import refuse_unix_sockets
+from actors.workers.programs.common.libc import check, libc
+from actors.workers.programs.common.system_calls import refuse_unix_sockets
 
 MEMORY: Final = 600 << 20
 """Bytes of address space."""

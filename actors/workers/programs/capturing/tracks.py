@@ -5,9 +5,9 @@ from typing import Any, Final, Protocol
 
 import av
 
-from actors.workers.programs.capture_picture import MOST_UNTIMED, UNTIMED_STEP, CaptureTranscoder
-from actors.workers.programs.h264_encoder import PictureTooLarge
-from actors.workers.programs.resampling import Resampler
+from actors.workers.programs.capturing.picture import MOST_UNTIMED, UNTIMED_STEP, CaptureTranscoder
+from actors.workers.programs.codecs.h264_encoder import PictureTooLarge
+from actors.workers.programs.codecs.resampling import Resampler
 from protocol.containers.packetizers import H264Packetizer, packetizer
 from protocol.containers.reordering import ReorderWatch
 from protocol.containers.rtp_tracks import RtpTrack

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from actors.workers.programs.control import ControlLines
+from actors.workers.programs.common.control import ControlLines
 from protocol.containers.recording_file import FileOutput
 
 

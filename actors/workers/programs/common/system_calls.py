@@ -10,7 +10,7 @@ import os
 import struct
 from typing import Final
 
-from actors.workers.programs.libc import check, libc
+from actors.workers.programs.common.libc import check, libc
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06

@@ -1,0 +1,1 @@
+"""What a capture does: from FFmpeg's packets to RTP."""

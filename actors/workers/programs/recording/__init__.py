@@ -1,0 +1,1 @@
+"""What recorders do: whose turn it is, and the files that they write."""
