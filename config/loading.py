@@ -6,12 +6,12 @@ from typing import Any
 
 from attrs import frozen
 
-from config.addresses import paired
 from config.listeners import LISTENERS, WantedListener, listeners_of, requires_proxy_protocol
+from config.media_addresses import paired
 from config.properties import BadLine, Entry, parse
 from config.settings import TABLE, RestAuth, Setting, Settings
 from config.unsupported_wcs_settings import reason_without_effect
-from config.value_types import Remarking
+from config.values.kinds import Remarking
 from protocol.common.suggestions import nearest
 from protocol.rest.data import ENVELOPE
 

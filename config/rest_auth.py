@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config.addresses import serves_this_machine_only
+from config.media_addresses import serves_this_machine_only
 from config.settings import RestAuth, Settings
 from protocol.access.client_address import plain_address
 

@@ -7,12 +7,7 @@ import attrs
 from attrs import frozen
 
 from config.unsupported_wcs_settings import FOREIGN_CODECS
-from config.value_types import (
-    Duration,
-    Integer,
-    Kind,
-    OrderedChoices,
-)
+from config.values.kinds import Duration, Integer, Kind, OrderedChoices
 
 T = TypeVar("T")
 

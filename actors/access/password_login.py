@@ -10,7 +10,7 @@ from attrs import define, field
 from actors.access.password_hash import PasswordHashing
 from actors.node.login_port import LoginPort
 from actors.storage.account_store import AccountStore
-from config.addresses import client_key
+from config.media_addresses import client_key
 from protocol.access.accounts import User
 from protocol.access.credentials import Basic
 from protocol.access.expiring import ExpiringSecrets

@@ -22,7 +22,7 @@ from actors.cluster.rows import RowRegistry
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.table_store import TableStore, TableStoreError
-from config.table_rows import TableForm
+from config.tables.rows import TableForm
 from protocol.cluster.messages import Notice
 from protocol.cluster.rows import RowCopy, RowName, SharedRow, differences
 

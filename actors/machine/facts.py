@@ -17,9 +17,9 @@ from actors.storage.app_store import read_app_file
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
 from config.apps import App
-from config.apps_file import AppFileError
 from config.doctor import BackendFacts, CertificateFacts, FolderFacts, MachineFacts, SenderFacts, StunFacts
 from config.settings import Settings
+from config.tables.apps_file import AppFileError
 
 _CAP_NET_ADMIN = 12
 

@@ -19,10 +19,10 @@ from actors.storage.atomic_write import write_durably
 from actors.storage.default_paths import default_config_file, program_and_documents
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
-from config.accounts_file import write_accounts
 from config.loading import LoadedSettings
 from config.render import chosen_file
 from config.service_unit import Installation, UnitError, fitted_unit
+from config.tables.accounts_file import write_accounts
 from protocol.access.accounts import AccountError, AccountTable, User, check_name, check_password
 from protocol.access.roles import Role
 

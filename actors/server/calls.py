@@ -7,7 +7,7 @@ from actors.calls.sip.access import SipAccess
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.sockets import SipSockets
 from actors.calls.sip.transport import SipTransport
-from config.addresses import paired
+from config.media_addresses import paired
 from config.settings import Settings
 
 

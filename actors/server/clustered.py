@@ -161,7 +161,7 @@ def _share(cluster: Cluster, stores: SharedStores, drain: Drain) -> None:
     from actors.cluster.draining import LONGEST
     from actors.cluster.shared_bans import SharedBans
     from actors.cluster.tables import SharedStore
-    from config.table_rows import ACCOUNT_ROWS, APP_ROWS, SOURCE_ROWS
+    from config.tables.rows import ACCOUNT_ROWS, APP_ROWS, SOURCE_ROWS
 
     SharedStore(cluster.tables, stores.apps, APP_ROWS)
     SharedStore(cluster.tables, stores.access.store, ACCOUNT_ROWS)

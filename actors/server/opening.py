@@ -23,10 +23,10 @@ from actors.storage.run_record import RunRecord
 from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder
 from actors.storage.table_store import TableStoreError
-from config.accounts_file import AccountFileError
-from config.apps_file import AppFileError
 from config.settings import Settings
-from config.sources_file import SourceFileError
+from config.tables.accounts_file import AccountFileError
+from config.tables.apps_file import AppFileError
+from config.tables.sources_file import SourceFileError
 from protocol.metrics.hook_counts import HookCounts
 from protocol.metrics.labels import AppLabels
 

@@ -35,8 +35,8 @@ from actors.session import (
 from actors.session.admission import PACE_LIMIT, SessionAdmission
 from actors.session.arrivals import Arrival, Arrivals, TooManyArrivals
 from actors.session.client_socket import straight_way
-from config.addresses import client_key
 from config.live import follow
+from config.media_addresses import client_key
 from config.settings import Settings
 from protocol.access.client_address import ClientAddress
 from protocol.metrics.signalling_counts import ORIGIN, OVERLOAD, PROXY, RefusalCounts

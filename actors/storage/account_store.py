@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from actors.storage.table_store import TableStore, read_file, resolved
-from config.accounts_file import read_accounts, write_accounts
+from config.tables.accounts_file import read_accounts, write_accounts
 from protocol.access.accounts import AccountTable
 
 

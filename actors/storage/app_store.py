@@ -5,7 +5,7 @@ from pathlib import Path
 from actors.runtime.logs import get_logger
 from actors.storage.table_store import TableStore, read_file, resolved, write_file
 from config.apps import App, AppTable, default_table
-from config.apps_file import read_apps, write_apps
+from config.tables.apps_file import read_apps, write_apps
 
 log = get_logger("storage")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from actors.storage.table_store import TableStore, read_file, resolved
-from config.sources_file import read_sources, write_sources
+from config.tables.sources_file import read_sources, write_sources
 from protocol.capture.named_sources import SourceTable
 
 

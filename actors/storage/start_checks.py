@@ -19,14 +19,14 @@ from actors.storage.app_store import read_app_file
 from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder, StateFolderError
 from actors.storage.table_store import TableStoreError
-from config.accounts_file import AccountFileError
-from config.addresses import media_addresses
-from config.apps_file import AppFileError
 from config.listeners import listeners_of
 from config.loading import LoadedSettings
+from config.media_addresses import media_addresses
 from config.rest_auth import exposure_faults, exposure_warnings
 from config.settings import RecordPolicy, RecordsAccess, Settings
-from config.sources_file import SourceFileError
+from config.tables.accounts_file import AccountFileError
+from config.tables.apps_file import AppFileError
+from config.tables.sources_file import SourceFileError
 from protocol.access.bans_file import BansFileError, read_bans
 from protocol.stream.record_names import STOCK_HOOK_SCRIPT
 

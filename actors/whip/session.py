@@ -19,8 +19,8 @@ from actors.session.client_identity import ClientIdentity, told_reason
 from actors.stream import PlayedStream, PublishedStream, Stream, StreamRefused, start_stream
 from actors.stream.end_reasons import session_ended
 from actors.whip.owner import WhipOwner
-from config.addresses import client_key
 from config.apps import App
+from config.media_addresses import client_key
 from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription

@@ -13,8 +13,8 @@ from actors.runtime.actor import ActorStopped
 from actors.session import SessionServices
 from actors.session.admission import PACE_LIMIT
 from actors.whip.session import CLIENT_GONE, WhipSession
-from config.addresses import client_key
 from config.live import follow
+from config.media_addresses import client_key
 from config.settings import Settings
 from protocol.common.memory_budget import Allowance
 from protocol.node.session_ids import new_session_id

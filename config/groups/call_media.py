@@ -2,9 +2,9 @@
 
 from attrs import frozen
 
-from config.call_values import ActivityTimeout, ExcludedCodecs
 from config.setting import DAY, MANY, PORT, setting
-from config.value_types import Duration, Integer
+from config.values.calls import ActivityTimeout, ExcludedCodecs
+from config.values.kinds import Duration, Integer
 
 
 # A table reads better than one argument per line.

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from config.capture_sources import CaptureSources
 from config.setting import DAY_MS, setting
-from config.value_types import Boolean, Duration, File, Integer, Text
+from config.values.capture import CaptureSources
+from config.values.kinds import Boolean, Duration, File, Integer, Text
 from protocol.capture.rules import CaptureRules
 
 

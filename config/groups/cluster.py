@@ -2,9 +2,10 @@
 
 from attrs import frozen
 
-from config.redis_location import RedisLocation
 from config.setting import DAY_MS, MANY, TIMEOUT, PartialAnswer, RegistryDown, setting
-from config.value_types import Address, Choice, Duration, Text
+from config.values.addresses import Address
+from config.values.kinds import Choice, Duration, Text
+from config.values.redis import RedisLocation
 from protocol.cluster.redis_url import RedisUrl
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import BYTES, DAY, DAY_MS, MANY, HookOrder, setting
-from config.value_types import BackendNetworks, Boolean, Choice, Duration, File, Integer, StringList, Text
+from config.values.addresses import BackendNetworks
+from config.values.kinds import Boolean, Choice, Duration, File, Integer, StringList, Text
 from protocol.hooks.networks import HookNetworks
 
 

@@ -3,16 +3,8 @@
 from attrs import frozen
 
 from config.setting import BYTES, CODECS, DAY, DAY_MS, MANY, PORT, TIMEOUT, MediaSender, setting
-from config.value_types import (
-    AddressPair,
-    AddressPairs,
-    Boolean,
-    Choice,
-    Duration,
-    Integer,
-    LocalAddresses,
-    OptionalInteger,
-)
+from config.values.addresses import AddressPair, AddressPairs, LocalAddresses
+from config.values.kinds import Boolean, Choice, Duration, Integer, OptionalInteger
 
 
 # A table reads better than one argument per line.

@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from config.setting import setting
-from config.value_types import Address, Port
+from config.values.addresses import Address, Port
 
 
 # A table reads better than one argument per line.

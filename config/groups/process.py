@@ -5,7 +5,7 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import DAY_MS, TIMEOUT, LogFormat, LogLevel, setting
-from config.value_types import Choice, Duration, File
+from config.values.kinds import Choice, Duration, File
 
 
 # A table reads better than one argument per line.

@@ -3,7 +3,8 @@
 from attrs import frozen
 
 from config.setting import MANY, PORT, setting
-from config.value_types import Address, Boolean, OptionalInteger
+from config.values.addresses import Address
+from config.values.kinds import Boolean, OptionalInteger
 
 
 # A table reads better than one argument per line.

@@ -5,7 +5,8 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import TIMEOUT, RecordPolicy, RecordsAccess, setting
-from config.value_types import Boolean, Choice, File, Integer, RecordRotation, RecordTemplate, StringList
+from config.values.kinds import Boolean, Choice, File, Integer, StringList
+from config.values.records import RecordRotation, RecordTemplate
 from protocol.stream.rotation import Rotation
 
 _FILE_BYTES = Integer(1 << 20, 1 << 50, "bytes")

@@ -5,7 +5,8 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import BYTES, MANY, PORT, TIMEOUT, RestAuth, TerminateAll, setting
-from config.value_types import Address, Boolean, Choice, File, HeaderLines, Integer, StringList, Text
+from config.values.addresses import Address
+from config.values.kinds import Boolean, Choice, File, HeaderLines, Integer, StringList, Text
 
 
 # A table reads better than one argument per line.

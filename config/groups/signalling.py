@@ -5,7 +5,8 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import BYTES, DAY_MS, PORT, setting
-from config.value_types import Address, Boolean, Duration, File, Integer, Proxies, StringList
+from config.values.addresses import Address, Proxies
+from config.values.kinds import Boolean, Duration, File, Integer, StringList
 from protocol.access.client_address import TrustedProxies
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from attrs import frozen
 
 from config.setting import DAY, PORT, setting
-from config.sip_values import Callees, SipServerList
-from config.value_types import Address, Boolean, Choice, Duration, File, Integer
+from config.values.addresses import Address
+from config.values.kinds import Boolean, Choice, Duration, File, Integer
+from config.values.sip import Callees, SipServerList
 from protocol.calls.protection import SdesRule
 from protocol.sip.callee import CalleePatterns
 from protocol.sip.servers import SipServers

@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from config.setting import setting
-from config.value_types import Duration, Integer
+from config.values.kinds import Duration, Integer
 
 
 # A table reads better than one argument per line.

@@ -17,7 +17,7 @@ from actors.cluster.shared_bans import SharedBans
 from actors.cluster.tables import SharedStore
 from actors.node.bans import Bans
 from actors.runtime.actor import StopReason
-from config.table_rows import ACCOUNT_ROWS
+from config.tables.rows import ACCOUNT_ROWS
 from protocol.access.accounts import Token, User, token_digest
 from protocol.access.credentials import Basic
 from protocol.access.identity import Identity, Proof

@@ -15,8 +15,8 @@ from actors.cluster.tables import SharedStore
 from actors.operator.commands.apps import execute
 from actors.storage.app_store import AppStore, open_app_store
 from config.apps import App, AppError, AppTable
-from config.apps_file import write_apps
-from config.table_rows import APP_ROWS
+from config.tables.apps_file import write_apps
+from config.tables.rows import APP_ROWS
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.operator.commands import parse
 from protocol.operator.messages import Done

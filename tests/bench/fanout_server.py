@@ -21,7 +21,7 @@ from actors.media.publication import Publication
 from actors.media.sending.fast_sender import FastSender, _FastFanOut
 from actors.media.sending.sender import FanOut, PacketSender, PortableSender
 from config.settings import Settings
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 
 TAG = 16  # what AES-GCM adds to a packet
 DAY = 86_400.0

@@ -12,9 +12,9 @@ from typing import Any
 from attrs import evolve
 
 from config.apps import AppError
-from config.apps_file import read_apps, write_apps
 from config.loading import SettingsError, load_settings
 from config.properties import parse as parse_properties
+from config.tables.apps_file import read_apps, write_apps
 from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.access.proxy_protocol import ProxyHeaderError, ProxyHeaderParser
 from protocol.capture.name_questions import answer_to, read_question

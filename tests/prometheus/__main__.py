@@ -21,7 +21,7 @@ import httpx
 import trio
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.support.backend import backend_thread
 from tests.support.behaviours import answer
 from tests.support.queries import ALERTS, alert_queries, dashboard_queries

@@ -10,7 +10,7 @@ from argon2.low_level import Type, hash_secret
 from actors.access.audit import AuditLog
 from actors.access.control import AccessControl
 from actors.storage.account_store import AccountStore
-from config.accounts_file import write_accounts
+from config.tables.accounts_file import write_accounts
 from protocol.access.accounts import AccountTable, Token, User, token_digest
 from protocol.access.roles import Role
 

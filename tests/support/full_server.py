@@ -14,7 +14,7 @@ from actors.server import Server
 from actors.storage.state_folder import StateFolder
 from config.live import Live
 from config.settings import Settings
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from tests.support.server_process import POLL, Address
 from tests.support.wcs_client import PATIENCE
 

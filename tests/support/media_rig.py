@@ -16,7 +16,7 @@ from actors.media.publication import Publication
 from actors.media.sending.sender import PacketSender
 from actors.media.tcp.listeners import open_media_listeners
 from config.settings import Settings
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from protocol.webrtc.roles import ANSWERER, PeerRoles
 from tests.support.media_peer import MediaPeer
 

@@ -39,7 +39,7 @@ from actors.storage.default_paths import SOCKET_NAME
 from actors.storage.reload import no_reload
 from actors.storage.source_store import SourceStore, open_source_store
 from config.settings import Settings
-from config.sources_file import write_sources
+from config.tables.sources_file import write_sources
 from protocol.capture.named_sources import SourceTable
 from protocol.metrics.hook_counts import HookCounts
 from tests.support.access import access_of

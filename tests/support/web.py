@@ -29,9 +29,9 @@ from actors.web.app import api_routes, create_app
 from actors.web.media_routes import MediaPorts, media_routes
 from actors.web.refusals import Refusals
 from config.apps import default_table
-from config.apps_file import write_apps
 from config.settings import Settings, TerminateAll
-from config.sources_file import write_sources
+from config.tables.apps_file import write_apps
+from config.tables.sources_file import write_sources
 from protocol.capture.named_sources import SourceTable
 from tests.support.access import access_of
 

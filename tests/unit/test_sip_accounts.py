@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.sip_accounts import SipAccountsError, read_sip_accounts
+from config.tables.sip_accounts import SipAccountsError, read_sip_accounts
 
 GOOD = """
 [support]

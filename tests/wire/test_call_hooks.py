@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.sip.events import CallEnded
 from tests.support.backend import open_backend
 from tests.support.behaviours import allow, app_config, deny, rewrite

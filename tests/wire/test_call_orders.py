@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.calls.g711 import encoded
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallAcknowledged, CallEnded

@@ -7,7 +7,7 @@ import trio
 from attrs import evolve
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded, OfferArrived
 from protocol.sip.media_description import parse_description

@@ -6,7 +6,7 @@ import trio
 from attrs import evolve
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallEnded, TransferAsked
 from tests.support.backend import open_backend

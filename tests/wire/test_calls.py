@@ -10,7 +10,7 @@ import trio
 from actors.calls.call import PhoneCall
 from actors.calls.call_table import CallTable
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import (
     CallAnswered,

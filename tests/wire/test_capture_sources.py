@@ -16,7 +16,7 @@ import trio
 
 from actors.workers.capturing.capturing import Capturing
 from config.apps import App, AppTable, default_table
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.capture.rules import read_rules
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import deny

@@ -11,8 +11,8 @@ from attrs import evolve
 
 from actors.cluster.cluster import Cluster
 from config.apps import App, default_table
-from config.apps_file import write_apps
 from config.settings import RegistryDown
+from config.tables.apps_file import write_apps
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.backend import open_backend
 from tests.support.behaviours import app_config, rewrite

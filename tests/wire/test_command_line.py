@@ -11,8 +11,8 @@ from actors import cli
 from actors.cli import read_command_line
 from actors.storage.default_paths import default_config_file, default_state_folder
 from config.apps import App, AppTable
-from config.apps_file import write_apps
 from config.settings import LogFormat
+from config.tables.apps_file import write_apps
 from config.version import VERSION
 from tests.support.server_process import FREE_PORTS
 from tests.support.web_server import make_certificate

@@ -20,7 +20,7 @@ import trio
 
 from actors.runtime.signals import MEANINGS, Meaning, name_of
 from config.apps import USUAL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.support import plain_http
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import Behaviour, hang, held

@@ -9,8 +9,8 @@ from attrs import evolve
 
 from actors.server import Server
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
 from config.settings import TABLE, Settings
+from config.tables.apps_file import write_apps
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer

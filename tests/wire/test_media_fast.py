@@ -4,7 +4,7 @@ import socket
 
 from actors.media.io.sockets import MediaSocket
 from actors.media.sending.fast_sender import FastSender
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from tests.support.media_peer import vp8_delta, vp8_key_frame
 from tests.support.media_rig import Played, Published, media_rig, until
 

@@ -6,7 +6,7 @@ from actors.media import subscribers
 from actors.media.events import Connected, Flowing, MediaRefused, Resized
 from actors.media.sending.fast_sender import FastSender
 from actors.media.sending.sender import PacketSender, PortableSender
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.rtcp import SenderReport, build_sender_report
 from tests.support.media_peer import AUDIO_SSRC, VIDEO_SSRC, vp8_delta, vp8_key_frame

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from actors.media.events import Connected, Failed
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.paths import AMPLIFICATION

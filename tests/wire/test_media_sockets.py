@@ -8,7 +8,7 @@ import pytest
 
 from actors.media.io import sockets
 from actors.media.io.sockets import MediaSocket, open_media_sockets
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from tests.support.media_rig import media_settings
 
 BOTH = (AddressPair("127.0.0.1"), AddressPair("::1"))

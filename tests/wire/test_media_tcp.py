@@ -12,7 +12,7 @@ import trio
 
 from actors.media.events import Failed, PeerClosed
 from actors.media.sending.fast_sender import FastSender
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from protocol.stream.info_texts import StreamInfo
 from protocol.webrtc.framing import framed
 from protocol.webrtc.rtcp import build_pli

@@ -8,8 +8,8 @@ import trio
 
 from actors.metrics.exposition import CONTENT_TYPE
 from config.apps import USUAL_METHODS, App, AppTable
-from config.apps_file import write_apps
 from config.loading import SettingsError
+from config.tables.apps_file import write_apps
 from protocol.hooks import HookMethod
 from protocol.hooks.breaker import BreakerState
 from protocol.metrics.families import CALLS, CLUSTER, FAMILIES, SIP

@@ -13,7 +13,7 @@ import trio
 
 from actors.access.control import ShownCredentials
 from actors.operator.wcs.conversation import Exit
-from config.accounts_file import read_accounts
+from config.tables.accounts_file import read_accounts
 from protocol.access.identity import Identity
 from protocol.access.refusals import LoginRefused
 from protocol.access.roles import Role

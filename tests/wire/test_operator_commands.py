@@ -14,7 +14,7 @@ import trio
 
 from actors.operator.wcs.conversation import Exit
 from config.apps import ALL_METHODS, USUAL_METHODS
-from config.apps_file import read_apps
+from config.tables.apps_file import read_apps
 from config.version import VERSION
 from tests.support.operator import ROOT, Console, open_console, run_wcs
 

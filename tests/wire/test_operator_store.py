@@ -14,7 +14,7 @@ import trio
 from actors.storage.app_store import AppStore, open_app_store
 from actors.storage.table_store import TableStoreError
 from config.apps import App, AppError, AppTable, default_table
-from config.apps_file import AppFileError, read_apps, write_apps
+from config.tables.apps_file import AppFileError, read_apps, write_apps
 from tests.support.operator import ROOT, open_console
 
 R = TypeVar("R")

@@ -7,7 +7,7 @@ import trio
 
 from actors.metrics.overview import Overview
 from config.apps import App, default_table
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.hooks import HookMethod, Unreachable
 from protocol.metrics.hook_counts import HookOutcome
 from tests.support.full_server import full_server

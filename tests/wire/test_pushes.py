@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from protocol.capture.rules import read_rules
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server

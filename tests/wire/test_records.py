@@ -10,8 +10,8 @@ import trio
 from attrs import evolve
 
 from config.apps import App, AppTable
-from config.apps_file import write_apps
 from config.settings import RecordPolicy, RecordsAccess
+from config.tables.apps_file import write_apps
 from tests.support.backend import open_backend
 from tests.support.full_server import FullServer, full_server
 from tests.support.h264_viewer import h264_viewer

@@ -11,7 +11,7 @@ from actors.media.events import Connected, MediaRefused, PeerClosed
 from actors.media.ingest.relay_ingest import RelayIngest
 from actors.media.relay_legs import MOST_PROMISED
 from actors.media.relay_playback import RelayPlayback
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from protocol.webrtc.relay_leg import LegEnd, LegTrack
 from protocol.webrtc.rtp import parse_header, payload
 from protocol.webrtc.sdp import MediaKind

@@ -6,7 +6,7 @@ from typing import Any
 import trio
 
 from config.apps import App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import app_config, rewrite
 from tests.support.server_process import POLL, ServerProcess

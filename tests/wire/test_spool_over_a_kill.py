@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import ReceivedCall, allow, answer
 from tests.support.server_process import ServerProcess, running_server

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from actors.cli import read_command_line
 from actors.storage.certificate import self_signed
 from config.apps import default_table
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.support.server_process import FREE_PORTS, ROOT, START_TIMEOUT, running_server
 
 Captured = pytest.CaptureFixture[str]

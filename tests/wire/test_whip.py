@@ -10,7 +10,7 @@ import trio
 from attrs import frozen
 
 from config.apps import USUAL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.support.backend import ScriptedBackend, open_backend
 from tests.support.behaviours import answer, deny
 from tests.support.full_server import FullServer, full_server

@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from actors.runtime.logs import get_logger
-from config.sip_accounts import NamedSipAccount, SipAccountsError, read_sip_accounts
+from config.tables.sip_accounts import NamedSipAccount, SipAccountsError, read_sip_accounts
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.order import SipLogin
 

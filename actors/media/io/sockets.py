@@ -14,7 +14,7 @@ from attrs import field, frozen
 from actors.media.io.report_socket import open_report_socket
 from actors.net.network_interfaces import machine_addresses
 from actors.runtime.logs import get_logger
-from config.addresses import MediaAddress, media_addresses
+from config.media_addresses import MediaAddress, media_addresses
 from config.settings import Settings
 
 Address = tuple[str, int]

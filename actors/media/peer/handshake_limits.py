@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from config.addresses import client_key
+from config.media_addresses import client_key
 from protocol.webrtc.dtls import DtlsEndpoint
 from protocol.webrtc.paths import IcePath
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 from actors.media.tcp.connection import TcpConnection
 from actors.runtime.logs import RateLimitedLog
-from config.addresses import client_key
 from config.live import follow
+from config.media_addresses import client_key
 from config.settings import Settings
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from actors.runtime.logs import RateLimitedLog
-from config.addresses import client_key
+from config.media_addresses import client_key
 from protocol.access.client_address import ClientAddress, TrustedProxies
 from protocol.metrics.signalling_counts import RefusalCounts
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import trio
 
 from actors.runtime.logs import RateLimitedLog
-from config.addresses import client_key
+from config.media_addresses import client_key
 from protocol.common.rate_limit import RateLimit
 from protocol.metrics.signalling_counts import RefusalCounts
 from protocol.metrics.web_counts import HELD_BACK

@@ -31,7 +31,7 @@ import trio
 from attrs import define, field
 
 from config.apps import ALL_METHODS, App, AppTable
-from config.apps_file import write_apps
+from config.tables.apps_file import write_apps
 from tests.bench.outage.ledger import Ledger, SpoolWatch, lost, out_of_order
 from tests.bench.outage.media import WatchedStream
 from tests.bench.outage.pages import Diary, come_and_go

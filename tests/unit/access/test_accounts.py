@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.accounts_file import AccountFileError, read_accounts, write_accounts
+from config.tables.accounts_file import AccountFileError, read_accounts, write_accounts
 from protocol.access.accounts import (
     AccountError,
     AccountTable,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.capture_sources import CaptureSources
+from config.values.capture import CaptureSources
 from protocol.capture.rules import NOBODY, CaptureRules, read_rules
 from protocol.capture.uri import read_capture_uri
 from tests.support.hostile_uris import OUT_OF_REACH

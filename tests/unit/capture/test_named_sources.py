@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from config.sources_file import SourceFileError, read_sources, write_sources
+from config.tables.sources_file import SourceFileError, read_sources, write_sources
 from protocol.capture.named_sources import NamedSource, SourceError, SourceTable, entries
 from tests.support.hostile_uris import MALFORMED, NO_SOURCE
 

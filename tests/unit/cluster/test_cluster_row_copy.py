@@ -1,6 +1,6 @@
 """Shared rows as one node has them: what is kept of a row that was removed, and for how long."""
 
-from config.table_rows import ACCOUNT_ROWS
+from config.tables.rows import ACCOUNT_ROWS
 from protocol.access.accounts import MAX_APPS, MAX_NAME_LENGTH, AccountTable, User
 from protocol.access.roles import Role
 from protocol.cluster.row_scripts import decode_page

@@ -2,8 +2,8 @@
 
 import pytest
 
-from config.addresses import client_key, media_addresses, serves_this_machine_only
 from config.loading import SettingsError, load_settings
+from config.media_addresses import client_key, media_addresses, serves_this_machine_only
 
 MACHINE = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
 

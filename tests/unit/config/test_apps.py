@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.apps import ALL_METHODS, App, AppError, AppTable, default_table
-from config.apps_file import AppFileError, read_apps, write_apps
+from config.tables.apps_file import AppFileError, read_apps, write_apps
 
 SHOP = App(name="shop", key="shopKey", url="https://shop.example/hooks")
 BANK = App(name="bank", key="bankKey", url="http://[::1]:9000", methods=frozenset({"connect"}), rest_username="wcs")

@@ -20,7 +20,7 @@ from config.doctor import (
     worst,
 )
 from config.settings import MediaSender, Settings
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 
 MIB = 1024**2
 FOLDER = FolderFacts(path="/var/lib/wcsd", exists=True, owner=10, mode=0o700, is_writable=True, free=10_000 * MIB)

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from config.value_types import (
-    Address,
-    AddressPair,
-    AddressPairs,
+from config.values.addresses import Address, AddressPair, AddressPairs, LocalAddresses
+from config.values.kinds import (
     Boolean,
     Choice,
     Duration,
@@ -18,7 +16,6 @@ from config.value_types import (
     HeaderLines,
     Integer,
     Kind,
-    LocalAddresses,
     OrderedChoices,
     StringList,
     Text,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.apps import App, AppError, AppTable
-from config.apps_file import read_apps, write_apps
+from config.tables.apps_file import read_apps, write_apps
 from protocol.hooks.webhook_signature import new_secret, read_secret, webhook_headers
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -10,9 +10,9 @@ from typing import Any, Final, Generic, TypeVar
 
 from attrs import asdict, frozen
 
-from config.accounts_file import read_token, read_user
 from config.apps import App, AppTable
-from config.apps_file import read_app
+from config.tables.accounts_file import read_token, read_user
+from config.tables.apps_file import read_app
 from protocol.access.accounts import AccountTable, Token, User
 from protocol.access.roles import Role
 from protocol.capture.named_sources import NamedSource, SourceTable

@@ -1,4 +1,4 @@
-"""The type of `capture.allow`."""
+"""The kind of value that `capture.allow` is."""
 
 from collections.abc import Iterator
 

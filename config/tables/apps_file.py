@@ -10,7 +10,7 @@ from typing import Any
 from attrs import fields
 
 from config.apps import App, AppError, AppTable
-from config.toml_text import TomlFault, line_in_table, parse_toml, quote
+from config.tables.toml_text import TomlFault, line_in_table, parse_toml, quote
 from protocol.common.suggestions import did_you_mean
 
 FORMAT = 1

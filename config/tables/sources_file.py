@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.toml_text import TomlFault, line_in_table, parse_toml, quote
+from config.tables.toml_text import TomlFault, line_in_table, parse_toml, quote
 from protocol.capture.named_sources import NamedSource, SourceError, SourceTable
 from protocol.common.suggestions import did_you_mean
 

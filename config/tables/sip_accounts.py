@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from config.toml_text import TomlFault, parse_toml
+from config.tables.toml_text import TomlFault, parse_toml
 from protocol.calls.order import SipLogin
 from protocol.common.suggestions import did_you_mean
 

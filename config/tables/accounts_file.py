@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from config.toml_text import TomlFault, line_in_table, parse_toml, quote
+from config.tables.toml_text import TomlFault, line_in_table, parse_toml, quote
 from protocol.access.accounts import AccountError, AccountTable, Token, User
 from protocol.access.roles import Role
 from protocol.common.suggestions import did_you_mean

@@ -7,7 +7,7 @@ from typing import Literal
 from attrs import frozen
 
 from config.settings import Settings
-from config.value_types import AddressPair
+from config.values.addresses import AddressPair
 from protocol.access.client_address import plain_address
 
 

@@ -1,4 +1,4 @@
-"""Where Redis is, as a value of a setting."""
+"""The kind of value that `cluster.redis_url` is."""
 
 from attrs import field, frozen
 
