@@ -366,7 +366,7 @@ def test_an_alarm_stays_in_sight_and_many_streams_are_ended_by_their_number(star
 
 def test_events_are_read_however_they_are_cut(start_page: OpenStartPage) -> None:
     parse = """async (pieces) => {
-      const {eventParser} = await import("/events.js");
+      const {eventParser} = await import("/tabs/events.js");
       const parse = eventParser();
       return pieces.flatMap(parse);
     }"""
@@ -381,6 +381,6 @@ def test_events_are_read_however_they_are_cut(start_page: OpenStartPage) -> None
 
 
 def test_names_that_are_uris_are_masked_as_everywhere(start_page: OpenStartPage) -> None:
-    mask = "async (texts) => texts.map((await import(new URL('masking.js', document.baseURI))).masked)"
+    mask = "async (texts) => texts.map((await import(new URL('base/masking.js', document.baseURI))).masked)"
     texts = [text for text, _ in MASKED_TEXTS]
     assert start_page().page.evaluate(mask, texts) == [shown for _, shown in MASKED_TEXTS]

@@ -11,14 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.web.api.routes import ApiRoute
-from actors.web.api.start_page import PAGES, PageInfo
+from actors.web.api.start_page import PAGES, SIGNALLING_CLIENT, PageInfo
 from actors.web.responses import StaticContent
 from protocol.rest.operations import ANYONE
 
 PATH: Final = "/embed_player"
 FOLDER: Final = PAGES / "embed_player"
-SHARED: Final = PAGES / "wcs.js"
-"""The signalling client, which the start page has too."""
 HEADERS: Final = {
     # It may connect to any server that `urlServer` names, and be framed by any site.
     "Content-Security-Policy": (
@@ -34,7 +32,7 @@ class EmbedPlayer:
     """The page and its files."""
 
     def __init__(self, info: PageInfo) -> None:
-        files = (*sorted(FOLDER.iterdir()), SHARED)
+        files = (*sorted(FOLDER.iterdir()), SIGNALLING_CLIENT)
         self._files = {f"{PATH}/{path.name}": _content(path.read_bytes(), path) for path in files if path.is_file()}
         index = FOLDER / "index.html"
         page = index.read_text().replace("{ws}", str(info.ws[1])).replace("{wss}", str(info.wss[1]))

@@ -30,7 +30,10 @@ from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
 from protocol.rest.stat import Groups, StatFormat, stat_format, stat_json, stat_text
 
-PAGES = Path(__file__).parent.parent / "pages"
+PAGES = Path(__file__).parents[1] / "pages"
+CONSOLE = PAGES / "console"
+SIGNALLING_CLIENT = PAGES / "wcs.js"
+"""The player for frames has it too."""
 
 
 @frozen(kw_only=True)
@@ -67,7 +70,9 @@ class StartPage:
         self._headers = security_headers(info)
         self._tables = PageTables(streams, rooms, clock)
         self._written: SharedSnapshots[str] = SharedSnapshots(SNAPSHOT_AGE)
-        self._files = {path.name: _read_file(path) for path in sorted(PAGES.iterdir()) if path.is_file()}
+        files = {path: path.relative_to(CONSOLE) for path in sorted(CONSOLE.rglob("*")) if path.is_file()}
+        files[SIGNALLING_CLIENT] = Path(SIGNALLING_CLIENT.name)
+        self._files = {str(place): _read_file(path) for path, place in files.items()}
 
     def routes(self) -> tuple[ApiRoute, ...]:
         files = (

@@ -1,6 +1,6 @@
 /** What the browser itself measures of a stream that it sends or receives. */
 
-import { rate, size } from "./words.js";
+import { rate, size } from "../base/words.js";
 
 /** A function that tells the figures of now, as one line of text; `kind` is "outbound-rtp" or "inbound-rtp". */
 export function describeMedia(peer, kind) {

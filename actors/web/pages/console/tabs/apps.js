@@ -1,14 +1,14 @@
 /** The applications: what the server knows of them; for admins also changing, adding, testing and removing them. */
 
-import { copyButton } from "./copy.js";
-import { byId, element, notify, setFlag, setText } from "./dom.js";
-import { buttonsColumn } from "./lists.js";
-import { caller, may } from "./login.js";
-import { changeApp, pageData } from "./rest.js";
-import { tellFound } from "./searched.js";
-import { LiveTable, column } from "./table.js";
-import { ask } from "./terminate.js";
-import { count, quoted } from "./words.js";
+import { copyButton } from "../base/copy.js";
+import { byId, element, notify, setFlag, setText } from "../base/dom.js";
+import { buttonsColumn } from "../tables/lists.js";
+import { caller, may } from "../base/login.js";
+import { changeApp, pageData } from "../base/rest.js";
+import { tellFound } from "../base/searched.js";
+import { LiveTable, column } from "../tables/table.js";
+import { ask } from "../tables/terminate.js";
+import { count, quoted } from "../base/words.js";
 
 export class Apps {
   #table;

@@ -1,7 +1,7 @@
 /** The nodes of the cluster, with their load, and which of them drain. Not shown by a server that is none. */
 
-import { byId, setFlag } from "./dom.js";
-import { LiveTable, badgeColumn, column } from "./table.js";
+import { byId, setFlag } from "../base/dom.js";
+import { LiveTable, badgeColumn, column } from "../tables/table.js";
 
 const BADGES = { serving: "PUBLISHING", draining: "PENDING" };
 const count = (title, name) => column(title, (node) => node[name].toLocaleString("en"), { className: "number" });

@@ -1,10 +1,10 @@
 /** The latest calls of backends, and the last that failed. */
 
-import { byId, element, setText } from "./dom.js";
-import { pageData } from "./rest.js";
-import { holds, tellFound } from "./searched.js";
-import { LiveTable, badgeColumn, column } from "./table.js";
-import { clock } from "./words.js";
+import { byId, element, setText } from "../base/dom.js";
+import { pageData } from "../base/rest.js";
+import { holds, tellFound } from "../base/searched.js";
+import { LiveTable, badgeColumn, column } from "../tables/table.js";
+import { clock } from "../base/words.js";
 
 const OUTCOMES = { ok: "OK", timeout: "no answer in time", open: "not called: breaker open" };
 

@@ -1,9 +1,9 @@
 /** The settings in force: their values, and where these come from. */
 
-import { byId, element, setText } from "./dom.js";
-import { pageData } from "./rest.js";
-import { holds, tellFound } from "./searched.js";
-import { LiveTable, column } from "./table.js";
+import { byId, element, setText } from "../base/dom.js";
+import { pageData } from "../base/rest.js";
+import { holds, tellFound } from "../base/searched.js";
+import { LiveTable, column } from "../tables/table.js";
 
 export class SettingsList {
   #table = new LiveTable(

@@ -1,9 +1,10 @@
 /** Ending streams and sessions: look first, show what would end, ask, act, report. */
 
-import { byId, element, notify, setText } from "./dom.js";
-import { focusPlace, giveFocusBack } from "./row_focus.js";
-import { matchingStreams, terminateCall, terminateRoom, terminateSessions, terminateStreams } from "./rest.js";
-import { count } from "./words.js";
+import { byId, element, notify, setText } from "../base/dom.js";
+import { masked } from "../base/masking.js";
+import { focusPlace, giveFocusBack } from "../base/row_focus.js";
+import { matchingStreams, terminateCall, terminateRoom, terminateSessions, terminateStreams } from "../base/rest.js";
+import { count } from "../base/words.js";
 
 const LISTED = 200;
 const MANY = 10; // from so many streams on, their number must be typed

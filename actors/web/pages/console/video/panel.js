@@ -1,10 +1,10 @@
 /** The panels at the top: one publishes, one plays. Each runs one stream at a time, in its own session. */
 
-import { setText } from "./dom.js";
+import { setText } from "../base/dom.js";
 import { capture, release } from "./capture.js";
 import { describeMedia } from "./figures.js";
-import { connect, isOver } from "./wcs.js";
-import { explain, mediaTrouble } from "./words.js";
+import { connect, isOver } from "../wcs.js";
+import { explain, mediaTrouble } from "../base/words.js";
 
 const FIGURES_EVERY = 1000;
 

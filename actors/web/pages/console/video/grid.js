@@ -1,7 +1,7 @@
 /** The grid of a room: a tile for each stream of the others, and one for each of them who has none. */
 
-import { element, setText } from "./dom.js";
-import { explain } from "./words.js";
+import { element, setText } from "../base/dom.js";
+import { explain } from "../base/words.js";
 
 const MOST = 16;
 

@@ -1,11 +1,12 @@
 /** The tables of streams, sessions and rooms; the server searches, sorts and pages them. */
 
-import { Chart } from "./chart.js";
-import { byId, element, setFlag, setText } from "./dom.js";
-import { may } from "./login.js";
+import { Chart } from "../base/chart.js";
+import { byId, element, setFlag, setText } from "../base/dom.js";
+import { may } from "../base/login.js";
+import { masked } from "../base/masking.js";
 import { LiveTable, badgeColumn, column } from "./table.js";
 import { disconnectRow, endRoomRow, terminateRow } from "./terminate.js";
-import { count, duration, percent, rate, size } from "./words.js";
+import { count, duration, percent, rate, size } from "../base/words.js";
 
 const PAGE = 60; // rows
 const SPARK = 60; // samples of a sparkline

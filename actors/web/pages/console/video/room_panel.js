@@ -1,12 +1,12 @@
 /** The panel in which one joins a room: video in a grid, and a chat. */
 
 import { capture, release } from "./capture.js";
-import { byId, element, setText } from "./dom.js";
+import { byId, element, setText } from "../base/dom.js";
 import { Grid } from "./grid.js";
 import { Panel } from "./panel.js";
 import { Room } from "./room.js";
-import { connect } from "./wcs.js";
-import { count, mediaTrouble } from "./words.js";
+import { connect } from "../wcs.js";
+import { count, mediaTrouble } from "../base/words.js";
 
 const MOST_LINES = 500;
 

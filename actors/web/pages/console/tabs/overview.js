@@ -1,8 +1,8 @@
 /** The cards at the top: how the whole server does, with charts of the last two minutes, and its alarms. */
 
-import { Chart } from "./chart.js";
-import { byId, element, setText } from "./dom.js";
-import { duration, rate } from "./words.js";
+import { Chart } from "../base/chart.js";
+import { byId, element, setText } from "../base/dom.js";
+import { duration, rate } from "../base/words.js";
 
 const SPAN = 120;
 const milliseconds = (value) => (value === null ? "–" : `${Math.round(value * 10) / 10} ms`);

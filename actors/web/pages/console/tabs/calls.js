@@ -1,13 +1,13 @@
 /** Calls by SIP, and how many accounts are registered. Not shown by a server without SIP. */
 
-import { byId, setFlag, setText } from "./dom.js";
-import { buttonsColumn, nameColumn } from "./lists.js";
-import { may } from "./login.js";
-import { pageData } from "./rest.js";
-import { holds, tellFound } from "./searched.js";
-import { LiveTable, badgeColumn, column } from "./table.js";
-import { endCallRow } from "./terminate.js";
-import { count, duration } from "./words.js";
+import { byId, setFlag, setText } from "../base/dom.js";
+import { buttonsColumn, nameColumn } from "../tables/lists.js";
+import { may } from "../base/login.js";
+import { pageData } from "../base/rest.js";
+import { holds, tellFound } from "../base/searched.js";
+import { LiveTable, badgeColumn, column } from "../tables/table.js";
+import { endCallRow } from "../tables/terminate.js";
+import { count, duration } from "../base/words.js";
 
 const BADGES = { ESTABLISHED: "PUBLISHING", HOLD: "PENDING", TRYING: "PENDING", RING: "PENDING", RING_MEDIA: "PENDING" };
 

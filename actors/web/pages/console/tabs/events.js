@@ -1,8 +1,8 @@
 /** The tab of events: reads `/rest-api/events` while it is shown, and lists the latest. */
 
-import { byId, element, setText } from "./dom.js";
-import { LoginNeeded, openEvents } from "./rest.js";
-import { clock } from "./words.js";
+import { byId, element, setText } from "../base/dom.js";
+import { LoginNeeded, openEvents } from "../base/rest.js";
+import { clock } from "../base/words.js";
 
 const MOST_LINES = 500;
 const MOST_TEXT = 65_536; // characters of an event that has not come whole

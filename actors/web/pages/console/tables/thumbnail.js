@@ -1,7 +1,7 @@
 /** A picture of the stream whose row the pointer or the keyboard's focus is on, while it is there. */
 
-import { byId, setFlag, setText } from "./dom.js";
-import { pageData } from "./rest.js";
+import { byId, setFlag, setText } from "../base/dom.js";
+import { pageData } from "../base/rest.js";
 
 const DWELL = 300; // ms on a row before a picture is asked for
 const AGAIN = 2000; // ms until the next picture of the same stream

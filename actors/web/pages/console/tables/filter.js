@@ -1,6 +1,6 @@
 /** The form that says which streams to terminate, and the request that it makes. */
 
-import { byId, setText } from "./dom.js";
+import { byId, setText } from "../base/dom.js";
 import { terminateByFilter } from "./terminate.js";
 
 const FLAGS = ["published", "hasVideo", "hasAudio"];

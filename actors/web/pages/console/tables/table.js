@@ -3,8 +3,8 @@
  * text selection and the place on the page stay where they are.
  */
 
-import { element, setText } from "./dom.js";
-import { focusPlace, giveFocusBack } from "./row_focus.js";
+import { element, setText } from "../base/dom.js";
+import { focusPlace, giveFocusBack } from "../base/row_focus.js";
 
 /** A column that shows one text. `sort` is what the server calls this order, if it knows it. */
 export function column(title, text, { sort = null, className = "" } = {}) {

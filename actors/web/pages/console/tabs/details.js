@@ -1,14 +1,14 @@
 /** The dialog about one stream: its statuses, charts, players and hook calls, and how a program ends it. */
 
-import { Chart } from "./chart.js";
-import { byId, element, setText } from "./dom.js";
-import { codecs, loss, roundTrip } from "./lists.js";
-import { may } from "./login.js";
+import { Chart } from "../base/chart.js";
+import { byId, element, setText } from "../base/dom.js";
+import { codecs, loss, roundTrip } from "../tables/lists.js";
+import { may } from "../base/login.js";
 import { callColumns, callKeys } from "./hook_calls.js";
-import { pageData } from "./rest.js";
-import { LiveTable, badgeColumn, column } from "./table.js";
-import { terminateRow } from "./terminate.js";
-import { clock, duration, percent, quoted, rate, size } from "./words.js";
+import { pageData } from "../base/rest.js";
+import { LiveTable, badgeColumn, column } from "../tables/table.js";
+import { terminateRow } from "../tables/terminate.js";
+import { clock, duration, percent, quoted, rate, size } from "../base/words.js";
 
 const EVERY = 1000;
 const SPAN = 120;
