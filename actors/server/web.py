@@ -14,9 +14,9 @@ from actors.server.parts import Parts
 from actors.stream.pusher import StreamPusher
 from actors.stream.recorder import StreamRecorder
 from actors.web.api.administration import AdminResource, Reload
+from actors.web.api.console.start_page import PageInfo
 from actors.web.api.looks import OwnLooks
 from actors.web.api.monitoring import Monitoring
-from actors.web.api.start_page import PageInfo
 from actors.web.app import create_app
 from actors.web.media_routes import MediaPorts
 from actors.web.public_app import create_public_app

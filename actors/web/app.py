@@ -20,7 +20,9 @@ from actors.web.api.administration import AdminResource
 from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource
 from actors.web.api.connections import ConnectionResource
-from actors.web.api.console import ConsoleResource
+from actors.web.api.console.login import PageLoginResource
+from actors.web.api.console.start_page import PageInfo, StartPage, now_ms
+from actors.web.api.console.tabs import ConsoleResource
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
@@ -31,11 +33,9 @@ from actors.web.api.kicks import Kicks
 from actors.web.api.looks import looks_of
 from actors.web.api.metrics import MetricsResource
 from actors.web.api.monitoring import Monitoring
-from actors.web.api.page_login import PageLoginResource
 from actors.web.api.rooms import RoomResource
 from actors.web.api.routes import ApiRoute, RouteTable, needed_role
 from actors.web.api.sources import SourcePort, SourceResource
-from actors.web.api.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.streams import StreamResource
 from actors.web.audit_trail import AuditTrail
 from actors.web.guard import Guard, machine_names

@@ -16,10 +16,10 @@ from actors.node.balancer_port import BalancerPort
 from actors.node.recorder_port import RecordFilesPort
 from actors.node.whip_port import WhipPort
 from actors.web.api.balancer import BalancerResource
+from actors.web.api.console.start_page import PageInfo
 from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.record_files import RecordFiles
 from actors.web.api.routes import ApiRoute, RouteTable
-from actors.web.api.start_page import PageInfo
 from actors.web.api.whip import WhipResource
 from actors.web.guard import plain_path, with_safe_headers
 from actors.web.http.body_limits import BodyLimits

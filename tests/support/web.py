@@ -21,10 +21,10 @@ from actors.rooms import RoomDirectory, RoomServices
 from actors.storage.app_store import AppStore
 from actors.storage.source_store import SourceStore
 from actors.stream.event_delivery import StreamEventDelivery
+from actors.web.api.console.start_page import PageInfo
 from actors.web.api.health import Readiness
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
-from actors.web.api.start_page import PageInfo
 from actors.web.app import api_routes, create_app
 from actors.web.media_routes import MediaPorts, media_routes
 from actors.web.refusals import Refusals

@@ -10,8 +10,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.web.api.console.start_page import PAGES, SIGNALLING_CLIENT, PageInfo
 from actors.web.api.routes import ApiRoute
-from actors.web.api.start_page import PAGES, SIGNALLING_CLIENT, PageInfo
 from actors.web.responses import StaticContent
 from protocol.rest.operations import ANYONE
 

@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from actors.node.control_port import NodeControl
 from actors.web.api.apps import app_object
-from actors.web.api.console_calls import ConsoleCalls
+from actors.web.api.console.calls import ConsoleCalls
+from actors.web.api.console.tables import SNAPSHOT_AGE, stream_row
 from actors.web.api.looks import Looks, OwnLooks
 from actors.web.api.monitoring import Monitoring
-from actors.web.api.page_tables import SNAPSHOT_AGE, stream_row
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of, narrowed

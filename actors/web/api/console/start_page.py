@@ -15,8 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from actors.metrics.exposition import CONTENT_TYPE
 from actors.node.control_port import NodeControl
 from actors.node.room_port import RoomControl
+from actors.web.api.console.tables import SNAPSHOT_AGE, STATE_QUERY, PageTables, table_query
 from actors.web.api.health import Readiness
-from actors.web.api.page_tables import SNAPSHOT_AGE, STATE_QUERY, PageTables, table_query
 from actors.web.api.routes import ApiRoute
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import check_unbound, identity_of
@@ -30,7 +30,7 @@ from protocol.rest.query import read_query
 from protocol.rest.stat import QUERY as STAT_QUERY
 from protocol.rest.stat import Groups, StatFormat, stat_format, stat_json, stat_text
 
-PAGES = Path(__file__).parents[1] / "pages"
+PAGES = Path(__file__).parents[2] / "pages"
 CONSOLE = PAGES / "console"
 SIGNALLING_CLIENT = PAGES / "wcs.js"
 """The player for frames has it too."""
@@ -128,7 +128,7 @@ class StartPage:
         return self._file(request, request.url.path.removeprefix("/"))
 
     async def state(self, request: Request) -> Response:
-        """What the page shows, as JSON: see `page_tables`."""
+        """What the page shows, as JSON: see `tables`."""
         query = table_query(STATE_QUERY.read(read_query(request.scope["query_string"])))
         identity = identity_of(request.scope)
         tables = await self._written.get((identity.apps, query), lambda: self._tables.written(request.scope, query))
