@@ -23,7 +23,7 @@ from actors.web.request_ids import request_id
 from actors.web.responses import REQUEST_ID_HEADER, ErrorAnswer, error_answer
 from protocol.access.identity import Proof
 from protocol.rest.errors import RestError, bad_request, error_body
-from protocol.rest.unsupported import is_unsupported
+from protocol.rest.unsupported import instead_of
 
 log = get_logger("web")
 
@@ -98,9 +98,10 @@ class Refusals:
     async def on_http_exception(self, request: Request, error: HTTPException) -> Response:
         """Respond to errors of Starlette's routing: 404, 405, and 501 for methods of WCS that we do not have."""
         path, status = request.url.path, error.status_code
-        if status == HTTPStatus.NOT_FOUND and self._tells_missing and is_unsupported(path.removeprefix("/rest-api/")):
-            missing = RestError(HTTPStatus.NOT_IMPLEMENTED, "this server does not have this method of WCS")
-            return self.answer(request.scope, missing)
+        instead = instead_of(path.strip("/").removeprefix("rest-api/")) if self._tells_missing else None
+        if status == HTTPStatus.NOT_FOUND and instead is not None:
+            why = f"this server does not have this method of WCS; {instead}"
+            return self.answer(request.scope, RestError(HTTPStatus.NOT_IMPLEMENTED, why))
         return self.answer(request.scope, RestError(status, _REASONS.get(status, error.detail)), error.headers)
 
     async def on_disconnect(self, request: Request, _error: Exception) -> Response:

@@ -231,12 +231,15 @@ async def test_an_unknown_path_is_404_in_json(world: StreamWorld, path: str) -> 
     assert answer.json().keys() == error_body(404, "", "").keys()
 
 
-@pytest.mark.parametrize("path", ["call/transfer", "pull/pull", "mixer/add", "api/call"])
+@pytest.mark.parametrize(
+    "path", ["call/transfer", "pull/pull", "mixer/add", "api/call", "vod/startup", "stream/inject/startup"]
+)
 async def test_a_method_of_wcs_that_is_missing_is_501(world: StreamWorld, path: str) -> None:
     async with client_of(world) as client:
         answer = await client.post(f"/rest-api/{path}", json={})
     assert answer.status_code == 501
     assert answer.json()["exception"] == "NotImplemented"
+    assert answer.json()["reason"].startswith("this server does not have this method of WCS; ")
 
 
 @pytest.mark.parametrize(

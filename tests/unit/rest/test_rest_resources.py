@@ -8,7 +8,7 @@ from protocol.node.filters import ConnectionFilter
 from protocol.rest.connections import connection_object, parse_find, parse_terminate
 from protocol.rest.errors import RestError, bad_request, error_body, exception_name, names_problem_json, rest_error_body
 from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
-from protocol.rest.unsupported import is_unsupported
+from protocol.rest.unsupported import instead_of
 from tests.support.streams import connection
 
 
@@ -77,14 +77,26 @@ def test_a_group_that_the_sdk_would_misread_is_refused(group: str) -> None:
         stat_text({group: {}}, {})
 
 
-@pytest.mark.parametrize("method", ["call/transfer", "mixer/add", "pull/pull", "cdn/stream/access_list/add"])
-def test_methods_of_wcs_that_we_do_not_have(method: str) -> None:
-    assert is_unsupported(method)
+@pytest.mark.parametrize(
+    ("method", "instead"),
+    [
+        ("call/transfer", "/call/find"),
+        ("mixer/add", "/multipleRecorder/startup"),
+        ("pull/pull", "/rtsp/startup"),
+        ("pull/push", "/push/startup"),
+        ("cdn/stream/access_list/add", "cluster.redis_url"),
+        ("hls/find_all", "/embed_player"),
+        ("vod/startup", "vod-live://FILE"),
+        ("stream/inject/startup", "a room"),
+    ],
+)
+def test_methods_of_wcs_that_we_do_not_have_and_what_serves_instead(method: str, instead: str) -> None:
+    assert instead in (instead_of(method) or "")
 
 
-@pytest.mark.parametrize("method", ["", "stream", "stream/find", "stream/snapshots", "callx/startup"])
+@pytest.mark.parametrize("method", ["", "stream", "stream/find", "stream/snapshots", "callx/startup", "pull/rtmp/x"])
 def test_other_methods(method: str) -> None:
-    assert not is_unsupported(method)
+    assert instead_of(method) is None
 
 
 def problem_of(status: int, name: str) -> dict[str, Any]:
