@@ -117,8 +117,6 @@ return text
 )
 """Removes a row, and returns its text: of several who ask at once, one gets it."""
 
-ROW_SCRIPTS: Final = (READ_ROWS, CHANGE_ROWS, MERGE_ROWS, TAKE_ROW)
-
 
 @frozen(kw_only=True)
 class Written:

@@ -211,11 +211,6 @@ LOCATE_ROOM: Final = evolve(LOCATE, keys=("wcs:nodes", "wcs:rooms"))
 PURGE_ROOMS: Final = evolve(PURGE, keys=("wcs:nodes", "wcs:rooms"))
 """The same for rooms, which have a hash of their own: a stream and a room may have the same name."""
 
-ALL_SCRIPTS: Final = (
-    JOIN, BEAT, WRITE, LOCATE, SEND, READ_LOG, PURGE, LEAVE, WRITE_ROOMS, LOCATE_ROOM, PURGE_ROOMS,
-)  # fmt: skip
-
-
 # -- replies -----------------------------------------------------------------------------------------------------------
 
 

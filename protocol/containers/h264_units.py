@@ -106,18 +106,8 @@ def avc_record(sps: bytes, pps: tuple[bytes, ...]) -> bytes:
     return record
 
 
-def annex_b(data: bytes) -> bytes:
-    """A frame with start codes in place of lengths, as bare decoders want it."""
-    units, at = [], 0
-    while at + 4 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        units.append(b"\0\0\0\1" + data[at + 4 : at + 4 + length])
-        at += 4 + length
-    return b"".join(units)
-
-
 def from_annex_b(data: bytes) -> Frame | None:
-    """The other way round: a frame as an encoder gives it. Raises MalformedPayload."""
+    """A frame with start codes, as an encoder gives it, with lengths in their place. Raises MalformedPayload."""
     units = H264Depayloader()
     for unit in _START_CODE.split(data):
         if unit:

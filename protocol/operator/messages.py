@@ -178,11 +178,6 @@ def _how_to_show(answer: Done) -> dict[str, object]:
     return shown
 
 
-def encode_answer(answer: Answer) -> bytes:
-    """The answer as one line, its end included."""
-    return b"".join(answer_pieces(answer))
-
-
 def answer_pieces(answer: Answer) -> Iterator[bytes]:
     """The answer as one line, its end included, made piece by piece: a list may have thousands of rows."""
     if isinstance(answer, NotDone):

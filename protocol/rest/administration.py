@@ -19,7 +19,6 @@ DRAIN: Final = FieldTable(TIMEOUT, NODE)
 UNDRAIN: Final = FieldTable(NODE)
 CHECK: Final = Field("check", FLAG, "true: only say what would change")
 RELOAD: Final = FieldTable(CHECK)
-NOTHING: Final = FieldTable()
 
 DRAIN_REPORT: Final = object_of(
     "DrainReport",
@@ -73,11 +72,6 @@ def parse_drain(body: bytes) -> tuple[float, str | None]:
 def parse_undrain(body: bytes) -> str | None:
     """The node. RestError (400) for anything not exactly understood."""
     return UNDRAIN.read(decode_optional_object(body))[NODE]
-
-
-def check_nothing(body: bytes) -> None:
-    """RestError (400) if the request has a field: it takes none."""
-    NOTHING.read(decode_optional_object(body))
 
 
 def drain_object(report: DrainReport) -> dict[str, Any]:

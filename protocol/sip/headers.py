@@ -59,9 +59,6 @@ class SipUri:
         """Who it is, without port and parameters: what people and hooks read."""
         return f"{self.user}@{self.host_text}" if self.user and self.host else self.user or self.host_text
 
-    def with_parameters(self, **parameters: str) -> "SipUri":
-        return evolve(self, parameters=MappingProxyType({**self.parameters, **parameters}))
-
     def __str__(self) -> str:
         if self.scheme == "tel":
             return f"tel:{self.user}{written_parameters(self.parameters)}"

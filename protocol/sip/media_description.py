@@ -7,7 +7,7 @@ view of the audio, read from the phone's text or written into ours.
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
@@ -75,11 +75,6 @@ class AudioDescription:
         """The codecs that carry sound."""
         return tuple(codec for codec in self.codecs if codec.name not in NOT_AUDIO)
 
-    def telephone_event(self, clock_rate: int) -> Codec | None:
-        """The format for digits at a codec's clock."""
-        found = (codec for codec in self.codecs if codec.name == TELEPHONE_EVENT and codec.clock_rate == clock_rate)
-        return next(found, None)
-
 
 @frozen(kw_only=True)
 class PhoneDescription:
@@ -130,17 +125,6 @@ def write_answer(origin: Origin, audio: AudioDescription, offer: PhoneDescriptio
         for index, (media, protocol, formats) in enumerate(offer.sections)
     ]
     return _text(origin, sections)
-
-
-def common_codecs(offered: Iterable[Codec], known: Sequence[Codec]) -> tuple[Codec, ...]:
-    """The offered codecs that are among the known ones, in the order and with the payload types of the offer.
-
-    telephone-event and CN are left out unless a codec with their clock is among the result.
-    """
-    wanted = {_identity(codec) for codec in known}
-    found = [codec for codec in offered if _identity(codec) in wanted]
-    clocks = {codec.clock_rate for codec in found if codec.name not in NOT_AUDIO}
-    return tuple(codec for codec in found if codec.name not in NOT_AUDIO or codec.clock_rate in clocks)
 
 
 def answered_direction(offered: Direction, wanted: Direction) -> Direction:
@@ -345,7 +329,3 @@ def _key(text: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return key if len(key) == KEY_BYTES else None
-
-
-def _identity(codec: Codec) -> tuple[str, int, int]:
-    return codec.name, codec.clock_rate, codec.channels

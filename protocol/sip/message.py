@@ -71,10 +71,6 @@ class HeaderFields:
         place = next((at for at, entry in enumerate(self.fields) if _canonical(entry[0]) == wanted), len(kept))
         return HeaderFields((*kept[:place], *((name, value) for value in values), *kept[place:]))
 
-    def without_first_via(self) -> "HeaderFields":
-        """The same without the topmost Via."""
-        return self.replaced("Via", *self.values("Via")[1:])
-
     def _matching(self, name: str) -> Iterator[str]:
         wanted = _canonical(name)
         return (value for known, value in self.fields if _canonical(known) == wanted)

@@ -205,10 +205,6 @@ class OfferExchange:
         """The first answer of the call, whose ACK is treated like that of a later one."""
         self._answer = RepeatedAnswer(self._call.core, transaction, response, now, self._unacknowledged)
 
-    @property
-    def waits_for_ack(self) -> bool:
-        return self._answer is not None
-
     def acknowledged(self, request: RequestMessage, now: float) -> None:
         """An ACK arrives."""
         if self._answer is None or request.headers.get("CSeq").partition(" ")[0] != self._answer.number:

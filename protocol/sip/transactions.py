@@ -53,10 +53,6 @@ class Hop:
         return self.transport != "udp"
 
 
-_REPEATING: Final = (ServerTransactionState.PROCEEDING, ServerTransactionState.COMPLETED)
-"""States in which a request that comes again is answered as before."""
-
-
 class TransactionPort(Protocol):
     """What transactions need of the user agent."""
 

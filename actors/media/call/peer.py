@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from attrs import frozen
 
@@ -17,8 +16,6 @@ from protocol.webrtc.roles import PeerRoles
 from protocol.webrtc.rtcp import RtcpPacket
 from protocol.webrtc.rtp import RtpError, RtpHeader, parse_header, payload
 from protocol.webrtc.sdp import Codec, Offer
-
-_CLOCK_RATES: Final = {"OPUS": 48_000}
 
 
 @frozen(kw_only=True)

@@ -25,7 +25,7 @@ from protocol.operator.commands import (
     parse,
 )
 from protocol.operator.grammar import CommandError, split
-from protocol.operator.messages import Done, ErrorKind, NotDone, decode_request, encode_answer
+from protocol.operator.messages import Done, ErrorKind, NotDone, answer_pieces, decode_request
 from protocol.operator.syntax import VERBS, help_text
 
 URL = "http://my-web-server.com/MyAPI"
@@ -218,9 +218,8 @@ def test_any_bytes_are_a_request_or_one_error(data: bytes) -> None:
 
 
 def test_answers_are_one_line_each() -> None:
-    done = encode_answer(
-        Done(message="a\nb\u2028", changed=True, rows=[{"name": "a", "methods": ("b",), "owner": None}])
-    )
+    answer = Done(message="a\nb\u2028", changed=True, rows=[{"name": "a", "methods": ("b",), "owner": None}])
+    done = b"".join(answer_pieces(answer))
     assert done.count(b"\n") == 1
     assert json.loads(done) == {
         "ok": True,
@@ -228,5 +227,5 @@ def test_answers_are_one_line_each() -> None:
         "message": "a\nb\u2028",
         "rows": [{"name": "a", "methods": ["b"], "owner": None}],
     }
-    not_done = encode_answer(NotDone(error=ErrorKind.REFUSED, message="no"))
+    not_done = b"".join(answer_pieces(NotDone(error=ErrorKind.REFUSED, message="no")))
     assert json.loads(not_done) == {"ok": False, "error": "refused", "message": "no"}

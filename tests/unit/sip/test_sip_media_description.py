@@ -10,7 +10,6 @@ from protocol.sip.media_description import (
     Origin,
     answered_direction,
     choose_crypto,
-    common_codecs,
     parse_description,
     write_answer,
     write_offer,
@@ -41,7 +40,6 @@ PCMU = Codec(payload_type=0, name="PCMU", clock_rate=8000)
 OPUS = Codec(payload_type=111, name="OPUS", clock_rate=48000, channels=2)
 EVENTS = Codec(payload_type=101, name="TELEPHONE-EVENT", clock_rate=8000, fmtp="0-16")
 EVENTS_OF_OPUS = Codec(payload_type=110, name="TELEPHONE-EVENT", clock_rate=48000, fmtp="0-16")
-NOISE = Codec(payload_type=13, name="CN", clock_rate=8000)
 ORIGIN = Origin(session_id=7, version=1, address="192.0.2.1")
 
 
@@ -61,8 +59,6 @@ def test_what_a_phone_offers() -> None:
     assert (audio.address, audio.port, audio.rtcp_port, audio.ptime) == ("192.0.2.5", 15432, 15433, 20)
     assert [codec.name for codec in audio.codecs] == ["G722", "PCMA", "PCMU", "G729", "TELEPHONE-EVENT"]
     assert [codec.name for codec in audio.speech] == ["G722", "PCMA", "PCMU", "G729"]
-    assert audio.telephone_event(8000) == EVENTS
-    assert audio.telephone_event(48000) is None
     assert (audio.direction, audio.is_secure, found.index) == (Direction.SENDRECV, False, 0)
 
 
@@ -141,21 +137,6 @@ def test_an_answer_refuses_what_is_not_audio() -> None:
     assert "m=audio 31002 RTP/AVP 8 101\r\n" in text
     assert "m=video 0 RTP/AVP 99\r\n" in text
     assert text.startswith("v=0\r\no=wcsd 7 2 IN IP4 192.0.2.1\r\n")
-
-
-@pytest.mark.parametrize(
-    ("offered", "known", "found"),
-    [
-        ((PCMA, PCMU, EVENTS), (PCMU, PCMA, EVENTS), (PCMA, PCMU, EVENTS)),
-        ((OPUS, PCMA, EVENTS_OF_OPUS, EVENTS, NOISE), (PCMA, EVENTS, EVENTS_OF_OPUS, NOISE), (PCMA, EVENTS, NOISE)),
-        ((EVENTS, NOISE), (PCMA, EVENTS, NOISE), ()),
-        ((PCMA,), (OPUS,), ()),
-    ],
-)
-def test_codecs_that_both_sides_take(
-    offered: tuple[Codec, ...], known: tuple[Codec, ...], found: tuple[Codec, ...]
-) -> None:
-    assert common_codecs(offered, known) == found
 
 
 @pytest.mark.parametrize(
