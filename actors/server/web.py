@@ -17,7 +17,7 @@ from actors.web.api.administration import AdminResource, Reload
 from actors.web.api.console.start_page import PageInfo
 from actors.web.api.looks import OwnLooks
 from actors.web.api.monitoring import Monitoring
-from actors.web.app import create_app
+from actors.web.app import RestPorts, create_app
 from actors.web.media_routes import MediaPorts
 from actors.web.public_app import create_public_app
 from actors.web.sites import serve_sites
@@ -31,9 +31,9 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
     whip = WhipSessions(parts.sessions)
     page_info = PageInfo(version=VERSION, ws=opened.listeners.bound("ws"), wss=opened.listeners.bound("wss"))
     recorder = StreamRecorder(parts.supervisor, parts.recordings, parts.record_groups)
-    rest = create_app(
-        parts.node,
-        settings,
+    ports = RestPorts(
+        streams=parts.node,
+        settings=settings,
         access=opened.access,
         messages=_messages(parts),
         page_info=page_info,
@@ -45,6 +45,7 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
     )
+    rest = create_app(ports)
     public = create_public_app(
         settings, whip=whip, records=recorder, page_info=page_info, counts=parts.metrics.web, balancer=_balancer(parts)
     )

@@ -4,9 +4,10 @@ request -> RequestIds (its id) -> RequestCounting -> Guard (who may call) -> Bod
 -> exception handlers (errors as JSON) -> route
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
+from attrs import field, frozen
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -30,7 +31,7 @@ from actors.web.api.embed_player import EmbedPlayer
 from actors.web.api.events import EventResource
 from actors.web.api.health import Health, Readiness
 from actors.web.api.kicks import Kicks
-from actors.web.api.looks import looks_of
+from actors.web.api.looks import Looks, looks_of
 from actors.web.api.metrics import MetricsResource
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.rooms import RoomResource
@@ -46,125 +47,90 @@ from actors.web.refusals import Refusals
 from actors.web.request_counts import RequestCounting
 from actors.web.request_ids import RequestIds
 from config.settings import Settings
-from protocol.metrics.web_counts import WebCounts
 
 
-def create_app(
-    streams: NodeControl,
-    settings: Settings,
-    *,
-    access: AccessControl,
-    messages: MessagePorts,
-    page_info: PageInfo,
-    ready: Callable[[], Readiness],
-    own_names: frozenset[str] | None = None,
-    clock: Callable[[], int] = now_ms,
-    bans: Bans | None = None,
-    admin: AdminResource | None = None,
-    monitoring: Monitoring | None = None,
-    apps: AppPort | None = None,
-    sources: SourcePort | None = None,
-    media: MediaPorts = MediaPorts(),  # noqa: B008 - it cannot be changed
-) -> Starlette:
-    """The ASGI application of both REST listeners.
+@frozen(kw_only=True)
+class RestPorts:
+    """What the routes of the REST listeners act through, and what they show."""
 
-    `own_names`: host names of this machine (None: ask it); `clock`: milliseconds since the epoch; `bans`: those that
-    streams and sessions know; `admin`: what acts on the whole server; `apps`: None for a server without it.
-    """
-    refusals, monitoring = Refusals(), monitoring or Monitoring()
-    routes = api_routes(
-        streams,
-        settings,
-        messages=messages,
-        page_info=page_info,
-        ready=ready,
-        clock=clock,
-        bans=bans,
-        logins=PageLoginResource(access, refusals).routes(),
-        admin=admin,
-        monitoring=monitoring,
-        apps=apps,
-        sources=sources,
-        media=tuple(media_routes(media, settings, refusals)),
+    streams: NodeControl
+    settings: Settings
+    access: AccessControl
+    messages: MessagePorts
+    page_info: PageInfo
+    ready: Callable[[], Readiness]
+    bans: Bans = field(factory=Bans)
+    """Those that streams and sessions know."""
+    admin: AdminResource = field(factory=lambda: AdminResource(LocalDrain(Drain())))
+    """What acts on the whole server."""
+    monitoring: Monitoring = field(factory=Monitoring)
+    apps: AppPort | None = None
+    """None: a server without; so it is with the next ones."""
+    sources: SourcePort | None = None
+    media: MediaPorts = field(factory=MediaPorts)
+    clock: Callable[[], int] = now_ms
+    """Milliseconds since the epoch."""
+
+
+def create_app(ports: RestPorts, own_names: frozenset[str] | None = None) -> Starlette:
+    """The ASGI application of both REST listeners. `own_names`: host names of this machine (None: ask it)."""
+    refusals = Refusals()
+    table = RouteTable(api_routes(ports, refusals))
+    app = Starlette(
+        routes=table.starlette_routes(),
+        middleware=_layers(ports, table, refusals, own_names),
+        exception_handlers=refusals.handlers(),
     )
-    return _assembled(RouteTable(routes), settings, access, refusals, own_names, monitoring.metrics.web)
-
-
-def _assembled(
-    table: RouteTable,
-    settings: Settings,
-    access: AccessControl,
-    refusals: Refusals,
-    own_names: frozenset[str] | None,
-    counts: WebCounts,
-) -> Starlette:
-    layers = _layers(settings, access, table, refusals, own_names, counts)
-    app = Starlette(routes=table.starlette_routes(), middleware=layers, exception_handlers=refusals.handlers())
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app
 
 
 def _layers(
-    settings: Settings,
-    access: AccessControl,
-    table: RouteTable,
-    refusals: Refusals,
-    own_names: frozenset[str] | None,
-    counts: WebCounts,
+    ports: RestPorts, table: RouteTable, refusals: Refusals, own_names: frozenset[str] | None
 ) -> list[Middleware]:
     """What a request passes through, from the outside in."""
     names = machine_names() if own_names is None else own_names
-    logins = LoginCheck(access, partial(needed_role, table), refusals, counts)
+    counts = ports.monitoring.metrics.web
+    logins = LoginCheck(ports.access, partial(needed_role, table), refusals, counts)
     return [
         Middleware(RequestIds),
         Middleware(RequestCounting, counts=counts, table=table),
-        Middleware(Guard, settings=settings, own_names=names, refusals=refusals, logins=logins),
-        Middleware(AuditTrail, audit=access.audit),
-        Middleware(BodyLimits, settings=settings),
+        Middleware(Guard, settings=ports.settings, own_names=names, refusals=refusals, logins=logins),
+        Middleware(AuditTrail, audit=ports.access.audit),
+        Middleware(BodyLimits, settings=ports.settings),
     ]
 
 
-def api_routes(
-    streams: NodeControl,
-    settings: Settings,
-    *,
-    messages: MessagePorts,
-    page_info: PageInfo,
-    ready: Callable[[], Readiness],
-    clock: Callable[[], int],
-    bans: Bans | None = None,
-    logins: tuple[ApiRoute, ...] = (),
-    admin: AdminResource | None = None,
-    monitoring: Monitoring | None = None,
-    apps: AppPort | None = None,
-    sources: SourcePort | None = None,
-    media: tuple[ApiRoute, ...] = (),
-) -> tuple[ApiRoute, ...]:
-    """Every route of the application; `logins`: those of the page, `media`: those of `media_routes`."""
-    kicks = Kicks(bans or Bans())
-    monitoring = monitoring or Monitoring()
+def api_routes(ports: RestPorts, refusals: Refusals) -> tuple[ApiRoute, ...]:
+    """Every route of the application."""
+    streams, settings, messages, monitoring = ports.streams, ports.settings, ports.messages, ports.monitoring
+    kicks = Kicks(ports.bans)
     looks = looks_of(monitoring, streams.statistics)
-    shown = MetricsResource(looks.metrics)
     routes = (
         *StreamResource(streams, settings, kicks, monitoring.events).routes(),
         *ConnectionResource(streams, settings, kicks).routes(),
         *BanResource(kicks).routes(),
-        *(() if apps is None else AppResource(apps, kicks.once).routes()),
-        *(() if sources is None else SourceResource(sources, kicks.once).routes()),
+        *(() if ports.apps is None else AppResource(ports.apps, kicks.once).routes()),
+        *(() if ports.sources is None else SourceResource(ports.sources, kicks.once).routes()),
         *DataResource(messages, settings, once=kicks.once).routes(),
         *RoomResource(messages.rooms, settings, kicks).routes(),
-        *(admin or AdminResource(LocalDrain(Drain()))).routes(),
+        *ports.admin.routes(),
         *ECHO_ROUTES,
-        *Health(ready).routes(),
-        *shown.routes(),
+        *Health(ports.ready).routes(),
         *EventResource(monitoring.events, settings).routes(),
-        *_pages(StartPage(streams, messages.rooms, page_info, clock, ready, shown.make, looks.statistics), page_info),
-        *ConsoleResource(streams, monitoring, clock, looks).routes(),
-        *logins,
-        *media,
+        *_pages(ports, looks),
+        *PageLoginResource(ports.access, refusals).routes(),
+        *media_routes(ports.media, settings, refusals),
     )
-    return (*routes, ApiDescription(routes, version=page_info.version).route)
+    return (*routes, ApiDescription(routes, version=ports.page_info.version).route)
 
 
-def _pages(start_page: StartPage, page_info: PageInfo) -> tuple[ApiRoute, ...]:
-    return (*start_page.routes(), *EmbedPlayer(page_info).routes())
+def _pages(ports: RestPorts, looks: Looks) -> Iterator[ApiRoute]:
+    """The console, the metrics that it shows too, and the player for other sites."""
+    metrics, rooms = MetricsResource(looks.metrics), ports.messages.rooms
+    yield from metrics.routes()
+    yield from StartPage(
+        ports.streams, rooms, ports.page_info, ports.clock, ports.ready, metrics.make, looks.statistics
+    ).routes()
+    yield from EmbedPlayer(ports.page_info).routes()
+    yield from ConsoleResource(ports.streams, ports.monitoring, ports.clock, looks).routes()

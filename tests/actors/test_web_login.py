@@ -11,11 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.access.control import AccessControl
-from actors.node.supervisor import Supervisor
-from actors.web.api.health import Readiness
-from actors.web.app import api_routes
 from actors.web.callers import narrowed, set_identity
-from config.settings import Settings
 from protocol.access.identity import Identity, Proof
 from protocol.access.roles import Role
 from protocol.access.throttle import FREE_FAILURES
@@ -23,7 +19,7 @@ from protocol.node.filters import StreamFilter
 from protocol.rest.operations import ANYONE
 from tests.support.access import access_of, basic, bearer, token, user
 from tests.support.streams import StreamWorld, connection, stream
-from tests.support.web import NOW_MS, PAGE, client_of, messages_to, no_sources, shipped_apps
+from tests.support.web import client_of, routes_of
 
 OWN_PAGE = {"X-Requested-With": "wcsd"}
 
@@ -145,16 +141,7 @@ async def test_a_malformed_header_is_no_crash(world: StreamWorld, access: Access
 
 # -- bound callers -----------------------------------------------------------------------------------------------------
 
-ROUTES = api_routes(
-    StreamWorld(),
-    Settings(),
-    messages=messages_to(Supervisor()),
-    page_info=PAGE,
-    ready=Readiness,
-    clock=lambda: NOW_MS,
-    apps=shipped_apps(),
-    sources=no_sources(),
-)
+ROUTES = routes_of(StreamWorld())
 CLOSED = [
     (method, route)
     for route in ROUTES
@@ -183,7 +170,7 @@ async def test_no_route_shows_or_touches_what_belongs_to_another_application(
         for authorization in (bearer("shop"), basic("shopkeeper")):
             for body in bodies:
                 answer = await client.request(method, path, json=body, headers={"Authorization": authorization})
-                assert answer.status_code < 500
+                assert answer.status_code < 500 or answer.status_code == 501, "no SIP here"
                 if "openapi" not in path:
                     assert b"hidden" not in answer.content
     assert "m2" in world.ids

@@ -37,11 +37,6 @@ class Described:
         faults = list(self._validator(described["content"][content_type]["schema"]).iter_errors(body))
         assert not faults, f"{method} {path} {answer.status_code}: {faults[0].message} @ {faults[0].json_path}"
 
-    def query_parameters(self, method: str, path: str) -> set[str]:
-        """The names of what may be in the query string."""
-        parameters = self._operation(method, path).get("parameters", ())
-        return {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
-
     def _operation(self, method: str, path: str) -> Mapping[str, Any]:
         for template, methods in self.paths.items():
             if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) and method.lower() in methods:

@@ -25,8 +25,8 @@ from actors.web.api.console.start_page import PageInfo
 from actors.web.api.health import Readiness
 from actors.web.api.monitoring import Monitoring
 from actors.web.api.routes import ApiRoute
-from actors.web.app import api_routes, create_app
-from actors.web.media_routes import MediaPorts, media_routes
+from actors.web.app import RestPorts, api_routes, create_app
+from actors.web.media_routes import MediaPorts
 from actors.web.refusals import Refusals
 from config.apps import default_table
 from config.settings import Settings, TerminateAll
@@ -58,17 +58,18 @@ def messages_to(supervisor: Supervisor, node_id: str = "node1", *, rooms: RoomDi
 def routes_of(world: NodeControl) -> tuple[ApiRoute, ...]:
     """Every route of the application."""
     messages = messages_to(Supervisor())
-    return api_routes(
-        world,
-        Settings(),
+    ports = RestPorts(
+        streams=world,
+        settings=Settings(),
+        access=open_access(),
         messages=messages,
         page_info=PAGE,
         ready=Readiness,
         clock=lambda: NOW_MS,
         apps=shipped_apps(),
         sources=no_sources(),
-        media=tuple(media_routes(MediaPorts(), Settings(), Refusals())),
     )
+    return api_routes(ports, Refusals())
 
 
 def shipped_apps() -> AppDesk:
@@ -96,21 +97,21 @@ def app_of(
     sources: SourceDesk | None = None,
 ) -> Starlette:
     """The application, on a machine named `media-1`; nobody has to log in unless `access` says so."""
-    return create_app(
-        world,
-        settings or Settings(),
+    ports = RestPorts(
+        streams=world,
+        settings=settings or Settings(),
         access=access or open_access(),
         messages=messages or messages_to(Supervisor()),
         page_info=PAGE,
         ready=ready,
-        own_names=frozenset({"media-1"}),
         clock=lambda: NOW_MS,
-        bans=bans,
-        monitoring=monitoring,
+        bans=bans or Bans(),
+        monitoring=monitoring or Monitoring(),
         apps=apps or shipped_apps(),
         media=media,
         sources=sources or no_sources(),
     )
+    return create_app(ports, own_names=frozenset({"media-1"}))
 
 
 def open_access() -> AccessControl:
