@@ -153,12 +153,17 @@ def _everything(pytest_arguments: Sequence[str]) -> list[Result]:
 
 
 def _parts_of(ring: str, count: int, pytest_arguments: Sequence[str]) -> list[Run]:
-    """The ring in so many parts. A folder in it stays whole, for its tests share what is slow to prepare."""
-    entries = sorted((ROOT / "tests" / ring).iterdir())
-    files = [
-        str(entry.relative_to(ROOT)) for entry in entries if entry.match("test_*.py") or any(entry.glob("test_*.py"))
-    ]
+    """The ring in so many parts. A folder with fixtures stays whole, for its tests share what is slow to prepare."""
+    ring_folder = ROOT / "tests" / ring
+    tests = sorted(ring_folder.rglob("test_*.py"))
+    files = list(dict.fromkeys(str(_whole(test, ring_folder).relative_to(ROOT)) for test in tests))
     return [partial(_ring, ring, pytest_arguments, files=files[part::count], quiet=True) for part in range(count)]
+
+
+def _whole(test: Path, ring_folder: Path) -> Path:
+    """The file, or the folder of the ring that it is in, if that has fixtures."""
+    folder = test.parent
+    return folder if folder != ring_folder and (folder / "conftest.py").exists() else test
 
 
 def _fast() -> list[Result]:

@@ -14,7 +14,7 @@ from protocol.cluster.messages import Notice
 from protocol.common.json_text import to_json
 from protocol.node.server_events import EventType, ServerEvent, encode_event
 from tests.actors.test_cluster_nodes import World, world
-from tests.actors.test_web_events import Reader, read
+from tests.actors.web.test_web_events import Reader, read
 from tests.support.cluster_simulation import SimulatedNode
 
 __all__ = ["world"]

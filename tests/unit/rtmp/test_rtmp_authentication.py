@@ -1,4 +1,4 @@
-"""What is answered to a target that asks who publishes; `tests/wire/test_push_authentication.py` asks FFmpeg, too."""
+"""What is answered to a target that asks who publishes; `test_push_authentication.py` of the wire asks FFmpeg, too."""
 
 import pytest
 

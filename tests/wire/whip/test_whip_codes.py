@@ -14,7 +14,7 @@ from tests.support.media_peer import MediaPeer
 from tests.support.openapi import PATH, Described
 from tests.support.wcs_client import wcs_client
 from tests.support.whip_client import bearer, whip_client
-from tests.wire.test_whip import scene
+from tests.wire.whip.test_whip import scene
 
 ORIGIN = {"Origin": "https://pages.example"}
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.server_process import FREE_PORTS
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md")
 FILES = ("pyproject.toml", "setup.py", "wcsd_start.py", "requirements.txt")
 PARTS = ("actors", "config", "protocol", "docs", *FILES, *DOCUMENTS)

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from actors.stream.keep_alive_schedule import StreamKeepAlive
 from config.live import Live
-from tests.actors.test_hooks_keepalive import keep_alive_settings, stream, walker_over
+from tests.actors.hooks.test_hooks_keepalive import keep_alive_settings, stream, walker_over
 from tests.support.hook_rig import TEST_OVER, hook_rig, status
 
 

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from tests.support.root import needs_root
 
-BIN = Path(__file__).resolve().parents[2] / "bin"
+BIN = Path(__file__).resolve().parents[3] / "bin"
 
 DAEMON = """
 import json, os, pathlib, signal, sys

@@ -20,15 +20,15 @@ from tests.support.web_server import make_certificate
 LIVE = {known.attribute for known in TABLE.values() if known.live}
 PUSH = ("allow", "timeout", "reconnect_attempts", "reconnect_delay", "transcode_bitrate", "ca_file", "sounds_folder")
 LATER = {
-    **{f"push_{name}": "a push that begins: tests/wire/test_push.py" for name in PUSH},
+    **{f"push_{name}": "a push that begins: tests/wire/workers/test_push.py" for name in PUSH},
     "cluster_answer_timeout": "a cluster: tests/wire/test_cluster.py",
     "cluster_max_relays": "a cluster: tests/wire/test_cluster_relay.py",
     "cluster_registry_down": "a cluster: tests/wire/test_cluster.py",
     "cluster_relay_linger": "a cluster: tests/wire/test_cluster_relay.py",
-    "capture_allow": "a page that plays a source by its URI: tests/wire/test_capture_names.py",
-    "capture_transcode_bitrate": "a capture that transcodes: tests/wire/test_capture_files.py",
-    "records_hook_timeout": "a program for recorded files: tests/wire/test_record_hook.py",
-    "capture_linger": "a capture without players: tests/wire/test_capture_files.py",
+    "capture_allow": "a page that plays a source by its URI: tests/wire/capture/test_capture_names.py",
+    "capture_transcode_bitrate": "a capture that transcodes: tests/wire/capture/test_capture_files.py",
+    "records_hook_timeout": "a program for recorded files: tests/wire/recording/test_record_hook.py",
+    "capture_linger": "a capture without players: tests/wire/capture/test_capture_files.py",
     "codecs_exclude_sip": "a call: tests/wire/test_call_media.py",
     **{
         f"sip_max_{name}": "a SIP server: tests/wire/test_calls.py"
@@ -49,8 +49,8 @@ LATER = {
     "sip_callee_deny": "a call",
     "shutdown_timeout": "the end of the process",
     "shutdown_drain_timeout": "a signal",
-    "log_format": "the daemon: tests/wire/test_reload.py",
-    "log_level": "the daemon: tests/wire/test_reload.py",
+    "log_format": "the daemon: tests/wire/running/test_reload.py",
+    "log_level": "the daemon: tests/wire/running/test_reload.py",
 }
 """Live settings that are read when something happens that cannot happen here, and where."""
 

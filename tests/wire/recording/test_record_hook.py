@@ -13,7 +13,7 @@ from protocol.stream.rotation import Rotation
 from tests.support.record_studio import FREE, ended, names, rotated, studio
 
 HOSTILE = "-rf $(touch owned) `touch owned` 'x' \"y\" \n* {endTime} ä"
-SAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "on_record_hook.sh"
+SAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "on_record_hook.sh"
 
 
 def script(folder: Path, text: str) -> Path:

@@ -17,7 +17,7 @@ from config.version import VERSION
 from tests.support.server_process import FREE_PORTS
 from tests.support.web_server import make_certificate
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 ANY_PORTS = [f"--set={key}={port}" for key, port in FREE_PORTS.items()]
 Captured = pytest.CaptureFixture[str]
 

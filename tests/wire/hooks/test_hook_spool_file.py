@@ -137,7 +137,7 @@ import sys
 from pathlib import Path
 from attrs import evolve
 from actors.storage.hook_spool import HookSpoolFile
-from tests.wire.test_hook_spool_file import HOOK
+from tests.wire.hooks.test_hook_spool_file import HOOK
 file = HookSpoolFile(Path(sys.argv[1]))
 number = 0
 while True:
@@ -148,7 +148,7 @@ while True:
 
 
 def test_what_was_committed_survives_a_kill(path: Path, file: HookSpoolFile) -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)], cwd=root, stdout=subprocess.PIPE, text=True
     ) as writer:
