@@ -8,27 +8,27 @@ from collections.abc import Mapping
 
 _ONE_PORT = "all media goes through the one port media_port_from"
 _NO_RECORDING = "this server does not do this with recordings"
-_NO_HLS = "this server has no HLS"
+_NO_HLS = "this server has no HLS; pages play by WebRTC: the WebSDK, /embed_player, WHEP"
 _NO_RTMP = "this server takes no RTMP; publish by WebRTC or WHIP"
 _NO_RTSP = "this server decides it by what the camera says"
 _NO_SIP = "see sip.servers"
-_NO_CDN = "this server has no CDN"
+_NO_CDN = "this server has no CDN; several servers are one cluster, see cluster.redis_url"
 _NO_VOD = "files are those of capture.vod_folder"
 _NO_TRANSCODING = "media is forwarded as it comes, never decoded or mixed"
 _BY_AGE = "what waits for a slow client is bounded by its age"
-_NO_CLIENT_LOGS = "client logs are not kept; log lines of a session carry its id"
+_NO_CLIENT_LOGS = "what pages log is in their debug reports, see session_debug_reports"
 _CONGESTION = "bandwidth is controlled by the publishers themselves, and bounded by max_publisher_bitrate"
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "aws_s3_credentials": _NO_VOD,
-    "balance_header": "this server does no load balancing; let the page or a proxy choose",
+    "balance_header": "a cluster tells pages where to connect by /rest-api/lb; otherwise let a proxy choose",
     "client_dump_level": _NO_CLIENT_LOGS,
     "client_log_level": f"{_NO_CLIENT_LOGS}; see log.level",
     "client_mode": "every client is a browser",
     "codecs_exclude_sip_rtmp": "see codecs_exclude_sip",
     "codecs_exclude_streaming": "remove them from codecs",
     "compact_media_port_usage": _ONE_PORT,
-    "domain": _NO_SIP,
+    "domain": f"pages and backends name their SIP server, {_NO_SIP}",
     "enable_extended_logging": "see log.level",
     "flush_video_interval": _NO_RTMP,
     "keep_alive.algorithm": "clients are pinged by text frames, as HIGH_LEVEL does",
@@ -41,8 +41,8 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "port_to": "SIP has one port, port_from",
     "profiles": "H264 profiles are those that publisher and player have in common",
     "rtp_bundle": "audio and video always share one transport",
-    "user_agent": _NO_SIP,
-    "waiting_answer": _NO_SIP,
+    "user_agent": "SIP messages name wcsd",
+    "waiting_answer": "a page rings for 60 s",
     "wss.keystore.password": "see wss.keystore.file",
 }
 """By name."""
@@ -58,7 +58,7 @@ FAMILIES: Mapping[str, str] = {
     "mixer_": _NO_TRANSCODING,
     "mp4_": _NO_RECORDING,
     "multi_recorder": _NO_RECORDING,
-    "pull_": "streams are not pulled from other servers",
+    "pull_": "nodes of a cluster play each other's streams; for cameras and RTMP servers see capture.allow",
     "push_": "see the settings push.*",
     "record_flash_": "Flash is not served",
     "record_formats": "the codecs decide: WebM, MP4 for H264, Matroska for G.711",
@@ -98,13 +98,13 @@ _CONVERSION = (
 
 FOREIGN_CODECS: Mapping[str, str] = {
     "flv": "a codec of Flash",
-    "g722": "this server does not forward it",
-    "g729": "a codec of SIP telephones",
+    "g722": "only calls have it",
+    "g729": "browsers do not have it",
     "h265": "no browser publishes it to this server",
     "mpeg4-generic": "AAC, which WebRTC does not carry",
     "mpv": "MPEG video, which WebRTC does not carry",
     "speex16": "no browser has it any more",
-    "telephone-event": "DTMF of SIP calls",
+    "telephone-event": "only calls have it",
 }
 """Codecs of WCS that this server does not have, spelled as in WCS's setting `codecs`."""
 

@@ -50,7 +50,7 @@ def test_a_path_that_is_no_plain_one_is_left_out_of_the_command(value: str) -> N
 
 def test_codecs_that_are_not_there_are_left_out_with_a_reason() -> None:
     assert warnings_of("codecs=opus,g729,vp88,mp3") == [
-        "codecs: 'g729' is ignored: a codec of SIP telephones",
+        "codecs: 'g729' is ignored: browsers do not have it",
         "codecs: 'vp88' is ignored as unknown (did you mean 'vp8'?)",
         "codecs: 'mp3' is ignored as unknown",
     ]
