@@ -13,7 +13,7 @@ from config.settings import TABLE, RestAuth, Setting, Settings
 from config.unsupported_wcs_settings import reason_without_effect
 from config.values.kinds import Remarking
 from protocol.common.suggestions import nearest
-from protocol.rest.data import ENVELOPE
+from protocol.rest.resources.data import ENVELOPE
 
 DEFAULT = "default"
 COMMAND_LINE = "--set"

@@ -30,7 +30,7 @@ from protocol.node.coverage import Coverage
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import NOTHING, Found, Page
-from protocol.rest.streams import TerminateAnswer
+from protocol.rest.resources.streams import TerminateAnswer
 
 
 class ClusterControl:

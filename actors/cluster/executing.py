@@ -29,7 +29,7 @@ from protocol.cluster.relay_messages import PullStream, RelayNews
 from protocol.cluster.rooms.messages import BUSY, RoomAsk, RoomWords, SeekRoom
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.rest.paging import Page
-from protocol.rest.streams import TerminateAnswer
+from protocol.rest.resources.streams import TerminateAnswer
 
 
 class CannotAnswer(Exception):

@@ -17,7 +17,7 @@ from config.settings import LogLevel
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import Found, Page
-from protocol.rest.streams import NodeReport, TerminateAnswer
+from protocol.rest.resources.streams import NodeReport, TerminateAnswer
 
 _MEBIBYTE = 1024 * 1024
 

@@ -7,7 +7,7 @@ from actors.runtime.actor import StopReason
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import Found, Page
-from protocol.rest.streams import TerminateAnswer
+from protocol.rest.resources.streams import TerminateAnswer
 
 
 class NodeControl(Protocol):

@@ -25,7 +25,7 @@ from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connect
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription
 from protocol.rest.errors import RestError, bad_request
-from protocol.rest.whip import refusal_of_stream, unauthorized
+from protocol.rest.resources.whip import refusal_of_stream, unauthorized
 from protocol.signaling.session_statuses import SessionStatus
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest

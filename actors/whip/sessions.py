@@ -19,7 +19,7 @@ from config.settings import Settings
 from protocol.common.memory_budget import Allowance
 from protocol.node.session_ids import new_session_id
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.whip import token_digest, unauthorized, unavailable
+from protocol.rest.resources.whip import token_digest, unauthorized, unavailable
 from protocol.stream.info_texts import StreamInfo
 
 ADDRESS_SHARE: Final = 4

@@ -10,7 +10,7 @@ from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import bad_request
 from protocol.rest.paging import Found, Page
-from protocol.rest.streams import NodeReport, TerminateAnswer
+from protocol.rest.resources.streams import NodeReport, TerminateAnswer
 from protocol.rooms.descriptions import RoomDescription
 
 D = TypeVar("D", StreamDescription, ConnectionDescription, RoomDescription, CallDescription)

@@ -22,10 +22,10 @@ from protocol.operator.syntax import (
     SESSION_ORDERS,
     STREAM_ORDERS,
 )
-from protocol.rest import bans, calls, connections, rooms, streams
 from protocol.rest.errors import RestError
 from protocol.rest.fields import TEXT, Field, FieldTable, one_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
+from protocol.rest.resources import bans, calls, connections, rooms, streams
 from protocol.sip.account_states import RegistrationDescription, RegistrationState
 
 

@@ -10,7 +10,7 @@ from protocol.node.server_events import EventFilter, ServerEvent
 from protocol.operator.grammar import CommandError, Words
 from protocol.operator.messages import Row
 from protocol.rest.errors import RestError
-from protocol.rest.events import parse_watch
+from protocol.rest.resources.events import parse_watch
 
 MOST_SHOWN = 1000
 """Events that one answer may hold."""

@@ -1,1 +1,1 @@
-"""The meaning of the REST API: strict request readers and answer formats, one file per resource, no I/O."""
+"""The REST API without I/O: how requests are read and answers are written; `resources` says which there are."""

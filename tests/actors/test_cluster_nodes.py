@@ -15,7 +15,7 @@ from protocol.cluster.messages import EndStreams, FindStreams, NodeRequest
 from protocol.cluster.owner_messages import StopRecording
 from protocol.cluster.rooms.messages import ELSEWHERE, RoomWords
 from protocol.node.filters import StreamFilter
-from protocol.rest.streams import TerminateAnswer, terminate_status
+from protocol.rest.resources.streams import TerminateAnswer, terminate_status
 from tests.support.cluster_simulation import TERMINATED, SimulatedNode, SimulatedStream, Tally
 from tests.support.memory_redis import MemoryRedis
 

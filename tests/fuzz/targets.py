@@ -31,12 +31,12 @@ from protocol.hooks.verdicts import read_answer, verdict
 from protocol.operator.commands import parse as parse_command
 from protocol.operator.grammar import CommandError
 from protocol.operator.messages import decode_request
-from protocol.rest import connections, streams
 from protocol.rest.access import read_authority
 from protocol.rest.errors import RestError
 from protocol.rest.http1 import Http1
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.query import read_query
+from protocol.rest.resources import connections, streams
 from protocol.rtmp.chunks import RtmpError
 from protocol.rtmp.publisher import RtmpPublisher, RtmpRefused
 from protocol.rtmp.target import BadTarget, read_target

@@ -12,7 +12,7 @@ from config.settings import LogLevel
 from protocol.node.descriptions import ConnectionDescription, StreamDescription
 from protocol.node.filters import ConnectionFilter, StreamFilter
 from protocol.rest.paging import ALL, Found, Page
-from protocol.rest.streams import NodeReport, TerminateAnswer
+from protocol.rest.resources.streams import NodeReport, TerminateAnswer
 
 NODE = "node-1"
 

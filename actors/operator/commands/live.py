@@ -40,12 +40,12 @@ from protocol.operator.live_commands import (
     TerminateStreams,
 )
 from protocol.operator.messages import ROWS_AT_ONCE, Answer, Done, ErrorKind, NotDone, Row
-from protocol.rest.bans import BanFilter, ban_object
-from protocol.rest.calls import shown_call
-from protocol.rest.connections import connection_object
 from protocol.rest.paging import ALL, NOTHING, Found, Page
-from protocol.rest.rooms import room_object
-from protocol.rest.streams import TerminateAnswer, preview, shown_stream
+from protocol.rest.resources.bans import BanFilter, ban_object
+from protocol.rest.resources.calls import shown_call
+from protocol.rest.resources.connections import connection_object
+from protocol.rest.resources.rooms import room_object
+from protocol.rest.resources.streams import TerminateAnswer, preview, shown_stream
 from protocol.rooms.descriptions import RoomDescription
 from protocol.sip.account_states import RegistrationDescription
 from protocol.stream.info_texts import StreamInfo

@@ -17,10 +17,10 @@ from actors.web.responses import JsonAnswer
 from config.loading import SettingsError
 from protocol.access.roles import Role
 from protocol.node.server_state import Drained
-from protocol.rest import administration as rest
 from protocol.rest.errors import RestError
 from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
+from protocol.rest.resources import administration as rest
 
 _RELOADED = Answer(description="what has changed, and what waits for a restart", schema=rest.RELOAD_REPORT)
 

@@ -22,12 +22,12 @@ from protocol.common.suggestions import did_you_mean, shortened
 from protocol.hooks import HookMethod
 from protocol.operator.commands import AddApp, AppCommand, RemoveApp, UpdateApp, app_fields
 from protocol.operator.messages import Done
-from protocol.rest import apps as rest
 from protocol.rest.errors import RestError, bad_request, not_found
 from protocol.rest.fields import FieldTable
 from protocol.rest.json_body import decode_object
 from protocol.rest.operations import Answer
 from protocol.rest.paging import page_of
+from protocol.rest.resources import apps as rest
 from protocol.rest.schemas import array_of
 
 log = get_logger("web")

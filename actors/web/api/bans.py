@@ -12,8 +12,8 @@ from actors.web.callers import identity_of, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import LIFTED_HEADER, TOTAL_HEADER, ListAnswer, empty_answer
 from protocol.access.roles import Role
-from protocol.rest import bans as rest
 from protocol.rest.operations import Answer
+from protocol.rest.resources import bans as rest
 from protocol.rest.schemas import array_of
 
 log = get_logger("web")

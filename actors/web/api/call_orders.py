@@ -16,11 +16,11 @@ from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.node.filters import StreamFilter, given_conditions
-from protocol.rest import call_orders as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import call_orders as rest
 from protocol.rest.schemas import object_of
 
 _PATH: Final = "/rest-api/call"

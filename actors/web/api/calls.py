@@ -21,9 +21,9 @@ from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.calls.info_texts import CallInfo
 from protocol.node.filters import given_conditions
-from protocol.rest import calls as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.operations import Answer
+from protocol.rest.resources import calls as rest
 from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 

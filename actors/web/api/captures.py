@@ -23,11 +23,11 @@ from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
 from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme
-from protocol.rest import captures as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import NO_QUERY, FieldTable, Schema
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import captures as rest
 from protocol.stream.info_texts import StreamInfo
 
 BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)

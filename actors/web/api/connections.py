@@ -23,9 +23,9 @@ from actors.web.responses import (
 from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.node.filters import ConnectionFilter, given_conditions
-from protocol.rest import connections as rest
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import connections as rest
 from protocol.rest.schemas import CONNECTION, array_of
 from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo

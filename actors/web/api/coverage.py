@@ -26,8 +26,8 @@ from protocol.rest.errors import error_body, not_found
 from protocol.rest.fields import FieldTable
 from protocol.rest.paging import Found
 from protocol.rest.query import read_query
+from protocol.rest.resources.streams import TerminateAnswer, terminate_status
 from protocol.rest.scope import SCOPE, SCOPE_QUERY
-from protocol.rest.streams import TerminateAnswer, terminate_status
 
 NODES_SILENT: Final = "in a cluster: nodes that may have more of them do not answer; what is known has been done"
 RETRY_AFTER: Final = {"Retry-After": "6"}

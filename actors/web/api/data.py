@@ -23,11 +23,11 @@ from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.node.client_data import DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
-from protocol.rest import data as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import data as rest
 from protocol.rest.schemas import TEXT, array_of
 
 log = get_logger("web")

@@ -16,11 +16,11 @@ from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.common.json_text import to_json
 from protocol.node.server_events import EventFilter, EventType, encode_alive, encode_event, encode_retry
-from protocol.rest import events as rest
 from protocol.rest import schemas
 from protocol.rest.errors import RestError
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import events as rest
 
 RETRY: Final = 3000
 """Milliseconds after which a reader that has lost its connection comes back."""

@@ -28,11 +28,11 @@ from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
 from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
-from protocol.rest import pushes as rest
 from protocol.rest.errors import RestError, bad_request, not_found
 from protocol.rest.fields import NO_QUERY, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import pushes as rest
 
 _PATH: Final = "/rest-api/push"
 _NO_PUSH: Final = "there is no such push"

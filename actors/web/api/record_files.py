@@ -13,10 +13,10 @@ from actors.web.api.routes import ApiRoute
 from actors.web.callers import check_unbound
 from config.settings import RecordsAccess, Settings
 from protocol.access.roles import Role
-from protocol.rest import records as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import ANYONE, Answer
+from protocol.rest.resources import records as rest
 
 FINISH_TIMEOUT: Final = 20.0
 """Seconds that a request waits for a file that is being finished."""

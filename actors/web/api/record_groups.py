@@ -26,11 +26,11 @@ from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
-from protocol.rest import record_groups as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import record_groups as rest
 
 _PATH: Final = "/rest-api/multipleRecorder"
 _ERRORS: Final = {

@@ -25,10 +25,10 @@ from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
 from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
-from protocol.rest import records as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
+from protocol.rest.resources import records as rest
 from protocol.rest.scope import SCOPE_QUERY
 
 START_TIMEOUT: Final = 10.0

@@ -35,11 +35,11 @@ from actors.web.responses import (
 from config.settings import Settings
 from protocol.access.roles import Role
 from protocol.node.filters import RoomFilter
-from protocol.rest import rooms as rest
 from protocol.rest.errors import RestError, bad_request, not_found
 from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import rooms as rest
 from protocol.rest.schemas import array_of
 from protocol.rest.scope import SCOPE_QUERY
 

@@ -16,11 +16,11 @@ from actors.web.callers import narrowed, note
 from actors.web.responses import JsonAnswer
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter
-from protocol.rest import snapshots as rest
 from protocol.rest.errors import RestError, not_found
 from protocol.rest.fields import TEXT, Field, FieldTable
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import snapshots as rest
 from protocol.stream.pictures import PictureFormat, PictureSpec
 
 ID: Final = Field("id", TEXT, "media session id of the stream")

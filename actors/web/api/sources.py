@@ -17,12 +17,12 @@ from protocol.access.roles import Role
 from protocol.capture.named_sources import NamedSource, SourceError, entries
 from protocol.operator.messages import Done
 from protocol.operator.source_commands import AddSource, RemoveSource, SourceCommand, UpdateSource
-from protocol.rest import sources as rest
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.fields import FieldTable
 from protocol.rest.json_body import decode_object
 from protocol.rest.operations import Answer
 from protocol.rest.paging import page_of
+from protocol.rest.resources import sources as rest
 from protocol.rest.schemas import array_of
 
 log = get_logger("web")

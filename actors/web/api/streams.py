@@ -35,12 +35,12 @@ from actors.web.responses import (
 from config.settings import Settings, TerminateAll
 from protocol.access.roles import Role
 from protocol.node.filters import StreamFilter, given_conditions
-from protocol.rest import streams as rest
 from protocol.rest.errors import not_found
 from protocol.rest.fields import FieldTable
 from protocol.rest.json_body import decode_optional_object
 from protocol.rest.operations import Answer
 from protocol.rest.query import read_query
+from protocol.rest.resources import streams as rest
 from protocol.rest.schemas import STREAM, array_of
 from protocol.rest.scope import FIND_STREAMS_QUERY, RELAYS, SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo

@@ -25,7 +25,7 @@ from protocol.rest.errors import RestError
 from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import ANYONE, Answer
 from protocol.rest.query import read_query
-from protocol.rest.whip import APP, OPEN_QUERY, SDP_TYPE, read_name, read_offer, read_token
+from protocol.rest.resources.whip import APP, OPEN_QUERY, SDP_TYPE, read_name, read_offer, read_token
 
 RETRY_AFTER: Final = "5"
 """Seconds."""

@@ -20,7 +20,7 @@ from actors.stream.end_reasons import PUBLISHER_STOP, SESSION_DISCONNECT
 from actors.web.api.streams import BY_REST
 from protocol.node.descriptions import StreamTraits
 from protocol.node.filters import ConnectionFilter, StreamFilter
-from protocol.rest.streams import TerminateAnswer
+from protocol.rest.resources.streams import TerminateAnswer
 from tests.support.signaling_rig import SignalingRig, signaling_rig
 
 PLAYERS = 60

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from actors.runtime.actor import StopReason
 from protocol.node.filters import StreamFilter
-from protocol.rest.streams import TerminateAnswer
+from protocol.rest.resources.streams import TerminateAnswer
 from tests.support.streams import StreamWorld, connection, stream
 from tests.support.web import client_of
 

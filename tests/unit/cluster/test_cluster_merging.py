@@ -21,7 +21,7 @@ from protocol.node.descriptions import StreamDescription
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError
 from protocol.rest.paging import Found, Page
-from protocol.rest.streams import NodeReport, terminate_status
+from protocol.rest.resources.streams import NodeReport, terminate_status
 from tests.support.streams import stream
 
 NAMES = ("news", "other")

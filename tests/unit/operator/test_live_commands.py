@@ -21,10 +21,10 @@ from protocol.operator.live_commands import (
     TerminateStreams,
 )
 from protocol.operator.syntax import VERBS
-from protocol.rest import bans, calls, connections, rooms, streams
-from protocol.rest.bans import BanFilter
 from protocol.rest.fields import FieldTable
 from protocol.rest.paging import Page
+from protocol.rest.resources import bans, calls, connections, rooms, streams
+from protocol.rest.resources.bans import BanFilter
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES
-from protocol.rest import captures
 from protocol.rest.errors import RestError
 from protocol.rest.fields import FieldTable
+from protocol.rest.resources import captures
 
 
 @pytest.mark.parametrize(

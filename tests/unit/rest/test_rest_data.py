@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from protocol.node.filters import ConnectionFilter
-from protocol.rest.data import parse_broadcast, parse_event, parse_send, parse_verbose
 from protocol.rest.errors import RestError
+from protocol.rest.resources.data import parse_broadcast, parse_event, parse_send, parse_verbose
 
 
 def body_of(**fields: Any) -> bytes:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from protocol.rest import connections, streams
 from protocol.rest.errors import RestError
 from protocol.rest.fields import COUNT, FLAG, TEXT, TEXTS, Field, FieldTable, one_of, some_of
+from protocol.rest.resources import connections, streams
 
 SOME = some_of("metrics", "sdp")
 

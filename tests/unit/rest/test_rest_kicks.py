@@ -6,9 +6,10 @@ import pytest
 
 from protocol.access.bans import Ban, BanAction
 from protocol.access.kicks import BanBy, Kick
-from protocol.rest import bans, connections, idempotency, streams
+from protocol.rest import idempotency
 from protocol.rest.errors import RestError
 from protocol.rest.idempotency import MAX_KEYS, MAX_KEYS_PER_CALLER, IdempotencyKeys, fingerprint, read_key
+from protocol.rest.resources import bans, connections, streams
 
 # -- reason and ban ----------------------------------------------------------------------------------------------------
 

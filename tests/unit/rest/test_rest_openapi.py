@@ -8,13 +8,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from protocol.access.roles import Role
 from protocol.node.descriptions import StreamTraffic
-from protocol.rest.connections import connection_object
 from protocol.rest.errors import bad_request, rest_error_body
 from protocol.rest.fields import COUNT, FLAG, TEXT, TEXTS, Field, FieldTable
 from protocol.rest.openapi import openapi_document
 from protocol.rest.operations import ANYONE, Answer, Operation
+from protocol.rest.resources.connections import connection_object
+from protocol.rest.resources.streams import shown_stream
 from protocol.rest.schemas import CONNECTION, METRICS, PROBLEM, STREAM, array_of, object_of
-from protocol.rest.streams import shown_stream
 from tests.support.streams import connection, stream
 
 HEADERS = {"X-Total-Count": {"type": "integer"}}

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from protocol.node.filters import ConnectionFilter
-from protocol.rest.connections import connection_object, parse_find, parse_terminate
 from protocol.rest.errors import RestError, bad_request, error_body, exception_name, names_problem_json, rest_error_body
-from protocol.rest.stat import StatFormat, stat_format, stat_json, stat_text
+from protocol.rest.resources.connections import connection_object, parse_find, parse_terminate
+from protocol.rest.resources.stat import StatFormat, stat_format, stat_json, stat_text
 from protocol.rest.unsupported import instead_of
 from tests.support.streams import connection
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from protocol.node.descriptions import StreamTraffic
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError
-from protocol.rest.streams import (
+from protocol.rest.resources.streams import (
     FILTER,
     NodeReport,
     StreamQuery,

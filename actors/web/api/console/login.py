@@ -16,8 +16,8 @@ from protocol.access.refusals import LoginRefused
 from protocol.rest.errors import bad_request
 from protocol.rest.fields import NO_QUERY
 from protocol.rest.operations import ANYONE
-from protocol.rest.page_login import LOGIN, login_object, parse_login
 from protocol.rest.query import read_query
+from protocol.rest.resources.page_login import LOGIN, login_object, parse_login
 
 
 class PageLoginResource:

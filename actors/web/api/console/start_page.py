@@ -25,10 +25,10 @@ from protocol.access.roles import Role
 from protocol.common.json_text import to_json
 from protocol.rest import schemas
 from protocol.rest.operations import ANYONE, Answer
-from protocol.rest.page_login import caller_object
 from protocol.rest.query import read_query
-from protocol.rest.stat import QUERY as STAT_QUERY
-from protocol.rest.stat import Groups, StatFormat, stat_format, stat_json, stat_text
+from protocol.rest.resources.page_login import caller_object
+from protocol.rest.resources.stat import QUERY as STAT_QUERY
+from protocol.rest.resources.stat import Groups, StatFormat, stat_format, stat_json, stat_text
 
 PAGES = Path(__file__).parents[2] / "pages"
 CONSOLE = PAGES / "console"

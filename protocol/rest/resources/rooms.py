@@ -11,12 +11,12 @@ from attrs import frozen
 
 from protocol.access.kicks import PLAIN_KICK, Kick
 from protocol.node.filters import RoomFilter
-from protocol.rest.data import is_larger
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.fields import ANYTHING, COUNT, TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
 from protocol.rest.kicks import BAN, BAN_RULES, CONNECTION_BAN_BY, REASON, kick_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
+from protocol.rest.resources.data import is_larger
 from protocol.rest.schemas import COUNT as COUNT_SCHEMA
 from protocol.rest.schemas import TEXT as TEXT_SCHEMA
 from protocol.rest.schemas import TIME_MS, array_of, described, object_of

@@ -12,10 +12,10 @@ from attrs import frozen
 from protocol.common.json_bounds import json_is_larger
 from protocol.node.client_data import ClientData
 from protocol.node.filters import ConnectionFilter
-from protocol.rest import connections
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.fields import ANYTHING, FLAG, TEXT, TEXTS, Field, FieldTable, FieldType, FieldValues
 from protocol.rest.json_body import decode_object
+from protocol.rest.resources import connections
 
 ENVELOPE: Final = 65536
 """Bytes of a request's body that `data.max_size` must leave to everything but the payload."""

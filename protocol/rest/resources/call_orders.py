@@ -9,10 +9,10 @@ from protocol.calls.filters import CallFilter
 from protocol.calls.fraud_limits import SETTINGS
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.order import CallOrder, SipLogin
-from protocol.rest.calls import CALL_ID
 from protocol.rest.errors import RestError, bad_request
 from protocol.rest.fields import COUNT, FLAG, TEXT, Field, FieldTable, FieldValues
 from protocol.rest.json_body import decode_object
+from protocol.rest.resources.calls import CALL_ID
 
 LONGEST_ID: Final = 256
 LONGEST_NAME: Final = 2048
