@@ -9,7 +9,7 @@ from actors.access.audit import AuditLog
 from actors.access.page_login import PageLogin
 from actors.access.password_hash import PasswordHashing
 from actors.access.password_login import PasswordLogin
-from actors.node.login_port import LoginPort
+from actors.node.ports.login import LoginPort
 from actors.runtime.logs import get_logger
 from actors.storage.account_store import AccountStore, utc_day
 from actors.storage.table_store import TableStoreError

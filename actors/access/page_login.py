@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from actors.node.login_port import LoginPort, NotShared
+from actors.node.ports.login import LoginPort, NotShared
 from actors.storage.account_store import AccountStore
 from protocol.access.accounts import TOKEN_BYTES, User, new_token, token_digest
 from protocol.access.expiring import ExpiringSecrets

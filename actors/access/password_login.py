@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from actors.access.password_hash import PasswordHashing
-from actors.node.login_port import LoginPort
+from actors.node.ports.login import LoginPort
 from actors.storage.account_store import AccountStore
 from config.media_addresses import client_key
 from protocol.access.accounts import User

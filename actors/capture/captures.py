@@ -15,8 +15,14 @@ from actors.capture.sources import provider_of, source_of
 from actors.hooks.dispatcher import HookDispatcher
 from actors.media.events import Post
 from actors.media.ingest.feed_reader import Feeds
-from actors.node.capture_port import AlreadyCaptured, AmbiguousCapture, CaptureDescription, CaptureFailed, NoSuchCapture
 from actors.node.drain import Drain
+from actors.node.ports.capture import (
+    AlreadyCaptured,
+    AmbiguousCapture,
+    CaptureDescription,
+    CaptureFailed,
+    NoSuchCapture,
+)
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.storage.app_store import AppStore

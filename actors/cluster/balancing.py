@@ -16,7 +16,7 @@ LOOK_UP: float = 0.5
 
 
 class ClusterBalancer:
-    """Implements `actors.node.balancer_port.BalancerPort`."""
+    """Implements `actors.node.ports.balancer.BalancerPort`."""
 
     def __init__(
         self, registry: Registry, membership: Membership, info: Callable[[], MemberInfo], chance: random.Random

@@ -34,8 +34,8 @@ from actors.cluster.shared_logins import SharedLogins
 from actors.cluster.tables import SharedTables
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
-from actors.node.data_port import DataPort, StreamEventPort
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.data import DataPort, StreamEventPort
+from actors.node.ports.drain import LocalDrain
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger

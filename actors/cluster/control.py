@@ -34,7 +34,7 @@ from protocol.rest.resources.streams import TerminateAnswer
 
 
 class ClusterControl:
-    """Implements `actors.node.control_port.NodeControl` for all nodes."""
+    """Implements `actors.node.ports.control.NodeControl` for all nodes."""
 
     def __init__(
         self, local: LocalNode, asking: Asking, membership: Membership, *, answer_timeout: Callable[[], float]

@@ -11,14 +11,14 @@ from attrs import evolve
 
 from actors.cluster.asking import Asking, Gathered
 from actors.cluster.control import ClusterControl
-from actors.node.data_port import DataPort, NotLive, StreamEventPort
+from actors.node.ports.data import DataPort, NotLive, StreamEventPort
 from protocol.cluster.messages import DeliverData, DeliverEvent, DeliverToAll
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
 
 
 class ClusterData:
-    """Implements `actors.node.data_port.DataPort` for all nodes."""
+    """Implements `actors.node.ports.data.DataPort` for all nodes."""
 
     def __init__(
         self, local: DataPort, asking: Asking, control: ClusterControl, *, answer_timeout: Callable[[], float]
@@ -65,7 +65,7 @@ class ClusterData:
 
 
 class ClusterEvents:
-    """Implements `actors.node.data_port.StreamEventPort` for all nodes."""
+    """Implements `actors.node.ports.data.StreamEventPort` for all nodes."""
 
     def __init__(
         self, local: StreamEventPort, asking: Asking, control: ClusterControl, *, answer_timeout: Callable[[], float]

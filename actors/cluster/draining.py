@@ -10,7 +10,7 @@ from actors.cluster.asking import Asking
 from actors.cluster.membership import Membership
 from actors.cluster.registry import RegistryUnavailable
 from actors.node.drain import NotDrainable
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.drain import LocalDrain
 from protocol.cluster.drain_messages import DrainAnswer, DrainNode
 from protocol.cluster.members import Member
 from protocol.cluster.messages import NodeReply
@@ -22,7 +22,7 @@ LONGEST: Final = 30 * 60.0
 
 
 class ClusterDrain:
-    """Implements `actors.node.drain_port.DrainPort` for all nodes."""
+    """Implements `actors.node.ports.drain.DrainPort` for all nodes."""
 
     def __init__(
         self, local: LocalDrain, asking: Asking, membership: Membership, *, answer_timeout: Callable[[], float]

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from actors.cluster.draining import ClusterDrain
 from actors.node.bans import Bans
 from actors.node.control import LocalNode
-from actors.node.data_port import DataPort, NotLive, StreamEventPort, TooManyAtOnce
+from actors.node.ports.data import DataPort, NotLive, StreamEventPort, TooManyAtOnce
 from actors.runtime.actor import StopReason
 from protocol.cluster.drain_messages import DrainNode
 from protocol.cluster.ends import End

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from actors.cluster.executing import reason_of
 from actors.cluster.owners import FIRST, Owners
-from actors.node.call_control_port import CallControlPort, NoSuchCall
+from actors.node.ports.call_control import CallControlPort, NoSuchCall
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
@@ -23,7 +23,7 @@ SLACK = 2.0
 
 
 class ClusterCalls:
-    """Implements `actors.node.call_control_port.CallControlPort` for all nodes."""
+    """Implements `actors.node.ports.call_control.CallControlPort` for all nodes."""
 
     def __init__(self, local: CallControlPort, owners: Owners) -> None:
         self.here = local

@@ -8,14 +8,14 @@ import trio
 from attrs import evolve
 
 from actors.cluster.owners import Owners
-from actors.node.recorder_port import (
+from actors.node.ports.recorder import (
     NoSuchPublication,
     RecorderPort,
     RecordingDescription,
     RecordingRefused,
     RecordWish,
 )
-from actors.node.snapshot_port import SnapshotPort
+from actors.node.ports.snapshot import SnapshotPort
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.owner_messages import FindRecordings, OwnerAnswer, StartRecording, StopRecording, TakePicture
 from protocol.node.filters import StreamFilter
@@ -33,7 +33,7 @@ MOST_BYTES: Final = 4 << 20
 
 
 class ClusterSnapshots:
-    """Implements `actors.node.snapshot_port.SnapshotPort` for all nodes. `timeout`: `snapshot.timeout`, in seconds."""
+    """Implements `actors.node.ports.snapshot.SnapshotPort` for all nodes. `timeout`: `snapshot.timeout`, in seconds."""
 
     def __init__(self, local: SnapshotPort, owners: Owners, *, timeout: Callable[[], float]) -> None:
         self.here = local
@@ -58,7 +58,7 @@ class ClusterSnapshots:
 
 
 class ClusterRecorder:
-    """Implements `actors.node.recorder_port.RecorderPort` for all nodes. The files are on the node that records."""
+    """Implements `actors.node.ports.recorder.RecorderPort` for all nodes. The files are on the node that records."""
 
     def __init__(self, local: RecorderPort, owners: Owners) -> None:
         self.here = local

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.node.call_control_port import DigitsNotSent, NoSuchCall
 from actors.node.other_refusal import OtherRefusal
-from actors.node.recorder_port import NoSuchPublication, NoSuchRecording, RecordingRefused
-from actors.node.snapshot_port import NotInTime, NotShown, NoVideo, SnapshotRefused
+from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
+from actors.node.ports.recorder import NoSuchPublication, NoSuchRecording, RecordingRefused
+from actors.node.ports.snapshot import NotInTime, NotShown, NoVideo, SnapshotRefused
 from protocol.cluster.owner_messages import OwnerAnswer
 
 Build = Callable[[OwnerAnswer], Exception]

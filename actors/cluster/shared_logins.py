@@ -12,7 +12,7 @@ import trio
 from actors.cluster.membership import Membership
 from actors.cluster.registry import Registry, RegistryUnavailable
 from actors.cluster.tables import SharedTables
-from actors.node.login_port import NotShared
+from actors.node.ports.login import NotShared
 from protocol.cluster.messages import Notice
 
 MOST_WAITING: Final = 256
@@ -21,7 +21,7 @@ TABLES: Final = ("pages", "links")
 
 
 class SharedLogins:
-    """Implements `actors.node.login_port.LoginPort`. `run` sends what is to be told."""
+    """Implements `actors.node.ports.login.LoginPort`. `run` sends what is to be told."""
 
     def __init__(self, registry: Registry, tables: SharedTables, membership: Membership) -> None:
         self.on_failure: Callable[[str], None] = lambda address: None

@@ -28,7 +28,7 @@ Counters = Mapping[str, Mapping[str, int | str]]
 
 
 class LocalNode:
-    """Implements the port `actors.node.control_port.NodeControl` for one process."""
+    """Implements the port `actors.node.ports.control.NodeControl` for one process."""
 
     def __init__(self, node_id: str, supervisor: Supervisor, counters: Callable[[], Counters]) -> None:
         self.node_id = node_id

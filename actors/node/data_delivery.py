@@ -13,7 +13,7 @@ from typing import Final
 import trio
 from attrs import frozen
 
-from actors.node.data_port import TooManyAtOnce
+from actors.node.ports.data import TooManyAtOnce
 from actors.node.supervisor import SessionActor, Supervisor
 from actors.runtime.slices import SliceBudget
 from protocol.node.client_data import ClientData, DeliveryReport
@@ -73,7 +73,7 @@ class _Delivering:
 
 
 class DataDelivery:
-    """Implements the port `actors.node.data_port.DataPort` for one process."""
+    """Implements the port `actors.node.ports.data.DataPort` for one process."""
 
     def __init__(self, node_id: str, supervisor: Supervisor) -> None:
         self._node_id = node_id

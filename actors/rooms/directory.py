@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from actors.node.room_port import NoSuchMember, NoSuchRoom, RoomBusy
+from actors.node.ports.room import NoSuchMember, NoSuchRoom, RoomBusy
 from actors.node.supervisor import Supervisor
 from actors.rooms.member import RoomClient, RoomMember
 from actors.rooms.room import TERMINATED, Room, RoomServices
@@ -30,7 +30,7 @@ ADDRESS_SHARE = 4
 
 
 class RoomDirectory:
-    """The rooms of this node. Implements the port `actors.node.room_port.RoomControl` for one process."""
+    """The rooms of this node. Implements the port `actors.node.ports.room.RoomControl` for one process."""
 
     def __init__(self, services: RoomServices, supervisor: Supervisor) -> None:
         self.services = services

@@ -3,7 +3,7 @@
 from actors.calls.by_rest.call_orders import CallOrders
 from actors.calls.by_rest.call_starter import CallStarter
 from actors.calls.by_rest.sound_files import SoundFiles
-from actors.node.push_port import PushSound
+from actors.node.ports.push import PushSound
 from actors.server.parts import Parts
 
 

@@ -12,12 +12,12 @@ from attrs import frozen
 from actors.access.control import AccessControl
 from actors.media.plane import MediaPlane
 from actors.node.bans import Bans
-from actors.node.call_control_port import CallControlPort
 from actors.node.control import LocalNode
-from actors.node.data_port import DataPort, StreamEventPort
 from actors.node.drain import Drain
-from actors.node.drain_port import LocalDrain
-from actors.node.room_port import RoomControl
+from actors.node.ports.call_control import CallControlPort
+from actors.node.ports.data import DataPort, StreamEventPort
+from actors.node.ports.drain import LocalDrain
+from actors.node.ports.room import RoomControl
 from actors.node.supervisor import Supervisor, log_end
 from actors.rooms import RoomDirectory, RoomPlaces
 from actors.runtime.actor import SHUTDOWN

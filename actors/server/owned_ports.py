@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from actors.node.call_control_port import CallControlPort
-from actors.node.recorder_port import RecorderPort
-from actors.node.snapshot_port import SnapshotPort
+from actors.node.ports.call_control import CallControlPort
+from actors.node.ports.recorder import RecorderPort
+from actors.node.ports.snapshot import SnapshotPort
 from actors.server.parts import Parts
 
 

@@ -15,14 +15,14 @@ from actors.events.reported_reload import ReportedReload
 from actors.metrics.measured import MeasuredServer
 from actors.metrics.sources import metrics_of
 from actors.net.network_interfaces import machine_addresses
-from actors.node.call_control_port import CallControlPort
 from actors.node.control import Counters, LocalNode
-from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Directory
 from actors.node.drain import Drain
-from actors.node.drain_port import DrainPort, LocalDrain
-from actors.node.room_port import RoomControl
+from actors.node.ports.call_control import CallControlPort
+from actors.node.ports.control import NodeControl
+from actors.node.ports.drain import DrainPort, LocalDrain
+from actors.node.ports.room import RoomControl
 from actors.node.supervisor import Supervisor
 from actors.operator.commands.desk import CommandDesk
 from actors.operator.commands.desk_assembly import make_desk

@@ -3,8 +3,8 @@
 import trio
 
 from actors.metrics.overview import Overview
-from actors.node.balancer_port import BalancerPort
-from actors.node.data_port import MessagePorts
+from actors.node.ports.balancer import BalancerPort
+from actors.node.ports.data import MessagePorts
 from actors.operator.commands.app_desk import app_desk
 from actors.operator.commands.sources import SourceDesk
 from actors.server.call_orders import open_call_orders

@@ -9,8 +9,8 @@ from typing import Final
 
 import trio
 
-from actors.node.recorder_port import NoSuchPublication
-from actors.node.snapshot_port import SnapshotRefused
+from actors.node.ports.recorder import NoSuchPublication
+from actors.node.ports.snapshot import SnapshotRefused
 from actors.session.backend_requests import TOO_MANY_WAITING, BackendRequests
 from actors.session.websdk_owner import SessionOwner
 from actors.stream import StreamServices

@@ -4,7 +4,7 @@ from typing import Any
 
 import trio
 
-from actors.node.data_port import NotLive, TooManyAtOnce
+from actors.node.ports.data import NotLive, TooManyAtOnce
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
 from protocol.node.client_data import DeliveryReport
@@ -14,7 +14,7 @@ from protocol.stream.statuses import StreamEventType
 
 
 class StreamEventDelivery:
-    """Implements the port `actors.node.data_port.StreamEventPort` for one process."""
+    """Implements the port `actors.node.ports.data.StreamEventPort` for one process."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor

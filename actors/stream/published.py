@@ -6,8 +6,8 @@ import trio
 
 from actors.media.publication import Publication
 from actors.node.directory import Claim, NameInUse, NameUnavailable
-from actors.node.push_port import NothingToPush
-from actors.node.recorder_port import NoSuchPublication, RecordWish
+from actors.node.ports.push import NothingToPush
+from actors.node.ports.recorder import NoSuchPublication, RecordWish
 from actors.runtime.actor import StopReason, stop_all
 from actors.runtime.slices import slices
 from actors.stream.broadcast import Broadcast, Player, picture_size

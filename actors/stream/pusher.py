@@ -7,7 +7,7 @@ from typing import Final
 from attrs import evolve
 
 from actors.net.resolver import Resolver
-from actors.node.push_port import (
+from actors.node.ports.push import (
     NoSuchPush,
     NothingToPush,
     PushDescription,
@@ -28,7 +28,7 @@ RESOLVE_TIMEOUT: Final = 5.0
 
 
 class StreamPusher:
-    """Implements `actors.node.push_port.PushPort`."""
+    """Implements `actors.node.ports.push.PushPort`."""
 
     def __init__(self, supervisor: Supervisor, pushes: Pushes) -> None:
         self._supervisor = supervisor

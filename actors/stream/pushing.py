@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from actors.media.plane import MediaPlane
 from actors.media.tap import Tap
-from actors.node.push_port import AlreadyPushed, PushRefused, UnusableTarget
+from actors.node.ports.push import AlreadyPushed, PushRefused, UnusableTarget
 from actors.stream.recording import RecordableStream
 from actors.workers.pushing.push import Push
 from actors.workers.pushing.pushes import OFF, PushedStream, Pushes, PushTo

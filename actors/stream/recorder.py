@@ -6,7 +6,7 @@ from pathlib import Path
 import trio
 from attrs import evolve
 
-from actors.node.recorder_port import (
+from actors.node.ports.recorder import (
     GroupDescription,
     NoSuchPublication,
     NoSuchRecording,

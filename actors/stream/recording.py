@@ -10,7 +10,7 @@ from actors.hooks.lanes.lane import HookLane
 from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap
-from actors.node.recorder_port import RecordingRefused, RecordWish
+from actors.node.ports.recorder import RecordingRefused, RecordWish
 from actors.workers.recording.recording import Recording
 from actors.workers.recording.recordings import OFF, Recordings, RecordRequest
 from protocol.hooks import HookContext, HookMethod, recording_status_body

@@ -10,8 +10,8 @@ from actors.media.plane import MediaPlane
 from actors.media.publication import Publication
 from actors.media.tap import Tap
 from actors.node.directory import Directory, NotPublished, NotReady, PublishedElsewhere
-from actors.node.recorder_port import NoSuchPublication
-from actors.node.snapshot_port import NoVideo, SnapshotRefused
+from actors.node.ports.recorder import NoSuchPublication
+from actors.node.ports.snapshot import NoVideo, SnapshotRefused
 from actors.node.supervisor import Supervisor
 from actors.stream.broadcast import Broadcast
 from actors.workers.snapshots.snapshots import SnapshotRequest, Snapshots
@@ -24,7 +24,7 @@ NO_VIDEO = "The stream has no video"
 
 @frozen(eq=False, kw_only=True)
 class StreamSnapshots:
-    """Implements `actors.node.snapshot_port.SnapshotPort`; pages come here too."""
+    """Implements `actors.node.ports.snapshot.SnapshotPort`; pages come here too."""
 
     snapshots: Snapshots
     directory: Directory[Broadcast]

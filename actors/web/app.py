@@ -13,10 +13,10 @@ from starlette.middleware import Middleware
 
 from actors.access.control import AccessControl
 from actors.node.bans import Bans
-from actors.node.control_port import NodeControl
-from actors.node.data_port import MessagePorts
 from actors.node.drain import Drain
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.control import NodeControl
+from actors.node.ports.data import MessagePorts
+from actors.node.ports.drain import LocalDrain
 from actors.web.api.administration import AdminResource
 from actors.web.api.apps import AppPort, AppResource
 from actors.web.api.bans import BanResource

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from actors.node.balancer_port import BalancerPort
-from actors.node.call_control_port import CallControlPort
-from actors.node.call_order_port import CallOrderPort
-from actors.node.capture_port import CapturePort
-from actors.node.push_port import PushPort
-from actors.node.recorder_port import RecorderPort, RecordGroupPort
-from actors.node.snapshot_port import SnapshotPort
-from actors.node.whip_port import WhipPort
+from actors.node.ports.balancer import BalancerPort
+from actors.node.ports.call_control import CallControlPort
+from actors.node.ports.call_order import CallOrderPort
+from actors.node.ports.capture import CapturePort
+from actors.node.ports.push import PushPort
+from actors.node.ports.recorder import RecorderPort, RecordGroupPort
+from actors.node.ports.snapshot import SnapshotPort
+from actors.node.ports.whip import WhipPort
 from actors.storage.report_folder import ReportFolder
 from actors.web.api.balancer import BalancerResource
 from actors.web.api.call_orders import CallOrderResource

@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.node.balancer_port import BalancerPort
-from actors.node.recorder_port import RecordFilesPort
-from actors.node.whip_port import WhipPort
+from actors.node.ports.balancer import BalancerPort
+from actors.node.ports.recorder import RecordFilesPort
+from actors.node.ports.whip import WhipPort
 from actors.web.api.balancer import BalancerResource
 from actors.web.api.console.start_page import PageInfo
 from actors.web.api.embed_player import EmbedPlayer

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from typing import Any, Final, Never
 
 from actors.hooks.lanes.lane import HookLane
+from actors.node.ports.whip import WhipRequest
 from actors.node.termination import Follower
-from actors.node.whip_port import WhipRequest
 from actors.runtime.actor import CRASHED, Actor, Request, StopReason
 from actors.runtime.logs import get_logger
 from actors.session import SessionServices

@@ -8,7 +8,7 @@ from typing import Final
 import trio
 from attrs import define, field, frozen
 
-from actors.node.whip_port import WhipAnswer, WhipRequest
+from actors.node.ports.whip import WhipAnswer, WhipRequest
 from actors.runtime.actor import ActorStopped
 from actors.session import SessionServices
 from actors.session.admission import PACE_LIMIT
@@ -42,7 +42,7 @@ class _Resource:
 
 
 class WhipSessions:
-    """Implements the port `actors.node.whip_port.WhipPort` for one process."""
+    """Implements the port `actors.node.ports.whip.WhipPort` for one process."""
 
     def __init__(self, services: SessionServices) -> None:
         self._services = services

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from actors.cluster.draining import LONGEST
 from actors.node.drain import Drain, NotDrainable
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.drain import LocalDrain
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.node.server_state import ServerState
 from tests.actors.test_cluster_nodes import World, published, world

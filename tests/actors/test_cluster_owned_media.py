@@ -13,7 +13,7 @@ from actors.cluster.asking import REPEAT_AT_MOST
 from actors.cluster.cluster import Cluster
 from actors.cluster.owned_media import SLACK, ClusterRecorder, ClusterSnapshots
 from actors.node.nodes_silent import NodesSilent
-from actors.node.recorder_port import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
+from actors.node.ports.recorder import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
 from actors.web.api.records import START_TIMEOUT
 from actors.web.media_routes import MediaPorts
 from protocol.cluster.members import BEAT_INTERVAL

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.node.room_port import NoSuchMember, NoSuchRoom
+from actors.node.ports.room import NoSuchMember, NoSuchRoom
 from actors.rooms.clustered.news_line import MOST_WAITING
 from actors.rooms.clustered.words_line import WordsLine
 from actors.runtime.actor import SHUTDOWN

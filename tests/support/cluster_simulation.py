@@ -27,7 +27,7 @@ from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
 from actors.node.directory import Claim, NameInUse
 from actors.node.drain import Drain
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.drain import LocalDrain
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
 from actors.runtime.actor import Actor, StopReason

@@ -17,9 +17,9 @@ from actors.access.control import AccessControl
 from actors.events.event_log import EventLog
 from actors.hooks.dispatcher import HookDispatcher
 from actors.node.bans import Bans
-from actors.node.control_port import NodeControl
 from actors.node.drain import Drain
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.control import NodeControl
+from actors.node.ports.drain import LocalDrain
 from actors.node.supervisor import Supervisor
 from actors.operator.commands.accounts import AccountCommands
 from actors.operator.commands.app_trials import AppTrials

@@ -13,7 +13,7 @@ from attrs import evolve
 from actors.media.context import MediaContext
 from actors.media.events import discard
 from actors.media.tap import Tap
-from actors.node.recorder_port import RecordWish
+from actors.node.ports.recorder import RecordWish
 from actors.workers.recording.recording import Recording
 from actors.workers.recording.recordings import Recordings, RecordRequest
 from config.settings import RecordPolicy, Settings

@@ -13,7 +13,7 @@ from actors.cluster.membership import NodeIdentity
 from actors.node.control import LocalNode
 from actors.node.data_delivery import DataDelivery
 from actors.node.drain import Drain
-from actors.node.drain_port import LocalDrain
+from actors.node.ports.drain import LocalDrain
 from actors.rooms import RoomDirectory
 from actors.rooms.clustered import ClusterRoomControl, ClusterRooms
 from actors.runtime.actor import StopReason

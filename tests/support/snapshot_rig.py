@@ -10,7 +10,7 @@ from attrs import evolve
 
 from actors.media.events import discard
 from actors.media.tap import Tap
-from actors.node.snapshot_port import SnapshotRefused
+from actors.node.ports.snapshot import SnapshotRefused
 from actors.workers.processes.worker import WorkerServices
 from actors.workers.snapshots.snapshots import SnapshotRequest, Snapshots
 from config.settings import Settings

@@ -11,9 +11,9 @@ from starlette.applications import Starlette
 
 from actors.access.control import AccessControl
 from actors.node.bans import Bans
-from actors.node.control_port import NodeControl
 from actors.node.data_delivery import DataDelivery
-from actors.node.data_port import MessagePorts
+from actors.node.ports.control import NodeControl
+from actors.node.ports.data import MessagePorts
 from actors.node.supervisor import Supervisor
 from actors.operator.commands.app_desk import AppDesk, app_desk
 from actors.operator.commands.sources import SourceDesk

@@ -1,10 +1,10 @@
-"""What operators do to calls, as `actors.node.call_control_port.CallControlPort`."""
+"""What operators do to calls, as `actors.node.ports.call_control.CallControlPort`."""
 
 from attrs import field, frozen
 
 from actors.calls.call_table import CallTable
 from actors.calls.sip.registration_table import RegistrationTable
-from actors.node.call_control_port import DigitsNotSent, NoSuchCall
+from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
 from actors.node.supervisor import Supervisor
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription

@@ -1,4 +1,4 @@
-"""What operators order of calls, as `actors.node.call_order_port.CallOrderPort`."""
+"""What operators order of calls, as `actors.node.ports.call_order.CallOrderPort`."""
 
 from attrs import frozen
 
@@ -6,9 +6,9 @@ from actors.calls.by_rest.call_starter import CallStarter
 from actors.calls.by_rest.sound_files import SoundFiles
 from actors.calls.call_table import CallTable, ListedCall
 from actors.media.publication import Publication
-from actors.node.call_control_port import NoSuchCall
-from actors.node.call_order_port import NothingToInject, NotInjected
-from actors.node.push_port import NoSuchSound
+from actors.node.ports.call_control import NoSuchCall
+from actors.node.ports.call_order import NothingToInject, NotInjected
+from actors.node.ports.push import NoSuchSound
 from actors.node.supervisor import Supervisor
 from actors.stream.published import PublishedStream
 from protocol.calls.filters import CallFilter

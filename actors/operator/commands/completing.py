@@ -7,8 +7,8 @@ from typing import Final
 from attrs import frozen
 
 from actors.access.control import AccessControl
-from actors.node.control_port import NodeControl
-from actors.node.room_port import RoomControl
+from actors.node.ports.control import NodeControl
+from actors.node.ports.room import RoomControl
 from actors.storage.app_store import AppStore
 from actors.storage.source_store import SourceStore
 from config.apps import ALL_METHODS

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from actors.access.control import AccessControl
 from actors.metrics.measured import MeasuredServer
-from actors.node.drain_port import DrainPort
+from actors.node.ports.drain import DrainPort
 from actors.operator.commands.accounts import AccountCommands
 from actors.operator.commands.app_trials import AppTrials
 from actors.operator.commands.completing import Completer

@@ -11,9 +11,9 @@ from attrs import field, frozen
 from actors.events.event_log import EventLog
 from actors.events.terminations import report_terminated
 from actors.node.bans import Bans
-from actors.node.call_control_port import CallControlPort
-from actors.node.control_port import NodeControl
-from actors.node.room_port import RoomControl
+from actors.node.ports.call_control import CallControlPort
+from actors.node.ports.control import NodeControl
+from actors.node.ports.room import RoomControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import slices

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from actors.access.control import AccessControl
 from actors.node.drain import NotDrainable
-from actors.node.drain_port import DrainPort
+from actors.node.ports.drain import DrainPort
 from actors.storage.reload import ReloadReport
 from config.changes import SettingChange
 from config.loading import SettingsError

@@ -8,7 +8,7 @@ from actors.cluster.asking import Gathered
 from actors.cluster.control import ClusterControl
 from actors.cluster.rooms.carrier import RoomCarrier
 from actors.node.nodes_silent import NodesSilent
-from actors.node.room_port import NoSuchMember, NoSuchRoom
+from actors.node.ports.room import NoSuchMember, NoSuchRoom
 from actors.rooms.clustered.rooms import ClusterRooms
 from actors.rooms.directory import RoomDirectory
 from protocol.access.kicks import PLAIN_KICK, Kick
@@ -23,7 +23,7 @@ from protocol.rooms.descriptions import RoomDescription
 
 
 class ClusterRoomControl:
-    """Implements `actors.node.room_port.RoomControl` for all nodes."""
+    """Implements `actors.node.ports.room.RoomControl` for all nodes."""
 
     def __init__(self, rooms: ClusterRooms, carrier: RoomCarrier, control: ClusterControl) -> None:
         self._rooms, self._carrier, self._control = rooms, carrier, control

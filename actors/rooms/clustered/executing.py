@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from attrs import evolve
 
-from actors.node.room_port import NoSuchMember, NoSuchRoom, RoomBusy
+from actors.node.ports.room import NoSuchMember, NoSuchRoom, RoomBusy
 from actors.rooms.directory import RoomDirectory
 from protocol.access.kicks import PLAIN_KICK
 from protocol.cluster.messages import NodeReply

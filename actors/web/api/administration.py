@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.drain import NotDrainable
-from actors.node.drain_port import DrainPort
+from actors.node.ports.drain import DrainPort
 from actors.storage.reload import ReloadReport
 from actors.web.api.routes import ApiRoute, Endpoint
 from actors.web.callers import check_unbound, identity_of, note

@@ -7,7 +7,7 @@ answers at once, whatever the query string is, and names this node if there is n
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.balancer_port import BalancerPort
+from actors.node.ports.balancer import BalancerPort
 from actors.web.api.routes import ApiRoute
 from actors.web.open_paths import LB_PATH
 from actors.web.responses import JsonAnswer

@@ -7,8 +7,8 @@ from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.call_control_port import NoSuchCall
-from actors.node.call_order_port import CallOrderPort, NothingToInject, NotInjected
+from actors.node.ports.call_control import NoSuchCall
+from actors.node.ports.call_order import CallOrderPort, NothingToInject, NotInjected
 from actors.runtime.logs import get_logger
 from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.callers import identity_of, narrowed, note

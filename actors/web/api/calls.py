@@ -7,8 +7,8 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.call_control_port import CallControlPort, DigitsNotSent, NoSuchCall
 from actors.node.nodes_silent import NodesSilent
+from actors.node.ports.call_control import CallControlPort, DigitsNotSent, NoSuchCall
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nodes_silent, nothing_found

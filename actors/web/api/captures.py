@@ -6,7 +6,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.capture_port import (
+from actors.node.ports.capture import (
     AlreadyCaptured,
     AmbiguousCapture,
     CaptureDescription,

@@ -4,7 +4,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.control_port import NodeControl
+from actors.node.ports.control import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import used_up

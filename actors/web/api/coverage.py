@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.control_port import NodeControl
+from actors.node.ports.control import NodeControl
 from actors.web.responses import (
     COUNT_HEADER,
     NODES_HEADER,

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.data_port import MessagePorts, NotLive, TooManyAtOnce
+from actors.node.ports.data import MessagePorts, NotLive, TooManyAtOnce
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import coverage_headers, unacknowledged
 from actors.web.api.routes import ApiRoute, Endpoint

@@ -8,7 +8,7 @@ from attrs import field, frozen
 from actors.events.event_log import EventLog
 from actors.hooks.recent_calls import RecentCalls
 from actors.metrics.metrics import Metrics
-from actors.node.call_control_port import CallControlPort
+from actors.node.ports.call_control import CallControlPort
 from config.apps import App
 from config.loading import Given
 from protocol.cluster.members import MemberInfo

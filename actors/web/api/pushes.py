@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.push_port import (
+from actors.node.ports.push import (
     AlreadyPushed,
     NoSuchPush,
     NoSuchSound,

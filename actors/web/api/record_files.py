@@ -8,7 +8,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from actors.node.recorder_port import RecordFilesPort
+from actors.node.ports.recorder import RecordFilesPort
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import check_unbound
 from config.settings import RecordsAccess, Settings

@@ -9,7 +9,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.recorder_port import (
+from actors.node.ports.recorder import (
     GroupExists,
     NoSuchGroup,
     NoSuchPublication,

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.nodes_silent import NodesSilent
-from actors.node.recorder_port import (
+from actors.node.ports.recorder import (
     NoSuchPublication,
     NoSuchRecording,
     RecorderPort,

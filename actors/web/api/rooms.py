@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.node.nodes_silent import NodesSilent
-from actors.node.room_port import NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
+from actors.node.ports.room import NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import (
     NODES_SILENT,

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from actors.node.nodes_silent import NodesSilent
 from actors.node.other_refusal import OtherRefusal
-from actors.node.recorder_port import NoSuchPublication
-from actors.node.snapshot_port import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
+from actors.node.ports.recorder import NoSuchPublication
+from actors.node.ports.snapshot import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
 from actors.web.api.coverage import is_local, nodes_silent
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import narrowed, note

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from actors.events.event_log import EventLog
 from actors.events.terminations import report_terminated
-from actors.node.control_port import NodeControl
+from actors.node.ports.control import NodeControl
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.runtime.slices import used_up

@@ -16,7 +16,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.whip_port import WhipAnswer, WhipPort, WhipRequest
+from actors.node.ports.whip import WhipAnswer, WhipPort, WhipRequest
 from actors.web.api.routes import ApiRoute
 from actors.web.open_paths import allows_origin
 from actors.web.refusals import Refusals, client_address

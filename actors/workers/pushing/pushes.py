@@ -10,7 +10,7 @@ from typing import Final
 import trio
 from attrs import asdict, define, field, frozen
 
-from actors.node.push_port import AlreadyPushed, NoSuchSound, PushRefused, PushSound, UnusableTarget
+from actors.node.ports.push import AlreadyPushed, NoSuchSound, PushRefused, PushSound, UnusableTarget
 from actors.runtime.actor import ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload

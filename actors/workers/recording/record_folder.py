@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
-from actors.node.recorder_port import RecordingRefused
+from actors.node.ports.recorder import RecordingRefused
 from actors.workers.programs.recording.part_file import mend_file
 from protocol.stream.record_names import finished_stem
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from actors.node.recorder_port import TellStatus
+from actors.node.ports.recorder import TellStatus
 from actors.workers.recording.record_folder import RecordFolder
 from actors.workers.recording.recording import Recording
 from protocol.stream.record_names import RecordFacts, file_stem

@@ -5,7 +5,7 @@ from typing import Final
 
 import trio
 
-from actors.node.recorder_port import GroupExists, NoSuchGroup, NoSuchRecording, RecordingRefused, RecordWish
+from actors.node.ports.recorder import GroupExists, NoSuchGroup, NoSuchRecording, RecordingRefused, RecordWish
 from actors.runtime.logs import get_logger
 from actors.workers.recording.record_group import RecordGroup
 from actors.workers.recording.recording import Recording

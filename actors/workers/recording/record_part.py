@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from actors.node.recorder_port import TellStatus
+from actors.node.ports.recorder import TellStatus
 from actors.runtime.logs import get_logger
 from actors.workers.recording.record_folder import MATROSKA, MP4, WEBM, DiskLimits, RecordFolder
 from protocol.containers.matroska import is_webm

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import evolve
 
-from actors.node.recorder_port import TellStatus
+from actors.node.ports.recorder import TellStatus
 from actors.workers.recording.record_folder import RecordFolder
 from actors.workers.recording.record_part import RecordPart
 from protocol.stream.record_names import RecordFacts

@@ -13,7 +13,7 @@ from typing import Any, Final
 import trio
 from attrs import frozen
 
-from actors.node.recorder_port import RecordingRefused, TellStatus
+from actors.node.ports.recorder import RecordingRefused, TellStatus
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.processes.process import ProgramSource

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import trio
 from attrs import asdict, frozen
 
-from actors.node.recorder_port import RecordingRefused, RecordWish, TellStatus
+from actors.node.ports.recorder import RecordingRefused, RecordWish, TellStatus
 from actors.runtime.actor import SHUTDOWN, ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.processes.tap_channel import OpenTap

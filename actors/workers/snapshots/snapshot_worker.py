@@ -9,7 +9,7 @@ from typing import Any, Final
 import trio
 from attrs import define, field
 
-from actors.node.snapshot_port import NotShown, SnapshotRefused
+from actors.node.ports.snapshot import NotShown, SnapshotRefused
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.workers.processes.tap_channel import OpenTap, WorkerTap, tap_channel

@@ -13,7 +13,7 @@ from typing import Final
 import trio
 from attrs import asdict, define, field, frozen
 
-from actors.node.snapshot_port import NotInTime, NotShown, SnapshotRefused
+from actors.node.ports.snapshot import NotInTime, NotShown, SnapshotRefused
 from actors.runtime.actor import ActorStopped, StopReason, crash_guard
 from actors.runtime.fair_queue import Caller
 from actors.runtime.logs import RateLimitedLog, get_logger

@@ -10,7 +10,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.node import termination
-from actors.node.room_port import NoSuchMember, NoSuchRoom
+from actors.node.ports.room import NoSuchMember, NoSuchRoom
 from actors.rooms import RoomDirectory, RoomMember
 from actors.session.session_rooms import MAX_ROOMS
 from actors.stream.fan_out import SLICE

@@ -9,7 +9,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.node.data_delivery import MAX_UNDER_WAY, SLICE, DataDelivery
-from actors.node.data_port import TooManyAtOnce
+from actors.node.ports.data import TooManyAtOnce
 from actors.session import Session
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter

@@ -6,8 +6,8 @@ import trio
 from attrs import define, evolve, field
 from trio.testing import MockClock
 
-from actors.node.recorder_port import NoSuchPublication
-from actors.node.snapshot_port import NotInTime
+from actors.node.ports.recorder import NoSuchPublication
+from actors.node.ports.snapshot import NotInTime
 from actors.stream.snapshots import StreamSnapshots
 from protocol.stream.pictures import Picture, PictureSpec
 from tests.support.memory_socket import MemorySocket

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from attrs import define, field
 
-from actors.node.call_control_port import NoSuchCall
-from actors.node.call_order_port import NothingToInject, NotInjected
+from actors.node.ports.call_control import NoSuchCall
+from actors.node.ports.call_order import NothingToInject, NotInjected
 from actors.web.media_routes import MediaPorts
 from protocol.access.roles import Role
 from protocol.calls.filters import CallFilter

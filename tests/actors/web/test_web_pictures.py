@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from actors.node.recorder_port import NoSuchPublication
-from actors.node.snapshot_port import NotInTime, NoVideo, SnapshotRefused
+from actors.node.ports.recorder import NoSuchPublication
+from actors.node.ports.snapshot import NotInTime, NoVideo, SnapshotRefused
 from actors.web.media_routes import MediaPorts
 from protocol.node.filters import StreamFilter
 from protocol.stream.pictures import Picture, PictureFormat, PictureSpec

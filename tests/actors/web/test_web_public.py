@@ -8,7 +8,7 @@ import httpx
 import pytest
 from attrs import frozen
 
-from actors.node.whip_port import WhipAnswer, WhipRequest
+from actors.node.ports.whip import WhipAnswer, WhipRequest
 from actors.web.api.routes import ApiRoute
 from actors.web.api.whip import WhipResource
 from actors.web.public_app import create_public_app, public_routes

@@ -14,7 +14,7 @@ import pytest
 import trio
 from attrs import evolve
 
-from actors.node.recorder_port import RecordingRefused, RecordWish
+from actors.node.ports.recorder import RecordingRefused, RecordWish
 from actors.stream.recorder import until_begun
 from actors.web.api.records import recording_refusal
 from actors.workers.recording.record_folder import PART

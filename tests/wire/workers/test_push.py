@@ -14,7 +14,7 @@ import pytest
 import trio
 import trustme
 
-from actors.node.push_port import AlreadyPushed, PushRefused, UnusableTarget
+from actors.node.ports.push import AlreadyPushed, PushRefused, UnusableTarget
 from actors.workers.pushing.push import PushStatus
 from protocol.capture.rules import read_rules
 from protocol.webrtc.sdp import MediaKind

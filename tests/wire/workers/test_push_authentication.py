@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from actors.node.push_port import UnusableTarget
+from actors.node.ports.push import UnusableTarget
 from actors.workers.pushing.push import Push
 from tests.support.push_rig import over, studio, taken, until
 from tests.support.rtmp_gate import PASSWORD, USER, rtmp_gate

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from attrs import evolve
 
-from actors.node.snapshot_port import SnapshotRefused
+from actors.node.ports.snapshot import SnapshotRefused
 from actors.workers.snapshots.snapshots import AT_ONCE, SnapshotRequest
 from tests.support.colour_frames import BLUE, RED
 from tests.support.snapshot_rig import PATIENCE, PATIENT, Camera, pid, taking

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from attrs import evolve
 
-from actors.node.snapshot_port import NotInTime, SnapshotRefused
+from actors.node.ports.snapshot import NotInTime, SnapshotRefused
 from actors.workers.snapshots.snapshot_worker import ENDED, TOO_LARGE
 from actors.workers.snapshots.snapshots import TOO_MANY
 from protocol.stream.pictures import Picture, PictureFormat, PictureSpec

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from actors.node.call_control_port import CallControlPort
+from actors.node.ports.call_control import CallControlPort
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
 from protocol.sip.account_states import RegistrationState

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from actors.metrics.exposition import CONTENT_TYPE
-from actors.node.control_port import NodeControl
-from actors.node.room_port import RoomControl
+from actors.node.ports.control import NodeControl
+from actors.node.ports.room import RoomControl
 from actors.web.api.console.tables import SNAPSHOT_AGE, STATE_QUERY, PageTables, table_query
 from actors.web.api.health import Readiness
 from actors.web.api.routes import ApiRoute

@@ -11,8 +11,8 @@ import trio
 from attrs import evolve, frozen
 from starlette.types import Scope
 
-from actors.node.control_port import NodeControl
-from actors.node.room_port import RoomControl
+from actors.node.ports.control import NodeControl
+from actors.node.ports.room import RoomControl
 from actors.runtime.slices import slices
 from actors.web.api.shared_snapshots import SharedSnapshots
 from actors.web.callers import narrowed

@@ -6,7 +6,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.control_port import NodeControl
+from actors.node.ports.control import NodeControl
 from actors.web.api.apps import app_object
 from actors.web.api.console.calls import ConsoleCalls
 from actors.web.api.console.tables import SNAPSHOT_AGE, stream_row

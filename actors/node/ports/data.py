@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from actors.node.room_port import RoomControl
+from actors.node.ports.room import RoomControl
 from protocol.node.client_data import ClientData, DeliveryReport
 from protocol.node.filters import ConnectionFilter, StreamFilter
 

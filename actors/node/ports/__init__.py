@@ -1,0 +1,1 @@
+"""What other parts may ask of a node, or of all nodes of a cluster: interfaces, with their errors and answers."""
