@@ -1,4 +1,4 @@
-"""A call's owner, as the call sees it: a page's session today, REST or a stream others.
+"""A call's owner, as the call sees it: a page's session, or REST.
 
 All methods are called on the server's event loop. They must not raise or wait.
 """

@@ -1,1 +1,1 @@
-"""Where a publication's packets come from: today a WebRTC peer."""
+"""Where a publication's packets come from: a WebRTC peer, another node, a worker that captures, a phone."""
