@@ -13,12 +13,13 @@ from protocol.sip.transactions import Hop
 
 @frozen(kw_only=True)
 class RegistrationSucceeded:
-    """The registrar knows us, for `expires` seconds; refreshes say so again."""
+    """The registrar at `hop` knows us, for `expires` seconds; refreshes say so again."""
 
     registration: str
+    hop: Hop
     expires: float
     seen_as: tuple[str, int] | None
-    """The address and port at which the registrar sees us, if it is not the one that we believe in."""
+    """The address and port at which the registrar sees us, if it is not the one that our Contact has named."""
     uses_md5: bool = False
     """Whether it knows no better digest than MD5."""
 

@@ -45,6 +45,8 @@ class RegistrationClient:
         self._tag = core.world.token()
         self._number = 0
         self._expires = plan.expires
+        self._contact = "", 0
+        """The address that our Contact has named last."""
         self._pending: PendingRequest | None = None
         self._is_ending = False
         self._has_asked_for_end = False
@@ -79,6 +81,7 @@ class RegistrationClient:
 
         def compose() -> RequestMessage:
             self._number += 1
+            self._contact = core.world.contact_at(pending.hop)
             contact = core.contact(pending.hop, plan.contact_user, self.token)
             fields = (
                 *(("Route", route) for route in plan.routes),
@@ -122,6 +125,7 @@ class RegistrationClient:
     def _succeeded(self, response: ResponseMessage, hop: Hop) -> None:
         succeeded = RegistrationSucceeded(
             registration=self.id,
+            hop=hop,
             expires=float(self._granted(response)),
             seen_as=self._seen_as(response, hop),
             uses_md5=self._auth.uses_md5,
@@ -160,13 +164,17 @@ class RegistrationClient:
         return self._expires if found is None else min(MAX_EXPIRES, found)
 
     def _seen_as(self, response: ResponseMessage, hop: Hop) -> tuple[str, int] | None:
-        """The received and rport that the registrar added to our Via, if they differ from our Contact."""
+        """The received and rport that the registrar added to our Via, if they differ from our Contact.
+
+        By TCP it may connect to the port where we listen, as the Contact says. By TLS it can only use our connection,
+        which it finds if the Contact names its other end.
+        """
         try:
             via = top_via(response.headers)
         except SipError:
             return None
         port = whole_number(via.parameters.get("rport", ""))
         address = via.parameters.get("received") or via.host
-        if port is None or hop.is_reliable or (address, port) == self._core.world.contact_at(hop):
+        if port is None or hop.transport == "tcp" or (address, port) == self._contact:
             return None
         return address, port

@@ -19,6 +19,8 @@ from protocol.sip.account_states import RegistrationDescription, RegistrationSta
 from protocol.sip.events import CallArrived
 from protocol.sip.message import RequestMessage
 from protocol.sip.servers import read_servers
+from protocol.sip.transactions import Hop
+from tests.support.sip_peer import Holder, plan
 from tests.support.sip_registrar import memory_endpoint
 
 END = StopReason(cause="test")
@@ -209,3 +211,22 @@ async def test_a_registration_that_stops_while_its_server_is_looked_up_leaves_no
 
 def test_pauses_grow_to_their_limit_and_not_beyond_however_often_it_fails() -> None:
     assert [retry_delay(failures) for failures in (0, 1, 4, 2_000)] == [30.0, 60.0, 300.0, 300.0]
+
+
+async def test_a_lost_connection_of_tls_has_its_registrations_made_again_and_none_too_often(
+    autojump_clock: object,
+) -> None:
+    tls, tcp = (Hop(transport=kind, host="192.0.2.10", port=5061) for kind in ("tls", "tcp"))
+    async with memory_endpoint() as (endpoint, transport, _):
+        for hop in (tls, tcp):
+            endpoint.register(plan(hop), None, Holder())
+        await trio.sleep(1)
+        transport.requests.clear()
+        for _ in range(3):
+            for hop in (tls, tcp):
+                transport.on_lost(hop)
+            await trio.sleep(1)
+        assert [at for at, _ in transport.requests] == [1]
+        await trio.sleep(60)
+        assert [round(at) for at, _ in transport.requests] == [1, 31]
+        assert {request.headers.get("Via").split()[0] for _, request in transport.requests} == {"SIP/2.0/TLS"}

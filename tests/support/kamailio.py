@@ -1,4 +1,8 @@
-"""A real Kamailio on loopback: a registrar with a password, and a proxy that stays in the way of calls."""
+"""A real Kamailio on loopback: a registrar with a password, and a proxy that stays in the way of calls.
+
+    with kamailio(folder) as port:                       # by UDP
+    with kamailio_by_tls(folder, pem, ...) as server:    # by UDP and TLS, a port for each certificate
+"""
 
 import os
 import shutil
@@ -9,17 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from attrs import frozen
+
 PASSWORD = "secret"
 _CONFIG = """
 debug=1
 log_stderror=yes
 children=1
 tcp_children=1
-disable_tcp=yes
+{transports}
 auto_aliases=no
 shm_mem_size=32
 listen=udp:127.0.0.1:{port}
 mpath="{modules}"
+{tls}
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "rr.so"
@@ -57,25 +64,71 @@ request_route {{
 """
 
 
-def free_port() -> int:
-    """A UDP port that nobody has, and that nobody is likely to take within the next moments."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+_TLS = """
+#!ifdef KAMAILIO_6
+tls_threads_mode=2
+#!endif
+loadmodule "tls.so"
+modparam("tls", "config", "{config}")
+"""
+"""Version 6 shares OpenSSL 3 between its processes only if it is told to."""
+_TLS_PORT = """
+[server:{place}]
+method = TLSv1.2+
+verify_certificate = no
+require_certificate = no
+certificate = {pem}
+private_key = {pem}
+"""
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port, of UDP, that nobody has, and that nobody is likely to take within the next moments."""
+    with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@frozen(kw_only=True)
+class SecuredKamailio:
+    """Its ports: that of UDP, and those of TLS in the order of their certificates."""
+
+    udp: int
+    tls: tuple[int, ...]
 
 
 @contextmanager
 def kamailio(folder: Path, password: str = PASSWORD) -> Iterator[int]:
     """The port of one that starts; SIP waits for it by itself. `password` is everybody's."""
     port = free_port()
+    with _running(folder, port=port, password=password, transports="disable_tcp=yes", tls=""):
+        yield port
+
+
+@contextmanager
+def kamailio_by_tls(folder: Path, *certificates: Path) -> Iterator[SecuredKamailio]:
+    """One that starts, with these certificates and their keys; TLS does not wait for it."""
+    ports = SecuredKamailio(udp=free_port(), tls=tuple(free_port(socket.SOCK_STREAM) for _ in certificates))
+    domains = folder / "tls.cfg"
+    places = ["default", *(f"127.0.0.1:{port}" for port in ports.tls)]
+    pairs = zip(places, (certificates[0], *certificates), strict=True)
+    domains.write_text("".join(_TLS_PORT.format(place=place, pem=pem) for place, pem in pairs))
+    transports = "\n".join(["enable_tls=yes", *(f"listen=tls:127.0.0.1:{port}" for port in ports.tls)])
+    tls = _TLS.format(config=domains)
+    with _running(folder, port=ports.udp, password=PASSWORD, transports=transports, tls=tls):
+        yield ports
+
+
+@contextmanager
+def _running(folder: Path, **settings: object) -> Iterator[None]:
     (modules,) = Path("/usr/lib").glob("*/kamailio/modules")
     config = folder / "kamailio.cfg"
-    config.write_text(_CONFIG.format(port=port, modules=modules, password=password))
+    config.write_text(_CONFIG.format(modules=modules, **settings))
     options = ["-f", str(config), "-DD", "-E", "-Y", str(folder), "-P", str(folder / "kamailio.pid")]
     with (folder / "kamailio.log").open("wb") as log:
         process = subprocess.Popen([_program(), *options], stdout=log, stderr=log, start_new_session=True)
         try:
-            yield port
+            yield
         finally:
             _stop(process)
 

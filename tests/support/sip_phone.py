@@ -10,6 +10,7 @@ import trio
 from attrs import define, evolve, field
 
 from protocol.sip.core import Outbound, Surroundings
+from protocol.sip.digest import SipCredentials
 from protocol.sip.events import CallAnswered, CallArrived, OfferAccepted, SipEvent
 from protocol.sip.headers import NameAddress, SipUri, parse_name_address, parse_uri
 from protocol.sip.media_description import (
@@ -22,6 +23,7 @@ from protocol.sip.media_description import (
 )
 from protocol.sip.message import RequestMessage, SipMessage, encode, parse_datagram
 from protocol.sip.outgoing_call import Invitation
+from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions import Hop
 from protocol.sip.user_agent import UserAgent
 from protocol.webrtc.sdp import Direction
@@ -141,6 +143,12 @@ class SipPhone:
             key = CryptoAttribute(tag=1, suite="AES_CM_128_HMAC_SHA1_80", key=self.secret)
             audio = evolve(audio, protocol="RTP/SAVP", crypto=(key,))
         return write_offer(origin, audio) if offer is None else write_answer(origin, audio, parse_description(offer))
+
+    def registers(self, plan: RegistrationPlan, password: str) -> None:
+        """Make itself known at a server, as the user of its Contact."""
+        credentials = SipCredentials(username=plan.contact_user, password=password)
+        self.agent.register(plan, credentials, trio.current_time())
+        self._flush()
 
     def dials(self, contact: str, *, offer: bytes, caller: str = "bob") -> None:
         """Call a page by the Contact that it has registered."""

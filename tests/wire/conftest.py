@@ -94,6 +94,7 @@ SLOW = {
     "shared_recorders",
     "sip_endpoint",
     "sip_others",
+    "sip_tls",
     "snapshot_shares",
     "snapshots",
     "source_forwarder",

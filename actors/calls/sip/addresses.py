@@ -10,6 +10,7 @@ from protocol.sip.transactions import Hop
 
 MAX_LEARNED: Final = 1_000
 SOMEWHERE: Final = "192.0.2.1"  # of no network (RFC 5737)
+_Way = tuple[str, int, str]
 
 
 class SipAddresses:
@@ -22,28 +23,36 @@ class SipAddresses:
         self._port = port
         self._public = public
         self._bound = bound
-        self._learned: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._learned: OrderedDict[_Way, tuple[str, int]] = OrderedDict()
 
     def sent_by(self, hop: Hop) -> tuple[str, int]:
         """The address that the system sends from to this hop, and our port."""
         return self._bound or local_address_towards(hop.host), self._port
 
     def contact_at(self, hop: Hop) -> tuple[str, int]:
-        """What was set, else what the server itself has said, else as in Via."""
+        """What was set, else what the server itself has said, else as in Via. By TLS nothing but our connection."""
+        learned = self._learned.get(_way(hop))
+        if learned is not None and hop.transport == "tls":
+            return learned
         local, port = self.sent_by(hop)
         public = self._public.get(local, local)
         if public != local:
             return public, port
-        return self._learned.get(hop.host, (local, port))
+        return learned or (local, port)
 
     def learn(self, hop: Hop, seen_as: tuple[str, int]) -> bool:
-        """A server sees us there. Whether that changes our Contact."""
-        before = self.contact_at(hop)
-        self._learned[hop.host] = seen_as
-        self._learned.move_to_end(hop.host)
+        """A server sees us there. Whether that is what our Contact says from now on."""
+        way = _way(hop)
+        self._learned[way] = seen_as
+        self._learned.move_to_end(way)
         if len(self._learned) > MAX_LEARNED:
             self._learned.popitem(last=False)
-        return self.contact_at(hop) != before
+        return self.contact_at(hop) == seen_as
+
+
+def _way(hop: Hop) -> _Way:
+    """What a server says of how it sees us is about this: a connection of TLS, or all else that goes to its address."""
+    return (hop.host, hop.port, hop.name) if hop.transport == "tls" else (hop.host, 0, "")
 
 
 def local_address_towards(host: str) -> str:

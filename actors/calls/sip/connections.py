@@ -139,12 +139,22 @@ class SipConnections:
                 stream = await self._opened(connection.hop)
         except (OSError, ValueError, trio.TooSlowError, trio.BrokenResourceError, _WrongCertificate) as error:
             # ValueError: a name that no certificate can be for
-            hop = connection.hop
-            self._log.warning("SIP server cannot be reached", peer=hop.host, transport=hop.transport, why=_why(error))
+            self._tell_failure(connection.hop, error)
         if stream is None:
             self._remove(connection)
         else:
             await self._serve(connection, stream)
+
+    def _tell_failure(self, hop: Hop, error: Exception) -> None:
+        cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else None
+        is_distrusted = isinstance(cause, ssl.SSLCertVerificationError)
+        self._log.warning(
+            "SIP server cannot be reached",
+            peer=hop.host,
+            transport=hop.transport,
+            why=str(cause or error) or type(error).__name__,
+            **({"setting": "sip.ca_file"} if is_distrusted else {}),
+        )
 
     async def _opened(self, hop: Hop) -> AnyStream:
         stream, _ = await connect_any([hop.host], hop.port)
@@ -241,11 +251,6 @@ def _check(secured: "trio.SSLStream[Any]", fingerprint: str) -> None:
     given = secured.getpeercert(binary_form=True)
     if given is None or hashlib.sha256(given).hexdigest() != fingerprint:
         raise _WrongCertificate("its certificate is not the one in sip.servers")
-
-
-def _why(error: Exception) -> str:
-    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else None
-    return str(cause or error) or type(error).__name__
 
 
 def _key(hop: Hop) -> _Key:

@@ -4,7 +4,7 @@ Owners act through `perform` and their `PhoneLine`, which never wait, and hear o
 """
 
 import secrets
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from actors.calls.sip.arriving_calls import ArrivingCalls, HeldRegistration, Reg
 from actors.calls.sip.counts import SipCounts
 from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.calls.sip.registration_table import RegistrationTable
+from actors.calls.sip.renewals import RegistrationRenewals
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.live import follow
@@ -35,8 +36,6 @@ KEEP_ALIVE: Final = 25.0
 UNREGISTER_PACE: Final = (20, 0.1)
 """So many registrations are given back at a time, and the seconds until the next: 200 per second."""
 LEAVE_TIMEOUT: Final = 5.0
-MAX_RELEARNED: Final = 3
-"""Times that a registration is repeated because its server sees us elsewhere than we thought."""
 
 T = TypeVar("T")
 log = get_logger("sip")
@@ -94,7 +93,7 @@ class SipEndpoint:
         self._listeners: dict[str, CallListener] = {}
         self._leaving: deque[str] = deque()
         self._departure, self._left = trio.Event(), trio.Event()
-        self._relearned: Counter[str] = Counter()
+        self._renewals = RegistrationRenewals(self._locals, self._registrations, self.refresh)
         self._md5_told: set[str] = set()
         self._is_flushing = False
         self._wake = trio.Event()
@@ -131,6 +130,7 @@ class SipEndpoint:
             nursery.start_soon(self._keep_time)
             nursery.start_soon(self._keep_alive)
             nursery.start_soon(self._give_registrations_back)
+            nursery.start_soon(self._renewals.run)
             task_status.started()
 
     async def drain(self) -> None:
@@ -163,7 +163,7 @@ class SipEndpoint:
         if self._registrations.pop(registration, None) is None:
             return
         self.arrivals.forget(registration)
-        self._relearned.pop(registration, None)
+        self._renewals.forget(registration)
         if gives_back:
             self._leaving.append(registration)
             self._departure.set()
@@ -199,6 +199,7 @@ class SipEndpoint:
 
     def _connection_lost(self, hop: Hop) -> None:
         self.perform(lambda agent, now: agent.connection_lost(hop, now))
+        self._renewals.connection_lost(hop)
 
     def _flush(self) -> None:
         """Send and tell whatever there is; owners that act meanwhile only add to it."""
@@ -240,19 +241,14 @@ class SipEndpoint:
         if held is None:
             return
         if isinstance(event, RegistrationSucceeded):
-            self._look_at(event, held)
+            self._look_at(event)
         held.holder.registration_event(event)
 
-    def _look_at(self, event: RegistrationSucceeded, held: HeldRegistration) -> None:
-        seen_as, hop = event.seen_as, held.hops[0]
-        if seen_as is not None:
-            changes = [self._locals.learn(each, seen_as) for each in held.hops]
-            if any(changes) and self._relearned[event.registration] < MAX_RELEARNED:
-                self._relearned[event.registration] += 1  # calls would not find us at the Contact that we have given
-                self._agent.refresh(event.registration, trio.current_time())
-        if event.uses_md5 and hop.transport != "tls" and hop.host not in self._md5_told:
-            self._md5_told.add(hop.host)
-            self._log.warning("SIP server knows no digest but MD5, and no TLS", peer=hop.host)
+    def _look_at(self, event: RegistrationSucceeded) -> None:
+        self._renewals.succeeded(event)
+        if event.uses_md5 and event.hop.transport != "tls" and event.hop.host not in self._md5_told:
+            self._md5_told.add(event.hop.host)
+            self._log.warning("SIP server knows no digest but MD5, and no TLS", peer=event.hop.host)
 
     # -- time --------------------------------------------------------------------------------------------------------
 

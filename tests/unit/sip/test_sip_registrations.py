@@ -3,7 +3,7 @@
 from typing import cast
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from protocol.sip.core import Outbound, Surroundings
 from protocol.sip.digest import SipCredentials
@@ -29,12 +29,13 @@ class Registrar:
     sent: list[Outbound] = field(factory=list)
     agent: UserAgent = field(init=False)
     registration: str = field(init=False)
+    contact: tuple[str, int] = ("192.0.2.1", 5060)
 
     def __attrs_post_init__(self) -> None:
         self.agent = UserAgent(
             Surroundings(
                 sent_by=lambda hop: ("192.0.2.1", 5060),
-                contact_at=lambda hop: ("192.0.2.1", 5060),
+                contact_at=lambda hop: self.contact,
                 token=self._token,
                 uniform=lambda low, high: low,
             )
@@ -79,7 +80,7 @@ def test_a_registration_with_a_password() -> None:
         200, ("Contact", f"{second.headers.get('Contact').partition(';expires')[0]};expires=300")
     )
     assert event == RegistrationSucceeded(
-        registration=registrar.registration, expires=300.0, seen_as=None, uses_md5=True
+        registration=registrar.registration, hop=FIRST, expires=300.0, seen_as=None, uses_md5=True
     )
     registrar.agent.refresh(registrar.registration, registrar.now)
     assert "nc=00000002" in registrar.request().headers.get("Authorization")
@@ -155,14 +156,32 @@ def test_the_next_server_is_tried_where_one_is_silent_or_out_of_reach() -> None:
         assert cast(RegistrationFailed, event).status == 408
 
 
-def test_behind_nat_the_registrar_says_how_it_sees_us() -> None:
-    registrar = Registrar()
-    via = f"{registrar.request().headers.get('Via')}=40000;received=198.51.100.7"
-    request = registrar.request()
-    given = request.headers.replaced("Via", via)
-    registrar.agent.receive(ResponseMessage(status=200, reason="OK", headers=given), FIRST, 0.0)
+SEEN_AS = ("198.51.100.7", 40000)
+
+
+def seen_as(registrar: Registrar) -> tuple[str, int] | None:
+    """Where the server sees us, who says so in the Via of its answer."""
+    host, port = SEEN_AS
+    via = f"{registrar.request().headers.get('Via')}={port};received={host}"
+    given = registrar.request().headers.replaced("Via", via)
+    registrar.agent.receive(ResponseMessage(status=200, reason="OK", headers=given), registrar.sent[-1].hop, 0.0)
     (event,) = registrar.agent.events()
-    assert cast(RegistrationSucceeded, event).seen_as == ("198.51.100.7", 40000)
+    return cast(RegistrationSucceeded, event).seen_as
+
+
+@pytest.mark.parametrize(("transport", "told"), [("udp", SEEN_AS), ("tls", SEEN_AS), ("tcp", None)])
+def test_behind_nat_the_registrar_says_how_it_sees_us(transport: str, told: tuple[str, int] | None) -> None:
+    """By TCP it may connect to us where we listen; by TLS it cannot."""
+    assert seen_as(Registrar(hops=(evolve(FIRST, transport=transport),))) == told
+
+
+def test_what_counts_is_the_contact_that_was_given_not_what_is_known_meanwhile() -> None:
+    registrar = Registrar()
+    registrar.request()
+    registrar.contact = SEEN_AS  # as another registration has been told
+    assert seen_as(registrar) == SEEN_AS
+    registrar.agent.refresh(registrar.registration, registrar.now)
+    assert seen_as(registrar) is None
 
 
 def test_the_end() -> None:

@@ -1,0 +1,67 @@
+"""Registrations that are made once more before their time, since calls would not find us at the Contact they name.
+
+So it is when the server sees us elsewhere, and when our connection by TLS is lost: nobody can make one to us.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import trio
+
+from actors.calls.sip.addresses import SipAddresses
+from actors.calls.sip.arriving_calls import HeldRegistration
+from protocol.sip.events import RegistrationSucceeded
+from protocol.sip.transactions import Hop
+
+MAX_REPEATS: Final = 3
+"""Times in a row that a registration is repeated because its server sees us elsewhere than we thought."""
+PACE: Final = (20, 0.1)
+"""So many registrations are renewed at a time, and the seconds until the next."""
+PAUSE: Final = 30.0
+"""Seconds after which lost connections count again: some servers end them as fast as they are made."""
+
+
+class RegistrationRenewals:
+    """See above. `registrations` by their ids; they come and go meanwhile."""
+
+    def __init__(
+        self, addresses: SipAddresses, registrations: Mapping[str, HeldRegistration], refresh: Callable[[str], None]
+    ) -> None:
+        self._addresses, self._registrations, self._refresh = addresses, registrations, refresh
+        self._repeats: Counter[str] = Counter()
+        self._lost: set[Hop] = set()
+        self._wake = trio.Event()
+
+    def succeeded(self, event: RegistrationSucceeded) -> None:
+        """A server has said how it sees us."""
+        if event.seen_as is None:
+            self.forget(event.registration)
+        elif self._addresses.learn(event.hop, event.seen_as) and self._repeats[event.registration] < MAX_REPEATS:
+            self._repeats[event.registration] += 1
+            self._refresh(event.registration)
+
+    def connection_lost(self, hop: Hop) -> None:
+        """A connection is over."""
+        if hop.transport == "tls":
+            self._lost.add(hop)
+            self._wake.set()
+
+    def forget(self, registration: str) -> None:
+        """It is as it should be, or is over."""
+        self._repeats.pop(registration, None)
+
+    async def run(self) -> None:
+        """Renew what lost connections had, until cancelled."""
+        many, pause = PACE
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            lost, self._lost = self._lost, set()
+            concerned = [each for each, held in self._registrations.items() if lost.intersection(held.hops)]
+            for number, registration in enumerate(concerned, 1):
+                self._refresh(registration)  # one that is over meanwhile is not known any more
+                if number % many == 0:
+                    await trio.sleep(pause)
+            if concerned:
+                await trio.sleep(PAUSE)
