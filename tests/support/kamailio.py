@@ -1,7 +1,7 @@
 """A real Kamailio on loopback: a registrar with a password, and a proxy that stays in the way of calls.
 
-    with kamailio(folder) as port:                       # by UDP
-    with kamailio_by_tls(folder, pem, ...) as server:    # by UDP and TLS, a port for each certificate
+with kamailio(folder) as port:                       # by UDP
+with kamailio_by_tls(folder, pem, ...) as server:    # by UDP and TLS, a port for each certificate
 """
 
 import os

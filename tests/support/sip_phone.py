@@ -46,6 +46,8 @@ class SipPhone:
     """Its master key and salt for SRTP; None: it has plain RTP."""
     answers_late: bool = False
     """It makes no offers, and answers those of the server in its ACKs (RFC 6337)."""
+    named: str | None = None
+    """The host that its Contact names, and its SDP, if they are not right about where it is."""
     events: list[SipEvent] = field(init=False, factory=list)
     registered: list[str] = field(init=False, factory=list)
     """The Contacts that have been registered."""
@@ -57,7 +59,7 @@ class SipPhone:
     def __attrs_post_init__(self) -> None:
         world = Surroundings(
             sent_by=lambda hop: self.address,
-            contact_at=lambda hop: self.address,
+            contact_at=lambda hop: (self.named or self.address[0], self.address[1]),
             token=lambda: secrets.token_hex(16),
             uniform=lambda low, high: low,
         )
@@ -130,7 +132,7 @@ class SipPhone:
     def description(self, offer: bytes | None = None, direction: Direction = Direction.SENDRECV) -> bytes:
         """Its SDP: the answer to `offer`, or an offer."""
         self.version += 1
-        host, port = self.media.address
+        host, port = self.named or self.media.address[0], self.media.address[1]
         origin = Origin(session_id=7, version=self.version, address=host)
         audio = AudioDescription(
             address=host,
@@ -179,7 +181,8 @@ class SipPhone:
         if isinstance(message, RequestMessage) and message.method == "REGISTER":
             contact = message.headers.get("Contact")
             self.registered.append(str(parse_name_address(contact).uri))
-            self.socket._sock.sendto(answer_to(message, 200, ("Contact", contact)), source)
+            seen = message.with_header("Via", f"{message.headers.get('Via')}={source[1]};received={source[0]}")  # rport
+            self.socket._sock.sendto(answer_to(seen, 200, ("Contact", contact)), source)
             return
         self.agent.receive(message, Hop(transport="udp", host=source[0], port=source[1]), trio.current_time())
         self._flush()
@@ -213,12 +216,12 @@ class SipPhone:
 
 
 @asynccontextmanager
-async def sip_phone(media: PlainPhone | None = None) -> AsyncIterator[SipPhone]:
-    """A phone that listens on loopback."""
+async def sip_phone(media: PlainPhone | None = None, *, named: str | None = None) -> AsyncIterator[SipPhone]:
+    """A phone that listens on loopback, and says that it is at `named`, if that is given."""
     opened = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
     await opened.bind(("127.0.0.1", 0))
     with opened:
-        phone = SipPhone(opened, media or PlainPhone())
+        phone = SipPhone(opened, media or PlainPhone(), named=named)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(phone.run)

@@ -15,6 +15,7 @@ SLOW = {
     "call_kill",
     "call_media",
     "call_messages",
+    "call_networks",
     "call_orders",
     "call_parking",
     "call_referrals",
