@@ -262,3 +262,25 @@ def test_firefox_calls_and_is_called(
             phone.hears()
         callee.does("hangup")
         caller.told("TRYING", "RING", "ESTABLISHED", "FINISH")
+
+
+def test_what_a_called_page_says_is_a_stream_that_another_page_hears(
+    open_page: OpenPage, sip_port: int, server: ServerProcess
+) -> None:
+    account = {"domain": "127.0.0.1", "port": str(sip_port), "password": PASSWORD, "login": "3008"}
+    called = SdkPhone.connect(open_page(), server.ws_url(), sipOptions=account)
+    called.is_registered()
+    caller = {"sipLogin": "3009", "sipDomain": "127.0.0.1", "sipPort": str(sip_port), "sipPassword": PASSWORD}
+    order = {"callId": "of-nobody", "callee": "3008", "toStream": "line", **caller}
+    assert server.post("/call/startup", order).is_success
+    called.rings()
+    called.answers()
+    called.told("RING", "ESTABLISHED")
+    hearer = open_page()
+    hearer.connect(server.ws_url())
+    stream = hearer.play("line", constraints={"audio": True, "video": False})
+    stream.wait_for("PLAYING")
+    stream.wait_for_growth(audioPackets=20, audioEnergy=1e-9)
+    called.does("hangup")
+    called.told("RING", "ESTABLISHED", "FINISH")
+    stream.wait_for_end()

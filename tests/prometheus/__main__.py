@@ -2,7 +2,7 @@
 
     bin/test long prometheus
 
-A server is scraped for some seconds while clients publish and play, and do what makes each family count. It needs
+A server is scraped for some seconds while clients publish, play and call, and do what makes each family count. It needs
 Debian's `prometheus`, of which no service runs. The exit code is 1 if a query fails or returns nothing.
 """
 
@@ -24,9 +24,11 @@ from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from tests.support.backend import backend_thread
 from tests.support.behaviours import answer
+from tests.support.echo_phone import EchoPhone, echo_phone
+from tests.support.page_call import ACCOUNT, call
 from tests.support.queries import ALERTS, alert_queries, dashboard_queries
 from tests.support.server_process import ServerProcess, running_server
-from tests.support.wcs_client import wcs_client
+from tests.support.wcs_client import WcsClient, wcs_client
 
 WINDOW = "8s"
 TRAFFIC_SECONDS = 9.0
@@ -44,9 +46,23 @@ def main() -> int:
         with backend_thread() as backend:
             backend.script("StreamStatusEvent", answer(500))
             _with_app(folder, backend.url)
-            with running_server(folder, SETTINGS) as server, _prometheus(folder, server) as prometheus:
+            with (
+                echo_phone() as phone,
+                running_server(folder, SETTINGS | _sip(phone)) as server,
+                _prometheus(folder, server) as prometheus,
+            ):
                 server.headers = {"Authorization": f"Bearer {_new_token(server, 'operate')}"}
                 return trio.run(_traffic, server, partial(_ask, prometheus))
+
+
+def _sip(phone: EchoPhone) -> dict[str, object]:
+    """Settings for calls, all of which one client may make."""
+    return {
+        "sip.servers": f"127.0.0.1:{phone.address[1]}",
+        "sip.address": "127.0.0.1",
+        "sip.max_calls_per_minute": 1000,
+        "port_from": 0,
+    }
 
 
 def _are_rules(folder: Path) -> bool:
@@ -115,7 +131,7 @@ def _wait_until_ready(address: str) -> None:
 async def _traffic(server: ServerProcess, ask: Callable[[], int]) -> int:
     """What makes every family count, for a while; then, with streams there, the exit code of `ask`."""
     deadline = trio.current_time() + TRAFFIC_SECONDS
-    async with wcs_client(server.ws_url()) as page:
+    async with wcs_client(server.ws_url(), **ACCOUNT | {"sipRegisterRequired": True}) as page:
         news = await page.publish("news")
         await page.play("news")
         number = 0
@@ -128,10 +144,22 @@ async def _traffic(server: ServerProcess, ask: Callable[[], int]) -> int:
             await page.send("publishStream", {"mediaSessionId": number})  # unusable
             await trio.to_thread.run_sync(server.terminate, {"name": f"short{number}"})
             await trio.to_thread.run_sync(server.operate, "show", "bans")
+            await _calls(page)
             async with wcs_client(server.ws_url(), established=False) as stranger:
                 await stranger.send("connection", {"appKey": "unknown"})
             await trio.sleep(0.5)
         return await trio.to_thread.run_sync(ask)
+
+
+async def _calls(page: WcsClient) -> None:
+    """A call with a digit, and one that is refused."""
+    made = await call(page)
+    await made.status("talk", "ESTABLISHED")
+    await made.command("sendDtmf", type="INFO", dtmf="1")
+    await made.command("hangup")
+    await made.status("finish", "FINISH")
+    refused = await call(page, "+4930123456")
+    await refused.status("finish", "FAILED")
 
 
 def _ask(prometheus: str) -> int:

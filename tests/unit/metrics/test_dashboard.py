@@ -35,6 +35,11 @@ def test_every_name_is_one_of_ours(query: str) -> None:
     assert all(f"rate({word}" in query or f"increase({word}" in query for word in words if word.endswith("_total"))
 
 
+def test_everything_that_is_counted_of_calls_is_shown() -> None:
+    shown = {family_of(word) for query in dashboard_queries() for word in re.findall(r"\bwcsd_\w+", query)}
+    assert {name for name in BY_NAME if name.startswith(("wcsd_calls", "wcsd_sip_"))} <= shown
+
+
 def test_panels_have_titles_of_their_own_and_do_not_overlap() -> None:
     titles = [(panel["title"], panel["type"]) for panel in panels()]
     assert len(titles) > 40
