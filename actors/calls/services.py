@@ -37,8 +37,8 @@ class CallServices:
     drain: Drain
     counts: CallCounts = field(factory=CallCounts)
     table: CallTable = field(factory=CallTable)
-    refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
-    """The log of calls that are refused."""
+    refusals: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, burst=20, clock=trio.current_time))
+    """The log of calls that are refused: of each, if they are not a flood, since it may be a fraud that is tried."""
 
     def admit(self, party: CallParty, *, incoming: bool = False) -> CallTicket:
         """A place for one more call. Raises CallRefused. It is for a call, or to be given back to `limits`."""

@@ -27,6 +27,7 @@ _COMPACT: Final = {
     "i": "call-id", "k": "supported", "l": "content-length", "m": "contact", "o": "event", "r": "refer-to",
     "s": "subject", "t": "to", "u": "allow-events", "v": "via", "x": "session-expires",
 }  # fmt: skip
+_SECRET: Final = ("authorization", "proxy-authorization")
 _SINGLE: Final = ("from", "to", "call-id", "cseq", "content-length", "max-forwards")
 
 
@@ -39,11 +40,18 @@ def _canonical(name: str) -> str:
     return _COMPACT.get(lower, lower)
 
 
+def _shown(fields: tuple[tuple[str, str], ...]) -> str:
+    return repr(tuple((name, "***" if _canonical(name) in _SECRET else value) for name, value in fields))
+
+
 @frozen
 class HeaderFields:
-    """Header fields in their order; names as they are written out, compared without case and in their long form."""
+    """Header fields in their order; names as they are written out, compared without case and in their long form.
 
-    fields: tuple[tuple[str, str], ...] = ()
+    Digests are not shown.
+    """
+
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=_shown)
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of this name."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 import trio
 
-from actors.calls.sip.access import MAX_HOPS, SipAccess, SipForbidden, SipUnreachable
+from actors.calls.sip import access as access_module
+from actors.calls.sip.access import MAX_HOPS, REMEMBERED, SipAccess, SipForbidden, SipUnreachable
 from actors.calls.sip.records import ServerRecords
 from actors.net.resolver import CACHE_SECONDS, Resolver
 from protocol.sip.locating import ServerPlace, SrvRecord
@@ -160,3 +161,21 @@ async def test_names_that_pages_make_up_are_not_all_remembered(
     assert len(resolver._hosts) <= 3
     await resolver.resolve("19.example")
     assert len(asked) == 20, "what is fresh is still known"
+
+
+async def test_who_was_asked_within_the_last_hour_is_let_in_and_nobody_else(autojump_clock: object) -> None:
+    admitting = access(MemoryRecords({}), "*")
+    assert not admitting.admits("8.8.8.8")
+    admitting.note_use("8.8.8.8")
+    await trio.sleep(REMEMBERED - 1)
+    assert [admitting.admits(each) for each in ("8.8.8.8", "::ffff:8.8.8.8", "8.8.4.4")] == [True, True, False]
+    await trio.sleep(1)
+    assert not admitting.admits("8.8.8.8")
+
+
+async def test_of_all_who_were_asked_not_too_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_module, "MAX_REMEMBERED", 2)
+    admitting = access(MemoryRecords({}), "*")
+    for number in range(3):
+        admitting.note_use(f"8.8.8.{number}")
+    assert [admitting.admits(f"8.8.8.{number}") for number in range(3)] == [False, True, True]

@@ -94,6 +94,7 @@ SLOW = {
     "service_manager",
     "shared_recorders",
     "sip_endpoint",
+    "sip_guards",
     "sip_others",
     "sip_tls",
     "snapshot_shares",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors.calls import received_call
+from actors.runtime.logs import TextLines
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import (
     CallAnswered,
@@ -107,7 +108,9 @@ async def test_a_phone_that_makes_no_offers_answers_ours_in_its_acks(tmp_path: P
         assert client.of("finish") == []
 
 
-async def test_what_refuses_calls_is_counted_by_setting_and_never_by_what_a_page_says(tmp_path: Path) -> None:
+async def test_what_refuses_calls_is_logged_and_counted_by_setting_and_never_by_what_a_page_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with world(tmp_path, sip_servers=read_servers("*")) as (server, phone):
         async with wcs_client(server.url("ws"), **ACCOUNT) as client:
             made = await call(client)
@@ -118,3 +121,7 @@ async def test_what_refuses_calls_is_counted_by_setting_and_never_by_what_a_page
         assert desk is not None
         assert desk.services.counts.refused == {"sip.servers": 1, "sip.callee_deny": 1, "other": 1}
         assert phone.events == []
+    refusals = [TextLines().format(each) for each in caplog.records if "call refused" in each.getMessage()]
+    assert ["detail=sip.servers" in refusals[0], "detail=sip.callee_deny" in refusals[-1]] == [True, True]
+    assert len(refusals) == 3
+    assert not any("\n" in line or "X: y" in line for line in refusals)

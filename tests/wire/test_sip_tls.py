@@ -1,5 +1,6 @@
 """SIP by TLS with a server of others: Kamailio, whose certificate counts, and a phone that it reaches by UDP."""
 
+import base64
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from protocol.sip.media_description import parse_description
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.servers import read_servers
 from protocol.sip.transactions import Hop
-from tests.support.full_server import full_server
+from tests.support.full_server import FullServer, full_server
 from tests.support.kamailio import PASSWORD, SecuredKamailio, kamailio_by_tls
 from tests.support.media_peer import MediaPeer
 from tests.support.page_call import PageCall, call
@@ -98,7 +99,24 @@ async def digits_arrive(made: PageCall, phone: SipPhone) -> None:
     assert digits == {5}
 
 
-async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp(world: World, tmp_path: Path) -> None:
+def key_in(description: bytes | None) -> bytes:
+    """The key of an SDP for SRTP."""
+    assert description is not None
+    return parse_description(description).audio.crypto[0].key
+
+
+async def shown_of(server: FullServer) -> str:
+    """What operators can see of connections and calls."""
+    paths = ("connection/find_all", "call/find_all", "stat/find_all")
+    answers = [await server.rest.get(f"/rest-api/{path}") for path in paths]
+    assert [answer.status_code for answer in answers[:2]] == [200, 200]
+    return "".join(answer.text for answer in answers)
+
+
+async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp_and_no_secret_is_shown(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="wcsd")
     tls, _ = world.ports.tls
     await until_it_listens(tls)
     settings = {"sip_ca_file": world.authority, "port_from": 0, "sip_address": "127.0.0.1"}
@@ -116,6 +134,7 @@ async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp(world: 
         arrived = await phone.is_called()
         assert arrived.offer is not None
         assert parse_description(arrived.offer).audio.is_secure
+        first_key = key_in(arrived.offer)
         assert [via.split()[0] for via in arrived.request.headers.values("Via")] == ["SIP/2.0/UDP", "SIP/2.0/TLS"]
         phone.does("answer", phone.description(arrived.offer))
         await phone.event(CallAcknowledged)
@@ -132,13 +151,27 @@ async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp(world: 
         client.peers.append(answering.peer)
         (offer,) = client.of("setRemoteSDP", mediaSessionId=answering.id)
         await answering.command("answer", sdp=answering.peer.call_answer(offer["sdp"]), incoming=True)
-        phone.hear((await phone.event(CallAnswered)).description)
+        answer = (await phone.event(CallAnswered)).description
+        assert key_in(answer) != first_key  # each call has its own
+        phone.hear(answer)
         await answering.status("talk", "ESTABLISHED")
         await answering.go()
         await both_are_heard(answering, phone)
+        shown = await shown_of(server)
         await answering.command("hangup")
         await answering.status("finish", "FINISH")
         assert (await phone.event(CallEnded)).was_up
+    lines = "\n".join(TextLines().format(record) for record in caplog.records if record.name.startswith("wcsd"))
+    assert "registered at SIP server" in lines
+    for secret in (
+        PASSWORD,
+        "Digest",
+        "response=",
+        *(base64.b64encode(key).decode() for key in (first_key, phone.secret)),
+    ):
+        assert secret not in lines
+        assert secret not in shown
+        assert secret not in str(client.frames)
 
 
 @pytest.mark.parametrize(

@@ -292,3 +292,11 @@ def test_the_head_of_a_message_that_drips_in_is_read_once(monkeypatch: pytest.Mo
     found = [each for byte in one + one for each in parser.feed(bytes([byte]))]
     assert [each.body for each in found] == [b"\r\n" * 50] * 2
     assert len(heads) == 2
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Proxy-Authorization", "proxy-authorization"])
+def test_digests_are_not_shown(name: str) -> None:
+    headers = HeaderFields((("To", "<sip:a@b>"), (name, 'Digest username="a", response="0123abcd"')))
+    shown = repr(RequestMessage(method="BYE", uri="sip:a@b", headers=headers))
+    assert "<sip:a@b>" in shown
+    assert "0123abcd" not in shown
