@@ -133,6 +133,23 @@ async def test_an_answer_that_crosses_a_hang_up_is_ended(tmp_path: Path) -> None
     media.close()
 
 
+@pytest.mark.parametrize(("stale", "tries"), [("", 2), (", stale=true", 3)])
+async def test_a_server_that_asks_for_the_password_again_and_again_is_left(
+    tmp_path: Path, stale: str, tries: int
+) -> None:
+    async with world(tmp_path) as (peer, client):
+        made = await call(client)
+        for number in range(tries):
+            invite = await peer.request("INVITE")
+            assert invite.headers.has("Proxy-Authorization") is (number > 0)
+            asked = f'Digest realm="test", nonce="n{number}", qop="auth", algorithm=SHA-256{stale}'
+            await peer.answer(invite, 407, ("Proxy-Authenticate", asked))
+            await peer.request("ACK")
+        finished = await made.status("finish", "FAILED")
+        assert finished["sipStatus"] == 407
+        assert ACCOUNT["sipPassword"] not in str(client.frames)
+
+
 @pytest.mark.parametrize(("status", "shown"), [(302, "FAILED"), (503, "FAILED"), (500, "FAILED")])
 async def test_whoever_redirects_or_cannot_take_a_call_has_refused_it(tmp_path: Path, status: int, shown: str) -> None:
     async with world(tmp_path) as (peer, client), udp_peer() as elsewhere:
