@@ -37,7 +37,7 @@ class RegistrationRenewals:
         """A server has said how it sees us."""
         if event.seen_as is None:
             self.forget(event.registration)
-        elif self._addresses.learn(event.hop, event.seen_as) and self._repeats[event.registration] < MAX_REPEATS:
+        elif self._learns(event, event.seen_as) and self._repeats[event.registration] < MAX_REPEATS:
             self._repeats[event.registration] += 1
             self._refresh(event.registration)
 
@@ -50,6 +50,13 @@ class RegistrationRenewals:
     def forget(self, registration: str) -> None:
         """It is as it should be, or is over."""
         self._repeats.pop(registration, None)
+
+    def _learns(self, event: RegistrationSucceeded, seen_as: tuple[str, int]) -> bool:
+        """Whether our Contact will be another. By UDP the account's other servers are taken to see us there too."""
+        if event.hop.transport == "udp":
+            for hop in self._registrations[event.registration].hops:
+                self._addresses.learn(hop, seen_as)
+        return self._addresses.learn(event.hop, seen_as)
 
     async def run(self) -> None:
         """Renew what lost connections had, until cancelled."""
