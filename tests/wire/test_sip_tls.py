@@ -27,7 +27,7 @@ from protocol.sip.transactions import Hop
 from tests.support.full_server import FullServer, full_server
 from tests.support.kamailio import PASSWORD, SecuredKamailio, kamailio_by_tls
 from tests.support.media_peer import MediaPeer
-from tests.support.page_call import PageCall, call
+from tests.support.page_call import ACCOUNT, PageCall, call
 from tests.support.plain_phone import EVENTS
 from tests.support.server_process import POLL
 from tests.support.sip_peer import Holder, plan, sip_endpoint
@@ -121,7 +121,7 @@ async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp_and_no_
     await until_it_listens(tls)
     settings = {"sip_ca_file": world.authority, "port_from": 0, "sip_address": "127.0.0.1"}
     servers = read_servers(f"127.0.0.1:{tls};transport=tls")
-    account = {"sipLogin": "alice", "sipPassword": PASSWORD, "sipDomain": "127.0.0.1", "sipRegisterRequired": True}
+    account = ACCOUNT | {"sipPassword": PASSWORD, "sipRegisterRequired": True}
     async with (
         sip_phone() as phone,
         full_server(tmp_path, sip_servers=servers, **settings) as server,
