@@ -32,7 +32,7 @@ from tests.support.plain_phone import EVENTS
 from tests.support.server_process import POLL
 from tests.support.sip_peer import Holder, plan, sip_endpoint
 from tests.support.sip_phone import SipPhone, sip_phone
-from tests.support.wcs_client import PATIENCE, wcs_client
+from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
 
 
 @frozen(kw_only=True)
@@ -113,6 +113,41 @@ async def shown_of(server: FullServer) -> str:
     return "".join(answer.text for answer in answers)
 
 
+async def calls(client: WcsClient, phone: SipPhone) -> bytes:
+    """The page calls the phone, which hangs up; the key that the server has offered."""
+    made = await call(client, "bob")
+    arrived = await phone.is_called()
+    assert [via.split()[0] for via in arrived.request.headers.values("Via")] == ["SIP/2.0/UDP", "SIP/2.0/TLS"]
+    phone.does("answer", phone.description(arrived.offer))
+    await phone.event(CallAcknowledged)
+    await made.connect()
+    await made.status("talk", "ESTABLISHED")
+    await both_are_heard(made, phone)
+    await digits_arrive(made, phone)
+    phone.hang_up()  # the BYE comes by the connection that is there
+    await made.status("finish", "FINISH")
+    return key_in(arrived.offer)
+
+
+async def is_called(client: WcsClient, phone: SipPhone, server: FullServer) -> tuple[bytes, str]:
+    """The phone calls the page, which hangs up; the key of the server, and what operators can see meanwhile."""
+    incoming = await client.receive("notifyIncomingCall")
+    made = PageCall(client, incoming["callId"], MediaPeer(g711=True, video=None))
+    client.peers.append(made.peer)
+    (offer,) = client.of("setRemoteSDP", mediaSessionId=made.id)
+    await made.command("answer", sdp=made.peer.call_answer(offer["sdp"]), incoming=True)
+    answer = (await phone.event(CallAnswered)).description
+    phone.hear(answer)
+    await made.status("talk", "ESTABLISHED")
+    await made.go()
+    await both_are_heard(made, phone)
+    shown = await shown_of(server)
+    await made.command("hangup")
+    await made.status("finish", "FINISH")
+    assert (await phone.event(CallEnded)).was_up
+    return key_in(answer), shown
+
+
 async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp_and_no_secret_is_shown(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,57 +156,23 @@ async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp_and_no_
     await until_it_listens(tls)
     settings = {"sip_ca_file": world.authority, "port_from": 0, "sip_address": "127.0.0.1"}
     servers = read_servers(f"127.0.0.1:{tls};transport=tls")
-    account = ACCOUNT | {"sipPassword": PASSWORD, "sipRegisterRequired": True}
     async with (
         sip_phone() as phone,
         full_server(tmp_path, sip_servers=servers, **settings) as server,
-        wcs_client(server.url("ws"), **account) as client,
+        wcs_client(server.url("ws"), **ACCOUNT | {"sipPassword": PASSWORD, "sipRegisterRequired": True}) as client,
     ):
         phone.secret = bytes(range(30))
         await is_registered(phone, world.ports.udp)
         await client.receive("registered", sipLogin="alice")
-        made = await call(client, "bob")
-        arrived = await phone.is_called()
-        assert arrived.offer is not None
-        assert parse_description(arrived.offer).audio.is_secure
-        first_key = key_in(arrived.offer)
-        assert [via.split()[0] for via in arrived.request.headers.values("Via")] == ["SIP/2.0/UDP", "SIP/2.0/TLS"]
-        phone.does("answer", phone.description(arrived.offer))
-        await phone.event(CallAcknowledged)
-        await made.connect()
-        await made.status("talk", "ESTABLISHED")
-        await both_are_heard(made, phone)
-        await digits_arrive(made, phone)
-        phone.hang_up()  # the BYE comes by the connection that is there
-        await made.status("finish", "FINISH")
-
+        first = await calls(client, phone)
         phone.dials(f"sip:alice@127.0.0.1:{world.ports.udp}", offer=phone.description())
-        incoming = await client.receive("notifyIncomingCall")
-        answering = PageCall(client, incoming["callId"], MediaPeer(g711=True, video=None))
-        client.peers.append(answering.peer)
-        (offer,) = client.of("setRemoteSDP", mediaSessionId=answering.id)
-        await answering.command("answer", sdp=answering.peer.call_answer(offer["sdp"]), incoming=True)
-        answer = (await phone.event(CallAnswered)).description
-        assert key_in(answer) != first_key  # each call has its own
-        phone.hear(answer)
-        await answering.status("talk", "ESTABLISHED")
-        await answering.go()
-        await both_are_heard(answering, phone)
-        shown = await shown_of(server)
-        await answering.command("hangup")
-        await answering.status("finish", "FINISH")
-        assert (await phone.event(CallEnded)).was_up
+        second, shown = await is_called(client, phone, server)
+    assert first != second, "each call has a key of its own"
     lines = "\n".join(TextLines().format(record) for record in caplog.records if record.name.startswith("wcsd"))
     assert "registered at SIP server" in lines
-    for secret in (
-        PASSWORD,
-        "Digest",
-        "response=",
-        *(base64.b64encode(key).decode() for key in (first_key, phone.secret)),
-    ):
-        assert secret not in lines
-        assert secret not in shown
-        assert secret not in str(client.frames)
+    keys = (base64.b64encode(key).decode() for key in (first, second, phone.secret))
+    for secret in (PASSWORD, "Digest", "response=", *keys):
+        assert not any(secret in text for text in (lines, shown, str(client.frames)))
 
 
 @pytest.mark.parametrize(
