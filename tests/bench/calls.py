@@ -22,9 +22,9 @@ import psutil
 import trio
 from attrs import define, field, frozen
 
-from tests.support.kamailio import free_port
 from tests.support.media_peer import MediaPeer
 from tests.support.page_call import ACCOUNT, PageCall, call
+from tests.support.ports import unused_port
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.wcs_client import WcsClient, wcs_client
 
@@ -94,7 +94,7 @@ def main() -> int:
 
 
 async def _measure(folder: Path, calls: int, seconds: float) -> Row:
-    port = free_port()
+    port = unused_port()
     settings = {
         "sip.servers": f"127.0.0.1:{port}",
         "sip.address": "127.0.0.1",
@@ -176,7 +176,7 @@ def _cpu(server: ServerProcess) -> float:
 @contextlib.contextmanager
 def _sipp(folder: Path, port: int, calls: int) -> Iterator[None]:
     """A phone that takes so many calls and then ends, for which its exit code must be 0."""
-    media = str(free_port() & ~1)
+    media = str(unused_port() & ~1)
     command = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-mp", media]
     command += ["-rtp_echo", "-m", str(calls), "-nostdin", "-timeout", "300s", "-timeout_error"]
     with (folder / "sipp.log").open("wb") as log:

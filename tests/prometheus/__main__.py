@@ -7,7 +7,6 @@ Debian's `prometheus`, of which no service runs. The exit code is 1 if a query f
 """
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from tests.support.backend import backend_thread
 from tests.support.behaviours import answer
 from tests.support.echo_phone import EchoPhone, echo_phone
 from tests.support.page_call import ACCOUNT, call
+from tests.support.ports import unused_port
 from tests.support.queries import ALERTS, alert_queries, dashboard_queries
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.wcs_client import WcsClient, wcs_client
@@ -83,9 +83,7 @@ def _with_app(folder: Path, url: str) -> None:
 @contextmanager
 def _prometheus(folder: Path, server: ServerProcess) -> Iterator[str]:
     """The address of a Prometheus that scrapes the server each second."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{unused_port()}"
     target = server.http_url("").removeprefix("http://")
     scrape = {
         "job_name": "wcsd",

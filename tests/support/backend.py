@@ -23,6 +23,7 @@ import h11
 import trio
 
 from tests.support.behaviours import Behaviour, Exchange, ReceivedCall, allow
+from tests.support.ports import unused_port
 
 ALL = "*"
 
@@ -217,9 +218,7 @@ def backend_thread(*, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedBac
 
 def refused_url() -> str:
     """The URL of a port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{sock.getsockname()[1]}/my_api"
+    return f"http://127.0.0.1:{unused_port()}/my_api"
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from tests.support.kamailio import PASSWORD, free_port
+from tests.support.kamailio import PASSWORD
+from tests.support.ports import unused_port
 from tests.support.server_process import POLL
 from tests.support.tones import read_samples, write_tone
 from tests.support.wcs_client import PATIENCE
@@ -105,7 +106,7 @@ class Baresip:
 @asynccontextmanager
 async def baresip(folder: Path, login: str, server_port: int, *, tone: int) -> AsyncIterator[Baresip]:
     """One that is registered, and takes every call."""
-    control_port = free_port()
+    control_port = unused_port()
     with _running(folder, login, server_port, control_port, tone) as process:
         async with await _control(process, control_port) as control, trio.open_nursery() as nursery:
             phone = Baresip(folder, control)
@@ -121,7 +122,7 @@ def _running(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     folder.mkdir()
     write_tone(folder / "tone.wav", tone, seconds=60)  # a call is over when it is
-    config = _CONFIG.format(sip_port=free_port(), control_port=control_port, folder=folder)
+    config = _CONFIG.format(sip_port=unused_port(), control_port=control_port, folder=folder)
     (folder / "config").write_text(config)
     account = f"<sip:{login}@127.0.0.1:{server_port}>;auth_pass={PASSWORD};answermode=auto;audio_codecs=PCMU;regint=600"
     (folder / "accounts").write_text(f"{account}\n")

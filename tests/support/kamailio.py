@@ -7,13 +7,14 @@ with kamailio_by_tls(folder, pem, ...) as server:    # by UDP and TLS, a port fo
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
+
+from tests.support.ports import unused_port
 
 PASSWORD = "secret"
 _CONFIG = """
@@ -82,13 +83,6 @@ private_key = {pem}
 """
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port, of UDP, that nobody has, and that nobody is likely to take within the next moments."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @frozen(kw_only=True)
 class SecuredKamailio:
     """Its ports: that of UDP, and those of TLS in the order of their certificates."""
@@ -100,7 +94,7 @@ class SecuredKamailio:
 @contextmanager
 def kamailio(folder: Path, password: str = PASSWORD) -> Iterator[int]:
     """The port of one that starts; SIP waits for it by itself. `password` is everybody's."""
-    port = free_port()
+    port = unused_port()
     with _running(folder, port=port, password=password, transports="disable_tcp=yes", tls=""):
         yield port
 
@@ -108,7 +102,7 @@ def kamailio(folder: Path, password: str = PASSWORD) -> Iterator[int]:
 @contextmanager
 def kamailio_by_tls(folder: Path, *certificates: Path) -> Iterator[SecuredKamailio]:
     """One that starts, with these certificates and their keys; TLS does not wait for it."""
-    ports = SecuredKamailio(udp=free_port(), tls=tuple(free_port(socket.SOCK_STREAM) for _ in certificates))
+    ports = SecuredKamailio(udp=unused_port(), tls=tuple(unused_port() for _ in certificates))
     domains = folder / "tls.cfg"
     places = ["default", *(f"127.0.0.1:{port}" for port in ports.tls)]
     pairs = zip(places, (certificates[0], *certificates), strict=True)

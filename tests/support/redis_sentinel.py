@@ -1,6 +1,5 @@
 """A primary, its replica and a Sentinel that watches them: `redis-server` runs all three. On ports of loopback."""
 
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +8,9 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
+from tests.support.ports import unused_port
 from tests.support.redis_server import POLL
+from tests.support.wcs_client import PATIENCE
 
 SERVICE = "wcs"
 SENTINEL = """\
@@ -53,15 +54,14 @@ async def ask(port: int, command: str) -> bytes:
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
             await stream.send_all(command.encode() + b"\r\n")
             return await stream.receive_some(65536)
-    except OSError:
+    except (OSError, trio.BrokenResourceError):
         return b""
 
 
 @asynccontextmanager
 async def watched_redis(folder: Path) -> AsyncIterator[Watched]:
     """All of them, once the replica has what the primary has, and the Sentinel knows both."""
-    primary, replica, sentinel = _free_ports(3)
-    watched = Watched(primary, replica, sentinel)
+    watched = Watched(unused_port(), unused_port(), unused_port())
     config = folder / "sentinel.conf"
     config.write_text(SENTINEL.format(port=watched.sentinel, folder=folder, primary=watched.primary))
     commands = {
@@ -88,13 +88,6 @@ def _started(commands: dict[int, tuple[str, ...]], log_file: Path) -> "dict[int,
 
 
 async def _until(port: int, command: str, answer: bytes) -> None:
-    while answer not in await ask(port, command):  # noqa: ASYNC110 - it tells no one
-        await trio.sleep(POLL)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    with trio.fail_after(PATIENCE):
+        while answer not in await ask(port, command):  # noqa: ASYNC110 - it tells no one
+            await trio.sleep(POLL)

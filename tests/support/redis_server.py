@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trio
 
+START_TIMEOUT = 60.0
 POLL = 0.01
 """Seconds between two looks at something that tells no one of its change."""
 
@@ -27,8 +28,9 @@ class RedisServer:
     async def start(self) -> None:
         """Returns when it accepts connections."""
         self._spawn()
-        while not await self._accepts():  # noqa: ASYNC110 - it tells no one
-            await trio.sleep(POLL)
+        with trio.fail_after(START_TIMEOUT):
+            while not await self._accepts():  # noqa: ASYNC110 - it tells no one
+                await trio.sleep(POLL)
 
     def _spawn(self) -> None:
         options = ["--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no"]

@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.ports import unused_port
+
 STOP_TIMEOUT = 30.0
 PROGRAM = "/usr/sbin/nginx"
 MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
@@ -95,9 +97,9 @@ class RtmpServer:
 
 
 @contextlib.contextmanager
-def rtmp_server(folder: Path, *, port: int = 0) -> Iterator[RtmpServer]:
+def rtmp_server(folder: Path, *, port: int | None = None) -> Iterator[RtmpServer]:
     """A server with its files below `folder`; on a port that was used before, if it is to come back."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
+    with socket.create_server(("127.0.0.1", port or unused_port())) as listener:
         server = RtmpServer(folder, listener)
     try:
         yield server

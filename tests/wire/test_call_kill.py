@@ -7,8 +7,8 @@ from typing import Any
 from httpx import codes
 
 from tests.support.echo_phone import EchoPhone, echo_phone
-from tests.support.kamailio import free_port
 from tests.support.page_call import ACCOUNT, PageCall, call
+from tests.support.ports import unused_port
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.wcs_client import WcsClient, wcs_client
 
@@ -42,7 +42,7 @@ def settings(phone: EchoPhone, sip_port: int) -> dict[str, Any]:
 
 
 async def test_the_next_start_is_clean_after_a_kill_with_ten_calls(tmp_path: Path) -> None:
-    sip_port = free_port()
+    sip_port = unused_port()
     with echo_phone() as phone:
         killed = ServerProcess(tmp_path, settings(phone, sip_port))
         try:

@@ -28,6 +28,7 @@ from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.message import RequestMessage, ResponseMessage, SipMessage, StreamParser
 from protocol.sip.outgoing_call import Invitation
 from protocol.sip.transactions import Hop
+from tests.support.ports import unused_port
 from tests.support.sip_network import ANSWER, OFFER
 from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, plan, sip_endpoint, udp_peer
 from tests.support.wcs_client import PATIENCE
@@ -221,10 +222,7 @@ async def test_what_the_list_says_about_a_server_counts() -> None:
 async def test_a_server_without_a_listener_is_told_at_once() -> None:
     async with sip_endpoint() as endpoint:
         holder = Holder()
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        port = listener.socket.getsockname()[1]
-        await listener.aclose()
-        endpoint.register(plan(Hop(transport="tcp", host="127.0.0.1", port=port)), None, holder)
+        endpoint.register(plan(Hop(transport="tcp", host="127.0.0.1", port=unused_port())), None, holder)
         assert (await holder.event(RegistrationFailed)).status == 408
 
 

@@ -20,7 +20,8 @@ from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.outgoing_call import Invitation
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions import Hop
-from tests.support.kamailio import PASSWORD, free_port, kamailio
+from tests.support.kamailio import PASSWORD, kamailio
+from tests.support.ports import unused_port
 from tests.support.sip_network import ANSWER, OFFER
 from tests.support.sip_peer import Holder, plan, sip_endpoint, udp_peer
 from tests.support.wcs_client import PATIENCE
@@ -90,7 +91,7 @@ async def finished(command: list[str], folder: Path) -> int:
 
 
 async def test_a_call_to_sipp(tmp_path: Path) -> None:
-    port = free_port()
+    port = unused_port()
     async with sip_endpoint() as endpoint, trio.open_nursery() as nursery:
         codes: list[int] = []
 

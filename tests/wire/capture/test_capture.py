@@ -12,6 +12,7 @@ import trio
 from protocol.capture.rules import read_rules
 from tests.support.full_server import FullServer, full_server
 from tests.support.h264_viewer import h264_viewer, pictures, until_both
+from tests.support.ports import unused_port
 from tests.support.rtsp_source import Camera, MediaFile, make_media, rtsp_source
 from tests.support.wcs_client import PATIENCE, wcs_client
 
@@ -71,7 +72,7 @@ async def test_a_camera_that_comes_back_is_captured_again_and_its_player_goes_on
 ) -> None:
     monkeypatch.setattr("actors.workers.capturing.source_feed.FIRST_PAUSE", 0.05)
     async with full_server(tmp_path) as server, wcs_client(server.ws_url()) as client:
-        with rtsp_source(h264) as camera:
+        with rtsp_source(h264, port=unused_port()) as camera:
             await post(server, "rtsp/startup", uri=camera.url, toStream="lobby")
             player = await client.play("lobby", peer=h264_viewer())
             await until_both(player)

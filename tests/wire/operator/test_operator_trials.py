@@ -1,7 +1,6 @@
 """`wcs test app` against backends that answer, refuse, hang, or are not there."""
 
 import json
-import socket
 import ssl
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from protocol.hooks import HookMethod
 from tests.support.backend import open_backend
 from tests.support.behaviours import allow, deny, hang
 from tests.support.operator import Console, open_console
+from tests.support.ports import unused_port
 
 
 @pytest.fixture
@@ -69,8 +69,7 @@ async def test_answers_that_are_failures(console: Console) -> None:
 
 
 async def test_a_backend_that_is_not_there(console: Console) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = unused_port()
     await add_shop(console, f"http://127.0.0.1:{port}/hooks")
     assert f"connection: 127.0.0.1 port {port}: Connection refused" in await failure(console)
     await console.done("update", "app", "shop", "http://no-such-host.invalid/hooks")

@@ -13,6 +13,7 @@ from actors.machine.network_facts import ask_backends, ask_stun
 from config.apps import App, default_table
 from config.settings import Settings
 from protocol.webrtc import stun
+from tests.support.ports import unused_port
 
 
 def app(name: str, url: str) -> App:
@@ -20,9 +21,8 @@ def app(name: str, url: str) -> App:
 
 
 async def test_backends_that_are_reached_and_not() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as backend, socket.create_server(("127.0.0.1", 0)) as closed:
-        here, gone = (each.getsockname()[1] for each in (backend, closed))
-        closed.close()
+    with socket.create_server(("127.0.0.1", 0)) as backend:
+        here, gone = backend.getsockname()[1], unused_port()
         apps = [
             *default_table().apps,
             app("good", f"http://127.0.0.1:{here}/hooks"),

@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import socket
 import ssl
 from contextlib import suppress
 from functools import partial
@@ -18,6 +17,7 @@ from actors.node.ports.push import AlreadyPushed, PushRefused, UnusableTarget
 from actors.workers.pushing.push import PushStatus
 from protocol.capture.rules import read_rules
 from protocol.webrtc.sdp import MediaKind
+from tests.support.ports import unused_port
 from tests.support.push_rig import over, recorded, studio, taken, until
 from tests.support.rtmp_server import rtmp_server
 from tests.support.rtp_packets import build_header
@@ -150,8 +150,7 @@ async def test_a_lost_target_is_tried_again_and_takes_the_stream_again(tmp_path:
 
 
 async def test_a_push_that_waits_ends_at_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = f"rtmp://127.0.0.1:{gone.getsockname()[1]}/live"
+    url = f"rtmp://127.0.0.1:{unused_port()}/live"
     async with studio(tmp_path, push_reconnect_attempts=1000, push_reconnect_delay=30.0) as made:
         push = made.push(made.source(), url)
         await until(lambda: push.status is PushStatus.RETRYING)
