@@ -10,3 +10,11 @@ import httpx
 
 get = partial(httpx.get, verify=False, trust_env=False, timeout=30)
 post = partial(httpx.post, verify=False, trust_env=False, timeout=30)
+
+
+def answers(url: str) -> bool:
+    """Whether a GET succeeds. While a server starts, ends or has too much to do, it may refuse or reset connections."""
+    try:
+        return get(url).is_success
+    except httpx.TransportError:
+        return False

@@ -8,7 +8,7 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
@@ -28,9 +28,11 @@ TERMINAL_ENDED = (trio.BrokenResourceError, trio.ClosedResourceError)  # Linux s
 class PtyProcess:
     """The program, and what it has written so far. `expect` goes on after the last text that it found."""
 
-    def __init__(self, process: trio.Process, stream: "trio.lowlevel.FdStream", terminal: int) -> None:
+    def __init__(self, process: trio.Process, stream: "trio.lowlevel.FdStream", terminal: int, modes: object) -> None:
         self.process = process
         self.raw = ""
+        self.modes_at_start = modes
+        """As `modes`, of the terminal before the program had it."""
         self._stream = stream
         self._terminal = terminal
         self._place = 0
@@ -77,6 +79,15 @@ class PtyProcess:
         return bool(chunk)
 
 
+async def rest_of(screen: "trio.lowlevel.FdStream") -> str:
+    """All that is to be read from a terminal that nobody has open any more; what was written may come late."""
+    shown = b""
+    with suppress(*TERMINAL_ENDED):
+        while chunk := await screen.receive_some():
+            shown += bytes(chunk)
+    return shown.decode()
+
+
 def set_size(terminal: int, lines: int, columns: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
@@ -88,6 +99,7 @@ async def on_pty(
     """Start the program with a terminal of 24 lines and 100 columns that controls it; it is killed at the end."""
     master, slave = pty.openpty()
     set_size(slave, 24, 100)
+    modes = termios.tcgetattr(slave)[:4]
     process = await trio.lowlevel.open_process(
         [sys.executable, "-c", LAUNCHER, *command],
         stdin=slave,
@@ -100,7 +112,7 @@ async def on_pty(
     os.close(slave)
     async with trio.lowlevel.FdStream(master) as stream:
         try:
-            yield PtyProcess(process, stream, master)
+            yield PtyProcess(process, stream, master, modes)
         finally:
             process.kill()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + PATIENCE):

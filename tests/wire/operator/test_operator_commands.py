@@ -17,6 +17,7 @@ from config.apps import ALL_METHODS, USUAL_METHODS
 from config.tables.apps_file import read_apps
 from config.version import VERSION
 from tests.support.operator import ROOT, Console, open_console, run_wcs
+from tests.support.pty_process import rest_of
 
 
 @pytest.fixture
@@ -285,9 +286,8 @@ async def run_in_terminal(console: Console, columns: int, *words: str) -> tuple[
         process = await trio.run_process(
             command, stdin=inner, stdout=inner, stderr=inner, check=False, cwd=ROOT, env=environment
         )
-        shown = await screen.receive_some()
         os.close(inner)
-    return process.returncode, bytes(shown).decode().splitlines()
+        return process.returncode, (await rest_of(screen)).splitlines()
 
 
 async def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(console: Console) -> None:

@@ -15,6 +15,7 @@ from config.settings import Settings
 from protocol.access.kicks import BanBy, BanOrder, Kick, Subject
 from tests.support.full_server import full_server
 from tests.support.operator import ROOT, Console, live_commands_on, open_console, run_wcs
+from tests.support.pty_process import rest_of
 from tests.support.streams import StreamWorld, connection, stream
 from tests.support.wcs_client import wcs_client
 from tests.support.web import settings_with
@@ -172,9 +173,8 @@ async def answer_at_terminal(console: Console, line: bytes, *words: str) -> tupl
     async with trio.lowlevel.FdStream(outer) as screen:
         await screen.send_all(line)
         process = await trio.run_process(command, stdin=inner, stdout=inner, stderr=inner, check=False, cwd=ROOT)
-        shown = await screen.receive_some()
         os.close(inner)
-    return process.returncode, bytes(shown).decode()
+        return process.returncode, await rest_of(screen)
 
 
 async def test_at_a_terminal_it_asks_first(console: Console, world: StreamWorld) -> None:

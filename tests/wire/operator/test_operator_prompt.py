@@ -124,7 +124,7 @@ async def test_without_a_server_there_is_no_prompt(tmp_path: Path) -> None:
 
 async def test_top_is_drawn_anew_and_leaves_the_terminal_as_it_was(console: Console, home: Path) -> None:
     async with wcs(console, home, "top") as process:
-        before = process.modes()
+        before = process.modes_at_start
         await process.expect("sorted by kbps, largest first")
         assert process.modes() != before
         await process.type(">")
@@ -150,7 +150,7 @@ async def test_a_signal_that_ends_top_does_not_spoil_the_terminal(
     console: Console, home: Path, ending: signal.Signals
 ) -> None:
     async with wcs(console, home, "top", "name=sport") as process:
-        before = process.modes()
+        before = process.modes_at_start
         await process.expect("m2")
         os.kill(process.process.pid, ending)
         await process.ended()

@@ -84,7 +84,7 @@ def test_idle_http_connections_leave_descriptors_to_the_operator(server: ServerP
     server.operate("add", "app", "Late", "lateKey", "http://127.0.0.1:9/hooks")
     for client in idle:
         client.close()
-    server.wait_until(lambda: plain_http.get(server.http_url("/healthz")).is_success, what="REST is back")
+    server.wait_until(lambda: plain_http.answers(server.http_url("/healthz")), what="REST is back")
 
 
 def test_a_server_without_any_descriptor_says_so_rarely_and_goes_on_later(server: ServerProcess) -> None:
