@@ -2,12 +2,13 @@
 
 import gc
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # A slow machine is no failure: what must be fast is measured in tests/bench.
-settings.register_profile("wcsd", deadline=None, derandomize=True)
+SLOW = (HealthCheck.too_slow,)
+settings.register_profile("wcsd", deadline=None, derandomize=True, suppress_health_check=SLOW)
 # Other examples in each run, and many more of them: a part of `bin/test long`.
-settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=SLOW)
 settings.load_profile("wcsd")
 
 

@@ -73,7 +73,7 @@ async def call_rig(
             leg.describe(phone.media(keys=keys), voice=voice, events=codecs.event_format)
             browser.accept(peer.answer)
             rig.nursery.start_soon(browser.run)
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 await browser.connected.wait()
             await facts.until(Connected())
             yield CallRig(

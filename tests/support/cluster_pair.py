@@ -41,7 +41,8 @@ async def node_of(redis: RedisServer, folder: Path, name: str, **settings: Any) 
     """A server of this cluster; its state is kept in `folder` under its name."""
     home = folder / name
     home.mkdir(exist_ok=True)
-    async with full_server(home, cluster_redis_url=parse_redis_url(redis.url), **settings) as server:
+    patient = {"cluster_timeout": PATIENCE, "cluster_answer_timeout": PATIENCE}
+    async with full_server(home, cluster_redis_url=parse_redis_url(redis.url), **{**patient, **settings}) as server:
         yield SharedNode(server)
 
 

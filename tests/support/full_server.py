@@ -87,7 +87,7 @@ async def full_server(folder: Path, **settings: Any) -> AsyncIterator[FullServer
             addresses = bound(server)
             base_url = f"http://{addresses['http'][0].as_seen_by_client(None)}"
             # No `verify`: not to read the certificates of all authorities, which takes 40 ms.
-            async with httpx.AsyncClient(base_url=base_url, verify=False, trust_env=False, timeout=30) as rest:
+            async with httpx.AsyncClient(base_url=base_url, verify=False, trust_env=False, timeout=60) as rest:
                 yield FullServer(server=server, live=live, addresses=addresses, rest=rest)
             server.close()
 

@@ -18,7 +18,7 @@ from config.settings import Settings
 from tests.support.fake_plane import FakePlane
 from tests.support.signaling_rig import TEST_OVER, Backend, SignalingRig, app
 
-CAP = 30
+CAP = 60
 """Seconds; only to end a test that hangs."""
 
 

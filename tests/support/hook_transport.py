@@ -47,7 +47,7 @@ async def post(
     transport: HookTransport, url: str, *, caller: Caller = CALLER, keep_alive: bool = False
 ) -> httpx.Response:
     """One hook."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         return await exchange(transport, f"{url}/hook", caller=caller, keep_alive=keep_alive)
 
 

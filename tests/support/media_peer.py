@@ -177,7 +177,7 @@ class MediaPeer:
         finally:
             self.udp.close()
 
-    async def until(self, condition: Callable[[], bool], *, within: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, within: float = 60.0) -> None:
         """Wait until something that arrived, or did not, made `condition` true."""
         with trio.fail_after(within):
             while not condition():

@@ -20,6 +20,9 @@ from config.values.addresses import AddressPair
 from protocol.webrtc.roles import ANSWERER, PeerRoles
 from tests.support.media_peer import MediaPeer
 
+PATIENCE = 60.0
+"""Seconds that anything may take; only to end a test that hangs."""
+
 
 @define(eq=False)
 class Facts:
@@ -33,7 +36,7 @@ class Facts:
         self._changed.set()
         self._changed = trio.Event()
 
-    async def until(self, fact: MediaEvent, *, within: float = 10.0) -> None:
+    async def until(self, fact: MediaEvent, *, within: float = PATIENCE) -> None:
         with trio.fail_after(within):
             while fact not in self.told:
                 await self._changed.wait()
@@ -107,14 +110,14 @@ class Rig:
     async def _connect(self, peer: MediaPeer, facts: Facts, connect: bool) -> None:
         if connect:
             self.nursery.start_soon(peer.run)
-            with trio.fail_after(10):
+            with trio.fail_after(PATIENCE):
                 await peer.connected.wait()
             await facts.until(Connected())
 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the other tasks run until something became true that nobody tells; only for what happens at once."""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         while True:
             if condition():
                 return

@@ -8,8 +8,8 @@ from functools import partial
 
 import httpx
 
-get = partial(httpx.get, verify=False, trust_env=False, timeout=30)
-post = partial(httpx.post, verify=False, trust_env=False, timeout=30)
+get = partial(httpx.get, verify=False, trust_env=False, timeout=60)
+post = partial(httpx.post, verify=False, trust_env=False, timeout=60)
 
 
 def answers(url: str) -> bool:

@@ -84,7 +84,7 @@ class PlainPhone:
         packet = header + payload
         self._rtp.sendto(self._transmitter.protect(packet) if self._transmitter else packet, self.server)
 
-    async def hear(self, count: int = 1, *, within: float = 20.0) -> list[Received]:
+    async def hear(self, count: int = 1, *, within: float = 60.0) -> list[Received]:
         """Wait until so many packets have come in all."""
         with trio.fail_after(within):
             while len(self.received) < count:
@@ -94,7 +94,7 @@ class PlainPhone:
 
     async def hear_rtcp(self) -> list[RtcpPacket]:
         """Wait for the next compound."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await trio.lowlevel.wait_readable(self._rtcp)
         data = self._rtcp.recv(2048)
         self.rtcp += parse_compound(self._receiver.unprotect_rtcp(data) if self._receiver else data)

@@ -26,7 +26,7 @@ from tests.support.media_tapes import STARTED, arrivals, opus_arrivals
 from tests.support.plain_media import PlainSource
 from tests.support.rtmp_server import RtmpServer
 
-TIME = 30.0
+TIME = 60.0
 
 
 class Studio:

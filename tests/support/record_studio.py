@@ -60,7 +60,7 @@ class Studio:
 
     async def record(self, source: PlainSource, media_session_id: str = "m1") -> Recording:
         recording = self.recordings.start(self.request(source, media_session_id))
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await recording.started.wait()
         return recording
 
@@ -84,14 +84,14 @@ async def studio(folder: Path, settings: Settings = FREE) -> AsyncIterator[Studi
 
 
 async def ended(recording: Recording) -> Path | None:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         await recording.stopped.wait()
     return recording.file
 
 
 async def written(recording: Recording) -> None:
     """Wait until what came is in the file."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         await recording.writing.wait()
 
 
@@ -107,7 +107,7 @@ def pictures(file: Path) -> int:
 async def rotated(made: Studio, recording: Recording, source: PlainSource) -> None:
     """Key frames come until the recording is in its next file."""
     files = recording.files
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while recording.files == files:
             feed_key_frame(made, source)
             await trio.sleep(0.02)  # as cameras do: a picture now and then

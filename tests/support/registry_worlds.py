@@ -15,7 +15,7 @@ from tests.support.memory_redis import MemoryRedis
 from tests.support.redis_server import redis_server
 
 LONG = 600.0
-PATIENCE = 30
+PATIENCE = 60
 
 Connect = Callable[..., Registry]
 

@@ -10,7 +10,7 @@ from tests.support.web_server import WebServer
 
 FIND = "/rest-api/stream/find_all"
 TERMINATE = "/rest-api/stream/terminate"
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds after which a test is given up; nothing here should need one."""
 
 

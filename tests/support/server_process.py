@@ -25,8 +25,8 @@ from attrs import frozen
 from tests.support import plain_http
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT = 60.0
-STOP_TIMEOUT = 30.0
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 60.0
 FREE_PORTS = {"ws.port": 0, "wss.port": 0, "http.port": 0, "https.port": 0, "media_port_from": 0}
 AT_ANY_SPEED = {"overload.max_loop_lag": 0}
 """A slow machine is no overload: tests that are about overload set a limit."""
@@ -154,7 +154,7 @@ class ServerProcess:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         assert ended.returncode == 0, f"{command}: exit code {ended.returncode}\n{ended.stdout}{ended.stderr}"
         return ended.stdout
@@ -165,7 +165,7 @@ class ServerProcess:
         """What the server has logged so far."""
         return self._log_file.read_text(errors="backslashreplace")
 
-    def wait_until(self, condition: Callable[[], bool], *, what: str, timeout: float = 20.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], *, what: str, timeout: float = 60.0) -> None:
         """Look until the condition holds. Fails when the time runs out, and at once when the server ends."""
         deadline = time.monotonic() + timeout
         while not condition():

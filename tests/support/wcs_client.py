@@ -22,7 +22,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from actors.net.tcp_stream import TcpStream, drop_references
 from tests.support.media_peer import MediaPeer, Received, vp8_key_frame
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that anything may take; only to end a test that hangs."""
 
 Frame = dict[str, Any]

@@ -47,7 +47,7 @@ class WebServer:
     settings: Settings
     certificate: Certificate
     grace: float = 1.0
-    send_timeout: float = 30.0
+    send_timeout: float = 3600.0
     shutdown: trio.Event = field(factory=trio.Event)
     stopped: trio.Event = field(factory=trio.Event)
     port: int = 0

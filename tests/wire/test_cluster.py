@@ -34,7 +34,8 @@ async def node(folder: Path, name: str, redis: HasUrl, **settings: Any) -> Async
     """A server that shares this Redis."""
     home = folder / name
     home.mkdir(exist_ok=True)
-    shared = {"cluster_redis_url": parse_redis_url(redis.url), "cluster_answer_timeout": PATIENCE}
+    patient = {"cluster_timeout": PATIENCE, "cluster_answer_timeout": PATIENCE}
+    shared = {"cluster_redis_url": parse_redis_url(redis.url), **patient}
     async with full_server(home, **{**shared, **settings}) as server:
         yield server
 
@@ -198,7 +199,7 @@ async def test_nothing_new_is_published_without_redis_if_it_says_so(tmp_path: Pa
 
 
 async def test_a_redis_that_hangs_delays_a_publication_once(tmp_path: Path) -> None:
-    async with two_nodes(tmp_path) as pair:
+    async with two_nodes(tmp_path, cluster_timeout=1.0) as pair:
         pair.redis.signal(signal.SIGSTOP)
         await pair.one.publish("news")
         assert (await pair.b.terminate(name="nothing")).status_code == 503

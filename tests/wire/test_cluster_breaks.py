@@ -21,6 +21,8 @@ from tests.wire.test_cluster import cluster_of, node, refused, until_seen
 
 quick_leases = cluster_times.quick_leases
 pytestmark = pytest.mark.usefixtures("quick_leases")
+PATIENT = {"cluster_timeout": PATIENCE, "cluster_answer_timeout": PATIENCE}
+"""Where nothing is to be given up."""
 
 
 class Parted:
@@ -97,7 +99,7 @@ async def test_a_node_that_is_parted_from_redis_serves_on_and_yields_what_others
 
 
 async def test_names_are_there_again_after_a_wipe(tmp_path: Path) -> None:
-    async with parted(tmp_path) as pair:
+    async with parted(tmp_path, **PATIENT) as pair:
         await pair.one.publish("mine")
         await pair.redis.command("FLUSHALL")
         assert await pair.redis.command("EXISTS", "wcs:names") == b":0\r\n"
@@ -112,7 +114,7 @@ async def test_names_are_there_again_after_a_wipe(tmp_path: Path) -> None:
 
 
 async def test_an_origin_far_from_redis_answers_late_and_its_own_pages_notice_nothing(tmp_path: Path) -> None:
-    async with parted(tmp_path) as pair:
+    async with parted(tmp_path, **PATIENT) as pair:
         news = await pair.two.publish("news")
         viewer = await pair.two.play("news")
         pair.way.delay = 0.05

@@ -14,8 +14,8 @@ async def test_nodes_go_on_with_the_replica_when_the_primary_is_killed(tmp_path:
     with trio.fail_after(3 * PATIENCE):
         async with (
             watched_redis(tmp_path) as redis,
-            node(tmp_path, "a", redis, cluster_answer_timeout=1.0) as a,
-            node(tmp_path, "b", redis, cluster_answer_timeout=1.0) as b,
+            node(tmp_path, "a", redis, cluster_timeout=1.0, cluster_answer_timeout=1.0) as a,
+            node(tmp_path, "b", redis, cluster_timeout=1.0, cluster_answer_timeout=1.0) as b,
             wcs_client(a.ws_url()) as one,
             wcs_client(b.ws_url()) as two,
         ):

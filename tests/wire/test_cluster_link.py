@@ -88,13 +88,15 @@ async def test_it_works_again_after_redis_was_killed_as_often_as_it_is(tmp_path:
 
 
 async def test_a_redis_that_hangs_is_given_up_and_nothing_is_sent_twice(tmp_path: Path) -> None:
-    async with redis_server(tmp_path) as redis, link_to(redis.url, timeout=1.0) as link:
+    async with redis_server(tmp_path) as redis, link_to(redis.url) as link:
         assert await count(link) == 1
         redis.signal(signal.SIGSTOP)
+        link.timeout = 1.0
         for _ in range(2):
             with pytest.raises(RegistryUnavailable):
                 await count(link)
         redis.resume()
+        link.timeout = PATIENCE
         await until_echoed(link)
         assert await count(link) <= 4, "each of them once at most"
 

@@ -122,7 +122,7 @@ def _is_muted(pair: Pair) -> bool:
 
 
 async def test_a_pull_outlasts_its_last_player_for_a_while_and_needs_no_redis(tmp_path: Path) -> None:
-    async with two_nodes(tmp_path, cluster_relay_linger=60.0) as pair:
+    async with two_nodes(tmp_path, cluster_relay_linger=3600.0) as pair:
         news = await pair.one.publish("news")
         player = await pair.two.play("news")
         await pair.two.send("stopStream", {"mediaSessionId": player.id, "name": "news"})

@@ -47,8 +47,8 @@ def write_headless(path: Path) -> None:
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
     make_media(folder / "clip.mp4", audio="aac", seconds=2)
-    make_media(folder / "short.mp4", seconds=1)
-    make_media(folder / "reordered.mp4", audio=None, seconds=1, b_frames=2)
+    make_media(folder / "short.mp4", seconds=3)
+    make_media(folder / "reordered.mp4", audio=None, seconds=4, b_frames=2)
     write_changing(folder / "changing.ts")
     write_headless(folder / "headless.mkv")
     (folder / "no.mp4").write_bytes(b"this is no film" * 100)

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,27 +65,26 @@ class Web:
             nursery.start_soon(trio.serve_listeners, handler, [listener])
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        words = (await stream.receive_some(4096)).split(b" ")
-        if words[-1].startswith(b"RTSP/1.0") or b" RTSP/1.0" in b" ".join(words):
+        async with stream:
+            with suppress(trio.BrokenResourceError):  # who has seen enough leaves
+                await stream.send_all(self._answer(bytes(await stream.receive_some(4096))))
+
+    def _answer(self, request: bytes) -> bytes:
+        words = request.split(b" ")
+        if b" RTSP/1.0" in request:
             host = EVIL if b"literal" in words[1] else "evil.example"
-            await stream.send_all(
-                f"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://{host}:{self.port}/x\r\n\r\n".encode()
-            )
-            await stream.aclose()
-            return
+            return f"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://{host}:{self.port}/x\r\n\r\n".encode()
         page = self.pages.get(words[1].decode(errors="replace")) if len(words) > 1 else None
         if page is None:
-            await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        elif page.startswith(b"to "):
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        if page.startswith(b"to "):
             head = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            await stream.send_all(head % page[3:])
-        else:
-            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-            await stream.send_all(head % len(page) + page)
-        await stream.aclose()
+            return head % page[3:]
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        return head % len(page) + page
 
     async def _lure(self, stream: trio.SocketStream) -> None:
-        self.lured.append(bytes(await stream.receive_some(4096)))
+        self.lured.append(b"somebody")
         await stream.aclose()
 
 

@@ -51,7 +51,7 @@ async def hook_lane(url: str, policy: MethodConfig = FAIL, **settings: Any) -> A
         await trio.testing.wait_all_tasks_blocked()
         lane = dispatcher.open_lane(app=app, session_id="session", on_warning=lambda method, info: None)
         lane.config = RestClientConfig({PUBLISH: policy})
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             yield lane
         dispatcher.stop(StopReason(cause="test-over"))
 

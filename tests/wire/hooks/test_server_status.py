@@ -21,7 +21,7 @@ async def test_a_kill_leaves_nothing_open_for_ever(tmp_path: Path) -> None:
         backend.script("connect", rewrite(restClientConfig=RENAMING))
         backend.script("publishStream", rewrite(name="renamed"))
         with_apps(tmp_path, backend.url)
-        publication = await killed_while_publishing(tmp_path)
+        publication = await killed_while_publishing(tmp_path, backend)
         assert [each["previousEnd"] for each in await told(backend, "STARTED")] == ["clean", "clean"]
 
         second = await started(tmp_path)
@@ -51,9 +51,11 @@ async def started(folder: Path) -> ServerProcess:
     return await trio.to_thread.run_sync(ServerProcess, folder, {"ip": "127.0.0.1"})
 
 
-async def killed_while_publishing(folder: Path) -> str:
+async def killed_while_publishing(folder: Path, backend: ScriptedBackend) -> str:
     """The id of the stream that a dead server has left open."""
     server = await started(folder)
+    with trio.fail_after(PATIENCE):
+        await backend.wait_for("ServerStatusEvent", count=2)
     record = folder / "state" / "run.jsonl"
     async with wcs_client(server.ws_url()) as page:
         publication = await page.publish("as-asked-for")

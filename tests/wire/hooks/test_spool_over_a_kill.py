@@ -118,6 +118,7 @@ async def test_nothing_that_was_kept_is_lost_and_the_order_holds(tmp_path: Path)
         prepare(tmp_path, backend.url)
         with trio.fail_after(3 * PATIENCE):
             await outage(tmp_path, backend)
+            await backend.wait_closed()
         before = backend.received(METHOD)[: SESSIONS * BEFORE]
         failed = len(backend.received(METHOD))
         backend.script("*", allow)

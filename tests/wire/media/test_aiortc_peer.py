@@ -242,6 +242,7 @@ async def test_aiortc_behind_a_nat_that_gives_it_another_port(
     tmp_path: Path, aio: AsyncioThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.5)  # its 5 s are long to wait for, twice
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 60)  # as long as otherwise
     inside, outside = "127.0.0.2", "127.0.0.1"
     with running_server(tmp_path, {"ip": f"{inside}/{outside}"}) as server:
         nat = Nat((inside, server.media_port), server=(outside, server.media_port), outside=outside)

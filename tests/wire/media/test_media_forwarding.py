@@ -182,7 +182,7 @@ async def test_what_exceeds_the_bitrate_limit_is_dropped() -> None:
         viewer = await rig.play(published.publication, audio=False)
         send_video(published, 1, [vp8_key_frame(bytes(1000)) for _ in range(40)])
         await viewer.peer.until_received(11)
-        assert 25 <= rig.plane.statistics().over_bitrate <= 30
+        assert 15 <= rig.plane.statistics().over_bitrate <= 30, "12.5 more may pass with each second that this takes"
         assert published.ingest.statistics().dropped == rig.plane.statistics().over_bitrate
 
 

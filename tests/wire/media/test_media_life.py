@@ -104,7 +104,7 @@ async def test_a_peer_that_checks_but_never_shakes_hands() -> None:
 
 
 async def test_handshakes_are_bounded_and_the_next_one_gets_its_turn() -> None:
-    async with media_rig(max_handshakes=1, dtls_timeout=0.3) as rig:
+    async with media_rig(max_handshakes=1, dtls_timeout=1.5) as rig:
         idle = await rig.publish(connect=False)
         idle.peer.check()
         await until(lambda: rig.plane.statistics().handshakes == 1)
@@ -180,7 +180,7 @@ async def test_the_browsers_goodbye_is_told() -> None:
 
 
 async def test_a_publisher_without_media_fails_while_it_is_still_there() -> None:
-    async with media_rig(rtp_activity_timeout=0.2, ice_keep_alive_timeout=30.0) as rig:
+    async with media_rig(rtp_activity_timeout=1.0, ice_keep_alive_timeout=60.0) as rig:
         published = await rig.publish(check_interval=0.02)
         send_audio(published, 1)
         await published.facts.until(Flowing())
@@ -189,15 +189,15 @@ async def test_a_publisher_without_media_fails_while_it_is_still_there() -> None
 
 
 async def test_a_picture_may_stand_still_as_long_as_the_publisher_reports() -> None:
-    async with media_rig(rtp_activity_timeout=0.3) as rig:
+    async with media_rig(rtp_activity_timeout=1.0) as rig:
         still, gone = await rig.publish(check_interval=0.02), await rig.publish(check_interval=0.02)
         for published in (still, gone):
             published.peer.send(published.peer.rtp(1, vp8_key_frame()))
             await published.facts.until(Flowing())
         since = trio.current_time()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while (
-                Failed(info=StreamInfo.FAILED_BY_RTP_ACTIVITY) not in gone.facts.told or trio.current_time() < since + 1
+                Failed(info=StreamInfo.FAILED_BY_RTP_ACTIVITY) not in gone.facts.told or trio.current_time() < since + 2
             ):
                 still.peer.send_rtcp(build_receiver_report(7))
                 await trio.sleep(0.05)  # the pace of reports
@@ -211,7 +211,7 @@ async def test_reports_do_not_stand_for_sound_nor_for_a_first_picture(payload: b
         if payload:
             published.peer.send(published.peer.rtp(1, vp8_key_frame()))
             send_audio(published, 1)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not published.ingest.closed:
                 if published.peer.transmitter is not None:
                     published.peer.send_rtcp(build_receiver_report(7))
@@ -220,7 +220,7 @@ async def test_reports_do_not_stand_for_sound_nor_for_a_first_picture(payload: b
 
 
 async def test_a_silent_player_loses_its_consent() -> None:
-    async with media_rig(ice_keep_alive_timeout=0.3) as rig:
+    async with media_rig(ice_keep_alive_timeout=1.0) as rig:
         published = await rig.publish(check_interval=0.02)
         silent = await rig.play(published.publication, check_interval=0.02)
         alive = await rig.play(published.publication, check_interval=0.02)
@@ -231,14 +231,14 @@ async def test_a_silent_player_loses_its_consent() -> None:
 
 
 async def test_valid_media_keeps_consent_alive_and_forged_media_does_not() -> None:
-    async with media_rig(ice_keep_alive_timeout=0.4) as rig:
+    async with media_rig(ice_keep_alive_timeout=1.0) as rig:
         sends, forges = await rig.publish(check_interval=0.02), await rig.publish(check_interval=0.02)
         sends.peer.silent = forges.peer.silent = True
         lost_consent, number, until_then = Failed(info=StreamInfo.FAILED_BY_KEEP_ALIVE), 1, math.inf
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while trio.current_time() < until_then:
                 if lost_consent in forges.facts.told:
-                    until_then = min(until_then, trio.current_time() + 0.5)  # longer than consent lasts
+                    until_then = min(until_then, trio.current_time() + 1.2)  # longer than consent lasts
                 number += 1
                 send_audio(sends, number)
                 forged = bytearray(forges.peer.rtp(number, b"opus", kind="audio"))
@@ -272,7 +272,7 @@ async def test_a_peer_behind_a_new_port_goes_on() -> None:
         viewer.peer.rebind()
         published.peer.rebind()
         number = 1
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while len(viewer.peer.received) < 2:  # nobody tells the peers when they have been followed
                 number += 1
                 send_audio(published, number)

@@ -163,7 +163,7 @@ async def test_a_copied_packet_sends_no_media_to_the_one_who_copied_it() -> None
 
 
 async def test_a_peer_that_cannot_be_reached_any_more_ends_as_a_failure() -> None:
-    async with media_rig(ice_keep_alive_timeout=0.5) as rig:
+    async with media_rig(ice_keep_alive_timeout=1.0) as rig:
         published = await rig.publish(check_interval=0.02)
         viewer = await rig.play(published.publication, check_interval=0.02, answers_checks=False)
         viewer.peer.rebind()

@@ -126,7 +126,7 @@ async def test_a_packet_that_never_comes_makes_a_key_frame_necessary() -> None:
         asked = published.peer.key_frame_requests
         send(published, 3, vp8_delta(b"3"))
         await published.peer.until(lambda: published.peer.key_frame_requests > asked)
-        assert 3 <= published.peer.nacked.count(2) <= MAX_TRIES
+        assert 1 <= published.peer.nacked.count(2) <= MAX_TRIES
 
 
 async def test_the_round_trip_to_a_publisher_is_known_by_its_echo_of_our_clock() -> None:
@@ -201,7 +201,7 @@ async def test_a_thousand_requests_make_few_key_frames() -> None:
         for viewer in viewers:
             await viewer.peer.until_received(1)
         asked = published.ingest.statistics().plis
-        assert asked == published.peer.key_frame_requests
+        await published.peer.until(lambda: published.peer.key_frame_requests == asked)
         assert asked <= 1 + (trio.current_time() - began) / MIN_REQUEST_INTERVAL
 
 
@@ -221,7 +221,7 @@ async def test_fir_counts_as_a_request_too() -> None:
         await viewer.peer.until_received(1)
         asked = published.peer.key_frame_requests
         viewer.peer.send_rtcp(build_fir(1, ssrcs(viewer)[0], 1))
-        await published.peer.until(lambda: published.peer.key_frame_requests == asked + 1)
+        await published.peer.until(lambda: published.peer.key_frame_requests > asked)
         assert not any(isinstance(packet, FullIntraRequest) for packet in published.peer.rtcp)
 
 
@@ -229,7 +229,7 @@ async def test_the_owner_may_ask_for_a_key_frame() -> None:
     async with media_rig() as rig:
         published = await rig.publish(audio=False)
         published.publication.request_key_frame()
-        await published.peer.until(lambda: published.peer.key_frame_requests == 1)
+        await published.peer.until(lambda: published.peer.key_frame_requests >= 1)
 
 
 # -- towards a viewer ------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ async def test_the_owner_may_end_a_handshake() -> None:
 
 
 async def test_a_peer_with_keys_that_is_nowhere_runs_out_of_time() -> None:
-    async with _keyed(dtls_timeout=0.3) as published:
+    async with _keyed(dtls_timeout=1.0) as published:
         await published.facts.until(Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR))
         assert published.facts.told == [Failed(info=StreamInfo.FAILED_BY_DTLS_ERROR)]
 

@@ -1,12 +1,14 @@
 """Hashes of passwords: what they are, and that an unknown user costs as much as a known one."""
 
 import resource
+import threading
 from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
+from actors.access import password_hash
 from actors.access.password_hash import PasswordHashing
 from protocol.access.credentials import Basic
 from protocol.access.refusals import LoginRefused
@@ -39,7 +41,11 @@ async def test_an_unknown_user_costs_as_much_as_a_known_one() -> None:
     assert 0.3 < costs[0] / costs[1] < 3
 
 
-async def test_who_waits_for_a_comparison_that_is_broken_off_compares_anew(tmp_path: Path) -> None:
+async def test_who_waits_for_a_comparison_that_is_broken_off_compares_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, compare = threading.Event(), password_hash.verify_secret
+    monkeypatch.setattr(password_hash, "verify_secret", lambda *given: gate.wait(60) and compare(*given))
     access = access_of(tmp_path / "users.toml", user("alice"))
     right, found = Basic("alice", "alice-secret"), []
 
@@ -58,6 +64,7 @@ async def test_who_waits_for_a_comparison_that_is_broken_off_compares_anew(tmp_p
         nursery.start_soon(log_in)  # waits for that one
         await trio.testing.wait_all_tasks_blocked()
         leaving.cancel_scope.cancel()
+        gate.set()
     assert found == ["alice"]
 
 

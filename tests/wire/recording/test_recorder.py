@@ -196,14 +196,14 @@ async def go_on_after(number: int, made: Studio, recording: Recording) -> None:
     before = recording.pid
     assert before is not None
     os.kill(before, number)
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while recording.pid in (None, before):  # noqa: ASYNC110 - nobody is told
             await trio.sleep(0.01)
 
 
 async def until_written(made: Studio, recording: Recording, source: PlainSource) -> None:
     """Key frames come until something is in the file."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while not recording.bytes:
             feed_key_frame(made, source)
             await trio.sleep(0.02)  # as cameras do: a picture now and then

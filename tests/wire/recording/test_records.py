@@ -28,7 +28,7 @@ async def recorder(server: FullServer, method: str, stream: ClientStream, **fiel
 
 async def fetched(server: FullServer, folder: Path, name: str, **headers: str) -> httpx.Response:
     """A file, as soon as it is there; `folder` is the server's."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while not await trio.Path(folder / "state" / "records" / name).exists():  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.02)
     return await server.rest.get(RECORDS + name, headers=headers)
@@ -107,7 +107,7 @@ async def test_a_captured_stream_is_recorded(tmp_path: Path) -> None:
         assert (await server.rest.post("/rest-api/recorder/startup", json=body)).status_code == 200
         recording = recordings.of(stream["mediaSessionId"])
         assert recording is not None
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await recording.writing.wait()
         assert (await server.rest.post("/rest-api/recorder/terminate", json=body)).status_code == 200
         assert pictures((await fetched(server, tmp_path, "film.mp4")).content) >= 1
@@ -122,7 +122,7 @@ async def test_a_backend_is_told_of_recordings_even_after_the_session(tmp_path: 
             async with wcs_client(server.ws_url()) as client:
                 stream = await client.publish("news", record=True)
                 await show(stream, await client.play("news"))
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 begun, done = await backend.wait_for("RecordingStatusEvent", count=2)
             name = f"stream-{stream.id}.webm"
             ids = {"mediaSessionId": stream.id, "name": "news", "fileName": name, "appKey": "defaultApp"}
@@ -135,7 +135,7 @@ async def test_a_backend_is_told_of_recordings_even_after_the_session(tmp_path: 
             server.live.replace(evolve(server.live.now, record_streams=False))
             async with wcs_client(server.ws_url()) as other:
                 await other.publish("other", record=True)
-                with trio.fail_after(30):
+                with trio.fail_after(60):
                     refused = (await backend.wait_for("RecordingStatusEvent", count=3))[2]
                 assert (refused.body["status"], refused.body["info"]) == ("FAILED", "Recording is switched off")
                 assert "fileName" not in refused.body

@@ -15,7 +15,7 @@ from tests.support.web import app_of, settings_with
 from tests.support.web_server import RawClient, WebServer, make_certificate
 
 TERMINATE = "/rest-api/stream/terminate"
-LIMIT = 20.0
+LIMIT = 60.0
 FEW = settings_with(http_max_connections=20)
 SHARED = settings_with(http_max_connections=20, http_max_connections_per_address=5)
 

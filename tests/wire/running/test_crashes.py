@@ -202,7 +202,7 @@ async def test_a_crash_in_a_session_ends_it_and_its_streams(
         await publication.client.send("sessionDebug", {"command": "start"})
         assert (await publication.status("FAILED"))["info"] == "Stopped by session disconnect"
         assert (await playback.status("FAILED"))["info"] == "Stopped by publisher stop"
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await publication.client.closed.wait()
         await play.until_bad_is_gone()
         await play.good_goes_on()

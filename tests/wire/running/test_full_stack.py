@@ -56,7 +56,7 @@ async def test_a_terminated_stream_is_published_and_played_again_at_once(tmp_pat
 
 
 async def test_a_publisher_without_media_fails_by_rtp_activity(tmp_path: Path) -> None:
-    async with full_server(tmp_path, rtp_activity_timeout=0.5) as server, wcs_client(server.ws_url()) as client:
+    async with full_server(tmp_path, rtp_activity_timeout=2.0) as server, wcs_client(server.ws_url()) as client:
         publication = await client.publish("news", peer=MediaPeer(check_interval=0.05))
         playback = await client.play("news", peer=MediaPeer(check_interval=0.05))
         await failed_by(publication, "Failed by RTP activity")
@@ -78,7 +78,7 @@ async def test_a_peer_without_a_sign_of_life_fails_by_ice_keep_alive(tmp_path: P
 
 
 async def test_a_peer_that_is_never_heard_of_fails_by_ice_timeout(tmp_path: Path) -> None:
-    async with full_server(tmp_path, ice_timeout=0.3) as server, wcs_client(server.ws_url()) as client:
+    async with full_server(tmp_path, ice_timeout=1.0) as server, wcs_client(server.ws_url()) as client:
         await client.publish("news", peer=MediaPeer(check_interval=0.05))
         for message, name in (("publishStream", "silent"), ("playStream", "news")):
             stream = await client.offer(message, name, MediaPeer())

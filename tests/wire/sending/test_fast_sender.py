@@ -164,8 +164,8 @@ def test_a_viewer_that_moves_is_followed(make: type[PacketSender], family: int) 
             fan_out.readdress(recipients[number], recipients[number].socket, elsewhere.getsockname())
         fan_out.readdress(recipients[2], other_server, recipients[2].address)
         fan_out.send(rtp_packet(1, 100), 1)
-        viewers.sink.settimeout(5)
-        elsewhere.settimeout(5)
+        viewers.sink.settimeout(60)
+        elsewhere.settimeout(60)
         sources = [viewers.sink.recvfrom(2048)[1] for _ in range(64)]
         assert sorted(sources) == sorted([viewers.server.getsockname()] * 63 + [other_server.getsockname()])
         moved = [elsewhere.recv(2048), elsewhere.recv(2048)]
@@ -191,7 +191,7 @@ def test_what_waited_when_a_viewer_moved_to_the_other_family_goes_to_where_it_wa
         assert viewers.owners(viewers.arrived(count * waiting), count) == sorted([*range(count)] * waiting)
         fan_out.queue(rtp_packet(9, 600), 9)
         sender.flush()
-        elsewhere.settimeout(5)
+        elsewhere.settimeout(60)
         assert viewers.owners([elsewhere.recv(2048)], count) == [0]
         assert viewers.owners(viewers.arrived(count - 1), count) == [*range(1, count)]
 

@@ -9,7 +9,7 @@ from actors.media.sending.sender import PortableSender
 from tests.support.media_peer import vp8_delta, vp8_key_frame
 from tests.support.media_rig import Played, Published, Rig, media_rig, until
 
-LONG = 30.0  # longer than any test may take
+LONG = 3600.0  # longer than any test may take
 
 
 class Recording(FastSender):

@@ -197,7 +197,8 @@ async def test_a_client_that_stops_reading_is_dropped_and_others_go_on() -> None
             await send(publisher, "publishStream", request)
             await receive(publisher, "notifyStreamStatusEvent")
             stalled = await stalled_player(served.ws_port)
-            (session,) = [s for s in served.rig.supervisor.sessions() if str(stalled.getsockname()[1]) in s.session_id]
+            own = f":{stalled.getsockname()[1]}/"
+            (session,) = [s for s in served.rig.supervisor.sessions() if own in s.session_id]
             while session.reason is None:
                 payload = "x" * 500_000
                 await send(publisher, "sendStreamEvent", {"mediaSessionId": "p1", "type": "data", "payload": payload})

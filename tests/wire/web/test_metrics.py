@@ -100,7 +100,11 @@ async def test_what_backends_operators_and_settings_do_is_counted(tmp_path: Path
             with pytest.raises(SettingsError):
                 await server.server.reload(by="operator")
             await refused_bytes(server)
-            seen = await scrape(server.server.metrics)
+            with trio.fail_after(PATIENCE):
+                await backend.wait_for("ConnectionStatusEvent", count=2)
+                seen = await scrape(server.server.metrics)
+                while seen.value("wcsd_hook_wait_seconds_count", app="defaultApp") < len(backend.calls):
+                    seen = await scrape(server.server.metrics)
 
     assert seen.value("wcsd_operator_commands_total", command="terminate", result="done") == 1
     assert seen.value("wcsd_operator_commands_total", command="terminate", result="refused") == 1

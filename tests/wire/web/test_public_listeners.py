@@ -91,7 +91,7 @@ async def test_neither_kind_of_connections_takes_the_others_places(tmp_path: Pat
         (address, _) = server.addresses["public"]
         idle = [await trio.open_tcp_stream(address.host, address.port) for _ in range(4)]
         for stream in idle[:2]:  # they have made room for newer ones
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 assert await stream.receive_some() == b""
         assert (await server.rest.get("/healthz")).status_code == 200
         for stream in idle:
@@ -106,9 +106,9 @@ async def test_the_proxy_protocol_comes_first_where_it_is_required(tmp_path: Pat
         request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         async with await trio.open_tcp_stream(address.host, address.port) as stream:
             await stream.send_all(header + request)
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 assert (await stream.receive_some()).startswith(b"HTTP/1.1 404")
         async with await trio.open_tcp_stream(address.host, address.port) as stream:
             await stream.send_all(request)
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 assert await RawClient(stream).is_closed()

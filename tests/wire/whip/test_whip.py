@@ -177,7 +177,7 @@ async def test_a_backend_that_forbids_the_end_is_obeyed(tmp_path: Path) -> None:
 
 
 async def test_a_publisher_that_vanishes_leaves_nothing(tmp_path: Path) -> None:
-    async with full_server(tmp_path, ice_keep_alive_timeout=0.5) as server, whip_client(server) as client:
+    async with full_server(tmp_path, ice_keep_alive_timeout=1.5) as server, whip_client(server) as client:
         publication = await client.publish("news")
         publication.peer.silent = True
         await publication.until_closed()

@@ -36,7 +36,7 @@ async def call(server: FullServer, method: str, **fields: Any) -> httpx.Response
 
 async def pushing(server: FullServer, **fields: Any) -> dict[str, Any]:
     """Wait until the push that matches has been taken by its target."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while True:
             (push,) = (await call(server, "find", **fields)).raise_for_status().json()
             if push["status"] == "PUSHING":
@@ -46,7 +46,7 @@ async def pushing(server: FullServer, **fields: Any) -> dict[str, Any]:
 
 async def gone(server: FullServer) -> None:
     """Wait until no push runs."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while len(server.server.parts.pushes):  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.02)
 

@@ -132,7 +132,8 @@ async def test_a_publication_that_ends_meanwhile_says_so() -> None:
         assert (await refusal(snapshots, camera.request())).info == ENDED
 
 
-async def test_what_cannot_be_decoded_is_no_picture() -> None:
+async def test_what_cannot_be_decoded_is_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.workers.snapshots.snapshots.PICTURE_AGE", PATIENCE)
     async with taking() as (snapshots, rig):
         camera = Camera(rig)
         header = build_header(payload_type=0, marker=True, sequence=1, timestamp=1, ssrc=1)
@@ -141,7 +142,7 @@ async def test_what_cannot_be_decoded_is_no_picture() -> None:
         camera.source.feed(MediaKind.VIDEO, [header + huge])
         assert (await refusal(snapshots, camera.request())).info == TOO_LARGE
         assert (await refusal(snapshots, camera.request())).info == TOO_LARGE
-        assert (snapshots.counts.failed, snapshots.counts.shared) == (1, 1), "it is remembered for a second"
+        assert (snapshots.counts.failed, snapshots.counts.shared) == (1, 1), "it is remembered"
         other = Camera(rig)
         other.source.feed(MediaKind.VIDEO, [header + garbage])
         with suppress(SnapshotRefused):  # a decoder may make something of it
