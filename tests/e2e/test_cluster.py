@@ -30,7 +30,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def nodes(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServerProcess]]:
-    settings = {"cluster.redis_url": redis.url, "cluster.answer_timeout": 5_000}
+    settings = {"cluster.redis_url": redis.url, "cluster.answer_timeout": 20_000, "cluster.timeout": 20_000}
     with ExitStack() as stack:
         yield [stack.enter_context(running_server(tmp_path_factory.mktemp("node"), settings)) for _ in range(3)]
 

@@ -1,5 +1,6 @@
 """The vendor's console, as it comes in the SDK's package: it polls statistics, and lists and ends streams by REST."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -43,7 +44,7 @@ def test_the_console_shows_the_server_and_its_streams_and_ends_one(
     page.locator("#addNodeFormSubmit").click()
 
     figures = page.locator("#generalInfoTable tr td")
-    expect(figures).to_have_count(7)
+    expect(figures).to_have_text([re.compile(r"\d")] * 7)  # all of them have come
     cpu, memory, threads, *counts = figures.all_inner_texts()
     assert float(cpu) >= 0
     assert int(memory) > 0

@@ -72,7 +72,7 @@ def test_media_that_closes_without_a_word_ends_the_stream(connected_page: OpenPa
 
     playback.wait_for("FAILED", "Stopped by publisher stop")
     publisher.wait("(id) => harness.historyOf(id).some(([status]) => status === 'FAILED')", publication.id)
-    assert not server.streams()
+    server.wait_until(lambda: not server.streams(), what="no stream is left")
 
 
 def test_a_session_that_disconnects_takes_its_streams_with_it(connected_page: OpenPage, server: ServerProcess) -> None:
@@ -85,7 +85,7 @@ def test_a_session_that_disconnects_takes_its_streams_with_it(connected_page: Op
     playback.wait_for("FAILED", "Stopped by publisher stop")
     assert {stream.history[-1].status for stream in [*publications, own]} == {"FAILED"}
     server.wait_until(lambda: not server.streams(), what="no stream is left")
-    assert len(server.connections()) == 1
+    server.wait_until(lambda: len(server.connections()) == 1, what="the player's session is left")
 
     publisher.connect(server.ws_url())
     publisher.published("news")
@@ -104,7 +104,7 @@ def test_a_session_that_is_terminated_takes_its_streams_with_it(
 
     publisher.wait_for_session("DISCONNECTED")
     playback.wait_for("FAILED", "Stopped by publisher stop")
-    assert len(server.connections()) == 1
+    server.wait_until(lambda: len(server.connections()) == 1, what="the player's session is left")
 
 
 def test_a_page_that_is_reloaded_takes_its_streams_with_it(connected_page: OpenPage, server: ServerProcess) -> None:
@@ -160,7 +160,10 @@ def test_a_playback_that_is_stopped_while_pending_ends(connected_page: OpenPage,
     publication = page.published("news")
     playback = page.play("news", stopAtOnce=True)
     playback.wait_for("STOPPED", "Stopped by user")
-    assert [stream["mediaSessionId"] for stream in server.streams()] == [publication.id]
+    server.wait_until(
+        lambda: [stream["mediaSessionId"] for stream in server.streams()] == [publication.id],
+        what="the publication is left",
+    )
 
 
 def test_a_player_waits_for_media_that_is_not_up_yet(connected_page: OpenPage, server: ServerProcess) -> None:

@@ -141,7 +141,7 @@ def test_debugging_and_reports_do_no_harm(connected_page: OpenPage, server: Serv
 
 def test_pings_go_both_ways(open_page: OpenPage, server: ServerProcess) -> None:
     page = open_page()
-    page.connect(server.ws_url(), pingInterval=100, receiveProbes=20, probesInterval=500)
+    page.connect(server.ws_url(), pingInterval=100, receiveProbes=20, probesInterval=3_000)
     page.wait_for_frames("ping", 2)
     page.wait_for_frames("pong", 3)
     assert len(page.frames("pong", sent=True)) >= 2

@@ -134,4 +134,4 @@ def test_a_page_that_is_loaded_anew_takes_its_streams_along(connected_pair: Pair
     _, playback = connected_pair.live()
     connected_pair.publisher.page.reload()
     playback.wait_for("FAILED", "Stopped by publisher stop")
-    assert len(server.connections()) == 1
+    server.wait_until(lambda: len(server.connections()) == 1, what="the player's session is left")

@@ -27,7 +27,7 @@ def test_a_page_sees_the_reason_is_kept_out_and_let_in_when_the_ban_is_over(
     publication, playback = publisher.published("news", audio=False), player.play("news")
     playback.wait_for("PLAYING")
 
-    answer = server.post("/stream/terminate?reason=Too%20loud&ban=3s", {"name": "news", "published": True})
+    answer = server.post("/stream/terminate?reason=Too%20loud&ban=5s", {"name": "news", "published": True})
 
     assert (answer.status_code, answer.headers["x-banned-count"]) == (codes.OK, "1")
     publication.wait_for("FAILED", "Too loud")

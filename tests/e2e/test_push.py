@@ -45,7 +45,7 @@ def shows(page: Page, status: str) -> None:
 
 def pushed(file: Path, frames: int) -> Heard:
     """What the target has got, as soon as it is enough."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             heard = read_media(str(file), frames=frames)

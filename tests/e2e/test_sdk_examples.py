@@ -269,7 +269,7 @@ def test_player(example: OpenExample, connected_page: OpenPage, server: ServerPr
     page.shows("status", "FAILED")
     page.shows("info", "Session does not exist")
     plays_and_stops(page, "news")
-    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=8), user="admin", password="secret") as camera:
+    with rtsp_source(make_media(tmp_path / "cam.mkv", seconds=20), user="admin", password="secret") as camera:
         server.post("/source/add", {"name": "lobby", "uri": camera.url}).raise_for_status()
         plays_and_stops(page, "lobby")
         plays_and_stops(page, camera.url)

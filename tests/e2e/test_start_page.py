@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from tests.support.ports import unused_port
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.start_page import OpenStartPage, StartPage, start_pages
 
@@ -234,8 +235,8 @@ def test_a_server_that_is_gone_and_comes_back(browser: Browser, tmp_path: Path) 
         return tmp_path / name
 
     with browser.new_context() as context:
-        with running_server(folder("first")) as server:
-            port = server.addresses["http"][0].port
+        fixed = {"http.port": unused_port()}
+        with running_server(folder("first"), fixed) as server:
             page = StartPage(context.new_page(), server.http_url())
             page.open()
             page.publisher.run("news", "PUBLISHING")
@@ -247,7 +248,7 @@ def test_a_server_that_is_gone_and_comes_back(browser: Browser, tmp_path: Path) 
         expect(page.page.locator("#pulse")).to_have_text("No answer")
         page.show_matches(name="news")
         expect(page.filter_result).to_have_text("The server cannot be reached.")
-        with running_server(folder("second"), {"http.port": port}):
+        with running_server(folder("second"), fixed):
             expect(page.page.locator("#pulse")).to_have_text("Live")
             expect(alarm).to_be_hidden()
             expect(page.streams).to_have_count(0)

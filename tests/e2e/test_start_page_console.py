@@ -126,6 +126,7 @@ def test_the_row_that_is_pointed_at_or_focused_shows_a_picture_of_its_stream(sta
 
     page.page.on("request", began)
     page.page.on("requestfinished", ended)
+    page.page.on("requestfailed", ended)
     picture, image = page.page.locator("#thumbnail"), page.page.locator("#thumbnail-image")
     row = page.stream("news", "publish")
     row.hover(position={"x": 3, "y": 3})

@@ -20,11 +20,11 @@ PROTOCOLS: Final = "rtsp,rtsps,rtmp,rtmps,http,https,tls,tcp,udp,rtp,crypto"
 
 def opened(uri: str) -> int | str:
     options = {"rtsp_transport": "tcp", "protocol_whitelist": PROTOCOLS}
-    is_http, deadline = uri.startswith("http"), time.monotonic() + 10
+    is_http, deadline = uri.startswith("http"), time.monotonic() + 60
     files = HttpFiles(CONTEXT, lambda: deadline)
     options |= OPTIONS if is_http else {}
     try:
-        with av.open(uri, "r", options=options, timeout=(5, 5), io_open=files.open if is_http else None) as container:
+        with av.open(uri, "r", options=options, timeout=(60, 60), io_open=files.open if is_http else None) as container:
             return sum(packet.size for packet in container.demux())
     except (av.FFmpegError, FileUnavailable, OSError, ValueError) as error:
         return type(error).__name__

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from attrs import define, field, frozen
 from playwright.sync_api import Error, Page
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds that any one thing may take in a browser on a busy machine."""
 OLD_SDK = "sdk-2.0.180"
 """Of 2021: what became stream events in June 2022 are stream statuses to it."""

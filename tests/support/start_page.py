@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support import plain_http
 from tests.support.server_process import ServerProcess
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds that any one thing may take in a browser on a busy machine."""
 expect.set_options(timeout=PATIENCE)
 
