@@ -86,7 +86,7 @@ async def test_sessions_of_one_address_are_limited() -> None:
     [b"", b"\x00" * 64, b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", b"POST /rest-api HTTP/1.1\r\nHost: x\r\n\r\n"],
 )
 async def test_garbage_before_the_handshake_reaches_nobody_else(garbage: bytes) -> None:
-    async with serving(handshake_timeout=0.5) as served, served.connect() as client:
+    async with serving() as served, served.connect() as client:
         await establish(client)
         for port in (served.ws_port, served.wss_port):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:

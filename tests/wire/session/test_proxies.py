@@ -107,7 +107,7 @@ async def test_a_header_without_an_address_leaves_the_proxys(value: str) -> None
 
 
 async def test_a_header_that_is_too_long_is_refused_and_affects_nobody() -> None:
-    async with serving(trusted_proxies=HERE, handshake_timeout=2.0) as served, forwarded(served, CLIENT) as client:
+    async with serving(trusted_proxies=HERE) as served, forwarded(served, CLIENT) as client:
         await establish(client)
         async with await trio.open_tcp_stream("127.0.0.1", served.ws_port) as stream:
             with contextlib.suppress(trio.BrokenResourceError):
