@@ -119,8 +119,10 @@ async def test_the_whole_log_in_json_and_without_secrets(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 async def test_a_signal_ends_everything_and_everybody_is_told(tmp_path: Path, number: signal.Signals) -> None:
-    own = {key: unused_port() for key in FREE_PORTS}  # nobody else is given them when they are free again
-    with running_server(tmp_path, LOOPBACK | own) as server:
+    own: dict[str, Any] = {
+        key: unused_port() for key in FREE_PORTS
+    }  # nobody else is given them when they are free again
+    with running_server(tmp_path, {**LOOPBACK, **own}) as server:
         async with wcs_client(server.ws_url()) as one, wcs_client(server.wss_url()) as other:
             publication, playback = await one.publish("news"), await other.play("news")
             server.send_signal(number)
