@@ -16,9 +16,9 @@ from tests.support.page_call import PageCall, call
 from tests.support.tones import heard, strongest, voice
 from tests.support.wcs_client import WcsClient, wcs_client
 
-PAGE, PHONE = 450, 1000
+PAGE, PHONE, OTHER = 450, 1000, 2000
 """The tones, in Hz, that either side says."""
-TONES = (PAGE, PHONE)
+TONES = (PAGE, PHONE, OTHER)
 ENOUGH = 25
 """Packets that a tone is known by: half a second."""
 
@@ -31,7 +31,9 @@ async def world(folder: Path) -> AsyncIterator[tuple[FullServer, Baresip, dict[s
         account = {"sipLogin": "alice", "sipPassword": PASSWORD, "sipDomain": "127.0.0.1", "sipRegisterRequired": True}
         servers = read_servers(f"127.0.0.1:{port}")
         async with (
-            full_server(folder, sip_servers=servers, port_from=0, sip_address="127.0.0.1") as server,
+            full_server(
+                folder, sip_servers=servers, port_from=0, sip_address="127.0.0.1", sip_accept_refer=True
+            ) as server,
             baresip(folder / "phone", "bob", port, tone=PHONE) as phone,
         ):
             yield server, phone, account | {"sipPort": str(port)}
@@ -45,11 +47,11 @@ async def speak(made: PageCall) -> None:
         await trio.sleep_until(began + made.sequence * 0.02)
 
 
-async def hears_the_phone(made: PageCall) -> None:
+async def hears_the_phone(made: PageCall, tone: int = PHONE) -> None:
     """What the page hears from now on is the phone's tone."""
     before = len(made.peer.received)
     await made.peer.until_received(before + ENOUGH)
-    assert heard((packet.payload for packet in made.peer.received[before:]), TONES) == PHONE
+    assert heard((packet.payload for packet in made.peer.received[before:]), TONES) == tone
 
 
 async def each_holds(made: PageCall, client: WcsClient, phone: Baresip) -> None:
@@ -82,7 +84,7 @@ async def test_a_page_calls_baresip_with_digits_and_holds(tmp_path: Path) -> Non
         assert strongest(recorded[-4000:], TONES) == PAGE
 
 
-async def test_baresip_calls_a_page(tmp_path: Path) -> None:
+async def test_baresip_calls_a_page_and_has_it_go_on_with_another_phone(tmp_path: Path) -> None:
     async with world(tmp_path) as (server, phone, account), wcs_client(server.url("ws"), **account) as client:
         await client.receive("registered", sipLogin="alice")
         await phone.does("dial", f"sip:alice@127.0.0.1:{account['sipPort']}")
@@ -96,8 +98,20 @@ async def test_baresip_calls_a_page(tmp_path: Path) -> None:
         await made.go()
         client.nursery.start_soon(speak, made)
         await hears_the_phone(made)
+        await is_transferred(made, phone, tmp_path / "other", int(account["sipPort"]))
+        (recorded,) = phone.recordings()
+        assert strongest(recorded[-4000:], TONES) == PAGE
+
+
+async def is_transferred(made: PageCall, phone: Baresip, folder: Path, port: int) -> None:
+    """The phone has the page go on with another one, and is out of it."""
+    async with baresip(folder, "carol", port, tone=OTHER) as other:
+        await phone.does("transfer", f"sip:carol@127.0.0.1:{port}")
+        await made.client.receive("talk", callId=made.id, caller="carol@127.0.0.1")
+        await phone.event("CALL_CLOSED")
+        await hears_the_phone(made, OTHER)
         await made.command("hangup")
         await made.status("finish", "FINISH")
-        await phone.event("CALL_CLOSED")
-        (recorded,) = phone.recordings()
+        await other.event("CALL_CLOSED")
+        (recorded,) = other.recordings()
         assert strongest(recorded[-4000:], TONES) == PAGE

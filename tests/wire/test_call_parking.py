@@ -13,6 +13,7 @@ from tests.support.full_server import FullServer
 from tests.support.media_peer import MediaPeer
 from tests.support.media_rig import until
 from tests.support.page_call import ACCOUNT, PageCall, call, established, world
+from tests.support.sip_phone import SipPhone
 from tests.support.wcs_client import WcsClient, wcs_client
 
 KEPT: dict[str, Any] = ACCOUNT | {"keepAlive": True}
@@ -183,17 +184,19 @@ async def test_who_waits_is_put_out_as_who_is_there(tmp_path: Path) -> None:
         assert (ended.status_code, waiting(server)) == (200, 0)
         assert (await phone.event(CallEnded)).was_up
         await until(lambda: server.server.parts.sip is not None and not server.server.parts.sip.registration_count)
+        async with wcs_client(server.url("ws"), **KEPT) as again:
+            await established(again, phone)
+            await is_banned_while_away(again, server, phone)
 
 
-async def test_who_is_banned_while_away_has_no_calls(tmp_path: Path) -> None:
-    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as client:
-        await established(client, phone)
-        token = await lose(client, server)
-        async with wcs_client(server.url("ws"), **ACCOUNT, clientVersion="9"):  # of the same user
-            order = {"clientVersion": "9"}
-            ended = await server.rest.post("/rest-api/connection/terminate?ban=10m", json=order)
-            assert (ended.status_code, ended.headers["x-banned-count"], waiting(server)) == (200, "1", 0)
-        assert (await phone.event(CallEnded)).was_up
-        async with wcs_client(server.url("ws"), established=False) as second:
-            await second.send("connection", {"appKey": "defaultApp", **KEPT, "authToken": token})
-            assert (await second.receive("fail"))["info"].startswith("Banned")
+async def is_banned_while_away(client: WcsClient, server: FullServer, phone: SipPhone) -> None:
+    """Whoever is banned as another client of the same user cannot come back, and has no calls."""
+    token = await lose(client, server)
+    async with wcs_client(server.url("ws"), **ACCOUNT, clientVersion="9"):
+        order = {"clientVersion": "9"}
+        ended = await server.rest.post("/rest-api/connection/terminate?ban=10m", json=order)
+        assert (ended.status_code, ended.headers["x-banned-count"], waiting(server)) == (200, "1", 0)
+    assert (await phone.event(CallEnded)).was_up
+    async with wcs_client(server.url("ws"), established=False) as second:
+        await second.send("connection", {"appKey": "defaultApp", **KEPT, "authToken": token})
+        assert (await second.receive("fail"))["info"].startswith("Banned")
