@@ -30,6 +30,14 @@ class Parkable(Protocol):
 
 
 P = TypeVar("P", bound=Parkable)
+P_co = TypeVar("P_co", bound=Parkable, covariant=True)
+
+
+class Sitting(Protocol[P_co]):
+    """Where a session that is there has what would wait."""
+
+    def give_up(self) -> P_co:
+        """It is another session's now."""
 
 
 @frozen(kw_only=True)
@@ -60,6 +68,7 @@ class CallParking(Generic[P]):
         self._settings, self._drain, self._bans = settings, drain, bans
         bans.watchers.append(self._end_banned)
         self._places: dict[str, _Parked[P]] = {}
+        self._seats: dict[str, tuple[Keeper, Sitting[P]]] = {}
         self._nursery: trio.Nursery | None = None
         self._refusals = RateLimitedLog(log, clock=trio.current_time)
 
@@ -92,12 +101,22 @@ class CallParking(Generic[P]):
         return True
 
     def take(self, token: str, *, app_key: str) -> P | None:
-        """What waits for the client that shows this token; it waits no more."""
+        """What waits for the client that shows this token, or what its former session still has."""
         parked = self._places.get(token)
-        if parked is None or parked.keeper.subject.app_key != app_key:
+        if parked is None:
+            return self._take_seat(token, app_key)
+        if parked.keeper.subject.app_key != app_key:
             return None
         self._forget(parked)
         return parked.calls
+
+    def seat(self, keeper: Keeper, seat: Sitting[P]) -> None:
+        """A session is there whose client may come back before its loss is noticed."""
+        self._seats[keeper.token] = keeper, seat
+
+    def unseat(self, token: str) -> None:
+        """The session is over. Idempotent."""
+        self._seats.pop(token, None)
 
     def terminate(self, query: ConnectionFilter, reason: StopReason) -> int:
         """Put those out whose session matches; how many. A ban that `reason` orders is placed on them."""
@@ -119,6 +138,14 @@ class CallParking(Generic[P]):
         with parked.wait:
             await trio.sleep(self._settings.keep_alive_session_timeout)
             self._end(parked)
+
+    def _take_seat(self, token: str, app_key: str) -> P | None:
+        keeper, seat = self._seats.get(token, (None, None))
+        waits = self._nursery is not None and self._settings.keep_alive_session_timeout
+        if keeper is None or seat is None or keeper.subject.app_key != app_key or not waits:
+            return None
+        self.unseat(token)
+        return seat.give_up()
 
     def _end_banned(self) -> None:
         """Who must not connect cannot come back."""

@@ -11,10 +11,11 @@ from actors.node.termination import Termination
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
 from actors.session.backend_requests import BackendRequests
+from actors.session.call_seat import CallSeat
 from actors.session.data_exchange import AcceptAll, DataExchange
 from actors.session.diagnostics import Debugging, Diagnostics
 from actors.session.receive_quota import ReceiveQuota
-from actors.session.session_calls import CallAccess, open_session_calls
+from actors.session.session_calls import CallAccess
 from actors.session.session_rooms import RoomAccess, SessionRooms
 from actors.session.snapshot_requests import SnapshotRequests
 from actors.session.stream_events import StreamEvents
@@ -75,7 +76,7 @@ class Requests:
         self._data = DataExchange(owner, self._rooms or AcceptAll(), self._backend)
         self._diagnostics = Diagnostics(owner, self._backend, debugging, self.streams)
         self._snapshots = SnapshotRequests(owner, services, self._backend, nursery, self.streams)
-        self._calls = open_session_calls(owner, calls, quota, nursery)
+        self._calls = CallSeat(owner, calls, quota, nursery)
         self._weights: dict[str, int] = {}
 
     @property

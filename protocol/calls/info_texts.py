@@ -22,6 +22,7 @@ class CallInfo(StrEnum):
     ONLY_AUDIO = "Video alone cannot be called with"
     NO_PORT = "No port is free for the phone's media"
     TRANSFERRED = "Transferred"
+    TAKEN_OVER = "Another session of this client has its calls"
     TOO_LONG = "The call has lasted as long as a call may"
     NOT_ANSWERED = "Nobody has answered"
     SERVER_UNREACHABLE = "The SIP server cannot be found"

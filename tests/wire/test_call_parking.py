@@ -20,11 +20,11 @@ KEPT: dict[str, Any] = ACCOUNT | {"keepAlive": True}
 REGISTERED: dict[str, Any] = KEPT | {"sipRegisterRequired": True}
 
 
-async def lose(client: WcsClient, server: FullServer) -> str:
-    """The client's page goes away; the token by which it may come back."""
+async def lose(client: WcsClient, server: FullServer, *, left: int = 0) -> str:
+    """The client's page goes away; the token by which it may come back. `left`: how many sessions there are then."""
     (greeting,) = client.of("getUserData")
     await client.socket.aclose(1001)
-    await until(lambda: not server.server.parts.supervisor.session_count)
+    await until(lambda: server.server.parts.supervisor.session_count == left)
     return str(greeting["authToken"])
 
 
@@ -103,6 +103,23 @@ async def test_a_phone_answers_and_another_ends_its_call_while_the_page_is_away(
             async with wcs_client(server.url("ws"), keepAlive=True, authToken=told) as third:
                 await third.receive("talk", callId=made.id)
                 assert third.of("setRemoteSDP") == []  # once is enough
+
+
+async def test_who_is_back_before_its_loss_is_noticed_has_its_calls(tmp_path: Path) -> None:
+    async with world(tmp_path) as (server, phone), wcs_client(server.url("ws"), **KEPT) as first:
+        made = await established(first, phone)
+        (greeting,) = first.of("getUserData")
+        async with wcs_client(server.url("ws"), keepAlive=True, authToken=greeting["authToken"]) as second:
+            assert (await second.receive("talk", callId=made.id))["status"] == "ESTABLISHED"
+            await made.command("hangup")  # by a connection that is as good as lost
+            late = await call(first)
+            assert (await late.status("finish", "FAILED"))["info"] == CallInfo.TAKEN_OVER
+            await lose(first, server, left=1)
+            assert not waiting(server)
+            made.speak(b"still here")
+            assert (await phone.media.hear())[-1].payload == b"still here"
+            await second.send("hangup", {"callId": made.id})
+            await second.receive("finish", callId=made.id, status="FINISH")
 
 
 async def test_a_client_has_no_more_calls_for_coming_back(tmp_path: Path) -> None:
