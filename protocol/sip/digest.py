@@ -20,12 +20,20 @@ _HASHES: Final[dict[str, Callable[[bytes], str]]] = {
 """In order of preference."""
 
 
+@define(eq=False)
+class AcceptedRealm:
+    """The realm that has accepted somebody's credentials, once one has."""
+
+    name: str | None = None
+
+
 @frozen(kw_only=True)
 class SipCredentials:
-    """Whom an account's server lets in."""
+    """Whom an account's server lets in. All that the account does answers the one realm that has `accepted` it."""
 
     username: str
     password: str = field(repr=False)
+    accepted: AcceptedRealm = field(factory=AcceptedRealm, eq=False, repr=False)
 
 
 class CannotAuthenticate(Exception):
@@ -48,8 +56,7 @@ class Authenticator:
         self._credentials = credentials
         self._token = token
         self._sessions: dict[str, _Session] = {}
-        self.realm: str | None = None
-        """The realm that has accepted these credentials."""
+        self._accepted = AcceptedRealm() if credentials is None else credentials.accepted
         self._is_settled = False
         self.uses_md5 = False
         """Whether the server has offered nothing better than MD5."""
@@ -63,7 +70,7 @@ class Authenticator:
             raise CannotAuthenticate("the server asks for a password, and none is given")
         chosen = _strongest(challenges)
         realm = chosen.get("realm")
-        if self.realm is not None and realm != self.realm:
+        if self._accepted.name not in (None, realm):
             raise CannotAuthenticate("another realm than before asks for the password")
         if self._is_settled and realm not in self._realms:
             raise CannotAuthenticate("somebody asks for the password who has not done so at first")
@@ -82,7 +89,7 @@ class Authenticator:
         """A request with these credentials has succeeded."""
         for known in self._sessions.values():
             if known.uses:
-                self.realm = known.challenge.get("realm")
+                self._accepted.name = known.challenge.get("realm")
 
     def headers(self, method: str, uri: str, body: bytes) -> list[tuple[str, str]]:
         """The header fields that go with a request; none before the first challenge."""
@@ -94,7 +101,7 @@ class Authenticator:
     def _realms(self) -> set[str]:
         """Those that have asked and were answered, and the one that has accepted."""
         asked = {each.challenge.get("realm") for each in self._sessions.values()}
-        return asked if self.realm is None else asked | {self.realm}
+        return asked if self._accepted.name is None else asked | {self._accepted.name}
 
     def _all(self) -> Iterable[_Session]:
         return self._sessions.values()

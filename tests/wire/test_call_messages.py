@@ -18,7 +18,7 @@ from tests.support.media_peer import MediaPeer
 from tests.support.page_call import ACCOUNT, PageCall, call
 from tests.support.plain_phone import PlainPhone
 from tests.support.sip_network import OFFER
-from tests.support.sip_peer import Holder, UdpPeer, answer_to, sip_endpoint, udp_peer
+from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, sip_endpoint, udp_peer
 from tests.support.wcs_client import WcsClient, wcs_client
 
 SDP = ("Content-Type", "application/sdp")
@@ -148,6 +148,20 @@ async def test_a_server_that_asks_for_the_password_again_and_again_is_left(
         finished = await made.status("finish", "FAILED")
         assert finished["sipStatus"] == 407
         assert ACCOUNT["sipPassword"] not in str(client.frames)
+
+
+async def test_a_call_gives_no_digest_to_another_realm_than_the_one_that_has_registered_the_account(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, sipRegisterRequired=True) as (peer, client):
+        await peer.answer(await peer.request("REGISTER"), 401, CHALLENGE)
+        await peer.answer(await peer.request("REGISTER"), 200)
+        await client.receive("registered")
+        made = await call(client)
+        asked = 'Digest realm="of the phone", nonce="chosen by it", qop="auth", algorithm=SHA-256'
+        await peer.answer(await peer.request("INVITE"), 407, ("Proxy-Authenticate", asked))
+        await peer.request("ACK")
+        assert (await made.status("finish", "FAILED"))["sipStatus"] == 407
 
 
 @pytest.mark.parametrize(("status", "shown"), [(302, "FAILED"), (503, "FAILED"), (500, "FAILED")])

@@ -3,8 +3,9 @@
 import hashlib
 
 import pytest
+from attrs import evolve
 
-from protocol.sip.digest import Authenticator, CannotAuthenticate, SipCredentials, digest_response
+from protocol.sip.digest import AcceptedRealm, Authenticator, CannotAuthenticate, SipCredentials, digest_response
 from protocol.sip.headers import Challenge, parse_challenges
 from protocol.sip.message import HeaderFields
 
@@ -20,8 +21,13 @@ def challenge(**parameters: str) -> Challenge:
     return Challenge(scheme="digest", parameters=parameters)
 
 
-def authenticator(credentials: SipCredentials | None = MUFASA) -> Authenticator:
-    return Authenticator(credentials, lambda: "cnonce")
+def mufasa() -> SipCredentials:
+    """His, which nobody has accepted yet."""
+    return evolve(MUFASA, accepted=AcceptedRealm())
+
+
+def authenticator(credentials: SipCredentials | None = None) -> Authenticator:
+    return Authenticator(credentials or mufasa(), lambda: "cnonce")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,18 @@ def test_after_a_success_another_realm_gets_nothing() -> None:
         auth.challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")
 
 
+def test_the_realm_that_has_accepted_a_registration_counts_for_calls_of_the_account_too() -> None:
+    account = mufasa()
+    registration, call = authenticator(account), authenticator(account)
+    registration.challenged([challenge(realm="mine", nonce="1")], "Authorization")
+    registration.headers("REGISTER", "sip:r", b"")
+    registration.accepted()
+    with pytest.raises(CannotAuthenticate, match="another realm"):
+        call.challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")
+    call.challenged([challenge(realm="mine", nonce="2")], "Proxy-Authorization")
+    authenticator().challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")  # of another account
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
@@ -150,9 +168,10 @@ def test_what_cannot_be_answered(asked: list[Challenge], why: str) -> None:
 
 
 def test_without_a_password_nothing_is_answered() -> None:
+    auth = Authenticator(None, lambda: "cnonce")
     with pytest.raises(CannotAuthenticate, match="none is given"):
-        authenticator(None).challenged([challenge(realm="r", nonce="n")], "Authorization")
-    assert authenticator(None).headers("REGISTER", "sip:r", b"") == []
+        auth.challenged([challenge(realm="r", nonce="n")], "Authorization")
+    assert auth.headers("REGISTER", "sip:r", b"") == []
 
 
 def test_passwords_are_not_shown() -> None:
