@@ -11,8 +11,9 @@ What coredis 6.9 does when something fails, and what is done here about it:
 
 import hashlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
@@ -70,7 +71,17 @@ def one_kind_of_failure() -> Iterator[None]:
             raise error
         if isinstance(error, ResponseError) and not isinstance(error, ReadOnlyError):  # it is no primary any more
             raise ScriptRefused(f"Redis refuses: {error}") from error
-        raise LinkFailed(f"{type(error).__name__}: {error}") from error
+        raise LinkFailed(_why(error)) from error
+
+
+def _why(error: BaseException) -> str:
+    """What failed: of a certificate what OpenSSL says, which is not on top."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return f"the certificate of Redis is not trusted: {below.verify_message}"
+        below = below.__cause__ or below.__context__
+    return f"{type(error).__name__}: {error}"
 
 
 class ClusterLink(Actor[Call]):
@@ -78,10 +89,12 @@ class ClusterLink(Actor[Call]):
 
     mailbox_size: ClassVar[int] = 64
 
-    def __init__(self, url: RedisUrl, *, timeout: float) -> None:
+    def __init__(self, url: RedisUrl, *, timeout: float, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self.url = url
         self.timeout = timeout
+        self.tls = tls
+        """Whom to trust, where the URL says `rediss:`; made once, for it takes long."""
         self.clients = 0
         """How many have been opened."""
         self.failures = 0
@@ -135,14 +148,14 @@ class ClusterLink(Actor[Call]):
         except LinkFailed as error:
             self.failures += 1
             self._discard(holder)
-            call.fail(RegistryUnavailable(str(error)))
+            call.fail(RegistryUnavailable(str(error if holder is None else holder.failed(error))))
         finally:
             self._calls -= 1
             call.fail(RegistryUnavailable("the link ends"))  # unless it has been answered
 
     async def _held_client(self) -> "_OpenClient":
         if self._holder is None:
-            self._holder = holder = _OpenClient(self.url, self.timeout)
+            self._holder = holder = _OpenClient(self)
             self.clients += 1
             self.nursery.start_soon(self._hold, holder)
         holder = self._holder
@@ -174,14 +187,18 @@ class ClusterLink(Actor[Call]):
     def teardown(self, reason: StopReason) -> None:
         self._discard(None)
 
+    def open_client(self) -> "AbstractAsyncContextManager[Redis[bytes]]":
+        """A client for one purpose."""
+        return open_client(self.url, self.timeout, self.tls)
+
 
 class _OpenClient:
     """A client and its life: coredis wants it to be entered and left in one task."""
 
-    def __init__(self, url: RedisUrl, timeout: float) -> None:
+    def __init__(self, link: ClusterLink) -> None:
         self.opened, self.closing = trio.Event(), trio.Event()
         self.error: Exception | None = None
-        self._url, self._timeout = url, timeout
+        self._link = link
         self._client: Redis[bytes] | None = None
 
     @property
@@ -190,16 +207,23 @@ class _OpenClient:
             raise RuntimeError("the client is not open")
         return self._client
 
+    def failed(self, error: Exception) -> Exception:
+        """A call has failed; the error of the first one that did. Those of others tell of its consequences only."""
+        self.error = self.error or error
+        return self.error
+
     async def run(self) -> None:
         with trio.CancelScope() as scope:
-            async with open_client(self._url, self._timeout) as self._client:
+            async with self._link.open_client() as self._client:
                 self.opened.set()
                 await self.closing.wait()
                 scope.deadline = trio.current_time() + CLOSE_TIMEOUT
 
 
 @asynccontextmanager
-async def open_client(url: RedisUrl, timeout: float) -> "AsyncIterator[Redis[bytes]]":
+async def open_client(
+    url: RedisUrl, timeout: float, tls: ssl.SSLContext | None = None
+) -> "AsyncIterator[Redis[bytes]]":
     """A client with one connection, on which commands are multiplexed, or one that listens."""
     options: dict[str, Any] = {
         "stream_timeout": timeout,
@@ -217,18 +241,16 @@ async def open_client(url: RedisUrl, timeout: float) -> "AsyncIterator[Redis[byt
             async with sentinel.primary_for(url.service, timeout=timeout, **options) as client:
                 yield client
         return
-    async with _direct(url, {**options, "pool_timeout": timeout, "retry_policy": NoRetryPolicy()}) as client:
+    async with _direct(url, {**options, "pool_timeout": timeout, "retry_policy": NoRetryPolicy()}, tls) as client:
         yield client
 
 
-def _direct(url: RedisUrl, options: dict[str, Any]) -> "Redis[bytes]":
+def _direct(url: RedisUrl, options: dict[str, Any], tls: ssl.SSLContext | None) -> "Redis[bytes]":
     if url.path is not None:
         return Redis(unix_socket_path=url.path, **options)
     ((host, port),) = url.hosts
     if url.tls:
-        import ssl
-
-        options["ssl_context"] = ssl.create_default_context()
+        options["ssl_context"] = tls
     return Redis(host=host, port=port, **options)
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import trio
 from coredis.retry import NoRetryPolicy
 
-from actors.cluster.link import Call, ClusterLink, open_client
+from actors.cluster.link import Call, ClusterLink
 from actors.cluster.registry import RegistryUnavailable
 from actors.cluster.rows import RedisRows
 from actors.runtime.actor import ActorStopped, crash_guard
@@ -79,7 +79,7 @@ class RedisRegistry:
         self, channels: list[str], on_open: Callable[[], None], on_message: Callable[[str | None, str], None]
     ) -> None:
         opened = 0
-        async with open_client(self._link.url, self._link.timeout) as client:
+        async with self._link.open_client() as client:
             async with client.pubsub(
                 channels=channels, retry_policy=NoRetryPolicy(), max_idle_seconds=BEAT_INTERVAL
             ) as subscription:

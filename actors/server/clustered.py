@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from actors.stream import Broadcast
 from actors.stream.end_reasons import failed
 from config.settings import Settings
 from protocol.cluster.members import MemberInfo
+from protocol.cluster.redis_url import RedisUrl
 from protocol.stream.info_texts import StreamInfo
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from actors.cluster.control import ClusterControl
     from actors.cluster.directory import ClusterDirectory
     from actors.cluster.link import ClusterLink
+    from actors.cluster.owned_calls import ClusterCalls
     from actors.relay import Relays
     from actors.rooms.clustered import ClusterRooms
 
@@ -62,7 +65,7 @@ class ClusteredParts:
         self.cluster, self.directory = cluster, directory
         self.rooms: ClusterRooms | None = None
         self._link = link
-        self._calls: CallControlPort | None = None
+        self._calls: ClusterCalls | None = None
         self.relays = relays
 
     @property
@@ -77,7 +80,7 @@ class ClusteredParts:
         self.rooms = ClusterRooms(rooms, self.cluster.rooms)
         return self.rooms, ClusterRoomControl(self.rooms, self.cluster.rooms, self.cluster.control)
 
-    def calls(self, local: CallControlPort) -> CallControlPort:
+    def calls(self, local: CallControlPort) -> ClusterCalls:
         """Calls of all nodes, for operators, out of those of this node."""
         from actors.cluster.owned_calls import ClusterCalls
 
@@ -134,10 +137,9 @@ def open_cluster(
     if url is None:
         return None
     from actors.cluster.cluster import Cluster, NodeParts, identity_of
-    from actors.cluster.link import ClusterLink
     from actors.cluster.redis_registry import RedisRegistry
 
-    link = ClusterLink(url, timeout=settings.cluster_timeout)
+    link = _open_link(url, settings)
     parts = NodeParts(
         identity=identity_of(state.node_id(), state.path),
         node_id=node_id,
@@ -155,6 +157,13 @@ def open_cluster(
     cluster = Cluster(RedisRegistry(link), parts)
     _share(cluster, stores, drain)
     return _with_relays(link, cluster, settings, plane, node)
+
+
+def _open_link(url: RedisUrl, settings: Settings) -> ClusterLink:
+    from actors.cluster.link import ClusterLink
+
+    tls = ssl.create_default_context(cafile=settings.cluster_redis_ca_file) if url.tls else None
+    return ClusterLink(url, timeout=settings.cluster_timeout, tls=tls)
 
 
 def _share(cluster: Cluster, stores: SharedStores, drain: Drain) -> None:

@@ -44,6 +44,7 @@ class StartChecks:
         self.warnings: list[str] = []
         self._check_certificate()
         self._check_authorities("rest_ca_file", self._settings.rest_ca_file)
+        self._check_authorities("cluster.redis_ca_file", self._settings.cluster_redis_ca_file)
         self._check_authorities("https.client_ca", self._settings.https_client_ca)
         self._check_hook_script(self._settings.on_record_hook_script)
         self._check_records(self._settings)

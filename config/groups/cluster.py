@@ -1,10 +1,12 @@
 """Several nodes that are one server to its clients."""
 
+from pathlib import Path
+
 from attrs import frozen
 
 from config.setting import DAY_MS, MANY, TIMEOUT, PartialAnswer, RegistryDown, setting
 from config.values.addresses import Address
-from config.values.kinds import Choice, Duration, Text
+from config.values.kinds import Choice, Duration, File, Text
 from config.values.redis import RedisLocation
 from protocol.cluster.redis_url import RedisUrl
 
@@ -19,6 +21,10 @@ class ClusterSettings:
         "cluster.redis_url", RedisLocation(), "",
         "Redis, which the nodes of a cluster share. Empty: this server is alone.",
         heading="Cluster",
+        live=False)
+    cluster_redis_ca_file: Path | None = setting(
+        "cluster.redis_ca_file", File(), "",
+        "PEM file of the certificates to trust if cluster.redis_url is rediss:. Empty: those that the system trusts.",
         live=False)
     cluster_address: str | None = setting(
         "cluster.address", Text(), "",

@@ -40,6 +40,7 @@ SLOW = {
     "cluster_relay",
     "cluster_rows",
     "cluster_shared",
+    "cluster_tls",
     "crashes",
     "daemon",
     "descriptors",
