@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -36,8 +37,16 @@ from actors.workers.capturing.source_access import SourceAccess, SourceDenied
 from actors.workers.capturing.source_feed import SourceFeed
 from actors.workers.processes.worker import WorkerServices
 from config.settings import Settings
-from protocol.capture.uri import BadCaptureUri, CaptureScheme, CaptureUri, is_capture_name, read_capture_uri
+from protocol.capture.uri import (
+    BadCaptureUri,
+    CaptureScheme,
+    CaptureUri,
+    capture_key,
+    is_capture_name,
+    read_capture_uri,
+)
 from protocol.hooks import HookContext, HookMethod, MethodConfig, RestClientConfig, RestOnError
+from protocol.rest.paging import Found
 from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
 
@@ -139,22 +148,34 @@ class Captures:
 
     # -- for REST ------------------------------------------------------------------------------------------------
 
+    @property
+    def here(self) -> "Captures":
+        return self
+
     async def start(self, uri: CaptureUri, name: str) -> None:
         """See `CapturePort.start`."""
-        capture = next(self._of(uri.text), None)
-        is_played = capture is not None and not capture.kept and name in (uri.text, capture.name)
-        if not is_played and (capture is not None or self._is_taken(name)):
-            raise AlreadyCaptured
         try:
-            await (self._begin_kept(uri, name) if capture is None else _keep(capture))
-        except CaptureRefused as refused:
-            if refused.info == StreamInfo.STREAM_NAME_ALREADY_IN_USE:
+            await self.keep(uri, name)
+        except NoSuchCapture:
+            if self._is_taken(name):
                 raise AlreadyCaptured from None
-            raise CaptureFailed(refused.info, refused.detail) from None
+            with _failures():
+                await self._begin_kept(uri, name)
 
-    def find(self, schemes: frozenset[CaptureScheme]) -> tuple[CaptureDescription, ...]:
+    async def keep(self, uri: CaptureUri, name: str) -> None:
+        """See `LocalCapturePort.keep`."""
+        capture = next(self._of(uri.text), None)
+        if capture is None:
+            raise NoSuchCapture
+        if capture.kept or name not in (uri.text, capture.name):
+            raise AlreadyCaptured
+        with _failures():
+            await _keep(capture)
+
+    async def find(self, schemes: frozenset[CaptureScheme]) -> Found[CaptureDescription]:
         """See `CapturePort.find`."""
-        return tuple(_describe(each) for each in self._captures if each.uri.scheme in schemes)
+        found = tuple(self._describe(each) for each in self._captures if each.uri.scheme in schemes)
+        return Found(total=len(found), items=found)
 
     async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
         """See `CapturePort.terminate`."""
@@ -168,6 +189,19 @@ class Captures:
             await self._end(capture, reason)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _describe(self, capture: Capture) -> CaptureDescription:
+        stream = capture.stream
+        return CaptureDescription(
+            key=capture_key(capture.uri.text),
+            uri=capture.shown_uri,
+            name=capture.name,
+            status=capture.state,
+            media_session_id="" if stream is None else stream.media_session_id,
+            has_audio=stream is not None and stream.has_audio,
+            has_video=stream is not None and stream.has_video,
+            node_id=self._services.node_id,
+        )
 
     def _of(self, uri: str) -> Iterator[Capture]:
         """The capture that players of this URI share."""
@@ -275,6 +309,17 @@ class Captures:
         return CaptureRefused(info, str(fields.get("why") or fields.get("setting") or ""))
 
 
+@contextmanager
+def _failures() -> Iterator[None]:
+    """CaptureRefused as what REST is told."""
+    try:
+        yield
+    except CaptureRefused as refused:
+        if refused.info == StreamInfo.STREAM_NAME_ALREADY_IN_USE:
+            raise AlreadyCaptured from None
+        raise CaptureFailed(refused.info, refused.detail) from None
+
+
 async def _keep(capture: Capture) -> None:
     """What players have begun goes on without them, once its media flows. Raises CaptureRefused."""
     await capture.opened.answer()
@@ -283,15 +328,3 @@ async def _keep(capture: Capture) -> None:
 
 def _warn(method: HookMethod, info: str) -> None:
     log.debug("the backend failed", method=method, info=info)
-
-
-def _describe(capture: Capture) -> CaptureDescription:
-    stream = capture.stream
-    return CaptureDescription(
-        uri=capture.shown_uri,
-        name=capture.name,
-        status=capture.state,
-        media_session_id="" if stream is None else stream.media_session_id,
-        has_audio=stream is not None and stream.has_audio,
-        has_video=stream is not None and stream.has_video,
-    )

@@ -1,9 +1,11 @@
 """Calls on any node. Each stays on the node of its page, which alone speaks to its phone."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import trio
-from attrs import evolve
+from attrs import asdict, evolve
 
 from actors.cluster.executing import reason_of
 from actors.cluster.owners import FIRST, Owners
@@ -14,12 +16,9 @@ from protocol.calls.filters import CallFilter
 from protocol.cluster.ends import End
 from protocol.cluster.merging import bounded, merged_list, needed_of_each
 from protocol.cluster.messages import NodeReply
-from protocol.cluster.owner_messages import EndCalls, FindCalls, OwnerAsk, SendDigits
+from protocol.cluster.owner_messages import EndCalls, FindCalls, FindRegistrations, SendDigits
 from protocol.rest.paging import Found, Page
-from protocol.sip.account_states import RegistrationDescription
-
-SLACK = 2.0
-"""Seconds for the answer of another node, beyond those for what it does."""
+from protocol.sip.account_states import RegistrationDescription, RegistrationState
 
 
 class ClusterCalls:
@@ -31,10 +30,7 @@ class ClusterCalls:
         owners.serve(EndCalls, self._serve_end)
         owners.serve(SendDigits, self._serve_digits)
         owners.serve_search(FindCalls, self._serve_find)
-
-    def matching(self, query: CallFilter) -> tuple[CallDescription, ...]:
-        """Those of this node."""
-        return self.here.matching(query)
+        owners.serve_list(FindRegistrations, self._serve_registrations)
 
     async def is_elsewhere(self, call_id: str) -> bool:
         gathered = await self._owners.search(
@@ -42,9 +38,9 @@ class ClusterCalls:
         )
         return gathered.count > 0
 
-    def registrations(self) -> tuple[RegistrationDescription, ...]:
-        """Those of this node."""
-        return self.here.registrations()
+    async def registrations(self) -> Found[RegistrationDescription]:
+        """Those of all nodes; of those that do not answer, none."""
+        return await self._owners.found_by_all(await self.here.registrations(), FindRegistrations(), _registration)
 
     async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
         """Those of all nodes, oldest first."""
@@ -63,28 +59,29 @@ class ClusterCalls:
 
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """Here, if the call is here; else by the node that has it."""
-        count = await self.here.terminate(query, reason, deadline=deadline)
-        if count:
-            return count
         wait = max(0.0, deadline - trio.current_time())
-        end = End.of(reason.cause, reason.info, reason.kick)
+        ask = EndCalls(filter=query, end=End.of(reason.cause, reason.info, reason.kick), wait=wait)
+
+        async def here() -> int:
+            count = await self.here.terminate(query, reason, deadline=deadline)
+            if not count:
+                raise NoSuchCall
+            return count
+
         try:
-            return int(await self._ask_owner(query, EndCalls(filter=query, end=end, wait=wait), wait))
+            return int(await self._owners.anywhere(here, partial(self.holder, query), ask, wait))
         except NoSuchCall:
             return 0
 
     async def send_digits(self, query: CallFilter, digits: str, kind: str) -> None:
-        try:
-            await self.here.send_digits(query, digits, kind)
-        except NoSuchCall:
-            await self._ask_owner(query, SendDigits(filter=query, digits=digits, kind=kind), 0)
+        ask = SendDigits(filter=query, digits=digits, kind=kind)
+        here = partial(self.here.send_digits, query, digits, kind)
+        await self._owners.anywhere(here, partial(self.holder, query), ask, 0)
 
-    async def _ask_owner(self, query: CallFilter, ask: OwnerAsk, wait: float) -> Any:
-        """What the node of the call answers. Raises NoSuchCall, NodesSilent, and whatever that node raised."""
-        owner = self._owners.elsewhere(await self.find(query, FIRST))
-        if owner is None:
-            raise NoSuchCall
-        return await self._owners.ask(owner.node_id, ask, timeout=wait + SLACK)
+    async def holder(self, query: CallFilter) -> str | None:
+        """The id of the other node that has the call; None: there is none. Raises NodesSilent."""
+        found = self._owners.elsewhere(await self.find(query, FIRST))
+        return None if found is None else found.node_id
 
     async def _serve_end(self, ask: EndCalls) -> int:
         deadline = trio.current_time() + ask.wait
@@ -97,3 +94,10 @@ class ClusterCalls:
         found = await self.here.find(ask.filter, Page(limit=ask.limit))
         calls = tuple(evolve(call, custom=None) for call in found.items)  # it may hold secrets of the page
         return evolve(blank, count=found.total, calls=calls)
+
+    async def _serve_registrations(self, ask: FindRegistrations) -> Iterable[Any]:
+        return map(asdict, (await self.here.registrations()).items)
+
+
+def _registration(fields: Any) -> RegistrationDescription:
+    return RegistrationDescription(**{**fields, "state": RegistrationState(fields["state"])})

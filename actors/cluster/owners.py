@@ -2,12 +2,13 @@
 
     local pass ─► NotHere ─► who has it? (find over all nodes) ─► that node alone, until it answers ─► value, or refusal
 
-A part that can do such a thing says so by `serve`; other nodes find it there.
+A part that can do such a thing says so by `serve`; other nodes find it there. What is neither a stream nor a call is
+found by `serve_holder`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import trio
 from attrs import evolve
@@ -17,10 +18,11 @@ from actors.cluster.control import ClusterControl
 from actors.cluster.membership import Membership
 from actors.cluster.refusals import error_of, refusal_of
 from actors.node.nodes_silent import NodesSilent
+from actors.node.not_here import NotHere
 from protocol.calls.description import CallDescription
 from protocol.cluster.members import Member
 from protocol.cluster.messages import NodeReply
-from protocol.cluster.owner_messages import OwnerAnswer, OwnerAsk, SearchAsk
+from protocol.cluster.owner_messages import FindHolder, OwnerAnswer, OwnerAsk, SearchAsk
 from protocol.node.coverage import Coverage
 from protocol.node.descriptions import StreamDescription
 from protocol.node.filters import StreamFilter
@@ -29,8 +31,11 @@ from protocol.rest.paging import Found, Page
 A = TypeVar("A", bound=OwnerAsk)
 S = TypeVar("S", bound=SearchAsk)
 L = TypeVar("L", StreamDescription, CallDescription)
+T = TypeVar("T")
 
 FIRST = Page(limit=1)
+SLACK: Final = 5.0
+"""Seconds for the answer of another node, beyond those for what it does."""
 JOIN_WAIT = 1.0
 """Seconds to wait for the news of a node that has just started."""
 
@@ -55,6 +60,8 @@ class Owners:
         membership.followers.append(self)
         self._doers: dict[type, Callable[[Any], Awaitable[Any]]] = {}
         self._searchers: dict[type, Callable[[Any, NodeReply], Awaitable[NodeReply]]] = {}
+        self._holders: dict[str, Callable[[str], bool]] = {}
+        self.serve_search(FindHolder, self._serve_holder)
 
     # -- for other nodes ---------------------------------------------------------------------------
 
@@ -65,6 +72,19 @@ class Owners:
     def serve_search(self, kind: type[S], find: Callable[[S, NodeReply], Awaitable[NodeReply]]) -> None:
         """Find this for other nodes: `find` fills in the reply."""
         self._searchers[kind] = find
+
+    def serve_list(self, kind: type[S], items: Callable[[S], Awaitable[Iterable[Any]]]) -> None:
+        """Find these for other nodes: each item is JSON; see `listed`."""
+
+        async def find(ask: S, blank: NodeReply) -> NodeReply:
+            found = list(await items(ask))
+            return evolve(blank, count=len(found), owned=OwnerAnswer(value=found))
+
+        self.serve_search(kind, find)
+
+    def serve_holder(self, kind: str, has: Callable[[str], bool]) -> None:
+        """Tell other nodes whether what has this name, of all things of this kind, is here."""
+        self._holders[kind] = has
 
     async def carry_out(self, ask: OwnerAsk | SearchAsk, blank: NodeReply) -> NodeReply:
         """The reply: `blank`, filled in. A node that has no such part has nothing of it."""
@@ -86,6 +106,44 @@ class Owners:
     async def search(self, ask: SearchAsk, *, is_enough: Callable[[int], bool] = lambda count: False) -> Gathered:
         """What all other nodes have of it."""
         return await self._asking.ask_all(ask, timeout=self._answer_timeout(), is_enough=is_enough)
+
+    async def found_by_all(self, here: Found[T], ask: SearchAsk, item: Callable[[Any], T]) -> Found[T]:
+        """What this node has and what the others have that serve `ask` by `serve_list`; of silent ones, nothing."""
+        gathered = await self.search(ask)
+        others = tuple(map(item, listed(gathered)))
+        coverage = self.control.coverage(gathered, is_decided=False)
+        return Found(total=here.total + len(others), items=(*here.items, *others), coverage=coverage)
+
+    async def anywhere(
+        self, here: Callable[[], Awaitable[T]], holder: Callable[[], Awaitable[str | None]], ask: OwnerAsk, wait: float
+    ) -> T | Any:
+        """What comes of it on this node, or, if it is not here, the answer of the node that has it, by its id.
+
+        `wait`: seconds that it may take there. Raises NotHere if nobody has it, NodesSilent, and what it is refused by.
+        """
+        try:
+            return await here()
+        except NotHere:
+            node = await holder()
+            if node is None:
+                raise
+        return await self.ask(node, ask, timeout=wait + SLACK)
+
+    async def holder(self, kind: str, key: str) -> str | None:
+        """The id of the other node that has what has this name; None: there is none. Raises NodesSilent."""
+        gathered = await self.search(FindHolder(kind=kind, key=key), is_enough=lambda count: count > 0)
+        for reply in gathered.replies:
+            if reply.count:
+                return reply.node_id
+        coverage = self.control.coverage(gathered, is_decided=False)
+        if not coverage.is_complete:
+            raise NodesSilent(coverage)
+        return None
+
+    async def holder_of_stream(self, query: StreamFilter) -> str | None:
+        """The same of the first stream that matches."""
+        found = await self.of_stream(query)
+        return None if found is None else found.node_id
 
     async def of_stream(self, query: StreamFilter) -> StreamDescription | None:
         """The first stream that matches on another node; see `elsewhere`."""
@@ -114,6 +172,10 @@ class Owners:
             raise error
         return reply.owned.value
 
+    def other_ids(self) -> Sequence[str]:
+        """The ids of the other nodes, as far as they are known."""
+        return [each.info.node_id for each in self._others()]
+
     # -- for the membership ------------------------------------------------------------------------
 
     def beaten(self, member: str, *, is_intact: bool) -> None:
@@ -125,6 +187,10 @@ class Owners:
         """What was known goes on to count."""
 
     # -- inside ------------------------------------------------------------------------------------
+
+    async def _serve_holder(self, ask: FindHolder, blank: NodeReply) -> NodeReply:
+        has = self._holders.get(ask.kind)
+        return evolve(blank, count=int(has is not None and has(ask.key)))
 
     async def _reply_of(self, node_id: str, ask: OwnerAsk) -> NodeReply | None:
         """None: it is gone. One that has started a moment ago is known by the next beat only."""
@@ -147,3 +213,14 @@ class Owners:
 
     def _is_gone(self, member: str) -> bool:
         return all(each.name != member for each in self._others())
+
+
+def listed(gathered: Gathered) -> Iterator[Any]:
+    """The items that other nodes have, which serve them by `serve_list`."""
+    for reply in gathered.replies:
+        yield from listed_by(reply)
+
+
+def listed_by(reply: NodeReply) -> Iterable[Any]:
+    """The same of one node."""
+    return [] if reply.owned is None else reply.owned.value or []

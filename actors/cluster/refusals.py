@@ -1,26 +1,50 @@
 """Refusals that cross from one node to another: what is raised there is raised here again."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
+from attrs import asdict
+
+from actors.node.nodes_silent import NodesSilent
 from actors.node.other_refusal import OtherRefusal
 from actors.node.ports.call_control import DigitsNotSent, NoSuchCall
-from actors.node.ports.recorder import NoSuchPublication, NoSuchRecording, RecordingRefused
+from actors.node.ports.call_order import NothingToInject, NotInjected
+from actors.node.ports.capture import AlreadyCaptured, AmbiguousCapture, CaptureFailed, NoSuchCapture
+from actors.node.ports.push import AlreadyPushed, NoSuchPush, NoSuchSound, NothingToPush, PushRefused, UnusableTarget
+from actors.node.ports.recorder import GroupExists, NoSuchGroup, NoSuchPublication, NoSuchRecording, RecordingRefused
 from actors.node.ports.snapshot import NotInTime, NotShown, NoVideo, SnapshotRefused
 from protocol.cluster.owner_messages import OwnerAnswer
+from protocol.node.coverage import Coverage
+from protocol.rest.errors import RestError
 
 Build = Callable[[OwnerAnswer], Exception]
 
 _REFUSALS: Final[Mapping[str, tuple[type[Exception], Build]]] = {
     "no-publication": (NoSuchPublication, lambda told: NoSuchPublication()),
     "no-recording": (NoSuchRecording, lambda told: NoSuchRecording()),
+    "no-group": (NoSuchGroup, lambda told: NoSuchGroup()),
+    "group": (GroupExists, lambda told: GroupExists()),
     "recording": (RecordingRefused, lambda told: RecordingRefused(told.info, told.setting or "")),
     "no-video": (NoVideo, lambda told: NoVideo(told.info, told.setting)),
     "not-shown": (NotShown, lambda told: NotShown(told.info, told.setting)),
     "not-in-time": (NotInTime, lambda told: NotInTime(told.info, told.setting)),
     "picture": (SnapshotRefused, lambda told: SnapshotRefused(told.info, told.setting)),
     "no-call": (NoSuchCall, lambda told: NoSuchCall()),
+    "nothing-to-inject": (NothingToInject, lambda told: NothingToInject(told.info)),
+    "not-injected": (NotInjected, lambda told: NotInjected(told.info)),
     "digits": (DigitsNotSent, lambda told: DigitsNotSent(told.info)),
+    "no-capture": (NoSuchCapture, lambda told: NoSuchCapture()),
+    "captured": (AlreadyCaptured, lambda told: AlreadyCaptured()),
+    "captures": (AmbiguousCapture, lambda told: AmbiguousCapture(())),
+    "capture": (CaptureFailed, lambda told: CaptureFailed(told.info, told.detail)),
+    "no-push": (NoSuchPush, lambda told: NoSuchPush()),
+    "nothing-to-push": (NothingToPush, lambda told: NothingToPush()),
+    "pushed": (AlreadyPushed, lambda told: AlreadyPushed()),
+    "no-sound": (NoSuchSound, lambda told: NoSuchSound()),
+    "target": (UnusableTarget, lambda told: UnusableTarget(told.info)),
+    "push": (PushRefused, lambda told: PushRefused(told.info, told.setting or "")),
+    "rest": (RestError, lambda told: RestError(told.value, told.info, setting=told.setting)),
+    "silent": (NodesSilent, lambda told: NodesSilent(Coverage(**told.value))),
 }
 """By the name that passes between nodes."""
 
@@ -29,7 +53,22 @@ def refusal_of(error: Exception) -> OwnerAnswer | None:
     """How a refusal is told; None: it is none, but a defect."""
     for name, (kind, _) in _REFUSALS.items():
         if type(error) is kind:
-            return OwnerAnswer(refusal=name, info=getattr(error, "info", ""), setting=getattr(error, "setting", None))
+            return OwnerAnswer(
+                refusal=name,
+                info=getattr(error, "info", "") or str(error),
+                setting=getattr(error, "setting", None),
+                detail=getattr(error, "detail", ""),
+                value=_value_of(error),
+            )
+    return None
+
+
+def _value_of(error: Exception) -> Any:
+    match error:
+        case RestError():
+            return int(error.status_hint)
+        case NodesSilent():
+            return asdict(error.coverage)
     return None
 
 

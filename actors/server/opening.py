@@ -19,6 +19,7 @@ from actors.net.tcp_listeners import ListenerError
 from actors.node.bans import load_bans
 from actors.server.host_nodes import HostNodes
 from actors.storage.app_store import open_app_store
+from actors.storage.node_folders import folders_beside
 from actors.storage.run_record import RunRecord
 from actors.storage.source_store import open_source_store
 from actors.storage.state_folder import StateFolder
@@ -53,6 +54,7 @@ class Opened:
             self.dispatcher = open_dispatcher(settings, self.apps, HookCounts(self.labels), self.events, spool)
             self.listeners = ServerListeners(settings, shared=node is not None)
             self.host_nodes = None if node is None else HostNodes(state.path, node)
+            self.beside = None if node is None else folders_beside
             media = open_media_sockets(settings)
             by_tcp = open_media_listeners(settings, media)
             self.sip_sockets = open_sip_sockets(settings, is_node=node is not None)

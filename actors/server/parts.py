@@ -83,7 +83,7 @@ class Parts:
         self.stream_events = StreamEventDelivery(self.supervisor)
         self.clustered = self._open_cluster()
         self.directory: Directory[Broadcast] = Directory() if self.clustered is None else self.clustered.directory
-        self.recordings = Recordings(settings, state.records_path, time.time)
+        self.recordings = Recordings(settings, state.records_path, time.time, beside=opened.beside)
         self.record_groups = RecordGroups(self.recordings, settings, time.time)
         self.snapshots = Snapshots(settings, self.recordings.services)
         self.stream_snapshots = StreamSnapshots(

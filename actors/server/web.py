@@ -7,12 +7,9 @@ from actors.node.ports.balancer import BalancerPort
 from actors.node.ports.data import MessagePorts
 from actors.operator.commands.app_desk import app_desk
 from actors.operator.commands.sources import SourceDesk
-from actors.server.call_orders import open_call_orders
 from actors.server.host_reload import HostReload
 from actors.server.owned_ports import OwnedPorts
 from actors.server.parts import Parts
-from actors.stream.pusher import StreamPusher
-from actors.stream.recorder import StreamRecorder
 from actors.web.api.administration import AdminResource, Reload
 from actors.web.api.console.start_page import PageInfo
 from actors.web.api.looks import OwnLooks
@@ -21,16 +18,14 @@ from actors.web.app import RestPorts, create_app
 from actors.web.media_routes import MediaPorts
 from actors.web.public_app import create_public_app
 from actors.web.sites import serve_sites
-from actors.whip import WhipSessions
 from config.version import VERSION
 
 
 async def serve_web(parts: Parts, closing: trio.Event) -> None:
     """Serve until `closing`."""
     opened, settings, monitoring = parts.opened, parts.settings, _monitoring(parts)
-    whip = WhipSessions(parts.sessions)
     page_info = PageInfo(version=VERSION, ws=opened.listeners.bound("ws"), wss=opened.listeners.bound("wss"))
-    recorder = StreamRecorder(parts.supervisor, parts.recordings, parts.record_groups)
+    owned = OwnedPorts.of(parts)
     ports = RestPorts(
         streams=parts.node,
         settings=settings,
@@ -41,13 +36,18 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         bans=opened.bans,
         admin=AdminResource(parts.drains, _reload(parts)),
         monitoring=monitoring,
-        media=_media(parts, whip, recorder),
+        media=_media(parts, owned),
         apps=app_desk(opened.apps, settings, parts.node_id),
         sources=SourceDesk(opened.sources),
     )
     rest = create_app(ports)
     public = create_public_app(
-        settings, whip=whip, records=recorder, page_info=page_info, counts=parts.metrics.web, balancer=_balancer(parts)
+        settings,
+        whip=owned.whip,
+        records=owned.recorder,
+        page_info=page_info,
+        counts=parts.metrics.web,
+        balancer=_balancer(parts),
     )
     tls = {"https": opened.https, "public_https": opened.tls}
     async with trio.open_nursery() as nursery:
@@ -57,19 +57,18 @@ async def serve_web(parts: Parts, closing: trio.Event) -> None:
         nursery.cancel_scope.cancel()
 
 
-def _media(parts: Parts, whip: WhipSessions, recorder: StreamRecorder) -> MediaPorts:
-    owned = OwnedPorts.of(parts, recorder)
+def _media(parts: Parts, owned: OwnedPorts) -> MediaPorts:
     return MediaPorts(
-        whip=whip,
+        whip=owned.whip,
         recorder=owned.recorder,
-        record_groups=recorder,
+        record_groups=owned.groups,
         snapshots=owned.snapshots,
-        pusher=StreamPusher(parts.supervisor, parts.pushes),
+        pusher=owned.pusher,
         debug_reports=parts.debug_reports.folder,
-        captures=parts.captures,
+        captures=owned.captures,
         balancer=_balancer(parts),
         calls=owned.calls,
-        call_orders=open_call_orders(parts),
+        call_orders=owned.call_orders,
     )
 
 
@@ -93,7 +92,7 @@ def _monitoring(parts: Parts) -> Monitoring:
         metrics=parts.metrics,
         events=parts.supervisor.events,
         calls=parts.dispatcher.sender.recent,
-        phones=parts.call_control,
+        phones=parts.all_calls,
         overview=Overview(parts.measured),
         apps=parts.opened.apps.all,
         others=parts.opened.host_nodes,

@@ -1,7 +1,7 @@
 """Pushes for REST: publications of this node are chosen, pushed to RTMP servers and no longer pushed."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import evolve
@@ -11,9 +11,7 @@ from actors.node.ports.push import (
     NoSuchPush,
     NothingToPush,
     PushDescription,
-    PushOrder,
     PushRefused,
-    PushSound,
     UnusableTarget,
 )
 from actors.node.supervisor import Supervisor
@@ -22,6 +20,8 @@ from actors.workers.pushing.push import Push
 from actors.workers.pushing.push_connection import TargetUnreachable, resolve
 from actors.workers.pushing.pushes import Pushes, PushTo
 from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found
+from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound
 
 RESOLVE_TIMEOUT: Final = 5.0
 """Seconds that a target's name may take, before a request is refused because of it."""
@@ -33,6 +33,14 @@ class StreamPusher:
     def __init__(self, supervisor: Supervisor, pushes: Pushes) -> None:
         self._supervisor = supervisor
         self._pushes = pushes
+
+    @property
+    def here(self) -> "StreamPusher":
+        return self
+
+    def has(self, push: str) -> bool:
+        """Whether a push of this id runs here."""
+        return self._pushes.of(push) is not None
 
     async def start(self, query: StreamFilter, order: PushOrder) -> PushDescription:
         """Begin. Raises UnusableTarget, NothingToPush, AlreadyPushed, NoSuchSound or PushRefused."""
@@ -46,15 +54,17 @@ class StreamPusher:
             os.close(await self._pushes.open_sound(order.sound))
         return self._described(self._published(evolve(query, name=order.stream_name)).push(to))
 
-    def find_all(self, query: StreamFilter) -> Sequence[PushDescription]:
-        """Those that run, of the publications that match."""
-        return [self._described(push) for push in self._pushes if any(self._matching(query, push))]
+    async def find(self, query: StreamFilter, search: PushSearch) -> Found[PushDescription]:
+        """Those that run and match, of the publications that match."""
+        shown = (self._described(push) for push in self._pushes if any(self._matching(query, push)))
+        found = tuple(push for push in shown if _is_meant(push, search))
+        return Found(total=len(found), items=found)
 
-    def stop(self, query: StreamFilter, push: str) -> None:
+    async def stop(self, query: StreamFilter, push: str) -> None:
         """End one. Raises NoSuchPush."""
         self._found(query, push).finish("stopped")
 
-    def mute(self, query: StreamFilter, push: str, *, is_muted: bool) -> None:
+    async def mute(self, query: StreamFilter, push: str, *, is_muted: bool) -> None:
         """Silence in the place of the sound, or no longer. Raises NoSuchPush."""
         self._found(query, push).mute(is_muted=is_muted)
 
@@ -65,7 +75,7 @@ class StreamPusher:
             raise PushRefused("The publication has no sound that a file could replace")
         await self._pushes.play(found, sound)
 
-    def sound_off(self, query: StreamFilter, push: str) -> None:
+    async def sound_off(self, query: StreamFilter, push: str) -> None:
         """The published sound is heard again. Raises NoSuchPush."""
         self._found(query, push).stop_sound()
 
@@ -102,3 +112,7 @@ class StreamPusher:
             is_muted=push.is_muted,
             plays_sound=push.plays_sound,
         )
+
+
+def _is_meant(push: PushDescription, search: PushSearch) -> bool:
+    return search.stream_name in (None, push.stream_name, push.target_name) and search.url in (None, push.url)

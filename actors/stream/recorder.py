@@ -7,7 +7,9 @@ import trio
 from attrs import evolve
 
 from actors.node.ports.recorder import (
+    CollectFiles,
     GroupDescription,
+    GroupedFile,
     NoSuchPublication,
     NoSuchRecording,
     RecordingDescription,
@@ -34,9 +36,15 @@ class StreamRecorder:
     def here(self) -> "StreamRecorder":
         return self
 
-    @property
-    def folder(self) -> Path:
-        return self._recordings.folder.path
+    def paths(self, name: str) -> Sequence[Path]:
+        folder = self._recordings.folder
+        return [each / name for each in (folder.path, *folder.beside())]
+
+    def is_finishing(self, name: str) -> bool:
+        return self._recordings.is_finishing(name)
+
+    def is_begun_beside(self, name: str) -> bool:
+        return self._recordings.folder.is_begun_beside(name)
 
     async def until_finished(self, name: str) -> None:
         await self._recordings.until_finished(name)
@@ -60,24 +68,45 @@ class StreamRecorder:
 
     # -- groups --------------------------------------------------------------------------------------------------
 
-    def begin(self, uri: str) -> None:
+    async def begin(self, uri: str) -> None:
         self._groups.begin(uri)
 
     async def add(self, uri: str, query: StreamFilter) -> None:
         stream = self._published(query)
         await until_begun(self._groups.add(uri, stream.media_session_id, stream.record))
 
-    def remove(self, uri: str, media_session_id: str) -> None:
+    async def remove(self, uri: str, media_session_id: str) -> None:
         self._groups.remove(uri, media_session_id)
 
-    def end(self, uri: str) -> None:
+    async def end(self, uri: str) -> None:
         self._groups.end(uri)
 
-    def groups(self) -> Sequence[GroupDescription]:
-        return [
-            GroupDescription(uri=group.uri, media_session_ids=group.running, file_name=group.file_name)
-            for group in self._groups
-        ]
+    async def groups(self) -> Found[GroupDescription]:
+        found = tuple(self._groups.described())
+        return Found(total=len(found), items=found)
+
+    # -- for groups of other nodes -------------------------------------------------------------------------------
+
+    def has(self, uri: str) -> bool:
+        return self._groups.has(uri)
+
+    def share(self, uri: str, collect: CollectFiles) -> str:
+        group = self._groups.group(uri)
+        group.collect = collect
+        return group.stem
+
+    async def join(self, uri: str, stem: str, query: StreamFilter) -> None:
+        stream = self._published(query)
+        await until_begun(self._groups.join(uri, stem, stream.media_session_id, stream.record))
+
+    async def leave(self, uri: str, stem: str, media_session_id: str) -> None:
+        self._groups.leave(uri, stem, media_session_id)
+
+    async def end_part(self, uri: str, stem: str) -> Sequence[GroupedFile]:
+        return await self._groups.end_part(uri, stem)
+
+    def parts(self) -> Sequence[GroupDescription]:
+        return self._groups.parts()
 
     def _published(self, query: StreamFilter) -> PublishedStream:
         for stream in self._matching(query, query.media_session_ids or ()):

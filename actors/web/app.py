@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from actors.access.control import AccessControl
 from actors.node.bans import Bans
 from actors.node.drain import Drain
+from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.control import NodeControl
 from actors.node.ports.data import MessagePorts
 from actors.node.ports.drain import LocalDrain
@@ -24,6 +25,7 @@ from actors.web.api.connections import ConnectionResource
 from actors.web.api.console.login import PageLoginResource
 from actors.web.api.console.start_page import PageInfo, StartPage, now_ms
 from actors.web.api.console.tabs import ConsoleResource
+from actors.web.api.coverage import on_nodes_silent
 from actors.web.api.data import DataResource
 from actors.web.api.description import ApiDescription
 from actors.web.api.echo import ECHO_ROUTES
@@ -79,7 +81,7 @@ def create_app(ports: RestPorts, own_names: frozenset[str] | None = None) -> Sta
     app = Starlette(
         routes=table.starlette_routes(),
         middleware=_layers(ports, table, refusals, own_names),
-        exception_handlers=refusals.handlers(),
+        exception_handlers=refusals.handlers() | {NodesSilent: on_nodes_silent},
     )
     app.router.redirect_slashes = False  # a redirect would make a POST into a surprise
     return app

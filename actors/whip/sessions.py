@@ -42,10 +42,10 @@ class _Resource:
 
 
 class WhipSessions:
-    """Implements the port `actors.node.ports.whip.WhipPort` for one process."""
+    """Implements the port `actors.node.ports.whip.WhipPort` for one process. `mark`: ends the ids of its resources."""
 
-    def __init__(self, services: SessionServices) -> None:
-        self._services = services
+    def __init__(self, services: SessionServices, *, mark: str = "") -> None:
+        self._services, self._mark = services, mark
         self._admission = services.admission
         self._resources: dict[str, _Resource] = {}
         self._clients: dict[str, _AddressShare] = {}
@@ -65,7 +65,7 @@ class WhipSessions:
         """See `WhipPort.open`."""
         await self._pace(client_key(request.client[0]))
         self._check_server(request)
-        location = f"{request.path}/{secrets.token_urlsafe(ID_BYTES)}"
+        location = f"{request.path}/{secrets.token_urlsafe(ID_BYTES)}{self._mark}"
         session = self._begin(request, location)
         try:
             return WhipAnswer(sdp=await session.answered.answer(), location=location)
@@ -75,11 +75,15 @@ class WhipSessions:
 
     async def close(self, location: str, token: str | None) -> None:
         """See `WhipPort.close`."""
+        await self.close_known(location, token_digest(token))
+
+    async def close_known(self, location: str, digest: bytes) -> None:
+        """See `LocalWhipPort.close_known`."""
         resource = self._resources.get(location)
         if resource is None:
             raise not_found("there is no such session: it may have ended")
-        if not hmac.compare_digest(resource.token, token_digest(token)):
-            if token is None:
+        if not hmac.compare_digest(resource.token, digest):
+            if digest == token_digest(None):
                 raise unauthorized("the token of the POST is missing")
             raise RestError(HTTPStatus.CONFLICT, "Permission denied: the session was begun with another token")
         await resource.session.close()

@@ -4,6 +4,7 @@ Read strictly (RFC 3986), since the program that opens it reads it once more and
 whatever two readers could understand differently is refused. A `vod:` URI names a file of one folder.
 """
 
+import hashlib
 import re
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -91,6 +92,11 @@ def is_capture_name(name: str) -> bool:
     if found[1].lower() not in HTTP_SCHEMES:
         return True
     return name.partition("#")[0].partition("?")[0].lower().endswith(".m3u8")
+
+
+def capture_key(uri: str) -> str:
+    """What is the same for a URI on all nodes, and does not tell it."""
+    return hashlib.sha256(uri.encode(errors="surrogatepass")).hexdigest()
 
 
 def read_capture_uri(name: str) -> CaptureUri:

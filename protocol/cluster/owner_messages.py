@@ -5,13 +5,16 @@ asks that node alone, until it answers. To add a request: a class here, its name
 (`actors.cluster.owners.Owners.serve`).
 """
 
+from enum import StrEnum
 from typing import Any, Final
 
 from attrs import field, frozen
 
 from protocol.calls.filters import CallFilter
+from protocol.capture.uri import CaptureScheme
 from protocol.cluster.ends import End
 from protocol.node.filters import StreamFilter
+from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound
 from protocol.stream.pictures import PictureSpec
 from protocol.stream.rotation import Rotation
 
@@ -59,13 +62,180 @@ class SendDigits:
     kind: str
 
 
-OwnerAsk = TakePicture | StartRecording | StopRecording | EndCalls | SendDigits
+@frozen(kw_only=True)
+class InjectStream:
+    """Have the phone of a call hear a publication, of whichever node."""
+
+    filter: CallFilter
+    stream: StreamFilter
+
+
+@frozen(kw_only=True)
+class InjectSound:
+    """Have the phone of a call hear a file."""
+
+    filter: CallFilter
+    file: str
+
+
+@frozen(kw_only=True)
+class StopInjection:
+    """Have the phone of a call hear its page again."""
+
+    filter: CallFilter
+
+
+@frozen(kw_only=True)
+class CloseWhip:
+    """End what a client has begun by HTTP. `token`: the digest of its token, as hexadecimal digits."""
+
+    location: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class KeepCapture:
+    """Have a capture that players have begun go on without them."""
+
+    uri: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class EndCapture:
+    """End the capture of a URI."""
+
+    uri: str = field(repr=False)
+    schemes: frozenset[CaptureScheme]
+    end: End
+
+
+@frozen(kw_only=True)
+class StartPush:
+    """Push a publication. The answer is a description of the push."""
+
+    filter: StreamFilter
+    order: PushOrder
+
+
+class PushChange(StrEnum):
+    """What is to become of a push that runs."""
+
+    STOP = "stop"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    SOUND_OFF = "sound-off"
+
+
+@frozen(kw_only=True)
+class ChangePush:
+    """Change a push, or end it."""
+
+    filter: StreamFilter
+    push: str
+    change: PushChange
+
+
+@frozen(kw_only=True)
+class PlayInPush:
+    """Have a file heard in a push."""
+
+    filter: StreamFilter
+    push: str
+    sound: PushSound
+
+
+@frozen(kw_only=True)
+class AddToGroup:
+    """Record a publication for a group, on whichever node it is."""
+
+    uri: str
+    filter: StreamFilter
+
+
+@frozen(kw_only=True)
+class JoinGroup:
+    """Record a publication of the asked node for a group of the asking one; `stem`: what its files begin with."""
+
+    uri: str
+    stem: str
+    filter: StreamFilter
+
+
+@frozen(kw_only=True)
+class LeaveGroup:
+    """No longer record it. Without `stem`, the asked node is that of the group."""
+
+    uri: str
+    stem: str
+    media_session_id: str
+
+
+@frozen(kw_only=True)
+class EndGroup:
+    """End a group of the asked node."""
+
+    uri: str
+
+
+@frozen(kw_only=True)
+class EndPart:
+    """End what is recorded for a group of another node (no `stem`: for all of the URI). The answer is its files."""
+
+    uri: str
+    stem: str
+
+
+@frozen(kw_only=True)
+class FinishFile:
+    """Answer when the recording with this name is finished."""
+
+    name: str
+
+
+OwnerAsk = (
+    TakePicture
+    | StartRecording
+    | StopRecording
+    | EndCalls
+    | SendDigits
+    | InjectStream
+    | InjectSound
+    | StopInjection
+    | CloseWhip
+    | KeepCapture
+    | EndCapture
+    | StartPush
+    | ChangePush
+    | PlayInPush
+    | AddToGroup
+    | JoinGroup
+    | LeaveGroup
+    | EndGroup
+    | EndPart
+    | FinishFile
+)
 OWNER_KINDS: Final[dict[str, type[OwnerAsk]]] = {
     "take-picture": TakePicture,
     "start-recording": StartRecording,
     "stop-recording": StopRecording,
     "end-calls": EndCalls,
     "send-digits": SendDigits,
+    "inject-stream": InjectStream,
+    "inject-sound": InjectSound,
+    "stop-injection": StopInjection,
+    "close-whip": CloseWhip,
+    "keep-capture": KeepCapture,
+    "end-capture": EndCapture,
+    "start-push": StartPush,
+    "change-push": ChangePush,
+    "play-in-push": PlayInPush,
+    "add-to-group": AddToGroup,
+    "join-group": JoinGroup,
+    "leave-group": LeaveGroup,
+    "end-group": EndGroup,
+    "end-part": EndPart,
+    "finish-file": FinishFile,
 }
 
 
@@ -87,8 +257,49 @@ class FindCalls:
     limit: int
 
 
-SearchAsk = FindRecordings | FindCalls
-SEARCH_KINDS: Final[dict[str, type[SearchAsk]]] = {"find-recordings": FindRecordings, "find-calls": FindCalls}
+@frozen(kw_only=True)
+class FindRegistrations:
+    """The registrations at SIP servers. The answer is a list of descriptions."""
+
+
+@frozen(kw_only=True)
+class FindCaptures:
+    """The captures that run of sources with one of these schemes. The answer is a list of descriptions."""
+
+    schemes: frozenset[CaptureScheme]
+
+
+@frozen(kw_only=True)
+class FindPushes:
+    """The pushes that run and match, of the publications that match. The answer is a list of descriptions."""
+
+    filter: StreamFilter
+    search: PushSearch
+
+
+@frozen(kw_only=True)
+class FindGroups:
+    """The groups of recordings, and the parts of other nodes' groups. The answer is a list of descriptions."""
+
+
+@frozen(kw_only=True)
+class FindHolder:
+    """Who has the one thing of this kind and name."""
+
+    kind: str
+    key: str = field(repr=False)
+
+
+SearchAsk = FindRecordings | FindCalls | FindRegistrations | FindCaptures | FindPushes | FindGroups | FindHolder
+SEARCH_KINDS: Final[dict[str, type[SearchAsk]]] = {
+    "find-recordings": FindRecordings,
+    "find-calls": FindCalls,
+    "find-registrations": FindRegistrations,
+    "find-captures": FindCaptures,
+    "find-pushes": FindPushes,
+    "find-groups": FindGroups,
+    "find-holder": FindHolder,
+}
 
 
 @frozen(kw_only=True)
@@ -100,3 +311,4 @@ class OwnerAnswer:
     """Which; empty: none. See `actors.cluster.refusals`."""
     info: str = ""
     setting: str | None = None
+    detail: str = field(default="", repr=False)

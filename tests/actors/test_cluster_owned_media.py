@@ -11,7 +11,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.cluster.asking import REPEAT_AT_MOST
 from actors.cluster.cluster import Cluster
-from actors.cluster.owned_media import SLACK, ClusterRecorder, ClusterSnapshots
+from actors.cluster.owned_media import ClusterRecorder, ClusterSnapshots
+from actors.cluster.owners import SLACK
 from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import NoSuchPublication, RecordingDescription, RecordingRefused, RecordWish
 from actors.web.api.records import START_TIMEOUT
@@ -41,7 +42,8 @@ class FakeMedia:
     taken: int = 0
     given_up: int = 0
     picture_takes: float = 0.0
-    folder: Path = Path("records")
+    finishing: dict[str, trio.Event] = field(factory=dict)
+    beside: set[str] = field(factory=set)
 
     @property
     def here(self) -> "FakeMedia":
@@ -65,8 +67,18 @@ class FakeMedia:
     async def stop(self, query: StreamFilter) -> None:
         self._check()
 
+    def paths(self, name: str) -> list[Path]:
+        return []
+
+    def is_finishing(self, name: str) -> bool:
+        return name in self.finishing
+
+    def is_begun_beside(self, name: str) -> bool:
+        return name in self.beside
+
     async def until_finished(self, name: str) -> None:
-        pass
+        if name in self.finishing:
+            await self.finishing[name].wait()
 
     async def find_all(self, query: StreamFilter) -> Found[RecordingDescription]:
         return Found(total=0, items=())
@@ -199,3 +211,22 @@ async def test_a_node_that_crashes_over_a_request_is_asked_again_ever_more_rarel
             await asked.snapshots.take(NEWS, PictureSpec())
         waited = 30.0 + SLACK
         assert waited / REPEAT_AT_MOST <= caplog.text.count("request of another node crashed") <= 1 + waited / 1.0
+
+
+async def test_a_file_that_another_node_of_the_machine_finishes_is_waited_for(autojump_clock: MockClock) -> None:
+    async with asked_and_owner() as (asked, owner), trio.open_nursery() as nursery:
+        finished = owner.media.finishing["a.webm"] = trio.Event()
+        await asked.recorder.until_finished("a.webm")  # there is no sign of it: nobody is asked
+        asked.media.beside = {"a.webm", "b.webm"}
+        await asked.recorder.until_finished("b.webm")
+        done = trio.Event()
+
+        async def wait() -> None:
+            await asked.recorder.until_finished("a.webm")
+            done.set()
+
+        nursery.start_soon(wait)
+        await trio.sleep(10)
+        assert not done.is_set()
+        finished.set()
+        await done.wait()

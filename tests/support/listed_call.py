@@ -1,6 +1,6 @@
 """A call without media and SIP, for what finds and ends calls."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -31,6 +31,10 @@ def description(call_id: str, **changes: Any) -> CallDescription:
     return attrs.evolve(call, **changes)
 
 
+def _nobody() -> None:
+    """Nobody waits for it."""
+
+
 class HeardSources:
     """What its phone is to hear, `stop` included; `fault`: why it cannot."""
 
@@ -38,8 +42,9 @@ class HeardSources:
         self.heard: list[object] = []
         self.fault: str | None = None
 
-    def stream(self, publication: Publication) -> str | None:
+    def stream(self, publication: Publication, on_over: Callable[[], None] = _nobody) -> str | None:
         self.heard.append(publication)
+        self.on_over = on_over
         return self.fault
 
     def sound(self, sound: Sound) -> str | None:

@@ -10,6 +10,7 @@ import httpx
 
 get = partial(httpx.get, verify=False, trust_env=False, timeout=60)
 post = partial(httpx.post, verify=False, trust_env=False, timeout=60)
+delete = partial(httpx.delete, verify=False, trust_env=False, timeout=60)
 
 
 def answers(url: str) -> bool:

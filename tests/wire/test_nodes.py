@@ -8,22 +8,29 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import trio
 
 from tests.support import plain_http
+from tests.support.media_peer import MediaPeer
 from tests.support.notify_socket import notify_socket
 from tests.support.server_process import FREE_PORTS, ROOT, ServerProcess, running_server
-from tests.support.wcs_client import WcsClient, wcs_client
+from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
+from tests.wire.recording.test_records import show
+from tests.wire.workers.test_pushes import h264
 
 NODES = 4
 SESSIONS = 40
-LOOPBACK = {"ip": "127.0.0.1", "cluster.answer_timeout": 20_000}
+LOOPBACK = {"ip": "127.0.0.1", "cluster.answer_timeout": 20_000, "records.min_free": 0}
+GROUPS = "/rest-api/multipleRecorder"
+GROUP = {"uri": "multi-recorder://both"}
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +100,104 @@ def _metrics_are_of_all(server: ServerProcess) -> bool:
 
 def _statistics_are_of_all(server: ServerProcess) -> bool:
     return f"connections={SESSIONS}\n" in plain_http.get(server.http_url("/?action=stat")).text
+
+
+def asked(server: ServerProcess, path: str, body: Mapping[str, object]) -> httpx.Response:
+    """By a connection of its own, so that any node may be asked."""
+    return plain_http.post(server.http_url(path), json=body)
+
+
+def found_by_any(server: ServerProcess, path: str) -> list[dict[str, Any]]:
+    """What is found, whichever node is asked: the same by several connections."""
+    answers = [asked(server, path, {}).raise_for_status() for _ in range(2 * NODES)]
+    assert {each.headers["X-Cluster-Nodes"] for each in answers} == {f"{NODES}/{NODES}"}
+    assert len({len(each.text) for each in answers}) == 1
+    found: list[dict[str, Any]] = answers[0].json()
+    return found
+
+
+async def two_on_different_nodes(server: ServerProcess, sessions: list[WcsClient]) -> list[ClientStream]:
+    """Two publications that are not on the same node."""
+    streams = [await session.publish(f"stream-{number}") for number, session in enumerate(sessions)]
+    found = await trio.to_thread.run_sync(partial(asked, server, "/rest-api/stream/find_all", {}))
+    nodes = {each["mediaSessionId"]: each["nodeId"] for each in found.json()}
+    first = streams[0]
+    return [first, next(each for each in streams if nodes[each.id] != nodes[first.id])]
+
+
+async def test_what_rest_has_begun_is_found_and_ended_whichever_node_is_asked(server: ServerProcess) -> None:
+    await trio.to_thread.run_sync(wait_until_each_knows_all, server)
+    async with clients(server, 12) as sessions:
+        streams = await two_on_different_nodes(server, sessions)
+        ids = [each.id for each in streams]
+        await trio.to_thread.run_sync(begin_a_group_of_recordings, server, ids)
+        for stream in streams:
+            await show(stream, await stream.client.play(stream.name))
+        await trio.to_thread.run_sync(check_the_files_of_the_group, server, ids)
+        await sessions[-1].publish("pushed", peer=h264())
+        await trio.to_thread.run_sync(check_pushes, server, "pushed")
+        await trio.to_thread.run_sync(check_whip, server)
+
+
+def begin_a_group_of_recordings(server: ServerProcess, ids: list[str]) -> None:
+    assert asked(server, f"{GROUPS}/startup", GROUP).status_code == 200
+    assert asked(server, f"{GROUPS}/startup", GROUP).status_code == 409
+    for stream in ids:
+        answer = asked(server, f"{GROUPS}/add", {**GROUP, "mediaSessionId": stream})
+        assert answer.status_code == 200, answer.text
+
+
+def check_the_files_of_the_group(server: ServerProcess, ids: list[str]) -> None:
+    path = GROUPS
+    (group,) = found_by_any(server, f"{path}/find_all")
+    assert (sorted(group["mediaSessionsId"]), group["fileName"]) == (sorted(ids), "multi-recorder___both.json")
+    assert asked(server, f"{path}/terminate", GROUP).status_code == 200
+    assert asked(server, f"{path}/terminate", GROUP).status_code == 404
+    server.wait_until(lambda: _file(server, group["fileName"]).status_code == 200, what="the list of its files")
+    listed = _file(server, group["fileName"]).json()["files"]
+    assert sorted(each["mediaSessionId"] for each in listed) == sorted(ids)
+    for each in listed:
+        for _ in range(NODES):
+            assert len(_file(server, each["fileName"]).raise_for_status().content) == each["size"]
+
+
+def _file(server: ServerProcess, name: str) -> httpx.Response:
+    return plain_http.get(server.http_url(f"/client/records/{name}"))
+
+
+def check_pushes(server: ServerProcess, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        _check_pushes(server, {"streamName": name, "rtmpUrl": f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live"})
+
+
+def _check_pushes(server: ServerProcess, order: Mapping[str, object]) -> None:
+    path = "/rest-api/push"
+    begun = asked(server, f"{path}/startup", order)
+    assert begun.status_code == 200, begun.text
+    assert asked(server, f"{path}/startup", order).status_code == 409
+    push = begun.json()["mediaSessionId"]
+    for _ in range(NODES):
+        assert asked(server, f"{path}/mute", {"mediaSessionId": push}).status_code == 200
+    assert [(each["mediaSessionId"], each["muted"]) for each in found_by_any(server, f"{path}/find_all")] == [
+        (push, True)
+    ]
+    assert asked(server, f"{path}/terminate", {"mediaSessionId": push}).status_code == 200
+    assert asked(server, f"{path}/terminate", {"mediaSessionId": push}).status_code == 404
+    assert asked(server, f"{path}/find_all", {}).status_code == 404
+
+
+def check_whip(server: ServerProcess) -> None:
+    peer, headers = MediaPeer(), {"Content-Type": "application/sdp", "Authorization": "Bearer token"}
+    offer = peer.publish_offer()
+    peer.udp.close()
+    for number in range(2 * NODES):
+        begun = plain_http.post(server.http_url(f"/whip/whip-{number}"), content=offer, headers=headers)
+        assert begun.status_code == 201, begun.text
+        where = server.http_url(begun.headers["Location"])
+        assert plain_http.delete(where).status_code == 401
+        assert plain_http.delete(where, headers={"Authorization": "Bearer other"}).status_code == 409
+        assert plain_http.delete(where, headers={"Authorization": "Bearer token"}).status_code == 200
+        assert plain_http.delete(where, headers={"Authorization": "Bearer token"}).status_code == 404
 
 
 async def test_a_killed_node_ends_its_own_sessions_and_comes_back(server: ServerProcess) -> None:

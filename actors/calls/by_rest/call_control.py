@@ -27,20 +27,17 @@ class CallControl:
 
     async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
         """The number of those that match, and those on the page, oldest first."""
-        calls = self.matching(query)
+        calls = tuple(call.describe() for call in self._table.find(query.matches))
         return Found(total=len(calls), items=tuple(page.of(calls)))
-
-    def matching(self, query: CallFilter) -> tuple[CallDescription, ...]:
-        """Those that match, oldest first."""
-        return tuple(call.describe() for call in self._table.find(query.matches))
 
     async def is_elsewhere(self, call_id: str) -> bool:
         """There is no other node."""
         return False
 
-    def registrations(self) -> tuple[RegistrationDescription, ...]:
+    async def registrations(self) -> Found[RegistrationDescription]:
         """The registrations of this node, oldest first."""
-        return tuple(self._accounts)
+        found = tuple(self._accounts)
+        return Found(total=len(found), items=found)
 
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """End those that match, and wait until `deadline` for them to end; how many they are."""

@@ -3,6 +3,7 @@
 from attrs import frozen
 
 from actors.calls.by_rest.call_starter import CallStarter
+from actors.calls.by_rest.far_stream import Bring, FarHearer, bring_nothing
 from actors.calls.by_rest.sound_files import SoundFiles
 from actors.calls.call_table import CallTable, ListedCall
 from actors.media.publication import Publication
@@ -25,16 +26,22 @@ class CallOrders:
     _supervisor: Supervisor
     _starter: CallStarter
     _sounds: SoundFiles
+    _bring: Bring = bring_nothing
+
+    @property
+    def here(self) -> "CallOrders":
+        return self
 
     async def start(self, order: CallOrder) -> None:
         await self._starter.start(order)
 
-    def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
+    async def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
         call = self._call(query)
         publication = self._publication(stream)
         if publication is None:
-            raise NothingToInject("no publication matches whose media flows")
-        _check(call.sources.stream(publication))
+            await self._inject_from_afar(query, stream)
+        else:
+            _check(call.sources.stream(publication))
 
     async def inject_sound(self, query: CallFilter, file: str) -> None:
         self._call(query)
@@ -46,10 +53,21 @@ class CallOrders:
             raise NotInjected(str(error)) from None
         _check(self._call(query).sources.sound(sound))
 
-    def stop_injection(self, query: CallFilter) -> None:
+    async def stop_injection(self, query: CallFilter) -> None:
         self._call(query).sources.stop()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _inject_from_afar(self, query: CallFilter, stream: StreamFilter) -> None:
+        broadcast = await self._bring(stream)
+        if broadcast is None:
+            raise NothingToInject("no publication matches whose media flows")
+        call = self._call(query)
+        hearer = FarHearer(broadcast)
+        fault = call.sources.stream(broadcast.publication, hearer.detach)
+        if fault is not None:
+            hearer.detach()
+        _check(fault)
 
     def _call(self, query: CallFilter) -> ListedCall:
         calls = self._table.find(query.matches)

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from actors.node.not_here import NotHere
 from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
@@ -9,7 +10,7 @@ from protocol.rest.paging import Found, Page
 from protocol.sip.account_states import RegistrationDescription
 
 
-class NoSuchCall(Exception):
+class NoSuchCall(NotHere):
     """No call matches."""
 
 
@@ -28,17 +29,14 @@ class CallControlPort(Protocol):
     def here(self) -> "CallControlPort":
         """Those of this node alone."""
 
-    def matching(self, query: CallFilter) -> tuple[CallDescription, ...]:
-        """Those of this node that match, oldest first."""
-
     async def find(self, query: CallFilter, page: Page) -> Found[CallDescription]:
         """The number of those that match, and those on the page, oldest first."""
 
     async def is_elsewhere(self, call_id: str) -> bool:
         """Whether another node has a call of this id, as far as nodes answer."""
 
-    def registrations(self) -> tuple[RegistrationDescription, ...]:
-        """The registrations of this node, oldest first."""
+    async def registrations(self) -> Found[RegistrationDescription]:
+        """The registrations; of one node, oldest first."""
 
     async def terminate(self, query: CallFilter, reason: StopReason, *, deadline: float) -> int:
         """End those that match, and wait until `deadline` for them to end; how many they are."""

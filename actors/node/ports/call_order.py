@@ -24,16 +24,20 @@ class NotInjected(Exception):
 
 
 class CallOrderPort(Protocol):
-    """The calls of this node. What is about one of them raises `call_control_port.NoSuchCall` if there is none."""
+    """Calls. What is about one of them raises `call_control_port.NoSuchCall` if there is none, or NodesSilent."""
+
+    @property
+    def here(self) -> "CallOrderPort":
+        """Those of this node alone."""
 
     async def start(self, order: CallOrder) -> None:
         """Begin a call without a page. Raises CallRefused."""
 
-    def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
+    async def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
         """Have the phone hear a publication whose media flows. Raises NoSuchCall, NothingToInject or NotInjected."""
 
     async def inject_sound(self, query: CallFilter, file: str) -> None:
         """Have the phone hear a file of the folder of sounds, once. Raises as `inject_stream`."""
 
-    def stop_injection(self, query: CallFilter) -> None:
+    async def stop_injection(self, query: CallFilter) -> None:
         """Have the phone hear the page again. Raises NoSuchCall."""

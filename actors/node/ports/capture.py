@@ -4,15 +4,17 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from actors.node.not_here import NotHere
 from actors.runtime.actor import StopReason
 from protocol.capture.uri import CaptureScheme, CaptureUri
+from protocol.rest.paging import Found
 
 
 class AlreadyCaptured(Exception):
     """This URI is being captured, or the name is in use."""
 
 
-class NoSuchCapture(Exception):
+class NoSuchCapture(NotHere):
     """This URI is not being captured."""
 
 
@@ -37,16 +39,23 @@ class CaptureFailed(Exception):
 class CaptureDescription:
     """A capture that runs. `status`: PLAYING, or PENDING while its source is connected to."""
 
+    key: str
+    """The same for all captures of one URI, whatever is shown of it."""
     uri: str = field(repr=False)
     name: str
     status: str
     media_session_id: str
     has_audio: bool
     has_video: bool
+    node_id: str
 
 
 class CapturePort(Protocol):
-    """The captures of this node."""
+    """Captures. What acts on them raises NodesSilent if a node of the cluster may have them that does not answer."""
+
+    @property
+    def here(self) -> "CapturePort":
+        """Those of this node alone."""
 
     async def start(self, uri: CaptureUri, name: str) -> None:
         """Capture a source under a name, with or without players, and wait until its media flows.
@@ -54,8 +63,15 @@ class CapturePort(Protocol):
         One that players have begun goes on without them from then on. Raises AlreadyCaptured or CaptureFailed.
         """
 
-    def find(self, schemes: frozenset[CaptureScheme]) -> tuple[CaptureDescription, ...]:
-        """Those of URIs with one of these schemes, oldest first."""
+    async def find(self, schemes: frozenset[CaptureScheme]) -> Found[CaptureDescription]:
+        """Those of URIs with one of these schemes; of one node, oldest first."""
 
     async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
         """End the capture of a URI, and with it its players. Raises NoSuchCapture or AmbiguousCapture."""
+
+
+class LocalCapturePort(CapturePort, Protocol):
+    """Those of one node, and what other nodes ask of it."""
+
+    async def keep(self, uri: CaptureUri, name: str) -> None:
+        """As `start`, of a URI that is being captured here. Raises NoSuchCapture if it is not."""

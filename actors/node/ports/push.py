@@ -1,11 +1,13 @@
 """What the web service needs to have publications pushed to RTMP servers."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from attrs import field, frozen
 
+from actors.node.not_here import NotHere
 from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found
+from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound
 
 
 class PushRefused(Exception):
@@ -21,7 +23,7 @@ class UnusableTarget(Exception):
     """The URL names nothing that can be pushed to; the text says why, without the URL."""
 
 
-class NothingToPush(Exception):
+class NothingToPush(NotHere):
     """No publication matches, or none whose media flows."""
 
 
@@ -29,31 +31,12 @@ class AlreadyPushed(Exception):
     """The publication is being pushed to this URL."""
 
 
-class NoSuchPush(Exception):
+class NoSuchPush(NotHere):
     """There is no push of this id, or none that the caller may see."""
 
 
 class NoSuchSound(Exception):
     """There is no such file in the folder of sounds, or none that can be played."""
-
-
-@frozen(kw_only=True)
-class PushSound:
-    """A file of the folder of sounds, to be heard in the place of what is published."""
-
-    file: str
-    loops: bool = False
-
-
-@frozen(kw_only=True)
-class PushOrder:
-    """What is pushed where. `is_full`: the URL is whole, else the stream's name there is added; None: a setting."""
-
-    stream_name: str
-    url: str = field(repr=False)
-    is_full: bool | None = None
-    is_muted: bool = False
-    sound: PushSound | None = None
 
 
 @frozen(kw_only=True)
@@ -75,22 +58,33 @@ class PushDescription:
 
 
 class PushPort(Protocol):
-    """Pushes of publications, which queries choose."""
+    """Pushes of publications, which queries choose. What acts on them raises NodesSilent, too: see `NotHere`."""
+
+    @property
+    def here(self) -> "PushPort":
+        """Those of this node alone."""
 
     async def start(self, query: StreamFilter, order: PushOrder) -> PushDescription:
         """Begin. Raises UnusableTarget, NothingToPush, AlreadyPushed, NoSuchSound or PushRefused."""
 
-    def find_all(self, query: StreamFilter) -> Sequence[PushDescription]:
-        """Those that run, of the publications that match."""
+    async def find(self, query: StreamFilter, search: PushSearch) -> Found[PushDescription]:
+        """Those that run and match, of the publications that match."""
 
-    def stop(self, query: StreamFilter, push: str) -> None:
+    async def stop(self, query: StreamFilter, push: str) -> None:
         """End one. Raises NoSuchPush."""
 
-    def mute(self, query: StreamFilter, push: str, *, is_muted: bool) -> None:
+    async def mute(self, query: StreamFilter, push: str, *, is_muted: bool) -> None:
         """Silence in the place of the sound, or no longer. Raises NoSuchPush."""
 
     async def sound_on(self, query: StreamFilter, push: str, sound: PushSound) -> None:
         """Have a file heard in the place of the sound. Raises NoSuchPush, NoSuchSound or PushRefused."""
 
-    def sound_off(self, query: StreamFilter, push: str) -> None:
+    async def sound_off(self, query: StreamFilter, push: str) -> None:
         """The published sound is heard again. Raises NoSuchPush."""
+
+
+class LocalPushPort(PushPort, Protocol):
+    """Those of one node, and what other nodes ask of it."""
+
+    def has(self, push: str) -> bool:
+        """Whether a push of this id runs here."""

@@ -1,11 +1,12 @@
 """What the web service needs to have publications recorded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
 
+from actors.node.not_here import NotHere
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.stream.record_names import RecordFacts
@@ -25,11 +26,11 @@ class RecordingRefused(Exception):
         self.setting = setting
 
 
-class NoSuchPublication(Exception):
+class NoSuchPublication(NotHere):
     """No publication matches, or none whose media flows."""
 
 
-class NoSuchGroup(Exception):
+class NoSuchGroup(NotHere):
     """There is no group of recordings with this URI."""
 
 
@@ -63,22 +64,37 @@ class RecordingDescription:
 
 @frozen(kw_only=True)
 class GroupDescription:
-    """A group of recordings, those that run, and the name that its JSON file will have."""
+    """A group of recordings, those that run, and the name that its JSON file will have.
+
+    Empty: the group was begun on another node, which writes the file.
+    """
 
     uri: str
     media_session_ids: Sequence[str]
     file_name: str
 
 
+@frozen(kw_only=True)
+class GroupedFile:
+    """A finished file of a group. `start` in seconds since the epoch, 0: not known; `duration` in milliseconds."""
+
+    file_name: str
+    media_session_id: str
+    name: str
+    """Of the stream."""
+    start: float
+    duration: int | None
+    size: int | None
+
+
 class RecordFilesPort(Protocol):
     """The files that come of recordings."""
 
-    @property
-    def folder(self) -> Path:
-        """Where finished files are."""
+    def paths(self, name: str) -> Sequence[Path]:
+        """Where a finished file of this name would be: on this node, and on the others of this machine."""
 
     async def until_finished(self, name: str) -> None:
-        """Wait for the file of this name, if its recording has just ended."""
+        """Wait for the file of this name, if its recording has just ended. Raises NodesSilent."""
 
 
 class RecorderPort(RecordFilesPort, Protocol):
@@ -105,19 +121,61 @@ class RecorderPort(RecordFilesPort, Protocol):
 
 
 class RecordGroupPort(Protocol):
-    """Groups of recordings, by their URIs."""
+    """Groups of recordings, by their URIs. What acts on them raises NodesSilent, too: see `NotHere`."""
 
-    def begin(self, uri: str) -> None:
+    async def begin(self, uri: str) -> None:
         """Make a group. Raises GroupExists or RecordingRefused."""
 
     async def add(self, uri: str, query: StreamFilter) -> None:
         """Record a publication for a group. Raises NoSuchGroup, GroupExists, NoSuchPublication or RecordingRefused."""
 
-    def remove(self, uri: str, media_session_id: str) -> None:
+    async def remove(self, uri: str, media_session_id: str) -> None:
         """No longer record it. Raises NoSuchGroup or NoSuchRecording."""
 
-    def end(self, uri: str) -> None:
+    async def end(self, uri: str) -> None:
         """End a group; its files appear a moment later. Raises NoSuchGroup."""
 
-    def groups(self) -> Sequence[GroupDescription]:
+    async def groups(self) -> Found[GroupDescription]:
         """All of them."""
+
+
+CollectFiles = Callable[[], Awaitable[Sequence[GroupedFile]]]
+"""Ends what is recorded for a group elsewhere, and gives the files when they are finished."""
+
+
+class LocalRecordGroupPort(RecordGroupPort, Protocol):
+    """Those of one node, and its parts of groups that were begun on other nodes.
+
+    The node of a group knows which others have parts of it, and lists their files with its own.
+    """
+
+    def has(self, uri: str) -> bool:
+        """Whether the group was begun here."""
+
+    def share(self, uri: str, collect: CollectFiles) -> str:
+        """Another node has a part of it; the text that all its files begin with. Raises NoSuchGroup."""
+
+    async def join(self, uri: str, stem: str, query: StreamFilter) -> None:
+        """Record a publication for another node's group. Raises GroupExists, NoSuchPublication or RecordingRefused."""
+
+    async def leave(self, uri: str, stem: str, media_session_id: str) -> None:
+        """No longer record it. Raises NoSuchRecording."""
+
+    async def end_part(self, uri: str, stem: str) -> Sequence[GroupedFile]:
+        """End all that is recorded here for another node's group; its files, when they are finished.
+
+        No `stem`: for all groups of this URI that other nodes have had.
+        """
+
+    def parts(self) -> Sequence[GroupDescription]:
+        """What is recorded here for groups of other nodes."""
+
+
+class LocalRecorderPort(RecorderPort, Protocol):
+    """Those of one node, and what other nodes ask of it."""
+
+    def is_finishing(self, name: str) -> bool:
+        """Whether a file of this name is being finished here."""
+
+    def is_begun_beside(self, name: str) -> bool:
+        """Whether another node of this machine has a file that may get this name."""

@@ -47,3 +47,10 @@ class WhipPort(Protocol):
 
     async def close(self, location: str, token: str | None) -> None:
         """End one for its client. RestError: 401 no token, 403 refused by the backend, 404 gone, 409 wrong token."""
+
+
+class LocalWhipPort(WhipPort, Protocol):
+    """Those of one node, and what other nodes ask of it."""
+
+    async def close_known(self, location: str, digest: bytes) -> None:
+        """As `close`; `digest`: `protocol.rest.whip.token_digest` of the token."""

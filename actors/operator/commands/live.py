@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from actors.events.event_log import EventLog
 from actors.events.terminations import report_terminated
@@ -137,8 +137,9 @@ class LiveCommands:
             return _refused(CallInfo.NOT_SERVED, {})
 
         async def find(page: Page) -> Found[RegistrationDescription]:
-            found = [each for each in calls.registrations() if command.matches(each)]
-            return Found(total=len(found), items=tuple(page.of(found)))
+            known = await calls.registrations()
+            found = [each for each in known.items if command.matches(each)]
+            return evolve(known, total=len(found), items=tuple(page.of(found)))
 
         return await _list(
             command, find, RegistrationDescription.shown, noun="registration", columns=REGISTRATION_COLUMNS

@@ -1,5 +1,6 @@
 """`/rest-api/call/startup` and `/rest-api/call/inject_...`: calls without a page, and what phones hear."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -10,18 +11,19 @@ from starlette.responses import Response
 from actors.node.ports.call_control import NoSuchCall
 from actors.node.ports.call_order import CallOrderPort, NothingToInject, NotInjected
 from actors.runtime.logs import get_logger
-from actors.web.api.routes import ApiRoute, acting_route
+from actors.web.api.coverage import NODES_SILENT, is_local
+from actors.web.api.routes import DONE, ApiRoute, Endpoint, acting_route
 from actors.web.callers import identity_of, narrowed, note
 from actors.web.refusals import caller_fields
 from actors.web.responses import JsonAnswer, empty_answer
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.node.filters import StreamFilter, given_conditions
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import NO_QUERY, FieldTable
+from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
-from protocol.rest.query import read_query
 from protocol.rest.resources import call_orders as rest
 from protocol.rest.schemas import object_of
+from protocol.rest.scope import SCOPE_QUERY
 
 _PATH: Final = "/rest-api/call"
 _NO_CALL: Final = "no call matches"
@@ -37,13 +39,15 @@ _STREAM_ERRORS: Final = {
     404: f"{_NO_CALL}, or no publication whose media flows",
     409: "the call is not up, or its phone does not take the codec of the stream",
     501: _OFF,
+    503: NODES_SILENT,
 }
 _SOUND_ERRORS: Final = {
     404: f"{_NO_CALL}, or there is no such file in the folder of sounds",
     409: "the call is not up, its phone takes no G.711, or the file cannot be played",
     501: _OFF,
+    503: NODES_SILENT,
 }
-_STOP_ERRORS: Final = {404: _NO_CALL, 501: _OFF}
+_STOP_ERRORS: Final = {404: _NO_CALL, 501: _OFF, 503: NODES_SILENT}
 
 log = get_logger("web")
 
@@ -57,33 +61,26 @@ class CallOrderResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         begun = Answer(description="the call has begun; /call/find tells of its status", schema=object_of("Begun"))
         stream, stop = "have a phone hear a stream", "have a phone hear its page again"
+        sound = "have a phone hear a sound"
         return (
-            acting_route(f"{_PATH}/startup", self.startup, "begin a call", rest.STARTUP, _START_ERRORS, begun),
-            acting_route(
-                f"{_PATH}/inject_stream/startup", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS
-            ),
-            acting_route(f"{_PATH}/inject_stream", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS),
-            acting_route(f"{_PATH}/inject_stream/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
-            acting_route(
-                f"{_PATH}/inject_sound",
-                self.inject_sound,
-                "have a phone hear a sound",
-                rest.INJECT_SOUND,
-                _SOUND_ERRORS,
-            ),
-            acting_route(f"{_PATH}/inject_sound/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
+            _acting("startup", self.startup, "begin a call", rest.STARTUP, _START_ERRORS, begun),
+            _acting("inject_stream/startup", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS),
+            _acting("inject_stream", self.inject_stream, stream, rest.INJECT_STREAM, _STREAM_ERRORS),
+            _acting("inject_stream/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
+            _acting("inject_sound", self.inject_sound, sound, rest.INJECT_SOUND, _SOUND_ERRORS),
+            _acting("inject_sound/terminate", self.stop, stop, rest.STOP_INJECTION, _STOP_ERRORS),
         )
 
     async def startup(self, request: Request) -> Response:
         """Begin a call without a page. It goes on by itself; its end is told by hooks and events."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        is_local(request)  # a query that is malformed is told first
         order = rest.parse_startup(await request.body())
         apps = identity_of(request.scope).apps
         if apps is not None and order.app_key not in apps:
             raise RestError(HTTPStatus.FORBIDDEN, "this login is bound to other applications", key="appKey")
         note(request.scope, call=order.call_id, app=order.app_key, account=order.account or None)
         try:
-            await self._port().start(order)
+            await self._port(request).start(order)
         except CallRefused as refused:
             raise rest.refusal_of_call(refused) from None
         note(request.scope, matched=1)
@@ -95,7 +92,7 @@ class CallOrderResource:
         asked = await self._read(request, rest.INJECT_STREAM)
         stream = narrowed(request.scope, StreamFilter(name=asked.name, published=True))
         try:
-            self._port().inject_stream(asked.filter, stream)
+            await self._port(request).inject_stream(asked.filter, stream)
         except (NoSuchCall, NothingToInject, NotInjected) as error:
             raise _refusal(error) from None
         log.info("stream injected by rest", **_told(request, asked))
@@ -105,7 +102,7 @@ class CallOrderResource:
         """Have the phone of a call hear a WAV file in the page's place, once."""
         asked = await self._read(request, rest.INJECT_SOUND)
         try:
-            await self._port().inject_sound(asked.filter, asked.name)
+            await self._port(request).inject_sound(asked.filter, asked.name)
         except (NoSuchCall, NothingToInject, NotInjected) as error:
             raise _refusal(error) from None
         log.info("sound injected by rest", **_told(request, asked))
@@ -115,7 +112,7 @@ class CallOrderResource:
         """End whatever the phone of a call hears in the page's place; nothing, if there is none."""
         asked = await self._read(request, rest.STOP_INJECTION)
         try:
-            self._port().stop_injection(asked.filter)
+            await self._port(request).stop_injection(asked.filter)
         except NoSuchCall as error:
             raise _refusal(error) from None
         log.info("injection ended by rest", **_told(request, asked))
@@ -123,18 +120,29 @@ class CallOrderResource:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _port(self) -> CallOrderPort:
+    def _port(self, request: Request) -> CallOrderPort:
         """Asked for after the request has been read: what is malformed is told first."""
         if self._calls is None:
             raise RestError(HTTPStatus.NOT_IMPLEMENTED, CallInfo.NOT_SERVED, setting="sip.servers")
-        return self._calls
+        return self._calls.here if is_local(request) else self._calls
 
     async def _read(self, request: Request, table: FieldTable) -> rest.Injection:
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        is_local(request)  # a query that is malformed is told first
         asked = rest.parse_injection(await request.body(), table)
         asked = evolve(asked, filter=narrowed(request.scope, asked.filter))
         note(request.scope, filter=given_conditions(asked.filter), name=asked.name or None)
         return asked
+
+
+def _acting(
+    method: str,
+    endpoint: Endpoint,
+    summary: str,
+    fields: FieldTable,
+    errors: Mapping[int, str],
+    answer: Answer = DONE,
+) -> ApiRoute:
+    return acting_route(f"{_PATH}/{method}", endpoint, summary, fields, errors, answer, query=SCOPE_QUERY)
 
 
 def _told(request: Request, asked: rest.Injection) -> dict[str, object]:

@@ -7,11 +7,10 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.call_control import CallControlPort, DigitsNotSent, NoSuchCall
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
-from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nodes_silent, nothing_found
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
 from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
@@ -74,10 +73,7 @@ class CallResource:
         local = is_local(request)
         query = narrowed(request.scope, rest.parse_terminate(await request.body()))
         deadline = trio.current_time() + self._settings.rest_terminate_timeout
-        try:
-            count = await self._port(local).terminate(query, BY_REST, deadline=deadline)
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
+        count = await self._port(local).terminate(query, BY_REST, deadline=deadline)
         note(request.scope, filter=given_conditions(query), matched=count)
         if not count:
             raise not_found(_NO_CALL)
@@ -92,8 +88,6 @@ class CallResource:
         note(request.scope, filter=given_conditions(query))
         try:
             await self._port(local).send_digits(query, order.digits, order.kind)
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
         except NoSuchCall:
             raise not_found(_NO_CALL) from None
         except DigitsNotSent as refused:

@@ -1,8 +1,10 @@
 """`/rest-api/rtsp/...` and `/rest-api/pull/rtmp/...`: the operator has sources captured."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +18,7 @@ from actors.node.ports.capture import (
 )
 from actors.runtime.actor import StopReason
 from actors.runtime.logs import get_logger
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
 from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import check_unbound, note
@@ -24,10 +27,11 @@ from actors.web.responses import JsonAnswer, empty_answer
 from protocol.access.roles import Role
 from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme
 from protocol.rest.errors import RestError, not_found
-from protocol.rest.fields import NO_QUERY, FieldTable, Schema
+from protocol.rest.fields import FieldTable, Schema
 from protocol.rest.operations import Answer
-from protocol.rest.query import read_query
+from protocol.rest.paging import Found
 from protocol.rest.resources import captures as rest
+from protocol.rest.scope import SCOPE_QUERY
 from protocol.stream.info_texts import StreamInfo
 
 BY_REST: Final = StopReason(cause="rest-terminate", info=StreamInfo.STOPPED_BY_REST_TERMINATE)
@@ -35,7 +39,7 @@ _NOT_CAPTURED: Final = "this source is not captured"
 _AMBIGUOUS: Final = (
     "several sources look like this without their secrets; give the whole URI, or end their streams by name"
 )
-_END_ERRORS: Final = {404: _NOT_CAPTURED, 409: _AMBIGUOUS}
+_END_ERRORS: Final = {404: _NOT_CAPTURED, 409: _AMBIGUOUS, 503: NODES_SILENT}
 _START_ERRORS: Final = {
     409: "this source is captured already, under another name or by REST, or the name is in use",
     500: "the source cannot be captured; the reason says why",
@@ -53,28 +57,15 @@ class CaptureResource:
         self._captures = captures
 
     def routes(self) -> tuple[ApiRoute, ...]:
+        rtsp, rtmp = "/rest-api/rtsp", "/rest-api/pull/rtmp"
         return (
-            acting_route(
-                "/rest-api/rtsp/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS
-            ),
-            _listing("/rest-api/rtsp/find", self.find, "find captured RTSP sources", rest.RTSP_FIND, rest.RTSP_AGENTS),
-            _listing("/rest-api/rtsp/find_all", self.find, "list them", rest.NO_FIELDS, rest.RTSP_AGENTS),
-            acting_route("/rest-api/rtsp/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, _END_ERRORS),
-            acting_route("/rest-api/pull/rtmp/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
-            _listing(
-                "/rest-api/pull/rtmp/find_all",
-                self.find_pulled,
-                "list captured RTMP sources",
-                rest.NO_FIELDS,
-                rest.PULLED,
-            ),
-            acting_route(
-                "/rest-api/pull/rtmp/terminate",
-                self.end_pull,
-                "end a capture",
-                rest.PULL_TERMINATE,
-                _END_ERRORS,
-            ),
+            _acting(f"{rtsp}/startup", self.startup, "capture an RTSP source", rest.RTSP_STARTUP, _START_ERRORS),
+            _listing(f"{rtsp}/find", self.find, "find captured RTSP sources", rest.RTSP_FIND, rest.RTSP_AGENTS),
+            _listing(f"{rtsp}/find_all", self.find, "list them", rest.NO_FIELDS, rest.RTSP_AGENTS),
+            _acting(f"{rtsp}/terminate", self.terminate, "end a capture", rest.RTSP_TERMINATE, _END_ERRORS),
+            _acting(f"{rtmp}/pull", self.pull, "capture an RTMP source", rest.PULL, _START_ERRORS),
+            _listing(f"{rtmp}/find_all", self.find_pulled, "list captured RTMP sources", rest.NO_FIELDS, rest.PULLED),
+            _acting(f"{rtmp}/terminate", self.end_pull, "end a capture", rest.PULL_TERMINATE, _END_ERRORS),
         )
 
     async def startup(self, request: Request) -> Response:
@@ -87,24 +78,20 @@ class CaptureResource:
 
     async def find(self, request: Request) -> Response:
         """The captured RTSP sources that match, those that players started included."""
-        _check_caller(request)
+        captures = self._asked(request)
         table = rest.NO_FIELDS if request.url.path.endswith("/find_all") else rest.RTSP_FIND
         fields = await search_fields(request, table)
         table.read(fields)
         uri, status = rest.parse_find(fields)
-        found = [each for each in self._captures.find(RTSP_SCHEMES) if _matches(each, uri, status)]
-        if not found:
-            raise not_found(_NOT_CAPTURED)
-        return JsonAnswer([_agent(each) for each in found])
+        found = await captures.find(RTSP_SCHEMES)
+        matching = tuple(each for each in found.items if _matches(each, uri, status))
+        return _listed(request, evolve(found, total=len(matching), items=matching), _agent)
 
     async def find_pulled(self, request: Request) -> Response:
         """The captured RTMP sources."""
-        _check_caller(request)
+        captures = self._asked(request)
         rest.NO_FIELDS.read(await search_fields(request, rest.NO_FIELDS))
-        found = self._captures.find(RTMP_SCHEMES)
-        if not found:
-            raise not_found(_NOT_CAPTURED)
-        return JsonAnswer([_pulled(each) for each in found])
+        return _listed(request, await captures.find(RTMP_SCHEMES), _pulled)
 
     async def terminate(self, request: Request) -> Response:
         """End a capture; its players end with it."""
@@ -116,12 +103,16 @@ class CaptureResource:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _asked(self, request: Request) -> CapturePort:
+        """Those that the request is for: with `?scope=local` what this node captures only."""
+        check_unbound(request.scope, "a capture")
+        return self._captures.here if is_local(request) else self._captures
+
     async def _start(self, request: Request, table: FieldTable, schemes: frozenset[CaptureScheme]) -> Response:
-        _check_caller(request)
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        captures = self._asked(request)
         asked = rest.parse_startup(await request.body(), table, schemes)
         try:
-            await self._captures.start(asked.uri, asked.name)
+            await captures.start(asked.uri, asked.name)
         except AlreadyCaptured:
             raise RestError(HTTPStatus.CONFLICT, "this source is captured already, or the name is in use") from None
         except CaptureFailed as failed:
@@ -131,11 +122,10 @@ class CaptureResource:
         return empty_answer({})
 
     async def _terminate(self, request: Request, table: FieldTable, schemes: frozenset[CaptureScheme]) -> Response:
-        _check_caller(request)
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        captures = self._asked(request)
         uri = rest.parse_terminate(await request.body(), table)
         try:
-            await self._captures.terminate(uri, schemes, BY_REST)
+            await captures.terminate(uri, schemes, BY_REST)
         except NoSuchCapture:
             raise not_found(_NOT_CAPTURED) from None
         except AmbiguousCapture:
@@ -145,8 +135,12 @@ class CaptureResource:
         return empty_answer({})
 
 
-def _check_caller(request: Request) -> None:
-    check_unbound(request.scope, "a capture")
+def _listed(
+    request: Request, found: Found[CaptureDescription], shown: Callable[[CaptureDescription], dict[str, Any]]
+) -> Response:
+    if not found.total:
+        return nothing_found(request, "capture", found)
+    return JsonAnswer([shown(each) for each in found.items], headers=coverage_headers(found.coverage))
 
 
 def _refusal(failed: CaptureFailed) -> RestError:
@@ -174,6 +168,10 @@ def _pulled(capture: CaptureDescription) -> dict[str, Any]:
     }
 
 
+def _acting(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, errors: Mapping[int, str]) -> ApiRoute:
+    return acting_route(path, endpoint, summary, fields, errors, query=SCOPE_QUERY)
+
+
 def _listing(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, found: Schema) -> ApiRoute:
     return ApiRoute(
         path=path,
@@ -182,7 +180,8 @@ def _listing(path: str, endpoint: Endpoint, summary: str, fields: FieldTable, fo
         role=Role.VIEW,
         summary=summary,
         fields=fields,
+        query=SCOPE_QUERY,
         needs_body=False,
         answers=(Answer(description="the captures", schema=found),),
-        errors={404: _NOT_CAPTURED},
+        errors={404: _NOT_CAPTURED, 503: NODES_SILENT},
     )

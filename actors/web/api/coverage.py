@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.control import NodeControl
 from actors.web.responses import (
     COUNT_HEADER,
@@ -103,8 +104,9 @@ def unacknowledged(request: Request, delivery: DeliveryReport, headers: Mapping[
     return JsonAnswer(body, HTTPStatus.SERVICE_UNAVAILABLE, headers=told)
 
 
-def nodes_silent(request: Request, coverage: Coverage) -> Response:
+async def on_nodes_silent(request: Request, silent: NodesSilent) -> Response:
     """503: what is known has been done, and nodes do not answer that may have more of it."""
+    coverage = silent.coverage
     body = {
         **error_body(HTTPStatus.SERVICE_UNAVAILABLE, _reason(coverage), request.url.path),
         "missing": ["*"] if coverage.is_cut_off else list(coverage.silent),

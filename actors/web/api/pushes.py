@@ -1,6 +1,7 @@
 """`/rest-api/push/...`: publications are pushed to RTMP servers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,14 +14,13 @@ from actors.node.ports.push import (
     NoSuchSound,
     NothingToPush,
     PushDescription,
-    PushOrder,
     PushPort,
     PushRefused,
-    PushSound,
     UnusableTarget,
 )
 from actors.runtime.logs import get_logger
-from actors.web.api.routes import ApiRoute, Endpoint, acting_route
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
+from actors.web.api.routes import DONE, ApiRoute, Endpoint, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
 from actors.web.refusals import caller_fields
@@ -29,10 +29,10 @@ from protocol.access.roles import Role
 from protocol.containers.depayloaders import CALL_CODECS
 from protocol.node.filters import StreamFilter
 from protocol.rest.errors import RestError, bad_request, not_found
-from protocol.rest.fields import NO_QUERY, FieldTable
+from protocol.rest.fields import FieldTable
 from protocol.rest.operations import Answer
-from protocol.rest.query import read_query
 from protocol.rest.resources import pushes as rest
+from protocol.rest.scope import SCOPE_QUERY
 
 _PATH: Final = "/rest-api/push"
 _NO_PUSH: Final = "there is no such push"
@@ -42,7 +42,7 @@ _LIMITS: Final = {
     403: "a setting does not allow it; `setting` names it",
     404: "no publication matches whose media flows",
     409: f"{_PUSHED}, or has a codec that is not pushed",
-    503: "too many pushes, or the server is overloaded; `setting` names the limit",
+    503: "too many pushes, or the server is overloaded; `setting` names the limit. Or a node of the cluster is silent",
 }
 _STATUSES: Final = {
     "push.transcode": HTTPStatus.FORBIDDEN,
@@ -62,36 +62,26 @@ class PushResource:
     def routes(self) -> tuple[ApiRoute, ...]:
         found = Answer(description="the pushes that run", schema=rest.PUSHES)
         begun = Answer(description="the push, which now connects to its target", schema=rest.PUSH)
-        gone = {404: _NO_PUSH}
-        sound_errors = {404: f"{_NO_PUSH}, or {_NO_SOUND}", 409: "the push cannot play it now"}
+        gone = {404: _NO_PUSH, 503: NODES_SILENT}
+        sound_errors = {**gone, 404: f"{_NO_PUSH}, or {_NO_SOUND}", 409: "the push cannot play it now"}
+        start = _acting("startup", self.startup, "push a publication to an RTMP server", rest.STARTUP, _LIMITS, begun)
         return (
-            acting_route(
-                f"{_PATH}/startup", self.startup, "push a publication to an RTMP server", rest.STARTUP, _LIMITS, begun
-            ),
+            start,
             _find_route("find", self.find, "find pushes", rest.FIND, found),
             _find_route("find_all", self.find_all, "list all pushes", rest.NO_FIELDS, found),
-            acting_route(f"{_PATH}/terminate", self.terminate, "end a push", rest.ONE, gone),
-            acting_route(f"{_PATH}/mute", self.mute, "send silence in the place of the sound", rest.ONE, gone),
-            acting_route(f"{_PATH}/unmute", self.unmute, "send the sound again", rest.ONE, gone),
-            acting_route(f"{_PATH}/sound_on", self.sound_on, "send a file's sound", rest.SOUND_ON, sound_errors),
-            acting_route(
-                f"{_PATH}/sound_off", self.sound_off, "send the publication's own sound again", rest.ONE, gone
-            ),
+            _acting("terminate", self.terminate, "end a push", rest.ONE, gone),
+            _acting("mute", self.mute, "send silence in the place of the sound", rest.ONE, gone),
+            _acting("unmute", self.unmute, "send the sound again", rest.ONE, gone),
+            _acting("sound_on", self.sound_on, "send a file's sound", rest.SOUND_ON, sound_errors),
+            _acting("sound_off", self.sound_off, "send the publication's own sound again", rest.ONE, gone),
         )
 
     async def startup(self, request: Request) -> Response:
         """Begin a push. The answer does not wait for the target; `find` shows what became of it."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
-        asked = rest.parse_startup(await request.body())
-        order = PushOrder(
-            stream_name=asked.stream_name,
-            url=asked.url,
-            is_full=asked.is_full,
-            is_muted=asked.is_muted,
-            sound=_sound(asked.sound),
-        )
+        pusher = self._asked(request)
+        order = rest.parse_startup(await request.body())
         try:
-            push = await self._pusher.start(narrowed(request.scope, StreamFilter()), order)
+            push = await pusher.start(narrowed(request.scope, StreamFilter()), order)
         except UnusableTarget as error:
             raise bad_request(f"rtmpUrl {error}", key=rest.RTMP_URL.name) from None
         except NothingToPush:
@@ -108,21 +98,20 @@ class PushResource:
 
     async def find(self, request: Request) -> Response:
         """The pushes that match."""
-        asked = rest.parse_find(await search_fields(request, rest.FIND))
-        return _found(push for push in self._all(request) if _matches(push, asked))
+        pusher = self._asked(request)
+        return await self._found(request, pusher, rest.parse_find(await search_fields(request, rest.FIND)))
 
     async def find_all(self, request: Request) -> Response:
         """The pushes that run. POST takes an empty body or none."""
+        pusher = self._asked(request)
         rest.NO_FIELDS.read(await search_fields(request, rest.NO_FIELDS))
-        return _found(self._all(request))
+        return await self._found(request, pusher, rest.PushSearch())
 
     async def terminate(self, request: Request) -> Response:
         """End a push; its stream goes on."""
-        push = await self._one(request)
-        try:
-            self._pusher.stop(narrowed(request.scope, StreamFilter()), push)
-        except NoSuchPush:
-            raise not_found(_NO_PUSH) from None
+        pusher, push = await self._one(request)
+        with _no_push():
+            await pusher.stop(narrowed(request.scope, StreamFilter()), push)
         log.info("push ended by rest", push=push, **caller_fields(request.scope))
         return empty_answer({})
 
@@ -136,14 +125,12 @@ class PushResource:
 
     async def sound_on(self, request: Request) -> Response:
         """A file's sound in the place of the publication's."""
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+        pusher = self._asked(request)
         push, sound = rest.parse_sound_on(await request.body())
         note(request.scope, push=push, file=sound.file)
-        query = narrowed(request.scope, StreamFilter())
         try:
-            await self._pusher.sound_on(query, push, PushSound(file=sound.file, loops=sound.loops))
-        except NoSuchPush:
-            raise not_found(_NO_PUSH) from None
+            with _no_push():
+                await pusher.sound_on(narrowed(request.scope, StreamFilter()), push, sound)
         except NoSuchSound:
             raise RestError(HTTPStatus.NOT_FOUND, _NO_SOUND, key=rest.SOUND_FILE.name) from None
         except PushRefused as refused:
@@ -152,42 +139,43 @@ class PushResource:
 
     async def sound_off(self, request: Request) -> Response:
         """The publication's own sound again."""
-        push = await self._one(request)
-        try:
-            self._pusher.sound_off(narrowed(request.scope, StreamFilter()), push)
-        except NoSuchPush:
-            raise not_found(_NO_PUSH) from None
+        pusher, push = await self._one(request)
+        with _no_push():
+            await pusher.sound_off(narrowed(request.scope, StreamFilter()), push)
         return empty_answer({})
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _all(self, request: Request) -> Iterable[PushDescription]:
-        return self._pusher.find_all(narrowed(request.scope, StreamFilter()))
+    def _asked(self, request: Request) -> PushPort:
+        """Those that the request is for: with `?scope=local` the pushes of this node only."""
+        return self._pusher.here if is_local(request) else self._pusher
+
+    async def _found(self, request: Request, pusher: PushPort, search: rest.PushSearch) -> Response:
+        found = await pusher.find(narrowed(request.scope, StreamFilter()), search)
+        if not found.total:
+            return nothing_found(request, "push", found)
+        return JsonAnswer([_shown(push) for push in found.items], headers=coverage_headers(found.coverage))
 
     async def _mute(self, request: Request, *, is_muted: bool) -> Response:
-        push = await self._one(request)
-        try:
-            self._pusher.mute(narrowed(request.scope, StreamFilter()), push, is_muted=is_muted)
-        except NoSuchPush:
-            raise not_found(_NO_PUSH) from None
+        pusher, push = await self._one(request)
+        with _no_push():
+            await pusher.mute(narrowed(request.scope, StreamFilter()), push, is_muted=is_muted)
         return empty_answer({})
 
-    async def _one(self, request: Request) -> str:
-        NO_QUERY.read(read_query(request.scope["query_string"]))
+    async def _one(self, request: Request) -> tuple[PushPort, str]:
+        """Who is asked, and about which push."""
+        pusher = self._asked(request)
         push = rest.parse_one(await request.body())
         note(request.scope, push=push)
-        return push
+        return pusher, push
 
 
-def _matches(push: PushDescription, asked: rest.PushSearch) -> bool:
-    return asked.stream_name in (None, push.stream_name, push.target_name) and asked.url in (None, push.url)
-
-
-def _found(pushes: Iterable[PushDescription]) -> Response:
-    shown = [_shown(push) for push in pushes]
-    if not shown:
-        raise not_found("no push matches")
-    return JsonAnswer(shown)
+@contextmanager
+def _no_push() -> Iterator[None]:
+    try:
+        yield
+    except NoSuchPush:
+        raise not_found(_NO_PUSH) from None
 
 
 def _shown(push: PushDescription) -> dict[str, Any]:
@@ -204,13 +192,20 @@ def _shown(push: PushDescription) -> dict[str, Any]:
     }
 
 
-def _sound(asked: rest.SoundOn | None) -> PushSound | None:
-    return None if asked is None else PushSound(file=asked.file, loops=asked.loops)
-
-
 def _refusal(refused: PushRefused) -> RestError:
     status = _STATUSES.get(refused.setting, HTTPStatus.SERVICE_UNAVAILABLE)
     return RestError(status, refused.info, setting=refused.setting or None)
+
+
+def _acting(
+    method: str,
+    endpoint: Endpoint,
+    summary: str,
+    fields: FieldTable,
+    errors: Mapping[int, str],
+    answer: Answer = DONE,
+) -> ApiRoute:
+    return acting_route(f"{_PATH}/{method}", endpoint, summary, fields, errors, answer, query=SCOPE_QUERY)
 
 
 def _find_route(method: str, endpoint: Endpoint, summary: str, fields: FieldTable, answer: Answer) -> ApiRoute:
@@ -221,7 +216,8 @@ def _find_route(method: str, endpoint: Endpoint, summary: str, fields: FieldTabl
         role=Role.VIEW,
         summary=summary,
         fields=fields,
+        query=SCOPE_QUERY,
         needs_body=False,
         answers=(answer,),
-        errors={404: "no push matches"},
+        errors={404: "no push matches", 503: NODES_SILENT},
     )

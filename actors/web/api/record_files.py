@@ -1,6 +1,8 @@
 """The files that come of recordings: `/client/records/NAME`."""
 
 import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +10,7 @@ import trio
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import RecordFilesPort
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import check_unbound
@@ -59,16 +62,20 @@ class RecordFiles:
             raise not_found("there is no such file")
         if access is RecordsAccess.AUTHENTICATED:
             check_unbound(request.scope, "a recording")
-        path = self._files.folder / name
-        with trio.move_on_after(FINISH_TIMEOUT):
+        with trio.move_on_after(FINISH_TIMEOUT), suppress(NodesSilent):
             await self._files.until_finished(name)
-        if not await trio.to_thread.run_sync(_is_file, path):
+        path = await trio.to_thread.run_sync(_first_file, self._files.paths(name))
+        if path is None:
             raise not_found("there is no such file")
         return FileResponse(path, media_type=kind, headers=_file_headers(access))
 
     def _may_be_fetched(self, access: RecordsAccess) -> bool:
         """Nobody logs in to the public listeners: what is not public is not there."""
         return access is RecordsAccess.PUBLIC or (access is RecordsAccess.AUTHENTICATED and not self._is_public)
+
+
+def _first_file(paths: Sequence[Path]) -> Path | None:
+    return next(filter(_is_file, paths), None)
 
 
 def _is_file(path: Path) -> bool:

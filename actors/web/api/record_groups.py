@@ -18,6 +18,7 @@ from actors.node.ports.recorder import (
     RecordingRefused,
 )
 from actors.runtime.logs import get_logger
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, nothing_found
 from actors.web.api.records import NO_PUBLICATION, START_TIMEOUT, recording_refusal
 from actors.web.api.routes import ApiRoute, acting_route
 from actors.web.api.streams import search_fields
@@ -37,7 +38,7 @@ _ERRORS: Final = {
     403: "recording is switched off, or the login is bound to applications",
     404: "there is no such group, publication or recording",
     409: "there is such a group, the publication is recorded for it already, or has a codec that is not recorded: G722",
-    503: "too many groups or recordings, or no room for another; `setting` names the limit",
+    503: "too many groups or recordings, or no room for another; `setting` names the limit. Or a node is silent",
 }
 
 log = get_logger("web")
@@ -74,7 +75,7 @@ class RecordGroupResource:
                 fields=rest.NO_FIELDS,
                 needs_body=False,
                 answers=(found,),
-                errors={404: "there are no groups"},
+                errors={404: "there are no groups", 503: NODES_SILENT},
             ),
         )
 
@@ -82,7 +83,7 @@ class RecordGroupResource:
         """Make a group. Its recordings begin with `add`."""
         uri = await _read(request, rest.parse_group)
         with _explained():
-            self._groups.begin(uri)
+            await self._groups.begin(uri)
         return _done(request, uri)
 
     async def add(self, request: Request) -> Response:
@@ -99,24 +100,25 @@ class RecordGroupResource:
         """End a member's recording. The others go on."""
         uri, media_session_id = await _read(request, rest.parse_member)
         with _explained():
-            self._groups.remove(uri, media_session_id)
+            await self._groups.remove(uri, media_session_id)
         return _done(request, uri, id=media_session_id)
 
     async def terminate(self, request: Request) -> Response:
         """End a group. Its files, and the JSON that lists them, appear a moment later."""
         uri = await _read(request, rest.parse_group)
         with _explained():
-            self._groups.end(uri)
+            await self._groups.end(uri)
         return _done(request, uri)
 
     async def find_all(self, request: Request) -> Response:
         """All groups. POST takes an empty body or none."""
         check_unbound(request.scope, "a group of recordings")
         rest.parse_find_all(await search_fields(request, rest.NO_FIELDS))
-        groups = self._groups.groups()
-        if not groups:
-            raise not_found("there are no groups of recordings")
-        return JsonAnswer([rest.group_object(each.uri, each.media_session_ids, each.file_name) for each in groups])
+        found = await self._groups.groups()
+        if not found.total:
+            return nothing_found(request, "group of recordings", found)
+        shown = [rest.group_object(each.uri, each.media_session_ids, each.file_name) for each in found.items]
+        return JsonAnswer(shown, headers=coverage_headers(found.coverage))
 
 
 async def _read(request: Request, parse: Callable[[bytes], T]) -> T:

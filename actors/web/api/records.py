@@ -7,7 +7,6 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.recorder import (
     NoSuchPublication,
     NoSuchRecording,
@@ -16,7 +15,7 @@ from actors.node.ports.recorder import (
     RecordWish,
 )
 from actors.runtime.logs import get_logger
-from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nodes_silent, nothing_found
+from actors.web.api.coverage import NODES_SILENT, coverage_headers, is_local, nothing_found
 from actors.web.api.routes import ApiRoute, Endpoint, acting_route
 from actors.web.api.streams import search_fields
 from actors.web.callers import narrowed, note
@@ -83,8 +82,6 @@ class RecordResource:
         try:
             with trio.move_on_after(START_TIMEOUT) as waiting:
                 await recorder.start(query, RecordWish(template=asked.template, rotation=asked.rotation))
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
         except NoSuchPublication:
             raise not_found(NO_PUBLICATION) from None
         except RecordingRefused as refused:
@@ -101,8 +98,6 @@ class RecordResource:
         media_session_id = rest.parse_terminate(await request.body())
         try:
             await recorder.stop(narrowed(request.scope, _publication(media_session_id)))
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
         except NoSuchPublication:
             raise not_found(NO_PUBLICATION) from None
         except NoSuchRecording:

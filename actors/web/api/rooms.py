@@ -7,14 +7,12 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.node.nodes_silent import NodesSilent
 from actors.node.ports.room import NoSuchMember, NoSuchRoom, RoomBusy, RoomControl
 from actors.runtime.logs import get_logger
 from actors.web.api.coverage import (
     NODES_SILENT,
     coverage_headers,
     is_local,
-    nodes_silent,
     nothing_found,
     unacknowledged,
 )
@@ -92,8 +90,6 @@ class RoomResource:
             report = await _carried_out(sending)
         except NoSuchMember:
             raise bad_request(f"`from`: {NO_MEMBER}", key="from") from None
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
         note(request.scope, matched=report.receivers)
         headers = {SENT_HEADER: str(report.sent)}
         headers |= {DROPPED_HEADER: str(report.dropped)} if report.dropped else {}
@@ -109,8 +105,6 @@ class RoomResource:
             await _carried_out(rooms.kick(query, asked.login, seconds=asked.seconds, kick=asked.kick))
         except NoSuchMember:
             raise not_found(NO_MEMBER) from None
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
         facts = {"room": asked.filter.name, "login": asked.login, "seconds": asked.seconds}
         log.info("member kicked by rest", **facts, **caller_fields(request.scope))
         return empty_answer(await self._kicks.settled(asked.kick, request))
@@ -119,10 +113,7 @@ class RoomResource:
         """End a room: everybody is removed from it, and their streams in it are stopped."""
         rooms = self._asked(request)
         query: RoomFilter = rest.parse_terminate(await request.body())
-        try:
-            count = await _carried_out(rooms.terminate(narrowed(request.scope, query)))
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
+        count = await _carried_out(rooms.terminate(narrowed(request.scope, query)))
         note(request.scope, matched=count)
         log.info("room terminated by rest", room=query.name, members=count, **caller_fields(request.scope))
         return empty_answer({COUNT_HEADER: str(count)})

@@ -10,7 +10,7 @@ from actors.node.nodes_silent import NodesSilent
 from actors.node.other_refusal import OtherRefusal
 from actors.node.ports.recorder import NoSuchPublication
 from actors.node.ports.snapshot import NotInTime, NoVideo, SnapshotPort, SnapshotRefused
-from actors.web.api.coverage import is_local, nodes_silent
+from actors.web.api.coverage import is_local
 from actors.web.api.routes import ApiRoute
 from actors.web.callers import narrowed, note
 from actors.web.responses import JsonAnswer
@@ -73,8 +73,6 @@ class SnapshotResource:
         note(request.scope, filter={"name": name})
         try:
             picture = await snapshots.take(query, spec)
-        except NodesSilent as silent:
-            return nodes_silent(request, silent.coverage)
         except NoSuchPublication:
             raise not_found("nobody publishes under this name") from None
         except SnapshotRefused as refused:

@@ -10,7 +10,7 @@ from typing import Final
 import trio
 from attrs import asdict, define, field, frozen
 
-from actors.node.ports.push import AlreadyPushed, NoSuchSound, PushRefused, PushSound, UnusableTarget
+from actors.node.ports.push import AlreadyPushed, NoSuchSound, PushRefused, UnusableTarget
 from actors.runtime.actor import ActorStopped, crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.overload import Overload
@@ -22,6 +22,7 @@ from actors.workers.pushing.push_worker import PushJob
 from config.settings import Settings
 from protocol.capture.uri import is_capture_name
 from protocol.containers.depayloaders import CALL_CODECS, can_be_kept
+from protocol.rest.resources.pushes import PushSound
 from protocol.rtmp.target import BadTarget, RtmpTarget, read_target
 from protocol.stream.info_texts import StreamInfo
 

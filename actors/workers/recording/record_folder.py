@@ -6,7 +6,7 @@ those that only count.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ WEBM: Final = ".webm"
 MATROSKA: Final = ".mkv"
 MP4: Final = ".mp4"
 """Of recordings that are written as Matroska, and turned into an MP4 when they are finished."""
+ENDINGS: Final = (WEBM, MATROSKA, MP4, ".json")
 
 
 @frozen(kw_only=True)
@@ -32,11 +33,19 @@ class DiskLimits:
     min_free: int
 
 
-class RecordFolder:
-    """See above. `usage` looks at all files; what recordings write until the next look is noted."""
+def _nowhere() -> Sequence[Path]:
+    return ()
 
-    def __init__(self, path: Path) -> None:
+
+class RecordFolder:
+    """See above. `usage` looks at all files; what recordings write until the next look is noted.
+
+    `beside`: the folders of other nodes of this machine, with which names are shared.
+    """
+
+    def __init__(self, path: Path, beside: Callable[[], Sequence[Path]] = _nowhere) -> None:
         self.path = path
+        self.beside = beside
         self._reserved: set[str] = set()
         self._known = self._written = 0
 
@@ -67,9 +76,17 @@ class RecordFolder:
 
     def _is_used(self, name: str, own_part: str) -> bool:
         part = f"{name}{PART}"
-        if name in self._reserved or os.path.lexists(self.path / name):
+        if name in self._reserved or os.path.lexists(self.path / name) or self._is_beside(name):
             return True
         return part != own_part and os.path.lexists(self.path / part)
+
+    def is_begun_beside(self, name: str) -> bool:
+        """Whether another node of this machine writes a file that may get this name."""
+        stem = Path(name).stem
+        return any(os.path.lexists(path / f"{stem}{ending}{PART}") for path in self.beside() for ending in ENDINGS)
+
+    def _is_beside(self, name: str) -> bool:
+        return any(os.path.lexists(path / each) for path in self.beside() for each in (name, f"{name}{PART}"))
 
     def release(self, name: str) -> None:
         """The name is free, or its file exists."""

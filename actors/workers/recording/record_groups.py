@@ -1,13 +1,20 @@
-"""All groups of recordings of the server."""
+"""All groups of recordings of the server, and its parts of those of other nodes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
 
-from actors.node.ports.recorder import GroupExists, NoSuchGroup, NoSuchRecording, RecordingRefused, RecordWish
+from actors.node.ports.recorder import (
+    GroupDescription,
+    GroupedFile,
+    GroupExists,
+    NoSuchGroup,
+    NoSuchRecording,
+    RecordingRefused,
+)
 from actors.runtime.logs import get_logger
-from actors.workers.recording.record_group import RecordGroup
+from actors.workers.recording.record_group import GroupPart, RecordGroup, Start
 from actors.workers.recording.recording import Recording
 from actors.workers.recording.recordings import Recordings
 from config.settings import Settings
@@ -25,10 +32,16 @@ class RecordGroups:
         self._settings = settings
         self._wall_clock = wall_clock
         self._groups: dict[str, RecordGroup] = {}
+        self._parts: dict[tuple[str, str], GroupPart] = {}
         recordings.end_groups = self.end_all
 
-    def __iter__(self) -> Iterator[RecordGroup]:
-        return iter(tuple(self._groups.values()))
+    def has(self, uri: str) -> bool:
+        """Whether there is a group of this server with this URI."""
+        return uri in self._groups
+
+    def described(self) -> Sequence[GroupDescription]:
+        """All groups of this server."""
+        return [group.describe() for group in self._groups.values()]
 
     def begin(self, uri: str) -> None:
         """Make a group, without members. Raises GroupExists or RecordingRefused."""
@@ -36,31 +49,22 @@ class RecordGroups:
             raise GroupExists
         if len(self._groups) >= self._settings.records_max_running:
             raise RecordingRefused(TOO_MANY_GROUPS, "records.max_running")
-        self._groups[uri] = RecordGroup(uri, self._recordings.folder, int(self._wall_clock() * 1000))
+        start = int(self._wall_clock() * 1000)
+        self._groups[uri] = RecordGroup(uri, self._recordings.folder, start, self._ahead())
 
-    def add(self, uri: str, media_session_id: str, start: Callable[[RecordWish], Recording]) -> Recording:
+    def add(self, uri: str, media_session_id: str, start: Start) -> Recording:
         """Record a publication as a member. Raises NoSuchGroup, GroupExists (it is one), and what `start` raises."""
-        group = self._group(uri)
-        if media_session_id in group.running:
-            raise GroupExists
-        wish = RecordWish(template=f"{group.stem}-{{streamName}}", group=uri, hearing=group.hearing)
-        recording = group.members[media_session_id] = start(wish)
-        return recording
+        return self.group(uri).add(media_session_id, start)
 
     def remove(self, uri: str, media_session_id: str) -> None:
         """End a member's recording; its file stays in the group. Raises NoSuchGroup or NoSuchRecording."""
-        group = self._group(uri)
-        if media_session_id not in group.running:
-            raise NoSuchRecording
-        group.members[media_session_id].finish()
+        self.group(uri).remove(media_session_id)
 
     def end(self, uri: str) -> None:
         """End all its recordings; the JSON comes after their files. Raises NoSuchGroup."""
-        group = self._group(uri)
+        group = self.group(uri)
         del self._groups[uri]
-        for recording in group.members.values():
-            if not recording.is_ending:
-                recording.finish()
+        group.finish()
         self._recordings.finish_later(self._write, group)
 
     def end_all(self) -> None:
@@ -68,19 +72,72 @@ class RecordGroups:
         for uri in tuple(self._groups):
             self.end(uri)
 
+    def group(self, uri: str) -> RecordGroup:
+        """Raises NoSuchGroup."""
+        if uri not in self._groups:
+            raise NoSuchGroup
+        return self._groups[uri]
+
+    # -- parts of other nodes' groups ------------------------------------------------------------------------------
+
+    def parts(self) -> Sequence[GroupDescription]:
+        """What is recorded here for groups of other nodes."""
+        return [part.describe() for part in self._parts.values()]
+
+    def join(self, uri: str, stem: str, media_session_id: str, start: Start) -> Recording:
+        """As `add`, for another node's group, whose files begin with `stem`."""
+        part = self._parts.get((uri, stem)) or GroupPart(uri, stem, self._ahead())
+        recording = part.add(media_session_id, start)
+        self._forget_abandoned()
+        self._parts[uri, stem] = part
+        return recording
+
+    def leave(self, uri: str, stem: str, media_session_id: str) -> None:
+        """As `remove`. Raises NoSuchRecording."""
+        part = self._parts.get((uri, stem))
+        if part is None:
+            raise NoSuchRecording
+        part.remove(media_session_id)
+
+    async def end_part(self, uri: str, stem: str) -> Sequence[GroupedFile]:
+        """End all that is recorded here for another node's group; its files, when they are finished.
+
+        No `stem`: for all groups of this URI that other nodes have had.
+        """
+        keys = [key for key in self._parts if key[0] == uri and stem in (key[1], "")]
+        parts = [self._parts.pop(key) for key in keys]
+        for part in parts:
+            part.finish()
+        for part in parts:
+            await part.until_finished(self._recordings.files.delivered)
+        return [file for part in parts for file in part.files]
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
     async def _write(self, group: RecordGroup) -> None:
-        for recording in group.members.values():
-            await recording.stopped.wait()
-        await self._recordings.files.delivered(frozenset(group.members))
+        others: list[GroupedFile] = []
+
+        async def collect() -> None:
+            others.extend(await group.collect())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(collect)
+            await group.until_finished(self._recordings.files.delivered)
         folder = self._recordings.folder
         try:
-            await trio.to_thread.run_sync(folder.write, group.file_name, group.listing())
+            await trio.to_thread.run_sync(folder.write, group.file_name, group.listing(others))
         except OSError as error:
             log.error("group of recordings cannot be listed", file=group.file_name, error=str(error))
         finally:
             folder.release(group.file_name)
 
-    def _group(self, uri: str) -> RecordGroup:
-        if uri not in self._groups:
-            raise NoSuchGroup
-        return self._groups[uri]
+    def _ahead(self) -> float:
+        return self._wall_clock() - trio.current_time()
+
+    def _forget_abandoned(self) -> None:
+        """Parts whose group ended with its node, beyond as many as may run."""
+        while len(self._parts) >= self._settings.records_max_running:
+            over = next((key for key, part in self._parts.items() if not part.running), None)
+            if over is None:
+                return
+            del self._parts[over]

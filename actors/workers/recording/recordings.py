@@ -1,6 +1,7 @@
 """All recordings of the server: who may begin one, those that run, and what was left over from before."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,6 +16,7 @@ from actors.workers.processes.worker import FINISH_TIMEOUT, WorkerServices
 from actors.workers.processes.worker_counts import RecordingCounts
 from actors.workers.recording.hook_script import HookScript
 from actors.workers.recording.record_folder import DiskLimits, RecordFolder
+from actors.workers.recording.record_part import RecordPart
 from actors.workers.recording.recorded_files import RecordedFiles
 from actors.workers.recording.recording import Recording, RecordJob
 from config.settings import RecordPolicy, Settings
@@ -65,8 +67,16 @@ class RecordRequest:
 class Recordings:
     """See above. It is a service; `run` holds the tasks of all recordings."""
 
-    def __init__(self, settings: Settings, folder: Path, wall_clock: Callable[[], float]) -> None:
-        self.folder = RecordFolder(settings.records_folder or folder)
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        wall_clock: Callable[[], float],
+        *,
+        beside: Callable[[Path], Sequence[Path]] | None = None,
+    ) -> None:
+        path = settings.records_folder or folder
+        self.folder = RecordFolder(path) if beside is None else RecordFolder(path, partial(beside, path))
         self.counts = RecordingCounts()
         self.services = WorkerServices()
         self._settings = settings
@@ -151,13 +161,19 @@ class Recordings:
 
     async def until_finished(self, name: str) -> None:
         """Wait for the file of this name, if its recording has just ended, or has gone on in the next one."""
-        ending = [recording.part for recording in self._all if recording.is_ending]
-        for part in (*ending, *self.files.unfinished):
-            if part.final == name:
-                await part.delivered.wait()
-                return
+        for part in self._finishing(name):
+            await part.delivered.wait()
+            return
+
+    def is_finishing(self, name: str) -> bool:
+        """Whether a file of this name is being finished."""
+        return any(self._finishing(name))
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _finishing(self, name: str) -> Iterator[RecordPart]:
+        ending = [recording.part for recording in self._all if recording.is_ending]
+        return (part for part in (*ending, *self.files.unfinished) if part.final == name)
 
     def _admit(self, request: RecordRequest) -> None:
         settings = self._settings

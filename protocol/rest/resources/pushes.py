@@ -55,37 +55,37 @@ _ACTIONS: Final[Mapping[str, FieldTable]] = {
 
 
 @frozen(kw_only=True)
-class SoundOn:
-    """A file to be heard."""
+class PushSound:
+    """A file of the folder of sounds, to be heard in the place of what is published."""
 
     file: str
-    loops: bool
+    loops: bool = False
 
 
 @frozen(kw_only=True)
-class PushStartup:
-    """What to push where. `is_full`: None as the setting says."""
+class PushOrder:
+    """What is pushed where. `is_full`: the URL is whole, else the stream's name there is added; None: a setting."""
 
     stream_name: str
     url: str = field(repr=False)
-    is_full: bool | None
-    is_muted: bool
-    sound: SoundOn | None
+    is_full: bool | None = None
+    is_muted: bool = False
+    sound: PushSound | None = None
 
 
 @frozen(kw_only=True)
 class PushSearch:
     """Conditions; None: any. The name may have its prefix at the target, or not."""
 
-    stream_name: str | None
-    url: str | None = field(repr=False)
+    stream_name: str | None = None
+    url: str | None = field(default=None, repr=False)
 
 
-def parse_startup(body: bytes) -> PushStartup:
+def parse_startup(body: bytes) -> PushOrder:
     """A `push/startup`. RestError (400) for anything not exactly understood."""
     given = STARTUP.read(decode_object(body))
     action, sound = _options(given[OPTIONS])
-    return PushStartup(
+    return PushOrder(
         stream_name=given[STREAM_NAME] or "",
         url=given[RTMP_URL] or "",
         is_full=given[FULL_URL],
@@ -105,13 +105,13 @@ def parse_one(body: bytes) -> str:
     return ONE.read(decode_object(body))[PUSH_ID] or ""
 
 
-def parse_sound_on(body: bytes) -> tuple[str, SoundOn]:
+def parse_sound_on(body: bytes) -> tuple[str, PushSound]:
     """The push and the file of a `push/sound_on`. RestError (400) for anything not exactly understood."""
     given = SOUND_ON.read(decode_object(body))
-    return given[PUSH_ID] or "", SoundOn(file=given[SOUND_FILE] or "", loops=given[LOOP] is True)
+    return given[PUSH_ID] or "", PushSound(file=given[SOUND_FILE] or "", loops=given[LOOP] is True)
 
 
-def _options(options: Any) -> tuple[str | None, SoundOn | None]:
+def _options(options: Any) -> tuple[str | None, PushSound | None]:
     if options in (None, {}):
         return None, None
     if not isinstance(options, Mapping):
@@ -125,4 +125,4 @@ def _options(options: Any) -> tuple[str | None, SoundOn | None]:
         raise bad_request(f"options: {error.message}", key=OPTIONS.name) from None
     if action == "mute":
         return action, None
-    return action, SoundOn(file=given[SOUND_FILE] or "", loops=given[LOOP] is True)
+    return action, PushSound(file=given[SOUND_FILE] or "", loops=given[LOOP] is True)

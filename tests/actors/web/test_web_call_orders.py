@@ -32,16 +32,20 @@ class OrderedCalls:
     orders: list[object] = field(factory=list)
     refusal: Exception | None = None
 
+    @property
+    def here(self) -> "OrderedCalls":
+        return self
+
     async def start(self, order: CallOrder) -> None:
         self._take(order)
 
-    def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
+    async def inject_stream(self, query: CallFilter, stream: StreamFilter) -> None:
         self._take((query, stream))
 
     async def inject_sound(self, query: CallFilter, file: str) -> None:
         self._take((query, file))
 
-    def stop_injection(self, query: CallFilter) -> None:
+    async def stop_injection(self, query: CallFilter) -> None:
         self._take(query)
 
     def _take(self, order: object) -> None:

@@ -51,6 +51,9 @@ class Files:
 
     folder: Path
 
+    def paths(self, name: str) -> list[Path]:
+        return [self.folder / name]
+
     async def until_finished(self, name: str) -> None:
         """There is nothing to wait for."""
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from protocol.access.kicks import BanBy, BanOrder, Kick
 from protocol.calls.filters import CallFilter
 from protocol.calls.statuses import CallStatus
+from protocol.capture.uri import RTSP_SCHEMES
 from protocol.cluster.ends import End
 from protocol.cluster.messages import (
     ITEMS_IN_PART,
@@ -28,12 +29,33 @@ from protocol.cluster.messages import (
     in_parts,
 )
 from protocol.cluster.owner_messages import (
+    AddToGroup,
+    ChangePush,
+    CloseWhip,
     EndCalls,
+    EndCapture,
+    EndGroup,
+    EndPart,
     FindCalls,
+    FindCaptures,
+    FindGroups,
+    FindHolder,
+    FindPushes,
     FindRecordings,
+    FindRegistrations,
+    FinishFile,
+    InjectSound,
+    InjectStream,
+    JoinGroup,
+    KeepCapture,
+    LeaveGroup,
     OwnerAnswer,
+    PlayInPush,
+    PushChange,
     SendDigits,
+    StartPush,
     StartRecording,
+    StopInjection,
     StopRecording,
     TakePicture,
 )
@@ -66,6 +88,7 @@ from protocol.cluster.rooms.messages import (
 )
 from protocol.node.descriptions import StreamTraffic
 from protocol.node.filters import ConnectionFilter, RoomFilter, StreamFilter
+from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound
 from protocol.rooms.room_state import RoomStream
 from protocol.stream.pictures import PictureFormat, PictureSpec
 from protocol.stream.rotation import Rotation
@@ -126,6 +149,27 @@ ASKS: list[Ask] = [
     FindCalls(filter=CallFilter(call_id="c", app_keys=frozenset()), limit=5),
     EndCalls(filter=CallFilter(call_id="c"), end=End.of("rest", "Stopped", None), wait=1.5),
     SendDigits(filter=CallFilter(call_id="c"), digits="12#", kind="RFC2833"),
+    KeepCapture(uri="rtsp://a.example/", name="cam"),
+    EndCapture(uri="rtsp://a.example/", schemes=RTSP_SCHEMES, end=End.of("rest", "Stopped", None)),
+    FindCaptures(schemes=RTSP_SCHEMES),
+    StartPush(filter=STREAMS, order=PushOrder(stream_name="news", url="rtmp://a/b", sound=PushSound(file="a.wav"))),
+    StartPush(filter=STREAMS, order=PushOrder(stream_name="news", url="rtmp://a/b", is_full=True)),
+    ChangePush(filter=STREAMS, push="p", change=PushChange.SOUND_OFF),
+    PlayInPush(filter=STREAMS, push="p", sound=PushSound(file="a.wav", loops=True)),
+    FindPushes(filter=STREAMS, search=PushSearch(url="rtmp://a/b")),
+    FindHolder(kind="push", key="p"),
+    FindRegistrations(),
+    FindGroups(),
+    InjectStream(filter=CallFilter(call_id="c"), stream=STREAMS),
+    InjectSound(filter=CallFilter(call_id="c"), file="a.wav"),
+    StopInjection(filter=CallFilter(call_id="c")),
+    CloseWhip(location="/whip/a/b", token="00ff"),
+    AddToGroup(uri="multi-recorder://a", filter=STREAMS),
+    JoinGroup(uri="multi-recorder://a", stem="a", filter=STREAMS),
+    LeaveGroup(uri="multi-recorder://a", stem="", media_session_id="m"),
+    EndGroup(uri="multi-recorder://a"),
+    EndPart(uri="multi-recorder://a", stem="a"),
+    FinishFile(name="a.webm"),
 ]
 
 

@@ -11,7 +11,8 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.codec.context import CodecContext
 
-from actors.node.ports.push import NoSuchSound, PushSound
+from actors.node.ports.push import NoSuchSound
+from protocol.rest.resources.pushes import PushSound
 from tests.support.push_rig import over, recorded, studio, taken, until
 from tests.support.rtmp_server import rtmp_server
 from tests.support.rtp_packets import build_header

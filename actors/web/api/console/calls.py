@@ -1,4 +1,4 @@
-"""What the console shows of calls by SIP and of registrations: those of this node."""
+"""What the console shows of calls by SIP and of registrations."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from attrs import frozen
 from actors.node.ports.call_control import CallControlPort
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
+from protocol.rest.paging import NOTHING, Page
 from protocol.sip.account_states import RegistrationState
 
 MAX_CALLS: Final = 500
@@ -24,22 +25,25 @@ class ConsoleCalls:
     port: CallControlPort | None
     clock: Callable[[], int]
 
-    def line(self, apps: Apps) -> dict[str, Any] | None:
+    async def line(self, apps: Apps) -> dict[str, Any] | None:
         """How many calls there are, and, for whoever may see everything, registrations. None: SIP is off."""
         if self.port is None:
             return None
-        return {"calls": len(self.port.matching(CallFilter(app_keys=apps))), "registrations": self._registrations(apps)}
+        found = await self.port.find(CallFilter(app_keys=apps), NOTHING)
+        return {"calls": found.total, "registrations": await self._registrations(self.port, apps)}
 
-    def table(self, apps: Apps) -> dict[str, Any]:
+    async def table(self, apps: Apps) -> dict[str, Any]:
         """The calls as rows."""
-        found = () if self.port is None else self.port.matching(CallFilter(app_keys=apps))
+        if self.port is None:
+            return {"total": 0, "calls": []}
+        found = await self.port.find(CallFilter(app_keys=apps), Page(limit=MAX_CALLS))
         now = self.clock()
-        return {"total": len(found), "calls": [_row(call, now) for call in found[:MAX_CALLS]]}
+        return {"total": found.total, "calls": [_row(call, now) for call in found.items]}
 
-    def _registrations(self, apps: Apps) -> dict[str, int] | None:
-        if self.port is None or apps is not None:
+    async def _registrations(self, port: CallControlPort, apps: Apps) -> dict[str, int] | None:
+        if apps is not None:
             return None
-        counts = Counter(each.state for each in self.port.registrations())
+        counts = Counter(each.state for each in (await port.registrations()).items)
         return {state.value: counts[state] for state in RegistrationState}
 
 

@@ -66,7 +66,7 @@ class ConsoleResource:
 
         async def make() -> str:
             nodes = [_node_row(info) for info in self._monitoring.nodes()] if apps is None else []
-            return to_json({**await self._looks.overview(apps), "nodes": nodes, "sip": self._calls.line(apps)})
+            return to_json({**await self._looks.overview(apps), "nodes": nodes, "sip": await self._calls.line(apps)})
 
         return _json(await self._written.get(("overview", apps), make))
 
@@ -81,12 +81,12 @@ class ConsoleResource:
         return _json(await self._written.get(("stream", apps, wanted), make))
 
     async def calls(self, request: Request) -> Response:
-        """The calls by SIP of this node, oldest first."""
+        """The calls by SIP, oldest first."""
         NOTHING.read(read_query(request.scope["query_string"]))
         apps = identity_of(request.scope).apps
 
         async def make() -> str:
-            return to_json(self._calls.table(apps))
+            return to_json(await self._calls.table(apps))
 
         return _json(await self._written.get(("calls", apps), make))
 

@@ -1,0 +1,95 @@
+"""Captures on any node. Each stays on the node that has begun it; its name is the cluster's, as of any stream."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+
+from attrs import asdict
+
+from actors.cluster.executing import reason_of
+from actors.cluster.owners import SLACK, Owners
+from actors.node.nodes_silent import NodesSilent
+from actors.node.not_here import NotHere
+from actors.node.ports.capture import AmbiguousCapture, CaptureDescription, LocalCapturePort, NoSuchCapture
+from actors.runtime.actor import StopReason
+from protocol.capture.uri import CaptureScheme, CaptureUri, capture_key, read_capture_uri
+from protocol.cluster.ends import End
+from protocol.cluster.owner_messages import EndCapture, FindCaptures, KeepCapture
+from protocol.rest.paging import Found
+
+END_WAIT: Final = 5.0
+"""Seconds that a capture of another node may take to end."""
+
+
+class ClusterCaptures:
+    """Implements `actors.node.capture_port.CapturePort` for all nodes.
+
+    `open_wait`: seconds that a source may take to open.
+    """
+
+    def __init__(
+        self, local: LocalCapturePort, owners: Owners, *, node_id: str, open_wait: Callable[[], float]
+    ) -> None:
+        self.here = local
+        self._owners, self._node_id, self._open_wait = owners, node_id, open_wait
+        owners.serve(KeepCapture, self._serve_keep)
+        owners.serve(EndCapture, self._serve_end)
+        owners.serve_list(FindCaptures, self._serve_find)
+
+    async def start(self, uri: CaptureUri, name: str) -> None:
+        """On the node that captures it already; else here.
+
+        If a node is silent, the claim of the name decides, as it does for any publication.
+        """
+        keep, ask = partial(self.here.keep, uri, name), KeepCapture(uri=uri.text, name=name)
+        try:
+            await self._owners.anywhere(keep, partial(self._holder, uri), ask, self._open_wait())
+        except (NotHere, NodesSilent):
+            await self.here.start(uri, name)
+
+    async def find(self, schemes: frozenset[CaptureScheme]) -> Found[CaptureDescription]:
+        """Those of all nodes; of those that do not answer, none."""
+        here = await self.here.find(schemes)
+        return await self._owners.found_by_all(here, FindCaptures(schemes=schemes), _read)
+
+    async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
+        """On all nodes that have it."""
+        found = await self.find(schemes)
+        meant = [each for each in found.items if each.key == capture_key(uri)]
+        meant = meant or [each for each in found.items if each.uri == uri]
+        if not meant:
+            self._check_all_answered(found)
+            raise NoSuchCapture
+        if len({each.key for each in meant}) > 1:
+            raise AmbiguousCapture(tuple(each.name for each in meant))
+        ask = EndCapture(uri=uri, schemes=schemes, end=End.of(reason.cause, reason.info, reason.kick))
+        for node_id in {each.node_id for each in meant}:
+            if node_id == self._node_id:
+                await self.here.terminate(uri, schemes, reason)
+            else:
+                await self._owners.ask(node_id, ask, timeout=END_WAIT + SLACK)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _holder(self, uri: CaptureUri) -> str | None:
+        """The other node that captures it, as far as nodes answer."""
+        found = await self.find(frozenset({uri.scheme}))
+        same = (each.node_id for each in found.items if each.key == capture_key(uri.text))
+        return next((node_id for node_id in same if node_id != self._node_id), None)
+
+    def _check_all_answered(self, found: Found[CaptureDescription]) -> None:
+        if found.coverage is not None and not found.coverage.is_complete:
+            raise NodesSilent(found.coverage)
+
+    async def _serve_keep(self, ask: KeepCapture) -> None:
+        await self.here.keep(read_capture_uri(ask.uri), ask.name)
+
+    async def _serve_end(self, ask: EndCapture) -> None:
+        await self.here.terminate(ask.uri, ask.schemes, reason_of(ask.end))
+
+    async def _serve_find(self, ask: FindCaptures) -> Iterable[Any]:
+        return map(asdict, (await self.here.find(ask.schemes)).items)
+
+
+def _read(fields: Any) -> CaptureDescription:
+    return CaptureDescription(**fields)

@@ -1,0 +1,213 @@
+"""Groups of recordings whose members are on any nodes. A group is on the node that was asked to make it.
+
+Each publication is recorded where it is: its node has a part of the group, in whose name it writes files of its own
+folder. The node of the group lists the files of all when it ends. If that node dies, the parts go on until their
+publications end, or the group is terminated; nobody lists their files then.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import trio
+from attrs import asdict, define, evolve, field
+
+from actors.cluster.owned_media import BEGIN_TIMEOUT, PATIENCE
+from actors.cluster.owners import SLACK, Owners, listed_by
+from actors.node.nodes_silent import NodesSilent
+from actors.node.ports.recorder import (
+    GroupDescription,
+    GroupedFile,
+    GroupExists,
+    LocalRecordGroupPort,
+    NoSuchGroup,
+    NoSuchPublication,
+    NoSuchRecording,
+    RecordingRefused,
+)
+from actors.runtime.logs import get_logger
+from protocol.cluster.owner_messages import AddToGroup, EndGroup, EndPart, FindGroups, JoinGroup, LeaveGroup
+from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found
+
+GROUP: Final = "record-group"
+FILES_TIMEOUT: Final = 30.0
+"""Seconds that another node may take to finish its files of a group."""
+ANY_STEM: Final = ""
+
+log = get_logger("cluster")
+
+
+@define
+class _Shared:
+    """What the node of a group knows of its parts on other nodes."""
+
+    stem: str
+    nodes: set[str] = field(factory=set)
+
+
+class ClusterRecordGroups:
+    """Implements `actors.node.recorder_port.RecordGroupPort` for all nodes."""
+
+    def __init__(self, local: LocalRecordGroupPort, owners: Owners) -> None:
+        self.here = local
+        self._owners = owners
+        self._shared: dict[str, _Shared] = {}
+        owners.serve_holder(GROUP, local.has)
+        owners.serve(AddToGroup, self._serve_add)
+        owners.serve(EndGroup, self._serve_end)
+        owners.serve(JoinGroup, self._serve_join)
+        owners.serve(LeaveGroup, self._serve_leave)
+        owners.serve(EndPart, self._serve_end_part)
+        owners.serve_list(FindGroups, self._serve_find)
+
+    async def begin(self, uri: str) -> None:
+        """Here, unless another node has one of this URI. Raises NodesSilent if that is not known."""
+        if not self.here.has(uri) and await self._owners.holder(GROUP, uri) is not None:
+            raise GroupExists
+        await self.here.begin(uri)
+
+    async def add(self, uri: str, query: StreamFilter) -> None:
+        holder = partial(self._owners.holder, GROUP, uri)
+        ask = AddToGroup(uri=uri, filter=query)
+        await self._owners.anywhere(partial(self._add, uri, query), holder, ask, PATIENCE)
+
+    async def remove(self, uri: str, media_session_id: str) -> None:
+        holder = partial(self._owners.holder, GROUP, uri)
+        ask = LeaveGroup(uri=uri, stem=ANY_STEM, media_session_id=media_session_id)
+        await self._owners.anywhere(partial(self._remove, uri, media_session_id), holder, ask, PATIENCE)
+
+    async def end(self, uri: str) -> None:
+        holder = partial(self._owners.holder, GROUP, uri)
+        try:
+            await self._owners.anywhere(partial(self._end, uri), holder, EndGroup(uri=uri), PATIENCE)
+        except NoSuchGroup:
+            if not await self._end_abandoned(uri):
+                raise
+
+    async def groups(self) -> Found[GroupDescription]:
+        """Those of all nodes; of those that do not answer, none."""
+        here = self._described(await self.here.groups())
+        found = await self._owners.found_by_all(here, FindGroups(), _read)
+        merged = tuple(_merged(found.items))
+        return evolve(found, total=len(merged), items=merged)
+
+    # -- on the node of the group ------------------------------------------------------------------
+
+    async def _add(self, uri: str, query: StreamFilter) -> None:
+        try:
+            await self.here.add(uri, query)
+        except NoSuchPublication:
+            node = await self._owners.holder_of_stream(query)
+            if node is None:
+                raise
+            shared = self._share(uri)
+            shared.nodes.add(node)  # now: if the group ends meanwhile, that node is told
+            ask = JoinGroup(uri=uri, stem=shared.stem, filter=query)
+            await self._owners.ask(node, ask, timeout=PATIENCE)
+
+    async def _remove(self, uri: str, media_session_id: str) -> None:
+        try:
+            await self.here.remove(uri, media_session_id)
+        except NoSuchRecording:
+            shared = self._share(uri)
+            ask = LeaveGroup(uri=uri, stem=shared.stem, media_session_id=media_session_id)
+            for node in sorted(shared.nodes):
+                if await self._has_left(node, ask):
+                    return
+            raise
+
+    async def _has_left(self, node: str, ask: LeaveGroup) -> bool:
+        try:
+            await self._owners.ask(node, ask, timeout=PATIENCE)
+        except NoSuchRecording:
+            return False
+        return True
+
+    async def _end(self, uri: str) -> None:
+        await self.here.end(uri)
+        self._shared.pop(uri, None)
+
+    def _share(self, uri: str) -> _Shared:
+        if uri not in self._shared:
+            shared = self._shared[uri] = _Shared("")
+            shared.stem = self.here.share(uri, partial(self._collect, uri, shared))
+        return self._shared[uri]
+
+    async def _collect(self, uri: str, shared: _Shared) -> Sequence[GroupedFile]:
+        """End the parts of the other nodes, and wait for their files."""
+        files: list[GroupedFile] = []
+
+        async def collect_from(node: str) -> None:
+            ask = EndPart(uri=uri, stem=shared.stem)
+            try:
+                told = await self._owners.ask(node, ask, timeout=FILES_TIMEOUT + SLACK)
+            except NodesSilent:
+                log.warning("files of a group are not listed: their node does not answer", group=uri, node=node)
+                return
+            files.extend(GroupedFile(**each) for each in told)
+
+        async with trio.open_nursery() as nursery:
+            for node in shared.nodes:
+                nursery.start_soon(collect_from, node)
+        return files
+
+    # -- for other nodes ---------------------------------------------------------------------------
+
+    async def _serve_add(self, ask: AddToGroup) -> None:
+        await self._add(ask.uri, ask.filter)
+
+    async def _serve_end(self, ask: EndGroup) -> None:
+        await self._end(ask.uri)
+
+    async def _serve_join(self, ask: JoinGroup) -> None:
+        with trio.move_on_after(BEGIN_TIMEOUT) as waiting:
+            await self.here.join(ask.uri, ask.stem, ask.filter)
+        if waiting.cancelled_caught:
+            raise RecordingRefused("the recording did not begin in time")
+
+    async def _serve_leave(self, ask: LeaveGroup) -> None:
+        if ask.stem == ANY_STEM:
+            await self._remove(ask.uri, ask.media_session_id)
+        else:
+            await self.here.leave(ask.uri, ask.stem, ask.media_session_id)
+
+    async def _serve_end_part(self, ask: EndPart) -> Any:
+        with trio.move_on_after(FILES_TIMEOUT):
+            return [asdict(each) for each in await self.here.end_part(ask.uri, ask.stem)]
+        return []
+
+    async def _serve_find(self, ask: FindGroups) -> Iterable[Any]:
+        return map(asdict, self._described(await self.here.groups()).items)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _described(self, groups: Found[GroupDescription]) -> Found[GroupDescription]:
+        """With the parts of other nodes' groups."""
+        items = (*groups.items, *self.here.parts())
+        return Found(total=len(items), items=items)
+
+    async def _end_abandoned(self, uri: str) -> bool:
+        """End the parts of a group whose node is gone; whether there are any."""
+        has_own = any(part.uri == uri for part in self.here.parts())
+        if has_own:
+            await self._serve_end_part(EndPart(uri=uri, stem=ANY_STEM))
+        gathered = await self._owners.search(FindGroups())
+        nodes = [reply.node_id for reply in gathered.replies if any(each["uri"] == uri for each in listed_by(reply))]
+        for node in nodes:
+            await self._owners.ask(node, EndPart(uri=uri, stem=ANY_STEM), timeout=FILES_TIMEOUT + SLACK)
+        return has_own or bool(nodes)
+
+
+def _merged(groups: Iterable[GroupDescription]) -> Iterable[GroupDescription]:
+    """One of each URI, with the members of all its parts."""
+    by_uri: dict[str, GroupDescription] = {}
+    for each in groups:
+        known = by_uri.get(each.uri, evolve(each, media_session_ids=()))
+        ids = (*known.media_session_ids, *each.media_session_ids)
+        by_uri[each.uri] = evolve(known, media_session_ids=ids, file_name=known.file_name or each.file_name)
+    return by_uri.values()
+
+
+def _read(fields: Any) -> GroupDescription:
+    return GroupDescription(**fields)

@@ -1,0 +1,202 @@
+"""Groups of recordings with members on many nodes, over a registry in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from attrs import define, field
+from trio.testing import MockClock
+
+from actors.cluster.cluster import Cluster
+from actors.cluster.owned_groups import ClusterRecordGroups
+from actors.node.nodes_silent import NodesSilent
+from actors.node.ports.recorder import (
+    CollectFiles,
+    GroupDescription,
+    GroupedFile,
+    GroupExists,
+    NoSuchGroup,
+    NoSuchPublication,
+    NoSuchRecording,
+)
+from protocol.cluster.members import BEAT_INTERVAL, LEASE
+from protocol.node.filters import StreamFilter
+from protocol.rest.paging import Found
+from tests.support.owned_nodes import OwnedNodes, owned_nodes
+
+URI = "multi-recorder://news"
+
+
+def publication(name: str) -> StreamFilter:
+    return StreamFilter(name=name, published=True)
+
+
+def file_of(stream: str) -> GroupedFile:
+    return GroupedFile(file_name=f"{stream}.webm", media_session_id=stream, name=stream, start=1.5, duration=9, size=7)
+
+
+@define(eq=False)
+class FakeGroups:
+    """Those of one node and its parts of others', by their URIs; their members are called as their streams."""
+
+    streams: set[str] = field(factory=set)
+    own: dict[str, list[str]] = field(factory=dict)
+    joined: dict[str, list[str]] = field(factory=dict)
+    collectors: dict[str, CollectFiles] = field(factory=dict)
+    listed: list[GroupedFile] = field(factory=list)
+
+    def has(self, uri: str) -> bool:
+        return uri in self.own
+
+    async def begin(self, uri: str) -> None:
+        if uri in self.own:
+            raise GroupExists
+        self.own[uri] = []
+
+    async def add(self, uri: str, query: StreamFilter) -> None:
+        _add(self._members(uri), self._published(query))
+
+    async def remove(self, uri: str, media_session_id: str) -> None:
+        _remove(self._members(uri), media_session_id)
+
+    async def end(self, uri: str) -> None:
+        self._members(uri)
+        self.listed = [file_of(each) for each in self.own.pop(uri)]
+        if uri in self.collectors:
+            self.listed += await self.collectors.pop(uri)()
+
+    async def groups(self) -> Found[GroupDescription]:
+        found = tuple(_described(uri, ids, "news.json") for uri, ids in self.own.items())
+        return Found(total=len(found), items=found)
+
+    def share(self, uri: str, collect: CollectFiles) -> str:
+        self._members(uri)
+        self.collectors[uri] = collect
+        return "stem"
+
+    async def join(self, uri: str, stem: str, query: StreamFilter) -> None:
+        _add(self.joined.setdefault(uri, []), self._published(query))
+
+    async def leave(self, uri: str, stem: str, media_session_id: str) -> None:
+        _remove(self.joined.get(uri, []), media_session_id)
+
+    async def end_part(self, uri: str, stem: str) -> Sequence[GroupedFile]:
+        return [file_of(each) for each in self.joined.pop(uri, [])]
+
+    def parts(self) -> Sequence[GroupDescription]:
+        return [_described(uri, ids, "") for uri, ids in self.joined.items()]
+
+    def _members(self, uri: str) -> list[str]:
+        if uri not in self.own:
+            raise NoSuchGroup
+        return self.own[uri]
+
+    def _published(self, query: StreamFilter) -> str:
+        if query.name not in self.streams:
+            raise NoSuchPublication
+        return query.name
+
+
+def _add(members: list[str], stream: str) -> None:
+    if stream in members:
+        raise GroupExists
+    members.append(stream)
+
+
+def _remove(members: list[str], stream: str) -> None:
+    if stream not in members:
+        raise NoSuchRecording
+    members.remove(stream)
+
+
+def _described(uri: str, ids: Sequence[str], file_name: str) -> GroupDescription:
+    return GroupDescription(uri=uri, media_session_ids=list(ids), file_name=file_name)
+
+
+class GroupNode:
+    """Those of one node, and those of all as this node sees them."""
+
+    def __init__(self, name: str, cluster: Cluster) -> None:
+        self.own = FakeGroups()
+        self.all = ClusterRecordGroups(self.own, cluster.owners)
+
+    async def add(self, stream: str) -> None:
+        await self.all.add(URI, publication(stream))
+
+    async def members(self) -> list[str]:
+        found = await self.all.groups()
+        assert {each.uri for each in found.items} <= {URI}
+        return sorted(id_ for each in found.items for id_ in each.media_session_ids)
+
+
+@asynccontextmanager
+async def nodes() -> AsyncIterator[OwnedNodes[GroupNode]]:
+    """Three of them, each with a stream of its own: s1, s2 and s3."""
+    async with owned_nodes("abc", GroupNode) as made:
+        for number, name in enumerate("abc", start=1):
+            made.nodes[name].publish(f"s{number}")
+            made[name].own.streams.add(f"s{number}")
+        await trio.sleep(BEAT_INTERVAL)
+        yield made
+
+
+async def test_a_group_has_members_on_all_nodes_and_lists_the_files_of_all(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        await made["a"].all.begin(URI)
+        for name in "abc":
+            with pytest.raises(GroupExists):
+                await made[name].all.begin(URI)
+        for stream in ("s1", "s2", "s3"):
+            await made["b"].add(stream)
+            with pytest.raises(GroupExists):
+                await made["c"].add(stream)
+        with pytest.raises(NoSuchPublication):
+            await made["c"].add("nobody")
+        for name in "abc":
+            assert await made[name].members() == ["s1", "s2", "s3"]
+        (group,) = (await made["c"].all.groups()).items
+        assert group.file_name == "news.json"
+        assert [made[name].own.joined for name in "abc"] == [{}, {URI: ["s2"]}, {URI: ["s3"]}]
+        await made["b"].all.remove(URI, "s3")
+        await made["c"].all.remove(URI, "s1")
+        for stream in ("s1", "s3", "nobody"):
+            with pytest.raises(NoSuchRecording):
+                await made["b"].all.remove(URI, stream)
+        await made["c"].add("s3")
+        await made["c"].all.end(URI)
+        assert sorted(each.name for each in made["a"].own.listed) == ["s2", "s3"]
+        assert made["a"].own.listed[0] == file_of(made["a"].own.listed[0].name)
+        assert await made["b"].members() == []
+        with pytest.raises(NoSuchGroup):
+            await made["c"].all.end(URI)
+        with pytest.raises(NoSuchGroup):
+            await made["c"].add("s3")
+
+
+async def test_a_silent_node_may_have_the_group(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        await made["a"].all.begin(URI)
+        made.redis.cut("a")
+        with pytest.raises(NodesSilent):
+            await made["b"].all.begin(URI)
+        with pytest.raises(NodesSilent):
+            await made["b"].add("s2")
+        await trio.sleep(LEASE)
+        await made["b"].all.begin(URI)
+        await made["c"].add("s2")
+        assert await made["c"].members() == ["s2"]
+
+
+async def test_what_is_recorded_for_a_group_whose_node_has_died_can_be_ended(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        await made["a"].all.begin(URI)
+        for stream in ("s2", "s3"):
+            await made["a"].add(stream)
+        made.nodes["a"].kill(1e9)
+        await trio.sleep(2 * LEASE)
+        assert await made["b"].members() == ["s2", "s3"]
+        await made["b"].all.end(URI)
+        assert await made["b"].members() == []
+        with pytest.raises(NoSuchGroup):
+            await made["b"].all.end(URI)

@@ -1,0 +1,48 @@
+"""Nodes over a registry in memory, each with a part that REST acts on, whichever node is asked."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors.cluster.cluster import Cluster
+from protocol.cluster.members import BEAT_INTERVAL
+from tests.support.cluster_simulation import SimulatedNode, Tally
+from tests.support.memory_redis import MemoryRedis
+
+P = TypeVar("P")
+
+
+class OwnedNodes(Generic[P]):
+    """By their names: the part of each, and the node."""
+
+    def __init__(self, redis: MemoryRedis, names: str, make: Callable[[str, Cluster], P]) -> None:
+        self.redis = redis
+        self.parts: dict[str, P] = {}
+        self.nodes = {name: SimulatedNode(redis, name, redis.chance, Tally()) for name in names}
+        for name, node in self.nodes.items():
+            node.prepare = self._preparing(name, make)
+
+    def __getitem__(self, name: str) -> P:
+        return self.parts[name]
+
+    def _preparing(self, name: str, make: Callable[[str, Cluster], P]) -> Callable[[Cluster], None]:
+        def prepare(cluster: Cluster) -> None:
+            self.parts[name] = make(name, cluster)
+
+        return prepare
+
+
+@asynccontextmanager
+async def owned_nodes(names: str, make: Callable[[str, Cluster], P]) -> AsyncIterator[OwnedNodes[P]]:
+    """Nodes with these letters as names, once they know each other. `make` is called at each start of one."""
+    owned = OwnedNodes(MemoryRedis(), names, make)
+    async with trio.open_nursery() as nursery:
+        for node in owned.nodes.values():
+            nursery.start_soon(node.run)
+        await wait_all_tasks_blocked()
+        await trio.sleep(2 * BEAT_INTERVAL)
+        yield owned
+        nursery.cancel_scope.cancel()
