@@ -10,8 +10,8 @@ from actors.calls.sip.registration import Registration, RegistrationOwner
 from config.live import follow
 from config.settings import Settings
 from protocol.calls.fraud_limits import FraudLimits
-from protocol.sip.account import BadAccount, SipAccount, make_account
-from protocol.sip.servers import SipServers
+from protocol.sip.accounts.account import BadAccount, SipAccount, make_account
+from protocol.sip.accounts.servers import SipServers
 
 
 class CallDesk:

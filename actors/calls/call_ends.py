@@ -21,7 +21,7 @@ from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.phone_sdp import PhoneOffers, read_phone
 from protocol.calls.protection import MediaProtection
 from protocol.calls.remote_media import RemoteMedia
-from protocol.sip.media_description import PhoneDescription
+from protocol.sip.messages.media_description import PhoneDescription
 from protocol.webrtc.sdp import Codec, Direction
 
 _USUAL = (

@@ -32,8 +32,8 @@ from protocol.calls.protection import media_protection
 from protocol.calls.statuses import CallStatus, TransferStatus, status_of_end
 from protocol.hooks import Allow, HookMethod
 from protocol.sip.events import CallAnswered, CallEnded, CallEvent, CallProgressed, OfferArrived, TransferAsked
-from protocol.sip.headers import SipUri
-from protocol.sip.transactions import TIMEOUT
+from protocol.sip.messages.headers import SipUri
+from protocol.sip.transactions.machines import TIMEOUT
 
 PARTING: Final = 10.0
 """Seconds within which a phone that has transferred its call is to say BYE; then it is told."""

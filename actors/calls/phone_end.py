@@ -11,7 +11,7 @@ from actors.media.events import MediaRefused, Post
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.phone_sdp import PhoneDialogue
 from protocol.calls.protection import SETTING, MediaProtection
-from protocol.sip.media_description import Origin
+from protocol.sip.messages.media_description import Origin
 
 
 @define(eq=False)

@@ -16,7 +16,7 @@ WAIT = SLACK
 
 
 class ClusterCallOrders:
-    """Implements `actors.node.call_order_port.CallOrderPort` for all nodes."""
+    """Implements `actors.node.ports.call_order.CallOrderPort` for all nodes."""
 
     def __init__(self, local: CallOrderPort, calls: ClusterCalls, owners: Owners) -> None:
         self.here = local

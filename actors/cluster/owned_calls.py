@@ -18,7 +18,7 @@ from protocol.cluster.merging import bounded, merged_list, needed_of_each
 from protocol.cluster.messages import NodeReply
 from protocol.cluster.owner_messages import EndCalls, FindCalls, FindRegistrations, SendDigits
 from protocol.rest.paging import Found, Page
-from protocol.sip.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
 
 
 class ClusterCalls:

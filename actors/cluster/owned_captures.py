@@ -22,7 +22,7 @@ END_WAIT: Final = 5.0
 
 
 class ClusterCaptures:
-    """Implements `actors.node.capture_port.CapturePort` for all nodes.
+    """Implements `actors.node.ports.capture.CapturePort` for all nodes.
 
     `open_wait`: seconds that a source may take to open.
     """

@@ -47,7 +47,7 @@ class _Shared:
 
 
 class ClusterRecordGroups:
-    """Implements `actors.node.recorder_port.RecordGroupPort` for all nodes."""
+    """Implements `actors.node.ports.recorder.RecordGroupPort` for all nodes."""
 
     def __init__(self, local: LocalRecordGroupPort, owners: Owners) -> None:
         self.here = local

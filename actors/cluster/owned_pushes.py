@@ -19,7 +19,7 @@ WAIT: Final = 10.0
 
 
 class ClusterPushes:
-    """Implements `actors.node.push_port.PushPort` for all nodes."""
+    """Implements `actors.node.ports.push.PushPort` for all nodes."""
 
     def __init__(self, local: LocalPushPort, owners: Owners) -> None:
         self.here = local

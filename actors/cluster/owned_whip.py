@@ -14,7 +14,7 @@ WAIT: Final = 30.0
 
 
 class ClusterWhip:
-    """Implements `actors.node.whip_port.WhipPort` for all nodes."""
+    """Implements `actors.node.ports.whip.WhipPort` for all nodes."""
 
     def __init__(self, local: LocalWhipPort, owners: Owners) -> None:
         self.here = local

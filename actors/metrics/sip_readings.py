@@ -7,7 +7,7 @@ from typing import Final
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.metrics.exposition import Readings
 from protocol.metrics.labels import Labels
-from protocol.sip.account_states import RegistrationState
+from protocol.sip.accounts.account_states import RegistrationState
 from protocol.sip.traffic import CLASSES, IN, OUT
 
 _DIRECTIONS: Final = (IN, OUT)

@@ -36,7 +36,7 @@ from protocol.node.descriptions import ConnectionDescription
 from protocol.signaling.frame_codec import weigh_frame
 from protocol.signaling.frames import Fail, Finish, Registered, SipRequest
 from protocol.signaling.session_statuses import SessionStatus
-from protocol.sip.account import SipAccount
+from protocol.sip.accounts.account import SipAccount
 from protocol.sip.events import CallArrived
 
 _UNAVAILABLE = 480

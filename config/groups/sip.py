@@ -9,8 +9,8 @@ from config.values.addresses import Address
 from config.values.kinds import Boolean, Choice, Duration, File, Integer
 from config.values.sip import Callees, SipServerList
 from protocol.calls.protection import SdesRule
-from protocol.sip.callee import CalleePatterns
-from protocol.sip.servers import SipServers
+from protocol.sip.accounts.callee import CalleePatterns
+from protocol.sip.accounts.servers import SipServers
 
 
 # A table reads better than one argument per line.

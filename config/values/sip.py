@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
-from protocol.sip.callee import CalleePatterns, read_patterns
-from protocol.sip.servers import SipServers, read_servers
+from protocol.sip.accounts.callee import CalleePatterns, read_patterns
+from protocol.sip.accounts.servers import SipServers, read_servers
 
 
 @frozen

@@ -9,7 +9,7 @@ from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.media_address import may_be_sent_media
 from protocol.calls.protection import SETTING, MediaProtection
 from protocol.calls.remote_media import RemoteMedia
-from protocol.sip.media_description import (
+from protocol.sip.messages.media_description import (
     AudioDescription,
     CryptoAttribute,
     Origin,
@@ -20,7 +20,7 @@ from protocol.sip.media_description import (
     write_answer,
     write_offer,
 )
-from protocol.sip.message import SipError
+from protocol.sip.messages.message import SipError
 from protocol.webrtc.sdp import Codec, Direction
 from protocol.webrtc.srtp import SrtpKeys, SrtpProfile
 

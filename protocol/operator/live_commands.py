@@ -26,7 +26,7 @@ from protocol.rest.errors import RestError
 from protocol.rest.fields import TEXT, Field, FieldTable, one_of
 from protocol.rest.paging import LIMIT, OFFSET, Page, page_of
 from protocol.rest.resources import bans, calls, connections, rooms, streams
-from protocol.sip.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
 
 
 @frozen(kw_only=True)

@@ -6,11 +6,11 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from protocol.sip.events import SipEvent
-from protocol.sip.headers import bracketed
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage, encode, head_of
-from protocol.sip.timers import Timers
+from protocol.sip.messages.headers import bracketed
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage, encode, head_of
 from protocol.sip.traffic import OUT, SipTraffic
-from protocol.sip.transactions import ClientTransaction, Hop, ServerTransaction
+from protocol.sip.transactions.machines import ClientTransaction, Hop, ServerTransaction
+from protocol.sip.transactions.timers import Timers
 
 ALLOW: Final = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
 SUPPORTED: Final = "100rel, norefersub, replaces, timer"

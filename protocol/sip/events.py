@@ -1,14 +1,14 @@
 """What a user agent tells its owner. `call` and `registration` are the ids that its commands returned or announced.
 
-Session descriptions are bytes, for `protocol.sip.media_description`; None where a message carries none. They are not
-shown: there may be keys in them.
+Session descriptions are bytes, for `messages.media_description`; None where a message carries none. They are not shown:
+there may be keys in them.
 """
 
 from attrs import field, frozen
 
-from protocol.sip.headers import NameAddress, SipUri
-from protocol.sip.message import RequestMessage, SipMessage
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.headers import NameAddress, SipUri
+from protocol.sip.messages.message import RequestMessage, SipMessage
+from protocol.sip.transactions.machines import Hop
 
 
 @frozen(kw_only=True)

@@ -6,19 +6,19 @@ from typing import Final
 
 from attrs import evolve
 
-from protocol.sip.bodies import session_description
-from protocol.sip.call import SipCall
-from protocol.sip.call_directory import CallDirectory
+from protocol.sip.calls.call import SipCall
+from protocol.sip.calls.call_directory import CallDirectory
+from protocol.sip.calls.dialog import Dialog
+from protocol.sip.calls.incoming_call import IncomingCall
+from protocol.sip.calls.session_timer import MIN_EXPIRES
 from protocol.sip.core import ALLOW, SDP, SUPPORTED, SipCore
-from protocol.sip.dialog import Dialog
-from protocol.sip.digest import Authenticator
 from protocol.sip.events import CallArrived
-from protocol.sip.headers import NameAddress, SipUri, parse_cseq, parse_name_address, parse_uri, parse_via
-from protocol.sip.incoming_call import IncomingCall
-from protocol.sip.message import RequestMessage, ResponseMessage, SipError, SipMessage
-from protocol.sip.session_timer import MIN_EXPIRES
+from protocol.sip.messages.bodies import session_description
+from protocol.sip.messages.digest import Authenticator
+from protocol.sip.messages.headers import NameAddress, SipUri, parse_cseq, parse_name_address, parse_uri, parse_via
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipError, SipMessage
 from protocol.sip.traffic import IN
-from protocol.sip.transactions import Hop, client_key_of, identity_of, server_key_of
+from protocol.sip.transactions.machines import Hop, client_key_of, identity_of, server_key_of
 
 EXTENSIONS: Final = frozenset({"100rel", "norefersub", "replaces", "timer"})
 MAX_TRANSACTIONS: Final = 2_000

@@ -6,10 +6,10 @@ from typing import Final
 from attrs import evolve
 
 from protocol.sip.core import SipCore
-from protocol.sip.digest import Authenticator, CannotAuthenticate
-from protocol.sip.headers import parse_challenges
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
-from protocol.sip.transactions import ClientTransaction, Hop
+from protocol.sip.messages.digest import Authenticator, CannotAuthenticate
+from protocol.sip.messages.headers import parse_challenges
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
+from protocol.sip.transactions.machines import ClientTransaction, Hop
 
 MAX_CHALLENGES: Final = 2
 """Times that one request is sent again because the server asks for a password."""

@@ -9,12 +9,20 @@ from typing import Final
 from attrs import frozen
 
 from protocol.sip.core import ALLOW, SipCore
-from protocol.sip.digest import Authenticator
 from protocol.sip.events import RegistrationEnded, RegistrationFailed, RegistrationSucceeded
-from protocol.sip.headers import CSeq, NameAddress, SipUri, parse_name_address, printable, top_via, whole_number
-from protocol.sip.message import RequestMessage, ResponseMessage, SipError, head_of
+from protocol.sip.messages.digest import Authenticator
+from protocol.sip.messages.headers import (
+    CSeq,
+    NameAddress,
+    SipUri,
+    parse_name_address,
+    printable,
+    top_via,
+    whole_number,
+)
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipError, head_of
 from protocol.sip.pending_request import PendingRequest
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 
 MAX_EXPIRES: Final = 86_400
 _TOO_BRIEF: Final = 423

@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import define, field
 
-from protocol.sip.message import RequestMessage, SipMessage
+from protocol.sip.messages.message import RequestMessage, SipMessage
 
 METHODS: Final = (
     "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "PRACK", "UPDATE", "REFER", "NOTIFY",

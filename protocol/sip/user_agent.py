@@ -14,18 +14,18 @@ Who may send to it at all is for its owner to check, before `receive`: it answer
 
 from attrs import evolve
 
-from protocol.sip.call import SipCall
-from protocol.sip.call_directory import CallDirectory
+from protocol.sip.calls.call import SipCall
+from protocol.sip.calls.call_directory import CallDirectory
+from protocol.sip.calls.outgoing_call import Invitation, OutgoingCall
 from protocol.sip.core import Outbound, SipCore, Surroundings
-from protocol.sip.digest import Authenticator, SipCredentials
 from protocol.sip.events import SipEvent
-from protocol.sip.headers import NameAddress, SipUri
-from protocol.sip.message import RequestMessage, SipMessage
 from protocol.sip.message_router import MessageRouter
-from protocol.sip.outgoing_call import Invitation, OutgoingCall
+from protocol.sip.messages.digest import Authenticator, SipCredentials
+from protocol.sip.messages.headers import NameAddress, SipUri
+from protocol.sip.messages.message import RequestMessage, SipMessage
 from protocol.sip.registration import RegistrationClient, RegistrationPlan
 from protocol.sip.traffic import SipTraffic
-from protocol.sip.transactions import Hop, client_key_of
+from protocol.sip.transactions.machines import Hop, client_key_of
 
 
 class UserAgent:

@@ -15,7 +15,7 @@ from protocol.calls.statuses import CallStatus
 from protocol.operator.commands import parse
 from protocol.operator.live_commands import LiveCommand
 from protocol.operator.messages import Done, NotDone
-from protocol.sip.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
 from tests.support.access import access_of, bearer, token
 from tests.support.listed_call import ListedActor, description
 from tests.support.operator import live_commands_on

@@ -5,10 +5,10 @@ import pytest
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.phone_line import CallListener, PhoneLine
 from protocol.sip.events import CallArrived, RegistrationEvent
-from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
-from protocol.sip.message import parse_datagram
+from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
+from protocol.sip.messages.message import parse_datagram
 from protocol.sip.registration import RegistrationPlan
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from tests.support.sip_registrar import MemoryTransport, memory_endpoint
 
 SERVER = Hop(transport="udp", host="192.0.2.10", port=5060)

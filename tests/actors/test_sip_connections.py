@@ -8,8 +8,8 @@ from attrs import evolve
 
 from actors.calls.sip.connections import MESSAGE_TIMEOUT, ConnectionServices, SipConnections
 from protocol.sip.core import Outbound
-from protocol.sip.message import SipMessage, parse_datagram
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import SipMessage, parse_datagram
+from protocol.sip.transactions.machines import Hop
 
 PEER = Hop(transport="tcp", host="192.0.2.1", port=5060)
 OPTIONS = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n"

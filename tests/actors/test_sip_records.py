@@ -10,9 +10,9 @@ from actors.calls.sip import access as access_module
 from actors.calls.sip.access import MAX_HOPS, REMEMBERED, SipAccess, SipForbidden, SipUnreachable
 from actors.calls.sip.records import ServerRecords
 from actors.net.resolver import CACHE_SECONDS, Resolver
-from protocol.sip.locating import ServerPlace, SrvRecord
-from protocol.sip.servers import read_servers
-from protocol.sip.transactions import Hop
+from protocol.sip.accounts.locating import ServerPlace, SrvRecord
+from protocol.sip.accounts.servers import read_servers
+from protocol.sip.transactions.machines import Hop
 from tests.support.memory_records import MemoryRecords
 
 

@@ -14,12 +14,12 @@ from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.calls.sip.registration import Registration, retry_delay
 from actors.runtime.actor import StopReason
 from config.settings import Settings
-from protocol.sip.account import SipAccount, make_account
-from protocol.sip.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.account import SipAccount, make_account
+from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallArrived
-from protocol.sip.message import RequestMessage
-from protocol.sip.servers import read_servers
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import RequestMessage
+from protocol.sip.transactions.machines import Hop
 from tests.support.sip_peer import Holder, plan
 from tests.support.sip_registrar import memory_endpoint
 

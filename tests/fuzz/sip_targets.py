@@ -4,10 +4,11 @@ import contextlib
 import math
 from itertools import count
 
-from protocol.sip.callee import CalleeRefused, check_callee, read_callee, read_patterns
+from protocol.sip.accounts.callee import CalleeRefused, check_callee, read_callee, read_patterns
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.core import Surroundings
 from protocol.sip.events import CallArrived
-from protocol.sip.headers import (
+from protocol.sip.messages.headers import (
     parse_challenges,
     parse_cseq,
     parse_name_address,
@@ -15,10 +16,9 @@ from protocol.sip.headers import (
     parse_via,
     printable,
 )
-from protocol.sip.media_description import Origin, parse_description, write_answer, write_offer
-from protocol.sip.message import MAX_MESSAGE, SipError, SipMessage, StreamParser, encode, parse_datagram
-from protocol.sip.servers import read_servers
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.media_description import Origin, parse_description, write_answer, write_offer
+from protocol.sip.messages.message import MAX_MESSAGE, SipError, SipMessage, StreamParser, encode, parse_datagram
+from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
 
 PEER = Hop(transport="udp", host="192.0.2.1", port=5060)

@@ -7,7 +7,7 @@ from attrs import define, field
 
 from actors.calls.sip.access import uniform
 from actors.calls.sip.records import NoDnsAnswer, ServerRecords
-from protocol.sip.locating import NaptrRecord, SrvRecord
+from protocol.sip.accounts.locating import NaptrRecord, SrvRecord
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from typing import Any
 import trio
 from attrs import define, field
 
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import (
     CallAcknowledged,
 )
-from protocol.sip.servers import read_servers
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.sip_phone import SipPhone, sip_phone

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import trio
 
 from protocol.sip.events import CallArrived, TransferProgressed
-from protocol.sip.headers import parse_uri
+from protocol.sip.messages.headers import parse_uri
 from tests.support.plain_phone import PlainPhone
 from tests.support.sip_phone import SipPhone
 

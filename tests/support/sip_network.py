@@ -5,12 +5,12 @@ from itertools import count
 
 from attrs import define, field
 
+from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.core import Outbound, Surroundings
 from protocol.sip.events import SipEvent
-from protocol.sip.headers import NameAddress, parse_uri
-from protocol.sip.message import RequestMessage, SipMessage, parse_datagram
-from protocol.sip.outgoing_call import Invitation
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.headers import NameAddress, parse_uri
+from protocol.sip.messages.message import RequestMessage, SipMessage, parse_datagram
+from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
 
 OFFER = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0\r\n"

@@ -14,12 +14,19 @@ from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.sockets import open_sip_sockets
 from actors.calls.sip.transport import SipTransport
 from config.settings import Settings
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallArrived, CallEvent, RegistrationEvent
-from protocol.sip.headers import NameAddress, parse_uri
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage, encode, parse_datagram
+from protocol.sip.messages.headers import NameAddress, parse_uri
+from protocol.sip.messages.message import (
+    HeaderFields,
+    RequestMessage,
+    ResponseMessage,
+    SipMessage,
+    encode,
+    parse_datagram,
+)
 from protocol.sip.registration import RegistrationPlan
-from protocol.sip.servers import read_servers
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from tests.support.memory_records import NO_RECORDS
 from tests.support.wcs_client import PATIENCE
 

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 import trio
 from attrs import define, evolve, field
 
+from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.core import Outbound, Surroundings
-from protocol.sip.digest import SipCredentials
 from protocol.sip.events import CallAnswered, CallArrived, OfferAccepted, SipEvent
-from protocol.sip.headers import NameAddress, SipUri, parse_name_address, parse_uri
-from protocol.sip.media_description import (
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.headers import NameAddress, SipUri, parse_name_address, parse_uri
+from protocol.sip.messages.media_description import (
     AudioDescription,
     CryptoAttribute,
     Origin,
@@ -21,10 +22,9 @@ from protocol.sip.media_description import (
     write_answer,
     write_offer,
 )
-from protocol.sip.message import RequestMessage, SipMessage, encode, parse_datagram
-from protocol.sip.outgoing_call import Invitation
+from protocol.sip.messages.message import RequestMessage, SipMessage, encode, parse_datagram
 from protocol.sip.registration import RegistrationPlan
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
 from protocol.webrtc.sdp import Direction
 from protocol.webrtc.srtp import SrtpKeys, SrtpProfile

@@ -11,10 +11,10 @@ from actors.calls.sip.access import SipAccess
 from actors.calls.sip.counts import SipCounts
 from actors.calls.sip.endpoint import SipEndpoint
 from config.settings import Settings
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.core import Outbound
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage
-from protocol.sip.servers import read_servers
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage
+from protocol.sip.transactions.machines import Hop
 from tests.support.memory_records import NO_RECORDS
 
 Answer = int | tuple[int, tuple[tuple[str, str], ...]] | None

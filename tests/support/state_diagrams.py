@@ -14,7 +14,7 @@ from protocol.calls import life as call_life
 from protocol.common.transitions import Transitions
 from protocol.hooks import breaker
 from protocol.signaling import session_state
-from protocol.sip import transaction_states
+from protocol.sip.transactions import states as transaction_states
 from protocol.stream import life
 from protocol.webrtc import dtls_state, transport_state
 
@@ -103,14 +103,14 @@ MACHINES = (
     ),
     Machine(
         name="SIP INVITE that we send",
-        source="protocol/sip/transaction_states.py",
+        source="protocol/sip/transactions/states.py",
         events=transaction_states.ClientTransactionEvent,
         table=transaction_states.INVITE_CLIENT,
         meanings=_meanings(transaction_states.ClientTransactionState),
     ),
     Machine(
         name="SIP INVITE that we answer",
-        source="protocol/sip/transaction_states.py",
+        source="protocol/sip/transactions/states.py",
         events=transaction_states.ServerTransactionEvent,
         table=transaction_states.INVITE_SERVER,
         meanings=_meanings(transaction_states.ServerTransactionState),

@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from protocol.sip.servers import read_servers
+from protocol.sip.accounts.servers import read_servers
 from tests.support.baresip import Baresip, baresip
 from tests.support.full_server import FullServer, full_server
 from tests.support.kamailio import PASSWORD, kamailio

@@ -7,13 +7,13 @@ import pytest
 from actors.calls import received_call
 from actors.runtime.logs import TextLines
 from protocol.calls.info_texts import CallInfo
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import (
     CallAnswered,
     CallEnded,
     OfferAccepted,
     OfferArrived,
 )
-from protocol.sip.servers import read_servers
 from protocol.webrtc.sdp import Direction
 from tests.support.media_peer import MediaPeer
 from tests.support.page_call import ACCOUNT, PageCall, call, established, world

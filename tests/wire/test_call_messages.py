@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from actors.calls.sip import endpoint as endpoint_module
-from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
-from protocol.sip.media_description import parse_description
-from protocol.sip.message import RequestMessage, ResponseMessage
-from protocol.sip.outgoing_call import Invitation
-from protocol.sip.servers import read_servers
+from protocol.sip.accounts.servers import read_servers
+from protocol.sip.calls.outgoing_call import Invitation
+from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
+from protocol.sip.messages.media_description import parse_description
+from protocol.sip.messages.message import RequestMessage, ResponseMessage
 from tests.support.full_server import full_server
 from tests.support.media_peer import MediaPeer
 from tests.support.page_call import ACCOUNT, PageCall, call

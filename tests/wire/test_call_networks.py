@@ -9,8 +9,8 @@ import trio
 
 from actors.calls.call import PhoneCall
 from actors.calls.sip.endpoint import SipEndpoint
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallArrived, CallEnded, OfferAccepted
-from protocol.sip.servers import read_servers
 from tests.bench.lossy_relay import LossyRelay, Network
 from tests.support.full_server import FullServer, full_server
 from tests.support.media_peer import MediaPeer

@@ -10,7 +10,7 @@ from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded, OfferArrived
-from protocol.sip.media_description import parse_description
+from protocol.sip.messages.media_description import parse_description
 from protocol.webrtc.sdp import Codec, Direction
 from tests.support.backend import open_backend
 from tests.support.behaviours import app_config, deny, rewrite

@@ -9,7 +9,7 @@ from actors.runtime.logs import TextLines
 from protocol.calls.info_texts import CallInfo
 from protocol.calls.protection import SdesRule
 from protocol.sip.events import CallAcknowledged, CallAnswered, CallEnded, OfferArrived
-from protocol.sip.media_description import AudioDescription, parse_description
+from protocol.sip.messages.media_description import AudioDescription, parse_description
 from protocol.webrtc.sdp import Direction
 from tests.support.media_peer import MediaPeer
 from tests.support.page_call import ACCOUNT, PageCall, call, world

@@ -12,6 +12,7 @@ from actors.calls.call_table import CallTable
 from config.apps import ALL_METHODS, App, AppTable
 from config.tables.apps_file import write_apps
 from protocol.calls.info_texts import CallInfo
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import (
     CallAnswered,
     CallEnded,
@@ -20,8 +21,7 @@ from protocol.sip.events import (
     OfferArrived,
     OfferRefused,
 )
-from protocol.sip.media_description import parse_description
-from protocol.sip.servers import read_servers
+from protocol.sip.messages.media_description import parse_description
 from protocol.webrtc.sdp import Codec, Direction
 from tests.support.backend import open_backend
 from tests.support.behaviours import app_config, deny, rewrite

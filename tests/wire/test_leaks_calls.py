@@ -17,7 +17,7 @@ from actors.calls.sip import transport as transport_module
 from actors.calls.sip.endpoint import SipEndpoint
 from protocol.sip import message_router
 from protocol.sip.events import CallAcknowledged, CallArrived, CallEnded
-from protocol.sip.transactions import TIMEOUT
+from protocol.sip.transactions.machines import TIMEOUT
 from protocol.sip.user_agent import UserAgent
 from protocol.webrtc.dtls import DtlsContext
 from tests.support.full_server import FullServer

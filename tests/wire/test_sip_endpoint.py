@@ -14,7 +14,7 @@ from actors.calls.sip.access import SipForbidden, SipUnreachable
 from actors.calls.sip.arriving_calls import MAX_UNANSWERED
 from actors.calls.sip.endpoint import SipEndpoint
 from actors.calls.sip.transport import SipTransport
-from protocol.sip.digest import SipCredentials
+from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.events import (
     CallAcknowledged,
     CallAnswered,
@@ -24,10 +24,10 @@ from protocol.sip.events import (
     RegistrationFailed,
     RegistrationSucceeded,
 )
-from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
-from protocol.sip.message import RequestMessage, ResponseMessage, SipMessage, StreamParser
-from protocol.sip.outgoing_call import Invitation
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipMessage, StreamParser
+from protocol.sip.transactions.machines import Hop
 from tests.support.ports import unused_port
 from tests.support.sip_network import ANSWER, OFFER
 from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, answer_to, plan, sip_endpoint, udp_peer

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from protocol.sip.digest import SipCredentials
+from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.events import CallAnswered, CallEnded
-from protocol.sip.headers import NameAddress, parse_uri
-from protocol.sip.outgoing_call import Invitation
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.headers import NameAddress, parse_uri
 from tests.support.sip_network import ANSWER, OFFER
 from tests.support.sip_peer import CHALLENGE, Holder, UdpPeer, plan, sip_endpoint, udp_peer
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import trio
 
 from actors.calls.sip.endpoint import SipEndpoint
-from protocol.sip.account import make_account
+from protocol.sip.accounts.account import make_account
+from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.events import (
     CallAcknowledged,
     CallAnswered,
@@ -16,10 +17,9 @@ from protocol.sip.events import (
     OfferArrived,
     RegistrationSucceeded,
 )
-from protocol.sip.headers import NameAddress, parse_name_address, parse_uri
-from protocol.sip.outgoing_call import Invitation
+from protocol.sip.messages.headers import NameAddress, parse_name_address, parse_uri
 from protocol.sip.registration import RegistrationPlan
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from tests.support.kamailio import PASSWORD, kamailio
 from tests.support.ports import unused_port
 from tests.support.sip_network import ANSWER, OFFER

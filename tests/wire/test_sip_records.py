@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from actors.calls.sip.records import DnsLookup, NoDnsAnswer
-from protocol.sip.locating import NaptrRecord, SrvRecord
+from protocol.sip.accounts.locating import NaptrRecord, SrvRecord
 
 ZONE = {
     ("_sip._udp.pbx.example.", "SRV"): ["10 5 5070 a.pbx.example.", "20 0 5060 b.pbx.example."],

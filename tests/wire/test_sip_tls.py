@@ -11,6 +11,7 @@ import trustme
 from attrs import frozen
 
 from actors.runtime.logs import TextLines
+from protocol.sip.accounts.servers import read_servers
 from protocol.sip.events import (
     CallAcknowledged,
     CallAnswered,
@@ -19,11 +20,10 @@ from protocol.sip.events import (
     RegistrationFailed,
     RegistrationSucceeded,
 )
-from protocol.sip.headers import NameAddress, parse_uri
-from protocol.sip.media_description import parse_description
+from protocol.sip.messages.headers import NameAddress, parse_uri
+from protocol.sip.messages.media_description import parse_description
 from protocol.sip.registration import RegistrationPlan
-from protocol.sip.servers import read_servers
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from tests.support.full_server import FullServer, full_server
 from tests.support.kamailio import PASSWORD, SecuredKamailio, kamailio_by_tls
 from tests.support.media_peer import MediaPeer

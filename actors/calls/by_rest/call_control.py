@@ -10,7 +10,7 @@ from actors.runtime.actor import StopReason
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
 from protocol.rest.paging import Found, Page
-from protocol.sip.account_states import RegistrationDescription
+from protocol.sip.accounts.account_states import RegistrationDescription
 
 
 @frozen

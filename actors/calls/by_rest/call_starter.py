@@ -23,7 +23,7 @@ from protocol.calls.order import CallOrder, SipLogin
 from protocol.calls.request import CallRequest
 from protocol.hooks import HookContext, HookMethod, MethodConfig, RestClientConfig, RestOnError
 from protocol.node.filters import StreamFilter
-from protocol.sip.account import BadAccount, make_account
+from protocol.sip.accounts.account import BadAccount, make_account
 from protocol.stream.info_texts import StreamInfo
 
 _FAIL: Final = MethodConfig(rest_on_error=RestOnError.FAIL)

@@ -18,9 +18,9 @@ from actors.calls.sip.records import DnsLookup, ServerRecords
 from actors.net.resolver import CannotResolve, Resolver
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.common.networks import reached_address
-from protocol.sip.locating import ServerPlace, place_without_records
-from protocol.sip.servers import SETTING, SipServer, SipServers
-from protocol.sip.transactions import Hop
+from protocol.sip.accounts.locating import ServerPlace, place_without_records
+from protocol.sip.accounts.servers import SETTING, SipServer, SipServers
+from protocol.sip.transactions.machines import Hop
 
 REMEMBERED: Final = 3_600.0
 """Seconds that the address of a request's target is trusted to answer and to call."""

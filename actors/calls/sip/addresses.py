@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 
 MAX_LEARNED: Final = 1_000
 SOMEWHERE: Final = "192.0.2.1"  # of no network (RFC 5737)

@@ -11,7 +11,7 @@ from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from protocol.sip.events import CallArrived, RegistrationEvent
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 
 MAX_UNANSWERED: Final = 8
 """Calls that have come for one registration and have not been answered yet."""

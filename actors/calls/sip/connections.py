@@ -17,10 +17,10 @@ from actors.net.connecting import connect_any
 from actors.net.tcp_stream import TcpStream, drop_references
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
+from protocol.sip.accounts.servers import SipServer
 from protocol.sip.core import Outbound
-from protocol.sip.message import SipMessage, StreamParser
-from protocol.sip.servers import SipServer
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import SipMessage, StreamParser
+from protocol.sip.transactions.machines import Hop
 
 MAX_CONNECTIONS: Final = 256
 MAX_WAITING: Final = 64

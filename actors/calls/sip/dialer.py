@@ -7,8 +7,8 @@ from attrs import frozen
 
 from actors.calls.sip.phone_line import CallListener, PhoneLine
 from protocol.calls.phone_sdp import PhoneOffers
-from protocol.sip.headers import SipUri
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.headers import SipUri
+from protocol.sip.transactions.machines import Hop
 
 
 @frozen(kw_only=True)

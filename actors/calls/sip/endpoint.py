@@ -21,14 +21,14 @@ from actors.runtime.actor import crash_guard
 from actors.runtime.logs import RateLimitedLog, get_logger
 from config.live import follow
 from config.settings import Settings
+from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.core import Outbound, Surroundings
-from protocol.sip.digest import SipCredentials
 from protocol.sip.events import CallArrived, CallEnded, RegistrationEvent, RegistrationSucceeded, SipEvent
-from protocol.sip.message import SipMessage
-from protocol.sip.outgoing_call import Invitation
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.message import SipMessage
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.traffic import SipTraffic
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
 
 KEEP_ALIVE: Final = 25.0

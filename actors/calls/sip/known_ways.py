@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 
 DOWN: Final = 120.0
 """Seconds for which a server that has failed is tried after others."""

@@ -13,11 +13,11 @@ from actors.runtime.timeouts import fail_after
 from config.settings import Settings
 from protocol.calls.info_texts import CallInfo, CallRefused
 from protocol.calls.phone_sdp import PhoneOffers
-from protocol.sip.account import SipAccount
-from protocol.sip.callee import CalleeRefused, check_callee, read_callee
-from protocol.sip.headers import SipUri, bracketed, escaped_user
-from protocol.sip.outgoing_call import Invitation
-from protocol.sip.servers import SETTING
+from protocol.sip.accounts.account import SipAccount
+from protocol.sip.accounts.callee import CalleeRefused, check_callee, read_callee
+from protocol.sip.accounts.servers import SETTING
+from protocol.sip.calls.outgoing_call import Invitation
+from protocol.sip.messages.headers import SipUri, bracketed, escaped_user
 
 LOOKUP_TIMEOUT = 10.0
 """Seconds for the addresses of a server."""

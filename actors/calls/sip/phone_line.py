@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from protocol.sip.events import CallEvent
-from protocol.sip.headers import NameAddress, SipUri
+from protocol.sip.messages.headers import NameAddress, SipUri
 from protocol.sip.user_agent import UserAgent
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ import trio
 from attrs import define, field
 
 from actors.runtime.logs import get_logger
-from protocol.sip.locating import NaptrRecord, ServerPlace, SrvRecord, ordered, places, services_of
+from protocol.sip.accounts.locating import NaptrRecord, ServerPlace, SrvRecord, ordered, places, services_of
 
 LOOKUP_TIMEOUT: Final = 2.0
 """Seconds for the answer to one question; without an answer, it is as if there were no records."""

@@ -17,10 +17,10 @@ from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.runtime.timeouts import fail_after
 from config.settings import Settings
-from protocol.sip.account import SipAccount
-from protocol.sip.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.account import SipAccount
+from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
 from protocol.sip.events import CallArrived, RegistrationEvent, RegistrationFailed, RegistrationSucceeded
-from protocol.sip.headers import escaped_user
+from protocol.sip.messages.headers import escaped_user
 from protocol.sip.registration import RegistrationPlan
 
 REFRESH_AT: Final = 0.8

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol
 
-from protocol.sip.account_states import RegistrationDescription, RegistrationState
+from protocol.sip.accounts.account_states import RegistrationDescription, RegistrationState
 
 
 class ListedRegistration(Protocol):

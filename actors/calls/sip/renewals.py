@@ -12,7 +12,7 @@ import trio
 from actors.calls.sip.addresses import SipAddresses
 from actors.calls.sip.arriving_calls import HeldRegistration
 from protocol.sip.events import RegistrationSucceeded
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 
 MAX_REPEATS: Final = 3
 """Times in a row that a registration is repeated because its server sees us elsewhere than we thought."""

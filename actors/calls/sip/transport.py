@@ -20,8 +20,8 @@ from actors.runtime.logs import RateLimitedLog, get_logger
 from config.settings import Settings
 from protocol.common.shared_rates import RateShares
 from protocol.sip.core import Outbound
-from protocol.sip.message import MAX_MESSAGE, RequestMessage, SipError, SipMessage, parse_datagram
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import MAX_MESSAGE, RequestMessage, SipError, SipMessage, parse_datagram
+from protocol.sip.transactions.machines import Hop
 
 MESSAGES_PER_SECOND: Final = 50.0
 """From one address."""

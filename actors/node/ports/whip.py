@@ -53,4 +53,4 @@ class LocalWhipPort(WhipPort, Protocol):
     """Those of one node, and what other nodes ask of it."""
 
     async def close_known(self, location: str, digest: bytes) -> None:
-        """As `close`; `digest`: `protocol.rest.whip.token_digest` of the token."""
+        """As `close`; `digest`: `protocol.rest.resources.whip.token_digest` of the token."""

@@ -47,7 +47,7 @@ from protocol.rest.resources.connections import connection_object
 from protocol.rest.resources.rooms import room_object
 from protocol.rest.resources.streams import TerminateAnswer, preview, shown_stream
 from protocol.rooms.descriptions import RoomDescription
-from protocol.sip.account_states import RegistrationDescription
+from protocol.sip.accounts.account_states import RegistrationDescription
 from protocol.stream.info_texts import StreamInfo
 
 log = get_logger("operator")

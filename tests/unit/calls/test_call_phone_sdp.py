@@ -8,7 +8,7 @@ from attrs import evolve
 from protocol.calls.info_texts import CallRefused
 from protocol.calls.phone_sdp import PhoneDialogue, PhoneOffers, read_phone
 from protocol.calls.protection import MediaProtection, SdesRule, media_protection
-from protocol.sip.media_description import Origin, parse_description
+from protocol.sip.messages.media_description import Origin, parse_description
 from protocol.webrtc.sdp import Codec, Direction
 
 PCMA = Codec(payload_type=8, name="PCMA", clock_rate=8_000)

@@ -12,7 +12,7 @@ from protocol.sip.events import (
     CallEnded,
     CallProgressed,
 )
-from protocol.sip.message import SipMessage
+from protocol.sip.messages.message import SipMessage
 from tests.support.sip_network import ANSWER, OFFER, SipNetwork, named
 
 SECURE = OFFER.replace(b"RTP/AVP", b"RTP/SAVP")

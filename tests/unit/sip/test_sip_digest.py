@@ -5,9 +5,15 @@ import hashlib
 import pytest
 from attrs import evolve
 
-from protocol.sip.digest import AcceptedRealm, Authenticator, CannotAuthenticate, SipCredentials, digest_response
-from protocol.sip.headers import Challenge, parse_challenges
-from protocol.sip.message import HeaderFields
+from protocol.sip.messages.digest import (
+    AcceptedRealm,
+    Authenticator,
+    CannotAuthenticate,
+    SipCredentials,
+    digest_response,
+)
+from protocol.sip.messages.headers import Challenge, parse_challenges
+from protocol.sip.messages.message import HeaderFields
 
 MUFASA = SipCredentials(username="Mufasa", password="Circle of Life")
 URI = "/dir/index.html"

@@ -5,13 +5,13 @@ from typing import cast
 import pytest
 from attrs import define, evolve, field
 
+from protocol.sip.calls.outgoing_call import MAX_FORKS, Invitation
 from protocol.sip.core import Outbound, Surroundings
-from protocol.sip.digest import SipCredentials
 from protocol.sip.events import CallAnswered, CallEnded, CallProgressed, SipEvent
-from protocol.sip.headers import NameAddress, parse_uri
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
-from protocol.sip.outgoing_call import MAX_FORKS, Invitation
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.headers import NameAddress, parse_uri
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
+from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
 from tests.support.sip_network import ANSWER, OFFER, named
 

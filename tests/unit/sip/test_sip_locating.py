@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from protocol.sip.locating import (
+from protocol.sip.accounts.locating import (
     MAX_SERVERS,
     NaptrRecord,
     ServerPlace,

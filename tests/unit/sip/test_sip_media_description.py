@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from protocol.sip.media_description import (
+from protocol.sip.messages.media_description import (
     AudioDescription,
     CryptoAttribute,
     Origin,
@@ -14,7 +14,7 @@ from protocol.sip.media_description import (
     write_answer,
     write_offer,
 )
-from protocol.sip.message import SipError
+from protocol.sip.messages.message import SipError
 from protocol.webrtc.sdp import Codec, Direction
 
 KEY = bytes(range(30))

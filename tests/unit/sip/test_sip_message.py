@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import protocol.sip.message as sip_message
-from protocol.sip.headers import (
+import protocol.sip.messages.message as sip_message
+from protocol.sip.messages.headers import (
     NameAddress,
     SipUri,
     escaped_user,
@@ -18,7 +18,7 @@ from protocol.sip.headers import (
     parse_via,
     printable,
 )
-from protocol.sip.message import (
+from protocol.sip.messages.message import (
     MAX_HEADERS,
     MAX_LINE,
     MAX_MESSAGE,

@@ -4,11 +4,18 @@ from typing import cast
 
 import pytest
 
+from protocol.sip.calls.refer_to import MAX_REFER_TO, MAX_REPLACES, read_refer_to
 from protocol.sip.events import CallEnded, TransferAsked, TransferProgressed
-from protocol.sip.headers import parse_uri
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipError, encode, parse_datagram
-from protocol.sip.refer_to import MAX_REFER_TO, MAX_REPLACES, read_refer_to
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.headers import parse_uri
+from protocol.sip.messages.message import (
+    HeaderFields,
+    RequestMessage,
+    ResponseMessage,
+    SipError,
+    encode,
+    parse_datagram,
+)
+from protocol.sip.transactions.machines import Hop
 from tests.support.sip_network import BOB, Party, SipNetwork, named
 
 CAROL = parse_uri("sip:carol@example.com")

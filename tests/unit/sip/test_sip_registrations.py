@@ -6,12 +6,12 @@ import pytest
 from attrs import define, evolve, field
 
 from protocol.sip.core import Outbound, Surroundings
-from protocol.sip.digest import SipCredentials
 from protocol.sip.events import RegistrationEnded, RegistrationFailed, RegistrationSucceeded, SipEvent
-from protocol.sip.headers import NameAddress, parse_uri
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.headers import NameAddress, parse_uri
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
 from protocol.sip.registration import RegistrationPlan
-from protocol.sip.transactions import Hop
+from protocol.sip.transactions.machines import Hop
 from protocol.sip.user_agent import UserAgent
 
 FIRST = Hop(transport="udp", host="192.0.2.10", port=5060)

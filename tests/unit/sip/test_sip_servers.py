@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from protocol.sip.account import BadAccount, make_account
-from protocol.sip.callee import CalleeRefused, check_callee, read_callee, read_patterns
-from protocol.sip.servers import SipServer, read_servers
+from protocol.sip.accounts.account import BadAccount, make_account
+from protocol.sip.accounts.callee import CalleeRefused, check_callee, read_callee, read_patterns
+from protocol.sip.accounts.servers import SipServer, read_servers
 
 LISTED = "PBX.example.com:5080;transport=tcp, 192.0.2.7, 10.0.0.0/8, [2001:db8::1]"
 

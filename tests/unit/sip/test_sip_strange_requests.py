@@ -8,7 +8,7 @@ from attrs import evolve
 
 from protocol.sip import message_router
 from protocol.sip.events import CallArrived
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage
 from tests.support.sip_network import ANSWER, SipNetwork, named
 
 

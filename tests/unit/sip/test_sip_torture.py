@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from protocol.sip.events import CallArrived
-from protocol.sip.message import SipError, parse_datagram
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import SipError, parse_datagram
+from protocol.sip.transactions.machines import Hop
 from tests.support.sip_network import OFFER, Party, named
 
 SOURCE: Final = Hop(transport="udp", host="192.0.2.1", port=5060)

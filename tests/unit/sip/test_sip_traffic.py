@@ -1,6 +1,6 @@
 """What a user agent counts of its messages."""
 
-from protocol.sip.message import HeaderFields, RequestMessage
+from protocol.sip.messages.message import HeaderFields, RequestMessage
 from protocol.sip.traffic import SipTraffic
 from tests.support.sip_network import SipNetwork
 

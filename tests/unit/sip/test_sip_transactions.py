@@ -8,9 +8,9 @@ import pytest
 from attrs import define, field
 
 from protocol.common.transitions import Transitions
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage
-from protocol.sip.timers import Timers
-from protocol.sip.transaction_states import (
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage, SipMessage
+from protocol.sip.transactions.machines import ClientTransaction, Hop, ServerTransaction, cancel_of, server_key_of
+from protocol.sip.transactions.states import (
     INVITE_CLIENT,
     INVITE_SERVER,
     OTHER_CLIENT,
@@ -20,7 +20,7 @@ from protocol.sip.transaction_states import (
     ServerTransactionEvent,
     ServerTransactionState,
 )
-from protocol.sip.transactions import ClientTransaction, Hop, ServerTransaction, cancel_of, server_key_of
+from protocol.sip.transactions.timers import Timers
 from tests.support.sip_network import named
 
 EVER = 1e6

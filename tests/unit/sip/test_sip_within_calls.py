@@ -15,7 +15,7 @@ from protocol.sip.events import (
     TransferAsked,
     TransferProgressed,
 )
-from protocol.sip.headers import parse_uri
+from protocol.sip.messages.headers import parse_uri
 from tests.support.sip_network import ANSWER, BOB, OFFER, Party, SipNetwork, named
 
 

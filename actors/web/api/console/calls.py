@@ -10,7 +10,7 @@ from actors.node.ports.call_control import CallControlPort
 from protocol.calls.description import CallDescription
 from protocol.calls.filters import CallFilter
 from protocol.rest.paging import NOTHING, Page
-from protocol.sip.account_states import RegistrationState
+from protocol.sip.accounts.account_states import RegistrationState
 
 MAX_CALLS: Final = 500
 """Rows that a console gets; the oldest calls first."""

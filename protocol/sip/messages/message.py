@@ -3,7 +3,7 @@
 Strict about framing, which decides where a message ends and how much memory it takes; lenient about what servers and
 phones really send: compact names, folded lines, blanks before the colon, bytes that are not UTF-8. Text that is not
 UTF-8 goes out again as it came in (`surrogateescape`), because Via, From, To and Call-ID must be repeated unchanged;
-text that is shown to people passes through `protocol.sip.headers.printable`.
+text that is shown to people passes through `protocol.sip.messages.headers.printable`.
 """
 
 import re

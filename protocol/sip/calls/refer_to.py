@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from protocol.sip.headers import SipUri, parse_name_address
-from protocol.sip.message import HeaderFields, SipError
+from protocol.sip.messages.headers import SipUri, parse_name_address
+from protocol.sip.messages.message import HeaderFields, SipError
 
 MAX_REFER_TO: Final = 1_024
 MAX_REPLACES: Final = 512

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from protocol.sip.headers import SipUri, escaped_user, parse_uri
-from protocol.sip.message import SipError
-from protocol.sip.servers import SipServers
+from protocol.sip.accounts.servers import SipServers
+from protocol.sip.messages.headers import SipUri, escaped_user, parse_uri
+from protocol.sip.messages.message import SipError
 
 MAX_CALLEE: Final = 128
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>\";?\\,]")

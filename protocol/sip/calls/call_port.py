@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from protocol.sip.calls.dialog import Dialog
 from protocol.sip.core import SipCore
-from protocol.sip.dialog import Dialog
-from protocol.sip.message import RequestMessage, ResponseMessage
+from protocol.sip.messages.message import RequestMessage, ResponseMessage
 from protocol.sip.pending_request import PendingRequest
-from protocol.sip.transactions import Hop, ServerTransaction
+from protocol.sip.transactions.machines import Hop, ServerTransaction
 
 
 class CallPort(Protocol):
-    """See `protocol.sip.call.SipCall`."""
+    """See `protocol.sip.calls.call.SipCall`."""
 
     id: str
     core: SipCore

@@ -5,17 +5,17 @@ If both sides offer at once, both are answered by 491 and try again after a rand
 
 from typing import Final
 
-from protocol.sip.bodies import readable_description, session_description
-from protocol.sip.call_port import CallPort
-from protocol.sip.dialog import Dialog
+from protocol.sip.calls.call_port import CallPort
+from protocol.sip.calls.dialog import Dialog
+from protocol.sip.calls.repeated_answer import RepeatedAnswer
+from protocol.sip.calls.session_timer import MIN_EXPIRES, SessionTimer
 from protocol.sip.events import CallAcknowledged, OfferAccepted, OfferArrived, OfferRefused
-from protocol.sip.headers import printable
-from protocol.sip.message import RequestMessage, ResponseMessage, SipError
+from protocol.sip.messages.bodies import readable_description, session_description
+from protocol.sip.messages.headers import printable
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipError
 from protocol.sip.pending_request import PendingRequest
-from protocol.sip.repeated_answer import RepeatedAnswer
-from protocol.sip.session_timer import MIN_EXPIRES, SessionTimer
-from protocol.sip.timers import Timer
-from protocol.sip.transactions import Hop, ServerTransaction
+from protocol.sip.transactions.machines import Hop, ServerTransaction
+from protocol.sip.transactions.timers import Timer
 
 MAX_ANSWER_TIME: Final = 30.0
 """Seconds that an offer may wait for our owner."""

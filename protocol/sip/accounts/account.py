@@ -4,10 +4,10 @@ from typing import Final
 
 from attrs import field, frozen
 
-from protocol.sip.digest import SipCredentials
-from protocol.sip.headers import NameAddress, SipUri, escaped_user, parse_host_port
-from protocol.sip.message import SipError
-from protocol.sip.servers import SETTING, SipServers
+from protocol.sip.accounts.servers import SETTING, SipServers
+from protocol.sip.messages.digest import SipCredentials
+from protocol.sip.messages.headers import NameAddress, SipUri, escaped_user, parse_host_port
+from protocol.sip.messages.message import SipError
 
 MAX_TEXT: Final = 128
 

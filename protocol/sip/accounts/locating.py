@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
-from protocol.sip.headers import DEFAULT_PORT, TLS_PORT
+from protocol.sip.messages.headers import DEFAULT_PORT, TLS_PORT
 
 SERVICES: Final[Mapping[str, str]] = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 """By transport, in the order in which they are taken where the domain has no preference."""

@@ -1,12 +1,12 @@
 """A call that comes to us: it rings, is answered or refused, or its caller thinks better of it."""
 
-from protocol.sip.call import CallBook, SipCall
+from protocol.sip.calls.call import CallBook, SipCall
+from protocol.sip.calls.dialog import dialog_of_request
 from protocol.sip.core import SipCore
-from protocol.sip.dialog import dialog_of_request
-from protocol.sip.digest import Authenticator
-from protocol.sip.message import RequestMessage, ResponseMessage
-from protocol.sip.timers import Timer
-from protocol.sip.transactions import T1, TIMEOUT, ServerTransaction
+from protocol.sip.messages.digest import Authenticator
+from protocol.sip.messages.message import RequestMessage, ResponseMessage
+from protocol.sip.transactions.machines import T1, TIMEOUT, ServerTransaction
+from protocol.sip.transactions.timers import Timer
 
 
 class IncomingCall(SipCall):

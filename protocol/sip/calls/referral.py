@@ -7,13 +7,13 @@ from typing import Final
 
 from attrs import frozen
 
-from protocol.sip.call_port import CallPort
+from protocol.sip.calls.call_port import CallPort
+from protocol.sip.calls.refer_to import read_refer_to
+from protocol.sip.calls.transfer import FRAGMENT
 from protocol.sip.events import TransferAsked
-from protocol.sip.headers import parse_cseq, printable
-from protocol.sip.message import RequestMessage, ResponseMessage, SipError
-from protocol.sip.refer_to import read_refer_to
-from protocol.sip.transactions import ServerTransaction
-from protocol.sip.transfer import FRAGMENT
+from protocol.sip.messages.headers import parse_cseq, printable
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipError
+from protocol.sip.transactions.machines import ServerTransaction
 
 LIFETIME: Final = 240.0
 """Seconds for which the other side is told: longer than a phone may ring."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define
 
-from protocol.sip.headers import (
+from protocol.sip.messages.headers import (
     DEFAULT_PORT,
     TLS_PORT,
     CSeq,
@@ -17,8 +17,8 @@ from protocol.sip.headers import (
     parse_cseq,
     parse_name_address,
 )
-from protocol.sip.message import HeaderFields, RequestMessage, ResponseMessage, SipError, SipMessage
-from protocol.sip.transactions import Hop
+from protocol.sip.messages.message import HeaderFields, RequestMessage, ResponseMessage, SipError, SipMessage
+from protocol.sip.transactions.machines import Hop
 
 _TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
 

@@ -13,8 +13,8 @@ from attrs import field, frozen
 
 from protocol.capture.rules import CaptureRules, read_rules
 from protocol.common.networks import reached_address
-from protocol.sip.headers import parse_host_port
-from protocol.sip.message import SipError
+from protocol.sip.messages.headers import parse_host_port
+from protocol.sip.messages.message import SipError
 
 SETTING: Final = "sip.servers"
 TRANSPORTS: Final = ("udp", "tcp", "tls")

@@ -1,8 +1,8 @@
 """The calls of a user agent, found by their ids, their dialogs, and the INVITE that began them."""
 
-from protocol.sip.call import SipCall
-from protocol.sip.dialog import Dialog
-from protocol.sip.incoming_call import IncomingCall
+from protocol.sip.calls.call import SipCall
+from protocol.sip.calls.dialog import Dialog
+from protocol.sip.calls.incoming_call import IncomingCall
 
 
 class CallDirectory:

@@ -5,18 +5,18 @@ from typing import Final
 
 from attrs import field, frozen
 
-from protocol.sip.bodies import readable_description
-from protocol.sip.call import CallBook, SipCall
+from protocol.sip.calls.call import CallBook, SipCall
+from protocol.sip.calls.dialog import Dialog, dialog_of_response
 from protocol.sip.core import SDP, SipCore
-from protocol.sip.dialog import Dialog, dialog_of_response
-from protocol.sip.digest import Authenticator
 from protocol.sip.events import CallAnswered, CallEnded, CallProgressed
-from protocol.sip.headers import CSeq, NameAddress, SipUri, parse_name_address, printable, whole_number
-from protocol.sip.message import RequestMessage, ResponseMessage, SipError, head_of
+from protocol.sip.messages.bodies import readable_description
+from protocol.sip.messages.digest import Authenticator
+from protocol.sip.messages.headers import CSeq, NameAddress, SipUri, parse_name_address, printable, whole_number
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipError, head_of
 from protocol.sip.pending_request import PendingRequest
-from protocol.sip.timers import Timer
-from protocol.sip.transaction_states import ClientTransactionState
-from protocol.sip.transactions import TIMEOUT, Hop, cancel_of
+from protocol.sip.transactions.machines import TIMEOUT, Hop, cancel_of
+from protocol.sip.transactions.states import ClientTransactionState
+from protocol.sip.transactions.timers import Timer
 
 MAX_RINGING: Final = 180.0
 """Seconds that a phone may ring; as timer C of proxies."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from protocol.sip.message import ResponseMessage
-from protocol.sip.timers import Timer, Timers
-from protocol.sip.transactions import T1, T2, TIMEOUT, ServerTransaction, TransactionPort
+from protocol.sip.messages.message import ResponseMessage
+from protocol.sip.transactions.machines import T1, T2, TIMEOUT, ServerTransaction, TransactionPort
+from protocol.sip.transactions.timers import Timer, Timers
 
 
 class RepeatedAnswer:

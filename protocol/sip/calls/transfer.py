@@ -3,13 +3,13 @@
 from typing import Final
 from urllib.parse import quote
 
-from protocol.sip.bodies import status_of_fragment
-from protocol.sip.call_port import CallPort
-from protocol.sip.dialog import Dialog
+from protocol.sip.calls.call_port import CallPort
+from protocol.sip.calls.dialog import Dialog
 from protocol.sip.events import TransferProgressed
-from protocol.sip.headers import SipUri, printable
-from protocol.sip.message import RequestMessage, ResponseMessage
-from protocol.sip.transactions import ServerTransaction
+from protocol.sip.messages.bodies import status_of_fragment
+from protocol.sip.messages.headers import SipUri, printable
+from protocol.sip.messages.message import RequestMessage, ResponseMessage
+from protocol.sip.transactions.machines import ServerTransaction
 
 FRAGMENT: Final = "message/sipfrag;version=2.0"
 

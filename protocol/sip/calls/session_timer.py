@@ -6,9 +6,9 @@ One side refreshes the session at half its time. Who does not hear of a refresh 
 from collections.abc import Callable
 from typing import Final
 
-from protocol.sip.headers import whole_number
-from protocol.sip.message import RequestMessage, ResponseMessage
-from protocol.sip.timers import Timer, Timers
+from protocol.sip.messages.headers import whole_number
+from protocol.sip.messages.message import RequestMessage, ResponseMessage
+from protocol.sip.transactions.timers import Timer, Timers
 
 EXPIRES: Final = 1800
 MIN_EXPIRES: Final = 90

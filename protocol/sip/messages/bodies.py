@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from protocol.sip.headers import unquoted
-from protocol.sip.message import SipError, SipMessage
+from protocol.sip.messages.headers import unquoted
+from protocol.sip.messages.message import SipError, SipMessage
 
 SDP: Final = "application/sdp"
 MAX_PARTS: Final = 16

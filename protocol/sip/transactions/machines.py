@@ -15,10 +15,9 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
-from protocol.sip.headers import top_via
-from protocol.sip.message import RequestMessage, ResponseMessage, SipMessage
-from protocol.sip.timers import Timer, Timers
-from protocol.sip.transaction_states import (
+from protocol.sip.messages.headers import top_via
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipMessage
+from protocol.sip.transactions.states import (
     INVITE_CLIENT,
     INVITE_SERVER,
     OTHER_CLIENT,
@@ -28,6 +27,7 @@ from protocol.sip.transaction_states import (
     ServerTransactionEvent,
     ServerTransactionState,
 )
+from protocol.sip.transactions.timers import Timer, Timers
 
 T1: Final = 0.5
 T2: Final = 4.0

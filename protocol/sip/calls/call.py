@@ -8,18 +8,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+from protocol.sip.calls.dialog import Dialog
+from protocol.sip.calls.offers import OfferExchange
+from protocol.sip.calls.referral import Referral
+from protocol.sip.calls.session_timer import SessionTimer
+from protocol.sip.calls.transfer import Transfer
 from protocol.sip.core import ALLOW, SDP, SUPPORTED, SipCore
-from protocol.sip.dialog import Dialog
-from protocol.sip.digest import Authenticator
 from protocol.sip.events import CallEnded, InfoAnswered, InfoArrived
-from protocol.sip.headers import printable
-from protocol.sip.message import RequestMessage, ResponseMessage, head_of
-from protocol.sip.offers import OfferExchange
+from protocol.sip.messages.digest import Authenticator
+from protocol.sip.messages.headers import printable
+from protocol.sip.messages.message import RequestMessage, ResponseMessage, head_of
 from protocol.sip.pending_request import PendingRequest
-from protocol.sip.referral import Referral
-from protocol.sip.session_timer import SessionTimer
-from protocol.sip.transactions import Hop, ServerTransaction
-from protocol.sip.transfer import Transfer
+from protocol.sip.transactions.machines import Hop, ServerTransaction
 
 GONE: Final = frozenset({408, 481})
 """What a request within a call is answered where the other side does not know the call any more (RFC 5057)."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from protocol.sip.message import HeaderFields, SipError, split_outside_quotes
+from protocol.sip.messages.message import HeaderFields, SipError, split_outside_quotes
 
 DEFAULT_PORT: Final = 5060
 TLS_PORT: Final = 5061

@@ -13,8 +13,8 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from protocol.sip.headers import whole_number
-from protocol.sip.message import SipError
+from protocol.sip.messages.headers import whole_number
+from protocol.sip.messages.message import SipError
 from protocol.webrtc.sdp import Codec, Direction
 
 MAX_DESCRIPTION: Final = 65_536

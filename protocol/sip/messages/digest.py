@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from protocol.sip.headers import Challenge
+from protocol.sip.messages.headers import Challenge
 
 _HASHES: Final[dict[str, Callable[[bytes], str]]] = {
     "sha-512-256": lambda data: hashlib.new("sha512_256", data).hexdigest(),

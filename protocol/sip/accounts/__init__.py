@@ -1,0 +1,1 @@
+"""Where SIP may go, and as whom: servers, accounts, callees."""

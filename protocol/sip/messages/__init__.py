@@ -1,0 +1,1 @@
+"""SIP messages, from bytes to what they mean: header fields, bodies, descriptions of media, digest."""
