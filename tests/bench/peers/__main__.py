@@ -4,6 +4,7 @@
     python -m tests.bench.peers --viewers 10 --seconds 5 --rounds 1
     python -m tests.bench.peers --publishers 20 --viewers 2
     python -m tests.bench.peers --publishers 20 --viewers 2 --before ../wcsd-of-yesterday
+    python -m tests.bench.peers --servers wcsd --viewers 200 --tls
 
 Both servers run on this machine and use one address of it that is not loopback, which Janus refuses; nothing leaves the
 machine but apt-get, which fetches Janus unless `--janus` names a folder where it is unpacked.
@@ -76,6 +77,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="between the packets of a picture; 8: they are evenly spaced",
     )
     parser.add_argument("--address", default=_own_address(), help="IPv4 address of this machine (the first)")
+    parser.add_argument("--tls", action="store_true", help="pages come to wcsd by wss; nothing changes for the others")
     parser.add_argument("--sender", help="wcsd's media.sender, when it is not to choose itself")
     parser.add_argument("--janus", type=Path, help="folder where the Debian package is unpacked; / when installed")
     parser.add_argument("--janus-event-loops", type=int, default=0, help="Janus' event_loops (0: as delivered)")
@@ -145,7 +147,8 @@ def _running(
     if server == MEDIASOUP:
         return running_mediasoup(options.address, options.mediasoup)
     settings = {"media.sender": options.sender} if options.sender else {}
-    return running_wcsd(folder, options.address, settings, options.before if server == BEFORE else None)
+    checkout = options.before if server == BEFORE else None
+    return running_wcsd(folder, options.address, settings, checkout, tls=options.tls)
 
 
 def _print(measurements: Sequence[Measurement], options: argparse.Namespace, load: str) -> None:

@@ -45,9 +45,9 @@ class Server(Protocol):
 class Wcsd:
     """The server of this checkout. Its viewers are ended by `/rest-api/stream/terminate`; the publisher stays."""
 
-    def __init__(self, process: ServerProcess, client: httpx.Client) -> None:
+    def __init__(self, process: ServerProcess, client: httpx.Client, *, tls: bool) -> None:
         self.pid = process.pid
-        self.ws_url = process.ws_url()
+        self.ws_url = process.wss_url() if tls else process.ws_url()
         self.version = f"wcsd {VERSION}"
         self._process = process
         self._client = client
@@ -104,15 +104,15 @@ class Janus:
 
 @contextlib.contextmanager
 def running_wcsd(
-    folder: Path, host: str, settings: Mapping[str, object], checkout: Path | None = None
+    folder: Path, host: str, settings: Mapping[str, object], checkout: Path | None = None, *, tls: bool = False
 ) -> Iterator[Wcsd]:
-    """The server of this checkout, or of another one of the same repository."""
+    """The server of this checkout, or of another one of the same repository. `tls`: its pages come by wss."""
     unlimited = {"overload.max_loop_lag": 0}  # what a core carries is to be found out
     with (
         running_server(folder, {"ip": host, **unlimited, **settings}, root=checkout or ROOT) as process,
         _client() as client,
     ):
-        yield Wcsd(process, client)
+        yield Wcsd(process, client, tls=tls)
 
 
 @contextlib.contextmanager

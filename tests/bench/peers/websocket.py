@@ -10,6 +10,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 
 from tests.bench.peers.clocks import ANCILLARY_SIZE, SO_TIMESTAMPNS, stamp_of
+from tests.bench.peers.secured import Plain, Secured, Way
 
 CONNECT_TIMEOUT = 10.0
 _PIECE = 1 << 16
@@ -24,17 +25,18 @@ class WebSocket:
         self.tcp = socket.create_connection((parts.hostname, parts.port), timeout=CONNECT_TIMEOUT)
         self.tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tcp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._way: Way = Secured(self.tcp) if parts.scheme == "wss" else Plain(self.tcp)
         self._on_message = on_message
         self._text = ""
         self._protocol = WSConnection(ConnectionType.CLIENT)
         request = Request(host=parts.netloc, target=parts.path or "/", subprotocols=list(subprotocols))
-        self.tcp.sendall(self._protocol.send(request))
+        self._way.send(self._protocol.send(request))
         self._shake_hands()
         self.tcp.setblocking(False)
 
     def send(self, message: Any) -> None:
         """Send one JSON text."""
-        self.tcp.sendall(self._protocol.send(TextMessage(data=json.dumps(message))))
+        self._way.send(self._protocol.send(TextMessage(data=json.dumps(message))))
 
     def drain(self) -> None:
         """Take what has arrived."""
@@ -45,7 +47,9 @@ class WebSocket:
                 return
             except ConnectionError:
                 data, ancillary = b"", []
-            self._protocol.receive_data(data or None)
+            plain = self._way.opened(data)
+            if plain or not data:
+                self._protocol.receive_data(plain or None)
             self._handle(stamp_of(ancillary) if ancillary else b"")
             if not data:
                 self.close()
@@ -58,7 +62,10 @@ class WebSocket:
     def _shake_hands(self) -> None:
         while True:
             data = self.tcp.recv(_PIECE)
-            self._protocol.receive_data(data or None)
+            plain = self._way.opened(data)
+            if data and not plain:
+                continue
+            self._protocol.receive_data(plain or None)
             event = next(self._protocol.events())
             if not isinstance(event, AcceptConnection):
                 raise ConnectionError(f"the WebSocket was refused: {event}")
@@ -72,6 +79,6 @@ class WebSocket:
                     text, self._text = self._text, ""
                     self._on_message(json.loads(text), stamp)
             elif isinstance(event, Ping):
-                self.tcp.sendall(self._protocol.send(event.response()))
+                self._way.send(self._protocol.send(event.response()))
             elif isinstance(event, CloseConnection):
                 return
