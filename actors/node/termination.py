@@ -4,7 +4,7 @@
     slices      a candidate that matches when its turn comes is cut off: it has lost its name, gets and gives no more
                 packets. Those that end with it (a publication's players, a session's streams) follow at once, or in the
                 next slices; nobody can join them any more. If only hundreds are meant, all this is done at the request
-    slices      their clients and backends are told
+    slices      their clients are told, and then their backends
     `stopped`   all of this is done
     slices      the rest of each end: DTLS's goodbye, the task and what it cleans up
     `wait`      the last of them has ended
@@ -35,7 +35,8 @@ CUT_AT_ONCE: Final = 300
 SLICE_COST: Final = 300
 EXAMINE_COST: Final = 1
 CUT_COST: Final = 2
-TELL_COST: Final = 5
+TELL_COST: Final = 4
+REPORT_COST: Final = 5
 END_COST: Final = 40
 """What a slice may do, and what each step takes of it, in units of about 5 microseconds; to tell takes 10, but leaves
 little to do after the slice. The end of an actor goes on after it, in its own task, and takes as long again.
@@ -53,6 +54,7 @@ class Follower(Protocol):
     @property
     def reason(self) -> StopReason | None: ...
     def cut_off(self, reason: StopReason) -> None: ...
+    def tell_end(self, reason: StopReason) -> None: ...
     def begin_stop(self, reason: StopReason) -> None: ...
     def stop(self, reason: StopReason) -> None: ...
     def release_followers(self, reason: StopReason) -> "Iterable[tuple[Follower, StopReason]]":
@@ -90,7 +92,6 @@ class Termination(Generic[C]):
         self._steps = self._walk()
         self._falling: deque[tuple[Follower, StopReason]] = deque()
         self._begun: list[Follower] = []
-        self._told = 0  # of those
         self._known: dict[Follower, C] | None = None
 
     @property
@@ -124,8 +125,8 @@ class Termination(Generic[C]):
         try:
             while await self._cut_slice():
                 pass
-            while await self._tell_slice():
-                pass
+            await self._go_through(lambda actor: actor.tell_end(self._reason), TELL_COST, TELL_SECONDS)
+            await self._go_through(lambda actor: actor.begin_stop(self._reason), REPORT_COST, SLICE_SECONDS)
             self._forget_candidates()
             while await self._end_slice():
                 pass
@@ -177,14 +178,16 @@ class Termination(Generic[C]):
             return None
         return candidate is not None and self._cut_if_hit(candidate)
 
-    async def _tell_slice(self) -> bool:
-        async with self._turns:
-            budget = SliceBudget(SLICE_COST, TELL_SECONDS)
-            while self._told < len(self._begun) and not budget.is_spent:
-                self._begun[self._told].begin_stop(self._reason)
-                self._told += 1
-                budget.spend(TELL_COST)
-        return self._told < len(self._begun)
+    async def _go_through(self, step: Callable[[Follower], None], cost: int, seconds: float) -> None:
+        """Do one step of the end of all that are cut off, in slices."""
+        done = 0
+        while done < len(self._begun):
+            async with self._turns:
+                budget = SliceBudget(SLICE_COST, seconds)
+                while done < len(self._begun) and not budget.is_spent:
+                    step(self._begun[done])
+                    done += 1
+                    budget.spend(cost)
 
     async def _end_slice(self) -> bool:
         # The last ones first: a session ends after its streams, a publication after its players.

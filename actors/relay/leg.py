@@ -66,14 +66,16 @@ class RelayLeg:
             self.reason = reason
             self._withdraw()
 
-    def begin_stop(self, reason: StopReason) -> None:
+    def tell_end(self, reason: StopReason) -> None:
         self.cut_off(reason)
         if not self.has_told:
             self.has_told = True
             self.news.end(RelayedEnd(info=reason.info))
 
+    begin_stop = tell_end
+
     def stop(self, reason: StopReason) -> None:
-        self.begin_stop(reason)
+        self.tell_end(reason)
         self._close_media()
 
     def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:

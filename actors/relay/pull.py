@@ -137,7 +137,7 @@ class Pull:
         try:
             for some in slices(players, PLAYERS_AT_ONCE):
                 for player in some:
-                    player.begin_stop(reason)
+                    player.tell_end(reason)
                 await trio.lowlevel.checkpoint()
         finally:
             stop_all(players, reason)

@@ -7,13 +7,14 @@ An actor runs through three phases, in this order and once each:
 
     working     `on_start`, then `handle` for each message; helper tasks live in `self.nursery`
     teardown    `withdraw(reason)` takes it away from others (its name, its packets), `notify_stopped(reason)` tells the
-                peer, `teardown(reason)` does the rest of what must not wait (close the media): all synchronous
+                peer, `report_stopped(reason)` all others, `teardown(reason)` does the rest of what must not wait (close
+                the media): all synchronous
     stopping    `on_stop(reason)`: cleanup that may wait, shielded from cancellation and bounded by `cleanup_timeout`
 
 Teardown happens inside `stop()` itself, before it returns, or, after a crash, as soon as the working phase ends.
-To stop thousands, `stop` is divided: `cut_off` is the latch and `withdraw`, `begin_stop` also `notify_stopped`, and
-each may come some passes of the event loop after the one before. An actor that is cut off takes no messages, and its
-task does not go on; see `go_on`.
+To stop thousands, `stop` is divided: `cut_off` is the latch and `withdraw`, `tell_end` also `notify_stopped`,
+`begin_stop` also `report_stopped`, and each may come some passes of the event loop after the one before. An actor that
+is cut off takes no messages, and its task does not go on; see `go_on`.
 Nothing here restarts an actor: a stream or a session whose task died has lost its peer.
 """
 
@@ -106,8 +107,9 @@ class Actor(Generic[M]):
         self._grace: trio.CancelScope | None = None
         self._aborted = False
         self._reason: StopReason | None = None
+        self._has_notified = False
         self.has_told = False
-        """Whether `notify_stopped` has begun."""
+        """Whether `report_stopped`, too, has begun."""
         self._torn_down = False
         self._teardown_error: Exception | None = None
         self._unanswered: Request[Any] | None = None
@@ -155,12 +157,19 @@ class Actor(Generic[M]):
             self._reason = reason
             self._end_by(self.withdraw)
 
-    def begin_stop(self, reason: StopReason) -> None:
-        """The first half of `stop`: `withdraw` and `notify_stopped`. The caller must call `stop` soon after."""
+    def tell_end(self, reason: StopReason) -> None:
+        """`cut_off` and `notify_stopped`. The caller must call `begin_stop` and `stop` soon after."""
         self.cut_off(reason)
+        if not self._has_notified:
+            self._has_notified = True
+            self._end_by(self.notify_stopped)
+
+    def begin_stop(self, reason: StopReason) -> None:
+        """The first half of `stop`: `tell_end` and `report_stopped`. The caller must call `stop` soon after."""
+        self.tell_end(reason)
         if not self.has_told:
             self.has_told = True
-            self._end_by(self.notify_stopped)
+            self._end_by(self.report_stopped)
 
     def abort(self) -> None:
         """Stop waiting for anything, `on_stop` included. For an actor that has been stopped and takes too long."""
@@ -182,6 +191,9 @@ class Actor(Generic[M]):
 
     def notify_stopped(self, reason: StopReason) -> None:
         """Tells the peer about the end. Same rules as `withdraw`; comes right after it."""
+
+    def report_stopped(self, reason: StopReason) -> None:
+        """Tells everybody else about the end. Same rules as `withdraw`; of many that stop, all peers are told first."""
 
     def teardown(self, reason: StopReason) -> None:
         """Does what else must have happened when `stop` returns. Same rules as `withdraw`."""
@@ -286,13 +298,16 @@ class Actor(Generic[M]):
 class Stoppable(Protocol):
     """What `stop_all` needs of an actor."""
 
+    def tell_end(self, reason: StopReason) -> None: ...
     def begin_stop(self, reason: StopReason) -> None: ...
     def stop(self, reason: StopReason) -> None: ...
 
 
 def stop_all(actors: Iterable[Stoppable], reason: StopReason) -> None:
-    """Stop many before returning. All are notified first: no peer waits for the teardown of other actors."""
+    """Stop many before returning. All peers are told first: none waits for what else is done about other actors."""
     stopped = tuple(actors)
+    for actor in stopped:
+        actor.tell_end(reason)
     for actor in stopped:
         actor.begin_stop(reason)
     for actor in stopped:

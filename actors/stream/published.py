@@ -119,8 +119,13 @@ class PublishedStream(Stream):
 
     def notify_stopped(self, reason: StopReason) -> None:
         for player in self._falling[:PLAYERS_AT_ONCE]:
-            player.begin_stop(PUBLISHER_STOP)
+            player.tell_end(PUBLISHER_STOP)
         super().notify_stopped(reason)
+
+    def report_stopped(self, reason: StopReason) -> None:
+        for player in self._falling[:PLAYERS_AT_ONCE]:
+            player.begin_stop(PUBLISHER_STOP)
+        super().report_stopped(reason)
 
     def teardown(self, reason: StopReason) -> None:
         self._stop_players(PLAYERS_AT_ONCE)
@@ -131,7 +136,7 @@ class PublishedStream(Stream):
             for players in slices(self._falling, PLAYERS_AT_ONCE):  # all are told before the rest is done
                 await trio.lowlevel.checkpoint()
                 for player in players:
-                    player.begin_stop(PUBLISHER_STOP)
+                    player.tell_end(PUBLISHER_STOP)
             while self._falling:
                 await trio.lowlevel.checkpoint()
                 self._stop_players(PLAYERS_AT_ONCE)

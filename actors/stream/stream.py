@@ -3,8 +3,9 @@
     on_start           asks the backend, takes the name or finds the broadcast, answers the offer
     handle             reports of the media plane, requests of the owner's user
     withdraw           name freed, no packet from here on
-    notify_stopped     one terminal status to owner and backend
-    teardown           media closed; all three inside stop()
+    notify_stopped     one terminal status to the owner
+    report_stopped     and to the backend
+    teardown           media closed; all four inside stop()
 
 A stream's task never touches a packet: the media plane forwards packets and posts the few facts that matter here.
 """
@@ -31,6 +32,7 @@ from actors.stream.end_reasons import USER, denied, failed
 from actors.stream.life_report import StatusReports, end_fields, report_live, report_refused
 from actors.stream.owner import StreamOwner
 from actors.stream.services import StreamServices
+from actors.stream.status_telling import StatusTelling
 from protocol.hooks import Allow, HookMethod, RestOnError, stream_body, stream_end_body
 from protocol.node.descriptions import StreamDescription, StreamMeasures
 from protocol.stream.info_texts import StreamInfo
@@ -85,7 +87,7 @@ class Stream(Actor[Noted]):
         self._life = StreamLife(published=self.published)
         self._media: Media | None = None
         self._info: str | None = None
-        self._reports = StatusReports(services.supervisor.events)
+        self._telling = StatusTelling(owner, StatusReports(services.supervisor.events))
         self._measures: StreamMeasures | None = None  # once it has ended
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
         self._peer_closed = self._stop_asked = False
@@ -171,10 +173,13 @@ class Stream(Actor[Noted]):
         event = LifeEvent.USER_STOPS if reason in self._intended_ends else LifeEvent.OTHER_END
         self._enter(event, reason.info)
 
+    def report_stopped(self, reason: StopReason) -> None:
+        self._report()
+
     def teardown(self, reason: StopReason) -> None:
         with ExitStack() as steps:  # each step runs, from the last to the first, even if another one fails
             steps.callback(self._owner.ended, self.media_session_id)
-            steps.callback(self._reports.release)
+            steps.callback(self._telling.release)
             steps.callback(self._close_media)
             steps.callback(self.keep_alive_slot.close)
 
@@ -238,27 +243,19 @@ class Stream(Actor[Noted]):
 
     def _go_live(self) -> None:
         self._enter(LifeEvent.MEDIA_FLOWS)
+        self._report()
         report_live(self, self._media, self._owner.subject, self._services.supervisor.counts)
 
     def _enter(self, event: LifeEvent, info: str | None = None) -> None:
-        """Tell the next status, if this event leads to one."""
+        """Tell the owner the next status, if this event leads to one; `_report` must follow."""
         before = self._life.status
         if self._life.take(event):
             self._info = info
             self._services.supervisor.changed(self, STATUS, before)
-            self._announce()
+            self._telling.tell(self._notice(self.describe(traffic=False)))
 
-    def _announce(self) -> None:
-        """Tell owner and backend this stream's current status."""
-        description = self.describe(traffic=False)
-        notice = self._notice(description)
-        body = stream_body(description, custom=self.request.custom)
-        self._reports.status(description, is_last=self._life.is_over)
-
-        def deliver(shown: dict[str, Any]) -> None:
-            self._owner.status(notice.as_shown(body, shown))
-
-        self._owner.lane.event(HookMethod.STREAM_STATUS_EVENT, body, deliver=deliver, last=self._life.is_over)
+    def _report(self) -> None:
+        self._telling.report(custom=self.request.custom, is_last=self._life.is_over)
 
     def _notice(self, description: StreamDescription) -> StatusNotice:
         """What the owner is told."""

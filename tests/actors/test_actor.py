@@ -224,6 +224,9 @@ class Polite(Recorder):
     def notify_stopped(self, reason: StopReason) -> None:
         self._note(f"farewell {reason.cause}")
 
+    def report_stopped(self, reason: StopReason) -> None:
+        self._note(f"report {reason.cause}")
+
     def _note(self, event: str) -> None:
         self._diary.append(f"{self._name}: {event}")
         super()._note(event)
@@ -239,7 +242,7 @@ async def test_of_many_that_stop_all_say_farewell_before_any_is_torn_down(autoju
         actors[1].stop(LATER)
         diary.clear()
         stop_all(actors, ENOUGH)
-        assert diary == ["a: farewell enough", "c: farewell enough", "a: teardown enough", "c: teardown enough"]
+        assert diary == [f"{name}: {step} enough" for step in ("farewell", "report", "teardown") for name in "ac"]
     assert [actor.reason for actor in actors] == [ENOUGH, LATER, ENOUGH]
 
 
@@ -261,14 +264,14 @@ async def test_a_crash_in_the_farewell_hinders_neither_the_teardown_nor_the_othe
         stop_all(actors, ENOUGH)
     assert [str(crash) for crash in crashes] == ["farewell enough"]
     for actor in actors:
-        assert actor.events == ["start", "farewell enough", "teardown enough", "stop enough"]
+        assert actor.events == ["start", "farewell enough", "report enough", "teardown enough", "stop enough"]
 
 
 async def test_one_that_crashes_says_farewell_too(autojump_clock: trio.abc.Clock) -> None:
     actor = Polite("a", [], fail="start")
     with crash_guard(lambda _: None):
         await actor.run()
-    assert actor.events == ["start", "farewell crash", "teardown crash", "stop crash"]
+    assert actor.events == ["start", "farewell crash", "report crash", "teardown crash", "stop crash"]
 
 
 async def test_a_crash_of_a_helper_task_ends_the_actor(autojump_clock: trio.abc.Clock) -> None:

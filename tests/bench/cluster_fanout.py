@@ -73,7 +73,7 @@ class Row:
         self.cut_off(reason)
         self.stopped.set()
 
-    begin_stop = stop
+    tell_end = begin_stop = stop
 
     def abort(self) -> None:
         self.stopped.set()

@@ -120,7 +120,7 @@ class Viewer:
     def cut_off(self, reason: StopReason) -> None:
         self.reason = self.reason or reason
 
-    begin_stop = stop = cut_off
+    tell_end = begin_stop = stop = cut_off
 
     def release_followers(self, reason: StopReason) -> Iterable[Any]:
         return ()

@@ -42,7 +42,7 @@ class FarHearer:
     def cut_off(self, reason: StopReason) -> None:
         """The media ends, and with it what is heard."""
 
-    begin_stop = stop = cut_off
+    tell_end = begin_stop = stop = cut_off
 
     def release_followers(self, reason: StopReason) -> Iterable[tuple[Follower, StopReason]]:
         return ()

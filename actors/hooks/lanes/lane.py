@@ -87,6 +87,11 @@ class HookLane:
         """Whether the answer to `method` may change what was sent; the client then sees the event after the answer."""
         return self.sends(method) and self.config.for_method(method).rest_policy is RestPolicy.OVERWRITE
 
+    def shows_all(self, method: HookMethod) -> bool:
+        """Whether the client sees the event at once and as it is, whatever the backend answers."""
+        config = self.config.for_method(method)
+        return not config.client_exclude and (config.rest_policy is not RestPolicy.OVERWRITE or not self.sends(method))
+
     async def authorize(self, method: HookMethod, body: dict[str, Any]) -> Verdict:
         """Ask the backend, after all earlier calls, and wait for its answer.
 

@@ -1,7 +1,7 @@
 """Terminates that do not fit into one pass of the event loop: how much a pass holds, and what the answer says."""
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ PLAYERS = 60
 PUBLICATIONS = 30
 STREAMS = 2 * PLAYERS + PUBLICATIONS
 TOLD_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.TELL_COST)
+REPORTED_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.REPORT_COST)
 ENDED_IN_A_PASS = math.ceil(termination.SLICE_COST / termination.END_COST)
 
 
@@ -45,19 +46,21 @@ async def rig_with_many_streams(autojump_clock: MockClock) -> AsyncIterator[Sign
 
 
 class Watch(trio.abc.Instrument):
-    """Counts, for each pass of the loop, of how many streams it was told that they end, and how many were closed."""
+    """Counts what each pass of the loop did: streams whose owner was told, or everybody else, and those closed."""
 
     def __init__(self, rig: SignalingRig) -> None:
         self._streams = [stream for stream in rig.supervisor.streams() if isinstance(stream, Stream)]
         self._media = [*rig.plane.publications, *rig.plane.playbacks]
         self.cut: list[int] = []
         self.told: list[int] = []
+        self.reported: list[int] = []
         self.closed: list[int] = []
 
     def before_io_wait(self, timeout: float) -> None:
         for counts, now in (
             (self.cut, sum(stream.reason is not None for stream in self._streams)),
-            (self.told, sum(stream.has_told for stream in self._streams)),
+            (self.told, sum(stream._has_notified for stream in self._streams)),
+            (self.reported, sum(stream.has_told for stream in self._streams)),
             (self.closed, sum(bool(each.closed) for each in self._media)),
         ):
             counts.append(now - sum(counts))
@@ -86,10 +89,11 @@ async def test_a_pass_stops_some_and_closes_some(rig: SignalingRig) -> None:
     watch = await watched(rig, lambda: rig.supervisor.terminate(StreamFilter(), BY_REST))
     assert watch.cut[0] == sum(watch.told) == STREAMS, "hundreds get no more packets from the request on"
     assert max(watch.told) <= TOLD_IN_A_PASS
-    assert sum(watch.closed) == STREAMS
+    assert sum(watch.reported) == sum(watch.closed) == STREAMS
+    assert max(watch.reported) <= REPORTED_IN_A_PASS
     assert max(watch.closed) <= ENDED_IN_A_PASS
-    last_told = max(number for number, count in enumerate(watch.told) if count)
-    assert not any(watch.closed[: last_told - 1]), "all are told before the rest is done"
+    assert not any(watch.reported[: _last(watch.told) - 1]), "all owners are told before their backends"
+    assert not any(watch.closed[: _last(watch.reported) - 1]), "all are told before the rest is done"
 
 
 async def test_thousands_are_cut_off_in_slices_before_any_is_told(
@@ -100,8 +104,7 @@ async def test_thousands_are_cut_off_in_slices_before_any_is_told(
     watch = await watched(rig, lambda: rig.supervisor.terminate(StreamFilter(), BY_REST))
     assert sum(watch.cut) == sum(watch.told) == STREAMS
     assert max(watch.cut) <= 100 // termination.CUT_COST
-    last_cut = max(number for number, count in enumerate(watch.cut) if count)
-    assert not any(watch.told[: last_cut - 1])
+    assert not any(watch.told[: _last(watch.cut) - 1])
 
 
 async def test_terminates_at_once_take_turns(rig: SignalingRig) -> None:
@@ -282,6 +285,11 @@ def test_a_slice_ends_when_its_cost_is_spent() -> None:
     assert not budget.is_spent
     budget.spend(1)
     assert budget.is_spent
+
+
+def _last(counts: Sequence[int]) -> int:
+    """The last pass that did something."""
+    return max(number for number, count in enumerate(counts) if count)
 
 
 async def _cancel_after(passes: int, scope: trio.CancelScope) -> None:

@@ -5,11 +5,14 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.node.descriptions import StreamDescription
 from protocol.signaling.frame_codec import encode
 from protocol.signaling.frames import NotifyStreamStatusEvent, PlayStream, PublishStream
-from protocol.signaling.stream_forms import status_text, stream_request
+from protocol.signaling.stream_forms import changed_status_text, status_text, stream_request
+from protocol.stream.info_texts import StreamInfo
 from protocol.stream.request import StreamRequest
 from protocol.stream.status_notice import StatusNotice
 from protocol.stream.statuses import StreamStatus
@@ -98,6 +101,42 @@ def body_of(notice: StatusNotice) -> dict[str, Any]:
 )
 def test_a_status_as_text_is_the_frame(notice: StatusNotice) -> None:
     assert json.loads(status_text(notice)) == json.loads(encode(status_frame(notice)))
+
+
+TEXTS = st.text(st.characters()) | st.sampled_from(("", '"', "\\", "\ud800", "\x00\n", "\u2028"))
+NUMBERS = st.integers(0, 2**40)
+MAYBE = st.none() | st.booleans()
+NOTICES = st.builds(
+    StatusNotice,
+    stream=st.builds(
+        StreamDescription,
+        node_id=st.just("node1"),
+        app_key=st.just("defaultApp"),
+        session_id=st.just("s1"),
+        media_session_id=TEXTS,
+        name=TEXTS,
+        published=st.booleans(),
+        has_video=st.booleans(),
+        has_audio=st.booleans(),
+        status=st.sampled_from(StreamStatus),
+        create_date=NUMBERS,
+        record=st.booleans(),
+        width=NUMBERS,
+        height=NUMBERS,
+        bitrate=NUMBERS,
+        quality=NUMBERS,
+        media_provider=TEXTS,
+        info=st.none() | TEXTS | st.sampled_from(StreamInfo),
+    ),
+    audio_muted=MAYBE,
+    video_muted=MAYBE,
+    record_name=st.none() | TEXTS,
+)
+
+
+@given(NOTICES)
+def test_the_short_way_gives_the_text_of_the_long_way(notice: StatusNotice) -> None:
+    assert status_text(notice) == changed_status_text(notice)
 
 
 def test_a_status_is_a_frame_without_what_the_backend_hides_and_with_what_it_puts_in() -> None:
