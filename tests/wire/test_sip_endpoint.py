@@ -10,6 +10,7 @@ import pytest
 import trio
 import trustme
 
+from actors.calls.sip import transport as transport_module
 from actors.calls.sip.access import SipForbidden, SipUnreachable
 from actors.calls.sip.arriving_calls import MAX_UNANSWERED
 from actors.calls.sip.endpoint import SipEndpoint
@@ -171,7 +172,8 @@ async def test_a_connection_of_a_stranger_is_closed_unread() -> None:
         assert (endpoint.transport.counts.strange, endpoint.transport.connection_count) == (1, 0)
 
 
-async def test_a_flood_of_one_source_is_cut() -> None:
+async def test_a_flood_of_one_source_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "MESSAGES_PER_SECOND", 0.01)  # however slowly they are sent here
     async with udp_peer() as peer, sip_endpoint() as endpoint:
         peer.last_source = ("127.0.0.1", endpoint.port)
         for number in range(400):
