@@ -17,7 +17,7 @@ from protocol.sip.messages.headers import (
     SipUri,
     parse_name_address,
     printable,
-    top_via,
+    seen_in,
     whole_number,
 )
 from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipError, head_of
@@ -177,12 +177,5 @@ class RegistrationClient:
         By TCP it may connect to the port where we listen, as the Contact says. By TLS it can only use our connection,
         which it finds if the Contact names its other end.
         """
-        try:
-            via = top_via(response.headers)
-        except SipError:
-            return None
-        port = whole_number(via.parameters.get("rport", ""))
-        address = via.parameters.get("received") or via.host
-        if port is None or hop.transport == "tcp" or (address, port) == self._contact:
-            return None
-        return address, port
+        seen_as = seen_in(response.headers)
+        return None if hop.transport == "tcp" or seen_as == self._contact else seen_as

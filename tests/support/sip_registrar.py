@@ -61,6 +61,9 @@ class MemoryTransport:
         self._answers.append((ResponseMessage(status=status, reason="so", headers=headers), outbound.hop))
         self._ready.set()
 
+    async def ready(self, hop: Hop) -> tuple[str, int] | None:
+        return None
+
     def keep_alive(self, hops: Iterable[Hop]) -> None:
         self.kept_alive.append(set(hops))
 

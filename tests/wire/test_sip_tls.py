@@ -24,6 +24,7 @@ from protocol.sip.messages.headers import NameAddress, parse_uri
 from protocol.sip.messages.media_description import parse_description
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.transactions.machines import Hop
+from protocol.stream.info_texts import StreamInfo
 from tests.support.full_server import FullServer, full_server
 from tests.support.kamailio import PASSWORD, SecuredKamailio, kamailio_by_tls
 from tests.support.media_peer import MediaPeer
@@ -125,7 +126,7 @@ async def calls(client: WcsClient, phone: SipPhone) -> bytes:
     await both_are_heard(made, phone)
     await digits_arrive(made, phone)
     phone.hang_up()  # the BYE comes by the connection that is there
-    await made.status("finish", "FINISH")
+    assert (await made.status("finish", "FINISH")).get("info") != StreamInfo.FAILED_BY_RTP_ACTIVITY
     return key_in(arrived.offer)
 
 
@@ -173,6 +174,22 @@ async def test_a_page_is_registered_calls_and_is_called_by_tls_with_srtp_and_no_
     keys = (base64.b64encode(key).decode() for key in (first, second, phone.secret))
     for secret in (PASSWORD, "Digest", "response=", *keys):
         assert not any(secret in text for text in (lines, shown, str(client.frames)))
+
+
+async def test_a_phone_hangs_up_on_a_page_that_is_not_registered(world: World, tmp_path: Path) -> None:
+    """Its BYE comes by our connection, which our Contact has named: nobody can make one to us."""
+    tls, _ = world.ports.tls
+    await until_it_listens(tls)
+    servers = read_servers(f"127.0.0.1:{tls};transport=tls")
+    settings = {"sip_ca_file": world.authority, "port_from": 0, "sip_address": "127.0.0.1"}
+    async with (
+        sip_phone() as phone,
+        full_server(tmp_path, sip_servers=servers, **settings) as server,
+        wcs_client(server.url("ws"), **ACCOUNT) as client,
+    ):
+        phone.secret = bytes(range(30))
+        await is_registered(phone, world.ports.udp)
+        await calls(client, phone)
 
 
 @pytest.mark.parametrize(

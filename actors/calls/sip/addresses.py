@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 
+from protocol.sip.messages.headers import seen_in
+from protocol.sip.messages.message import ResponseMessage
 from protocol.sip.transactions.machines import Hop
 
 MAX_LEARNED: Final = 1_000
@@ -48,6 +50,21 @@ class SipAddresses:
         if len(self._learned) > MAX_LEARNED:
             self._learned.popitem(last=False)
         return self.contact_at(hop) == seen_as
+
+    def suppose(self, hop: Hop, local: tuple[str, int]) -> None:
+        """Our end of a connection by TLS, which may be seen elsewhere by its server."""
+        self._learned.setdefault(_way(hop), local)
+
+    def learn_from(self, response: ResponseMessage, hop: Hop) -> None:
+        """The server at the other end of a connection says in its answer how it sees us."""
+        seen_as = seen_in(response.headers)
+        if seen_as is not None:
+            self.learn(hop, seen_as)
+
+    def forget(self, hop: Hop) -> None:
+        """A connection is over."""
+        if hop.transport == "tls":
+            self._learned.pop(_way(hop), None)
 
 
 def _way(hop: Hop) -> _Way:

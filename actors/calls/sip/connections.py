@@ -40,12 +40,14 @@ AnyStream = trio.abc.Stream
 
 @define(eq=False)
 class _Connection:
-    """One of them; `hop` is its other end."""
+    """One of them; `hop` is its other end. Once it is `settled`, it has failed, or is there; `local` is our end."""
 
     hop: Hop
     send: "trio.MemorySendChannel[Outbound | bytes]"
     waiting: "trio.MemoryReceiveChannel[Outbound | bytes]"
     scope: trio.CancelScope = field(factory=trio.CancelScope)
+    settled: trio.Event = field(factory=trio.Event)
+    local: tuple[str, int] | None = None
 
 
 @define(eq=False, kw_only=True)
@@ -82,11 +84,8 @@ class SipConnections:
         """Send it by the connection of its hop, which is made if need be. False: it cannot be sent."""
         hop = outbound.hop
         connection = self._known(hop)
-        if connection is None:
-            if len(self._connections) >= MAX_CONNECTIONS or self._nursery is None:
-                return False
-            connection = self._add(hop)
-            self._nursery.start_soon(self._connect, connection)
+        if connection is None and (connection := self._begin(hop)) is None:
+            return False
         try:
             connection.send.send_nowait(outbound)
         except trio.WouldBlock:
@@ -96,6 +95,14 @@ class SipConnections:
         except trio.BrokenResourceError:
             return False
         return True
+
+    async def ready(self, hop: Hop) -> tuple[str, int] | None:
+        """Wait until there is a connection to this hop; the address of our end of it. None: there can be none."""
+        connection = self._known(hop) or self._begin(hop)
+        if connection is None:
+            return None
+        await connection.settled.wait()
+        return connection.local
 
     def ping(self) -> None:
         """Keep all of them open, also in the tables of routers (RFC 5626)."""
@@ -127,6 +134,13 @@ class SipConnections:
         place = _key(hop)[:3]
         return next((each for key, each in self._connections.items() if key[:3] == place), None)
 
+    def _begin(self, hop: Hop) -> _Connection | None:
+        if len(self._connections) >= MAX_CONNECTIONS or self._nursery is None:
+            return None
+        connection = self._add(hop)
+        self._nursery.start_soon(self._connect, connection)
+        return connection
+
     def _add(self, hop: Hop) -> _Connection:
         send, waiting = trio.open_memory_channel["Outbound | bytes"](MAX_WAITING)
         connection = self._connections[_key(hop)] = _Connection(hop, send, waiting)
@@ -143,6 +157,8 @@ class SipConnections:
         if stream is None:
             self._remove(connection)
         else:
+            connection.local = _local_end(stream)
+            connection.settled.set()
             await self._serve(connection, stream)
 
     def _tell_failure(self, hop: Hop, error: Exception) -> None:
@@ -224,6 +240,7 @@ class SipConnections:
         """It is over; what waits for it is given back, unless `on_lost` has it sent again."""
         if self._connections.get(_key(connection.hop)) is connection:
             del self._connections[_key(connection.hop)]
+        connection.settled.set()
         connection.send.close()
         while True:
             try:
@@ -251,6 +268,15 @@ def _check(secured: "trio.SSLStream[Any]", fingerprint: str) -> None:
     given = secured.getpeercert(binary_form=True)
     if given is None or hashlib.sha256(given).hexdigest() != fingerprint:
         raise _WrongCertificate("its certificate is not the one in sip.servers")
+
+
+def _local_end(stream: AnyStream) -> tuple[str, int] | None:
+    below = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    try:
+        host, port = below.socket.getsockname()[:2]
+    except OSError:
+        return None
+    return host, port
 
 
 def _key(hop: Hop) -> _Key:

@@ -25,7 +25,7 @@ from protocol.sip.calls.outgoing_call import Invitation
 from protocol.sip.core import Outbound, Surroundings
 from protocol.sip.events import CallArrived, CallEnded, RegistrationEvent, RegistrationSucceeded, SipEvent
 from protocol.sip.messages.digest import SipCredentials
-from protocol.sip.messages.message import SipMessage
+from protocol.sip.messages.message import ResponseMessage, SipMessage
 from protocol.sip.registration import RegistrationPlan
 from protocol.sip.traffic import SipTraffic
 from protocol.sip.transactions.machines import Hop
@@ -51,6 +51,7 @@ class MessageTransport(Protocol):
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None: ...
     def send(self, outbound: Outbound) -> None: ...
     def keep_alive(self, hops: Iterable[Hop]) -> None: ...
+    async def ready(self, hop: Hop) -> tuple[str, int] | None: ...
 
 
 MakeTransport = Callable[
@@ -170,6 +171,16 @@ class SipEndpoint:
         else:
             self.perform(lambda agent, now: agent.abandon(registration))
 
+    async def reachable_first(self, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
+        """The servers of a call. A connection by TLS is made before it, since the Contact names our end of that."""
+        if hops[0].transport == "tls":
+            local = await self.transport.ready(hops[0])
+            if local is None:
+                self.access.ways.note_down(hops[0])
+                return self.access.ways.alive_first(hops)
+            self._locals.suppose(hops[0], local)
+        return hops
+
     def call(self, invitation: Invitation, credentials: SipCredentials | None, listener: CallListener) -> PhoneLine:
         """Call somebody. The listener hears nothing before this has returned."""
         call = self.perform(lambda agent, now: agent.call(invitation, credentials, now), is_silent=True)
@@ -192,6 +203,8 @@ class SipEndpoint:
     # -- what comes of it --------------------------------------------------------------------------------------------
 
     def _message_arrived(self, message: SipMessage, source: Hop) -> None:
+        if source.transport == "tls" and isinstance(message, ResponseMessage):
+            self._locals.learn_from(message, source)
         self.perform(lambda agent, now: agent.receive(message, source, now))
 
     def _unsent(self, outbound: Outbound) -> None:
@@ -199,6 +212,7 @@ class SipEndpoint:
 
     def _connection_lost(self, hop: Hop) -> None:
         self.perform(lambda agent, now: agent.connection_lost(hop, now))
+        self._locals.forget(hop)
         self._renewals.connection_lost(hop)
 
     def _flush(self) -> None:

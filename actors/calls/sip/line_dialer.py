@@ -60,6 +60,7 @@ class SipDialer:
         try:
             with fail_after(LOOKUP_TIMEOUT):
                 hops = await self._endpoint.access.hops(*self._account.server)
+                hops = await self._endpoint.reachable_first(hops)
         except SipForbidden:
             raise CallRefused(CallInfo.DOMAIN_REFUSED, SETTING, sip_status=403) from None
         except (SipUnreachable, trio.TooSlowError) as error:

@@ -95,6 +95,10 @@ class SipTransport:
         else:
             self._give_back(outbound)
 
+    async def ready(self, hop: Hop) -> tuple[str, int] | None:
+        """Wait until there is a connection to a server; the address of our end of it. None: there can be none."""
+        return await self._connections.ready(hop)
+
     def keep_alive(self, hops: Iterable[Hop]) -> None:
         """Keep the way from these servers to us open."""
         for hop in hops:

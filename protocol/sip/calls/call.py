@@ -104,11 +104,14 @@ class SipCall(ABC):
     def hop_of(self, dialog: Dialog) -> Hop:
         """Where requests go: straight, or by the server of the call if the straight way is out of reach, or not hidden.
 
-        What has begun by TLS stays there, since descriptions may have keys in them.
+        What has begun by TLS stays there, since descriptions may have keys in them. A server that names its address is
+        the one at the other end of the connection, whose certificate was for its name.
         """
         hop, flow = dialog.next_hop(), dialog.flow
         is_hidden = hop.transport == "tls" or flow.transport != "tls"
-        return hop if is_hidden and self.core.world.may_reach(hop) else flow
+        places = {("tls", name.lower(), flow.port) for name in (flow.host, flow.name) if flow.transport == "tls"}
+        is_there = (hop.transport, hop.host.lower(), hop.port) in places
+        return hop if is_hidden and not is_there and self.core.world.may_reach(hop) else flow
 
     def _is_server(self, hop: Hop, dialog: Dialog) -> bool:
         """Whether a hop is the server of the call, or another one of the operator's."""

@@ -194,6 +194,16 @@ def top_via(headers: HeaderFields) -> Via:
     return parse_via(next(iter(headers.values("Via")), ""))
 
 
+def seen_in(headers: HeaderFields) -> tuple[str, int] | None:
+    """Where a server sees us, by what its answer has in the Via that was ours (RFC 3581); None if it does not say."""
+    try:
+        via = top_via(headers)
+    except SipError:
+        return None
+    port = whole_number(via.parameters.get("rport", ""))
+    return None if port is None else (via.parameters.get("received") or via.host, port)
+
+
 @frozen(kw_only=True)
 class CSeq:
     """The order of requests in a dialog: 0 to 2^31 - 1, and the method."""

@@ -164,6 +164,18 @@ def test_requests_follow_the_recorded_route() -> None:
     assert (ack.hop.host, ack.hop.port) == ("192.0.2.31", 5060)
 
 
+@pytest.mark.parametrize("host", [PROXY.host, "pbx.example", "PBX.example"])
+def test_what_a_server_of_tls_says_of_itself_leads_to_the_connection_that_there_is(host: str) -> None:
+    """Its certificate is for its name, and need not be for the address that its Record-Route says."""
+    server = Hop(transport="tls", host=PROXY.host, port=5061, name="pbx.example")
+    caller = Caller(hops=(server,))
+    caller.answer(200, "one", ("Record-Route", f"<sip:{host}:5061;transport=tls;lr>"), SDP, body=ANSWER)
+    caller.agent.hang_up(caller.call, 0.0)
+    caller._drain()
+    assert caller.flow() == ["INVITE", "ACK", "BYE"]
+    assert [each.hop for each in caller.sent] == [server, server, server]
+
+
 def test_a_phone_that_is_out_of_reach_is_reached_by_the_server() -> None:
     caller = Caller()
     request = caller.request("INVITE")
