@@ -271,7 +271,7 @@ def _check(secured: "trio.SSLStream[Any]", fingerprint: str) -> None:
 
 
 def _local_end(stream: AnyStream) -> tuple[str, int] | None:
-    below = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    below: Any = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
     try:
         host, port = below.socket.getsockname()[:2]
     except OSError:
