@@ -251,7 +251,7 @@ class PhoneCall(Actor[CallMessage]):
     def sip_told(self, event: CallEvent) -> None:
         """An end does not wait for its turn."""
         if not isinstance(event, CallEnded) or not self._exchange.is_with(event.call):
-            self._note(event)
+            self._note(self._referral.noted(event))
         elif not self._referral.phone_left():
             self._report.sip_status = event.status
             status = status_of_end(event.status, was_up=event.was_up)

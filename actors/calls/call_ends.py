@@ -191,9 +191,16 @@ class CallEnds:
             raise CallRefused(CallInfo.FAILED_BY_MEDIA, "there is no media yet")
         return phone.dialogue.first_offers(next_phone_offer(self.codecs.page, self._excluded), held=self.wants_hold)
 
-    def replace_phone(self, phone: PhoneEnd, body: bytes | None, *, held: bool) -> None:
-        """It has answered, and takes that place. `held`: it was offered to be held. Else all is as before."""
-        remote = phone.dialogue.remote(read_phone(body))
+    def answer_another(self, phone: PhoneEnd, body: bytes | None) -> bytes:
+        """The answer to the offer of a phone that comes in that place."""
+        described = read_phone(body, prefer_secure=phone.dialogue.protection.srtp)
+        self.replace_phone(phone, described, held=self.wants_hold)
+        codecs = answer_phone(described.audio.codecs, self.codecs.page if self.codecs else ())
+        return phone.dialogue.answer(described, codecs, held=self.wants_hold)
+
+    def replace_phone(self, phone: PhoneEnd, described: PhoneDescription, *, held: bool) -> None:
+        """It has answered so, and takes that place. `held`: it was offered to be held. Else all is as before."""
+        remote = phone.dialogue.remote(described)
         codecs = None if self.codecs is None else self.codecs.follow(remote.codecs)
         if codecs is None or self.bridge is None or not self.bridge.suits_publication(codecs):
             raise CallRefused(CallInfo.NO_COMMON_CODECS, "the target does not take what the page sends")

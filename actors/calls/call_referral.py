@@ -28,16 +28,25 @@ from actors.calls.sip.phone_line import CallListener, PhoneLine
 from actors.runtime.logs import get_logger
 from protocol.calls.fraud_limits import CallTicket
 from protocol.calls.info_texts import CallInfo, CallRefused
+from protocol.calls.phone_sdp import read_phone
 from protocol.calls.protection import media_protection
 from protocol.calls.statuses import CallStatus, TransferStatus, status_of_end
 from protocol.hooks import Allow, HookMethod
-from protocol.sip.events import CallAnswered, CallEnded, CallEvent, CallProgressed, OfferArrived, TransferAsked
+from protocol.sip.events import (
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallEvent,
+    CallProgressed,
+    OfferArrived,
+    TransferAsked,
+)
 from protocol.sip.messages.headers import SipUri
 from protocol.sip.transactions.machines import TIMEOUT
 
 PARTING: Final = 10.0
 """Seconds within which a phone that has transferred its call is to say BYE; then it is told."""
-_DENIED, _PENDING, _TERMINATED, _UNACCEPTABLE = 603, 491, 487, 488
+_DENIED, _PENDING, _TERMINATED, _UNACCEPTABLE, _GONE = 603, 491, 487, 488, 481
 
 log = get_logger("calls")
 
@@ -97,6 +106,7 @@ class CallReferral:
         self._insides = insides
         self._attempt: _Attempt | None = None
         self._former: PhoneLine | None = None
+        self._coming: dict[str, PhoneLine] = {}
 
     # -- for the call --------------------------------------------------------------------------------------------
 
@@ -111,6 +121,13 @@ class CallReferral:
         else:
             return False
         return True
+
+    def noted(self, event: CallEvent) -> CallEvent:
+        """An event that waits for its turn: who comes in the phone's place is told, if the call ends before."""
+        phone = self._insides.exchange.phone
+        if isinstance(event, CallArrived) and phone is not None:
+            self._coming[event.call] = phone.other(event.call)
+        return event
 
     def phone_left(self) -> bool:
         """The phone is gone; whether the call goes on without it, since somebody else is being called."""
@@ -134,6 +151,8 @@ class CallReferral:
             phone.tell_transfer(_TERMINATED, "Request Terminated")
         self._give_up()
         self._part()
+        for line in self._coming.values():
+            line.hang_up(_GONE)
 
     # -- before the target is called -----------------------------------------------------------------------------
 
@@ -197,6 +216,9 @@ class CallReferral:
 
     def _take(self, event: CallEvent, call: ReferredCall) -> None:
         attempt = self._attempt
+        if isinstance(event, CallArrived):
+            self._take_over(event, call)
+            return
         if attempt is None or attempt.line is None or event.call != attempt.line.id:
             self._hear_former(event)
             return
@@ -221,7 +243,7 @@ class CallReferral:
             return
         description = event.description or attempt.early.get(event.dialog)
         try:
-            inside.ends.replace_phone(attempt.end, description, held=attempt.is_held)
+            inside.ends.replace_phone(attempt.end, read_phone(description), held=attempt.is_held)
         except CallRefused as refused:
             self._failed(attempt, refused.sip_status, refused.info, call)
             return
@@ -236,6 +258,33 @@ class CallReferral:
         former.tell_transfer(200, "OK")
         self._former = former
         call.part_later(0.0 if attempt.has_phone_left else PARTING)
+        inside.exchange.settle()
+
+    def _take_over(self, event: CallArrived, call: ReferredCall) -> None:
+        """Somebody calls whom the phone has told to, in its place (Replaces)."""
+        inside, phone, end = self._insides, self._insides.exchange.phone, None
+        line = self._coming.pop(event.call, None)
+        if phone is None or line is None or not line.is_open:
+            return
+        try:
+            if inside.transfers.fault is not None:
+                raise CallRefused(inside.transfers.fault, "Replaces", sip_status=_PENDING)
+            protection = media_protection(inside.services.settings.sip_sdes, [event.source.transport])
+            end = inside.ends.open_another((event.source.host,), protection)
+            description = inside.ends.answer_another(end, event.offer)
+        except CallRefused as refused:
+            if end is not None:
+                end.leg.close()
+            inside.services.refused(refused, session=call.session_id, call=call.call_id)
+            line.hang_up(refused.sip_status)
+            return
+        line.answer(description)
+        inside.exchange.phone = line
+        inside.digits.start_anew()
+        name = event.caller.uri.address_of_record
+        log.info("call transferred", id=call.call_id, session=call.session_id, target=name)
+        inside.report.go_on_with(name, held=inside.ends.is_held)
+        phone.hang_up()
         inside.exchange.settle()
 
     def _failed(self, attempt: _Attempt, status: int, reason: str, call: ReferredCall) -> None:

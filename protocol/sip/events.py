@@ -45,7 +45,8 @@ class RegistrationEnded:
 class CallArrived:
     """Somebody calls. Answer by `ring`, `progress`, `answer` or `reject`; 100 has been sent.
 
-    `contact_token` is the one of our Contact that the call is for, `source` where it came from.
+    `contact_token` is the one of our Contact that the call is for, `source` where it came from. `replaces` is the id of
+    a call of ours that is up, in whose other side's place the caller comes (RFC 3891).
     """
 
     call: str

@@ -10,6 +10,7 @@ from protocol.sip.calls.call import SipCall
 from protocol.sip.calls.call_directory import CallDirectory
 from protocol.sip.calls.dialog import Dialog
 from protocol.sip.calls.incoming_call import IncomingCall
+from protocol.sip.calls.refer_to import checked_replaces
 from protocol.sip.calls.session_timer import MIN_EXPIRES
 from protocol.sip.core import ALLOW, SDP, SUPPORTED, SipCore
 from protocol.sip.events import CallArrived
@@ -135,6 +136,7 @@ class MessageRouter:
         try:
             uri, offer = parse_uri(request.uri), session_description(request)
             caller = parse_name_address(request.headers.get("From"))
+            replaced = self._replaced(request)
         except SipError as error:
             core.refuse(request, hop, error.status_hint, now, ("Accept", SDP))
             return
@@ -148,7 +150,23 @@ class MessageRouter:
         transaction.respond(core.response(request, 100), now)
         self._calls.add(call)
         self._calls.bind(call.known_dialog(), call)
-        core.emit(_arrived(call, caller, uri, offer))
+        core.emit(_arrived(call, caller, uri, offer, replaced))
+
+    def _replaced(self, request: RequestMessage) -> str | None:
+        """The call in which the caller takes the other side's place. Raises SipError: there is none, or it must not.
+
+        Where transfers by others are not followed, it is a call as any other.
+        """
+        text = request.headers.get("Replaces")
+        if not text or not self._core.world.accepts_refer:
+            return None
+        call_id, to, sender, *early = (part.partition("=")[2] or part for part in checked_replaces(text).split(";"))
+        found = self._calls.of_dialog(call_id, to, sender)
+        if found is None or not found[0].is_up:
+            raise SipError("Replaces names no call that is up", status_hint=481)
+        if early:
+            raise SipError("the call that is to be replaced has been answered", status_hint=486)
+        return found[0].id
 
     def _is_merged(self, request: RequestMessage) -> bool:
         """Whether it has come here by another way already (RFC 3261 8.2.2.2)."""
@@ -156,7 +174,9 @@ class MessageRouter:
         return any(each.identity == identity for each in self._core.servers.values())
 
 
-def _arrived(call: IncomingCall, caller: NameAddress, uri: SipUri, offer: bytes | None) -> CallArrived:
+def _arrived(
+    call: IncomingCall, caller: NameAddress, uri: SipUri, offer: bytes | None, replaced: str | None
+) -> CallArrived:
     request = call.invite.request
     return CallArrived(
         call=call.id,
@@ -165,7 +185,7 @@ def _arrived(call: IncomingCall, caller: NameAddress, uri: SipUri, offer: bytes 
         contact_token=call.token,
         offer=offer,
         source=call.invite.hop,
-        replaces=request.headers.get("Replaces") or None,
+        replaces=replaced,
         request=request,
     )
 

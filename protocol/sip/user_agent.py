@@ -152,6 +152,10 @@ class UserAgent:
         call.start(now)
         return call.id
 
+    def knows(self, call: str) -> bool:
+        """Whether the call is not over."""
+        return call in self._calls.calls
+
     def trust(self, call: str, credentials: SipCredentials | None) -> None:
         """Credentials for the requests that we send within a call that has arrived."""
         if (found := self._calls.calls.get(call)) is not None:

@@ -152,7 +152,7 @@ class SipPhone:
         self.agent.register(plan, credentials, trio.current_time())
         self._flush()
 
-    def dials(self, contact: str, *, offer: bytes, caller: str = "bob") -> None:
+    def dials(self, contact: str, *, offer: bytes, caller: str = "bob", **headers: str) -> None:
         """Call a page by the Contact that it has registered."""
         callee = parse_uri(contact)
         invitation = Invitation(
@@ -162,6 +162,7 @@ class SipPhone:
             offer=offer,
             contact_user="bob",
             contact_token="token",
+            headers=tuple(headers.items()),
         )
         self.call = self.agent.call(invitation, None, trio.current_time())
         self._flush()

@@ -246,9 +246,21 @@ class SipEndpoint:
                     listener(event)
 
     def _arrived(self, event: CallArrived) -> None:
+        if event.replaces is not None:
+            self._replacement_arrived(event, event.replaces)
+            return
         listener = self.arrivals.take(event, PhoneLine(self, event.call))
         if listener is not None:
             self._listeners[event.call] = listener
+
+    def _replacement_arrived(self, event: CallArrived, replaced: str) -> None:
+        """Whoever hears of a call hears of what comes in its place."""
+        listener = self._listeners.get(replaced)
+        if listener is None:
+            PhoneLine(self, event.call).hang_up(481)
+            return
+        self._listeners[event.call] = listener
+        listener(event)
 
     def _tell_holder(self, event: RegistrationEvent) -> None:
         held = self._registrations.get(event.registration)

@@ -26,6 +26,15 @@ class PhoneLine:
         self._endpoint = endpoint
         self.id = call
 
+    def other(self, call: str) -> "PhoneLine":
+        """Another call at the same endpoint."""
+        return PhoneLine(self._endpoint, call)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not over."""
+        return self._endpoint.perform(lambda agent, now: agent.knows(self.id))
+
     def ring(self) -> None:
         """180 to the caller."""
         self._endpoint.perform(lambda agent, now: agent.ring(self.id, now))
