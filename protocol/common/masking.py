@@ -3,7 +3,8 @@
     rtsp://***@camera.example/live?channel=***          rtmp://live.example/live2/***
 
 Hooks and REST carry names as they were given, since filters and backends compare them; logs, events, the audit file,
-the console, the command line and metrics show this form. `masked` in `actors/web/pages/masking.js` does the same.
+the console, the command line and metrics show this form. `masked` of the console does the same
+(`actors/web/pages/console/base/masking.js`).
 
 A URI in a text ends at a blank, a quote or an angle bracket; one that begins the text ends with it, and one behind a
 quote at that quote. What cannot be told apart is hidden rather than shown: a password, which may have any character

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -48,6 +48,17 @@ def publish_for_shop(page: StartPage, name: str) -> None:
 # -- for everybody -----------------------------------------------------------------------------------------------------
 
 
+SHOW_EVERYTHING = """() => {
+  for (const part of document.querySelectorAll("[role=tab], [role=tabpanel]")) part.hidden = false;
+  for (const dialog of document.querySelectorAll("#details, #app, #help")) dialog.open = true;
+  const below = new CSSStyleSheet();
+  below.replaceSync("dialog { position: static }");
+  document.adoptedStyleSheets.push(below);
+}"""
+"""All tabs and dialogs one below the other: one look at them finds as much as one at each, which would take three times
+as long, since each is a look at all that they have in common."""
+
+
 def violations(page: Page, **options: Any) -> list[str]:
     """What axe finds wrong, in a line each."""
     found = page.evaluate("(options) => axe.run(document, {resultTypes: ['violations'], ...options})", options)
@@ -63,43 +74,40 @@ def test_nothing_of_it_keeps_anybody_out(start_page: OpenStartPage) -> None:
     page = start_page()
     page.page.evaluate(AXE.read_text())
     page.page.get_by_text("The last two minutes as a table").click()
+    fill_tabs_and_dialogs(page)
+    busy.page.context.close()  # which leaves the processors to the rest; the last tab shows no streams that go
+    page.page.evaluate(SHOW_EVERYTHING)
+    for part in (*(f"{tab}-panel" for tab in TABS), "media-panel", "room-panel", "details", "app", "help"):
+        expect(page.page.locator(f"#{part}")).to_be_visible()
+    for table in ("streams", "sessions", "hooks", "apps", "settings", "details-players"):
+        expect(page.page.locator(f"#{table} tbody tr").first).to_be_visible()
+    for width in (1280, 390):
+        page.page.set_viewport_size({"width": width, "height": 800})
+        page.page.emulate_media(color_scheme="light")
+        assert (width, violations(page.page)) == (width, [])
+        page.page.emulate_media(color_scheme="dark")  # which changes colours alone
+        assert (width, violations(page.page, runOnly=["color-contrast"])) == (width, [])
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+    for error in (each for each in busy.errors if "WebSocket" in each):
+        busy.errors.remove(error)
 
-    def check(what: str) -> None:
-        for width in (1280, 390):
-            page.page.set_viewport_size({"width": width, "height": 800})
-            page.page.emulate_media(color_scheme="light")
-            assert (what, width, violations(page.page)) == (what, width, [])
-            page.page.emulate_media(color_scheme="dark")  # which changes colours alone
-            assert (what, width, violations(page.page, runOnly=["color-contrast"])) == (what, width, [])
-            assert page.page.evaluate("document.documentElement.scrollWidth") <= width
 
+def fill_tabs_and_dialogs(page: StartPage) -> None:
+    """Have each of them show something."""
+    page.streams.first.locator(".name").click()
+    expect(page.page.locator("#details-players tbody tr")).to_have_count(1)
+    page.page.get_by_role("button", name="Close").click()
     for tab in TABS:
         page.show(tab)
         expect(page.page.locator(f"#{tab}-panel")).to_be_visible()
         if tab in ("streams", "sessions", "hooks", "apps", "settings"):
             expect(page.page.locator(f"#{tab} tbody tr").first).to_be_visible()
+        if tab == "apps":
+            page.page.get_by_role("button", name="Edit Shop", exact=True).click()
+            page.page.get_by_role("button", name="Cancel").click()
         if tab == "settings":
             page.page.get_by_label("Search").fill("http.")  # all of them would take long, and show nothing else
             expect(page.page.locator("#settings-note")).to_contain_text("found")
-        check(tab)
-        if tab == "settings":
-            page.page.get_by_label("Search").fill("")
-    check_dialogs(page, check)
-    for error in (each for each in busy.errors if "WebSocket" in each):
-        busy.errors.remove(error)
-
-
-def check_dialogs(page: StartPage, check: Callable[[str], None]) -> None:
-    page.show("apps")
-    page.page.get_by_role("button", name="Edit Shop", exact=True).click()
-    check("an application")
-    page.page.get_by_role("button", name="Cancel").click()
-    page.streams.first.locator(".name").click()
-    expect(page.page.locator("#details-players tbody tr")).to_have_count(1)
-    check("details")
-    page.page.get_by_role("button", name="Close").click()
-    page.page.keyboard.press("?")
-    check("help")
 
 
 # -- pictures of streams ---------------------------------------------------------------------------------------------
