@@ -31,7 +31,7 @@ USUAL_METHODS: tuple[str, ...] = tuple(name for name in ALL_METHODS if name not 
 ECHO_APP_URL = "http://localhost:8081/apps/EchoApp"
 """The built-in backend, which agrees to everything."""
 ROOM_APP_URL = "http://localhost:8081/apps/RoomApp"
-"""The same for rooms: whoever asks may join any room, publish and play."""
+"""The same for rooms: anybody may join any room, publish and play."""
 
 MAX_IDENTIFIER_LENGTH = 128
 MAX_LABEL_LENGTH = 1024

@@ -38,7 +38,7 @@ class PlacedCall(PhoneCall):
         )
 
     async def _compare_id(self) -> None:
-        """Whoever calls has chosen the callId, and nobody waits for all nodes to say that it is a new one."""
+        """The caller has chosen the callId, and nobody waits for all nodes to say that it is a new one."""
         if await self._services.table.is_elsewhere(self.call_id):
             self._note(IdTaken())
 

@@ -57,7 +57,7 @@ class EventLog:
         self.scope: Callable[[], Mapping[str, object]] | None = None
         """In a cluster: whose events there are, as the first event of each reader tells."""
         self.wanted = trio.Event()
-        """Set when somebody wants to know of events; whoever waits for it replaces it."""
+        """Set when somebody wants to know of events; the one who waits for it replaces it."""
         self._wanted_at = -math.inf
         self._boot = boot or secrets.token_hex(4)
         self._clock = wall_clock

@@ -22,7 +22,7 @@ class ClientIdentity:
         return self._bans.refusal_of_session(self.subject)
 
     def stopped(self, reason: StopReason) -> None:
-        """The session is stopped: whoever has kicked the client may want it to stay away."""
+        """The session is stopped: a kick may be meant to keep the client away."""
         self._bans.session_stopped(reason, self.subject)
 
 

@@ -35,7 +35,7 @@ class WhipOwner:
         """The client sees it by its media, and the backend by its hook."""
 
     def event(self, media_session_id: str, event: StreamEvent) -> None:
-        """There is no channel for it; whoever counts receivers counts this one as one that could not be told."""
+        """There is no channel for it; a count of receivers has this one as one that could not be told."""
         if event.tally is not None:
             event.tally.count(sent=False)
 

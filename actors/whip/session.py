@@ -192,7 +192,7 @@ class WhipSession(Actor[Never]):
             self._stream.stop(session_ended(reason))
 
     def _answer_last(self, reason: StopReason) -> None:
-        """Whoever still waits for this session is told why it is over."""
+        """A request that still waits for this session is told why it is over."""
         over = session_ended(reason) if self._stream is None else self._stream.reason
         crashed = CRASHED in (reason, over)
         self.answered.fail(

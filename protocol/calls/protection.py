@@ -1,6 +1,6 @@
 """Whether media of phones is encrypted: SRTP with keys in SDP (SDES, RFC 4568), and where such keys may be written.
 
-Whoever reads the keys hears the call, so that they belong into messages that nobody reads on the way.
+Who reads the keys hears the call, so that they belong into messages that nobody reads on the way.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Which addresses hooks may go to (`rest.hook_networks`), so that whoever can set a URL cannot reach what he must not.
+"""Which addresses hooks may go to (`rest.hook_networks`), so that a URL that others set leads nowhere it must not.
 
 Link-local addresses and those at which clouds tell a machine its secrets are out of reach, unless a network within them
 is listed. If any is listed, hooks go to listed networks only.

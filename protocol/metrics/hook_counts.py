@@ -26,7 +26,7 @@ class HookOutcome(StrEnum):
     OPEN = "open"
     """Not made: the breaker was open."""
     CANCELLED = "cancelled"
-    """Whoever asked has ended in the meantime."""
+    """The asker has ended in the meantime."""
 
 
 class HookCounts:

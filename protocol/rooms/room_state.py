@@ -158,7 +158,7 @@ class RoomState(Generic[M]):
     # -- doing -------------------------------------------------------------------------------------
 
     def step(self, now: float) -> list[Effect[M]]:
-        """Carry out one request of whoever's turn it is; `now` is in seconds of any monotonic clock."""
+        """Carry out one request of the member whose turn it is; `now` is in seconds of any monotonic clock."""
         seat = self._ready.popleft()
         if seat is None:
             effects = list(self._operate(self._operator.popleft(), now))

@@ -1,4 +1,4 @@
-"""How streams end, by whoever ends them, and what each page is told."""
+"""How streams end, no matter who ends them, and what each page is told."""
 
 from tests.support.sdk_page import OpenPage, Seen
 from tests.support.server_process import ServerProcess

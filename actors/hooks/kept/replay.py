@@ -1,7 +1,7 @@
 """Delivers what the spool keeps, as soon as its backend answers again: in order within a lane, and not all at once.
 
 Each application has its own task while something of it waits. Calls of one backend begin at START_RATE, and faster with
-each that is answered, up to FULL_RATE. An answer below 500 is a delivery: whoever answers 404 will not want it later.
+each that is answered, up to FULL_RATE. An answer below 500 is a delivery: who answers 404 will not want it later.
 
 While the backend's breaker is open nothing is sent but its probe, which may be one of these. After a failure there is a
 pause. What failed by an answer is passed over until the rest has had its turn, as is what waits behind it in its lane.

@@ -43,7 +43,7 @@ class PeerTimers(Generic[P]):
             self._unsettled[peer] = when
 
     def settle(self) -> None:
-        """The wake-up ends. Nobody is woken: whoever calls this looks at `earliest` then."""
+        """The wake-up ends. Nobody is woken: the caller looks at `earliest` then."""
         while self._unsettled:
             peer, when = self._unsettled.popitem()
             if not peer.closed:

@@ -1,4 +1,4 @@
-"""Changes and tests applications for whoever has no command line: what the operator's commands do, and nothing else."""
+"""Changes and tests applications for REST and the console: what the operator's commands do, and nothing else."""
 
 from collections.abc import Callable
 

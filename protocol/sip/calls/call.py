@@ -1,4 +1,4 @@
-"""What calls have in common, whoever began them: requests within the dialog, its end, INFO, new offers, transfers.
+"""What all calls have in common: requests within the dialog, its end, INFO, new offers, transfers.
 
 `OutgoingCall` and `IncomingCall` add how a call comes about. A call is over for its owner when it has ended it or has
 been told `CallEnded`; what is left to be sent afterwards (CANCEL, BYE, ACKs) is done here.

@@ -26,7 +26,7 @@ class ConsoleCalls:
     clock: Callable[[], int]
 
     async def line(self, apps: Apps) -> dict[str, Any] | None:
-        """How many calls there are, and, for whoever may see everything, registrations. None: SIP is off."""
+        """How many calls there are, and, for callers who may see everything, registrations. None: SIP is off."""
         if self.port is None:
             return None
         found = await self.port.find(CallFilter(app_keys=apps), NOTHING)
