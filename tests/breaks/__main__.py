@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-FILES = ("tests/breaks", "tests/wire/test_cluster_breaks.py", "tests/wire/test_cluster_failover.py")
+FILES = ("tests/breaks", "tests/wire/cluster/test_cluster_breaks.py", "tests/wire/cluster/test_cluster_failover.py")
 
 if __name__ == "__main__":
     os.environ["WCSD_REAL_TIMES"] = "1"  # before anything of the tests is imported

@@ -7,8 +7,8 @@ import trio
 
 from protocol.cluster.members import LEASE
 from tests.support.nat import Nat
-from tests.wire.test_cluster import cluster_of, refused
-from tests.wire.test_cluster_breaks import flows, parted, until
+from tests.wire.cluster.test_cluster import cluster_of, refused
+from tests.wire.cluster.test_cluster_breaks import flows, parted, until
 
 
 async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_its_own_pages(tmp_path: Path) -> None:

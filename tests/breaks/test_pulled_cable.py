@@ -13,7 +13,7 @@ from tests.support.redis_server import redis_server
 from tests.support.root import needs_root
 from tests.support.server_process import POLL, ServerProcess, running_server
 from tests.support.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
-from tests.wire.test_cluster import refused
+from tests.wire.cluster.test_cluster import refused
 
 HOME, AWAY, HERE = "10.78.0.1", "10.78.0.2", "127.0.0.1"
 """Addresses of both ends of the cable; and that of each node for its own pages."""

@@ -261,7 +261,7 @@ CALLS = {
     *(HookMethod.ON_CALL_EVENT, HookMethod.CALL_STATUS_EVENT, HookMethod.REGISTRATION_STATUS_EVENT),
     *(HookMethod.TRANSFER, HookMethod.TRANSFER_STATUS_EVENT, HookMethod.ON_TRANSFER_EVENT),
 }
-"""They need a phone: tests/wire/test_calls.py, test_call_hooks.py, test_call_transfers.py, test_call_referrals.py."""
+"""They need a phone: tests/wire/calls has them."""
 
 
 def due(method: HookMethod, policy: str, on_error: str, behaviour: str) -> frozenset[str]:

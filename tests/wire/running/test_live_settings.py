@@ -21,30 +21,30 @@ LIVE = {known.attribute for known in TABLE.values() if known.live}
 PUSH = ("allow", "timeout", "reconnect_attempts", "reconnect_delay", "transcode_bitrate", "ca_file", "sounds_folder")
 LATER = {
     **{f"push_{name}": "a push that begins: tests/wire/workers/test_push.py" for name in PUSH},
-    "cluster_answer_timeout": "a cluster: tests/wire/test_cluster.py",
-    "cluster_max_relays": "a cluster: tests/wire/test_cluster_relay.py",
-    "cluster_registry_down": "a cluster: tests/wire/test_cluster.py",
-    "cluster_relay_linger": "a cluster: tests/wire/test_cluster_relay.py",
+    "cluster_answer_timeout": "a cluster: tests/wire/cluster/test_cluster.py",
+    "cluster_max_relays": "a cluster: tests/wire/cluster/test_cluster_relay.py",
+    "cluster_registry_down": "a cluster: tests/wire/cluster/test_cluster.py",
+    "cluster_relay_linger": "a cluster: tests/wire/cluster/test_cluster_relay.py",
     "capture_allow": "a page that plays a source by its URI: tests/wire/capture/test_capture_names.py",
     "capture_transcode_bitrate": "a capture that transcodes: tests/wire/capture/test_capture_files.py",
     "records_hook_timeout": "a program for recorded files: tests/wire/recording/test_record_hook.py",
     "capture_linger": "a capture without players: tests/wire/capture/test_capture_files.py",
-    "codecs_exclude_sip": "a call: tests/wire/test_call_media.py",
+    "codecs_exclude_sip": "a call: tests/wire/calls/test_call_media.py",
     **{
-        f"sip_max_{name}": "a SIP server: tests/wire/test_calls.py"
+        f"sip_max_{name}": "a SIP server: tests/wire/calls/test_calls.py"
         for name in (
             *("calls", "calls_per_app", "calls_per_account", "calls_per_session", "calls_per_minute"),
             *("minutes_per_day", "call_duration"),
         )
     },
-    "rtp_activity_detecting": "a call: tests/wire/test_call_media.py",
+    "rtp_activity_detecting": "a call: tests/wire/calls/test_call_media.py",
     **{
-        f"sip_{name}": "SIP: tests/wire/test_sip_endpoint.py, tests/actors/test_sip_registration.py"
+        f"sip_{name}": "SIP: tests/wire/calls/test_sip_endpoint.py, tests/actors/calls/test_sip_registration.py"
         for name in ("ca_file", "connect_timeout", "registration_expires", "max_registrations")
     },
-    "sip_sdes": "a call: tests/wire/test_call_srtp.py",
-    "sip_accounts_file": "a call by REST: tests/wire/test_call_orders.py",
-    "keep_alive_session_timeout": "a client with a call: tests/wire/test_call_parking.py",
+    "sip_sdes": "a call: tests/wire/calls/test_call_srtp.py",
+    "sip_accounts_file": "a call by REST: tests/wire/calls/test_call_orders.py",
+    "keep_alive_session_timeout": "a client with a call: tests/wire/calls/test_call_parking.py",
     "sip_callee_allow": "a call",
     "sip_callee_deny": "a call",
     "sip_accept_refer": "a SIP server: tests/wire/test_call_referrals.py",

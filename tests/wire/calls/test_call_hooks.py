@@ -10,7 +10,7 @@ from tests.support.behaviours import allow, app_config, deny, rewrite
 from tests.support.media_peer import MediaPeer
 from tests.support.page_call import ACCOUNT, PageCall, established, world
 from tests.support.wcs_client import wcs_client
-from tests.wire.test_calls import page_holds
+from tests.wire.calls.test_calls import page_holds
 
 DENIABLE = ("OnCallEvent", "answer", "hold", "unhold", "sendDtmf")
 

@@ -17,7 +17,7 @@ from tests.support.full_server import FullServer
 from tests.support.redis_proxy import RedisProxy, redis_proxy
 from tests.support.redis_server import POLL, RedisServer, redis_server
 from tests.support.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
-from tests.wire.test_cluster import cluster_of, node, refused, until_seen
+from tests.wire.cluster.test_cluster import cluster_of, node, refused, until_seen
 
 quick_leases = cluster_times.quick_leases
 pytestmark = pytest.mark.usefixtures("quick_leases")

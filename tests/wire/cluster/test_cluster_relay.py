@@ -17,7 +17,7 @@ from tests.support.full_server import FullServer
 from tests.support.nat import Nat
 from tests.support.redis_server import POLL, redis_server
 from tests.support.wcs_client import PATIENCE, ClientStream, wcs_client
-from tests.wire.test_cluster import Pair, cluster_of, node, refused, two_nodes
+from tests.wire.cluster.test_cluster import Pair, cluster_of, node, refused, two_nodes
 
 
 def relays_of(server: FullServer) -> Relays:

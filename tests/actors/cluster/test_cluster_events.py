@@ -13,7 +13,7 @@ from protocol.cluster.members import BEAT_INTERVAL
 from protocol.cluster.messages import Notice
 from protocol.common.json_text import to_json
 from protocol.node.server_events import EventType, ServerEvent, encode_event
-from tests.actors.test_cluster_nodes import World, world
+from tests.actors.cluster.test_cluster_nodes import World, world
 from tests.actors.web.test_web_events import Reader, read
 from tests.support.cluster_simulation import SimulatedNode
 

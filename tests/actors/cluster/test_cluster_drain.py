@@ -11,7 +11,7 @@ from actors.node.drain import Drain, NotDrainable
 from actors.node.ports.drain import LocalDrain
 from protocol.cluster.members import BEAT_INTERVAL
 from protocol.node.server_state import ServerState
-from tests.actors.test_cluster_nodes import World, published, world
+from tests.actors.cluster.test_cluster_nodes import World, published, world
 from tests.actors.test_drain import Streams, Watched
 
 __all__ = ["world"]

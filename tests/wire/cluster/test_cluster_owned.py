@@ -11,8 +11,8 @@ from tests.support.colour_frames import BLUE, RED, colours, is_near
 from tests.support.full_server import FullServer
 from tests.support.media_peer import MediaPeer
 from tests.support.wcs_client import PATIENCE, WcsClient
+from tests.wire.cluster.test_cluster import two_nodes
 from tests.wire.recording.test_records import FREE, fetched, show
-from tests.wire.test_cluster import two_nodes
 from tests.wire.workers.test_snapshots import shows
 
 
