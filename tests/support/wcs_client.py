@@ -82,6 +82,8 @@ class WcsClient:
     socket: WebSocketConnection
     nursery: trio.Nursery = field(repr=False)
     peers: list[MediaPeer]
+    answers_pings: bool = False
+    """For those that stay longer than a server waits for an answer: about a minute."""
     frames: list[tuple[str, Frame]] = field(init=False, factory=list)
     closed: trio.Event = field(init=False, factory=trio.Event)
     _changed: trio.Event = field(init=False, factory=trio.Event)
@@ -168,6 +170,9 @@ class WcsClient:
         try:
             while True:
                 frame = json.loads(await self.socket.get_message())
+                if self.answers_pings and frame["message"] == "ping":
+                    await self.send("pong", None)
+                    continue
                 self.frames.append((frame["message"], _named(frame["data"])))
                 self._notify()
         except ConnectionClosed:
@@ -209,14 +214,16 @@ async def _connect(nursery: trio.Nursery, url: SplitResult) -> WebSocketConnecti
 
 
 @asynccontextmanager
-async def wcs_client(url: str, *, established: bool = True, **fields: Any) -> AsyncIterator[WcsClient]:
+async def wcs_client(
+    url: str, *, established: bool = True, answers_pings: bool = False, **fields: Any
+) -> AsyncIterator[WcsClient]:
     """A client, with an established session unless told otherwise; its sockets are closed at the end."""
     peers: list[MediaPeer] = []
     try:
         async with trio.open_nursery() as nursery:
             with trio.fail_after(PATIENCE):
                 socket = await _connect(nursery, urlsplit(url))
-            client = WcsClient(socket, nursery, peers)
+            client = WcsClient(socket, nursery, peers, answers_pings=answers_pings)
             nursery.start_soon(client.read)
             try:
                 if established:
