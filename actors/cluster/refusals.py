@@ -44,7 +44,10 @@ _REFUSALS: Final[Mapping[str, tuple[type[Exception], Build]]] = {
     "target": (UnusableTarget, lambda told: UnusableTarget(told.info)),
     "push": (PushRefused, lambda told: PushRefused(told.info, told.setting or "")),
     "rest": (RestError, lambda told: RestError(told.value, told.info, setting=told.setting)),
-    "silent": (NodesSilent, lambda told: NodesSilent(Coverage(**told.value))),
+    "silent": (
+        NodesSilent,
+        lambda told: NodesSilent(_coverage(told.value)),
+    ),
 }
 """By the name that passes between nodes."""
 
@@ -61,6 +64,10 @@ def refusal_of(error: Exception) -> OwnerAnswer | None:
                 value=_value_of(error),
             )
     return None
+
+
+def _coverage(fields: Any) -> Coverage:
+    return Coverage(**{**fields, "silent": tuple(fields["silent"])})
 
 
 def _value_of(error: Exception) -> Any:

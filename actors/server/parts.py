@@ -92,7 +92,7 @@ class Parts:
         self.pushes = Pushes(settings, state.sounds_path, self.overload, self._may_push_to, self.recordings.services)
         self.captures = self._captures()
         self.sip = open_sip(opened.sip_sockets, settings, self._own_addresses)
-        self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path), time.time)
+        self.debug_reports = DebugReports(settings, ReportFolder(state.debug_path, beside=opened.beside), time.time)
         room_services = RoomServices(node_id=self.node_id, settings=settings, wall_clock=time.time)
         self.rooms = RoomDirectory(room_services, self.supervisor)
         self.room_places, self.room_control = self._shared_rooms()

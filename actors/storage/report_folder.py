@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,19 @@ MAX_FILES: Final = 100
 _NAME: Final = re.compile(r"[0-9a-f]{32}\.txt")
 
 
-class ReportFolder:
-    """All but `new_name` waits for the disk and is for a thread."""
+Beside = Callable[[Path], Sequence[Path]]
 
-    def __init__(self, path: Path, *, max_files: int = MAX_FILES) -> None:
+
+class ReportFolder:
+    """All but `new_name` waits for the disk and is for a thread.
+
+    `beside`: gives the folders of the other nodes of this machine, in which reports are found too.
+    """
+
+    def __init__(self, path: Path, *, max_files: int = MAX_FILES, beside: Beside | None = None) -> None:
         self._path = path
         self._max_files = max_files
+        self._beside = beside
 
     def new_name(self) -> str:
         """A name that nobody can guess: 128 random bits."""
@@ -38,8 +46,10 @@ class ReportFolder:
 
     def find(self, name: str) -> Path | None:
         """The file of this name; None if there is none, or it is not a report's name."""
-        path = self._path / name
-        return path if _NAME.fullmatch(name) and _is_file(path) else None
+        if not _NAME.fullmatch(name):
+            return None
+        folders = (self._path, *(() if self._beside is None else self._beside(self._path)))
+        return next((folder / name for folder in folders if _is_file(folder / name)), None)
 
     def _prune(self) -> None:
         reports = (path for path in self._path.iterdir() if _NAME.fullmatch(path.name))

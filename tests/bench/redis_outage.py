@@ -49,9 +49,7 @@ async def _measure(folder: Path, arguments: argparse.Namespace) -> None:
             await trio.Path(folder / name).mkdir()
             settings = {"cluster.redis_url": redis.url, "ip": "127.0.0.1", "wss.port": 0}
             nodes.append(stack.enter_context(running_server(folder / name, settings)))
-        one, other = [
-            await stack.enter_async_context(wcs_client(node.ws_url(), answers_pings=True)) for node in nodes
-        ]
+        one, other = [await stack.enter_async_context(wcs_client(node.ws_url(), answers_pings=True)) for node in nodes]
         streams = [await one.publish(f"stream-{number}") for number in range(arguments.streams)]
         local = await stack.enter_async_context(relays._viewers(one, streams))
         relayed = await stack.enter_async_context(relays._viewers(other, streams))

@@ -18,25 +18,25 @@ P = TypeVar("P")
 class OwnedNodes(Generic[P]):
     """By their names: the part of each, and the node."""
 
-    def __init__(self, redis: MemoryRedis, names: str, make: Callable[[str, Cluster], P]) -> None:
+    def __init__(self, redis: MemoryRedis, names: str, make: Callable[[SimulatedNode, Cluster], P]) -> None:
         self.redis = redis
         self.parts: dict[str, P] = {}
         self.nodes = {name: SimulatedNode(redis, name, redis.chance, Tally()) for name in names}
-        for name, node in self.nodes.items():
-            node.prepare = self._preparing(name, make)
+        for node in self.nodes.values():
+            node.prepare = self._preparing(node, make)
 
     def __getitem__(self, name: str) -> P:
         return self.parts[name]
 
-    def _preparing(self, name: str, make: Callable[[str, Cluster], P]) -> Callable[[Cluster], None]:
+    def _preparing(self, node: SimulatedNode, make: Callable[[SimulatedNode, Cluster], P]) -> Callable[[Cluster], None]:
         def prepare(cluster: Cluster) -> None:
-            self.parts[name] = make(name, cluster)
+            self.parts[node.name] = make(node, cluster)
 
         return prepare
 
 
 @asynccontextmanager
-async def owned_nodes(names: str, make: Callable[[str, Cluster], P]) -> AsyncIterator[OwnedNodes[P]]:
+async def owned_nodes(names: str, make: Callable[[SimulatedNode, Cluster], P]) -> AsyncIterator[OwnedNodes[P]]:
     """Nodes with these letters as names, once they know each other. `make` is called at each start of one."""
     owned = OwnedNodes(MemoryRedis(), names, make)
     async with trio.open_nursery() as nursery:

@@ -23,6 +23,7 @@ from protocol.capture.uri import RTMP_SCHEMES, RTSP_SCHEMES, CaptureScheme, Capt
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.common.masking import masked
 from protocol.rest.paging import Found
+from tests.support.cluster_simulation import SimulatedNode
 from tests.support.owned_nodes import OwnedNodes, owned_nodes
 
 CAMERA = read_capture_uri("rtsp://ann:secret@camera.example/one")
@@ -83,9 +84,9 @@ class FakeCaptures:
 class CaptureNode:
     """Those of one node, and those of all as this node sees them."""
 
-    def __init__(self, name: str, cluster: Cluster) -> None:
-        self.own = FakeCaptures(name)
-        self.all = ClusterCaptures(self.own, cluster.owners, node_id=name, open_wait=lambda: 10.0)
+    def __init__(self, node: SimulatedNode, cluster: Cluster) -> None:
+        self.own = FakeCaptures(node.name)
+        self.all = ClusterCaptures(self.own, cluster.owners, node_id=node.name, open_wait=lambda: 10.0)
 
     async def names(self) -> list[str]:
         return sorted(each.name for each in (await self.all.find(RTSP_SCHEMES)).items)

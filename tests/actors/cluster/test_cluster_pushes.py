@@ -24,6 +24,7 @@ from protocol.cluster.members import BEAT_INTERVAL
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
 from protocol.rest.resources.pushes import PushOrder, PushSearch, PushSound
+from tests.support.cluster_simulation import SimulatedNode
 from tests.support.owned_nodes import OwnedNodes, owned_nodes
 
 ALL = StreamFilter()
@@ -98,7 +99,7 @@ class FakePushes:
 class PushNode:
     """Those of one node, and those of all as this node sees them."""
 
-    def __init__(self, name: str, cluster: Cluster) -> None:
+    def __init__(self, node: SimulatedNode, cluster: Cluster) -> None:
         self.own = FakePushes()
         self.all = ClusterPushes(self.own, cluster.owners)
 

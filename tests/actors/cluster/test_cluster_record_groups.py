@@ -23,6 +23,7 @@ from actors.node.ports.recorder import (
 from protocol.cluster.members import BEAT_INTERVAL, LEASE
 from protocol.node.filters import StreamFilter
 from protocol.rest.paging import Found
+from tests.support.cluster_simulation import SimulatedNode
 from tests.support.owned_nodes import OwnedNodes, owned_nodes
 
 URI = "multi-recorder://news"
@@ -117,7 +118,7 @@ def _described(uri: str, ids: Sequence[str], file_name: str) -> GroupDescription
 class GroupNode:
     """Those of one node, and those of all as this node sees them."""
 
-    def __init__(self, name: str, cluster: Cluster) -> None:
+    def __init__(self, node: SimulatedNode, cluster: Cluster) -> None:
         self.own = FakeGroups()
         self.all = ClusterRecordGroups(self.own, cluster.owners)
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from socket import AF_UNIX, SOCK_SEQPACKET, socketpair
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 import trio
 
 import actors
+from actors.storage.node_folders import folders_beside
+from actors.storage.report_folder import ReportFolder
 from actors.workers.programs.recorder import KEY_FRAME_INTERVAL
 from actors.workers.programs.recording.part_file import mend_file
 from actors.workers.recording.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
@@ -163,3 +166,25 @@ def test_a_full_disk_ends_a_recording_whose_file_plays(tmp_path: Path) -> None:
     assert mended is not None
     with av.open(str(tmp_path / "file"), "r") as opened:
         assert sum(1 for packet in opened.demux() if packet.size) >= 5
+
+
+def test_nodes_of_one_machine_give_no_name_twice_and_find_the_files_of_all(tmp_path: Path) -> None:
+    folders = []
+    for number in range(3):
+        own = tmp_path / f"node-{number}" / "records"
+        own.mkdir(parents=True)
+        folders.append(RecordFolder(own, partial(folders_beside, own)))
+    first, second, third = folders
+    name = first.reserve("news", WEBM)
+    first.write(name, b"")
+    assert second.reserve("news", WEBM) == "news-2.webm"
+    (third.path / f"sport{WEBM}.part").touch()
+    assert first.reserve("sport", WEBM) == "sport-2.webm"
+    assert [each.is_begun_beside("sport.mp4") for each in folders] == [True, True, False]
+    assert second.beside() == [first.path, third.path]
+    assert folders_beside(tmp_path / "records" / "node-1") == []
+    reports = ReportFolder(first.path, beside=folders_beside)
+    report = reports.new_name()
+    (third.path / report).touch()
+    assert reports.find(report) == third.path / report
+    assert ReportFolder(first.path).find(report) is None
