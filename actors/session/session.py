@@ -12,39 +12,29 @@ from functools import partial
 from typing import Any, ClassVar
 
 import trio
-from attrs import Factory, field, frozen
 
-from actors.calls.call_desk import CallDesk
-from actors.calls.parking import CallParking
-from actors.hooks.dispatcher import HookDispatcher
-from actors.hooks.lanes.lane import HookLane
 from actors.node.supervisor import Supervisor
 from actors.node.termination import Follower
-from actors.rooms import RoomPlaces
 from actors.runtime.actor import CRASHED, SHUTDOWN, Actor, StopReason
-from actors.runtime.logs import RateLimitedLog, get_logger
-from actors.session.admission import SessionAdmission
-from actors.session.client_identity import ClientIdentity, close_text, told_reason
+from actors.runtime.logs import get_logger
+from actors.session.backend_login import BackendLogin, ConnectRefused
+from actors.session.client_identity import close_text, told_reason
 from actors.session.client_socket import Socket
 from actors.session.data_exchange import data_text
-from actors.session.debug_reports import DebugReports
 from actors.session.describing import describe_session
 from actors.session.diagnostics import debugging_of
-from actors.session.greeting import greet, take_leave
-from actors.session.outbox import OutboxPool
-from actors.session.pinging import PingSchedule
-from actors.session.reading import CLIENT_GONE, FLOODED, FrameDecoder, FrameReader, InboundFrame
+from actors.session.reading import CLIENT_GONE, FLOODED, FrameReader, InboundFrame
 from actors.session.requests import Requests
-from actors.session.session_calls import SessionCalls, call_access
+from actors.session.services import SessionServices
+from actors.session.session_calls import call_access
 from actors.session.session_report import SessionReport
 from actors.session.session_rooms import room_access
 from actors.session.video_rates import RatedPage, RateRound
 from actors.session.websdk_owner import SessionOwner
 from actors.session.writing import NOT_READING, UNWRITABLE, FrameWriter
-from actors.storage.app_store import AppStore
-from actors.stream import Stream, StreamServices
+from actors.stream import Stream
 from actors.stream.end_reasons import session_ended
-from protocol.hooks import Allow, HookContext, HookMethod, connect_body, connection_status_body
+from protocol.hooks import HookMethod
 from protocol.node.client_data import ClientData
 from protocol.node.descriptions import ConnectionDescription
 from protocol.signaling.frame_codec import FrameError, encode
@@ -88,32 +78,6 @@ _CLOSE_CODES = {
 }
 
 
-@frozen(kw_only=True)
-class SessionServices:
-    """What all sessions of a server share."""
-
-    node_id: str
-    dispatcher: HookDispatcher
-    apps: AppStore
-    streams: StreamServices
-    rooms: RoomPlaces
-    make_token: Callable[[], str]
-    outboxes: OutboxPool
-    decoder: FrameDecoder
-    debug_reports: DebugReports | None = None
-    """None: sessions are not debugged."""
-    calls: CallDesk | None = None
-    """None: there are no calls."""
-    parking: CallParking[SessionCalls] | None = None
-    """Where calls wait for clients that have asked for it."""
-    admission: SessionAdmission = field(
-        default=Factory(lambda self: SessionAdmission(self.streams.settings), takes_self=True)
-    )
-    pings: PingSchedule = field(factory=PingSchedule)
-    warnings: RateLimitedLog = field(factory=lambda: RateLimitedLog(log, clock=trio.current_time))
-    """For log lines that clients can cause at will."""
-
-
 class Session(Actor[InboundFrame]):
     """One client."""
 
@@ -123,7 +87,7 @@ class Session(Actor[InboundFrame]):
     def __init__(self, socket: Socket, *, session_id: str, origin: str | None, services: SessionServices) -> None:
         super().__init__()
         self.session_id = session_id
-        self._identity = ClientIdentity(session_id, socket.address, services.streams.bans)
+        self._login = BackendLogin(session_id, socket.address, origin, services)
         self._report = SessionReport(session_id, socket.address, services.streams.supervisor)
         self._socket = socket
         self._origin = origin
@@ -132,9 +96,6 @@ class Session(Actor[InboundFrame]):
         self._life = SessionLife()
         self._writer = FrameWriter(socket, services.outboxes, session_id=session_id, drop=self._drop)
         self._reader = FrameReader(socket, services.decoder, warnings=services.warnings)
-        self._connection = Connection()
-        self._connected_body: dict[str, Any] = {}
-        self._lane: HookLane | None = None
         self._requests: Requests | None = None
         self._streams_stopped: trio.Event | None = None
 
@@ -182,7 +143,7 @@ class Session(Actor[InboundFrame]):
         return tuple(self._requests.streams.values()) if self._requests is not None else ()
 
     def notify_stopped(self, reason: StopReason) -> None:
-        self._identity.stopped(reason)
+        self._login.identity.stopped(reason)
         if told := told_reason(reason):
             self.send(Fail(info=told))
 
@@ -201,11 +162,12 @@ class Session(Actor[InboundFrame]):
             await self._socket.aclose(_CLOSE_CODES.get(reason, 1000), close_text(reason.info))
 
     def drop_references(self) -> None:
-        self._lane = self._requests = None
+        self._login.forget()
+        self._requests = None
         self._writer.discard()
 
     def end_log_fields(self) -> dict[str, object]:
-        return {"id": self.session_id, "app": self._connection.app_key, **self._reader.totals}
+        return {"id": self.session_id, "app": self._login.connection.app_key, **self._reader.totals}
 
     @property
     def takes_data(self) -> bool:
@@ -224,7 +186,7 @@ class Session(Actor[InboundFrame]):
         """This session as REST sees it."""
         return describe_session(
             self.session_id,
-            self._connection,
+            self._login.connection,
             self._requests,
             node_id=self._services.node_id,
             created=self._created,
@@ -244,8 +206,7 @@ class Session(Actor[InboundFrame]):
     def _say_goodbye(self) -> None:
         with ExitStack() as steps:
             steps.callback(self._writer.close)
-            if self._lane is not None:
-                take_leave(self._lane, self._connected_body, info=told_reason(self.reason))
+            self._login.take_leave(told_reason(self.reason))
 
     # -- frames in ---------------------------------------------------------------------------------
 
@@ -274,56 +235,27 @@ class Session(Actor[InboundFrame]):
     # -- connecting --------------------------------------------------------------------------------
 
     async def _connect(self, frame: Connection) -> None:
-        self._connection = frame
-        app = self._services.apps.by_key(frame.app_key)
-        if app is None:
-            self._refuse(f"Unknown application key {frame.app_key[:64]!r}")
-            return
-        if banned := self._identity.note(frame.raw, app.key):
-            self._refuse(banned)
-            return
-        self._lane = self._services.dispatcher.open_lane(app=app, session_id=self.session_id, on_warning=self._warn)
-        body = connect_body(self._context(), frame.raw, origin=self._origin)
-        # From here on the backend may know this session, so it is told of its end, even before it has answered.
-        self._connected_body = body
-        verdict = await self._lane.authorize(HookMethod.CONNECT, body)
-        await self.go_on()  # the session may have ended just as the answer arrived
-        refusal = self._identity.note(verdict.body, app.key) if isinstance(verdict, Allow) else verdict.info
-        if not isinstance(verdict, Allow) or refusal is not None:
-            status = connection_status_body(body, status=SessionStatus.FAILED, info=refusal)
-            self._lane.notify(HookMethod.CONNECTION_STATUS_EVENT, status)
-            self._refuse(refusal or "")
-            return
-        self._establish(self._lane, body, verdict.body)
+        try:
+            answered = await self._login.ask(frame, warn=self._warn, go_on=self.go_on)
+        except ConnectRefused as refused:
+            self._refuse(refused.info)
+        else:
+            self._establish(answered)
 
-    def _establish(self, lane: HookLane, sent: dict[str, Any], answered: dict[str, Any]) -> None:
+    def _establish(self, answered: dict[str, Any]) -> None:
         self._life.establish()
-        owner = SessionOwner(
-            context=self._context(), subject=self._identity.subject, lane=lane, writer=self._writer, ended=self._forget
-        )
-        services, token = self._services, self._services.make_token()
-        self._requests = Requests(
-            owner,
-            services.streams,
-            self._socket.quota,
-            lambda: self.nursery,
-            room_access=room_access(services.rooms, owner, answered, services.streams),
-            debugging=debugging_of(services.debug_reports, self._connection),
-            calls=call_access(services.calls, services.parking, sent, answered, owner.subject, token),
-        )
-        greet(self._writer, lane, self._connection, sent=sent, answered=answered, token=token)
-        self._connection = self._connection.outline()
-        self._connected_body = self._context().body()
+        login, token = self._login, self._services.make_token()
+        subject, context = login.identity.subject, login.context
+        owner = SessionOwner(context=context, subject=subject, lane=login.lane, writer=self._writer, ended=self._forget)
+        self._requests = _open_requests(self, owner, answered, token)
+        login.established(self._writer, answered, token)
         self.nursery.start_soon(self._ping)
-        self._report.established(self._connection.app_key, self._origin)
+        self._report.established(login.connection.app_key, self._origin)
 
     def _refuse(self, info: str) -> None:
-        self._report.refused(self._connection.app_key, info)
+        self._report.refused(self._login.connection.app_key, info)
         self.send(Fail(api_method="ConnectionStatusEvent", status=SessionStatus.FAILED, info=info))
         self.stop(REFUSED)
-
-    def _context(self) -> HookContext:
-        return HookContext(node_id=self._services.node_id, app_key=self._connection.app_key, session_id=self.session_id)
 
     # -- frames out --------------------------------------------------------------------------------
 
@@ -364,6 +296,20 @@ class Session(Actor[InboundFrame]):
         await trio.sleep(CONNECTION_TIMEOUT)
         if self._life.state is SessionState.OPEN:
             self.stop(NO_CONNECTION_FRAME)
+
+
+def _open_requests(session: Session, owner: SessionOwner, answered: dict[str, Any], token: str) -> Requests:
+    """What the client of an established session may ask for. `answered`: what its backend has made of its frame."""
+    services, login = session._services, session._login
+    return Requests(
+        owner,
+        services.streams,
+        session._socket.quota,
+        lambda: session.nursery,
+        room_access=room_access(services.rooms, owner, answered, services.streams),
+        debugging=debugging_of(services.debug_reports, login.connection),
+        calls=call_access(services.calls, services.parking, login.told, answered, owner.subject, token),
+    )
 
 
 async def _do_after(event: trio.Event, do: Callable[[], None]) -> None:

@@ -26,18 +26,46 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
+Streams = list[SdkStream]
+
+
 def test_forty_sessions_share_four_nodes_and_one_request_ends_exactly_what_matches(
     open_page: OpenPage, server: ServerProcess
 ) -> None:
-    pages = cycle([open_page() for _ in range(PAGES)])
+    publications, players = forty_sessions([open_page() for _ in range(PAGES)], server)
+    nodes = Counter(each["nodeId"] for each in server.connections())
+    assert (nodes.total(), len(nodes)) == (SESSIONS, NODES)
+    assert passed_between_nodes(server) > 0
+    listeners = [each for each in players if each.name == "song-3"]
+    others = [each for each in players if each not in listeners]
+
+    end(server, len(listeners), name="song-3", published=False)
+
+    for each in listeners:
+        each.wait_for("FAILED", "Stopped by rest /terminate")
+    assert {latest(each) for each in others} == {"PLAYING"}
+    assert {latest(each) for each in publications} == {"PUBLISHING"}
+
+    end(server, STREAMS, published=True)
+
+    for each in publications:
+        each.wait_for("FAILED", "Stopped by rest /terminate")
+    for each in others:
+        each.wait_for("FAILED", "Stopped by publisher stop")
+    assert server.streams() == []
+
+
+def forty_sessions(pages: list[SdkPage], server: ServerProcess) -> tuple[Streams, Streams]:
+    """What is published and what is played; each stream is of a session of its own, others have none."""
+    turns = cycle(pages)
 
     def session() -> SdkPage:
         """A page with one more session, with which its next stream is."""
-        page = next(pages)
+        page = next(turns)
         page.connect(server.ws_url())
         return page
 
-    publications = [session().publish(f"song-{number}", **SOUND_ALONE) for number in range(STREAMS)]
+    publications = [session().publish(f"song-{number}", video=False) for number in range(STREAMS)]
     for each in publications:
         each.wait_for("PUBLISHING")
     players = [session().play(f"song-{number % STREAMS}", constraints=SOUND_ALONE) for number in range(PLAYERS)]
@@ -47,29 +75,14 @@ def test_forty_sessions_share_four_nodes_and_one_request_ends_exactly_what_match
         each.wait_for("PLAYING")
     for each in players[:STREAMS]:
         each.wait_for_growth(audioPackets=5)
-    nodes = Counter(each["nodeId"] for each in server.connections())
-    assert (nodes.total(), len(nodes)) == (SESSIONS, NODES)
-    assert passed_between_nodes(server) > 0
+    return publications, players
 
-    listeners = [each for each in players if each.name == "song-3"]
-    answer = server.terminate({"name": "song-3", "published": False})
 
-    assert (answer.status_code, answer.headers["X-Terminated-Count"]) == (codes.OK, str(len(listeners)))
+def end(server: ServerProcess, count: int, **filters: object) -> None:
+    """One request, which ends so many streams on all nodes."""
+    answer = server.terminate(filters)
+    assert (answer.status_code, answer.headers["X-Terminated-Count"]) == (codes.OK, str(count))
     assert answer.headers["X-Cluster-Nodes"] == f"{NODES}/{NODES}"
-    for each in listeners:
-        each.wait_for("FAILED", "Stopped by rest /terminate")
-    others = [each for each in players if each not in listeners]
-    assert {latest(each) for each in others} == {"PLAYING"}
-    assert {latest(each) for each in publications} == {"PUBLISHING"}
-
-    answer = server.terminate({"published": True})
-
-    assert (answer.status_code, answer.headers["X-Terminated-Count"]) == (codes.OK, str(STREAMS))
-    for each in publications:
-        each.wait_for("FAILED", "Stopped by rest /terminate")
-    for each in others:
-        each.wait_for("FAILED", "Stopped by publisher stop")
-    assert server.streams() == []
 
 
 def latest(stream: SdkStream) -> str:
