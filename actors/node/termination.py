@@ -35,7 +35,7 @@ CUT_AT_ONCE: Final = 300
 SLICE_COST: Final = 300
 EXAMINE_COST: Final = 1
 CUT_COST: Final = 2
-TELL_COST: Final = 4
+TELL_COST: Final = 3
 REPORT_COST: Final = 5
 END_COST: Final = 40
 """What a slice may do, and what each step takes of it, in units of about 5 microseconds; to tell takes 10, but leaves

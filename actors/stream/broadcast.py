@@ -113,6 +113,8 @@ class Broadcast:
 
     def close(self) -> tuple[Player, ...]:
         """The publication ends: nobody can be attached any more. The caller must stop the players that are returned."""
+        if self.is_over:
+            return ()
         players, self._players, self.is_over = tuple(self._players.values()), {}, True
         self._relays = 0
         self._fan_out.clear()

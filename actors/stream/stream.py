@@ -87,6 +87,7 @@ class Stream(Actor[Noted]):
         self._life = StreamLife(published=self.published)
         self._media: Media | None = None
         self._info: str | None = None
+        self._status_before: str | None = None  # until everybody else has been told of the status
         self._telling = StatusTelling(owner, StatusReports(services.supervisor.events))
         self._measures: StreamMeasures | None = None  # once it has ended
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
@@ -250,11 +251,13 @@ class Stream(Actor[Noted]):
         """Tell the owner the next status, if this event leads to one; `_report` must follow."""
         before = self._life.status
         if self._life.take(event):
-            self._info = info
-            self._services.supervisor.changed(self, STATUS, before)
+            self._info, self._status_before = info, before
             self._telling.tell(self._notice(self.describe(traffic=False)))
 
     def _report(self) -> None:
+        before, self._status_before = self._status_before, None
+        if before is not None:  # it is found by its status only now: of many that end, their clients come first
+            self._services.supervisor.changed(self, STATUS, before)
         self._telling.report(custom=self.request.custom, is_last=self._life.is_over)
 
     def _notice(self, description: StreamDescription) -> StatusNotice:
