@@ -225,10 +225,12 @@ async def mark_after(shared: World, calls: int) -> Mark:
     await until(lambda: not shared.server.server.parts.supervisor.count_actors()["call"])
     assert (len(desk.services.table), desk.services.limits.running, shared.endpoint.call_count) == (0, 0, 0)
     assert (shared.endpoint.registration_count, shared.over) == (0, {})
-    for agent in (shared.endpoint._agent, shared.phone.agent):
+    agents = (shared.endpoint._agent, shared.phone.agent)
+    for agent in agents:
         await until(partial(is_done, agent))
+    await trio.testing.wait_all_tasks_blocked(0.05)  # the last ACK has been read
+    for agent in agents:
         is_empty_after_a_while(agent)
-    await trio.testing.wait_all_tasks_blocked(0.02)
     return Mark.take()
 
 
