@@ -164,6 +164,19 @@ def test_libraries_are_written_in_the_same_form_from_warning_up(lines: Start) ->
     assert line.endswith("WARNING lost one\\ntwo logger=httpcore.connection")
 
 
+def test_what_libraries_say_and_tracebacks_have_no_passwords(lines: Start) -> None:
+    written = lines()
+    logging.getLogger("httpcore").warning("cannot reach %s", "https://joe:s3cret@backend.example/x?token=s3cret")
+    try:
+        raise ValueError("no way to rtmp://backend.example/live/s3cret")
+    except ValueError as error:
+        log.error("it crashed", crash=error)
+    one, two = written()
+    assert "s3cret" not in one + two
+    assert "https://***@backend.example/x?token=***" in one
+    assert "ValueError: no way to rtmp://backend.example/live/***" in two
+
+
 def test_python_warnings_are_log_lines(lines: Start) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
