@@ -47,7 +47,7 @@ LATER = {
     "keep_alive_session_timeout": "a client with a call: tests/wire/calls/test_call_parking.py",
     "sip_callee_allow": "a call",
     "sip_callee_deny": "a call",
-    "sip_accept_refer": "a SIP server: tests/wire/test_call_referrals.py",
+    "sip_accept_refer": "a SIP server: tests/wire/calls/test_call_referrals.py",
     "shutdown_timeout": "the end of the process",
     "shutdown_drain_timeout": "a signal",
     "log_format": "the daemon: tests/wire/running/test_reload.py",
