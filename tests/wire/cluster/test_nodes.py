@@ -29,7 +29,13 @@ from tests.wire.workers.test_pushes import h264
 
 NODES = 4
 SESSIONS = 40
-LOOPBACK = {"ip": "127.0.0.1", "cluster.answer_timeout": 20_000, "records.min_free": 0}
+LOOPBACK = {
+    "ip": "127.0.0.1",
+    "records.min_free": 0,
+    "cluster.timeout": 20_000,
+    "cluster.answer_timeout": 20_000,
+    "push.timeout": 60_000,
+}
 GROUPS = "/rest-api/multipleRecorder"
 GROUP = {"uri": "multi-recorder://both"}
 
