@@ -1,7 +1,8 @@
 """Digest authentication of a SIP client (RFC 3261 section 22, RFC 7616, RFC 8760).
 
 One `Authenticator` is for one account at one server. It chooses the strongest challenge that it knows (SHA-512-256,
-SHA-256, MD5), counts the uses of a nonce, and is loyal to the realm that has once accepted it: no other may ask.
+SHA-256, MD5), counts the uses of a nonce, and is loyal to the realm that has once accepted it: no other may ask. Where a
+proxy and a registrar have let one request pass, both have.
 """
 
 import hashlib
@@ -21,19 +22,19 @@ _HASHES: Final[dict[str, Callable[[bytes], str]]] = {
 
 
 @define(eq=False)
-class AcceptedRealm:
-    """The realm that has accepted somebody's credentials, once one has."""
+class AcceptedRealms:
+    """The realms that have accepted somebody's credentials with one request, once there are any: one, or two."""
 
-    name: str | None = None
+    names: set[str] = field(factory=set)
 
 
 @frozen(kw_only=True)
 class SipCredentials:
-    """Whom an account's server lets in. All that the account does answers the one realm that has `accepted` it."""
+    """Whom an account's server lets in. All that the account does answers only the realms that have `accepted` it."""
 
     username: str
     password: str = field(repr=False)
-    accepted: AcceptedRealm = field(factory=AcceptedRealm, eq=False, repr=False)
+    accepted: AcceptedRealms = field(factory=AcceptedRealms, eq=False, repr=False)
 
 
 class CannotAuthenticate(Exception):
@@ -56,7 +57,7 @@ class Authenticator:
         self._credentials = credentials
         self._token = token
         self._sessions: dict[str, _Session] = {}
-        self._accepted = AcceptedRealm() if credentials is None else credentials.accepted
+        self._accepted = AcceptedRealms() if credentials is None else credentials.accepted
         self._is_settled = False
         self.uses_md5 = False
         """Whether the server has offered nothing better than MD5."""
@@ -70,7 +71,7 @@ class Authenticator:
             raise CannotAuthenticate("the server asks for a password, and none is given")
         chosen = _strongest(challenges)
         realm = chosen.get("realm")
-        if self._accepted.name not in (None, realm):
+        if self._accepted.names and realm not in self._accepted.names:
             raise CannotAuthenticate("another realm than before asks for the password")
         if self._is_settled and realm not in self._realms:
             raise CannotAuthenticate("somebody asks for the password who has not done so at first")
@@ -89,7 +90,7 @@ class Authenticator:
         """A request with these credentials has succeeded."""
         for known in self._sessions.values():
             if known.uses:
-                self._accepted.name = known.challenge.get("realm")
+                self._accepted.names.add(known.challenge.get("realm"))
 
     def headers(self, method: str, uri: str, body: bytes) -> list[tuple[str, str]]:
         """The header fields that go with a request; none before the first challenge."""
@@ -99,9 +100,8 @@ class Authenticator:
 
     @property
     def _realms(self) -> set[str]:
-        """Those that have asked and were answered, and the one that has accepted."""
-        asked = {each.challenge.get("realm") for each in self._sessions.values()}
-        return asked if self._accepted.name is None else asked | {self._accepted.name}
+        """Those that have asked and were answered, and those that have accepted."""
+        return {each.challenge.get("realm") for each in self._sessions.values()} | self._accepted.names
 
     def _all(self) -> Iterable[_Session]:
         return self._sessions.values()

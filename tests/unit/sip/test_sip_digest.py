@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from protocol.sip.messages.digest import (
-    AcceptedRealm,
+    AcceptedRealms,
     Authenticator,
     CannotAuthenticate,
     SipCredentials,
@@ -29,7 +29,7 @@ def challenge(**parameters: str) -> Challenge:
 
 def mufasa() -> SipCredentials:
     """His, which nobody has accepted yet."""
-    return evolve(MUFASA, accepted=AcceptedRealm())
+    return evolve(MUFASA, accepted=AcceptedRealms())
 
 
 def authenticator(credentials: SipCredentials | None = None) -> Authenticator:
@@ -156,6 +156,21 @@ def test_the_realm_that_has_accepted_a_registration_counts_for_calls_of_the_acco
         call.challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")
     call.challenged([challenge(realm="mine", nonce="2")], "Proxy-Authorization")
     authenticator().challenged([challenge(realm="yours", nonce="2")], "Proxy-Authorization")  # of another account
+
+
+def test_a_proxy_and_a_registrar_that_have_both_accepted_may_both_ask_again() -> None:
+    account = mufasa()
+    registration, call = authenticator(account), authenticator(account)
+    registration.challenged([challenge(realm="proxy", nonce="1")], "Proxy-Authorization")
+    registration.headers("REGISTER", "sip:r", b"")
+    registration.challenged([challenge(realm="registrar", nonce="1")], "Authorization")
+    registration.headers("REGISTER", "sip:r", b"")
+    registration.accepted()
+    for auth in (registration, call):
+        auth.challenged([challenge(realm="proxy", nonce="2")], "Proxy-Authorization")
+        assert 'realm="proxy"' in auth.headers("INVITE", "sip:r", b"")[0][1]
+    with pytest.raises(CannotAuthenticate, match="another realm"):
+        call.challenged([challenge(realm="phone", nonce="1")], "Authorization")
 
 
 @pytest.mark.parametrize(
