@@ -112,8 +112,11 @@ class CallReferral:
 
     async def serve(self, message: CallMessage, call: ReferredCall) -> bool:
         """Whether a message is about transfers by phones, or about another phone than the call's: then it is done."""
-        if isinstance(message, CallEvent) and not self._insides.exchange.is_with(message.call):
+        is_alone = self._attempt is not None and self._attempt.has_phone_left
+        if isinstance(message, CallEvent) and (is_alone or not self._insides.exchange.is_with(message.call)):
             self._take(message, call)
+        elif isinstance(message, CallEnded):
+            call.sip_told(message)  # of a phone that was not the call's yet when this came
         elif isinstance(message, TransferAsked):
             await self._ask(message, call)
         elif isinstance(message, PartingOver):
@@ -256,6 +259,7 @@ class CallReferral:
         inside.report.sip_status = 200
         inside.report.go_on_with(attempt.name, held=inside.ends.is_held)
         former.tell_transfer(200, "OK")
+        self._part()
         self._former = former
         call.part_later(0.0 if attempt.has_phone_left else PARTING)
         inside.exchange.settle()
@@ -265,6 +269,9 @@ class CallReferral:
         inside, phone, end = self._insides, self._insides.exchange.phone, None
         line = self._coming.pop(event.call, None)
         if phone is None or line is None or not line.is_open:
+            return
+        if event.replaces != phone.id:  # but of one that has transferred the call, or is to get it
+            line.hang_up(_GONE)
             return
         try:
             if inside.transfers.fault is not None:

@@ -18,6 +18,7 @@ SLOW = {
     "call_networks",
     "call_orders",
     "call_parking",
+    "call_referral_races",
     "call_referrals",
     "call_srtp",
     "call_transfers",
