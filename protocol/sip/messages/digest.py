@@ -1,8 +1,8 @@
 """Digest authentication of a SIP client (RFC 3261 section 22, RFC 7616, RFC 8760).
 
 One `Authenticator` is for one account at one server. It chooses the strongest challenge that it knows (SHA-512-256,
-SHA-256, MD5), counts the uses of a nonce, and is loyal to the realm that has once accepted it: no other may ask. Where a
-proxy and a registrar have let one request pass, both have.
+SHA-256, MD5), counts the uses of a nonce, and is loyal to the realm that has once accepted it: no other may ask. Where
+a proxy and a registrar have let one request pass, both have.
 """
 
 import hashlib
