@@ -62,12 +62,11 @@ class ClusterCaptures:
             raise NoSuchCapture
         if len({each.key for each in meant}) > 1:
             raise AmbiguousCapture(tuple(each.name for each in meant))
+        nodes = {each.node_id for each in meant}
+        has_ended = self._node_id in nodes and await self._end_here(uri, schemes, reason)
         ask = EndCapture(uri=uri, schemes=schemes, end=End.of(reason.cause, reason.info, reason.kick))
-        for node_id in {each.node_id for each in meant}:
-            if node_id == self._node_id:
-                await self.here.terminate(uri, schemes, reason)
-            else:
-                await self._owners.ask(node_id, ask, timeout=END_WAIT + SLACK)
+        if not await self._owners.ask_each(nodes - {self._node_id}, ask, timeout=END_WAIT + SLACK) and not has_ended:
+            raise NoSuchCapture
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -76,6 +75,14 @@ class ClusterCaptures:
         found = await self.find(frozenset({uri.scheme}))
         same = (each.node_id for each in found.items if each.key == capture_key(uri.text))
         return next((node_id for node_id in same if node_id != self._node_id), None)
+
+    async def _end_here(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> bool:
+        """Whether there still was one."""
+        try:
+            await self.here.terminate(uri, schemes, reason)
+        except NoSuchCapture:
+            return False
+        return True
 
     def _check_all_answered(self, found: Found[CaptureDescription]) -> None:
         if found.coverage is not None and not found.coverage.is_complete:

@@ -42,7 +42,7 @@ log = get_logger("cluster")
 class _Shared:
     """What the node of a group knows of its parts on other nodes."""
 
-    stem: str
+    stem: str = ""
     nodes: set[str] = field(factory=set)
 
 
@@ -112,17 +112,11 @@ class ClusterRecordGroups:
         except NoSuchRecording:
             shared = self._share(uri)
             ask = LeaveGroup(uri=uri, stem=shared.stem, media_session_id=media_session_id)
-            for node in sorted(shared.nodes):
-                if await self._has_left(node, ask):
-                    return
-            raise
-
-    async def _has_left(self, node: str, ask: LeaveGroup) -> bool:
-        try:
-            await self._owners.ask(node, ask, timeout=PATIENCE)
-        except NoSuchRecording:
-            return False
-        return True
+            left = await self._owners.ask_each(
+                shared.nodes, ask, timeout=PATIENCE, absent=NoSuchRecording, needs_all=False
+            )
+            if not left:
+                raise
 
     async def _end(self, uri: str) -> None:
         await self.here.end(uri)
@@ -130,8 +124,9 @@ class ClusterRecordGroups:
 
     def _share(self, uri: str) -> _Shared:
         if uri not in self._shared:
-            shared = self._shared[uri] = _Shared("")
+            shared = _Shared()
             shared.stem = self.here.share(uri, partial(self._collect, uri, shared))
+            self._shared[uri] = shared
         return self._shared[uri]
 
     async def _collect(self, uri: str, shared: _Shared) -> Sequence[GroupedFile]:
@@ -194,8 +189,7 @@ class ClusterRecordGroups:
             await self._serve_end_part(EndPart(uri=uri, stem=ANY_STEM))
         gathered = await self._owners.search(FindGroups())
         nodes = [reply.node_id for reply in gathered.replies if any(each["uri"] == uri for each in listed_by(reply))]
-        for node in nodes:
-            await self._owners.ask(node, EndPart(uri=uri, stem=ANY_STEM), timeout=FILES_TIMEOUT + SLACK)
+        await self._owners.ask_each(nodes, EndPart(uri=uri, stem=ANY_STEM), timeout=FILES_TIMEOUT + SLACK)
         return has_own or bool(nodes)
 
 

@@ -16,7 +16,7 @@ from attrs import evolve
 from actors.cluster.asking import Asking, Gathered
 from actors.cluster.control import ClusterControl
 from actors.cluster.membership import Membership
-from actors.cluster.refusals import error_of, refusal_of
+from actors.cluster.refusals import REFUSED, error_of, refusal_of
 from actors.node.nodes_silent import NodesSilent
 from actors.node.not_here import NotHere
 from protocol.calls.description import CallDescription
@@ -171,6 +171,38 @@ class Owners:
         if error is not None:
             raise error
         return reply.owned.value
+
+    async def ask_each(
+        self,
+        node_ids: Iterable[str],
+        ask: OwnerAsk,
+        *,
+        timeout: float,
+        absent: type[Exception] = NotHere,
+        needs_all: bool = True,
+    ) -> int:
+        """How many of these nodes have it (others answer `absent`), and did it. All are asked at the same time.
+
+        Raises NodesSilent if one does not answer (not `needs_all`: and none had it), and what else `ask` raises.
+        """
+        done: list[str] = []
+        errors: list[Exception] = []
+
+        async def ask_one(node_id: str) -> None:
+            try:
+                await self.ask(node_id, ask, timeout=timeout)
+                done.append(node_id)
+            except absent:
+                pass
+            except REFUSED as error:  # raised when all have been asked
+                errors.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for each in node_ids:
+                nursery.start_soon(ask_one, each)
+        if errors and (needs_all or not done):
+            raise errors[0]
+        return len(done)
 
     def other_ids(self) -> Sequence[str]:
         """The ids of the other nodes, as far as they are known."""

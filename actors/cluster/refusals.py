@@ -50,6 +50,8 @@ _REFUSALS: Final[Mapping[str, tuple[type[Exception], Build]]] = {
     ),
 }
 """By the name that passes between nodes."""
+REFUSED: Final[tuple[type[Exception], ...]] = (*(kind for kind, _ in _REFUSALS.values()), OtherRefusal)
+"""What `error_of` may give."""
 
 
 def refusal_of(error: Exception) -> OwnerAnswer | None:

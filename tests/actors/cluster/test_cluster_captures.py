@@ -1,7 +1,7 @@
 """Captures of all nodes, as REST on any of them begins, finds and ends them, over a registry in memory."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 import trio
@@ -39,6 +39,8 @@ class FakeCaptures:
     played: set[str] = field(factory=set)
     hidden: set[str] = field(factory=set)
     fault: CaptureFailed | None = None
+    ends_first: bool = False
+    """Whether all end by themselves before they can be terminated."""
 
     @property
     def here(self) -> "FakeCaptures":
@@ -63,9 +65,14 @@ class FakeCaptures:
 
     async def terminate(self, uri: str, schemes: frozenset[CaptureScheme], reason: StopReason) -> None:
         assert reason == BY_REST
-        for name, known in list(self.running.items()):
-            if known.scheme in schemes and uri in (known.text, self._describe(name).uri):
-                del self.running[name]
+        if self.ends_first:
+            self.running.clear()
+        uris = {name: (known.text, self._describe(name).uri) for name, known in self.running.items()}
+        found = [name for name, known in self.running.items() if known.scheme in schemes and uri in uris[name]]
+        for name in found:
+            del self.running[name]
+        if not found:
+            raise NoSuchCapture
 
     def _describe(self, name: str) -> CaptureDescription:
         text = self.running[name].text
@@ -146,6 +153,17 @@ async def test_a_capture_ends_on_whichever_node_it_is(autojump_clock: MockClock)
         assert await made["a"].names() == ["cam", "other"]
         await made["a"].end(other.text)
         await made["a"].end(masked(CAMERA.text))
+        assert await made["a"].names() == []
+
+
+@pytest.mark.parametrize("gone", ["a", "b", "c", "ab", "bc", "abc"])
+async def test_what_has_ended_by_itself_on_one_node_ends_on_the_others(autojump_clock: MockClock, gone: str) -> None:
+    async with nodes() as made:
+        for name in "abc":
+            made[name].own.running[f"cam-{name}"] = CAMERA
+            made[name].own.ends_first = name in gone
+        with pytest.raises(NoSuchCapture) if gone == "abc" else nullcontext():
+            await made["a"].end(CAMERA.text)
         assert await made["a"].names() == []
 
 

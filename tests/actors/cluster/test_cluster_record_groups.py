@@ -1,7 +1,8 @@
 """Groups of recordings with members on many nodes, over a registry in memory."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -46,6 +47,8 @@ class FakeGroups:
     joined: dict[str, list[str]] = field(factory=dict)
     collectors: dict[str, CollectFiles] = field(factory=dict)
     listed: list[GroupedFile] = field(factory=list)
+    before_end: Callable[[], None] = lambda: None
+    """Before a part of another's group ends."""
 
     def has(self, uri: str) -> bool:
         return uri in self.own
@@ -56,7 +59,8 @@ class FakeGroups:
         self.own[uri] = []
 
     async def add(self, uri: str, query: StreamFilter) -> None:
-        _add(self._members(uri), self._published(query))
+        stream = self._published(query)
+        _add(self._members(uri), stream)
 
     async def remove(self, uri: str, media_session_id: str) -> None:
         _remove(self._members(uri), media_session_id)
@@ -83,6 +87,7 @@ class FakeGroups:
         _remove(self.joined.get(uri, []), media_session_id)
 
     async def end_part(self, uri: str, stem: str) -> Sequence[GroupedFile]:
+        self.before_end()
         return [file_of(each) for each in self.joined.pop(uri, [])]
 
     def parts(self) -> Sequence[GroupDescription]:
@@ -132,10 +137,10 @@ class GroupNode:
 
 
 @asynccontextmanager
-async def nodes() -> AsyncIterator[OwnedNodes[GroupNode]]:
-    """Three of them, each with a stream of its own: s1, s2 and s3."""
-    async with owned_nodes("abc", GroupNode) as made:
-        for number, name in enumerate("abc", start=1):
+async def nodes(names: str = "abc") -> AsyncIterator[OwnedNodes[GroupNode]]:
+    """Each with a stream of its own: s1, s2 and s3."""
+    async with owned_nodes(names, GroupNode) as made:
+        for number, name in enumerate(names, start=1):
             made.nodes[name].publish(f"s{number}")
             made[name].own.streams.add(f"s{number}")
         await trio.sleep(BEAT_INTERVAL)
@@ -201,3 +206,50 @@ async def test_what_is_recorded_for_a_group_whose_node_has_died_can_be_ended(aut
         assert await made["b"].members() == []
         with pytest.raises(NoSuchGroup):
             await made["b"].all.end(URI)
+
+
+async def test_a_group_may_be_begun_on_a_node_that_was_asked_about_another_ones(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        await made["a"].all.begin(URI)
+        await made["b"].add("s3")
+        await made["b"].all.end(URI)
+        assert [each.name for each in made["a"].own.listed] == ["s3"]
+        await made["b"].all.begin(URI)
+        await made["b"].add("s3")
+        await made["b"].all.end(URI)
+        assert [each.name for each in made["b"].own.listed] == ["s3"]
+        assert await made["b"].members() == []
+
+
+async def test_a_node_that_has_died_is_in_nobodys_way(autojump_clock: MockClock) -> None:
+    async with nodes() as made:
+        await made["a"].all.begin(URI)
+        for stream in ("s2", "s3"):
+            await made["a"].add(stream)
+        made.nodes["b"].kill(1e9)
+        await trio.sleep(2 * LEASE)
+        await made["a"].all.remove(URI, "s3")
+        assert await made["a"].members() == []
+        with pytest.raises(NodesSilent):
+            await made["a"].all.remove(URI, "s2")
+
+
+async def test_all_parts_of_a_group_whose_node_is_gone_end_though_one_is_silent(autojump_clock: MockClock) -> None:
+    async with nodes("abcd") as made:
+        await made["a"].all.begin(URI)
+        for stream in ("s2", "s3"):
+            await made["a"].add(stream)
+        made.nodes["a"].kill(1e9)
+        await trio.sleep(2 * LEASE)
+        asked: list[str] = []
+
+        def fall_silent(name: str) -> None:
+            if not asked:
+                made.redis.cut(name)
+            asked.append(name)
+
+        for name in "bc":
+            made[name].own.before_end = partial(fall_silent, name)
+        with pytest.raises(NodesSilent):
+            await made["d"].all.end(URI)
+        assert sorted(asked) == ["b", "c"]
