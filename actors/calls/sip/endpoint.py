@@ -173,12 +173,14 @@ class SipEndpoint:
 
     async def reachable_first(self, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
         """The servers of a call. A connection by TLS is made before it, since the Contact names our end of that."""
-        if hops[0].transport == "tls":
-            local = await self.transport.ready(hops[0])
-            if local is None:
-                self.access.ways.note_down(hops[0])
-                return self.access.ways.alive_first(hops)
-            self._locals.suppose(hops[0], local)
+        for hop in hops:
+            if hop.transport == "tls":
+                local = await self.transport.ready(hop)
+                if local is None:
+                    self.access.ways.note_down(hop)
+                    continue
+                self._locals.suppose(hop, local)
+            return (hop, *self.access.ways.alive_first(each for each in hops if each != hop))
         return hops
 
     def call(self, invitation: Invitation, credentials: SipCredentials | None, listener: CallListener) -> PhoneLine:

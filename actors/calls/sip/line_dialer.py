@@ -60,11 +60,12 @@ class SipDialer:
         try:
             with fail_after(LOOKUP_TIMEOUT):
                 hops = await self._endpoint.access.hops(*self._account.server)
-                hops = await self._endpoint.reachable_first(hops)
         except SipForbidden:
             raise CallRefused(CallInfo.DOMAIN_REFUSED, SETTING, sip_status=403) from None
         except (SipUnreachable, trio.TooSlowError) as error:
             raise CallRefused(CallInfo.SERVER_UNREACHABLE, str(error), sip_status=503) from None
+        with trio.move_on_after(LOOKUP_TIMEOUT):  # then all are tried as they are
+            hops = await self._endpoint.reachable_first(hops)
         return CallRoute(hops=hops)
 
     def dial(
