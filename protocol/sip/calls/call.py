@@ -237,6 +237,7 @@ class SipCall(ABC):
         self.is_over, self.is_up = True, False
         self.offers.close(now)
         self.session_timer.stop()
+        self.transfer.close()
         self.referral.close(now)
         self.book.drop(self)
 

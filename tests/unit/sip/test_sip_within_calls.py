@@ -4,7 +4,9 @@ from itertools import count
 from typing import cast
 
 import pytest
+from attrs import evolve
 
+from protocol.sip.calls.transfer import PATIENCE
 from protocol.sip.events import (
     CallEnded,
     InfoAnswered,
@@ -16,6 +18,7 @@ from protocol.sip.events import (
     TransferProgressed,
 )
 from protocol.sip.messages.headers import parse_uri
+from protocol.sip.messages.message import RequestMessage, SipMessage, encode, parse_datagram
 from tests.support.sip_network import ANSWER, BOB, OFFER, Party, SipNetwork, named
 
 
@@ -104,6 +107,63 @@ def test_a_transfer_is_followed_and_its_end_is_told() -> None:
     network.settle()
     told = [event for event in network.alice.told if isinstance(event, TransferProgressed)]
     assert [(event.status, event.is_final) for event in told] == [(202, False), (100, False), (200, True)]
+
+
+def accepted_transfer() -> tuple[SipNetwork, str, str]:
+    """Bob has accepted Alice's REFER."""
+    network = SipNetwork(bob=Party(BOB, accepts_refer=True))
+    call, theirs = network.connect()
+    network.alice.agent.transfer(call, parse_uri("sip:carol@example.com"), network.now)
+    network.settle()
+    network.bob.agent.answer_transfer(theirs, 202, network.now)
+    network.settle()
+    network.alice.told.clear()
+    return network, call, theirs
+
+
+def transfer_told(network: SipNetwork) -> list[tuple[int, bool]]:
+    return [(event.status, event.is_final) for event in network.alice.told if isinstance(event, TransferProgressed)]
+
+
+def test_a_transfer_of_which_nothing_more_is_told_has_failed() -> None:
+    network, _, theirs = accepted_transfer()
+    network.run(PATIENCE - 60)
+    network.bob.agent.tell_transfer(theirs, 180, "Ringing", network.now)
+    network.run(PATIENCE - 60)
+    assert transfer_told(network) == [(180, False)]
+    network.run(61)
+    assert transfer_told(network) == [(180, False), (408, True)]
+    network.run(2 * PATIENCE)
+    assert len(transfer_told(network)) == 2
+
+
+def test_a_transfer_is_not_waited_for_once_it_or_the_call_is_over() -> None:
+    network, _, theirs = accepted_transfer()
+    network.bob.agent.tell_transfer(theirs, 200, "OK", network.now)
+    network.run(2 * PATIENCE)
+    assert transfer_told(network) == [(200, True)]
+    network, call, _ = accepted_transfer()
+    network.alice.agent.hang_up(call, network.now)
+    network.run(2 * PATIENCE)
+    assert transfer_told(network) == []
+
+
+def test_a_transfer_of_which_the_phone_says_no_more_than_that_it_is_over_has_failed() -> None:
+    network, _, theirs = accepted_transfer()
+    silent: list[RequestMessage] = []
+
+    def keeps(message: SipMessage) -> bool:
+        if named(message) == "NOTIFY" and not silent:
+            silent.append(evolve(cast(RequestMessage, message), body=b""))
+            return False
+        return True
+
+    network.keeps = keeps
+    network.bob.agent.tell_transfer(theirs, 486, "Busy Here", network.now)
+    network.settle()
+    network.alice.agent.receive(parse_datagram(encode(silent[0])), network.bob.hop, network.now)
+    network.settle()
+    assert transfer_told(network) == [(408, True)]
 
 
 def test_a_transfer_is_refused_by_default() -> None:
