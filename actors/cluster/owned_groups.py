@@ -5,7 +5,7 @@ folder. The node of the group lists the files of all when it ends. If that node 
 publications end, or the group is terminated; nobody lists their files then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -129,9 +129,8 @@ class ClusterRecordGroups:
             self._shared[uri] = shared
         return self._shared[uri]
 
-    async def _collect(self, uri: str, shared: _Shared) -> Sequence[GroupedFile]:
+    async def _collect(self, uri: str, shared: _Shared, files: list[GroupedFile]) -> None:
         """End the parts of the other nodes, and wait for their files."""
-        files: list[GroupedFile] = []
 
         async def collect_from(node: str) -> None:
             ask = EndPart(uri=uri, stem=shared.stem)
@@ -145,7 +144,6 @@ class ClusterRecordGroups:
         async with trio.open_nursery() as nursery:
             for node in shared.nodes:
                 nursery.start_soon(collect_from, node)
-        return files
 
     # -- for other nodes ---------------------------------------------------------------------------
 

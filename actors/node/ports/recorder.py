@@ -139,8 +139,8 @@ class RecordGroupPort(Protocol):
         """All of them."""
 
 
-CollectFiles = Callable[[], Awaitable[Sequence[GroupedFile]]]
-"""Ends what is recorded for a group elsewhere, and gives the files when they are finished."""
+CollectFiles = Callable[[list[GroupedFile]], Awaitable[None]]
+"""Ends what is recorded for a group elsewhere, and adds the files to the list as they are finished."""
 
 
 class LocalRecordGroupPort(RecordGroupPort, Protocol):

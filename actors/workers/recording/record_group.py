@@ -6,7 +6,7 @@ are recorded where they are, and the node of the group lists the files of all, b
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from actors.node.ports.recorder import (
@@ -127,8 +127,8 @@ def _entry(file: GroupedFile, first: float) -> dict[str, Any]:
     }
 
 
-async def _nothing_else() -> Sequence[GroupedFile]:
-    return ()
+async def _nothing_else(files: list[GroupedFile]) -> None:
+    """There are no other nodes."""
 
 
 def _named(uri: str, start: int) -> RecordFacts:

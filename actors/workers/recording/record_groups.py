@@ -1,5 +1,6 @@
 """All groups of recordings of the server, and its parts of those of other nodes."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -14,12 +15,15 @@ from actors.node.ports.recorder import (
     RecordingRefused,
 )
 from actors.runtime.logs import get_logger
+from actors.workers.processes.worker import FINISH_TIMEOUT
 from actors.workers.recording.record_group import GroupPart, RecordGroup, Start
 from actors.workers.recording.recording import Recording
 from actors.workers.recording.recordings import Recordings
 from config.settings import Settings
 
 TOO_MANY_GROUPS: Final = "Too many groups of recordings"
+LAST_PATIENCE: Final = FINISH_TIMEOUT / 2
+"""Seconds that other nodes may take to tell their files of a group once the server ends."""
 
 log = get_logger("workers")
 
@@ -33,6 +37,9 @@ class RecordGroups:
         self._wall_clock = wall_clock
         self._groups: dict[str, RecordGroup] = {}
         self._parts: dict[tuple[str, str], GroupPart] = {}
+        self._collecting: set[trio.CancelScope] = set()
+        self._patience = math.inf
+        """Until when other nodes may tell their files."""
         recordings.end_groups = self.end_all
 
     def has(self, uri: str) -> bool:
@@ -68,7 +75,10 @@ class RecordGroups:
         self._recordings.finish_later(self._write, group)
 
     def end_all(self) -> None:
-        """The server ends."""
+        """The server ends: it waits no longer for other nodes than for its own files."""
+        self._patience = trio.current_time() + LAST_PATIENCE
+        for waiting in self._collecting:
+            waiting.deadline = self._patience
         for uri in tuple(self._groups):
             self.end(uri)
 
@@ -117,11 +127,8 @@ class RecordGroups:
     async def _write(self, group: RecordGroup) -> None:
         others: list[GroupedFile] = []
 
-        async def collect() -> None:
-            others.extend(await group.collect())
-
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(collect)
+            nursery.start_soon(self._collect, group, others)
             await group.until_finished(self._recordings.files.delivered)
         folder = self._recordings.folder
         try:
@@ -130,6 +137,16 @@ class RecordGroups:
             log.error("group of recordings cannot be listed", file=group.file_name, error=str(error))
         finally:
             folder.release(group.file_name)
+
+    async def _collect(self, group: RecordGroup, others: list[GroupedFile]) -> None:
+        with trio.CancelScope(deadline=self._patience) as waiting:
+            self._collecting.add(waiting)
+            try:
+                await group.collect(others)
+            finally:
+                self._collecting.discard(waiting)
+        if waiting.cancelled_caught:
+            log.warning("files of a group are not all listed: the server ends", group=group.uri)
 
     def _ahead(self) -> float:
         return self._wall_clock() - trio.current_time()

@@ -69,7 +69,7 @@ class FakeGroups:
         self._members(uri)
         self.listed = [file_of(each) for each in self.own.pop(uri)]
         if uri in self.collectors:
-            self.listed += await self.collectors.pop(uri)()
+            await self.collectors.pop(uri)(self.listed)
 
     async def groups(self) -> Found[GroupDescription]:
         found = tuple(_described(uri, ids, "news.json") for uri, ids in self.own.items())
