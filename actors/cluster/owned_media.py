@@ -79,7 +79,7 @@ class ClusterRecorder:
     async def until_finished(self, name: str) -> None:
         """Also on another node of this machine; who has made the name up has no other node asked."""
         await self.here.until_finished(name)
-        if not self.here.is_begun_beside(name):
+        if not await self.here.is_begun_beside(name):
             return
         node = await self._owners.holder(UNFINISHED, name)
         if node is not None:

@@ -43,8 +43,9 @@ class StreamRecorder:
     def is_finishing(self, name: str) -> bool:
         return self._recordings.is_finishing(name)
 
-    def is_begun_beside(self, name: str) -> bool:
-        return self._recordings.folder.is_begun_beside(name)
+    async def is_begun_beside(self, name: str) -> bool:
+        folder = self._recordings.folder
+        return folder.has_others and await trio.to_thread.run_sync(folder.is_begun_beside, name)
 
     async def until_finished(self, name: str) -> None:
         await self._recordings.until_finished(name)

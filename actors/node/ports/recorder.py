@@ -91,7 +91,10 @@ class RecordFilesPort(Protocol):
     """The files that come of recordings."""
 
     def paths(self, name: str) -> Sequence[Path]:
-        """Where a finished file of this name would be: on this node, and on the others of this machine."""
+        """Where a finished file of this name would be: on this node, and on the others of this machine.
+
+        It looks at the disk, and is for a thread.
+        """
 
     async def until_finished(self, name: str) -> None:
         """Wait for the file of this name, if its recording has just ended. Raises NodesSilent."""
@@ -177,5 +180,5 @@ class LocalRecorderPort(RecorderPort, Protocol):
     def is_finishing(self, name: str) -> bool:
         """Whether a file of this name is being finished here."""
 
-    def is_begun_beside(self, name: str) -> bool:
+    async def is_begun_beside(self, name: str) -> bool:
         """Whether another node of this machine has a file that may get this name."""

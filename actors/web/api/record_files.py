@@ -1,7 +1,6 @@
 """The files that come of recordings: `/client/records/NAME`."""
 
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -64,7 +63,7 @@ class RecordFiles:
             check_unbound(request.scope, "a recording")
         with trio.move_on_after(FINISH_TIMEOUT), suppress(NodesSilent):
             await self._files.until_finished(name)
-        path = await trio.to_thread.run_sync(_first_file, self._files.paths(name))
+        path = await trio.to_thread.run_sync(_first_file, self._files, name)
         if path is None:
             raise not_found("there is no such file")
         return FileResponse(path, media_type=kind, headers=_file_headers(access))
@@ -74,8 +73,8 @@ class RecordFiles:
         return access is RecordsAccess.PUBLIC or (access is RecordsAccess.AUTHENTICATED and not self._is_public)
 
 
-def _first_file(paths: Sequence[Path]) -> Path | None:
-    return next(filter(_is_file, paths), None)
+def _first_file(files: RecordFilesPort, name: str) -> Path | None:
+    return next(filter(_is_file, files.paths(name)), None)
 
 
 def _is_file(path: Path) -> bool:

@@ -88,6 +88,11 @@ class RecordFolder:
     def _is_beside(self, name: str) -> bool:
         return any(os.path.lexists(path / each) for path in self.beside() for each in (name, f"{name}{PART}"))
 
+    @property
+    def has_others(self) -> bool:
+        """Whether there may be folders beside it."""
+        return self.beside is not _nowhere
+
     def release(self, name: str) -> None:
         """The name is free, or its file exists."""
         self._reserved.discard(name)

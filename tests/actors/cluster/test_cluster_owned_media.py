@@ -73,7 +73,7 @@ class FakeMedia:
     def is_finishing(self, name: str) -> bool:
         return name in self.finishing
 
-    def is_begun_beside(self, name: str) -> bool:
+    async def is_begun_beside(self, name: str) -> bool:
         return name in self.beside
 
     async def until_finished(self, name: str) -> None:

@@ -1,6 +1,7 @@
 """What the public listeners serve: an allow-list, and nothing of REST."""
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Files:
     folder: Path
 
     def paths(self, name: str) -> list[Path]:
+        assert threading.current_thread() is not threading.main_thread()  # the disk may stand still
         return [self.folder / name]
 
     async def until_finished(self, name: str) -> None:

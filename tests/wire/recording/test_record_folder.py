@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,14 @@ import pytest
 import trio
 
 import actors
+from actors.node.supervisor import Supervisor
 from actors.storage.node_folders import folders_beside
 from actors.storage.report_folder import ReportFolder
+from actors.stream.recorder import StreamRecorder
 from actors.workers.programs.recorder import KEY_FRAME_INTERVAL
 from actors.workers.programs.recording.part_file import mend_file
 from actors.workers.recording.record_folder import MATROSKA, MP4, PART, WEBM, DiskLimits, RecordFolder
+from actors.workers.recording.record_groups import RecordGroups
 from actors.workers.recording.recordings import Recordings
 from config.settings import Settings
 from protocol.containers.frames import Frame
@@ -188,3 +192,23 @@ def test_nodes_of_one_machine_give_no_name_twice_and_find_the_files_of_all(tmp_p
     (third.path / report).touch()
     assert reports.find(report) == third.path / report
     assert ReportFolder(first.path).find(report) is None
+
+
+async def test_other_nodes_folders_are_looked_at_in_threads(tmp_path: Path) -> None:
+    threads = set[threading.Thread]()
+
+    def beside(own: Path) -> Sequence[Path]:
+        threads.add(threading.current_thread())
+        return [tmp_path]
+
+    settings, supervisor = Settings(), Supervisor()
+    alone = Recordings(settings, tmp_path / "own", lambda: 5.0)
+    recordings = Recordings(settings, tmp_path / "own", lambda: 5.0, beside=beside)
+    (tmp_path / f"news{WEBM}{PART}").touch()
+    found = []
+    for each in (alone, recordings):
+        recorder = StreamRecorder(supervisor, each, RecordGroups(each, settings, lambda: 5.0))
+        found.append(await recorder.is_begun_beside("news.webm"))
+    assert found == [False, True]
+    assert threads
+    assert threading.main_thread() not in threads
