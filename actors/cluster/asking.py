@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
 from actors.cluster.membership import Membership
 from actors.cluster.registry import Registry, RegistryUnavailable
-from protocol.cluster.messages import Ask, NodeReply, NodeRequest
+from protocol.cluster.messages import Ask, NodeReply, NodeRequest, joined
 from protocol.common.growing_pause import GrowingPause
 
 MOST_PARTS = 1_000
@@ -173,7 +173,7 @@ class _Gathering:
         parts = self._parts.setdefault(reply.sender, {})
         parts[reply.part] = reply
         if len(parts) == reply.parts:
-            self._complete[reply.sender] = _joined([parts[number] for number in sorted(parts)])
+            self._complete[reply.sender] = joined([parts[number] for number in sorted(parts)])
             del self._parts[reply.sender]
             self.is_satisfied = self._is_enough(sum(reply.count for reply in self._complete.values()))
             self._check()
@@ -190,14 +190,3 @@ class _Gathering:
         all_have_come = self.expected is not None and self._complete.keys() >= set(self.expected)
         if all_have_come or (self.is_satisfied and self.expected is not None):
             self.done.set()
-
-
-def _joined(parts: list[NodeReply]) -> NodeReply:
-    return evolve(
-        parts[0],
-        parts=1,
-        streams=tuple(stream for part in parts for stream in part.streams),
-        connections=tuple(connection for part in parts for connection in part.connections),
-        rooms=tuple(room for part in parts for room in part.rooms),
-        calls=tuple(call for part in parts for call in part.calls),
-    )

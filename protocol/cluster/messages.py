@@ -9,7 +9,7 @@ counts as one that does not answer. A report of a newer version may say more tha
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import EnumType
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -262,7 +262,8 @@ def decode_message(text: str) -> NodeRequest | NodeReply | Notice:
 
 def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
     """The report in parts of a bounded size."""
-    length = max(len(report.streams), len(report.connections), len(report.rooms), len(report.calls))
+    items = _list_of(report)
+    length = max(len(report.streams), len(report.connections), len(report.rooms), len(report.calls), len(items))
     parts = max(1, -(-length // ITEMS_IN_PART))
     if parts == 1:
         return (report,)
@@ -275,9 +276,33 @@ def in_parts(report: NodeReply) -> tuple[NodeReply, ...]:
             connections=report.connections[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
             rooms=report.rooms[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
             calls=report.calls[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART],
+            owned=_with_items(report.owned, items[part * ITEMS_IN_PART : (part + 1) * ITEMS_IN_PART]),
         )
         for part in range(parts)
     )
+
+
+def _list_of(report: NodeReply) -> list[Any]:
+    """What its value is a list of; empty, if it is none."""
+    value = None if report.owned is None else report.owned.value
+    return value if isinstance(value, list) else []
+
+
+def joined(parts: Sequence[NodeReply]) -> NodeReply:
+    """The report that came in these parts, in their order."""
+    return evolve(
+        parts[0],
+        parts=1,
+        streams=tuple(stream for part in parts for stream in part.streams),
+        connections=tuple(connection for part in parts for connection in part.connections),
+        rooms=tuple(room for part in parts for room in part.rooms),
+        calls=tuple(call for part in parts for call in part.calls),
+        owned=_with_items(parts[0].owned, [item for part in parts for item in _list_of(part)]),
+    )
+
+
+def _with_items(owned: OwnerAnswer | None, items: list[Any]) -> OwnerAnswer | None:
+    return owned if owned is None or not isinstance(owned.value, list) else evolve(owned, value=items)
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

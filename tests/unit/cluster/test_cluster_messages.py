@@ -27,6 +27,7 @@ from protocol.cluster.messages import (
     SetLogLevel,
     decode_message,
     in_parts,
+    joined,
 )
 from protocol.cluster.owner_messages import (
     AddToGroup,
@@ -200,6 +201,25 @@ def test_a_reply_is_read_back_in_parts() -> None:
     sessions = NodeReply(id="id", sender="a/1", node_id="a", connections=(connection("s", room_names=("r",)),))
     assert in_parts(sessions) == (sessions,)
     assert decode_message(sessions.encode()) == sessions
+
+
+@pytest.mark.parametrize("count", [0, 1, ITEMS_IN_PART, ITEMS_IN_PART + 1, 3 * ITEMS_IN_PART])
+def test_a_long_list_is_read_back_in_parts(count: int) -> None:
+    items = [{"number": number} for number in range(count)]
+    reply = NodeReply(id="id", sender="a/1", node_id="a", count=count, owned=OwnerAnswer(value=items))
+    parts = [decode_message(part.encode()) for part in in_parts(reply)]
+    replies = [part for part in parts if isinstance(part, NodeReply)]
+    assert max(len(each.owned.value) for each in replies if each.owned) <= ITEMS_IN_PART
+    assert joined(replies) == reply
+    assert [(each.part, each.parts) for each in replies] == [(part, len(parts)) for part in range(len(parts))]
+
+
+def test_what_is_no_list_is_in_one_part() -> None:
+    text = "A" * 3 * ITEMS_IN_PART
+    for value in (text, {"text": text}, 5, None):
+        reply = NodeReply(id="id", sender="a/1", node_id="a", owned=OwnerAnswer(value=value))
+        assert in_parts(reply) == (reply,)
+        assert joined([reply]) == reply
 
 
 def altered(**changes: object) -> str:
