@@ -118,13 +118,16 @@ async def test_each_phone_of_a_chain_of_transfers_is_told_to_leave(tmp_path: Pat
             await told(phone, 200)
             second = phone.call
             phone.dials(str(first.target), offer=phone.description(), Replaces=replaces_of(first))
-            assert (await phone.event(CallEnded)).status == 481  # who has transferred the call has no place in it
+            ended = [await phone.event(CallEnded)]
+            while ended[-1].status != 481:  # who has transferred the call has no place in it, and may be out by now
+                ended.append(await phone.event(CallEnded))
             phone.call = second
             answers(phone, await there.refer("sip:3000@127.0.0.1"))
             await phone.event(CallAcknowledged)
             await told(phone, 200)
             await there.made.status("talk", "ESTABLISHED")
             await there.made.command("hangup")
-            ended = [await phone.event(CallEnded) for _ in range(3)]
-            assert all(each.was_up for each in ended)
+            while len(ended) < 4:
+                ended.append(await phone.event(CallEnded))
+            assert sum(each.was_up for each in ended) == 3
         await there.has_phones(0)
