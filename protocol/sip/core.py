@@ -13,7 +13,9 @@ from protocol.sip.transactions.machines import ClientTransaction, Hop, ServerTra
 from protocol.sip.transactions.timers import Timers
 
 ALLOW: Final = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY"
-SUPPORTED: Final = "100rel, norefersub, replaces, timer"
+SUPPORTED: Final = "100rel, norefersub, timer"
+REPLACES: Final = "replaces"
+"""What we know besides where transfers by others are followed (RFC 3891)."""
 SDP: Final = "application/sdp"
 MAX_DATAGRAM: Final = 1_300
 """Bytes of a request by UDP; a longer one may be cut up on the way, and lost (RFC 3261 section 18.1.1)."""
@@ -94,6 +96,11 @@ class SipCore:
             self.clients.pop(transaction.key, None)
         else:
             self.servers.pop(transaction.key, None)
+
+    @property
+    def supported(self) -> str:
+        """The extensions that we know, as of now (RFC 3261 section 20.37)."""
+        return f"{SUPPORTED}, {REPLACES}" if self.world.accepts_refer else SUPPORTED
 
     # -- for calls and registrations ---------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from protocol.sip.calls.dialog import Dialog
 from protocol.sip.calls.incoming_call import IncomingCall
 from protocol.sip.calls.refer_to import checked_replaces
 from protocol.sip.calls.session_timer import MIN_EXPIRES
-from protocol.sip.core import ALLOW, SDP, SUPPORTED, SipCore
+from protocol.sip.core import ALLOW, SDP, SipCore
 from protocol.sip.events import CallArrived
 from protocol.sip.messages.bodies import session_description
 from protocol.sip.messages.digest import Authenticator
@@ -21,7 +21,6 @@ from protocol.sip.messages.message import RequestMessage, ResponseMessage, SipEr
 from protocol.sip.traffic import IN
 from protocol.sip.transactions.machines import Hop, client_key_of, identity_of, server_key_of
 
-EXTENSIONS: Final = frozenset({"100rel", "norefersub", "replaces", "timer"})
 MAX_TRANSACTIONS: Final = 2_000
 RETRY_AFTER: Final = ("Retry-After", "10")
 _WITHIN_CALLS: Final = frozenset({"BYE", "INFO", "PRACK", "UPDATE", "REFER", "NOTIFY"})
@@ -75,7 +74,8 @@ class MessageRouter:
         except SipError as error:
             self._core.refuse(request, hop, error.status_hint, now)
             return
-        unknown = (request.headers.tokens("Require") - EXTENSIONS) if request.method != "CANCEL" else frozenset()
+        wanted = request.headers.tokens("Require") if request.method != "CANCEL" else frozenset()
+        unknown = wanted - frozenset(self._core.supported.split(", "))
         if unknown:
             self._core.refuse(request, hop, 420, now, ("Unsupported", ", ".join(sorted(unknown))))
         elif request.method == "CANCEL":
@@ -120,7 +120,7 @@ class MessageRouter:
             case "INVITE":
                 self._invited(request, hop, now)
             case "OPTIONS":
-                headers = (("Allow", ALLOW), ("Supported", SUPPORTED), ("Accept", SDP))
+                headers = (("Allow", ALLOW), ("Supported", self._core.supported), ("Accept", SDP))
                 response = self._core.response(request, 200, tag=self._core.world.token(), headers=headers)
                 self._core.accept(request, hop).respond(response, now)
             case method if method in _WITHIN_CALLS:

@@ -13,7 +13,7 @@ from protocol.sip.calls.offers import OfferExchange
 from protocol.sip.calls.referral import Referral
 from protocol.sip.calls.session_timer import SessionTimer
 from protocol.sip.calls.transfer import Transfer
-from protocol.sip.core import ALLOW, SDP, SUPPORTED, SipCore
+from protocol.sip.core import ALLOW, SDP, SipCore
 from protocol.sip.events import CallEnded, InfoAnswered, InfoArrived
 from protocol.sip.messages.digest import Authenticator
 from protocol.sip.messages.headers import printable
@@ -129,7 +129,7 @@ class SipCall(ABC):
 
     def offer_headers(self, hop: Hop) -> tuple[tuple[str, str | None], ...]:
         """What every message has that can open a dialog or change it."""
-        return (("Contact", self.contact(hop)), ("Allow", ALLOW), ("Supported", SUPPORTED))
+        return (("Contact", self.contact(hop)), ("Allow", ALLOW), ("Supported", self.core.supported))
 
     def acknowledge(self, invite: RequestMessage, dialog: Dialog) -> tuple[RequestMessage, Hop]:
         """Send the ACK of a 2xx, with the INVITE's number and credentials; it is returned for repetitions."""

@@ -212,6 +212,22 @@ def test_transfers_are_taken_or_not_at_any_time() -> None:
     assert isinstance(network.bob.told[-1], TransferAsked)
 
 
+@pytest.mark.parametrize(("accepted", "status"), [(False, "420"), (True, "200")])
+def test_who_must_be_able_to_replace_a_phone_is_told_whether_it_is(accepted: bool, status: str) -> None:
+    bob = Party(BOB, accepts_refer=accepted)
+    for required in ("timer", "replaces"):
+        text = (
+            f"OPTIONS sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{required}\r\n"
+            f"From: <sip:a@x>;tag=1\r\nTo: <sip:bob@192.0.2.2>\r\nCall-ID: {required}\r\nCSeq: 1 OPTIONS\r\n"
+            f"Require: {required}\r\nContent-Length: 0\r\n\r\n"
+        )
+        bob.agent.receive(parse_datagram(text.encode()), Hop(transport="udp", host="192.0.2.1", port=5060), 0.0)
+    plain, replacing = (each.message for each in bob.agent.outbound())
+    assert (named(plain), named(replacing)) == ("200", status)
+    assert ("replaces" in plain.headers.tokens("Supported")) is accepted
+    assert replacing.headers.get("Unsupported") == ("" if accepted else "replaces")
+
+
 # --- Refer-To -------------------------------------------------------------------------------------------------------
 
 EARLY = "a;to-tag=t;from-tag=f;early-only"
