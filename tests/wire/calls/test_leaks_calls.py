@@ -1,4 +1,4 @@
-"""A thousand calls, made and ended in every way there is, leave no task, dialog, port or row of a table behind.
+"""Hundreds of calls, made and ended in every way there is, leave no task, dialog, port or row of a table behind.
 
 Server, pages and phone run in one process, so all must be clean. Real DTLS and SRTP is in those that are talked in.
 """
@@ -29,8 +29,10 @@ from tests.support.page_call import ACCOUNT, PageCall, call, world
 from tests.support.sip_phone import SipPhone
 from tests.support.wcs_client import WcsClient, wcs_client
 
-MARKS = (200, 600, 1000)
-"""After so many calls the process is looked at."""
+MARKS = (120, 280, 440)
+"""After so many calls the process is looked at: twelve and more of each way lie between the last two."""
+MOST = 8
+"""Objects of one class that may be more then. Where nothing is left behind there are two or three."""
 PAGES = 4
 CALLS_PER_PAGE = 10
 CAP = 300.0
@@ -197,7 +199,7 @@ WAYS: tuple[Way, ...] = (
 )
 
 
-async def test_a_thousand_calls_leave_nothing_behind(
+async def test_hundreds_of_calls_leave_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("CRITICAL", logger="wcsd")  # lines that are kept would count as left behind
@@ -210,7 +212,7 @@ async def test_a_thousand_calls_leave_nothing_behind(
             fill_history(server.server.events)
             marks = [await mark_after(shared, calls) for calls in spans(MARKS)]
             nursery.cancel_scope.cancel()
-    assert_nothing_left(*marks)
+    assert_nothing_left(*marks, most=MOST)
 
 
 async def mark_after(shared: World, calls: int) -> Mark:
