@@ -1,6 +1,5 @@
 """Redis by TLS: a private authority is trusted if a setting names it, and a certificate for another name is refused."""
 
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from actors.cluster.registry import RegistryUnavailable
 from actors.runtime.actor import SHUTDOWN
 from protocol.cluster.redis_url import parse_redis_url
 from tests.support.full_server import full_server
+from tests.support.ports import unused_port
 from tests.support.redis_server import POLL
 from tests.support.wcs_client import PATIENCE
 from tests.wire.cluster.test_cluster import cluster_of
@@ -27,9 +27,7 @@ async def tls_redis(folder: Path, authority: trustme.CA, name: str) -> AsyncIter
     """Where a redis-server is that takes TLS alone, with a certificate for this name."""
     authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(folder / "redis.pem"))
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     pem, authorities = str(folder / "redis.pem"), str(folder / "ca.pem")
     tls = ["--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", authorities, "--tls-auth-clients", "no"]
     options = ["--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *tls]
