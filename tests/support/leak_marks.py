@@ -17,7 +17,7 @@ from actors.events.event_log import MAX_EVENTS, EventLog
 from protocol.node.server_events import EventType
 
 NOISE = 3_000_000
-"""Bytes of resident memory. One DTLS connection kept in each of 400 cycles would be 35 MB, a pair of SRTP sessions 4 MB."""
+"""Bytes of resident memory. After 400 cycles, one DTLS connection of each is 35 MB, a pair of SRTP sessions 4 MB."""
 LAZY = {"builtins.tuple", "trio.CancelScope", "trio._core._run.CancelReason", "actors.media.peer.deadline_heap._Entry"}
 """Entries of timer queues, with what they hold; the queues drop what was called off when there is enough of it."""
 
