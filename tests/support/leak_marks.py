@@ -46,7 +46,7 @@ class Mark:
         )
 
 
-def assert_nothing_left(warm: Mark, before: Mark, after: Mark, most: int = 20) -> None:
+def assert_nothing_left(warm: Mark, before: Mark, after: Mark, *, most: int = 20) -> None:
     """Between the last two nothing has grown, and what can be counted one by one is as after the first.
 
     `most` is how many objects of one class more are none: fewer than one in each cycle of a kind would leave.
