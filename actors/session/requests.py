@@ -136,6 +136,7 @@ class Requests:
         self._start(request, owner, room)
 
     def _start(self, request: PublishStream | PlayStream, owner: SessionOwner, room: str | None) -> None:
+        self._report_ends()
         kind: type[Stream] = PublishedStream if isinstance(request, PublishStream) else PlayedStream
         if len(self.streams) >= self._services.settings.max_streams_per_session:
             self._inflow.refused("max_streams_per_session")
@@ -152,6 +153,12 @@ class Requests:
             self._refuse_stream(request, refused.info)
         else:
             self.streams[stream.media_session_id], self._weights[stream.media_session_id] = stream, weight
+
+    def _report_ends(self) -> None:
+        """Of many streams that end, backends are told after all clients, but before what a client does next."""
+        for stream in tuple(self.streams.values()):
+            if stream.reason is not None:
+                stream.begin_stop(stream.reason)
 
     def _refuse_stream(self, request: PublishStream | PlayStream, info: str) -> None:
         if request.media_session_id in self.streams:

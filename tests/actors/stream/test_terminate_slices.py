@@ -273,6 +273,24 @@ async def test_a_stream_that_begins_later_is_not_meant(rig: SignalingRig, nurser
     assert [stream.media_session_id for stream in rig.supervisor.streams()] == ["later"]
 
 
+async def test_a_backend_hears_of_an_end_before_what_its_client_does_next(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(termination, "STOPPED_AT_ONCE", 0)
+    monkeypatch.setattr(termination, "SLICE_COST", 1)
+    async with signaling_rig(max_streams_per_session=1000) as rig:
+        alice, _ = await rig.connect()
+        for number in range(PUBLICATIONS):
+            await rig.publish(alice, f"s{number}", f"p{number}")
+        await trio.testing.wait_all_tasks_blocked()
+        rig.supervisor.terminate(StreamFilter(), BY_REST)
+        await alice.receive("notifyStreamStatusEvent", mediaSessionId="p0", info=BY_REST.info)
+        rig.backend.calls.clear()
+        await rig.publish(alice, "s0", "again")
+        calls = [(method, body["mediaSessionId"]) for method, body in rig.backend.calls]
+        assert calls.index(("StreamStatusEvent", "p0")) < calls.index(("publishStream", "again"))
+
+
 def test_a_slice_ends_when_its_time_is_over() -> None:
     clock = iter((10.0, 10.0, 10.001, 10.002))
     budget = SliceBudget(100, 0.002, lambda: next(clock))
