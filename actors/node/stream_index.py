@@ -32,6 +32,7 @@ STATUS: Final = "status"
 NAME: Final = "name"
 _KEYS: Final = (NAME, "session_id", "app_key", "published", STATUS, "room_name")
 """Fields of a filter, and properties of a stream."""
+_CHANGING: Final = (NAME, STATUS)
 
 
 class StreamIndex(Generic[S]):
@@ -41,6 +42,8 @@ class StreamIndex(Generic[S]):
         self._record = record or RunRecord()
         self._by_id: dict[str, S] = {}
         self._by: dict[str, dict[object, dict[str, S]]] = {key: {} for key in _KEYS}
+        # Where each stands. A stream that crashes as it changes may be something else already.
+        self._filed: dict[str, dict[str, object]] = {}
 
     def __contains__(self, media_session_id: str) -> bool:
         return media_session_id in self._by_id
@@ -61,6 +64,7 @@ class StreamIndex(Generic[S]):
     def add(self, stream: S) -> None:
         """Add it; its id must be new."""
         self._by_id[stream.media_session_id] = stream
+        self._filed[stream.media_session_id] = {}
         for key in _KEYS:
             self._enter(key, stream)
         self._record.opened(stream)
@@ -69,13 +73,14 @@ class StreamIndex(Generic[S]):
         """Remove it."""
         del self._by_id[stream.media_session_id]
         for key in _KEYS:
-            self._leave(key, getattr(stream, key), stream)
+            self._leave(key, stream)
+        del self._filed[stream.media_session_id]
         self._record.closed(stream.media_session_id)
 
-    def changed(self, stream: S, key: str, before: object) -> None:
-        """A property of `stream` is no longer what it was `before`. A stream that is not here is ignored."""
+    def changed(self, stream: S, key: str) -> None:
+        """Name or status of `stream` is another one. A stream that is not here is ignored."""
         if self._by_id.get(stream.media_session_id) is stream:
-            self._leave(key, before, stream)
+            self._leave(key, stream)
             self._enter(key, stream)
             if key == NAME:
                 self._record.renamed(stream)
@@ -92,9 +97,13 @@ class StreamIndex(Generic[S]):
         return list(min(found, key=len, default=self._by_id).values())
 
     def _enter(self, key: str, stream: S) -> None:
-        self._by[key].setdefault(getattr(stream, key), {})[stream.media_session_id] = stream
+        value = getattr(stream, key)
+        self._by[key].setdefault(value, {})[stream.media_session_id] = stream
+        if key in _CHANGING:
+            self._filed[stream.media_session_id][key] = value
 
-    def _leave(self, key: str, value: object, stream: S) -> None:
+    def _leave(self, key: str, stream: S) -> None:
+        value = self._filed[stream.media_session_id].get(key) if key in _CHANGING else getattr(stream, key)
         entries = self._by[key][value]
         del entries[stream.media_session_id]
         if not entries:

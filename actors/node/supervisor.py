@@ -138,9 +138,9 @@ class Supervisor:
         self._open_nursery().start_soon(self._oversee_other, kind, actor)
         self._others[actor] = kind
 
-    def changed(self, stream: StreamActor, key: str, before: object) -> None:
-        """A property that streams are found by is no longer what it was `before`; see `StreamIndex`."""
-        self._streams.changed(stream, key, before)
+    def changed(self, stream: StreamActor, key: str) -> None:
+        """A property that streams are found by is another one; see `StreamIndex`."""
+        self._streams.changed(stream, key)
 
     # -- looking -----------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Stream(Actor[Noted]):
         self._life = StreamLife(published=self.published)
         self._media: Media | None = None
         self._info: str | None = None
-        self._status_before: str | None = None  # until everybody else has been told of the status
+        self._has_new_status = False  # until everybody else has been told of it
         self._telling = StatusTelling(owner, StatusReports(services.supervisor.events))
         self._measures: StreamMeasures | None = None  # once it has ended
         self._noted: dict[type[StreamMessage], StreamMessage] = {}
@@ -230,8 +230,8 @@ class Stream(Actor[Noted]):
         self.request = self.request.overwritten(verdict.body)
         renamed = verdict.body.get("name")
         if isinstance(renamed, str) and renamed:
-            before, self.name = self.name, renamed
-            self._services.supervisor.changed(self, NAME, before)
+            self.name = renamed
+            self._services.supervisor.changed(self, NAME)
             banned = self._services.bans.refusal_of_stream(self._owner.subject, name=renamed, published=self.published)
             if banned is not None:
                 self.stop(failed(banned))
@@ -249,15 +249,14 @@ class Stream(Actor[Noted]):
 
     def _enter(self, event: LifeEvent, info: str | None = None) -> None:
         """Tell the owner the next status, if this event leads to one; `_report` must follow."""
-        before = self._life.status
         if self._life.take(event):
-            self._info, self._status_before = info, before
+            self._info, self._has_new_status = info, True
             self._telling.tell(self._notice(self.describe(traffic=False)))
 
     def _report(self) -> None:
-        before, self._status_before = self._status_before, None
-        if before is not None:  # it is found by its status only now: of many that end, their clients come first
-            self._services.supervisor.changed(self, STATUS, before)
+        if self._has_new_status:  # it is found by its status only now: of many that end, their clients come first
+            self._has_new_status = False
+            self._services.supervisor.changed(self, STATUS)
         self._telling.report(custom=self.request.custom, is_last=self._life.is_over)
 
     def _notice(self, description: StreamDescription) -> StatusNotice:

@@ -105,7 +105,8 @@ FAULTS = (
     Fault(kind=KeepAliveSlot, method="close"),
     Fault(kind=Claim, method="release", name_is_free=False),
     Fault(kind=WebRtcIngest, method="close", publisher_media_ends=False),
-    Fault(kind=PublishedStream, method="_announce", publisher_is_told=False),
+    Fault(kind=PublishedStream, method="_enter", publisher_is_told=False),
+    Fault(kind=PublishedStream, method="_report"),
     Fault(kind=PublishedStream, method="end_log_fields"),
 )
 
