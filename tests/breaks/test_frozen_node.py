@@ -9,8 +9,8 @@ import trio
 from protocol.cluster.members import LEASE
 from tests.support.redis_server import redis_server
 from tests.support.server_process import ServerProcess, running_server
+from tests.support.two_nodes import refused
 from tests.support.wcs_client import WcsClient, wcs_client
-from tests.wire.cluster.test_cluster import refused
 
 FROZEN = 10.0
 SETTINGS = {"ip": "127.0.0.1", "cluster.answer_timeout": 1000}

@@ -6,9 +6,10 @@ from pathlib import Path
 import trio
 
 from protocol.cluster.members import LEASE
+from tests.support.cluster_pair import until
 from tests.support.nat import Nat
-from tests.wire.cluster.test_cluster import cluster_of, refused
-from tests.wire.cluster.test_cluster_breaks import flows, parted, until
+from tests.support.parted_nodes import parted
+from tests.support.two_nodes import cluster_of, refused, until_news
 
 
 async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_its_own_pages(tmp_path: Path) -> None:
@@ -19,15 +20,15 @@ async def test_a_node_that_is_parted_from_redis_and_from_the_other_node_serves_i
             nursery.start_soon(media.run)
             news = await pair.two.publish("news")
             here, there = await pair.two.play("news"), await pair.one.play("news")
-            await flows(news, there, b"before")
+            await until_news(news, there, b"before")
             pair.way.cut()
             media.cut = True
             assert (await there.status("FAILED"))["info"] == "Failed to connect to origin stream"
-            await flows(news, here, b"during")
+            await until_news(news, here, b"during")
             pair.way.mend()
             media.cut = False
             await until(lambda: pair.is_whole)
-            await flows(news, await pair.one.play("news"), b"after")
+            await until_news(news, await pair.one.play("news"), b"after")
             assert news.statuses == [("PUBLISHING", None)]
             nursery.cancel_scope.cancel()
 

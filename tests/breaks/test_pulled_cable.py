@@ -11,9 +11,9 @@ from tests.support.network_namespace import Namespace, linked_namespaces
 from tests.support.redis_proxy import redis_proxy
 from tests.support.redis_server import redis_server
 from tests.support.root import needs_root
-from tests.support.server_process import POLL, ServerProcess, running_server
-from tests.support.wcs_client import PATIENCE, ClientStream, WcsClient, wcs_client
-from tests.wire.cluster.test_cluster import refused
+from tests.support.server_process import ServerProcess, running_server
+from tests.support.two_nodes import refused, until_news
+from tests.support.wcs_client import ClientStream, WcsClient, wcs_client
 
 HOME, AWAY, HERE = "10.78.0.1", "10.78.0.2", "127.0.0.1"
 """Addresses of both ends of the cable; and that of each node for its own pages."""
@@ -50,13 +50,6 @@ async def machine(stack: AsyncExitStack, namespace: Namespace, folder: Path, red
         return Machine(namespace, server, await stack.enter_async_context(wcs_client(server.ws_url(HERE))))
 
 
-async def flows(stream: ClientStream, player: ClientStream, what: bytes) -> None:
-    with trio.fail_after(PATIENCE):
-        while not any(what in packet.payload for packet in player.peer.received):
-            stream.send_key_frame(what)
-            await trio.sleep(POLL)
-
-
 @needs_root
 async def test_a_node_whose_cable_is_pulled_serves_its_own_pages_and_yields_what_others_took(tmp_path: Path) -> None:
     with linked_namespaces([f"{HOME}/24"], [f"{AWAY}/24"]) as (home, away):
@@ -68,14 +61,14 @@ async def test_a_node_whose_cable_is_pulled_serves_its_own_pages_and_yields_what
             b = await machine(stack, away, tmp_path / "b", way.url, AWAY)
             taken, kept = await b.publish("taken"), await b.publish("kept")
             here, there = await b.play("kept"), await a.play("kept")
-            await flows(kept, there, b"before")
+            await until_news(kept, there, b"before")
             home.pull_cable()
             await trio.sleep(LEASE + 1)
             assert (await there.status("FAILED"))["info"] == "Failed to connect to origin stream"
-            await flows(kept, here, b"during")
+            await until_news(kept, here, b"during")
             mine = await a.publish("taken")
             home.plug_cable()
             assert (await taken.status("FAILED"))["info"] == "Stream name is already in use"
             assert await refused(a.page, "publishStream", "kept") == "Stream name is already in use"
-            await flows(kept, await a.play("kept"), b"after")
+            await until_news(kept, await a.play("kept"), b"after")
             assert mine.statuses == kept.statuses == [("PUBLISHING", None)]

@@ -1,88 +1,21 @@
 """Two servers and Redis: one server to their clients, whatever becomes of Redis."""
 
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 from attrs import evolve
 
-from actors.cluster.cluster import Cluster
 from config.apps import App, default_table
 from config.settings import RegistryDown
 from config.tables.apps_file import write_apps
-from protocol.cluster.redis_url import parse_redis_url
 from tests.support.backend import open_backend
 from tests.support.behaviours import app_config, rewrite
 from tests.support.full_server import FullServer, full_server
-from tests.support.media_peer import MediaPeer
-from tests.support.redis_server import POLL, RedisServer, redis_server
+from tests.support.redis_server import POLL, redis_server
+from tests.support.two_nodes import cluster_of, node, refused, two_nodes
 from tests.support.wcs_client import PATIENCE, WcsClient, wcs_client
-
-
-class HasUrl(Protocol):
-    """A Redis, or what stands for it."""
-
-    @property
-    def url(self) -> str: ...
-
-
-@asynccontextmanager
-async def node(folder: Path, name: str, redis: HasUrl, **settings: Any) -> AsyncIterator[FullServer]:
-    """A server that shares this Redis."""
-    home = folder / name
-    home.mkdir(exist_ok=True)
-    patient = {"cluster_timeout": PATIENCE, "cluster_answer_timeout": PATIENCE}
-    shared = {"cluster_redis_url": parse_redis_url(redis.url), **patient}
-    async with full_server(home, **{**shared, **settings}) as server:
-        yield server
-
-
-class Pair:
-    """Two nodes, and a client of each."""
-
-    def __init__(self, redis: RedisServer, a: FullServer, b: FullServer, one: WcsClient, two: WcsClient) -> None:
-        self.redis, self.a, self.b, self.one, self.two = redis, a, b, one, two
-
-
-@asynccontextmanager
-async def two_nodes(folder: Path, **settings: Any) -> AsyncIterator[Pair]:
-    async with redis_server(folder) as redis:
-        async with node(folder, "a", redis, **settings) as a, node(folder, "b", redis, **settings) as b:
-            async with wcs_client(a.ws_url()) as one, wcs_client(b.ws_url()) as two:
-                for server in (a, b):
-                    await until_seen(server, 2)
-                yield Pair(redis, a, b, one, two)
-
-
-def cluster_of(server: FullServer) -> Cluster:
-    clustered = server.server.parts.clustered
-    assert clustered is not None
-    return clustered.cluster
-
-
-async def until_seen(server: FullServer, nodes: int) -> None:
-    """Wait until the server answers for so many nodes, and all of them listen."""
-    with trio.fail_after(PATIENCE):
-        while True:
-            answer = await server.rest.get("/rest-api/connection/find_all")
-            view = cluster_of(server).membership.view
-            is_answered = answer.headers["X-Cluster-Nodes"] == f"{nodes}/{nodes}"
-            if is_answered and view is not None and len(view.members) == nodes:
-                return
-            await trio.sleep(POLL)
-
-
-async def refused(client: WcsClient, message: str, name: str) -> str:
-    """Ask to publish or play; why it fails."""
-    peer = MediaPeer()
-    client.peers.append(peer)
-    offer = peer.publish_offer() if message == "publishStream" else peer.play_offer()
-    stream_id = await client.request(message, name, offer)
-    frame = await client.receive("notifyStreamStatusEvent", mediaSessionId=stream_id, status="FAILED")
-    return str(frame["info"])
 
 
 async def test_nothing_of_a_cluster_shows_without_one(tmp_path: Path) -> None:

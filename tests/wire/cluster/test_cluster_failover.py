@@ -6,8 +6,8 @@ import trio
 
 from tests.support.redis_sentinel import watched_redis
 from tests.support.redis_server import POLL
+from tests.support.two_nodes import cluster_of, node, refused, until_seen
 from tests.support.wcs_client import PATIENCE, wcs_client
-from tests.wire.cluster.test_cluster import cluster_of, node, refused, until_seen
 
 
 async def test_nodes_go_on_with_the_replica_when_the_primary_is_killed(tmp_path: Path) -> None:

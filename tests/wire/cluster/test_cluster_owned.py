@@ -10,8 +10,8 @@ from config.settings import RecordPolicy
 from tests.support.colour_frames import BLUE, RED, colours, is_near
 from tests.support.full_server import FullServer
 from tests.support.media_peer import MediaPeer
+from tests.support.two_nodes import two_nodes
 from tests.support.wcs_client import PATIENCE, WcsClient
-from tests.wire.cluster.test_cluster import two_nodes
 from tests.wire.recording.test_records import FREE, fetched, show
 from tests.wire.workers.test_snapshots import shows
 

@@ -1,6 +1,6 @@
 """A page plays on one node what is published on another."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from protocol.cluster.messages import NodeReply
 from protocol.cluster.relay_messages import PullOutcome, PullStream
 from protocol.webrtc.relay_leg import LegEnd
 from protocol.webrtc.rtcp import build_nack, build_pli
+from tests.support.cluster_pair import until
 from tests.support.full_server import FullServer
 from tests.support.nat import Nat
-from tests.support.redis_server import POLL, redis_server
+from tests.support.redis_server import redis_server
+from tests.support.two_nodes import Pair, cluster_of, node, refused, two_nodes, until_news
 from tests.support.wcs_client import PATIENCE, ClientStream, wcs_client
-from tests.wire.cluster.test_cluster import Pair, cluster_of, node, refused, two_nodes
 
 
 def relays_of(server: FullServer) -> Relays:
@@ -28,21 +29,6 @@ def relays_of(server: FullServer) -> Relays:
 
 def counts_of(server: FullServer) -> Any:
     return relays_of(server).counts
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it is true."""
-    with trio.fail_after(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - it tells no one
-            await trio.sleep(POLL)
-
-
-async def until_news(publisher: ClientStream, player: ClientStream, what: bytes) -> None:
-    """Publish key frames until the player has received one of these: the first may be lost on a way that begins."""
-    with trio.fail_after(PATIENCE):
-        while not any(what in packet.payload for packet in player.peer.received):
-            publisher.send_key_frame(what)
-            await trio.sleep(POLL * 5)
 
 
 async def test_all_players_of_a_node_share_one_pull(tmp_path: Path) -> None:

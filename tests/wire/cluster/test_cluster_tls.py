@@ -17,8 +17,8 @@ from protocol.cluster.redis_url import parse_redis_url
 from tests.support.full_server import full_server
 from tests.support.ports import unused_port
 from tests.support.redis_server import POLL
+from tests.support.two_nodes import cluster_of
 from tests.support.wcs_client import PATIENCE
-from tests.wire.cluster.test_cluster import cluster_of
 from tests.wire.cluster.test_cluster_link import echo
 
 
