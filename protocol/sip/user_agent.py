@@ -156,11 +156,6 @@ class UserAgent:
         """Whether the call is not over."""
         return call in self._calls.calls
 
-    def trust(self, call: str, credentials: SipCredentials | None) -> None:
-        """Credentials for the requests that we send within a call that has arrived."""
-        if (found := self._calls.calls.get(call)) is not None:
-            found.auth = Authenticator(credentials, self._core.world.token)
-
     def ring(self, call: str, now: float) -> None:
         """180 for a call that has arrived."""
         if (found := self._calls.arrived(call)) is not None:
