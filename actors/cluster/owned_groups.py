@@ -81,9 +81,12 @@ class ClusterRecordGroups:
         holder = partial(self._owners.holder, GROUP, uri)
         try:
             await self._owners.anywhere(partial(self._end, uri), holder, EndGroup(uri=uri), PATIENCE)
-        except NoSuchGroup:
-            if not await self._end_abandoned(uri):
-                raise
+        except NoSuchGroup as error:
+            absent = error
+        else:
+            return
+        if not await self._end_abandoned(uri):
+            raise absent
 
     async def groups(self) -> Found[GroupDescription]:
         """Those of all nodes; of those that do not answer, none."""
@@ -97,26 +100,31 @@ class ClusterRecordGroups:
     async def _add(self, uri: str, query: StreamFilter) -> None:
         try:
             await self.here.add(uri, query)
-        except NoSuchPublication:
-            node = await self._owners.holder_of_stream(query)
-            if node is None:
-                raise
-            shared = self._share(uri)
-            shared.nodes.add(node)  # now: if the group ends meanwhile, that node is told
-            ask = JoinGroup(uri=uri, stem=shared.stem, filter=query)
-            await self._owners.ask(node, ask, timeout=PATIENCE)
+        except NoSuchPublication as error:
+            absent = error
+        else:
+            return
+        node = await self._owners.holder_of_stream(query)
+        if node is None:
+            raise absent
+        shared = self._share(uri)
+        shared.nodes.add(node)  # now: if the group ends meanwhile, that node is told
+        ask = JoinGroup(uri=uri, stem=shared.stem, filter=query)
+        await self._owners.ask(node, ask, timeout=PATIENCE)
 
     async def _remove(self, uri: str, media_session_id: str) -> None:
         try:
             await self.here.remove(uri, media_session_id)
-        except NoSuchRecording:
-            shared = self._share(uri)
-            ask = LeaveGroup(uri=uri, stem=shared.stem, media_session_id=media_session_id)
-            left = await self._owners.ask_each(
-                shared.nodes, ask, timeout=PATIENCE, absent=NoSuchRecording, needs_all=False
-            )
-            if not left:
-                raise
+        except NoSuchRecording as error:
+            absent = error
+        else:
+            return
+        shared = self._share(uri)
+        ask = LeaveGroup(uri=uri, stem=shared.stem, media_session_id=media_session_id)
+        if not await self._owners.ask_each(
+            shared.nodes, ask, timeout=PATIENCE, absent=NoSuchRecording, needs_all=False
+        ):
+            raise absent
 
     async def _end(self, uri: str) -> None:
         await self.here.end(uri)

@@ -123,10 +123,11 @@ class Owners:
         """
         try:
             return await here()
-        except NotHere:
-            node = await holder()
-            if node is None:
-                raise
+        except NotHere as error:
+            absent = error
+        node = await holder()
+        if node is None:
+            raise absent
         return await self.ask(node, ask, timeout=wait + SLACK)
 
     async def holder(self, kind: str, key: str) -> str | None:
