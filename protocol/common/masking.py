@@ -36,9 +36,17 @@ _MOST_ESCAPES: Final = 8
 
 
 def masked(text: str) -> str:
-    """The text with every URI in it masked; any other text as it is. What is masked stays as it is."""
+    """The text with every URI in it masked; any other text as it is. What is masked stays as it is.
+
+    A text that could be read in another way once it is masked is hidden as a whole.
+    """
     if not holds_uri(text):
         return text
+    shown = _masked_once(text)
+    return shown if _masked_once(shown) == shown else HIDDEN
+
+
+def _masked_once(text: str) -> str:
     scheme, found, _ = text.partition("://")
     if found and not scheme.strip(_SCHEME_CHARACTERS):
         return masked_uri(text)
@@ -73,7 +81,7 @@ def _word(word: str) -> str:
     if "://" in word:
         before, _, _ = word.partition("://")
         lead = before.rstrip(_SCHEME_CHARACTERS)
-        if ":" in lead and "@" in word:  # the :// may be in a password
+        if ":" in lead and ("@" in word or "%40" in word):  # the :// may be in a password
             return HIDDEN
         return _bare(lead) + masked_uri(word[len(lead) :])
     return _bare(word)
@@ -132,7 +140,7 @@ def _values(query: str) -> str:
 
 def _without_value(pair: str) -> str:
     name, equals, value = pair.partition("=")
-    if not equals or not name:
+    if not equals:
         return HIDDEN
     return f"{name}={HIDDEN if value else ''}"
 

@@ -84,7 +84,7 @@ def set_up(environment: Path, root: Path) -> Path:
 
 def check_sandbox(release: Release, environment: Path) -> str:
     """The unit lets a worker take every step by which it shuts itself off."""
-    enter = "from actors.workers.programs import sandbox; print(*sandbox.enter(1 << 30))"
+    enter = "from actors.workers.programs.common import sandbox; print(*sandbox.enter(1 << 30))"
     command = [str(environment / "bin/python"), "-c", enter]
     confined = [sys.executable, syscall_filter.__file__, str(release.target / "wcsd.service")]
     elsewhere = run(command, _clean()).split()  # what this kernel itself refuses

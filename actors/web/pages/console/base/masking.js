@@ -14,6 +14,11 @@ const MOST_ESCAPES = 8;
 /** A text without user info, values of queries and stream keys of the URIs in it. */
 export function masked(text) {
   if (!MARKS.some((mark) => text.includes(mark))) return text;
+  const shown = maskedOnce(text);
+  return maskedOnce(shown) === shown ? shown : HIDDEN;
+}
+
+function maskedOnce(text) {
   return /^[A-Za-z0-9+.-]*:\/\//.test(text) ? maskedUri(text) : text.replace(WORDS, (found) => word(found));
 }
 
@@ -40,7 +45,7 @@ function word(text) {
   if (slashes < 0) return bare(text);
   const start = text.slice(0, slashes).search(SCHEME);
   const lead = text.slice(0, start);
-  if (lead.includes(":") && text.includes("@")) return HIDDEN;
+  if (lead.includes(":") && (text.includes("@") || text.includes("%40"))) return HIDDEN;
   return bare(lead) + maskedUri(text.slice(start));
 }
 
@@ -85,7 +90,7 @@ function pathAndQuery(scheme, text) {
 function values(query) {
   return query.replace(/[^&;]+/g, (pair) => {
     const [name, equals, value] = parted(pair, pair.indexOf("="), 1);
-    return equals && name ? `${name}=${value ? HIDDEN : ""}` : HIDDEN;
+    return equals ? `${name}=${value ? HIDDEN : ""}` : HIDDEN;
   });
 }
 
