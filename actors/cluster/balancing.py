@@ -24,8 +24,8 @@ class ClusterBalancer:
         self.balancer = Balancer(chance)
         self._registry, self._membership, self._info = registry, membership, info
 
-    async def place(self, *, name: str | None, publishes: bool) -> Mapping[str, Any]:
-        """This node, if no other is known or takes new work."""
+    async def place(self, *, name: str | None, publishes: bool, reached_as: str | None) -> Mapping[str, Any]:
+        """This node, if no other is known or takes new work. Nodes are known by their own names, not `reached_as`."""
         view = self._membership.view
         holder = None if name is None or publishes else await self._holder_of(name)
         chosen = None

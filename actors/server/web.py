@@ -3,6 +3,7 @@
 import trio
 
 from actors.metrics.overview import Overview
+from actors.node.own_address import OwnAddress
 from actors.node.ports.balancer import BalancerPort
 from actors.node.ports.data import MessagePorts
 from actors.operator.commands.app_desk import app_desk
@@ -76,8 +77,12 @@ def _reload(parts: Parts) -> Reload:
     return parts.reload if parts.opened.host_nodes is None else HostReload(parts.reload)
 
 
-def _balancer(parts: Parts) -> BalancerPort | None:
-    return None if parts.clustered is None else parts.clustered.cluster.balancer
+def _balancer(parts: Parts) -> BalancerPort:
+    if parts.clustered is not None:
+        return parts.clustered.cluster.balancer
+    listeners, node_id = parts.opened.listeners, parts.node_id
+    ws, wss = (listeners.bound(name)[1] for name in ("ws", "wss"))
+    return OwnAddress(name=parts.settings.cluster_address, address=node_id.partition("@")[2], ws=ws, wss=wss)
 
 
 def _messages(parts: Parts) -> MessagePorts:

@@ -15,7 +15,11 @@ PROBES = frozenset({"/healthz", "/readyz"})
 WHIP_PREFIXES = ("/whip/", "/whep/", "/rest-api/stream/publish/")
 
 LB_PATH = "/rest-api/lb"
-"""Pages ask it before they have a session."""
+"""Pages ask it before they have a session.
+
+Those of all origins may: what it tells is no secret, and a page that may not read the answer would wait for ever, where
+the WebSocket that it opens next is refused at once.
+"""
 
 RECORDS_PREFIX = "/client/records/"
 
@@ -54,7 +58,7 @@ def allows_origin(origin: str | None, allowed: Collection[str]) -> bool:
 def with_whip_cors(send: Send, scope: Scope, allowed: Collection[str]) -> Send:
     """`send`, adding to every response, errors included, what lets a page read it."""
     origin = Headers(scope=scope).get("origin")
-    shown = "*" if "*" in allowed else origin if origin in allowed else None
+    shown = "*" if "*" in allowed or scope["path"] == LB_PATH else origin if origin in allowed else None
 
     async def send_with_cors(message: Message) -> None:
         if message["type"] == "http.response.start":

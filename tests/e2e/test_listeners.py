@@ -38,6 +38,13 @@ def test_signalling_media_and_rest_work_over_ipv6_alone(open_page: OpenPage, tmp
         publication.wait_for("FAILED", "Stopped by rest /terminate")
 
 
+def test_a_page_that_asks_a_load_balancer_is_sent_to_this_server(open_page: OpenPage, server: ServerProcess) -> None:
+    page = open_page()
+    lost = "ws://192.0.2.1:1"  # the balancer's answer counts, and its scheme
+    page.connect(lost, lbUrl=server.http_url("/rest-api/lb?name=news&role=publish"))
+    page.published("news")
+
+
 def test_media_works_over_ipv4_loopback_alone(open_page: OpenPage, tmp_path: Path) -> None:
     with running_server(tmp_path, {"ip": "127.0.0.1", "ip_local": "127.0.0.1"}) as server:
         publisher, player = open_page(), open_page()

@@ -7,5 +7,8 @@ from typing import Any, Protocol
 class BalancerPort(Protocol):
     """Chooses a node for a page."""
 
-    async def place(self, *, name: str | None, publishes: bool) -> Mapping[str, Any]:
-        """What the WebSDK's `lbUrl` answers. `name`: the stream that the page is for; never waits long, never fails."""
+    async def place(self, *, name: str | None, publishes: bool, reached_as: str | None) -> Mapping[str, Any]:
+        """What the WebSDK's `lbUrl` answers; never waits long, never fails.
+
+        `name`: the stream that the page is for. `reached_as`: the name or address by which it has reached this node.
+        """

@@ -43,6 +43,29 @@ async def test_it_is_published_and_played_there_by_http_and_https(tmp_path: Path
             assert (await server.rest.get("/healthz")).status_code == 200
 
 
+async def test_a_page_with_a_load_balancer_is_sent_to_this_server_itself(tmp_path: Path) -> None:
+    async with full_server(tmp_path, **ON, ws_allowed_origins=("https://shop.example",)) as server:
+        ports = {each: str(server.addresses[each][0].port) for each in ("ws", "wss")}
+        async with public_client(server) as pages:
+            for client, host in ((pages, "wcs.example.com:8888"), (pages, "127.0.0.1"), (server.rest, "localhost")):
+                headers = {"Host": host, "Origin": "https://other.example"}
+                answer = await client.get("/rest-api/lb?name=x&role=publish", headers=headers)
+                assert answer.status_code == 200
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"  # else the SDK would wait for ever
+                assert answer.headers["Cache-Control"] == "no-store"
+                reached = "wcs.example.com" if client is pages and ":" in host else "127.0.0.1"
+                assert answer.json() == {"server": reached, **ports, "flash": ""}
+            server.server.parts.drain.begin(60.0, by="test")
+            assert (await pages.get("/rest-api/lb")).json()["ws"] == ports["ws"]
+
+
+async def test_the_operators_name_for_a_server_is_told_to_pages(tmp_path: Path) -> None:
+    async with full_server(tmp_path, **ON, cluster_address="wcs.example.com") as server, public_client(server) as pages:
+        assert (await pages.get("/rest-api/lb", headers={"Host": "[2001:db8::1]"})).json()[
+            "server"
+        ] == "wcs.example.com"
+
+
 async def test_without_settings_there_are_none_and_each_can_be_alone(tmp_path: Path) -> None:
     off, only_tls = tmp_path / "off", tmp_path / "tls"
     for folder in (off, only_tls):
