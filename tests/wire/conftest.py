@@ -99,6 +99,7 @@ SLOW = {
     "sip_endpoint",
     "sip_others",
     "sip_tls",
+    "slow_disks",
     "snapshot_shares",
     "snapshots",
     "source_forwarder",

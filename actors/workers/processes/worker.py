@@ -1,10 +1,11 @@
 """An actor for one worker process: it starts it, hears what it reports, and ends it when it hangs.
 
-A process that reports nothing for HANG_TIMEOUT, or another time that is its `patience`, is killed; it reports its
-figures every 5 s. What ends the process ends the actor, and the other way round, unless a subclass lets another process
-go on after one that has died.
+A process that reports nothing for HANG_TIMEOUT, or another time that is its `patience`, is killed, unless it waits for
+its disk; it reports its figures every 5 s. What ends the process ends the actor, and the other way round, unless a
+subclass lets another process go on after one that has died.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from actors.runtime.actor import Actor, ActorStopped, MailboxFull, StopReason
 from actors.runtime.logs import RateLimitedLog, get_logger
 from actors.workers.processes.process import ProgramSource, WorkerProcess, WorkerSilent
 from actors.workers.processes.shared_process import RecorderHosts
+from actors.workers.processes.silence import Silence, waits_for_disk
 from actors.workers.processes.worker_counts import WorkerCounts
 from actors.workers.processes.zygote import Zygote
 
@@ -74,7 +76,7 @@ class Worker(Actor[WorkerMessage]):
         super().__init__()
         self._shared = services
         self._process: WorkerProcess | None = None
-        self._silence = trio.CancelScope()
+        self._silence = Silence(math.inf)
         self._is_done = False
         """Whether the process has reported that its job is done."""
 
@@ -117,7 +119,7 @@ class Worker(Actor[WorkerMessage]):
         """Start the process; to be called by `on_start` or `begin_anew`. Raises OSError."""
         self._process = process = await WorkerProcess.start(self.program, job, descriptors, self.source)
         self._shared.counts.started(self.program)
-        self._silence = trio.CancelScope(deadline=trio.current_time() + self.patience)
+        self._silence = Silence(self.patience)
         log.info("worker started", program=self.program, pid=process.pid, **self.end_log_fields())
         self.nursery.start_soon(self._attend, process, self._silence)
 
@@ -127,7 +129,7 @@ class Worker(Actor[WorkerMessage]):
             await self._process.send(command)
 
     def limit_end(self) -> None:
-        """The process was told to end, or its work has: kill it when it takes too long."""
+        """The process was told to end, or its work has: kill it when it takes too long, unless it waits for a disk."""
         if self._process is not None:
             self.nursery.start_soon(_kill_later, self._process)
 
@@ -146,7 +148,7 @@ class Worker(Actor[WorkerMessage]):
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        self._silence.deadline = trio.current_time() + self.patience
+        self._silence.broken(self.patience)
         kind = event.get("event")
         if kind == "ready":
             self._note_refused(event.get("refused", {}))
@@ -179,7 +181,7 @@ class Worker(Actor[WorkerMessage]):
                 self._shared.refused_steps.add(step)
                 log.warning("workers run without a part of their sandbox", step=step, why=why)
 
-    async def _attend(self, process: WorkerProcess, silence: trio.CancelScope) -> None:
+    async def _attend(self, process: WorkerProcess, silence: Silence) -> None:
         """Hear and watch it, until its end."""
         said = trio.Event()
         async with trio.open_nursery() as nursery:
@@ -193,10 +195,10 @@ class Worker(Actor[WorkerMessage]):
         with suppress(ActorStopped, MailboxFull):
             self.post(Exited(status))
 
-    async def _hear(self, process: WorkerProcess, silence: trio.CancelScope) -> None:
+    async def _hear(self, process: WorkerProcess, silence: Silence) -> None:
         try:
             async for event in process.events():
-                silence.deadline = trio.current_time() + self.patience  # also while this actor is busy
+                silence.broken(self.patience)  # also while this actor is busy
                 with suppress(ActorStopped):
                     self.post(Reported(event))
         except (WorkerSilent, MailboxFull) as error:
@@ -213,9 +215,18 @@ class Worker(Actor[WorkerMessage]):
                 )
         said.set()
 
-    async def _watch(self, process: WorkerProcess, silence: trio.CancelScope) -> None:
-        with silence:
-            await trio.sleep_forever()
+    async def _watch(self, process: WorkerProcess, silence: Silence) -> None:
+        await silence.too_long()
+        while waits_for_disk(process.pid):
+            self._shared.complaints.warning(
+                "worker waits for a disk",
+                program=self.program,
+                pid=process.pid,
+                seconds=round(silence.seconds),
+                **self.end_log_fields(),
+            )
+            silence.bear(self.patience)
+            await silence.too_long()
         self._shared.counts.hung(self.program)
         log.error(
             "worker hangs and is killed", crash=None, program=self.program, pid=process.pid, **self.end_log_fields()
@@ -225,4 +236,6 @@ class Worker(Actor[WorkerMessage]):
 
 async def _kill_later(process: WorkerProcess) -> None:
     await trio.sleep(HANG_TIMEOUT if process.is_shared else FINISH_TIMEOUT)
+    while waits_for_disk(process.pid):  # noqa: ASYNC110 - a disk tells nobody that it answers again
+        await trio.sleep(HANG_TIMEOUT)
     process.kill()

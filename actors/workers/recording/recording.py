@@ -163,6 +163,10 @@ class Recording(Worker):
                 self._wanted = [str(codec) for codec in event.get("codecs", ())]
             case "rotated":
                 self._parts.rotated(event)
+            case "slow":
+                self._shared.complaints.warning(
+                    "disk of recordings is slow", seconds=event.get("seconds"), **self.end_log_fields()
+                )
 
     def take_figures(self, event: Mapping[str, Any]) -> None:
         self.part.take_figures(event)

@@ -1,7 +1,7 @@
 """How a process takes turns with its recorders: few wake-ups, whatever their number.
 
 Packets wait in the sockets for up to `read_interval` seconds; commands and files do not. A recorder that fails ends
-alone.
+alone. While the disk is slow to take what one writes, the others wait, but report: they are alive.
 """
 
 import select
@@ -15,6 +15,8 @@ from actors.workers.programs.common.control import ControlLines
 
 FLUSH_INTERVAL: Final = 0.5
 STAT_INTERVAL: Final = 5.0
+SLOW: Final = 2.0
+"""Seconds for writing that are told as `slow`."""
 BURST: Final = 0.16
 """Seconds of packets, of all recorders together, that are left for one look: more would keep a processor for long."""
 SHORTEST_PAUSE: Final = 0.02
@@ -83,10 +85,8 @@ class RecorderLoop:
             now = time.monotonic()
             if now >= self._flush_at:
                 self._flush_at = now + FLUSH_INTERVAL
-                self._for_all(lambda each: each.flush())
-            if now >= self._stat_at:
-                self._stat_at = now + STAT_INTERVAL
-                self._for_all(lambda each: each.control.tell("stat", **each.figures()))
+                self._for_all(_flush)
+            self._tell_figures()
             self._end_those_that_are_done()
 
     # -- inside --------------------------------------------------------------------------------------------------
@@ -117,6 +117,15 @@ class RecorderLoop:
         for recorder in self._recorders:
             if not recorder.why:
                 self._attempt(recorder, partial(act, recorder))
+                self._tell_figures()
+
+    def _tell_figures(self) -> None:
+        """Those of all, if it is time; also of those that are to end, and wait until it is their turn."""
+        now = time.monotonic()
+        if now >= self._stat_at:
+            self._stat_at = now + STAT_INTERVAL
+            for recorder in self._recorders:
+                self._attempt(recorder, partial(_tell, recorder))
 
     def _attempt(self, recorder: Recorded, act: Callable[[], None]) -> None:
         try:
@@ -131,12 +140,25 @@ class RecorderLoop:
 
     def _end_those_that_are_done(self) -> None:
         for recorder in [each for each in self._recorders if each.why]:
+            self._recorders.remove(recorder)
             if recorder not in self._failed:
                 self._attempt(recorder, recorder.finish)
-            self._recorders.remove(recorder)
+                self._tell_figures()
             self._all.unregister(recorder.tap)
             self.forget(recorder.control.fileno())
             self.forget(recorder.files)
             has_failed = recorder in self._failed
             self._failed.discard(recorder)
             self._on_end(recorder, int(has_failed))
+
+
+def _flush(recorder: Recorded) -> None:
+    began = time.monotonic()
+    recorder.flush()
+    took = time.monotonic() - began
+    if took >= SLOW:
+        recorder.control.tell("slow", seconds=round(took, 1))
+
+
+def _tell(recorder: Recorded) -> None:
+    recorder.control.tell("stat", **recorder.figures())
